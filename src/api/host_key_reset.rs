@@ -1,0 +1,130 @@
+//! The kind `HostKeyReset`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Operation, Reconciled, schema};
+
+/// Forgets the host keys that Lightsail's browser-based SSH or RDP client has recorded for one instance, once.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "lightsail-operator.dev",
+    version = "v1alpha1",
+    kind = "HostKeyReset",
+    doc = "Forgets the host keys that Lightsail's browser-based SSH or RDP client has recorded for one instance, once, and keeps the record of it.",
+    plural = "hostkeyresets",
+    singular = "hostkeyreset",
+    shortname = "hkr",
+    category = "lightsail",
+    namespaced,
+    status = "HostKeyResetStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instanceName"),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
+    printcolumn(name = "Complete", type_ = "string", json_path = r#".status.conditions[?(@.type=="Complete")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Operation", type_ = "string", json_path = ".status.operations[0].id"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct HostKeyResetSpec {
+    /// The AWS region of the instance, for example `eu-west-1`. Immutable.
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("a reset is done once, so its region is immutable; make a new HostKeyReset"))]
+    pub region: String,
+
+    /// The name of the Lightsail instance, for example `web-1`. Immutable.
+    #[schemars(length(min = 2, max = 255), regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("a reset is done once, so its instanceName is immutable; make a new HostKeyReset"))]
+    pub instance_name: String,
+
+    /// Why the recorded host keys may be forgotten, and who says so, for example
+    /// `sshd keys rotated, CHG-1234`. Immutable. 1 to 512 characters on one line.
+    ///
+    /// A host key that does not match its record can be an attack. Only a person may say that it is not: this is where
+    /// it is said.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(
+        validation = Rule::new("self == oldSelf").message("a reset is done once, so its reason is immutable; make a new HostKeyReset"),
+        validation = Rule::new("self.trim() != '' && !self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}]')")
+            .message("reason must say on one line, without control characters, why the recorded host keys may be forgotten"),
+    )]
+    pub reason: String,
+
+    /// How long the reset may take from its start until its operation is over, in seconds, 30 to 3600. Immutable.
+    /// Default: 600.
+    #[serde(default = "default_deadline")]
+    #[schemars(range(min = 30, max = 3600))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("a reset is done once, so its activeDeadlineSeconds is immutable; make a new HostKeyReset"))]
+    pub active_deadline_seconds: i32,
+}
+
+fn default_deadline() -> i32 {
+    600
+}
+
+/// The record of the reset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HostKeyResetStatus {
+    /// The generation of the spec that this status speaks of; -1 until the object was looked at.
+    #[serde(default = "never_observed")]
+    #[schemars(schema_with = "schema::observed_generation")]
+    pub observed_generation: i64,
+    /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile: Option<String>,
+    /// When the reset was started. Set once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub start_time: Option<Time>,
+    /// When the reset was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub completion_time: Option<Time>,
+    /// How many calls of DeleteKnownHostKeys may have happened: 0 or 1. A call that Lightsail refused does not count.
+    #[serde(default)]
+    pub attempts: i32,
+    /// The AWS account, 12 digits.
+    #[serde(default, rename = "accountID", skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// The ARN of the instance when the reset was started.
+    #[serde(default, rename = "instanceARN", skip_serializing_if = "Option::is_none")]
+    pub instance_arn: Option<String>,
+    /// The id of the newest DeleteKnownHostKeys operation of the instance that was there before the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_operation_before: Option<String>,
+    /// The operations that Lightsail answered with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<Operation>,
+    /// `Complete` or `Failed` once it is over; `Ready`, and `Reconciling` or `Stalled` while they are True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+}
+
+fn never_observed() -> i64 {
+    -1
+}
+
+impl Reconciled for HostKeyReset {
+    type Status = HostKeyResetStatus;
+
+    fn observed_generation(&self) -> i64 {
+        self.status.as_ref().map_or(-1, |status| status.observed_generation)
+    }
+
+    fn last_handled_reconcile(&self) -> Option<&str> {
+        self.status.as_ref()?.last_handled_reconcile.as_deref()
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+}

@@ -1,0 +1,283 @@
+//! The kind `LightsailKeyPair`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Operation, Reconciled, schema};
+
+/// A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does not exist.
+///
+/// `type: Imported` imports the public key that you give. `type: Default` is the region's default key pair, which
+/// Lightsail makes by itself: its private key is downloaded into a Secret, and it is deleted only if you name its
+/// fingerprint.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "lightsail-operator.dev",
+    version = "v1alpha1",
+    kind = "LightsailKeyPair",
+    doc = "A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does not exist.",
+    plural = "lightsailkeypairs",
+    singular = "lightsailkeypair",
+    shortname = "lskp",
+    category = "lightsail",
+    namespaced,
+    status = "LightsailKeyPairStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
+    printcolumn(name = "Key", type_ = "string", json_path = ".status.keyPairName"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Fingerprint", type_ = "string", json_path = ".status.fingerprint", priority = 1),
+    printcolumn(name = "Account", type_ = "string", json_path = ".status.accountID", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.type != 'Imported' || has(self.imported) || self.ensure == 'Absent'")
+        .message("type Imported needs spec.imported with a publicKey; it may be left out only with ensure: Absent"),
+    validation = Rule::new("self.type == 'Imported' || !has(self.imported)")
+        .message("spec.imported belongs to type Imported; remove it"),
+    validation = Rule::new("self.type == 'Default' || !has(self.default)")
+        .message("spec.default belongs to type Default; remove it"),
+    validation = Rule::new("self.type != 'Default' || !has(self.keyPairName)")
+        .message("the default key pair has a fixed name; remove spec.keyPairName"),
+    validation = Rule::new("self.type == 'Default' || !has(self.keyPairName) || self.keyPairName.lowerAscii() != 'lightsaildefaultkeypair'")
+        .message("that is the name of the region's default key pair; use type: Default for it, or choose another keyPairName"),
+    validation = Rule::new("has(self.keyPairName) == has(oldSelf.keyPairName) && (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
+        .message("keyPairName is immutable, and so is leaving it unset; make a new object for another key pair"),
+    validation = Rule::new("self.type != 'Default' || self.ensure != 'Absent' || has(self.expectedFingerprint)")
+        .message("deleting the default key pair needs spec.expectedFingerprint; copy it from status.fingerprint"),
+    validation = Rule::new("self.type != 'Default' || !has(self.deletionPolicy) || self.deletionPolicy != 'Delete' || has(self.expectedFingerprint)")
+        .message("deletionPolicy: Delete of the default key pair needs spec.expectedFingerprint; copy it from status.fingerprint, or use Retain"),
+)]
+pub struct LightsailKeyPairSpec {
+    /// What kind of key pair this is. Immutable.
+    ///
+    /// `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with you.
+    /// `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private key is downloaded into
+    /// a Secret.
+    #[serde(rename = "type")]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new object"))]
+    pub type_: KeyPairType,
+
+    /// The AWS region, for example `eu-west-1`. Immutable: a key pair lives in one region.
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("region is immutable; make a new object for another region"))]
+    pub region: String,
+
+    /// The name of the key pair in Lightsail, for example `fleet`. Immutable. Default: the name of this object.
+    ///
+    /// Names are unique in a region among all resources of Lightsail. Not allowed for `type: Default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 255), regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$"))]
+    pub key_pair_name: Option<String>,
+
+    /// Whether the key pair should be there. Default: `Present`.
+    ///
+    /// `Absent` deletes the key pair if it is this object's own, or if `expectedFingerprint` names it exactly.
+    #[serde(default)]
+    pub ensure: Ensure,
+
+    /// What deleting this object does to the key pair in Lightsail: `Delete` or `Retain`.
+    ///
+    /// Default: `Delete` for a key pair that this object imported; `Retain` for one that was there before, and for
+    /// `type: Default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+
+    /// The fingerprint of the key pair that may be deleted, exactly as Lightsail prints it, for example
+    /// `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`.
+    ///
+    /// With another fingerprint nothing is deleted. `type: Default` needs it for every deletion. Copy it from
+    /// `status.fingerprint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub expected_fingerprint: Option<String>,
+
+    /// How often to look whether Lightsail still has what this spec wants, for example `10m` or `1h30m`. At least
+    /// `1m`. Default: `10m`.
+    #[serde(default = "default_interval")]
+    #[schemars(length(min = 2, max = 32), regex(pattern = r"^([0-9]+(\.[0-9]+)?(s|m|h))+$"))]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('168h')")
+        .message("interval must be between 1m and 168h; write for example 10m"))]
+    pub interval: String,
+
+    /// The settings of `type: Imported`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedKeyPair>,
+
+    /// The settings of `type: Default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<DefaultKeyPair>,
+}
+
+fn default_interval() -> String {
+    "10m".to_owned()
+}
+
+/// What kind of key pair it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyPairType {
+    /// A public key that you give is imported.
+    Imported,
+    /// The region's default key pair.
+    Default,
+}
+
+/// Whether a key pair should be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Ensure {
+    /// It should be there.
+    #[default]
+    Present,
+    /// It should not be there.
+    Absent,
+}
+
+/// What deleting the object does to the key pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// The key pair is deleted too.
+    Delete,
+    /// The key pair stays in Lightsail.
+    Retain,
+}
+
+/// The settings of `type: Imported`.
+// Rules about the key sit here, on its parent, and the field has no pattern: the API server echoes the value of the
+// field that breaks a rule, and that value may be a private key that was pasted by mistake.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.publicKey.contains('PRIVATE KEY')")
+        .message("publicKey holds a private key; give the line of the .pub file instead, and replace that key pair: what was pasted here may have been recorded"),
+    validation = Rule::new("self.publicKey.contains('PRIVATE KEY') || !self.publicKey.trim().contains('\\n')")
+        .message("publicKey must be one line, as in a .pub file: the type, the base64 data and maybe a comment"),
+    validation = Rule::new("self.publicKey.contains('PRIVATE KEY') || self.publicKey.trim().matches('^(ssh|ecdsa)-')")
+        .message("publicKey must start with its type, for example ssh-ed25519 AAAA… or ssh-rsa AAAA…, without options in front; ssh-keygen -y -f KEYFILE prints it"),
+    validation = Rule::new("self.publicKey.size() <= 16384")
+        .message("publicKey must be at most 16384 characters, one line as in a .pub file"),
+)]
+pub struct ImportedKeyPair {
+    /// The public key in OpenSSH's form, one line as in a `.pub` file, for example
+    /// `ssh-ed25519 AAAAC3Nz… you@example.com`. Ed25519 and RSA are known to work.
+    ///
+    /// A change of comment or white space is no change. Another key does not replace the key pair in Lightsail: the
+    /// object becomes Stalled with the reason `PublicKeyChanged`.
+    pub public_key: String,
+}
+
+/// The settings of `type: Default`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DefaultKeyPair {
+    /// Whether a default key pair is created where the region has none. Default: `false`, and the object is Stalled
+    /// with the reason `DefaultKeyPairMissing`.
+    #[serde(default)]
+    pub create_if_missing: bool,
+
+    /// The Secret that keeps the private key. It is never deleted by the operator, also not with this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<KeySecret>,
+}
+
+/// Where a private key is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeySecret {
+    /// The name of the Secret in the namespace of this object. Default: the name of this object.
+    ///
+    /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and `ssh-publickey`. A Secret of
+    /// this name that is not the operator's is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 240), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    pub name: Option<String>,
+}
+
+/// What was found and done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LightsailKeyPairStatus {
+    /// The generation of the spec that this status speaks of; -1 until the object was looked at.
+    #[serde(default = "never_observed")]
+    #[schemars(schema_with = "schema::observed_generation")]
+    pub observed_generation: i64,
+    /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile: Option<String>,
+    /// The AWS account, 12 digits.
+    #[serde(default, rename = "accountID", skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// The name of the key pair in Lightsail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_pair_name: Option<String>,
+    /// The ARN of the key pair; it holds an id that a key pair imported again under this name would not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// How this object came to the key pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// When Lightsail made the key pair, in RFC 3339, by AWS's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// The support code of the key pair, for inquiries to AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub support_code: Option<String>,
+    /// The fingerprint exactly as Lightsail prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// The SHA-256 fingerprint of the public key as `ssh-keygen -l` prints it, computed by the operator.
+    #[serde(default, rename = "publicKeySHA256", skip_serializing_if = "Option::is_none")]
+    pub public_key_sha256: Option<String>,
+    /// What deleting this object does to the key pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_deletion_policy: Option<DeletionPolicy>,
+    /// The Secret that holds the private key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_name: Option<String>,
+    /// The last operation that this object caused in Lightsail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_operation: Option<Operation>,
+    /// `Ready`, `FingerprintVerified`, and `Reconciling` or `Stalled` while they are True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+}
+
+fn never_observed() -> i64 {
+    -1
+}
+
+/// How an object came to its key pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Origin {
+    /// The operator imported it.
+    Imported,
+    /// It was there with the same key.
+    Adopted,
+    /// It is the region's default key pair.
+    Default,
+}
+
+impl Reconciled for LightsailKeyPair {
+    type Status = LightsailKeyPairStatus;
+
+    fn observed_generation(&self) -> i64 {
+        self.status.as_ref().map_or(-1, |status| status.observed_generation)
+    }
+
+    fn last_handled_reconcile(&self) -> Option<&str> {
+        self.status.as_ref()?.last_handled_reconcile.as_deref()
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+}

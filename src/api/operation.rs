@@ -1,0 +1,79 @@
+//! Lightsail's `Operation`, as a status shows it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An operation as Lightsail reported it, every field that came, verbatim
+/// (`https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_Operation.html`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// The id of the operation; `aws lightsail get-operation --operation-id` looks it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What was done, for example `DeleteKnownHostKeys`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
+    /// `NotStarted`, `Started`, `Failed`, `Completed` or `Succeeded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Whether the status is final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_terminal: Option<bool>,
+    /// The name of the resource that was worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_name: Option<String>,
+    /// The type of the resource, for example `Instance`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    /// Where the resource is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<OperationLocation>,
+    /// When the operation was created, in RFC 3339, by AWS's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// When the status changed last, in RFC 3339, by AWS's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_changed_at: Option<String>,
+    /// Details in Lightsail's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_details: Option<String>,
+    /// The code of the failure, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// The details of the failure, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_details: Option<String>,
+}
+
+/// Where a resource of Lightsail is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationLocation {
+    /// The availability zone; `all` for what is not bound to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_zone: Option<String>,
+    /// The region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region_name: Option<String>,
+}
+
+impl Operation {
+    /// Whether it ended well: Lightsail says `Succeeded` or `Completed`.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        matches!(self.status.as_deref(), Some("Succeeded" | "Completed"))
+    }
+
+    /// Whether it failed.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.status.as_deref() == Some("Failed")
+    }
+
+    /// Whether nothing more will happen to it: by its status, or because Lightsail says so.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.succeeded() || self.failed() || self.is_terminal == Some(true)
+    }
+}

@@ -1,0 +1,4 @@
+//! lightsail-operator
+#![allow(missing_docs, reason = "in work")]
+pub mod api;
+pub mod crds;

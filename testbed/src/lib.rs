@@ -1,0 +1,16 @@
+//! Real Kubernetes and a simulated Lightsail on one machine, for `make demo`, the tests and the benchmarks.
+//!
+//! ```text
+//! testbed run -- COMMAND
+//!   ├─ control_plane   etcd, kube-apiserver, kube-controller-manager as child processes
+//!   ├─ operator        the operator's binary as a child process, under a ServiceAccount
+//!   ├─ api_proxy       between the operator and the API server: holds chosen requests
+//!   └─ simulator       Lightsail and the part of STS that is needed, on loopback
+//! ```
+//!
+//! This crate is never shipped, and the operator does not know it.
+
+pub mod api_proxy;
+pub mod control_plane;
+pub mod operator;
+pub mod simulator;

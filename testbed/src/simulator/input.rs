@@ -1,0 +1,170 @@
+//! Reading and checking the input of an operation.
+//!
+//! The rules are the API model's and the user guide's; where the service's own messages are wider than the model, they win.
+//! How the service words its refusals is mostly unverified.
+
+use serde_json::{Map, Value};
+
+use super::error::{ApiError, Result};
+use super::state::Tags;
+
+/// The JSON object in the body of a request.
+#[derive(Debug, Default)]
+pub(super) struct Input(Map<String, Value>);
+
+impl Input {
+    pub(super) fn parse(body: &[u8]) -> Result<Self> {
+        // The parser's own message is left out: it may quote what was sent.
+        let input = serde_json::from_slice(body).map(Self);
+        input.map_err(|_| ApiError::serialization("The body is not a JSON object"))
+    }
+
+    /// A string; `null` is the same as absent.
+    pub(super) fn text(&self, member: &str) -> Result<Option<&str>> {
+        match self.0.get(member) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(wrong_type(member)),
+        }
+    }
+
+    pub(super) fn required_text(&self, member: &str) -> Result<&str> {
+        self.text(member)?.ok_or_else(|| missing(member))
+    }
+
+    /// A required member of the model's shape `ResourceName`.
+    pub(super) fn resource_name(&self, member: &str) -> Result<&str> {
+        let name = self.required_text(member)?;
+        if is_resource_name(name) { Ok(name) } else { Err(invalid_name(name)) }
+    }
+
+    pub(super) fn flag(&self, member: &str) -> Result<bool> {
+        match self.0.get(member) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(wrong_type(member)),
+        }
+    }
+
+    fn list(&self, member: &str) -> Result<Option<&[Value]>> {
+        match self.0.get(member) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(list)) => Ok(Some(list)),
+            Some(_) => Err(wrong_type(member)),
+        }
+    }
+
+    /// The member `tags`, checked. `None` if it is absent.
+    pub(super) fn tags(&self) -> Result<Option<Tags>> {
+        let list = self.list("tags")?;
+        list.map(|list| list.iter().map(tag_of).collect()).transpose()
+    }
+
+    pub(super) fn required_tags(&self) -> Result<Tags> {
+        self.tags()?.ok_or_else(|| missing("tags"))
+    }
+
+    pub(super) fn tag_keys(&self) -> Result<Vec<&str>> {
+        let keys = self.list("tagKeys")?.ok_or_else(|| missing("tagKeys"))?;
+        keys.iter().map(|key| key.as_str().ok_or_else(|| wrong_type("tagKeys"))).collect()
+    }
+
+    /// The resource that the input names, for the request log and for faults.
+    pub(super) fn resource(&self) -> Option<&str> {
+        let members = ["keyPairName", "instanceName", "resourceName"];
+        members.iter().find_map(|member| self.0.get(*member)?.as_str())
+    }
+}
+
+/// A resource has at most this many tags.
+const MAX_TAGS: usize = 50;
+
+/// Refuses more tags than a resource may have.
+pub(super) fn check_tag_count(tags: &Tags) -> Result<()> {
+    if tags.len() > MAX_TAGS {
+        return Err(ApiError::invalid_input(format!("A resource can have at most {MAX_TAGS} tags.")));
+    }
+    Ok(())
+}
+
+fn tag_of(tag: &Value) -> Result<(String, Option<String>)> {
+    let text = |member| match tag.get(member) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(wrong_type("tags")),
+    };
+    let key = text("key")?.ok_or_else(|| missing("tags.key"))?;
+    let value = text("value")?;
+    check_tag(&key, value.as_deref())?;
+    Ok((key, value))
+}
+
+fn check_tag(key: &str, value: Option<&str>) -> Result<()> {
+    let key_length = key.chars().count();
+    let value_length = value.map_or(0, |value| value.chars().count());
+    if key_length == 0 || key_length > 128 || value_length > 256 {
+        return Err(ApiError::invalid_input("A tag key has 1 to 128 characters and a tag value at most 256."));
+    }
+    if key.to_lowercase().starts_with("aws:") {
+        return Err(ApiError::invalid_input("The prefix aws: of tag keys is reserved."));
+    }
+    if !key.chars().chain(value.unwrap_or_default().chars()).all(is_tag_character) {
+        return Err(ApiError::invalid_input("Tags have letters, digits, spaces and + - = . _ : / @ only."));
+    }
+    Ok(())
+}
+
+fn is_tag_character(character: char) -> bool {
+    character.is_alphanumeric() || " +-=._:/@".contains(character)
+}
+
+/// The model's pattern is `\w[\w\-]*\w`; the service's own message allows dots too
+/// (<https://github.com/hashicorp/terraform-provider-aws/pull/8647>).
+fn is_resource_name(name: &str) -> bool {
+    let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let is_inner = |character: char| is_word(character) || character == '-' || character == '.';
+    name.len() >= 2 && name.starts_with(is_word) && name.ends_with(is_word) && name.chars().all(is_inner)
+}
+
+fn invalid_name(name: &str) -> ApiError {
+    ApiError::invalid_input(format!(
+        "{name} is not a valid resource name. Resource names must be at least 2 characters long and contain only \
+         alphanumerics, -, _, and ."
+    ))
+}
+
+fn missing(member: &str) -> ApiError {
+    ApiError::invalid_input(format!("{member} is required"))
+}
+
+fn wrong_type(member: &str) -> ApiError {
+    ApiError::serialization(format!("{member} has the wrong type"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_tag, is_resource_name};
+
+    #[test]
+    fn resource_names() {
+        for name in ["ab", "a-b", "a.b", "_0", "LightsailDefaultKeyPair"] {
+            assert!(is_resource_name(name), "{name}");
+        }
+        for name in ["", "a", "-a", "a-", ".a", "a b", "a/b", "né", "a\n"] {
+            assert!(!is_resource_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn tags() {
+        let (long_key, long_value) = ("k".repeat(129), "v".repeat(257));
+        for (key, value) in [("team", Some("a b")), ("example.com/x", None), (&long_key[1..], Some(&long_value[1..]))] {
+            assert_eq!(check_tag(key, value), Ok(()), "{key}");
+        }
+        for (key, value) in [("", None), ("aws:x", None), ("a!", None), ("a", Some("b?"))] {
+            assert!(check_tag(key, value).is_err(), "{key}");
+        }
+        assert!(check_tag(&long_key, None).is_err());
+        assert!(check_tag("k", Some(&long_value)).is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! One account's resources in one region, for whoever sets a scene: somebody else's changes, and a look at the truth.
+//!
+//! Nothing here is a request: it is not logged, meets no faults and records no operations.
+
+use super::fault::{Fault, FaultHandle};
+use super::identity::Scope;
+use super::state::{DEFAULT_KEY_PAIR, KeyPair, Operation, Site};
+use super::switches::Switches;
+use super::{Simulator, key_pairs, resources};
+
+/// One account's resources in one region.
+#[derive(Clone, Debug)]
+pub struct Region {
+    simulator: Simulator,
+    scope: Scope,
+}
+
+impl Region {
+    pub(super) fn new(simulator: Simulator, account: &str, region: &str) -> Self {
+        Self { simulator, scope: Scope { account: account.to_owned(), region: region.to_owned() } }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Site<'_>) -> T) -> T {
+        act(&mut self.simulator.shared.state().site(&self.scope))
+    }
+
+    /// Launches an instance.
+    ///
+    /// # Panics
+    ///
+    /// Something else has the name.
+    pub fn add_instance(&self, name: &str) {
+        self.with(|site| resources::add_instance(site, name)).expect("the name is free");
+    }
+
+    /// Deletes an instance. Whether there was one.
+    pub fn remove_instance(&self, name: &str) -> bool {
+        self.with(|site| site.region.instances.remove(name).is_some())
+    }
+
+    /// Imports a key pair as somebody else.
+    ///
+    /// # Panics
+    ///
+    /// Something else has the name, or the line is no public key that Lightsail takes.
+    pub fn import_key_pair(&self, name: &str, openssh_line: &str) -> KeyPair {
+        let pair = self.with(|site| key_pairs::import_as(site, name, openssh_line));
+        pair.expect("the name is free and the key is one that Lightsail takes")
+    }
+
+    /// Creates the default key pair, as launching an instance without a key pair does. If there is one, that one stays.
+    pub fn create_default_key_pair(&self) -> KeyPair {
+        self.with(key_pairs::ensure_default)
+    }
+
+    /// Deletes a key pair, the default one too, as somebody else. Whether there was one.
+    pub fn delete_key_pair(&self, name: &str) -> bool {
+        self.with(|site| site.region.key_pairs.remove(name).is_some())
+    }
+
+    /// All key pairs by name, the default one included.
+    #[must_use]
+    pub fn key_pairs(&self) -> Vec<KeyPair> {
+        self.with(|site| site.region.key_pairs.values().map(|stored| stored.pair.clone()).collect())
+    }
+
+    /// The key pair with this name.
+    #[must_use]
+    pub fn find_key_pair(&self, name: &str) -> Option<KeyPair> {
+        self.with(|site| site.region.key_pairs.get(name).map(|stored| stored.pair.clone()))
+    }
+
+    /// The default key pair.
+    #[must_use]
+    pub fn find_default_key_pair(&self) -> Option<KeyPair> {
+        self.find_key_pair(DEFAULT_KEY_PAIR)
+    }
+
+    /// The operations that requests have started on a resource of this name, the oldest first.
+    #[must_use]
+    pub fn operations_for(&self, resource: &str) -> Vec<Operation> {
+        self.with(|site| {
+            let operations = site.region.operations.iter();
+            operations.filter(|operation| operation.resource_name == resource).cloned().collect()
+        })
+    }
+
+    /// Replaces all tags of a key pair or an instance, as somebody else. A tag without a value is a key-only tag.
+    ///
+    /// # Panics
+    ///
+    /// There is no such resource, or there are more than 50 tags.
+    pub fn set_tags(&self, name: &str, tags: &[(&str, Option<&str>)]) {
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect();
+        let set = self.with(|site| resources::change_tags(site, name, |old| *old = tags));
+        set.expect("the resource exists and the tags are within the limits");
+    }
+
+    /// How many times `DeleteKnownHostKeys` has taken effect on an instance; 0 if there is none.
+    #[must_use]
+    pub fn known_host_keys_resets(&self, instance: &str) -> usize {
+        self.with(|site| site.region.instances.get(instance).map_or(0, |instance| instance.known_host_keys_resets))
+    }
+
+    /// Gives this region switches of its own, which start as those that hold now. [`Simulator::set_switches`] does not change
+    /// them any more.
+    pub fn set_switches(&self, change: impl FnOnce(&mut Switches)) {
+        self.with(|site| {
+            let mut switches = site.switches.clone();
+            change(&mut switches);
+            site.region.switches = Some(switches);
+        });
+    }
+
+    /// Lets requests of this account in this region go wrong.
+    pub fn add_fault(&self, fault: Fault) -> FaultHandle {
+        self.simulator.shared.faults.add(fault, Some(self.scope.clone()))
+    }
+}
