@@ -1,0 +1,157 @@
+//! The oracles are `ssh-keygen` and `openssl`; all keys are made at test time.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::*;
+
+struct Key {
+    folder: tempfile::TempDir,
+}
+
+impl Key {
+    fn generate(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        run(Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "a comment", "-f"]).arg(&path).args(args));
+        Self { folder }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("key")
+    }
+
+    fn private(&self) -> String {
+        std::fs::read_to_string(self.path()).unwrap()
+    }
+
+    fn public(&self) -> String {
+        std::fs::read_to_string(self.path().with_extension("pub")).unwrap()
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn openssl(script: &str, key: &Path) -> String {
+    run(Command::new("sh").arg("-c").arg(script).env("KEY", key)).replace("MD5(stdin)= ", "").replace("SHA1(stdin)= ", "")
+}
+
+#[test]
+fn an_rsa_key_has_the_md5_of_its_subject_public_key_info() {
+    let file = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]);
+    let listed = openssl("openssl pkey -in $KEY -pubout -outform DER | openssl md5 -c", &file.path());
+    let public = PublicKey::parse(&file.public()).unwrap();
+    assert_eq!(public.fingerprints().compare(Some(&listed)), Match::Same);
+    assert_eq!(public.fingerprints().compare(Some(&listed.to_uppercase())), Match::Same);
+    let private = PrivateKey::parse(&file.private()).unwrap();
+    assert_eq!(private.public().sha256(), public.sha256());
+    assert_eq!(private.fingerprints().compare(Some(&listed)), Match::Same);
+}
+
+#[test]
+fn an_rsa_key_that_lightsail_created_has_the_sha1_of_its_pkcs8_form() {
+    let file = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]);
+    let listed = openssl("openssl pkcs8 -in $KEY -nocrypt -topk8 -outform DER | openssl sha1 -c", &file.path());
+    let pkcs8 = openssl("openssl pkcs8 -in $KEY -nocrypt -topk8", &file.path());
+    for text in [file.private(), pkcs8] {
+        let private = PrivateKey::parse(&text).unwrap();
+        assert_eq!(private.fingerprints().compare(Some(&listed)), Match::Same);
+        assert_eq!(private.public().fingerprints().compare(Some(&listed)), Match::Different, "from the public half alone");
+    }
+}
+
+#[test]
+fn an_ed25519_key_has_the_sha256_of_its_wire_form() {
+    let file = Key::generate(&["-t", "ed25519"]);
+    let printed = run(Command::new("ssh-keygen").arg("-lf").arg(file.path()));
+    let sha256 = printed.split(' ').nth(1).unwrap();
+    let public = PublicKey::parse(&file.public()).unwrap();
+    assert_eq!(public.sha256(), sha256);
+    let bare = sha256.trim_start_matches("SHA256:");
+    for form in [sha256.to_owned(), bare.to_owned(), format!("{bare}=")] {
+        assert_eq!(public.fingerprints().compare(Some(&form)), Match::Same, "{form}");
+    }
+    assert_eq!(PrivateKey::parse(&file.private()).unwrap().public().sha256(), sha256);
+}
+
+#[test]
+fn what_lightsail_prints_is_another_key_or_nothing_that_can_be_compared() {
+    let public = PublicKey::parse(&Key::generate(&["-t", "ed25519"]).public()).unwrap();
+    let other = PublicKey::parse(&Key::generate(&["-t", "ed25519"]).public()).unwrap();
+    let cases = [
+        (Some(other.sha256()), Match::Different),
+        (Some("00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff".to_owned()), Match::Different),
+        (None, Match::Unknown),
+        (Some(String::new()), Match::Unknown),
+        (Some("something new".to_owned()), Match::Unknown),
+        (Some("00:11".to_owned()), Match::Unknown),
+    ];
+    for (listed, expected) in cases {
+        assert_eq!(public.fingerprints().compare(listed.as_deref()), expected, "{listed:?}");
+    }
+}
+
+#[test]
+fn white_space_and_line_ends_make_no_difference() {
+    let line = Key::generate(&["-t", "ed25519"]).public();
+    let key = PublicKey::parse(&line).unwrap();
+    assert_eq!(PublicKey::parse(&format!("  {}\r\n\n", line.trim())).unwrap(), key);
+    assert_eq!(key.line(), line.trim());
+}
+
+#[test]
+fn an_ecdsa_key_is_left_to_lightsail() {
+    let line = Key::generate(&["-t", "ecdsa"]).public();
+    assert_eq!(PublicKey::parse(&line).unwrap().line(), line.trim());
+}
+
+#[test]
+fn what_is_no_public_key_is_refused_without_being_repeated() {
+    let file = Key::generate(&["-t", "ed25519"]);
+    let line = file.public();
+    let data = line.split(' ').nth(1).unwrap().to_owned();
+    let cases = [
+        (file.private(), InvalidPublicKey::Private),
+        (" \n".to_owned(), InvalidPublicKey::Empty),
+        (format!("{line}{line}"), InvalidPublicKey::Lines),
+        (format!("no-pty {line}"), InvalidPublicKey::NoType),
+        (data.clone(), InvalidPublicKey::NoType),
+        (format!("ssh-rsa {data}"), InvalidPublicKey::Data),
+        (format!("ecdsa-sha2-nistp256 {data}"), InvalidPublicKey::Data),
+        (format!("ssh-ed25519 {}", &data[..40]), InvalidPublicKey::Data),
+        ("ssh-ed25519".to_owned(), InvalidPublicKey::Data),
+        ("ssh-dss AAAA".to_owned(), InvalidPublicKey::Unsupported),
+        ("sk-ssh-ed25519@openssh.com AAAA".to_owned(), InvalidPublicKey::Unsupported),
+        ("ssh-ed25519-cert-v01@openssh.com AAAA".to_owned(), InvalidPublicKey::Certificate),
+        ("a".repeat(1_000_000), InvalidPublicKey::TooLong),
+    ];
+    for (text, expected) in cases {
+        let refusal = PublicKey::parse(&text).unwrap_err();
+        assert_eq!(refusal, expected);
+        assert!(!refusal.to_string().contains(&data[..16]));
+    }
+}
+
+#[test]
+fn a_private_key_is_read_as_pem_or_as_base64_of_it_and_ends_with_one_newline() {
+    let pem = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]).private();
+    let crlf = pem.trim().replace('\n', "\r\n");
+    for text in [pem.trim().to_owned(), format!("{pem}\n\n"), crlf, STANDARD.encode(&pem)] {
+        assert_eq!(PrivateKey::parse(&text).unwrap().expose_pem(), pem);
+    }
+}
+
+#[test]
+fn neither_debug_nor_an_error_shows_a_private_key() {
+    let pem = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]).private();
+    let line = pem.lines().nth(3).unwrap().to_owned();
+    let key = PrivateKey::parse(&pem).unwrap();
+    assert!(!format!("{key:?} {:?}", key.fingerprints()).contains(&line));
+    let broken = pem.replace("RSA PRIVATE KEY", "EC PRIVATE KEY");
+    let refusal = PrivateKey::parse(&broken).unwrap_err();
+    assert!(!format!("{refusal} {refusal:?}").contains(&line));
+}
