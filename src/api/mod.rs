@@ -7,11 +7,13 @@ pub mod conditions;
 pub mod host_key_reset;
 pub mod key_pair;
 pub mod operation;
+pub mod reason;
 mod schema;
 
 pub use host_key_reset::{HostKeyReset, HostKeyResetSpec, HostKeyResetStatus};
 pub use key_pair::{LightsailKeyPair, LightsailKeyPairSpec, LightsailKeyPairStatus};
 pub use operation::{Operation, OperationLocation};
+pub use reason::Reason;
 
 /// The API group of all kinds.
 pub const GROUP: &str = "lightsail-operator.dev";

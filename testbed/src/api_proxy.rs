@@ -1,1 +1,236 @@
-//! (in work)
+//! A proxy before the API server, which lets chosen requests wait, fail, or take effect without being answered.
+//!
+//! It speaks plain HTTP on loopback and passes on whatever a request carries, the bearer token too, so that the API server
+//! sees the same identity. Answers are streamed, watches among them. When its client goes away, a request that waits before
+//! the API server is dropped and never gets there.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::{Router, routing};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use kube::Client;
+use kube::config::AuthInfo;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::cluster::Cluster;
+
+/// Bodies are objects of the API, which refuses more than 3 MiB.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Which requests are meant. What is not set matches all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Matcher {
+    /// The method.
+    pub method: Option<Method>,
+    /// A part of the path with its query.
+    pub path: String,
+    /// A part of the body.
+    pub body: String,
+}
+
+impl Matcher {
+    /// Requests of one method with this in their path.
+    #[must_use]
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method: Some(method), path: path.into(), body: String::new() }
+    }
+
+    /// And with this in their body.
+    #[must_use]
+    pub fn with_body(self, body: impl Into<String>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    fn matches(&self, method: &Method, path: &str, body: &Bytes) -> bool {
+        self.method.as_ref().is_none_or(|wanted| wanted == method)
+            && path.contains(&self.path)
+            && (self.body.is_empty() || String::from_utf8_lossy(body).contains(&self.body))
+    }
+}
+
+/// Where a request waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Before the API server has seen it.
+    BeforeRequest,
+    /// After the API server has answered, and so committed, and before the client knows.
+    BeforeAnswer,
+}
+
+/// A request that waits, or will when it comes. Dropping this lets it go on.
+#[derive(Debug)]
+pub struct Held {
+    reached: watch::Sender<bool>,
+    released: watch::Sender<bool>,
+}
+
+impl Held {
+    /// Completes once the request is there and waits.
+    pub async fn reached(&self) {
+        let mut reached = self.reached.subscribe();
+        // It only fails without a sender, and that lives in this handle.
+        let _ = reached.wait_for(|reached| *reached).await;
+    }
+
+    /// Lets it go on. If it has not come yet, it will not wait.
+    pub fn release(&self) {
+        self.released.send_replace(true);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[derive(Debug)]
+enum Effect {
+    Hold { place: Place, reached: watch::Sender<bool>, released: watch::Receiver<bool> },
+    Fail(u16),
+}
+
+#[derive(Debug)]
+struct Rule {
+    matcher: Matcher,
+    times: usize,
+    effect: Arc<Effect>,
+}
+
+struct Shared {
+    client: Client,
+    rules: Mutex<Vec<Rule>>,
+}
+
+impl Shared {
+    fn add(&self, rule: Rule) {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
+    }
+
+    /// Takes one turn of the oldest rule that matches.
+    fn take(&self, method: &Method, path: &str, body: &Bytes) -> Option<Arc<Effect>> {
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let rule = rules.iter_mut().find(|rule| rule.times > 0 && rule.matcher.matches(method, path, body))?;
+        rule.times -= 1;
+        Some(Arc::clone(&rule.effect))
+    }
+}
+
+/// A running proxy. It stops when it is dropped.
+pub struct ApiProxy {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    _stop: DropGuard,
+}
+
+impl ApiProxy {
+    /// Listens on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// The administrator's kubeconfig cannot be used.
+    pub async fn start(cluster: &Cluster) -> Result<Self> {
+        let mut config = cluster.config().await?;
+        // The requests bring their own identity, and it is their sender who tries again.
+        config.auth_info = AuthInfo::default();
+        config.default_retry = false;
+        let client = Client::try_from(config).context("make a client")?;
+        let shared = Arc::new(Shared { client, rules: Mutex::default() });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on loopback")?;
+        let address = listener.local_addr().context("listen on loopback")?;
+        let stop = CancellationToken::new();
+        let router = Router::new().fallback(routing::any(respond)).with_state(Arc::clone(&shared));
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                // The listener never gives up, so there is no error to tell anybody.
+                _ = axum::serve(listener, router) => {}
+                () = stopped.cancelled() => {}
+            }
+        });
+        Ok(Self { shared, address, _stop: stop.drop_guard() })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Lets the next request that matches wait; later ones do not.
+    #[must_use = "dropping it lets the request go on"]
+    pub fn hold(&self, matcher: Matcher, place: Place) -> Held {
+        let held = Held { reached: watch::Sender::new(false), released: watch::Sender::new(false) };
+        let effect = Effect::Hold { place, reached: held.reached.clone(), released: held.released.subscribe() };
+        self.shared.add(Rule { matcher, times: 1, effect: Arc::new(effect) });
+        held
+    }
+
+    /// Lets the next `times` requests that match fail with a status, before the API server has seen them.
+    pub fn fail(&self, matcher: Matcher, times: usize, status: u16) {
+        self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Fail(status)) });
+    }
+}
+
+async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let body = match axum::body::to_bytes(body, BODY_LIMIT).await {
+        Ok(body) => body,
+        Err(error) => return failure(400, &format!("the body of the request: {error}")),
+    };
+    let path = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let effect = shared.take(&parts.method, &path, &body);
+    if let Some(Effect::Fail(status)) = effect.as_deref() {
+        return failure(*status, "the proxy was told to fail this request");
+    }
+    wait_at(Place::BeforeRequest, effect.as_deref()).await;
+    remove_connection_headers(&mut parts.headers);
+    let answer = shared.client.send(Request::from_parts(parts, kube::client::Body::from(body.to_vec()))).await;
+    wait_at(Place::BeforeAnswer, effect.as_deref()).await;
+    match answer {
+        Ok(answer) => {
+            let (mut parts, body) = answer.into_parts();
+            remove_connection_headers(&mut parts.headers);
+            Response::from_parts(parts, Body::new(body))
+        }
+        Err(error) => failure(502, &format!("the API server does not answer: {error}")),
+    }
+}
+
+async fn wait_at(here: Place, effect: Option<&Effect>) {
+    if let Some(Effect::Hold { place, reached, released }) = effect
+        && *place == here
+    {
+        reached.send_replace(true);
+        // A handle that is gone has released everything.
+        let _ = released.clone().wait_for(|released| *released).await;
+    }
+}
+
+/// What speaks of one connection is not for the next one.
+fn remove_connection_headers(headers: &mut HeaderMap) {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::HOST, KEEP_ALIVE] {
+        headers.remove(name);
+    }
+}
+
+/// An error as the API server writes them.
+fn failure(status: u16, message: &str) -> Response {
+    let body = json!({
+        "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure", "code": status,
+        "message": message, "reason": "InternalError",
+    });
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}

@@ -3,6 +3,7 @@
 //! ```text
 //! testbed run -- COMMAND
 //!   ├─ control_plane   etcd, kube-apiserver, kube-controller-manager as child processes
+//!   ├─ cluster         what a test below COMMAND has of it: clients, namespaces, kubectl
 //!   ├─ operator        the operator's binary as a child process, under a ServiceAccount
 //!   ├─ api_proxy       between the operator and the API server: holds chosen requests
 //!   └─ simulator       Lightsail and the part of STS that is needed, on loopback
@@ -11,6 +12,11 @@
 //! This crate is never shipped, and the operator does not know it.
 
 pub mod api_proxy;
+mod certificates;
+mod child;
+pub mod cluster;
 pub mod control_plane;
+mod kubeconfig;
 pub mod operator;
+pub mod process;
 pub mod simulator;

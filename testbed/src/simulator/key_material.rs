@@ -62,10 +62,12 @@ pub(super) fn imported_fingerprint(line: &str) -> Result<String> {
         return Err(ApiError::invalid_key());
     }
     let key = PublicKey::from_openssh(line).map_err(|_| ApiError::invalid_key())?;
-    let fingerprint = match key.key_data() {
-        KeyData::Rsa(rsa) => rsa_fingerprint(rsa),
-        KeyData::Ed25519(_) => key.to_bytes().ok().map(|blob| STANDARD.encode(Sha256::digest(blob))),
-        _ => None,
+    let fingerprint = if let KeyData::Rsa(rsa) = key.key_data() {
+        rsa_fingerprint(rsa)
+    } else if key.key_data().is_ed25519() {
+        key.to_bytes().ok().map(|blob| STANDARD.encode(Sha256::digest(blob)))
+    } else {
+        None
     };
     fingerprint.ok_or_else(ApiError::invalid_key)
 }

@@ -129,6 +129,7 @@ impl Simulator {
     }
 
     /// Lets requests go wrong, in any account and region. [`Region::add_fault`] is narrower.
+    #[expect(clippy::must_use_candidate, reason = "most faults need no handle")]
     pub fn add_fault(&self, fault: Fault) -> FaultHandle {
         self.shared.faults.add(fault, None)
     }

@@ -2,6 +2,11 @@
 //!
 //! Nothing here is a request: it is not logged, meets no faults and records no operations.
 
+#![expect(
+    clippy::must_use_candidate,
+    reason = "these are called for what they do; what they return is often of no interest"
+)]
+
 use super::fault::{Fault, FaultHandle};
 use super::identity::Scope;
 use super::state::{DEFAULT_KEY_PAIR, KeyPair, Operation, Site};

@@ -3,12 +3,12 @@
 //! A connection can be cut from within a request: its writes then fail, so that the server closes it and the client sees an end
 //! before any byte of an answer. When a client goes away, the future of its request is dropped where it waits.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use std::io;
 
 use axum::body::Bytes;
 use axum::extract::connect_info::Connected;
@@ -76,7 +76,7 @@ fn conclude(
 ) -> Response {
     match fate {
         Fate::Answer(outcome) => {
-            entry.request.outcome = outcome_name(&outcome).to_owned();
+            outcome_name(&outcome).clone_into(&mut entry.request.outcome);
             entry.request.answered = true;
             let header = error_type_header(shared, scope);
             wire::answer(ask.protocol, &outcome, &entry.request.request_id, header)

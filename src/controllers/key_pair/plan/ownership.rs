@@ -1,0 +1,59 @@
+//! Whose a pair is.
+
+use crate::api::OWNER_TAG;
+use crate::lightsail::KeyPair;
+use crate::ssh::{Match, PublicKey};
+
+use super::{CLOCK_SKEW, Desired, Finalizer, Observed};
+
+/// Whose a pair is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// This object's own: its status records it, or this object is the only one that can have imported it.
+    Own,
+    /// Recorded as this object's own, but now it has another owner's tag.
+    TaggedAway,
+    /// Not this object's.
+    Foreign {
+        /// Somebody else has tagged it as theirs.
+        tagged: bool,
+    },
+}
+
+/// Whose the pair is. `key` is the public key of the spec.
+pub(super) fn whose(desired: &Desired, observed: &Observed, key: Option<&PublicKey>, pair: &KeyPair) -> Whose {
+    let tag = pair.tags.get(OWNER_TAG).map(|value| value.as_deref().unwrap_or_default());
+    let tagged_by_other = tag.is_some_and(|tag| tag != desired.owner);
+    if let Some(recorded) = &observed.recorded.arn {
+        return match (recorded == &pair.arn, tagged_by_other) {
+            (true, false) => Whose::Own,
+            (true, true) => Whose::TaggedAway,
+            (false, tagged) => Whose::Foreign { tagged },
+        };
+    }
+    let just_imported = observed.done.import.as_ref().is_some_and(|operation| !operation.failed());
+    let is_same = key.is_some_and(|key| key.fingerprints().compare(pair.fingerprint.as_deref()) == Match::Same);
+    let is_own = !tagged_by_other && (just_imported || is_same && (tag.is_some() || may_be_from_here(desired, observed, pair)));
+    if is_own { Whose::Own } else { Whose::Foreign { tagged: tagged_by_other } }
+}
+
+/// Whether the pair can come from an import whose answer or status was lost: the finalizer was there before this pass, and the
+/// pair is not older than the object.
+fn may_be_from_here(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
+    let (Some(pair), Some(object)) = (pair.created(), desired.created_at) else { return false };
+    observed.finalizer == Finalizer::Old && pair >= object.saturating_sub(CLOCK_SKEW).unwrap_or(object)
+}
+
+/// Whether this object comes first of all in the cluster that want this name: the one that records the pair, then the one that the
+/// owner tag names, then the older one, then the one with the smaller uid.
+pub(super) fn is_first(desired: &Desired, observed: &Observed, pair: Option<&KeyPair>) -> bool {
+    let arn = pair.map(|pair| &pair.arn);
+    let tag = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_ref);
+    let rank = |recorded: Option<&String>, owner: &String, created_at, uid: &String| {
+        let is_not_recorded = arn.is_none() || recorded != arn;
+        let is_not_named = tag != Some(owner);
+        (is_not_recorded, is_not_named, created_at, uid.clone())
+    };
+    let own = rank(observed.recorded.arn.as_ref(), &desired.owner, desired.created_at, &desired.uid);
+    observed.rivals.iter().all(|rival| own <= rank(rival.arn.as_ref(), &rival.owner, rival.created_at, &rival.uid))
+}

@@ -1,0 +1,136 @@
+//! Which AWS account the credentials belong to: no call of Lightsail is made before that is known.
+//!
+//! Credentials that fall back to others (a node's role, say) would make every key pair look gone. So the account is asked for
+//! once for each set of credentials, and calls are made with exactly those credentials.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
+use aws_sdk_sts::config::Region;
+
+use super::endpoint::SecureEndpoints;
+use super::{Error, Lightsail, Result, Scope};
+use crate::telemetry::Metrics;
+
+/// Where STS is asked if no region is configured.
+const DEFAULT_REGION: &str = "us-east-1";
+/// How long credentials that do not expire are used before they are looked up again.
+const RECHECK: Duration = Duration::from_secs(60);
+/// Credentials are looked up again this long before they expire.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+
+/// The account that the operator's credentials belong to.
+#[derive(Debug)]
+pub struct Accounts {
+    config: SdkConfig,
+    provider: Option<SharedCredentialsProvider>,
+    call_timeout: Duration,
+    allow_insecure_endpoints: bool,
+    metrics: Metrics,
+    current: tokio::sync::Mutex<Option<Current>>,
+}
+
+#[derive(Debug)]
+struct Current {
+    account: Arc<Account>,
+    credentials: Credentials,
+    recheck_at: Instant,
+}
+
+/// An account, as one set of credentials opens it.
+#[derive(Debug)]
+pub struct Account {
+    /// 12 digits.
+    pub id: String,
+    /// Who the credentials are, for the log.
+    pub caller_arn: String,
+    config: SdkConfig,
+    call_timeout: Duration,
+    allow_insecure_endpoints: bool,
+    metrics: Metrics,
+    regions: Mutex<HashMap<String, Lightsail>>,
+}
+
+impl Account {
+    /// Lightsail in a region.
+    #[must_use]
+    pub fn region(&self, region: &str) -> Lightsail {
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            let scope = Scope { account: self.id.clone(), region: region.to_owned() };
+            Lightsail::new(scope, &self.config, self.call_timeout, self.allow_insecure_endpoints, self.metrics.clone())
+        };
+        regions.entry(region.to_owned()).or_insert_with(new).clone()
+    }
+}
+
+impl Accounts {
+    /// Uses the credentials, endpoints and the HTTP client of `config`.
+    #[must_use]
+    pub fn new(config: SdkConfig, call_timeout: Duration, allow_insecure_endpoints: bool, metrics: Metrics) -> Self {
+        let provider = config.credentials_provider();
+        let current = tokio::sync::Mutex::new(None);
+        Self { config, provider, call_timeout, allow_insecure_endpoints, metrics, current }
+    }
+
+    /// The account of the credentials that are in force now.
+    ///
+    /// # Errors
+    /// There are no credentials, or STS does not answer.
+    pub async fn current(&self) -> Result<Arc<Account>> {
+        let mut current = self.current.lock().await;
+        if let Some(known) = current.as_ref().filter(|known| Instant::now() < known.recheck_at) {
+            return Ok(Arc::clone(&known.account));
+        }
+        let credentials = self.credentials().await?;
+        let recheck_at = recheck_at(&credentials);
+        if let Some(known) = current.as_mut().filter(|known| known.credentials == credentials) {
+            known.recheck_at = recheck_at;
+            return Ok(Arc::clone(&known.account));
+        }
+        let account = Arc::new(self.identify(&credentials).await?);
+        tracing::info!(account = account.id, caller = account.caller_arn, "AWS credentials are in force");
+        *current = Some(Current { account: Arc::clone(&account), credentials, recheck_at });
+        Ok(account)
+    }
+
+    async fn credentials(&self) -> Result<Credentials> {
+        let missing = || CredentialsError::not_loaded("no provider is configured");
+        let provider = self.provider.as_ref().ok_or_else(|| Error::credentials(&missing()))?;
+        provider.provide_credentials().await.map_err(|error| Error::credentials(&error))
+    }
+
+    /// `GetCallerIdentity`. It needs no permission
+    /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).
+    async fn identify(&self, credentials: &Credentials) -> Result<Account> {
+        let own = SharedCredentialsProvider::new(credentials.clone());
+        let config = self.config.to_builder().credentials_provider(own).build();
+        let region = config.region().cloned().unwrap_or_else(|| Region::from_static(DEFAULT_REGION));
+        let timeouts = aws_sdk_sts::config::timeout::TimeoutConfig::builder().operation_timeout(self.call_timeout).build();
+        let mut sts = aws_sdk_sts::config::Builder::from(&config).region(region).timeout_config(timeouts);
+        if !self.allow_insecure_endpoints {
+            sts.push_interceptor(aws_sdk_sts::config::SharedInterceptor::new(SecureEndpoints));
+        }
+        let answer = aws_sdk_sts::Client::from_conf(sts.build()).get_caller_identity().send().await;
+        let answer = answer.map_err(|error| Error::from(&error))?;
+        Ok(Account {
+            id: answer.account.ok_or_else(|| Error::incomplete("Account"))?,
+            caller_arn: answer.arn.unwrap_or_default(),
+            config,
+            call_timeout: self.call_timeout,
+            allow_insecure_endpoints: self.allow_insecure_endpoints,
+            metrics: self.metrics.clone(),
+            regions: Mutex::default(),
+        })
+    }
+}
+
+/// Whoever has the credentials of a file or a role that changed finds out in time, and those that expire are never used late.
+fn recheck_at(credentials: &Credentials) -> Instant {
+    let left = credentials.expiry().map_or(RECHECK, |expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default());
+    Instant::now() + left.saturating_sub(EXPIRY_MARGIN).clamp(Duration::from_secs(1), RECHECK)
+}

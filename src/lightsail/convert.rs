@@ -1,0 +1,56 @@
+//! The SDK's types turned into this project's.
+
+use aws_sdk_lightsail::operation::download_default_key_pair::DownloadDefaultKeyPairOutput;
+use aws_sdk_lightsail::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_lightsail::types;
+use zeroize::Zeroizing;
+
+use super::{Downloaded, Error, KeyPair, Result};
+use crate::api::{Operation, OperationLocation};
+use crate::ssh::PrivateKey;
+
+pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
+    Ok(KeyPair {
+        name: pair.name.ok_or_else(|| Error::incomplete("keyPair.name"))?,
+        arn: pair.arn.ok_or_else(|| Error::incomplete("keyPair.arn"))?,
+        created_at: pair.created_at.and_then(time),
+        support_code: pair.support_code,
+        fingerprint: pair.fingerprint.filter(|fingerprint| !fingerprint.is_empty()),
+        tags: pair.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value))).collect(),
+    })
+}
+
+/// Every field that came. The type and status are kept as text: the enumerations of the API model lack values that the
+/// service sends.
+pub(super) fn operation(operation: types::Operation) -> Operation {
+    let location = |location: types::ResourceLocation| OperationLocation {
+        availability_zone: location.availability_zone,
+        region_name: location.region_name.map(|name| name.as_str().to_owned()),
+    };
+    Operation {
+        id: operation.id,
+        type_: operation.operation_type.map(|it| it.as_str().to_owned()),
+        status: operation.status.map(|it| it.as_str().to_owned()),
+        is_terminal: operation.is_terminal,
+        resource_name: operation.resource_name,
+        resource_type: operation.resource_type.map(|it| it.as_str().to_owned()),
+        location: operation.location.map(location),
+        created_at: operation.created_at.and_then(time),
+        status_changed_at: operation.status_changed_at.and_then(time),
+        operation_details: operation.operation_details.filter(|details| !details.is_empty()),
+        error_code: operation.error_code,
+        error_details: operation.error_details,
+    }
+}
+
+/// Takes the private key out of the answer at once: the SDK's type would print it.
+pub(super) fn downloaded(answer: DownloadDefaultKeyPairOutput) -> Result<Downloaded> {
+    let created_at = answer.created_at.and_then(time);
+    let text = Zeroizing::new(answer.private_key_base64.unwrap_or_default());
+    let key = PrivateKey::parse(&text).map_err(|_| Error::incomplete("privateKeyBase64"))?;
+    Ok(Downloaded { key, created_at })
+}
+
+fn time(time: DateTime) -> Option<String> {
+    time.fmt(DateTimeFormat::DateTime).ok()
+}

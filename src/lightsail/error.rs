@@ -1,0 +1,358 @@
+//! What an error of Lightsail means: one classifier over everything that an answer says about itself.
+//!
+//! Lightsail's error bodies carry `__type` and a `code` of their own, and the SDK takes the wrong one for the type unless there is
+//! a header as well (<https://github.com/aws/aws-sdk/issues/665>). So the header, both members and the message are looked at
+//! together, and the HTTP status never is: Lightsail throttles with 400.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_lightsail::config::http::HttpResponse;
+use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
+use serde::Deserialize;
+
+use super::endpoint::InsecureEndpoint;
+
+/// What follows from an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// There is no such resource.
+    NotFound,
+    /// Something in the region has the name already; Lightsail does not say what.
+    NameTaken,
+    /// Lightsail does not take this public key.
+    BadKey,
+    /// The credentials may not do this.
+    Denied,
+    /// The credentials are not good.
+    BadCredentials,
+    /// The account is still being set up for Lightsail.
+    AccountSetup,
+    /// The region is still being set up for the account.
+    RegionSetup,
+    /// Something else is being done with the resource.
+    Busy,
+    /// Too many requests.
+    Throttled,
+    /// Lightsail failed, or refused to work.
+    OperationFailed,
+    /// The input is wrong in Lightsail's eyes.
+    Invalid,
+    /// The request was never sent.
+    NeverSent,
+    /// No answer, or none that tells whether the request was carried out.
+    Transient,
+}
+
+impl Class {
+    /// Whether the error proves that the request was not carried out.
+    #[must_use]
+    pub fn proves_refusal(self) -> bool {
+        match self {
+            Self::NotFound
+            | Self::NameTaken
+            | Self::BadKey
+            | Self::Denied
+            | Self::BadCredentials
+            | Self::AccountSetup
+            | Self::RegionSetup
+            | Self::Busy
+            | Self::Throttled
+            | Self::Invalid
+            | Self::NeverSent => true,
+            Self::OperationFailed | Self::Transient => false,
+        }
+    }
+}
+
+/// An error of Lightsail or of the way there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What follows.
+    pub class: Class,
+    /// The most telling name that the answer has, for example `NameExists` or `Timeout`; a label of metrics.
+    pub code: String,
+    /// For people. The same for the same error: it has no ids of requests.
+    pub message: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.code, self.message)
+    }
+}
+
+impl StdError for Error {}
+
+impl Error {
+    fn new(class: Class, code: &str, message: impl Into<String>) -> Self {
+        Self { class, code: code.to_owned(), message: message.into() }
+    }
+
+    /// A page of a list named itself as the next one.
+    pub(super) fn repeated_page_token() -> Self {
+        Self::new(Class::Transient, "RepeatedPageToken", "the list does not come to an end: a page token was repeated")
+    }
+
+    /// An answer lacks what the API model requires.
+    pub(super) fn incomplete(member: &str) -> Self {
+        Self::new(Class::Transient, "IncompleteAnswer", format!("the answer has no usable {member}"))
+    }
+
+    /// The credentials cannot be had.
+    pub(super) fn credentials(error: &CredentialsError) -> Self {
+        // The error's own text may name files and URLs, which help; the secrets are not in it.
+        let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        Self::new(Class::BadCredentials, "CredentialsError", stable(&format!("no AWS credentials: {reason}")))
+    }
+}
+
+/// What an error answer says about itself.
+#[derive(Debug, Default)]
+struct Answer {
+    /// Names of the error, the most telling one first.
+    names: Vec<String>,
+    message: String,
+}
+
+/// The members of an error's body that matter. `Message` is what the front of the API writes at times.
+#[derive(Debug, Default, Deserialize)]
+struct Body {
+    #[serde(rename = "__type")]
+    type_: Option<String>,
+    code: Option<String>,
+    #[serde(alias = "Message")]
+    message: Option<String>,
+}
+
+impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpResponse>> for Error {
+    fn from(error: &SdkError<E, HttpResponse>) -> Self {
+        if let Some(credentials) = find_source::<CredentialsError>(error) {
+            return Self::credentials(credentials);
+        }
+        if let Some(insecure) = find_source::<InsecureEndpoint>(error) {
+            return Self::new(Class::NeverSent, "InsecureEndpoint", insecure.to_string());
+        }
+        match error {
+            SdkError::ServiceError(service) => service_error(service.err(), service.raw()),
+            SdkError::ResponseError(response) => {
+                let status = response.raw().status().as_u16();
+                let message = format!("HTTP {status} with a body that is not an answer of the API");
+                Self::new(Class::Transient, "ResponseError", message)
+            }
+            SdkError::TimeoutError(_) => Self::new(Class::Transient, "Timeout", "no answer in time"),
+            SdkError::DispatchFailure(failure) => {
+                let refused = find_source::<std::io::Error>(error)
+                    .is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused);
+                if refused {
+                    Self::new(Class::NeverSent, "ConnectionRefused", "the endpoint refuses connections")
+                } else if failure.is_timeout() {
+                    Self::new(Class::Transient, "Timeout", "no answer in time")
+                } else {
+                    Self::new(Class::Transient, "DispatchFailure", "the connection to the endpoint failed")
+                }
+            }
+            SdkError::ConstructionFailure(_) => {
+                Self::new(Class::NeverSent, "ConstructionFailure", "the request could not be made; is the region right?")
+            }
+            _ => Self::new(Class::Transient, "UnknownError", "an error of a kind that this version does not know"),
+        }
+    }
+}
+
+fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Error {
+    let body: Body = raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+    let header = raw.headers().get("x-amzn-errortype").map(str::to_owned);
+    let names = [body.code, error.code().map(str::to_owned), header, body.type_];
+    let names = names.into_iter().flatten().filter(|name| !name.is_empty()).map(bare).collect();
+    let message = error.message().map(str::to_owned).or(body.message).unwrap_or_default();
+    let mut error = classify(&Answer { names, message });
+    if error.code == UNNAMED {
+        error.message = format!("HTTP {} with a body that is not an answer of the API", raw.status().as_u16());
+    }
+    error
+}
+
+const UNNAMED: &str = "Unnamed";
+
+/// `com.amazonaws.lightsail#NotFoundException:http://…` → `NotFoundException`.
+fn bare(name: String) -> String {
+    let name = name.rsplit('#').next().unwrap_or_default();
+    name.split(':').next().unwrap_or_default().to_owned()
+}
+
+fn classify(answer: &Answer) -> Error {
+    let named = |wanted: &[&str]| {
+        answer.names.iter().any(|name| {
+            let name = name.strip_suffix("Exception").unwrap_or(name);
+            wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
+        })
+    };
+    let says = |words: &str| answer.message.to_ascii_lowercase().contains(words);
+    let class = if named(THROTTLED) || says("rate exceeded") {
+        Class::Throttled
+    } else if named(&["AccountSetupInProgress"]) {
+        Class::AccountSetup
+    } else if named(&["RegionSetupInProgress"]) {
+        Class::RegionSetup
+    } else if named(BAD_CREDENTIALS) {
+        Class::BadCredentials
+    } else if named(&["AccessDenied", "NotAuthorized", "UnauthorizedOperation", "OptInRequired"]) {
+        Class::Denied
+    } else if named(&["NotFound", "DoesNotExist"]) || answer.names.iter().any(|name| name.ends_with(".NotFound")) {
+        Class::NotFound
+    } else if named(&["NameExists"]) || says("already in use") {
+        Class::NameTaken
+    } else if named(&["InvalidKey.Format"]) || says("format of this public key") {
+        Class::BadKey
+    } else if says("please try again in a few minutes") || says("please wait for it to complete before trying again") {
+        Class::Busy
+    } else if named(&["OperationFailure"]) {
+        Class::OperationFailed
+    } else if named(INVALID) {
+        Class::Invalid
+    } else {
+        Class::Transient
+    };
+    let code = answer.names.first().map_or(UNNAMED, String::as_str);
+    Error::new(class, code, stable(&answer.message))
+}
+
+/// Codes that the SDK knows as throttling, and that Lightsail sends with HTTP 400.
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "Throttled",
+    "RequestThrottled",
+    "TooManyRequests",
+    "ProvisionedThroughputExceeded",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceeded",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2Throttled",
+];
+
+const BAD_CREDENTIALS: &[&str] = &[
+    "Unauthenticated",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "ExpiredToken",
+    "IncompleteSignature",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+    "MissingAuthenticationToken",
+    "RequestExpired",
+];
+
+/// Refusals of the input. Whatever is in no list is taken for a failure of the service: that proves nothing and is tried again.
+const INVALID: &[&str] = &["InvalidInput", "Validation", "ValidationError", "Serialization", "UnknownOperation"];
+
+fn find_source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// At most this many characters of a message are kept.
+const MAX_MESSAGE: usize = 400;
+
+/// The text on one line, without what differs from one request to the next (ids) and cut to a bounded length: it goes into
+/// conditions, and a condition that changes at each retry is a write at each retry.
+fn stable(text: &str) -> String {
+    let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.map(|word| if is_id(word) { "…" } else { word }).collect();
+    words.join(" ").chars().take(MAX_MESSAGE).collect()
+}
+
+/// A UUID, or a long opaque token such as an encoded authorization failure.
+fn is_id(word: &str) -> bool {
+    let word = word.trim_matches(|char: char| !char.is_ascii_alphanumeric());
+    let is_uuid = word.len() == 36
+        && word.bytes().enumerate().all(|(at, byte)| {
+            if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() }
+        });
+    is_uuid || word.len() > 128
+}
+
+/// The id of a request, for the log.
+pub(super) fn request_id(raw: Option<&HttpResponse>) -> String {
+    raw.and_then(|raw| raw.headers().get("x-amzn-requestid")).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(names: &[&str], message: &str) -> Class {
+        let names = names.iter().map(|name| bare((*name).to_owned())).collect();
+        classify(&Answer { names, message: message.to_owned() }).class
+    }
+
+    #[test]
+    fn each_class_is_known_by_any_of_its_signs() {
+        let cases: &[(&[&str], &str, Class)] = &[
+            (&["NotFoundException"], "", Class::NotFound),
+            (&["DoesNotExist"], "", Class::NotFound),
+            (&["InvalidKeyPair.NotFound"], "", Class::NotFound),
+            (&["DoesNotExist", "NotFoundException"], "The KeyPair does not exist: a", Class::NotFound),
+            (&["NameExists", "InvalidInputException"], "", Class::NameTaken),
+            (&["InvalidInputException"], "Some names are already in use: a", Class::NameTaken),
+            (&["InvalidKey.Format"], "", Class::BadKey),
+            (&["InvalidInputException"], "The format of this public key is not valid", Class::BadKey),
+            (&["AccessDeniedException"], "", Class::Denied),
+            (&["NotAuthorized"], "", Class::Denied),
+            (&["UnauthorizedOperation"], "", Class::Denied),
+            (&["OptInRequired"], "", Class::Denied),
+            (&["UnauthenticatedException"], "", Class::BadCredentials),
+            (&["UnrecognizedClientException"], "", Class::BadCredentials),
+            (&["ExpiredTokenException"], "", Class::BadCredentials),
+            (&["IncompleteSignature"], "", Class::BadCredentials),
+            (&["InvalidSignatureException"], "", Class::BadCredentials),
+            (&["AccountSetupInProgressException"], "", Class::AccountSetup),
+            (&["com.amazonaws.lightsail#RegionSetupInProgressException"], "", Class::RegionSetup),
+            (&["InvalidInputException"], "It is busy. Please try again in a few minutes.", Class::Busy),
+            (&["ThrottlingException"], "", Class::Throttled),
+            (&["X", "ThrottlingException"], "", Class::Throttled),
+            (&["TooManyRequestsException"], "", Class::Throttled),
+            (&["InvalidInputException"], "Rate exceeded", Class::Throttled),
+            (&["OperationFailureException"], "", Class::OperationFailed),
+            (&["ServiceException"], "", Class::Transient),
+            (&["InternalFailure"], "", Class::Transient),
+            (&["ServiceUnavailable"], "", Class::Transient),
+            (&["RequestTimeoutException"], "", Class::Transient),
+            (&["SomethingNew"], "of which nobody knows what it means", Class::Transient),
+            (&["InvalidInputException"], "something else", Class::Invalid),
+            (&["ValidationError"], "", Class::Invalid),
+        ];
+        for (names, message, expected) in cases {
+            assert_eq!(class(names, message), *expected, "{names:?} {message:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_the_same_at_each_retry() {
+        let with = |id: &str| stable(&format!("It failed\n(request {id}) again"));
+        let first = with("6e1f1b0c-0b1f-4a53-9b13-0c6a7ee0a001");
+        assert_eq!(first, with("0a4e7c1d-6f7e-4b8c-8f2a-9d3f10b7c002"));
+        assert_eq!(first, "It failed (request … again");
+        assert_eq!(stable(&"x ".repeat(1_000)).chars().count(), MAX_MESSAGE);
+    }
+
+    #[test]
+    fn only_a_plain_refusal_proves_that_nothing_was_done() {
+        for class in [Class::Transient, Class::OperationFailed] {
+            assert!(!class.proves_refusal());
+        }
+        for class in [Class::Throttled, Class::Denied, Class::NeverSent, Class::RegionSetup, Class::Invalid] {
+            assert!(class.proves_refusal());
+        }
+    }
+}

@@ -1,0 +1,32 @@
+#!/bin/bash
+# Installs what is missing of the Debian packages that are needed beside Rust, Go, Python and make.
+set -euo pipefail
+
+missing=()
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null || missing+=("$2")
+}
+need setpriv util-linux
+need cc gcc
+# What tests compare with.
+need ssh-keygen openssh-client
+need openssl openssl
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+for program in cargo go python3; do
+    if ! command -v $program >/dev/null; then
+        echo "setup: $program is missing; README.md says how to get it" >&2
+        exit 1
+    fi
+done
+if ((${#missing[@]} == 0)); then
+    echo "setup: everything is there"
+    exit 0
+fi
+
+echo "setup: installing ${missing[*]}"
+root=()
+if ((EUID != 0)); then
+    root=(sudo)
+fi
+"${root[@]}" apt-get update --quiet --quiet
+DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,158 @@
+//! `testbed demo`: the samples on a fresh control plane, shown as a person would look at them, and checked.
+//!
+//! Every command that is shown is the command that ran. What differs from what it should be is told where it is seen, and makes
+//! the demo fail at the end; it goes on until then, since what follows tells more.
+
+mod checks;
+mod stage;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testbed::simulator::KeyPair;
+
+use self::stage::Stage;
+use super::report::Report;
+use super::scene::{Scene, Settings};
+use super::simulator::REGION;
+use super::{Interrupts, exit_code_of};
+
+// The names in deploy/samples.
+const IMPORTED: &str = "fleet";
+const DEFAULT: &str = "default-eu-west-1";
+const SECRET: &str = "lightsail-default-eu-west-1";
+const RESET: &str = "web-1-2026-11-24";
+
+/// No key has it but by a chance of 1 in 2¹²⁸.
+const WRONG_FINGERPRINT: &str = "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff";
+
+pub(super) async fn demo(settings: &Settings) -> Result<ExitCode> {
+    let mut interrupts = Interrupts::listen()?;
+    tokio::select! {
+        code = play(settings) => code,
+        signal = interrupts.next() => Ok(exit_code_of(signal)),
+    }
+}
+
+async fn play(settings: &Settings) -> Result<ExitCode> {
+    let started = Instant::now();
+    let report = Report::on_stdout();
+    report.section("1. A real control plane, a simulated Lightsail, and the operator");
+    let scene = Scene::start(settings, report).await?;
+    report.line(&format!(
+        "  Lightsail has the instance web-1 and its default key pair in {REGION}, made by somebody else."
+    ));
+
+    let mut stage = Stage::new(scene, report);
+    let outcome = scenes(&mut stage, settings).await;
+    let differences = stage.differences();
+    let seconds = started.elapsed().as_secs_f64();
+    if outcome.is_ok() && differences == 0 {
+        report.section(&format!("All of it came out, in {seconds:.0} s."));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kept = stage.keep_directory();
+    report
+        .section(&format!("Not all of it came out: {differences} differences, marked above; logs: {}", kept.display()));
+    outcome.map(|()| ExitCode::FAILURE)
+}
+
+async fn scenes(stage: &mut Stage, settings: &Settings) -> Result<()> {
+    apply_samples(stage, settings).await?;
+    look_at_key_pairs(stage).await?;
+    look_at_reset(stage).await?;
+    let fingerprint = refuse_deletion(stage).await?;
+    allow_deletion(stage, &fingerprint).await?;
+    look_with_boto3(stage, settings).await
+}
+
+async fn apply_samples(stage: &mut Stage, settings: &Settings) -> Result<()> {
+    stage.report.section("2. Two key pairs and a reset of host keys are applied");
+    let samples = settings.project.join("deploy").join("samples");
+    stage.show(&["apply", "-f", &samples.to_string_lossy()]).await?;
+    stage.wait(&["--for=condition=Ready", "lightsailkeypairs", "--all"]).await?;
+    stage.wait(&["--for=condition=Complete", "hostkeyresets", "--all"]).await
+}
+
+async fn look_at_key_pairs(stage: &mut Stage) -> Result<()> {
+    stage.report.section("3. What they became");
+    stage.show(&["get", "lskp,hkr", "-o", "wide"]).await?;
+    let status = stage.status_of("lskp", IMPORTED).await?;
+    let in_lightsail = stage.region().find_key_pair(IMPORTED).map(|pair| pair.fingerprint);
+    stage.expect(
+        &format!("Lightsail has {IMPORTED}, and the object tells its fingerprint"),
+        &status["fingerprint"],
+        &json!(in_lightsail),
+    );
+    stage.expect(&format!("{IMPORTED} was imported by its object"), &status["origin"], &json!("Imported"));
+
+    // `describe` shows sizes only.
+    stage.show(&["describe", "secret", SECRET]).await?;
+    let secret = stage.get("secret", SECRET).await?;
+    let differs = checks::secret_differs(&secret, stage.region().find_default_key_pair().as_ref());
+    stage.check("the Secret holds the default key pair, and nothing else", differs);
+    Ok(())
+}
+
+async fn look_at_reset(stage: &mut Stage) -> Result<()> {
+    stage.report.section("4. What the reset did in Lightsail");
+    let columns = "INSTANCE:.spec.instanceName,OPERATION:.status.operations[0].id,TYPE:.status.operations[0].type,\
+                   STATUS:.status.operations[0].status,STARTED:.status.startTime,COMPLETED:.status.completionTime";
+    stage.show(&["get", "hkr", RESET, "-o", &format!("custom-columns={columns}")]).await?;
+    let status = stage.status_of("hkr", RESET).await?;
+    let operations = stage.region().operations_for(super::scene::INSTANCE);
+    let resets: Vec<&str> = operations
+        .iter()
+        .filter(|operation| operation.operation_type == "DeleteKnownHostKeys")
+        .map(|operation| operation.id.as_str())
+        .collect();
+    let recorded: Vec<&Value> = status["operations"].as_array().into_iter().flatten().map(|it| &it["id"]).collect();
+    stage.expect("Lightsail did it once, and the object has the record", &json!(recorded), &json!(resets));
+    stage.expect("that is one operation", &json!(resets.len()), &json!(1));
+    Ok(())
+}
+
+/// Returns the fingerprint that would have been the right one.
+async fn refuse_deletion(stage: &mut Stage) -> Result<String> {
+    stage.report.section("5. The default key pair shall go, but the fingerprint is that of another key");
+    let before = stage.region().find_default_key_pair();
+    want_absent(stage, WRONG_FINGERPRINT).await?;
+    stage.wait_for_reason(DEFAULT, "Stalled", "FingerprintMismatch").await?;
+    stage.show(&["get", "lskp", DEFAULT]).await?;
+    let message = "jsonpath={.status.conditions[?(@.type==\"Stalled\")].message}";
+    stage.show(&["get", "lskp", DEFAULT, "-o", message]).await?;
+    let after = stage.region().find_default_key_pair();
+    let identity = |pair: Option<&KeyPair>| json!(pair.map(|pair| [&pair.arn, &pair.fingerprint]));
+    let statement = "the default key pair is still there, as it was";
+    stage.expect(statement, &identity(after.as_ref()), &identity(before.as_ref()));
+    before.map(|pair| pair.fingerprint).context("Lightsail had no default key pair")
+}
+
+async fn allow_deletion(stage: &mut Stage, fingerprint: &str) -> Result<()> {
+    stage.report.section("6. Now with the right one");
+    want_absent(stage, fingerprint).await?;
+    stage.wait_for_reason(DEFAULT, "Ready", "Absent").await?;
+    stage.show(&["get", "lskp", DEFAULT]).await?;
+    let left = stage.region().find_default_key_pair();
+    stage.check("Lightsail has no default key pair any more", left.map(|pair| format!("it has {}", pair.arn)));
+    let secret = stage.get("secret", SECRET).await?;
+    let has_key = secret["data"]["ssh-privatekey"].is_string();
+    stage.check("the Secret still holds its private key", (!has_key).then(|| "it does not".to_owned()));
+    Ok(())
+}
+
+async fn want_absent(stage: &mut Stage, fingerprint: &str) -> Result<()> {
+    let patch = json!({"spec": {"ensure": "Absent", "expectedFingerprint": fingerprint}}).to_string();
+    stage.show(&["patch", "lskp", DEFAULT, "--type=merge", "-p", &patch]).await?;
+    Ok(())
+}
+
+async fn look_with_boto3(stage: &mut Stage, settings: &Settings) -> Result<()> {
+    stage.report.section("7. What Lightsail has in the end, as boto3 sees it");
+    let view = stage.show_lightsail_view(settings).await?;
+    let pair = stage.region().find_key_pair(IMPORTED);
+    stage.check("one key pair, and one reset of host keys that succeeded", checks::view_differs(&view, pair.as_ref()));
+    Ok(())
+}
