@@ -53,7 +53,7 @@ impl From<&lightsail::Error> for Trouble {
         let again = |reason| Self { reason, stalled: false, retry: None };
         let act = |reason| Self { reason, stalled: true, retry: None };
         // Setting up an account or a region takes minutes.
-        let minutes = |reason| Self { retry: Some(Duration::from_secs(60)), ..again(reason) };
+        let minutes = |reason| Self { retry: Some(Duration::from_mins(1)), ..again(reason) };
         match error.class {
             Class::Throttled => again(Reason::Throttled),
             Class::AccountSetup => minutes(Reason::AccountSetupInProgress),

@@ -1,1 +1,124 @@
-fn main(){}
+//! The operator's process: reads the configuration, starts the log, and joins the controllers and the server.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use clap::Parser;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, Client};
+use lightsail_operator::config::Config;
+use lightsail_operator::controllers::{self, Context, Settings, host_key_reset, key_pair};
+use lightsail_operator::lightsail::Accounts;
+use lightsail_operator::server::{self, Readiness};
+use lightsail_operator::telemetry::{self, Metrics};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The cluster's name in owner tags, unless another is given: this namespace is in every cluster, and its uid is unique.
+const CLUSTER_NAMESPACE: &str = "kube-system";
+const CLUSTER: &str = "the cluster's id";
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    telemetry::start_log(config.log_format, &config.log)?;
+    let stop = stop_on_signals()?;
+    let (readiness, metrics) = (Readiness::default(), Metrics::default());
+    readiness.missing(CLUSTER, "not read yet");
+    let work = async {
+        let Some(context) = context(&config, &readiness, &metrics, &stop).await? else { return Ok(()) };
+        let ctx = Arc::new(context);
+        tokio::join!(
+            controllers::run(Arc::clone(&ctx), |ctx| &ctx.key_pairs, key_pair::row_of, key_pair::reconcile),
+            controllers::run(Arc::clone(&ctx), |ctx| &ctx.resets, host_key_reset::row_of, host_key_reset::reconcile),
+        );
+        Ok(())
+    };
+    let serve = server::serve(config.bind_address, readiness.clone(), metrics.clone(), stop.clone());
+    tokio::try_join!(serve, work)?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// A token that is cancelled by SIGTERM or SIGINT: the step in flight is then finished, and no other is begun.
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("ending after the steps in flight");
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+/// All that passes share; `None` if the operator is to end before the cluster answers.
+async fn context(
+    config: &Config,
+    readiness: &Readiness,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Context>> {
+    let mut kube_config = kube::Config::infer().await?;
+    // A pass decides by itself what a failed write means; a repetition behind its back would hide it.
+    kube_config.default_retry = false;
+    let client = Client::try_from(kube_config)?;
+    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let cluster_id = match &config.cluster_id {
+        Some(id) => id.clone(),
+        None => {
+            tokio::select! {
+                id = cluster_id(&client, readiness) => id,
+                () = stop.cancelled() => return Ok(None),
+            }
+        }
+    };
+    readiness.there(CLUSTER);
+    let settings = Settings {
+        cluster_id,
+        aws_account_id: config.aws_account_id.clone(),
+        call_timeout: config.aws_call_timeout,
+        settle_time: config.settle_time,
+        namespaces: config.watch_namespace.clone(),
+        concurrency: usize::from(config.concurrency),
+        started_at: Timestamp::now(),
+    };
+    let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
+    Ok(Some(Context {
+        client,
+        accounts: Accounts::new(aws, timeout, insecure, metrics.clone()),
+        inventory: lightsail_operator::lightsail::Inventory::default(),
+        key_pairs: Mutex::default(),
+        resets: Mutex::default(),
+        memory: controllers::Memory::default(),
+        metrics: metrics.clone(),
+        readiness: readiness.clone(),
+        settings,
+        stop: stop.clone(),
+    }))
+}
+
+/// The uid of the namespace `kube-system`, as soon as the API server tells it.
+async fn cluster_id(client: &Client, readiness: &Readiness) -> String {
+    loop {
+        let namespace = Api::<Namespace>::all(client.clone()).get_metadata(CLUSTER_NAMESPACE).await;
+        match namespace.map(|namespace| namespace.metadata.uid) {
+            Ok(Some(uid)) => return uid,
+            Ok(None) => {}
+            Err(error) => {
+                if readiness
+                    .missing(CLUSTER, format!("the namespace {CLUSTER_NAMESPACE} cannot be read; or set --cluster-id"))
+                {
+                    tracing::warn!(%error, "waiting for the Kubernetes API server");
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -70,15 +70,34 @@ pub async fn create(client: &Client, namespace: &str, name: &str, owner: &str, k
         "type": TYPE,
         "data": data(key),
     });
-    let request = request(namespace).create(&PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }, secret.to_string().into_bytes());
+    let request = request(namespace).create(
+        &PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() },
+        secret.to_string().into_bytes(),
+    );
     send(client, request).await.map(drop)
+}
+
+/// Makes sure that the Secret of this name holds this very key.
+///
+/// # Errors
+/// [`Error::Conflict`] if it does not.
+pub async fn confirm(client: &Client, namespace: &str, name: &str, key: &PrivateKey) -> Result<(), Error> {
+    let found = find(client, namespace, name, "").await?.and_then(|found| found.key);
+    let is_kept = found.is_some_and(|found| found.public() == key.public());
+    if is_kept { Ok(()) } else { Err(Error::Conflict) }
 }
 
 /// Puts a key into the Secret that was found, and the marks of its owner.
 ///
 /// # Errors
 /// [`Error::Conflict`] if it is not any more as it was found.
-pub async fn replace(client: &Client, namespace: &str, found: &Found, owner: &str, key: &PrivateKey) -> Result<(), Error> {
+pub async fn replace(
+    client: &Client,
+    namespace: &str,
+    found: &Found,
+    owner: &str,
+    key: &PrivateKey,
+) -> Result<(), Error> {
     let change = json!({
         "metadata": {
             "uid": found.uid,
@@ -98,7 +117,10 @@ fn request(namespace: &str) -> Request {
     Request::new(Secret::url_path(&(), Some(namespace)))
 }
 
-async fn send(client: &Client, request: Result<http::Request<Vec<u8>>, kube::core::request::Error>) -> Result<Secret, Error> {
+async fn send(
+    client: &Client,
+    request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+) -> Result<Secret, Error> {
     let request = request.map_err(|error| Error::from(kube::Error::BuildRequest(error)))?;
     let text = Zeroizing::new(client.request_text(request).await?);
     serde_json::from_str(&text).map_err(|_| Error::Unreadable("Secret"))

@@ -35,8 +35,8 @@ impl Readiness {
         if missing.is_empty() {
             return (StatusCode::OK, "ok\n".to_owned());
         }
-        let lines = missing.iter().map(|(what, why)| format!("{what}: {why}\n")).collect();
-        (StatusCode::SERVICE_UNAVAILABLE, lines)
+        let lines: Vec<String> = missing.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+        (StatusCode::SERVICE_UNAVAILABLE, lines.join("\n") + "\n")
     }
 }
 

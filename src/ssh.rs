@@ -52,13 +52,17 @@ pub enum InvalidPublicKey {
     #[error("it is a certificate; give the plain public key instead")]
     Certificate,
     /// A kind of key that Lightsail is known to refuse, or that lives on a token.
-    #[error("keys of this type cannot be used with Lightsail; make one with ssh-keygen -t ed25519 or ssh-keygen -t rsa -b 4096")]
+    #[error(
+        "keys of this type cannot be used with Lightsail; make one with ssh-keygen -t ed25519 or ssh-keygen -t rsa -b 4096"
+    )]
     Unsupported,
     /// Something else stands in front of the key.
     #[error("it does not start with a key type; remove options in front of ssh-ed25519 or ssh-rsa")]
     NoType,
     /// Not the data of such a key.
-    #[error("its data is not that of a public key of the type that it names; ssh-keygen -y -f KEYFILE prints the right line")]
+    #[error(
+        "its data is not that of a public key of the type that it names; ssh-keygen -y -f KEYFILE prints the right line"
+    )]
     Data,
 }
 
@@ -94,6 +98,7 @@ impl PublicKey {
         let data = words.next().unwrap_or_default();
         let blob = STANDARD.decode(data).map_err(|_| InvalidPublicKey::Data)?;
         let spki = check(algorithm, data, &blob).ok_or(InvalidPublicKey::Data)?;
+        let spki = (!spki.is_empty()).then_some(spki);
         let comment: Vec<&str> = words.collect();
         let line = [&[algorithm, data], comment.as_slice()].concat().join(" ");
         Ok(Self { line, blob, spki })
@@ -121,7 +126,7 @@ impl PublicKey {
     /// The first 8 hex digits of the SHA-256 fingerprint: a short name for the key.
     #[must_use]
     pub fn short_id(&self) -> String {
-        Sha256::digest(&self.blob)[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(&self.blob)[..4])
     }
 
     /// Every form in which Lightsail may print the fingerprint of this key once it is imported.
@@ -142,24 +147,20 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Checks the data of a key; `Some(None)` where there is no `SubjectPublicKeyInfo` that Lightsail would hash.
-fn check(algorithm: &str, data: &str, blob: &[u8]) -> Option<Option<Vec<u8>>> {
-    match algorithm {
-        "ssh-rsa" | "ssh-ed25519" => {
-            let key = ssh_key::PublicKey::from_openssh(&format!("{algorithm} {data}")).ok()?;
-            match key.key_data() {
-                KeyData::Rsa(rsa) => rsa_spki(rsa.n.as_positive_bytes()?, rsa.e.as_positive_bytes()?).map(Some),
-                KeyData::Ed25519(_) => Some(None),
-                _ => None,
-            }
-        }
-        // The blob starts with its own type as a string with a 4-byte length, RFC 4253 section 6.6.
-        _ => {
-            let named = blob.get(4..4 + algorithm.len())?;
-            (blob[..4] == u32::try_from(algorithm.len()).ok()?.to_be_bytes() && named == algorithm.as_bytes())
-                .then_some(None)
-        }
+/// Checks the data of a key. Its `SubjectPublicKeyInfo`, empty where there is none that Lightsail would hash.
+fn check(algorithm: &str, data: &str, blob: &[u8]) -> Option<Vec<u8>> {
+    if algorithm == "ssh-rsa" || algorithm == "ssh-ed25519" {
+        let key = ssh_key::PublicKey::from_openssh(&format!("{algorithm} {data}")).ok()?;
+        let key = key.key_data();
+        return match key.rsa() {
+            Some(rsa) => rsa_spki(rsa.n.as_positive_bytes()?, rsa.e.as_positive_bytes()?),
+            None => key.ed25519().map(|_| Vec::new()),
+        };
     }
+    // The blob starts with its own type as a string with a 4-byte length, RFC 4253 section 6.6.
+    let named = blob.get(4..4 + algorithm.len())?;
+    let is_its_type = blob[..4] == u32::try_from(algorithm.len()).ok()?.to_be_bytes() && named == algorithm.as_bytes();
+    is_its_type.then(Vec::new)
 }
 
 fn rsa_spki(n: &[u8], e: &[u8]) -> Option<Vec<u8>> {
@@ -167,6 +168,12 @@ fn rsa_spki(n: &[u8], e: &[u8]) -> Option<Vec<u8>> {
     let key = key.to_der().ok()?;
     let algorithm = AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
     SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(&key).ok()? }.to_der().ok()
+}
+
+/// Lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    colon_hex(bytes).replace(':', "")
 }
 
 fn colon_hex(digest: &[u8]) -> String {

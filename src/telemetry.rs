@@ -91,7 +91,11 @@ impl Default for Metrics {
         registry.register("reconciles", "Passes by kind and the reason they ended with", reconciles.clone());
         registry.register_with_unit("reconcile", "Duration of passes", Unit::Seconds, reconcile_seconds.clone());
         registry.register("objects", "Objects that are watched", objects.clone());
-        registry.register("lightsail_requests", "Requests to Lightsail by operation, region and code", lightsail_requests.clone());
+        registry.register(
+            "lightsail_requests",
+            "Requests to Lightsail by operation, region and code",
+            lightsail_requests.clone(),
+        );
         registry.register_with_unit(
             "lightsail_request",
             "Duration of requests to Lightsail",

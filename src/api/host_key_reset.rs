@@ -1,5 +1,8 @@
 //! The kind `HostKeyReset`.
 
+#![expect(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
+#![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -23,10 +26,14 @@ use super::{Operation, Reconciled, schema};
     derive = "PartialEq",
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instanceName"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
-    printcolumn(name = "Complete", type_ = "string", json_path = r#".status.conditions[?(@.type=="Complete")].status"#),
+    printcolumn(
+        name = "Complete",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Complete")].status"#
+    ),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Operation", type_ = "string", json_path = ".status.operations[0].id"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct HostKeyResetSpec {

@@ -1,5 +1,8 @@
 //! The kind `LightsailKeyPair`.
 
+#![expect(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
+#![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -32,7 +35,7 @@ use super::{Operation, Reconciled, schema};
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Fingerprint", type_ = "string", json_path = ".status.fingerprint", priority = 1),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.accountID", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -193,7 +196,10 @@ pub struct KeySecret {
     /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and `ssh-publickey`. A Secret of
     /// this name that is not the operator's is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 240), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    #[schemars(
+        length(min = 1, max = 240),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: Option<String>,
 }
 

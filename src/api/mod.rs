@@ -43,7 +43,14 @@ pub trait Reconciled:
     + 'static
 {
     /// The status as it is served.
-    type Status: Clone + PartialEq + Default + serde::Serialize + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync;
+    type Status: Clone
+        + PartialEq
+        + Default
+        + serde::Serialize
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync;
 
     /// The generation that the status speaks of; -1 before anybody looked.
     fn observed_generation(&self) -> i64;

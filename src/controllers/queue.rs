@@ -21,7 +21,7 @@ pub enum Next {
 }
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -94,7 +94,7 @@ impl Queue {
         (at, *failures).hash(&mut hasher);
         *failures = failures.saturating_add(1);
         let share = u32::try_from(hasher.finish() % 256).unwrap_or_default();
-        pause - pause * share / 1024
+        pause.saturating_sub(pause * share / 1024)
     }
 
     fn clear_due(&mut self, at: &ObjectRef) {
@@ -130,16 +130,16 @@ mod tests {
         queue.pop(now);
         queue.push(at("a"));
         assert_eq!(queue.pop(now), None);
-        queue.finished(&at("a"), Next::After(Duration::from_secs(60)), now);
+        queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
         assert_eq!(queue.pop(now), Some(at("a")));
         queue.finished(&at("a"), Next::Change, now);
-        assert_eq!(queue.pop(now + Duration::from_secs(3_600)), None);
+        assert_eq!(queue.pop(now + Duration::from_hours(1)), None);
     }
 
     #[test]
     fn it_comes_back_when_it_is_due_and_not_before() {
         let (mut queue, now) = (Queue::default(), Instant::now());
-        let pause = Duration::from_secs(60);
+        let pause = Duration::from_mins(1);
         queue.push(at("a"));
         queue.pop(now);
         queue.finished(&at("a"), Next::After(pause), now);

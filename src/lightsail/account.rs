@@ -19,9 +19,9 @@ use crate::telemetry::Metrics;
 /// Where STS is asked if no region is configured.
 const DEFAULT_REGION: &str = "us-east-1";
 /// How long credentials that do not expire are used before they are looked up again.
-const RECHECK: Duration = Duration::from_secs(60);
+const RECHECK: Duration = Duration::from_mins(1);
 /// Credentials are looked up again this long before they expire.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+const EXPIRY_MARGIN: Duration = Duration::from_mins(5);
 
 /// The account that the operator's credentials belong to.
 #[derive(Debug)]
@@ -110,7 +110,8 @@ impl Accounts {
         let own = SharedCredentialsProvider::new(credentials.clone());
         let config = self.config.to_builder().credentials_provider(own).build();
         let region = config.region().cloned().unwrap_or_else(|| Region::from_static(DEFAULT_REGION));
-        let timeouts = aws_sdk_sts::config::timeout::TimeoutConfig::builder().operation_timeout(self.call_timeout).build();
+        let timeouts =
+            aws_sdk_sts::config::timeout::TimeoutConfig::builder().operation_timeout(self.call_timeout).build();
         let mut sts = aws_sdk_sts::config::Builder::from(&config).region(region).timeout_config(timeouts);
         if !self.allow_insecure_endpoints {
             sts.push_interceptor(aws_sdk_sts::config::SharedInterceptor::new(SecureEndpoints));
@@ -131,6 +132,7 @@ impl Accounts {
 
 /// Whoever has the credentials of a file or a role that changed finds out in time, and those that expire are never used late.
 fn recheck_at(credentials: &Credentials) -> Instant {
-    let left = credentials.expiry().map_or(RECHECK, |expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default());
+    let left =
+        credentials.expiry().map_or(RECHECK, |expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default());
     Instant::now() + left.saturating_sub(EXPIRY_MARGIN).clamp(Duration::from_secs(1), RECHECK)
 }

@@ -42,10 +42,17 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_only() {
-        for uri in ["https://lightsail.eu-west-1.amazonaws.com/", "http://127.0.0.1:4566/", "http://localhost/", "http://[::1]:1/"] {
+        for uri in [
+            "https://lightsail.eu-west-1.amazonaws.com/",
+            "http://127.0.0.1:4566/",
+            "http://localhost/",
+            "http://[::1]:1/",
+        ] {
             assert!(is_secure(uri), "{uri}");
         }
-        for uri in ["http://lightsail.eu-west-1.amazonaws.com/", "http://10.0.0.1/", "http://localhost.example.com/", "x"] {
+        for uri in
+            ["http://lightsail.eu-west-1.amazonaws.com/", "http://10.0.0.1/", "http://localhost.example.com/", "x"]
+        {
             assert!(!is_secure(uri), "{uri}");
         }
     }

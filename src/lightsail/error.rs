@@ -153,9 +153,11 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
                     Self::new(Class::Transient, "DispatchFailure", "the connection to the endpoint failed")
                 }
             }
-            SdkError::ConstructionFailure(_) => {
-                Self::new(Class::NeverSent, "ConstructionFailure", "the request could not be made; is the region right?")
-            }
+            SdkError::ConstructionFailure(_) => Self::new(
+                Class::NeverSent,
+                "ConstructionFailure",
+                "the request could not be made; is the region right?",
+            ),
             _ => Self::new(Class::Transient, "UnknownError", "an error of a kind that this version does not know"),
         }
     }
@@ -165,7 +167,7 @@ fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Erro
     let body: Body = raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
     let header = raw.headers().get("x-amzn-errortype").map(str::to_owned);
     let names = [body.code, error.code().map(str::to_owned), header, body.type_];
-    let names = names.into_iter().flatten().filter(|name| !name.is_empty()).map(bare).collect();
+    let names = names.into_iter().flatten().filter(|name| !name.is_empty()).map(|name| bare(&name)).collect();
     let message = error.message().map(str::to_owned).or(body.message).unwrap_or_default();
     let mut error = classify(&Answer { names, message });
     if error.code == UNNAMED {
@@ -177,7 +179,7 @@ fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Erro
 const UNNAMED: &str = "Unnamed";
 
 /// `com.amazonaws.lightsail#NotFoundException:http://…` → `NotFoundException`.
-fn bare(name: String) -> String {
+fn bare(name: &str) -> String {
     let name = name.rsplit('#').next().unwrap_or_default();
     name.split(':').next().unwrap_or_default().to_owned()
 }
@@ -276,9 +278,10 @@ fn stable(text: &str) -> String {
 fn is_id(word: &str) -> bool {
     let word = word.trim_matches(|char: char| !char.is_ascii_alphanumeric());
     let is_uuid = word.len() == 36
-        && word.bytes().enumerate().all(|(at, byte)| {
-            if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() }
-        });
+        && word
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() });
     is_uuid || word.len() > 128
 }
 
@@ -292,7 +295,7 @@ mod tests {
     use super::*;
 
     fn class(names: &[&str], message: &str) -> Class {
-        let names = names.iter().map(|name| bare((*name).to_owned())).collect();
+        let names = names.iter().map(|name| bare(name)).collect();
         classify(&Answer { names, message: message.to_owned() }).class
     }
 

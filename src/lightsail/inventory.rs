@@ -52,25 +52,25 @@ impl Inventory {
     ///
     /// # Errors
     /// As [`Lightsail::key_pairs`]; the old list is dropped then.
-    pub async fn list(&self, lightsail: &Lightsail, since: Instant) -> Result<Arc<Listing>> {
-        let shelf = self.shelf(lightsail.scope());
-        let mut shelved = shelf.0.lock().await;
-        if let Some(listing) = shelved.listing.as_ref().filter(|listing| listing.started_at >= since) {
+    pub async fn list(&self, region: &Lightsail, since: Instant) -> Result<Arc<Listing>> {
+        let list = self.shelf(region.scope());
+        let mut content = list.0.lock().await;
+        if let Some(listing) = content.listing.as_ref().filter(|listing| listing.started_at >= since) {
             return Ok(Arc::clone(listing));
         }
-        if let Some((_, error)) = shelved.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS) {
+        if let Some((_, error)) = content.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS) {
             return Err(error.clone());
         }
         let started_at = Instant::now();
-        match lightsail.key_pairs().await {
+        match region.key_pairs().await {
             Ok(pairs) => {
                 let pairs = pairs.into_iter().map(|pair| (pair.name.clone(), pair)).collect();
                 let listing = Arc::new(Listing { pairs, started_at });
-                *shelved = Shelved { listing: Some(Arc::clone(&listing)), error: None };
+                *content = Shelved { listing: Some(Arc::clone(&listing)), error: None };
                 Ok(listing)
             }
             Err(error) => {
-                *shelved = Shelved { listing: None, error: Some((Instant::now(), error.clone())) };
+                *content = Shelved { listing: None, error: Some((Instant::now(), error.clone())) };
                 Err(error)
             }
         }
@@ -78,9 +78,9 @@ impl Inventory {
 
     /// Puts into the list what is known to be true now, after a change or a look of one's own.
     pub async fn correct(&self, scope: &Scope, name: &str, pair: Option<&KeyPair>) {
-        let shelf = self.shelf(scope);
-        let mut shelved = shelf.0.lock().await;
-        let Some(listing) = shelved.listing.as_mut() else { return };
+        let list = self.shelf(scope);
+        let mut content = list.0.lock().await;
+        let Some(listing) = content.listing.as_mut() else { return };
         let listing = Arc::make_mut(listing);
         match pair {
             Some(pair) => drop(listing.pairs.insert(name.to_owned(), pair.clone())),

@@ -189,14 +189,14 @@ impl Lightsail {
         self.change("TagResource", &pair.name, call.send(), |answer| answer.operations().to_vec()).await.map(drop)
     }
 
-    /// `UntagResource` with one key.
+    /// `UntagResource` with one key. A resource of that name with another ARN is not touched.
     ///
     /// # Errors
     /// As classified; [`Class::NotFound`] if there is no such pair any more.
-    pub async fn untag(&self, pair: &KeyPair, key: &str) -> Result<()> {
-        let call = self.client.untag_resource().resource_name(&pair.name).resource_arn(&pair.arn).tag_keys(key);
+    pub async fn untag(&self, name: &str, arn: &str, key: &str) -> Result<()> {
+        let call = self.client.untag_resource().resource_name(name).resource_arn(arn).tag_keys(key);
         let call = call.customize().config_override(once());
-        self.change("UntagResource", &pair.name, call.send(), |answer| answer.operations().to_vec()).await.map(drop)
+        self.change("UntagResource", name, call.send(), |answer| answer.operations().to_vec()).await.map(drop)
     }
 
     /// `GetInstance`, of which only the ARN is of interest.
@@ -287,12 +287,30 @@ impl Lightsail {
         let Scope { account, region } = &self.scope;
         match &outcome {
             Ok(answer) => {
-                let ids = operations(answer).into_iter().filter_map(|operation| operation.id).collect::<Vec<_>>().join(" ");
-                tracing::info!(operation, resource, account, region, request_id, operation_id = ids, "Lightsail was changed");
+                let ids =
+                    operations(answer).into_iter().filter_map(|operation| operation.id).collect::<Vec<_>>().join(" ");
+                tracing::info!(
+                    operation,
+                    resource,
+                    account,
+                    region,
+                    request_id,
+                    operation_id = ids,
+                    "Lightsail was changed"
+                );
             }
             Err(error) => {
                 let (code, message) = (&error.code, &error.message);
-                tracing::warn!(operation, resource, account, region, request_id, code, message, "a change in Lightsail failed");
+                tracing::warn!(
+                    operation,
+                    resource,
+                    account,
+                    region,
+                    request_id,
+                    code,
+                    message,
+                    "a change in Lightsail failed"
+                );
             }
         }
         outcome

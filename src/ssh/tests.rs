@@ -37,7 +37,9 @@ fn run(command: &mut Command) -> String {
 }
 
 fn openssl(script: &str, key: &Path) -> String {
-    run(Command::new("sh").arg("-c").arg(script).env("KEY", key)).replace("MD5(stdin)= ", "").replace("SHA1(stdin)= ", "")
+    run(Command::new("sh").arg("-c").arg(script).env("KEY", key))
+        .replace("MD5(stdin)= ", "")
+        .replace("SHA1(stdin)= ", "")
 }
 
 #[test]
@@ -60,7 +62,11 @@ fn an_rsa_key_that_lightsail_created_has_the_sha1_of_its_pkcs8_form() {
     for text in [file.private(), pkcs8] {
         let private = PrivateKey::parse(&text).unwrap();
         assert_eq!(private.fingerprints().compare(Some(&listed)), Match::Same);
-        assert_eq!(private.public().fingerprints().compare(Some(&listed)), Match::Different, "from the public half alone");
+        assert_eq!(
+            private.public().fingerprints().compare(Some(&listed)),
+            Match::Different,
+            "from the public half alone"
+        );
     }
 }
 

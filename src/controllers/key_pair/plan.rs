@@ -8,7 +8,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::key_pair::{DeletionPolicy, Origin};
-use crate::api::{OWNER_TAG, Operation, Reason};
+use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 use crate::controllers::queue::Next;
 use crate::lightsail::{Downloaded, KeyPair};
@@ -159,6 +159,7 @@ pub struct Rival {
 
 /// What this pass has done, and what it learnt by it.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was done or not")]
 pub struct Done {
     /// The answer to an import.
     pub import: Option<Operation>,
@@ -168,6 +169,8 @@ pub struct Done {
     pub delete: Option<Operation>,
     /// The key that was downloaded.
     pub download: Option<Downloaded>,
+    /// Lightsail was looked at after the download.
+    pub looked_since_download: bool,
     /// The Secret's old key was copied aside.
     pub set_aside: bool,
     /// The owner tag was taken off, or that was tried.
@@ -192,6 +195,9 @@ pub enum Step {
     AddFinalizer,
     /// Take the recorded pair out of the status: it is gone, and another one will be made.
     ForgetPair,
+    /// Write into the status that a pair that was there is this object's from now on. Before it is tagged: with the tag alone it
+    /// would pass as imported after a crash, and would be deleted with the object.
+    RecordAdoption(KeyPair),
     /// Import the public key.
     Import(PublicKey),
     /// Set the owner tag.
@@ -263,9 +269,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     match (&desired.kind, desired.goal) {
         (Kind::Imported(Some(key)), Goal::Present) => match key {
             Ok(key) => imported::present(desired, observed, key),
-            Err(error) => Step::Finish(invalid_public_key(desired, error)),
+            Err(error) => Step::Finish(invalid_public_key(desired, *error)),
         },
-        (Kind::Imported(None), Goal::Present) => Step::Finish(invalid_public_key(desired, &InvalidPublicKey::Empty)),
+        (Kind::Imported(None), Goal::Present) => Step::Finish(invalid_public_key(desired, InvalidPublicKey::Empty)),
         (Kind::Imported(key), Goal::Absent | Goal::ObjectDeleted) => {
             imported::absent(desired, observed, key.as_ref().and_then(|key| key.as_ref().ok()))
         }
@@ -282,7 +288,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
 #[must_use]
 pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> DeletionPolicy {
     let by_origin = match (&desired.kind, observed.recorded.origin) {
-        (Kind::Default { .. }, _) | (Kind::Imported(_), Some(Origin::Adopted | Origin::Default)) => DeletionPolicy::Retain,
+        (Kind::Default { .. }, _) | (Kind::Imported(_), Some(Origin::Adopted | Origin::Default)) => {
+            DeletionPolicy::Retain
+        }
         (Kind::Imported(_), Some(Origin::Imported) | None) => DeletionPolicy::Delete,
     };
     desired.deletion_policy.unwrap_or(by_origin)
@@ -290,18 +298,15 @@ pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> Dele
 
 /// The pair that is this object's, as far as this pass has seen, and how the object came to it.
 #[must_use]
-pub fn own_pair(desired: &Desired, observed: &Observed, verdict: Option<Reason>) -> Option<(KeyPair, Origin)> {
+pub fn own_pair(desired: &Desired, observed: &Observed) -> Option<(KeyPair, Origin)> {
     let pair = observed.look.as_ref()?.pair.clone()?;
-    if desired.goal == Goal::Absent && verdict == Some(Reason::Absent) {
-        return None;
-    }
     match &desired.kind {
         Kind::Imported(key) => {
             let key = key.as_ref().and_then(|key| key.as_ref().ok());
             let recorded = observed.recorded.origin.filter(|_| observed.recorded.arn.as_ref() == Some(&pair.arn));
             match ownership::whose(desired, observed, key, &pair) {
                 Whose::Own | Whose::TaggedAway => Some((pair, recorded.unwrap_or(Origin::Imported))),
-                Whose::Foreign { .. } => (verdict == Some(Reason::Adopted)).then_some((pair, Origin::Adopted)),
+                Whose::Foreign { .. } => None,
             }
         }
         Kind::Default { .. } => ownership::is_first(desired, observed, Some(&pair)).then_some((pair, Origin::Default)),
@@ -330,12 +335,13 @@ fn refuse_account(desired: &Desired, observed: &Observed, account: &str) -> Opti
     let wanted = observed.recorded.account.as_ref().or(desired.pinned_account.as_ref())?;
     let wanted = if wanted == account { desired.pinned_account.as_ref()? } else { wanted };
     (wanted != account).then(|| {
-        let message = format!("the operator's credentials are for the account {account}, and this object is for {wanted}");
-        Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_secs(60)))
+        let message =
+            format!("the operator's credentials are for the account {account}, and this object is for {wanted}");
+        Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_mins(1)))
     })
 }
 
-fn invalid_public_key(desired: &Desired, error: &InvalidPublicKey) -> Verdict {
+fn invalid_public_key(desired: &Desired, error: InvalidPublicKey) -> Verdict {
     Verdict::stalled(
         Reason::InvalidPublicKey,
         format!("spec.imported.publicKey cannot be used: {error}"),
@@ -374,7 +380,8 @@ fn unfinished_deletion(operation: &Operation) -> Option<Step> {
 
 fn operation_failed(what: &str, operation: &Operation) -> Verdict {
     let (code, details) = (operation.error_code.as_deref(), operation.error_details.as_deref());
-    let message = format!("{what} failed: {} {}", code.unwrap_or("without a code,"), details.unwrap_or("without details"));
+    let message =
+        format!("{what} failed: {} {}", code.unwrap_or("without a code,"), details.unwrap_or("without details"));
     Verdict::stalled(Reason::OperationFailed, message, Next::Backoff)
 }
 

@@ -57,14 +57,16 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
+    if whose(desired, observed, key_of(desired), pair) != Whose::Own {
+        return Step::RecordAdoption(pair.clone());
+    }
     if !pair.tags.contains_key(OWNER_TAG) {
         return Step::Tag(pair.clone());
     }
-    let is_recorded = observed.recorded.arn.as_ref() == Some(&pair.arn);
-    let is_own = matches!(whose(desired, observed, key_of(desired), pair), Whose::Own);
-    let adopted = if is_recorded { observed.recorded.origin == Some(Origin::Adopted) } else { !is_own };
-    let adopted = adopted || observed.done.adopts;
-    let (reason, how) = if adopted { (Reason::Adopted, "was there with this key") } else { (Reason::Imported, "was imported") };
+    let (reason, how) = match observed.recorded.origin {
+        Some(Origin::Adopted) => (Reason::Adopted, "was there with this key"),
+        Some(Origin::Imported | Origin::Default) | None => (Reason::Imported, "was imported"),
+    };
     let message = format!("the key pair {} {how} and is in {}", desired.name, desired.region);
     Step::Finish(Verdict::ready(reason, message, Next::After(desired.interval)))
 }
@@ -117,10 +119,11 @@ pub(super) fn absent(desired: &Desired, observed: &Observed, key: Option<&Public
         _ if desired.goal == Goal::ObjectDeleted && observed.recorded.arn.is_none() => {
             release(desired, observed, "the object had no key pair of its own")
         }
-        Whose::Foreign { tagged: false } if is_first => {
-            mismatch(desired, "is not this object's, or not any more; with ensure: Absent and its expectedFingerprint it is deleted")
-        }
-        _ => yield_to_rival(desired, observed),
+        Whose::Foreign { tagged: false } if is_first => mismatch(
+            desired,
+            "is not this object's, or not any more; with ensure: Absent and its expectedFingerprint it is deleted",
+        ),
+        Whose::Own | Whose::TaggedAway | Whose::Foreign { .. } => yield_to_rival(desired, observed),
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, key: Option<&PublicK
     }
     let just_imported = observed.done.import.as_ref().is_some_and(|operation| !operation.failed());
     let is_same = key.is_some_and(|key| key.fingerprints().compare(pair.fingerprint.as_deref()) == Match::Same);
-    let is_own = !tagged_by_other && (just_imported || is_same && (tag.is_some() || may_be_from_here(desired, observed, pair)));
+    let is_own =
+        !tagged_by_other && (just_imported || is_same && (tag.is_some() || may_be_from_here(desired, observed, pair)));
     if is_own { Whose::Own } else { Whose::Foreign { tagged: tagged_by_other } }
 }
 

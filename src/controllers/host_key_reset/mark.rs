@@ -1,0 +1,102 @@
+//! The mark of a reset: an annotation that says what was done for this very object and spec. It outlives the status, which backup
+//! tools and GitOps tools leave out, and so keeps a restored object from being carried out again.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::api::HostKeyResetSpec;
+
+/// What the annotation says: `<hash>/Started`, `<hash>/Succeeded/<operation>` or `<hash>/Failed/<operation>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Of namespace, name and immutable spec.
+    pub hash: String,
+    /// What was done.
+    pub outcome: Outcome,
+}
+
+/// What was done, with the id of the operation, which may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The call may have been made.
+    Started,
+    /// It was done.
+    Succeeded(String),
+    /// It failed, or nobody can know.
+    Failed(String),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => formatter.write_str("Started"),
+            Self::Succeeded(id) => write!(formatter, "Succeeded/{id}"),
+            Self::Failed(id) => write!(formatter, "Failed/{id}"),
+        }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.hash, self.outcome)
+    }
+}
+
+impl Mark {
+    /// Reads the annotation. What cannot be read counts as begun: whoever edits a mark does not get a second call by it.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let (hash, rest) = text.split_once('/').unwrap_or((text, ""));
+        let outcome = match rest.split_once('/').unwrap_or((rest, "")) {
+            ("Succeeded", id) => Outcome::Succeeded(id.to_owned()),
+            ("Failed", id) => Outcome::Failed(id.to_owned()),
+            _ => Outcome::Started,
+        };
+        Self { hash: hash.to_owned(), outcome }
+    }
+}
+
+/// Names an object and its immutable spec in 32 hexadecimal digits.
+#[must_use]
+pub(super) fn hash(namespace: &str, name: &str, spec: &HostKeyResetSpec) -> String {
+    let HostKeyResetSpec { region, instance_name, reason, active_deadline_seconds } = spec;
+    let deadline = active_deadline_seconds.to_string();
+    let mut hasher = Sha256::new();
+    for part in [namespace, name, region, instance_name, reason, &deadline] {
+        // None of the parts has a NUL: the API server refuses it.
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    crate::ssh::hex(&hasher.finalize()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for outcome in [Outcome::Started, Outcome::Succeeded("id".to_owned()), Outcome::Failed(String::new())] {
+            let mark = Mark { hash: "abc".to_owned(), outcome };
+            assert_eq!(Mark::parse(&mark.to_string()), mark);
+        }
+        assert_eq!(Mark::parse("abc/Done").outcome, Outcome::Started);
+        assert_eq!(Mark::parse("").hash, "");
+    }
+
+    #[test]
+    fn the_hash_names_the_object_and_its_spec() {
+        let spec = HostKeyResetSpec {
+            region: "eu-west-1".to_owned(),
+            instance_name: "web-1".to_owned(),
+            reason: "rotated".to_owned(),
+            active_deadline_seconds: 600,
+        };
+        let own = hash("a", "b", &spec);
+        assert_eq!(own, hash("a", "b", &spec));
+        assert_ne!(own, hash("ab", "", &spec));
+        assert_ne!(own, hash("a", "c", &spec));
+        assert_ne!(own, hash("a", "b", &HostKeyResetSpec { reason: "other".to_owned(), ..spec }));
+    }
+}

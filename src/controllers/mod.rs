@@ -1,0 +1,318 @@
+//! The controllers: watch → rows → queue → reconcile, for each kind.
+//!
+//! A watch keeps the rows; a change that asks for a pass puts a reference into the queue; a pass reads the object live and runs
+//! observe → plan → act until the plan has nothing left to do, then publishes once. Passes run inside the loop's own future and are
+//! never spawned, so that they end with it.
+
+pub mod host_key_reset;
+pub mod key_pair;
+mod objects;
+pub mod outcome;
+pub mod queue;
+pub mod rows;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::stream::{FuturesUnordered, SelectAll};
+use futures::{Stream, StreamExt};
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::utils::{Backoff, WatchStreamExt};
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{EXECUTED_ANNOTATION, FINALIZER, RECONCILE_ANNOTATION, Reason, Reconciled};
+use crate::error::is_status;
+use crate::lightsail::{Accounts, Inventory};
+use crate::server::Readiness;
+use crate::telemetry::Metrics;
+
+use self::queue::{Next, Queue};
+use self::rows::{Row, Rows, Trigger};
+
+/// Names an object of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What all passes share.
+pub struct Context {
+    /// The cluster's API.
+    pub client: Client,
+    /// AWS.
+    pub accounts: Accounts,
+    /// The shared lists of key pairs.
+    pub inventory: Inventory,
+    /// The objects of the kind `LightsailKeyPair`.
+    pub key_pairs: Mutex<Rows>,
+    /// The objects of the kind `HostKeyReset`.
+    pub resets: Mutex<Rows>,
+    /// What passes remember of earlier passes. Losing it costs time, never safety.
+    pub memory: Memory,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What is missing.
+    pub readiness: Readiness,
+    /// The settings.
+    pub settings: Settings,
+    /// Set when the operator is to end: the step in flight is finished and no other is begun.
+    pub stop: CancellationToken,
+}
+
+/// What passes remember of earlier passes.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// By uid: imports that may have been sent, until when they can take effect.
+    pub imports: Mutex<std::collections::HashMap<String, Timestamp>>,
+    /// By uid: what is known of calls whose outcome is not.
+    pub searches: Mutex<std::collections::HashMap<String, host_key_reset::plan::Search>>,
+}
+
+/// The settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The first part of the owner tag.
+    pub cluster_id: String,
+    /// The account that the credentials must belong to.
+    pub aws_account_id: Option<String>,
+    /// How long one call of AWS may take.
+    pub call_timeout: Duration,
+    /// How long after that its effect may still appear.
+    pub settle_time: Duration,
+    /// The namespaces to watch; all if empty.
+    pub namespaces: Vec<String>,
+    /// How many objects of a kind are worked on at the same time.
+    pub concurrency: usize,
+    /// When this process began.
+    pub started_at: Timestamp,
+}
+
+impl Settings {
+    /// How long after a call was sent its effect may still appear.
+    #[must_use]
+    pub fn landing_time(&self) -> Duration {
+        self.call_timeout + self.settle_time
+    }
+}
+
+/// What a pass came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Passed {
+    /// When the object is to be looked at again.
+    pub next: Next,
+    /// The reason that the object shows now, if it is still there.
+    pub reason: Option<Reason>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Watches a kind and reconciles its objects, until the operator is to end; passes that run then finish their step.
+pub async fn run<K, F>(
+    ctx: Arc<Context>,
+    rows: fn(&Context) -> &Mutex<Rows>,
+    row_of: fn(&Context, &K) -> Row,
+    reconcile: impl Fn(ObjectRef, Arc<Context>) -> F,
+) where
+    K: Reconciled,
+    F: Future<Output = Passed>,
+{
+    let kind = K::kind(&()).into_owned();
+    let mut queue = Queue::default();
+    let mut watches = watch::<K>(&ctx, &kind);
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < ctx.settings.concurrency
+            && !ctx.stop.is_cancelled()
+            && let Some(at) = queue.pop(Instant::now())
+        {
+            running.push(timed(at.clone(), reconcile(at, Arc::clone(&ctx))));
+        }
+        if ctx.stop.is_cancelled() && running.is_empty() {
+            return;
+        }
+        tokio::select! {
+            Some(change) = watches.next(), if !ctx.stop.is_cancelled() => {
+                let due = change.take_in(&mut lock(rows(&ctx)), |object| row_of(&ctx, object));
+                for at in due {
+                    queue.push(at);
+                }
+                ctx.metrics.set_objects(&kind, lock(rows(&ctx)).len());
+            }
+            Some((at, passed, duration)) = running.next() => {
+                ctx.metrics.reconciled(&kind, passed.reason, duration);
+                queue.finished(&at, passed.next, Instant::now());
+            }
+            () = sleep_until(queue.next_due()), if running.len() < ctx.settings.concurrency => {}
+            () = ctx.stop.cancelled(), if !ctx.stop.is_cancelled() => {}
+        }
+    }
+}
+
+async fn timed(at: ObjectRef, pass: impl Future<Output = Passed>) -> (ObjectRef, Passed, Duration) {
+    let start = Instant::now();
+    let passed = pass.await;
+    (at, passed, start.elapsed())
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What came from a watch.
+enum Change<K> {
+    Applied(K),
+    Gone(ObjectRef),
+    /// A list is complete; what is not in it is gone.
+    Listed {
+        namespace: Option<String>,
+        seen: HashSet<ObjectRef>,
+    },
+}
+
+impl<K: Reconciled> Change<K> {
+    /// Brings the rows up to date. The objects for which a pass is due.
+    fn take_in(self, rows: &mut Rows, row_of: impl Fn(&K) -> Row) -> Vec<ObjectRef> {
+        match self {
+            Self::Applied(object) => {
+                let at = reference(&object);
+                if rows.apply(&at, row_of(&object)) { vec![at] } else { Vec::new() }
+            }
+            Self::Gone(at) => {
+                rows.remove(&at);
+                Vec::new()
+            }
+            Self::Listed { namespace, seen } => {
+                for at in rows.others(namespace.as_deref(), &seen) {
+                    rows.remove(&at);
+                }
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn reference<K: Resource>(object: &K) -> ObjectRef {
+    ObjectRef { namespace: object.meta().namespace.clone().unwrap_or_default(), name: object.name_any() }
+}
+
+/// What a pass of this object depends on.
+pub fn trigger<K: Reconciled>(object: &K) -> Trigger {
+    let annotation = |key| objects::annotation(object, key).map(str::to_owned);
+    Trigger {
+        generation: object.meta().generation.unwrap_or_default(),
+        deleting: object.meta().deletion_timestamp.is_some(),
+        finalizer: objects::has_finalizer(object, FINALIZER),
+        reconcile: annotation(RECONCILE_ANNOTATION),
+        executed: annotation(EXECUTED_ANNOTATION),
+    }
+}
+
+type Watches<K> = SelectAll<std::pin::Pin<Box<dyn Stream<Item = Change<K>> + Send>>>;
+
+/// One watch for each namespace, or one for all.
+fn watch<K: Reconciled>(ctx: &Context, kind: &str) -> Watches<K> {
+    let namespaces: Vec<Option<String>> = if ctx.settings.namespaces.is_empty() {
+        vec![None]
+    } else {
+        ctx.settings.namespaces.iter().cloned().map(Some).collect()
+    };
+    let watch = |namespace: Option<String>| watch_one::<K>(ctx, kind, namespace).boxed();
+    namespaces.into_iter().map(watch).collect()
+}
+
+fn watch_one<K: Reconciled>(
+    ctx: &Context,
+    kind: &str,
+    namespace: Option<String>,
+) -> impl Stream<Item = Change<K>> + use<K> {
+    let api: Api<K> = match &namespace {
+        Some(namespace) => Api::namespaced(ctx.client.clone(), namespace),
+        None => Api::all(ctx.client.clone()),
+    };
+    let what = namespace.as_ref().map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"));
+    let readiness = ctx.readiness.clone();
+    readiness.missing(&what, "not listed yet");
+    let mut seen = HashSet::new();
+    let crd = K::crd_name();
+    // List and watch: servers without streaming lists have no fallback.
+    let events = watcher::watcher(api, watcher::Config::default()).backoff(Pauses::default());
+    events.filter_map(move |event| {
+        let change = match event {
+            Ok(Event::Init) => {
+                seen.clear();
+                None
+            }
+            Ok(Event::InitApply(object)) => {
+                seen.insert(reference(&object));
+                Some(Change::Applied(object))
+            }
+            Ok(Event::InitDone) => {
+                readiness.there(&what);
+                Some(Change::Listed { namespace: namespace.clone(), seen: std::mem::take(&mut seen) })
+            }
+            Ok(Event::Apply(object)) => Some(Change::Applied(object)),
+            Ok(Event::Delete(object)) => Some(Change::Gone(reference(&object))),
+            // Without a list nothing is known. A watch that is interrupted afterwards goes on by itself, or lists again.
+            Err(watcher::Error::InitialListFailed(error)) => {
+                if readiness.missing(&what, why(&error, crd)) {
+                    tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
+                }
+                None
+            }
+            Err(error) => {
+                tracing::debug!(kind = what, %error, "the watch was interrupted");
+                None
+            }
+        };
+        std::future::ready(change)
+    })
+}
+
+/// Why a list cannot be had, in words that do not change while the cause stays.
+fn why(error: &kube::Error, crd: &str) -> String {
+    if is_status(error, 404) {
+        format!("the custom resource definition {crd} is not installed; apply it, and this goes on by itself")
+    } else if is_status(error, 403) {
+        "the operator's service account may not list and watch it".to_owned()
+    } else {
+        "the Kubernetes API server does not answer as it should".to_owned()
+    }
+}
+
+/// Between tries of a watch: from half a second to five, so that a definition that was just applied is noticed soon.
+#[derive(Debug, Default)]
+struct Pauses(u32);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0 = self.0.saturating_add(1).min(10);
+        Some(Duration::from_millis(500) * self.0)
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0 = 0;
+    }
+}
