@@ -100,6 +100,7 @@ async fn context(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         settings,
+        started: std::time::Instant::now(),
         stop: stop.clone(),
     }))
 }

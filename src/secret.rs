@@ -41,8 +41,10 @@ pub struct Found {
     pub rejects: Option<&'static str>,
     /// The private key that it holds, if it can be read.
     pub key: Option<PrivateKey>,
-    uid: String,
-    resource_version: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
 }
 
 /// Reads the Secret of this name. `owner` is the name of the object that asks.

@@ -321,4 +321,4 @@ fn halves(pem: &str) -> Option<(PublicKey, Option<String>)> {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-mod tests;
+pub(crate) mod tests;

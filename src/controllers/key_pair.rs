@@ -72,7 +72,10 @@ async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
     let mut pass = Pass { ctx, object, desired, observed, lightsail: None };
     let end = match pass.work().await {
         Ok(end) => end,
-        Err(Error::Lightsail(error)) => End::Verdict(Verdict::from(&error)),
+        Err(Error::Lightsail(error)) => match pass.keeps_still() {
+            true => return Ok(Passed { next: Next::Backoff, reason: Some(Verdict::from(&error).reason) }),
+            false => End::Verdict(Verdict::from(&error)),
+        },
         Err(error) => return Err(error),
     };
     match end {
@@ -161,6 +164,7 @@ impl Pass<'_> {
                 let since = Instant::now().checked_sub(self.max_age()).unwrap_or_else(Instant::now);
                 let list = self.ctx.inventory.list(self.lightsail(), since).await?;
                 self.observed.look = Some(Look { live: false, pair: list.find(&self.desired.name).cloned() });
+                self.note_read();
             }
             Step::Look { live: true } => {
                 let pair = self.look().await?;
@@ -225,6 +229,17 @@ impl Pass<'_> {
             Step::Leave => return Ok(Some(End::Left)),
         }
         Ok(None)
+    }
+
+    /// Whether a failure is not worth a word in the status yet: nothing could be read, and so nothing was done.
+    fn keeps_still(&self) -> bool {
+        let silent_for =
+            lock(&self.ctx.memory.reads).get(&self.desired.region).map_or(self.ctx.started.elapsed(), Instant::elapsed);
+        self.observed.look.is_none() && plan::keeps_still(&self.desired, status::was_acted_on(&self.object), silent_for)
+    }
+
+    fn note_read(&self) {
+        lock(&self.ctx.memory.reads).insert(self.desired.region.clone(), Instant::now());
     }
 
     /// An object that was acted on follows its interval; one that changed does not wait for that.

@@ -11,7 +11,7 @@ pub mod outcome;
 pub mod queue;
 pub mod rows;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,6 +69,8 @@ pub struct Context {
     pub readiness: Readiness,
     /// The settings.
     pub settings: Settings,
+    /// When this process began.
+    pub started: Instant,
     /// Set when the operator is to end: the step in flight is finished and no other is begun.
     pub stop: CancellationToken,
 }
@@ -76,10 +78,12 @@ pub struct Context {
 /// What passes remember of earlier passes.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// By region: when Lightsail was read last.
+    pub reads: Mutex<HashMap<String, Instant>>,
     /// By uid: imports that may have been sent, until when they can take effect.
-    pub imports: Mutex<std::collections::HashMap<String, Timestamp>>,
+    pub imports: Mutex<HashMap<String, Timestamp>>,
     /// By uid: what is known of calls whose outcome is not.
-    pub searches: Mutex<std::collections::HashMap<String, host_key_reset::plan::Search>>,
+    pub searches: Mutex<HashMap<String, host_key_reset::plan::Search>>,
 }
 
 /// The settings.

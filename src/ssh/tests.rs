@@ -5,12 +5,13 @@ use std::process::Command;
 
 use super::*;
 
-struct Key {
+/// A key pair that `ssh-keygen` made.
+pub(crate) struct Key {
     folder: tempfile::TempDir,
 }
 
 impl Key {
-    fn generate(args: &[&str]) -> Self {
+    pub(crate) fn generate(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         run(Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "a comment", "-f"]).arg(&path).args(args));
@@ -21,11 +22,11 @@ impl Key {
         self.folder.path().join("key")
     }
 
-    fn private(&self) -> String {
+    pub(crate) fn private(&self) -> String {
         std::fs::read_to_string(self.path()).unwrap()
     }
 
-    fn public(&self) -> String {
+    pub(crate) fn public(&self) -> String {
         std::fs::read_to_string(self.path().with_extension("pub")).unwrap()
     }
 }

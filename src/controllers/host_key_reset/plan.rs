@@ -349,4 +349,6 @@ fn newer_than<'a>(operations: &'a [Operation], before: Option<&str>) -> Option<&
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+#[rustfmt::skip]
 mod tests;

@@ -284,6 +284,13 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     }
 }
 
+/// Whether an object shows what it showed before, though Lightsail could not be read: one that was acted on and is to be there does,
+/// for three intervals (I9).
+#[must_use]
+pub fn keeps_still(desired: &Desired, was_acted_on: bool, silent_for: Duration) -> bool {
+    desired.goal == Goal::Present && was_acted_on && silent_for < desired.interval * 3
+}
+
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object imported.
 #[must_use]
 pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> DeletionPolicy {
@@ -404,4 +411,6 @@ fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+#[rustfmt::skip]
 mod tests;

@@ -1,6 +1,6 @@
 //! The status of a `LightsailKeyPair`: read into the plan's words, and made of what a pass came to. Pure.
 
-use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED};
+use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED, READY, is_true};
 use crate::api::key_pair::Origin;
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION, Reason};
 use crate::controllers::objects;
@@ -21,6 +21,17 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
         public_key_sha256: status.public_key_sha256.clone(),
         origin: status.origin,
     }
+}
+
+/// Whether the object is Ready for its present generation, and nobody has asked for another look.
+pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
+    let asked = objects::annotation(object, RECONCILE_ANNOTATION);
+    let is_present = |status: &LightsailKeyPairStatus| {
+        Some(status.observed_generation) == object.metadata.generation
+            && status.last_handled_reconcile.as_deref() == asked
+            && is_true(&status.conditions, READY)
+    };
+    object.status.as_ref().is_some_and(is_present)
 }
 
 /// The status as it is, but with another pair recorded, or none.
