@@ -29,7 +29,8 @@ up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try thin
 test: tools .venv lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
-	@$(debug)/testbed run --apply crds --apply deploy/operator -- cargo nextest run --workspace --cargo-quiet
+	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
+		sh -c 'cargo nextest run --workspace --cargo-quiet && $(debug)/testbed search-logs'
 
 .PHONY: test-all
 test-all: export TEST_ALL := 1

@@ -320,5 +320,4 @@ fn halves(pem: &str) -> Option<(PublicKey, Option<String>)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 pub(crate) mod tests;

@@ -53,7 +53,7 @@ pub struct OperationLocation {
     /// The availability zone; `all` for what is not bound to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability_zone: Option<String>,
-    /// The region.
+    /// The region, for example `eu-west-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region_name: Option<String>,
 }

@@ -72,10 +72,10 @@ async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
     let mut pass = Pass { ctx, object, desired, observed, lightsail: None };
     let end = match pass.work().await {
         Ok(end) => end,
-        Err(Error::Lightsail(error)) => match pass.keeps_still() {
-            true => return Ok(Passed { next: Next::Backoff, reason: Some(Verdict::from(&error).reason) }),
-            false => End::Verdict(Verdict::from(&error)),
-        },
+        Err(Error::Lightsail(error)) if pass.keeps_still() => {
+            return Ok(Passed { next: Next::Backoff, reason: Some(Verdict::from(&error).reason) });
+        }
+        Err(Error::Lightsail(error)) => End::Verdict(Verdict::from(&error)),
         Err(error) => return Err(error),
     };
     match end {
@@ -95,6 +95,7 @@ fn observed(at: &ObjectRef, ctx: &Context, object: &LightsailKeyPair, desired: &
     let sent_before = ctx.settings.started_at.saturating_add(ctx.settings.landing_time()).ok();
     Observed {
         now: Timestamp::now(),
+        asked: status::is_asked(object),
         recorded: status::recorded(object),
         finalizer: if is_there { Finalizer::Old } else { Finalizer::Missing },
         account: None,

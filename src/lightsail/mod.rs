@@ -354,7 +354,6 @@ impl Pages {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 mod tests {
     use super::Pages;
 

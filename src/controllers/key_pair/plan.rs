@@ -85,6 +85,8 @@ pub enum Goal {
 pub struct Observed {
     /// The time.
     pub now: Timestamp,
+    /// Somebody asked for a look now, and no pass has handled that yet.
+    pub asked: bool,
     /// What the status says from earlier passes.
     pub recorded: Recorded,
     /// The finalizer.
@@ -411,6 +413,5 @@ fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 #[rustfmt::skip]
 mod tests;

@@ -25,13 +25,17 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
 
 /// Whether the object is Ready for its present generation, and nobody has asked for another look.
 pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
-    let asked = objects::annotation(object, RECONCILE_ANNOTATION);
     let is_present = |status: &LightsailKeyPairStatus| {
-        Some(status.observed_generation) == object.metadata.generation
-            && status.last_handled_reconcile.as_deref() == asked
-            && is_true(&status.conditions, READY)
+        Some(status.observed_generation) == object.metadata.generation && is_true(&status.conditions, READY)
     };
-    object.status.as_ref().is_some_and(is_present)
+    object.status.as_ref().is_some_and(is_present) && !is_asked(object)
+}
+
+/// Whether somebody asked for a look now, and no pass has handled that yet.
+pub(super) fn is_asked(object: &LightsailKeyPair) -> bool {
+    let asked = objects::annotation(object, RECONCILE_ANNOTATION);
+    let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile.as_deref());
+    asked.is_some() && asked != handled
 }
 
 /// The status as it is, but with another pair recorded, or none.

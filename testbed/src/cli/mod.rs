@@ -4,6 +4,7 @@ mod demo;
 mod report;
 mod run;
 mod scene;
+mod search_logs;
 mod simulator;
 mod up;
 
@@ -29,6 +30,8 @@ enum Command {
     Up(scene::Settings),
     /// Start the Lightsail simulator alone, and keep it until Ctrl-C
     Simulator(simulator::Settings),
+    /// Search every log of a run for every private key that was handed out in it
+    SearchLogs(search_logs::Settings),
     /// Apply the samples to a fresh control plane, and show and check what they become
     Demo(scene::Settings),
 }
@@ -47,6 +50,7 @@ pub(crate) async fn main() -> ExitCode {
         Command::Run(run) => run::run(run).await,
         Command::Up(settings) => up::up(&settings).await,
         Command::Simulator(settings) => simulator::simulator(&settings).await,
+        Command::SearchLogs(settings) => search_logs::search_logs(&settings),
         Command::Demo(settings) => demo::demo(&settings).await,
     };
     outcome.unwrap_or_else(|error| {

@@ -1,5 +1,7 @@
 //! The plan of a reset as a table: a row changes one thing in a world and says which step comes next. The names are sentences.
 
+#![expect(clippy::unnecessary_wraps, reason = "helpers have the shape of the fields of Observed")]
+
 use super::*;
 use crate::api::conditions::{Conditions, READY};
 use crate::lightsail::{Class, Error};
@@ -161,6 +163,8 @@ fn the_intent_remembers_the_newest_operation_of_the_kind() {
 fn the_call_is_made_once() {
     check(&[
         ("an intent without a mark was never called and goes on", |o| { begun(o); o.mark = None; }, "Mark Started"),
+        ("and finds out the account first", |o| { begun(o); o.mark = None; o.account = None; }, "Identify"),
+        ("a wrong account begins nothing", |o| { begun(o); o.mark = None; o.account = Some("9".to_owned()); }, "Wait WrongAccount"),
         ("also with the mark of another object", |o| { begun(o); o.mark = Some(mark("other", Outcome::Started)); }, "Mark Started"),
         ("I6: the call follows the mark of the same pass", |o| { begun(o); o.marked_now = true; }, "Call"),
         ("I6: a mark of an earlier pass is never followed by a call", |o| begun(o), "Begin search"),
@@ -199,6 +203,7 @@ fn an_operation_is_followed_to_its_end() {
     check(&[
         ("it is looked up", |o| under_way(o), "Poll"),
         ("with an account", |o| { under_way(o); o.account = None; }, "Identify"),
+        ("a wrong account is not asked for it", |o| { under_way(o); o.account = Some("9".to_owned()); }, "Wait WrongAccount"),
         ("it is still under way", |o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Started", NOW))]); }, "Progress"),
         ("it is done", |o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Completed", NOW))]); }, "Complete OperationSucceeded"),
         ("it failed", |o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Failed", NOW))]); }, "Failed OperationFailed"),
@@ -225,6 +230,10 @@ fn searching(observed: &mut Observed) {
 fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
     check(&[
         ("the operations are listed", |o| { searching(o); o.operations = None; }, "ListOperations"),
+        ("not by another account, to which it would look lost", |o| {
+            searching(o);
+            o.account = Some("9".to_owned());
+        }, "Wait WrongAccount"),
         ("a newer one is taken for it", |o| {
             searching(o);
             o.status.last_operation_before = Some("a".to_owned());

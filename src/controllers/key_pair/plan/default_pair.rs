@@ -11,7 +11,7 @@ use super::{Desired, Finalizer, Goal, Observed, Reason, SOON, Step, gone, releas
 
 /// The pair shall be there, and the Secret shall hold its private key.
 pub(super) fn present(desired: &Desired, observed: &Observed, create_if_missing: bool, secret: &str) -> Step {
-    let Some(look) = &observed.look else { return Step::Look { live: false } };
+    let Some(look) = &observed.look else { return Step::Look { live: observed.asked } };
     if !is_first(desired, observed, look.pair.as_ref()) {
         return yield_to_rival(desired, observed);
     }

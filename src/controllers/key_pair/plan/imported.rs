@@ -15,7 +15,7 @@ use super::{
 
 /// The pair shall be there with this key.
 pub(super) fn present(desired: &Desired, observed: &Observed, key: &PublicKey) -> Step {
-    let Some(look) = &observed.look else { return Step::Look { live: false } };
+    let Some(look) = &observed.look else { return Step::Look { live: observed.asked } };
     if !is_first(desired, observed, look.pair.as_ref()) {
         return yield_to_rival(desired, observed);
     }

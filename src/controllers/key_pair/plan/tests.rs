@@ -2,6 +2,8 @@
 //!
 //! The invariants that a row holds are named in it; `docs/architecture.md` has them.
 
+#![expect(clippy::unnecessary_wraps, clippy::option_option, reason = "helpers have the shape of the fields of Observed")]
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -44,6 +46,7 @@ fn desired() -> Desired {
 fn observed() -> Observed {
     Observed {
         now: time(NOW),
+        asked: false,
         recorded: Recorded::default(),
         finalizer: Finalizer::Missing,
         account: Some("123456789012".to_owned()),
@@ -146,6 +149,7 @@ fn an_imported_pair_that_shall_be_there() {
     check(|| (desired(), observed()), &[
         ("nothing is called before the account is known", |_, o| o.account = None, "Identify"),
         ("a look may come from the shared list", |_, _| {}, "Look"),
+        ("but not if somebody asked for a look now", |_, o| o.asked = true, "Look live"),
         ("the finalizer comes before the import", |_, o| o.look = cached(None), "AddFinalizer"),
         ("what is not there is imported", |_, o| { o.look = cached(None); o.finalizer = Finalizer::New; }, "Import"),
         ("a private key is refused before any call", |d, o| {
