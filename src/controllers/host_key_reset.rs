@@ -33,7 +33,7 @@ pub fn row_of(_: &Context, object: &HostKeyReset) -> Row {
 
 /// One pass.
 pub async fn reconcile(at: ObjectRef, ctx: Arc<Context>) -> Passed {
-    let span = tracing::info_span!("reconcile", kind = "HostKeyReset", namespace = at.namespace, name = at.name);
+    let span = tracing::info_span!("reconcile", kind = "HostKeyReset", namespace = at.namespace, object = at.name);
     async {
         match pass(&at, &ctx).await {
             Ok(passed) => passed,

@@ -47,7 +47,7 @@ pub fn row_of(ctx: &Context, object: &LightsailKeyPair) -> Row {
 
 /// One pass.
 pub async fn reconcile(at: ObjectRef, ctx: Arc<Context>) -> Passed {
-    let span = tracing::info_span!("reconcile", kind = "LightsailKeyPair", namespace = at.namespace, name = at.name);
+    let span = tracing::info_span!("reconcile", kind = "LightsailKeyPair", namespace = at.namespace, object = at.name);
     async {
         match pass(&at, &ctx).await {
             Ok(passed) => passed,

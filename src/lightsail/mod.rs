@@ -296,7 +296,7 @@ impl Lightsail {
                     region,
                     request_id,
                     operation_id = ids,
-                    "Lightsail was changed"
+                    "a call of Lightsail succeeded"
                 );
             }
             Err(error) => {
@@ -309,7 +309,7 @@ impl Lightsail {
                     request_id,
                     code,
                     message,
-                    "a change in Lightsail failed"
+                    "a call of Lightsail failed"
                 );
             }
         }
