@@ -53,7 +53,7 @@ pub struct Found {
 /// The API server refuses or does not answer.
 pub async fn find(client: &Client, namespace: &str, name: &str, owner: &str) -> Result<Option<Found>, Error> {
     let request = request(namespace).get(name, &GetParams::default());
-    match send(client, request).await {
+    match send(client, name, request).await {
         Ok(secret) => Ok(Some(found(name, secret, owner))),
         Err(Error::Kubernetes(error)) if is_status(&error, 404) => Ok(None),
         Err(error) => Err(error),
@@ -76,7 +76,7 @@ pub async fn create(client: &Client, namespace: &str, name: &str, owner: &str, k
         &PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() },
         secret.to_string().into_bytes(),
     );
-    send(client, request).await.map(drop)
+    send(client, name, request).await.map(drop)
 }
 
 /// Makes sure that the Secret of this name holds this very key.
@@ -112,7 +112,7 @@ pub async fn replace(
     let patch = kube::api::Patch::Merge(change);
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let request = request(namespace).patch(&found.name, &parameters, &patch);
-    send(client, request).await.map(drop)
+    send(client, &found.name, request).await.map(drop)
 }
 
 fn request(namespace: &str) -> Request {
@@ -121,11 +121,30 @@ fn request(namespace: &str) -> Request {
 
 async fn send(
     client: &Client,
+    name: &str,
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<Secret, Error> {
     let request = request.map_err(|error| Error::from(kube::Error::BuildRequest(error)))?;
-    let text = Zeroizing::new(client.request_text(request).await?);
+    let text = match client.request_text(request).await {
+        Ok(text) => Zeroizing::new(text),
+        Err(kube::Error::Api(status)) if is_refusal(status.code) => {
+            return Err(Error::SecretRejected { name: name.to_owned(), why: harmless(&status.message) });
+        }
+        Err(error) => return Err(error.into()),
+    };
     serde_json::from_str(&text).map_err(|_| Error::Unreadable("Secret"))
+}
+
+/// Whether the API server will say the same again: bad requests, forbidden ones and those that a policy or a quota refuses.
+fn is_refusal(code: u16) -> bool {
+    matches!(code, 400 | 403 | 413 | 422)
+}
+
+/// What the API server or a policy said, unless it repeats what was sent.
+fn harmless(message: &str) -> String {
+    let is_harmless = !message.contains("PRIVATE KEY") && !message.contains("LS0tLS1");
+    let message = if is_harmless { message } else { "the API server refused it" };
+    message.chars().take(300).collect()
 }
 
 fn labels() -> serde_json::Value {

@@ -102,7 +102,7 @@ impl Pass<'_> {
             if let Some(passed) = self.act(plan::plan(&self.desired, &self.observed)).await? {
                 return Ok(passed);
             }
-            if self.ctx.stop.is_cancelled() {
+            if self.ctx.stop.is_cancelled() && plan::may_stop(&self.observed) {
                 return Err(Error::Stopping);
             }
         }

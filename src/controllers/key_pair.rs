@@ -35,14 +35,12 @@ const UNTAG_TIMEOUT: Duration = Duration::from_secs(5);
 #[must_use]
 pub fn row_of(ctx: &Context, object: &LightsailKeyPair) -> Row {
     let desired = desired::desired(object, &ctx.settings);
-    let claim = Claim {
-        region: desired.region,
-        name: desired.name,
-        owner: desired.owner,
-        created_at: desired.created_at,
-        arn: object.status.as_ref().and_then(|status| status.arn.clone()),
-    };
-    Row { uid: desired.uid, trigger: trigger(object), claim: Some(claim) }
+    let arn = object.status.as_ref().and_then(|status| status.arn.clone());
+    // An object that can do nothing does not stand in the way of those that can, unless it has a pair.
+    let claims = arn.is_some() || plan::is_valid(&desired);
+    let claim =
+        Claim { region: desired.region, name: desired.name, owner: desired.owner, created_at: desired.created_at, arn };
+    Row { uid: desired.uid, trigger: trigger(object), claim: Some(claim).filter(|_| claims) }
 }
 
 /// One pass.
@@ -76,6 +74,9 @@ async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
             return Ok(Passed { next: Next::Backoff, reason: Some(Verdict::from(&error).reason) });
         }
         Err(Error::Lightsail(error)) => End::Verdict(Verdict::from(&error)),
+        Err(error @ Error::SecretRejected { .. }) => {
+            End::Verdict(Verdict::stalled(Reason::SecretRejected, error.to_string(), Next::Backoff))
+        }
         Err(error) => return Err(error),
     };
     match end {
@@ -325,7 +326,8 @@ impl Pass<'_> {
     async fn record(&mut self, pair: Option<&KeyPair>) -> Result<(), Error> {
         let account = self.observed.account.clone();
         let status = status::with_record(&self.object, account, pair, pair.map(|_| Origin::Adopted));
-        self.object = objects::apply_status(&self.ctx.client, &self.object, &status, None).await?;
+        // Only the status is taken in: the answer may have a newer spec than the one that this pass acts on (I10).
+        self.object.status = objects::apply_status(&self.ctx.client, &self.object, &status, None).await?.status;
         self.observed.recorded = status::recorded(&self.object);
         Ok(())
     }

@@ -175,6 +175,28 @@ impl Bed {
         self.simulator.requests().iter().filter(|request| !reads(&request.operation)).count()
     }
 
+    /// How often the operator wrote an object, its status included, by the API server's audit log. Waits until that many are there:
+    /// a line may come a moment after its answer.
+    pub(crate) async fn writes(&self, resource: &str, name: &str, expected: usize) -> usize {
+        let start = Instant::now();
+        loop {
+            let log = std::fs::read_to_string(self.cluster.audit_log()).unwrap();
+            let is_write = |line: &&str| {
+                let Ok(entry) = serde_json::from_str::<Value>(line) else { return false };
+                let at = &entry["objectRef"];
+                entry["user"]["username"] == "system:serviceaccount:lightsail-operator:lightsail-operator"
+                    && entry["stage"] == "ResponseComplete"
+                    && !["get", "list", "watch"].contains(&entry["verb"].as_str().unwrap())
+                    && (at["namespace"] == self.namespace.as_str() && at["resource"] == resource && at["name"] == name)
+            };
+            let count = log.lines().filter(is_write).count();
+            if count >= expected || start.elapsed() > DEADLINE {
+                return count;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Leaves a private key where the search of all logs finds it.
     pub(crate) fn note_private_key(&self, name: &str, text: &str) {
         let folder = self.directory.join("issued");

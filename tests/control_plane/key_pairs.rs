@@ -231,6 +231,7 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
     bed.wait_event("Imported").await;
     let creation = bed.simulator.requests().iter().filter(|request| request.operation != "GetCallerIdentity").count();
     assert_eq!(creation, 4, "the shared list, the import, a look, and the tag");
+    assert_eq!(bed.writes("lightsailkeypairs", "fleet", 2).await, 2, "finalizer and status");
 
     // I9: restarted, with nothing changed, it reads the list once and writes nothing.
     let before = bed.simulator.requests().len();
@@ -255,6 +256,7 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
     let requests = bed.simulator.requests();
     let deletion: Vec<&str> = requests[before..].iter().map(|request| request.operation.as_str()).collect();
     assert_eq!(deletion, ["GetKeyPair", "DeleteKeyPair"]);
+    assert_eq!(bed.writes("lightsailkeypairs", "fleet", 3).await, 3, "and the finalizer again");
 }
 
 async fn secret_data(bed: &Bed, name: &str, key: &str) -> String {
@@ -374,6 +376,44 @@ async fn a_secret_that_is_not_ours_is_left_alone_and_said() {
     bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "default": { "secret": { "name": "own" } } } })).await;
     bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
     assert_eq!(bed.secrets().get("kept").await.unwrap().metadata.resource_version, version);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_the_api_server_refuses_is_said() {
+    let bed = Bed::new("refused").await;
+    bed.region.create_default_key_pair();
+    let quota = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none", "namespace": bed.namespace },
+        "spec": { "hard": { "count/secrets": "0" } },
+    });
+    bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &quota.to_string()).await.unwrap().or_error().unwrap();
+    let quota_counts =
+        ["-n", &bed.namespace, "wait", "--for=jsonpath={.status.hard}", "resourcequota/none", "--timeout=60s"];
+    bed.cluster.kubectl(&quota_counts).await.unwrap().or_error().unwrap();
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    let (_, message) = bed.wait_stalled::<LightsailKeyPair>("default", "SecretRejected").await;
+    assert!(message.contains("quota"), "{message}");
+    // It heals by itself.
+    bed.cluster.kubectl(&["-n", &bed.namespace, "delete", "resourcequota/none"]).await.unwrap().or_error().unwrap();
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_objects_that_want_one_name_the_first_gets_it() {
+    let bed = Bed::new("rivals").await;
+    let _operator = bed.start().await;
+    let key = public_key("ed25519");
+    let mut spec = imported(&key);
+    spec["keyPairName"] = json!("shared");
+    bed.create::<LightsailKeyPair>("first", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("first", "Imported").await;
+    let there = bed.region.find_key_pair("shared");
+    bed.create::<LightsailKeyPair>("second", &spec).await;
+    bed.wait_stalled::<LightsailKeyPair>("second", "NameConflict").await;
+    bed.delete::<LightsailKeyPair>("second").await;
+    bed.wait_gone::<LightsailKeyPair>("second").await;
+    assert_eq!(bed.region.find_key_pair("shared"), there);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -48,6 +48,9 @@ async fn sigterm_finishes_the_step_in_flight() {
     let answered =
         bed.simulator.requests().into_iter().find(|request| request.operation == "DeleteKnownHostKeys").unwrap();
     assert!(answered.answered && answered.outcome == "ok", "{answered:?}");
+    // The answer was recorded before the end.
+    let object: HostKeyReset = bed.api().get("ending").await.unwrap();
+    assert_eq!(ready_reason(&object), "OperationSucceeded");
     operator.restart().await.unwrap();
     bed.wait("ending", "OperationSucceeded", |reset: &HostKeyReset| ready_reason(reset) == "OperationSucceeded").await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);

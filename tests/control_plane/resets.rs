@@ -54,6 +54,7 @@ async fn a_reset_is_done_once_and_recorded() {
     assert_eq!(recorded.location.as_ref().unwrap().region_name.as_deref(), Some("eu-west-1"));
     assert_eq!((status.attempts, status.account_id.as_deref()), (1, Some(ACCOUNT)));
     assert!(status.start_time.is_some() && status.completion_time.is_some() && status.instance_arn.is_some());
+    assert_eq!(bed.writes("hostkeyresets", "first", 4).await, 4, "intent, mark, result, mark");
     let event = bed.wait_event("OperationSucceeded").await;
     assert!(event.note.unwrap().contains("sshd keys rotated"));
 

@@ -165,6 +165,13 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     }
 }
 
+/// Whether the pass may be left where it is. Between the mark and the record of the answer it may not: nobody could tell afterwards
+/// that the call was not made.
+#[must_use]
+pub fn may_stop(observed: &Observed) -> bool {
+    !observed.marked_now && (observed.call.is_none() || observed.end.is_some())
+}
+
 /// What the mark of a copy says.
 fn remembered(mark: &Mark) -> End {
     match &mark.outcome {

@@ -286,6 +286,12 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     }
 }
 
+/// Whether anything can be done for a spec.
+#[must_use]
+pub fn is_valid(desired: &Desired) -> bool {
+    desired.invalid_name.is_none() && !matches!(desired.kind, Kind::Imported(Some(Err(_))))
+}
+
 /// Whether an object shows what it showed before, though Lightsail could not be read: one that was acted on and is to be there does,
 /// for three intervals (I9).
 #[must_use]

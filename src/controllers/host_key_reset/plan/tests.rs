@@ -192,6 +192,19 @@ fn the_call_is_made_once() {
     ]);
 }
 
+#[test]
+fn a_pass_is_not_left_between_the_mark_and_the_record() {
+    let mut observed = observed();
+    assert!(may_stop(&observed));
+    begun(&mut observed);
+    observed.marked_now = true;
+    assert!(!may_stop(&observed));
+    (observed.marked_now, observed.call) = (false, Some(Ok(Vec::new())));
+    assert!(!may_stop(&observed));
+    observed.end = Some(Outcome::Succeeded(String::new()));
+    assert!(may_stop(&observed));
+}
+
 /// The call was made, and its operation is under way.
 fn under_way(observed: &mut Observed) {
     begun(observed);
