@@ -4,6 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use clap::Parser;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
@@ -72,7 +75,10 @@ async fn context(
     // A pass decides by itself what a failed write means; a repetition behind its back would hide it.
     kube_config.default_retry = false;
     let client = Client::try_from(kube_config)?;
-    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    // Each object names its region, so none is asked of the instance's metadata, which outside EC2 takes its time to fail.
+    let region = EnvironmentVariableRegionProvider::new();
+    let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
+    let aws = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {

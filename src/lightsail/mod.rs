@@ -33,6 +33,10 @@ use crate::telemetry::Metrics;
 /// (<https://docs.aws.amazon.com/lightsail/latest/userguide/understanding-ssh-in-amazon-lightsail.html>).
 pub const DEFAULT_KEY_PAIR: &str = "LightsailDefaultKeyPair";
 
+/// What failed for one who asks fails for everybody who asks within this time, so that a queue of askers does not become a queue of
+/// failing reads.
+const ERROR_HOLDS: Duration = Duration::from_secs(2);
+
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -229,7 +233,8 @@ impl Lightsail {
         answer.operation.map(convert::operation).ok_or_else(|| Error::incomplete("operation")).map(Some)
     }
 
-    /// `GetOperationsForResource` over all pages. What it says of a resource that never was is unverified.
+    /// `GetOperationsForResource` over all pages. What it says of a resource without operations is unverified: not to know it is the
+    /// same as an empty list.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
@@ -239,7 +244,8 @@ impl Lightsail {
         loop {
             let page = self.client.get_operations_for_resource().resource_name(resource);
             let page = page.set_page_token(pages.token.clone());
-            let page = self.read("GetOperationsForResource", page.send()).await?;
+            let page = found(self.read("GetOperationsForResource", page.send()).await)?;
+            let Some(page) = page else { return Ok(operations) };
             operations.extend(page.operations.unwrap_or_default().into_iter().map(convert::operation));
             if !pages.turn(page.next_page_token)? {
                 return Ok(operations);

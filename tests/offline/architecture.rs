@@ -12,7 +12,7 @@ fn files(folder: &str) -> Vec<(String, String)> {
             let path: PathBuf = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.ends_with("tests.rs") {
+            } else if !path.ends_with("tests.rs") && !path.to_string_lossy().contains("/tests/") {
                 let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_string_lossy().into_owned();
                 let text = fs::read_to_string(path).unwrap();
                 files.push((name, text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()));

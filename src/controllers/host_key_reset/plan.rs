@@ -23,6 +23,10 @@ const POLL: Duration = Duration::from_secs(3);
 /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
 const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
 
+mod search;
+
+use search::{newest, search};
+
 /// What the object asks for.
 #[derive(Clone, Debug)]
 pub struct Desired {
@@ -286,46 +290,6 @@ fn settle(desired: &Desired, observed: &Observed, operations: Vec<Operation>) ->
     Step::Progress { operations, verdict }
 }
 
-/// A call may have been made, and nobody knows what became of it: it is looked for among the operations of the instance. What is
-/// newer than the newest one before the call is taken for it.
-fn search(desired: &Desired, observed: &Observed) -> Step {
-    let search = observed.search;
-    let Some(since) = search.since else {
-        return Step::NoteSearch(Search { since: Some(observed.now), first_list: None });
-    };
-    if let Some(step) = account(desired, observed) {
-        return step;
-    }
-    let Some(operations) = &observed.operations else { return Step::ListOperations };
-    if let Some(found) = newer_than(operations, observed.status.last_operation_before.as_deref()) {
-        return settle(desired, observed, vec![found.clone()]);
-    }
-    let waiting = |until: Timestamp| {
-        let pause = until.duration_since(observed.now).unsigned_abs().max(Duration::from_secs(1));
-        let message = "the call was not answered; looking among the instance's operations whether it was carried out";
-        Step::Progress { operations: Vec::new(), verdict: Verdict::wait(Reason::InProgress, message, pause) }
-    };
-    let counts_from = later(since, observed.call_timeout);
-    let Some(first_list) = search.first_list else {
-        // A list that was read before the call can have been answered proves nothing.
-        return if observed.now < counts_from {
-            waiting(counts_from)
-        } else {
-            Step::NoteSearch(Search { first_list: Some(observed.now), ..search })
-        };
-    };
-    let concluded = later(first_list, observed.settle_time);
-    if observed.now < concluded {
-        return waiting(concluded);
-    }
-    let message = format!(
-        "the call was not answered, and no operation of it is to be seen: nobody can tell whether the recorded host keys of {} were \
-         forgotten; look whether they are, and make a new HostKeyReset if they are not",
-        desired.instance
-    );
-    Step::End(End::failed(Reason::OutcomeUnknown, message, Vec::new()))
-}
-
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
@@ -334,28 +298,6 @@ fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
 fn is_late(desired: &Desired, observed: &Observed) -> bool {
     let start = observed.status.start_time.as_ref().map(|time| time.0);
     start.is_some_and(|start| observed.now > later(start, desired.deadline))
-}
-
-fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
-    operations.iter().filter(|operation| operation.type_.as_deref() == Some(DELETE_KNOWN_HOST_KEYS))
-}
-
-/// The order of the list is unverified, so the time that Lightsail gives decides. Its times are compared with each other only.
-fn created(operation: &Operation) -> Option<Timestamp> {
-    operation.created_at.as_ref()?.parse().ok()
-}
-
-fn newest(operations: &[Operation]) -> Option<&Operation> {
-    resets(operations).max_by_key(|operation| created(operation))
-}
-
-/// The oldest operation of the kind that is newer than the one before the call. If that one is not listed any more, all that are
-/// listed are newer.
-fn newer_than<'a>(operations: &'a [Operation], before: Option<&str>) -> Option<&'a Operation> {
-    let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
-    let border = resets(operations).find(is_before).and_then(created);
-    let newer = resets(operations).filter(|operation| !is_before(operation));
-    newer.filter(|operation| border.is_none() || created(operation) > border).min_by_key(|operation| created(operation))
 }
 
 #[cfg(test)]

@@ -5,179 +5,28 @@
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::SignedDuration;
 
 use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 use crate::controllers::queue::Next;
-use crate::lightsail::{Downloaded, KeyPair};
+use crate::lightsail::KeyPair;
 use crate::secret::Found;
 use crate::ssh::{InvalidPublicKey, Match, PrivateKey, PublicKey};
 
 mod default_pair;
 mod imported;
 mod ownership;
+mod world;
 
 pub use ownership::Whose;
+pub use world::{Desired, Done, Finalizer, Goal, Kind, Look, Observed, Recorded, Rival};
 
 /// An imported pair may be older than its object by this much: two clocks are compared, AWS's and the cluster's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// How soon to look for something that was started a moment ago.
 const SOON: Duration = Duration::from_secs(2);
-
-/// What the object asks for, after validation.
-#[derive(Clone, Debug)]
-pub struct Desired {
-    /// What kind of pair.
-    pub kind: Kind,
-    /// The name in Lightsail.
-    pub name: String,
-    /// The region.
-    pub region: String,
-    /// What is to become of the pair.
-    pub goal: Goal,
-    /// What deleting the object does, if the spec says.
-    pub deletion_policy: Option<DeletionPolicy>,
-    /// The fingerprint of a pair that may be deleted.
-    pub expected_fingerprint: Option<String>,
-    /// The value of the owner tag.
-    pub owner: String,
-    /// When the object was created.
-    pub created_at: Option<Timestamp>,
-    /// The object's uid.
-    pub uid: String,
-    /// How often to look for drift.
-    pub interval: Duration,
-    /// Why nothing can be done with this name, if so.
-    pub invalid_name: Option<String>,
-    /// The account that the operator must be in, if it is pinned.
-    pub pinned_account: Option<String>,
-}
-
-/// What kind of pair, with what belongs to it.
-#[derive(Clone, Debug)]
-pub enum Kind {
-    /// With a public key from the spec, which may be absent where the pair is to be absent.
-    Imported(Option<Result<PublicKey, InvalidPublicKey>>),
-    /// The region's default pair.
-    Default {
-        /// Whether it may be created.
-        create_if_missing: bool,
-        /// The Secret that keeps its private key.
-        secret: String,
-    },
-}
-
-/// What is to become of the pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// It exists.
-    Present,
-    /// It does not exist, and the object stays.
-    Absent,
-    /// The object is being deleted.
-    ObjectDeleted,
-}
-
-/// What was seen and done. `None` means that nobody has looked yet.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// The time.
-    pub now: Timestamp,
-    /// Somebody asked for a look now, and no pass has handled that yet.
-    pub asked: bool,
-    /// What the status says from earlier passes.
-    pub recorded: Recorded,
-    /// The finalizer.
-    pub finalizer: Finalizer,
-    /// The account of the credentials.
-    pub account: Option<String>,
-    /// The pair in Lightsail.
-    pub look: Option<Look>,
-    /// The Secret of a default pair.
-    pub secret: Option<Option<Found>>,
-    /// Whether the namespace is being deleted.
-    pub namespace_terminating: Option<bool>,
-    /// Other objects that want the same name in the same region.
-    pub rivals: Vec<Rival>,
-    /// Until when an import that this object may have sent can still take effect.
-    pub import_may_land_until: Option<Timestamp>,
-    /// What this pass has done.
-    pub done: Done,
-}
-
-/// What the status says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// The account.
-    pub account: Option<String>,
-    /// The pair that is this object's.
-    pub arn: Option<String>,
-    /// When Lightsail created it.
-    pub created_at: Option<String>,
-    /// Its fingerprint, verbatim.
-    pub fingerprint: Option<String>,
-    /// The public key that it was imported with.
-    pub public_key_sha256: Option<String>,
-    /// How the object came to it.
-    pub origin: Option<Origin>,
-}
-
-/// Whether the object has the finalizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finalizer {
-    /// No.
-    Missing,
-    /// Since this pass: before it, this object cannot have changed anything in Lightsail.
-    New,
-    /// Since an earlier pass.
-    Old,
-}
-
-/// A look at Lightsail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Whether the look was made in this pass, and not taken from a shared list (I7).
-    pub live: bool,
-    /// The pair, if there is one.
-    pub pair: Option<KeyPair>,
-}
-
-/// Another object that wants the same name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rival {
-    /// Its uid.
-    pub uid: String,
-    /// The owner tag that it would set.
-    pub owner: String,
-    /// When it was created.
-    pub created_at: Option<Timestamp>,
-    /// The pair that its status records.
-    pub arn: Option<String>,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-}
-
-/// What this pass has done, and what it learnt by it.
-#[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was done or not")]
-pub struct Done {
-    /// The answer to an import.
-    pub import: Option<Operation>,
-    /// An import was refused because something has the name.
-    pub name_taken: bool,
-    /// The answer to a deletion.
-    pub delete: Option<Operation>,
-    /// The key that was downloaded.
-    pub download: Option<Downloaded>,
-    /// Lightsail was looked at after the download.
-    pub looked_since_download: bool,
-    /// The Secret's old key was copied aside.
-    pub set_aside: bool,
-    /// The owner tag was taken off, or that was tried.
-    pub untagged: bool,
-}
 
 /// One next effect.
 #[derive(Clone, Debug)]

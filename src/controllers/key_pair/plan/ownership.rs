@@ -31,10 +31,15 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, key: Option<&PublicK
             (false, tagged) => Whose::Foreign { tagged },
         };
     }
-    let just_imported = observed.done.import.as_ref().is_some_and(|operation| !operation.failed());
-    let is_same = key.is_some_and(|key| key.fingerprints().compare(pair.fingerprint.as_deref()) == Match::Same);
-    let is_own =
-        !tagged_by_other && (just_imported || is_same && (tag.is_some() || may_be_from_here(desired, observed, pair)));
+    let was_imported = observed.done.import.as_ref().is_some_and(|operation| !operation.failed());
+    let is_own = !tagged_by_other
+        && match key.map(|key| key.fingerprints().compare(pair.fingerprint.as_deref())) {
+            Some(Match::Same) => was_imported || tag.is_some() || may_be_from_here(desired, observed, pair),
+            // Lightsail need not tell a fingerprint. The answer to the import is then all there is.
+            Some(Match::Unknown) => was_imported,
+            // Also right after an import: somebody else was quicker with another key.
+            Some(Match::Different) | None => false,
+        };
     if is_own { Whose::Own } else { Whose::Foreign { tagged: tagged_by_other } }
 }
 
