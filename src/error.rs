@@ -28,6 +28,9 @@ pub enum Error {
         /// What the API server said.
         why: String,
     },
+    /// A private key could not be made.
+    #[error("{0}")]
+    GenerationFailed(#[from] crate::ssh::GenerationFailed),
     /// The operator is told to end.
     #[error("the operator is ending")]
     Stopping,

@@ -93,7 +93,7 @@ impl Pass<'_> {
         }
         let message = "the reset keeps changing while it is worked on".to_owned();
         let (state, reason, next) = (State::Reconciling, Reason::ServiceError, Next::Backoff);
-        self.wait(Verdict { state, reason, message, next }).await
+        self.wait(Verdict { state, reason, message, next, planned: None }).await
     }
 
     fn lightsail(&self) -> &Lightsail {

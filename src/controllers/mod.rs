@@ -82,6 +82,8 @@ pub struct Memory {
     pub reads: Mutex<HashMap<String, Instant>>,
     /// By uid: imports that may have been sent, until when they can take effect.
     pub imports: Mutex<HashMap<String, Timestamp>>,
+    /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
+    pub missing: Mutex<HashMap<String, Timestamp>>,
     /// By uid: what is known of calls whose outcome is not.
     pub searches: Mutex<HashMap<String, host_key_reset::plan::Search>>,
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::api::key_pair::Origin;
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
@@ -11,10 +12,10 @@ use crate::controllers::queue::Next;
 use crate::controllers::{Context, lock, objects};
 use crate::error::Error;
 use crate::lightsail::{Class, KeyPair, Lightsail};
-use crate::secret;
-use crate::ssh::PublicKey;
+use crate::secret::{self, Owner, SecretSpec};
+use crate::ssh::{PrivateKey, PublicKey};
 
-use super::plan::{self, Desired, Finalizer, Goal, Kind, Look, Observed, Step};
+use super::plan::{self, Desired, Finalizer, Goal, Kind, Look, Observed, Source, SourceKind, SourceRef, Step};
 use super::status;
 
 /// More steps than the longest way through the plan: a pass that needs more goes in circles, and is begun anew after a pause.
@@ -61,6 +62,7 @@ impl<'a> Pass<'a> {
             reason: Reason::ServiceError,
             message: "the key pair keeps changing while it is worked on".to_owned(),
             next: Next::Backoff,
+            planned: None,
         }))
     }
 
@@ -72,8 +74,42 @@ impl<'a> Pass<'a> {
         self.object.metadata.namespace.as_deref().unwrap_or_default()
     }
 
-    fn object_name(&self) -> &str {
-        self.object.metadata.name.as_deref().unwrap_or_default()
+    fn owner(&self) -> Owner<'_> {
+        let name = self.object.metadata.name.as_deref().unwrap_or_default();
+        Owner { namespace: self.namespace(), name, uid: &self.desired.uid }
+    }
+
+    /// What is missing is remembered with the time at which it was missed first.
+    async fn read_source(&self, at: &SourceRef) -> Result<Source, Error> {
+        let client = &self.ctx.client;
+        let text = match at.kind {
+            SourceKind::Secret => secret::find_text(client, self.namespace(), &at.name, &at.key).await?,
+            SourceKind::ConfigMap => {
+                objects::find_text(client, self.namespace(), &at.name, &at.key).await?.map(Zeroizing::new)
+            }
+        };
+        Ok(match text {
+            Some(text) => {
+                lock(&self.ctx.memory.missing).remove(&self.desired.uid);
+                Source::Found(PublicKey::parse(&text))
+            }
+            None => Source::Missing { since: self.missing_since() },
+        })
+    }
+
+    async fn read_secret(&mut self, name: &str) -> Result<(), Error> {
+        let found = secret::find(&self.ctx.client, self.owner(), name).await?;
+        let has_key = found.as_ref().is_some_and(|found| found.key.is_some());
+        self.observed.key_missing_since = (!has_key).then(|| self.missing_since());
+        if has_key {
+            lock(&self.ctx.memory.missing).remove(&self.desired.uid);
+        }
+        self.observed.secret = Some(found);
+        Ok(())
+    }
+
+    fn missing_since(&self) -> Timestamp {
+        *lock(&self.ctx.memory.missing).entry(self.desired.uid.clone()).or_insert_with(Timestamp::now)
     }
 
     /// Does one step and notes what it taught, or ends the pass.
@@ -96,9 +132,10 @@ impl<'a> Pass<'a> {
                 self.observed.look = Some(Look { live: true, pair });
                 self.observed.done.looked_since_download = self.observed.done.download.is_some();
             }
-            Step::ReadSecret(name) => {
-                let found = secret::find(client, self.namespace(), &name, self.object_name()).await?;
-                self.observed.secret = Some(found);
+            Step::ReadSource(at) => self.observed.source = Some(self.read_source(&at).await?),
+            Step::ReadSecret(name) => self.read_secret(&name).await?,
+            Step::FindWindowsInstances => {
+                self.observed.windows_instances = Some(self.lightsail().windows_instances_with_default_key().await?);
             }
             Step::ReadNamespace => {
                 let is_terminating = objects::is_terminating(client, self.namespace()).await?;
@@ -109,13 +146,20 @@ impl<'a> Pass<'a> {
                 self.observed.finalizer = Finalizer::New;
             }
             Step::ForgetPair => self.record(None).await?,
-            Step::RecordAdoption(pair) => self.record(Some(&pair)).await?,
+            Step::RecordAdoption => self.record(Some(Origin::Adopted)).await?,
+            Step::Generate(algorithm) => {
+                // An RSA key takes a second of one core: the other passes go on meanwhile.
+                self.observed.done.generated = Some(tokio::task::block_in_place(|| PrivateKey::generate(algorithm))?);
+            }
             Step::Import(key) => self.import(&key).await?,
-            Step::Tag(pair) => {
-                let owner = self.desired.owner.clone();
-                self.lightsail().tag(&pair, OWNER_TAG, &owner).await?;
-                let mut pair = pair;
-                pair.tags.insert(OWNER_TAG.to_owned(), Some(owner));
+            Step::Tag { mut pair, tags } => {
+                self.lightsail().tag(&pair, &tags).await?;
+                pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
+                self.learn(Some(pair)).await;
+            }
+            Step::RemoveTags { mut pair, keys } => {
+                self.lightsail().untag(&pair.name, &pair.arn, &keys).await?;
+                pair.tags.retain(|key, _| !keys.contains(key));
                 self.learn(Some(pair)).await;
             }
             Step::Download => {
@@ -123,31 +167,33 @@ impl<'a> Pass<'a> {
             }
             Step::SetAside { found, key } => {
                 let name = format!("{}-{}", found.name, key.public().short_id());
-                let copied = secret::create(client, self.namespace(), &name, self.object_name(), &key).await;
+                let spec = SecretSpec { name, ..SecretSpec::default() };
+                let copied = secret::create(client, self.owner(), &spec, &key).await;
                 if matches!(copied, Err(Error::Conflict)) {
-                    secret::confirm(client, self.namespace(), &name, &key).await?;
+                    secret::confirm(client, self.owner(), &spec.name, &key).await?;
                 } else {
                     copied?;
                 }
                 self.observed.done.set_aside = true;
             }
-            Step::WriteSecret { name, found: Some(found), key } => {
-                secret::replace(client, self.namespace(), &found, self.object_name(), &key).await?;
-                self.observed.secret = Some(secret::find(client, self.namespace(), &name, self.object_name()).await?);
+            Step::WriteSecret { spec, found: Some(found), key } => {
+                secret::replace(client, self.owner(), &spec, &found, &key).await?;
+                self.read_secret(&spec.name).await?;
             }
-            Step::WriteSecret { name, found: None, key } => {
-                secret::create(client, self.namespace(), &name, self.object_name(), &key).await?;
-                self.observed.secret = Some(secret::find(client, self.namespace(), &name, self.object_name()).await?);
+            Step::WriteSecret { spec, found: None, key } => {
+                secret::create(client, self.owner(), &spec, &key).await?;
+                self.read_secret(&spec.name).await?;
             }
             Step::Delete { expected_fingerprint } => self.delete(expected_fingerprint.as_deref()).await?,
-            Step::Untag { arn } => {
-                self.untag(&arn).await;
+            Step::ReleaseTag { arn } => {
+                self.release_tag(&arn).await;
                 self.observed.done.untagged = true;
             }
             Step::RemoveFinalizer { reason, message } => {
                 objects::tell(client, &self.object, false, reason, &message).await;
                 objects::remove_finalizer(client, &self.object, FINALIZER).await?;
                 lock(&self.ctx.memory.imports).remove(&self.desired.uid);
+                lock(&self.ctx.memory.missing).remove(&self.desired.uid);
                 return Ok(Some(End::Left));
             }
             Step::Finish(verdict) => return Ok(Some(End::Verdict(verdict))),
@@ -182,7 +228,7 @@ impl<'a> Pass<'a> {
                 let list = self.ctx.inventory.list(self.lightsail(), Instant::now()).await?;
                 Ok(list.find(&self.desired.name).cloned())
             }
-            Kind::Imported(_) => {
+            Kind::Imported { .. } | Kind::Generated { .. } => {
                 let pair = self.lightsail().find_key_pair(&self.desired.name).await?;
                 self.correct_inventory(pair.as_ref()).await;
                 Ok(pair)
@@ -229,14 +275,14 @@ impl<'a> Pass<'a> {
     }
 
     /// Best effort: a release must not depend on AWS. The ARN is sent along, so that a pair that took the name is not touched.
-    async fn untag(&self, arn: &str) {
+    async fn release_tag(&self, arn: &str) {
         let name = self.desired.name.clone();
         let attempt = async {
             let account = self.ctx.accounts.current().await?;
             if self.observed.recorded.account.as_ref() != Some(&account.id) {
                 return Ok(());
             }
-            account.region(&self.desired.region).untag(&name, arn, OWNER_TAG).await
+            account.region(&self.desired.region).untag(&name, arn, &[OWNER_TAG.to_owned()]).await
         };
         match tokio::time::timeout(UNTAG_TIMEOUT, attempt).await {
             Ok(Ok(())) => {}
@@ -245,10 +291,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Writes into the status which pair is this object's, and leaves the rest of it as it is.
-    async fn record(&mut self, pair: Option<&KeyPair>) -> Result<(), Error> {
-        let account = self.observed.account.clone();
-        let status = status::with_record(&self.object, account, pair, pair.map(|_| Origin::Adopted));
+    /// Writes into the status that no pair is this object's yet, or any more, and how the next one comes to it; leaves the rest of it as
+    /// it is.
+    async fn record(&mut self, origin: Option<Origin>) -> Result<(), Error> {
+        let status = status::with_record(&self.object, self.observed.account.clone(), origin);
         // Only the status is taken in: the answer may have a newer spec than the one that this pass acts on (I10).
         self.object.status = objects::apply_status(&self.ctx.client, &self.object, &status, None).await?.status;
         self.observed.recorded = status::recorded(&self.object);

@@ -3,25 +3,31 @@
 //! No I/O, no clock. [`plan`] is asked again after each step, with what the step has taught, until it answers
 //! [`Step::Finish`]. It asks for what it needs to see, so that what needs no look (a release, a refusal) makes no call.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
-use crate::api::key_pair::{DeletionPolicy, Origin};
+use crate::api::key_pair::{DeletionPolicy, KeyAlgorithm, Origin};
 use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 use crate::controllers::queue::Next;
 use crate::lightsail::KeyPair;
-use crate::secret::Found;
-use crate::ssh::{InvalidPublicKey, Match, PrivateKey, PublicKey};
+use crate::secret::{Found, SecretSpec};
+use crate::ssh::{Match, PrivateKey, PublicKey};
 
 mod default_pair;
-mod imported;
+mod generated;
+mod kept_key;
 mod ownership;
+mod pair;
+mod source;
 mod world;
 
 pub use ownership::Whose;
-pub use world::{Desired, Done, Finalizer, Goal, Kind, Look, Observed, Recorded, Rival};
+pub use world::{
+    Desired, Done, Finalizer, Goal, ImportedKey, Kind, Look, Observed, Recorded, Rival, Source, SourceKind, SourceRef,
+};
 
 /// An imported pair may be older than its object by this much: two clocks are compared, AWS's and the cluster's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -38,21 +44,39 @@ pub enum Step {
         /// Not from the shared list.
         live: bool,
     },
+    /// Read the public key.
+    ReadSource(SourceRef),
     /// Read the Secret of this name.
     ReadSecret(String),
+    /// Find the Windows instances that use the default pair.
+    FindWindowsInstances,
     /// Read whether the namespace is being deleted.
     ReadNamespace,
     /// Add the finalizer.
     AddFinalizer,
     /// Take the recorded pair out of the status: it is gone, and another one will be made.
     ForgetPair,
-    /// Write into the status that a pair that was there is this object's from now on. Before it is tagged: with the tag alone it
-    /// would pass as imported after a crash, and would be deleted with the object.
-    RecordAdoption(KeyPair),
+    /// Write into the status that a pair that was there is to be adopted. Before it is tagged: with the tag alone it would pass as
+    /// imported after a crash, and would be deleted with the object.
+    RecordAdoption,
+    /// Make a private key.
+    Generate(KeyAlgorithm),
     /// Import the public key.
     Import(PublicKey),
-    /// Set the owner tag.
-    Tag(KeyPair),
+    /// Set tags.
+    Tag {
+        /// The pair.
+        pair: KeyPair,
+        /// Those that are missing or other.
+        tags: BTreeMap<String, String>,
+    },
+    /// Take tags off.
+    RemoveTags {
+        /// The pair.
+        pair: KeyPair,
+        /// Their keys.
+        keys: Vec<String>,
+    },
     /// Download the default pair.
     Download,
     /// Copy the Secret's key to another Secret.
@@ -64,8 +88,8 @@ pub enum Step {
     },
     /// Write the key into the Secret: into the one that was found, or into a new one.
     WriteSecret {
-        /// The Secret's name.
-        name: String,
+        /// The Secret as the spec wants it.
+        spec: SecretSpec,
         /// The Secret as it was found.
         found: Option<Found>,
         /// The key.
@@ -77,7 +101,7 @@ pub enum Step {
         expected_fingerprint: Option<String>,
     },
     /// Take the owner tag off, once; it may fail.
-    Untag {
+    ReleaseTag {
         /// The recorded pair.
         arn: String,
     },
@@ -97,9 +121,29 @@ pub enum Step {
 /// The next step.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
+    let step = decide(desired, observed);
+    if desired.suspend && step.changes() { suspended(desired, observed) } else { step }
+}
+
+/// A suspended object tells what would be done. The finalizer comes before everything and tells nothing.
+fn suspended(desired: &Desired, observed: &Observed) -> Step {
+    let with_finalizer = Observed { finalizer: Finalizer::New, ..observed.clone() };
+    let step = decide(desired, &with_finalizer);
+    if !step.changes() {
+        return step;
+    }
+    let planned = step.name();
+    let message = format!("suspended; the next step would be {planned}");
+    Step::Finish(Verdict { planned: Some(planned), ..Verdict::suspended(message, Next::After(desired.interval)) })
+}
+
+fn decide(desired: &Desired, observed: &Observed) -> Step {
     if desired.goal == Goal::ObjectDeleted {
         if observed.finalizer == Finalizer::Missing {
             return Step::Leave;
+        }
+        if desired.suspend {
+            return release(desired, observed, "the key pair stays in Lightsail: the object was suspended");
         }
         if effective_deletion_policy(desired, observed) == DeletionPolicy::Retain {
             return release(desired, observed, "the key pair stays in Lightsail, as the deletion policy Retain says");
@@ -118,19 +162,80 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         return Step::Finish(refusal);
     }
     match (&desired.kind, desired.goal) {
-        (Kind::Imported(Some(key)), Goal::Present) => match key {
-            Ok(key) => imported::present(desired, observed, key),
-            Err(error) => Step::Finish(invalid_public_key(desired, *error)),
+        (Kind::Imported { key, replace }, Goal::Present) => match source::public_key(desired, observed, key) {
+            Ok(key) => pair::present(desired, observed, key, *replace),
+            Err(step) => *step,
         },
-        (Kind::Imported(None), Goal::Present) => Step::Finish(invalid_public_key(desired, InvalidPublicKey::Empty)),
-        (Kind::Imported(key), Goal::Absent | Goal::ObjectDeleted) => {
-            imported::absent(desired, observed, key.as_ref().and_then(|key| key.as_ref().ok()))
+        (Kind::Imported { key, .. }, Goal::Absent | Goal::ObjectDeleted) => {
+            source::needed(desired, observed, key).unwrap_or_else(|| pair::absent(desired, observed))
         }
-        (Kind::Default { create_if_missing, secret }, Goal::Present) => {
+        (Kind::Generated { algorithm, secret, replace }, Goal::Present) => {
+            generated::present(desired, observed, *algorithm, secret, *replace)
+        }
+        (Kind::Generated { secret, .. }, Goal::Absent | Goal::ObjectDeleted) => {
+            generated::absent(desired, observed, secret)
+        }
+        (Kind::Default { create_if_missing, secret, .. }, Goal::Present) => {
             default_pair::present(desired, observed, *create_if_missing, secret)
         }
-        (Kind::Default { secret, .. }, Goal::Absent | Goal::ObjectDeleted) => {
-            default_pair::absent(desired, observed, secret)
+        (Kind::Default { secret, backup, windows_passwords_saved, .. }, Goal::Absent | Goal::ObjectDeleted) => {
+            default_pair::absent(desired, observed, secret, *backup, *windows_passwords_saved)
+        }
+    }
+}
+
+impl Step {
+    /// Whether it changes anything, in Lightsail or in the cluster.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Identify
+            | Self::Look { .. }
+            | Self::ReadSource(_)
+            | Self::ReadSecret(_)
+            | Self::FindWindowsInstances
+            | Self::ReadNamespace
+            | Self::ReleaseTag { .. }
+            | Self::RemoveFinalizer { .. }
+            | Self::Finish(_)
+            | Self::Leave => false,
+            Self::AddFinalizer
+            | Self::ForgetPair
+            | Self::RecordAdoption
+            | Self::Generate(_)
+            | Self::Import(_)
+            | Self::Tag { .. }
+            | Self::RemoveTags { .. }
+            | Self::Download
+            | Self::SetAside { .. }
+            | Self::WriteSecret { .. }
+            | Self::Delete { .. } => true,
+        }
+    }
+
+    /// Its name, as `status.plannedStep` shows it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Identify => "Identify",
+            Self::Look { .. } => "Look",
+            Self::ReadSource(_) => "ReadSource",
+            Self::ReadSecret(_) => "ReadSecret",
+            Self::FindWindowsInstances => "FindWindowsInstances",
+            Self::ReadNamespace => "ReadNamespace",
+            Self::AddFinalizer => "AddFinalizer",
+            // Only a note in the status: what follows is the import.
+            Self::ForgetPair | Self::Import(_) => "Import",
+            Self::RecordAdoption => "Adopt",
+            Self::Generate(_) => "Generate",
+            Self::Tag { .. } => "Tag",
+            Self::RemoveTags { .. } => "RemoveTags",
+            Self::Download => "Download",
+            Self::SetAside { .. } | Self::WriteSecret { .. } => "WriteSecret",
+            Self::Delete { .. } => "Delete",
+            Self::ReleaseTag { .. } => "ReleaseTag",
+            Self::RemoveFinalizer { .. } => "RemoveFinalizer",
+            Self::Finish(_) | Self::Leave => "None",
         }
     }
 }
@@ -138,7 +243,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
 /// Whether anything can be done for a spec.
 #[must_use]
 pub fn is_valid(desired: &Desired) -> bool {
-    desired.invalid_name.is_none() && !matches!(desired.kind, Kind::Imported(Some(Err(_))))
+    let has_bad_key = matches!(desired.kind, Kind::Imported { key: ImportedKey::Inline(Err(_)), .. });
+    desired.invalid_name.is_none() && !desired.suspend && !has_bad_key
 }
 
 /// Whether an object shows what it showed before, though Lightsail could not be read: one that was acted on and is to be there does,
@@ -151,12 +257,9 @@ pub fn keeps_still(desired: &Desired, was_acted_on: bool, silent_for: Duration) 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object imported.
 #[must_use]
 pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> DeletionPolicy {
-    let by_origin = match (&desired.kind, observed.recorded.origin) {
-        (Kind::Default { .. }, _) | (Kind::Imported(_), Some(Origin::Adopted | Origin::Default)) => {
-            DeletionPolicy::Retain
-        }
-        (Kind::Imported(_), Some(Origin::Imported) | None) => DeletionPolicy::Delete,
-    };
+    let is_kept = matches!(desired.kind, Kind::Default { .. })
+        || matches!(observed.recorded.origin, Some(Origin::Adopted | Origin::Default));
+    let by_origin = if is_kept { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
     desired.deletion_policy.unwrap_or(by_origin)
 }
 
@@ -164,30 +267,46 @@ pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> Dele
 #[must_use]
 pub fn own_pair(desired: &Desired, observed: &Observed) -> Option<(KeyPair, Origin)> {
     let pair = observed.look.as_ref()?.pair.clone()?;
-    match &desired.kind {
-        Kind::Imported(key) => {
-            let key = key.as_ref().and_then(|key| key.as_ref().ok());
-            let recorded = observed.recorded.origin.filter(|_| observed.recorded.arn.as_ref() == Some(&pair.arn));
-            match ownership::whose(desired, observed, key, &pair) {
-                Whose::Own | Whose::TaggedAway => Some((pair, recorded.unwrap_or(Origin::Imported))),
-                Whose::Foreign { .. } => None,
-            }
+    let made_here = match &desired.kind {
+        Kind::Imported { .. } => Origin::Imported,
+        Kind::Generated { .. } => Origin::Generated,
+        Kind::Default { .. } => {
+            return ownership::is_first(desired, observed, Some(&pair)).then_some((pair, Origin::Default));
         }
-        Kind::Default { .. } => ownership::is_first(desired, observed, Some(&pair)).then_some((pair, Origin::Default)),
+    };
+    match ownership::whose(desired, observed, &pair) {
+        Whose::Own | Whose::TaggedAway => Some((pair, observed.recorded.origin.unwrap_or(made_here))),
+        Whose::Foreign { .. } => None,
     }
+}
+
+/// The public half of the key that the pair shall have, as far as it is known.
+#[must_use]
+pub fn wanted_key<'a>(desired: &'a Desired, observed: &'a Observed) -> Option<&'a PublicKey> {
+    match &desired.kind {
+        Kind::Imported { key: ImportedKey::Inline(key), .. } => key.as_ref().ok(),
+        Kind::Imported { key: ImportedKey::From(_), .. } => match observed.source.as_ref()? {
+            Source::Found(key) => key.as_ref().ok(),
+            Source::Missing { .. } => None,
+        },
+        Kind::Generated { .. } => own_secret(observed)?.key.as_ref().map(PrivateKey::public),
+        Kind::Imported { key: ImportedKey::Absent, .. } | Kind::Default { .. } => None,
+    }
+}
+
+/// The Secret, if it is this object's.
+fn own_secret(observed: &Observed) -> Option<&Found> {
+    observed.secret.as_ref()?.as_ref().filter(|found| found.is_own)
 }
 
 /// Whether the fingerprint in Lightsail is that of the key that is known here; `None` if there is nothing to compare.
 #[must_use]
 pub fn verified(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Match> {
-    match &desired.kind {
-        Kind::Imported(Some(Ok(key))) => Some(key.fingerprints().compare(pair.fingerprint.as_deref())),
-        Kind::Imported(_) => None,
-        Kind::Default { .. } => {
-            let key = observed.secret.as_ref()?.as_ref()?.key.as_ref()?;
-            Some(key.fingerprints().compare(pair.fingerprint.as_deref()))
-        }
+    if let Kind::Default { .. } = &desired.kind {
+        let key = observed.secret.as_ref()?.as_ref()?.key.as_ref()?;
+        return Some(key.fingerprints().compare(pair.fingerprint.as_deref()));
     }
+    wanted_key(desired, observed).map(|key| key.fingerprints().compare(pair.fingerprint.as_deref()))
 }
 
 fn refuse_spec(desired: &Desired) -> Option<Verdict> {
@@ -205,18 +324,11 @@ fn refuse_account(desired: &Desired, observed: &Observed, account: &str) -> Opti
     })
 }
 
-fn invalid_public_key(desired: &Desired, error: InvalidPublicKey) -> Verdict {
-    Verdict::stalled(
-        Reason::InvalidPublicKey,
-        format!("spec.imported.publicKey cannot be used: {error}"),
-        Next::After(desired.interval),
-    )
-}
-
 /// Lets the object go without AWS having to answer. The owner tag is taken off if that works at once.
 fn release(desired: &Desired, observed: &Observed, message: &str) -> Step {
-    if let (Kind::Imported(_), Some(arn), false) = (&desired.kind, &observed.recorded.arn, observed.done.untagged) {
-        return Step::Untag { arn: arn.clone() };
+    let is_tagged = !matches!(desired.kind, Kind::Default { .. });
+    if let (true, Some(arn), false) = (is_tagged, &observed.recorded.arn, observed.done.untagged) {
+        return Step::ReleaseTag { arn: arn.clone() };
     }
     Step::RemoveFinalizer { reason: Reason::Released, message: message.to_owned() }
 }

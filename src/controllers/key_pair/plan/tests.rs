@@ -9,9 +9,13 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;
+use crate::api::key_pair::{AdoptionPolicy, Backup, ReplacePolicy};
 use crate::controllers::outcome::State;
+use crate::ssh::InvalidPublicKey;
+use crate::ssh::tests::Key;
 
 mod default_pair;
+mod generated;
 
 const FIRST: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIInr0RHyB4V7DJqGqPA5Vy+9U501OmgDwTtpC3DgRvHS first";
 const SECOND: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGOg8x1KKUn7tht3BG5yIFuvz0i4Tc4vL+ES7obngiIE second";
@@ -26,16 +30,27 @@ fn key(line: &str) -> PublicKey {
     PublicKey::parse(line).unwrap()
 }
 
+fn inline(key: Result<PublicKey, InvalidPublicKey>) -> Kind {
+    Kind::Imported { key: ImportedKey::Inline(key), replace: ReplacePolicy::Never }
+}
+
+fn with_key(line: &str) -> Kind {
+    inline(PublicKey::parse(line))
+}
+
 /// A spec that was just applied, of type Imported.
 fn desired() -> Desired {
     Desired {
-        kind: Kind::Imported(Some(PublicKey::parse(FIRST))),
+        kind: with_key(FIRST),
         name: "fleet".to_owned(),
         region: "eu-west-1".to_owned(),
         goal: Goal::Present,
         deletion_policy: None,
         expected_fingerprint: None,
         owner: OWNER.to_owned(),
+        tags: BTreeMap::new(),
+        adoption: AdoptionPolicy::IfFingerprintMatches,
+        suspend: false,
         created_at: Some(time(NOW)),
         uid: "b".to_owned(),
         interval: Duration::from_mins(10),
@@ -53,7 +68,10 @@ fn observed() -> Observed {
         finalizer: Finalizer::Missing,
         account: Some("123456789012".to_owned()),
         look: None,
+        source: None,
         secret: None,
+        key_missing_since: None,
+        windows_instances: None,
         namespace_terminating: None,
         rivals: Vec::new(),
         import_may_land_until: None,
@@ -94,6 +112,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
         fingerprint: pair.fingerprint.clone(),
         public_key_sha256: Some(key(FIRST).sha256()),
         origin: Some(origin),
+        managed_tag_keys: Vec::new(),
     }
 }
 
@@ -123,16 +142,48 @@ fn word(step: &Step) -> String {
         | Step::ReadSecret(_)
         | Step::ReadNamespace
         | Step::AddFinalizer
+        | Step::ReadSource(_)
+        | Step::FindWindowsInstances
         | Step::ForgetPair
-        | Step::RecordAdoption(_)
+        | Step::RecordAdoption
+        | Step::Generate(_)
         | Step::Import(_)
-        | Step::Tag(_)
+        | Step::Tag { .. }
+        | Step::RemoveTags { .. }
         | Step::Download
         | Step::SetAside { .. }
         | Step::Delete { .. }
-        | Step::Untag { .. }
+        | Step::ReleaseTag { .. }
         | Step::Leave) => format!("{other:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_owned(),
     }
+}
+
+fn kept() -> SecretSpec {
+    SecretSpec { name: "kept".to_owned(), ..SecretSpec::default() }
+}
+
+fn private_key() -> PrivateKey {
+    PrivateKey::parse(&Key::generate(&["-t", "ed25519"]).private()).unwrap()
+}
+
+/// A Secret without marks.
+fn somebodys_secret() -> Found {
+    Found {
+        name: "kept".to_owned(),
+        is_own: false,
+        is_of_another: false,
+        is_terminating: false,
+        rejects: None,
+        key: None,
+        labels: BTreeMap::new(),
+        owners: Vec::new(),
+        uid: "s".to_owned(),
+        resource_version: "1".to_owned(),
+    }
+}
+
+fn secret(key: Option<&PrivateKey>) -> Option<Option<Found>> {
+    Some(Some(Found { is_own: true, key: key.cloned(), ..somebodys_secret() }))
 }
 
 type Row = (&'static str, fn(&mut Desired, &mut Observed), &'static str);
@@ -155,7 +206,7 @@ fn an_imported_pair_that_shall_be_there() {
         ("the finalizer comes before the import", |_, o| o.look = cached(None), "AddFinalizer"),
         ("what is not there is imported", |_, o| { o.look = cached(None); o.finalizer = Finalizer::New; }, "Import"),
         ("a private key is refused before any call", |d, o| {
-            d.kind = Kind::Imported(Some(Err(InvalidPublicKey::Private)));
+            d.kind = inline(Err(InvalidPublicKey::Private));
             o.look = cached(None);
         }, "Stalled InvalidPublicKey"),
         ("a name that cannot be is refused before any call", |d, o| {
@@ -206,16 +257,16 @@ fn an_imported_pair_that_shall_be_there() {
         ("a pair that is gone is forgotten before another is imported", |_, o| { settled(o); o.look = live(None); }, "ForgetPair"),
         ("another key in the spec replaces nothing", |d, o| {
             settled(o);
-            d.kind = Kind::Imported(Some(PublicKey::parse(SECOND)));
+            d.kind = with_key(SECOND);
         }, "Stalled PublicKeyChanged"),
         ("another key is noticed without a fingerprint", |d, o| {
             settled(o);
-            d.kind = Kind::Imported(Some(PublicKey::parse(SECOND)));
+            d.kind = with_key(SECOND);
             o.look = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
         }, "Stalled PublicKeyChanged"),
         ("another comment is no other key", |d, o| {
             settled(o);
-            d.kind = Kind::Imported(Some(PublicKey::parse(&FIRST.replace("first", "renamed"))));
+            d.kind = with_key(&FIRST.replace("first", "renamed"));
         }, "Ready Imported"),
         ("an unknown fingerprint is Ready", |_, o| {
             settled(o);
@@ -240,8 +291,47 @@ fn an_imported_pair_that_somebody_else_made() {
         ("an adoption is recorded before it is tagged", |_, o| o.finalizer = Finalizer::New, "RecordAdoption"),
         ("a recorded adoption is tagged", |_, o| {
             o.finalizer = Finalizer::New;
-            o.recorded = recorded(&pair(FIRST), Origin::Adopted);
+            o.recorded.origin = Some(Origin::Adopted);
         }, "Tag"),
+        ("and is then Ready", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.look = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Ready Adopted"),
+        ("also without a fingerprint", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.look = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
+        }, "Ready Adopted"),
+        ("an adoption that came to nothing is forgotten before an import", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.look = live(None);
+        }, "ForgetPair"),
+        ("Never leaves it alone", |d, _| d.adoption = AdoptionPolicy::Never, "Stalled NameConflict"),
+        ("TakeOver ignores another owner's tag", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.look = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "AddFinalizer"),
+        ("and puts this object's in its place", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.look = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Tag"),
+        ("but never another key", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.look = live(Some(tagged(pair(SECOND), "other/team-a/fleet")));
+        }, "Stalled NameConflict"),
+        ("nor one whose key is not known", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.look = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), "other/team-a/fleet") }));
+        }, "Stalled NameConflict"),
+        ("and not twice", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.recorded = recorded(&pair(FIRST), Origin::Adopted);
+            o.look = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled OwnershipLost"),
         ("an adopted pair is Ready as that", |_, o| {
             settled(o);
             o.recorded.origin = Some(Origin::Adopted);
@@ -268,6 +358,137 @@ fn an_imported_pair_that_somebody_else_made() {
     ]);
 }
 
+fn recreate(desired: &mut Desired, line: &str) {
+    let key = ImportedKey::Inline(PublicKey::parse(line));
+    desired.kind = Kind::Imported { key, replace: ReplacePolicy::Recreate };
+}
+
+fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn with_tag(mut pair: KeyPair, key: &str, value: &str) -> KeyPair {
+    pair.tags.insert(key.to_owned(), Some(value.to_owned()));
+    pair
+}
+
+#[test]
+fn an_own_pair_that_changes() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        settled(&mut observed);
+        (desired(), observed)
+    }
+    check(base, &[
+        ("Recreate deletes the recorded pair", |d, _| recreate(d, SECOND), "Delete"),
+        ("I7: after a live look", |d, o| {
+            recreate(d, SECOND);
+            o.look = cached(Some(tagged(pair(FIRST), OWNER)));
+        }, "Look live"),
+        ("waits until it is gone", |d, o| {
+            recreate(d, SECOND);
+            o.look = live(None);
+            o.done.delete = Some(Operation { id: Some("a".to_owned()), status: Some("Started".to_owned()), ..Operation::default() });
+        }, "Reconciling InProgress"),
+        ("forgets it", |d, o| { recreate(d, SECOND); o.look = live(None); }, "ForgetPair"),
+        ("and imports the new key", |d, o| {
+            recreate(d, SECOND);
+            o.look = live(None);
+            o.recorded = Recorded::default();
+        }, "Import"),
+        ("I1: Recreate never touches an adopted pair", |d, o| {
+            recreate(d, SECOND);
+            o.recorded.origin = Some(Origin::Adopted);
+        }, "Stalled PublicKeyChanged"),
+        ("I1: nor one that is not as it was recorded", |d, o| {
+            recreate(d, SECOND);
+            o.recorded.fingerprint = Some("another".to_owned());
+        }, "Stalled PublicKeyChanged"),
+        ("nor the same key", |d, _| recreate(d, FIRST), "Ready Imported"),
+        ("a tag that is missing is set", |d, _| d.tags = tags(&[("team", "a")]), "Tag"),
+        ("a tag with another value is set", |d, o| {
+            d.tags = tags(&[("team", "a")]);
+            o.look = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "b")));
+        }, "Tag"),
+        ("a tag that is there is left", |d, o| {
+            d.tags = tags(&[("team", "a")]);
+            o.look = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "a")));
+        }, "Ready Imported"),
+        ("a tag that was set once and is not wanted any more is taken off", |_, o| {
+            o.recorded.managed_tag_keys = vec!["team".to_owned()];
+            o.look = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "a")));
+        }, "RemoveTags"),
+        ("a tag of somebody else is left alone", |_, o| {
+            o.look = live(Some(with_tag(tagged(pair(FIRST), OWNER), "cost", "b")));
+        }, "Ready Imported"),
+    ]);
+}
+
+#[test]
+fn a_suspended_object_says_what_it_would_do() {
+    fn base() -> (Desired, Observed) {
+        (Desired { suspend: true, ..desired() }, observed())
+    }
+    fn planned(change: fn(&mut Desired, &mut Observed)) -> Option<&'static str> {
+        let (mut desired, mut observed) = base();
+        change(&mut desired, &mut observed);
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("the pass is over") };
+        verdict.planned
+    }
+    check(base, &[
+        ("it looks", |_, _| {}, "Look"),
+        ("and does nothing", |_, o| o.look = live(None), "Suspended Suspended"),
+        ("a settled one stays Ready", |_, o| settled(o), "Ready Imported"),
+        ("a refusal is a refusal", |_, o| o.look = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("deleting it releases the pair", |d, o| { settled(o); d.goal = Goal::ObjectDeleted; }, "ReleaseTag"),
+        ("and then lets it go", |d, o| {
+            settled(o);
+            d.goal = Goal::ObjectDeleted;
+            (o.account, o.look, o.done.untagged) = (None, None, true);
+        }, "Remove finalizer Released"),
+    ]);
+    assert_eq!(planned(|_, o| o.look = live(None)), Some("Import"), "not the finalizer");
+    assert_eq!(planned(|_, o| { settled(o); o.look = live(Some(pair(FIRST))); }), Some("Tag"));
+    assert_eq!(planned(|d, o| { settled(o); d.goal = Goal::Absent; }), Some("Delete"));
+    assert_eq!(planned(|_, o| settled(o)), None);
+}
+
+#[test]
+fn a_public_key_that_stands_elsewhere() {
+    fn base() -> (Desired, Observed) {
+        let at = SourceRef { kind: SourceKind::ConfigMap, name: "keys".to_owned(), key: "fleet".to_owned() };
+        let kind = Kind::Imported { key: ImportedKey::From(at), replace: ReplacePolicy::Never };
+        (Desired { kind, ..desired() }, observed())
+    }
+    check(base, &[
+        ("it is read first", |_, _| {}, "ReadSource"),
+        ("what is missing may be on its way", |_, o| o.source = Some(Source::Missing { since: o.now }), "Reconciling SourceNotFound"),
+        ("after two minutes a person must act", |_, o| {
+            o.source = Some(Source::Missing { since: time("2026-11-24T11:58:00Z") });
+        }, "Stalled SourceNotFound"),
+        ("what is no public key is refused", |_, o| {
+            o.source = Some(Source::Found(Err(InvalidPublicKey::Private)));
+        }, "Stalled InvalidPublicKey"),
+        ("then it is as one in the spec", |_, o| o.source = Some(Source::Found(PublicKey::parse(FIRST))), "Look"),
+        ("another one is another key", |_, o| {
+            settled(o);
+            o.source = Some(Source::Found(PublicKey::parse(SECOND)));
+        }, "Stalled PublicKeyChanged"),
+        ("a recorded pair is deleted without it", |d, o| { settled(o); d.goal = Goal::ObjectDeleted; }, "Delete"),
+        ("one that is not recorded is known by it", |d, o| {
+            o.finalizer = Finalizer::Old;
+            o.look = live(Some(pair(FIRST)));
+            d.goal = Goal::ObjectDeleted;
+        }, "ReadSource"),
+        ("and left alone if it is not there any more", |d, o| {
+            o.finalizer = Finalizer::Old;
+            o.look = live(Some(pair(FIRST)));
+            o.source = Some(Source::Missing { since: o.now });
+            d.goal = Goal::ObjectDeleted;
+        }, "Remove finalizer Released"),
+    ]);
+}
+
 #[test]
 fn deleting_an_object_with_an_imported_pair() {
     fn base() -> (Desired, Observed) {
@@ -281,11 +502,11 @@ fn deleting_an_object_with_an_imported_pair() {
         ("I7: not on what a list said a while ago", |_, o| o.look = cached(Some(pair(FIRST))), "Look live"),
         ("I7: nor without any look", |_, o| o.look = None, "Look live"),
         ("what is gone is gone", |_, o| o.look = live(None), "Remove finalizer Deleted"),
-        ("an adopted pair stays", |_, o| o.recorded.origin = Some(Origin::Adopted), "Untag"),
+        ("an adopted pair stays", |_, o| o.recorded.origin = Some(Origin::Adopted), "ReleaseTag"),
         ("I8: a release needs no account and no look", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Retain);
             (o.account, o.look) = (None, None);
-        }, "Untag"),
+        }, "ReleaseTag"),
         ("I8: a release goes on when the tag could not be taken off", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Retain);
             o.done.untagged = true;
@@ -343,7 +564,7 @@ fn deleting_an_object_with_an_imported_pair() {
             o.done.delete = Some(Operation { status: Some("Failed".to_owned()), ..Operation::default() });
         }, "Stalled OperationFailed"),
         ("a key that cannot be read does not hold the object", |d, o| {
-            d.kind = Kind::Imported(Some(Err(InvalidPublicKey::Data)));
+            d.kind = inline(Err(InvalidPublicKey::Data));
             o.recorded = Recorded::default();
         }, "Remove finalizer Released"),
     ]);
@@ -373,12 +594,18 @@ fn an_imported_pair_that_shall_not_be_there() {
             d.expected_fingerprint = Some(key(FIRST).sha256());
             o.look = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
         }, "Stalled NameConflict"),
+        ("unless that tag is to be ignored", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256());
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.finalizer = Finalizer::New;
+            o.look = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Delete with fingerprint"),
         ("I1: nor if another object records it", |d, o| {
             d.expected_fingerprint = Some(key(FIRST).sha256());
             o.rivals = vec![rival("z", Some("arn:own"))];
         }, "Stalled NameConflict"),
         ("no public key is needed for that", |d, o| {
-            d.kind = Kind::Imported(None);
+            d.kind = Kind::Imported { key: ImportedKey::Absent, replace: ReplacePolicy::Never };
             o.look = live(None);
         }, "Ready Absent"),
     ]);

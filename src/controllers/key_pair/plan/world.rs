@@ -1,14 +1,15 @@
 //! What a plan for a key pair is made of: what is wanted, and what was seen and done.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::Operation;
-use crate::api::key_pair::{DeletionPolicy, Origin};
+use crate::api::key_pair::{AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy};
 use crate::lightsail::{Downloaded, KeyPair};
-use crate::secret::Found;
-use crate::ssh::{InvalidPublicKey, PublicKey};
+use crate::secret::{Found, SecretSpec};
+use crate::ssh::{InvalidPublicKey, PrivateKey, PublicKey};
 
 /// What the object asks for, after validation.
 #[derive(Clone, Debug)]
@@ -27,6 +28,12 @@ pub struct Desired {
     pub expected_fingerprint: Option<String>,
     /// The value of the owner tag.
     pub owner: String,
+    /// The tags that the spec names.
+    pub tags: BTreeMap<String, String>,
+    /// What to do with a pair that is already there.
+    pub adoption: AdoptionPolicy,
+    /// Whether nothing is to be changed.
+    pub suspend: bool,
     /// When the object was created.
     pub created_at: Option<Timestamp>,
     /// The object's uid.
@@ -42,15 +49,76 @@ pub struct Desired {
 /// What kind of pair, with what belongs to it.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// With a public key from the spec, which may be absent where the pair is to be absent.
-    Imported(Option<Result<PublicKey, InvalidPublicKey>>),
+    /// With a public key that the user has.
+    Imported {
+        /// The public key.
+        key: ImportedKey,
+        /// What another key does.
+        replace: ReplacePolicy,
+    },
+    /// With a private key that the operator makes.
+    Generated {
+        /// The type of new keys.
+        algorithm: KeyAlgorithm,
+        /// The Secret that keeps the private key.
+        secret: SecretSpec,
+        /// What a lost or another key does.
+        replace: ReplacePolicy,
+    },
     /// The region's default pair.
     Default {
         /// Whether it may be created.
         create_if_missing: bool,
         /// The Secret that keeps its private key.
-        secret: String,
+        secret: SecretSpec,
+        /// Whether the Secret must hold the key before the pair is deleted.
+        backup: Backup,
+        /// Whether the passwords of Windows instances are saved.
+        windows_passwords_saved: bool,
     },
+}
+
+/// Where a public key comes from.
+#[derive(Clone, Debug)]
+pub enum ImportedKey {
+    /// From nowhere; enough where the pair is to be absent.
+    Absent,
+    /// From the spec.
+    Inline(Result<PublicKey, InvalidPublicKey>),
+    /// From a Secret or ConfigMap.
+    From(SourceRef),
+}
+
+/// A key of a Secret or ConfigMap in the object's namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRef {
+    /// `Secret` or `ConfigMap`.
+    pub kind: SourceKind,
+    /// Its name.
+    pub name: String,
+    /// The key in its data.
+    pub key: String,
+}
+
+/// What a public key stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+}
+
+/// What was found at a [`SourceRef`].
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Nothing, and that since then, as far as this process knows.
+    Missing {
+        /// When it was missed first.
+        since: Timestamp,
+    },
+    /// A text, which is a public key or not.
+    Found(Result<PublicKey, InvalidPublicKey>),
 }
 
 /// What is to become of the pair.
@@ -79,8 +147,14 @@ pub struct Observed {
     pub account: Option<String>,
     /// The pair in Lightsail.
     pub look: Option<Look>,
-    /// The Secret of a default pair.
+    /// What stands where the spec says that the public key is.
+    pub source: Option<Source>,
+    /// The Secret that keeps the private key.
     pub secret: Option<Option<Found>>,
+    /// Since when the Secret has no key, as far as this process knows.
+    pub key_missing_since: Option<Timestamp>,
+    /// The Windows instances that use the default pair.
+    pub windows_instances: Option<Vec<String>>,
     /// Whether the namespace is being deleted.
     pub namespace_terminating: Option<bool>,
     /// Other objects that want the same name in the same region.
@@ -106,6 +180,8 @@ pub struct Recorded {
     pub public_key_sha256: Option<String>,
     /// How the object came to it.
     pub origin: Option<Origin>,
+    /// The keys of the tags that it has set.
+    pub managed_tag_keys: Vec<String>,
 }
 
 /// Whether the object has the finalizer.
@@ -153,6 +229,8 @@ pub struct Done {
     pub name_taken: bool,
     /// The answer to a deletion.
     pub delete: Option<Operation>,
+    /// The key that was generated.
+    pub generated: Option<PrivateKey>,
     /// The key that was downloaded.
     pub download: Option<Downloaded>,
     /// Lightsail was looked at after the download.

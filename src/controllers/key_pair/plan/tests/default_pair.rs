@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::lightsail::{DEFAULT_KEY_PAIR, Downloaded};
-use crate::ssh::tests::Key;
 
-fn private_key() -> PrivateKey {
-    PrivateKey::parse(&Key::generate(&["-t", "ed25519"]).private()).unwrap()
+fn default_kind(create_if_missing: bool, backup: Backup, windows_passwords_saved: bool) -> Kind {
+    Kind::Default { create_if_missing, secret: kept(), backup, windows_passwords_saved }
 }
 
 /// The default pair is there, and this is its private key.
@@ -16,31 +15,13 @@ fn default_world() -> (Desired, Observed, PrivateKey) {
         fingerprint: Some(key.public().sha256()),
         ..pair(FIRST)
     };
-    let kind = Kind::Default { create_if_missing: false, secret: "kept".to_owned() };
+    let kind = default_kind(false, Backup::Required, false);
     let desired = Desired { kind, name: DEFAULT_KEY_PAIR.to_owned(), ..desired() };
     let mut observed = observed();
     observed.finalizer = Finalizer::Old;
     observed.look = live(Some(pair));
     observed.secret = Some(None);
     (desired, observed, key)
-}
-
-/// A Secret without marks.
-fn somebodys_secret() -> Found {
-    Found {
-        name: "kept".to_owned(),
-        is_own: false,
-        is_of_another: false,
-        is_terminating: false,
-        rejects: None,
-        key: None,
-        uid: "s".to_owned(),
-        resource_version: "1".to_owned(),
-    }
-}
-
-fn secret(key: Option<&PrivateKey>) -> Option<Option<Found>> {
-    Some(Some(Found { is_own: true, key: key.cloned(), ..somebodys_secret() }))
 }
 
 type DefaultRow = (&'static str, fn(&mut Desired, &mut Observed, &PrivateKey), &'static str);
@@ -68,6 +49,12 @@ fn a_default_pair_that_shall_be_there() {
         ("I5: and a live look before that", |_, o, _| o.look = cached(o.look.clone().and_then(|look| look.pair)), "Look live"),
         ("what was downloaded is written", |_, o, key| o.done.download = download(key), "Create Secret"),
         ("a Secret with the key is enough, and nothing is downloaded", |_, o, key| o.secret = secret(Some(key)), "Ready Downloaded"),
+        ("its labels are kept as the spec wants them", |d, o, key| {
+            let labels = tags(&[("team", "a")]);
+            let secret = SecretSpec { labels, ..kept() };
+            d.kind = Kind::Default { create_if_missing: false, secret, backup: Backup::Required, windows_passwords_saved: false };
+            o.secret = super::secret(Some(key));
+        }, "Replace Secret"),
         ("nor on what a list said", |_, o, key| {
             o.secret = secret(Some(key));
             o.look = cached(o.look.clone().and_then(|look| look.pair));
@@ -148,7 +135,7 @@ fn a_default_pair_that_shall_be_there() {
 }
 
 fn may_create(desired: &mut Desired) {
-    desired.kind = Kind::Default { create_if_missing: true, secret: "kept".to_owned() };
+    desired.kind = default_kind(true, Backup::Required, false);
 }
 
 /// The spec names the pair, and the Secret has its key.
@@ -157,6 +144,7 @@ fn may_go(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
     desired.deletion_policy = Some(DeletionPolicy::Delete);
     observed.secret = secret(Some(key));
     observed.namespace_terminating = Some(false);
+    observed.windows_instances = Some(Vec::new());
 }
 
 #[test]
@@ -209,7 +197,27 @@ fn a_default_pair_that_shall_go() {
         ("I3: a Secret on its way out is no backup", |d, o, key| {
             may_go(d, o, key);
             o.secret = Some(Some(Found { is_own: true, is_terminating: true, key: Some(key.clone()), ..somebodys_secret() }));
-        }, "Reconciling InProgress"),
+        }, "Stalled BackupMissing"),
+        ("without a backup, if that is wanted", |d, o, key| {
+            may_go(d, o, key);
+            d.kind = default_kind(false, Backup::Skip, false);
+            o.secret = None;
+        }, "Delete with fingerprint"),
+        ("I2: but not without its fingerprint", |d, o, key| {
+            may_go(d, o, key);
+            d.kind = default_kind(false, Backup::Skip, false);
+            d.expected_fingerprint = None;
+        }, "Stalled FingerprintMismatch"),
+        ("Windows instances are looked for", |d, o, key| { may_go(d, o, key); o.windows_instances = None; }, "FindWindowsInstances"),
+        ("one that uses the pair keeps it", |d, o, key| {
+            may_go(d, o, key);
+            o.windows_instances = Some(vec!["desk".to_owned()]);
+        }, "Stalled WindowsInstancesUseKey"),
+        ("unless the passwords are saved", |d, o, key| {
+            may_go(d, o, key);
+            d.kind = default_kind(false, Backup::Required, true);
+            o.windows_instances = None;
+        }, "Delete with fingerprint"),
         ("another object that has the pair comes first", |d, o, key| {
             may_go(d, o, key);
             o.rivals = vec![rival("z", Some("arn:own"))];
@@ -226,6 +234,11 @@ fn a_default_pair_that_shall_go() {
         ("I3: nor does a Secret that goes away", |d, o, key| {
             may_go(d, o, key);
             o.secret = Some(Some(Found { is_own: true, is_terminating: true, key: Some(key.clone()), ..somebodys_secret() }));
+        }, "Remove finalizer Released"),
+        ("I3: nor does a Secret that goes with its object", |d, o, key| {
+            may_go(d, o, key);
+            let secret = SecretSpec { delete_with_object: true, ..kept() };
+            d.kind = Kind::Default { create_if_missing: false, secret, backup: Backup::Required, windows_passwords_saved: false };
         }, "Remove finalizer Released"),
         ("another object that has the pair keeps it", |d, o, key| {
             may_go(d, o, key);
