@@ -54,19 +54,30 @@ impl Admitted {
     }
 }
 
-pub(super) fn admit(shared: &Shared, ask: Ask, received: &Received) -> Result<Admitted> {
-    let perform = ask.perform?;
-    let mut latency = Duration::ZERO;
+/// Lets a request in, or refuses it; a refusal comes with the scope if it is known by then.
+pub(super) fn admit(
+    shared: &Shared,
+    ask: Ask,
+    received: &Received,
+) -> std::result::Result<Admitted, Box<(Option<Scope>, ApiError)>> {
+    let nowhere = |error| Box::new((None, error));
+    let perform = ask.perform.map_err(nowhere)?;
     let (principal, scope) = if ask.protocol == Protocol::Query && needs_no_signature(&ask.operation) {
         (None, Scope { account: String::new(), region: String::new() })
     } else {
-        let (principal, scope) = identify(shared, ask.protocol, received)?;
+        let (principal, scope) = identify(shared, ask.protocol, received).map_err(nowhere)?;
         (Some(principal), scope)
     };
-    if ask.protocol == Protocol::Json {
-        latency = pass_limits(&mut shared.state(), &scope)?;
+    let latency = match ask.protocol {
+        Protocol::Json => pass_limits(&mut shared.state(), &scope),
+        Protocol::Query => Ok(Duration::ZERO),
+    };
+    match (latency, ask.input) {
+        (Ok(latency), Ok(input)) => {
+            Ok(Admitted { operation: ask.operation, scope, principal, input, latency, perform })
+        }
+        (Err(error), _) | (_, Err(error)) => Err(Box::new((Some(scope), error))),
     }
-    Ok(Admitted { operation: ask.operation, scope, principal, input: ask.input?, latency, perform })
 }
 
 /// Who has signed it.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::clock::epoch_seconds;
 use super::error::{ApiError, Result};
 use super::host_keys::HostKey;
-use super::identity::random_word;
+use super::identity::{random_word, uuid};
 use super::imported::Imported;
 use super::input::Input;
 use super::key_material::spki_der;
@@ -109,7 +109,7 @@ pub(super) fn add(site: &mut Site<'_>, new: NewInstance) -> Result<()> {
     }
     let instance = Instance {
         arn: site.arn("Instance"),
-        support_code: site.support_code(&new.name),
+        support_code: site.support_code(&format!("i-{}", &uuid().replace('-', "")[..17])),
         created_at: site.now,
         availability_zone: format!("{}a", site.scope.region),
         region: site.scope.region.clone(),
@@ -203,7 +203,7 @@ fn ssh_access(site: &mut Site<'_>, name: &str) -> Result<Value> {
     }
     let access = site.new_key();
     issue(site, name, access.fingerprint(super::switches::RsaFingerprint::Md5OfSpki), &access.private_key)?;
-    Ok(json!({"privateKey": access.private_key.0}))
+    Ok(json!({"privateKey": format!("{}\n", access.private_key.0)}))
 }
 
 /// The API Reference: with the default key pair the password is answered, otherwise its text encrypted for the custom one. That

@@ -59,8 +59,12 @@ pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let pair = insert(site, name, fingerprint.to_owned(), &new.public_key, tags, None);
     let operation =
         site.start("CreateKeyPair", KEY_PAIR, name, OperationStatus::Succeeded, site.switches.key_pair_operation_polls);
+    let mut shown_pair = pair.to_json(&site.switches);
+    if let (true, Some(members)) = (site.switches.created_pair_is_short, shown_pair.as_object_mut()) {
+        members.retain(|member, _| member != "tags" && member != "fingerprint");
+    }
     Ok(json!({
-        "keyPair": pair.to_json(&site.switches),
+        "keyPair": shown_pair,
         "publicKeyBase64": new.public_key,
         "privateKeyBase64": shown(site, &new.private_key),
         "operation": operation.to_json(),

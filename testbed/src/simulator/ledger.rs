@@ -63,7 +63,6 @@ impl Operation {
             "createdAt": epoch_seconds(self.created_at),
             "location": {"availabilityZone": self.availability_zone, "regionName": self.region},
             "isTerminal": self.is_terminal,
-            "operationDetails": "",
             "status": self.status,
             "statusChangedAt": epoch_seconds(self.status_changed_at),
         });

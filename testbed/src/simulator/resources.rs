@@ -72,11 +72,11 @@ pub(super) fn get_operation(site: &mut Site<'_>, input: &Input) -> Result<Value>
     Ok(json!({"operation": operation.to_json()}))
 }
 
-/// `GetOperations`, the oldest first.
+/// `GetOperations`.
 pub(super) fn operations(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let page = Page::asked("GetOperations", input, site.switches.page_size.min(MAX_OPERATIONS))?;
     site.region.operations.forget_old(site.now, site.switches.operation_retention);
-    let entries = entries(site, &page, site.region.operations.all(), false);
+    let entries = entries(site, &page, site.region.operations.all(), site.switches.newest_operations_first);
     Ok(page.answer("operations", entries, Operation::to_json))
 }
 

@@ -60,9 +60,15 @@ async fn respond(
             let (fate, entry) = carry_out(&shared, request, entry).await;
             (Some(scope), fate, entry)
         }
-        Err(error) => {
+        Err(refusal) => {
+            let (scope, error) = *refusal;
+            let mut entry = entry;
+            if let Some(scope) = &scope {
+                entry.request.account.clone_from(&scope.account);
+                entry.request.region.clone_from(&scope.region);
+            }
             let error = if protocol == Protocol::Query { error.in_sts_words() } else { error };
-            (None, Fate::Answer(Err(error)), entry)
+            (scope, Fate::Answer(Err(error)), entry)
         }
     };
     conclude(&shared, protocol, scope.as_ref(), fate, entry, &cutter)

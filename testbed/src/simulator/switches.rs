@@ -88,8 +88,11 @@ pub struct Switches {
     pub operation_retention: Duration,
     /// Let `GetOperationsForResource` know key pairs. The documentation speaks of instances and static IPs.
     pub operations_of_key_pairs: bool,
-    /// Let `GetOperationsForResource` begin with the newest operation.
+    /// Let lists begin with the newest operation, as in the AWS CLI's examples. The API Reference says of `GetOperations` that
+    /// the oldest comes first.
     pub newest_operations_first: bool,
+    /// Leave tags and fingerprint out of `CreateKeyPair`'s answer, as in the AWS CLI's example.
+    pub created_pair_is_short: bool,
 
     /// Have the host keys of an instance on record as soon as it is launched. Otherwise the first connection of the browser
     /// client records them.
@@ -151,7 +154,8 @@ impl Default for Switches {
             operation_list_lag: Duration::ZERO,
             operation_retention: Duration::ZERO,
             operations_of_key_pairs: true,
-            newest_operations_first: false,
+            newest_operations_first: true,
+            created_pair_is_short: true,
             host_keys_at_launch: true,
             host_keys_return_at_once: false,
             reset_without_record_succeeds: true,
