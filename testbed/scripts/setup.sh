@@ -11,6 +11,8 @@ need cc gcc
 # What tests compare with.
 need ssh-keygen openssh-client
 need openssl openssl
+need node nodejs
+need npm npm
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 for program in cargo go python3; do
     if ! command -v $program >/dev/null; then

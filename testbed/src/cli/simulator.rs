@@ -1,13 +1,15 @@
-//! `testbed simulator`: Lightsail alone, with one account and one instance, for whoever wants to try a client on it.
+//! `testbed simulator`: Lightsail alone, with one account, for whoever wants to try a client on it.
+//!
+//! Standard output has the lines that make an AWS client use it, ready to paste, and nothing else.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use testbed::simulator::{Credentials, Options, Simulator};
+use testbed::simulator::{Credentials, NewInstance, Options, Platform, Simulator, Switches};
 
 use super::Interrupts;
 use super::report::Report;
-use super::scene::INSTANCE;
 
 /// The account that there is to begin with.
 pub(super) const ACCOUNT: &str = "123456789012";
@@ -20,14 +22,60 @@ pub(super) struct Settings {
     /// The port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// An instance to begin with; may be repeated
+    #[arg(long = "instance", value_name = "NAME")]
+    instances: Vec<String>,
+    /// A Windows instance to begin with; may be repeated
+    #[arg(long = "windows-instance", value_name = "NAME")]
+    windows_instances: Vec<String>,
+    /// A switch, for example pageSize=2; may be repeated. docs/simulator.md lists them
+    #[arg(long = "switch", value_name = "NAME=VALUE")]
+    switches: Vec<String>,
+    /// A file with the IAM policy of the account; without one everything is allowed
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A file that gets a line of JSON for each request, for example /dev/stderr
+    #[arg(long, value_name = "FILE")]
+    request_log: Option<PathBuf>,
+    /// How many requests the admin API can show
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    kept_requests: usize,
+}
+
+impl Settings {
+    fn switches(&self) -> Result<Switches> {
+        let mut switches = Switches::default();
+        for setting in &self.switches {
+            let (name, value) = setting.split_once('=').with_context(|| format!("{setting} is not NAME=VALUE"))?;
+            switches.set(name, value).map_err(anyhow::Error::msg).with_context(|| format!("--switch {setting}"))?;
+        }
+        Ok(switches)
+    }
 }
 
 pub(super) async fn simulator(settings: &Settings) -> Result<ExitCode> {
     let mut interrupts = Interrupts::listen()?;
-    let options = Options { port: settings.port, ..Options::default() };
+    let options = Options {
+        port: settings.port,
+        request_log: settings.request_log.clone(),
+        kept_requests: Some(settings.kept_requests),
+        switches: settings.switches()?,
+        ..Options::default()
+    };
     let simulator = Simulator::start(options).await.context("start the simulator")?;
     let credentials = simulator.add_account(ACCOUNT);
-    simulator.region(ACCOUNT, REGION).add_instance(INSTANCE);
+    if let Some(path) = &settings.policy {
+        let document = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        let set = simulator.set_policy(ACCOUNT, Some(&document));
+        set.map_err(anyhow::Error::msg).with_context(|| format!("take the policy in {}", path.display()))?;
+    }
+    let region = simulator.region(ACCOUNT, REGION);
+    for name in &settings.instances {
+        region.add_instance(name);
+    }
+    for name in settings.windows_instances.clone() {
+        region.launch(NewInstance { name, platform: Platform::Windows, ..NewInstance::default() });
+    }
     for (name, value) in environment(&simulator.url(), &credentials) {
         Report::on_stdout().line(&format!("export {name}={value}"));
     }

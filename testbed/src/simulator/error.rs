@@ -59,6 +59,42 @@ impl ApiError {
         Self::common("SerializationException", 400, message)
     }
 
+    /// The operation itself could not be done. The sub-code is unverified.
+    pub(super) fn operation_failure(message: impl Into<String>) -> Self {
+        Self { code: Some("OperationFailure".to_owned()), ..Self::common("OperationFailureException", 400, message) }
+    }
+
+    /// The account is new to Lightsail. The sub-code and the words are unverified.
+    pub(super) fn account_setup() -> Self {
+        Self {
+            code: Some("AccountSetupInProgress".to_owned()),
+            ..Self::common("AccountSetupInProgressException", 400, "Your account is being set up for Lightsail.")
+        }
+    }
+
+    /// An opt-in region was enabled a moment ago. The sub-code and the words are unverified.
+    pub(super) fn region_setup() -> Self {
+        Self {
+            code: Some("RegionSetupInProgress".to_owned()),
+            ..Self::common("RegionSetupInProgressException", 400, "The region is being set up for your account.")
+        }
+    }
+
+    /// IAM's refusal, in the words of the IAM User Guide.
+    pub(super) fn access_denied(message: impl Into<String>) -> Self {
+        Self::common("AccessDeniedException", 400, message)
+    }
+
+    /// HTTP 400, not 429. The words are those of other AWS APIs.
+    pub(super) fn throttled() -> Self {
+        Self::common("ThrottlingException", 400, "Rate exceeded")
+    }
+
+    /// An error of STS, by its code in the STS API Reference.
+    pub(super) fn sts(code: &str, status: u16, message: impl Into<String>) -> Self {
+        Self::common(code, status, message)
+    }
+
     pub(super) fn unknown_operation() -> Self {
         Self::common("UnknownOperationException", 404, "The action or operation requested is not valid.")
     }
@@ -76,13 +112,68 @@ impl ApiError {
         Self::common("InvalidSignatureException", 403, message)
     }
 
+    pub(super) fn no_date() -> Self {
+        let message = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.";
+        Self::common("IncompleteSignature", 403, message)
+    }
+
+    pub(super) fn wrong_region(region: &str) -> Self {
+        let message = format!("Credential should be scoped to a valid region, not '{region}'.");
+        Self::common("InvalidSignatureException", 403, message)
+    }
+
+    pub(super) fn wrong_scope_date(date: &str, signed: &str) -> Self {
+        let message = format!(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{date}' != \
+             '{signed}'."
+        );
+        Self::common("InvalidSignatureException", 403, message)
+    }
+
+    /// `detail` says by how much the time is off.
+    pub(super) fn wrong_time(detail: &str) -> Self {
+        Self::common("InvalidSignatureException", 403, detail)
+    }
+
+    pub(super) fn wrong_signature() -> Self {
+        let message = "The request signature we calculated does not match the signature you provided. Check your AWS \
+                       Secret Access Key and signing method. Consult the service documentation for details.";
+        Self::common("InvalidSignatureException", 403, message)
+    }
+
+    pub(super) fn expired_token() -> Self {
+        Self::common("ExpiredTokenException", 403, "The security token included in the request is expired")
+    }
+
     pub(super) fn unrecognized_client() -> Self {
         Self::common("UnrecognizedClientException", 403, "The security token included in the request is invalid.")
     }
 
-    /// What STS calls an unknown access key: its query protocol has other names for the common errors.
-    pub(super) fn invalid_client_token() -> Self {
-        Self::common("InvalidClientTokenId", 403, "The security token included in the request is invalid.")
+    /// The same error as STS names it: its query protocol has other names for the common errors.
+    pub(super) fn in_sts_words(self) -> Self {
+        let (name, status) = match self.error_type.as_str() {
+            "UnrecognizedClientException" => ("InvalidClientTokenId", 403),
+            "InvalidSignatureException" => ("SignatureDoesNotMatch", 403),
+            "ExpiredTokenException" => ("ExpiredToken", 403),
+            "MissingAuthenticationTokenException" => ("MissingAuthenticationToken", 403),
+            "AccessDeniedException" => ("AccessDenied", 403),
+            "ThrottlingException" => ("Throttling", 400),
+            "UnknownOperationException" => ("InvalidAction", 400),
+            "InvalidInputException" => ("ValidationError", 400),
+            _ => return self,
+        };
+        Self { error_type: name.to_owned(), code: None, message: self.message, status }
+    }
+
+    /// The status that the SDKs' models give this error, if it is another than that of the API Reference.
+    pub(super) fn model_status(&self) -> u16 {
+        match self.error_type.as_str() {
+            "UnauthenticatedException" => 401,
+            "AccessDeniedException" => 403,
+            "NotFoundException" => 404,
+            "AccountSetupInProgressException" | "RegionSetupInProgressException" => 428,
+            _ => self.status,
+        }
     }
 
     /// What the request log says: the sub-code if there is one, as it is the more telling one.

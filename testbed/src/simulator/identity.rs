@@ -1,17 +1,21 @@
-//! Accounts, their access keys, and who signed a request.
+//! Accounts with their access keys, roles and policies, and the sessions that roles give out.
 //!
-//! The access key id and the region come from the SigV4 credential scope, as at AWS. The signature itself is not checked.
+//! The region and the access key come from the SigV4 credential scope of a request, as at AWS; the check of the signature is in
+//! [`signature`](super::signature). Secrets are never shown by `Debug`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::error::{ApiError, Result};
+use super::policy::Policy;
 
 /// An access key. It is made at run time and opens nothing but this simulator.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Credentials {
     /// Looks like one of AWS's long-term access key ids.
     pub access_key_id: String,
@@ -19,55 +23,165 @@ pub struct Credentials {
     pub secret_access_key: String,
 }
 
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// A role that can be assumed. Everything else about its trust policy is taken as allowed.
+#[derive(Clone, Debug, Default)]
+pub struct Role {
+    /// The last part of its ARN.
+    pub name: String,
+    /// The `sts:ExternalId` that `AssumeRole` must send. Without one, any caller may assume the role.
+    pub external_id: Option<String>,
+    /// Let its callers set session tags (`sts:TagSession`).
+    pub session_tags: bool,
+    /// Whose tokens `AssumeRoleWithWebIdentity` takes; without one, none.
+    pub web_identity: Option<WebIdentity>,
+}
+
+/// A token's claims that a role trusts.
+#[derive(Clone, Debug)]
+pub struct WebIdentity {
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`, for example `system:serviceaccount:NAMESPACE:NAME`.
+    pub subject: String,
+    /// One of `aud`, usually `sts.amazonaws.com`.
+    pub audience: String,
+}
+
 /// One account in one region: what a request can see.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Scope {
     pub(super) account: String,
     pub(super) region: String,
 }
 
-/// The accounts by their access key ids.
+/// Who asks.
+#[derive(Debug)]
+pub(super) struct Principal {
+    pub(super) account: String,
+    pub(super) arn: String,
+    /// `UserId` of `GetCallerIdentity`.
+    pub(super) user_id: String,
+    /// `aws:PrincipalTag/…`.
+    pub(super) tags: BTreeMap<String, String>,
+    /// The role whose policies hold; none for the account's user.
+    pub(super) role: Option<String>,
+    /// What `AssumeRole` narrowed the session down to.
+    pub(super) session_policy: Option<Policy>,
+}
+
+/// What a signature is checked against.
+#[derive(Clone)]
+pub(super) struct AccessKey {
+    pub(super) secret: String,
+    pub(super) session: Option<SessionToken>,
+    pub(super) principal: Arc<Principal>,
+}
+
+#[derive(Clone)]
+pub(super) struct SessionToken {
+    pub(super) token: String,
+    pub(super) expires: SystemTime,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AccessKey").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+/// A role, and what its sessions may do; without a policy what the account's user may.
+#[derive(Debug)]
+pub(super) struct KnownRole {
+    pub(super) role: Role,
+    pub(super) policy: Option<Arc<Policy>>,
+}
+
+/// What is known of one account.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    /// Without a policy everything is allowed.
+    pub(super) policy: Option<Arc<Policy>>,
+    pub(super) roles: BTreeMap<String, KnownRole>,
+}
+
+/// The accounts, and all access keys.
 #[derive(Debug, Default)]
 pub(super) struct Identities {
-    accounts: HashMap<String, String>,
+    pub(super) accounts: BTreeMap<String, Account>,
+    keys: HashMap<String, AccessKey>,
 }
 
 impl Identities {
+    /// New long-term credentials of an account's user.
     pub(super) fn add(&mut self, account_id: &str) -> Credentials {
-        let credentials =
-            Credentials { access_key_id: access_key_id(), secret_access_key: STANDARD.encode(random_bytes::<30>()) };
-        self.accounts.insert(credentials.access_key_id.clone(), account_id.to_owned());
+        self.account_mut(account_id);
+        let principal = Principal {
+            account: account_id.to_owned(),
+            arn: format!("arn:aws:iam::{account_id}:user/simulated"),
+            user_id: "AIDASIMULATEDUSER".to_owned(),
+            tags: BTreeMap::new(),
+            role: None,
+            session_policy: None,
+        };
+        self.issue("AKIA", principal, None)
+    }
+
+    /// New temporary credentials, with their token.
+    pub(super) fn add_session(&mut self, principal: Principal, expires: SystemTime) -> (Credentials, String) {
+        let token = STANDARD.encode(random_bytes::<96>());
+        let session = SessionToken { token: token.clone(), expires };
+        (self.issue("ASIA", principal, Some(session)), token)
+    }
+
+    fn issue(&mut self, prefix: &str, principal: Principal, session: Option<SessionToken>) -> Credentials {
+        let credentials = Credentials {
+            access_key_id: access_key_id(prefix),
+            secret_access_key: STANDARD.encode(random_bytes::<30>()),
+        };
+        let secret = credentials.secret_access_key.clone();
+        let key = AccessKey { secret, session, principal: Arc::new(principal) };
+        self.keys.insert(credentials.access_key_id.clone(), key);
         credentials
     }
 
-    /// Who asks, from the `Authorization` header. `service` is the name that the scope must have.
-    pub(super) fn scope_of(&self, authorization: Option<&str>, service: &str) -> Result<Scope> {
-        let authorization = authorization.ok_or_else(ApiError::missing_token)?;
-        let credential = credential_of(authorization).ok_or_else(ApiError::incomplete_signature)?;
-        let [access_key_id, _date, region, signed_service, "aws4_request"] = credential[..] else {
-            return Err(ApiError::incomplete_signature());
-        };
-        if signed_service != service {
-            return Err(ApiError::wrong_service(service));
-        }
-        let account = self.accounts.get(access_key_id).ok_or_else(ApiError::unrecognized_client)?;
-        Ok(Scope { account: account.clone(), region: region.to_owned() })
+    /// The account, which starts to exist with this.
+    pub(super) fn account_mut(&mut self, account_id: &str) -> &mut Account {
+        self.accounts.entry(account_id.to_owned()).or_default()
+    }
+
+    pub(super) fn key(&self, access_key_id: &str) -> Option<&AccessKey> {
+        self.keys.get(access_key_id)
+    }
+
+    /// Forgets the sessions that have ended more than an hour ago: by then nobody asks which error they get.
+    pub(super) fn forget_sessions(&mut self, now: SystemTime) {
+        let hour = std::time::Duration::from_hours(1);
+        self.keys.retain(|_, key| key.session.as_ref().is_none_or(|session| session.expires + hour > now));
+    }
+
+    /// The policies that all have to allow what this principal asks for.
+    pub(super) fn policies_of(&self, principal: &Principal) -> Option<Arc<Policy>> {
+        let account = self.accounts.get(&principal.account)?;
+        let of_role = principal.role.as_ref().and_then(|name| account.roles.get(name)?.policy.clone());
+        of_role.or_else(|| account.policy.clone())
     }
 }
 
-/// The parts of `Credential=` in an `Authorization` header of SigV4.
-fn credential_of(authorization: &str) -> Option<Vec<&str>> {
-    let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?;
-    let credential = fields.split(',').find_map(|field| field.trim().strip_prefix("Credential="))?;
-    Some(credential.split('/').collect())
+/// A prefix and 16 of the 32 characters that AWS uses in access key ids.
+fn access_key_id(prefix: &str) -> String {
+    prefix.to_owned() + &random_word()
 }
 
-/// `AKIA` and 16 of the 32 characters that AWS uses in access key ids.
-fn access_key_id() -> String {
+/// 16 of the 32 characters that AWS uses in ids.
+pub(super) fn random_word() -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let random = random_bytes::<16>();
-    let tail = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
-    "AKIA".chars().chain(tail).collect()
+    random_bytes::<16>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
 
 /// A random UUID (version 4).
@@ -86,7 +200,7 @@ pub(super) fn uuid() -> String {
     )
 }
 
-fn random_bytes<const N: usize>() -> [u8; N] {
+pub(super) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).expect("AWS-LC's random source does not fail once the process runs");
     bytes

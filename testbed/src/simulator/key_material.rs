@@ -9,7 +9,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use der::Encode;
 use der::asn1::{AnyRef, BitStringRef, UintRef};
 use der::pem::LineEnding;
@@ -22,9 +22,14 @@ use ssh_key::public::{KeyData, RsaPublicKey};
 use ssh_key::{Mpint, PublicKey};
 
 use super::error::{ApiError, Result};
+use super::imported::Imported;
+use super::switches::{Ed25519Fingerprint, RsaFingerprint, Switches};
 
-/// The sizes of RSA keys that can be imported, in bits. EC2 documents 1024, 2048 and 4096; for Lightsail it is unverified.
+/// The sizes of RSA keys that can be imported, in bits. Unverified.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 1024..=4096;
+
+/// Those that the EC2 User Guide names.
+const EC2_RSA_BITS: [usize; 3] = [1024, 2048, 4096];
 
 /// RFC 8017, appendix A.1.
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -46,40 +51,65 @@ pub(super) struct NewKeyPair {
     pub(super) private_key: PrivateKey,
     /// `ssh-rsa AAAA…`, without a comment.
     pub(super) public_key: String,
-    /// MD5 of the public key: what the default pair shows.
-    pub(super) md5_fingerprint: String,
-    /// SHA-1 of the private key: what a created pair shows.
-    pub(super) sha1_fingerprint: String,
+    md5_of_spki: String,
+    md5_of_blob: String,
+    sha1_of_private_key: String,
+}
+
+impl NewKeyPair {
+    pub(super) fn fingerprint(&self, form: RsaFingerprint) -> &str {
+        match form {
+            RsaFingerprint::Md5OfSpki => &self.md5_of_spki,
+            RsaFingerprint::Md5OfBlob => &self.md5_of_blob,
+            RsaFingerprint::Sha1OfPrivateKey => &self.sha1_of_private_key,
+        }
+    }
 }
 
 /// The fingerprint that an imported public key gets, or a refusal.
 ///
 /// The key is the raw OpenSSH line, although its member is called `publicKeyBase64`: the base64 of the line is refused
-/// (<https://github.com/aws/aws-cli/issues/6020>). RSA and Ed25519 are taken. That a line break at the end is refused too is
-/// unverified.
-pub(super) fn imported_fingerprint(line: &str) -> Result<String> {
-    if line.contains(['\n', '\r']) {
-        return Err(ApiError::invalid_key());
-    }
-    let key = PublicKey::from_openssh(line).map_err(|_| ApiError::invalid_key())?;
-    let fingerprint = if let KeyData::Rsa(rsa) = key.key_data() {
-        rsa_fingerprint(rsa)
-    } else if key.key_data().is_ed25519() {
-        key.to_bytes().ok().map(|blob| STANDARD.encode(Sha256::digest(blob)))
-    } else {
-        None
+/// (<https://github.com/aws/aws-cli/issues/6020>). RSA and Ed25519 are taken; what else, is unverified and up to the switches.
+pub(super) fn imported_fingerprint(text: &str, switches: &Switches) -> Result<String> {
+    let fingerprint = match Imported::read(text, switches) {
+        Some(Imported::Rsa(key)) => rsa_fingerprint(&key, switches),
+        Some(Imported::Other(blob)) => Some(sha256_fingerprint(&blob, switches.ed25519_fingerprint)),
+        None => None,
     };
     fingerprint.ok_or_else(ApiError::invalid_key)
 }
 
-/// MD5 over the DER `SubjectPublicKeyInfo`, if the size is one that can be imported.
-fn rsa_fingerprint(key: &RsaPublicKey) -> Option<String> {
+fn rsa_fingerprint(key: &RsaPublicKey, switches: &Switches) -> Option<String> {
     let modulus = key.n.as_positive_bytes()?;
-    if !RSA_BITS.contains(&(modulus.len() * 8)) {
+    let bits = modulus.len() * 8;
+    let is_fine = if switches.ec2_rsa_sizes_only { EC2_RSA_BITS.contains(&bits) } else { RSA_BITS.contains(&bits) };
+    if !is_fine {
         return None;
     }
+    match switches.imported_rsa_fingerprint {
+        RsaFingerprint::Md5OfBlob => Some(md5_of_blob(key)),
+        RsaFingerprint::Md5OfSpki | RsaFingerprint::Sha1OfPrivateKey => Some(colon_hex(&Md5::digest(spki_der(key)?))),
+    }
+}
+
+fn md5_of_blob(key: &RsaPublicKey) -> String {
+    let blob = PublicKey::from(KeyData::Rsa(key.clone())).to_bytes().unwrap_or_default();
+    colon_hex(&Md5::digest(blob))
+}
+
+fn sha256_fingerprint(blob: &[u8], form: Ed25519Fingerprint) -> String {
+    let digest = Sha256::digest(blob);
+    match form {
+        Ed25519Fingerprint::Padded => STANDARD.encode(digest),
+        Ed25519Fingerprint::Unpadded => STANDARD_NO_PAD.encode(digest),
+        Ed25519Fingerprint::Prefixed => format!("SHA256:{}", STANDARD_NO_PAD.encode(digest)),
+    }
+}
+
+/// The DER `SubjectPublicKeyInfo`.
+pub(super) fn spki_der(key: &RsaPublicKey) -> Option<Vec<u8>> {
     let public_key = pkcs1::RsaPublicKey {
-        modulus: UintRef::new(modulus).ok()?,
+        modulus: UintRef::new(key.n.as_positive_bytes()?).ok()?,
         public_exponent: UintRef::new(key.e.as_positive_bytes()?).ok()?,
     };
     let public_key = public_key.to_der().ok()?;
@@ -87,7 +117,7 @@ fn rsa_fingerprint(key: &RsaPublicKey) -> Option<String> {
         algorithm: AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) },
         subject_public_key: BitStringRef::from_bytes(&public_key).ok()?,
     };
-    Some(colon_hex(&Md5::digest(spki.to_der().ok()?)))
+    spki.to_der().ok()
 }
 
 /// Makes a key pair as `CreateKeyPair` and `DownloadDefaultKeyPair` do.
@@ -95,11 +125,13 @@ pub(super) fn generate() -> NewKeyPair {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("AWS-LC generates RSA keys of 2048 bits");
     let private: Pkcs8V1Der<'_> = pair.as_der().expect("a generated key has a PKCS#8 form");
     let public: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("a generated key has an SPKI form");
+    let key = ssh_form(&pair);
     NewKeyPair {
         private_key: PrivateKey(pkcs1_pem(private.as_ref())),
-        public_key: openssh_line(&pair),
-        md5_fingerprint: colon_hex(&Md5::digest(public.as_ref())),
-        sha1_fingerprint: colon_hex(&Sha1::digest(private.as_ref())),
+        md5_of_spki: colon_hex(&Md5::digest(public.as_ref())),
+        md5_of_blob: md5_of_blob(&key),
+        sha1_of_private_key: colon_hex(&Sha1::digest(private.as_ref())),
+        public_key: PublicKey::from(KeyData::Rsa(key)).to_openssh().expect("an RSA key has an OpenSSH form"),
     }
 }
 
@@ -109,14 +141,15 @@ fn pkcs1_pem(pkcs8_der: &[u8]) -> String {
     pem.expect("a key of 2048 bits fits into a string").trim_end().to_owned()
 }
 
-fn openssh_line(pair: &RsaKeyPair) -> String {
-    let number = |number: UintRef<'_>| {
-        Mpint::from_positive_bytes(number.as_bytes()).expect("the numbers of an RSA key are positive")
-    };
+fn ssh_form(pair: &RsaKeyPair) -> RsaPublicKey {
     let public = pkcs1::RsaPublicKey::try_from(pair.public_key().as_ref());
-    let public = public.expect("AWS-LC writes valid PKCS#1");
-    let key = RsaPublicKey { e: number(public.public_exponent), n: number(public.modulus) };
-    PublicKey::from(KeyData::Rsa(key)).to_openssh().expect("an RSA key has an OpenSSH form")
+    rsa_of(public.expect("AWS-LC writes valid PKCS#1")).expect("the numbers of an RSA key are positive")
+}
+
+/// A key of PKCS#1 in the form that OpenSSH uses.
+pub(super) fn rsa_of(key: pkcs1::RsaPublicKey<'_>) -> Option<RsaPublicKey> {
+    let number = |number: UintRef<'_>| Mpint::from_positive_bytes(number.as_bytes()).ok();
+    Some(RsaPublicKey { e: number(key.public_exponent)?, n: number(key.modulus)? })
 }
 
 fn colon_hex(digest: &[u8]) -> String {

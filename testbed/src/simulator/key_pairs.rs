@@ -4,55 +4,76 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::ops::Bound;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use super::clock::epoch_seconds;
 use super::error::{ApiError, Result};
 use super::input::{Input, check_tag_count};
 use super::key_material::{self, PrivateKey};
-use super::operations::page;
-use super::state::{DEFAULT_KEY_PAIR, KeyPair, Site, StoredPair, Tags, epoch_seconds, now};
+use super::pages::Page;
+use super::state::{DEFAULT_KEY_PAIR, KeyPair, Site, StoredPair, Tags};
+use super::switches::{ImportOperationType, MismatchError, OperationStatus, Switches};
 
 const KEY_PAIR: &str = "KeyPair";
 
-/// `ImportKeyPair`. The type of its operation is not in the API model's enumeration and is unverified.
+/// `ImportKeyPair`.
 pub(super) fn import(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = input.resource_name("keyPairName")?;
-    import_as(site, name, input.required_text("publicKeyBase64")?)?;
-    let operation = site.done("ImportKeyPair", KEY_PAIR, name);
+    let name = input.resource_name("keyPairName", &site.switches)?;
+    let line = input.required_text("publicKeyBase64")?;
+    site.check_free(name)?;
+    let fingerprint = key_material::imported_fingerprint(line, &site.switches)?;
+    if !site.fails() {
+        insert(site, name, fingerprint, line, Tags::new(), None);
+    }
+    let operation_type = match site.switches.import_operation_type {
+        ImportOperationType::ImportKeyPair => "ImportKeyPair",
+        ImportOperationType::CreateKeyPair => "CreateKeyPair",
+        ImportOperationType::Absent => "",
+    };
+    let operation = site.record(operation_type, KEY_PAIR, name);
     Ok(json!({"operation": operation.to_json()}))
 }
 
 /// Imports without recording an operation.
 pub(super) fn import_as(site: &mut Site<'_>, name: &str, line: &str) -> Result<KeyPair> {
-    check_free(site, name)?;
-    let fingerprint = key_material::imported_fingerprint(line)?;
+    site.check_free(name)?;
+    let fingerprint = key_material::imported_fingerprint(line, &site.switches)?;
     Ok(insert(site, name, fingerprint, line, Tags::new(), None))
 }
 
 /// `CreateKeyPair`: the only time that the private key of such a pair is shown.
 pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = input.resource_name("keyPairName")?;
+    let name = input.resource_name("keyPairName", &site.switches)?;
     let tags = input.tags()?.unwrap_or_default();
     check_tag_count(&tags)?;
-    check_free(site, name)?;
-    let new = key_material::generate();
-    issue(site, name, &new.sha1_fingerprint, &new.private_key)?;
-    let pair = insert(site, name, new.sha1_fingerprint, &new.public_key, tags, None);
-    let operation = site.done("CreateKeyPair", KEY_PAIR, name);
+    site.check_free(name)?;
+    let new = site.new_key();
+    let fingerprint = new.fingerprint(site.switches.created_fingerprint);
+    issue(site, name, fingerprint, &new.private_key)?;
+    let pair = insert(site, name, fingerprint.to_owned(), &new.public_key, tags, None);
+    let operation =
+        site.start("CreateKeyPair", KEY_PAIR, name, OperationStatus::Succeeded, site.switches.key_pair_operation_polls);
+    let mut shown_pair = pair.to_json(&site.switches);
+    if let (true, Some(members)) = (site.switches.created_pair_is_short, shown_pair.as_object_mut()) {
+        members.retain(|member, _| member != "tags" && member != "fingerprint");
+    }
     Ok(json!({
-        "keyPair": pair.to_json(&site.switches),
+        "keyPair": shown_pair,
         "publicKeyBase64": new.public_key,
-        "privateKeyBase64": new.private_key.0,
+        "privateKeyBase64": shown(site, &new.private_key),
         "operation": operation.to_json(),
     }))
 }
 
 /// `GetKeyPair`.
 pub(super) fn get(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = input.resource_name("keyPairName")?;
+    let name = input.resource_name("keyPairName", &site.switches)?;
     let stored = site.region.key_pairs.get(name);
     let visible = stored.filter(|_| name != DEFAULT_KEY_PAIR || site.switches.default_pair_by_name);
     let stored = visible.ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
@@ -62,32 +83,41 @@ pub(super) fn get(site: &mut Site<'_>, input: &Input) -> Result<Value> {
 /// `GetKeyPairs`: the default pair only on request.
 pub(super) fn list(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let with_default = input.flag("includeDefaultKeyPair")?;
-    let pairs = site.region.key_pairs.values().filter(|stored| with_default || stored.pair.name != DEFAULT_KEY_PAIR);
-    let entries = pairs.map(|stored| (stored.pair.name.clone(), stored.pair.to_json(&site.switches)));
-    page("keyPairs", entries, input.text("pageToken")?, site.switches.page_size)
+    let page = Page::asked("GetKeyPairs", input, site.switches.page_size)?;
+    let from = page.after().map_or(Bound::Unbounded, Bound::Excluded);
+    let pairs = site.region.key_pairs.range::<str, _>((from, Bound::Unbounded)).map(|(_, stored)| &stored.pair);
+    let pairs = pairs.filter(|pair| with_default || pair.name != DEFAULT_KEY_PAIR);
+    let entries = pairs.map(|pair| (pair.name.clone(), pair));
+    Ok(page.answer("keyPairs", entries, |pair| pair.to_json(&site.switches)))
 }
 
 /// `DeleteKeyPair`.
 pub(super) fn delete(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = input.resource_name("keyPairName")?;
+    let name = input.resource_name("keyPairName", &site.switches)?;
     let expected = input.text("expectedFingerprint")?;
     let stored = site.region.key_pairs.get(name).ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
-    check_expected(name, &stored.pair.fingerprint, expected, site.switches.expected_fingerprint_on_custom_pairs)?;
-    site.region.key_pairs.remove(name);
-    let operation = site.done("DeleteKeyPair", KEY_PAIR, name);
+    check_expected(&stored.pair, expected, &site.switches)?;
+    if !site.fails() {
+        site.region.key_pairs.remove(name);
+    }
+    let operation = site.record("DeleteKeyPair", KEY_PAIR, name);
     Ok(json!({"operation": operation.to_json()}))
 }
 
-/// The API Reference requires `expectedFingerprint` for the default pair. Which error a missing or a wrong one gives, and
-/// whether it counts for custom pairs, is unverified.
-fn check_expected(name: &str, actual: &str, expected: Option<&str>, on_custom_pairs: bool) -> Result<()> {
+/// The API Reference requires `expectedFingerprint` for the default pair; what else about it, is up to the switches.
+fn check_expected(pair: &KeyPair, expected: Option<&str>, switches: &Switches) -> Result<()> {
+    let name = &pair.name;
     let is_default = name == DEFAULT_KEY_PAIR;
+    let refuse = |message: String| match switches.mismatch_error {
+        MismatchError::InvalidInput => Err(ApiError::invalid_input(message)),
+        MismatchError::OperationFailure => Err(ApiError::operation_failure(message)),
+    };
     match expected {
-        None if is_default => {
-            Err(ApiError::invalid_input(format!("expectedFingerprint is required to delete {DEFAULT_KEY_PAIR}")))
-        }
-        Some(expected) if (is_default || on_custom_pairs) && expected != actual => {
-            Err(ApiError::invalid_input(format!("The fingerprint of {name} is not the expected one")))
+        None if is_default => refuse(format!("expectedFingerprint is required to delete {name}")),
+        Some(expected)
+            if (is_default || switches.expected_fingerprint_on_custom_pairs) && expected != pair.fingerprint =>
+        {
+            refuse(format!("The fingerprint of {name} is not the expected one"))
         }
         None | Some(_) => Ok(()),
     }
@@ -102,7 +132,7 @@ pub(super) fn download_default(site: &mut Site<'_>, _: &Input) -> Result<Value> 
     issue(site, DEFAULT_KEY_PAIR, &pair.fingerprint, &private_key)?;
     Ok(json!({
         "publicKeyBase64": pair.public_key,
-        "privateKeyBase64": private_key.0,
+        "privateKeyBase64": shown(site, &private_key),
         "createdAt": epoch_seconds(pair.created_at),
     }))
 }
@@ -112,16 +142,14 @@ pub(super) fn ensure_default(site: &mut Site<'_>) -> KeyPair {
     if let Some(stored) = site.region.key_pairs.get(DEFAULT_KEY_PAIR) {
         return stored.pair.clone();
     }
-    let new = key_material::generate();
-    insert(site, DEFAULT_KEY_PAIR, new.md5_fingerprint, &new.public_key, Tags::new(), Some(new.private_key))
+    let new = site.new_key();
+    let fingerprint = new.fingerprint(site.switches.default_pair_fingerprint_form).to_owned();
+    insert(site, DEFAULT_KEY_PAIR, fingerprint, &new.public_key, Tags::new(), Some(new.private_key))
 }
 
-/// A name must be free. That nobody can take the default pair's name while it is absent is unverified.
-fn check_free(site: &Site<'_>, name: &str) -> Result<()> {
-    if name == DEFAULT_KEY_PAIR || site.is_taken(name) {
-        return Err(ApiError::name_exists(name));
-    }
-    Ok(())
+/// A private key as the members called `privateKeyBase64` show it.
+fn shown(site: &Site<'_>, private_key: &PrivateKey) -> String {
+    if site.switches.private_keys_as_base64 { STANDARD.encode(&private_key.0) } else { private_key.0.clone() }
 }
 
 fn insert(
@@ -136,7 +164,7 @@ fn insert(
         name: name.to_owned(),
         arn: site.arn(KEY_PAIR),
         support_code: site.support_code(name),
-        created_at: now(),
+        created_at: site.now,
         region: site.scope.region.clone(),
         tags,
         fingerprint,
@@ -148,8 +176,8 @@ fn insert(
 
 /// Writes down a private key that is handed out: the same file for the same key. If that fails the request fails, since a test
 /// that searches for issued keys would otherwise pass by not knowing them.
-fn issue(site: &Site<'_>, name: &str, fingerprint: &str, private_key: &PrivateKey) -> Result<()> {
-    let Some(directory) = &site.issued_keys else { return Ok(()) };
+pub(super) fn issue(site: &Site<'_>, name: &str, fingerprint: &str, private_key: &PrivateKey) -> Result<()> {
+    let Some(directory) = site.issued_keys else { return Ok(()) };
     let file = format!("{}-{}-{name}-{}.pem", site.scope.account, site.scope.region, fingerprint.replace(':', ""));
     write_private(&directory.join(file), &private_key.0)
         .map_err(|error| ApiError::service(format!("An issued key could not be written down: {}", error.kind())))

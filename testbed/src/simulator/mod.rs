@@ -5,39 +5,64 @@
 //! the operator, and never puts a private key into its logs.
 //!
 //! ```text
-//! server  →  wire (what is asked, how it is answered)  →  faults  →  operations  →  state
+//! server  →  wire (what is asked)  →  admit (signature, limits)  →  faults  →  authorize  →  operations  →  state
 //! ```
 
+mod admin;
+mod admit;
+mod authorize;
+mod clock;
+mod connection;
+mod dump;
 mod error;
 mod fault;
+mod host_keys;
 mod identity;
+mod imported;
 mod input;
+mod instances;
 mod key_material;
 mod key_pairs;
+mod ledger;
+mod limits;
 mod operations;
+mod pages;
+mod policy;
 mod region;
 mod request_log;
 mod resources;
 mod server;
+mod signature;
 mod state;
+mod sts;
 mod switches;
 mod wire;
+mod xml;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use self::fault::{Fault, FaultEffect, FaultHandle};
-pub use self::identity::Credentials;
+pub use self::fault::{Fault, FaultEffect, FaultHandle, FaultPoint};
+pub use self::identity::{Credentials, Role, WebIdentity};
+pub use self::instances::{NewInstance, Platform};
+pub use self::ledger::Operation;
 pub use self::region::Region;
 pub use self::request_log::Request;
-pub use self::state::{KeyPair, Operation};
-pub use self::switches::{OperationStatus, Switches};
+pub use self::state::KeyPair;
+pub use self::switches::{
+    Ed25519Fingerprint, ImportOperationType, MismatchError, OperationStatus, RsaFingerprint, Setup, Switches,
+};
 
+use self::clock::Clock;
 use self::fault::Faults;
+use self::identity::KnownRole;
+use self::policy::Policy;
 use self::request_log::RequestLog;
 use self::state::State;
 
@@ -48,6 +73,8 @@ pub struct Options {
     pub port: u16,
     /// A file that gets one JSON object a line for each request. Neither keys nor bodies are in it.
     pub request_log: Option<PathBuf>,
+    /// How many requests are kept in memory, the newest of them; `None` is all. Each takes some 400 bytes.
+    pub kept_requests: Option<usize>,
     /// A directory that gets a file for each private key that was handed out, so that a test can search logs for it.
     pub issued_keys: Option<PathBuf>,
     /// What the simulator does where Lightsail's behaviour is unknown or varies.
@@ -67,7 +94,10 @@ pub struct Simulator {
 struct Shared {
     state: Mutex<State>,
     faults: Faults,
-    requests: RequestLog,
+    /// Those that came over the admin API, by their ids.
+    admin_faults: Mutex<BTreeMap<usize, FaultHandle>>,
+    requests: Arc<RequestLog>,
+    clock: Clock,
 }
 
 impl Shared {
@@ -87,10 +117,13 @@ impl Simulator {
         if let Some(directory) = &options.issued_keys {
             std::fs::create_dir_all(directory)?;
         }
+        let clock = Clock::default();
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(options.switches, options.issued_keys)),
+            state: Mutex::new(State::new(options.switches, clock.clone(), options.issued_keys)),
             faults: Faults::default(),
-            requests: RequestLog::open(options.request_log.as_deref())?,
+            admin_faults: Mutex::default(),
+            requests: Arc::new(RequestLog::open(options.request_log.as_deref(), options.kept_requests)?),
+            clock,
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
@@ -122,15 +155,73 @@ impl Simulator {
         change(&mut self.shared.state().switches);
     }
 
+    /// Puts a policy on an account, which holds for its user and for roles without one of their own. Without any, everything is
+    /// allowed. `None` takes it away.
+    ///
+    /// # Errors
+    ///
+    /// What about the JSON document is no policy, or not understood here.
+    pub fn set_policy(&self, account_id: &str, document: Option<&str>) -> Result<(), String> {
+        let policy = document.map(Policy::parse).transpose()?.map(Arc::new);
+        self.shared.state().identities.account_mut(account_id).policy = policy;
+        Ok(())
+    }
+
+    /// Adds a role to an account, or replaces it. Its policy, if any, holds for its sessions in the place of the account's.
+    ///
+    /// # Errors
+    ///
+    /// What about the JSON document is no policy, or not understood here.
+    pub fn set_role(&self, account_id: &str, role: Role, policy: Option<&str>) -> Result<(), String> {
+        let policy = policy.map(Policy::parse).transpose()?.map(Arc::new);
+        let mut state = self.shared.state();
+        let name = role.name.clone();
+        state.identities.account_mut(account_id).roles.insert(name, KnownRole { role, policy });
+        Ok(())
+    }
+
+    /// Lets time pass: for timestamps, signatures, sessions, limits and operations.
+    pub fn advance_clock(&self, time: Duration) {
+        self.shared.clock.advance(time);
+    }
+
+    /// Sets the clock this far ahead of the machine's, or behind it if it is negative.
+    pub fn set_clock_offset(&self, seconds: i64) {
+        self.shared.clock.set_offset_millis(seconds.saturating_mul(1000));
+    }
+
+    /// The simulator's time.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.shared.clock.now()
+    }
+
+    /// Everything there is, in JSON, without private keys and secrets.
+    #[must_use]
+    pub fn dump(&self) -> serde_json::Value {
+        dump::dump(&self.shared)
+    }
+
+    /// How many requests there were by operation and outcome, those that are not kept any more included.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<(String, String), u64> {
+        self.shared.requests.counts()
+    }
+
     /// Every request whose fate is settled, in that order.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        self.shared.requests.all()
+        self.shared.requests.after(0)
+    }
+
+    /// The same without the first `skip` of them.
+    #[must_use]
+    pub fn requests_after(&self, skip: usize) -> Vec<Request> {
+        self.shared.requests.after(skip)
     }
 
     /// Lets requests go wrong, in any account and region. [`Region::add_fault`] is narrower.
-    #[expect(clippy::must_use_candidate, reason = "most faults need no handle")]
-    pub fn add_fault(&self, fault: Fault) -> FaultHandle {
-        self.shared.faults.add(fault, None)
+    pub fn add_fault(&self, fault: impl Into<FaultPoint>) -> FaultHandle {
+        self.shared.faults.add(fault.into(), None)
     }
 }

@@ -7,9 +7,11 @@
     reason = "these are called for what they do; what they return is often of no interest"
 )]
 
-use super::fault::{Fault, FaultHandle};
+use super::fault::{FaultHandle, FaultPoint};
 use super::identity::Scope;
-use super::state::{DEFAULT_KEY_PAIR, KeyPair, Operation, Site};
+use super::instances::{self, NewInstance};
+use super::ledger::Operation;
+use super::state::{DEFAULT_KEY_PAIR, KeyPair, Site};
 use super::switches::Switches;
 use super::{Simulator, key_pairs, resources};
 
@@ -35,7 +37,27 @@ impl Region {
     ///
     /// Something else has the name.
     pub fn add_instance(&self, name: &str) {
-        self.with(|site| resources::add_instance(site, name)).expect("the name is free");
+        self.launch(NewInstance { name: name.to_owned(), ..NewInstance::default() });
+    }
+
+    /// Launches an instance with a platform, a key pair's name or tags of its own.
+    ///
+    /// # Panics
+    ///
+    /// Something else has the name.
+    pub fn launch(&self, instance: NewInstance) {
+        self.with(|site| instances::add(site, instance)).expect("the name is free");
+    }
+
+    /// Connects Lightsail's browser client to an instance, which puts its host keys on record. Whether there is one.
+    pub fn connect_browser(&self, instance: &str) -> bool {
+        self.with(|site| instances::connect_browser(site, instance))
+    }
+
+    /// Whether the host keys of an instance are on record.
+    #[must_use]
+    pub fn are_host_keys_on_record(&self, instance: &str) -> bool {
+        self.with(|site| site.region.instances.get(instance).is_some_and(|instance| instance.witnessed_at.is_some()))
     }
 
     /// Deletes an instance. Whether there was one.
@@ -84,10 +106,7 @@ impl Region {
     /// The operations that requests have started on a resource of this name, the oldest first.
     #[must_use]
     pub fn operations_for(&self, resource: &str) -> Vec<Operation> {
-        self.with(|site| {
-            let operations = site.region.operations.iter();
-            operations.filter(|operation| operation.resource_name == resource).cloned().collect()
-        })
+        self.with(|site| site.region.operations.of_resource(resource).map(|(_, operation)| operation.clone()).collect())
     }
 
     /// Replaces all tags of a key pair or an instance, as somebody else. A tag without a value is a key-only tag.
@@ -97,7 +116,7 @@ impl Region {
     /// There is no such resource, or there are more than 50 tags.
     pub fn set_tags(&self, name: &str, tags: &[(&str, Option<&str>)]) {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect();
-        let set = self.with(|site| resources::change_tags(site, name, |old| *old = tags));
+        let set = self.with(|site| resources::replace_tags(site, name, tags));
         set.expect("the resource exists and the tags are within the limits");
     }
 
@@ -118,7 +137,7 @@ impl Region {
     }
 
     /// Lets requests of this account in this region go wrong.
-    pub fn add_fault(&self, fault: Fault) -> FaultHandle {
-        self.simulator.shared.faults.add(fault, Some(self.scope.clone()))
+    pub fn add_fault(&self, fault: impl Into<FaultPoint>) -> FaultHandle {
+        self.simulator.shared.faults.add(fault.into(), Some(self.scope.clone()))
     }
 }

@@ -3,15 +3,17 @@
 //! An entry is recorded when the request's fate is settled: before its answer is written, or when its client went away. It has
 //! neither bodies nor keys, only the name of the resource.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::state::epoch_seconds;
+use super::clock::epoch_seconds;
+use super::identity::uuid;
 
 /// One request and what became of it.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Request {
     pub at: SystemTime,
     /// The operation, without its version prefix; empty if the request names none.
     pub operation: String,
+    /// The ARN of who asked, or empty if that is not known.
+    pub principal: String,
     /// The account, or empty if the access key is not known.
     pub account: String,
     /// The region of the credential scope, or empty.
@@ -37,72 +41,103 @@ pub struct Request {
 
 #[derive(Debug, Default)]
 struct Entries {
-    all: Vec<Request>,
+    kept: VecDeque<Request>,
+    /// How many came before those that are kept.
+    dropped: usize,
+    counts: BTreeMap<(String, String), u64>,
     file: Option<File>,
 }
 
-/// All requests so far.
+/// All requests so far, or the newest of them.
 #[derive(Debug)]
-pub(super) struct RequestLog(Mutex<Entries>);
+pub(super) struct RequestLog {
+    entries: Mutex<Entries>,
+    capacity: usize,
+}
 
 impl RequestLog {
-    pub(super) fn open(path: Option<&Path>) -> std::io::Result<Self> {
+    /// Without a capacity it keeps all requests.
+    pub(super) fn open(path: Option<&Path>, capacity: Option<usize>) -> std::io::Result<Self> {
         let file = path.map(|path| File::options().create(true).append(true).open(path)).transpose()?;
-        Ok(Self(Mutex::new(Entries { all: Vec::new(), file })))
+        let entries = Mutex::new(Entries { file, ..Entries::default() });
+        Ok(Self { entries, capacity: capacity.unwrap_or(usize::MAX) })
     }
 
-    pub(super) fn all(&self) -> Vec<Request> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).all.clone()
+    /// Those that are kept, without the first `skip` requests that ever came.
+    pub(super) fn after(&self, skip: usize) -> Vec<Request> {
+        let entries = self.entries();
+        entries.kept.iter().skip(skip.saturating_sub(entries.dropped)).cloned().collect()
+    }
+
+    /// How many requests there ever were, by operation and outcome.
+    pub(super) fn counts(&self) -> BTreeMap<(String, String), u64> {
+        self.entries().counts.clone()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, request: Request) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries();
         if let Some(file) = &mut entries.file {
             // A full disk must not change what the simulator answers; the log in memory is complete all the same.
             let _ = file.write_all(line_of(&request).as_bytes());
         }
-        entries.all.push(request);
+        let key = (request.operation.clone(), request.outcome.clone());
+        *entries.counts.entry(key).or_default() += 1;
+        entries.kept.push_back(request);
+        if entries.kept.len() > self.capacity {
+            entries.kept.pop_front();
+            entries.dropped += 1;
+        }
     }
 }
 
-fn line_of(request: &Request) -> String {
-    let line = json!({
+/// A request as one line of JSON shows it.
+pub(super) fn request_json(request: &Request) -> Value {
+    json!({
         "at": epoch_seconds(request.at),
         "requestId": request.request_id,
+        "principal": request.principal,
         "account": request.account,
         "region": request.region,
         "operation": request.operation,
         "resource": request.resource,
         "outcome": request.outcome,
         "answered": request.answered,
-    });
-    format!("{line}\n")
+    })
+}
+
+fn line_of(request: &Request) -> String {
+    format!("{}\n", request_json(request))
 }
 
 /// A request under way. It records itself when it is dropped, so that a client that goes away is recorded too.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
-    log: &'a RequestLog,
+pub(super) struct Entry {
+    log: Arc<RequestLog>,
     pub(super) request: Request,
 }
 
-impl<'a> Entry<'a> {
-    pub(super) fn new(log: &'a RequestLog, request_id: &str, operation: &str, resource: Option<&str>) -> Self {
+impl Entry {
+    pub(super) fn new(log: &Arc<RequestLog>, at: SystemTime, operation: &str, resource: Option<&str>) -> Self {
         let request = Request {
-            request_id: request_id.to_owned(),
-            at: SystemTime::now(),
+            request_id: uuid(),
+            at,
             operation: operation.to_owned(),
+            principal: String::new(),
             account: String::new(),
             region: String::new(),
             resource: resource.map(str::to_owned),
             outcome: "abandoned".to_owned(),
             answered: false,
         };
-        Self { log, request }
+        Self { log: Arc::clone(log), request }
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for Entry {
     fn drop(&mut self) {
         self.log.add(self.request.clone());
     }

@@ -1,120 +1,117 @@
-//! The operations on tags, instances, known host keys and operations.
+//! The operations on tags, and those that look operations up.
 //!
-//! Each takes the site and the checked input and either changes the site and answers, or answers an error and changes nothing.
+//! Each takes the site and the input and either changes the site and answers, or answers an error and changes nothing.
 
 use serde_json::{Value, json};
 
 use super::error::{ApiError, Result};
 use super::input::{Input, check_tag_count};
-use super::operations::page;
-use super::state::{DEFAULT_KEY_PAIR, Instance, Operation, Site, Tags, now};
-use super::switches::OperationStatus;
+use super::ledger::Operation;
+use super::pages::Page;
+use super::state::{DEFAULT_KEY_PAIR, Site, Tags};
+
+/// The API Reference of `GetOperations`: "up to a maximum of 200".
+const MAX_OPERATIONS: usize = 200;
 
 /// `TagResource`. It adds tags and replaces the values of those that are there.
 pub(super) fn tag(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = taggable(site, input)?;
+    let (name, resource_type) = taggable(site, input)?;
     let new = input.required_tags()?;
     change_tags(site, name, |tags| tags.extend(new))?;
-    Ok(operations_json(&site.done("TagResource", resource_type(site, name), name)))
+    Ok(operations_json(&site.record("TagResource", resource_type, name)))
 }
 
 /// `UntagResource`. Keys that are not there are passed over.
 pub(super) fn untag(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = taggable(site, input)?;
+    let (name, resource_type) = taggable(site, input)?;
     let keys = input.tag_keys()?;
     change_tags(site, name, |tags| tags.retain(|key, _| !keys.contains(&key.as_str())))?;
-    Ok(operations_json(&site.done("UntagResource", resource_type(site, name), name)))
+    Ok(operations_json(&site.record("UntagResource", resource_type, name)))
 }
 
-/// The resource that the input names; if its ARN is sent, it must be of the same resource.
-fn taggable<'a>(site: &Site<'_>, input: &'a Input) -> Result<&'a str> {
-    let name = input.resource_name("resourceName")?;
-    let arn = arn_of(site, name).ok_or_else(|| ApiError::does_not_exist("Resource", name))?;
-    if input.text("resourceArn")?.is_some_and(|sent| sent != arn) {
-        return Err(ApiError::does_not_exist("Resource", name));
-    }
+/// The resource that the input names, and its type; if its ARN is sent, it must be of the same resource.
+fn taggable<'a>(site: &Site<'_>, input: &'a Input) -> Result<(&'a str, &'static str)> {
+    let name = input.resource_name("resourceName", &site.switches)?;
+    let arn = input.arn("resourceArn")?;
+    let resource = site.find(name).filter(|resource| arn.is_none_or(|sent| sent == resource.arn));
+    let resource = resource.ok_or_else(|| ApiError::does_not_exist("Resource", name))?;
     if name == DEFAULT_KEY_PAIR && !site.switches.default_pair_taggable {
         return Err(ApiError::invalid_input(format!("{DEFAULT_KEY_PAIR} cannot be tagged")));
     }
-    Ok(name)
+    Ok((name, resource.kind))
 }
 
-/// Sets the tags of a resource to what `change` makes of them, unless that breaks a limit.
-pub(super) fn change_tags(site: &mut Site<'_>, name: &str, change: impl FnOnce(&mut Tags)) -> Result<()> {
+/// Sets the tags of a resource to what `change` makes of them, unless that breaks a limit or is to fail.
+fn change_tags(site: &mut Site<'_>, name: &str, change: impl FnOnce(&mut Tags)) -> Result<()> {
+    let fails = site.fails();
     let tags = site.tags_mut(name).ok_or_else(|| ApiError::does_not_exist("Resource", name))?;
     let mut changed = tags.clone();
     change(&mut changed);
     check_tag_count(&changed)?;
-    *tags = changed;
+    if !fails {
+        *tags = changed;
+    }
     Ok(())
 }
 
-fn arn_of<'a>(site: &'a Site<'_>, name: &str) -> Option<&'a str> {
-    let pair = site.region.key_pairs.get(name).map(|stored| stored.pair.arn.as_str());
-    pair.or_else(|| site.region.instances.get(name).map(|instance| instance.arn.as_str()))
-}
-
-fn resource_type(site: &Site<'_>, name: &str) -> &'static str {
-    if site.region.instances.contains_key(name) { "Instance" } else { "KeyPair" }
-}
-
-/// Makes an instance, with the default key pair's name but without making that pair.
-pub(super) fn add_instance(site: &mut Site<'_>, name: &str) -> Result<()> {
-    if site.is_taken(name) {
-        return Err(ApiError::name_exists(name));
-    }
-    let instance = Instance {
-        name: name.to_owned(),
-        arn: site.arn("Instance"),
-        support_code: site.support_code(name),
-        created_at: now(),
-        availability_zone: format!("{}a", site.scope.region),
-        region: site.scope.region.clone(),
-        tags: Tags::new(),
-        known_host_keys_resets: 0,
-    };
-    site.region.instances.insert(name.to_owned(), instance);
+/// Replaces the tags of a resource. Whether there is such a resource, and the tags are not too many.
+pub(super) fn replace_tags(site: &mut Site<'_>, name: &str, tags: Tags) -> Result<()> {
+    check_tag_count(&tags)?;
+    *site.tags_mut(name).ok_or_else(|| ApiError::does_not_exist("Resource", name))? = tags;
     Ok(())
-}
-
-/// `GetInstance`, without hardware and networking.
-pub(super) fn get_instance(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = input.resource_name("instanceName")?;
-    let instance = site.region.instances.get(name).ok_or_else(|| ApiError::does_not_exist("Instance", name))?;
-    Ok(json!({"instance": instance.to_json()}))
-}
-
-/// `DeleteKnownHostKeys`. The record is gone when this answers, unless the operation is to fail; whether its operation is over
-/// by then depends on the switches. That it succeeds without a record is unverified.
-pub(super) fn delete_known_host_keys(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = input.resource_name("instanceName")?;
-    let (ends_as, polls) = (site.switches.operation_status, site.switches.operation_polls);
-    let instance = site.region.instances.get_mut(name).ok_or_else(|| ApiError::does_not_exist("Instance", name))?;
-    if ends_as != OperationStatus::Failed {
-        instance.known_host_keys_resets += 1;
-    }
-    Ok(operations_json(&site.start("DeleteKnownHostKeys", "Instance", name, ends_as, polls)))
 }
 
 /// `GetOperation`. Each call brings an operation that is under way nearer to its end.
 pub(super) fn get_operation(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let id = input.required_text("operationId")?;
-    let operation = site.region.operations.iter_mut().find(|operation| operation.id == id);
+    let id = input.non_blank("operationId")?;
+    let now = site.now;
+    site.region.operations.forget_old(now, site.switches.operation_retention);
+    let operation = site.region.operations.find_mut(id);
     let operation = operation.ok_or_else(|| ApiError::does_not_exist("Operation", id))?;
-    operation.poll();
+    operation.poll(now);
     Ok(json!({"operation": operation.to_json()}))
 }
 
-/// `GetOperationsForResource`, the oldest first. It also knows resources that are gone. The order, and the error for a name
-/// that never was, are unverified.
+/// `GetOperations`.
+pub(super) fn operations(site: &mut Site<'_>, input: &Input) -> Result<Value> {
+    let page = Page::asked("GetOperations", input, site.switches.page_size.min(MAX_OPERATIONS))?;
+    site.region.operations.forget_old(site.now, site.switches.operation_retention);
+    let entries = entries(site, &page, site.region.operations.all(), site.switches.newest_operations_first);
+    Ok(page.answer("operations", entries, Operation::to_json))
+}
+
+/// `GetOperationsForResource`. It also knows resources that are gone. The error for a name that never was is unverified.
 pub(super) fn operations_for_resource(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let name = input.resource_name("resourceName")?;
-    let of_resource = site.region.operations.iter().filter(|operation| operation.resource_name == name);
-    let entries: Vec<_> = of_resource.enumerate().map(|(at, it)| (format!("{at:010}"), it.to_json())).collect();
-    if entries.is_empty() && !site.is_taken(name) {
+    let name = input.resource_name("resourceName", &site.switches)?;
+    let page = Page::asked("GetOperationsForResource", input, site.switches.page_size)?;
+    site.region.operations.forget_old(site.now, site.switches.operation_retention);
+    let of_key_pairs = site.switches.operations_of_key_pairs;
+    let is_served = |resource_type: &str| of_key_pairs || resource_type != "KeyPair";
+    let exists = site.find(name).is_some_and(|resource| is_served(resource.kind));
+    let known = || site.region.operations.of_resource(name).filter(|(_, it)| is_served(it.resource_type));
+    if !exists && known().next().is_none() {
         return Err(ApiError::does_not_exist("Resource", name));
     }
-    page("operations", entries.into_iter(), input.text("pageToken")?, site.switches.page_size)
+    let entries = entries(site, &page, known(), site.switches.newest_operations_first);
+    Ok(page.answer("operations", entries, Operation::to_json))
+}
+
+/// The operations behind a page's token that lists show already, with their keys.
+fn entries<'a>(
+    site: &Site<'_>,
+    page: &Page,
+    operations: impl DoubleEndedIterator<Item = (u64, &'a Operation)> + 'a,
+    newest_first: bool,
+) -> Box<dyn Iterator<Item = (String, &'a Operation)> + 'a> {
+    let (now, lag) = (site.now, site.switches.operation_list_lag);
+    let after: Option<u64> = page.after().and_then(|key| key.parse().ok());
+    let listed = operations.filter(move |(_, operation)| operation.created_at + lag <= now);
+    let key = |(number, operation): (u64, &'a Operation)| (number.to_string(), operation);
+    if newest_first {
+        Box::new(listed.rev().filter(move |(number, _)| after.is_none_or(|after| *number < after)).map(key))
+    } else {
+        Box::new(listed.filter(move |(number, _)| after.is_none_or(|after| *number > after)).map(key))
+    }
 }
 
 fn operations_json(operation: &Operation) -> Value {

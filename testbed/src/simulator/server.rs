@@ -1,39 +1,32 @@
-//! The listener, and the way of a request through authentication, faults and its operation.
+//! The listener, and the way of a request through authentication, limits, faults and its operation.
 //!
-//! A connection can be cut from within a request: its writes then fail, so that the server closes it and the client sees an end
-//! before any byte of an answer. When a client goes away, the future of its request is dropped where it waits.
+//! When a client goes away, the future of its request is dropped where it waits: what has not taken effect by then never does,
+//! unless a fault says that it comes late.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
-use axum::serve::{IncomingStream, Listener};
 use axum::{Router, routing};
-use http::HeaderMap;
-use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use http::{HeaderMap, Method, Uri};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::admit::{Admitted, admit};
+use super::connection::{CuttableListener, Cutter};
 use super::error::{ApiError, Result};
-use super::fault::FaultEffect;
-use super::identity::{Scope, uuid};
-use super::input::Input;
-use super::operations::Perform;
+use super::fault::{FaultEffect, Turns};
+use super::identity::Scope;
 use super::request_log::Entry;
-use super::wire::{self, Ask, Protocol};
+use super::signature::Received;
+use super::wire::{Answer, Ask, Protocol};
+use super::{Shared, admin, key_material};
 
 /// Serves until `stop`. Idle connections are closed then; requests under way are finished.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let router = Router::new().fallback(routing::any(respond)).with_state(shared);
+    let router = Router::new().nest("/_simulator", admin::router()).fallback(routing::any(respond)).with_state(shared);
     let service = router.into_make_service_with_connect_info::<Cutter>();
     let served = axum::serve(CuttableListener(listener), service).with_graceful_shutdown(stop.cancelled_owned());
     // The listener never gives up, so there is no error to tell anybody.
@@ -43,6 +36,8 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
 /// What becomes of a request.
 enum Fate {
     Answer(Result<Value>),
+    Half(Result<Value>),
+    Garbage(Result<Value>),
     Body { status: u16, body: String },
     Cut,
 }
@@ -50,91 +45,101 @@ enum Fate {
 async fn respond(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(cutter): ConnectInfo<Cutter>,
+    method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let ask = Ask::read(&headers, &body);
-    let request_id = uuid();
-    let mut entry = Entry::new(&shared.requests, &request_id, &ask.operation, ask.resource());
-    let admitted = admit(&shared, &ask);
-    let scope = admitted.as_ref().ok().map(|request| request.scope.clone());
-    let fate = match admitted {
-        Ok(request) => carry_out(&shared, &request, &mut entry).await,
-        Err(error) => Fate::Answer(Err(error)),
+    let received = Received { method, uri, headers, body };
+    let ask = Ask::read(&received);
+    let protocol = ask.protocol;
+    let entry = Entry::new(&shared.requests, shared.clock.now(), &ask.operation, ask.resource());
+    let (scope, fate, entry) = match admit(&shared, ask, &received) {
+        Ok(request) => {
+            let scope = request.scope.clone();
+            let (fate, entry) = carry_out(&shared, request, entry).await;
+            (Some(scope), fate, entry)
+        }
+        Err(refusal) => {
+            let (scope, error) = *refusal;
+            let mut entry = entry;
+            if let Some(scope) = &scope {
+                entry.request.account.clone_from(&scope.account);
+                entry.request.region.clone_from(&scope.region);
+            }
+            let error = if protocol == Protocol::Query { error.in_sts_words() } else { error };
+            (scope, Fate::Answer(Err(error)), entry)
+        }
     };
-    conclude(&shared, &ask, scope.as_ref(), fate, entry, &cutter)
+    conclude(&shared, protocol, scope.as_ref(), fate, entry, &cutter)
 }
 
 /// Records the fate and makes the response of it.
 fn conclude(
     shared: &Shared,
-    ask: &Ask,
+    protocol: Protocol,
     scope: Option<&Scope>,
     fate: Fate,
-    mut entry: Entry<'_>,
+    mut entry: Entry,
     cutter: &Cutter,
 ) -> Response {
-    match fate {
-        Fate::Answer(outcome) => {
-            outcome_name(&outcome).clone_into(&mut entry.request.outcome);
-            entry.request.answered = true;
-            let header = error_type_header(shared, scope);
-            wire::answer(ask.protocol, &outcome, &entry.request.request_id, header)
-        }
+    let mut answered = |outcome: &Result<Value>, answered: bool| {
+        outcome_name(outcome).clone_into(&mut entry.request.outcome);
+        entry.request.answered = answered;
+        let state = shared.state();
+        Answer::of(protocol, &entry.request.operation, outcome, &entry.request.request_id, state.switches_of(scope))
+    };
+    let answer = match fate {
+        Fate::Answer(outcome) => answered(&outcome, true),
+        Fate::Half(outcome) => answered(&outcome, false).half(),
+        Fate::Garbage(outcome) => answered(&outcome, true).garbled(),
         Fate::Body { status, body } => {
             "body".clone_into(&mut entry.request.outcome);
             entry.request.answered = true;
-            wire::plain(status, body)
+            Answer::plain(status, body)
         }
         Fate::Cut => {
             cutter.cut();
-            wire::plain(500, String::new())
+            Answer::plain(500, String::new())
         }
-    }
+    };
+    answer.into_response(shared.clock.now())
 }
 
 fn outcome_name(outcome: &Result<Value>) -> &str {
     outcome.as_ref().map_or_else(ApiError::outcome, |_| "ok")
 }
 
-fn error_type_header(shared: &Shared, scope: Option<&Scope>) -> bool {
-    let mut state = shared.state();
-    scope.map_or(state.switches.error_type_header, |scope| state.site(scope).switches.error_type_header)
-}
-
-/// A request of somebody known, for an operation that exists.
-struct Admitted<'a> {
-    operation: &'a str,
-    scope: Scope,
-    perform: Perform,
-    input: &'a Input,
-}
-
-impl Admitted<'_> {
-    fn perform(&self, shared: &Shared) -> Result<Value> {
-        (self.perform)(&mut shared.state().site(&self.scope), self.input)
-    }
-}
-
-fn admit<'a>(shared: &Shared, ask: &'a Ask) -> Result<Admitted<'a>> {
-    let perform = *ask.perform.as_ref().map_err(Clone::clone)?;
-    let service = ask.protocol.service();
-    let scope = shared.state().identities.scope_of(ask.authorization.as_deref(), service);
-    let scope = scope.map_err(|error| if ask.protocol == Protocol::Query { in_sts_words(error) } else { error })?;
-    let input = ask.input.as_ref().map_err(Clone::clone)?;
-    Ok(Admitted { operation: &ask.operation, scope, perform, input })
-}
-
-fn in_sts_words(error: ApiError) -> ApiError {
-    if error == ApiError::unrecognized_client() { ApiError::invalid_client_token() } else { error }
-}
-
-/// Does what is asked, unless a fault says otherwise.
-async fn carry_out(shared: &Shared, request: &Admitted<'_>, entry: &mut Entry<'_>) -> Fate {
+/// Does what is asked, unless a fault says otherwise. What it does is recorded in the entry as soon as it is done.
+async fn carry_out(shared: &Arc<Shared>, request: Admitted, mut entry: Entry) -> (Fate, Entry) {
     entry.request.account.clone_from(&request.scope.account);
     entry.request.region.clone_from(&request.scope.region);
-    let Some(fault) = shared.faults.take(&request.scope, request.operation, request.input.resource()) else {
-        return Fate::Answer(request.perform(shared));
+    if let Some(principal) = &request.principal {
+        principal.arn.clone_into(&mut entry.request.principal);
+    }
+    if !request.latency.is_zero() {
+        tokio::time::sleep(request.latency).await;
+    }
+    if request.needs_key(shared) {
+        make_key(shared).await;
+    }
+    let Some(fault) = shared.faults.take(&request.scope, &request.operation, request.input.resource()) else {
+        return (Fate::Answer(request.perform(shared)), entry);
+    };
+    if let FaultEffect::Late(time) = *fault.effect() {
+        return late(shared, request, entry, &fault, time).await;
+    }
+    let fate = go_wrong(shared, &request, &mut entry, &fault).await;
+    (fate, entry)
+}
+
+async fn go_wrong(shared: &Shared, request: &Admitted, entry: &mut Entry, fault: &Turns) -> Fate {
+    // Whoever waits for the fault finds its effect done.
+    let mut perform_and_hit = || {
+        let outcome = request.perform(shared);
+        outcome_name(&outcome).clone_into(&mut entry.request.outcome);
+        fault.hit();
+        outcome
     };
     match fault.effect() {
         FaultEffect::HoldBefore => {
@@ -148,8 +153,8 @@ async fn carry_out(shared: &Shared, request: &Admitted<'_>, entry: &mut Entry<'_
             Fate::Answer(outcome)
         }
         FaultEffect::CutAfter => {
-            outcome_name(&request.perform(shared)).clone_into(&mut entry.request.outcome);
-            fault.hit();
+            // Its outcome is recorded; there is nobody to tell it to.
+            let _ = perform_and_hit();
             Fate::Cut
         }
         FaultEffect::CutBefore => {
@@ -157,91 +162,59 @@ async fn carry_out(shared: &Shared, request: &Admitted<'_>, entry: &mut Entry<'_
             fault.hit();
             Fate::Cut
         }
-        FaultEffect::Delay(time) => {
+        FaultEffect::Delay(time) | FaultEffect::Late(time) => {
             fault.hit();
             tokio::time::sleep(*time).await;
             Fate::Answer(request.perform(shared))
         }
+        FaultEffect::Hang => {
+            fault.hit();
+            std::future::pending().await
+        }
+        FaultEffect::Garbage => Fate::Garbage(perform_and_hit()),
+        FaultEffect::HalfAnswer => Fate::Half(perform_and_hit()),
+        FaultEffect::RepeatPageToken => Fate::Answer(perform_and_hit().map(|answer| repeat_token(request, answer))),
         FaultEffect::Body { status, body } => {
             fault.hit();
             Fate::Body { status: *status, body: body.clone() }
         }
-        FaultEffect::Error { .. } => {
+        FaultEffect::Error { error_type, code, message, status } => {
             fault.hit();
-            let error = fault.effect().error().expect("this effect is an error");
-            Fate::Answer(Err(error))
+            let (error_type, code, message) = (error_type.clone(), code.clone(), message.clone());
+            Fate::Answer(Err(ApiError { error_type, code, message, status: *status }))
         }
     }
 }
 
-/// Cuts its connection.
-#[derive(Clone, Debug, Default)]
-struct Cutter(Arc<AtomicBool>);
-
-impl Cutter {
-    fn cut(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
-    }
+/// In a task of its own, so that it happens although the client is gone.
+async fn late(
+    shared: &Arc<Shared>,
+    request: Admitted,
+    mut entry: Entry,
+    fault: &Turns,
+    time: std::time::Duration,
+) -> (Fate, Entry) {
+    fault.hit();
+    let shared = Arc::clone(shared);
+    let task = tokio::spawn(async move {
+        tokio::time::sleep(time).await;
+        let outcome = request.perform(&shared);
+        outcome_name(&outcome).clone_into(&mut entry.request.outcome);
+        (Fate::Answer(outcome), entry)
+    });
+    task.await.expect("an operation does not panic")
 }
 
-impl Connected<IncomingStream<'_, CuttableListener>> for Cutter {
-    fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
-        stream.remote_addr().clone()
+fn repeat_token(request: &Admitted, mut answer: Value) -> Value {
+    if let Some(token) = request.input.text("pageToken").ok().flatten() {
+        answer["nextPageToken"] = json!(token);
     }
+    answer
 }
 
-/// Hands each connection out with its cutter in the place of an address.
-struct CuttableListener(TcpListener);
-
-impl Listener for CuttableListener {
-    type Io = CuttableStream;
-    type Addr = Cutter;
-
-    async fn accept(&mut self) -> (CuttableStream, Cutter) {
-        loop {
-            if let Ok((stream, _)) = self.0.accept().await {
-                let cutter = Cutter::default();
-                return (CuttableStream { stream, cutter: cutter.clone() }, cutter);
-            }
-            // Out of file descriptors, most likely: the next moment is another one.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Cutter> {
-        Ok(Cutter::default())
-    }
-}
-
-/// A connection whose writes fail once it is cut.
-struct CuttableStream {
-    stream: TcpStream,
-    cutter: Cutter,
-}
-
-impl AsyncRead for CuttableStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for CuttableStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.cutter.check() {
-            Ok(()) => Pin::new(&mut self.stream).poll_write(cx, bytes),
-            Err(error) => Poll::Ready(Err(error)),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+/// Makes an RSA key pair ahead, without the state being locked for it. It takes a tenth of a second or more.
+async fn make_key(shared: &Shared) {
+    if let Ok(key) = tokio::task::spawn_blocking(key_material::generate).await {
+        shared.state().spare_keys.push(key);
     }
 }

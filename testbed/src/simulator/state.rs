@@ -1,15 +1,20 @@
 //! What exists in each account and region: key pairs, instances and the operations that changed them.
 //!
-//! The types here know how they look in the API's JSON; the operations decide what happens to them.
+//! The operations decide what happens to them; this file only knows where they are kept and how they look in the API's JSON.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
+use super::clock::{Clock, epoch_seconds};
+use super::error::{ApiError, Result};
 use super::identity::{Identities, Scope, uuid};
-use super::key_material::PrivateKey;
+use super::instances::Instance;
+use super::key_material::{self, NewKeyPair, PrivateKey};
+use super::ledger::{Ledger, Operation};
+use super::limits::Bucket;
 use super::switches::{OperationStatus, Switches};
 
 /// The name of the default key pair in every region.
@@ -42,9 +47,10 @@ pub struct KeyPair {
 impl KeyPair {
     pub(super) fn to_json(&self, switches: &Switches) -> Value {
         let mut pair = resource_json(&self.name, &self.arn, &self.support_code, self.created_at, &self.tags);
-        pair.insert("location".to_owned(), location_json("all", &self.region));
+        pair.insert("location".to_owned(), json!({"availabilityZone": "all", "regionName": self.region}));
         pair.insert("resourceType".to_owned(), json!("KeyPair"));
-        if switches.fingerprints {
+        let is_shown = switches.default_pair_fingerprint || self.name != DEFAULT_KEY_PAIR;
+        if switches.fingerprints && is_shown {
             pair.insert("fingerprint".to_owned(), json!(self.fingerprint));
         }
         Value::Object(pair)
@@ -59,103 +65,14 @@ pub(super) struct StoredPair {
     pub(super) private_key: Option<PrivateKey>,
 }
 
-/// An instance, as far as host keys need one.
-#[derive(Debug)]
-pub(super) struct Instance {
-    pub(super) name: String,
-    pub(super) arn: String,
-    pub(super) support_code: String,
-    pub(super) created_at: SystemTime,
-    pub(super) availability_zone: String,
-    pub(super) region: String,
-    pub(super) tags: Tags,
-    pub(super) known_host_keys_resets: usize,
-}
-
-impl Instance {
-    pub(super) fn to_json(&self) -> Value {
-        let mut instance = resource_json(&self.name, &self.arn, &self.support_code, self.created_at, &self.tags);
-        instance.insert("location".to_owned(), location_json(&self.availability_zone, &self.region));
-        instance.insert("resourceType".to_owned(), json!("Instance"));
-        instance.insert("blueprintId".to_owned(), json!("debian_12"));
-        instance.insert("bundleId".to_owned(), json!("nano_3_0"));
-        instance.insert("sshKeyName".to_owned(), json!(DEFAULT_KEY_PAIR));
-        instance.insert("state".to_owned(), json!({"code": 16, "name": "running"}));
-        instance.insert("username".to_owned(), json!("admin"));
-        Value::Object(instance)
-    }
-}
-
-/// Something that was asked of Lightsail, with its progress.
-#[derive(Clone, Debug)]
-pub struct Operation {
-    /// A UUID.
-    pub id: String,
-    /// The name of the resource.
-    pub resource_name: String,
-    /// `KeyPair` or `Instance`.
-    pub resource_type: &'static str,
-    /// For example `ImportKeyPair`; not always one of the API model's enumeration.
-    pub operation_type: &'static str,
-    /// `Started`, or how it ended.
-    pub status: &'static str,
-    /// Whether the status is final.
-    pub is_terminal: bool,
-    /// To the millisecond.
-    pub created_at: SystemTime,
-    /// When the status was last set.
-    pub status_changed_at: SystemTime,
-    /// The availability zone of an instance; `all` for key pairs.
-    pub availability_zone: String,
-    /// The region.
-    pub region: String,
-    pub(super) polls_left: u32,
-    pub(super) ends_as: OperationStatus,
-}
-
-impl Operation {
-    /// Another `GetOperation` has asked for it.
-    pub(super) fn poll(&mut self) {
-        self.polls_left = self.polls_left.saturating_sub(1);
-        if self.polls_left == 0 && !self.is_terminal {
-            self.end();
-        }
-    }
-
-    fn end(&mut self) {
-        self.status = self.ends_as.name();
-        self.is_terminal = true;
-        self.status_changed_at = now();
-    }
-
-    pub(super) fn to_json(&self) -> Value {
-        let mut operation = json!({
-            "id": self.id,
-            "resourceName": self.resource_name,
-            "resourceType": self.resource_type,
-            "createdAt": epoch_seconds(self.created_at),
-            "location": location_json(&self.availability_zone, &self.region),
-            "isTerminal": self.is_terminal,
-            "operationDetails": "",
-            "operationType": self.operation_type,
-            "status": self.status,
-            "statusChangedAt": epoch_seconds(self.status_changed_at),
-        });
-        if self.status == OperationStatus::Failed.name() {
-            operation["errorCode"] = json!("InternalError");
-            operation["errorDetails"] = json!("The operation failed.");
-        }
-        operation
-    }
-}
-
 /// One account's resources in one region.
 #[derive(Debug, Default)]
 pub(super) struct RegionState {
     pub(super) key_pairs: BTreeMap<String, StoredPair>,
     pub(super) instances: BTreeMap<String, Instance>,
-    pub(super) operations: Vec<Operation>,
+    pub(super) operations: Ledger,
     pub(super) switches: Option<Switches>,
+    pub(super) bucket: Bucket,
 }
 
 /// Everything there is.
@@ -163,41 +80,86 @@ pub(super) struct RegionState {
 pub(super) struct State {
     pub(super) identities: Identities,
     pub(super) switches: Switches,
-    pub(super) issued_keys: Option<PathBuf>,
+    pub(super) clock: Clock,
+    /// RSA key pairs that were made while nobody had to wait for the state.
+    pub(super) spare_keys: Vec<NewKeyPair>,
+    issued_keys: Option<PathBuf>,
     regions: HashMap<Scope, RegionState>,
 }
 
 impl State {
-    pub(super) fn new(switches: Switches, issued_keys: Option<PathBuf>) -> Self {
-        Self { identities: Identities::default(), switches, issued_keys, regions: HashMap::new() }
+    pub(super) fn new(switches: Switches, clock: Clock, issued_keys: Option<PathBuf>) -> Self {
+        Self {
+            identities: Identities::default(),
+            switches,
+            clock,
+            spare_keys: Vec::new(),
+            issued_keys,
+            regions: HashMap::new(),
+        }
     }
 
     pub(super) fn site(&mut self, scope: &Scope) -> Site<'_> {
+        let now = self.clock.now();
         let region = self.regions.entry(scope.clone()).or_default();
         let switches = region.switches.clone().unwrap_or_else(|| self.switches.clone());
-        Site { scope: scope.clone(), region, switches, issued_keys: self.issued_keys.clone() }
+        let (issued_keys, spare_keys) = (self.issued_keys.as_deref(), &mut self.spare_keys);
+        Site { scope: scope.clone(), region, switches, issued_keys, spare_keys, now }
+    }
+
+    /// The switches that hold in a region, or everywhere.
+    pub(super) fn switches_of(&self, scope: Option<&Scope>) -> &Switches {
+        let own = scope.and_then(|scope| self.regions.get(scope)?.switches.as_ref());
+        own.unwrap_or(&self.switches)
+    }
+
+    pub(super) fn regions(&self) -> impl Iterator<Item = (&Scope, &RegionState)> {
+        self.regions.iter()
     }
 }
 
-/// Where an operation takes effect, and under which switches.
+/// Where an operation takes effect, when, and under which switches.
 #[derive(Debug)]
 pub(super) struct Site<'a> {
     pub(super) scope: Scope,
     pub(super) region: &'a mut RegionState,
     pub(super) switches: Switches,
-    pub(super) issued_keys: Option<PathBuf>,
+    pub(super) issued_keys: Option<&'a Path>,
+    pub(super) now: SystemTime,
+    spare_keys: &'a mut Vec<NewKeyPair>,
+}
+
+/// What all types of resources have, for tags and for IAM.
+#[derive(Debug)]
+pub(super) struct Resource<'a> {
+    /// `KeyPair` or `Instance`.
+    pub(super) kind: &'static str,
+    pub(super) arn: &'a str,
+    pub(super) tags: &'a Tags,
 }
 
 impl Site<'_> {
+    /// The resource with this name, whichever type it is.
     /// Names are unique over all types of resources (<https://github.com/hashicorp/terraform-provider-aws/pull/9008>).
-    pub(super) fn is_taken(&self, name: &str) -> bool {
-        self.region.key_pairs.contains_key(name) || self.region.instances.contains_key(name)
+    pub(super) fn find(&self, name: &str) -> Option<Resource<'_>> {
+        let pair = self.region.key_pairs.get(name).map(|stored| &stored.pair);
+        let pair = pair.map(|pair| Resource { kind: "KeyPair", arn: &pair.arn, tags: &pair.tags });
+        pair.or_else(|| {
+            let instance = self.region.instances.get(name)?;
+            Some(Resource { kind: "Instance", arn: &instance.arn, tags: &instance.tags })
+        })
     }
 
-    /// The tags of the resource with this name, whichever type it is.
+    /// The tags of the resource with this name.
     pub(super) fn tags_mut(&mut self, name: &str) -> Option<&mut Tags> {
         let pair = self.region.key_pairs.get_mut(name).map(|stored| &mut stored.pair.tags);
         pair.or_else(|| self.region.instances.get_mut(name).map(|instance| &mut instance.tags))
+    }
+
+    /// A name must be free.
+    pub(super) fn check_free(&self, name: &str) -> Result<()> {
+        let is_reserved = self.switches.default_name_reserved && name == DEFAULT_KEY_PAIR;
+        if is_reserved || self.find(name).is_some() { Err(ApiError::name_exists(name)) } else { Ok(()) }
     }
 
     pub(super) fn arn(&self, resource_type: &str) -> String {
@@ -208,12 +170,28 @@ impl Site<'_> {
         format!("{}/{name}", self.scope.account)
     }
 
-    /// Records an operation that is over at once, as in the AWS CLI's examples.
-    pub(super) fn done(&mut self, operation_type: &'static str, resource_type: &'static str, name: &str) -> Operation {
-        self.start(operation_type, resource_type, name, OperationStatus::Succeeded, 0)
+    /// A new RSA key pair, from those that were made ahead if there is one.
+    pub(super) fn new_key(&mut self) -> NewKeyPair {
+        self.spare_keys.pop().unwrap_or_else(key_material::generate)
     }
 
-    /// Records an operation that `polls` calls of `GetOperation` bring to its end.
+    /// Whether operations on key pairs and tags are to fail without an effect.
+    pub(super) fn fails(&self) -> bool {
+        self.switches.key_pair_operation_status == OperationStatus::Failed
+    }
+
+    /// Records an operation on a key pair or on tags.
+    pub(super) fn record(
+        &mut self,
+        operation_type: &'static str,
+        resource_type: &'static str,
+        name: &str,
+    ) -> Operation {
+        let (ends_as, polls) = (self.switches.key_pair_operation_status, self.switches.key_pair_operation_polls);
+        self.start(operation_type, resource_type, name, ends_as, polls)
+    }
+
+    /// Records an operation that `polls` calls of `GetOperation` bring to its end; with 0 it is over at once.
     pub(super) fn start(
         &mut self,
         operation_type: &'static str,
@@ -223,7 +201,6 @@ impl Site<'_> {
         polls: u32,
     ) -> Operation {
         let zone = self.region.instances.get(name).map_or("all", |instance| &instance.availability_zone);
-        let at = now();
         let mut operation = Operation {
             id: uuid(),
             resource_name: name.to_owned(),
@@ -231,39 +208,29 @@ impl Site<'_> {
             operation_type,
             status: "Started",
             is_terminal: false,
-            created_at: at,
-            status_changed_at: at,
+            created_at: self.now,
+            status_changed_at: self.now,
             availability_zone: zone.to_owned(),
             region: self.scope.region.clone(),
             polls_left: polls,
             ends_as,
         };
         if polls == 0 {
-            operation.end();
-            operation.status_changed_at = at;
+            operation.end(self.now);
         }
-        self.region.operations.push(operation.clone());
+        self.region.operations.add(operation.clone());
         operation
     }
 }
 
-/// The time to the millisecond: what the API's timestamps carry.
-pub(super) fn now() -> SystemTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
-}
-
-/// A timestamp of awsJson: seconds since 1970 with a fraction.
-pub(super) fn epoch_seconds(at: SystemTime) -> f64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-fn location_json(availability_zone: &str, region: &str) -> Value {
-    json!({"availabilityZone": availability_zone, "regionName": region})
-}
-
-fn resource_json(name: &str, arn: &str, support_code: &str, created_at: SystemTime, tags: &Tags) -> Map<String, Value> {
+/// The members that all resources have.
+pub(super) fn resource_json(
+    name: &str,
+    arn: &str,
+    support_code: &str,
+    created_at: SystemTime,
+    tags: &Tags,
+) -> Map<String, Value> {
     let mut resource = Map::new();
     resource.insert("name".to_owned(), json!(name));
     resource.insert("arn".to_owned(), json!(arn));

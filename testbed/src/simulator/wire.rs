@@ -2,14 +2,22 @@
 //!
 //! It turns HTTP into an operation's name and input, and an outcome into HTTP. It knows no operation.
 
+use std::io;
+use std::time::SystemTime;
+
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use futures::stream;
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
+use super::clock::http_date;
 use super::error::{ApiError, Result};
 use super::input::Input;
 use super::operations::{Perform, lightsail_operation, sts_operation};
+use super::signature::Received;
+use super::switches::Switches;
+use super::xml;
 
 const TARGET_PREFIX: &str = "Lightsail_20161128.";
 
@@ -41,22 +49,21 @@ pub(super) struct Ask {
     /// What does it, or the error if there is no such operation.
     pub(super) perform: Result<Perform>,
     pub(super) input: Result<Input>,
-    pub(super) authorization: Option<String>,
 }
 
 impl Ask {
-    pub(super) fn read(headers: &HeaderMap, body: &Bytes) -> Self {
-        let authorization = header(headers, "authorization").map(str::to_owned);
-        let (protocol, operation, perform, input) = if let Some(target) = header(headers, "x-amz-target") {
+    pub(super) fn read(request: &Received) -> Self {
+        let (protocol, operation, perform, input) = if let Some(target) = request.header("x-amz-target") {
             let name = target.strip_prefix(TARGET_PREFIX);
             let operation = name.unwrap_or(target).to_owned();
-            (Protocol::Json, operation, name.and_then(lightsail_operation), Input::parse(body))
+            (Protocol::Json, operation, name.and_then(lightsail_operation), Input::parse(&request.body))
         } else {
-            let action = form_value(body, "Action").unwrap_or_default();
-            (Protocol::Query, action.to_owned(), sts_operation(action), Ok(Input::default()))
+            let form = Input::parse_form(&request.body);
+            let action = form.text("Action").ok().flatten().unwrap_or_default().to_owned();
+            let perform = sts_operation(&action);
+            (Protocol::Query, action, perform, Ok(form))
         };
-        let perform = perform.ok_or_else(ApiError::unknown_operation);
-        Self { protocol, operation, perform, input, authorization }
+        Self { protocol, operation, perform: perform.ok_or_else(ApiError::unknown_operation), input }
     }
 
     /// The name of the resource in the input.
@@ -65,54 +72,93 @@ impl Ask {
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+/// An answer, until it is on its way.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+    is_half: bool,
 }
 
-/// A field of a form. The only one that is read is the action's name, which needs no decoding.
-fn form_value<'a>(body: &'a [u8], field: &str) -> Option<&'a str> {
-    let pairs = std::str::from_utf8(body).ok()?.split('&');
-    pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == field).map(|(_, value)| value)
-}
-
-/// The answer to a request.
-pub(super) fn answer(
-    protocol: Protocol,
-    outcome: &Result<Value>,
-    request_id: &str,
-    error_type_header: bool,
-) -> Response {
-    let status = outcome.as_ref().map_or_else(|error| error.status, |_| 200);
-    let (body, content_type) = match protocol {
-        Protocol::Json => (json_body(outcome), "application/x-amz-json-1.1"),
-        Protocol::Query => (xml_body(outcome, request_id), "text/xml"),
-    };
-    let mut response = plain(status, body);
-    let headers = response.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static(content_type));
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert("x-amzn-requestid", id);
+impl Answer {
+    /// The answer of an operation with this outcome.
+    pub(super) fn of(
+        protocol: Protocol,
+        operation: &str,
+        outcome: &Result<Value>,
+        request_id: &str,
+        switches: &Switches,
+    ) -> Self {
+        let (content_type, body) = match (protocol, outcome) {
+            (Protocol::Json, Ok(answer)) => ("application/x-amz-json-1.1", answer.to_string()),
+            (Protocol::Json, Err(error)) => ("application/x-amz-json-1.1", error_json(error).to_string()),
+            (Protocol::Query, Ok(answer)) => ("text/xml", xml::answer(operation, answer, request_id)),
+            (Protocol::Query, Err(error)) => ("text/xml", xml::error(error, request_id)),
+        };
+        let mut headers = vec![("content-type", content_type.to_owned()), ("x-amzn-requestid", request_id.to_owned())];
+        let mut status = 200;
+        if let Err(error) = outcome {
+            status = error.status;
+            if protocol == Protocol::Json && switches.model_http_statuses {
+                status = error.model_status();
+            }
+            if protocol == Protocol::Json && switches.error_type_header {
+                headers.push(("x-amzn-errortype", error.error_type.clone()));
+            }
+        }
+        Self { status, headers, body, is_half: false }
     }
-    if let (Protocol::Json, Err(error), true) = (protocol, outcome, error_type_header)
-        && let Ok(error_type) = HeaderValue::from_str(&error.error_type)
-    {
-        headers.insert("x-amzn-errortype", error_type);
+
+    /// Nothing but a status and a body.
+    pub(super) fn plain(status: u16, body: String) -> Self {
+        Self { status, headers: Vec::new(), body, is_half: false }
     }
-    response
+
+    /// The same, but the connection breaks in the middle of the body.
+    pub(super) fn half(self) -> Self {
+        Self { is_half: true, ..self }
+    }
+
+    /// The same, but the body is no JSON and no XML.
+    pub(super) fn garbled(self) -> Self {
+        Self { body: "\u{1}\u{2}{]<\u{3}".to_owned(), ..self }
+    }
+
+    pub(super) fn into_response(self, now: SystemTime) -> Response {
+        let length = self.body.len();
+        let body = if self.is_half { broken(self.body.as_bytes()) } else { Body::from(self.body) };
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut headers = self.headers;
+        headers.push(("date", http_date(now)));
+        if self.is_half {
+            headers.push(("content-length", length.to_string()));
+        }
+        for (name, value) in headers {
+            // A fault's error type may be no header value; such an answer goes out without it.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        response
+    }
 }
 
-/// A response with nothing but a status and a body.
-pub(super) fn plain(status: u16, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-}
-
-fn json_body(outcome: &Result<Value>) -> String {
-    match outcome {
-        Ok(answer) => answer.to_string(),
-        Err(error) => error_json(error).to_string(),
-    }
+/// The first half of these bytes, and then an error that closes the connection.
+fn broken(whole: &[u8]) -> Body {
+    let half = Bytes::copy_from_slice(&whole[..whole.len() / 2]);
+    Body::from_stream(stream::unfold(Some(half), |half| async move {
+        match half {
+            Some(half) if !half.is_empty() => Some((Ok(half), Some(Bytes::new()))),
+            Some(_) => {
+                // Lets the first half go out before the end comes.
+                tokio::task::yield_now().await;
+                Some((Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None))
+            }
+            None => None,
+        }
+    }))
 }
 
 /// Lightsail's own errors have the members of its model; those from the front of the API only have a message.
@@ -130,31 +176,4 @@ fn error_json(error: &ApiError) -> Value {
             })
         },
     )
-}
-
-fn xml_body(outcome: &Result<Value>, request_id: &str) -> String {
-    const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-    match outcome {
-        Ok(answer) => {
-            let member = |name: &str| format!("<{name}>{}</{name}>", escape(answer[name].as_str().unwrap_or_default()));
-            let members = [member("Arn"), member("UserId"), member("Account")].concat();
-            format!(
-                "<GetCallerIdentityResponse xmlns=\"{NAMESPACE}\"><GetCallerIdentityResult>{members}\
-                 </GetCallerIdentityResult><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
-                 </GetCallerIdentityResponse>"
-            )
-        }
-        Err(error) => {
-            let side = if error.status < 500 { "Sender" } else { "Receiver" };
-            let (code, message) = (escape(&error.error_type), escape(&error.message));
-            format!(
-                "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{side}</Type><Code>{code}</Code>\
-                 <Message>{message}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-            )
-        }
-    }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

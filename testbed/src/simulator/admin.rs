@@ -1,0 +1,96 @@
+//! The admin API of a simulator that runs alone: what the Rust handles can do, over HTTP below `/_simulator`.
+//!
+//! It is not signed: it is for whoever can reach loopback. Bodies and answers are JSON. An error is a status and a sentence in
+//! `error`. Requests here are not in the request log, meet no faults and are not throttled. `docs/simulator.md` lists them.
+
+mod accounts;
+mod control;
+mod resources;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use axum::routing::{delete, get, post, put};
+use http::{HeaderValue, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::error::ApiError;
+
+pub(super) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/state", get(control::state))
+        .route("/requests", get(control::requests))
+        .route("/counts", get(control::counts))
+        .route("/switches", get(control::switches).patch(control::change_switches))
+        .route("/clock", get(control::clock).put(control::set_clock))
+        .route("/clock/advance", post(control::advance_clock))
+        .route("/faults", get(control::faults).post(control::add_fault))
+        .route("/faults/{id}", delete(control::remove_fault))
+        .route("/faults/{id}/release", post(control::release_fault))
+        .route("/accounts/{account}/credentials", post(accounts::add_credentials))
+        .route("/accounts/{account}/policy", put(accounts::set_policy).delete(accounts::remove_policy))
+        .route("/accounts/{account}/roles/{role}", put(accounts::set_role))
+        .route(
+            "/regions/{account}/{region}/switches",
+            get(resources::switches).patch(resources::change_switches).delete(resources::remove_switches),
+        )
+        .route("/regions/{account}/{region}/instances", post(resources::launch))
+        .route("/regions/{account}/{region}/instances/{name}", delete(resources::remove_instance))
+        .route("/regions/{account}/{region}/instances/{name}/browser", post(resources::connect_browser))
+        .route("/regions/{account}/{region}/key-pairs", post(resources::import_key_pair))
+        .route("/regions/{account}/{region}/key-pairs/{name}", delete(resources::delete_key_pair))
+        .route("/regions/{account}/{region}/default-key-pair", post(resources::create_default_key_pair))
+        .route("/regions/{account}/{region}/tags/{name}", put(resources::set_tags))
+}
+
+/// What an admin request comes to.
+struct Reply(Result<Value, Refusal>);
+
+/// Why it is refused.
+struct Refusal {
+    status: StatusCode,
+    reason: String,
+}
+
+impl Refusal {
+    fn bad(reason: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, reason: reason.into() }
+    }
+
+    fn not_found(what: &str) -> Self {
+        Self { status: StatusCode::NOT_FOUND, reason: format!("there is no {what}") }
+    }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::bad(error.message)
+    }
+}
+
+/// The answer of requests that have nothing to say.
+fn done() -> Value {
+    json!({})
+}
+
+/// The body of a request.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal::bad(format!("the body is not as it should be: {error}")))
+}
+
+impl axum::response::IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let (status, body) = match self.0 {
+            Ok(body) => (StatusCode::OK, body),
+            Err(Refusal { status, reason }) => (status, json!({"error": reason})),
+        };
+        let mut response = Response::new(Body::from(format!("{body}\n")));
+        *response.status_mut() = status;
+        response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+        response
+    }
+}

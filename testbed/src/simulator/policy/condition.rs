@@ -1,0 +1,95 @@
+//! Conditions of a statement: whether the values that a request has for a key are as the policy wants them.
+
+use super::{Question, is_like};
+
+/// One key of one operator's block.
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
+    operator: Operator,
+    if_exists: bool,
+    set: Option<Set>,
+    key: String,
+    values: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operator {
+    Equals { negated: bool, ignore_case: bool },
+    Like { negated: bool },
+    Bool,
+    Null,
+}
+
+/// How a key of many values is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    All,
+    Any,
+}
+
+/// A condition key as it is compared: case counts only behind the first `/`, where a tag's key is.
+pub(super) fn key(name: &str) -> String {
+    name.split_once('/').map_or_else(|| name.to_lowercase(), |(prefix, tag)| format!("{}/{tag}", prefix.to_lowercase()))
+}
+
+impl Condition {
+    /// None if there is no such operator here.
+    pub(super) fn new(operator: &str, key_name: &str, values: Vec<String>) -> Option<Self> {
+        let (set, rest) = match operator.split_once(':') {
+            Some(("ForAllValues", rest)) => (Some(Set::All), rest),
+            Some(("ForAnyValue", rest)) => (Some(Set::Any), rest),
+            Some(_) => return None,
+            None => (None, operator),
+        };
+        let (name, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |name| (name, true));
+        let equals = |negated, ignore_case| Operator::Equals { negated, ignore_case };
+        let operator = match name {
+            "StringEquals" => equals(false, false),
+            "StringNotEquals" => equals(true, false),
+            "StringEqualsIgnoreCase" => equals(false, true),
+            "StringNotEqualsIgnoreCase" => equals(true, true),
+            "StringLike" | "ArnLike" | "ArnEquals" => Operator::Like { negated: false },
+            "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => Operator::Like { negated: true },
+            "Bool" => Operator::Bool,
+            "Null" if !if_exists => Operator::Null,
+            _ => return None,
+        };
+        Some(Self { operator, if_exists, set, key: key(key_name), values })
+    }
+
+    pub(super) fn holds(&self, question: &Question) -> bool {
+        let present = question.values(&self.key).filter(|values| !values.is_empty());
+        if self.operator == Operator::Null {
+            let absent = if present.is_none() { "true" } else { "false" };
+            return self.values.iter().any(|wanted| wanted == absent);
+        }
+        let Some(values) = present else {
+            // What is not there is not equal to anything: a negated operator holds, and so does every value of none.
+            return self.if_exists || self.is_negated() || self.set == Some(Set::All);
+        };
+        let fits = |value: &String| self.fits(question, value);
+        match self.set {
+            Some(Set::All) => values.iter().all(fits),
+            Some(Set::Any) | None => values.iter().any(fits),
+        }
+    }
+
+    fn is_negated(&self) -> bool {
+        match self.operator {
+            Operator::Equals { negated, .. } | Operator::Like { negated } => negated && self.set.is_none(),
+            Operator::Bool | Operator::Null => false,
+        }
+    }
+
+    fn fits(&self, question: &Question, value: &str) -> bool {
+        let any = |fits: &dyn Fn(&str) -> bool| self.values.iter().any(|wanted| fits(&question.with_variables(wanted)));
+        match self.operator {
+            Operator::Equals { negated, ignore_case: false } => any(&|wanted| wanted == value) != negated,
+            Operator::Equals { negated, ignore_case: true } => {
+                any(&|wanted| wanted.to_lowercase() == value.to_lowercase()) != negated
+            }
+            Operator::Like { negated } => any(&|wanted| is_like(wanted, value)) != negated,
+            Operator::Bool | Operator::Null => any(&|wanted| wanted.eq_ignore_ascii_case(value)),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Reads policy documents. What is not understood is an error that says where, so that a typing error never opens anything.
+
+use serde_json::{Map, Value};
+
+use super::condition::Condition;
+use super::{Patterns, Policy, Statement};
+
+type Parsed<T> = Result<T, String>;
+
+pub(super) fn policy(document: &str) -> Parsed<Policy> {
+    let document: Value = serde_json::from_str(document).map_err(|error| format!("not JSON: {error}"))?;
+    let document = object(&document, "the policy")?;
+    known_members(document, &["Version", "Id", "Statement"])?;
+    let statements = document.get("Statement").ok_or("Statement is missing")?;
+    let list = statements.as_array().map_or_else(|| std::slice::from_ref(statements), Vec::as_slice);
+    let statements = list.iter().map(statement).collect::<Parsed<_>>()?;
+    Ok(Policy { statements })
+}
+
+fn statement(value: &Value) -> Parsed<Statement> {
+    let members = object(value, "a statement")?;
+    known_members(members, &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"])?;
+    let allows = match members.get("Effect").and_then(Value::as_str) {
+        Some("Allow") => true,
+        Some("Deny") => false,
+        _ => return Err("Effect is neither Allow nor Deny".to_owned()),
+    };
+    Ok(Statement {
+        allows,
+        actions: patterns(members, "Action", "NotAction")?,
+        resources: patterns(members, "Resource", "NotResource")?,
+        conditions: members.get("Condition").map_or_else(|| Ok(Vec::new()), conditions)?,
+    })
+}
+
+fn patterns(members: &Map<String, Value>, plain: &str, negated: &str) -> Parsed<Patterns> {
+    match (members.get(plain), members.get(negated)) {
+        (Some(value), None) => Ok(Patterns { negated: false, patterns: strings(value, plain)? }),
+        (None, Some(value)) => Ok(Patterns { negated: true, patterns: strings(value, negated)? }),
+        _ => Err(format!("a statement has either {plain} or {negated}")),
+    }
+}
+
+fn conditions(value: &Value) -> Parsed<Vec<Condition>> {
+    let mut conditions = Vec::new();
+    for (operator, keys) in object(value, "Condition")? {
+        for (key, values) in object(keys, operator)? {
+            let values = strings(values, key)?;
+            let condition = Condition::new(operator, key, values);
+            conditions.push(condition.ok_or_else(|| format!("the operator {operator} is not known here"))?);
+        }
+    }
+    Ok(conditions)
+}
+
+fn object<'a>(value: &'a Value, what: &str) -> Parsed<&'a Map<String, Value>> {
+    value.as_object().ok_or_else(|| format!("{what} is no object"))
+}
+
+fn known_members(members: &Map<String, Value>, known: &[&str]) -> Parsed<()> {
+    let unknown = members.keys().find(|name| !known.contains(&name.as_str()));
+    unknown.map_or(Ok(()), |name| Err(format!("{name} is not known here")))
+}
+
+/// One string or a list of them; `true` and `false` count as strings.
+fn strings(value: &Value, what: &str) -> Parsed<Vec<String>> {
+    let string = |value: &Value| match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(flag) => Ok(flag.to_string()),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(format!("{what} has no strings")),
+    };
+    let list = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+    list.iter().map(string).collect()
+}

@@ -1,0 +1,125 @@
+use super::Verdict::{Allowed, Denied, NotAllowed};
+use super::{Policy, Question, Verdict, is_like};
+
+const PAIR: &str = "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/0a1b";
+
+fn question(action: &str, resource: &str, context: &[(&str, &str)]) -> Question {
+    let mut question = Question { action: action.to_owned(), resource: resource.to_owned(), ..Question::default() };
+    for (key, value) in context {
+        question.context.entry(super::condition::key(key)).or_default().push((*value).to_owned());
+    }
+    question
+}
+
+fn verdict(statements: &str, question: &Question) -> Verdict {
+    let document = format!(r#"{{"Version": "2012-10-17", "Statement": [{statements}]}}"#);
+    Policy::parse(&document).expect("a valid policy").verdict(question)
+}
+
+#[test]
+fn wildcards() {
+    for (pattern, text) in [("*", ""), ("a*c", "abbc"), ("a?c", "abc"), ("*b*", "abc"), ("a*b*c", "aXbYbZc"), ("", "")]
+    {
+        assert!(is_like(pattern, text), "{pattern} {text}");
+    }
+    for (pattern, text) in [("a?c", "ac"), ("a*c", "abcd"), ("", "a"), ("abc", "ABC"), ("?", "")] {
+        assert!(!is_like(pattern, text), "{pattern} {text}");
+    }
+}
+
+#[test]
+fn what_nothing_allows_is_not_allowed_and_a_deny_beats_every_allow() {
+    let all = r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#;
+    let delete = question("lightsail:DeleteKeyPair", PAIR, &[]);
+    assert_eq!(verdict(all, &delete), Allowed);
+    let only_reads = r#"{"Effect": "Allow", "Action": ["lightsail:Get*"], "Resource": "*"}"#;
+    assert_eq!(verdict(only_reads, &delete), NotAllowed);
+    let deny = r#"{"Effect": "Deny", "Action": "lightsail:deletekeypair", "Resource": "*"}"#;
+    assert_eq!(verdict(&format!("{deny}, {all}"), &delete), Denied);
+    assert_eq!(verdict(&format!("{all}, {deny}"), &delete), Denied);
+    let not_action = r#"{"Effect": "Allow", "NotAction": "lightsail:Delete*", "Resource": "*"}"#;
+    assert_eq!(verdict(not_action, &delete), NotAllowed);
+}
+
+#[test]
+fn resources_are_arns() {
+    let in_region =
+        r#"{"Effect": "Allow", "Action": "lightsail:*", "Resource": "arn:aws:lightsail:eu-west-1:*:KeyPair/*"}"#;
+    assert_eq!(verdict(in_region, &question("lightsail:DeleteKeyPair", PAIR, &[])), Allowed);
+    let elsewhere = PAIR.replace("eu-west-1", "us-east-1");
+    assert_eq!(verdict(in_region, &question("lightsail:DeleteKeyPair", &elsewhere, &[])), NotAllowed);
+    // An action without resource-level permissions cannot be allowed by an ARN.
+    assert_eq!(verdict(in_region, &question("lightsail:ImportKeyPair", "*", &[])), NotAllowed);
+}
+
+/// A row: the condition, the values of the request, and whether the statement applies.
+#[test]
+fn conditions() {
+    let owner = ("aws:ResourceTag/owner", "a/team");
+    for (condition, context, applies) in [
+        (r#"{"StringEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![owner], true),
+        (r#"{"StringEquals": {"AWS:resourcetag/owner": ["b", "a/team"]}}"#, vec![owner], true),
+        (r#"{"StringEquals": {"aws:ResourceTag/Owner": "a/team"}}"#, vec![owner], false),
+        (r#"{"StringEquals": {"aws:ResourceTag/owner": "A/team"}}"#, vec![owner], false),
+        (r#"{"StringEqualsIgnoreCase": {"aws:ResourceTag/owner": "A/team"}}"#, vec![owner], true),
+        (r#"{"StringEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![], false),
+        (r#"{"StringEqualsIfExists": {"aws:ResourceTag/owner": "b"}}"#, vec![], true),
+        (r#"{"StringNotEquals": {"aws:ResourceTag/owner": "b"}}"#, vec![], true),
+        (r#"{"StringNotEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![owner], false),
+        (r#"{"StringLike": {"aws:ResourceTag/owner": "a/*"}}"#, vec![owner], true),
+        (r#"{"StringNotLike": {"aws:ResourceTag/owner": "a/*"}}"#, vec![owner], false),
+        (r#"{"Null": {"aws:ResourceTag/owner": "true"}}"#, vec![], true),
+        (r#"{"Null": {"aws:ResourceTag/owner": true}}"#, vec![owner], false),
+        (r#"{"Null": {"aws:ResourceTag/owner": "false"}}"#, vec![owner], true),
+        (
+            r#"{"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}"#,
+            vec![("aws:RequestedRegion", "us-east-1")],
+            false,
+        ),
+        (
+            r#"{"StringEquals": {"aws:RequestedRegion": "eu-west-1"}, "Null": {"aws:ResourceTag/owner": "true"}}"#,
+            vec![("aws:RequestedRegion", "eu-west-1"), owner],
+            false,
+        ),
+        (r#"{"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}"#, vec![("aws:TagKeys", "a")], true),
+        (
+            r#"{"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}"#,
+            vec![("aws:TagKeys", "a"), ("aws:TagKeys", "c")],
+            false,
+        ),
+        (
+            r#"{"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}}"#,
+            vec![("aws:TagKeys", "a"), ("aws:TagKeys", "c")],
+            true,
+        ),
+        (r#"{"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}}"#, vec![], false),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/*"}}"#,
+            vec![owner, ("aws:PrincipalTag/cluster", "a")],
+            true,
+        ),
+        (r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/*"}}"#, vec![owner], false),
+    ] {
+        let statement = format!(r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {condition}}}"#);
+        let question = question("lightsail:DeleteKeyPair", PAIR, &context);
+        assert_eq!(verdict(&statement, &question) == Allowed, applies, "{condition} {context:?}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    for statement in [
+        r#"{"Effect": "allow", "Action": "*", "Resource": "*"}"#,
+        r#"{"Effect": "Allow", "Resource": "*"}"#,
+        r#"{"Effect": "Allow", "Action": "*"}"#,
+        r#"{"Effect": "Allow", "Action": "*", "NotAction": "*", "Resource": "*"}"#,
+        r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}"#,
+        r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"DateLessThan": {"aws:CurrentTime": "x"}}}"#,
+        r#"{"Effect": "Allow", "Action": 1, "Resource": "*"}"#,
+    ] {
+        let document = format!(r#"{{"Statement": [{statement}]}}"#);
+        assert!(Policy::parse(&document).is_err(), "{statement}");
+    }
+    assert!(Policy::parse("{}").is_err());
+    assert!(Policy::parse("no JSON").is_err());
+}
