@@ -263,6 +263,17 @@ pub(crate) fn key_pair_files(type_: &str) -> (String, String) {
     (read(path.clone()), read(path.with_extension("pub")))
 }
 
+/// The public half of a private key, as `ssh-keygen` sees it.
+pub(crate) fn public_half(private: &str) -> String {
+    use std::os::unix::fs::OpenOptionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, private.as_bytes()).unwrap();
+    let output = std::process::Command::new("ssh-keygen").arg("-yf").arg(&path).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 /// A spec of type Imported.
 pub(crate) fn imported(public_key: &str) -> Value {
     json!({ "type": "Imported", "region": REGION, "imported": { "publicKey": public_key } })

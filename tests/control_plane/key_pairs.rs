@@ -7,7 +7,7 @@ use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{ACCOUNT, Bed, default_pair, imported, key_pair_files, public_key, ready_reason};
+use crate::bed::{ACCOUNT, Bed, default_pair, imported, key_pair_files, public_half, public_key, ready_reason};
 
 fn is_verified(pair: &LightsailKeyPair) -> Option<&str> {
     let status = pair.status.as_ref().unwrap();
@@ -302,16 +302,6 @@ async fn a_default_pair_is_downloaded_kept_and_deleted_by_its_fingerprint() {
     assert_eq!(bed.region.find_default_key_pair(), None);
     assert_eq!((downloads, bed.calls("DownloadDefaultKeyPair")), (1, 1));
     assert_eq!(secret_data(&bed, "kept", "ssh-privatekey").await, private, "the Secret outlives all of that");
-}
-
-fn public_half(private: &str) -> String {
-    use std::os::unix::fs::OpenOptionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("key");
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
-    std::io::Write::write_all(&mut file, private.as_bytes()).unwrap();
-    let output = std::process::Command::new("ssh-keygen").arg("-yf").arg(&path).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

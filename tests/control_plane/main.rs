@@ -6,7 +6,9 @@
 
 mod bed;
 mod explain;
+mod generated;
 mod key_pairs;
+mod policies;
 mod private_keys;
 mod process;
 mod resets;

@@ -239,7 +239,7 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Result<Vec<Operatio
     match call {
         Ok(operations) => settle(desired, observed, operations.clone()),
         Err(error) if error.class == lightsail::Class::NotFound => {
-            let message = format!("there is no instance {} in this region; nothing was reset", desired.instance);
+            let message = format!("Lightsail knows nothing to reset for {}: {error}", desired.instance);
             Step::End(End::failed(Reason::InstanceNotFound, message, Vec::new()))
         }
         Err(error) if error.class == lightsail::Class::Invalid => {

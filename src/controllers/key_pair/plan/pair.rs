@@ -129,10 +129,10 @@ fn other_key(desired: &Desired, observed: &Observed, pair: &KeyPair, changed: bo
     let may_replace = replace == ReplacePolicy::Recreate
         && matches!(observed.recorded.origin, Some(Origin::Imported | Origin::Generated))
         && observed.recorded.arn.is_some()
-        && is_as_recorded(observed, pair);
+        && is_as_recorded(observed, pair)
+        && is_expected(desired, pair);
     if may_replace {
-        let go_on = Step::Delete { expected_fingerprint: None };
-        return if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { go_on };
+        return delete(desired, observed);
     }
     let name = &desired.name;
     let (reason, message) = match (&desired.kind, changed) {
@@ -177,9 +177,10 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         };
     };
     let is_first = is_first(desired, observed, Some(pair));
-    let is_expected = |pair: &KeyPair| desired.expected_fingerprint.is_none() || names(desired, pair);
     match whose(desired, observed, pair) {
-        Whose::Own if is_first && is_as_recorded(observed, pair) && is_expected(pair) => delete(desired, observed),
+        Whose::Own if is_first && is_as_recorded(observed, pair) && is_expected(desired, pair) => {
+            delete(desired, observed)
+        }
         Whose::Own if is_first => mismatch(desired, "has another fingerprint than expected"),
         Whose::TaggedAway if is_first => ownership_lost(desired),
         Whose::Foreign { tagged }
@@ -207,6 +208,11 @@ fn may_name(desired: &Desired, tagged: bool) -> bool {
 /// Whether the spec names the pair by its exact fingerprint.
 fn names(desired: &Desired, pair: &KeyPair) -> bool {
     desired.expected_fingerprint.is_some() && desired.expected_fingerprint == pair.fingerprint
+}
+
+/// Whether the pair has the fingerprint that the spec expects of a pair that is deleted, if it expects one.
+fn is_expected(desired: &Desired, pair: &KeyPair) -> bool {
+    desired.expected_fingerprint.is_none() || names(desired, pair)
 }
 
 /// Whether it is the very pair that the status records. Where nothing is recorded, ownership has compared the key.

@@ -16,6 +16,7 @@ use crate::ssh::tests::Key;
 
 mod default_pair;
 mod generated;
+mod properties;
 
 const FIRST: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIInr0RHyB4V7DJqGqPA5Vy+9U501OmgDwTtpC3DgRvHS first";
 const SECOND: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGOg8x1KKUn7tht3BG5yIFuvz0i4Tc4vL+ES7obngiIE second";
