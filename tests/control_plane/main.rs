@@ -6,6 +6,7 @@
 
 mod bed;
 mod explain;
+mod failures;
 mod generated;
 mod key_pairs;
 mod policies;
@@ -14,3 +15,4 @@ mod process;
 mod resets;
 mod samples;
 mod schema;
+mod transitions;

@@ -50,6 +50,7 @@ impl<'a> Pass<'a> {
     /// Does what the plan says until it ends the pass.
     pub(super) async fn work(&mut self) -> Result<End, Error> {
         for _ in 0..MAX_STEPS {
+            self.observed.now = Timestamp::now();
             if let Some(end) = self.act(plan::plan(&self.desired, &self.observed)).await? {
                 return Ok(end);
             }
@@ -123,13 +124,13 @@ impl<'a> Pass<'a> {
             }
             Step::Look { live: false } => {
                 let since = Instant::now().checked_sub(self.max_age()).unwrap_or_else(Instant::now);
+                let at = Timestamp::now();
                 let list = self.ctx.inventory.list(self.lightsail(), since).await?;
-                self.observed.look = Some(Look { live: false, pair: list.find(&self.desired.name).cloned() });
+                self.observed.look = Some(Look { live: false, at, pair: list.find(&self.desired.name).cloned() });
                 self.note_read();
             }
             Step::Look { live: true } => {
-                let pair = self.look().await?;
-                self.observed.look = Some(Look { live: true, pair });
+                self.look().await?;
                 self.observed.done.looked_since_download = self.observed.done.download.is_some();
             }
             Step::ReadSource(at) => self.observed.source = Some(self.read_source(&at).await?),
@@ -222,23 +223,27 @@ impl<'a> Pass<'a> {
     }
 
     /// A live look. The default pair is only found for sure in a list that asks for it.
-    async fn look(&self) -> Result<Option<KeyPair>, Error> {
-        match &self.desired.kind {
+    async fn look(&mut self) -> Result<(), Error> {
+        let at = Timestamp::now();
+        let pair = match &self.desired.kind {
             Kind::Default { .. } => {
                 let list = self.ctx.inventory.list(self.lightsail(), Instant::now()).await?;
-                Ok(list.find(&self.desired.name).cloned())
+                list.find(&self.desired.name).cloned()
             }
             Kind::Imported { .. } | Kind::Generated { .. } => {
                 let pair = self.lightsail().find_key_pair(&self.desired.name).await?;
                 self.correct_inventory(pair.as_ref()).await;
-                Ok(pair)
+                pair
             }
-        }
+        };
+        self.observed.look = Some(Look { live: true, at, pair });
+        Ok(())
     }
 
+    /// What is known by a change of one's own.
     async fn learn(&mut self, pair: Option<KeyPair>) {
         self.correct_inventory(pair.as_ref()).await;
-        self.observed.look = Some(Look { live: true, pair });
+        self.observed.look = Some(Look { live: true, at: Timestamp::now(), pair });
     }
 
     async fn correct_inventory(&self, pair: Option<&KeyPair>) {
@@ -259,9 +264,7 @@ impl<'a> Pass<'a> {
                 return Err(error.into());
             }
         }
-        let pair = self.look().await?;
-        self.learn(pair).await;
-        Ok(())
+        self.look().await
     }
 
     async fn delete(&mut self, expected_fingerprint: Option<&str>) -> Result<(), Error> {

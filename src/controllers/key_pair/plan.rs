@@ -31,6 +31,8 @@ pub use world::{
 
 /// An imported pair may be older than its object by this much: two clocks are compared, AWS's and the cluster's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// A live look justifies what follows it at once: reading a Secret, a download, not a nap.
+const LOOK_HOLDS: SignedDuration = SignedDuration::from_secs(10);
 /// How soon to look for something that was started a moment ago.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -122,7 +124,16 @@ pub enum Step {
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     let step = decide(desired, observed);
+    if matches!(step, Step::Delete { .. } | Step::Download) && is_outdated(observed) {
+        return Step::Look { live: true };
+    }
     if desired.suspend && step.changes() { suspended(desired, observed) } else { step }
+}
+
+/// Whether the look is so old that the world may have changed since. A process that slept between the look and the step (a machine that
+/// was suspended, an old leader) would destroy what it has never seen.
+fn is_outdated(observed: &Observed) -> bool {
+    observed.look.as_ref().is_some_and(|look| observed.now.duration_since(look.at) > LOOK_HOLDS)
 }
 
 /// A suspended object tells what would be done. The finalizer comes before everything and tells nothing.

@@ -98,11 +98,11 @@ fn tagged(mut pair: KeyPair, owner: &str) -> KeyPair {
 }
 
 fn live(pair: Option<KeyPair>) -> Option<Look> {
-    Some(Look { live: true, pair })
+    Some(Look { live: true, at: time(NOW), pair })
 }
 
 fn cached(pair: Option<KeyPair>) -> Option<Look> {
-    Some(Look { live: false, pair })
+    Some(Look { live: false, at: time(NOW), pair })
 }
 
 fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
@@ -502,6 +502,7 @@ fn deleting_an_object_with_an_imported_pair() {
         ("the own pair is deleted", |_, _| {}, "Delete"),
         ("I7: not on what a list said a while ago", |_, o| o.look = cached(Some(pair(FIRST))), "Look live"),
         ("I7: nor without any look", |_, o| o.look = None, "Look live"),
+        ("I7: nor on a live look before a nap", |_, o| o.now = time("2026-11-24T12:00:11Z"), "Look live"),
         ("what is gone is gone", |_, o| o.look = live(None), "Remove finalizer Deleted"),
         ("an adopted pair stays", |_, o| o.recorded.origin = Some(Origin::Adopted), "ReleaseTag"),
         ("I8: a release needs no account and no look", |d, o| {

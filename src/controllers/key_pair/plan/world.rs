@@ -200,6 +200,8 @@ pub enum Finalizer {
 pub struct Look {
     /// Whether the look was made in this pass, and not taken from a shared list (I7).
     pub live: bool,
+    /// When it was begun.
+    pub at: Timestamp,
     /// The pair, if there is one.
     pub pair: Option<KeyPair>,
 }

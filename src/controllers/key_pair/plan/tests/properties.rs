@@ -153,7 +153,7 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         asked,
         recorded,
         finalizer: choices.finalizer,
-        look: choices.live.map(|live| Look { live, pair }),
+        look: choices.live.map(|live| Look { live, at: time(NOW), pair }),
         source,
         secret,
         namespace_terminating: Some(terminating),
@@ -279,7 +279,7 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
     let there = observed.look.as_ref().and_then(|look| look.pair.clone());
     match step {
         Step::Look { live } => {
-            observed.look = Some(Look { live: live || observed.look.as_ref().is_some_and(|look| look.live), pair: there });
+            observed.look = Some(Look { live: live || observed.look.as_ref().is_some_and(|look| look.live), at: time(NOW), pair: there });
             observed.done.looked_since_download = observed.done.download.is_some();
             if observed.done.looked_since_download && observed.look.as_ref().is_none_or(|look| look.pair.is_none()) {
                 let key = observed.done.download.as_ref().map(|downloaded| downloaded.key.public().sha256());
@@ -324,7 +324,7 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
 }
 
 fn live_look(pair: Option<KeyPair>) -> Option<Look> {
-    Some(Look { live: true, pair })
+    Some(Look { live: true, at: time(NOW), pair })
 }
 
 #[test]
