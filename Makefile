@@ -31,9 +31,12 @@ test: tools .venv javascript lint ## Run all checks and all tests
 	@cargo nextest run --workspace --no-run --cargo-quiet
 	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
 		sh -c 'cargo nextest run --workspace --cargo-quiet && $(debug)/testbed search-logs'
+	@testbed/scripts/counts.sh
 
 .PHONY: test-all
-test-all: test ## Run all tests in full (so far, `make test` leaves nothing out)
+test-all: export SEQUENCES := 3000
+test-all: export PROPTEST_CASES := 200000
+test-all: test ## Run all tests, and those in full of which `make test` takes a share
 
 .PHONY: lint
 lint: .venv ## Check format, lints, and what the dependency tree may hold

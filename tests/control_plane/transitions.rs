@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, REGION, public_key};
 
-/// How many sequences there are, and how many edits each has.
+/// How many sequences there are, unless the variable `SEQUENCES` says more; and how many edits each has.
 const SEQUENCES: u64 = 60;
 const EDITS: usize = 8;
 
@@ -147,7 +147,8 @@ async fn after_any_sequence_the_world_is_what_the_last_spec_wants() {
     let bed = Bed::new("transitions").await;
     let _operator = bed.start().await;
     let keys = [public_key("ed25519"), public_key("ed25519"), public_key("rsa")];
-    futures::stream::iter(1..=SEQUENCES).for_each_concurrent(20, |seed| run_sequence(&bed, seed, &keys)).await;
+    let sequences = std::env::var("SEQUENCES").map_or(SEQUENCES, |text| text.parse().unwrap());
+    futures::stream::iter(1..=sequences).for_each_concurrent(20, |seed| run_sequence(&bed, seed, &keys)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use testbed::simulator::KeyPair;
 
 use self::stage::Stage;
 use super::report::Report;
-use super::scene::{Scene, Settings};
+use super::scene::{ADOPTED, Scene, Settings};
 use super::simulator::REGION;
 use super::{Interrupts, exit_code_of};
 
@@ -23,6 +23,8 @@ use super::{Interrupts, exit_code_of};
 const IMPORTED: &str = "fleet";
 const DEFAULT: &str = "default-eu-west-1";
 const SECRET: &str = "lightsail-default-eu-west-1";
+const GENERATED: &str = "deploy";
+const GENERATED_SECRET: &str = "deploy-ssh";
 const RESET: &str = "web-1-2026-11-24";
 
 /// No key has it but by a chance of 1 in 2¹²⁸.
@@ -42,7 +44,7 @@ async fn play(settings: &Settings) -> Result<ExitCode> {
     report.section("1. A real control plane, a simulated Lightsail, and the operator");
     let scene = Scene::start(settings, report).await?;
     report.line(&format!(
-        "  Lightsail has the instance web-1 and its default key pair in {REGION}, made by somebody else."
+        "  Lightsail has the instance web-1, the default key pair and a key pair {ADOPTED} in {REGION}, made by somebody else."
     ));
 
     let mut stage = Stage::new(scene, report);
@@ -69,7 +71,7 @@ async fn scenes(stage: &mut Stage, settings: &Settings) -> Result<()> {
 }
 
 async fn apply_samples(stage: &mut Stage, settings: &Settings) -> Result<()> {
-    stage.report.section("2. Two key pairs and a reset of host keys are applied");
+    stage.report.section("2. Four key pairs and a reset of host keys are applied");
     let samples = settings.project.join("deploy").join("samples");
     stage.show(&["apply", "-f", &samples.to_string_lossy()]).await?;
     stage.wait(&["--for=condition=Ready", "lightsailkeypairs", "--all"]).await?;
@@ -87,6 +89,16 @@ async fn look_at_key_pairs(stage: &mut Stage) -> Result<()> {
         &json!(in_lightsail),
     );
     stage.expect(&format!("{IMPORTED} was imported by its object"), &status["origin"], &json!("Imported"));
+
+    let status = stage.status_of("lskp", ADOPTED).await?;
+    stage.expect(
+        &format!("{ADOPTED} was there with this key, and stays when its object goes"),
+        &json!([status["origin"], status["effectiveDeletionPolicy"]]),
+        &json!(["Adopted", "Retain"]),
+    );
+    let secret = stage.get("secret", GENERATED_SECRET).await?;
+    let differs = checks::secret_differs(&secret, stage.region().find_key_pair(GENERATED).as_ref());
+    stage.check(&format!("{GENERATED} was made here: the Secret {GENERATED_SECRET} has its private key"), differs);
 
     // `describe` shows sizes only.
     stage.show(&["describe", "secret", SECRET]).await?;
@@ -152,7 +164,10 @@ async fn want_absent(stage: &mut Stage, fingerprint: &str) -> Result<()> {
 async fn look_with_boto3(stage: &mut Stage, settings: &Settings) -> Result<()> {
     stage.report.section("7. What Lightsail has in the end, as boto3 sees it");
     let view = stage.show_lightsail_view(settings).await?;
-    let pair = stage.region().find_key_pair(IMPORTED);
-    stage.check("one key pair, and one reset of host keys that succeeded", checks::view_differs(&view, pair.as_ref()));
+    let pairs = stage.region().key_pairs();
+    stage.check(
+        "three key pairs with their owners, and one reset of host keys that succeeded",
+        checks::view_differs(&view, &pairs),
+    );
     Ok(())
 }

@@ -19,6 +19,8 @@ use super::simulator::{ACCOUNT, REGION, environment};
 const OPERATOR: &str = "lightsail-operator";
 /// The instance that the sample of a HostKeyReset names.
 pub(super) const INSTANCE: &str = "web-1";
+/// The key pair of `deploy/samples` that is in Lightsail before its object is.
+pub(super) const ADOPTED: &str = "legacy";
 
 /// Start control plane, simulator and operator.
 #[derive(Debug, clap::Args)]
@@ -46,6 +48,14 @@ pub(super) struct Scene {
     // After all that is in it.
     control_plane: ControlPlane,
     directory: TempDir,
+}
+
+/// The public key in a sample: that of a pair which is in Lightsail before its object is.
+fn public_key_of(project: &Path, sample: &str) -> Result<String> {
+    let path = project.join("deploy").join("samples").join(format!("{sample}.yaml"));
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("publicKey: "));
+    line.map(str::to_owned).with_context(|| format!("{} has no publicKey", path.display()))
 }
 
 impl Scene {
@@ -81,6 +91,7 @@ impl Scene {
         let region = simulator.region(ACCOUNT, REGION);
         region.add_instance(INSTANCE);
         region.create_default_key_pair();
+        region.import_key_pair(ADOPTED, &public_key_of(&settings.project, ADOPTED)?);
 
         let start = start_operator(settings, directory, &cluster, aws.clone());
         let operator = report.step("the operator, as that ServiceAccount", start).await?;

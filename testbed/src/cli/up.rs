@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::report::Report;
-use super::scene::{INSTANCE, Scene, Settings};
+use super::scene::{ADOPTED, INSTANCE, Scene, Settings};
 use super::simulator::REGION;
 use super::{Interrupts, exit_code_of};
 
@@ -52,7 +52,7 @@ fn tell(scene: &Scene, report: Report) {
     report.line("kubectl apply -f deploy/samples/");
     report.line("kubectl get lightsail -o wide");
     report.line(".venv/bin/python testbed/python/lightsail_view.py");
-    report.line(&format!("\nThe simulated Lightsail has the instance {INSTANCE} and a default key pair in {REGION}."));
+    report.line(&format!("\nThe simulated Lightsail has the instance {INSTANCE}, a default key pair and the key pair {ADOPTED} in {REGION}."));
     report.line(&format!("The operator's log is {}.", scene.operator.options().log.display()));
     report.line("Ctrl-C ends all of it.");
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use testbed::simulator::KeyPair;
 
-use super::IMPORTED;
+use super::{ADOPTED, GENERATED, IMPORTED};
 use crate::cli::simulator::ACCOUNT;
 
 /// The Secret must hold this pair, under the usual names and nothing else.
@@ -39,21 +39,19 @@ fn type_and_data(line: &str) -> Vec<&str> {
     line.split_whitespace().take(2).collect()
 }
 
-/// boto3 must see the imported pair alone, owned by its object, and one reset.
-pub(super) fn view_differs(view: &Value, pair: Option<&KeyPair>) -> Option<String> {
-    let names = names(&view["keyPairs"], "name");
+/// boto3 must see the pairs of the samples, each owned by its object, and one reset.
+pub(super) fn view_differs(view: &Value, pairs: &[KeyPair]) -> Option<String> {
+    let of_pair = |pair: &Value| json!([pair["name"], pair["fingerprint"], owner_end(&pair["tags"])]);
     let seen = json!({
         "account": view["account"],
-        "key pairs": names,
-        "fingerprint": view["keyPairs"][0]["fingerprint"],
-        "owner ends with": owner_end(&view["keyPairs"][0]["tags"]),
+        "key pairs": view["keyPairs"].as_array().into_iter().flatten().map(of_pair).collect::<Vec<_>>(),
         "operations": names_of_succeeded(&view["operations"]),
     });
+    let samples = [GENERATED, IMPORTED, ADOPTED];
+    let fingerprint = |name: &str| pairs.iter().find(|pair| pair.name == name).map(|pair| &pair.fingerprint);
     let wanted = json!({
         "account": ACCOUNT,
-        "key pairs": [IMPORTED],
-        "fingerprint": pair.map(|pair| &pair.fingerprint),
-        "owner ends with": format!("default/{IMPORTED}"),
+        "key pairs": samples.map(|name| json!([name, fingerprint(name), format!("default/{name}")])),
         "operations": ["DeleteKnownHostKeys"],
     });
     (seen != wanted).then(|| format!("seen is {seen}, and it should be {wanted}"))

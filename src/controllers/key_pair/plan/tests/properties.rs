@@ -7,7 +7,8 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::lightsail::{DEFAULT_KEY_PAIR, Downloaded};
 
-/// A world is 20 or so choices of two to five: these are enough to meet each pair of choices many times.
+/// A world is 20 or so choices of two to five: these are enough to meet each pair of choices many times. The variable
+/// `PROPTEST_CASES` may ask for more.
 const CASES: u32 = 20_000;
 /// More steps than the longest way through the plan.
 const MAX_STEPS: usize = 25;
@@ -170,7 +171,7 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
 
 fn for_all(property: impl Fn(&Desired, &Observed, &[PrivateKey; 2]) -> Result<(), TestCaseError>) {
     let keys = keys();
-    let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: Config::default().cases.max(CASES), failure_persistence: None, ..Config::default() });
     let run = runner.run(&choices(), |choices| {
         let (desired, observed) = world(&choices, &keys);
         property(&desired, &observed, &keys)
