@@ -28,6 +28,9 @@ pub enum Error {
         /// What the API server said.
         why: String,
     },
+    /// The API server does not let the operator read what an object refers to. A person must act.
+    #[error("the operator's service account may not read the ConfigMap {0}")]
+    Forbidden(String),
     /// A private key could not be made.
     #[error("{0}")]
     GenerationFailed(#[from] crate::ssh::GenerationFailed),

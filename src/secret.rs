@@ -223,15 +223,19 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
     let value = |map: &Option<BTreeMap<String, String>>, key: &str| map.as_ref().and_then(|map| map.get(key)).cloned();
     let is_ours = value(&secret.metadata.labels, MANAGED_BY).as_deref() == Some(FIELD_MANAGER);
     let mark = value(&secret.metadata.annotations, OWNER).filter(|_| is_ours);
-    let rejects = if secret.immutable == Some(true) {
+    let pem = secret.data.as_ref().and_then(|data| data.get(PRIVATE_KEY)).map(|pem| String::from_utf8_lossy(&pem.0));
+    let pem = pem.map(|pem| Zeroizing::new(pem.into_owned()));
+    let key = pem.as_ref().and_then(|pem| PrivateKey::parse(pem).ok());
+    let rejects = if key.is_none() && pem.is_some_and(|pem| pem.contains("-----BEGIN")) {
+        // It may be the only copy of something (I3).
+        Some("its ssh-privatekey is a key that cannot be read here, because it has a passphrase, say")
+    } else if secret.immutable == Some(true) {
         Some("it is immutable")
     } else if secret.type_.as_deref() != Some(TYPE) {
         Some("its type is not kubernetes.io/ssh-auth")
     } else {
         None
     };
-    let pem = secret.data.as_ref().and_then(|data| data.get(PRIVATE_KEY));
-    let key = pem.and_then(|pem| std::str::from_utf8(&pem.0).ok()).and_then(|pem| PrivateKey::parse(pem).ok());
     Found {
         name: name.to_owned(),
         is_own: mark.as_deref() == Some(&owner_mark(owner)),

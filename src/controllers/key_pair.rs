@@ -53,6 +53,9 @@ async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
         Err(error @ Error::SecretRejected { .. }) => {
             End::Verdict(Verdict::stalled(Reason::SecretRejected, error.to_string(), Next::Backoff))
         }
+        Err(error @ Error::Forbidden(_)) => {
+            End::Verdict(Verdict::stalled(Reason::AccessDenied, error.to_string(), Next::Backoff))
+        }
         Err(error) => return Err(error),
     };
     match end {

@@ -55,7 +55,11 @@ pub(super) async fn find_text(
     key: &str,
 ) -> Result<Option<String>, Error> {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let data = bounded(api.get_opt(name)).await?.and_then(|map| map.data).unwrap_or_default();
+    let map = match bounded(api.get_opt(name)).await {
+        Err(Error::Kubernetes(error)) if is_status(&error, 403) => return Err(Error::Forbidden(name.to_owned())),
+        outcome => outcome?,
+    };
+    let data = map.and_then(|map| map.data).unwrap_or_default();
     Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, text)| text))
 }
 

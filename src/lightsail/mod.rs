@@ -324,7 +324,7 @@ impl Lightsail {
                 );
             }
             Err(error) => {
-                let (code, message) = (&error.code, &error.message);
+                let (code, error) = (&error.code, &error.message);
                 tracing::warn!(
                     operation,
                     resource,
@@ -332,7 +332,7 @@ impl Lightsail {
                     region,
                     request_id,
                     code,
-                    message,
+                    error,
                     "a call of Lightsail failed"
                 );
             }

@@ -278,17 +278,14 @@ pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> Dele
 #[must_use]
 pub fn own_pair(desired: &Desired, observed: &Observed) -> Option<(KeyPair, Origin)> {
     let pair = observed.look.as_ref()?.pair.clone()?;
-    let made_here = match &desired.kind {
-        Kind::Imported { .. } => Origin::Imported,
-        Kind::Generated { .. } => Origin::Generated,
-        Kind::Default { .. } => {
-            return ownership::is_first(desired, observed, Some(&pair)).then_some((pair, Origin::Default));
+    let is_own = match &desired.kind {
+        Kind::Default { .. } => ownership::is_first(desired, observed, Some(&pair)),
+        Kind::Imported { .. } | Kind::Generated { .. } => {
+            matches!(ownership::whose(desired, observed, &pair), Whose::Own | Whose::TaggedAway)
         }
     };
-    match ownership::whose(desired, observed, &pair) {
-        Whose::Own | Whose::TaggedAway => Some((pair, observed.recorded.origin.unwrap_or(made_here))),
-        Whose::Foreign { .. } => None,
-    }
+    let origin = ownership::origin(desired, observed, &pair);
+    is_own.then_some((pair, origin))
 }
 
 /// The public half of the key that the pair shall have, as far as it is known.

@@ -8,7 +8,7 @@ use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION,
 use crate::controllers::objects;
 use crate::controllers::outcome::Verdict;
 use crate::lightsail::KeyPair;
-use crate::ssh::{Match, PublicKey};
+use crate::ssh::Match;
 
 use super::plan::{self, Desired, Kind, Observed, Recorded};
 
@@ -93,7 +93,8 @@ pub(super) fn status(
     }
     status.managed_tag_keys = managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
     status.planned_step = desired.suspend.then(|| verdict.planned.unwrap_or("None").to_owned());
-    status.public_key_sha256 = public_key_sha256(desired, observed, own.is_some(), verdict, &before);
+    status.public_key_sha256 =
+        public_key_sha256(desired, observed, own.as_ref().map(|(pair, _)| pair), verdict, &before);
     status.secret_name = secret_name(desired, observed, &before);
     status.effective_deletion_policy = Some(plan::effective_deletion_policy(
         desired,
@@ -128,32 +129,32 @@ fn recorded_of(status: &LightsailKeyPairStatus) -> Recorded {
     Recorded { arn: status.arn.clone(), origin: status.origin, ..Recorded::default() }
 }
 
-/// The key that Lightsail has, not the one that the spec has by now: a refused change must stay visible as a change.
+/// The key that Lightsail has, not the one that the spec has by now: a change that was refused, or that could not be carried out yet,
+/// must stay visible as a change. The fingerprint tells; where there is none, the import does, or the first look.
 fn public_key_sha256(
     desired: &Desired,
     observed: &Observed,
-    is_own: bool,
+    own: Option<&KeyPair>,
     verdict: &Verdict,
     before: &LightsailKeyPairStatus,
 ) -> Option<String> {
     if verdict.reason == Reason::Absent {
         return None;
     }
-    let refused = matches!(
-        verdict.reason,
-        Reason::PublicKeyChanged | Reason::FingerprintMismatch | Reason::PrivateKeyMismatch | Reason::Suspended
-    );
-    let key = match &desired.kind {
-        Kind::Imported { .. } | Kind::Generated { .. } if is_own && !refused => {
-            plan::wanted_key(desired, observed).map(PublicKey::sha256)
+    if let Kind::Default { .. } = &desired.kind {
+        let found = observed.secret.as_ref().and_then(Option::as_ref).filter(|found| found.is_own);
+        let kept = found.and_then(|found| found.key.as_ref()).map(|key| key.public().sha256());
+        return kept.or_else(|| before.public_key_sha256.clone());
+    }
+    let is_new = observed.done.import.is_some() || before.public_key_sha256.is_none();
+    let key = own.zip(plan::wanted_key(desired, observed)).filter(|(pair, key)| {
+        match key.fingerprints().compare(pair.fingerprint.as_deref()) {
+            Match::Same => true,
+            Match::Unknown => is_new,
+            Match::Different => false,
         }
-        Kind::Imported { .. } | Kind::Generated { .. } => None,
-        Kind::Default { .. } => {
-            let found = observed.secret.as_ref().and_then(Option::as_ref).filter(|found| found.is_own);
-            found.and_then(|found| found.key.as_ref()).map(|key| key.public().sha256())
-        }
-    };
-    key.or_else(|| before.public_key_sha256.clone())
+    });
+    key.map(|(_, key)| key.sha256()).or_else(|| before.public_key_sha256.clone())
 }
 
 fn secret_name(desired: &Desired, observed: &Observed, before: &LightsailKeyPairStatus) -> Option<String> {

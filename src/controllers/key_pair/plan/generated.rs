@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
+use crate::api::OWNER_TAG;
 use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
 use crate::controllers::outcome::Verdict;
 use crate::controllers::queue::Next;
@@ -65,6 +66,8 @@ fn lost(desired: &Desired, observed: &Observed, pair: &KeyPair, replace: Replace
     }
     match whose(desired, observed, pair) {
         Whose::Own => {}
+        // With this object's tag, but unknown to its status and without its key: it is its own all the same.
+        Whose::Foreign { tagged: false } if pair.tags.contains_key(OWNER_TAG) => {}
         Whose::TaggedAway => return Some(ownership_lost(desired)),
         Whose::Foreign { .. } => return Some(name_conflict(desired)),
     }

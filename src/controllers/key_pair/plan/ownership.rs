@@ -5,7 +5,7 @@ use crate::api::key_pair::Origin;
 use crate::lightsail::KeyPair;
 use crate::ssh::Match;
 
-use super::{CLOCK_SKEW, Desired, Finalizer, Observed, wanted_key};
+use super::{CLOCK_SKEW, Desired, Finalizer, Kind, Observed, wanted_key};
 
 /// Whose a pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +44,28 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
     if is_own { Whose::Own } else { Whose::Foreign { tagged: tagged_by_other } }
 }
 
+/// How the object came to a pair of its own. Where the status was lost, a pair that is older than the object counts as adopted: it may
+/// have been, and then it must not be deleted or replaced unasked.
+pub(super) fn origin(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Origin {
+    let made_here = match desired.kind {
+        Kind::Imported { .. } => Origin::Imported,
+        Kind::Generated { .. } => Origin::Generated,
+        Kind::Default { .. } => return Origin::Default,
+    };
+    let is_from_here = observed.done.import.is_some() || is_as_young(desired, pair);
+    observed.recorded.origin.unwrap_or(if is_from_here { made_here } else { Origin::Adopted })
+}
+
+/// Whether the pair is not older than the object.
+fn is_as_young(desired: &Desired, pair: &KeyPair) -> bool {
+    let (Some(pair), Some(object)) = (pair.created(), desired.created_at) else { return false };
+    pair >= object.saturating_sub(CLOCK_SKEW).unwrap_or(object)
+}
+
 /// Whether the pair can come from an import whose answer or status was lost: the finalizer was there before this pass, and the
 /// pair is not older than the object.
 fn may_be_from_here(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
-    let (Some(pair), Some(object)) = (pair.created(), desired.created_at) else { return false };
-    observed.finalizer == Finalizer::Old && pair >= object.saturating_sub(CLOCK_SKEW).unwrap_or(object)
+    observed.finalizer == Finalizer::Old && is_as_young(desired, pair)
 }
 
 /// Whether this object comes first of all in the cluster that want this name: the one that records the pair, then the one that the

@@ -9,7 +9,7 @@ use crate::controllers::queue::Next;
 use crate::lightsail::KeyPair;
 use crate::ssh::{Match, PublicKey};
 
-use super::ownership::{is_first, whose};
+use super::ownership::{is_first, origin, whose};
 use super::{
     Desired, Finalizer, Goal, Kind, Observed, Reason, SOON, Step, Whose, gone, name_conflict, operation_failed,
     release, unfinished_deletion, yield_to_rival,
@@ -91,8 +91,8 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     if let Some(step) = keep_tags(desired, observed, pair) {
         return step;
     }
-    let (reason, how) = match (observed.recorded.origin, &desired.kind) {
-        (Some(Origin::Adopted), _) => (Reason::Adopted, "was there with this key"),
+    let (reason, how) = match (origin(desired, observed, pair), &desired.kind) {
+        (Origin::Adopted, _) => (Reason::Adopted, "was there with this key"),
         (_, Kind::Generated { .. }) => (Reason::Generated, "was generated"),
         (_, Kind::Imported { .. } | Kind::Default { .. }) => (Reason::Imported, "was imported"),
     };
@@ -111,7 +111,9 @@ fn wanted_tags(desired: &Desired) -> BTreeMap<String, String> {
 /// The next step until the pair has the tags that are wanted, and those no more that were wanted once. Others are left alone.
 pub(super) fn keep_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
     let wanted = wanted_tags(desired);
-    let differs = |(key, value): &(String, String)| pair.tags.get(key) != Some(&Some(value.clone()));
+    // A tag without a value may be listed as one with an empty value, or the other way round (unverified).
+    let there = |key: &String| pair.tags.get(key).map(|value| value.as_deref().unwrap_or_default());
+    let differs = |(key, value): &(String, String)| there(key) != Some(value.as_str());
     let tags: BTreeMap<String, String> = wanted.clone().into_iter().filter(differs).collect();
     if !tags.is_empty() {
         return Some(Step::Tag { pair: pair.clone(), tags });
@@ -177,7 +179,15 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         };
     };
     let is_first = is_first(desired, observed, Some(pair));
+    let is_adopted = origin(desired, observed, pair) == Origin::Adopted;
     match whose(desired, observed, pair) {
+        // Its status was lost: the policy that holds for it was not known before this look.
+        Whose::Own if desired.goal == Goal::ObjectDeleted && is_adopted && desired.deletion_policy.is_none() => {
+            release(desired, observed, "the key pair stays in Lightsail: it was there before the object")
+        }
+        Whose::Own if is_first && is_adopted && pair.fingerprint.is_none() => {
+            mismatch(desired, "has no fingerprint that tells which key it is, and this object did not make it")
+        }
         Whose::Own if is_first && is_as_recorded(observed, pair) && is_expected(desired, pair) => {
             delete(desired, observed)
         }

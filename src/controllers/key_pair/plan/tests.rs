@@ -348,6 +348,10 @@ fn an_imported_pair_that_somebody_else_made() {
             o.finalizer = Finalizer::Old;
             o.look = live(Some(tagged(pair(FIRST), OWNER)));
         }, "Ready Imported"),
+        ("an older pair that it knows by tag and key may have been adopted", |_, o| {
+            o.finalizer = Finalizer::Old;
+            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..tagged(pair(FIRST), OWNER) }));
+        }, "Ready Adopted"),
         ("another object that records the pair comes first", |_, o| {
             o.rivals = vec![rival("z", Some("arn:own"))];
         }, "Stalled NameConflict"),
@@ -411,6 +415,12 @@ fn an_own_pair_that_changes() {
             d.tags = tags(&[("team", "a")]);
             o.look = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "b")));
         }, "Tag"),
+        ("an empty value is none", |d, o| {
+            d.tags = tags(&[("team", "")]);
+            let mut pair = tagged(pair(FIRST), OWNER);
+            pair.tags.insert("team".to_owned(), None);
+            o.look = live(Some(pair));
+        }, "Ready Imported"),
         ("a tag that is there is left", |d, o| {
             d.tags = tags(&[("team", "a")]);
             o.look = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "a")));
@@ -542,6 +552,21 @@ fn deleting_an_object_with_an_imported_pair() {
             o.recorded = Recorded::default();
             o.look = live(Some(pair(FIRST)));
         }, "Delete"),
+        ("without a record, an older pair of its own may have been adopted, and stays", |_, o| {
+            o.recorded = Recorded::default();
+            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..tagged(pair(FIRST), OWNER) }));
+        }, "Remove finalizer Released"),
+        ("unless the spec says that it goes", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.recorded = Recorded::default();
+            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..tagged(pair(FIRST), OWNER) }));
+        }, "Delete"),
+        ("an adopted pair whose key is not known is not deleted", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.recorded.origin = Some(Origin::Adopted);
+            o.recorded.fingerprint = None;
+            o.look = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
+        }, "Stalled FingerprintMismatch"),
         ("I1: without a record, somebody else's pair is left", |_, o| {
             o.recorded = Recorded::default();
             o.look = live(Some(pair(SECOND)));

@@ -85,6 +85,10 @@ fn a_private_key_that_is_lost_or_another_one() {
             lost(o, key, "2026-11-24T11:59:00Z");
             o.look = cached(Some(tagged(listed(key), OWNER)));
         }, "Look live"),
+        ("also of a pair that only its tag tells", |_, o, key| {
+            lost(o, key, "2026-11-24T11:59:00Z");
+            o.recorded = Recorded::default();
+        }, "Stalled PrivateKeyLost"),
         ("Recreate makes another one", |d, o, key| {
             d.kind = generated(ReplacePolicy::Recreate);
             lost(o, key, "2026-11-24T11:59:00Z");

@@ -198,7 +198,7 @@ fn i1_i7_nothing_is_deleted_without_ownership_identity_and_a_live_look() {
         let others_tag = pair.tags.get(crate::api::OWNER_TAG).is_some_and(|tag| tag.as_deref() != Some(OWNER));
         let is_default = matches!(desired.kind, Kind::Default { .. });
         prop_assert!(is_default || !others_tag || desired.adoption == AdoptionPolicy::TakeOver);
-        prop_assert!(observed.rivals.iter().all(|rival| rival.arn.as_ref() != Some(&pair.arn) || is_as_recorded));
+        prop_assert!(observed.rivals.iter().all(|rival| rival.arn.as_ref() != Some(&pair.arn) || recorded.arn == rival.arn));
         if desired.goal == Goal::Present {
             prop_assert!(matches!(recorded.origin, Some(Origin::Imported | Origin::Generated)));
         }
