@@ -21,7 +21,9 @@ def progress(world: World) -> None:
     for polls, status in ((0, "Succeeded"), (1, "Completed"), (3, "Succeeded"), (2, "Failed")):
         world.switch(operationPolls=polls, operationStatus=status)
         [operation] = world.lightsail.delete_known_host_keys(instanceName="web-1")["operations"]
-        expect("at first", (operation["status"], operation["isTerminal"]), ("Started", False) if polls else (status, True))
+        expect(
+            "at first", (operation["status"], operation["isTerminal"]), ("Started", False) if polls else (status, True)
+        )
         seen = [get(operationId=operation["id"])["operation"]["status"] for _ in range(polls + 1)]
         wanted = ["Started"] * (polls - 1) + [status] * (2 if polls else 1)
         expect("then", seen, wanted)

@@ -60,6 +60,9 @@ def _check(operation_model: object, response_dict: dict, **_: object) -> None:
 class World:
     """An account with access keys, the instance web-1, and switches of its own."""
 
+    # Every value that any switch was given.
+    switched: set = set()
+
     def __init__(self, error_type_header: bool) -> None:
         self.account = str(next(_accounts))
         self.credentials = admin("POST", f"/accounts/{self.account}/credentials")
@@ -70,10 +73,12 @@ class World:
         self.lightsail = make_client("lightsail", self.credentials)
         self.sts = make_client("sts", self.credentials)
 
-    def switch(self, **changes: object) -> None:
-        """The switches of this account's region: the defaults but for these."""
-        admin("DELETE", f"{self.place}/switches")
-        admin("PATCH", f"{self.place}/switches", {"errorTypeHeader": self.error_type_header, **changes})
+    def switch(self, region: str = REGION, **changes: object) -> None:
+        """The switches of one region of this account: the defaults but for these."""
+        World.switched.update(changes.items() | {("errorTypeHeader", self.error_type_header)})
+        path = f"/regions/{self.account}/{region}/switches"
+        admin("DELETE", path)
+        admin("PATCH", path, {"errorTypeHeader": self.error_type_header, **changes})
 
     def fault(self, operation: str, effect: object, **more: object) -> dict:
         place = {"account": self.account, "region": REGION}
