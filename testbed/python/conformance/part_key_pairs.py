@@ -72,12 +72,13 @@ def other_keys(world: World) -> None:
     """What each switch about keys lets in, and nothing else."""
     rsa, ed25519 = keys.rsa(), keys.ed25519()
     padded, ecdsa = keys.sha256_padded, keys.make("ecdsa", "ecdsa", 256)
-    odd = keys.make("odd", "rsa", 3072)
+    odd, certificate = keys.make("odd", "rsa", 3072), keys.certificate()
     for switch, key, fingerprint in (
         ("blobAlone", rsa.split()[1], keys.md5_of_spki(rsa)),
         ("blobAlone", ed25519.split()[1], padded(ed25519)),
         ("trailingNewline", rsa + "\n", keys.md5_of_spki(rsa)),
         ("otherKeyTypes", ecdsa, padded(ecdsa)),
+        ("otherKeyTypes", certificate, padded(certificate)),
         ("otherKeyFormats", keys.pem(rsa), keys.md5_of_spki(rsa)),
         ("otherKeyFormats", keys.rfc4716(rsa), keys.md5_of_spki(rsa)),
         ("otherKeyFormats", keys.rfc4716(ed25519), padded(ed25519)),
