@@ -6,14 +6,16 @@ from world import World
 
 
 def _of(world: World, name: str) -> list:
-    operations, token = [], None
-    while True:
+    operations, token, tokens = [], None, set()
+    while token not in tokens:
+        tokens.add(token)
         more = {"pageToken": token} if token else {}
         page = world.lightsail.get_operations_for_resource(resourceName=name, **more)
         operations += page["operations"]
         token = page.get("nextPageToken")
         if not token:
             return operations
+    raise AssertionError(f"the token {token} comes again")
 
 
 def progress(world: World) -> None:
