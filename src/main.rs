@@ -4,6 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use clap::Parser;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::jiff::Timestamp;
@@ -13,6 +16,7 @@ use lightsail_operator::controllers::{self, Context, Settings, host_key_reset, k
 use lightsail_operator::lightsail::Accounts;
 use lightsail_operator::server::{self, Readiness};
 use lightsail_operator::telemetry::{self, Metrics};
+use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +27,8 @@ const CLUSTER: &str = "the cluster's id";
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
+    // A core dump would hold private keys.
+    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     telemetry::start_log(config.log_format, &config.log)?;
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
@@ -69,7 +75,10 @@ async fn context(
     // A pass decides by itself what a failed write means; a repetition behind its back would hide it.
     kube_config.default_retry = false;
     let client = Client::try_from(kube_config)?;
-    let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    // Each object names its region, so none is asked of the instance's metadata, which outside EC2 takes its time to fail.
+    let region = EnvironmentVariableRegionProvider::new();
+    let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
+    let aws = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {
@@ -100,6 +109,7 @@ async fn context(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         settings,
+        started: std::time::Instant::now(),
         stop: stop.clone(),
     }))
 }

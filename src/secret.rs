@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::Patch;
 use kube::core::Request;
 use kube::core::params::{GetParams, PatchParams, PostParams};
 use kube::{Client, Resource};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::api::FIELD_MANAGER;
+use crate::api::{FIELD_MANAGER, LightsailKeyPair};
 use crate::error::{Error, is_status};
 use crate::ssh::PrivateKey;
 
@@ -25,6 +27,28 @@ const PUBLIC_KEY: &str = "ssh-publickey";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Names the object that a Secret belongs to by kind and name; not by uid, since a restored backup has another.
 const OWNER: &str = "lightsail-operator.dev/owner";
+
+/// A Secret as the spec wants it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretSpec {
+    /// Its name.
+    pub name: String,
+    /// Its labels, beside the operator's own.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it goes with its object.
+    pub delete_with_object: bool,
+}
+
+/// The object that a Secret belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Its uid.
+    pub uid: &'a str,
+}
 
 /// A Secret as it was found.
 #[derive(Clone, Debug)]
@@ -41,18 +65,53 @@ pub struct Found {
     pub rejects: Option<&'static str>,
     /// The private key that it holds, if it can be read.
     pub key: Option<PrivateKey>,
-    uid: String,
-    resource_version: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its owners, with which it is deleted.
+    pub owners: Vec<OwnerReference>,
+    /// Its uid.
+    pub uid: String,
+    /// Its version.
+    pub resource_version: String,
 }
 
-/// Reads the Secret of this name. `owner` is the name of the object that asks.
+impl Found {
+    /// Whether it has the labels that the spec wants, and goes with the object of this uid if, and only if, the spec wants that.
+    #[must_use]
+    pub fn fits(&self, spec: &SecretSpec, uid: &str) -> bool {
+        let has_labels = spec.labels.iter().all(|(key, value)| self.labels.get(key) == Some(value));
+        has_labels && self.owners.iter().any(|owner| owner.uid == uid) == spec.delete_with_object
+    }
+}
+
+/// Reads the Secret of this name.
 ///
 /// # Errors
 /// The API server refuses or does not answer.
-pub async fn find(client: &Client, namespace: &str, name: &str, owner: &str) -> Result<Option<Found>, Error> {
-    let request = request(namespace).get(name, &GetParams::default());
-    match send(client, request).await {
-        Ok(secret) => Ok(Some(found(name, secret, owner))),
+pub async fn find(client: &Client, owner: Owner<'_>, name: &str) -> Result<Option<Found>, Error> {
+    let secret = get(client, owner.namespace, name).await?;
+    Ok(secret.map(|secret| found(name, secret, owner.name)))
+}
+
+/// Reads one key of the data of a Secret, as text.
+///
+/// # Errors
+/// The API server refuses or does not answer.
+pub async fn find_text(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    key: &str,
+) -> Result<Option<Zeroizing<String>>, Error> {
+    let data = get(client, namespace, name).await?.and_then(|secret| secret.data).unwrap_or_default();
+    let bytes = data.into_iter().find(|(other, _)| other == key).map(|(_, bytes)| Zeroizing::new(bytes.0));
+    // What is no text is no public key either; it is refused as that.
+    Ok(bytes.map(|bytes| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+async fn get(client: &Client, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
+    match send(client, name, request(namespace).get(name, &GetParams::default())).await {
+        Ok(secret) => Ok(Some(secret)),
         Err(Error::Kubernetes(error)) if is_status(&error, 404) => Ok(None),
         Err(error) => Err(error),
     }
@@ -62,55 +121,61 @@ pub async fn find(client: &Client, namespace: &str, name: &str, owner: &str) -> 
 ///
 /// # Errors
 /// [`Error::Conflict`] if there is one of this name by now.
-pub async fn create(client: &Client, namespace: &str, name: &str, owner: &str, key: &PrivateKey) -> Result<(), Error> {
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": { "name": name, "namespace": namespace, "labels": labels(), "annotations": annotations(owner) },
-        "type": TYPE,
-        "data": data(key),
-    });
-    let request = request(namespace).create(
-        &PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() },
-        secret.to_string().into_bytes(),
-    );
-    send(client, request).await.map(drop)
+pub async fn create(client: &Client, owner: Owner<'_>, spec: &SecretSpec, key: &PrivateKey) -> Result<(), Error> {
+    let mut metadata = metadata(owner, spec, &[]);
+    metadata["name"] = json!(spec.name);
+    metadata["namespace"] = json!(owner.namespace);
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": TYPE, "data": data(key) });
+    let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let request = request(owner.namespace).create(&parameters, secret.to_string().into_bytes());
+    send(client, &spec.name, request).await.map(drop)
 }
 
 /// Makes sure that the Secret of this name holds this very key.
 ///
 /// # Errors
 /// [`Error::Conflict`] if it does not.
-pub async fn confirm(client: &Client, namespace: &str, name: &str, key: &PrivateKey) -> Result<(), Error> {
-    let found = find(client, namespace, name, "").await?.and_then(|found| found.key);
+pub async fn confirm(client: &Client, owner: Owner<'_>, name: &str, key: &PrivateKey) -> Result<(), Error> {
+    let found = find(client, owner, name).await?.and_then(|found| found.key);
     let is_kept = found.is_some_and(|found| found.public() == key.public());
     if is_kept { Ok(()) } else { Err(Error::Conflict) }
 }
 
-/// Puts a key into the Secret that was found, and the marks of its owner.
+/// Puts a key into the Secret that was found, and the labels and marks that the spec wants.
 ///
 /// # Errors
 /// [`Error::Conflict`] if it is not any more as it was found.
 pub async fn replace(
     client: &Client,
-    namespace: &str,
+    owner: Owner<'_>,
+    spec: &SecretSpec,
     found: &Found,
-    owner: &str,
     key: &PrivateKey,
 ) -> Result<(), Error> {
-    let change = json!({
-        "metadata": {
-            "uid": found.uid,
-            "resourceVersion": found.resource_version,
-            "labels": labels(),
-            "annotations": annotations(owner),
-        },
-        "data": data(key),
-    });
-    let patch = kube::api::Patch::Merge(change);
+    let mut metadata = metadata(owner, spec, &found.owners);
+    metadata["uid"] = json!(found.uid);
+    metadata["resourceVersion"] = json!(found.resource_version);
+    let patch = Patch::Merge(json!({ "metadata": metadata, "data": data(key) }));
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let request = request(namespace).patch(&found.name, &parameters, &patch);
-    send(client, request).await.map(drop)
+    let request = request(owner.namespace).patch(&found.name, &parameters, &patch);
+    send(client, &found.name, request).await.map(drop)
+}
+
+/// Labels, marks and owners. The other owners that it has are kept.
+fn metadata(owner: Owner<'_>, spec: &SecretSpec, owners: &[OwnerReference]) -> serde_json::Value {
+    let mut labels = spec.labels.clone();
+    labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
+    let mut owners: Vec<_> = owners.iter().filter(|other| other.uid != owner.uid).cloned().collect();
+    if spec.delete_with_object {
+        owners.push(OwnerReference {
+            api_version: LightsailKeyPair::api_version(&()).into_owned(),
+            kind: LightsailKeyPair::kind(&()).into_owned(),
+            name: owner.name.to_owned(),
+            uid: owner.uid.to_owned(),
+            ..OwnerReference::default()
+        });
+    }
+    json!({ "labels": labels, "annotations": { OWNER: owner_mark(owner.name) }, "ownerReferences": owners })
 }
 
 fn request(namespace: &str) -> Request {
@@ -119,19 +184,30 @@ fn request(namespace: &str) -> Request {
 
 async fn send(
     client: &Client,
+    name: &str,
     request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
 ) -> Result<Secret, Error> {
     let request = request.map_err(|error| Error::from(kube::Error::BuildRequest(error)))?;
-    let text = Zeroizing::new(client.request_text(request).await?);
+    let text = match client.request_text(request).await {
+        Ok(text) => Zeroizing::new(text),
+        Err(kube::Error::Api(status)) if is_refusal(status.code) => {
+            return Err(Error::SecretRejected { name: name.to_owned(), why: harmless(&status.message) });
+        }
+        Err(error) => return Err(error.into()),
+    };
     serde_json::from_str(&text).map_err(|_| Error::Unreadable("Secret"))
 }
 
-fn labels() -> serde_json::Value {
-    json!({ MANAGED_BY: FIELD_MANAGER })
+/// Whether the API server will say the same again: bad requests, forbidden ones and those that a policy or a quota refuses.
+fn is_refusal(code: u16) -> bool {
+    matches!(code, 400 | 403 | 413 | 422)
 }
 
-fn annotations(owner: &str) -> serde_json::Value {
-    json!({ OWNER: owner_mark(owner) })
+/// What the API server or a policy said, unless it repeats what was sent.
+fn harmless(message: &str) -> String {
+    let is_harmless = !message.contains("PRIVATE KEY") && !message.contains("LS0tLS1");
+    let message = if is_harmless { message } else { "the API server refused it" };
+    message.chars().take(300).collect()
 }
 
 fn owner_mark(owner: &str) -> String {
@@ -163,6 +239,8 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
         is_terminating: secret.metadata.deletion_timestamp.is_some(),
         rejects,
         key,
+        labels: secret.metadata.labels.unwrap_or_default(),
+        owners: secret.metadata.owner_references.unwrap_or_default(),
         uid: secret.metadata.uid.unwrap_or_default(),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
     }

@@ -5,9 +5,12 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, Curve25519SeedBin, Pkcs8V1Der};
+use aws_lc_rs::signature::KeyPair;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use der::asn1::{AnyRef, BitStringRef, UintRef};
+use der::pem::LineEnding;
 use der::{Decode, Encode, SecretDocument};
 use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +19,8 @@ use sha2::Sha256;
 use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
 use ssh_key::public::KeyData;
 use zeroize::Zeroizing;
+
+use crate::api::key_pair::KeyAlgorithm;
 
 /// More than the longest RSA key that OpenSSH takes, with a long comment.
 const MAX_LINE: usize = 16_384;
@@ -272,6 +277,19 @@ impl PrivateKey {
         Ok(Self { pem: SecretString::from(pem.as_str()), public, sha1_pkcs8 })
     }
 
+    /// Makes a new key, in the form that `ssh -i` takes: OpenSSH's own for Ed25519, PKCS#1 in PEM for RSA. An RSA key takes a second or
+    /// so.
+    ///
+    /// # Errors
+    /// The random source fails, which it does not once the process runs.
+    pub fn generate(algorithm: KeyAlgorithm) -> Result<Self, GenerationFailed> {
+        let pem = match algorithm {
+            KeyAlgorithm::Ed25519 => generate_ed25519(),
+            KeyAlgorithm::RSA4096 => generate_rsa(),
+        };
+        pem.and_then(|pem| Self::parse(&pem).ok()).ok_or(GenerationFailed)
+    }
+
     /// The text. It goes into a Secret and nowhere else.
     #[must_use]
     pub fn expose_pem(&self) -> &str {
@@ -297,6 +315,30 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
+/// A key could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a private key could not be generated")]
+pub struct GenerationFailed;
+
+fn generate_ed25519() -> Option<Zeroizing<String>> {
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::generate().ok()?;
+    let seed: Curve25519SeedBin<'_> = pair.seed().ok()?.as_be_bytes().ok()?;
+    let public: [u8; 32] = pair.public_key().as_ref().try_into().ok()?;
+    let private = Zeroizing::new(<[u8; 32]>::try_from(seed.as_ref()).ok()?);
+    let keypair = ssh_key::private::Ed25519Keypair {
+        public: ssh_key::public::Ed25519PublicKey(public),
+        private: ssh_key::private::Ed25519PrivateKey::from_bytes(&private),
+    };
+    ssh_key::PrivateKey::from(keypair).to_openssh(LineEnding::LF).ok()
+}
+
+fn generate_rsa() -> Option<Zeroizing<String>> {
+    let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa4096).ok()?;
+    let document: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+    let key = pkcs8::PrivateKeyInfo::from_der(document.as_ref()).ok()?;
+    der::pem::encode_string("RSA PRIVATE KEY", LineEnding::LF, key.private_key).ok().map(Zeroizing::new)
+}
+
 /// The public half, and the SHA-1 of the PKCS#8 form for RSA.
 fn halves(pem: &str) -> Option<(PublicKey, Option<String>)> {
     if pem.contains("BEGIN OPENSSH PRIVATE KEY") {
@@ -320,5 +362,4 @@ fn halves(pem: &str) -> Option<(PublicKey, Option<String>)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
-mod tests;
+pub(crate) mod tests;

@@ -78,7 +78,6 @@ pub fn whole_seconds(time: Timestamp) -> Timestamp {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 mod tests {
     use super::*;
 

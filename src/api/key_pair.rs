@@ -3,6 +3,8 @@
 #![expect(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
 #![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -12,9 +14,9 @@ use super::{Operation, Reconciled, schema};
 
 /// A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does not exist.
 ///
-/// `type: Imported` imports the public key that you give. `type: Default` is the region's default key pair, which
-/// Lightsail makes by itself: its private key is downloaded into a Secret, and it is deleted only if you name its
-/// fingerprint.
+/// `type: Imported` imports the public key that you give. `type: Generated` makes a key pair in the cluster, keeps the private key
+/// in a Secret and imports the public half. `type: Default` is the region's default key pair, which Lightsail makes by
+/// itself: its private key is downloaded into a Secret, and it is deleted only if you name its fingerprint.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "lightsail-operator.dev",
@@ -40,9 +42,11 @@ use super::{Operation, Reconciled, schema};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.type != 'Imported' || has(self.imported) || self.ensure == 'Absent'")
-        .message("type Imported needs spec.imported with a publicKey; it may be left out only with ensure: Absent"),
+        .message("type Imported needs spec.imported with a publicKey or publicKeyFrom; it may be left out only with ensure: Absent"),
     validation = Rule::new("self.type == 'Imported' || !has(self.imported)")
         .message("spec.imported belongs to type Imported; remove it"),
+    validation = Rule::new("self.type == 'Generated' || !has(self.generated)")
+        .message("spec.generated belongs to type Generated; remove it"),
     validation = Rule::new("self.type == 'Default' || !has(self.default)")
         .message("spec.default belongs to type Default; remove it"),
     validation = Rule::new("self.type != 'Default' || !has(self.keyPairName)")
@@ -59,9 +63,10 @@ use super::{Operation, Reconciled, schema};
 pub struct LightsailKeyPairSpec {
     /// What kind of key pair this is. Immutable.
     ///
-    /// `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with you.
-    /// `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private key is downloaded into
-    /// a Secret.
+    /// - `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with you.
+    /// - `Generated`: the operator makes the key pair, writes the private key into a Secret, and imports the public half.
+    /// - `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private key is downloaded into
+    ///   a Secret.
     #[serde(rename = "type")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new object"))]
     pub type_: KeyPairType,
@@ -86,10 +91,20 @@ pub struct LightsailKeyPairSpec {
 
     /// What deleting this object does to the key pair in Lightsail: `Delete` or `Retain`.
     ///
-    /// Default: `Delete` for a key pair that this object imported; `Retain` for one that was there before, and for
-    /// `type: Default`.
+    /// Default: `Delete` for a key pair that this object imported or generated; `Retain` for one that was there before, and
+    /// for `type: Default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeletionPolicy")]
     pub deletion_policy: Option<DeletionPolicy>,
+
+    /// What to do with a key pair of this name that is already there. Default: `IfFingerprintMatches`.
+    ///
+    /// - `IfFingerprintMatches`: it becomes this object's if it has this key, and if no other owner's tag is on it.
+    /// - `TakeOver`: it becomes this object's if it has this key, even then. That happens once: if the tag is changed
+    ///   again later, the object becomes Stalled with the reason `OwnershipLost`.
+    /// - `Never`: the object becomes Stalled with the reason `NameConflict`.
+    #[serde(default)]
+    pub adoption_policy: AdoptionPolicy,
 
     /// The fingerprint of the key pair that may be deleted, exactly as Lightsail prints it, for example
     /// `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`.
@@ -99,6 +114,26 @@ pub struct LightsailKeyPairSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub expected_fingerprint: Option<String>,
+
+    /// The tags of the key pair in Lightsail, for example `team: a`. At most 40. Default: none.
+    ///
+    /// Tags that are not named here, and never were, are left alone. Keys have 1 to 128 and values up to 256 characters: letters,
+    /// digits, spaces and `+ - = . _ : / @`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::tags")]
+    #[x_kube(
+        validation = Rule::new("self.all(key, key.matches('^[\\\\p{L}\\\\p{N} +=._:/@-]{1,128}$') && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
+            .message("tags have keys of 1 to 128 characters; use letters, digits, spaces and + - = . _ : / @ in keys and values"),
+        validation = Rule::new("self.all(key, !key.startsWith('aws:') && !key.startsWith('lightsail-operator.dev/'))")
+            .message("keys of tags must not start with aws: or lightsail-operator.dev/; choose another prefix"),
+    )]
+    pub tags: BTreeMap<String, String>,
+
+    /// Whether to change nothing and only say what would be done, in `status.plannedStep`. Default: `false`.
+    ///
+    /// Deleting a suspended object lets the key pair stay in Lightsail.
+    #[serde(default)]
+    pub suspend: bool,
 
     /// How often to look whether Lightsail still has what this spec wants, for example `10m` or `1h30m`. At least
     /// `1m`. Default: `10m`.
@@ -111,6 +146,10 @@ pub struct LightsailKeyPairSpec {
     /// The settings of `type: Imported`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedKeyPair>,
+
+    /// The settings of `type: Generated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<GeneratedKeyPair>,
 
     /// The settings of `type: Default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,8 +165,32 @@ fn default_interval() -> String {
 pub enum KeyPairType {
     /// A public key that you give is imported.
     Imported,
+    /// The operator makes the key pair.
+    Generated,
     /// The region's default key pair.
     Default,
+}
+
+/// What to do with a key pair that is already there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdoptionPolicy {
+    /// It is adopted if it has this key and no other owner's tag.
+    #[default]
+    IfFingerprintMatches,
+    /// It is adopted if it has this key.
+    TakeOver,
+    /// It is left alone.
+    Never,
+}
+
+/// What another key does to the key pair in Lightsail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ReplacePolicy {
+    /// Nothing; the object says so.
+    #[default]
+    Never,
+    /// The key pair is deleted and made anew.
+    Recreate,
 }
 
 /// Whether a key pair should be there.
@@ -155,22 +218,100 @@ pub enum DeletionPolicy {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!self.publicKey.contains('PRIVATE KEY')")
+    validation = Rule::new("has(self.publicKey) != has(self.publicKeyFrom)")
+        .message("spec.imported needs exactly one of publicKey and publicKeyFrom"),
+    validation = Rule::new("!has(self.publicKey) || !self.publicKey.contains('PRIVATE KEY')")
         .message("publicKey holds a private key; give the line of the .pub file instead, and replace that key pair: what was pasted here may have been recorded"),
-    validation = Rule::new("self.publicKey.contains('PRIVATE KEY') || !self.publicKey.trim().contains('\\n')")
+    validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || !self.publicKey.trim().contains('\\n')")
         .message("publicKey must be one line, as in a .pub file: the type, the base64 data and maybe a comment"),
-    validation = Rule::new("self.publicKey.contains('PRIVATE KEY') || self.publicKey.trim().matches('^(ssh|ecdsa)-')")
+    validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || self.publicKey.trim().matches('^(ssh|ecdsa)-')")
         .message("publicKey must start with its type, for example ssh-ed25519 AAAA… or ssh-rsa AAAA…, without options in front; ssh-keygen -y -f KEYFILE prints it"),
-    validation = Rule::new("self.publicKey.size() <= 16384")
+    validation = Rule::new("!has(self.publicKey) || self.publicKey.size() <= 16384")
         .message("publicKey must be at most 16384 characters, one line as in a .pub file"),
 )]
 pub struct ImportedKeyPair {
     /// The public key in OpenSSH's form, one line as in a `.pub` file, for example
     /// `ssh-ed25519 AAAAC3Nz… you@example.com`. Ed25519 and RSA are known to work.
     ///
-    /// A change of comment or white space is no change. Another key does not replace the key pair in Lightsail: the
-    /// object becomes Stalled with the reason `PublicKeyChanged`.
-    pub public_key: String,
+    /// A change of comment or white space is no change. What another key does is up to `replacePolicy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+
+    /// Where the public key stands, instead of `publicKey`. It is read at each look: a change is seen within `interval`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PublicKeySource")]
+    pub public_key_from: Option<PublicKeySource>,
+
+    /// What another public key does to the key pair in Lightsail. Default: `Never`.
+    ///
+    /// - `Never`: nothing; the object becomes Stalled with the reason `PublicKeyChanged`.
+    /// - `Recreate`: the key pair is deleted and imported anew. Running instances do not get the new key by that. A key pair
+    ///   that was adopted is never replaced.
+    #[serde(default)]
+    pub replace_policy: ReplacePolicy,
+}
+
+/// Where a public key stands, in the namespace of this object.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.secretKeyRef) != has(self.configMapKeyRef)")
+    .message("publicKeyFrom needs exactly one of secretKeyRef and configMapKeyRef"))]
+pub struct PublicKeySource {
+    /// A key of a Secret, for example name `fleet-ssh`, key `ssh-publickey`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyReference")]
+    pub secret_key_ref: Option<KeyReference>,
+    /// A key of a ConfigMap, for example name `keys`, key `fleet.pub`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyReference")]
+    pub config_map_key_ref: Option<KeyReference>,
+}
+
+/// A key of a Secret or ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyReference {
+    /// The name of the Secret or ConfigMap.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub name: String,
+    /// The key in its data.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}
+
+/// The settings of `type: Generated`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GeneratedKeyPair {
+    /// The type of the keys that are made from now on. Default: `Ed25519`.
+    #[serde(default)]
+    pub algorithm: KeyAlgorithm,
+
+    /// The Secret that keeps the private key. It is written before the public half is imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeySecret")]
+    pub secret: Option<KeySecret>,
+
+    /// What happens if the Secret lost its key, or has another one. Default: `Never`.
+    ///
+    /// - `Never`: nothing; the object becomes Stalled with the reason `PrivateKeyLost` or `PrivateKeyMismatch`.
+    /// - `Recreate`: the key pair is deleted and imported anew, with a new key or with that of the Secret. A key pair that was
+    ///   adopted is never replaced.
+    #[serde(default)]
+    pub replace_policy: ReplacePolicy,
+}
+
+/// The type of a generated key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyAlgorithm {
+    /// Ed25519, RFC 8032.
+    #[default]
+    Ed25519,
+    /// RSA with 4096 bits.
+    RSA4096,
 }
 
 /// The settings of `type: Default`.
@@ -182,13 +323,37 @@ pub struct DefaultKeyPair {
     #[serde(default)]
     pub create_if_missing: bool,
 
-    /// The Secret that keeps the private key. It is never deleted by the operator, also not with this object.
+    /// The Secret that keeps the private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeySecret")]
     pub secret: Option<KeySecret>,
+
+    /// Whether the Secret must hold the private key before the key pair is deleted. Default: `Required`.
+    ///
+    /// With `Skip` a private key that nobody has kept is lost with the key pair.
+    #[serde(default)]
+    pub backup: Backup,
+
+    /// Whether the passwords of Windows instances that use the key pair are saved elsewhere. Default: `false`, and the key pair is
+    /// not deleted while there are such instances.
+    ///
+    /// The initial password of a Windows instance can be decrypted only while the default key pair is there.
+    #[serde(default)]
+    pub windows_passwords_saved: bool,
+}
+
+/// Whether the private key must be kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Backup {
+    /// It must.
+    #[default]
+    Required,
+    /// It need not.
+    Skip,
 }
 
 /// Where a private key is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeySecret {
     /// The name of the Secret in the namespace of this object. Default: the name of this object.
@@ -201,6 +366,18 @@ pub struct KeySecret {
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub name: Option<String>,
+
+    /// Labels of the Secret, for example `team: a`. At most 20. Their keys have no prefix: labels with one make other programs
+    /// take a Secret for theirs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::labels")]
+    #[x_kube(validation = Rule::new("self.all(key, key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$'))")
+        .message("keys of a Secret's labels have no prefix, and at most 63 letters, digits, hyphens, underscores and dots"))]
+    pub labels: BTreeMap<String, String>,
+
+    /// Whether the Secret is deleted with this object. Default: `false`: the private key outlives the object.
+    #[serde(default)]
+    pub delete_with_object: bool,
 }
 
 /// What was found and done.
@@ -225,6 +402,7 @@ pub struct LightsailKeyPairStatus {
     pub arn: Option<String>,
     /// How this object came to the key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Origin")]
     pub origin: Option<Origin>,
     /// When Lightsail made the key pair, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -240,12 +418,20 @@ pub struct LightsailKeyPairStatus {
     pub public_key_sha256: Option<String>,
     /// What deleting this object does to the key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeletionPolicy")]
     pub effective_deletion_policy: Option<DeletionPolicy>,
+    /// The keys of the tags that this object has set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub managed_tag_keys: Vec<String>,
+    /// While the object is suspended: the next step that would be taken, or `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_step: Option<String>,
     /// The Secret that holds the private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
     /// The last operation that this object caused in Lightsail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Operation")]
     pub last_operation: Option<Operation>,
     /// `Ready`, `FingerprintVerified`, and `Reconciling` or `Stalled` while they are True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -262,6 +448,8 @@ fn never_observed() -> i64 {
 pub enum Origin {
     /// The operator imported it.
     Imported,
+    /// The operator made it.
+    Generated,
     /// It was there with the same key.
     Adopted,
     /// It is the region's default key pair.

@@ -28,6 +28,7 @@ pub struct Operation {
     pub resource_type: Option<String>,
     /// Where the resource is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OperationLocation")]
     pub location: Option<OperationLocation>,
     /// When the operation was created, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +54,7 @@ pub struct OperationLocation {
     /// The availability zone; `all` for what is not bound to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability_zone: Option<String>,
-    /// The region.
+    /// The region, for example `eu-west-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region_name: Option<String>,
 }

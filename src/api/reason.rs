@@ -8,13 +8,16 @@ use std::fmt;
 pub enum Reason {
     // Ready
     Imported,
+    Generated,
     Adopted,
     Downloaded,
     Absent,
     OperationSucceeded,
     AlreadyExecuted,
     // Under way, or tried again
+    Suspended,
     InProgress,
+    SourceNotFound,
     WaitingForOwner,
     Throttled,
     ServiceError,
@@ -28,6 +31,9 @@ pub enum Reason {
     PublicKeyChanged,
     FingerprintMismatch,
     BackupMissing,
+    WindowsInstancesUseKey,
+    PrivateKeyLost,
+    PrivateKeyMismatch,
     DefaultKeyPairMissing,
     DefaultKeyPairReplaced,
     SecretNotOwned,

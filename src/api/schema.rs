@@ -52,6 +52,24 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Tags of Lightsail, with its limits; a few places of the 50 are left to others.
+pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
+    text_map(40, 256, None)
+}
+
+/// Labels of Kubernetes.
+pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
+    text_map(20, 63, Some("^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"))
+}
+
+fn text_map(entries: u32, length: u32, pattern: Option<&str>) -> Schema {
+    let mut value = json_schema!({ "type": "string", "maxLength": length });
+    if let Some(pattern) = pattern {
+        value.insert("pattern".to_owned(), pattern.into());
+    }
+    json_schema!({ "type": "object", "maxProperties": entries, "additionalProperties": value })
+}
+
 /// A time as RFC 3339.
 pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time", "nullable": true })

@@ -5,11 +5,9 @@ pub mod plan;
 mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use tracing::Instrument;
 
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
 use crate::error::Error;
@@ -20,7 +18,7 @@ use self::plan::{Desired, End, Observed, Step};
 use super::outcome::{State, Verdict};
 use super::queue::Next;
 use super::rows::Row;
-use super::{Context, ObjectRef, Passed, lock, objects, trigger};
+use super::{Context, ObjectRef, Passed, guarded, lock, objects, trigger};
 
 /// More steps than the longest way through the plan.
 const MAX_STEPS: usize = 30;
@@ -33,20 +31,7 @@ pub fn row_of(_: &Context, object: &HostKeyReset) -> Row {
 
 /// One pass.
 pub async fn reconcile(at: ObjectRef, ctx: Arc<Context>) -> Passed {
-    let span = tracing::info_span!("reconcile", kind = "HostKeyReset", namespace = at.namespace, name = at.name);
-    async {
-        match pass(&at, &ctx).await {
-            Ok(passed) => passed,
-            Err(Error::Stopping) => Passed { next: Next::Change, reason: None },
-            Err(Error::Conflict) => Passed { next: Next::After(Duration::from_millis(100)), reason: None },
-            Err(error) => {
-                tracing::warn!(%error, "the pass could not be finished and will be tried again");
-                Passed { next: Next::Backoff, reason: None }
-            }
-        }
-    }
-    .instrument(span)
-    .await
+    guarded("HostKeyReset", &at, Box::pin(pass(&at, &ctx))).await
 }
 
 async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
@@ -102,13 +87,13 @@ impl Pass<'_> {
             if let Some(passed) = self.act(plan::plan(&self.desired, &self.observed)).await? {
                 return Ok(passed);
             }
-            if self.ctx.stop.is_cancelled() {
+            if self.ctx.stop.is_cancelled() && plan::may_stop(&self.observed) {
                 return Err(Error::Stopping);
             }
         }
         let message = "the reset keeps changing while it is worked on".to_owned();
         let (state, reason, next) = (State::Reconciling, Reason::ServiceError, Next::Backoff);
-        self.wait(Verdict { state, reason, message, next }).await
+        self.wait(Verdict { state, reason, message, next, planned: None }).await
     }
 
     fn lightsail(&self) -> &Lightsail {

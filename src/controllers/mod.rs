@@ -10,23 +10,23 @@ mod objects;
 pub mod outcome;
 pub mod queue;
 pub mod rows;
+mod watch;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::stream::{FuturesUnordered, SelectAll};
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::utils::{Backoff, WatchStreamExt};
-use kube::runtime::watcher::{self, Event};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::Client;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::api::{EXECUTED_ANNOTATION, FINALIZER, RECONCILE_ANNOTATION, Reason, Reconciled};
-use crate::error::is_status;
+use crate::error::Error;
 use crate::lightsail::{Accounts, Inventory};
 use crate::server::Readiness;
 use crate::telemetry::Metrics;
@@ -69,6 +69,8 @@ pub struct Context {
     pub readiness: Readiness,
     /// The settings.
     pub settings: Settings,
+    /// When this process began.
+    pub started: Instant,
     /// Set when the operator is to end: the step in flight is finished and no other is begun.
     pub stop: CancellationToken,
 }
@@ -76,10 +78,14 @@ pub struct Context {
 /// What passes remember of earlier passes.
 #[derive(Debug, Default)]
 pub struct Memory {
+    /// By region: when Lightsail was read last.
+    pub reads: Mutex<HashMap<String, Instant>>,
     /// By uid: imports that may have been sent, until when they can take effect.
-    pub imports: Mutex<std::collections::HashMap<String, Timestamp>>,
+    pub imports: Mutex<HashMap<String, Timestamp>>,
+    /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
+    pub missing: Mutex<HashMap<String, Timestamp>>,
     /// By uid: what is known of calls whose outcome is not.
-    pub searches: Mutex<std::collections::HashMap<String, host_key_reset::plan::Search>>,
+    pub searches: Mutex<HashMap<String, host_key_reset::plan::Search>>,
 }
 
 /// The settings.
@@ -134,7 +140,7 @@ pub async fn run<K, F>(
 {
     let kind = K::kind(&()).into_owned();
     let mut queue = Queue::default();
-    let mut watches = watch::<K>(&ctx, &kind);
+    let mut watches = watch::watch::<K>(&ctx, &kind);
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < ctx.settings.concurrency
@@ -164,6 +170,23 @@ pub async fn run<K, F>(
     }
 }
 
+/// Runs a pass in its span. One that could not be finished is tried again; its object shows what it showed before.
+async fn guarded(kind: &'static str, at: &ObjectRef, pass: impl Future<Output = Result<Passed, Error>>) -> Passed {
+    let span = tracing::info_span!("reconcile", kind, namespace = at.namespace, object = at.name);
+    let pass = async {
+        match pass.await {
+            Ok(passed) => passed,
+            Err(Error::Stopping) => Passed { next: Next::Change, reason: None },
+            Err(Error::Conflict) => Passed { next: Next::After(Duration::from_millis(100)), reason: None },
+            Err(error) => {
+                tracing::warn!(%error, "the pass could not be finished and will be tried again");
+                Passed { next: Next::Backoff, reason: None }
+            }
+        }
+    };
+    pass.instrument(span).await
+}
+
 async fn timed(at: ObjectRef, pass: impl Future<Output = Passed>) -> (ObjectRef, Passed, Duration) {
     let start = Instant::now();
     let passed = pass.await;
@@ -177,43 +200,6 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-/// What came from a watch.
-enum Change<K> {
-    Applied(K),
-    Gone(ObjectRef),
-    /// A list is complete; what is not in it is gone.
-    Listed {
-        namespace: Option<String>,
-        seen: HashSet<ObjectRef>,
-    },
-}
-
-impl<K: Reconciled> Change<K> {
-    /// Brings the rows up to date. The objects for which a pass is due.
-    fn take_in(self, rows: &mut Rows, row_of: impl Fn(&K) -> Row) -> Vec<ObjectRef> {
-        match self {
-            Self::Applied(object) => {
-                let at = reference(&object);
-                if rows.apply(&at, row_of(&object)) { vec![at] } else { Vec::new() }
-            }
-            Self::Gone(at) => {
-                rows.remove(&at);
-                Vec::new()
-            }
-            Self::Listed { namespace, seen } => {
-                for at in rows.others(namespace.as_deref(), &seen) {
-                    rows.remove(&at);
-                }
-                Vec::new()
-            }
-        }
-    }
-}
-
-fn reference<K: Resource>(object: &K) -> ObjectRef {
-    ObjectRef { namespace: object.meta().namespace.clone().unwrap_or_default(), name: object.name_any() }
-}
-
 /// What a pass of this object depends on.
 pub fn trigger<K: Reconciled>(object: &K) -> Trigger {
     let annotation = |key| objects::annotation(object, key).map(str::to_owned);
@@ -223,96 +209,5 @@ pub fn trigger<K: Reconciled>(object: &K) -> Trigger {
         finalizer: objects::has_finalizer(object, FINALIZER),
         reconcile: annotation(RECONCILE_ANNOTATION),
         executed: annotation(EXECUTED_ANNOTATION),
-    }
-}
-
-type Watches<K> = SelectAll<std::pin::Pin<Box<dyn Stream<Item = Change<K>> + Send>>>;
-
-/// One watch for each namespace, or one for all.
-fn watch<K: Reconciled>(ctx: &Context, kind: &str) -> Watches<K> {
-    let namespaces: Vec<Option<String>> = if ctx.settings.namespaces.is_empty() {
-        vec![None]
-    } else {
-        ctx.settings.namespaces.iter().cloned().map(Some).collect()
-    };
-    let watch = |namespace: Option<String>| watch_one::<K>(ctx, kind, namespace).boxed();
-    namespaces.into_iter().map(watch).collect()
-}
-
-fn watch_one<K: Reconciled>(
-    ctx: &Context,
-    kind: &str,
-    namespace: Option<String>,
-) -> impl Stream<Item = Change<K>> + use<K> {
-    let api: Api<K> = match &namespace {
-        Some(namespace) => Api::namespaced(ctx.client.clone(), namespace),
-        None => Api::all(ctx.client.clone()),
-    };
-    let what = namespace.as_ref().map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"));
-    let readiness = ctx.readiness.clone();
-    readiness.missing(&what, "not listed yet");
-    let mut seen = HashSet::new();
-    let crd = K::crd_name();
-    // List and watch: servers without streaming lists have no fallback.
-    let events = watcher::watcher(api, watcher::Config::default()).backoff(Pauses::default());
-    events.filter_map(move |event| {
-        let change = match event {
-            Ok(Event::Init) => {
-                seen.clear();
-                None
-            }
-            Ok(Event::InitApply(object)) => {
-                seen.insert(reference(&object));
-                Some(Change::Applied(object))
-            }
-            Ok(Event::InitDone) => {
-                readiness.there(&what);
-                Some(Change::Listed { namespace: namespace.clone(), seen: std::mem::take(&mut seen) })
-            }
-            Ok(Event::Apply(object)) => Some(Change::Applied(object)),
-            Ok(Event::Delete(object)) => Some(Change::Gone(reference(&object))),
-            // Without a list nothing is known. A watch that is interrupted afterwards goes on by itself, or lists again.
-            Err(watcher::Error::InitialListFailed(error)) => {
-                if readiness.missing(&what, why(&error, crd)) {
-                    tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
-                }
-                None
-            }
-            Err(error) => {
-                tracing::debug!(kind = what, %error, "the watch was interrupted");
-                None
-            }
-        };
-        std::future::ready(change)
-    })
-}
-
-/// Why a list cannot be had, in words that do not change while the cause stays.
-fn why(error: &kube::Error, crd: &str) -> String {
-    if is_status(error, 404) {
-        format!("the custom resource definition {crd} is not installed; apply it, and this goes on by itself")
-    } else if is_status(error, 403) {
-        "the operator's service account may not list and watch it".to_owned()
-    } else {
-        "the Kubernetes API server does not answer as it should".to_owned()
-    }
-}
-
-/// Between tries of a watch: from half a second to five, so that a definition that was just applied is noticed soon.
-#[derive(Debug, Default)]
-struct Pauses(u32);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        self.0 = self.0.saturating_add(1).min(10);
-        Some(Duration::from_millis(500) * self.0)
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.0 = 0;
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Namespace, ObjectReference};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ObjectReference};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
@@ -45,6 +45,18 @@ pub(super) async fn find<K: Reconciled>(client: &Client, at: &ObjectRef) -> Resu
 pub(super) async fn is_terminating(client: &Client, namespace: &str) -> Result<bool, Error> {
     let namespace = bounded(Api::<Namespace>::all(client.clone()).get_metadata(namespace)).await?;
     Ok(namespace.metadata.deletion_timestamp.is_some())
+}
+
+/// One key of the data of a ConfigMap.
+pub(super) async fn find_text(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    key: &str,
+) -> Result<Option<String>, Error> {
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let data = bounded(api.get_opt(name)).await?.and_then(|map| map.data).unwrap_or_default();
+    Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, text)| text))
 }
 
 /// Writes the whole status by server-side apply: what is left out is taken out. With `resource_version`, only if the object is

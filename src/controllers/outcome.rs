@@ -22,6 +22,8 @@ pub struct Verdict {
     pub message: String,
     /// When to look again.
     pub next: Next,
+    /// What would be done next, if the object is suspended and something would be.
+    pub planned: Option<&'static str>,
 }
 
 /// What an object is.
@@ -33,22 +35,29 @@ pub enum State {
     Reconciling,
     /// A person must act.
     Stalled,
+    /// A person wants it to wait.
+    Suspended,
 }
 
 impl Verdict {
     /// All is as the spec wants it.
     pub fn ready(reason: Reason, message: impl Into<String>, next: Next) -> Self {
-        Self { state: State::Ready, reason, message: message.into(), next }
+        Self { state: State::Ready, reason, message: message.into(), next, planned: None }
     }
 
     /// To be looked at again after a while.
     pub fn wait(reason: Reason, message: impl Into<String>, pause: Duration) -> Self {
-        Self { state: State::Reconciling, reason, message: message.into(), next: Next::After(pause) }
+        Self { state: State::Reconciling, reason, message: message.into(), next: Next::After(pause), planned: None }
     }
 
     /// A person must act.
     pub fn stalled(reason: Reason, message: impl Into<String>, next: Next) -> Self {
-        Self { state: State::Stalled, reason, message: message.into(), next }
+        Self { state: State::Stalled, reason, message: message.into(), next, planned: None }
+    }
+
+    /// Something would be done if the object were not suspended.
+    pub fn suspended(message: impl Into<String>, next: Next) -> Self {
+        Self { state: State::Suspended, reason: Reason::Suspended, message: message.into(), next, planned: None }
     }
 
     /// `Ready`, and `Reconciling` or `Stalled` while they are True.
@@ -58,7 +67,7 @@ impl Verdict {
         let ready = if self.state == State::Ready { "True" } else { "False" };
         let conditions = conditions.with(READY, ready, &reason, &self.message);
         match self.state {
-            State::Ready => conditions,
+            State::Ready | State::Suspended => conditions,
             State::Reconciling => conditions.with(RECONCILING, "True", &reason, &self.message),
             State::Stalled => conditions.with(STALLED, "True", &reason, &self.message),
         }
@@ -80,6 +89,7 @@ impl From<&lightsail::Error> for Verdict {
             reason: trouble.reason,
             message: error.to_string(),
             next: trouble.retry.map_or(Next::Backoff, Next::After),
+            planned: None,
         }
     }
 }

@@ -13,7 +13,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_sts::config::Region;
 
 use super::endpoint::SecureEndpoints;
-use super::{Error, Lightsail, Result, Scope};
+use super::{ERROR_HOLDS, Error, Lightsail, Result, Scope};
 use crate::telemetry::Metrics;
 
 /// Where STS is asked if no region is configured.
@@ -31,7 +31,13 @@ pub struct Accounts {
     call_timeout: Duration,
     allow_insecure_endpoints: bool,
     metrics: Metrics,
-    current: tokio::sync::Mutex<Option<Current>>,
+    known: tokio::sync::Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    current: Option<Current>,
+    error: Option<(Instant, Error)>,
 }
 
 #[derive(Debug)]
@@ -73,8 +79,8 @@ impl Accounts {
     #[must_use]
     pub fn new(config: SdkConfig, call_timeout: Duration, allow_insecure_endpoints: bool, metrics: Metrics) -> Self {
         let provider = config.credentials_provider();
-        let current = tokio::sync::Mutex::new(None);
-        Self { config, provider, call_timeout, allow_insecure_endpoints, metrics, current }
+        let known = tokio::sync::Mutex::default();
+        Self { config, provider, call_timeout, allow_insecure_endpoints, metrics, known }
     }
 
     /// The account of the credentials that are in force now.
@@ -82,26 +88,44 @@ impl Accounts {
     /// # Errors
     /// There are no credentials, or STS does not answer.
     pub async fn current(&self) -> Result<Arc<Account>> {
-        let mut current = self.current.lock().await;
-        if let Some(known) = current.as_ref().filter(|known| Instant::now() < known.recheck_at) {
-            return Ok(Arc::clone(&known.account));
+        let mut known = self.known.lock().await;
+        if let Some(current) = known.current.as_ref().filter(|current| Instant::now() < current.recheck_at) {
+            return Ok(Arc::clone(&current.account));
         }
+        if let Some((_, error)) = known.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS) {
+            return Err(error.clone());
+        }
+        let looked_up = self.look_up(known.current.take()).await;
+        match looked_up {
+            Ok(current) => {
+                let account = Arc::clone(&current.account);
+                *known = Known { current: Some(current), error: None };
+                Ok(account)
+            }
+            Err(error) => {
+                known.error = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn look_up(&self, before: Option<Current>) -> Result<Current> {
         let credentials = self.credentials().await?;
         let recheck_at = recheck_at(&credentials);
-        if let Some(known) = current.as_mut().filter(|known| known.credentials == credentials) {
-            known.recheck_at = recheck_at;
-            return Ok(Arc::clone(&known.account));
+        if let Some(before) = before.filter(|before| before.credentials == credentials) {
+            return Ok(Current { recheck_at, ..before });
         }
         let account = Arc::new(self.identify(&credentials).await?);
         tracing::info!(account = account.id, caller = account.caller_arn, "AWS credentials are in force");
-        *current = Some(Current { account: Arc::clone(&account), credentials, recheck_at });
-        Ok(account)
+        Ok(Current { account, credentials, recheck_at })
     }
 
     async fn credentials(&self) -> Result<Credentials> {
         let missing = || CredentialsError::not_loaded("no provider is configured");
         let provider = self.provider.as_ref().ok_or_else(|| Error::credentials(&missing()))?;
-        provider.provide_credentials().await.map_err(|error| Error::credentials(&error))
+        let credentials = tokio::time::timeout(self.call_timeout, provider.provide_credentials()).await;
+        let late = |_| CredentialsError::provider_timed_out(self.call_timeout);
+        credentials.map_err(late).flatten().map_err(|error| Error::credentials(&error))
     }
 
     /// `GetCallerIdentity`. It needs no permission

@@ -5,7 +5,7 @@ use aws_sdk_lightsail::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_lightsail::types;
 use zeroize::Zeroizing;
 
-use super::{Downloaded, Error, KeyPair, Result};
+use super::{DEFAULT_KEY_PAIR, Downloaded, Error, KeyPair, Result};
 use crate::api::{Operation, OperationLocation};
 use crate::ssh::PrivateKey;
 
@@ -41,6 +41,15 @@ pub(super) fn operation(operation: types::Operation) -> Operation {
         error_code: operation.error_code,
         error_details: operation.error_details,
     }
+}
+
+/// The name of an instance, if it runs Windows and uses the default key pair. The API has no member for the platform: the blueprint
+/// tells it (`windows_server_2022`), and the name of the first user.
+pub(super) fn windows_with_default_key(instance: types::Instance) -> Option<String> {
+    let blueprint = instance.blueprint_id.unwrap_or_default();
+    let is_windows = blueprint.starts_with("windows") || instance.username.as_deref() == Some("Administrator");
+    let is_default = instance.ssh_key_name.is_none_or(|name| name == DEFAULT_KEY_PAIR);
+    instance.name.filter(|_| is_windows && is_default)
 }
 
 /// Takes the private key out of the answer at once: the SDK's type would print it.

@@ -5,12 +5,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Error, KeyPair, Lightsail, Result, Scope};
-
-/// A failed walk answers everybody who asks within this time, so that a queue of askers does not become a queue of failing walks.
-const ERROR_HOLDS: Duration = Duration::from_secs(2);
+use super::{ERROR_HOLDS, Error, KeyPair, Lightsail, Result, Scope};
 
 /// All key pairs of one account in one region, the default pair included.
 #[derive(Clone, Debug)]

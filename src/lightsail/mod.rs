@@ -33,6 +33,10 @@ use crate::telemetry::Metrics;
 /// (<https://docs.aws.amazon.com/lightsail/latest/userguide/understanding-ssh-in-amazon-lightsail.html>).
 pub const DEFAULT_KEY_PAIR: &str = "LightsailDefaultKeyPair";
 
+/// What failed for one who asks fails for everybody who asks within this time, so that a queue of askers does not become a queue of
+/// failing reads.
+const ERROR_HOLDS: Duration = Duration::from_secs(2);
+
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -178,25 +182,43 @@ impl Lightsail {
         convert::downloaded(answer)
     }
 
-    /// `TagResource` with one tag.
+    /// `TagResource`: adds tags, and replaces the values of those that are there.
     ///
     /// # Errors
     /// As classified; [`Class::NotFound`] if there is no such pair any more.
-    pub async fn tag(&self, pair: &KeyPair, key: &str, value: &str) -> Result<()> {
-        let tag = Tag::builder().key(key).value(value).build();
-        let call = self.client.tag_resource().resource_name(&pair.name).resource_arn(&pair.arn).tags(tag).customize();
-        let call = call.config_override(once());
+    pub async fn tag(&self, pair: &KeyPair, tags: &BTreeMap<String, String>) -> Result<()> {
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+        let call = self.client.tag_resource().resource_name(&pair.name).resource_arn(&pair.arn).set_tags(Some(tags));
+        let call = call.customize().config_override(once());
         self.change("TagResource", &pair.name, call.send(), |answer| answer.operations().to_vec()).await.map(drop)
     }
 
-    /// `UntagResource` with one key. A resource of that name with another ARN is not touched.
+    /// `UntagResource`. A resource of that name with another ARN is not touched.
     ///
     /// # Errors
     /// As classified; [`Class::NotFound`] if there is no such pair any more.
-    pub async fn untag(&self, name: &str, arn: &str, key: &str) -> Result<()> {
-        let call = self.client.untag_resource().resource_name(name).resource_arn(arn).tag_keys(key);
+    pub async fn untag(&self, name: &str, arn: &str, keys: &[String]) -> Result<()> {
+        let call = self.client.untag_resource().resource_name(name).resource_arn(arn).set_tag_keys(Some(keys.to_vec()));
         let call = call.customize().config_override(once());
         self.change("UntagResource", name, call.send(), |answer| answer.operations().to_vec()).await.map(drop)
+    }
+
+    /// `GetInstances` over all pages: the names of the Windows instances that use the default key pair. An instance that names no key
+    /// pair uses the default one.
+    ///
+    /// # Errors
+    /// As classified; also when a page token is repeated.
+    pub async fn windows_instances_with_default_key(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let page = self.client.get_instances().set_page_token(pages.token.clone());
+            let page = self.read("GetInstances", page.send()).await?;
+            names.extend(page.instances.unwrap_or_default().into_iter().filter_map(convert::windows_with_default_key));
+            if !pages.turn(page.next_page_token)? {
+                return Ok(names);
+            }
+        }
     }
 
     /// `GetInstance`, of which only the ARN is of interest.
@@ -229,7 +251,8 @@ impl Lightsail {
         answer.operation.map(convert::operation).ok_or_else(|| Error::incomplete("operation")).map(Some)
     }
 
-    /// `GetOperationsForResource` over all pages. What it says of a resource that never was is unverified.
+    /// `GetOperationsForResource` over all pages. What it says of a resource without operations is unverified: not to know it is the
+    /// same as an empty list.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
@@ -239,7 +262,8 @@ impl Lightsail {
         loop {
             let page = self.client.get_operations_for_resource().resource_name(resource);
             let page = page.set_page_token(pages.token.clone());
-            let page = self.read("GetOperationsForResource", page.send()).await?;
+            let page = found(self.read("GetOperationsForResource", page.send()).await)?;
+            let Some(page) = page else { return Ok(operations) };
             operations.extend(page.operations.unwrap_or_default().into_iter().map(convert::operation));
             if !pages.turn(page.next_page_token)? {
                 return Ok(operations);
@@ -296,7 +320,7 @@ impl Lightsail {
                     region,
                     request_id,
                     operation_id = ids,
-                    "Lightsail was changed"
+                    "a call of Lightsail succeeded"
                 );
             }
             Err(error) => {
@@ -309,7 +333,7 @@ impl Lightsail {
                     request_id,
                     code,
                     message,
-                    "a change in Lightsail failed"
+                    "a call of Lightsail failed"
                 );
             }
         }
@@ -354,7 +378,6 @@ impl Pages {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 mod tests {
     use super::Pages;
 

@@ -5,12 +5,13 @@ use std::process::Command;
 
 use super::*;
 
-struct Key {
+/// A key pair that `ssh-keygen` made.
+pub(crate) struct Key {
     folder: tempfile::TempDir,
 }
 
 impl Key {
-    fn generate(args: &[&str]) -> Self {
+    pub(crate) fn generate(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         run(Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "a comment", "-f"]).arg(&path).args(args));
@@ -21,11 +22,11 @@ impl Key {
         self.folder.path().join("key")
     }
 
-    fn private(&self) -> String {
+    pub(crate) fn private(&self) -> String {
         std::fs::read_to_string(self.path()).unwrap()
     }
 
-    fn public(&self) -> String {
+    pub(crate) fn public(&self) -> String {
         std::fs::read_to_string(self.path().with_extension("pub")).unwrap()
     }
 }
@@ -160,4 +161,25 @@ fn neither_debug_nor_an_error_shows_a_private_key() {
     let broken = pem.replace("RSA PRIVATE KEY", "EC PRIVATE KEY");
     let refusal = PrivateKey::parse(&broken).unwrap_err();
     assert!(!format!("{refusal} {refusal:?}").contains(&line));
+}
+
+#[test]
+fn a_generated_key_is_one_that_ssh_keygen_takes() {
+    for (algorithm, type_) in [(KeyAlgorithm::Ed25519, "ssh-ed25519"), (KeyAlgorithm::RSA4096, "ssh-rsa")] {
+        let key = PrivateKey::generate(algorithm).unwrap();
+        assert!(key.public().line().starts_with(type_));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write_private(&path, key.expose_pem());
+        let public = run(Command::new("ssh-keygen").arg("-yf").arg(&path));
+        assert_eq!(PublicKey::parse(&public).unwrap().sha256(), key.public().sha256());
+        assert_ne!(PrivateKey::generate(algorithm).unwrap().public().sha256(), key.public().sha256());
+    }
+}
+
+fn write_private(path: &Path, text: &str) {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
 }

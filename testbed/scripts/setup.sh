@@ -11,6 +11,7 @@ need cc gcc
 # What tests compare with.
 need ssh-keygen openssh-client
 need openssl openssl
+[[ -x /usr/sbin/sshd ]] || missing+=(openssh-server)
 need node nodejs
 need npm npm
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
@@ -31,4 +32,11 @@ if ((EUID != 0)); then
     root=(sudo)
 fi
 "${root[@]}" apt-get update --quiet --quiet
+# sshd is for tests that start one of their own: the package must not start a service on this machine.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
+    "${root[@]}" chmod +x $policy
+    trap '"${root[@]}" rm -f $policy' EXIT
+fi
 DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}" >/dev/null

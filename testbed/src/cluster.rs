@@ -165,7 +165,7 @@ impl Cluster {
         let mut command = Command::from(process::bound_to_this_process(self.tools.join("kubectl")));
         command.args(arguments).env(variables::KUBECONFIG, &self.kubeconfig);
         // Neither the preferences of whoever runs this, nor anything into a home directory.
-        command.env("KUBERC", "off").env("KUBECACHEDIR", self.directory.join("kubectl-cache"));
+        command.env("KUBERC", "off").env("KUBECACHEDIR", self.kubectl_cache());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().context("start kubectl")?;
         let mut stdin = child.stdin.take().context("the standard input is a pipe")?;
@@ -176,6 +176,22 @@ impl Cluster {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (success, stdout, stderr) = (output.status.success(), text(&output.stdout), text(&output.stderr));
         Ok(Output { success, stdout, stderr })
+    }
+
+    fn kubectl_cache(&self) -> PathBuf {
+        self.directory.join("kubectl-cache")
+    }
+
+    /// Makes kubectl ask anew which resources there are.
+    ///
+    /// # Errors
+    ///
+    /// What it knows cannot be removed.
+    pub fn forget_discovery(&self) -> Result<()> {
+        match std::fs::remove_dir_all(self.kubectl_cache()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("remove kubectl's cache"),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Writes a kubeconfig with a ServiceAccount's token, which is good for a day. `server_override` is the URL of something

@@ -23,6 +23,10 @@ const POLL: Duration = Duration::from_secs(3);
 /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
 const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
 
+mod search;
+
+use search::{newest, search};
+
 /// What the object asks for.
 #[derive(Clone, Debug)]
 pub struct Desired {
@@ -159,10 +163,17 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         return follow(desired, observed);
     }
     match mark {
-        None => Step::WriteMark(Outcome::Started),
+        None => account(desired, observed).unwrap_or(Step::WriteMark(Outcome::Started)),
         Some(_) if observed.marked_now => Step::Call,
         Some(_) => search(desired, observed),
     }
+}
+
+/// Whether the pass may be left where it is. Between the mark and the record of the answer it may not: nobody could tell afterwards
+/// that the call was not made.
+#[must_use]
+pub fn may_stop(observed: &Observed) -> bool {
+    !observed.marked_now && (observed.call.is_none() || observed.end.is_some())
 }
 
 /// What the mark of a copy says.
@@ -198,9 +209,8 @@ fn begin(desired: &Desired, observed: &Observed) -> Step {
             "Lightsail refused the reset until activeDeadlineSeconds were over; make a new HostKeyReset to try again";
         return Step::End(End::failed(Reason::DeadlineExceeded, message, Vec::new()));
     }
-    let Some(account) = &observed.account else { return Step::Identify };
-    if let Some(verdict) = refuse_account(desired, observed, account) {
-        return Step::Wait(verdict);
+    if let Some(step) = account(desired, observed) {
+        return step;
     }
     let Some(instance_arn) = &observed.instance_arn else { return Step::FindInstance };
     let Some(instance_arn) = instance_arn else {
@@ -214,11 +224,14 @@ fn begin(desired: &Desired, observed: &Observed) -> Step {
     }
 }
 
-fn refuse_account(desired: &Desired, observed: &Observed, account: &str) -> Option<Verdict> {
+/// The step until the account is known to be the right one. Another account knows nothing of this reset: its operations would look
+/// lost there.
+fn account(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let Some(account) = &observed.account else { return Some(Step::Identify) };
     let wanted = [observed.status.account_id.as_ref(), desired.pinned_account.as_ref()];
     let wanted = wanted.into_iter().flatten().find(|wanted| *wanted != account)?;
     let message = format!("the operator's credentials are for the account {account}, and this object is for {wanted}");
-    Some(Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_mins(1))))
+    Some(Step::Wait(Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_mins(1)))))
 }
 
 /// The call of this pass has ended.
@@ -226,7 +239,7 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Result<Vec<Operatio
     match call {
         Ok(operations) => settle(desired, observed, operations.clone()),
         Err(error) if error.class == lightsail::Class::NotFound => {
-            let message = format!("there is no instance {} in this region; nothing was reset", desired.instance);
+            let message = format!("Lightsail knows nothing to reset for {}: {error}", desired.instance);
             Step::End(End::failed(Reason::InstanceNotFound, message, Vec::new()))
         }
         Err(error) if error.class == lightsail::Class::Invalid => {
@@ -244,9 +257,10 @@ fn follow(desired: &Desired, observed: &Observed) -> Step {
     if operations.iter().all(Operation::is_over) {
         return settle(desired, observed, operations.clone());
     }
-    let Some(polled) = &observed.polled else {
-        return if observed.account.is_none() { Step::Identify } else { Step::Poll };
-    };
+    if let Some(step) = account(desired, observed) {
+        return step;
+    }
+    let Some(polled) = &observed.polled else { return Step::Poll };
     if let Some(lost) = polled.iter().position(Option::is_none) {
         let id = operations.get(lost).and_then(|operation| operation.id.as_deref()).unwrap_or_default();
         let message =
@@ -276,46 +290,6 @@ fn settle(desired: &Desired, observed: &Observed, operations: Vec<Operation>) ->
     Step::Progress { operations, verdict }
 }
 
-/// A call may have been made, and nobody knows what became of it: it is looked for among the operations of the instance. What is
-/// newer than the newest one before the call is taken for it.
-fn search(desired: &Desired, observed: &Observed) -> Step {
-    let search = observed.search;
-    let Some(since) = search.since else {
-        return Step::NoteSearch(Search { since: Some(observed.now), first_list: None });
-    };
-    if observed.account.is_none() {
-        return Step::Identify;
-    }
-    let Some(operations) = &observed.operations else { return Step::ListOperations };
-    if let Some(found) = newer_than(operations, observed.status.last_operation_before.as_deref()) {
-        return settle(desired, observed, vec![found.clone()]);
-    }
-    let waiting = |until: Timestamp| {
-        let pause = until.duration_since(observed.now).unsigned_abs().max(Duration::from_secs(1));
-        let message = "the call was not answered; looking among the instance's operations whether it was carried out";
-        Step::Progress { operations: Vec::new(), verdict: Verdict::wait(Reason::InProgress, message, pause) }
-    };
-    let counts_from = later(since, observed.call_timeout);
-    let Some(first_list) = search.first_list else {
-        // A list that was read before the call can have been answered proves nothing.
-        return if observed.now < counts_from {
-            waiting(counts_from)
-        } else {
-            Step::NoteSearch(Search { first_list: Some(observed.now), ..search })
-        };
-    };
-    let concluded = later(first_list, observed.settle_time);
-    if observed.now < concluded {
-        return waiting(concluded);
-    }
-    let message = format!(
-        "the call was not answered, and no operation of it is to be seen: nobody can tell whether the recorded host keys of {} were \
-         forgotten; look whether they are, and make a new HostKeyReset if they are not",
-        desired.instance
-    );
-    Step::End(End::failed(Reason::OutcomeUnknown, message, Vec::new()))
-}
-
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
@@ -326,27 +300,6 @@ fn is_late(desired: &Desired, observed: &Observed) -> bool {
     start.is_some_and(|start| observed.now > later(start, desired.deadline))
 }
 
-fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
-    operations.iter().filter(|operation| operation.type_.as_deref() == Some(DELETE_KNOWN_HOST_KEYS))
-}
-
-/// The order of the list is unverified, so the time that Lightsail gives decides. Its times are compared with each other only.
-fn created(operation: &Operation) -> Option<Timestamp> {
-    operation.created_at.as_ref()?.parse().ok()
-}
-
-fn newest(operations: &[Operation]) -> Option<&Operation> {
-    resets(operations).max_by_key(|operation| created(operation))
-}
-
-/// The oldest operation of the kind that is newer than the one before the call. If that one is not listed any more, all that are
-/// listed are newer.
-fn newer_than<'a>(operations: &'a [Operation], before: Option<&str>) -> Option<&'a Operation> {
-    let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
-    let border = resets(operations).find(is_before).and_then(created);
-    let newer = resets(operations).filter(|operation| !is_before(operation));
-    newer.filter(|operation| border.is_none() || created(operation) > border).min_by_key(|operation| created(operation))
-}
-
 #[cfg(test)]
+#[rustfmt::skip]
 mod tests;

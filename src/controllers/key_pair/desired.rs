@@ -5,12 +5,13 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use crate::api::LightsailKeyPair;
-use crate::api::key_pair::{Ensure, KeyPairType};
+use crate::api::key_pair::{Ensure, ImportedKeyPair, KeyPairType, KeyReference, KeySecret};
 use crate::controllers::Settings;
 use crate::lightsail::DEFAULT_KEY_PAIR;
+use crate::secret::SecretSpec;
 use crate::ssh::PublicKey;
 
-use super::plan::{Desired, Goal, Kind};
+use super::plan::{Desired, Goal, ImportedKey, Kind, SourceKind, SourceRef};
 
 /// The name goes into the owner tag, whose value has at most 256 characters with the cluster's id and the namespace.
 const MAX_OBJECT_NAME: usize = 100;
@@ -21,16 +22,33 @@ const DEFAULT_INTERVAL: Duration = Duration::from_mins(10);
 pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired {
     let (spec, object_name) = (&object.spec, object.name_any());
     let kind = match spec.type_ {
-        KeyPairType::Imported => Kind::Imported(spec.imported.as_ref().map(|it| PublicKey::parse(&it.public_key))),
+        KeyPairType::Imported => {
+            let imported = spec.imported.as_ref();
+            Kind::Imported {
+                key: imported.map_or(ImportedKey::Absent, imported_key),
+                replace: imported.map(|imported| imported.replace_policy).unwrap_or_default(),
+            }
+        }
+        KeyPairType::Generated => {
+            let generated = spec.generated.clone().unwrap_or_default();
+            let secret = secret_spec(generated.secret, &object_name);
+            Kind::Generated { algorithm: generated.algorithm, secret, replace: generated.replace_policy }
+        }
         KeyPairType::Default => {
             let default = spec.default.clone().unwrap_or_default();
-            let secret = default.secret.and_then(|secret| secret.name).unwrap_or_else(|| object_name.clone());
-            Kind::Default { create_if_missing: default.create_if_missing, secret }
+            Kind::Default {
+                create_if_missing: default.create_if_missing,
+                secret: secret_spec(default.secret, &object_name),
+                backup: default.backup,
+                windows_passwords_saved: default.windows_passwords_saved,
+            }
         }
     };
     let name = match spec.type_ {
         KeyPairType::Default => DEFAULT_KEY_PAIR.to_owned(),
-        KeyPairType::Imported => spec.key_pair_name.clone().unwrap_or_else(|| object_name.clone()),
+        KeyPairType::Imported | KeyPairType::Generated => {
+            spec.key_pair_name.clone().unwrap_or_else(|| object_name.clone())
+        }
     };
     let goal = match (object.metadata.deletion_timestamp.is_some(), spec.ensure) {
         (true, _) => Goal::ObjectDeleted,
@@ -47,10 +65,34 @@ pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired
         deletion_policy: spec.deletion_policy,
         expected_fingerprint: spec.expected_fingerprint.clone(),
         owner: format!("{}/{namespace}/{object_name}", settings.cluster_id),
+        tags: spec.tags.clone(),
+        adoption: spec.adoption_policy,
+        suspend: spec.suspend,
         created_at: object.creation_timestamp().map(|time| time.0),
         uid: object.uid().unwrap_or_default(),
         interval: interval(&spec.interval),
         pinned_account: settings.aws_account_id.clone(),
+    }
+}
+
+fn imported_key(imported: &ImportedKeyPair) -> ImportedKey {
+    let reference = |kind, at: &KeyReference| SourceRef { kind, name: at.name.clone(), key: at.key.clone() };
+    let from = imported.public_key_from.as_ref();
+    let secret = from.and_then(|from| from.secret_key_ref.as_ref()).map(|at| reference(SourceKind::Secret, at));
+    let map = from.and_then(|from| from.config_map_key_ref.as_ref()).map(|at| reference(SourceKind::ConfigMap, at));
+    match (&imported.public_key, secret.or(map)) {
+        (Some(text), _) => ImportedKey::Inline(PublicKey::parse(text)),
+        (None, Some(reference)) => ImportedKey::From(reference),
+        (None, None) => ImportedKey::Absent,
+    }
+}
+
+fn secret_spec(secret: Option<KeySecret>, object_name: &str) -> SecretSpec {
+    let secret = secret.unwrap_or_default();
+    SecretSpec {
+        name: secret.name.unwrap_or_else(|| object_name.to_owned()),
+        labels: secret.labels,
+        delete_with_object: secret.delete_with_object,
     }
 }
 
@@ -62,7 +104,7 @@ fn invalid_name(type_: KeyPairType, object_name: &str, name: &str) -> Option<Str
         ));
     }
     let is_default_name = name.eq_ignore_ascii_case(DEFAULT_KEY_PAIR);
-    if type_ == KeyPairType::Imported && is_default_name {
+    if type_ != KeyPairType::Default && is_default_name {
         return Some(format!(
             "{DEFAULT_KEY_PAIR} is the region's default key pair; make an object of type Default for it"
         ));

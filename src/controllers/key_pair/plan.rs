@@ -3,179 +3,38 @@
 //! No I/O, no clock. [`plan`] is asked again after each step, with what the step has taught, until it answers
 //! [`Step::Finish`]. It asks for what it needs to see, so that what needs no look (a release, a refusal) makes no call.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::SignedDuration;
 
-use crate::api::key_pair::{DeletionPolicy, Origin};
+use crate::api::key_pair::{DeletionPolicy, KeyAlgorithm, Origin};
 use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 use crate::controllers::queue::Next;
-use crate::lightsail::{Downloaded, KeyPair};
-use crate::secret::Found;
-use crate::ssh::{InvalidPublicKey, Match, PrivateKey, PublicKey};
+use crate::lightsail::KeyPair;
+use crate::secret::{Found, SecretSpec};
+use crate::ssh::{Match, PrivateKey, PublicKey};
 
 mod default_pair;
-mod imported;
+mod generated;
+mod kept_key;
 mod ownership;
+mod pair;
+mod source;
+mod world;
 
 pub use ownership::Whose;
+pub use world::{
+    Desired, Done, Finalizer, Goal, ImportedKey, Kind, Look, Observed, Recorded, Rival, Source, SourceKind, SourceRef,
+};
 
 /// An imported pair may be older than its object by this much: two clocks are compared, AWS's and the cluster's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// A live look justifies what follows it at once: reading a Secret, a download, not a nap.
+const LOOK_HOLDS: SignedDuration = SignedDuration::from_secs(10);
 /// How soon to look for something that was started a moment ago.
 const SOON: Duration = Duration::from_secs(2);
-
-/// What the object asks for, after validation.
-#[derive(Clone, Debug)]
-pub struct Desired {
-    /// What kind of pair.
-    pub kind: Kind,
-    /// The name in Lightsail.
-    pub name: String,
-    /// The region.
-    pub region: String,
-    /// What is to become of the pair.
-    pub goal: Goal,
-    /// What deleting the object does, if the spec says.
-    pub deletion_policy: Option<DeletionPolicy>,
-    /// The fingerprint of a pair that may be deleted.
-    pub expected_fingerprint: Option<String>,
-    /// The value of the owner tag.
-    pub owner: String,
-    /// When the object was created.
-    pub created_at: Option<Timestamp>,
-    /// The object's uid.
-    pub uid: String,
-    /// How often to look for drift.
-    pub interval: Duration,
-    /// Why nothing can be done with this name, if so.
-    pub invalid_name: Option<String>,
-    /// The account that the operator must be in, if it is pinned.
-    pub pinned_account: Option<String>,
-}
-
-/// What kind of pair, with what belongs to it.
-#[derive(Clone, Debug)]
-pub enum Kind {
-    /// With a public key from the spec, which may be absent where the pair is to be absent.
-    Imported(Option<Result<PublicKey, InvalidPublicKey>>),
-    /// The region's default pair.
-    Default {
-        /// Whether it may be created.
-        create_if_missing: bool,
-        /// The Secret that keeps its private key.
-        secret: String,
-    },
-}
-
-/// What is to become of the pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// It exists.
-    Present,
-    /// It does not exist, and the object stays.
-    Absent,
-    /// The object is being deleted.
-    ObjectDeleted,
-}
-
-/// What was seen and done. `None` means that nobody has looked yet.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// The time.
-    pub now: Timestamp,
-    /// What the status says from earlier passes.
-    pub recorded: Recorded,
-    /// The finalizer.
-    pub finalizer: Finalizer,
-    /// The account of the credentials.
-    pub account: Option<String>,
-    /// The pair in Lightsail.
-    pub look: Option<Look>,
-    /// The Secret of a default pair.
-    pub secret: Option<Option<Found>>,
-    /// Whether the namespace is being deleted.
-    pub namespace_terminating: Option<bool>,
-    /// Other objects that want the same name in the same region.
-    pub rivals: Vec<Rival>,
-    /// Until when an import that this object may have sent can still take effect.
-    pub import_may_land_until: Option<Timestamp>,
-    /// What this pass has done.
-    pub done: Done,
-}
-
-/// What the status says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// The account.
-    pub account: Option<String>,
-    /// The pair that is this object's.
-    pub arn: Option<String>,
-    /// When Lightsail created it.
-    pub created_at: Option<String>,
-    /// Its fingerprint, verbatim.
-    pub fingerprint: Option<String>,
-    /// The public key that it was imported with.
-    pub public_key_sha256: Option<String>,
-    /// How the object came to it.
-    pub origin: Option<Origin>,
-}
-
-/// Whether the object has the finalizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finalizer {
-    /// No.
-    Missing,
-    /// Since this pass: before it, this object cannot have changed anything in Lightsail.
-    New,
-    /// Since an earlier pass.
-    Old,
-}
-
-/// A look at Lightsail.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Whether the look was made in this pass, and not taken from a shared list (I7).
-    pub live: bool,
-    /// The pair, if there is one.
-    pub pair: Option<KeyPair>,
-}
-
-/// Another object that wants the same name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rival {
-    /// Its uid.
-    pub uid: String,
-    /// The owner tag that it would set.
-    pub owner: String,
-    /// When it was created.
-    pub created_at: Option<Timestamp>,
-    /// The pair that its status records.
-    pub arn: Option<String>,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-}
-
-/// What this pass has done, and what it learnt by it.
-#[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was done or not")]
-pub struct Done {
-    /// The answer to an import.
-    pub import: Option<Operation>,
-    /// An import was refused because something has the name.
-    pub name_taken: bool,
-    /// The answer to a deletion.
-    pub delete: Option<Operation>,
-    /// The key that was downloaded.
-    pub download: Option<Downloaded>,
-    /// Lightsail was looked at after the download.
-    pub looked_since_download: bool,
-    /// The Secret's old key was copied aside.
-    pub set_aside: bool,
-    /// The owner tag was taken off, or that was tried.
-    pub untagged: bool,
-}
 
 /// One next effect.
 #[derive(Clone, Debug)]
@@ -187,21 +46,39 @@ pub enum Step {
         /// Not from the shared list.
         live: bool,
     },
+    /// Read the public key.
+    ReadSource(SourceRef),
     /// Read the Secret of this name.
     ReadSecret(String),
+    /// Find the Windows instances that use the default pair.
+    FindWindowsInstances,
     /// Read whether the namespace is being deleted.
     ReadNamespace,
     /// Add the finalizer.
     AddFinalizer,
     /// Take the recorded pair out of the status: it is gone, and another one will be made.
     ForgetPair,
-    /// Write into the status that a pair that was there is this object's from now on. Before it is tagged: with the tag alone it
-    /// would pass as imported after a crash, and would be deleted with the object.
-    RecordAdoption(KeyPair),
+    /// Write into the status that a pair that was there is to be adopted. Before it is tagged: with the tag alone it would pass as
+    /// imported after a crash, and would be deleted with the object.
+    RecordAdoption,
+    /// Make a private key.
+    Generate(KeyAlgorithm),
     /// Import the public key.
     Import(PublicKey),
-    /// Set the owner tag.
-    Tag(KeyPair),
+    /// Set tags.
+    Tag {
+        /// The pair.
+        pair: KeyPair,
+        /// Those that are missing or other.
+        tags: BTreeMap<String, String>,
+    },
+    /// Take tags off.
+    RemoveTags {
+        /// The pair.
+        pair: KeyPair,
+        /// Their keys.
+        keys: Vec<String>,
+    },
     /// Download the default pair.
     Download,
     /// Copy the Secret's key to another Secret.
@@ -213,8 +90,8 @@ pub enum Step {
     },
     /// Write the key into the Secret: into the one that was found, or into a new one.
     WriteSecret {
-        /// The Secret's name.
-        name: String,
+        /// The Secret as the spec wants it.
+        spec: SecretSpec,
         /// The Secret as it was found.
         found: Option<Found>,
         /// The key.
@@ -226,7 +103,7 @@ pub enum Step {
         expected_fingerprint: Option<String>,
     },
     /// Take the owner tag off, once; it may fail.
-    Untag {
+    ReleaseTag {
         /// The recorded pair.
         arn: String,
     },
@@ -246,9 +123,38 @@ pub enum Step {
 /// The next step.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
+    let step = decide(desired, observed);
+    if matches!(step, Step::Delete { .. } | Step::Download) && is_outdated(observed) {
+        return Step::Look { live: true };
+    }
+    if desired.suspend && step.changes() { suspended(desired, observed) } else { step }
+}
+
+/// Whether the look is so old that the world may have changed since. A process that slept between the look and the step (a machine that
+/// was suspended, an old leader) would destroy what it has never seen.
+fn is_outdated(observed: &Observed) -> bool {
+    observed.look.as_ref().is_some_and(|look| observed.now.duration_since(look.at) > LOOK_HOLDS)
+}
+
+/// A suspended object tells what would be done. The finalizer comes before everything and tells nothing.
+fn suspended(desired: &Desired, observed: &Observed) -> Step {
+    let with_finalizer = Observed { finalizer: Finalizer::New, ..observed.clone() };
+    let step = decide(desired, &with_finalizer);
+    if !step.changes() {
+        return step;
+    }
+    let planned = step.name();
+    let message = format!("suspended; the next step would be {planned}");
+    Step::Finish(Verdict { planned: Some(planned), ..Verdict::suspended(message, Next::After(desired.interval)) })
+}
+
+fn decide(desired: &Desired, observed: &Observed) -> Step {
     if desired.goal == Goal::ObjectDeleted {
         if observed.finalizer == Finalizer::Missing {
             return Step::Leave;
+        }
+        if desired.suspend {
+            return release(desired, observed, "the key pair stays in Lightsail: the object was suspended");
         }
         if effective_deletion_policy(desired, observed) == DeletionPolicy::Retain {
             return release(desired, observed, "the key pair stays in Lightsail, as the deletion policy Retain says");
@@ -267,32 +173,104 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         return Step::Finish(refusal);
     }
     match (&desired.kind, desired.goal) {
-        (Kind::Imported(Some(key)), Goal::Present) => match key {
-            Ok(key) => imported::present(desired, observed, key),
-            Err(error) => Step::Finish(invalid_public_key(desired, *error)),
+        (Kind::Imported { key, replace }, Goal::Present) => match source::public_key(desired, observed, key) {
+            Ok(key) => pair::present(desired, observed, key, *replace),
+            Err(step) => *step,
         },
-        (Kind::Imported(None), Goal::Present) => Step::Finish(invalid_public_key(desired, InvalidPublicKey::Empty)),
-        (Kind::Imported(key), Goal::Absent | Goal::ObjectDeleted) => {
-            imported::absent(desired, observed, key.as_ref().and_then(|key| key.as_ref().ok()))
+        (Kind::Imported { key, .. }, Goal::Absent | Goal::ObjectDeleted) => {
+            source::needed(desired, observed, key).unwrap_or_else(|| pair::absent(desired, observed))
         }
-        (Kind::Default { create_if_missing, secret }, Goal::Present) => {
+        (Kind::Generated { algorithm, secret, replace }, Goal::Present) => {
+            generated::present(desired, observed, *algorithm, secret, *replace)
+        }
+        (Kind::Generated { secret, .. }, Goal::Absent | Goal::ObjectDeleted) => {
+            generated::absent(desired, observed, secret)
+        }
+        (Kind::Default { create_if_missing, secret, .. }, Goal::Present) => {
             default_pair::present(desired, observed, *create_if_missing, secret)
         }
-        (Kind::Default { secret, .. }, Goal::Absent | Goal::ObjectDeleted) => {
-            default_pair::absent(desired, observed, secret)
+        (Kind::Default { secret, backup, windows_passwords_saved, .. }, Goal::Absent | Goal::ObjectDeleted) => {
+            default_pair::absent(desired, observed, secret, *backup, *windows_passwords_saved)
         }
     }
+}
+
+impl Step {
+    /// Whether it changes anything, in Lightsail or in the cluster.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Identify
+            | Self::Look { .. }
+            | Self::ReadSource(_)
+            | Self::ReadSecret(_)
+            | Self::FindWindowsInstances
+            | Self::ReadNamespace
+            | Self::ReleaseTag { .. }
+            | Self::RemoveFinalizer { .. }
+            | Self::Finish(_)
+            | Self::Leave => false,
+            Self::AddFinalizer
+            | Self::ForgetPair
+            | Self::RecordAdoption
+            | Self::Generate(_)
+            | Self::Import(_)
+            | Self::Tag { .. }
+            | Self::RemoveTags { .. }
+            | Self::Download
+            | Self::SetAside { .. }
+            | Self::WriteSecret { .. }
+            | Self::Delete { .. } => true,
+        }
+    }
+
+    /// Its name, as `status.plannedStep` shows it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Identify => "Identify",
+            Self::Look { .. } => "Look",
+            Self::ReadSource(_) => "ReadSource",
+            Self::ReadSecret(_) => "ReadSecret",
+            Self::FindWindowsInstances => "FindWindowsInstances",
+            Self::ReadNamespace => "ReadNamespace",
+            Self::AddFinalizer => "AddFinalizer",
+            // Only a note in the status: what follows is the import.
+            Self::ForgetPair | Self::Import(_) => "Import",
+            Self::RecordAdoption => "Adopt",
+            Self::Generate(_) => "Generate",
+            Self::Tag { .. } => "Tag",
+            Self::RemoveTags { .. } => "RemoveTags",
+            Self::Download => "Download",
+            Self::SetAside { .. } | Self::WriteSecret { .. } => "WriteSecret",
+            Self::Delete { .. } => "Delete",
+            Self::ReleaseTag { .. } => "ReleaseTag",
+            Self::RemoveFinalizer { .. } => "RemoveFinalizer",
+            Self::Finish(_) | Self::Leave => "None",
+        }
+    }
+}
+
+/// Whether anything can be done for a spec.
+#[must_use]
+pub fn is_valid(desired: &Desired) -> bool {
+    let has_bad_key = matches!(desired.kind, Kind::Imported { key: ImportedKey::Inline(Err(_)), .. });
+    desired.invalid_name.is_none() && !desired.suspend && !has_bad_key
+}
+
+/// Whether an object shows what it showed before, though Lightsail could not be read: one that was acted on and is to be there does,
+/// for three intervals (I9).
+#[must_use]
+pub fn keeps_still(desired: &Desired, was_acted_on: bool, silent_for: Duration) -> bool {
+    desired.goal == Goal::Present && was_acted_on && silent_for < desired.interval * 3
 }
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object imported.
 #[must_use]
 pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> DeletionPolicy {
-    let by_origin = match (&desired.kind, observed.recorded.origin) {
-        (Kind::Default { .. }, _) | (Kind::Imported(_), Some(Origin::Adopted | Origin::Default)) => {
-            DeletionPolicy::Retain
-        }
-        (Kind::Imported(_), Some(Origin::Imported) | None) => DeletionPolicy::Delete,
-    };
+    let is_kept = matches!(desired.kind, Kind::Default { .. })
+        || matches!(observed.recorded.origin, Some(Origin::Adopted | Origin::Default));
+    let by_origin = if is_kept { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
     desired.deletion_policy.unwrap_or(by_origin)
 }
 
@@ -300,30 +278,46 @@ pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> Dele
 #[must_use]
 pub fn own_pair(desired: &Desired, observed: &Observed) -> Option<(KeyPair, Origin)> {
     let pair = observed.look.as_ref()?.pair.clone()?;
-    match &desired.kind {
-        Kind::Imported(key) => {
-            let key = key.as_ref().and_then(|key| key.as_ref().ok());
-            let recorded = observed.recorded.origin.filter(|_| observed.recorded.arn.as_ref() == Some(&pair.arn));
-            match ownership::whose(desired, observed, key, &pair) {
-                Whose::Own | Whose::TaggedAway => Some((pair, recorded.unwrap_or(Origin::Imported))),
-                Whose::Foreign { .. } => None,
-            }
+    let made_here = match &desired.kind {
+        Kind::Imported { .. } => Origin::Imported,
+        Kind::Generated { .. } => Origin::Generated,
+        Kind::Default { .. } => {
+            return ownership::is_first(desired, observed, Some(&pair)).then_some((pair, Origin::Default));
         }
-        Kind::Default { .. } => ownership::is_first(desired, observed, Some(&pair)).then_some((pair, Origin::Default)),
+    };
+    match ownership::whose(desired, observed, &pair) {
+        Whose::Own | Whose::TaggedAway => Some((pair, observed.recorded.origin.unwrap_or(made_here))),
+        Whose::Foreign { .. } => None,
     }
+}
+
+/// The public half of the key that the pair shall have, as far as it is known.
+#[must_use]
+pub fn wanted_key<'a>(desired: &'a Desired, observed: &'a Observed) -> Option<&'a PublicKey> {
+    match &desired.kind {
+        Kind::Imported { key: ImportedKey::Inline(key), .. } => key.as_ref().ok(),
+        Kind::Imported { key: ImportedKey::From(_), .. } => match observed.source.as_ref()? {
+            Source::Found(key) => key.as_ref().ok(),
+            Source::Missing { .. } => None,
+        },
+        Kind::Generated { .. } => own_secret(observed)?.key.as_ref().map(PrivateKey::public),
+        Kind::Imported { key: ImportedKey::Absent, .. } | Kind::Default { .. } => None,
+    }
+}
+
+/// The Secret, if it is this object's.
+fn own_secret(observed: &Observed) -> Option<&Found> {
+    observed.secret.as_ref()?.as_ref().filter(|found| found.is_own)
 }
 
 /// Whether the fingerprint in Lightsail is that of the key that is known here; `None` if there is nothing to compare.
 #[must_use]
 pub fn verified(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Match> {
-    match &desired.kind {
-        Kind::Imported(Some(Ok(key))) => Some(key.fingerprints().compare(pair.fingerprint.as_deref())),
-        Kind::Imported(_) => None,
-        Kind::Default { .. } => {
-            let key = observed.secret.as_ref()?.as_ref()?.key.as_ref()?;
-            Some(key.fingerprints().compare(pair.fingerprint.as_deref()))
-        }
+    if let Kind::Default { .. } = &desired.kind {
+        let key = observed.secret.as_ref()?.as_ref()?.key.as_ref()?;
+        return Some(key.fingerprints().compare(pair.fingerprint.as_deref()));
     }
+    wanted_key(desired, observed).map(|key| key.fingerprints().compare(pair.fingerprint.as_deref()))
 }
 
 fn refuse_spec(desired: &Desired) -> Option<Verdict> {
@@ -341,18 +335,11 @@ fn refuse_account(desired: &Desired, observed: &Observed, account: &str) -> Opti
     })
 }
 
-fn invalid_public_key(desired: &Desired, error: InvalidPublicKey) -> Verdict {
-    Verdict::stalled(
-        Reason::InvalidPublicKey,
-        format!("spec.imported.publicKey cannot be used: {error}"),
-        Next::After(desired.interval),
-    )
-}
-
 /// Lets the object go without AWS having to answer. The owner tag is taken off if that works at once.
 fn release(desired: &Desired, observed: &Observed, message: &str) -> Step {
-    if let (Kind::Imported(_), Some(arn), false) = (&desired.kind, &observed.recorded.arn, observed.done.untagged) {
-        return Step::Untag { arn: arn.clone() };
+    let is_tagged = !matches!(desired.kind, Kind::Default { .. });
+    if let (true, Some(arn), false) = (is_tagged, &observed.recorded.arn, observed.done.untagged) {
+        return Step::ReleaseTag { arn: arn.clone() };
     }
     Step::RemoveFinalizer { reason: Reason::Released, message: message.to_owned() }
 }
@@ -404,4 +391,5 @@ fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
 }
 
 #[cfg(test)]
+#[rustfmt::skip]
 mod tests;

@@ -1,12 +1,14 @@
 //! The status of a `LightsailKeyPair`: read into the plan's words, and made of what a pass came to. Pure.
 
-use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED};
+use std::collections::BTreeSet;
+
+use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED, READY, is_true};
 use crate::api::key_pair::Origin;
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION, Reason};
 use crate::controllers::objects;
 use crate::controllers::outcome::Verdict;
 use crate::lightsail::KeyPair;
-use crate::ssh::Match;
+use crate::ssh::{Match, PublicKey};
 
 use super::plan::{self, Desired, Kind, Observed, Recorded};
 
@@ -20,19 +22,34 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
         fingerprint: status.fingerprint.clone(),
         public_key_sha256: status.public_key_sha256.clone(),
         origin: status.origin,
+        managed_tag_keys: status.managed_tag_keys.clone(),
     }
 }
 
-/// The status as it is, but with another pair recorded, or none.
+/// Whether the object is Ready for its present generation, and nobody has asked for another look.
+pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
+    let is_present = |status: &LightsailKeyPairStatus| {
+        Some(status.observed_generation) == object.metadata.generation && is_true(&status.conditions, READY)
+    };
+    object.status.as_ref().is_some_and(is_present) && !is_asked(object)
+}
+
+/// Whether somebody asked for a look now, and no pass has handled that yet.
+pub(super) fn is_asked(object: &LightsailKeyPair) -> bool {
+    let asked = objects::annotation(object, RECONCILE_ANNOTATION);
+    let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile.as_deref());
+    asked.is_some() && asked != handled
+}
+
+/// The status as it is, but without a pair.
 pub(super) fn with_record(
     object: &LightsailKeyPair,
     account: Option<String>,
-    pair: Option<&KeyPair>,
     origin: Option<Origin>,
 ) -> LightsailKeyPairStatus {
     let mut status = object.status.clone().unwrap_or_else(unobserved);
     status.account_id = account.or(status.account_id);
-    record(&mut status, pair, origin);
+    record(&mut status, None, origin);
     status
 }
 
@@ -46,6 +63,10 @@ fn record(status: &mut LightsailKeyPairStatus, pair: Option<&KeyPair>, origin: O
     status.support_code = pair.and_then(|pair| pair.support_code.clone());
     status.fingerprint = pair.and_then(|pair| pair.fingerprint.clone());
     status.origin = origin;
+    if pair.is_none() {
+        status.public_key_sha256 = None;
+        status.managed_tag_keys.clear();
+    }
 }
 
 /// The status after a pass. What the pass did not get to see stays as it was.
@@ -70,6 +91,8 @@ pub(super) fn status(
     } else if verdict.reason == Reason::Absent {
         record(&mut status, None, None);
     }
+    status.managed_tag_keys = managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
+    status.planned_step = desired.suspend.then(|| verdict.planned.unwrap_or("None").to_owned());
     status.public_key_sha256 = public_key_sha256(desired, observed, own.is_some(), verdict, &before);
     status.secret_name = secret_name(desired, observed, &before);
     status.effective_deletion_policy = Some(plan::effective_deletion_policy(
@@ -94,6 +117,13 @@ pub(super) fn status(
     status
 }
 
+/// The keys that this object has set, now or before, and that are still there.
+fn managed_tag_keys(desired: &Desired, own: Option<&KeyPair>, status: &LightsailKeyPairStatus) -> Vec<String> {
+    let Some(pair) = own else { return status.managed_tag_keys.clone() };
+    let keys: BTreeSet<&String> = status.managed_tag_keys.iter().chain(desired.tags.keys()).collect();
+    keys.into_iter().filter(|key| pair.tags.contains_key(*key)).cloned().collect()
+}
+
 fn recorded_of(status: &LightsailKeyPairStatus) -> Recorded {
     Recorded { arn: status.arn.clone(), origin: status.origin, ..Recorded::default() }
 }
@@ -109,10 +139,15 @@ fn public_key_sha256(
     if verdict.reason == Reason::Absent {
         return None;
     }
-    let refused = matches!(verdict.reason, Reason::PublicKeyChanged | Reason::FingerprintMismatch);
+    let refused = matches!(
+        verdict.reason,
+        Reason::PublicKeyChanged | Reason::FingerprintMismatch | Reason::PrivateKeyMismatch | Reason::Suspended
+    );
     let key = match &desired.kind {
-        Kind::Imported(Some(Ok(key))) if is_own && !refused => Some(key.sha256()),
-        Kind::Imported(_) => None,
+        Kind::Imported { .. } | Kind::Generated { .. } if is_own && !refused => {
+            plan::wanted_key(desired, observed).map(PublicKey::sha256)
+        }
+        Kind::Imported { .. } | Kind::Generated { .. } => None,
         Kind::Default { .. } => {
             let found = observed.secret.as_ref().and_then(Option::as_ref).filter(|found| found.is_own);
             found.and_then(|found| found.key.as_ref()).map(|key| key.public().sha256())
@@ -122,8 +157,8 @@ fn public_key_sha256(
 }
 
 fn secret_name(desired: &Desired, observed: &Observed, before: &LightsailKeyPairStatus) -> Option<String> {
-    let Kind::Default { secret, .. } = &desired.kind else { return None };
+    let (Kind::Default { secret, .. } | Kind::Generated { secret, .. }) = &desired.kind else { return None };
     let found = observed.secret.as_ref().and_then(Option::as_ref);
     let is_kept_there = found.is_some_and(|found| found.is_own && found.key.is_some());
-    if is_kept_there { Some(secret.clone()) } else { before.secret_name.clone() }
+    if is_kept_there { Some(secret.name.clone()) } else { before.secret_name.clone() }
 }

@@ -5,6 +5,7 @@ mod demo;
 mod report;
 mod run;
 mod scene;
+mod search_logs;
 mod simulator;
 mod up;
 
@@ -33,6 +34,8 @@ enum Command {
     /// Measure something, and say on what machine
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Search every log of a run for every private key that was handed out in it
+    SearchLogs(search_logs::Settings),
     /// Apply the samples to a fresh control plane, and show and check what they become
     Demo(scene::Settings),
 }
@@ -52,6 +55,7 @@ pub(crate) async fn main() -> ExitCode {
         Command::Up(settings) => up::up(&settings).await,
         Command::Simulator(settings) => simulator::simulator(&settings).await,
         Command::Bench(bench) => bench::bench(&bench).await,
+        Command::SearchLogs(settings) => search_logs::search_logs(&settings),
         Command::Demo(settings) => demo::demo(&settings).await,
     };
     outcome.unwrap_or_else(|error| {

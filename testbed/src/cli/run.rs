@@ -85,7 +85,27 @@ pub(super) async fn apply(cluster: &Cluster, path: &Path) -> Result<()> {
         let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crds", "--all"];
         cluster.kubectl(&wait).await?.or_error()?;
     }
+    for crd in crds.lines() {
+        wait_until_served(cluster, crd.rsplit('/').next().unwrap_or(crd)).await?;
+    }
     Ok(())
+}
+
+/// A definition that is established is served a moment later, and kubectl keeps what it knew before.
+async fn wait_until_served(cluster: &Cluster, resource: &str) -> Result<()> {
+    const DEADLINE: Duration = Duration::from_mins(1);
+    let started = Instant::now();
+    loop {
+        cluster.forget_discovery()?;
+        let output = cluster.kubectl(&["get", resource, "--all-namespaces", "--output=name"]).await?;
+        if output.success {
+            return Ok(());
+        }
+        if started.elapsed() > DEADLINE {
+            bail!("{resource} is not served after {DEADLINE:?}: {}", output.stderr.trim());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// The command. Dropping it kills its group.

@@ -1,17 +1,19 @@
 //! The region's default pair, whose private key Lightsail has and a Secret keeps.
 
+use crate::api::key_pair::Backup;
 use crate::controllers::outcome::Verdict;
 use crate::controllers::queue::Next;
 use crate::lightsail::{Downloaded, KeyPair};
-use crate::secret::Found;
+use crate::secret::{Found, SecretSpec};
 use crate::ssh::Match;
 
 use super::ownership::is_first;
-use super::{Desired, Finalizer, Goal, Observed, Reason, SOON, Step, gone, release, yield_to_rival};
+use super::pair::keep_tags;
+use super::{Desired, Finalizer, Goal, Observed, Reason, SOON, Step, gone, kept_key, release, yield_to_rival};
 
 /// The pair shall be there, and the Secret shall hold its private key.
-pub(super) fn present(desired: &Desired, observed: &Observed, create_if_missing: bool, secret: &str) -> Step {
-    let Some(look) = &observed.look else { return Step::Look { live: false } };
+pub(super) fn present(desired: &Desired, observed: &Observed, create_if_missing: bool, secret: &SecretSpec) -> Step {
+    let Some(look) = &observed.look else { return Step::Look { live: observed.asked } };
     if !is_first(desired, observed, look.pair.as_ref()) {
         return yield_to_rival(desired, observed);
     }
@@ -24,7 +26,11 @@ pub(super) fn present(desired: &Desired, observed: &Observed, create_if_missing:
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
-    let message = format!("the Secret {secret} holds the private key of the default key pair of {}", desired.region);
+    if let Some(step) = keep_tags(desired, observed, pair) {
+        return step;
+    }
+    let message =
+        format!("the Secret {} holds the private key of the default key pair of {}", secret.name, desired.region);
     Step::Finish(Verdict::ready(Reason::Downloaded, message, Next::After(desired.interval)))
 }
 
@@ -48,7 +54,13 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
 
 /// The pair shall not be there, or the object is being deleted and the pair goes with it. Only the pair with the expected
 /// fingerprint, and only when the Secret holds its private key (I2, I3).
-pub(super) fn absent(desired: &Desired, observed: &Observed, secret: &str) -> Step {
+pub(super) fn absent(
+    desired: &Desired,
+    observed: &Observed,
+    secret: &SecretSpec,
+    backup: Backup,
+    windows_passwords_saved: bool,
+) -> Step {
     let Some(look) = observed.look.as_ref().filter(|look| look.live) else { return Step::Look { live: true } };
     let Some(pair) = &look.pair else { return gone(desired, observed) };
     if !is_first(desired, observed, Some(pair)) {
@@ -60,24 +72,53 @@ pub(super) fn absent(desired: &Desired, observed: &Observed, secret: &str) -> St
     if desired.expected_fingerprint.is_none() || desired.expected_fingerprint != pair.fingerprint {
         return mismatch(desired);
     }
-    if desired.goal == Goal::ObjectDeleted {
-        let Some(namespace_terminating) = observed.namespace_terminating else { return Step::ReadNamespace };
-        let Some(found) = &observed.secret else { return Step::ReadSecret(secret.to_owned()) };
-        if namespace_terminating || found.as_ref().is_some_and(|found| found.is_terminating) {
-            return release(
-                desired,
-                observed,
-                "the default key pair stays in Lightsail: the Secret that keeps its private key is being deleted",
-            );
-        }
-    }
-    if let Some(step) = keep_key(desired, observed, pair, secret) {
+    if backup == Backup::Required
+        && let Some(step) = back_up(desired, observed, pair, secret)
+    {
         return step;
+    }
+    if !windows_passwords_saved {
+        let Some(instances) = &observed.windows_instances else { return Step::FindWindowsInstances };
+        if let Some(first) = instances.first() {
+            return windows(desired, first, instances.len());
+        }
     }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
     Step::Delete { expected_fingerprint: pair.fingerprint.clone() }
+}
+
+/// The next step until the private key is kept; `None` when it is. A Secret that goes away is no backup.
+fn back_up(desired: &Desired, observed: &Observed, pair: &KeyPair, secret: &SecretSpec) -> Option<Step> {
+    let Some(found) = &observed.secret else { return Some(Step::ReadSecret(secret.name.clone())) };
+    let is_terminating = found.as_ref().is_some_and(|found| found.is_terminating);
+    if desired.goal == Goal::ObjectDeleted {
+        let Some(namespace_terminating) = observed.namespace_terminating else { return Some(Step::ReadNamespace) };
+        let goes_with_object = secret.delete_with_object;
+        if namespace_terminating || is_terminating || goes_with_object {
+            let why = if goes_with_object { "is deleted with the object" } else { "is being deleted" };
+            let message =
+                format!("the default key pair stays in Lightsail: the Secret that keeps its private key {why}");
+            return Some(release(desired, observed, &message));
+        }
+    } else if is_terminating {
+        let message = format!(
+            "nothing was deleted: the Secret {} that keeps the private key is being deleted; let it go, and it is written again",
+            secret.name
+        );
+        return Some(Step::Finish(Verdict::stalled(Reason::BackupMissing, message, Next::After(SOON))));
+    }
+    keep_key(desired, observed, pair, secret)
+}
+
+fn windows(desired: &Desired, first: &str, count: usize) -> Step {
+    let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    let message = format!(
+        "nothing was deleted: the Windows instance {first}{others} uses the default key pair, without which its initial password cannot \
+         be decrypted; save the passwords and set spec.default.windowsPasswordsSaved: true"
+    );
+    Step::Finish(Verdict::stalled(Reason::WindowsInstancesUseKey, message, Next::After(desired.interval)))
 }
 
 fn mismatch(desired: &Desired) -> Step {
@@ -94,23 +135,13 @@ fn mismatch(desired: &Desired) -> Step {
 }
 
 /// The next step until the Secret holds the private key of the listed pair; `None` when it does.
-fn keep_key(desired: &Desired, observed: &Observed, pair: &KeyPair, name: &str) -> Option<Step> {
-    let Some(found) = &observed.secret else { return Some(Step::ReadSecret(name.to_owned())) };
-    let found = found.as_ref();
-    if found.is_some_and(|found| found.is_terminating) {
-        let message = format!("the Secret {name} is being deleted; it is written again when it is gone");
-        return Some(Step::Finish(Verdict::wait(Reason::InProgress, message, SOON)));
-    }
-    if let Some(found) = found {
-        if let Some(step) = refuse_secret(desired, found, pair) {
-            return Some(step);
-        }
-        if holds_key(observed, found, pair) {
-            // A Secret without marks that holds this key is taken over.
-            let key = found.key.clone().filter(|_| !found.is_own);
-            let take_over = key.map(|key| Step::WriteSecret { name: name.to_owned(), found: Some(found.clone()), key });
-            return take_over.or_else(|| refuse_replaced(desired, observed, pair));
-        }
+fn keep_key(desired: &Desired, observed: &Observed, pair: &KeyPair, secret: &SecretSpec) -> Option<Step> {
+    let found = match kept_key::usable(desired, observed, secret, Some(pair)) {
+        Ok(found) => found,
+        Err(step) => return Some(*step),
+    };
+    if let Some(found) = found.filter(|found| holds_key(observed, found, pair)) {
+        return kept_key::dress(desired, secret, found).or_else(|| refuse_replaced(desired, observed, pair));
     }
     let Some(downloaded) = &observed.done.download else {
         // Between the listing and the download nobody may be able to delete the pair unnoticed (I5).
@@ -122,10 +153,7 @@ fn keep_key(desired: &Desired, observed: &Observed, pair: &KeyPair, name: &str) 
             Step::Download
         });
     };
-    if let Some(step) = write_key(observed, name, found, downloaded) {
-        return Some(step);
-    }
-    refuse_replaced(desired, observed, pair)
+    write_key(observed, secret, found, downloaded).or_else(|| refuse_replaced(desired, observed, pair))
 }
 
 fn refuse_replaced(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
@@ -135,33 +163,12 @@ fn refuse_replaced(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Op
     })
 }
 
-/// A Secret that is not this object's is left alone, and so is one that cannot be written.
-fn refuse_secret(desired: &Desired, found: &Found, pair: &KeyPair) -> Option<Step> {
-    let is_this_key = compare(found, pair) == Some(Match::Same);
-    let next = Next::After(desired.interval);
-    if found.is_of_another || (!found.is_own && !is_this_key) {
-        let message = format!(
-            "the Secret {} is not this object's and was left alone; set another default.secret.name",
-            found.name
-        );
-        return Some(Step::Finish(Verdict::stalled(Reason::SecretNotOwned, message, next)));
-    }
-    let why = found.rejects.filter(|_| !(found.is_own && is_this_key))?;
-    let message =
-        format!("the Secret {} cannot be written: {why}; delete it, or set another default.secret.name", found.name);
-    Some(Step::Finish(Verdict::stalled(Reason::SecretRejected, message, next)))
-}
-
-fn compare(found: &Found, pair: &KeyPair) -> Option<Match> {
-    found.key.as_ref().map(|key| key.fingerprints().compare(pair.fingerprint.as_deref()))
-}
-
 /// Whether the Secret holds the key of this pair. Where Lightsail gives no fingerprint, it does if the pair is the one that was
 /// there when the key was written.
 fn holds_key(observed: &Observed, found: &Found, pair: &KeyPair) -> bool {
     let is_the_recorded_pair =
         observed.recorded.arn.as_ref() == Some(&pair.arn) && observed.recorded.created_at == pair.created_at;
-    match compare(found, pair) {
+    match kept_key::compare(found, pair) {
         Some(Match::Same) => true,
         Some(Match::Unknown) => is_the_recorded_pair || has_downloaded_key(observed, found),
         Some(Match::Different) | None => false,
@@ -174,7 +181,7 @@ fn has_downloaded_key(observed: &Observed, found: &Found) -> bool {
 }
 
 /// Writes the downloaded key, the old one being copied aside first: it may be the only copy (I3).
-fn write_key(observed: &Observed, name: &str, found: Option<&Found>, downloaded: &Downloaded) -> Option<Step> {
+fn write_key(observed: &Observed, secret: &SecretSpec, found: Option<&Found>, downloaded: &Downloaded) -> Option<Step> {
     if found.is_some_and(|found| has_downloaded_key(observed, found)) {
         return None;
     }
@@ -183,7 +190,7 @@ fn write_key(observed: &Observed, name: &str, found: Option<&Found>, downloaded:
     {
         return Some(Step::SetAside { found: found.clone(), key });
     }
-    Some(Step::WriteSecret { name: name.to_owned(), found: found.cloned(), key: downloaded.key.clone() })
+    Some(kept_key::write(secret, found, downloaded.key.clone()))
 }
 
 /// Whether what was downloaded is another pair than the one that was listed before.

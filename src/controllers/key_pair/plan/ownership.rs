@@ -1,10 +1,11 @@
 //! Whose a pair is.
 
 use crate::api::OWNER_TAG;
+use crate::api::key_pair::Origin;
 use crate::lightsail::KeyPair;
-use crate::ssh::{Match, PublicKey};
+use crate::ssh::Match;
 
-use super::{CLOCK_SKEW, Desired, Finalizer, Observed};
+use super::{CLOCK_SKEW, Desired, Finalizer, Observed, wanted_key};
 
 /// Whose a pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub enum Whose {
     },
 }
 
-/// Whose the pair is. `key` is the public key of the spec.
-pub(super) fn whose(desired: &Desired, observed: &Observed, key: Option<&PublicKey>, pair: &KeyPair) -> Whose {
+/// Whose the pair is.
+pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Whose {
     let tag = pair.tags.get(OWNER_TAG).map(|value| value.as_deref().unwrap_or_default());
     let tagged_by_other = tag.is_some_and(|tag| tag != desired.owner);
     if let Some(recorded) = &observed.recorded.arn {
@@ -31,10 +32,15 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, key: Option<&PublicK
             (false, tagged) => Whose::Foreign { tagged },
         };
     }
-    let just_imported = observed.done.import.as_ref().is_some_and(|operation| !operation.failed());
-    let is_same = key.is_some_and(|key| key.fingerprints().compare(pair.fingerprint.as_deref()) == Match::Same);
-    let is_own =
-        !tagged_by_other && (just_imported || is_same && (tag.is_some() || may_be_from_here(desired, observed, pair)));
+    let was_imported = observed.done.import.as_ref().is_some_and(|operation| !operation.failed());
+    let is_own = !tagged_by_other
+        && match wanted_key(desired, observed).map(|key| key.fingerprints().compare(pair.fingerprint.as_deref())) {
+            Some(Match::Same) => was_imported || tag.is_some() || may_be_from_here(desired, observed, pair),
+            // Lightsail need not tell a fingerprint. The answer to the import is then all there is, or that it was adopted.
+            Some(Match::Unknown) => was_imported || tag.is_some() && observed.recorded.origin == Some(Origin::Adopted),
+            // Also right after an import: somebody else was quicker with another key.
+            Some(Match::Different) | None => false,
+        };
     if is_own { Whose::Own } else { Whose::Foreign { tagged: tagged_by_other } }
 }
 

@@ -1,0 +1,72 @@
+//! The search for a call whose outcome is not known.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::{Operation, Reason};
+use crate::controllers::outcome::Verdict;
+
+use super::{DELETE_KNOWN_HOST_KEYS, Desired, End, Observed, Search, Step, account, later, settle};
+
+/// A call may have been made, and nobody knows what became of it: it is looked for among the operations of the instance. What is
+/// newer than the newest one before the call is taken for it.
+pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
+    let search = observed.search;
+    let Some(since) = search.since else {
+        return Step::NoteSearch(Search { since: Some(observed.now), first_list: None });
+    };
+    if let Some(step) = account(desired, observed) {
+        return step;
+    }
+    let Some(operations) = &observed.operations else { return Step::ListOperations };
+    if let Some(found) = newer_than(operations, observed.status.last_operation_before.as_deref()) {
+        return settle(desired, observed, vec![found.clone()]);
+    }
+    let waiting = |until: Timestamp| {
+        let pause = until.duration_since(observed.now).unsigned_abs().max(Duration::from_secs(1));
+        let message = "the call was not answered; looking among the instance's operations whether it was carried out";
+        Step::Progress { operations: Vec::new(), verdict: Verdict::wait(Reason::InProgress, message, pause) }
+    };
+    let counts_from = later(since, observed.call_timeout);
+    let Some(first_list) = search.first_list else {
+        // A list that was read before the call can have been answered proves nothing.
+        return if observed.now < counts_from {
+            waiting(counts_from)
+        } else {
+            Step::NoteSearch(Search { first_list: Some(observed.now), ..search })
+        };
+    };
+    let concluded = later(first_list, observed.settle_time);
+    if observed.now < concluded {
+        return waiting(concluded);
+    }
+    let message = format!(
+        "the call was not answered, and no operation of it is to be seen: nobody can tell whether the recorded host keys of {} were \
+         forgotten; look whether they are, and make a new HostKeyReset if they are not",
+        desired.instance
+    );
+    Step::End(End::failed(Reason::OutcomeUnknown, message, Vec::new()))
+}
+
+fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
+    operations.iter().filter(|operation| operation.type_.as_deref() == Some(DELETE_KNOWN_HOST_KEYS))
+}
+
+/// The order of the list is unverified, so the time that Lightsail gives decides. Its times are compared with each other only.
+fn created(operation: &Operation) -> Option<Timestamp> {
+    operation.created_at.as_ref()?.parse().ok()
+}
+
+pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
+    resets(operations).max_by_key(|operation| created(operation))
+}
+
+/// The oldest operation of the kind that is newer than the one before the call. If that one is not listed any more, all that are
+/// listed are newer.
+fn newer_than<'a>(operations: &'a [Operation], before: Option<&str>) -> Option<&'a Operation> {
+    let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
+    let border = resets(operations).find(is_before).and_then(created);
+    let newer = resets(operations).filter(|operation| !is_before(operation));
+    newer.filter(|operation| border.is_none() || created(operation) > border).min_by_key(|operation| created(operation))
+}

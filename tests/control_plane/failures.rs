@@ -1,0 +1,216 @@
+//! What goes wrong on the way to Lightsail: each error of each call is said in its own word, and heals when its cause is gone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::ListParams;
+use lightsail_operator::api::LightsailKeyPair;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use testbed::operator::Operator;
+use testbed::simulator::{Fault, FaultEffect};
+
+use crate::bed::{Bed, default_pair, imported, public_half, public_key};
+
+fn error(error_type: &str, status: u16) -> FaultEffect {
+    FaultEffect::Error { error_type: error_type.to_owned(), code: None, message: "no".to_owned(), status }
+}
+
+/// What a call can end with, and the reason that the object shows then; with its first letters, since each has an object.
+fn failures() -> Vec<(&'static str, FaultEffect, &'static str)> {
+    let body = |status, body: &str| FaultEffect::Body { status, body: body.to_owned() };
+    vec![
+        ("service", error("ServiceException", 500), "ServiceError"),
+        ("input", error("InvalidInputException", 400), "OperationFailed"),
+        ("failure", error("OperationFailureException", 400), "OperationFailed"),
+        ("denied", error("AccessDeniedException", 400), "AccessDenied"),
+        ("account", error("AccountSetupInProgressException", 428), "AccountSetupInProgress"),
+        ("region", error("RegionSetupInProgressException", 428), "RegionSetupInProgress"),
+        ("credentials", error("UnauthenticatedException", 401), "InvalidCredentials"),
+        ("throttled", error("ThrottlingException", 400), "Throttled"),
+        ("unknown", error("SomethingNewException", 418), "ServiceError"),
+        ("cut-before", FaultEffect::CutBefore, "ServiceError"),
+        ("cut-after", FaultEffect::CutAfter, "ServiceError"),
+        ("late", FaultEffect::Delay(Duration::from_secs(4)), "ServiceError"),
+        ("html", body(503, "<html>busy</html>"), "ServiceError"),
+        ("garbage", body(200, "{\"operation\": [1"), "ServiceError"),
+    ]
+}
+
+async fn reasons(bed: &Bed, name: &str) -> BTreeSet<String> {
+    let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap().items.into_iter();
+    let of_object = events.filter(|event| event.regarding.as_ref().is_some_and(|at| at.name.as_deref() == Some(name)));
+    of_object.filter_map(|event| event.reason).collect()
+}
+
+/// Asks for a look now: setting up an account is waited for by the minute.
+async fn ask(bed: &Bed, name: &str) {
+    let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
+    bed.patch::<LightsailKeyPair>(name, &change).await;
+}
+
+async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect, reason: &str) {
+    let name = format!("{}-{kind}", operation.to_lowercase());
+    let fault = Fault { operation: operation.to_owned(), resource: Some(name.clone()), times: 1, effect };
+    let is_deletion = operation == "DeleteKeyPair";
+    if !is_deletion {
+        bed.region.add_fault(fault.clone());
+    }
+    bed.create::<LightsailKeyPair>(&name, &imported(&public_key("ed25519"))).await;
+    if is_deletion {
+        bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
+        bed.region.add_fault(fault);
+        bed.delete::<LightsailKeyPair>(&name).await;
+    }
+    let start = std::time::Instant::now();
+    while !reasons(bed, &name).await.contains(reason) {
+        assert!(
+            start.elapsed() < Duration::from_mins(1),
+            "{name}: {reason} is not said: {:?}",
+            reasons(bed, &name).await
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    if is_deletion {
+        // It may be gone by now.
+        let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
+        let (parameters, patch) = (kube::api::PatchParams::default(), kube::api::Patch::Merge(change));
+        let _ = bed.api::<LightsailKeyPair>().patch(&name, &parameters, &patch).await;
+        bed.wait_gone::<LightsailKeyPair>(&name).await;
+        assert_eq!(bed.region.find_key_pair(&name), None, "{name}");
+    } else {
+        ask(bed, &name).await;
+        bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
+        bed.delete::<LightsailKeyPair>(&name).await;
+        bed.wait_gone::<LightsailKeyPair>(&name).await;
+        assert_eq!(bed.region.find_key_pair(&name), None, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_each_error_of_each_call_is_said_and_heals() {
+    let bed = Bed::new("failures").await;
+    let _operator = bed.start().await;
+    let operations = ["ImportKeyPair", "TagResource", "DeleteKeyPair"];
+    let cases = operations.iter().flat_map(|operation| failures().into_iter().map(move |case| (*operation, case)));
+    let checks = cases.map(|(operation, (kind, effect, reason))| {
+        let bed = &bed;
+        async move { check_heals(bed, operation, kind, effect, reason).await }
+    });
+    futures::future::join_all(checks).await;
+    assert_eq!(bed.region.key_pairs(), []);
+}
+
+/// A read is tried three times by itself; what fails more often is said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {
+    let bed = Bed::new("reads").await;
+    let mut operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("settled", &imported(&public_key("ed25519"))).await;
+    let before: LightsailKeyPair = bed.wait_ready("settled", "Imported").await;
+    let fault = Fault {
+        operation: "GetKeyPairs".to_owned(),
+        resource: None,
+        times: 1_000,
+        effect: error("ServiceException", 500),
+    };
+    let fault = bed.region.add_fault(fault);
+    operator.restart().await.unwrap();
+    // A new object says what is wrong, and shows that the read was tried.
+    bed.create::<LightsailKeyPair>("fresh", &imported(&public_key("ed25519"))).await;
+    bed.wait("fresh", "ServiceError", |object: &LightsailKeyPair| crate::bed::ready_reason(object) == "ServiceError")
+        .await;
+    fault.wait_for_hits(6).await;
+    let after: LightsailKeyPair = bed.api().get("settled").await.unwrap();
+    assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
+}
+
+fn signal(operator: &Operator, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(operator.pid()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Two operators on the same objects: what a leader is that does not know yet that it is not one any more.
+async fn second(bed: &Bed) -> Operator {
+    let mut options = bed.options(None).await;
+    options.log = options.log.with_file_name("second.log");
+    Operator::start(options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_an_old_leader_that_wakes_up_replaces_no_key() {
+    let bed = Bed::new("old-leader-key").await;
+    bed.region.create_default_key_pair();
+    let effect = FaultEffect::HoldAfter;
+    let held = bed.region.add_fault(Fault {
+        operation: "DownloadDefaultKeyPair".to_owned(),
+        resource: None,
+        times: 1,
+        effect,
+    });
+    let old = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    held.reached().await;
+    signal(&old, Signal::STOP);
+    held.release();
+    bed.region.delete_key_pair("LightsailDefaultKeyPair");
+    let there = bed.region.create_default_key_pair();
+    let _new = second(&bed).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+    let version = bed.secrets().get("kept").await.unwrap().metadata.resource_version;
+    signal(&old, Signal::CONT);
+    // The old one comes to its own conclusion, and says so by handling this.
+    ask(&bed, "default").await;
+    let handled = |object: &LightsailKeyPair| object.status.as_ref().unwrap().last_handled_reconcile.is_some();
+    bed.wait("default", "handled", handled).await;
+    let start = std::time::Instant::now();
+    while old.log_text().matches("DownloadDefaultKeyPair").count() == 0 {
+        assert!(start.elapsed() < Duration::from_mins(1), "the old one does not go on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+    let secret = bed.secrets().get("kept").await.unwrap();
+    assert_eq!(secret.metadata.resource_version, version);
+    let key = String::from_utf8(secret.data.unwrap()["ssh-privatekey"].0.clone()).unwrap();
+    assert_eq!(public_half(&key), there.public_key.trim());
+    assert_eq!(bed.calls("DeleteKeyPair"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_an_old_leader_that_wakes_up_deletes_no_pair_that_it_has_not_seen() {
+    let bed = Bed::new("old-leader-pair").await;
+    let old = bed.start().await;
+    let key = public_key("ed25519");
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let effect = FaultEffect::HoldAfter;
+    let held = bed.region.add_fault(Fault { operation: "GetKeyPair".to_owned(), resource: None, times: 1, effect });
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    held.reached().await;
+    signal(&old, Signal::STOP);
+    held.release();
+    // Meanwhile the other one does what was asked for, and the user makes the object again.
+    let new = second(&bed).await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let there = bed.region.find_key_pair("fleet");
+    // Longer than a look holds. It has to pass; there is nothing to wait for.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let looks = bed.calls("GetKeyPair");
+    signal(&old, Signal::CONT);
+    let start = std::time::Instant::now();
+    while bed.calls("GetKeyPair") == looks {
+        assert!(start.elapsed() < Duration::from_mins(1), "the old one does not look again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(new);
+    ask(&bed, "fleet").await;
+    let handled = |object: &LightsailKeyPair| object.status.as_ref().unwrap().last_handled_reconcile.is_some();
+    bed.wait("fleet", "handled by the old one", handled).await;
+    assert_eq!(bed.region.find_key_pair("fleet"), there);
+    assert_eq!(bed.calls("DeleteKeyPair"), 1);
+}

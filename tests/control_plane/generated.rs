@@ -1,0 +1,231 @@
+//! Key pairs that the operator makes: the private key is in the Secret before anything else happens (I3).
+
+use std::process::{Child, Command, Stdio};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use lightsail_operator::api::LightsailKeyPair;
+use serde_json::{Value, json};
+use testbed::simulator::{Fault, FaultEffect};
+
+use crate::bed::{Bed, REGION, default_pair, public_half, ready_reason};
+
+fn generated(settings: &Value) -> Value {
+    json!({ "type": "Generated", "region": REGION, "generated": settings })
+}
+
+async fn private_key(bed: &Bed, secret: &str) -> String {
+    let secret = bed.secrets().get(secret).await.unwrap();
+    let text = String::from_utf8(secret.data.unwrap()["ssh-privatekey"].0.clone()).unwrap();
+    bed.note_private_key(&format!("{}.pem", secret.metadata.uid.unwrap()), &text);
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_generated_pair_is_made_imported_and_deleted() {
+    for (algorithm, type_) in [("Ed25519", "ssh-ed25519"), ("RSA4096", "ssh-rsa")] {
+        let bed = Bed::new("generated").await;
+        let _operator = bed.start().await;
+        let settings = json!({ "algorithm": algorithm, "secret": { "name": "fleet-ssh", "labels": { "team": "a" } } });
+        bed.create::<LightsailKeyPair>("fleet", &generated(&settings)).await;
+        let object: LightsailKeyPair = bed.wait_ready("fleet", "Generated").await;
+        let there = bed.region.find_key_pair("fleet").unwrap();
+        let private = private_key(&bed, "fleet-ssh").await;
+        assert_eq!(public_half(&private), there.public_key.trim());
+        assert!(there.public_key.starts_with(type_));
+        let status = serde_json::to_value(object.status.unwrap()).unwrap();
+        assert_eq!(
+            (&status["origin"], &status["secretName"], &status["effectiveDeletionPolicy"]),
+            (&json!("Generated"), &json!("fleet-ssh"), &json!("Delete"))
+        );
+        let secret: Secret = bed.secrets().get("fleet-ssh").await.unwrap();
+        assert_eq!(secret.metadata.labels.unwrap()["team"], "a");
+        assert_eq!(secret.metadata.owner_references, None);
+        bed.delete::<LightsailKeyPair>("fleet").await;
+        bed.wait_gone::<LightsailKeyPair>("fleet").await;
+        assert_eq!(bed.region.key_pairs(), []);
+        assert_eq!(bed.calls("CreateKeyPair"), 0);
+        assert_eq!(private_key(&bed, "fleet-ssh").await, private, "the key outlives the object");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_killed_between_key_and_import_the_same_key_is_imported() {
+    let bed = Bed::new("generated-kill").await;
+    let held = bed.region.add_fault(Fault {
+        operation: "ImportKeyPair".to_owned(),
+        resource: None,
+        times: 1,
+        effect: FaultEffect::HoldBefore,
+    });
+    let mut operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &generated(&json!({}))).await;
+    held.reached().await;
+    operator.kill();
+    let private = private_key(&bed, "fleet").await;
+    operator.restart().await.unwrap();
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    assert_eq!(private_key(&bed, "fleet").await, private);
+    assert_eq!(public_half(&private), bed.region.find_key_pair("fleet").unwrap().public_key.trim());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_private_key_that_does_not_fit_is_said_or_the_pair_made_anew() {
+    let bed = Bed::new("mismatch").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &generated(&json!({}))).await;
+    bed.create::<LightsailKeyPair>("other", &generated(&json!({}))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    bed.wait_ready::<LightsailKeyPair>("other", "Generated").await;
+    let before = bed.region.find_key_pair("fleet").unwrap();
+    let other = bed.secrets().get("other").await.unwrap().data.unwrap();
+    let swapped = json!({ "data": other });
+    bed.secrets().patch("fleet", &PatchParams::default(), &Patch::Merge(swapped)).await.unwrap();
+    let ask = |value: &str| json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": value } } });
+    bed.patch::<LightsailKeyPair>("fleet", &ask("1")).await;
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "PrivateKeyMismatch").await;
+    assert_eq!(bed.region.find_key_pair("fleet"), Some(before.clone()));
+    // The same key in two pairs is no trouble to Lightsail.
+    let recreate = json!({ "spec": { "generated": { "replacePolicy": "Recreate" } } });
+    bed.patch::<LightsailKeyPair>("fleet", &recreate).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    let after = bed.region.find_key_pair("fleet").unwrap();
+    assert_ne!(after.arn, before.arn);
+    assert_eq!(public_half(&private_key(&bed, "fleet").await), after.public_key.trim());
+}
+
+/// A Secret counts as lost after a minute; it passes while other tests run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_private_key_is_said_or_the_pair_made_anew() {
+    let bed = Bed::new("lost").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("said", &generated(&json!({}))).await;
+    bed.create::<LightsailKeyPair>("anew", &generated(&json!({ "replacePolicy": "Recreate" }))).await;
+    for name in ["said", "anew"] {
+        bed.wait_ready::<LightsailKeyPair>(name, "Generated").await;
+        bed.secrets().delete(name, &DeleteParams::default()).await.unwrap();
+        let ask = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
+        bed.patch::<LightsailKeyPair>(name, &ask).await;
+    }
+    let before = ["said", "anew"].map(|name| bed.region.find_key_pair(name).unwrap());
+    bed.wait("anew", "waiting", |object: &LightsailKeyPair| ready_reason(object) == "InProgress").await;
+    bed.wait_stalled::<LightsailKeyPair>("said", "PrivateKeyLost").await;
+    bed.wait_ready::<LightsailKeyPair>("anew", "Generated").await;
+    assert_eq!(bed.region.find_key_pair("said"), Some(before[0].clone()));
+    let anew = bed.region.find_key_pair("anew").unwrap();
+    assert_ne!(anew.arn, before[1].arn);
+    assert_eq!(public_half(&private_key(&bed, "anew").await), anew.public_key.trim());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_goes_with_its_object_only_if_that_is_wanted() {
+    let bed = Bed::new("owner").await;
+    let _operator = bed.start().await;
+    let settings = json!({ "secret": { "name": "gone", "deleteWithObject": true } });
+    bed.create::<LightsailKeyPair>("fleet", &generated(&settings)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    let start = std::time::Instant::now();
+    while bed.secrets().get_opt("gone").await.unwrap().is_some() {
+        assert!(start.elapsed().as_secs() < 60, "the garbage collector does not take the Secret");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// An `sshd` on a free port of the loopback, with a host key of its own and these authorized keys.
+struct Sshd {
+    process: Child,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Sshd {
+    fn start(authorized_keys: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        std::fs::write(at("authorized_keys"), authorized_keys).unwrap();
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &at("host")]).status();
+        assert!(made.unwrap().success());
+        // Where sshd drops its rights if it has any; the package's service would make it.
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let options = [
+            format!("ListenAddress=127.0.0.1:{port}"),
+            format!("HostKey={}", at("host")),
+            format!("AuthorizedKeysFile={}", at("authorized_keys")),
+            format!("PidFile={}", at("pid")),
+            "StrictModes=no".to_owned(),
+            "UsePAM=no".to_owned(),
+            "PasswordAuthentication=no".to_owned(),
+            "KbdInteractiveAuthentication=no".to_owned(),
+            "PermitRootLogin=prohibit-password".to_owned(),
+        ];
+        let mut command = testbed::process::bound_to_this_process("/usr/sbin/sshd");
+        command.args(["-D", "-e", "-f", "/dev/null"]);
+        for option in options {
+            command.args(["-o", &option]);
+        }
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let process = command.stderr(log).stdin(Stdio::null()).spawn().unwrap();
+        Self { process, port, folder }
+    }
+
+    /// Logs in with a private key, as a user would, and says who is there.
+    fn log_in(&self, private_key: &str) -> String {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.folder.path().join("identity");
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        file.write_all(private_key.as_bytes()).unwrap();
+        let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+        let start = std::time::Instant::now();
+        loop {
+            let output = Command::new("ssh")
+                .args(["-F", "none", "-i"])
+                .arg(&path)
+                .args(["-p", &self.port.to_string(), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"])
+                .args(["-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes"])
+                .args([&format!("{}@127.0.0.1", user.trim()), "echo", "here"])
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            if output.status.success() {
+                return String::from_utf8(output.stdout).unwrap().trim().to_owned();
+            }
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(start.elapsed().as_secs() < 30, "{said}\n{log}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keys_of_the_secrets_open_a_real_sshd() {
+    let bed = Bed::new("sshd").await;
+    bed.region.create_default_key_pair();
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("ed", &generated(&json!({ "algorithm": "Ed25519" }))).await;
+    bed.create::<LightsailKeyPair>("rsa", &generated(&json!({ "algorithm": "RSA4096" }))).await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    for (name, reason) in [("ed", "Generated"), ("rsa", "Generated"), ("default", "Downloaded")] {
+        bed.wait_ready::<LightsailKeyPair>(name, reason).await;
+    }
+    // What instances get: the public halves that Lightsail has.
+    let public: Vec<String> =
+        bed.region.key_pairs().into_iter().map(|pair| pair.public_key.trim().to_owned()).collect();
+    assert_eq!(public.len(), 3);
+    let sshd = Sshd::start(&public.join("\n"));
+    for secret in ["ed", "rsa", "kept"] {
+        assert_eq!(sshd.log_in(&private_key(&bed, secret).await), "here", "{secret}");
+    }
+}

@@ -1,0 +1,459 @@
+//! Key pairs from their application to their deletion.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, READY, find};
+use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
+use serde_json::{Value, json};
+use testbed::simulator::{Fault, FaultEffect};
+
+use crate::bed::{ACCOUNT, Bed, default_pair, imported, key_pair_files, public_half, public_key, ready_reason};
+
+fn is_verified(pair: &LightsailKeyPair) -> Option<&str> {
+    let status = pair.status.as_ref().unwrap();
+    find(&status.conditions, FINGERPRINT_VERIFIED).map(|condition| condition.status.as_str())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_imported_pair_is_applied_edited_and_deleted() {
+    let bed = Bed::new("imported").await;
+    let _operator = bed.start().await;
+    let key = public_key("ed25519");
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+    let there = bed.region.find_key_pair("fleet").unwrap();
+    let status = object.status.as_ref().unwrap();
+    assert_eq!(there.public_key, key.trim(), "the raw line, trimmed");
+    assert_eq!(status.arn.as_ref(), Some(&there.arn));
+    assert_eq!(status.fingerprint.as_ref(), Some(&there.fingerprint));
+    assert_eq!(status.support_code.as_ref(), Some(&there.support_code));
+    assert_eq!(status.account_id.as_deref(), Some(ACCOUNT));
+    assert_eq!(is_verified(&object), Some("True"));
+    let owner = format!("test/{}/fleet", bed.namespace);
+    assert_eq!(there.tags.get(OWNER_TAG), Some(&Some(owner)));
+    let event = bed.wait_event("Imported").await;
+    assert_eq!(event.type_.as_deref(), Some("Normal"));
+
+    // Another comment is no other key; another key is refused, and back is well again.
+    let renamed = key.replace("a comment", "another comment");
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "imported": { "publicKey": renamed } } })).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let other = public_key("ed25519");
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "imported": { "publicKey": other } } })).await;
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "PublicKeyChanged").await;
+    assert_eq!(bed.region.find_key_pair("fleet").unwrap().arn, there.arn);
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "imported": { "publicKey": key } } })).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert_eq!(bed.region.find_key_pair("fleet"), None);
+    let counts = ["ImportKeyPair", "TagResource", "DeleteKeyPair"].map(|operation| bed.calls(operation));
+    assert_eq!(counts, [1, 1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_rsa_key_is_verified_by_the_fingerprint_of_its_form() {
+    let bed = Bed::new("rsa").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("rsa"))).await;
+    let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+    assert_eq!(is_verified(&object), Some("True"));
+    let fingerprint = object.status.unwrap().fingerprint.unwrap();
+    assert_eq!(fingerprint.split(':').count(), 16, "{fingerprint}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_that_is_gone_is_imported_again_at_the_reconcile_annotation() {
+    let bed = Bed::new("drift").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    let before: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+    assert!(bed.region.delete_key_pair("fleet"));
+    let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
+    bed.patch::<LightsailKeyPair>("fleet", &change).await;
+    let arn = before.status.unwrap().arn;
+    let is_new = |object: &LightsailKeyPair| {
+        let status = object.status.clone().unwrap_or_default();
+        ready_reason(object) == "Imported" && status.arn.is_some() && status.arn != arn
+    };
+    let after = bed.wait("fleet", "another pair", is_new).await;
+    assert_eq!(after.status.as_ref().unwrap().last_handled_reconcile.as_deref(), Some("now"));
+    assert_eq!(after.status.unwrap().arn, bed.region.find_key_pair("fleet").map(|pair| pair.arn));
+}
+
+/// A minute is the shortest interval; it passes while other tests run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_that_is_gone_is_imported_again_at_its_interval() {
+    let bed = Bed::new("interval").await;
+    let _operator = bed.start().await;
+    let mut spec = imported(&public_key("ed25519"));
+    spec["interval"] = json!("1m");
+    bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    let before: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+    assert!(bed.region.delete_key_pair("fleet"));
+    let arn = before.status.unwrap().arn;
+    let is_new = |object: &LightsailKeyPair| {
+        let now = &object.status.as_ref().unwrap().arn;
+        ready_reason(object) == "Imported" && now.is_some() && *now != arn
+    };
+    bed.wait("fleet", "another pair", is_new).await;
+    assert_eq!((bed.calls("ImportKeyPair"), bed.region.key_pairs().len()), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_pair_of_the_same_name_is_left_alone() {
+    let bed = Bed::new("conflict").await;
+    let _operator = bed.start().await;
+    let foreign = bed.region.import_key_pair("fleet", public_key("ed25519").trim());
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    let (object, message) = bed.wait_stalled::<LightsailKeyPair>("fleet", "NameConflict").await;
+    // I11: nothing is told about it.
+    assert!(!message.contains(&foreign.fingerprint) && !message.contains(&foreign.arn), "{message}");
+    assert_eq!(object.status.unwrap().fingerprint, None);
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert_eq!(bed.region.find_key_pair("fleet"), Some(foreign));
+    assert_eq!(bed.calls("ImportKeyPair") + bed.calls("TagResource") + bed.calls("DeleteKeyPair"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_an_instance_has_is_a_conflict() {
+    let bed = Bed::new("taken").await;
+    bed.region.add_instance("fleet");
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "NameConflict").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_with_the_same_key_is_adopted_and_stays_when_the_object_goes() {
+    let bed = Bed::new("adopted").await;
+    let key = public_key("ed25519");
+    bed.region.import_key_pair("fleet", key.trim());
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    let object: LightsailKeyPair = bed.wait_ready("fleet", "Adopted").await;
+    let status = serde_json::to_value(object.status.unwrap()).unwrap();
+    assert_eq!((&status["origin"], &status["effectiveDeletionPolicy"]), (&json!("Adopted"), &json!("Retain")));
+    assert!(bed.region.find_key_pair("fleet").unwrap().tags.contains_key(OWNER_TAG));
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    bed.wait_event("Released").await;
+    assert!(bed.region.find_key_pair("fleet").unwrap().tags.is_empty(), "the owner tag is taken off");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_a_pair_that_was_made_anew_outside_is_not_deleted() {
+    let bed = Bed::new("remade").await;
+    let _operator = bed.start().await;
+    let key = public_key("ed25519");
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    bed.region.delete_key_pair("fleet");
+    let foreign = bed.region.import_key_pair("fleet", key.trim());
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "FingerprintMismatch").await;
+    assert_eq!(bed.region.find_key_pair("fleet"), Some(foreign.clone()));
+    // The way out is in the message.
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert_eq!(bed.region.find_key_pair("fleet"), Some(foreign));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_whose_answer_is_lost_is_found_and_not_repeated() {
+    let bed = Bed::new("lost").await;
+    let fault = bed.region.add_fault(Fault {
+        operation: "ImportKeyPair".to_owned(),
+        resource: None,
+        times: 1,
+        effect: FaultEffect::CutAfter,
+    });
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert_eq!(fault.hits(), 1);
+    let taken = bed
+        .simulator
+        .requests()
+        .iter()
+        .filter(|request| request.operation == "ImportKeyPair" && request.outcome == "ok")
+        .count();
+    assert_eq!(taken, 1);
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert_eq!(bed.region.key_pairs(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn throttling_is_no_failure_and_heals() {
+    let bed = Bed::new("throttled").await;
+    let error = FaultEffect::Error {
+        error_type: "ThrottlingException".to_owned(),
+        code: None,
+        message: "Rate exceeded".to_owned(),
+        status: 400,
+    };
+    let fault = Fault { operation: "ImportKeyPair".to_owned(), resource: None, times: 2, effect: error };
+    let fault = bed.region.add_fault(fault);
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    let waiting = bed.wait("fleet", "Throttled", |object: &LightsailKeyPair| ready_reason(object) == "Throttled").await;
+    assert!(find(&waiting.status.unwrap().conditions, "Stalled").is_none());
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert_eq!(fault.hits(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_denial_asks_for_a_person_and_heals_when_it_is_allowed() {
+    let bed = Bed::new("denied").await;
+    let error = FaultEffect::Error {
+        error_type: "AccessDeniedException".to_owned(),
+        code: None,
+        message: "User is not authorized to perform lightsail:ImportKeyPair".to_owned(),
+        status: 403,
+    };
+    bed.region.add_fault(Fault { operation: "ImportKeyPair".to_owned(), resource: None, times: 1, effect: error });
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    let (_, message) = bed.wait_stalled::<LightsailKeyPair>("fleet", "AccessDenied").await;
+    assert!(message.contains("lightsail:ImportKeyPair"), "{message}");
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
+    let bed = Bed::new("counts").await;
+    let mut operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+    bed.wait_event("Imported").await;
+    let creation = bed.simulator.requests().iter().filter(|request| request.operation != "GetCallerIdentity").count();
+    assert_eq!(creation, 4, "the shared list, the import, a look, and the tag");
+    assert_eq!(bed.writes("lightsailkeypairs", "fleet", 2).await, 2, "finalizer and status");
+
+    // I9: restarted, with nothing changed, it reads the list once and writes nothing.
+    let before = bed.simulator.requests().len();
+    operator.restart().await.unwrap();
+    let start = std::time::Instant::now();
+    while bed.simulator.requests().len() < before + 2 {
+        assert!(start.elapsed().as_secs() < 60, "the operator does not look");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    // A second object that is Ready shows that the queue has gone past the first.
+    bed.create::<LightsailKeyPair>("second", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("second", "Imported").await;
+    let after = bed.simulator.requests();
+    let about_first = |request: &&testbed::simulator::Request| request.resource.as_deref() == Some("fleet");
+    assert_eq!(after[before..].iter().filter(about_first).count(), 0);
+    let now: LightsailKeyPair = bed.api().get("fleet").await.unwrap();
+    assert_eq!(now.metadata.resource_version, object.metadata.resource_version);
+
+    let before = bed.simulator.requests().len();
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    let requests = bed.simulator.requests();
+    let deletion: Vec<&str> = requests[before..].iter().map(|request| request.operation.as_str()).collect();
+    assert_eq!(deletion, ["GetKeyPair", "DeleteKeyPair"]);
+    assert_eq!(bed.writes("lightsailkeypairs", "fleet", 3).await, 3, "and the finalizer again");
+}
+
+async fn secret_data(bed: &Bed, name: &str, key: &str) -> String {
+    let secret = bed.secrets().get(name).await.unwrap();
+    String::from_utf8(secret.data.unwrap()[key].0.clone()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_default_pair_is_downloaded_kept_and_deleted_by_its_fingerprint() {
+    let bed = Bed::new("default").await;
+    let there = bed.region.create_default_key_pair();
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    let object: LightsailKeyPair = bed.wait_ready("default", "Downloaded").await;
+    assert_eq!(is_verified(&object), Some("True"));
+    assert_eq!(object.status.as_ref().unwrap().secret_name.as_deref(), Some("kept"));
+    let secret = bed.secrets().get("kept").await.unwrap();
+    assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/ssh-auth"));
+    assert_eq!(secret.metadata.owner_references, None, "the key outlives the object");
+    let public = secret_data(&bed, "kept", "ssh-publickey").await;
+    assert_eq!(public.split(' ').nth(1).map(str::trim), there.public_key.split(' ').nth(1).map(str::trim));
+    let private = secret_data(&bed, "kept", "ssh-privatekey").await;
+    assert_eq!(public_half(&private), there.public_key.trim(), "as ssh-keygen reads it");
+    assert!(private.ends_with("-----\n"));
+
+    // I2: another fingerprint deletes nothing.
+    let wrong = "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff";
+    let absent = |fingerprint: &str| json!({ "spec": { "ensure": "Absent", "expectedFingerprint": fingerprint } });
+    bed.patch::<LightsailKeyPair>("default", &absent(wrong)).await;
+    bed.wait_stalled::<LightsailKeyPair>("default", "FingerprintMismatch").await;
+    assert_eq!(bed.calls("DeleteKeyPair"), 0);
+    assert_eq!(bed.region.find_default_key_pair(), Some(there.clone()));
+
+    bed.patch::<LightsailKeyPair>("default", &absent(&there.fingerprint)).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Absent").await;
+    assert_eq!(bed.region.find_default_key_pair(), None);
+    // I5: it stays away, and nothing is downloaded.
+    let downloads = bed.calls("DownloadDefaultKeyPair");
+    bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "ensure": "Present" } })).await;
+    bed.wait_stalled::<LightsailKeyPair>("default", "DefaultKeyPairMissing").await;
+    bed.delete::<LightsailKeyPair>("default").await;
+    bed.wait_gone::<LightsailKeyPair>("default").await;
+    assert_eq!(bed.region.find_default_key_pair(), None);
+    assert_eq!((downloads, bed.calls("DownloadDefaultKeyPair")), (1, 1));
+    assert_eq!(secret_data(&bed, "kept", "ssh-privatekey").await, private, "the Secret outlives all of that");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_default_pair_is_created_only_where_that_is_asked_for() {
+    let bed = Bed::new("create").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    bed.wait_stalled::<LightsailKeyPair>("default", "DefaultKeyPairMissing").await;
+    assert_eq!(bed.region.find_default_key_pair(), None);
+    bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "default": { "createIfMissing": true } } })).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+    assert!(bed.region.find_default_key_pair().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_a_default_pair_that_was_replaced_outside_leaves_its_old_key_aside() {
+    let bed = Bed::new("rotated").await;
+    bed.region.create_default_key_pair();
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    let first: LightsailKeyPair = bed.wait_ready("default", "Downloaded").await;
+    let old = secret_data(&bed, "kept", "ssh-privatekey").await;
+    bed.region.delete_key_pair("LightsailDefaultKeyPair");
+    let replaced = bed.region.create_default_key_pair();
+    let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
+    bed.patch::<LightsailKeyPair>("default", &change).await;
+    let fingerprint = replaced.fingerprint.clone();
+    let is_new = move |object: &LightsailKeyPair| {
+        ready_reason(object) == "Downloaded"
+            && object.status.as_ref().unwrap().fingerprint.as_ref() == Some(&fingerprint)
+    };
+    bed.wait("default", "the new pair", is_new).await;
+    assert_eq!(public_half(&secret_data(&bed, "kept", "ssh-privatekey").await), replaced.public_key.trim());
+    // `SHA256:` and base64 of the digest; the name has its first four bytes in hexadecimal digits.
+    let sha256 = first.status.unwrap().public_key_sha256.unwrap();
+    let digest = STANDARD.decode(format!("{}=", sha256.strip_prefix("SHA256:").unwrap())).unwrap();
+    let aside = format!("kept-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
+    assert_eq!(secret_data(&bed, &aside, "ssh-privatekey").await, old);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_not_ours_is_left_alone_and_said() {
+    let bed = Bed::new("foreign").await;
+    bed.region.create_default_key_pair();
+    let (private, _) = key_pair_files("ed25519");
+    bed.note_private_key("foreign.pem", &private);
+    let foreign: Value = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "kept" }, "type": "kubernetes.io/ssh-auth",
+        "stringData": { "ssh-privatekey": private },
+    });
+    let created =
+        bed.secrets().create(&kube::api::PostParams::default(), &serde_json::from_value(foreign).unwrap()).await;
+    let version = created.unwrap().metadata.resource_version;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    let (_, message) = bed.wait_stalled::<LightsailKeyPair>("default", "SecretNotOwned").await;
+    assert!(message.contains("kept"), "{message}");
+    assert_eq!(bed.wait_event("SecretNotOwned").await.type_.as_deref(), Some("Warning"));
+    assert_eq!(bed.secrets().get("kept").await.unwrap().metadata.resource_version, version);
+    assert_eq!(bed.calls("DownloadDefaultKeyPair"), 0);
+    // Another name heals it.
+    bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "default": { "secret": { "name": "own" } } } })).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+    assert_eq!(bed.secrets().get("kept").await.unwrap().metadata.resource_version, version);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_the_api_server_refuses_is_said() {
+    let bed = Bed::new("refused").await;
+    bed.region.create_default_key_pair();
+    let quota = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none", "namespace": bed.namespace },
+        "spec": { "hard": { "count/secrets": "0" } },
+    });
+    bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &quota.to_string()).await.unwrap().or_error().unwrap();
+    let quota_counts =
+        ["-n", &bed.namespace, "wait", "--for=jsonpath={.status.hard}", "resourcequota/none", "--timeout=60s"];
+    bed.cluster.kubectl(&quota_counts).await.unwrap().or_error().unwrap();
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    let (_, message) = bed.wait_stalled::<LightsailKeyPair>("default", "SecretRejected").await;
+    assert!(message.contains("quota"), "{message}");
+    // It heals by itself.
+    bed.cluster.kubectl(&["-n", &bed.namespace, "delete", "resourcequota/none"]).await.unwrap().or_error().unwrap();
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_objects_that_want_one_name_the_first_gets_it() {
+    let bed = Bed::new("rivals").await;
+    let _operator = bed.start().await;
+    let key = public_key("ed25519");
+    let mut spec = imported(&key);
+    spec["keyPairName"] = json!("shared");
+    bed.create::<LightsailKeyPair>("first", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("first", "Imported").await;
+    let there = bed.region.find_key_pair("shared");
+    bed.create::<LightsailKeyPair>("second", &spec).await;
+    bed.wait_stalled::<LightsailKeyPair>("second", "NameConflict").await;
+    bed.delete::<LightsailKeyPair>("second").await;
+    bed.wait_gone::<LightsailKeyPair>("second").await;
+    assert_eq!(bed.region.find_key_pair("shared"), there);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleting_the_object_takes_the_default_pair_along_only_by_its_fingerprint() {
+    let bed = Bed::new("goes").await;
+    let there = bed.region.create_default_key_pair();
+    let _operator = bed.start().await;
+    let mut spec = default_pair();
+    spec["deletionPolicy"] = json!("Delete");
+    spec["expectedFingerprint"] = json!(there.fingerprint);
+    bed.create::<LightsailKeyPair>("default", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+    bed.delete::<LightsailKeyPair>("default").await;
+    bed.wait_gone::<LightsailKeyPair>("default").await;
+    assert_eq!(bed.region.find_default_key_pair(), None);
+    assert_eq!(public_half(&secret_data(&bed, "kept", "ssh-privatekey").await), there.public_key.trim());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn switches_that_nobody_knows_of_lightsail_make_no_difference() {
+    for (header, by_name, fingerprints) in [(true, false, true), (false, false, false), (true, true, false)] {
+        let bed = Bed::new("switches").await;
+        bed.region.set_switches(|switches| {
+            switches.error_type_header = header;
+            switches.default_pair_by_name = by_name;
+            switches.fingerprints = fingerprints;
+            switches.page_size = 1;
+            switches.default_pair_taggable = false;
+        });
+        bed.region.create_default_key_pair();
+        bed.region.import_key_pair("another", public_key("ed25519").trim());
+        let _operator = bed.start().await;
+        bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+        bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+        let pairs = [("fleet", "Imported"), ("default", "Downloaded")];
+        for (name, reason) in pairs {
+            let object: LightsailKeyPair = bed.wait_ready(name, reason).await;
+            assert_eq!(is_verified(&object), Some(if fingerprints { "True" } else { "Unknown" }), "{name}");
+        }
+        bed.delete::<LightsailKeyPair>("fleet").await;
+        bed.wait_gone::<LightsailKeyPair>("fleet").await;
+        assert_eq!(bed.region.find_key_pair("fleet"), None);
+        assert_eq!(bed.calls("DownloadDefaultKeyPair"), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_is_not_ready_before_it_was_looked_at() {
+    let bed = Bed::new("unseen").await;
+    let object: LightsailKeyPair = bed.create("fleet", &imported(&public_key("ed25519"))).await;
+    assert_eq!(object.status.as_ref().map(|status| status.observed_generation), Some(-1));
+    assert!(find(&object.status.unwrap().conditions, READY).is_none());
+}

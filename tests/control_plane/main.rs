@@ -1,0 +1,18 @@
+//! The operator's binary on a real API server, against the simulated Lightsail.
+//!
+//! Run by `make test`, below `testbed run`. Each test has its own namespace, its own Lightsail and its own operator, which runs as
+//! the ServiceAccount of `deploy/operator` with all logs at TRACE; all of them share one control plane.
+#![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
+
+mod bed;
+mod explain;
+mod failures;
+mod generated;
+mod key_pairs;
+mod policies;
+mod private_keys;
+mod process;
+mod resets;
+mod samples;
+mod schema;
+mod transitions;

@@ -1,0 +1,244 @@
+//! Resets of host keys: done once, whatever happens in between (I6).
+
+use http::Method;
+use lightsail_operator::api::HostKeyReset;
+use lightsail_operator::api::conditions::{COMPLETE, FAILED, is_true};
+use serde_json::json;
+use testbed::api_proxy::{ApiProxy, Held, Matcher, Place};
+use testbed::operator::Operator;
+use testbed::simulator::{Fault, FaultEffect, OperationStatus};
+
+use crate::bed::{ACCOUNT, Bed, ready_reason, reset};
+
+const MARK: &str = "lightsail-operator.dev/executed";
+
+async fn wait_complete(bed: &Bed, name: &str) -> HostKeyReset {
+    bed.wait(name, "Complete", |reset: &HostKeyReset| {
+        is_true(&reset.status.clone().unwrap_or_default().conditions, COMPLETE) && mark(reset).contains("/Succeeded/")
+    })
+    .await
+}
+
+async fn wait_failed(bed: &Bed, name: &str, reason: &str) -> HostKeyReset {
+    bed.wait(name, &format!("Failed {reason}"), |reset: &HostKeyReset| {
+        is_true(&reset.status.clone().unwrap_or_default().conditions, FAILED)
+            && ready_reason(reset) == reason
+            && mark(reset).contains("/Failed/")
+    })
+    .await
+}
+
+fn mark(reset: &HostKeyReset) -> String {
+    reset.metadata.annotations.as_ref().and_then(|annotations| annotations.get(MARK)).cloned().unwrap_or_default()
+}
+
+fn fault(operation: &str, effect: FaultEffect) -> Fault {
+    Fault { operation: operation.to_owned(), resource: None, times: 1, effect }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_is_done_once_and_recorded() {
+    let bed = Bed::new("reset").await;
+    bed.region.add_instance("web-1");
+    let mut operator = bed.start().await;
+    bed.create::<HostKeyReset>("first", &reset()).await;
+    let object = wait_complete(&bed, "first").await;
+    let status = object.status.clone().unwrap();
+    let done = bed.region.operations_for("web-1");
+    assert_eq!(done.len(), 1);
+    let recorded = &status.operations[0];
+    assert_eq!(recorded.id.as_ref(), Some(&done[0].id));
+    assert_eq!(recorded.type_.as_deref(), Some("DeleteKnownHostKeys"));
+    assert_eq!(recorded.status.as_deref(), Some("Succeeded"));
+    assert_eq!(recorded.resource_name.as_deref(), Some("web-1"));
+    assert_eq!(recorded.location.as_ref().unwrap().region_name.as_deref(), Some("eu-west-1"));
+    assert_eq!((status.attempts, status.account_id.as_deref()), (1, Some(ACCOUNT)));
+    assert!(status.start_time.is_some() && status.completion_time.is_some() && status.instance_arn.is_some());
+    assert_eq!(bed.writes("hostkeyresets", "first", 4).await, 4, "intent, mark, result, mark");
+    let event = bed.wait_event("OperationSucceeded").await;
+    assert!(event.note.unwrap().contains("sshd keys rotated"));
+
+    // I9: neither a restart nor the annotation brings another call, and only the handled value is written.
+    operator.restart().await.unwrap();
+    let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "again" } } });
+    bed.patch::<HostKeyReset>("first", &change).await;
+    let handled = |reset: &HostKeyReset| {
+        reset.status.as_ref().is_some_and(|status| status.last_handled_reconcile.as_deref() == Some("again"))
+    };
+    bed.wait("first", "the annotation is handled", handled).await;
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
+    // A second object is another reset, and knows what was there before it.
+    bed.create::<HostKeyReset>("second", &reset()).await;
+    let second = wait_complete(&bed, "second").await;
+    assert_eq!(second.status.unwrap().last_operation_before.as_ref(), Some(&done[0].id));
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
+    // Deleting them calls nothing.
+    let calls = bed.simulator.requests().len();
+    bed.delete::<HostKeyReset>("first").await;
+    bed.wait_gone::<HostKeyReset>("first").await;
+    assert_eq!(bed.simulator.requests().len(), calls);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_that_takes_time_is_followed_to_either_end() {
+    for (ends_as, succeeds) in [(OperationStatus::Completed, true), (OperationStatus::Failed, false)] {
+        let bed = Bed::new("slow").await;
+        bed.region.add_instance("web-1");
+        bed.region.set_switches(|switches| {
+            switches.operation_polls = 2;
+            switches.operation_status = ends_as;
+        });
+        let _operator = bed.start().await;
+        bed.create::<HostKeyReset>("slow", &reset()).await;
+        if succeeds {
+            wait_complete(&bed, "slow").await;
+        } else {
+            let object = wait_failed(&bed, "slow", "OperationFailed").await;
+            assert!(object.status.unwrap().operations[0].error_code.is_some());
+        }
+        assert_eq!((bed.calls("DeleteKnownHostKeys"), bed.calls("GetOperation")), (1, 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_is_not_there_fails_it_without_a_call() {
+    let bed = Bed::new("nowhere").await;
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("lost", &reset()).await;
+    wait_failed(&bed, "lost", "InstanceNotFound").await;
+    assert_eq!(bed.calls("DeleteKnownHostKeys"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_taken_back_and_tried_again() {
+    for header in [false, true] {
+        let bed = Bed::new("refused").await;
+        bed.region.add_instance("web-1");
+        bed.region.set_switches(|switches| switches.error_type_header = header);
+        let throttled = FaultEffect::Error {
+            error_type: "ThrottlingException".to_owned(),
+            code: None,
+            message: "Rate exceeded".to_owned(),
+            status: 400,
+        };
+        bed.region.add_fault(fault("DeleteKnownHostKeys", throttled));
+        let _operator = bed.start().await;
+        bed.create::<HostKeyReset>("patient", &reset()).await;
+        let object = wait_complete(&bed, "patient").await;
+        assert_eq!(object.status.unwrap().attempts, 1);
+        assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_lost_is_looked_for() {
+    let bed = Bed::new("cut").await;
+    bed.region.add_instance("web-1");
+    bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::CutAfter));
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("cut", &reset()).await;
+    let object = wait_complete(&bed, "cut").await;
+    assert_eq!(object.status.unwrap().operations[0].id.as_ref(), Some(&bed.region.operations_for("web-1")[0].id));
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_leaves_no_trace_is_never_repeated() {
+    let bed = Bed::new("untold").await;
+    bed.region.add_instance("web-1");
+    bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::CutBefore));
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("untold", &reset()).await;
+    wait_failed(&bed, "untold", "OutcomeUnknown").await;
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 0);
+    assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
+}
+
+/// Kills the operator when the request is held, starts it again, and returns the reset as it was before the restart. The request is
+/// held until the end of the test: let go, it might still reach the API server.
+async fn kill_at(bed: &Bed, proxy: &ApiProxy, held: (Matcher, Place)) -> (Operator, Held, HostKeyReset) {
+    let held = proxy.hold(held.0, held.1);
+    let mut operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    bed.create::<HostKeyReset>("killed", &reset()).await;
+    held.reached().await;
+    operator.kill();
+    let between: HostKeyReset = bed.api().get("killed").await.unwrap();
+    operator.restart().await.unwrap();
+    (operator, held, between)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_killed_between_intent_and_mark_it_is_called_once() {
+    let bed = Bed::new("kill-intent").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Started");
+    let (_operator, _held, between) = kill_at(&bed, &proxy, (mark_request, Place::BeforeRequest)).await;
+    assert_eq!((between.status.as_ref().unwrap().attempts, mark(&between).as_str()), (1, ""));
+    wait_complete(&bed, "killed").await;
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_killed_between_mark_and_call_it_is_not_called_again() {
+    let bed = Bed::new("kill-mark").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Started");
+    let (_operator, _held, between) = kill_at(&bed, &proxy, (mark_request, Place::BeforeAnswer)).await;
+    assert!(mark(&between).ends_with("/Started"), "{}", mark(&between));
+    // Nobody can know that the call was not made: a person decides.
+    wait_failed(&bed, "killed", "OutcomeUnknown").await;
+    assert_eq!(bed.calls("DeleteKnownHostKeys"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_killed_between_call_and_status_its_operation_is_found() {
+    let bed = Bed::new("kill-call").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let status_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed/status").with_body("OperationSucceeded");
+    let (_operator, _held, between) = kill_at(&bed, &proxy, (status_request, Place::BeforeRequest)).await;
+    assert_eq!(between.status.unwrap().operations, []);
+    wait_complete(&bed, "killed").await;
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_killed_between_end_and_mark_only_the_mark_is_written() {
+    let bed = Bed::new("kill-end").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Succeeded/");
+    let (_operator, _held, between) = kill_at(&bed, &proxy, (mark_request, Place::BeforeRequest)).await;
+    assert!(is_true(&between.status.unwrap().conditions, COMPLETE));
+    let calls = bed.simulator.requests().len();
+    wait_complete(&bed, "killed").await;
+    assert_eq!(bed.simulator.requests().len(), calls);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i6_an_object_restored_from_a_backup_is_not_carried_out_again() {
+    let bed = Bed::new("restored").await;
+    bed.region.add_instance("web-1");
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("kept", &reset()).await;
+    let object = wait_complete(&bed, "kept").await;
+    bed.delete::<HostKeyReset>("kept").await;
+    bed.wait_gone::<HostKeyReset>("kept").await;
+    // Backups leave the status out and keep annotations.
+    let restored = json!({
+        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "HostKeyReset",
+        "metadata": { "name": "kept", "namespace": bed.namespace, "annotations": { MARK: mark(&object) } },
+        "spec": object.spec,
+    });
+    let output = bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &restored.to_string()).await.unwrap();
+    output.or_error().unwrap();
+    bed.wait_ready::<HostKeyReset>("kept", "AlreadyExecuted").await;
+    // A copy under another name has a mark that is not its own: it is a new reset, and that is said.
+    let copied = restored.to_string().replace("\"kept\"", "\"copied\"");
+    bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &copied).await.unwrap().or_error().unwrap();
+    wait_complete(&bed, "copied").await;
+    bed.wait_event("MarkIgnored").await;
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
+}

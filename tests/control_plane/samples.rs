@@ -1,0 +1,24 @@
+//! What the project shows its users is accepted by a real API server: the samples, and the YAML in the documentation.
+
+use std::path::Path;
+
+use crate::bed::Bed;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_samples_and_the_yaml_of_the_readme_are_accepted() {
+    let bed = Bed::new("samples").await;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = Vec::new();
+    for entry in std::fs::read_dir(root.join("deploy/samples")).unwrap() {
+        documents.push(std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    }
+    let samples = documents.len();
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    documents.extend(readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()));
+    assert!(samples >= 3 && documents.len() >= samples + 3, "{samples} samples, {} in all", documents.len());
+    for document in documents {
+        let arguments = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+        let output = bed.cluster.kubectl_with_input(&arguments, &document).await.unwrap();
+        assert!(output.success, "{document}\n{}", output.stderr);
+    }
+}

@@ -1,0 +1,289 @@
+//! The rules that the API server checks: each refuses a bad object with a message that says what to write.
+
+use kube::api::{DeleteParams, Patch, PatchParams};
+use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, REGION, default_pair, imported, key_pair_files, name_of, public_key, reset};
+
+/// What a bad spec looks like, and words that the refusal must have.
+type Case = (&'static str, Value, &'static str);
+
+/// A spec with some fields set, or with `null` taken out.
+fn with(mut spec: Value, fields: &Value) -> Value {
+    merge(&mut spec, fields);
+    spec
+}
+
+fn merge(into: &mut Value, change: &Value) {
+    match (into, change) {
+        (Value::Object(into), Value::Object(change)) => {
+            for (key, value) in change {
+                if value.is_null() {
+                    into.remove(key);
+                } else {
+                    merge(into.entry(key).or_insert(json!({})), value);
+                }
+            }
+        }
+        (into, change) => *into = change.clone(),
+    }
+}
+
+async fn check_refused<K: Reconciled>(bed: &Bed, cases: &[Case]) {
+    for (name, spec, expected) in cases {
+        let refusal = bed.try_create::<K>("bad", spec).await.map(|_| ()).unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{name}: {refusal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_key_pairs_are_refused() {
+    let bed = Bed::new("schema").await;
+    let good = imported(&public_key("ed25519"));
+    let key = |text: &str| with(good.clone(), &json!({ "imported": { "publicKey": text } }));
+    check_refused::<LightsailKeyPair>(
+        &bed,
+        &[
+            ("no type", with(good.clone(), &json!({ "type": null })), "spec.type: Required"),
+            ("an unknown type", with(good.clone(), &json!({ "type": "Other" })), "Imported"),
+            ("no region", with(good.clone(), &json!({ "region": null })), "spec.region: Required"),
+            ("a zone instead of a region", with(good.clone(), &json!({ "region": "eu-west-1a" })), "spec.region"),
+            ("an empty region", with(good.clone(), &json!({ "region": "" })), "spec.region"),
+            ("no source", with(good.clone(), &json!({ "imported": { "publicKey": null } })), "exactly one of publicKey and publicKeyFrom"),
+        ("two sources", with(good.clone(), &json!({ "imported": { "publicKeyFrom": { "secretKeyRef": { "name": "a", "key": "b" } } } })), "exactly one of publicKey and publicKeyFrom"),
+        ("a source that is two", with(good.clone(), &json!({ "imported": { "publicKey": null, "publicKeyFrom": { "secretKeyRef": { "name": "a", "key": "b" }, "configMapKeyRef": { "name": "a", "key": "b" } } } })), "exactly one of secretKeyRef and configMapKeyRef"),
+        ("a source that is none", with(good.clone(), &json!({ "imported": { "publicKey": null, "publicKeyFrom": {} } })), "exactly one of secretKeyRef and configMapKeyRef"),
+        ("a source's name that cannot be", with(good.clone(), &json!({ "imported": { "publicKey": null, "publicKeyFrom": { "secretKeyRef": { "name": "../x", "key": "b" } } } })), "secretKeyRef.name"),
+        ("a generated section for an imported pair", with(good.clone(), &json!({ "generated": {} })), "spec.generated belongs to type Generated"),
+        ("an unknown algorithm", json!({ "type": "Generated", "region": REGION, "generated": { "algorithm": "DSA" } }), "RSA4096"),
+        ("a tag of AWS's", with(good.clone(), &json!({ "tags": { "aws:x": "a" } })), "must not start with aws:"),
+        ("the owner tag", with(good.clone(), &json!({ "tags": { "lightsail-operator.dev/owner": "a" } })), "must not start with aws: or lightsail-operator.dev/"),
+        ("a tag with other characters", with(good.clone(), &json!({ "tags": { "a!": "b" } })), "tags have keys of 1 to 128 characters"),
+        ("a tag's value with other characters", with(good.clone(), &json!({ "tags": { "a": "b?" } })), "tags have keys of 1 to 128 characters"),
+        ("an empty tag", with(good.clone(), &json!({ "tags": { "": "b" } })), "tags have keys of 1 to 128 characters"),
+        ("too many tags", with(good.clone(), &json!({ "tags": (0..41).map(|n| (format!("k{n}"), "v")).collect::<std::collections::BTreeMap<_, _>>() })), "spec.tags"),
+        ("an unknown adoption", with(good.clone(), &json!({ "adoptionPolicy": "Always" })), "TakeOver"),
+        ("an unknown replacement", with(good.clone(), &json!({ "imported": { "replacePolicy": "Always" } })), "Recreate"),
+        ("a label that another program reads", json!({ "type": "Generated", "region": REGION, "generated": { "secret": { "labels": { "argocd.argoproj.io/secret-type": "repository" } } } }), "keys of a Secret's labels have no prefix"),
+        ("a backup that is neither", with(default_pair(), &json!({ "default": { "backup": "Maybe" } })), "Skip"),
+(
+                "no public key",
+                with(good.clone(), &json!({ "imported": null })),
+                "type Imported needs spec.imported with a publicKey",
+            ),
+            ("an empty public key", key(""), "publicKey must start with its type"),
+            ("two lines", key("ssh-ed25519 AAAA\nssh-ed25519 AAAA"), "publicKey must be one line"),
+            ("options", key("no-pty ssh-ed25519 AAAA"), "without options in front"),
+            ("too long", key(&format!("ssh-rsa {}", "A".repeat(16_384))), "publicKey must be at most 16384 characters"),
+            (
+                "a default section for an imported pair",
+                with(good.clone(), &json!({ "default": {} })),
+                "spec.default belongs to type Default",
+            ),
+            (
+                "an imported section for a default pair",
+                with(default_pair(), &json!({ "imported": { "publicKey": "ssh-rsa A" } })),
+                "spec.imported belongs to type Imported",
+            ),
+            (
+                "a name for a default pair",
+                with(default_pair(), &json!({ "keyPairName": "mine" })),
+                "remove spec.keyPairName",
+            ),
+            (
+                "the default pair's name",
+                with(good.clone(), &json!({ "keyPairName": "lightsaildefaultkeypair" })),
+                "use type: Default for it",
+            ),
+            ("a name of one character", with(good.clone(), &json!({ "keyPairName": "a" })), "spec.keyPairName"),
+            ("a name with a slash", with(good.clone(), &json!({ "keyPairName": "a/b" })), "spec.keyPairName"),
+            (
+                "a default pair that shall go, unnamed",
+                with(default_pair(), &json!({ "ensure": "Absent" })),
+                "needs spec.expectedFingerprint",
+            ),
+            (
+                "a default pair that goes with its object, unnamed",
+                with(default_pair(), &json!({ "deletionPolicy": "Delete" })),
+                "needs spec.expectedFingerprint",
+            ),
+            ("an unknown policy", with(good.clone(), &json!({ "deletionPolicy": "Keep" })), "Retain"),
+            ("an unknown wish", with(good.clone(), &json!({ "ensure": "Gone" })), "Absent"),
+            (
+                "an empty fingerprint",
+                with(good.clone(), &json!({ "expectedFingerprint": "" })),
+                "spec.expectedFingerprint",
+            ),
+            (
+                "too short an interval",
+                with(good.clone(), &json!({ "interval": "30s" })),
+                "interval must be between 1m and 168h",
+            ),
+            (
+                "too long an interval",
+                with(good.clone(), &json!({ "interval": "169h" })),
+                "interval must be between 1m and 168h",
+            ),
+            ("an interval without a unit", with(good.clone(), &json!({ "interval": "10" })), "spec.interval"),
+            (
+                "a Secret's name that cannot be",
+                with(default_pair(), &json!({ "default": { "secret": { "name": "No" } } })),
+                "spec.default.secret.name",
+            ),
+            (
+                "a Secret's name that leaves no room for copies",
+                with(default_pair(), &json!({ "default": { "secret": { "name": "a".repeat(241) } } })),
+                "spec.default.secret.name",
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i4_a_private_key_that_was_pasted_is_refused_and_not_echoed() {
+    let bed = Bed::new("pasted").await;
+    for type_ in ["ed25519", "rsa"] {
+        let (private, _) = key_pair_files(type_);
+        bed.note_private_key(type_, &private);
+        for text in [private.clone(), private.trim().replace('\n', " ")] {
+            let refusal = bed.try_create::<LightsailKeyPair>("pasted", &imported(&text)).await.unwrap_err();
+            let refusal = format!("{refusal} {refusal:?}");
+            assert!(refusal.contains("give the line of the .pub file instead"), "{type_}");
+            // As a user sees it, too.
+            let object = json!({
+                "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+                "metadata": { "name": "pasted", "namespace": bed.namespace }, "spec": imported(&text),
+            });
+            let applied = bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &object.to_string()).await.unwrap();
+            let said = format!("{refusal}{}{}", applied.stdout, applied.stderr);
+            for line in private.lines().filter(|line| !line.starts_with("-----")) {
+                assert!(!said.contains(line), "{type_}: the key is echoed");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_immutable_cannot_be_changed_or_set_later() {
+    let bed = Bed::new("immutable").await;
+    let fleet: LightsailKeyPair = bed.create("fleet", &imported(&public_key("ed25519"))).await;
+    bed.create::<HostKeyReset>("once", &reset()).await;
+    let api = bed.api::<LightsailKeyPair>();
+    for (change, expected) in [
+        (json!({ "type": "Default", "imported": null }), "type is immutable"),
+        (json!({ "region": "eu-west-2" }), "region is immutable"),
+        (json!({ "keyPairName": "fleet" }), "keyPairName is immutable"),
+    ] {
+        let patch = Patch::Merge(json!({ "spec": change }));
+        let refusal = api.patch(&name_of(&fleet), &PatchParams::default(), &patch).await.unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    let api = bed.api::<HostKeyReset>();
+    for (field, value) in [
+        ("region", json!("eu-west-2")),
+        ("instanceName", json!("web-2")),
+        ("reason", json!("another")),
+        ("activeDeadlineSeconds", json!(30)),
+    ] {
+        let patch = Patch::Merge(json!({ "spec": { field: value } }));
+        let refusal = api.patch("once", &PatchParams::default(), &patch).await.unwrap_err().to_string();
+        assert!(refusal.contains(field) && refusal.contains("make a new HostKeyReset"), "{field}: {refusal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_resets_are_refused() {
+    let bed = Bed::new("schema").await;
+    check_refused::<HostKeyReset>(
+        &bed,
+        &[
+            ("no region", with(reset(), &json!({ "region": null })), "spec.region: Required"),
+            ("a zone", with(reset(), &json!({ "region": "eu-west-1a" })), "spec.region"),
+            ("no instance", with(reset(), &json!({ "instanceName": null })), "spec.instanceName: Required"),
+            (
+                "an instance's name that cannot be",
+                with(reset(), &json!({ "instanceName": "web 1" })),
+                "spec.instanceName",
+            ),
+            ("no reason", with(reset(), &json!({ "reason": null })), "spec.reason: Required"),
+            ("an empty reason", with(reset(), &json!({ "reason": "" })), "spec.reason"),
+            ("a blank reason", with(reset(), &json!({ "reason": "  " })), "reason must say on one line"),
+            ("a reason on two lines", with(reset(), &json!({ "reason": "a\nb" })), "reason must say on one line"),
+            (
+                "a reason with a control character",
+                with(reset(), &json!({ "reason": "a\u{7}b" })),
+                "reason must say on one line",
+            ),
+            ("a reason that is too long", with(reset(), &json!({ "reason": "a".repeat(513) })), "spec.reason"),
+            (
+                "too short a deadline",
+                with(reset(), &json!({ "activeDeadlineSeconds": 29 })),
+                "spec.activeDeadlineSeconds",
+            ),
+            (
+                "too long a deadline",
+                with(reset(), &json!({ "activeDeadlineSeconds": 3601 })),
+                "spec.activeDeadlineSeconds",
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn good_objects_are_accepted() {
+    let bed = Bed::new("good").await;
+    let key = public_key("ed25519");
+    let pairs = [
+        imported(&key),
+        imported(key.trim()),
+        imported(&key.replace('\n', "\r\n")),
+        imported("ecdsa-sha2-nistp256 AAAA"),
+        with(imported(&key), &json!({ "keyPairName": "Fleet.of_web-1", "interval": "1h30m", "ensure": "Present" })),
+        with(imported(&key), &json!({ "ensure": "Absent", "imported": null, "expectedFingerprint": "a" })),
+        with(imported(&key), &json!({ "region": "us-gov-west-1", "deletionPolicy": "Retain" })),
+        json!({ "type": "Default", "region": REGION }),
+        json!({ "type": "Generated", "region": REGION }),
+        with(
+            imported(&key),
+            &json!({ "tags": { "Kosten Stelle": "ä + 1", "a/b:c@d=e": "" }, "adoptionPolicy": "TakeOver", "suspend": true }),
+        ),
+        json!({ "type": "Imported", "region": REGION, "imported": { "publicKeyFrom": { "configMapKeyRef": { "name": "keys", "key": "fleet.pub" } } } }),
+        json!({ "type": "Generated", "region": REGION, "generated": { "algorithm": "RSA4096", "replacePolicy": "Recreate", "secret": { "name": "x", "labels": { "team": "a" }, "deleteWithObject": true } } }),
+        with(default_pair(), &json!({ "ensure": "Absent", "expectedFingerprint": "a", "deletionPolicy": "Delete" })),
+    ];
+    for spec in &pairs {
+        let created = bed.try_create::<LightsailKeyPair>("good", spec).await;
+        assert!(created.is_ok(), "{spec}: {created:?}");
+        bed.api::<LightsailKeyPair>().delete("good", &DeleteParams::default()).await.unwrap();
+        bed.wait_gone::<LightsailKeyPair>("good").await;
+    }
+    let spec = with(reset(), &json!({ "activeDeadlineSeconds": 30, "reason": "Schlüssel erneuert, CHG-1 (見た)" }));
+    bed.create::<HostKeyReset>("good", &spec).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_api_server_cannot_check_is_refused_before_any_call() {
+    let bed = Bed::new("invalid").await;
+    let _operator = bed.start().await;
+    let key = public_key("ed25519");
+    let mangled = key.replacen("AAAA", "AAAB", 1);
+    let long = "a".repeat(101);
+    for (name, spec, reason) in [
+        ("mangled", imported(&mangled), "InvalidPublicKey"),
+        ("token", imported("ssh-rsa"), "InvalidPublicKey"),
+        ("certificate", imported("ssh-ed25519-cert-v01@openssh.com AAAA"), "InvalidPublicKey"),
+        ("lightsaildefaultkeypair", imported(&key), "InvalidName"),
+        ("x", imported(&key), "InvalidName"),
+        (long.as_str(), imported(&key), "InvalidName"),
+    ] {
+        bed.create::<LightsailKeyPair>(name, &spec).await;
+        let (_, message) = bed.wait_stalled::<LightsailKeyPair>(name, reason).await;
+        assert!(!message.contains("AAAB"), "{message}");
+        bed.delete::<LightsailKeyPair>(name).await;
+        bed.wait_gone::<LightsailKeyPair>(name).await;
+    }
+    assert_eq!(bed.changes(), 0);
+}

@@ -1,0 +1,156 @@
+//! The calls and the classifier against the simulator, on both wire forms of errors.
+
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use lightsail_operator::lightsail::{Accounts, Class, Inventory, Lightsail};
+use lightsail_operator::telemetry::Metrics;
+use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
+
+const ACCOUNT: &str = "123456789012";
+const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA nobody@example.com";
+
+async fn accounts(simulator: &Simulator) -> Accounts {
+    let keys = simulator.add_account(ACCOUNT);
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .endpoint_url(simulator.url())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test"))
+        .load()
+        .await;
+    Accounts::new(config, Duration::from_secs(1), false, Metrics::default())
+}
+
+async fn lightsail(simulator: &Simulator) -> Lightsail {
+    accounts(simulator).await.current().await.unwrap().region("eu-west-1")
+}
+
+fn error(error_type: &str, code: Option<&str>, message: &str, status: u16) -> FaultEffect {
+    FaultEffect::Error {
+        error_type: error_type.to_owned(),
+        code: code.map(str::to_owned),
+        message: message.to_owned(),
+        status,
+    }
+}
+
+#[tokio::test]
+async fn errors_are_classified_alike_with_and_without_the_header() {
+    for header in [true, false] {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        simulator.set_switches(|switches| switches.error_type_header = header);
+        let lightsail = lightsail(&simulator).await;
+        let cases = [
+            (
+                error(
+                    "InvalidInputException",
+                    Some("InvalidKey.Format"),
+                    "The format of this public key is not valid",
+                    400,
+                ),
+                Class::BadKey,
+            ),
+            (
+                error("InvalidInputException", Some("NameExists"), "Some names are already in use: a", 400),
+                Class::NameTaken,
+            ),
+            (error("InvalidInputException", Some("Other"), "no", 400), Class::Invalid),
+            (error("InvalidInputException", Some("Other"), "Please try again in a few minutes", 400), Class::Busy),
+            (error("NotFoundException", Some("DoesNotExist"), "The KeyPair does not exist: a", 404), Class::NotFound),
+            (error("NotFoundException", None, "no", 400), Class::NotFound),
+            (error("AccessDeniedException", Some("AccessDenied"), "no", 400), Class::Denied),
+            (error("UnauthenticatedException", None, "no", 401), Class::BadCredentials),
+            (error("ExpiredTokenException", None, "no", 403), Class::BadCredentials),
+            (error("AccountSetupInProgressException", None, "no", 428), Class::AccountSetup),
+            (error("RegionSetupInProgressException", Some("X"), "no", 428), Class::RegionSetup),
+            (error("ThrottlingException", Some("X"), "Rate exceeded", 400), Class::Throttled),
+            (error("ThrottlingException", None, "slow down", 400), Class::Throttled),
+            (error("OperationFailureException", Some("X"), "no", 400), Class::OperationFailed),
+            (error("ServiceException", Some("InternalError"), "no", 500), Class::Transient),
+            (error("SomethingNew", None, "no", 400), Class::Transient),
+            (FaultEffect::Body { status: 503, body: "<html>busy</html>".to_owned() }, Class::Transient),
+            (FaultEffect::Body { status: 404, body: String::new() }, Class::Transient),
+            (FaultEffect::Body { status: 200, body: "{".to_owned() }, Class::Transient),
+            (FaultEffect::CutBefore, Class::Transient),
+            (FaultEffect::Delay(Duration::from_secs(3)), Class::Transient),
+        ];
+        for (effect, expected) in cases {
+            let name = format!("{effect:?}, header: {header}");
+            // One that is not repeated: a call that changes something is sent once.
+            simulator.add_fault(Fault { operation: "ImportKeyPair".to_owned(), resource: None, times: 1, effect });
+            let error = lightsail.import_key_pair("a", PUBLIC_KEY).await.unwrap_err();
+            assert_eq!(error.class, expected, "{name}: {error}");
+            assert!(!error.message.contains("<html>") && !error.message.is_empty(), "{name}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_simulators_own_errors_are_classified() {
+    for header in [true, false] {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        simulator.set_switches(|switches| switches.error_type_header = header);
+        let lightsail = lightsail(&simulator).await;
+        assert_eq!(lightsail.find_key_pair("missing").await.unwrap(), None);
+        assert_eq!(lightsail.find_instance_arn("missing").await.unwrap(), None);
+        assert_eq!(lightsail.find_operation("00000000-0000-4000-8000-000000000000").await.unwrap(), None);
+        let operation = lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap();
+        assert!(operation.succeeded(), "{operation:?}");
+        assert_eq!(lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap_err().class, Class::NameTaken);
+        assert_eq!(lightsail.import_key_pair("other", "c3NoLXJzYQ==").await.unwrap_err().class, Class::BadKey);
+        assert_eq!(lightsail.delete_key_pair("missing", None).await.unwrap_err().class, Class::NotFound);
+        assert_eq!(lightsail.delete_known_host_keys("missing").await.unwrap_err().class, Class::NotFound);
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_known_from_an_answer_that_was_lost() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let lightsail = lightsail(&simulator).await;
+    let port = simulator.url();
+    drop(simulator);
+    // The listener ends with the simulator; until then connections are still taken.
+    let start = Instant::now();
+    while tokio::net::TcpStream::connect(port.trim_start_matches("http://")).await.is_ok() {
+        assert!(start.elapsed() < Duration::from_secs(30), "the listener stays");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // A connection of before may be used once more.
+    let _ = lightsail.import_key_pair("a", PUBLIC_KEY).await;
+    let error = lightsail.import_key_pair("a", PUBLIC_KEY).await.unwrap_err();
+    assert_eq!(error.class, Class::NeverSent, "{error}");
+}
+
+#[tokio::test]
+async fn a_list_is_walked_over_all_pages_and_shared() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    simulator.set_switches(|switches| switches.page_size = 3);
+    let region = simulator.region(ACCOUNT, "eu-west-1");
+    region.create_default_key_pair();
+    for index in 0..9 {
+        region.import_key_pair(&format!("pair-{index}"), PUBLIC_KEY);
+    }
+    let lightsail = lightsail(&simulator).await;
+    let inventory = Inventory::default();
+    let before = simulator.requests().len();
+    let since = Instant::now();
+    let lists = futures::future::join_all((0..20).map(|_| inventory.list(&lightsail, since))).await;
+    for list in lists {
+        assert!(list.unwrap().find("pair-8").is_some());
+    }
+    assert_eq!(simulator.requests().len() - before, 4, "one walk over four pages serves all twenty");
+    assert!(inventory.list(&lightsail, Instant::now()).await.unwrap().find("LightsailDefaultKeyPair").is_some());
+    assert_eq!(simulator.requests().len() - before, 8, "who asks for a list of now gets one");
+}
+
+#[tokio::test]
+async fn the_account_is_asked_for_once_for_each_set_of_credentials() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let accounts = accounts(&simulator).await;
+    for _ in 0..3 {
+        assert_eq!(accounts.current().await.unwrap().id, ACCOUNT);
+    }
+    assert_eq!(simulator.requests().len(), 1);
+}
