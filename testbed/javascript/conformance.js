@@ -131,7 +131,8 @@ async function pages(world) {
     seen.push(...page.keyPairs.map((pair) => pair.name));
     pageToken = page.nextPageToken;
     count += 1;
-  } while (pageToken);
+    // A token that came again would never end.
+  } while (pageToken && count < 10);
   expect("each once", seen, names);
   expect("pages", count, 3);
   await world.refused("InvalidInputException", "InvalidInput", "GetKeyPairs", { pageToken: "nonsense" });

@@ -119,3 +119,15 @@ fn private_keys_and_secrets_are_in_no_dump() {
     assert_eq!(status, 400, "{refusal}");
     assert_eq!(alone.admin("DELETE", &format!("{place}/key-pairs/nobody"), "").0, 404);
 }
+
+#[test]
+fn the_benchmark_measures_and_says_on_what() {
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_testbed"));
+    let output =
+        bench.args(["bench", "simulator", "--key-pairs", "50", "--requests", "100"]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    for part in [" cores, ", "ImportKeyPair ", "GetKeyPairs, a page of 20 ", "memory of the simulator: "] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+}

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 
+import coverage
 import keys
 import part_default_pair
 import part_examples
@@ -61,6 +62,7 @@ def main() -> int:
     alone = [part for module in MODULES for part in getattr(module, "CLOCK_PARTS", ())]
     alone += part_fingerprints.PARTS
     failures += [run(part, form) for part in alone for form in forms]
+    failures.append(run(coverage.everything, False))
     failures = [failure for failure in failures if failure]
     for failure in failures:
         print(failure, file=sys.stderr)

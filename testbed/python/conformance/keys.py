@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _numbers = itertools.count()
 DIRECTORY = pathlib.Path(tempfile.mkdtemp(prefix="simulator-keys-"))
 
@@ -40,6 +40,19 @@ def rsa() -> str:
 
 def ed25519() -> str:
     return make("ed25519", "ed25519")
+
+
+def certificate() -> str:
+    """A certificate of a key of its own, signed by itself."""
+    with _lock:
+        return _certificate()
+
+
+@functools.cache
+def _certificate() -> str:
+    make("signed", "ed25519")
+    run("ssh-keygen", "-q", "-s", DIRECTORY / "signed", "-I", "test", "-n", "admin", DIRECTORY / "signed.pub")
+    return (DIRECTORY / "signed-cert.pub").read_text().strip()
 
 
 def write(name: str, text: str) -> pathlib.Path:

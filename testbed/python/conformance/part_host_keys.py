@@ -62,7 +62,11 @@ def switches(world: World) -> None:
     expect("back at once", _algorithms(world), ALGORITHMS)
     world.switch(operationStatus="Failed")
     [operation] = reset(instanceName="web-1")["operations"]
-    expect("failed", (operation["status"], operation["isTerminal"], operation["errorCode"]), ("Failed", True, "InternalError"))
+    expect(
+        "failed",
+        (operation["status"], operation["isTerminal"], operation["errorCode"]),
+        ("Failed", True, "InternalError"),
+    )
     expect("without an effect", _algorithms(world), ALGORITHMS)
     world.switch(operationStatus="Completed")
     expect("the other success", reset(instanceName="web-1")["operations"][0]["status"], "Completed")

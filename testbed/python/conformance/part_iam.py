@@ -32,7 +32,11 @@ def actions(world: World) -> None:
     expect("nothing was done", world.names(), ["pair"])
     admin("DELETE", f"/accounts/{world.account}/policy")
     world.lightsail.delete_key_pair(keyPairName="pair")
-    for bad in ({}, {"Statement": [allow("*", Sometimes={"a": "b"})]}, {"Statement": [{"Effect": "Allow", "Action": "*"}]}):
+    for bad in (
+        {},
+        {"Statement": [allow("*", Sometimes={"a": "b"})]},
+        {"Statement": [{"Effect": "Allow", "Action": "*"}]},
+    ):
         admin("PUT", f"/accounts/{world.account}/policy", bad, status=400)
 
 
@@ -104,7 +108,13 @@ def tags(world: World) -> None:
 def host_keys(world: World) -> None:
     world.admin("PUT", "/tags/web-1", {"env": "prod"})
     world.admin("POST", "/instances", {"name": "web-2"})
-    world.policy(allow("lightsail:DeleteKnownHostKeys", f"arn:aws:lightsail:*:{world.account}:Instance/*", StringEquals={"aws:ResourceTag/env": "prod"}))
+    world.policy(
+        allow(
+            "lightsail:DeleteKnownHostKeys",
+            f"arn:aws:lightsail:*:{world.account}:Instance/*",
+            StringEquals={"aws:ResourceTag/env": "prod"},
+        )
+    )
     world.lightsail.delete_known_host_keys(instanceName="web-1")
     denied(world, world.lightsail.delete_known_host_keys, instanceName="web-2")
     world.switch(resetIsResourceLevel=False)

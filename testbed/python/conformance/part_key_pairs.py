@@ -24,7 +24,11 @@ def imports(world: World) -> None:
     expect("the ARN", pair["arn"].rsplit("/", 1)[0], f"arn:aws:lightsail:eu-west-1:{world.account}:KeyPair")
     expect("no name in the ARN", "rsa" in pair["arn"].rsplit("/", 1)[1], False)
     expect("no tags", pair["tags"], [])
-    expect("listed as it is got", world.key_pairs(), [world.lightsail.get_key_pair(keyPairName=n)["keyPair"] for n in ("ed25519", "rsa")])
+    expect(
+        "listed as it is got",
+        world.key_pairs(),
+        [world.lightsail.get_key_pair(keyPairName=n)["keyPair"] for n in ("ed25519", "rsa")],
+    )
 
     again = dict(call=world.lightsail.import_key_pair, publicKeyBase64=ed25519)
     refused("InvalidInputException", "NameExists", keyPairName="rsa", message="already in use: rsa", **again)
@@ -52,7 +56,14 @@ def refused_keys(world: World) -> None:
         keys.pem(rsa),
         keys.rfc4716(rsa),
     ):
-        error = refused("InvalidInputException", "InvalidKey.Format", world.lightsail.import_key_pair, FORMAT, keyPairName="no", publicKeyBase64=key)
+        error = refused(
+            "InvalidInputException",
+            "InvalidKey.Format",
+            world.lightsail.import_key_pair,
+            FORMAT,
+            keyPairName="no",
+            publicKeyBase64=key,
+        )
         expect("the key is not repeated", key[:40] in str(error) if key else False, False)
     expect("nothing was imported", world.names(), [])
 
@@ -61,12 +72,13 @@ def other_keys(world: World) -> None:
     """What each switch about keys lets in, and nothing else."""
     rsa, ed25519 = keys.rsa(), keys.ed25519()
     padded, ecdsa = keys.sha256_padded, keys.make("ecdsa", "ecdsa", 256)
-    odd = keys.make("odd", "rsa", 3072)
+    odd, certificate = keys.make("odd", "rsa", 3072), keys.certificate()
     for switch, key, fingerprint in (
         ("blobAlone", rsa.split()[1], keys.md5_of_spki(rsa)),
         ("blobAlone", ed25519.split()[1], padded(ed25519)),
         ("trailingNewline", rsa + "\n", keys.md5_of_spki(rsa)),
         ("otherKeyTypes", ecdsa, padded(ecdsa)),
+        ("otherKeyTypes", certificate, padded(certificate)),
         ("otherKeyFormats", keys.pem(rsa), keys.md5_of_spki(rsa)),
         ("otherKeyFormats", keys.rfc4716(rsa), keys.md5_of_spki(rsa)),
         ("otherKeyFormats", keys.rfc4716(ed25519), padded(ed25519)),
@@ -82,7 +94,13 @@ def other_keys(world: World) -> None:
     world.lightsail.import_key_pair(keyPairName="odd", publicKeyBase64=odd)
     world.lightsail.delete_key_pair(keyPairName="odd")
     world.switch(ec2RsaSizesOnly=True)
-    refused("InvalidInputException", "InvalidKey.Format", world.lightsail.import_key_pair, keyPairName="odd", publicKeyBase64=odd)
+    refused(
+        "InvalidInputException",
+        "InvalidKey.Format",
+        world.lightsail.import_key_pair,
+        keyPairName="odd",
+        publicKeyBase64=odd,
+    )
     world.lightsail.import_key_pair(keyPairName="even", publicKeyBase64=rsa)
 
 
@@ -94,7 +112,12 @@ def names(world: World) -> None:
             expect("it is there", world.lightsail.get_key_pair(keyPairName=name)["keyPair"]["name"], name)
     words = "Resource names must be at least 2 characters long"
     for name in ("", "a", "-a", "a-", "a b", "a/b", "né", "a\n"):
-        for call, more in ((world.lightsail.import_key_pair, {"publicKeyBase64": key}), (world.lightsail.get_key_pair, {}), (world.lightsail.delete_key_pair, {}), (world.lightsail.create_key_pair, {})):
+        for call, more in (
+            (world.lightsail.import_key_pair, {"publicKeyBase64": key}),
+            (world.lightsail.get_key_pair, {}),
+            (world.lightsail.delete_key_pair, {}),
+            (world.lightsail.create_key_pair, {}),
+        ):
             invalid(call, words, keyPairName=name, **more)
     world.switch(dotsInNames=False, maxNameLength=10)
     invalid(world.lightsail.import_key_pair, words, keyPairName="c.d", publicKeyBase64=key)
@@ -143,7 +166,9 @@ def created(world: World) -> None:
     pair = world.lightsail.get_key_pair(keyPairName="made")["keyPair"]
     expect("tags", pair["tags"], tags)
     expect("fingerprint", pair["fingerprint"], keys.sha1_of_private_key(private))
-    expect("and again another", world.lightsail.create_key_pair(keyPairName="more")["privateKeyBase64"] == private, False)
+    expect(
+        "and again another", world.lightsail.create_key_pair(keyPairName="more")["privateKeyBase64"] == private, False
+    )
     refused("InvalidInputException", "NameExists", world.lightsail.create_key_pair, keyPairName="made")
     world.switch(privateKeysAsBase64=True, createdPairIsShort=False)
     answer = world.lightsail.create_key_pair(keyPairName="encoded")

@@ -6,14 +6,16 @@ from world import World
 
 
 def _of(world: World, name: str) -> list:
-    operations, token = [], None
-    while True:
+    operations, token, tokens = [], None, set()
+    while token not in tokens:
+        tokens.add(token)
         more = {"pageToken": token} if token else {}
         page = world.lightsail.get_operations_for_resource(resourceName=name, **more)
         operations += page["operations"]
         token = page.get("nextPageToken")
         if not token:
             return operations
+    raise AssertionError(f"the token {token} comes again")
 
 
 def progress(world: World) -> None:
@@ -21,7 +23,9 @@ def progress(world: World) -> None:
     for polls, status in ((0, "Succeeded"), (1, "Completed"), (3, "Succeeded"), (2, "Failed")):
         world.switch(operationPolls=polls, operationStatus=status)
         [operation] = world.lightsail.delete_known_host_keys(instanceName="web-1")["operations"]
-        expect("at first", (operation["status"], operation["isTerminal"]), ("Started", False) if polls else (status, True))
+        expect(
+            "at first", (operation["status"], operation["isTerminal"]), ("Started", False) if polls else (status, True)
+        )
         seen = [get(operationId=operation["id"])["operation"]["status"] for _ in range(polls + 1)]
         wanted = ["Started"] * (polls - 1) + [status] * (2 if polls else 1)
         expect("then", seen, wanted)

@@ -31,6 +31,8 @@ def wrong_signatures(world: World) -> None:
         client = make_client("lightsail", own, region)
         refused(mismatch, None, client.get_key_pairs, f"valid region, not '{region}'")
     make_client("lightsail", own, "ap-southeast-5").get_key_pairs()
+    world.switch("eu-nowhere-1", knownRegionsOnly=False)
+    make_client("lightsail", own, "eu-nowhere-1").get_key_pairs()
 
 
 def times(world: World) -> None:
@@ -140,7 +142,11 @@ def log(world: World) -> None:
     id = world.lightsail.get_key_pairs()["ResponseMetadata"]["RequestId"]
     seen = world.requests()
     what = [(it["operation"], it["resource"], it["outcome"], it["answered"]) for it in seen]
-    wanted = [("ImportKeyPair", "pair", "ok", True), ("GetKeyPair", "nobody", "DoesNotExist", True), ("GetKeyPairs", None, "ok", True)]
+    wanted = [
+        ("ImportKeyPair", "pair", "ok", True),
+        ("GetKeyPair", "nobody", "DoesNotExist", True),
+        ("GetKeyPairs", None, "ok", True),
+    ]
     expect("what and its outcome", what, wanted)
     expect("which", seen[-1]["requestId"], id)
     expect("who", {it["principal"] for it in seen}, {f"arn:aws:iam::{world.account}:user/simulated"})

@@ -18,7 +18,11 @@ def _role(world: World, name: str, **settings: object) -> str:
 
 def _credentials(answer: dict) -> dict:
     given = answer["Credentials"]
-    return {"accessKeyId": given["AccessKeyId"], "secretAccessKey": given["SecretAccessKey"], "sessionToken": given["SessionToken"]}
+    return {
+        "accessKeyId": given["AccessKeyId"],
+        "secretAccessKey": given["SecretAccessKey"],
+        "sessionToken": given["SessionToken"],
+    }
 
 
 def identity(world: World) -> None:
@@ -45,10 +49,23 @@ def assume(world: World) -> None:
         refused(unknown, None, client.get_key_pairs)
 
     for wrong in ({}, {"ExternalId": "secret-43"}):
-        refused("AccessDenied", None, world.sts.assume_role, f"not authorized to perform: sts:AssumeRole on resource: {arn}", **ask, **wrong)
+        refused(
+            "AccessDenied",
+            None,
+            world.sts.assume_role,
+            f"not authorized to perform: sts:AssumeRole on resource: {arn}",
+            **ask,
+            **wrong,
+        )
     nobody = f"arn:aws:iam::{world.account}:role/nobody"
     refused("AccessDenied", None, world.sts.assume_role, RoleArn=nobody, RoleSessionName="test-1")
-    for bad in ({"RoleArn": "nonsense"}, {"RoleSessionName": "a b"}, {"RoleSessionName": "a"}, {"DurationSeconds": 899}, {"DurationSeconds": 43201}):
+    for bad in (
+        {"RoleArn": "nonsense"},
+        {"RoleSessionName": "a b"},
+        {"RoleSessionName": "a"},
+        {"DurationSeconds": 899},
+        {"DurationSeconds": 43201},
+    ):
         refused("ValidationError", None, world.sts.assume_role, **(ask | {"ExternalId": "secret-42"} | bad))
     refused("MalformedPolicyDocument", None, world.sts.assume_role, **ask, ExternalId="secret-42", Policy="{}")
 
@@ -83,9 +100,13 @@ def permissions(world: World) -> None:
     arn = _role(world, "tagged", sessionTags=True, policy=document(by_tag))
     answer = world.sts.assume_role(RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a & b"}])
     tagged = make_client("lightsail", _credentials(answer))
-    refused("AccessDeniedException", None, tagged.create_key_pair, keyPairName="no", tags=[{"key": "team", "value": "b"}])
+    refused(
+        "AccessDeniedException", None, tagged.create_key_pair, keyPairName="no", tags=[{"key": "team", "value": "b"}]
+    )
     answer = world.sts.assume_role(RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a"}])
-    make_client("lightsail", _credentials(answer)).create_key_pair(keyPairName="yes", tags=[{"key": "team", "value": "a"}])
+    make_client("lightsail", _credentials(answer)).create_key_pair(
+        keyPairName="yes", tags=[{"key": "team", "value": "a"}]
+    )
 
 
 def _token(**claims: object) -> str:
@@ -106,7 +127,11 @@ def web_identity(world: World) -> None:
     expect("the session", caller["Arn"], f"arn:aws:sts::{world.account}:assumed-role/irsa/pod-1")
     make_client("lightsail", _credentials(answer)).get_key_pairs()
     assume(**ask, WebIdentityToken=_token(aud="sts.amazonaws.com"))
-    for wrong in ({"iss": "https://other.example"}, {"sub": "system:serviceaccount:other:operator"}, {"aud": ["other"]}):
+    for wrong in (
+        {"iss": "https://other.example"},
+        {"sub": "system:serviceaccount:other:operator"},
+        {"aud": ["other"]},
+    ):
         refused("AccessDenied", None, assume, "sts:AssumeRoleWithWebIdentity", **ask, WebIdentityToken=_token(**wrong))
     refused("ExpiredTokenException", None, assume, **ask, WebIdentityToken=_token(exp=time.time() - 1))
     refused("InvalidIdentityToken", None, assume, **ask, WebIdentityToken="nonsense")

@@ -20,7 +20,9 @@ def life(world: World) -> None:
         changed = {"key": "team", "value": "b"}
         world.lightsail.tag_resource(resourceName=name, resourceArn=arn, tags=[changed])
         expect("replaced", read[name]()["tags"], [{"key": "alone"}, changed])
-        [done] = world.lightsail.untag_resource(resourceName=name, resourceArn=arn, tagKeys=["alone", "never"])["operations"]
+        [done] = world.lightsail.untag_resource(resourceName=name, resourceArn=arn, tagKeys=["alone", "never"])[
+            "operations"
+        ]
         expect("its operation", (done["operationType"], done["resourceType"]), ("UntagResource", resource_type))
         expect("taken off", read[name]()["tags"], [changed])
         other = read["web-1" if name == "pair" else "pair"]()["arn"]

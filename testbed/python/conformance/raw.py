@@ -17,7 +17,9 @@ from world import ENDPOINT, REGION
 def clock(seconds: float):
     """Lets botocore sign as if it were so much later."""
     real = botocore.auth.get_current_datetime
-    botocore.auth.get_current_datetime = lambda *arguments, **more: real(*arguments, **more) + datetime.timedelta(seconds=seconds)
+    botocore.auth.get_current_datetime = lambda *arguments, **more: (
+        real(*arguments, **more) + datetime.timedelta(seconds=seconds)
+    )
     try:
         yield
     finally:
@@ -25,7 +27,13 @@ def clock(seconds: float):
 
 
 def signed(
-    credentials: dict, operation: str, body: object, region: str = REGION, service: str = "lightsail", host: str = "", **headers: str
+    credentials: dict,
+    operation: str,
+    body: object,
+    region: str = REGION,
+    service: str = "lightsail",
+    host: str = "",
+    **headers: str,
 ) -> AWSRequest:
     text = body if isinstance(body, (str, bytes)) else json.dumps(body)
     url = f"http://{host or urlsplit(ENDPOINT).netloc}/"

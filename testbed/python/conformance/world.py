@@ -60,9 +60,14 @@ def _check(operation_model: object, response_dict: dict, **_: object) -> None:
 class World:
     """An account with access keys, the instance web-1, and switches of its own."""
 
+    # Every value that any switch was given.
+    switched: set = set()
+
     def __init__(self, error_type_header: bool) -> None:
         self.account = str(next(_accounts))
         self.credentials = admin("POST", f"/accounts/{self.account}/credentials")
+        # How many requests there were of others, so that they need not be read again and again.
+        self.before = sum(sum(outcomes.values()) for outcomes in admin("GET", "/counts").values())
         self.place = f"/regions/{self.account}/{REGION}"
         self.error_type_header = error_type_header
         self.switch()
@@ -70,10 +75,12 @@ class World:
         self.lightsail = make_client("lightsail", self.credentials)
         self.sts = make_client("sts", self.credentials)
 
-    def switch(self, **changes: object) -> None:
-        """The switches of this account's region: the defaults but for these."""
-        admin("DELETE", f"{self.place}/switches")
-        admin("PATCH", f"{self.place}/switches", {"errorTypeHeader": self.error_type_header, **changes})
+    def switch(self, region: str = REGION, **changes: object) -> None:
+        """The switches of one region of this account: the defaults but for these."""
+        World.switched.update(changes.items() | {("errorTypeHeader", self.error_type_header)})
+        path = f"/regions/{self.account}/{region}/switches"
+        admin("DELETE", path)
+        admin("PATCH", path, {"errorTypeHeader": self.error_type_header, **changes})
 
     def fault(self, operation: str, effect: object, **more: object) -> dict:
         place = {"account": self.account, "region": REGION}
@@ -94,8 +101,9 @@ class World:
         return [pair["name"] for pair in self.key_pairs(**arguments)]
 
     def requests(self) -> list:
-        """What the request log has of this account, since the simulator was started."""
-        return [request for request in admin("GET", "/requests") if request["account"] == self.account]
+        """What the request log has of this account."""
+        log = admin("GET", f"/requests?after={self.before}")
+        return [request for request in log if request["account"] == self.account]
 
 
 def quoted(name: str) -> str:

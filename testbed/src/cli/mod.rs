@@ -1,5 +1,6 @@
 //! The subcommands, each in a file of its own, and what they share.
 
+mod bench;
 mod demo;
 mod report;
 mod run;
@@ -30,6 +31,9 @@ enum Command {
     Up(scene::Settings),
     /// Start the Lightsail simulator alone, and keep it until Ctrl-C
     Simulator(simulator::Settings),
+    /// Measure something, and say on what machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Search every log of a run for every private key that was handed out in it
     SearchLogs(search_logs::Settings),
     /// Apply the samples to a fresh control plane, and show and check what they become
@@ -50,6 +54,7 @@ pub(crate) async fn main() -> ExitCode {
         Command::Run(run) => run::run(run).await,
         Command::Up(settings) => up::up(&settings).await,
         Command::Simulator(settings) => simulator::simulator(&settings).await,
+        Command::Bench(bench) => bench::bench(&bench).await,
         Command::SearchLogs(settings) => search_logs::search_logs(&settings),
         Command::Demo(settings) => demo::demo(&settings).await,
     };

@@ -83,16 +83,16 @@ pub(super) fn admit(
 /// Who has signed it.
 fn identify(shared: &Shared, protocol: Protocol, received: &Received) -> Result<(Arc<Principal>, Scope)> {
     let claim = received.claim()?;
-    let (key, known_regions_only, now) = {
+    let (key, scope, known_regions_only, now) = {
         let state = shared.state();
         let key = state.identities.key(claim.access_key_id).ok_or_else(ApiError::unrecognized_client)?.clone();
-        let only = protocol == Protocol::Json && state.switches.known_regions_only;
-        (key, only, state.clock.now())
+        let scope = Scope { account: key.principal.account.clone(), region: claim.region.to_owned() };
+        let only = protocol == Protocol::Json && state.switches_of(Some(&scope)).known_regions_only;
+        (key, scope, only, state.clock.now())
     };
     claim.check_scope(protocol.service(), received.header("host"), known_regions_only)?;
     // Outside the lock: this is the greater part of the work for most requests.
     claim.check(received, &key, now)?;
-    let scope = Scope { account: key.principal.account.clone(), region: claim.region.to_owned() };
     Ok((key.principal, scope))
 }
 

@@ -54,7 +54,8 @@ impl Imported {
 
     fn from_blob(blob: &[u8], switches: &Switches) -> Option<Self> {
         let key_type = type_of(blob)?;
-        if switches.other_key_types && OTHER_TYPES.contains(&key_type) {
+        let is_other = OTHER_TYPES.contains(&key_type) || key_type.ends_with("-cert-v01@openssh.com");
+        if switches.other_key_types && is_other {
             return Some(Self::Other(blob.to_vec()));
         }
         let key = PublicKey::from_bytes(blob).ok()?;

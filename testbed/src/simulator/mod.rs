@@ -42,6 +42,7 @@ mod xml;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -96,6 +97,8 @@ struct Shared {
     faults: Faults,
     /// Those that came over the admin API, by their ids.
     admin_faults: Mutex<BTreeMap<usize, FaultHandle>>,
+    /// Ids are never used twice: whoever removes a fault a second time must not hit another one.
+    last_admin_fault: AtomicUsize,
     requests: Arc<RequestLog>,
     clock: Clock,
 }
@@ -122,6 +125,7 @@ impl Simulator {
             state: Mutex::new(State::new(options.switches, clock.clone(), options.issued_keys)),
             faults: Faults::default(),
             admin_faults: Mutex::default(),
+            last_admin_fault: AtomicUsize::new(0),
             requests: Arc::new(RequestLog::open(options.request_log.as_deref(), options.kept_requests)?),
             clock,
         });

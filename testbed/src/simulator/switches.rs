@@ -39,7 +39,7 @@ pub struct Switches {
     pub trailing_newline: bool,
     /// Let `ImportKeyPair` take RSA keys of 1024, 2048 and 4096 bits only, as EC2 does. By default it takes all in between.
     pub ec2_rsa_sizes_only: bool,
-    /// Let `ImportKeyPair` take ECDSA, DSA and security keys too. Their fingerprint is that of Ed25519 keys.
+    /// Let `ImportKeyPair` take ECDSA, DSA and security keys, and certificates, too. Their fingerprint is that of Ed25519 keys.
     pub other_key_types: bool,
     /// Let `ImportKeyPair` take RFC 4716 and PEM (`BEGIN PUBLIC KEY`) of RSA keys too.
     pub other_key_formats: bool,

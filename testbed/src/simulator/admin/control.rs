@@ -1,6 +1,7 @@
 //! Admin requests about the simulator as a whole: state, request log, switches, clock and faults.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -139,7 +140,7 @@ pub(super) async fn faults(State(shared): State<Arc<Shared>>) -> Reply {
 pub(super) async fn add_fault(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
     Reply(read::<NewFault>(&body).and_then(NewFault::place).map(|(point, scope)| {
         let mut in_place = in_place(&shared);
-        let id = in_place.last_key_value().map_or(1, |(id, _)| id + 1);
+        let id = shared.last_admin_fault.fetch_add(1, Ordering::SeqCst) + 1;
         let handle = shared.faults.add(point, scope);
         let answer = fault_json(id, &handle);
         in_place.insert(id, handle);

@@ -1,0 +1,22 @@
+//! `testbed bench`: measurements, with what they were measured on. Nothing here passes or fails on a time.
+
+mod client;
+mod machine;
+mod simulator;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Bench {
+    /// Measure how many requests the simulator serves, and what memory it takes
+    Simulator(simulator::Settings),
+}
+
+pub(super) async fn bench(bench: &Bench) -> Result<ExitCode> {
+    match bench {
+        Bench::Simulator(settings) => simulator::simulator(settings).await,
+    }
+}
