@@ -14,6 +14,9 @@ pub enum Error {
     /// Somebody else changed the object meanwhile: the pass starts over.
     #[error("the object was changed meanwhile")]
     Conflict,
+    /// The object is gone.
+    #[error("the object is gone")]
+    Gone,
     /// The Kubernetes API server refused, or did not answer. Nothing is said in the status: it could not be written.
     #[error("the Kubernetes API server: {0}")]
     Kubernetes(Box<kube::Error>),

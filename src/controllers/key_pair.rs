@@ -44,6 +44,16 @@ async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
     let desired = desired::desired(&object, &ctx.settings);
     let observed = observed(at, ctx, &object, &desired);
     let mut pass = Pass::new(ctx, object, desired, observed);
+    match run(&mut pass).await {
+        Err(Error::Gone) if pass.is_deserted() => {
+            pass.follow_object();
+            run(&mut pass).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn run(pass: &mut Pass<'_>) -> Result<Passed, Error> {
     let end = match pass.work().await {
         Ok(end) => end,
         Err(Error::Lightsail(error)) if pass.keeps_still() => {

@@ -176,7 +176,7 @@ async fn guarded(kind: &'static str, at: &ObjectRef, pass: impl Future<Output = 
     let pass = async {
         match pass.await {
             Ok(passed) => passed,
-            Err(Error::Stopping) => Passed { next: Next::Change, reason: None },
+            Err(Error::Stopping | Error::Gone) => Passed { next: Next::Change, reason: None },
             Err(Error::Conflict) => Passed { next: Next::After(Duration::from_millis(100)), reason: None },
             Err(error) => {
                 tracing::warn!(%error, "the pass could not be finished and will be tried again");

@@ -83,7 +83,13 @@ pub(super) async fn apply_status<K: Reconciled>(
     });
     let api = api::<K>(client, &object.namespace().unwrap_or_default());
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    bounded(api.patch_status(&object.name_any(), &parameters, &Patch::Apply(patch))).await
+    bounded(api.patch_status(&object.name_any(), &parameters, &Patch::Apply(patch))).await.map_err(gone)
+}
+
+/// A write that finds no object says that it is gone.
+fn gone(error: Error) -> Error {
+    let is_gone = matches!(&error, Error::Kubernetes(error) if is_status(error, 404));
+    if is_gone { Error::Gone } else { error }
 }
 
 /// Changes the metadata of exactly the object that was read.
@@ -92,7 +98,9 @@ async fn patch_metadata<K: Reconciled>(client: &Client, object: &K, key: &str, v
     metadata[key] = value;
     let api = api::<K>(client, &object.namespace().unwrap_or_default());
     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    bounded(api.patch(&object.name_any(), &parameters, &Patch::Merge(json!({ "metadata": metadata })))).await
+    bounded(api.patch(&object.name_any(), &parameters, &Patch::Merge(json!({ "metadata": metadata }))))
+        .await
+        .map_err(gone)
 }
 
 /// Adds a finalizer.
@@ -105,7 +113,7 @@ pub(super) async fn add_finalizer<K: Reconciled>(client: &Client, object: &K, fi
 pub(super) async fn remove_finalizer<K: Reconciled>(client: &Client, object: &K, finalizer: &str) -> Result<(), Error> {
     let rest: Vec<_> = object.finalizers().iter().filter(|other| *other != finalizer).collect();
     match patch_metadata(client, object, "finalizers", json!(rest)).await {
-        Err(Error::Kubernetes(error)) if is_status(&error, 404) => Ok(()),
+        Err(Error::Gone) => Ok(()),
         outcome => outcome.map(drop),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::bed::Bed;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_samples_and_the_yaml_of_the_readme_are_accepted() {
+async fn the_samples_and_the_yaml_of_the_documentation_are_accepted() {
     let bed = Bed::new("samples").await;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut documents = Vec::new();
@@ -13,9 +13,12 @@ async fn the_samples_and_the_yaml_of_the_readme_are_accepted() {
         documents.push(std::fs::read_to_string(entry.unwrap().path()).unwrap());
     }
     let samples = documents.len();
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    documents.extend(readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()));
-    assert!(samples >= 3 && documents.len() >= samples + 3, "{samples} samples, {} in all", documents.len());
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    for page in pages.filter(|path| path.extension().is_some_and(|it| it == "md")).chain([root.join("README.md")]) {
+        let text = std::fs::read_to_string(page).unwrap();
+        documents.extend(text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()));
+    }
+    assert!(samples >= 5 && documents.len() >= samples + 10, "{samples} samples, {} in all", documents.len());
     for document in documents {
         let arguments = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
         let output = bed.cluster.kubectl_with_input(&arguments, &document).await.unwrap();

@@ -203,6 +203,20 @@ impl<'a> Pass<'a> {
         Ok(None)
     }
 
+    /// Whether this pass imported a pair whose object is gone since. A finalizer does not hold an object whose deletion was under way when
+    /// it was added: the API server may have looked for finalizers before.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.observed.done.import.is_some() && self.desired.goal != Goal::ObjectDeleted
+    }
+
+    /// Does what the object's deletion asks for, as if it were still there.
+    pub(super) fn follow_object(&mut self) {
+        tracing::info!("the object was deleted while its key pair was imported; its deletion policy is followed now");
+        self.desired.goal = Goal::ObjectDeleted;
+        self.observed.finalizer = Finalizer::Old;
+        self.observed.look = None;
+    }
+
     /// Whether a failure is not worth a word in the status yet: nothing could be read, and so nothing was done.
     pub(super) fn keeps_still(&self) -> bool {
         let silent_for =
