@@ -9,6 +9,12 @@ wanted=$(cat package.json package-lock.json | sha256sum)
 if [[ -e $stamp && $(<$stamp) == "$wanted" ]]; then
     exit 0
 fi
+# Distributions often have an older one, with which the SDK does not run.
+major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
+if ((${major:-0} < 20)) || ! command -v npm >/dev/null; then
+    echo "javascript: Node.js 20 or later with npm is missing; README.md says what must be there" >&2
+    exit 1
+fi
 echo "javascript: installing the AWS SDK into testbed/javascript/node_modules"
 npm ci --silent --ignore-scripts --no-audit --no-fund
 echo "$wanted" >$stamp

@@ -12,8 +12,6 @@ need cc gcc
 need ssh-keygen openssh-client
 need openssl openssl
 [[ -x /usr/sbin/sshd ]] || missing+=(openssh-server)
-need node nodejs
-need npm npm
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 for program in cargo go python3; do
     if ! command -v $program >/dev/null; then

@@ -15,4 +15,5 @@ mod process;
 mod resets;
 mod samples;
 mod schema;
+mod switches;
 mod transitions;
