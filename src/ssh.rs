@@ -342,7 +342,8 @@ fn generate_rsa() -> Option<Zeroizing<String>> {
 /// The public half, and the SHA-1 of the PKCS#8 form for RSA.
 fn halves(pem: &str) -> Option<(PublicKey, Option<String>)> {
     if pem.contains("BEGIN OPENSSH PRIVATE KEY") {
-        let key = ssh_key::PrivateKey::from_openssh(pem).ok()?;
+        // One with a passphrase tells its public half, but it opens nothing.
+        let key = ssh_key::PrivateKey::from_openssh(pem).ok().filter(|key| !key.is_encrypted())?;
         return Some((PublicKey::parse(&key.public_key().to_openssh().ok()?).ok()?, None));
     }
     let (label, document) = SecretDocument::from_pem(pem).ok()?;

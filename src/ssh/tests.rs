@@ -153,6 +153,18 @@ fn a_private_key_is_read_as_pem_or_as_base64_of_it_and_ends_with_one_newline() {
 }
 
 #[test]
+fn a_private_key_with_a_passphrase_is_none() {
+    for format in ["RFC4716", "PEM"] {
+        let file = Key::generate(&["-t", "rsa", "-b", "2048", "-m", format]);
+        assert!(PrivateKey::parse(&file.private()).is_ok(), "{format}");
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-p", "-P", "", "-N", "a passphrase", "-m", format, "-f"])
+            .arg(file.path()));
+        assert_eq!(PrivateKey::parse(&file.private()).map(drop), Err(InvalidPrivateKey), "{format}");
+    }
+}
+
+#[test]
 fn neither_debug_nor_an_error_shows_a_private_key() {
     let pem = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]).private();
     let line = pem.lines().nth(3).unwrap().to_owned();
@@ -182,4 +194,19 @@ fn write_private(path: &Path, text: &str) {
     use std::os::unix::fs::OpenOptionsExt;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn rsa_keys_of_every_usual_size_are_taken() {
+    for bits in [2048_usize, 3072, 4096, 8192] {
+        // As RFC 4253 section 6.6 writes it; a modulus need not be one to be parsed, only as long.
+        let modulus: Vec<u8> = std::iter::once(0).chain(std::iter::repeat_n(0xc5, bits / 8)).collect();
+        let mut blob = Vec::new();
+        for part in [b"ssh-rsa".as_slice(), &[1, 0, 1], &modulus] {
+            blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
+            blob.extend(part);
+        }
+        let line = format!("ssh-rsa {} size", STANDARD.encode(blob));
+        assert_eq!(PublicKey::parse(&line).unwrap().line(), line, "{bits}");
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, default_pair, imported, public_half, public_key};
+use crate::bed::{ACCOUNT, Bed, default_pair, imported, public_half, public_key};
 
 fn error(error_type: &str, status: u16) -> FaultEffect {
     FaultEffect::Error { error_type: error_type.to_owned(), code: None, message: "no".to_owned(), status }
@@ -102,6 +102,73 @@ async fn i8_each_error_of_each_call_is_said_and_heals() {
     });
     futures::future::join_all(checks).await;
     assert_eq!(bed.region.key_pairs(), []);
+}
+
+/// Failures after which the SDK tries a call again that changes nothing, three times in all.
+const REPEATED: [&str; 7] = ["service", "throttled", "cut-before", "cut-after", "late", "html", "garbage"];
+
+/// Calls that name no key pair: each failure has a region of its own.
+async fn check_heals_in_region(
+    bed: &Bed,
+    operation: &str,
+    region: &str,
+    (kind, effect, reason): (&str, FaultEffect, &str),
+) {
+    let times = if operation.starts_with("Get") && REPEATED.contains(&kind) { 3 } else { 1 };
+    let name = format!("{}-{kind}", operation.to_lowercase());
+    let there = bed.simulator.region(ACCOUNT, region);
+    let pair = there.create_default_key_pair();
+    there.add_fault(Fault { operation: operation.to_owned(), resource: None, times, effect });
+    let mut spec = json!({ "type": "Default", "region": region, "default": { "secret": { "name": name } } });
+    let mut ends_as = "Downloaded";
+    if operation == "GetInstances" {
+        spec["ensure"] = json!("Absent");
+        spec["expectedFingerprint"] = json!(pair.fingerprint);
+        ends_as = "Absent";
+    }
+    bed.create::<LightsailKeyPair>(&name, &spec).await;
+    let start = std::time::Instant::now();
+    while !reasons(bed, &name).await.contains(reason) {
+        assert!(
+            start.elapsed() < Duration::from_mins(1),
+            "{name}: {reason} is not said: {:?}",
+            reasons(bed, &name).await
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    ask(bed, &name).await;
+    bed.wait_ready::<LightsailKeyPair>(&name, ends_as).await;
+    let secret = bed.secrets().get(&name).await.unwrap().data.unwrap();
+    let key = String::from_utf8(secret["ssh-privatekey"].0.clone()).unwrap();
+    assert_eq!(public_half(&key), pair.public_key.trim(), "{name}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_each_error_of_each_call_about_a_default_pair_is_said_and_heals() {
+    const REGIONS: [&str; 14] = [
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ca-central-1",
+        "eu-central-1",
+        "eu-north-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "us-east-1",
+        "us-east-2",
+        "us-west-2",
+    ];
+    for operation in ["GetKeyPairs", "DownloadDefaultKeyPair", "GetInstances"] {
+        let bed = Bed::new("failures").await;
+        let _operator = bed.start().await;
+        let cases = REGIONS.iter().zip(failures());
+        assert_eq!(cases.len(), failures().len());
+        let checks = cases.map(|(region, case)| check_heals_in_region(&bed, operation, region, case));
+        futures::future::join_all(checks).await;
+    }
 }
 
 /// A read is tried three times by itself; what fails more often is said.

@@ -118,6 +118,41 @@ async fn a_lost_private_key_is_said_or_the_pair_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_generated_pair_goes_and_comes_back_with_the_same_key() {
+    let bed = Bed::new("absent").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &generated(&json!({}))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    let before = bed.region.find_key_pair("fleet").unwrap();
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "ensure": "Absent" } })).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Absent").await;
+    assert_eq!(bed.region.key_pairs(), []);
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "ensure": "Present" } })).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    assert_eq!(bed.region.find_key_pair("fleet").unwrap().public_key, before.public_key);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_cannot_be_read_is_not_overwritten() {
+    let bed = Bed::new("passphrase").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &generated(&json!({ "replacePolicy": "Recreate" }))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "a passphrase", "-f"]).arg(&path).status();
+    assert!(made.unwrap().success());
+    let locked = std::fs::read_to_string(&path).unwrap();
+    let change = json!({ "stringData": { "ssh-privatekey": locked } });
+    bed.secrets().patch("fleet", &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
+    let ask = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
+    bed.patch::<LightsailKeyPair>("fleet", &ask).await;
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "SecretRejected").await;
+    let secret = bed.secrets().get("fleet").await.unwrap();
+    assert_eq!(secret.data.unwrap()["ssh-privatekey"].0, locked.as_bytes());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_goes_with_its_object_only_if_that_is_wanted() {
     let bed = Bed::new("owner").await;
     let _operator = bed.start().await;

@@ -41,6 +41,28 @@ async fn adoption_follows_its_policy() {
     assert_eq!(owner("taken").as_deref(), Some(theirs));
 }
 
+/// A backup keeps the spec and leaves the status out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_restored_without_its_status_finds_its_pair_again() {
+    let bed = Bed::new("restored").await;
+    let key = public_key("ed25519");
+    let operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    drop(operator);
+    let there = bed.region.find_key_pair("fleet");
+    // The object is lost with its cluster: no operator sees that.
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "metadata": { "finalizers": null } })).await;
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    let _operator = bed.start().await;
+    let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+    assert_eq!(bed.region.find_key_pair("fleet"), there);
+    assert_eq!(object.status.unwrap().arn, there.map(|pair| pair.arn));
+    assert_eq!(bed.calls("ImportKeyPair") + bed.calls("TagResource"), 2, "of before");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recreate_replaces_an_imported_pair_and_never_an_adopted_one() {
     let bed = Bed::new("recreate").await;
