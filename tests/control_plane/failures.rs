@@ -46,6 +46,19 @@ async fn reasons(bed: &Bed, name: &str) -> BTreeSet<String> {
     of_object.filter_map(|event| event.reason).collect()
 }
 
+/// Waits until this was said of the object. The state may pass quickly; its Event stays.
+async fn wait_said(bed: &Bed, name: &str, reason: &str) {
+    let start = std::time::Instant::now();
+    loop {
+        let said = reasons(bed, name).await;
+        if said.contains(reason) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "{name}: {reason} is not said: {said:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Asks for a look now: setting up an account is waited for by the minute.
 async fn ask(bed: &Bed, name: &str) {
     let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
@@ -65,15 +78,7 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
         bed.region.add_fault(fault);
         bed.delete::<LightsailKeyPair>(&name).await;
     }
-    let start = std::time::Instant::now();
-    while !reasons(bed, &name).await.contains(reason) {
-        assert!(
-            start.elapsed() < Duration::from_mins(1),
-            "{name}: {reason} is not said: {:?}",
-            reasons(bed, &name).await
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    wait_said(bed, &name, reason).await;
     if is_deletion {
         // It may be gone by now.
         let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
@@ -127,15 +132,7 @@ async fn check_heals_in_region(
         ends_as = "Absent";
     }
     bed.create::<LightsailKeyPair>(&name, &spec).await;
-    let start = std::time::Instant::now();
-    while !reasons(bed, &name).await.contains(reason) {
-        assert!(
-            start.elapsed() < Duration::from_mins(1),
-            "{name}: {reason} is not said: {:?}",
-            reasons(bed, &name).await
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    wait_said(bed, &name, reason).await;
     ask(bed, &name).await;
     bed.wait_ready::<LightsailKeyPair>(&name, ends_as).await;
     let secret = bed.secrets().get(&name).await.unwrap().data.unwrap();
