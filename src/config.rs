@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use tracing_subscriber::EnvFilter;
 
 /// Kubernetes operator for Amazon Lightsail key pairs and known host keys.
 ///
@@ -21,7 +22,7 @@ pub struct Config {
     pub log_format: LogFormat,
 
     /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries never say more than `info`.
-    #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG", default_value = "info", value_parser = log_filter, value_name = "FILTER")]
     pub log: String,
 
     /// Watch this namespace only; may be repeated. All namespaces if absent.
@@ -62,6 +63,11 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    let parsed = EnvFilter::builder().parse(text);
+    parsed.map(|_| text.to_owned()).map_err(|_| "write for example info, or warn,lightsail_operator=debug".to_owned())
 }
 
 fn cluster_id(text: &str) -> Result<String, String> {

@@ -71,7 +71,8 @@ async fn context(
     metrics: &Metrics,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Context>> {
-    let mut kube_config = kube::Config::infer().await?;
+    let no_cluster = |error| anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}");
+    let mut kube_config = kube::Config::infer().await.map_err(no_cluster)?;
     // A pass decides by itself what a failed write means; a repetition behind its back would hide it.
     kube_config.default_retry = false;
     let client = Client::try_from(kube_config)?;

@@ -69,6 +69,7 @@ async fn a_wrong_flag_is_explained_and_ends_with_2() {
         (&["--cluster-id", "a/b"][..], "use 1 to 64 letters, digits"),
         (&["--aws-account-id", "1"][..], "12 digits"),
         (&["--settle-time", "soon"][..], "write for example 20s"),
+        (&["--log", "a=b=c"][..], "write for example info"),
         (&["--bind-address", "here"][..], "invalid socket address"),
     ] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_lightsail-operator")).args(flags).output().unwrap();
