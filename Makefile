@@ -38,6 +38,11 @@ test-all: export SEQUENCES := 3000
 test-all: export PROPTEST_CASES := 200000
 test-all: test ## Run all tests, and those in full of which `make test` takes a share
 
+.PHONY: bench
+bench: setup ## Measure the simulator; the first release build takes minutes
+	@testbed/scripts/progress.sh build cargo build --release --package testbed
+	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
+
 .PHONY: lint
 lint: .venv ## Check format, lints, and what the dependency tree may hold
 	@cargo fmt --all --check
