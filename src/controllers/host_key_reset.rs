@@ -61,7 +61,7 @@ fn observed(ctx: &Context, object: &HostKeyReset) -> Observed {
         end: status::end(&status),
         status,
         mark: objects::annotation(object, EXECUTED_ANNOTATION).map(Mark::parse),
-        marked_now: false,
+        marked_at: None,
         account: None,
         instance_arn: None,
         operations: None,
@@ -124,8 +124,9 @@ impl Pass<'_> {
                 self.write(status, version.as_deref()).await?;
             }
             Step::WriteMark(outcome) => {
-                self.observed.marked_now = outcome == Outcome::Started;
+                self.observed.marked_at = (outcome == Outcome::Started).then(Timestamp::now);
                 self.annotate(Some(Mark { hash: self.desired.hash.clone(), outcome })).await?;
+                self.observed.now = Timestamp::now();
             }
             Step::Call => self.call().await?,
             Step::Poll => {
@@ -169,7 +170,7 @@ impl Pass<'_> {
         let caller = self.account.as_ref().map(|(account, _)| account.caller_arn.clone()).unwrap_or_default();
         let (uid, reason) = (self.object.uid().unwrap_or_default(), &self.object.spec.reason);
         tracing::info!(uid, caller, reason, instance = self.desired.instance, "calling DeleteKnownHostKeys");
-        self.observed.marked_now = false;
+        self.observed.marked_at = None;
         self.observed.operations = None;
         self.observed.call = Some(self.lightsail().delete_known_host_keys(&self.desired.instance).await);
         self.observed.now = Timestamp::now();

@@ -51,8 +51,8 @@ pub struct Observed {
     pub end: Option<Outcome>,
     /// The mark, if there is one, whoever wrote it.
     pub mark: Option<Mark>,
-    /// Whether this pass wrote the mark: then nobody has called yet.
-    pub marked_now: bool,
+    /// When this pass began to write the mark: then nobody has called yet.
+    pub marked_at: Option<Timestamp>,
     /// The account of the credentials.
     pub account: Option<String>,
     /// The ARN of the instance, if there is one.
@@ -164,16 +164,22 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     }
     match mark {
         None => account(desired, observed).unwrap_or(Step::WriteMark(Outcome::Started)),
-        Some(_) if observed.marked_now => Step::Call,
+        Some(_) if is_just_marked(observed) => Step::Call,
         Some(_) => search(desired, observed),
     }
+}
+
+/// Whether this pass wrote the mark a moment ago. A process that slept in between (a suspended machine, an old leader) must not call any
+/// more: others may have looked for the call since, and said that nothing is to be seen of it.
+fn is_just_marked(observed: &Observed) -> bool {
+    observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= observed.call_timeout)
 }
 
 /// Whether the pass may be left where it is. Between the mark and the record of the answer it may not: nobody could tell afterwards
 /// that the call was not made.
 #[must_use]
 pub fn may_stop(observed: &Observed) -> bool {
-    !observed.marked_now && (observed.call.is_none() || observed.end.is_some())
+    !is_just_marked(observed) && (observed.call.is_none() || observed.end.is_some())
 }
 
 /// What the mark of a copy says.

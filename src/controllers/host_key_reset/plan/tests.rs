@@ -28,7 +28,7 @@ fn observed() -> Observed {
         status: HostKeyResetStatus { observed_generation: -1, ..HostKeyResetStatus::default() },
         end: None,
         mark: None,
-        marked_now: false,
+        marked_at: None,
         account: Some("123456789012".to_owned()),
         instance_arn: None,
         operations: None,
@@ -166,7 +166,11 @@ fn the_call_is_made_once() {
         ("and finds out the account first", |o| { begun(o); o.mark = None; o.account = None; }, "Identify"),
         ("a wrong account begins nothing", |o| { begun(o); o.mark = None; o.account = Some("9".to_owned()); }, "Wait WrongAccount"),
         ("also with the mark of another object", |o| { begun(o); o.mark = Some(mark("other", Outcome::Started)); }, "Mark Started"),
-        ("I6: the call follows the mark of the same pass", |o| { begun(o); o.marked_now = true; }, "Call"),
+        ("I6: the call follows the mark of the same pass", |o| { begun(o); o.marked_at = Some(o.now); }, "Call"),
+        ("I6: but not after a nap, when others may have looked for it and found nothing", |o| {
+            begun(o);
+            o.marked_at = Some(time("2026-11-24T11:59:39Z"));
+        }, "Begin search"),
         ("I6: a mark of an earlier pass is never followed by a call", |o| begun(o), "Begin search"),
         ("an answer without operations is a success", |o| { begun(o); o.call = Some(Ok(Vec::new())); }, "Complete OperationSucceeded"),
         ("both words for success are one", |o| {
@@ -197,9 +201,9 @@ fn a_pass_is_not_left_between_the_mark_and_the_record() {
     let mut observed = observed();
     assert!(may_stop(&observed));
     begun(&mut observed);
-    observed.marked_now = true;
+    observed.marked_at = Some(observed.now);
     assert!(!may_stop(&observed));
-    (observed.marked_now, observed.call) = (false, Some(Ok(Vec::new())));
+    (observed.marked_at, observed.call) = (None, Some(Ok(Vec::new())));
     assert!(!may_stop(&observed));
     observed.end = Some(Outcome::Succeeded(String::new()));
     assert!(may_stop(&observed));
