@@ -60,7 +60,7 @@ impl Bed {
             ["--watch-namespace", &self.namespace],
             ["--cluster-id", "test"],
             ["--log", "trace"],
-            ["--aws-call-timeout", "2s"],
+            ["--aws-call-timeout", "5s"],
             ["--settle-time", "3s"],
         ];
         let environment = [
