@@ -140,8 +140,8 @@ async fn check_heals_in_region(
     assert_eq!(public_half(&key), pair.public_key.trim(), "{name}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i8_each_error_of_each_call_about_a_default_pair_is_said_and_heals() {
+/// Each failure of one call, in a region each.
+async fn check_default_pairs(operation: &str) {
     const REGIONS: [&str; 14] = [
         "ap-northeast-1",
         "ap-northeast-2",
@@ -158,18 +158,31 @@ async fn i8_each_error_of_each_call_about_a_default_pair_is_said_and_heals() {
         "us-east-2",
         "us-west-2",
     ];
-    for operation in ["GetKeyPairs", "DownloadDefaultKeyPair", "GetInstances"] {
-        let bed = Bed::new("failures").await;
-        // Before anything is timed: RSA keys take the simulator a while.
-        for region in REGIONS {
-            bed.simulator.region(ACCOUNT, region).create_default_key_pair();
-        }
-        let _operator = bed.start().await;
-        let cases = REGIONS.iter().zip(failures());
-        assert_eq!(cases.len(), failures().len());
-        let checks = cases.map(|(region, case)| check_heals_in_region(&bed, operation, region, case));
-        futures::future::join_all(checks).await;
+    let bed = Bed::new("failures").await;
+    // Before anything is timed: RSA keys take the simulator a while.
+    for region in REGIONS {
+        bed.simulator.region(ACCOUNT, region).create_default_key_pair();
     }
+    let _operator = bed.start().await;
+    let cases = REGIONS.iter().zip(failures());
+    assert_eq!(cases.len(), failures().len());
+    let checks = cases.map(|(region, case)| check_heals_in_region(&bed, operation, region, case));
+    futures::future::join_all(checks).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_each_error_of_the_shared_list_is_said_and_heals() {
+    check_default_pairs("GetKeyPairs").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_each_error_of_a_download_is_said_and_heals() {
+    check_default_pairs("DownloadDefaultKeyPair").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_each_error_of_the_look_for_windows_instances_is_said_and_heals() {
+    check_default_pairs("GetInstances").await;
 }
 
 /// A read is tried three times by itself; what fails more often is said.
