@@ -18,10 +18,7 @@ use self::plan::{Desired, End, Observed, Step};
 use super::outcome::{State, Verdict};
 use super::queue::Next;
 use super::rows::Row;
-use super::{Context, ObjectRef, Passed, guarded, lock, objects, trigger};
-
-/// More steps than the longest way through the plan.
-const MAX_STEPS: usize = 30;
+use super::{Context, MAX_STEPS, ObjectRef, Passed, guarded, lock, objects, trigger};
 
 /// What is kept of an object in memory.
 #[must_use]
@@ -91,9 +88,7 @@ impl Pass<'_> {
                 return Err(Error::Stopping);
             }
         }
-        let message = "the reset keeps changing while it is worked on".to_owned();
-        let (state, reason, next) = (State::Reconciling, Reason::ServiceError, Next::Backoff);
-        self.wait(Verdict { state, reason, message, next, planned: None }).await
+        self.wait(Verdict::circling("reset")).await
     }
 
     fn lightsail(&self) -> &Lightsail {

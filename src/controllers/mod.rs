@@ -34,6 +34,9 @@ use crate::telemetry::Metrics;
 use self::queue::{Next, Queue};
 use self::rows::{Row, Rows, Trigger};
 
+/// More steps than the longest way through a plan: a pass that needs more goes in circles, and is begun anew after a pause.
+const MAX_STEPS: usize = 30;
+
 /// Names an object of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectRef {

@@ -50,6 +50,13 @@ impl Verdict {
         Self { state: State::Reconciling, reason, message: message.into(), next: Next::After(pause), planned: None }
     }
 
+    /// A pass that took more steps than any way through its plan: begun anew after a pause.
+    #[must_use]
+    pub fn circling(what: &str) -> Self {
+        let message = format!("the {what} keeps changing while it is worked on");
+        Self { next: Next::Backoff, ..Self::wait(Reason::ServiceError, message, Duration::ZERO) }
+    }
+
     /// A person must act.
     pub fn stalled(reason: Reason, message: impl Into<String>, next: Next) -> Self {
         Self { state: State::Stalled, reason, message: message.into(), next, planned: None }

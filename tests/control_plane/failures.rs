@@ -77,11 +77,20 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
     let name = format!("{}-{kind}", operation.to_lowercase());
     let fault =
         Fault { operation: operation.to_owned(), resource: Some(name.clone()), times: times(operation, kind), effect };
-    let is_deletion = operation == "DeleteKeyPair";
-    if !is_deletion {
+    let (is_deletion, is_untagging) = (operation == "DeleteKeyPair", operation == "UntagResource");
+    if !is_deletion && !is_untagging {
         bed.region.add_fault(fault.clone());
     }
-    bed.create::<LightsailKeyPair>(&name, &imported(&public_key("ed25519"))).await;
+    let mut spec = imported(&public_key("ed25519"));
+    if is_untagging {
+        spec["tags"] = json!({ "team": "a" });
+    }
+    bed.create::<LightsailKeyPair>(&name, &spec).await;
+    if is_untagging {
+        bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
+        bed.region.add_fault(fault.clone());
+        bed.patch::<LightsailKeyPair>(&name, &json!({ "spec": { "tags": null } })).await;
+    }
     if is_deletion {
         bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
         bed.region.add_fault(fault);
@@ -98,6 +107,7 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
     } else {
         ask(bed, &name).await;
         bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
+        assert!(!bed.region.find_key_pair(&name).unwrap().tags.contains_key("team"), "{name}");
         bed.delete::<LightsailKeyPair>(&name).await;
         bed.wait_gone::<LightsailKeyPair>(&name).await;
         assert_eq!(bed.region.find_key_pair(&name), None, "{name}");
@@ -108,7 +118,7 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
 async fn i8_each_error_of_each_call_is_said_and_heals() {
     let bed = Bed::new("failures").await;
     let _operator = bed.start().await;
-    let operations = ["ImportKeyPair", "GetKeyPair", "TagResource", "DeleteKeyPair"];
+    let operations = ["ImportKeyPair", "GetKeyPair", "TagResource", "UntagResource", "DeleteKeyPair"];
     let cases = operations.iter().flat_map(|operation| failures().into_iter().map(move |case| (*operation, case)));
     let checks = cases.map(|(operation, (kind, effect, reason))| {
         let bed = &bed;

@@ -6,10 +6,9 @@ use k8s_openapi::jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::api::key_pair::Origin;
-use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
+use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG};
 use crate::controllers::outcome::{State, Verdict};
-use crate::controllers::queue::Next;
-use crate::controllers::{Context, lock, objects};
+use crate::controllers::{Context, MAX_STEPS, lock, objects};
 use crate::error::Error;
 use crate::lightsail::{Class, KeyPair, Lightsail};
 use crate::secret::{self, Owner, SecretSpec};
@@ -18,8 +17,6 @@ use crate::ssh::{PrivateKey, PublicKey};
 use super::plan::{self, Desired, Finalizer, Goal, Kind, Look, Observed, Source, SourceKind, SourceRef, Step};
 use super::status;
 
-/// More steps than the longest way through the plan: a pass that needs more goes in circles, and is begun anew after a pause.
-const MAX_STEPS: usize = 30;
 /// How old the shared list may be for an object that changed. Lists of a moment ago serve a crowd of new objects together.
 const FRESH: Duration = Duration::from_secs(10);
 /// How long the one try to take the owner tag off may take.
@@ -58,13 +55,7 @@ impl<'a> Pass<'a> {
                 return Err(Error::Stopping);
             }
         }
-        Ok(End::Verdict(Verdict {
-            state: State::Reconciling,
-            reason: Reason::ServiceError,
-            message: "the key pair keeps changing while it is worked on".to_owned(),
-            next: Next::Backoff,
-            planned: None,
-        }))
+        Ok(End::Verdict(Verdict::circling("key pair")))
     }
 
     fn lightsail(&self) -> &Lightsail {

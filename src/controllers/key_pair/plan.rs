@@ -156,7 +156,7 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
         if desired.suspend {
             return release(desired, observed, "the key pair stays in Lightsail: the object was suspended");
         }
-        if effective_deletion_policy(desired, observed) == DeletionPolicy::Retain {
+        if effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain {
             return release(desired, observed, "the key pair stays in Lightsail, as the deletion policy Retain says");
         }
     }
@@ -267,9 +267,9 @@ pub fn keeps_still(desired: &Desired, was_acted_on: bool, silent_for: Duration) 
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object imported.
 #[must_use]
-pub fn effective_deletion_policy(desired: &Desired, observed: &Observed) -> DeletionPolicy {
-    let is_kept = matches!(desired.kind, Kind::Default { .. })
-        || matches!(observed.recorded.origin, Some(Origin::Adopted | Origin::Default));
+pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> DeletionPolicy {
+    let is_kept =
+        matches!(desired.kind, Kind::Default { .. }) || matches!(origin, Some(Origin::Adopted | Origin::Default));
     let by_origin = if is_kept { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
     desired.deletion_policy.unwrap_or(by_origin)
 }

@@ -96,10 +96,7 @@ pub(super) fn status(
     status.public_key_sha256 =
         public_key_sha256(desired, observed, own.as_ref().map(|(pair, _)| pair), verdict, &before);
     status.secret_name = secret_name(desired, observed, &before);
-    status.effective_deletion_policy = Some(plan::effective_deletion_policy(
-        desired,
-        &Observed { recorded: recorded_of(&status), ..observed.clone() },
-    ));
+    status.effective_deletion_policy = Some(plan::effective_deletion_policy(desired, status.origin));
     let operation = observed.done.delete.as_ref().or(observed.done.import.as_ref());
     status.last_operation =
         operation.filter(|operation| operation.id.is_some()).cloned().or(before.last_operation.clone());
@@ -123,10 +120,6 @@ fn managed_tag_keys(desired: &Desired, own: Option<&KeyPair>, status: &Lightsail
     let Some(pair) = own else { return status.managed_tag_keys.clone() };
     let keys: BTreeSet<&String> = status.managed_tag_keys.iter().chain(desired.tags.keys()).collect();
     keys.into_iter().filter(|key| pair.tags.contains_key(*key)).cloned().collect()
-}
-
-fn recorded_of(status: &LightsailKeyPairStatus) -> Recorded {
-    Recorded { arn: status.arn.clone(), origin: status.origin, ..Recorded::default() }
 }
 
 /// The key that Lightsail has, not the one that the spec has by now: a change that was refused, or that could not be carried out yet,
