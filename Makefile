@@ -39,12 +39,12 @@ test-all: export PROPTEST_CASES := 200000
 test-all: test ## Run all tests, and those in full of which `make test` takes a share
 
 .PHONY: bench
-bench: setup ## Measure the simulator; the first release build takes minutes
+bench: setup .checkout ## Measure the simulator; the first release build takes minutes
 	@testbed/scripts/progress.sh build cargo build --release --package testbed
 	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
 
 .PHONY: lint
-lint: .venv ## Check format, lints, and what the dependency tree may hold
+lint: .venv .checkout ## Check format, lints, and what the dependency tree may hold
 	@cargo fmt --all --check
 	@echo "lint: clippy"
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
@@ -55,16 +55,20 @@ fmt: ## Format the code
 	@cargo fmt --all
 
 .PHONY: crds
-crds: ## Write crds/ anew from the types
+crds: .checkout ## Write crds/ anew from the types
 	@cargo run --quiet --bin crdgen
 
 .PHONY: build
-build: setup ## Compile the operator and the testbed
+build: setup .checkout ## Compile the operator and the testbed
 	@testbed/scripts/progress.sh build cargo build --workspace --bins
 
 .PHONY: setup
 setup: ## Install missing Debian packages
 	@testbed/scripts/setup.sh
+
+.PHONY: .checkout
+.checkout:
+	@testbed/scripts/checkout.sh
 
 .PHONY: tools
 tools: setup ## Build kube-apiserver, etcd and the others into .tools/
@@ -75,7 +79,7 @@ tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 	@testbed/scripts/venv.sh
 
 .PHONY: env
-env: ## Print the variables for a shell that runs tests by hand
+env: .checkout ## Print the variables for a shell that runs tests by hand
 	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS) TESTBED_PYTHON=$(TESTBED_PYTHON)'
 	@echo 'export PATH=$(debug):$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$PATH'
 

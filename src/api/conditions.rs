@@ -18,6 +18,8 @@ pub const FINGERPRINT_VERIFIED: &str = "FingerprintVerified";
 pub const COMPLETE: &str = "Complete";
 /// A `HostKeyReset` was not done, or nobody can know.
 pub const FAILED: &str = "Failed";
+/// A `HostKeyReset` waits for a person; False once it was allowed to go on.
+pub const SUSPENDED: &str = "Suspended";
 
 /// The conditions of one pass, built upon those of the last: `lastTransitionTime` moves only with `status`.
 #[derive(Debug)]

@@ -36,6 +36,14 @@ use super::{Operation, Reconciled, schema};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.notAfter) == has(oldSelf.notAfter) && (!has(self.notAfter) || self.notAfter == oldSelf.notAfter)")
+        .message("a reset is done once, so its notAfter is immutable, and so is leaving it unset; make a new HostKeyReset"),
+    validation = Rule::new("has(self.preconditions) == has(oldSelf.preconditions) && (!has(self.preconditions) || self.preconditions == oldSelf.preconditions)")
+        .message("a reset is done once, so its preconditions are immutable, and so is leaving them unset; make a new HostKeyReset"),
+    validation = Rule::new("!has(self.preconditions) || self.preconditions.instanceARN.contains(':lightsail:' + self.region + ':')")
+        .message("preconditions.instanceARN must name an instance in spec.region; correct the one that is wrong"),
+)]
 pub struct HostKeyResetSpec {
     /// The AWS region of the instance, for example `eu-west-1`. Immutable.
     #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
@@ -60,16 +68,55 @@ pub struct HostKeyResetSpec {
     )]
     pub reason: String,
 
+    /// The reset is not started after this time, in RFC 3339, for example `2026-12-01T00:00:00Z`: it then fails with `Expired`.
+    /// Immutable. Default: 24 hours after the object was created.
+    ///
+    /// Set it in whatever is kept in Git or in a backup: a copy that is applied later then starts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::future_time")]
+    pub not_after: Option<Time>,
+
+    /// What must be so right before the call; otherwise the reset fails with `PreconditionFailed`, without any call.
+    /// Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Preconditions")]
+    pub preconditions: Option<Preconditions>,
+
     /// How long the reset may take from its start until its operation is over, in seconds, 30 to 3600. Immutable.
     /// Default: 600.
     #[serde(default = "default_deadline")]
     #[schemars(range(min = 30, max = 3600))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("a reset is done once, so its activeDeadlineSeconds is immutable; make a new HostKeyReset"))]
     pub active_deadline_seconds: i32,
+
+    /// Delete this object so many seconds after it was over, and with it the record. Default: keep it for ever.
+    ///
+    /// It is not honoured while the object carries the marks by which Argo CD, Flux or Helm track what they have applied: they
+    /// would make the object again, and the reset would be done again. Remove it from its source instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::seconds")]
+    pub ttl_seconds_after_finished: Option<i32>,
+
+    /// Do not start yet. Once the reset has started (`status.startTime` is set) this changes nothing. A suspended reset
+    /// expires like any other. Default: `false`.
+    #[serde(default)]
+    pub suspend: bool,
 }
 
 fn default_deadline() -> i32 {
     600
+}
+
+/// What must be so right before the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preconditions {
+    /// The instance of this name must have this ARN, for example
+    /// `arn:aws:lightsail:eu-west-1:123456789012:Instance/05859e3d-331d-48ba-9034-12345aabbcc2`. The id in it is another one if the
+    /// instance was deleted and launched again under the same name. `aws lightsail get-instance` prints it as `arn`.
+    #[serde(rename = "instanceARN")]
+    #[schemars(schema_with = "schema::instance_arn")]
+    pub instance_arn: String,
 }
 
 /// The record of the reset.
@@ -100,13 +147,20 @@ pub struct HostKeyResetStatus {
     /// The ARN of the instance when the reset was started.
     #[serde(default, rename = "instanceARN", skip_serializing_if = "Option::is_none")]
     pub instance_arn: Option<String>,
+    /// Whose AWS credentials the call was made with, as `GetCallerIdentity` says: `userIdentity.arn` in CloudTrail.
+    #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
+    pub caller_arn: Option<String>,
+    /// The id of the request that was answered: `requestID` in CloudTrail.
+    #[serde(default, rename = "requestID", skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// The id of the newest DeleteKnownHostKeys operation of the instance that was there before the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation_before: Option<String>,
     /// The operations that Lightsail answered with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
-    /// `Complete` or `Failed` once it is over; `Ready`, and `Reconciling` or `Stalled` while they are True.
+    /// `Complete` or `Failed` once it is over; `Suspended` if it is or was; `Ready`, and `Reconciling` or `Stalled` while they are
+    /// True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

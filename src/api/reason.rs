@@ -17,6 +17,7 @@ pub enum Reason {
     // Under way, or tried again
     Suspended,
     InProgress,
+    WaitingForTurn,
     SourceNotFound,
     WaitingForOwner,
     Throttled,
@@ -43,13 +44,18 @@ pub enum Reason {
     AccessDenied,
     OperationFailed,
     // A reset that ended without success
+    Expired,
     DeadlineExceeded,
+    PreconditionFailed,
     OutcomeUnknown,
     InstanceNotFound,
+    // In the condition Suspended
+    Resumed,
     // Said in an Event only
     Deleted,
     Released,
     MarkIgnored,
+    TTLIgnored,
 }
 
 impl fmt::Display for Reason {

@@ -75,6 +75,34 @@ pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time", "nullable": true })
 }
 
+/// A time as RFC 3339 that a user writes. The format alone would let pass what is no time (a month of 13), or not one that every
+/// part of the system can read.
+pub(super) fn future_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "format": "date-time",
+        "maxLength": 35,
+        "pattern": r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$"
+    })
+}
+
+/// A number of seconds, as Jobs have it.
+pub(super) fn seconds(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": i32::MAX })
+}
+
+/// The ARN of an instance.
+pub(super) fn instance_arn(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 200,
+        "x-kubernetes-validations": [{
+            "rule": r"self.matches('^arn:aws[a-z-]*:lightsail:[a-z0-9-]+:[0-9]{12}:Instance/[A-Za-z0-9-]+$')",
+            "message": "instanceARN must look like arn:aws:lightsail:<region>:<account>:Instance/<id>; `aws lightsail get-instance` prints it as arn",
+        }]
+    })
+}
+
 /// An integer that is -1 until the object was looked at for the first time.
 pub(super) fn observed_generation(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "default": -1 })

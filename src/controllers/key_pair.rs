@@ -14,22 +14,43 @@ use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::error::Error;
 
 use self::act::{End, Pass};
-use self::plan::{Desired, Finalizer, Observed};
+use self::plan::{Desired, Finalizer, Observed, PairClaim, Rival};
 use super::outcome::Verdict;
 use super::queue::Next;
-use super::rows::{Claim, Row};
+use super::rows::Row;
 use super::{Context, ObjectRef, Passed, guarded, lock, objects, trigger};
 
 /// What is kept of an object in memory.
 #[must_use]
-pub fn row_of(ctx: &Context, object: &LightsailKeyPair) -> Row {
+pub fn row_of(ctx: &Context, object: &LightsailKeyPair) -> Row<PairClaim> {
     let desired = desired::desired(object, &ctx.settings);
     let arn = object.status.as_ref().and_then(|status| status.arn.clone());
     // An object that can do nothing does not stand in the way of those that can, unless it has a pair.
     let claims = arn.is_some() || plan::is_valid(&desired);
-    let claim =
-        Claim { region: desired.region, name: desired.name, owner: desired.owner, created_at: desired.created_at, arn };
-    Row { uid: desired.uid, trigger: trigger(object), claim: Some(claim).filter(|_| claims) }
+    Row { trigger: trigger(object), claim: claims.then(|| claim(&desired, arn)), uid: desired.uid }
+}
+
+fn claim(desired: &Desired, arn: Option<String>) -> PairClaim {
+    PairClaim {
+        region: desired.region.clone(),
+        name: desired.name.clone(),
+        owner: desired.owner.clone(),
+        created_at: desired.created_at,
+        arn,
+    }
+}
+
+/// The other objects that want the same name in the same region.
+fn rivals(at: &ObjectRef, ctx: &Context, desired: &Desired) -> Vec<Rival> {
+    let rows = lock(&ctx.key_pairs);
+    let rival = |(row, claim): (&Row<PairClaim>, &PairClaim)| Rival {
+        uid: row.uid.clone(),
+        owner: claim.owner.clone(),
+        created_at: claim.created_at,
+        arn: claim.arn.clone(),
+        deleting: row.trigger.deleting,
+    };
+    rows.rivals(at, &claim(desired, None)).map(rival).collect()
 }
 
 /// One pass.
@@ -95,7 +116,7 @@ fn observed(at: &ObjectRef, ctx: &Context, object: &LightsailKeyPair, desired: &
         key_missing_since: None,
         windows_instances: None,
         namespace_terminating: None,
-        rivals: lock(&ctx.key_pairs).rivals(at, &desired.region, &desired.name),
+        rivals: rivals(at, ctx, desired),
         import_may_land_until: sent_here.max(sent_before),
         done: plan::Done::default(),
     }

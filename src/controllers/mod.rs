@@ -10,6 +10,7 @@ mod objects;
 pub mod outcome;
 pub mod queue;
 pub mod rows;
+mod tracking;
 mod watch;
 
 use std::collections::HashMap;
@@ -32,7 +33,7 @@ use crate::server::Readiness;
 use crate::telemetry::Metrics;
 
 use self::queue::{Next, Queue};
-use self::rows::{Row, Rows, Trigger};
+use self::rows::{Claim, Row, Rows, Trigger};
 
 /// More steps than the longest way through a plan: a pass that needs more goes in circles, and is begun anew after a pause.
 const MAX_STEPS: usize = 30;
@@ -61,9 +62,9 @@ pub struct Context {
     /// The shared lists of key pairs.
     pub inventory: Inventory,
     /// The objects of the kind `LightsailKeyPair`.
-    pub key_pairs: Mutex<Rows>,
+    pub key_pairs: Mutex<Rows<key_pair::plan::PairClaim>>,
     /// The objects of the kind `HostKeyReset`.
-    pub resets: Mutex<Rows>,
+    pub resets: Mutex<Rows<host_key_reset::plan::Turn>>,
     /// What passes remember of earlier passes. Losing it costs time, never safety.
     pub memory: Memory,
     /// What is counted.
@@ -87,8 +88,10 @@ pub struct Memory {
     pub imports: Mutex<HashMap<String, Timestamp>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
     pub missing: Mutex<HashMap<String, Timestamp>>,
-    /// By uid: what is known of calls whose outcome is not.
-    pub searches: Mutex<HashMap<String, host_key_reset::plan::Search>>,
+    /// What is known of resets that are under way.
+    pub resets: Mutex<HashMap<ObjectRef, host_key_reset::Recollection>>,
+    /// Which reset has its turn at each instance.
+    pub turns: Mutex<host_key_reset::plan::Turns>,
 }
 
 /// The settings.
@@ -132,21 +135,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Watches a kind and reconciles its objects, until the operator is to end; passes that run then finish their step.
-pub async fn run<K, F>(
+pub async fn run<K, C, F>(
     ctx: Arc<Context>,
-    rows: fn(&Context) -> &Mutex<Rows>,
-    row_of: fn(&Context, &K) -> Row,
+    rows: fn(&Context) -> &Mutex<Rows<C>>,
+    row_of: fn(&Context, &K) -> Row<C>,
     reconcile: impl Fn(ObjectRef, Arc<Context>) -> F,
 ) where
     K: Reconciled,
+    C: Claim,
     F: Future<Output = Passed>,
 {
     let kind = K::kind(&()).into_owned();
     let mut queue = Queue::default();
     let mut watches = watch::watch::<K>(&ctx, &kind);
+    let mut lists = watch::FirstLists::default();
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < ctx.settings.concurrency
+            && lists.are_complete()
             && !ctx.stop.is_cancelled()
             && let Some(at) = queue.pop(Instant::now())
         {
@@ -157,6 +163,7 @@ pub async fn run<K, F>(
         }
         tokio::select! {
             Some(change) = watches.next(), if !ctx.stop.is_cancelled() => {
+                lists.take_in(&change);
                 let due = change.take_in(&mut lock(rows(&ctx)), |object| row_of(&ctx, object));
                 for at in due {
                     queue.push(at);
@@ -167,7 +174,7 @@ pub async fn run<K, F>(
                 ctx.metrics.reconciled(&kind, passed.reason, duration);
                 queue.finished(&at, passed.next, Instant::now());
             }
-            () = sleep_until(queue.next_due()), if running.len() < ctx.settings.concurrency => {}
+            () = sleep_until(queue.next_due()), if running.len() < ctx.settings.concurrency && lists.are_complete() => {}
             () = ctx.stop.cancelled(), if !ctx.stop.is_cancelled() => {}
         }
     }
@@ -212,5 +219,6 @@ pub fn trigger<K: Reconciled>(object: &K) -> Trigger {
         finalizer: objects::has_finalizer(object, FINALIZER),
         reconcile: annotation(RECONCILE_ANNOTATION),
         executed: annotation(EXECUTED_ANNOTATION),
+        tracked_by: tracking::tracked_by(object),
     }
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ObjectReference};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -126,6 +126,14 @@ pub(super) async fn annotate<K: Reconciled>(
     value: Option<&str>,
 ) -> Result<K, Error> {
     patch_metadata(client, object, "annotations", json!({ key: value })).await
+}
+
+/// Deletes exactly the object that was read, if it is still as it was read.
+pub(super) async fn delete<K: Reconciled>(client: &Client, object: &K) -> Result<(), Error> {
+    let preconditions = Preconditions { uid: object.uid(), resource_version: object.resource_version() };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    let api = api::<K>(client, &object.namespace().unwrap_or_default());
+    bounded(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
 }
 
 /// Tells people about an object. It is not an error if the API server refuses that (a namespace that is being deleted takes no new

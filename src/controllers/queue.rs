@@ -18,6 +18,8 @@ pub enum Next {
     After(Duration),
     /// Like `After`, with a pause that grows with each pass in a row that ends so.
     Backoff,
+    /// Like `Backoff`, but no later than after this time.
+    BackoffWithin(Duration),
 }
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -66,8 +68,9 @@ impl Queue {
             Next::Change => None,
             Next::After(pause) => Some(pause),
             Next::Backoff => Some(self.pause(at)),
+            Next::BackoffWithin(longest) => Some(self.pause(at).min(longest)),
         };
-        if next != Next::Backoff {
+        if matches!(next, Next::Change | Next::After(_)) {
             self.failures.remove(at);
         }
         if again {

@@ -13,39 +13,70 @@ use kube::{Api, Resource, ResourceExt};
 use crate::api::Reconciled;
 use crate::error::is_status;
 
-use super::rows::{Row, Rows};
+use super::rows::{Claim, Row, Rows};
 use super::{Context, ObjectRef};
 
 /// What came from a watch.
 pub(super) enum Change<K> {
     Applied(K),
     Gone(ObjectRef),
+    /// A list is begun.
+    Listing {
+        namespace: Option<String>,
+    },
     /// A list is complete; what is not in it is gone.
     Listed {
         namespace: Option<String>,
         seen: HashSet<ObjectRef>,
     },
+    /// A list cannot be had.
+    Unlisted {
+        namespace: Option<String>,
+    },
 }
 
 impl<K: Reconciled> Change<K> {
     /// Brings the rows up to date. The objects for which a pass is due.
-    pub(super) fn take_in(self, rows: &mut Rows, row_of: impl Fn(&K) -> Row) -> Vec<ObjectRef> {
+    pub(super) fn take_in<C: Claim>(self, rows: &mut Rows<C>, row_of: impl Fn(&K) -> Row<C>) -> Vec<ObjectRef> {
         match self {
-            Self::Applied(object) => {
-                let at = reference(&object);
-                if rows.apply(&at, row_of(&object)) { vec![at] } else { Vec::new() }
-            }
-            Self::Gone(at) => {
-                rows.remove(&at);
-                Vec::new()
-            }
+            Self::Applied(object) => rows.apply(&reference(&object), row_of(&object)),
+            Self::Gone(at) => rows.remove(&at).into_iter().collect(),
             Self::Listed { namespace, seen } => {
-                for at in rows.others(namespace.as_deref(), &seen) {
-                    rows.remove(&at);
-                }
-                Vec::new()
+                let gone = rows.others(namespace.as_deref(), &seen);
+                gone.iter().filter_map(|at| rows.remove(at)).collect()
             }
+            Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
         }
+    }
+}
+
+/// Which first lists are being read. Until they are, nobody knows who else wants the same, and no pass is begun. A list that cannot be
+/// had holds up nobody else.
+#[derive(Debug, Default)]
+pub(super) struct FirstLists {
+    open: HashSet<Option<String>>,
+    listed: HashSet<Option<String>>,
+}
+
+impl FirstLists {
+    pub(super) fn take_in<K>(&mut self, change: &Change<K>) {
+        match change {
+            Change::Listing { namespace } if !self.listed.contains(namespace) => {
+                self.open.insert(namespace.clone());
+            }
+            Change::Listed { namespace, .. } => {
+                self.open.remove(namespace);
+                self.listed.insert(namespace.clone());
+            }
+            Change::Unlisted { namespace } => {
+                self.open.remove(namespace);
+            }
+            Change::Listing { .. } | Change::Applied(_) | Change::Gone(_) => {}
+        }
+    }
+
+    pub(super) fn are_complete(&self) -> bool {
+        self.open.is_empty()
     }
 }
 
@@ -87,7 +118,7 @@ fn watch_one<K: Reconciled>(
         let change = match event {
             Ok(Event::Init) => {
                 seen.clear();
-                None
+                Some(Change::Listing { namespace: namespace.clone() })
             }
             Ok(Event::InitApply(object)) => {
                 seen.insert(reference(&object));
@@ -104,7 +135,7 @@ fn watch_one<K: Reconciled>(
                 if readiness.missing(&what, why(&error, crd)) {
                     tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
                 }
-                None
+                Some(Change::Unlisted { namespace: namespace.clone() })
             }
             Err(error) => {
                 tracing::debug!(kind = what, %error, "the watch was interrupted");
@@ -142,5 +173,27 @@ impl Iterator for Pauses {
 impl Backoff for Pauses {
     fn reset(&mut self) {
         self.0 = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_begun_while_a_first_list_is_being_read() {
+        let mut lists = FirstLists::default();
+        let (a, b) = (Some("a".to_owned()), Some("b".to_owned()));
+        let mut check = |change: Change<()>, expected| {
+            lists.take_in(&change);
+            assert_eq!(lists.are_complete(), expected);
+        };
+        check(Change::Listing { namespace: a.clone() }, false);
+        check(Change::Listing { namespace: b.clone() }, false);
+        check(Change::Applied(()), false);
+        check(Change::Listed { namespace: a.clone(), seen: HashSet::new() }, false);
+        check(Change::Unlisted { namespace: b.clone() }, true);
+        check(Change::Listing { namespace: a }, true);
+        check(Change::Listing { namespace: b }, false);
     }
 }

@@ -74,6 +74,15 @@ pub struct Downloaded {
     pub created_at: Option<String>,
 }
 
+/// What `DeleteKnownHostKeys` answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Several, one, or none.
+    pub operations: Vec<Operation>,
+    /// The id of the request, as CloudTrail has it; empty if there was none.
+    pub request_id: String,
+}
+
 /// One account in one region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
@@ -235,10 +244,13 @@ impl Lightsail {
     ///
     /// # Errors
     /// As classified. Ask [`Class::proves_refusal`] before you take it for not done.
-    pub async fn delete_known_host_keys(&self, instance: &str) -> Result<Vec<Operation>> {
+    pub async fn delete_known_host_keys(&self, instance: &str) -> Result<Acknowledged> {
         let call = self.client.delete_known_host_keys().instance_name(instance).customize().config_override(once());
         let answer = self.change("DeleteKnownHostKeys", instance, call.send(), |answer| answer.operations().to_vec());
-        Ok(answer.await?.operations.unwrap_or_default().into_iter().map(convert::operation).collect())
+        let answer = answer.await?;
+        let request_id = answer.request_id().unwrap_or_default().to_owned();
+        let operations = answer.operations.unwrap_or_default().into_iter().map(convert::operation).collect();
+        Ok(Acknowledged { operations, request_id })
     }
 
     /// `GetOperation`.

@@ -60,20 +60,15 @@ impl Mark {
 /// Names an object and its immutable spec in 32 hexadecimal digits.
 #[must_use]
 pub(super) fn hash(namespace: &str, name: &str, spec: &HostKeyResetSpec) -> String {
-    let HostKeyResetSpec { region, instance_name, reason, active_deadline_seconds } = spec;
-    let deadline = active_deadline_seconds.to_string();
-    let mut hasher = Sha256::new();
-    for part in [namespace, name, region, instance_name, reason, &deadline] {
-        // None of the parts has a NUL: the API server refuses it.
-        hasher.update(part);
-        hasher.update([0]);
-    }
-    crate::ssh::hex(&hasher.finalize()[..16])
+    let immutable = HostKeyResetSpec { suspend: false, ttl_seconds_after_finished: None, ..spec.clone() };
+    let named = serde_json::to_vec(&(namespace, name, immutable)).expect("a spec is made of text and numbers");
+    crate::ssh::hex(&Sha256::digest(&named)[..16])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn what_is_written_is_read_again() {
@@ -87,16 +82,29 @@ mod tests {
 
     #[test]
     fn the_hash_names_the_object_and_its_spec() {
-        let spec = HostKeyResetSpec {
-            region: "eu-west-1".to_owned(),
-            instance_name: "web-1".to_owned(),
-            reason: "rotated".to_owned(),
-            active_deadline_seconds: 600,
+        let spec = json!({ "region": "eu-west-1", "instanceName": "web-1", "reason": "rotated" });
+        let own = hash("a", "b", &serde_json::from_value(spec.clone()).unwrap());
+        let with = |field: &str, value: Value| {
+            let mut spec = spec.clone();
+            spec[field] = value;
+            hash("a", "b", &serde_json::from_value(spec).unwrap())
         };
-        let own = hash("a", "b", &spec);
+        assert_eq!(own, with("suspend", json!(true)));
+        assert_eq!(own, with("ttlSecondsAfterFinished", json!(1)));
+        assert_eq!(own, with("activeDeadlineSeconds", json!(600)), "that is the default");
+        for (field, value) in [
+            ("region", json!("eu-west-2")),
+            ("instanceName", json!("web-2")),
+            ("reason", json!("other")),
+            ("notAfter", json!("2026-12-01T00:00:00Z")),
+            ("preconditions", json!({ "instanceARN": "arn" })),
+            ("activeDeadlineSeconds", json!(601)),
+        ] {
+            assert_ne!(own, with(field, value), "{field}");
+        }
+        let spec = serde_json::from_value(spec).unwrap();
         assert_eq!(own, hash("a", "b", &spec));
         assert_ne!(own, hash("ab", "", &spec));
         assert_ne!(own, hash("a", "c", &spec));
-        assert_ne!(own, hash("a", "b", &HostKeyResetSpec { reason: "other".to_owned(), ..spec }));
     }
 }

@@ -23,17 +23,33 @@ const POLL: Duration = Duration::from_secs(3);
 /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
 const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
 
+mod begin;
+mod follow;
+mod over;
 mod search;
+mod turns;
 
-use search::{newest, search};
+pub use turns::{Ahead, Turn, Turns};
 
 /// What the object asks for.
 #[derive(Clone, Debug)]
 pub struct Desired {
     /// The instance.
     pub instance: String,
+    /// The ARN that the instance must have, if the spec says.
+    pub instance_arn: Option<String>,
+    /// The reset is not started after this time.
+    pub not_after: Timestamp,
     /// How long the reset may take from its start.
     pub deadline: SignedDuration,
+    /// Whether a person wants it to wait.
+    pub suspend: bool,
+    /// How long the object is kept when it is over; `None` is for ever.
+    pub ttl: Option<SignedDuration>,
+    /// The tool that would make the object again if it were deleted.
+    pub tracked_by: Option<&'static str>,
+    /// Whether the object is being deleted.
+    pub deleting: bool,
     /// Names the object and its immutable spec: what the mark must say.
     pub hash: String,
     /// The account that the operator must be in, if it is pinned.
@@ -51,18 +67,26 @@ pub struct Observed {
     pub end: Option<Outcome>,
     /// The mark, if there is one, whoever wrote it.
     pub mark: Option<Mark>,
+    /// Whether this pass wrote the intent.
+    pub intent_written: bool,
     /// When this pass began to write the mark: then nobody has called yet.
     pub marked_at: Option<Timestamp>,
     /// The account of the credentials.
     pub account: Option<String>,
-    /// The ARN of the instance, if there is one.
-    pub instance_arn: Option<Option<String>>,
-    /// The operations of the instance.
-    pub operations: Option<Vec<Operation>>,
-    /// How the call of this pass ended.
-    pub call: Option<Result<Vec<Operation>, lightsail::Error>>,
-    /// The operations of the status were looked up in this pass. `None` in it: Lightsail does not know it any more.
+    /// The ARN of the instance, if there is one, and when it was asked for.
+    pub instance: Option<(Option<String>, Timestamp)>,
+    /// The turn was asked for; `Some` in it: somebody else comes first.
+    pub turn: Option<Option<Ahead>>,
+    /// The operations of the instance, and when they were asked for.
+    pub operations: Option<(Vec<Operation>, Timestamp)>,
+    /// The ids of operations that other resets of the instance have recorded as theirs.
+    pub taken: Vec<String>,
+    /// How the call ended, in this pass or in an earlier one that could not record it.
+    pub call: Option<Call>,
+    /// The operations of the status were looked up in this pass. `None` in it: Lightsail does not know it.
     pub polled: Option<Vec<Option<Operation>>>,
+    /// Why the last look failed.
+    pub trouble: Option<lightsail::Error>,
     /// The search for a call whose outcome is not known.
     pub search: Search,
     /// How long after a call was sent its effect may still appear, in two parts: the call itself, and the settle time.
@@ -70,6 +94,9 @@ pub struct Observed {
     /// See `call_timeout`.
     pub settle_time: SignedDuration,
 }
+
+/// How the call ended.
+pub type Call = Result<lightsail::Acknowledged, lightsail::Error>;
 
 /// The search for a call whose outcome is not known. Kept in memory; when it is lost, the search begins anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,13 +110,11 @@ pub struct Search {
 /// One next effect.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Find out which account the credentials belong to.
-    Identify,
-    /// Look up the instance.
-    FindInstance,
-    /// Read the operations of the instance, all pages.
-    ListOperations,
-    /// Write the intent into the status, under the version of the object that was read.
+    /// Look at something. That may fail, and then is tried again later.
+    Look(Look),
+    /// Ask for this object's turn among the resets of the instance.
+    TakeTurn,
+    /// Write the intent into the status.
     WriteIntent {
         /// The newest operation of the kind that is there before the call.
         last_operation_before: Option<String>,
@@ -102,8 +127,6 @@ pub enum Step {
     Call,
     /// Take the mark off, and then the intent back: the call was refused.
     TakeBack(Verdict),
-    /// Look up the operations of the status.
-    Poll,
     /// Note when the search began, or when its first list was read.
     NoteSearch(Search),
     /// Write the end into the status.
@@ -117,8 +140,30 @@ pub enum Step {
     },
     /// Nothing was begun. Write why into the status.
     Wait(Verdict),
-    /// Nothing is left to do.
-    Nothing,
+    /// It is over, and its record is right. Keep it.
+    Keep {
+        /// The tool that would make the object again, if that is why it is kept beyond its time.
+        tracked_by: Option<&'static str>,
+        /// When to look again.
+        next: Next,
+    },
+    /// It has been over for long enough: delete the object.
+    Delete,
+    /// The object is on its way out, and nothing was begun for it.
+    Leave,
+}
+
+/// What to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Which account the credentials belong to.
+    Identify,
+    /// The instance.
+    FindInstance,
+    /// The operations of the instance, all pages.
+    ListOperations,
+    /// The operations of the status that are not over.
+    Poll,
 }
 
 /// How a reset ends.
@@ -126,6 +171,8 @@ pub enum Step {
 pub struct End {
     /// Whether it was done.
     pub succeeded: bool,
+    /// Whether a call may have been made.
+    pub called: bool,
     /// Why.
     pub reason: Reason,
     /// For people.
@@ -135,8 +182,17 @@ pub struct End {
 }
 
 impl End {
+    fn succeeded(reason: Reason, message: impl Into<String>, operations: Vec<Operation>) -> Self {
+        Self { succeeded: true, called: true, reason, message: message.into(), operations }
+    }
+
     fn failed(reason: Reason, message: impl Into<String>, operations: Vec<Operation>) -> Self {
-        Self { succeeded: false, reason, message: message.into(), operations }
+        Self { succeeded: false, ..Self::succeeded(reason, message, operations) }
+    }
+
+    /// It ends before any call, or after one that was refused.
+    fn uncalled(reason: Reason, message: impl Into<String>) -> Self {
+        Self { called: false, ..Self::failed(reason, message, Vec::new()) }
     }
 }
 
@@ -145,27 +201,23 @@ impl End {
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     let mark = observed.mark.as_ref().filter(|mark| mark.hash == desired.hash);
     if let Some(end) = &observed.end {
-        // Over: no call, ever again. A mark that was lost or not written any more is put right.
-        let is_marked = mark.is_some_and(|mark| mark.outcome == *end);
-        return if is_marked { Step::Nothing } else { Step::WriteMark(end.clone()) };
+        return over::keep(desired, observed, mark, end);
     }
-    if observed.status.attempts == 0 {
-        return match mark {
-            // Only a copy of the object, from a backup, say, has a mark and no status.
-            Some(mark) if observed.status.conditions.is_empty() => Step::End(remembered(mark)),
-            _ => begin(desired, observed),
-        };
+    if let Some(mark) = mark.filter(|_| observed.status.attempts == 0) {
+        // Only a copy of the object, from a backup, say, has its mark and no intent.
+        return Step::End(over::remembered(mark));
     }
     if let Some(call) = &observed.call {
         return after_call(desired, observed, call);
     }
     if !observed.status.operations.is_empty() {
-        return follow(desired, observed);
+        return follow::follow(desired, observed);
     }
     match mark {
-        None => account(desired, observed).unwrap_or(Step::WriteMark(Outcome::Started)),
-        Some(_) if is_just_marked(observed) => Step::Call,
-        Some(_) => search(desired, observed),
+        // An intent without a mark was never called: whoever calls has the mark first.
+        None => begin::begin(desired, observed),
+        Some(_) if is_just_marked(observed) => begin::call(desired, observed),
+        Some(_) => search::search(desired, observed),
     }
 }
 
@@ -182,128 +234,57 @@ pub fn may_stop(observed: &Observed) -> bool {
     !is_just_marked(observed) && (observed.call.is_none() || observed.end.is_some())
 }
 
-/// What the mark of a copy says.
-fn remembered(mark: &Mark) -> End {
-    match &mark.outcome {
-        Outcome::Started => End::failed(
-            Reason::OutcomeUnknown,
-            "a call was begun for this object before its status was lost, and nobody can tell what became of it; no call was made",
-            Vec::new(),
-        ),
-        Outcome::Succeeded(id) => End {
-            succeeded: true,
-            reason: Reason::AlreadyExecuted,
-            message: format!("this reset was done before its status was lost{}; no call was made", of_operation(id)),
-            operations: Vec::new(),
-        },
-        Outcome::Failed(id) => End::failed(
-            Reason::AlreadyExecuted,
-            format!("this reset failed before its status was lost{}; no call was made", of_operation(id)),
-            Vec::new(),
-        ),
-    }
-}
-
-fn of_operation(id: &str) -> String {
-    if id.is_empty() { String::new() } else { format!(" (operation {id})") }
-}
-
-/// Nothing was begun, or what was begun was refused and taken back.
-fn begin(desired: &Desired, observed: &Observed) -> Step {
-    if is_late(desired, observed) {
-        let message =
-            "Lightsail refused the reset until activeDeadlineSeconds were over; make a new HostKeyReset to try again";
-        return Step::End(End::failed(Reason::DeadlineExceeded, message, Vec::new()));
-    }
-    if let Some(step) = account(desired, observed) {
-        return step;
-    }
-    let Some(instance_arn) = &observed.instance_arn else { return Step::FindInstance };
-    let Some(instance_arn) = instance_arn else {
-        let message = format!("there is no instance {} in this region; nothing was reset", desired.instance);
-        return Step::End(End::failed(Reason::InstanceNotFound, message, Vec::new()));
-    };
-    let Some(operations) = &observed.operations else { return Step::ListOperations };
-    Step::WriteIntent {
-        last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
-        instance_arn: instance_arn.clone(),
-    }
-}
-
 /// The step until the account is known to be the right one. Another account knows nothing of this reset: its operations would look
 /// lost there.
 fn account(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let Some(account) = &observed.account else { return Some(Step::Identify) };
+    let Some(account) = &observed.account else { return Some(Step::Look(Look::Identify)) };
     let wanted = [observed.status.account_id.as_ref(), desired.pinned_account.as_ref()];
     let wanted = wanted.into_iter().flatten().find(|wanted| *wanted != account)?;
     let message = format!("the operator's credentials are for the account {account}, and this object is for {wanted}");
     Some(Step::Wait(Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_mins(1)))))
 }
 
-/// The call of this pass has ended.
-fn after_call(desired: &Desired, observed: &Observed, call: &Result<Vec<Operation>, lightsail::Error>) -> Step {
+/// The call has ended.
+fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
     match call {
-        Ok(operations) => settle(desired, observed, operations.clone()),
+        Ok(answer) => follow::settle(desired, observed, answer.operations.clone()),
         Err(error) if error.class == lightsail::Class::NotFound => {
             let message = format!("Lightsail knows nothing to reset for {}: {error}", desired.instance);
-            Step::End(End::failed(Reason::InstanceNotFound, message, Vec::new()))
+            Step::End(End::uncalled(Reason::InstanceNotFound, message))
         }
         Err(error) if error.class == lightsail::Class::Invalid => {
-            let message = format!("Lightsail refused the reset: {error}");
-            Step::End(End::failed(Reason::OperationFailed, message, Vec::new()))
+            Step::End(End::uncalled(Reason::OperationFailed, format!("Lightsail refused the reset: {error}")))
         }
-        Err(error) if error.class.proves_refusal() => Step::TakeBack(Verdict::from(error)),
-        Err(_) => search(desired, observed),
+        Err(error) if error.class.proves_refusal() => Step::TakeBack(in_time(desired, observed, Verdict::from(error))),
+        Err(_) => search::search(desired, observed),
     }
-}
-
-/// The operations are known: look whether they are over.
-fn follow(desired: &Desired, observed: &Observed) -> Step {
-    let operations = &observed.status.operations;
-    if operations.iter().all(Operation::is_over) {
-        return settle(desired, observed, operations.clone());
-    }
-    if let Some(step) = account(desired, observed) {
-        return step;
-    }
-    let Some(polled) = &observed.polled else { return Step::Poll };
-    if let Some(lost) = polled.iter().position(Option::is_none) {
-        let id = operations.get(lost).and_then(|operation| operation.id.as_deref()).unwrap_or_default();
-        let message =
-            format!("Lightsail does not know the operation {id} any more, and nobody can tell what became of it");
-        return Step::End(End::failed(Reason::OutcomeUnknown, message, operations.clone()));
-    }
-    settle(desired, observed, polled.iter().flatten().cloned().collect())
-}
-
-/// What operations in this state mean. An empty list is a success: there was nothing to wait for.
-fn settle(desired: &Desired, observed: &Observed, operations: Vec<Operation>) -> Step {
-    if let Some(failed) = operations.iter().find(|operation| operation.failed()) {
-        let code = failed.error_code.as_deref().unwrap_or("no error code");
-        let details = failed.error_details.as_deref().unwrap_or("no details");
-        let message = format!("the operation failed: {code}: {details}");
-        return Step::End(End::failed(Reason::OperationFailed, message, operations));
-    }
-    if operations.iter().all(Operation::is_over) {
-        let message = format!("the recorded host keys of {} are forgotten", desired.instance);
-        return Step::End(End { succeeded: true, reason: Reason::OperationSucceeded, message, operations });
-    }
-    if is_late(desired, observed) {
-        let message = "the operation was not over within activeDeadlineSeconds; what becomes of it is up to Lightsail";
-        return Step::End(End::failed(Reason::DeadlineExceeded, message, operations));
-    }
-    let verdict = Verdict::wait(Reason::InProgress, "Lightsail is working on it", POLL);
-    Step::Progress { operations, verdict }
 }
 
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
+/// When the reset has taken as long as it may, if it was started.
+fn deadline(desired: &Desired, observed: &Observed) -> Option<Timestamp> {
+    observed.status.start_time.as_ref().map(|start| later(start.0, desired.deadline))
+}
+
 /// Whether the reset has taken longer than it may.
 fn is_late(desired: &Desired, observed: &Observed) -> bool {
-    let start = observed.status.start_time.as_ref().map(|time| time.0);
-    start.is_some_and(|start| observed.now > later(start, desired.deadline))
+    deadline(desired, observed).is_some_and(|deadline| observed.now > deadline)
+}
+
+/// The verdict with a look no later than when time is up, so that this is said when it happens.
+fn in_time(desired: &Desired, observed: &Observed, mut verdict: Verdict) -> Verdict {
+    let end = deadline(desired, observed).map_or(desired.not_after, |deadline| deadline.min(desired.not_after));
+    let left = end.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs() + Duration::from_secs(1);
+    verdict.next = match verdict.next {
+        Next::Change => Next::After(left),
+        Next::After(pause) => Next::After(pause.min(left)),
+        Next::Backoff => Next::BackoffWithin(left),
+        Next::BackoffWithin(pause) => Next::BackoffWithin(pause.min(left)),
+    };
+    verdict
 }
 
 #[cfg(test)]

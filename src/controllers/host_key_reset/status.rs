@@ -1,11 +1,11 @@
 //! The status of a `HostKeyReset`. Pure.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::conditions::{COMPLETE, Conditions, FAILED, is_true, whole_seconds};
-use crate::api::{HostKeyReset, HostKeyResetStatus, RECONCILE_ANNOTATION};
+use crate::api::conditions::{COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, is_true, whole_seconds};
+use crate::api::{HostKeyReset, HostKeyResetStatus, RECONCILE_ANNOTATION, Reason};
 use crate::controllers::objects;
-use crate::controllers::outcome::Verdict;
+use crate::controllers::outcome::{State, Verdict};
 use crate::controllers::queue::Next;
 
 use super::mark::Outcome;
@@ -28,8 +28,29 @@ pub(super) fn end(status: &HostKeyResetStatus) -> Option<Outcome> {
     }
 }
 
+/// What `Ready` says.
+pub(super) fn message(status: &HostKeyResetStatus) -> &str {
+    find(&status.conditions, READY).map_or("", |ready| &ready.message)
+}
+
+/// The record of the reset for an Event, whose note has room for 1 kB: the longest part comes last.
+pub(super) fn record(object: &HostKeyReset, message: &str) -> String {
+    let status = object.status.clone().unwrap_or_default();
+    let operations: Vec<_> = status.operations.iter().filter_map(|operation| operation.id.as_deref()).collect();
+    let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
+    format!(
+        "{}; operation: {}; request: {}; caller: {}; uid: {}; asked for because: {}",
+        message.chars().take(300).collect::<String>(),
+        or_none(&operations.join(" ")),
+        or_none(&status.request_id.unwrap_or_default()),
+        or_none(&status.caller_arn.unwrap_or_default()),
+        object.metadata.uid.as_deref().unwrap_or_default(),
+        object.spec.reason,
+    )
+}
+
 /// Says that the present generation was looked at, in the status and in each condition.
-pub(super) fn refreshed(object: &HostKeyReset, before: &HostKeyResetStatus) -> HostKeyResetStatus {
+fn refreshed(object: &HostKeyReset, before: &HostKeyResetStatus) -> HostKeyResetStatus {
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status = before.clone();
     status.observed_generation = generation;
@@ -40,26 +61,46 @@ pub(super) fn refreshed(object: &HostKeyReset, before: &HostKeyResetStatus) -> H
     status
 }
 
+/// It is over, and kept. `tracked_by` says why it is kept beyond its time.
+pub(super) fn kept(object: &HostKeyReset, before: &HostKeyResetStatus, tracked_by: Option<&str>) -> HostKeyResetStatus {
+    let mut status = refreshed(object, before);
+    let end = find(&status.conditions, COMPLETE).or_else(|| find(&status.conditions, FAILED));
+    let mut message = end.map(|end| end.message.clone()).unwrap_or_default();
+    if let Some(mark) = tracked_by {
+        message = format!(
+            "{message}; ttlSecondsAfterFinished is not honoured, because the object carries {mark}: it would be made again, and the \
+             reset would be done again. Remove the object from its source instead"
+        );
+    }
+    for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == READY) {
+        condition.message.clone_from(&message);
+    }
+    status
+}
+
 /// The intent: from here on a call may be made.
 pub(super) fn intent(
     object: &HostKeyReset,
     observed: &Observed,
     last_operation_before: Option<String>,
     instance_arn: String,
+    caller_arn: Option<String>,
 ) -> HostKeyResetStatus {
     let mut status = refreshed(object, &observed.status);
     status.attempts = 1;
     status.start_time = status.start_time.or_else(|| Some(Time(whole_seconds(observed.now))));
     status.account_id = observed.account.clone().or(status.account_id);
     status.instance_arn = Some(instance_arn);
+    status.caller_arn = caller_arn;
     status.last_operation_before = last_operation_before;
-    let verdict = Verdict::wait(crate::api::Reason::InProgress, "the reset was begun", std::time::Duration::ZERO);
-    with_conditions(object, observed, status, &verdict)
+    let verdict = Verdict::wait(Reason::InProgress, "the reset was begun", std::time::Duration::ZERO);
+    with_conditions(object, observed, status, None, &verdict)
 }
 
 /// It is not over.
 pub(super) fn waiting(object: &HostKeyReset, observed: &Observed, verdict: &Verdict) -> HostKeyResetStatus {
-    with_conditions(object, observed, refreshed(object, &observed.status), verdict)
+    let status = refreshed(object, &observed.status);
+    with_conditions(object, observed, with_answer(status, observed), None, verdict)
 }
 
 /// It is over.
@@ -67,15 +108,21 @@ pub(super) fn ended(object: &HostKeyReset, observed: &Observed, end: &End) -> Ho
     let mut status = refreshed(object, &observed.status);
     status.operations.clone_from(&end.operations);
     status.completion_time = Some(Time(whole_seconds(observed.now)));
+    status.attempts = i32::from(end.called).min(status.attempts);
     let verdict = if end.succeeded {
         Verdict::ready(end.reason, &end.message, Next::Change)
     } else {
         Verdict::stalled(end.reason, &end.message, Next::Change)
     };
     let type_ = if end.succeeded { COMPLETE } else { FAILED };
-    let conditions = Conditions::new(&observed.status.conditions, status.observed_generation, observed.now);
-    let conditions = conditions.with(type_, "True", &end.reason.to_string(), &end.message);
-    status.conditions = verdict.conditions(conditions).into_list();
+    with_conditions(object, observed, with_answer(status, observed), Some(type_), &verdict)
+}
+
+/// With the id of the request that was answered, if the answer is known.
+fn with_answer(mut status: HostKeyResetStatus, observed: &Observed) -> HostKeyResetStatus {
+    if let Some(Ok(answer)) = &observed.call {
+        status.request_id = Some(answer.request_id.clone());
+    }
     status
 }
 
@@ -83,10 +130,32 @@ fn with_conditions(
     object: &HostKeyReset,
     observed: &Observed,
     mut status: HostKeyResetStatus,
+    end: Option<&str>,
     verdict: &Verdict,
 ) -> HostKeyResetStatus {
     let before = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    status.conditions =
-        verdict.conditions(Conditions::new(before, status.observed_generation, observed.now)).into_list();
+    let mut conditions = Conditions::new(before, status.observed_generation, observed.now);
+    if let Some(type_) = end {
+        conditions = conditions.with(type_, "True", &verdict.reason.to_string(), &verdict.message);
+    }
+    let conditions = suspension(conditions, find(before, SUSPENDED), end.is_some(), verdict);
+    status.conditions = verdict.conditions(conditions).into_list();
     status
+}
+
+/// `Suspended`, as Jobs have it: there from the first suspension on.
+fn suspension<'a>(
+    conditions: Conditions<'a>,
+    before: Option<&Condition>,
+    is_over: bool,
+    verdict: &Verdict,
+) -> Conditions<'a> {
+    let reason = verdict.reason.to_string();
+    match before {
+        _ if verdict.state == State::Suspended => conditions.with(SUSPENDED, "True", &reason, &verdict.message),
+        // What ends while it is suspended stays so.
+        Some(before) if is_over => conditions.with(SUSPENDED, &before.status, &before.reason, &before.message),
+        Some(_) => conditions.with(SUSPENDED, "False", &Reason::Resumed.to_string(), "spec.suspend is false"),
+        None => conditions,
+    }
 }

@@ -26,7 +26,8 @@ mod world;
 
 pub use ownership::Whose;
 pub use world::{
-    Desired, Done, Finalizer, Goal, ImportedKey, Kind, Look, Observed, Recorded, Rival, Source, SourceKind, SourceRef,
+    Desired, Done, Finalizer, Goal, ImportedKey, Kind, Look, Observed, PairClaim, Recorded, Rival, Source, SourceKind,
+    SourceRef,
 };
 
 /// An imported pair may be older than its object by this much: two clocks are compared, AWS's and the cluster's.

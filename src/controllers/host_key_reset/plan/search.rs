@@ -2,25 +2,32 @@
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 
-use super::{DELETE_KNOWN_HOST_KEYS, Desired, End, Observed, Search, Step, account, later, settle};
+use super::follow::settle;
+use super::{DELETE_KNOWN_HOST_KEYS, Desired, End, Look, Observed, Search, Step, account, deadline, later};
 
 /// A call may have been made, and nobody knows what became of it: it is looked for among the operations of the instance. What is
-/// newer than the newest one before the call is taken for it.
+/// newer than the newest one before the call, and not another reset's, is taken for it.
 pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     let search = observed.search;
     let Some(since) = search.since else {
         return Step::NoteSearch(Search { since: Some(observed.now), first_list: None });
     };
-    if let Some(step) = account(desired, observed) {
-        return step;
+    if let Some(trouble) = &observed.trouble {
+        return go_on(desired, observed, since, Verdict::from(trouble));
     }
-    let Some(operations) = &observed.operations else { return Step::ListOperations };
-    if let Some(found) = newer_than(operations, observed.status.last_operation_before.as_deref()) {
+    match account(desired, observed) {
+        Some(Step::Wait(verdict)) => return go_on(desired, observed, since, verdict),
+        Some(step) => return step,
+        None => {}
+    }
+    let Some((operations, read_at)) = &observed.operations else { return Step::Look(Look::ListOperations) };
+    let before = observed.status.last_operation_before.as_deref();
+    if let Some(found) = newer_than(operations, before, &observed.taken) {
         return settle(desired, observed, vec![found.clone()]);
     }
     let waiting = |until: Timestamp| {
@@ -31,14 +38,14 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     let counts_from = later(since, observed.call_timeout);
     let Some(first_list) = search.first_list else {
         // A list that was read before the call can have been answered proves nothing.
-        return if observed.now < counts_from {
+        return if *read_at < counts_from {
             waiting(counts_from)
         } else {
-            Step::NoteSearch(Search { first_list: Some(observed.now), ..search })
+            Step::NoteSearch(Search { first_list: Some(*read_at), ..search })
         };
     };
     let concluded = later(first_list, observed.settle_time);
-    if observed.now < concluded {
+    if *read_at < concluded {
         return waiting(concluded);
     }
     let message = format!(
@@ -47,6 +54,26 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
         desired.instance
     );
     Step::End(End::failed(Reason::OutcomeUnknown, message, Vec::new()))
+}
+
+/// Lightsail does not tell, and its time may be up. A search gets the time that it needs, even if the deadline is shorter.
+fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verdict) -> Step {
+    let needed = later(since, landing(observed));
+    let end = deadline(desired, observed).map_or(needed, |deadline| deadline.max(needed));
+    if observed.now > end {
+        let message = format!(
+            "the call was not answered, and Lightsail did not tell within activeDeadlineSeconds what became of it (last: {}); look \
+             whether the recorded host keys of {} are forgotten, and make a new HostKeyReset if they are not",
+            verdict.message, desired.instance
+        );
+        return Step::End(End::failed(Reason::DeadlineExceeded, message, Vec::new()));
+    }
+    Step::Progress { operations: Vec::new(), verdict }
+}
+
+/// How long it can take until an effect is to be seen: the call's own time, the settle time, and as much for the looks.
+fn landing(observed: &Observed) -> SignedDuration {
+    (observed.call_timeout + observed.settle_time) * 2
 }
 
 fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
@@ -64,9 +91,14 @@ pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
 
 /// The oldest operation of the kind that is newer than the one before the call. If that one is not listed any more, all that are
 /// listed are newer.
-fn newer_than<'a>(operations: &'a [Operation], before: Option<&str>) -> Option<&'a Operation> {
+pub(super) fn newer_than<'a>(
+    operations: &'a [Operation],
+    before: Option<&str>,
+    taken: &[String],
+) -> Option<&'a Operation> {
     let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
+    let is_taken = |operation: &&Operation| taken.iter().any(|id| operation.id.as_ref() == Some(id));
     let border = resets(operations).find(is_before).and_then(created);
-    let newer = resets(operations).filter(|operation| !is_before(operation));
+    let newer = resets(operations).filter(|operation| !is_before(operation) && !is_taken(operation));
     newer.filter(|operation| border.is_none() || created(operation) > border).min_by_key(|operation| created(operation))
 }

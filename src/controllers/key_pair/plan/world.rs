@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::api::Operation;
 use crate::api::key_pair::{AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy};
+use crate::controllers::rows::Claim;
 use crate::lightsail::{Downloaded, KeyPair};
 use crate::secret::{Found, SecretSpec};
 use crate::ssh::{InvalidPublicKey, PrivateKey, PublicKey};
@@ -204,6 +205,36 @@ pub struct Look {
     pub at: Timestamp,
     /// The pair, if there is one.
     pub pair: Option<KeyPair>,
+}
+
+/// An object's wish for a key pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairClaim {
+    /// The region.
+    pub region: String,
+    /// The name in Lightsail.
+    pub name: String,
+    /// The owner tag of the object.
+    pub owner: String,
+    /// When the object was created.
+    pub created_at: Option<Timestamp>,
+    /// The pair that the status records.
+    pub arn: Option<String>,
+}
+
+impl Claim for PairClaim {
+    fn place(&self) -> (&str, &str) {
+        (&self.region, &self.name)
+    }
+
+    // Whose a pair is depends on the pair too; those that are not the owner look again by themselves.
+    fn rank(&self) -> Option<impl Ord> {
+        None::<()>
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// Another object that wants the same name.

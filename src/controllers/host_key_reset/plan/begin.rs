@@ -1,0 +1,112 @@
+//! The way to the call: whatever speaks against it is said without a call.
+
+use std::time::Duration;
+
+use crate::api::Reason;
+use crate::api::conditions::{READY, find};
+use crate::controllers::outcome::Verdict;
+use crate::controllers::queue::Next;
+
+use super::super::mark::Outcome;
+use super::follow::settle;
+use super::search::{newer_than, newest};
+use super::{Desired, End, Look, Observed, Step, account, deadline, in_time, is_late};
+
+/// How soon to ask for a turn again, if nobody calls before.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Nothing was called yet, or what was called was refused and taken back.
+pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
+    if desired.deleting {
+        return Step::Leave;
+    }
+    if let Some(end) = out_of_time(desired, observed) {
+        return Step::End(end);
+    }
+    let is_open = observed.status.attempts > 0;
+    if desired.suspend && !is_open {
+        let message = format!("nothing is done while spec.suspend is true; it expires at {}", desired.not_after);
+        return Step::Wait(in_time(desired, observed, Verdict::suspended(message, Next::Change)));
+    }
+    if let Some(trouble) = &observed.trouble {
+        return Step::Wait(in_time(desired, observed, Verdict::from(trouble)));
+    }
+    match account(desired, observed) {
+        Some(Step::Wait(verdict)) => return Step::Wait(in_time(desired, observed, verdict)),
+        Some(step) => return step,
+        None => {}
+    }
+    // I7: the call follows a look of a moment ago.
+    let is_fresh = |at| observed.now.duration_since(at) <= observed.call_timeout;
+    let Some((instance, _)) = observed.instance.as_ref().filter(|(_, at)| is_fresh(*at)) else {
+        return Step::Look(Look::FindInstance);
+    };
+    let Some(arn) = instance else {
+        let message = format!("there is no instance {} in this region; nothing was reset", desired.instance);
+        return Step::End(not_done(observed, Reason::InstanceNotFound, message));
+    };
+    if let Some(wanted) = desired.instance_arn.as_ref().filter(|wanted| *wanted != arn) {
+        let message = format!(
+            "nothing was reset: the instance {} has the ARN {arn}, and spec.preconditions.instanceARN is {wanted}; it is another \
+             instance of that name. Make a new HostKeyReset if it is the one that you mean",
+            desired.instance
+        );
+        return Step::End(not_done(observed, Reason::PreconditionFailed, message));
+    }
+    // Whoever has an intent has its turn.
+    match &observed.turn {
+        None if !is_open => return Step::TakeTurn,
+        Some(Some(ahead)) if !is_open => {
+            let left = ahead.until.duration_since(observed.now).unsigned_abs();
+            let pause = left.clamp(Duration::from_secs(1), ASK_AGAIN);
+            let message = "another reset of this instance comes first; they are done one after the other";
+            return Step::Wait(in_time(desired, observed, Verdict::wait(Reason::WaitingForTurn, message, pause)));
+        }
+        Some(_) | None => {}
+    }
+    let Some((operations, _)) = &observed.operations else { return Step::Look(Look::ListOperations) };
+    if observed.intent_written {
+        return Step::WriteMark(Outcome::Started);
+    }
+    let before = observed.status.last_operation_before.as_deref();
+    if let Some(found) = newer_than(operations, before, &observed.taken).filter(|_| is_open) {
+        // Somebody may have taken the mark off after the call. Whoever did it: it was done since the intent, and once is enough.
+        return settle(desired, observed, vec![found.clone()]);
+    }
+    Step::WriteIntent {
+        last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
+        instance_arn: arn.clone(),
+    }
+}
+
+/// The mark was written a moment ago.
+pub(super) fn call(desired: &Desired, observed: &Observed) -> Step {
+    out_of_time(desired, observed).map_or(Step::Call, Step::End)
+}
+
+/// Whether it is too late to start.
+fn out_of_time(desired: &Desired, observed: &Observed) -> Option<End> {
+    let why = find(&observed.status.conditions, READY).filter(|ready| ready.reason != Reason::InProgress.to_string());
+    let why = why.map(|ready| format!(" (last: {}: {})", ready.reason, ready.message)).unwrap_or_default();
+    if is_late(desired, observed) {
+        let deadline = deadline(desired, observed)?;
+        let message = format!(
+            "nothing was reset within activeDeadlineSeconds, until {deadline}{why}; make a new HostKeyReset to try again"
+        );
+        return Some(not_done(observed, Reason::DeadlineExceeded, message));
+    }
+    (observed.now > desired.not_after).then(|| {
+        let message = format!(
+            "nothing was reset: it was not started by {}{why}; make a new HostKeyReset if it is still wanted",
+            desired.not_after
+        );
+        not_done(observed, Reason::Expired, message)
+    })
+}
+
+/// It ends without a call. An intent of an earlier pass that has no mark was never called, unless somebody took the mark off: it still
+/// counts as an attempt.
+fn not_done(observed: &Observed, reason: Reason, message: String) -> End {
+    let is_certain = observed.status.attempts == 0 || observed.intent_written;
+    End { called: !is_certain, ..End::uncalled(reason, message) }
+}

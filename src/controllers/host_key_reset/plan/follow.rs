@@ -1,0 +1,63 @@
+//! The operations are known: they are followed to their end.
+
+use crate::api::{Operation, Reason};
+use crate::controllers::outcome::Verdict;
+
+use super::{Desired, End, Look, Observed, POLL, Step, account, in_time, is_late, later};
+
+/// The operations of the status: look whether they are over.
+pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
+    let operations = &observed.status.operations;
+    if operations.iter().all(Operation::is_over) {
+        return settle(desired, observed, operations.clone());
+    }
+    if let Some(trouble) = &observed.trouble {
+        return go_on(desired, observed, operations.clone(), Verdict::from(trouble));
+    }
+    match account(desired, observed) {
+        Some(Step::Wait(verdict)) => return go_on(desired, observed, operations.clone(), verdict),
+        Some(step) => return step,
+        None => {}
+    }
+    let Some(polled) = &observed.polled else { return Step::Look(Look::Poll) };
+    let Some(lost) = polled.iter().position(Option::is_none) else {
+        return settle(desired, observed, polled.iter().flatten().cloned().collect());
+    };
+    let id = operations.get(lost).and_then(|operation| operation.id.as_deref()).unwrap_or_default();
+    // A moment after the call it may be that not every server of Lightsail knows it yet.
+    let start = observed.status.start_time.as_ref().map_or(observed.now, |start| start.0);
+    if observed.now < later(later(start, observed.call_timeout), observed.settle_time) {
+        let verdict =
+            Verdict::wait(Reason::InProgress, format!("Lightsail does not know the operation {id} yet"), POLL);
+        return go_on(desired, observed, operations.clone(), verdict);
+    }
+    let message = format!("Lightsail does not know the operation {id} any more, and nobody can tell what became of it");
+    Step::End(End::failed(Reason::OutcomeUnknown, message, operations.clone()))
+}
+
+/// What operations in this state mean. An empty list is a success: there was nothing to wait for.
+pub(super) fn settle(desired: &Desired, observed: &Observed, operations: Vec<Operation>) -> Step {
+    if let Some(failed) = operations.iter().find(|operation| operation.failed()) {
+        let code = failed.error_code.as_deref().unwrap_or("no error code");
+        let details = failed.error_details.as_deref().unwrap_or("no details");
+        let message = format!("the operation failed: {code}: {details}");
+        return Step::End(End::failed(Reason::OperationFailed, message, operations));
+    }
+    if operations.iter().all(Operation::is_over) {
+        let message = format!("the recorded host keys of {} are forgotten", desired.instance);
+        return Step::End(End::succeeded(Reason::OperationSucceeded, message, operations));
+    }
+    go_on(desired, observed, operations, Verdict::wait(Reason::InProgress, "Lightsail is working on it", POLL))
+}
+
+/// They are not over, unless their time is.
+fn go_on(desired: &Desired, observed: &Observed, operations: Vec<Operation>, verdict: Verdict) -> Step {
+    if is_late(desired, observed) {
+        let message = format!(
+            "the operation was not seen to end within activeDeadlineSeconds; what becomes of it is up to Lightsail (last: {})",
+            verdict.message
+        );
+        return Step::End(End::failed(Reason::DeadlineExceeded, message, operations));
+    }
+    Step::Progress { operations, verdict: in_time(desired, observed, verdict) }
+}
