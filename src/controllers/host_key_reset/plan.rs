@@ -207,11 +207,11 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         // Only a copy of the object, from a backup, say, has its mark and no intent.
         return Step::End(over::remembered(mark));
     }
-    if let Some(call) = &observed.call {
-        return after_call(desired, observed, call);
-    }
     if !observed.status.operations.is_empty() {
         return follow::follow(desired, observed);
+    }
+    if let Some(call) = &observed.call {
+        return after_call(desired, observed, call);
     }
     match mark {
         // An intent without a mark was never called: whoever calls has the mark first.

@@ -349,6 +349,7 @@ fn an_operation_is_followed_to_its_end() {
         ("it is looked up", |_, o| under_way(o), "Poll"),
         ("with an account", |_, o| { under_way(o); o.account = None; }, "Identify"),
         ("a wrong account is not asked for it", |_, o| { under_way(o); o.account = Some("9".to_owned()); }, "Progress WrongAccount"),
+        ("what is known of the answer does not stand in for a look", |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "Poll"),
         ("it is still under way", |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Started", NOW))]); }, "Progress InProgress"),
         ("it is done", |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Completed", NOW))]); }, "Complete OperationSucceeded"),
         ("it failed", |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Failed", NOW))]); }, "Failed OperationFailed"),

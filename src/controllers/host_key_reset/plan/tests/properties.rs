@@ -335,7 +335,10 @@ fn live_in(world: &mut World, events: &[u16]) -> Result<(), TestCaseError> {
     }
     // Now nothing goes wrong any more.
     world.object.spec.suspend = false;
-    processes = Default::default();
+    processes[1].pass = None;
+    let status = world.object.status.clone().unwrap_or_default();
+    let deadline = status.start_time.filter(|_| !status.operations.is_empty()).map(|start| later(start.0, desired().deadline));
+    let is_seen = world.end.is_none() && deadline.is_some_and(|deadline| at(world.now.max(world.ends_at) + 60) < deadline);
     for _ in 0..QUIET_PASSES {
         if world.end.is_some() {
             break;
@@ -348,6 +351,8 @@ fn live_in(world: &mut World, events: &[u16]) -> Result<(), TestCaseError> {
         world.land();
     }
     prop_assert!(world.end.is_some(), "it does not end");
+    let is_complete = world.end.as_ref().is_some_and(|(type_, _)| type_ == COMPLETE);
+    prop_assert!(!is_seen || is_complete, "its operation ends in time, and that is not seen");
     Ok(())
 }
 
