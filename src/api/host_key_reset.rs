@@ -63,8 +63,8 @@ pub struct HostKeyResetSpec {
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
         validation = Rule::new("self == oldSelf").message("a reset is done once, so its reason is immutable; make a new HostKeyReset"),
-        validation = Rule::new("self.trim() != '' && !self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}]')")
-            .message("reason must say on one line, without control characters, why the recorded host keys may be forgotten"),
+        validation = Rule::new("self.trim() != '' && !self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{61c}\\\\x{200e}\\\\x{200f}\\\\x{2028}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')")
+            .message("reason must say on one line, without control characters (those that turn the direction of writing too), why the recorded host keys may be forgotten"),
     )]
     pub reason: String,
 
@@ -97,7 +97,7 @@ pub struct HostKeyResetSpec {
     #[schemars(schema_with = "schema::seconds")]
     pub ttl_seconds_after_finished: Option<i32>,
 
-    /// Do not start yet. Once the reset has started (`status.startTime` is set) this changes nothing. A suspended reset
+    /// Do not start yet. Once a call may have been made (`status.attempts` is 1) this changes nothing. A suspended reset
     /// expires like any other. Default: `false`.
     #[serde(default)]
     pub suspend: bool,

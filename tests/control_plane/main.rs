@@ -12,6 +12,7 @@ mod key_pairs;
 mod policies;
 mod private_keys;
 mod process;
+mod reset_life;
 mod resets;
 mod samples;
 mod schema;

@@ -12,14 +12,14 @@ use crate::bed::{ACCOUNT, Bed, ready_reason, reset};
 
 const MARK: &str = "lightsail-operator.dev/executed";
 
-async fn wait_complete(bed: &Bed, name: &str) -> HostKeyReset {
+pub(crate) async fn wait_complete(bed: &Bed, name: &str) -> HostKeyReset {
     bed.wait(name, "Complete", |reset: &HostKeyReset| {
         is_true(&reset.status.clone().unwrap_or_default().conditions, COMPLETE) && mark(reset).contains("/Succeeded/")
     })
     .await
 }
 
-async fn wait_failed(bed: &Bed, name: &str, reason: &str) -> HostKeyReset {
+pub(crate) async fn wait_failed(bed: &Bed, name: &str, reason: &str) -> HostKeyReset {
     bed.wait(name, &format!("Failed {reason}"), |reset: &HostKeyReset| {
         is_true(&reset.status.clone().unwrap_or_default().conditions, FAILED)
             && ready_reason(reset) == reason
@@ -28,11 +28,11 @@ async fn wait_failed(bed: &Bed, name: &str, reason: &str) -> HostKeyReset {
     .await
 }
 
-fn mark(reset: &HostKeyReset) -> String {
+pub(crate) fn mark(reset: &HostKeyReset) -> String {
     reset.metadata.annotations.as_ref().and_then(|annotations| annotations.get(MARK)).cloned().unwrap_or_default()
 }
 
-fn fault(operation: &str, effect: FaultEffect) -> Fault {
+pub(crate) fn fault(operation: &str, effect: FaultEffect) -> Fault {
     Fault { operation: operation.to_owned(), resource: None, times: 1, effect }
 }
 

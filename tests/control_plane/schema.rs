@@ -186,16 +186,39 @@ async fn what_is_immutable_cannot_be_changed_or_set_later() {
         ("instanceName", json!("web-2")),
         ("reason", json!("another")),
         ("activeDeadlineSeconds", json!(30)),
+        // Setting what was not set is a change.
+        ("notAfter", json!("2026-12-01T00:00:00Z")),
+        ("preconditions", json!({ "instanceARN": instance_arn("1") })),
     ] {
         let patch = Patch::Merge(json!({ "spec": { field: value } }));
         let refusal = api.patch("once", &PatchParams::default(), &patch).await.unwrap_err().to_string();
         assert!(refusal.contains(field) && refusal.contains("make a new HostKeyReset"), "{field}: {refusal}");
     }
+    let set = json!({ "notAfter": "2026-12-01T00:00:00Z", "preconditions": { "instanceARN": instance_arn("1") } });
+    bed.create::<HostKeyReset>("set", &with(reset(), &set)).await;
+    for (field, value) in [
+        ("notAfter", json!("2026-12-02T00:00:00Z")),
+        ("notAfter", Value::Null),
+        ("preconditions", json!({ "instanceARN": instance_arn("2") })),
+        ("preconditions", Value::Null),
+    ] {
+        let patch = Patch::Merge(json!({ "spec": { field: value } }));
+        let refusal = api.patch("set", &PatchParams::default(), &patch).await.unwrap_err().to_string();
+        assert!(refusal.contains(field) && refusal.contains("make a new HostKeyReset"), "{field}: {refusal}");
+    }
+    let patch = Patch::Merge(json!({ "spec": { "suspend": true, "ttlSecondsAfterFinished": 60 } }));
+    api.patch("set", &PatchParams::default(), &patch).await.unwrap();
+}
+
+fn instance_arn(id: &str) -> String {
+    format!("arn:aws:lightsail:{REGION}:123456789012:Instance/{id}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_resets_are_refused() {
     let bed = Bed::new("schema").await;
+    let not_after = |time: &str| with(reset(), &json!({ "notAfter": time }));
+    let precondition = |arn: &str| with(reset(), &json!({ "preconditions": { "instanceARN": arn } }));
     check_refused::<HostKeyReset>(
         &bed,
         &[
@@ -216,7 +239,63 @@ async fn bad_resets_are_refused() {
                 with(reset(), &json!({ "reason": "a\u{7}b" })),
                 "reason must say on one line",
             ),
+            (
+                "a reason that turns the direction",
+                with(reset(), &json!({ "reason": "a\u{202e}b" })),
+                "reason must say on one line",
+            ),
+            (
+                "a reason with another line break",
+                with(reset(), &json!({ "reason": "a\u{2028}b" })),
+                "reason must say on one line",
+            ),
             ("a reason that is too long", with(reset(), &json!({ "reason": "a".repeat(513) })), "spec.reason"),
+            ("a reason of 10 kB", with(reset(), &json!({ "reason": "a".repeat(10_240) })), "spec.reason"),
+            ("a reason that is no text", with(reset(), &json!({ "reason": 5 })), "spec.reason"),
+            ("an empty time", not_after(""), "spec.notAfter"),
+            ("a day", not_after("2026-12-01"), "spec.notAfter"),
+            ("a time without a zone", not_after("2026-12-01T00:00:00"), "spec.notAfter"),
+            ("a day that is none", not_after("2026-02-30T00:00:00Z"), "spec.notAfter"),
+            ("an hour that is none", not_after("2026-12-01T24:00:00Z"), "spec.notAfter"),
+            ("small letters", not_after("2026-12-01t00:00:00z"), "spec.notAfter"),
+            ("too fine a time", not_after("2026-12-01T00:00:00.0123456789Z"), "spec.notAfter"),
+            ("a zone that is none", not_after("2026-12-01T00:00:00+25:00"), "spec.notAfter"),
+            ("a year that is far off", not_after("9999-12-31T23:59:59Z"), "spec.notAfter"),
+            ("a number for a time", with(reset(), &json!({ "notAfter": 1 })), "spec.notAfter"),
+            ("no ARN", with(reset(), &json!({ "preconditions": {} })), "spec.preconditions.instanceARN: Required"),
+            ("a name for an ARN", precondition("web-1"), "instanceARN must look like arn:aws:lightsail"),
+            (
+                "a key pair's ARN",
+                precondition("arn:aws:lightsail:eu-west-1:123456789012:KeyPair/1"),
+                "instanceARN must look like arn:aws:lightsail",
+            ),
+            (
+                "an instance in another region",
+                precondition("arn:aws:lightsail:us-east-1:123456789012:Instance/1"),
+                "preconditions.instanceARN must name an instance in spec.region",
+            ),
+            ("an ARN that is too long", precondition(&instance_arn(&"1".repeat(200))), "instanceARN"),
+            (
+                "a negative time to live",
+                with(reset(), &json!({ "ttlSecondsAfterFinished": -1 })),
+                "ttlSecondsAfterFinished",
+            ),
+            (
+                "a time to live with a unit",
+                with(reset(), &json!({ "ttlSecondsAfterFinished": "1h" })),
+                "ttlSecondsAfterFinished",
+            ),
+            (
+                "a time to live that no counter holds",
+                with(reset(), &json!({ "ttlSecondsAfterFinished": 3_000_000_000_u32 })),
+                "ttlSecondsAfterFinished",
+            ),
+            ("a suspension in words", with(reset(), &json!({ "suspend": "yes" })), "spec.suspend"),
+            (
+                "a negative deadline",
+                with(reset(), &json!({ "activeDeadlineSeconds": -600 })),
+                "spec.activeDeadlineSeconds",
+            ),
             (
                 "too short a deadline",
                 with(reset(), &json!({ "activeDeadlineSeconds": 29 })),
@@ -260,8 +339,18 @@ async fn good_objects_are_accepted() {
         bed.api::<LightsailKeyPair>().delete("good", &DeleteParams::default()).await.unwrap();
         bed.wait_gone::<LightsailKeyPair>("good").await;
     }
-    let spec = with(reset(), &json!({ "activeDeadlineSeconds": 30, "reason": "Schlüssel erneuert, CHG-1 (見た)" }));
-    bed.create::<HostKeyReset>("good", &spec).await;
+    for spec in [
+        json!({ "activeDeadlineSeconds": 30, "reason": "Schlüssel erneuert, CHG-1 (見た)" }),
+        json!({ "notAfter": "2026-12-01T00:00:00Z", "preconditions": { "instanceARN": instance_arn("05859e3d-331d") } }),
+        json!({ "notAfter": "2026-12-01T00:00:00.123456789+05:30", "suspend": true, "ttlSecondsAfterFinished": 0 }),
+        // The API server cannot know what time it is; the operator does.
+        json!({ "notAfter": "2000-02-29T23:59:59-14:00", "ttlSecondsAfterFinished": i32::MAX }),
+    ] {
+        // That it can be read is part of it: one object that cannot be would hide all from the operator.
+        bed.create::<HostKeyReset>("good", &with(reset(), &spec)).await;
+        bed.delete::<HostKeyReset>("good").await;
+        bed.wait_gone::<HostKeyReset>("good").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

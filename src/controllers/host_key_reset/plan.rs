@@ -255,7 +255,9 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
         Err(error) if error.class == lightsail::Class::Invalid => {
             Step::End(End::uncalled(Reason::OperationFailed, format!("Lightsail refused the reset: {error}")))
         }
-        Err(error) if error.class.proves_refusal() => Step::TakeBack(in_time(desired, observed, Verdict::from(error))),
+        Err(error) if error.class.proves_refusal() => {
+            Step::TakeBack(in_time(observed, last_start(desired, observed), Verdict::from(error)))
+        }
         Err(_) => search::search(desired, observed),
     }
 }
@@ -274,9 +276,13 @@ fn is_late(desired: &Desired, observed: &Observed) -> bool {
     deadline(desired, observed).is_some_and(|deadline| observed.now > deadline)
 }
 
+/// When a reset that was not called ends: at its deadline, if it was started before, or when it may not be started any more.
+fn last_start(desired: &Desired, observed: &Observed) -> Timestamp {
+    deadline(desired, observed).map_or(desired.not_after, |deadline| deadline.min(desired.not_after))
+}
+
 /// The verdict with a look no later than when time is up, so that this is said when it happens.
-fn in_time(desired: &Desired, observed: &Observed, mut verdict: Verdict) -> Verdict {
-    let end = deadline(desired, observed).map_or(desired.not_after, |deadline| deadline.min(desired.not_after));
+fn in_time(observed: &Observed, end: Timestamp, mut verdict: Verdict) -> Verdict {
     let left = end.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs() + Duration::from_secs(1);
     verdict.next = match verdict.next {
         Next::Change => Next::After(left),

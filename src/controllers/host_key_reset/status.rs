@@ -108,7 +108,7 @@ pub(super) fn ended(object: &HostKeyReset, observed: &Observed, end: &End) -> Ho
     let mut status = refreshed(object, &observed.status);
     status.operations.clone_from(&end.operations);
     status.completion_time = Some(Time(whole_seconds(observed.now)));
-    status.attempts = i32::from(end.called).min(status.attempts);
+    status.attempts = i32::from(end.called);
     let verdict = if end.succeeded {
         Verdict::ready(end.reason, &end.message, Next::Change)
     } else {
@@ -138,24 +138,24 @@ fn with_conditions(
     if let Some(type_) = end {
         conditions = conditions.with(type_, "True", &verdict.reason.to_string(), &verdict.message);
     }
-    let conditions = suspension(conditions, find(before, SUSPENDED), end.is_some(), verdict);
+    let conditions = suspension(conditions, find(before, SUSPENDED), object.spec.suspend, verdict);
     status.conditions = verdict.conditions(conditions).into_list();
     status
 }
 
-/// `Suspended`, as Jobs have it: there from the first suspension on.
+/// `Suspended`, as Jobs have it: there from the first suspension on. One that ends while it is suspended stays so.
 fn suspension<'a>(
     conditions: Conditions<'a>,
     before: Option<&Condition>,
-    is_over: bool,
+    suspend: bool,
     verdict: &Verdict,
 ) -> Conditions<'a> {
-    let reason = verdict.reason.to_string();
     match before {
-        _ if verdict.state == State::Suspended => conditions.with(SUSPENDED, "True", &reason, &verdict.message),
-        // What ends while it is suspended stays so.
-        Some(before) if is_over => conditions.with(SUSPENDED, &before.status, &before.reason, &before.message),
-        Some(_) => conditions.with(SUSPENDED, "False", &Reason::Resumed.to_string(), "spec.suspend is false"),
+        _ if verdict.state == State::Suspended => {
+            conditions.with(SUSPENDED, "True", &verdict.reason.to_string(), &verdict.message)
+        }
+        Some(before) if suspend => conditions.with(SUSPENDED, &before.status, &before.reason, &before.message),
+        Some(_) => conditions.with(SUSPENDED, "False", &Reason::Resumed.to_string(), "spec.suspend was set to false"),
         None => conditions,
     }
 }

@@ -60,6 +60,12 @@ impl Region {
         self.with(|site| site.region.instances.get(instance).is_some_and(|instance| instance.witnessed_at.is_some()))
     }
 
+    /// The ARN of an instance, which has another id for each launch under the same name.
+    #[must_use]
+    pub fn find_instance_arn(&self, name: &str) -> Option<String> {
+        self.with(|site| site.region.instances.get(name).map(|instance| instance.arn.clone()))
+    }
+
     /// Deletes an instance. Whether there was one.
     pub fn remove_instance(&self, name: &str) -> bool {
         self.with(|site| site.region.instances.remove(name).is_some())

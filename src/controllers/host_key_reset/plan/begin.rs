@@ -10,7 +10,7 @@ use crate::controllers::queue::Next;
 use super::super::mark::Outcome;
 use super::follow::settle;
 use super::search::{newer_than, newest};
-use super::{Desired, End, Look, Observed, Step, account, deadline, in_time, is_late};
+use super::{Desired, End, Look, Observed, Step, account, deadline, in_time, is_late, last_start};
 
 /// How soon to ask for a turn again, if nobody calls before.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -24,15 +24,17 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         return Step::End(end);
     }
     let is_open = observed.status.attempts > 0;
+    let end = last_start(desired, observed);
+    let wait = |verdict| Step::Wait(in_time(observed, end, verdict));
     if desired.suspend && !is_open {
-        let message = format!("nothing is done while spec.suspend is true; it expires at {}", desired.not_after);
-        return Step::Wait(in_time(desired, observed, Verdict::suspended(message, Next::Change)));
+        let message = format!("nothing is done while spec.suspend is true; it fails if that is so until {end}");
+        return wait(Verdict::suspended(message, Next::Change));
     }
     if let Some(trouble) = &observed.trouble {
-        return Step::Wait(in_time(desired, observed, Verdict::from(trouble)));
+        return wait(Verdict::from(trouble));
     }
     match account(desired, observed) {
-        Some(Step::Wait(verdict)) => return Step::Wait(in_time(desired, observed, verdict)),
+        Some(Step::Wait(verdict)) => return wait(verdict),
         Some(step) => return step,
         None => {}
     }
@@ -60,7 +62,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
             let left = ahead.until.duration_since(observed.now).unsigned_abs();
             let pause = left.clamp(Duration::from_secs(1), ASK_AGAIN);
             let message = "another reset of this instance comes first; they are done one after the other";
-            return Step::Wait(in_time(desired, observed, Verdict::wait(Reason::WaitingForTurn, message, pause)));
+            return wait(Verdict::wait(Reason::WaitingForTurn, message, pause));
         }
         Some(_) | None => {}
     }

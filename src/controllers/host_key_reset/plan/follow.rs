@@ -3,7 +3,7 @@
 use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 
-use super::{Desired, End, Look, Observed, POLL, Step, account, in_time, is_late, later};
+use super::{Desired, End, Look, Observed, POLL, Step, account, deadline, in_time, is_late, later};
 
 /// The operations of the status: look whether they are over.
 pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
@@ -59,5 +59,6 @@ fn go_on(desired: &Desired, observed: &Observed, operations: Vec<Operation>, ver
         );
         return Step::End(End::failed(Reason::DeadlineExceeded, message, operations));
     }
-    Step::Progress { operations, verdict: in_time(desired, observed, verdict) }
+    let end = deadline(desired, observed).unwrap_or(observed.now);
+    Step::Progress { operations, verdict: in_time(observed, end, verdict) }
 }

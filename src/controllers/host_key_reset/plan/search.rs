@@ -8,7 +8,7 @@ use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 
 use super::follow::settle;
-use super::{DELETE_KNOWN_HOST_KEYS, Desired, End, Look, Observed, Search, Step, account, deadline, later};
+use super::{DELETE_KNOWN_HOST_KEYS, Desired, End, Look, Observed, Search, Step, account, deadline, in_time, later};
 
 /// A call may have been made, and nobody knows what became of it: it is looked for among the operations of the instance. What is
 /// newer than the newest one before the call, and not another reset's, is taken for it.
@@ -68,7 +68,7 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
         );
         return Step::End(End::failed(Reason::DeadlineExceeded, message, Vec::new()));
     }
-    Step::Progress { operations: Vec::new(), verdict }
+    Step::Progress { operations: Vec::new(), verdict: in_time(observed, end, verdict) }
 }
 
 /// How long it can take until an effect is to be seen: the call's own time, the settle time, and as much for the looks.
