@@ -36,6 +36,7 @@ test: tools .venv javascript lint ## Run all checks and all tests
 .PHONY: test-all
 test-all: export SEQUENCES := 3000
 test-all: export PROPTEST_CASES := 200000
+test-all: export RESETS := 10000
 test-all: test ## Run all tests, and those in full of which `make test` takes a share
 
 .PHONY: bench

@@ -96,6 +96,7 @@ impl Drop for Held {
 enum Effect {
     Hold { place: Place, reached: watch::Sender<bool>, released: watch::Receiver<bool> },
     Fail(u16),
+    Lose(u16),
 }
 
 #[derive(Debug)]
@@ -178,6 +179,11 @@ impl ApiProxy {
     pub fn fail(&self, matcher: Matcher, times: usize, status: u16) {
         self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Fail(status)) });
     }
+
+    /// Lets the next `times` requests that match take effect, and answers with a status of failure all the same.
+    pub fn lose(&self, matcher: Matcher, times: usize, status: u16) {
+        self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Lose(status)) });
+    }
 }
 
 async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -195,6 +201,9 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     remove_connection_headers(&mut parts.headers);
     let answer = shared.client.send(Request::from_parts(parts, kube::client::Body::from(body.to_vec()))).await;
     wait_at(Place::BeforeAnswer, effect.as_deref()).await;
+    if let Some(Effect::Lose(status)) = effect.as_deref() {
+        return failure(*status, "the proxy was told to lose this answer");
+    }
     match answer {
         Ok(answer) => {
             let (mut parts, body) = answer.into_parts();

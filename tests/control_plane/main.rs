@@ -4,7 +4,9 @@
 //! the ServiceAccount of `deploy/operator` with all logs at TRACE; all of them share one control plane.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
+mod approval;
 mod bed;
+mod disturbed;
 mod explain;
 mod failures;
 mod generated;
