@@ -242,7 +242,9 @@ fn make_weather(bed: &Bed, dice: &mut Dice) -> Weather {
     let lag = Duration::from_secs(dice.pick(&[0, 0, 1, 2, 20]));
     let polls = dice.pick(&[0, 0, 1, 2]);
     let operations = dice.pick(&[1, 1, 1, 0, 2]);
-    let status = dice.pick(&[OperationStatus::Succeeded, OperationStatus::Completed, OperationStatus::Failed]);
+    // An answer without operations cannot say that one failed.
+    let statuses = [OperationStatus::Succeeded, OperationStatus::Completed, OperationStatus::Failed];
+    let status = dice.pick(if operations == 0 { &statuses[..2] } else { &statuses });
     let header = dice.roll(2) == 0;
     bed.region.set_switches(|switches| {
         switches.operation_list_lag = lag;
