@@ -15,7 +15,7 @@ use testbed::simulator::KeyPair;
 
 use self::stage::Stage;
 use super::report::Report;
-use super::scene::{ADOPTED, Scene, Settings};
+use super::scene::{ADOPTED, INSTANCE, Scene, Settings};
 use super::simulator::REGION;
 use super::{Interrupts, exit_code_of};
 
@@ -26,6 +26,9 @@ const SECRET: &str = "lightsail-default-eu-west-1";
 const GENERATED: &str = "deploy";
 const GENERATED_SECRET: &str = "deploy-ssh";
 const RESET: &str = "web-1-2026-11-24";
+
+const FIRST_MEANT: &str = "web-1-2026-11-25";
+const NOT_MEANT: &str = "web-1-2026-11-26";
 
 /// No key has it but by a chance of 1 in 2¹²⁸.
 const WRONG_FINGERPRINT: &str = "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff";
@@ -65,6 +68,7 @@ async fn scenes(stage: &mut Stage, settings: &Settings) -> Result<()> {
     apply_samples(stage, settings).await?;
     look_at_key_pairs(stage).await?;
     look_at_reset(stage).await?;
+    reset_only_the_instance_that_is_meant(stage).await?;
     let fingerprint = refuse_deletion(stage).await?;
     allow_deletion(stage, &fingerprint).await?;
     look_with_boto3(stage, settings).await
@@ -114,7 +118,7 @@ async fn look_at_reset(stage: &mut Stage) -> Result<()> {
                    STATUS:.status.operations[0].status,STARTED:.status.startTime,COMPLETED:.status.completionTime";
     stage.show(&["get", "hkr", RESET, "-o", &format!("custom-columns={columns}")]).await?;
     let status = stage.status_of("hkr", RESET).await?;
-    let operations = stage.region().operations_for(super::scene::INSTANCE);
+    let operations = stage.region().operations_for(INSTANCE);
     let resets: Vec<&str> = operations
         .iter()
         .filter(|operation| operation.operation_type == "DeleteKnownHostKeys")
@@ -126,9 +130,48 @@ async fn look_at_reset(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+/// A precondition that holds, and the same one when somebody has launched the instance again under its name.
+async fn reset_only_the_instance_that_is_meant(stage: &mut Stage) -> Result<()> {
+    stage.report.section("5. A reset for one instance and not for another of its name");
+    let arn = stage.region().find_instance_arn(INSTANCE).context("Lightsail has the instance")?;
+    stage.apply(&reset_of(FIRST_MEANT, &arn)).await?;
+    stage.wait(&["--for=condition=Complete", &format!("hkr/{FIRST_MEANT}")]).await?;
+    stage.region().remove_instance(INSTANCE);
+    stage.region().add_instance(INSTANCE);
+    stage.report.line(&format!("  Somebody deletes {INSTANCE}, and launches another instance under that name."));
+    stage.apply(&reset_of(NOT_MEANT, &arn)).await?;
+    stage.wait(&["--for=condition=Failed", &format!("hkr/{NOT_MEANT}")]).await?;
+    stage.show(&["get", "hkr"]).await?;
+    let message = "jsonpath={.status.conditions[?(@.type==\"Failed\")].message}";
+    stage.show(&["get", "hkr", NOT_MEANT, "-o", message]).await?;
+    let status = stage.status_of("hkr", NOT_MEANT).await?;
+    let reason = status["conditions"].as_array().into_iter().flatten().find(|it| it["type"] == "Failed");
+    stage.expect("it failed for that reason", &json!(reason.map(|it| &it["reason"])), &json!("PreconditionFailed"));
+    let resets = stage.region().known_host_keys_resets(INSTANCE);
+    stage.expect("the new instance's host keys were left alone", &json!(resets), &json!(0));
+    Ok(())
+}
+
+fn reset_of(name: &str, instance_arn: &str) -> String {
+    format!(
+        "apiVersion: lightsail-operator.dev/v1alpha1
+kind: HostKeyReset
+metadata:
+  name: {name}
+  namespace: default
+spec:
+  region: {REGION}
+  instanceName: {INSTANCE}
+  reason: sshd keys rotated on web-1, CHG-1240
+  preconditions:
+    instanceARN: {instance_arn}
+"
+    )
+}
+
 /// Returns the fingerprint that would have been the right one.
 async fn refuse_deletion(stage: &mut Stage) -> Result<String> {
-    stage.report.section("5. The default key pair shall go, but the fingerprint is that of another key");
+    stage.report.section("6. The default key pair shall go, but the fingerprint is that of another key");
     let before = stage.region().find_default_key_pair();
     want_absent(stage, WRONG_FINGERPRINT).await?;
     stage.wait_for_reason(DEFAULT, "Stalled", "FingerprintMismatch").await?;
@@ -143,7 +186,7 @@ async fn refuse_deletion(stage: &mut Stage) -> Result<String> {
 }
 
 async fn allow_deletion(stage: &mut Stage, fingerprint: &str) -> Result<()> {
-    stage.report.section("6. Now with the right one");
+    stage.report.section("7. Now with the right one");
     want_absent(stage, fingerprint).await?;
     stage.wait_for_reason(DEFAULT, "Ready", "Absent").await?;
     stage.show(&["get", "lskp", DEFAULT]).await?;
@@ -162,11 +205,11 @@ async fn want_absent(stage: &mut Stage, fingerprint: &str) -> Result<()> {
 }
 
 async fn look_with_boto3(stage: &mut Stage, settings: &Settings) -> Result<()> {
-    stage.report.section("7. What Lightsail has in the end, as boto3 sees it");
+    stage.report.section("8. What Lightsail has in the end, as boto3 sees it");
     let view = stage.show_lightsail_view(settings).await?;
     let pairs = stage.region().key_pairs();
     stage.check(
-        "three key pairs with their owners, and one reset of host keys that succeeded",
+        "three key pairs with their owners, and two resets of host keys that succeeded",
         checks::view_differs(&view, &pairs),
     );
     Ok(())

@@ -63,6 +63,17 @@ impl Stage {
         Ok(())
     }
 
+    /// Applies an object, and shows it.
+    pub(super) async fn apply(&mut self, yaml: &str) -> Result<()> {
+        let output = self.scene.cluster.kubectl_with_input(&["apply", "-f", "-"], yaml).await?;
+        let said = if output.success { &output.stdout } else { &output.stderr };
+        self.report.shown("kubectl apply -f - <<END", &format!("{yaml}END\n{said}"));
+        if !output.success {
+            self.check("the command succeeds", Some("it fails".to_owned()));
+        }
+        Ok(())
+    }
+
     /// Runs `kubectl wait`, and tells how long it took.
     pub(super) async fn wait(&mut self, arguments: &[&str]) -> Result<()> {
         let arguments: Vec<&str> = std::iter::once("wait").chain(arguments.iter().copied()).chain([TIMEOUT]).collect();
