@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
+use sha2::{Digest, Sha256};
 use tracing_subscriber::EnvFilter;
 
 /// Kubernetes operator for Amazon Lightsail key pairs and known host keys.
@@ -26,8 +27,26 @@ pub struct Config {
     pub log: String,
 
     /// Watch this namespace only; may be repeated. All namespaces if absent.
-    #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',', value_name = "NAMESPACE")]
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',', value_parser = namespace, value_name = "NAMESPACE")]
     pub watch_namespace: Vec<String>,
+
+    /// Watch only objects whose labels match, as in `team=a,tier in (x,y),!legacy`. Several operators with selectors that exclude each
+    /// other share a cluster.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_LABEL_SELECTOR", value_parser = label_selector, value_name = "SELECTOR")]
+    pub watch_label_selector: Option<String>,
+
+    /// Act only while holding a Lease, so that of several replicas one acts. `--leader-election=false` is for a single one.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LEADER_ELECTION", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub leader_election: bool,
+
+    /// The name of the Lease. Default: lightsail-operator, with the hash of what is watched if that is not everything, so that each share
+    /// of a cluster has its own.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_NAME", value_parser = namespace, value_name = "NAME")]
+    pub lease_name: Option<String>,
+
+    /// The namespace of the Lease. Default: the pod's, or that of the kubeconfig.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_NAMESPACE", value_parser = namespace, value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
 
     /// The name of this cluster in the owner tag of key pairs, at most 64 characters. Default: the UID of the namespace
     /// kube-system.
@@ -51,9 +70,29 @@ pub struct Config {
     #[arg(long, env = "LIGHTSAIL_OPERATOR_SETTLE_TIME", default_value = "60s", value_parser = duration, value_name = "TIME")]
     pub settle_time: Duration,
 
-    /// How many objects of a kind are worked on at the same time.
+    /// How many objects of a kind are worked on at the same time in each region.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
+}
+
+impl Config {
+    /// The name of the Lease: another one for each share of the cluster.
+    #[must_use]
+    pub fn lease(&self) -> String {
+        let is_everything = self.watch_namespace.is_empty() && self.watch_label_selector.is_none();
+        let own = || {
+            if is_everything {
+                return "lightsail-operator".to_owned();
+            }
+            let mut namespaces = self.watch_namespace.clone();
+            namespaces.sort();
+            namespaces.dedup();
+            let share =
+                format!("{}\0{}", namespaces.join(","), self.watch_label_selector.as_deref().unwrap_or_default());
+            format!("lightsail-operator-{}", crate::ssh::hex(&Sha256::digest(share)[..4]))
+        };
+        self.lease_name.clone().unwrap_or_else(own)
+    }
 }
 
 /// How the log is written.
@@ -79,6 +118,68 @@ fn cluster_id(text: &str) -> Result<String, String> {
     }
 }
 
+fn is_label_value(text: &str) -> bool {
+    let inner = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+    let outer = |char: Option<char>| char.is_none_or(|char| char.is_ascii_alphanumeric());
+    text.len() <= 63 && text.chars().all(inner) && outer(text.chars().next()) && outer(text.chars().last())
+}
+
+fn is_dns_label(text: &str) -> bool {
+    !text.is_empty()
+        && is_label_value(text)
+        && text.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-')
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    if is_dns_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 63 lower case letters, digits and hyphens, as in team-a".to_owned())
+    }
+}
+
+/// The syntax of `kubectl get --selector`
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>).
+fn label_selector(text: &str) -> Result<String, String> {
+    let is_key = |text: &str| {
+        let (prefix, name) = text.rsplit_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+        let is_prefix = |prefix: &str| prefix.len() <= 253 && prefix.split('.').all(is_dns_label);
+        !name.is_empty() && is_label_value(name) && prefix.is_none_or(is_prefix)
+    };
+    let is_set = |text: &str| {
+        let inner = text.trim().strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+        inner.is_some_and(|values| values.split(',').all(|value| is_label_value(value.trim())))
+    };
+    let is_requirement = |text: &str| {
+        let text = text.trim();
+        if let Some(key) = text.strip_prefix('!') {
+            return is_key(key.trim());
+        }
+        for word in [" notin ", " in ", " notin(", " in("] {
+            if let Some((key, set)) = text.split_once(word.trim_end_matches('(')) {
+                return is_key(key.trim()) && is_set(set);
+            }
+        }
+        for sign in ["!=", "==", "="] {
+            if let Some((key, value)) = text.split_once(sign) {
+                return is_key(key.trim()) && is_label_value(value.trim());
+            }
+        }
+        is_key(text)
+    };
+    let mut depth = 0;
+    let is_border = |char: char| {
+        depth += i32::from(char == '(') - i32::from(char == ')');
+        char == ',' && depth == 0
+    };
+    let requirements: Vec<&str> = text.split(is_border).collect();
+    if requirements.into_iter().all(is_requirement) {
+        Ok(text.to_owned())
+    } else {
+        Err("write for example team=a,tier in (x,y),!legacy".to_owned())
+    }
+}
+
 fn account_id(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
@@ -98,6 +199,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_share_of_a_cluster_has_a_lease_of_its_own() {
+        let lease = |flags: &[&str]| Config::parse_from([&["lightsail-operator"], flags].concat()).lease();
+        assert_eq!(lease(&[]), "lightsail-operator");
+        assert_eq!(lease(&["--lease-name", "own", "--watch-namespace", "a"]), "own");
+        let shares = [&["--watch-namespace", "a"][..], &["--watch-namespace", "b"], &["--watch-label-selector", "a"]];
+        let leases: std::collections::HashSet<_> = shares.iter().map(|flags| lease(flags)).collect();
+        assert_eq!(leases.len(), 3);
+        let both = |one, other| lease(&["--watch-namespace", one, "--watch-namespace", other]);
+        assert_eq!(both("a", "b"), both("b", "a"), "the order makes no difference");
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         assert!(cluster_id("prod-1.eu").is_ok());
         for text in ["", "a/b", "a b", &"x".repeat(65)] {
@@ -106,6 +219,22 @@ mod tests {
         assert!(account_id("123456789012").is_ok());
         for text in ["", "12345678901", "12345678901x", "1234567890123"] {
             assert!(account_id(text).is_err(), "{text}");
+        }
+        for text in ["team-a", "a", "0"] {
+            assert!(namespace(text).is_ok(), "{text}");
+        }
+        for text in ["", "Team", "a.b", "-a", "a b", &"x".repeat(64)] {
+            assert!(namespace(text).is_err(), "{text}");
+        }
+        for text in
+            ["a=b", "a==b", "a!=b", "a", "!a", "a in (b,c)", "a notin (b, c), d = e", "x.io/a=", "a in(b)", "inn=out"]
+        {
+            assert!(label_selector(text).is_ok(), "{text}");
+        }
+        for text in
+            ["", "a=b,", "a in b", "a in (b", "=b", "a=b=c", "a>b", "-a=b", "a b", "X.io/a=b", "a in (b c)", "a=ü"]
+        {
+            assert!(label_selector(text).is_err(), "{text}");
         }
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
         for text in ["", "20", "-1s", "0s", "soon"] {

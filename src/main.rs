@@ -13,11 +13,14 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use lightsail_operator::config::Config;
 use lightsail_operator::controllers::{self, Context, Settings, host_key_reset, key_pair};
-use lightsail_operator::lightsail::Accounts;
+use lightsail_operator::leader::{self, Candidate};
+use lightsail_operator::lightsail::{Accounts, Inventory};
+use lightsail_operator::metrics::Metrics;
 use lightsail_operator::server::{self, Readiness};
-use lightsail_operator::telemetry::{self, Metrics};
+use lightsail_operator::telemetry;
 use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The cluster's name in owner tags, unless another is given: this namespace is in every cluster, and its uid is unique.
@@ -34,13 +37,33 @@ async fn main() -> anyhow::Result<()> {
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
     let work = async {
-        let Some(context) = context(&config, &readiness, &metrics, &stop).await? else { return Ok(()) };
+        let kube = kube_config().await?;
+        let leads = watch::Sender::new(false);
+        let Some(context) = context(&config, &kube, &leads, &readiness, &metrics, &stop).await? else { return Ok(()) };
         let ctx = Arc::new(context);
-        tokio::join!(
-            controllers::run(Arc::clone(&ctx), |ctx| &ctx.key_pairs, key_pair::row_of, key_pair::reconcile),
-            controllers::run(Arc::clone(&ctx), |ctx| &ctx.resets, host_key_reset::row_of, host_key_reset::reconcile),
-        );
-        Ok(())
+        let done = CancellationToken::new();
+        let reconciling = async {
+            let both = async {
+                tokio::join!(
+                    controllers::run(Arc::clone(&ctx), |ctx| &ctx.key_pairs, key_pair::row_of, key_pair::reconcile),
+                    controllers::run(
+                        Arc::clone(&ctx),
+                        |ctx| &ctx.resets,
+                        host_key_reset::row_of,
+                        host_key_reset::reconcile
+                    ),
+                )
+            };
+            tokio::select! {
+                _ = both => {}
+                () = too_late(&stop) => tracing::warn!("a step does not end in time; it is left, and whoever acts next looks what became of it"),
+            }
+            done.cancel();
+            Ok(())
+        };
+        let candidate = config.leader_election.then(|| candidate(&config, &kube)).transpose()?;
+        let leading = leader::lead(candidate, leads.clone(), metrics.clone(), stop.clone(), done.clone());
+        tokio::try_join!(reconciling, leading).map(drop)
     };
     let serve = server::serve(config.bind_address, readiness.clone(), metrics.clone(), stop.clone());
     tokio::try_join!(serve, work)?;
@@ -64,18 +87,45 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
+/// Steps in flight have this long to end, so that another replica can act five seconds after this one was told to end.
+const LAST_STEP: Duration = Duration::from_secs(4);
+
+async fn too_late(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_STEP).await;
+}
+
+async fn kube_config() -> anyhow::Result<kube::Config> {
+    let no_cluster = |error| anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}");
+    let mut config = kube::Config::infer().await.map_err(no_cluster)?;
+    // A pass decides by itself what a failed write means; a repetition behind its back would hide it.
+    config.default_retry = false;
+    Ok(config)
+}
+
+/// Who this process is in the election. Its client gives up on an answer long before the lease runs out.
+fn candidate(config: &Config, kube: &kube::Config) -> anyhow::Result<(Client, Candidate)> {
+    let mut kube = kube.clone();
+    kube.read_timeout = Some(Duration::from_secs(5));
+    let namespace = config.lease_namespace.clone().unwrap_or_else(|| kube.default_namespace.clone());
+    let mut random = [0; 4];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow::anyhow!("there is no randomness"))?;
+    // The pod's name, and something that a restarted container does not share with its predecessor.
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let identity = format!("{host}_{}", lightsail_operator::ssh::hex(&random));
+    Ok((Client::try_from(kube)?, Candidate { namespace, lease: config.lease(), identity }))
+}
+
 /// All that passes share; `None` if the operator is to end before the cluster answers.
 async fn context(
     config: &Config,
+    kube: &kube::Config,
+    leads: &watch::Sender<bool>,
     readiness: &Readiness,
     metrics: &Metrics,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Context>> {
-    let no_cluster = |error| anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}");
-    let mut kube_config = kube::Config::infer().await.map_err(no_cluster)?;
-    // A pass decides by itself what a failed write means; a repetition behind its back would hide it.
-    kube_config.default_retry = false;
-    let client = Client::try_from(kube_config)?;
+    let client = Client::try_from(kube.clone())?;
     // Each object names its region, so none is asked of the instance's metadata, which outside EC2 takes its time to fail.
     let region = EnvironmentVariableRegionProvider::new();
     let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
@@ -90,12 +140,15 @@ async fn context(
         }
     };
     readiness.there(CLUSTER);
+    let inventory = Inventory::new(&cluster_id, metrics.clone());
     let settings = Settings {
         cluster_id,
         aws_account_id: config.aws_account_id.clone(),
         call_timeout: config.aws_call_timeout,
         settle_time: config.settle_time,
+        lease_duration: if config.leader_election { leader::LEASE_DURATION } else { Duration::ZERO },
         namespaces: config.watch_namespace.clone(),
+        label_selector: config.watch_label_selector.clone(),
         concurrency: usize::from(config.concurrency),
         started_at: Timestamp::now(),
     };
@@ -103,7 +156,7 @@ async fn context(
     Ok(Some(Context {
         client,
         accounts: Accounts::new(aws, timeout, insecure, metrics.clone()),
-        inventory: lightsail_operator::lightsail::Inventory::default(),
+        inventory,
         key_pairs: Mutex::default(),
         resets: Mutex::default(),
         memory: controllers::Memory::default(),
@@ -111,6 +164,7 @@ async fn context(
         readiness: readiness.clone(),
         settings,
         started: std::time::Instant::now(),
+        leads: leads.subscribe(),
         stop: stop.clone(),
     }))
 }

@@ -11,7 +11,7 @@ use http::{StatusCode, header};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::Metrics;
+use crate::metrics::Metrics;
 
 /// What is missing for the operator to be ready. Clones are the same list.
 #[derive(Clone, Debug, Default)]

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
+use crate::api::{EXECUTED_ANNOTATION, HostKeyReset};
 use crate::error::Error;
 
 use self::act::Pass;
 use self::mark::Mark;
 use self::plan::{Call, Desired, Observed, Search, Turn};
-use super::queue::Next;
+use super::queue::{self, Next};
 use super::rows::Row;
 use super::tracking::tracked_by;
-use super::{Context, ObjectRef, Passed, Settings, guarded, lock, objects, trigger};
+use super::{Context, ObjectRef, Outcome, Passed, Settings, guarded, lock, objects, shown, trigger};
 
 /// Without `notAfter`, a reset may be started for this long after it was created.
 const DEFAULT_NOT_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -38,18 +38,25 @@ pub struct Recollection {
 #[must_use]
 pub fn row_of(ctx: &Context, object: &HostKeyReset) -> Row<Turn> {
     let turn = Turn::of(object, landing(&ctx.settings));
-    Row { uid: object.uid().unwrap_or_default(), trigger: trigger(object), claim: Some(turn) }
+    let is_settled = object.status.as_ref().is_some_and(|status| status::end(status).is_some());
+    Row {
+        uid: object.uid().unwrap_or_default(),
+        trigger: trigger(object),
+        is_settled,
+        shown: shown(object),
+        claim: Some(turn),
+    }
 }
 
 /// One pass.
-pub async fn reconcile(at: ObjectRef, ctx: Arc<Context>) -> Passed {
-    guarded("HostKeyReset", &at, Box::pin(pass(&at, &ctx))).await
+pub async fn reconcile(turn: queue::Turn, ctx: Arc<Context>) -> Passed {
+    guarded("HostKeyReset", &turn.at, Box::pin(pass(&turn.at, &ctx))).await
 }
 
 async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
     let Some(object) = objects::find::<HostKeyReset>(&ctx.client, at).await? else {
         forget(ctx, at);
-        return Ok(Passed { next: Next::Change, reason: None });
+        return Ok(Passed { next: Next::Change, outcome: Outcome::Gone });
     };
     let (desired, observed) = (desired(ctx, at, &object), observed(ctx, at, &object));
     let mut pass = Pass::new(ctx, at, object, desired, observed);
@@ -106,6 +113,7 @@ fn observed(ctx: &Context, at: &ObjectRef, object: &HostKeyReset) -> Observed {
         polled: None,
         trouble: None,
         search: memory.search,
+        lease_duration: duration(ctx.settings.lease_duration),
         call_timeout: duration(ctx.settings.call_timeout),
         settle_time: duration(ctx.settings.settle_time),
     }
@@ -117,8 +125,4 @@ fn landing(settings: &Settings) -> SignedDuration {
 
 fn duration(time: std::time::Duration) -> SignedDuration {
     SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX)
-}
-
-fn passed(next: Next, reason: Option<Reason>) -> Passed {
-    Passed { next, reason }
 }

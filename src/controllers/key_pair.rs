@@ -14,11 +14,11 @@ use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::error::Error;
 
 use self::act::{End, Pass};
-use self::plan::{Desired, Finalizer, Observed, PairClaim, Rival};
+use self::plan::{Desired, Finalizer, Goal, ImportedKey, Kind, Observed, PairClaim, Rival, Settled};
 use super::outcome::Verdict;
-use super::queue::Next;
+use super::queue::{Class, Next, Turn};
 use super::rows::Row;
-use super::{Context, ObjectRef, Passed, guarded, lock, objects, trigger};
+use super::{Context, ObjectRef, Outcome, Passed, guarded, lock, objects, shown, trigger};
 
 /// What is kept of an object in memory.
 #[must_use]
@@ -27,7 +27,32 @@ pub fn row_of(ctx: &Context, object: &LightsailKeyPair) -> Row<PairClaim> {
     let arn = object.status.as_ref().and_then(|status| status.arn.clone());
     // An object that can do nothing does not stand in the way of those that can, unless it has a pair.
     let claims = arn.is_some() || plan::is_valid(&desired);
-    Row { trigger: trigger(object), claim: claims.then(|| claim(&desired, arn)), uid: desired.uid }
+    let claim = PairClaim { settled: settled(object, &desired), ..claim(&desired, arn) };
+    Row {
+        trigger: trigger(object),
+        claim: Some(claim).filter(|_| claims),
+        is_settled: status::was_acted_on(object),
+        shown: shown(object),
+        uid: desired.uid,
+    }
+}
+
+/// What is recorded, if the object was acted on and nothing but its pair can have changed since: its key is in its spec.
+fn settled(object: &LightsailKeyPair, desired: &Desired) -> Option<Settled> {
+    let has_own_key =
+        matches!(desired.kind, Kind::Imported { key: ImportedKey::Inline(Ok(_)) | ImportedKey::Absent, .. });
+    let is_settled = has_own_key
+        && !desired.suspend
+        && desired.goal != Goal::ObjectDeleted
+        && status::was_acted_on(object)
+        && objects::has_finalizer(object, FINALIZER) == object.status.as_ref()?.arn.is_some();
+    let status = object.status.as_ref().filter(|_| is_settled)?;
+    Some(Settled {
+        account: status.account_id.clone()?,
+        fingerprint: status.fingerprint.clone(),
+        tags: desired.tags.clone().into_iter().collect(),
+        interval: desired.interval,
+    })
 }
 
 fn claim(desired: &Desired, arn: Option<String>) -> PairClaim {
@@ -37,6 +62,7 @@ fn claim(desired: &Desired, arn: Option<String>) -> PairClaim {
         owner: desired.owner.clone(),
         created_at: desired.created_at,
         arn,
+        settled: None,
     }
 }
 
@@ -53,14 +79,32 @@ fn rivals(at: &ObjectRef, ctx: &Context, desired: &Desired) -> Vec<Rival> {
     rows.rivals(at, &claim(desired, None)).map(rival).collect()
 }
 
-/// One pass.
-pub async fn reconcile(at: ObjectRef, ctx: Arc<Context>) -> Passed {
-    guarded("LightsailKeyPair", &at, Box::pin(pass(&at, &ctx))).await
+/// One pass, or the finding that none is needed.
+pub async fn reconcile(turn: Turn, ctx: Arc<Context>) -> Passed {
+    if turn.class == Class::Resync
+        && let Some(passed) = find_unchanged(&turn.at, &ctx).await
+    {
+        return passed;
+    }
+    guarded("LightsailKeyPair", &turn.at, Box::pin(pass(&turn.at, &ctx))).await
+}
+
+/// What the shared list says of an object that was acted on, if that needs no pass: then neither Kubernetes nor Lightsail is asked for
+/// this object alone.
+async fn find_unchanged(at: &ObjectRef, ctx: &Context) -> Option<Passed> {
+    let claim = lock(&ctx.key_pairs).get(at)?.claim.clone()?;
+    let settled = claim.settled.as_ref()?;
+    // A list that cannot be had is the pass's business.
+    let account = ctx.accounts.current().await.ok()?;
+    let list =
+        act::shared_list(ctx, &account.region(&claim.region), act::max_age(true, settled.interval)).await.ok()?;
+    let stands = plan::stands(&claim, settled, &account.id, list.find(&claim.name));
+    stands.then_some(Passed { next: Next::After(settled.interval), outcome: Outcome::Unchanged })
 }
 
 async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
     let Some(object) = objects::find::<LightsailKeyPair>(&ctx.client, at).await? else {
-        return Ok(Passed { next: Next::Change, reason: None });
+        return Ok(Passed { next: Next::Change, outcome: Outcome::Gone });
     };
     let desired = desired::desired(&object, &ctx.settings);
     let observed = observed(at, ctx, &object, &desired);
@@ -78,7 +122,7 @@ async fn run(pass: &mut Pass<'_>) -> Result<Passed, Error> {
     let end = match pass.work().await {
         Ok(end) => end,
         Err(Error::Lightsail(error)) if pass.keeps_still() => {
-            return Ok(Passed { next: Next::Backoff, reason: Some(Verdict::from(&error).reason) });
+            return Ok(Passed { next: Next::Backoff, outcome: Outcome::Said(Verdict::from(&error).reason) });
         }
         Err(Error::Lightsail(error)) => End::Verdict(Verdict::from(&error)),
         Err(error @ Error::SecretRejected { .. }) => {
@@ -90,10 +134,10 @@ async fn run(pass: &mut Pass<'_>) -> Result<Passed, Error> {
         Err(error) => return Err(error),
     };
     match end {
-        End::Left => Ok(Passed { next: Next::Change, reason: None }),
+        End::Left => Ok(Passed { next: Next::Change, outcome: Outcome::Gone }),
         End::Verdict(verdict) => {
             pass.publish(&verdict).await?;
-            Ok(Passed { next: verdict.next, reason: Some(verdict.reason) })
+            Ok(Passed { next: verdict.next, outcome: Outcome::Said(verdict.reason) })
         }
     }
 }

@@ -26,14 +26,16 @@ use kube::Client;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::api::conditions::{READY, find, is_true};
 use crate::api::{EXECUTED_ANNOTATION, FINALIZER, RECONCILE_ANNOTATION, Reason, Reconciled};
 use crate::error::Error;
 use crate::lightsail::{Accounts, Inventory};
+use crate::metrics::Metrics;
 use crate::server::Readiness;
-use crate::telemetry::Metrics;
 
-use self::queue::{Next, Queue};
-use self::rows::{Claim, Row, Rows, Trigger};
+use self::outcome::{State, Verdict};
+use self::queue::{Class, Next, Queue, Turn};
+use self::rows::{Claim, Row, Rows, Shown, Trigger};
 
 /// More steps than the longest way through a plan: a pass that needs more goes in circles, and is begun anew after a pause.
 const MAX_STEPS: usize = 30;
@@ -75,6 +77,8 @@ pub struct Context {
     pub settings: Settings,
     /// When this process began.
     pub started: Instant,
+    /// Whether this process acts.
+    pub leads: tokio::sync::watch::Receiver<bool>,
     /// Set when the operator is to end: the step in flight is finished and no other is begun.
     pub stop: CancellationToken,
 }
@@ -105,19 +109,23 @@ pub struct Settings {
     pub call_timeout: Duration,
     /// How long after that its effect may still appear.
     pub settle_time: Duration,
+    /// How long another process may act on a lease that it has lost; zero without leader election.
+    pub lease_duration: Duration,
     /// The namespaces to watch; all if empty.
     pub namespaces: Vec<String>,
-    /// How many objects of a kind are worked on at the same time.
+    /// The labels of the objects to watch.
+    pub label_selector: Option<String>,
+    /// How many objects of a kind are worked on at the same time in each region.
     pub concurrency: usize,
     /// When this process began.
     pub started_at: Timestamp,
 }
 
 impl Settings {
-    /// How long after a call was sent its effect may still appear.
+    /// How long after a call was sent its effect may still appear. Another process may send one until its lease has run out.
     #[must_use]
     pub fn landing_time(&self) -> Duration {
-        self.call_timeout + self.settle_time
+        self.lease_duration + self.call_timeout + self.settle_time
     }
 }
 
@@ -126,8 +134,36 @@ impl Settings {
 pub struct Passed {
     /// When the object is to be looked at again.
     pub next: Next,
-    /// The reason that the object shows now, if it is still there.
-    pub reason: Option<Reason>,
+    /// What is counted.
+    pub outcome: Outcome,
+}
+
+/// What a pass came to, as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The object shows this reason.
+    Said(Reason),
+    /// There was nothing to do.
+    Unchanged,
+    /// The object is gone, or on its way out.
+    Gone,
+    /// It started over, because somebody else changed the object meanwhile.
+    Conflict,
+    /// It was left because the operator ends.
+    Stopping,
+    /// The Kubernetes API server refused, or did not answer.
+    KubernetesError,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(reason) => reason.fmt(formatter),
+            Self::Unchanged | Self::Gone | Self::Conflict | Self::Stopping | Self::KubernetesError => {
+                fmt::Debug::fmt(self, formatter)
+            }
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -139,42 +175,52 @@ pub async fn run<K, C, F>(
     ctx: Arc<Context>,
     rows: fn(&Context) -> &Mutex<Rows<C>>,
     row_of: fn(&Context, &K) -> Row<C>,
-    reconcile: impl Fn(ObjectRef, Arc<Context>) -> F,
+    reconcile: impl Fn(Turn, Arc<Context>) -> F,
 ) where
     K: Reconciled,
     C: Claim,
     F: Future<Output = Passed>,
 {
     let kind = K::kind(&()).into_owned();
-    let mut queue = Queue::default();
+    let mut queue = Queue::new(ctx.settings.concurrency);
     let mut watches = watch::watch::<K>(&ctx, &kind);
     let mut lists = watch::FirstLists::default();
     let mut running = FuturesUnordered::new();
+    let mut leads = ctx.leads.clone();
     loop {
-        while running.len() < ctx.settings.concurrency
-            && lists.are_complete()
-            && !ctx.stop.is_cancelled()
-            && let Some(at) = queue.pop(Instant::now())
-        {
-            running.push(timed(at.clone(), reconcile(at, Arc::clone(&ctx))));
+        let acts = *leads.borrow_and_update() && lists.are_complete() && !ctx.stop.is_cancelled();
+        while acts && let Some(turn) = queue.pop(Instant::now()) {
+            ctx.metrics.waited(&kind, turn.class, turn.waited);
+            running.push(timed(turn.at.clone(), reconcile(turn, Arc::clone(&ctx))));
         }
         if ctx.stop.is_cancelled() && running.is_empty() {
             return;
         }
+        for class in [Class::Change, Class::Resync] {
+            ctx.metrics.set_depth(&kind, class, queue.depth(class));
+        }
         tokio::select! {
             Some(change) = watches.next(), if !ctx.stop.is_cancelled() => {
                 lists.take_in(&change);
-                let due = change.take_in(&mut lock(rows(&ctx)), |object| row_of(&ctx, object));
-                for at in due {
-                    queue.push(at);
+                let mut rows = lock(rows(&ctx));
+                let news = change.take_in(&mut rows, |object| row_of(&ctx, object));
+                for (at, class) in news.due {
+                    queue.push(at.clone(), rows.lane(&at), class, Instant::now());
                 }
-                ctx.metrics.set_objects(&kind, lock(rows(&ctx)).len());
+                for at in news.gone {
+                    queue.forget(&at);
+                }
+                for (shown, count) in rows.shown() {
+                    ctx.metrics.set_objects(&kind, shown.ready, &shown.reason, count);
+                }
             }
             Some((at, passed, duration)) = running.next() => {
-                ctx.metrics.reconciled(&kind, passed.reason, duration);
+                ctx.metrics.reconciled(&kind, passed.outcome, duration);
                 queue.finished(&at, passed.next, Instant::now());
             }
-            () = sleep_until(queue.next_due()), if running.len() < ctx.settings.concurrency && lists.are_complete() => {}
+            () = sleep_until(queue.next_due()), if acts => {}
+            // Its sender lives as long as the process acts.
+            _ = leads.changed(), if !acts => {}
             () = ctx.stop.cancelled(), if !ctx.stop.is_cancelled() => {}
         }
     }
@@ -186,11 +232,14 @@ async fn guarded(kind: &'static str, at: &ObjectRef, pass: impl Future<Output = 
     let pass = async {
         match pass.await {
             Ok(passed) => passed,
-            Err(Error::Stopping | Error::Gone) => Passed { next: Next::Change, reason: None },
-            Err(Error::Conflict) => Passed { next: Next::After(Duration::from_millis(100)), reason: None },
+            Err(Error::Stopping) => Passed { next: Next::Change, outcome: Outcome::Stopping },
+            Err(Error::Gone) => Passed { next: Next::Change, outcome: Outcome::Gone },
+            Err(Error::Conflict) => {
+                Passed { next: Next::After(Duration::from_millis(100)), outcome: Outcome::Conflict }
+            }
             Err(error) => {
                 tracing::warn!(%error, "the pass could not be finished and will be tried again");
-                Passed { next: Next::Backoff, reason: None }
+                Passed { next: Next::Backoff, outcome: Outcome::KubernetesError }
             }
         }
     };
@@ -207,6 +256,27 @@ async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+/// What an object shows.
+pub fn shown<K: Reconciled>(object: &K) -> Shown {
+    let ready = find(object.conditions(), READY);
+    Shown {
+        ready: ready.is_some_and(|ready| ready.status == "True"),
+        reason: ready.map_or("", |ready| ready.reason.as_str()).into(),
+    }
+}
+
+/// Counts how long an object took to become Ready for the first time; one that was edited meanwhile does not count.
+fn note_ready<K: Reconciled>(ctx: &Context, object: &K, verdict: &Verdict) {
+    let is_first = verdict.state == State::Ready
+        && object.meta().generation == Some(1)
+        && !is_true(object.conditions(), READY)
+        && object.last_handled_reconcile().is_none();
+    if let Some(created) = object.meta().creation_timestamp.as_ref().filter(|_| is_first) {
+        let seconds = Timestamp::now().duration_since(created.0).as_secs_f64();
+        ctx.metrics.became_ready(&K::kind(&()), seconds);
     }
 }
 

@@ -1,9 +1,12 @@
 //! Which object is next: a plain data structure, without I/O and with the time as an argument.
 //!
-//! First in, first out. An object is in the queue once, and never worked on twice at the same time: what comes for it meanwhile
-//! brings it back when it is finished.
+//! - An object is in the queue once, and never worked on twice at the same time: what comes for it meanwhile brings it back when it is
+//!   finished.
+//! - Each region has a lane with so many places: one that does not answer delays no other.
+//! - In a lane a person's change goes before what is looked at again by itself, but for one in eight, so that this goes on too.
+//! - Namespaces take turns: one with thousands of objects does not hold up the one object of another.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
@@ -22,48 +25,203 @@ pub enum Next {
     BackoffWithin(Duration),
 }
 
+/// Why an object is in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// A person changed something, or waits for something that changed.
+    Change,
+    /// It is time to look again, or to try again.
+    Resync,
+}
+
+/// An object whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The object.
+    pub at: ObjectRef,
+    /// Why.
+    pub class: Class,
+    /// How long it has waited for its turn.
+    pub waited: Duration,
+}
+
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// After so many changes in a row one of the others comes: they are slowed down by a crowd, not stopped.
+const CHANGES_IN_A_ROW: u32 = 7;
 
 /// The queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Queue {
-    ready: VecDeque<ObjectRef>,
-    is_ready: HashSet<ObjectRef>,
-    /// Whether something came for it meanwhile.
-    running: HashMap<ObjectRef, bool>,
-    due: BTreeMap<(Instant, u64), ObjectRef>,
+    places: usize,
+    lanes: BTreeMap<String, Lane>,
+    /// The lane that was served last: the next one comes first.
+    last: String,
+    ready: HashMap<ObjectRef, Ready>,
+    running: HashMap<ObjectRef, Running>,
+    due: BTreeMap<(Instant, u64), (ObjectRef, String)>,
     due_at: HashMap<ObjectRef, (Instant, u64)>,
     failures: HashMap<ObjectRef, u32>,
     count: u64,
+    depth: [usize; 2],
 }
 
-impl Queue {
-    /// Something changed for this object.
-    pub fn push(&mut self, at: ObjectRef) {
-        self.clear_due(&at);
-        if let Some(again) = self.running.get_mut(&at) {
-            *again = true;
-        } else if self.is_ready.insert(at.clone()) {
-            self.ready.push_back(at);
+#[derive(Debug)]
+struct Ready {
+    class: Class,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Running {
+    lane: String,
+    /// What came for it meanwhile.
+    again: Option<(String, Class)>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    running: usize,
+    changes: Line,
+    resyncs: Line,
+    /// How many changes went before a resync that was there.
+    passed_over: u32,
+}
+
+/// Objects by namespace, which take turns.
+#[derive(Debug, Default)]
+struct Line {
+    turns: VecDeque<String>,
+    waiting: HashMap<String, VecDeque<ObjectRef>>,
+}
+
+impl Line {
+    fn push(&mut self, at: ObjectRef) {
+        let waiting = self.waiting.entry(at.namespace.clone()).or_default();
+        if waiting.is_empty() {
+            self.turns.push_back(at.namespace.clone());
+        }
+        waiting.push_back(at);
+    }
+
+    fn pop(&mut self) -> Option<ObjectRef> {
+        let namespace = self.turns.pop_front()?;
+        let waiting = self.waiting.get_mut(&namespace)?;
+        let at = waiting.pop_front();
+        if waiting.is_empty() {
+            self.waiting.remove(&namespace);
+        } else {
+            self.turns.push_back(namespace);
+        }
+        at
+    }
+
+    fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+}
+
+impl Lane {
+    fn line(&mut self, class: Class) -> &mut Line {
+        match class {
+            Class::Change => &mut self.changes,
+            Class::Resync => &mut self.resyncs,
         }
     }
 
-    /// The next object to work on. It counts as running until [`Self::finished`].
-    pub fn pop(&mut self, now: Instant) -> Option<ObjectRef> {
-        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
-            let at = entry.get().clone();
-            self.push(at);
+    /// Whose line is next.
+    fn choose(&mut self) -> Option<Class> {
+        match (self.changes.is_empty(), self.resyncs.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(Class::Resync),
+            (false, false) if self.passed_over >= CHANGES_IN_A_ROW => Some(Class::Resync),
+            (false, _) => Some(Class::Change),
         }
-        let at = self.ready.pop_front()?;
-        self.is_ready.remove(&at);
-        self.running.insert(at.clone(), false);
-        Some(at)
+    }
+
+    /// The next object that still waits in that line. One that moved to the other line has left its name behind.
+    fn pop(&mut self, ready: &mut HashMap<ObjectRef, Ready>) -> Option<(ObjectRef, Ready)> {
+        while let Some(class) = self.choose() {
+            let Some(at) = self.line(class).pop() else { continue };
+            if ready.get(&at).is_none_or(|ready| ready.class != class) {
+                continue;
+            }
+            self.passed_over =
+                if class == Class::Change && !self.resyncs.is_empty() { self.passed_over + 1 } else { 0 };
+            return ready.remove(&at).map(|ready| (at, ready));
+        }
+        None
+    }
+}
+
+impl Queue {
+    /// A queue of which so many objects of a region are worked on at the same time.
+    #[must_use]
+    pub fn new(places: usize) -> Self {
+        Self {
+            places,
+            lanes: BTreeMap::new(),
+            last: String::new(),
+            ready: HashMap::new(),
+            running: HashMap::new(),
+            due: BTreeMap::new(),
+            due_at: HashMap::new(),
+            failures: HashMap::new(),
+            count: 0,
+            depth: [0; 2],
+        }
+    }
+
+    /// Something came for this object, which is in that lane.
+    pub fn push(&mut self, at: ObjectRef, lane: &str, class: Class, now: Instant) {
+        self.clear_due(&at);
+        if let Some(running) = self.running.get_mut(&at) {
+            let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
+            running.again = Some((lane.to_owned(), class));
+            return;
+        }
+        let before = self.ready.get(&at);
+        if before.is_some_and(|before| before.class <= class) {
+            return;
+        }
+        let since = before.map_or(now, |before| before.since);
+        if let Some(before) = before {
+            self.depth[before.class as usize] -= 1;
+        }
+        self.depth[class as usize] += 1;
+        self.lanes.entry(lane.to_owned()).or_default().line(class).push(at.clone());
+        self.ready.insert(at, Ready { class, since });
+    }
+
+    /// The next object to work on. It counts as running until [`Self::finished`].
+    pub fn pop(&mut self, now: Instant) -> Option<Turn> {
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (at, lane) = entry.get().clone();
+            self.push(at, &lane, Class::Resync, now);
+        }
+        // Those after the last one first.
+        let (after, before): (Vec<_>, Vec<_>) = self.lanes.keys().cloned().partition(|name| *name > self.last);
+        for name in after.into_iter().chain(before) {
+            let Some(lane) = self.lanes.get_mut(&name).filter(|lane| lane.running < self.places) else { continue };
+            let Some((at, ready)) = lane.pop(&mut self.ready) else { continue };
+            lane.running += 1;
+            self.depth[ready.class as usize] -= 1;
+            self.last.clone_from(&name);
+            self.running.insert(at.clone(), Running { lane: name, again: None });
+            return Some(Turn { at, class: ready.class, waited: now.saturating_duration_since(ready.since) });
+        }
+        None
     }
 
     /// A pass has ended.
     pub fn finished(&mut self, at: &ObjectRef, next: Next, now: Instant) {
-        let again = self.running.remove(at).unwrap_or_default();
+        let Some(running) = self.running.remove(at) else { return };
+        if let Some(lane) = self.lanes.get_mut(&running.lane) {
+            lane.running -= 1;
+            if lane.running == 0 && lane.changes.is_empty() && lane.resyncs.is_empty() {
+                self.lanes.remove(&running.lane);
+            }
+        }
         let pause = match next {
             Next::Change => None,
             Next::After(pause) => Some(pause),
@@ -73,20 +231,38 @@ impl Queue {
         if matches!(next, Next::Change | Next::After(_)) {
             self.failures.remove(at);
         }
-        if again {
-            self.push(at.clone());
+        if let Some((lane, class)) = running.again {
+            self.push(at.clone(), &lane, class, now);
         } else if let Some(pause) = pause {
-            self.count += 1;
-            let due = (now + pause, self.count);
-            self.due.insert(due, at.clone());
-            self.due_at.insert(at.clone(), due);
+            self.look_again(at.clone(), &running.lane, pause, now);
         }
+    }
+
+    /// The object is to be looked at after this time, if nothing comes before.
+    pub fn look_again(&mut self, at: ObjectRef, lane: &str, pause: Duration, now: Instant) {
+        self.clear_due(&at);
+        self.count += 1;
+        let due = (now + pause, self.count);
+        self.due.insert(due, (at.clone(), lane.to_owned()));
+        self.due_at.insert(at, due);
+    }
+
+    /// The object is gone: nothing of it is kept but that it may be running.
+    pub fn forget(&mut self, at: &ObjectRef) {
+        self.clear_due(at);
+        self.failures.remove(at);
     }
 
     /// When the next object becomes due.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
         self.due.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// How many wait for their turn, by class.
+    #[must_use]
+    pub fn depth(&self, class: Class) -> usize {
+        self.depth[class as usize]
     }
 
     /// Doubles from one second to five minutes, less up to a quarter so that objects that failed together do not stay together.
@@ -111,61 +287,153 @@ impl Queue {
 mod tests {
     use super::*;
 
+    const LANE: &str = "eu-west-1";
+
     fn at(name: &str) -> ObjectRef {
-        ObjectRef { namespace: "n".to_owned(), name: name.to_owned() }
+        in_namespace("n", name)
+    }
+
+    fn in_namespace(namespace: &str, name: &str) -> ObjectRef {
+        ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn name(turn: Option<Turn>) -> Option<String> {
+        turn.map(|turn| turn.at.name)
+    }
+
+    /// The names in the order in which they come, each finished before the next.
+    fn drain(queue: &mut Queue, now: Instant) -> String {
+        let mut names = Vec::new();
+        while let Some(turn) = queue.pop(now) {
+            queue.finished(&turn.at, Next::Change, now);
+            names.push(turn.at.name);
+        }
+        names.join(" ")
     }
 
     #[test]
     fn first_in_first_out_and_each_once() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::new(10), Instant::now());
         for name in ["a", "b", "a"] {
-            queue.push(at(name));
+            queue.push(at(name), LANE, Class::Change, now);
         }
-        assert_eq!(queue.pop(now), Some(at("a")));
-        assert_eq!(queue.pop(now), Some(at("b")));
-        assert_eq!(queue.pop(now), None);
+        assert_eq!(queue.depth(Class::Change), 2);
+        assert_eq!(drain(&mut queue, now), "a b");
+        assert_eq!(queue.depth, [0, 0]);
+        assert!(queue.lanes.is_empty(), "nothing is kept of a lane in which nobody is");
     }
 
     #[test]
     fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
-        queue.push(at("a"));
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now);
-        queue.push(at("a"));
+        queue.push(at("a"), LANE, Class::Resync, now);
         assert_eq!(queue.pop(now), None);
         queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
-        assert_eq!(queue.pop(now), Some(at("a")));
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
         queue.finished(&at("a"), Next::Change, now);
         assert_eq!(queue.pop(now + Duration::from_hours(1)), None);
     }
 
     #[test]
     fn it_comes_back_when_it_is_due_and_not_before() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::new(10), Instant::now());
         let pause = Duration::from_mins(1);
-        queue.push(at("a"));
+        queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now);
         queue.finished(&at("a"), Next::After(pause), now);
         assert_eq!(queue.next_due(), Some(now + pause));
         assert_eq!(queue.pop(now + Duration::from_millis(59_999)), None);
-        assert_eq!(queue.pop(now + pause), Some(at("a")));
+        let turn = queue.pop(now + pause).unwrap();
+        assert_eq!((turn.at, turn.class), (at("a"), Class::Resync));
         assert_eq!(queue.next_due(), None);
     }
 
     #[test]
     fn a_change_does_not_wait_for_what_is_due() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
-        queue.push(at("a"));
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now);
         queue.finished(&at("a"), Next::Backoff, now);
-        queue.push(at("a"));
-        assert_eq!(queue.pop(now), Some(at("a")));
+        queue.push(at("a"), LANE, Class::Change, now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
         assert_eq!(queue.next_due(), None);
     }
 
     #[test]
+    fn a_change_overtakes_a_resync_of_all() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for number in 0..1_000 {
+            queue.push(at(&number.to_string()), LANE, Class::Resync, now);
+        }
+        queue.push(at("edited"), LANE, Class::Change, now);
+        // One of those that wait for a resync is edited, too.
+        queue.push(at("999"), LANE, Class::Change, now + Duration::from_secs(1));
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("edited"));
+        let turn = queue.pop(now + Duration::from_secs(1)).unwrap();
+        assert_eq!((turn.at, turn.class, turn.waited), (at("999"), Class::Change, Duration::from_secs(1)));
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("0"));
+    }
+
+    #[test]
+    fn changes_without_end_do_not_stop_the_others() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for name in ["x", "y"] {
+            queue.push(at(name), LANE, Class::Resync, now);
+        }
+        for number in 0..20 {
+            queue.push(at(&number.to_string()), LANE, Class::Change, now);
+        }
+        let expected = "0 1 2 3 4 5 6 x 7 8 9 10 11 12 13 y 14 15 16 17 18 19";
+        assert_eq!(drain(&mut queue, now), expected);
+    }
+
+    #[test]
+    fn namespaces_take_turns() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for number in 0..1_000 {
+            queue.push(in_namespace("crowded", &format!("c{number}")), LANE, Class::Change, now);
+        }
+        for name in ["a", "b"] {
+            queue.push(in_namespace("quiet", name), LANE, Class::Change, now);
+        }
+        assert!(drain(&mut queue, now).starts_with("c0 a c1 b c2 c3"));
+    }
+
+    #[test]
+    fn a_region_that_does_not_answer_delays_no_other() {
+        let (mut queue, now) = (Queue::new(2), Instant::now());
+        for number in 0..5 {
+            queue.push(at(&format!("dead{number}")), "dead", Class::Change, now);
+        }
+        for number in 0..3 {
+            queue.push(at(&format!("live{number}")), "live", Class::Resync, now);
+        }
+        let mut running: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
+        running.sort();
+        assert_eq!(running, ["dead0", "dead1", "live0", "live1"]);
+        queue.finished(&at("live0"), Next::Change, now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("live2"));
+        assert_eq!(queue.pop(now), None);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_gone() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for _ in 0..3 {
+            queue.push(at("a"), LANE, Class::Change, now);
+            queue.pop(now);
+            queue.finished(&at("a"), Next::Backoff, now);
+            queue.forget(&at("a"));
+        }
+        let kept = [queue.ready.len(), queue.running.len(), queue.due.len(), queue.due_at.len(), queue.failures.len()];
+        assert_eq!(kept, [0; 5]);
+    }
+
+    #[test]
     fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
-        let mut queue = Queue::default();
+        let (mut queue, now) = (Queue::new(10), Instant::now());
         let mut before = Duration::ZERO;
         for _ in 0..40 {
             let pause = queue.pause(&at("a"));
@@ -173,7 +441,9 @@ mod tests {
             before = pause;
         }
         assert!(before >= LONGEST_PAUSE / 4 * 3);
-        queue.finished(&at("a"), Next::Change, Instant::now());
+        queue.push(at("a"), LANE, Class::Change, now);
+        queue.pop(now);
+        queue.finished(&at("a"), Next::Change, now);
         assert!(queue.pause(&at("a")) <= FIRST_PAUSE);
     }
 }

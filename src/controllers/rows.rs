@@ -2,8 +2,10 @@
 //! thing in Lightsail. Whatever decides anything else is read live in the pass.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::ObjectRef;
+use super::queue::Class;
 
 /// An object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +14,21 @@ pub struct Row<C> {
     pub uid: String,
     /// What a pass depends on: when it changes, a pass is due. The status is not in it, as the operator writes that itself.
     pub trigger: Trigger,
+    /// Whether this generation was acted on, so that the object is only looked at again.
+    pub is_settled: bool,
+    /// What the object shows.
+    pub shown: Shown,
     /// What the object wants that others may want too.
     pub claim: Option<C>,
+}
+
+/// What the condition Ready of an object shows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shown {
+    /// Whether it is True.
+    pub ready: bool,
+    /// Its reason; empty until somebody has looked.
+    pub reason: Arc<str>,
 }
 
 /// What a pass depends on.
@@ -48,32 +63,53 @@ pub trait Claim {
 /// All objects of a kind.
 #[derive(Debug)]
 pub struct Rows<C> {
-    rows: HashMap<ObjectRef, Row<C>>,
+    all: HashMap<ObjectRef, Row<C>>,
     by_place: HashMap<(String, String), HashSet<ObjectRef>>,
+    /// How many show what. What nobody shows any more stays with 0.
+    shown: HashMap<Shown, usize>,
 }
 
 impl<C> Default for Rows<C> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), by_place: HashMap::new() }
+        Self { all: HashMap::new(), by_place: HashMap::new(), shown: HashMap::new() }
     }
 }
 
 impl<C: Claim> Rows<C> {
     /// Takes in what an object is now. The objects for which a pass is due: itself, if what a pass depends on has changed, and the one that
     /// waited for it, if it does not stand in the way any more.
-    pub fn apply(&mut self, at: &ObjectRef, row: Row<C>) -> Vec<ObjectRef> {
+    pub fn apply(&mut self, at: &ObjectRef, mut row: Row<C>) -> Vec<(ObjectRef, Class)> {
         let before = self.take(at);
+        // All that show the same share the word.
+        if let Some((shown, _)) = self.shown.get_key_value(&row.shown) {
+            row.shown = shown.clone();
+        }
+        *self.shown.entry(row.shown.clone()).or_default() += 1;
         if let Some(claim) = &row.claim {
             self.by_place.entry(key(claim)).or_default().insert(at.clone());
         }
+        // One that was acted on before this process saw it first is only looked at again.
+        let class = if before.is_none() && row.is_settled { Class::Resync } else { Class::Change };
         let is_due = before.as_ref().is_none_or(|before| before.uid != row.uid || before.trigger != row.trigger);
         let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
-        self.rows.insert(at.clone(), row);
-        let mut due: Vec<ObjectRef> = is_due.then(|| at.clone()).into_iter().collect();
+        self.all.insert(at.clone(), row);
+        let mut due: Vec<_> = is_due.then(|| (at.clone(), class)).into_iter().collect();
         if !stands {
-            due.extend(before.and_then(|before| self.heir(&before)));
+            due.extend(before.and_then(|before| self.heir(&before)).map(|heir| (heir, Class::Change)));
         }
         due
+    }
+
+    /// What is known of an object.
+    #[must_use]
+    pub fn get(&self, at: &ObjectRef) -> Option<&Row<C>> {
+        self.all.get(at)
+    }
+
+    /// The lane of an object in the queue: its region. Those that can do nothing have one of their own.
+    #[must_use]
+    pub fn lane(&self, at: &ObjectRef) -> &str {
+        self.all.get(at).and_then(|row| row.claim.as_ref()).map_or("", |claim| claim.place().0)
     }
 
     /// Forgets an object that is gone. The object that waited for it, if one did.
@@ -83,7 +119,10 @@ impl<C: Claim> Rows<C> {
     }
 
     fn take(&mut self, at: &ObjectRef) -> Option<Row<C>> {
-        let row = self.rows.remove(at)?;
+        let row = self.all.remove(at)?;
+        if let Some(count) = self.shown.get_mut(&row.shown) {
+            *count -= 1;
+        }
         if let Some(claim) = &row.claim
             && let Some(there) = self.by_place.get_mut(&key(claim))
         {
@@ -104,26 +143,19 @@ impl<C: Claim> Rows<C> {
 
     fn at_place(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
         let there = self.by_place.get(&key(claim)).into_iter().flatten();
-        there.filter_map(|at| self.rows.get(at).map(|row| (at, row)))
+        there.filter_map(|at| self.all.get(at).map(|row| (at, row)))
     }
 
     /// The objects of a namespace, or all, that are not among those.
     #[must_use]
     pub fn others(&self, namespace: Option<&str>, seen: &HashSet<ObjectRef>) -> Vec<ObjectRef> {
         let in_namespace = |at: &&ObjectRef| namespace.is_none_or(|namespace| namespace == at.namespace);
-        self.rows.keys().filter(in_namespace).filter(|at| !seen.contains(*at)).cloned().collect()
+        self.all.keys().filter(in_namespace).filter(|at| !seen.contains(*at)).cloned().collect()
     }
 
-    /// How many objects there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// How many objects show what.
+    pub fn shown(&self) -> impl Iterator<Item = (&Shown, usize)> {
+        self.shown.iter().map(|(shown, count)| (shown, *count))
     }
 
     /// The other objects that want the same.
@@ -168,7 +200,18 @@ mod tests {
     fn row(generation: i64, name: &'static str) -> Row<Wish> {
         let (finalizer, deleting, reconcile, executed, tracked_by) = (false, false, None, None, None);
         let trigger = Trigger { generation, deleting, finalizer, reconcile, executed, tracked_by };
-        Row { uid: "u".to_owned(), trigger, claim: Some(Wish { name, rank: None, waits: false }) }
+        let shown = Shown { ready: true, reason: "Imported".into() };
+        Row {
+            uid: "u".to_owned(),
+            trigger,
+            is_settled: false,
+            shown,
+            claim: Some(Wish { name, rank: None, waits: false }),
+        }
+    }
+
+    fn changed(name: &str) -> (ObjectRef, Class) {
+        (at(name), Class::Change)
     }
 
     fn wishing(name: &'static str, rank: Option<u32>, waits: bool) -> Row<Wish> {
@@ -178,10 +221,18 @@ mod tests {
     #[test]
     fn a_pass_is_due_for_what_is_new_or_changed_and_not_for_a_status() {
         let mut rows = Rows::default();
-        assert_eq!(rows.apply(&at("a"), row(1, "fleet")), [at("a")]);
+        assert_eq!(rows.apply(&at("a"), row(1, "fleet")), [changed("a")]);
         assert_eq!(rows.apply(&at("a"), wishing("fleet", Some(1), false)), []);
-        assert_eq!(rows.apply(&at("a"), row(2, "fleet")), [at("a")]);
-        assert_eq!(rows.apply(&at("a"), Row { uid: "made again".to_owned(), ..row(2, "fleet") }), [at("a")]);
+        assert_eq!(rows.apply(&at("a"), row(2, "fleet")), [changed("a")]);
+        assert_eq!(rows.apply(&at("a"), Row { uid: "made again".to_owned(), ..row(2, "fleet") }), [changed("a")]);
+        let settled = Row { is_settled: true, ..row(1, "fleet") };
+        assert_eq!(
+            rows.apply(&at("b"), settled.clone()),
+            [(at("b"), Class::Resync)],
+            "it was acted on by another process"
+        );
+        let edited = Row { trigger: Trigger { generation: 2, ..settled.trigger.clone() }, ..settled };
+        assert_eq!(rows.apply(&at("b"), edited), [changed("b")]);
     }
 
     #[test]
@@ -202,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_is_counted() {
+        let mut rows = Rows::default();
+        let count = |rows: &Rows<Wish>, ready| {
+            rows.shown().filter(|(shown, _)| shown.ready == ready).map(|(_, count)| count).sum::<usize>()
+        };
+        for name in ["a", "b"] {
+            rows.apply(&at(name), row(1, "fleet"));
+        }
+        assert_eq!((count(&rows, true), count(&rows, false)), (2, 0));
+        rows.apply(&at("a"), Row { shown: Shown { ready: false, reason: "Throttled".into() }, ..row(1, "fleet") });
+        assert_eq!((count(&rows, true), count(&rows, false)), (1, 1));
+        rows.remove(&at("a"));
+        assert_eq!((count(&rows, true), count(&rows, false)), (1, 0));
+    }
+
+    #[test]
     fn whoever_steps_aside_calls_the_first_of_those_that_wait() {
         let mut rows = Rows::default();
         rows.apply(&at("a"), wishing("fleet", Some(0), false));
@@ -209,7 +276,7 @@ mod tests {
             rows.apply(&at(name), wishing("fleet", Some(rank), true));
         }
         rows.apply(&at("elsewhere"), wishing("other", Some(0), true));
-        assert_eq!(rows.apply(&at("a"), wishing("fleet", None, false)), [at("b")]);
+        assert_eq!(rows.apply(&at("a"), wishing("fleet", None, false)), [changed("b")]);
         assert_eq!(rows.apply(&at("a"), wishing("fleet", None, false)), [], "it was not in the way any more");
         assert_eq!(rows.remove(&at("b")), Some(at("c")));
         assert_eq!(rows.remove(&at("a")), None);

@@ -13,6 +13,7 @@ use kube::{Api, Resource, ResourceExt};
 use crate::api::Reconciled;
 use crate::error::is_status;
 
+use super::queue::Class;
 use super::rows::{Claim, Row, Rows};
 use super::{Context, ObjectRef};
 
@@ -36,17 +37,18 @@ pub(super) enum Change<K> {
 }
 
 impl<K: Reconciled> Change<K> {
-    /// Brings the rows up to date. The objects for which a pass is due.
-    pub(super) fn take_in<C: Claim>(self, rows: &mut Rows<C>, row_of: impl Fn(&K) -> Row<C>) -> Vec<ObjectRef> {
-        match self {
-            Self::Applied(object) => rows.apply(&reference(&object), row_of(&object)),
-            Self::Gone(at) => rows.remove(&at).into_iter().collect(),
-            Self::Listed { namespace, seen } => {
-                let gone = rows.others(namespace.as_deref(), &seen);
-                gone.iter().filter_map(|at| rows.remove(at)).collect()
+    /// Brings the rows up to date.
+    pub(super) fn take_in<C: Claim>(self, rows: &mut Rows<C>, row_of: impl Fn(&K) -> Row<C>) -> News {
+        let gone = match self {
+            Self::Applied(object) => {
+                return News { due: rows.apply(&reference(&object), row_of(&object)), gone: Vec::new() };
             }
+            Self::Gone(at) => vec![at],
+            Self::Listed { namespace, seen } => rows.others(namespace.as_deref(), &seen),
             Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
-        }
+        };
+        let heirs = gone.iter().filter_map(|at| rows.remove(at));
+        News { due: heirs.map(|heir| (heir, Class::Change)).collect(), gone }
     }
 }
 
@@ -78,6 +80,15 @@ impl FirstLists {
     pub(super) fn are_complete(&self) -> bool {
         self.open.is_empty()
     }
+}
+
+/// What a change means.
+#[derive(Debug)]
+pub(super) struct News {
+    /// The objects for which a pass is due.
+    pub(super) due: Vec<(ObjectRef, Class)>,
+    /// The objects that are gone.
+    pub(super) gone: Vec<ObjectRef>,
 }
 
 fn reference<K: Resource>(object: &K) -> ObjectRef {
@@ -113,7 +124,8 @@ fn watch_one<K: Reconciled>(
     let mut seen = HashSet::new();
     let crd = K::crd_name();
     // List and watch: servers without streaming lists have no fallback.
-    let events = watcher::watcher(api, watcher::Config::default()).backoff(Pauses::default());
+    let config = watcher::Config { label_selector: ctx.settings.label_selector.clone(), ..watcher::Config::default() };
+    let events = watcher::watcher(api, config).backoff(Pauses::default());
     events.filter_map(move |event| {
         let change = match event {
             Ok(Event::Init) => {

@@ -13,8 +13,9 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_sts::config::Region;
 
 use super::endpoint::SecureEndpoints;
+use super::limiter::Limiter;
 use super::{ERROR_HOLDS, Error, Lightsail, Result, Scope};
-use crate::telemetry::Metrics;
+use crate::metrics::Metrics;
 
 /// Where STS is asked if no region is configured.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -31,8 +32,12 @@ pub struct Accounts {
     call_timeout: Duration,
     allow_insecure_endpoints: bool,
     metrics: Metrics,
+    limiters: Arc<Limiters>,
     known: tokio::sync::Mutex<Known>,
 }
+
+/// By account and region. They outlive credentials: new ones have the old limits.
+type Limiters = Mutex<HashMap<Scope, Arc<Limiter>>>;
 
 #[derive(Debug, Default)]
 struct Known {
@@ -58,6 +63,7 @@ pub struct Account {
     call_timeout: Duration,
     allow_insecure_endpoints: bool,
     metrics: Metrics,
+    limiters: Arc<Limiters>,
     regions: Mutex<HashMap<String, Lightsail>>,
 }
 
@@ -68,7 +74,10 @@ impl Account {
         let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
             let scope = Scope { account: self.id.clone(), region: region.to_owned() };
-            Lightsail::new(scope, &self.config, self.call_timeout, self.allow_insecure_endpoints, self.metrics.clone())
+            let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+            let limiter = Arc::clone(limiters.entry(scope.clone()).or_default());
+            let (timeout, insecure) = (self.call_timeout, self.allow_insecure_endpoints);
+            Lightsail::new(scope, &self.config, timeout, insecure, limiter, self.metrics.clone())
         };
         regions.entry(region.to_owned()).or_insert_with(new).clone()
     }
@@ -80,7 +89,8 @@ impl Accounts {
     pub fn new(config: SdkConfig, call_timeout: Duration, allow_insecure_endpoints: bool, metrics: Metrics) -> Self {
         let provider = config.credentials_provider();
         let known = tokio::sync::Mutex::default();
-        Self { config, provider, call_timeout, allow_insecure_endpoints, metrics, known }
+        let limiters = Arc::default();
+        Self { config, provider, call_timeout, allow_insecure_endpoints, metrics, limiters, known }
     }
 
     /// The account of the credentials that are in force now.
@@ -149,6 +159,7 @@ impl Accounts {
             call_timeout: self.call_timeout,
             allow_insecure_endpoints: self.allow_insecure_endpoints,
             metrics: self.metrics.clone(),
+            limiters: Arc::clone(&self.limiters),
             regions: Mutex::default(),
         })
     }

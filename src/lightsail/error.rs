@@ -95,6 +95,12 @@ impl Error {
         Self::new(Class::Transient, "RepeatedPageToken", "the list does not come to an end: a page token was repeated")
     }
 
+    /// There were so many requests to be sent before this one that it was not sent.
+    pub(super) fn waited_too_long() -> Self {
+        let message = "Lightsail takes so few requests that this one was not sent yet";
+        Self::new(Class::Throttled, "WaitedTooLong", message)
+    }
+
     /// An answer lacks what the API model requires.
     pub(super) fn incomplete(member: &str) -> Self {
         Self::new(Class::Transient, "IncompleteAnswer", format!("the answer has no usable {member}"))

@@ -1,19 +1,26 @@
 //! One list of key pairs for each account and region, shared by all objects there.
 //!
 //! A list is walked by one task at a time; who asks meanwhile gets the same. What is read here may trigger work. A list that is
-//! old never justifies a destructive call (I7): who needs to know asks for one that starts now.
+//! old never justifies a destructive call (I7): who needs to know asks for a live one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{ERROR_HOLDS, Error, KeyPair, Lightsail, Result, Scope};
+use crate::api::OWNER_TAG;
+use crate::metrics::Metrics;
+
+/// A list that took long is good for so many times as long, so that where there are many pairs not all time goes into walking.
+const WALKS_APART: u32 = 5;
 
 /// All key pairs of one account in one region, the default pair included.
 #[derive(Clone, Debug)]
 pub struct Listing {
     pairs: HashMap<String, KeyPair>,
+    managed: usize,
     started_at: Instant,
+    took: Duration,
 }
 
 impl Listing {
@@ -22,12 +29,19 @@ impl Listing {
     pub fn find(&self, name: &str) -> Option<&KeyPair> {
         self.pairs.get(name)
     }
+
+    fn is_good(&self, max_age: Duration) -> bool {
+        self.started_at.elapsed() <= max_age.max(self.took * WALKS_APART)
+    }
 }
 
 /// The lists of all accounts and regions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inventory {
     shelves: Mutex<HashMap<Scope, Arc<Shelf>>>,
+    /// What the owner tags of this cluster begin with.
+    owner_prefix: String,
+    metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
@@ -40,19 +54,38 @@ struct Shelved {
 }
 
 impl Inventory {
+    /// No list was read yet.
+    #[must_use]
+    pub fn new(cluster_id: &str, metrics: Metrics) -> Self {
+        Self { shelves: Mutex::default(), owner_prefix: format!("{cluster_id}/"), metrics }
+    }
+
     fn shelf(&self, scope: &Scope) -> Arc<Shelf> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(shelves.entry(scope.clone()).or_default())
     }
 
-    /// A list whose walk started at `since` or later. With `Instant::now()` it is a live read.
+    /// A list that is not older than that, or not much older than it takes to read one.
     ///
     /// # Errors
     /// As [`Lightsail::key_pairs`]; the old list is dropped then.
-    pub async fn list(&self, region: &Lightsail, since: Instant) -> Result<Arc<Listing>> {
+    pub async fn list(&self, region: &Lightsail, max_age: Duration) -> Result<Arc<Listing>> {
+        self.get(region, |listing| listing.is_good(max_age)).await
+    }
+
+    /// A list whose walk starts now or later.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_live(&self, region: &Lightsail) -> Result<Arc<Listing>> {
+        let now = Instant::now();
+        self.get(region, |listing| listing.started_at >= now).await
+    }
+
+    async fn get(&self, region: &Lightsail, is_good: impl Fn(&Listing) -> bool) -> Result<Arc<Listing>> {
         let list = self.shelf(region.scope());
         let mut content = list.0.lock().await;
-        if let Some(listing) = content.listing.as_ref().filter(|listing| listing.started_at >= since) {
+        if let Some(listing) = content.listing.as_ref().filter(|listing| is_good(listing)) {
             return Ok(Arc::clone(listing));
         }
         if let Some((_, error)) = content.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS) {
@@ -61,8 +94,10 @@ impl Inventory {
         let started_at = Instant::now();
         match region.key_pairs().await {
             Ok(pairs) => {
-                let pairs = pairs.into_iter().map(|pair| (pair.name.clone(), pair)).collect();
-                let listing = Arc::new(Listing { pairs, started_at });
+                let pairs: HashMap<_, _> = pairs.into_iter().map(|pair| (pair.name.clone(), pair)).collect();
+                let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
+                let listing = Arc::new(Listing { pairs, managed, started_at, took: started_at.elapsed() });
+                self.tell(region.scope(), &listing);
                 *content = Shelved { listing: Some(Arc::clone(&listing)), error: None };
                 Ok(listing)
             }
@@ -79,9 +114,22 @@ impl Inventory {
         let mut content = list.0.lock().await;
         let Some(listing) = content.listing.as_mut() else { return };
         let listing = Arc::make_mut(listing);
-        match pair {
-            Some(pair) => drop(listing.pairs.insert(name.to_owned(), pair.clone())),
-            None => drop(listing.pairs.remove(name)),
-        }
+        let before = match pair {
+            Some(pair) => listing.pairs.insert(name.to_owned(), pair.clone()),
+            None => listing.pairs.remove(name),
+        };
+        listing.managed += usize::from(pair.is_some_and(|pair| self.is_managed(pair)));
+        listing.managed -= usize::from(before.is_some_and(|pair| self.is_managed(&pair)));
+        self.tell(scope, listing);
+    }
+
+    fn is_managed(&self, pair: &KeyPair) -> bool {
+        let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_ref);
+        owner.is_some_and(|owner| owner.starts_with(&self.owner_prefix))
+    }
+
+    fn tell(&self, scope: &Scope, listing: &Listing) {
+        let unmanaged = listing.pairs.len() - listing.managed;
+        self.metrics.set_inventory(scope, listing.started_at, listing.managed, unmanaged);
     }
 }

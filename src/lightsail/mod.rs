@@ -1,7 +1,8 @@
 //! Amazon Lightsail in the words of this project: the only place, with the loader in `main.rs`, that knows the AWS SDK.
 //!
 //! Every call takes and gives domain types, is bounded in time, is counted, and, if it changes anything, is logged with its
-//! request id. Calls that change something are never repeated by the SDK: whoever made the call looks what became of it. No
+//! request id. Calls are sent as fast as the limiter lets them. Those that change something are repeated only if an answer proves that they were not carried out: whoever made
+//! the call looks what became of it. No
 //! decisions here; the controllers make them.
 
 mod account;
@@ -9,25 +10,30 @@ mod convert;
 mod endpoint;
 pub mod error;
 mod inventory;
+mod limiter;
+mod retry;
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_lightsail::Client;
 use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lightsail::operation::RequestId;
-use aws_sdk_lightsail::types::Tag;
+use aws_sdk_lightsail::types::{self, Tag};
 use k8s_openapi::jiff::Timestamp;
 
 pub use self::account::{Account, Accounts};
 pub use self::error::{Class, Error};
 pub use self::inventory::{Inventory, Listing};
 
+use self::limiter::{Limiter, Token};
+use self::retry::Kind;
 use crate::api::Operation;
+use crate::metrics::Metrics;
 use crate::ssh::PrivateKey;
-use crate::telemetry::Metrics;
 
 /// The name of every region's default key pair
 /// (<https://docs.aws.amazon.com/lightsail/latest/userguide/understanding-ssh-in-amazon-lightsail.html>).
@@ -97,7 +103,18 @@ pub struct Scope {
 pub struct Lightsail {
     scope: Scope,
     client: Client,
+    limiter: Arc<Limiter>,
+    call_timeout: Duration,
     metrics: Metrics,
+}
+
+/// What was seen, and when the request for it was sent.
+#[derive(Clone, Debug)]
+pub struct Seen<T> {
+    /// What was seen.
+    pub value: T,
+    /// It may have changed since.
+    pub at: Timestamp,
 }
 
 impl Lightsail {
@@ -106,19 +123,22 @@ impl Lightsail {
         config: &aws_config::SdkConfig,
         call_timeout: Duration,
         allow_insecure_endpoints: bool,
+        limiter: Arc<Limiter>,
         metrics: Metrics,
     ) -> Self {
+        use aws_sdk_lightsail::config::retry::RetryConfig;
         use aws_sdk_lightsail::config::{Builder, Region, SharedInterceptor, timeout::TimeoutConfig};
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(call_timeout.min(Duration::from_secs(5)))
             .operation_attempt_timeout(call_timeout)
-            .operation_timeout(call_timeout * READ_ATTEMPTS);
+            .operation_timeout(call_timeout);
         let region = Region::new(scope.region.clone());
         let mut config = Builder::from(config).region(region).timeout_config(timeouts.build());
+        config = config.retry_config(RetryConfig::disabled());
         if !allow_insecure_endpoints {
             config.push_interceptor(SharedInterceptor::new(endpoint::SecureEndpoints));
         }
-        Self { scope, client: Client::from_conf(config.build()), metrics }
+        Self { scope, client: Client::from_conf(config.build()), limiter, call_timeout, metrics }
     }
 
     /// Which account and region this is.
@@ -131,11 +151,11 @@ impl Lightsail {
     ///
     /// # Errors
     /// As classified; never [`Class::NotFound`], which is `None`.
-    pub async fn find_key_pair(&self, name: &str) -> Result<Option<KeyPair>> {
-        let answer = self.read("GetKeyPair", self.client.get_key_pair().key_pair_name(name).send()).await;
-        let Some(answer) = found(answer)? else { return Ok(None) };
-        let pair = answer.key_pair.ok_or_else(|| Error::incomplete("keyPair"))?;
-        convert::key_pair(pair).map(Some)
+    pub async fn find_key_pair(&self, name: &str) -> Result<Seen<Option<KeyPair>>> {
+        let call = self.client.get_key_pair().key_pair_name(name);
+        let seen = self.find("GetKeyPair", || call.clone().send()).await?;
+        let pair = seen.value.map(|answer| answer.key_pair.ok_or_else(|| Error::incomplete("keyPair")));
+        Ok(Seen { value: pair.transpose()?.map(convert::key_pair).transpose()?, at: seen.at })
     }
 
     /// `GetKeyPairs` over all pages, the default pair included.
@@ -146,8 +166,8 @@ impl Lightsail {
         let mut pairs = Vec::new();
         let mut pages = Pages::default();
         loop {
-            let page = self.client.get_key_pairs().include_default_key_pair(true).set_page_token(pages.token.clone());
-            let page = self.read("GetKeyPairs", page.send()).await?;
+            let call = self.client.get_key_pairs().include_default_key_pair(true).set_page_token(pages.token.clone());
+            let page = self.read("GetKeyPairs", || call.clone().send()).await?.value;
             for pair in page.key_pairs.unwrap_or_default() {
                 pairs.push(convert::key_pair(pair)?);
             }
@@ -163,9 +183,9 @@ impl Lightsail {
     /// # Errors
     /// As classified.
     pub async fn import_key_pair(&self, name: &str, line: &str) -> Result<Operation> {
-        let call = self.client.import_key_pair().key_pair_name(name).public_key_base64(line).customize();
-        let call = call.config_override(once());
-        let answer = self.change("ImportKeyPair", name, call.send(), |answer| answer.operation.as_slice().to_vec());
+        let call = self.client.import_key_pair().key_pair_name(name).public_key_base64(line);
+        let what = ("ImportKeyPair", name, Kind::Change);
+        let answer = self.change(what, || call.clone().send(), |answer| answer.operation.as_slice().to_vec());
         Ok(answer.await?.operation.map(convert::operation).unwrap_or_default())
     }
 
@@ -175,9 +195,9 @@ impl Lightsail {
     /// As classified; [`Class::NotFound`] if there is no such pair any more.
     pub async fn delete_key_pair(&self, name: &str, expected_fingerprint: Option<&str>) -> Result<Operation> {
         let call = self.client.delete_key_pair().key_pair_name(name);
-        let call = call.set_expected_fingerprint(expected_fingerprint.map(str::to_owned)).customize();
-        let call = call.config_override(once());
-        let answer = self.change("DeleteKeyPair", name, call.send(), |answer| answer.operation.as_slice().to_vec());
+        let call = call.set_expected_fingerprint(expected_fingerprint.map(str::to_owned));
+        let what = ("DeleteKeyPair", name, Kind::ChangeAfterLook);
+        let answer = self.change(what, || call.clone().send(), |answer| answer.operation.as_slice().to_vec());
         Ok(answer.await?.operation.map(convert::operation).unwrap_or_default())
     }
 
@@ -186,8 +206,9 @@ impl Lightsail {
     /// # Errors
     /// As classified; also if the private key cannot be read.
     pub async fn download_default_key_pair(&self) -> Result<Downloaded> {
-        let call = self.client.download_default_key_pair().customize().config_override(once());
-        let answer = self.change("DownloadDefaultKeyPair", DEFAULT_KEY_PAIR, call.send(), |_| Vec::new()).await?;
+        let call = self.client.download_default_key_pair();
+        let what = ("DownloadDefaultKeyPair", DEFAULT_KEY_PAIR, Kind::ChangeAfterLook);
+        let answer = self.change(what, || call.clone().send(), |_| Vec::new()).await?;
         convert::downloaded(answer)
     }
 
@@ -198,8 +219,8 @@ impl Lightsail {
     pub async fn tag(&self, pair: &KeyPair, tags: &BTreeMap<String, String>) -> Result<()> {
         let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let call = self.client.tag_resource().resource_name(&pair.name).resource_arn(&pair.arn).set_tags(Some(tags));
-        let call = call.customize().config_override(once());
-        self.change("TagResource", &pair.name, call.send(), |answer| answer.operations().to_vec()).await.map(drop)
+        let what = ("TagResource", pair.name.as_str(), Kind::Change);
+        self.change(what, || call.clone().send(), |answer| answer.operations().to_vec()).await.map(drop)
     }
 
     /// `UntagResource`. A resource of that name with another ARN is not touched.
@@ -208,8 +229,8 @@ impl Lightsail {
     /// As classified; [`Class::NotFound`] if there is no such pair any more.
     pub async fn untag(&self, name: &str, arn: &str, keys: &[String]) -> Result<()> {
         let call = self.client.untag_resource().resource_name(name).resource_arn(arn).set_tag_keys(Some(keys.to_vec()));
-        let call = call.customize().config_override(once());
-        self.change("UntagResource", name, call.send(), |answer| answer.operations().to_vec()).await.map(drop)
+        let what = ("UntagResource", name, Kind::Change);
+        self.change(what, || call.clone().send(), |answer| answer.operations().to_vec()).await.map(drop)
     }
 
     /// `GetInstances` over all pages: the names of the Windows instances that use the default key pair. An instance that names no key
@@ -221,8 +242,8 @@ impl Lightsail {
         let mut names = Vec::new();
         let mut pages = Pages::default();
         loop {
-            let page = self.client.get_instances().set_page_token(pages.token.clone());
-            let page = self.read("GetInstances", page.send()).await?;
+            let call = self.client.get_instances().set_page_token(pages.token.clone());
+            let page = self.read("GetInstances", || call.clone().send()).await?.value;
             names.extend(page.instances.unwrap_or_default().into_iter().filter_map(convert::windows_with_default_key));
             if !pages.turn(page.next_page_token)? {
                 return Ok(names);
@@ -234,10 +255,12 @@ impl Lightsail {
     ///
     /// # Errors
     /// As classified; never [`Class::NotFound`], which is `None`.
-    pub async fn find_instance_arn(&self, name: &str) -> Result<Option<String>> {
-        let answer = self.read("GetInstance", self.client.get_instance().instance_name(name).send()).await;
-        let Some(answer) = found(answer)? else { return Ok(None) };
-        answer.instance.and_then(|instance| instance.arn).ok_or_else(|| Error::incomplete("instance.arn")).map(Some)
+    pub async fn find_instance_arn(&self, name: &str) -> Result<Seen<Option<String>>> {
+        let call = self.client.get_instance().instance_name(name);
+        let seen = self.find("GetInstance", || call.clone().send()).await?;
+        let arn = |instance: types::Instance| instance.arn.ok_or_else(|| Error::incomplete("instance.arn"));
+        let instance = seen.value.map(|answer| answer.instance.ok_or_else(|| Error::incomplete("instance")));
+        Ok(Seen { value: instance.transpose()?.map(arn).transpose()?, at: seen.at })
     }
 
     /// `DeleteKnownHostKeys`. It may answer several operations, or none.
@@ -245,8 +268,9 @@ impl Lightsail {
     /// # Errors
     /// As classified. Ask [`Class::proves_refusal`] before you take it for not done.
     pub async fn delete_known_host_keys(&self, instance: &str) -> Result<Acknowledged> {
-        let call = self.client.delete_known_host_keys().instance_name(instance).customize().config_override(once());
-        let answer = self.change("DeleteKnownHostKeys", instance, call.send(), |answer| answer.operations().to_vec());
+        let call = self.client.delete_known_host_keys().instance_name(instance);
+        let what = ("DeleteKnownHostKeys", instance, Kind::Once);
+        let answer = self.change(what, || call.clone().send(), |answer| answer.operations().to_vec());
         let answer = answer.await?;
         let request_id = answer.request_id().unwrap_or_default().to_owned();
         let operations = answer.operations.unwrap_or_default().into_iter().map(convert::operation).collect();
@@ -258,8 +282,8 @@ impl Lightsail {
     /// # Errors
     /// As classified; never [`Class::NotFound`], which is `None`.
     pub async fn find_operation(&self, id: &str) -> Result<Option<Operation>> {
-        let answer = self.read("GetOperation", self.client.get_operation().operation_id(id).send()).await;
-        let Some(answer) = found(answer)? else { return Ok(None) };
+        let call = self.client.get_operation().operation_id(id);
+        let Some(answer) = self.find("GetOperation", || call.clone().send()).await?.value else { return Ok(None) };
         answer.operation.map(convert::operation).ok_or_else(|| Error::incomplete("operation")).map(Some)
     }
 
@@ -268,58 +292,114 @@ impl Lightsail {
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
-    pub async fn operations_of(&self, resource: &str) -> Result<Vec<Operation>> {
-        let mut operations = Vec::new();
+    pub async fn operations_of(&self, resource: &str) -> Result<Seen<Vec<Operation>>> {
+        let mut operations: Option<Seen<Vec<Operation>>> = None;
         let mut pages = Pages::default();
         loop {
-            let page = self.client.get_operations_for_resource().resource_name(resource);
-            let page = page.set_page_token(pages.token.clone());
-            let page = found(self.read("GetOperationsForResource", page.send()).await)?;
-            let Some(page) = page else { return Ok(operations) };
-            operations.extend(page.operations.unwrap_or_default().into_iter().map(convert::operation));
-            if !pages.turn(page.next_page_token)? {
-                return Ok(operations);
+            let call = self.client.get_operations_for_resource().resource_name(resource);
+            let call = call.set_page_token(pages.token.clone());
+            let seen = self.find("GetOperationsForResource", || call.clone().send()).await?;
+            // The list is as old as its first page.
+            let list = operations.get_or_insert(Seen { value: Vec::new(), at: seen.at });
+            let next = seen.value.and_then(|page| {
+                list.value.extend(page.operations.unwrap_or_default().into_iter().map(convert::operation));
+                page.next_page_token
+            });
+            if !pages.turn(next)? {
+                return Ok(operations.unwrap_or(Seen { value: Vec::new(), at: seen.at }));
             }
         }
     }
 
-    async fn read<T, E>(
-        &self,
-        operation: &'static str,
-        call: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T>
+    async fn read<T, E, F>(&self, operation: &'static str, call: impl Fn() -> F) -> Result<Seen<T>>
     where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let start = Instant::now();
-        let outcome = call.await.map_err(|error| Error::from(&error));
-        let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
-        self.metrics.lightsail_request(operation, &self.scope.region, code, start.elapsed());
-        outcome
+        self.send(operation, Kind::Read, call, |_| {}).await
+    }
+
+    /// As [`Self::read`]; that there is no such thing is `None`.
+    async fn find<T, E, F>(&self, operation: &'static str, call: impl Fn() -> F) -> Result<Seen<Option<T>>>
+    where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let asked_at = Timestamp::now();
+        match self.read(operation, call).await {
+            Ok(Seen { value, at }) => Ok(Seen { value: Some(value), at }),
+            Err(error) if error.class == Class::NotFound => Ok(Seen { value: None, at: asked_at }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a call when its turn has come, and again if that is of use.
+    async fn send<T, E, F>(
+        &self,
+        operation: &'static str,
+        kind: Kind,
+        call: impl Fn() -> F,
+        mut look: impl FnMut(&std::result::Result<T, SdkError<E, HttpResponse>>),
+    ) -> Result<Seen<T>>
+    where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let begun = Instant::now();
+        let mut sent = 0;
+        loop {
+            let token = self.token(kind.patience(self.call_timeout).saturating_sub(begun.elapsed())).await?;
+            let (at, start) = (Timestamp::now(), Instant::now());
+            let outcome = call().await;
+            sent += 1;
+            look(&outcome);
+            let outcome = outcome.map_err(|error| Error::from(&error));
+            let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
+            self.metrics.lightsail_request(operation, &self.scope.region, code, start.elapsed());
+            if outcome.as_ref().is_err_and(|error| error.class == Class::Throttled) {
+                self.limiter.refused(token);
+                self.metrics.throttled(&self.scope);
+            } else {
+                self.limiter.taken(token);
+            }
+            let error = match outcome {
+                Ok(value) => return Ok(Seen { value, at }),
+                Err(error) => error,
+            };
+            match retry::pause(kind, &error, begun.elapsed(), sent, self.call_timeout) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn token(&self, patience: Duration) -> Result<Token> {
+        let _waits = self.metrics.waits(&self.scope);
+        let token = tokio::time::timeout(patience, self.limiter.token()).await;
+        self.metrics.set_rate(&self.scope, self.limiter.rate());
+        token.map_err(|_| Error::waited_too_long())
     }
 
     /// As [`Self::read`], with a line in the log: it tells what was changed in AWS, and joins it with CloudTrail.
-    async fn change<T, E>(
+    async fn change<T, E, F>(
         &self,
-        operation: &'static str,
-        resource: &str,
-        call: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
-        operations: impl Fn(&T) -> Vec<aws_sdk_lightsail::types::Operation>,
+        (operation, resource, kind): (&'static str, &str, Kind),
+        call: impl Fn() -> F,
+        operations: impl Fn(&T) -> Vec<types::Operation>,
     ) -> Result<T>
     where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         T: RequestId,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let mut request_id = String::new();
-        let call = async {
-            let outcome = call.await;
+        let note_id = |outcome: &std::result::Result<T, SdkError<E, HttpResponse>>| {
             request_id = outcome.as_ref().map_or_else(
                 |error| error::request_id(error.raw_response()),
                 |answer| answer.request_id().unwrap_or_default().to_owned(),
             );
-            outcome
         };
-        let outcome = self.read(operation, call).await;
+        let outcome = self.send(operation, kind, call, note_id).await.map(|seen| seen.value);
         let Scope { account, region } = &self.scope;
         match &outcome {
             Ok(answer) => {
@@ -350,23 +430,6 @@ impl Lightsail {
             }
         }
         outcome
-    }
-}
-
-/// How often the SDK tries a call that changes nothing.
-const READ_ATTEMPTS: u32 = 3;
-
-/// A call that the SDK does not repeat.
-fn once() -> aws_sdk_lightsail::config::Builder {
-    use aws_sdk_lightsail::config::{Config, retry::RetryConfig};
-    Config::builder().retry_config(RetryConfig::disabled())
-}
-
-fn found<T>(answer: Result<T>) -> Result<Option<T>> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.class == Class::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

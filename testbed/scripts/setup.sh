@@ -12,6 +12,8 @@ need cc gcc
 need ssh-keygen openssh-client
 need openssl openssl
 [[ -x /usr/sbin/sshd ]] || missing+=(openssh-server)
+# Checks the alerts.
+need promtool prometheus
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 for program in cargo go python3; do
     if ! command -v $program >/dev/null; then
@@ -30,7 +32,7 @@ if ((EUID != 0)); then
     root=(sudo)
 fi
 "${root[@]}" apt-get update --quiet --quiet
-# sshd is for tests that start one of their own: the package must not start a service on this machine.
+# sshd is for tests that start one of their own, and of Prometheus only promtool is used: no package must start a service here.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
@@ -38,3 +40,7 @@ if [[ ! -e $policy ]]; then
     trap '"${root[@]}" rm -f $policy' EXIT
 fi
 DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}" >/dev/null
+# Nor is Prometheus to be started at the next boot.
+if [[ " ${missing[*]} " == *" prometheus "* ]]; then
+    "${root[@]}" update-rc.d prometheus disable
+fi

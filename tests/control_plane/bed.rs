@@ -62,6 +62,8 @@ impl Bed {
             ["--log", "trace"],
             ["--aws-call-timeout", "5s"],
             ["--settle-time", "3s"],
+            // Each has one operator, and several tests have two that both act.
+            ["--leader-election", "false"],
         ];
         let environment = [
             ("AWS_ENDPOINT_URL", self.simulator.url()),
@@ -297,4 +299,10 @@ pub(crate) fn ready_reason<K: Reconciled>(object: &K) -> String {
 /// The name of an object.
 pub(crate) fn name_of<K: Reconciled>(object: &K) -> String {
     object.name_any()
+}
+
+/// Gives a flag of [`Bed::options`] another value.
+pub(crate) fn set(options: &mut OperatorOptions, flag: &str, value: &str) {
+    let at = options.arguments.iter().position(|argument| argument == flag).unwrap();
+    value.clone_into(&mut options.arguments[at + 1]);
 }

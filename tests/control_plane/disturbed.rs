@@ -20,7 +20,7 @@ use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, FaultHandle, OperationStatus};
 use tokio::sync::Mutex;
 
-use crate::bed::{Bed, REGION, ready_reason};
+use crate::bed::{Bed, REGION, ready_reason, set};
 use crate::resets::mark;
 
 /// In `make test`.
@@ -213,15 +213,9 @@ fn disturb(
 
 async fn start(bed: &Bed, proxy: &ApiProxy, log: &str) -> Operator {
     let mut options = bed.options(Some(&proxy.url())).await;
-    // The later of two flags counts for none of these; so they are replaced.
-    for (flag, value) in [
-        ("--log", "info".to_owned()),
-        ("--aws-call-timeout", seconds(CALL_TIMEOUT)),
-        ("--settle-time", seconds(SETTLE_TIME)),
-    ] {
-        let at = options.arguments.iter().position(|argument| argument == flag).unwrap();
-        options.arguments[at + 1] = value;
-    }
+    set(&mut options, "--log", "info");
+    set(&mut options, "--aws-call-timeout", &seconds(CALL_TIMEOUT));
+    set(&mut options, "--settle-time", &seconds(SETTLE_TIME));
     options.log = options.log.with_file_name(log);
     Operator::start(options).await.unwrap()
 }

@@ -212,25 +212,6 @@ async fn a_pair_whose_object_vanishes_during_the_import_follows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn throttling_is_no_failure_and_heals() {
-    let bed = Bed::new("throttled").await;
-    let error = FaultEffect::Error {
-        error_type: "ThrottlingException".to_owned(),
-        code: None,
-        message: "Rate exceeded".to_owned(),
-        status: 400,
-    };
-    let fault = Fault { operation: "ImportKeyPair".to_owned(), resource: None, times: 2, effect: error };
-    let fault = bed.region.add_fault(fault);
-    let _operator = bed.start().await;
-    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
-    // The state passes quickly; what was said of it stays.
-    assert_eq!(bed.wait_event("Throttled").await.type_.as_deref(), Some("Normal"));
-    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    assert_eq!(fault.hits(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_denial_asks_for_a_person_and_heals_when_it_is_allowed() {
     let bed = Bed::new("denied").await;
     let error = FaultEffect::Error {

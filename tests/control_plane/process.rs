@@ -21,8 +21,11 @@ async fn probes_and_metrics_are_served() {
     assert_eq!(operator.get("/readyz").await.unwrap(), (200, "ok\n".to_owned()));
     let expected = [
         r#"lightsail_operator_lightsail_requests_total{operation="ImportKeyPair",region="eu-west-1",code="OK"} 1"#,
-        r#"lightsail_operator_objects{kind="LightsailKeyPair"} 1"#,
-        r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",reason="Imported"}"#,
+        r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="true",reason="Imported"} 1"#,
+        r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Imported"}"#,
+        r#"lightsail_operator_inventory_key_pairs{account="123456789012",region="eu-west-1",managed="true"} 1"#,
+        "lightsail_operator_time_to_ready_seconds_count{kind=\"LightsailKeyPair\"} 1",
+        "lightsail_operator_leader 1",
         "lightsail_operator_reconcile_seconds_bucket",
         "# EOF",
     ];
@@ -69,6 +72,9 @@ async fn a_wrong_flag_is_explained_and_ends_with_2() {
         (&["--cluster-id", "a/b"][..], "use 1 to 64 letters, digits"),
         (&["--aws-account-id", "1"][..], "12 digits"),
         (&["--settle-time", "soon"][..], "write for example 20s"),
+        (&["--watch-namespace", "Team A"][..], "lower case letters, digits and hyphens"),
+        (&["--watch-label-selector", "team in a"][..], "write for example team=a,tier in (x,y)"),
+        (&["--leader-election=perhaps"][..], "true, false"),
         (&["--log", "a=b=c"][..], "write for example info"),
         (&["--bind-address", "here"][..], "invalid socket address"),
     ] {

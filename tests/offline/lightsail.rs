@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::lightsail::{Accounts, Class, Inventory, Lightsail};
-use lightsail_operator::telemetry::Metrics;
+use lightsail_operator::metrics::Metrics;
 use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
 
 const ACCOUNT: &str = "123456789012";
@@ -41,6 +41,7 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
     for header in [true, false] {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         simulator.set_switches(|switches| switches.error_type_header = header);
+        simulator.region(ACCOUNT, "eu-west-1").add_instance("web-1");
         let lightsail = lightsail(&simulator).await;
         let cases = [
             (
@@ -78,9 +79,14 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
         ];
         for (effect, expected) in cases {
             let name = format!("{effect:?}, header: {header}");
-            // One that is not repeated: a call that changes something is sent once.
-            simulator.add_fault(Fault { operation: "ImportKeyPair".to_owned(), resource: None, times: 1, effect });
-            let error = lightsail.import_key_pair("a", PUBLIC_KEY).await.unwrap_err();
+            // The one that is sent once, whatever is answered.
+            simulator.add_fault(Fault {
+                operation: "DeleteKnownHostKeys".to_owned(),
+                resource: None,
+                times: 1,
+                effect,
+            });
+            let error = lightsail.delete_known_host_keys("web-1").await.unwrap_err();
             assert_eq!(error.class, expected, "{name}: {error}");
             assert!(!error.message.contains("<html>") && !error.message.is_empty(), "{name}: {error}");
         }
@@ -93,8 +99,8 @@ async fn the_simulators_own_errors_are_classified() {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         simulator.set_switches(|switches| switches.error_type_header = header);
         let lightsail = lightsail(&simulator).await;
-        assert_eq!(lightsail.find_key_pair("missing").await.unwrap(), None);
-        assert_eq!(lightsail.find_instance_arn("missing").await.unwrap(), None);
+        assert_eq!(lightsail.find_key_pair("missing").await.unwrap().value, None);
+        assert_eq!(lightsail.find_instance_arn("missing").await.unwrap().value, None);
         assert_eq!(lightsail.find_operation("00000000-0000-4000-8000-000000000000").await.unwrap(), None);
         let operation = lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap();
         assert!(operation.succeeded(), "{operation:?}");
@@ -133,16 +139,31 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
         region.import_key_pair(&format!("pair-{index}"), PUBLIC_KEY);
     }
     let lightsail = lightsail(&simulator).await;
-    let inventory = Inventory::default();
+    let inventory = Inventory::new("cluster", Metrics::default());
     let before = simulator.requests().len();
-    let since = Instant::now();
-    let lists = futures::future::join_all((0..20).map(|_| inventory.list(&lightsail, since))).await;
+    let minute = Duration::from_mins(1);
+    let lists = futures::future::join_all((0..20).map(|_| inventory.list(&lightsail, minute))).await;
     for list in lists {
         assert!(list.unwrap().find("pair-8").is_some());
     }
     assert_eq!(simulator.requests().len() - before, 4, "one walk over four pages serves all twenty");
-    assert!(inventory.list(&lightsail, Instant::now()).await.unwrap().find("LightsailDefaultKeyPair").is_some());
+    assert!(inventory.list_live(&lightsail).await.unwrap().find("LightsailDefaultKeyPair").is_some());
     assert_eq!(simulator.requests().len() - before, 8, "who asks for a list of now gets one");
+}
+
+/// What is throttled is sent again when its turn comes: it is no failure. The rate goes down, and the metrics tell.
+#[tokio::test]
+async fn throttling_is_waited_for() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let lightsail = lightsail(&simulator).await;
+    for operation in ["ImportKeyPair", "GetKeyPair"] {
+        let effect = FaultEffect::throttling();
+        simulator.add_fault(Fault { operation: operation.to_owned(), resource: None, times: 3, effect });
+    }
+    lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap();
+    assert!(lightsail.find_key_pair("fleet").await.unwrap().value.is_some());
+    let asked: Vec<_> = simulator.requests().into_iter().map(|request| request.operation).skip(1).collect();
+    assert_eq!(asked, [["ImportKeyPair"; 4], ["GetKeyPair"; 4]].concat());
 }
 
 #[tokio::test]

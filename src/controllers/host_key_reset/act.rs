@@ -8,13 +8,13 @@ use kube::ResourceExt;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
 use crate::controllers::outcome::{State, Verdict};
 use crate::controllers::queue::Next;
-use crate::controllers::{Context, MAX_STEPS, ObjectRef, Passed, lock, objects};
+use crate::controllers::{Context, MAX_STEPS, ObjectRef, Outcome, Passed, lock, note_ready, objects};
 use crate::error::Error;
 use crate::lightsail::{self, Account, Lightsail};
 
-use super::mark::{Mark, Outcome};
+use super::mark::{self, Mark};
 use super::plan::{self, Desired, End, Look, Observed, Step, Turn};
-use super::{Recollection, landing, passed, status};
+use super::{Recollection, landing, status};
 
 /// A pass under way.
 pub(super) struct Pass<'a> {
@@ -77,7 +77,7 @@ impl<'a> Pass<'a> {
                 self.observed.intent_written = true;
             }
             Step::WriteMark(outcome) => {
-                self.observed.marked_at = (outcome == Outcome::Started).then_some(self.observed.now);
+                self.observed.marked_at = (outcome == mark::Outcome::Started).then_some(self.observed.now);
                 self.annotate(Some(Mark { hash: self.desired.hash.clone(), outcome })).await?;
             }
             Step::Call => self.call().await,
@@ -107,21 +107,19 @@ impl<'a> Pass<'a> {
                 if is_news {
                     objects::tell(&self.ctx.client, &self.object, true, Reason::TTLIgnored, &note).await;
                 }
-                return Ok(Some(passed(next, None)));
+                return Ok(Some(Passed { next, outcome: Outcome::Unchanged }));
             }
             Step::Delete => {
                 objects::delete(&self.ctx.client, &self.object).await?;
                 tracing::info!(uid = self.object.uid(), "deleted, ttlSecondsAfterFinished after its end");
-                return Ok(Some(passed(Next::Change, None)));
+                return Ok(Some(Passed { next: Next::Change, outcome: Outcome::Gone }));
             }
-            Step::Leave => return Ok(Some(passed(Next::Change, None))),
+            Step::Leave => return Ok(Some(Passed { next: Next::Change, outcome: Outcome::Gone })),
         }
         Ok(None)
     }
 
     async fn look(&mut self, look: Look) -> Result<(), lightsail::Error> {
-        // What is read is as old as the beginning of the reading.
-        let now = self.observed.now;
         match look {
             Look::Identify => {
                 let account = self.ctx.accounts.current().await?;
@@ -130,10 +128,12 @@ impl<'a> Pass<'a> {
                 self.account = Some((account, lightsail));
             }
             Look::FindInstance => {
-                self.observed.instance = Some((self.lightsail().find_instance_arn(&self.desired.instance).await?, now));
+                let seen = self.lightsail().find_instance_arn(&self.desired.instance).await?;
+                self.observed.instance = Some((seen.value, seen.at));
             }
             Look::ListOperations => {
-                self.observed.operations = Some((self.lightsail().operations_of(&self.desired.instance).await?, now));
+                let seen = self.lightsail().operations_of(&self.desired.instance).await?;
+                self.observed.operations = Some((seen.value, seen.at));
                 self.observed.taken = self.operations_of_others();
             }
             Look::Poll => {
@@ -185,7 +185,11 @@ impl<'a> Pass<'a> {
     }
 
     async fn end(&mut self, end: &End) -> Result<(), Error> {
+        let before = self.object.clone();
         self.write(status::ended(&self.object, &self.observed, end)).await?;
+        if end.succeeded {
+            note_ready(self.ctx, &before, &Verdict::ready(end.reason, "", Next::Change));
+        }
         let note = status::record(&self.object, &end.message);
         let status = self.object.status.clone().unwrap_or_default();
         let operations: Vec<_> = status.operations.iter().filter_map(|operation| operation.id.clone()).collect();
@@ -212,7 +216,7 @@ impl<'a> Pass<'a> {
             let is_warning = verdict.state == State::Stalled;
             objects::tell(&self.ctx.client, &self.object, is_warning, verdict.reason, &verdict.message).await;
         }
-        Ok(passed(verdict.next, Some(verdict.reason)))
+        Ok(Passed { next: verdict.next, outcome: Outcome::Said(verdict.reason) })
     }
 
     /// Writes the status if it changed, and takes in what the object is then. Only over what was read: an old leader must not write

@@ -89,6 +89,8 @@ pub struct Observed {
     pub trouble: Option<lightsail::Error>,
     /// The search for a call whose outcome is not known.
     pub search: Search,
+    /// How long another process may still act that has lost its lease.
+    pub lease_duration: SignedDuration,
     /// How long after a call was sent its effect may still appear, in two parts: the call itself, and the settle time.
     pub call_timeout: SignedDuration,
     /// See `call_timeout`.

@@ -1,5 +1,6 @@
 //! The steps of the plan, done one at a time, and what came of them published. No decisions here.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
@@ -8,9 +9,9 @@ use zeroize::Zeroizing;
 use crate::api::key_pair::Origin;
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG};
 use crate::controllers::outcome::{State, Verdict};
-use crate::controllers::{Context, MAX_STEPS, lock, objects};
+use crate::controllers::{Context, MAX_STEPS, lock, note_ready, objects};
 use crate::error::Error;
-use crate::lightsail::{Class, KeyPair, Lightsail};
+use crate::lightsail::{self, Class, KeyPair, Lightsail, Listing};
 use crate::secret::{self, Owner, SecretSpec};
 use crate::ssh::{PrivateKey, PublicKey};
 
@@ -114,11 +115,9 @@ impl<'a> Pass<'a> {
                 self.observed.account = Some(account.id.clone());
             }
             Step::Look { live: false } => {
-                let since = Instant::now().checked_sub(self.max_age()).unwrap_or_else(Instant::now);
                 let at = Timestamp::now();
-                let list = self.ctx.inventory.list(self.lightsail(), since).await?;
+                let list = shared_list(self.ctx, self.lightsail(), self.max_age()).await?;
                 self.observed.look = Some(Look { live: false, at, pair: list.find(&self.desired.name).cloned() });
-                self.note_read();
             }
             Step::Look { live: true } => {
                 self.look().await?;
@@ -215,30 +214,25 @@ impl<'a> Pass<'a> {
         self.observed.look.is_none() && plan::keeps_still(&self.desired, status::was_acted_on(&self.object), silent_for)
     }
 
-    fn note_read(&self) {
-        lock(&self.ctx.memory.reads).insert(self.desired.region.clone(), Instant::now());
-    }
-
-    /// An object that was acted on follows its interval; one that changed does not wait for that.
     fn max_age(&self) -> Duration {
         let status = self.object.status.as_ref();
         let is_settled =
             status.is_some_and(|status| Some(status.observed_generation) == self.object.metadata.generation);
-        if is_settled { self.desired.interval.saturating_sub(FRESH) } else { FRESH }
+        max_age(is_settled, self.desired.interval)
     }
 
     /// A live look. The default pair is only found for sure in a list that asks for it.
     async fn look(&mut self) -> Result<(), Error> {
-        let at = Timestamp::now();
-        let pair = match &self.desired.kind {
+        let (pair, at) = match &self.desired.kind {
             Kind::Default { .. } => {
-                let list = self.ctx.inventory.list(self.lightsail(), Instant::now()).await?;
-                list.find(&self.desired.name).cloned()
+                let at = Timestamp::now();
+                let list = self.ctx.inventory.list_live(self.lightsail()).await?;
+                (list.find(&self.desired.name).cloned(), at)
             }
             Kind::Imported { .. } | Kind::Generated { .. } => {
-                let pair = self.lightsail().find_key_pair(&self.desired.name).await?;
-                self.correct_inventory(pair.as_ref()).await;
-                pair
+                let seen = self.lightsail().find_key_pair(&self.desired.name).await?;
+                self.correct_inventory(seen.value.as_ref()).await;
+                (seen.value, seen.at)
             }
         };
         self.observed.look = Some(Look { live: true, at, pair });
@@ -316,6 +310,7 @@ impl<'a> Pass<'a> {
         if status != before {
             objects::apply_status(&self.ctx.client, &self.object, &status, None).await?;
         }
+        note_ready(self.ctx, &self.object, verdict);
         if verdict.is_news(&before.conditions) {
             let is_warning = verdict.state == State::Stalled;
             objects::tell(&self.ctx.client, &self.object, is_warning, verdict.reason, &verdict.message).await;
@@ -325,4 +320,20 @@ impl<'a> Pass<'a> {
         }
         Ok(())
     }
+}
+
+/// How old the shared list may be: an object that was acted on follows its interval; one that changed does not wait for that.
+pub(super) fn max_age(is_settled: bool, interval: Duration) -> Duration {
+    if is_settled { interval.saturating_sub(FRESH) } else { FRESH }
+}
+
+/// The shared list, not older than that. That it could be read is noted.
+pub(super) async fn shared_list(
+    ctx: &Context,
+    region: &Lightsail,
+    max_age: Duration,
+) -> Result<Arc<Listing>, lightsail::Error> {
+    let list = ctx.inventory.list(region, max_age).await?;
+    lock(&ctx.memory.reads).insert(region.scope().region.clone(), Instant::now());
+    Ok(list)
 }

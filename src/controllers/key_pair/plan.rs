@@ -21,10 +21,12 @@ mod generated;
 mod kept_key;
 mod ownership;
 mod pair;
+mod settled;
 mod source;
 mod world;
 
 pub use ownership::Whose;
+pub use settled::{Settled, stands};
 pub use world::{
     Desired, Done, Finalizer, Goal, ImportedKey, Kind, Look, Observed, PairClaim, Recorded, Rival, Source, SourceKind,
     SourceRef,

@@ -35,7 +35,7 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
         let message = "the call was not answered; looking among the instance's operations whether it was carried out";
         Step::Progress { operations: Vec::new(), verdict: Verdict::wait(Reason::InProgress, message, pause) }
     };
-    let counts_from = later(since, observed.call_timeout);
+    let counts_from = later(since, observed.lease_duration + observed.call_timeout);
     let Some(first_list) = search.first_list else {
         // A list that was read before the call can have been answered proves nothing.
         return if *read_at < counts_from {
@@ -71,9 +71,9 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
     Step::Progress { operations: Vec::new(), verdict: in_time(observed, end, verdict) }
 }
 
-/// How long it can take until an effect is to be seen: the call's own time, the settle time, and as much for the looks.
+/// How long it can take until an effect is to be seen: until nobody else acts, the call's own time, the settle time; and as much for the looks.
 fn landing(observed: &Observed) -> SignedDuration {
-    (observed.call_timeout + observed.settle_time) * 2
+    (observed.lease_duration + observed.call_timeout + observed.settle_time) * 2
 }
 
 fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {

@@ -49,6 +49,7 @@ fn observed() -> Observed {
         polled: None,
         trouble: None,
         search: Search::default(),
+        lease_duration: SignedDuration::ZERO,
         call_timeout: SignedDuration::from_secs(20),
         settle_time: SignedDuration::from_secs(60),
     }
@@ -450,6 +451,11 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
         ("a list that is as old as the call may be proves nothing", |_, o| {
             searching(o);
             listed(o, "2026-11-24T12:00:19Z");
+        }, "Progress InProgress"),
+        ("nor does one that is as old as a call of a leader that has lost its lease", |_, o| {
+            searching(o);
+            o.lease_duration = SignedDuration::from_secs(15);
+            listed(o, "2026-11-24T12:00:34Z");
         }, "Progress InProgress"),
         ("a later list is the first that counts", |_, o| {
             searching(o);

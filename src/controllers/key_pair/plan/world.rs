@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::settled::Settled;
 use crate::api::Operation;
 use crate::api::key_pair::{AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy};
 use crate::controllers::rows::Claim;
@@ -220,6 +221,8 @@ pub struct PairClaim {
     pub created_at: Option<Timestamp>,
     /// The pair that the status records.
     pub arn: Option<String>,
+    /// What else is recorded, if the object was acted on and needs a pass only if its pair changes.
+    pub settled: Option<Settled>,
 }
 
 impl Claim for PairClaim {

@@ -1,0 +1,273 @@
+//! What is counted, for `/metrics`. `docs/metrics.md` has the same list, and a test compares. No label names an object or has the text of
+//! an error.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::controllers::Outcome;
+use crate::controllers::queue::Class;
+use crate::lightsail::Scope;
+
+/// What is counted. Clones count into the same place.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    reconciles: Family<ReconcileLabels, Counter>,
+    reconcile_seconds: Family<KindLabels, Histogram>,
+    queue_depth: Family<ClassLabels, Gauge>,
+    queue_wait_seconds: Family<ClassLabels, Histogram>,
+    objects: Family<ObjectLabels, Gauge>,
+    ready_seconds: Family<KindLabels, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<OperationLabels, Histogram>,
+    throttled: Family<ScopeLabels, Counter>,
+    waiting: Family<ScopeLabels, Gauge>,
+    rate: Family<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    inventory_age: Family<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    inventory_pairs: Family<PairLabels, Gauge>,
+    inventory_read_at: Arc<Mutex<HashMap<ScopeLabels, Instant>>>,
+    leader: Gauge,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReconcileLabels {
+    kind: String,
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct KindLabels {
+    kind: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ClassLabels {
+    kind: String,
+    class: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ObjectLabels {
+    kind: String,
+    ready: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    operation: String,
+    region: String,
+    code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OperationLabels {
+    operation: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ScopeLabels {
+    account: String,
+    region: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PairLabels {
+    account: String,
+    region: String,
+    managed: String,
+}
+
+impl From<&Scope> for ScopeLabels {
+    fn from(scope: &Scope) -> Self {
+        Self { account: scope.account.clone(), region: scope.region.clone() }
+    }
+}
+
+/// From 5 ms, a fast answer on a near network, doubling to 41 s, longer than any request may take.
+fn short() -> Histogram {
+    Histogram::new(exponential_buckets(0.005, 2.0, 14))
+}
+
+/// From 50 ms, doubling to 14 minutes: what waits behind thousands, or for a slow Lightsail.
+fn long() -> Histogram {
+    Histogram::new(exponential_buckets(0.05, 2.0, 15))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let reconciles = Family::default();
+        let reconcile_seconds = Family::<KindLabels, Histogram>::new_with_constructor(short);
+        let queue_depth = Family::default();
+        let queue_wait_seconds = Family::<ClassLabels, Histogram>::new_with_constructor(long);
+        let objects = Family::default();
+        let ready_seconds = Family::<KindLabels, Histogram>::new_with_constructor(long);
+        let requests = Family::default();
+        let request_seconds = Family::<OperationLabels, Histogram>::new_with_constructor(short);
+        let throttled = Family::default();
+        let waiting = Family::default();
+        let rate = Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+        let inventory_age = Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+        let inventory_pairs = Family::default();
+        let leader = Gauge::default();
+        let mut all = Registry::with_prefix("lightsail_operator");
+        all.register("reconciles", "Passes by kind and outcome", reconciles.clone());
+        all.register_with_unit("reconcile", "Duration of passes", Unit::Seconds, reconcile_seconds.clone());
+        all.register("queue_depth", "Objects that wait for their turn", queue_depth.clone());
+        let help = "How long objects waited for their turn";
+        all.register_with_unit("queue_wait", help, Unit::Seconds, queue_wait_seconds.clone());
+        all.register("objects", "Objects by readiness and reason", objects.clone());
+        let help = "From creation to Ready, for objects that were not edited meanwhile";
+        all.register_with_unit("time_to_ready", help, Unit::Seconds, ready_seconds.clone());
+        all.register("lightsail_requests", "Requests to Lightsail by operation, region and code", requests.clone());
+        let help = "Duration of requests to Lightsail";
+        all.register_with_unit("lightsail_request", help, Unit::Seconds, request_seconds.clone());
+        all.register("lightsail_throttled_requests", "Requests that Lightsail refused as too many", throttled.clone());
+        all.register("lightsail_waiting_requests", "Requests that wait to be sent", waiting.clone());
+        let help = "Requests a second that are sent at most, as of the last one";
+        all.register("lightsail_request_rate_limit", help, rate.clone());
+        let help = "Age of the shared list of key pairs";
+        all.register_with_unit("inventory_age", help, Unit::Seconds, inventory_age.clone());
+        let help = "Key pairs in the shared list, by whether they have an owner tag of this cluster";
+        all.register("inventory_key_pairs", help, inventory_pairs.clone());
+        all.register("leader", "Whether this process acts: 1, or 0 for a follower", leader.clone());
+        let build = Gauge::<i64>::default();
+        build.set(1);
+        let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
+        all.sub_registry_with_labels(labels.into_iter()).register("build_info", "The version that runs", build);
+        Self {
+            registry: Arc::new(all),
+            reconciles,
+            reconcile_seconds,
+            queue_depth,
+            queue_wait_seconds,
+            objects,
+            ready_seconds,
+            requests,
+            request_seconds,
+            throttled,
+            waiting,
+            rate,
+            inventory_age,
+            inventory_pairs,
+            inventory_read_at: Arc::default(),
+            leader,
+        }
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn word(class: Class) -> String {
+    match class {
+        Class::Change => "change".to_owned(),
+        Class::Resync => "resync".to_owned(),
+    }
+}
+
+impl Metrics {
+    /// A pass has ended.
+    pub fn reconciled(&self, kind: &str, outcome: Outcome, duration: Duration) {
+        let labels = ReconcileLabels { kind: kind.to_owned(), outcome: outcome.to_string() };
+        self.reconciles.get_or_create(&labels).inc();
+        let labels = KindLabels { kind: kind.to_owned() };
+        self.reconcile_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
+    }
+
+    /// How many objects wait for their turn.
+    pub fn set_depth(&self, kind: &str, class: Class, depth: usize) {
+        let labels = ClassLabels { kind: kind.to_owned(), class: word(class) };
+        self.queue_depth.get_or_create(&labels).set(gauge(depth));
+    }
+
+    /// An object's turn has come.
+    pub fn waited(&self, kind: &str, class: Class, time: Duration) {
+        let labels = ClassLabels { kind: kind.to_owned(), class: word(class) };
+        self.queue_wait_seconds.get_or_create(&labels).observe(time.as_secs_f64());
+    }
+
+    /// How many objects show this.
+    pub fn set_objects(&self, kind: &str, ready: bool, reason: &str, count: usize) {
+        let labels = ObjectLabels { kind: kind.to_owned(), ready: ready.to_string(), reason: reason.to_owned() };
+        self.objects.get_or_create(&labels).set(gauge(count));
+    }
+
+    /// An object became Ready for the first time.
+    pub fn became_ready(&self, kind: &str, seconds_after_creation: f64) {
+        self.ready_seconds
+            .get_or_create(&KindLabels { kind: kind.to_owned() })
+            .observe(seconds_after_creation.max(0.0));
+    }
+
+    /// A request to Lightsail was answered, or not.
+    pub fn lightsail_request(&self, operation: &str, region: &str, code: &str, duration: Duration) {
+        let labels =
+            RequestLabels { operation: operation.to_owned(), region: region.to_owned(), code: code.to_owned() };
+        self.requests.get_or_create(&labels).inc();
+        let labels = OperationLabels { operation: operation.to_owned() };
+        self.request_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
+    }
+
+    /// A request was refused because there were too many.
+    pub fn throttled(&self, scope: &Scope) {
+        self.throttled.get_or_create(&scope.into()).inc();
+    }
+
+    /// A request waits to be sent, until what is returned is dropped.
+    #[must_use]
+    pub fn waits(&self, scope: &Scope) -> impl Drop + use<> {
+        let gauge = self.waiting.get_or_create(&scope.into()).clone();
+        gauge.inc();
+        Waits(gauge)
+    }
+
+    /// How many requests a second are sent at most.
+    pub fn set_rate(&self, scope: &Scope, rate: f64) {
+        self.rate.get_or_create(&scope.into()).set(rate);
+    }
+
+    /// The shared list was read, or corrected.
+    pub fn set_inventory(&self, scope: &Scope, read_at: Instant, managed: usize, unmanaged: usize) {
+        for (managed, count) in [("true", managed), ("false", unmanaged)] {
+            let (account, region) = (scope.account.clone(), scope.region.clone());
+            let labels = PairLabels { account, region, managed: managed.to_owned() };
+            self.inventory_pairs.get_or_create(&labels).set(gauge(count));
+        }
+        self.inventory_read_at.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.into(), read_at);
+    }
+
+    /// Whether this process acts.
+    pub fn set_leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// All of it in OpenMetrics text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        for (labels, read_at) in self.inventory_read_at.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.inventory_age.get_or_create(labels).set(read_at.elapsed().as_secs_f64());
+        }
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+struct Waits(Gauge);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

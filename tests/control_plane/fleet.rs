@@ -1,0 +1,188 @@
+//! Many objects: what they cost together, counted.
+
+use std::time::{Duration, Instant};
+
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use lightsail_operator::api::LightsailKeyPair;
+use lightsail_operator::api::conditions::{READY, is_true};
+use serde_json::{Value, json};
+use testbed::operator::Operator;
+
+use crate::bed::{Bed, imported, public_key, set};
+
+const OBJECTS: usize = 300;
+/// The simulator's.
+const PAGE: usize = 20;
+
+async fn create_all(bed: &Bed) {
+    let spec = imported(&public_key("ed25519"));
+    let creations = (0..OBJECTS).map(|number| {
+        let (bed, spec) = (bed, spec.clone());
+        async move { bed.create::<LightsailKeyPair>(&format!("pair-{number:04}"), &spec).await }
+    });
+    futures::future::join_all(creations).await;
+}
+
+/// Waits until all are Ready; returns the sum of their versions, which changes with any write.
+async fn wait_all_ready(bed: &Bed) -> Vec<String> {
+    let start = Instant::now();
+    loop {
+        let all = bed.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap().items;
+        let ready =
+            |pair: &&LightsailKeyPair| pair.status.as_ref().is_some_and(|status| is_true(&status.conditions, READY));
+        if all.iter().filter(ready).count() == OBJECTS {
+            return all.into_iter().map(|pair| pair.metadata.resource_version.unwrap()).collect();
+        }
+        assert!(start.elapsed() < Duration::from_mins(3), "they do not become Ready");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// The operator's requests to the API server about key pairs, by verb, since a time.
+fn requests(bed: &Bed, verbs: &[&str]) -> usize {
+    let log = std::fs::read_to_string(bed.cluster.audit_log()).unwrap();
+    let is_meant = |line: &&str| {
+        let Ok(entry) = serde_json::from_str::<Value>(line) else { return false };
+        entry["user"]["username"] == "system:serviceaccount:lightsail-operator:lightsail-operator"
+            && entry["stage"] == "ResponseComplete"
+            && verbs.contains(&entry["verb"].as_str().unwrap_or_default())
+            && entry["objectRef"]["namespace"] == bed.namespace.as_str()
+            && entry["objectRef"]["resource"] == "lightsailkeypairs"
+    };
+    log.lines().filter(is_meant).count()
+}
+
+/// Something that is handled after all that was due before it.
+async fn settle(bed: &Bed, name: &str) {
+    let start = Instant::now();
+    let reads = bed.calls("GetKeyPairs");
+    while bed.calls("GetKeyPairs") == reads {
+        assert!(start.elapsed() < Duration::from_mins(2), "{name}: the list is not read");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i9_a_fleet_costs_what_its_pages_cost() {
+    let bed = Bed::new("fleet").await;
+    let mut options = bed.options(None).await;
+    // At TRACE the log of a fleet would be most of the work.
+    set(&mut options, "--log", "info");
+    let mut operator = Operator::start(options).await.unwrap();
+    create_all(&bed).await;
+    let versions = wait_all_ready(&bed).await;
+    let created = [bed.calls("ImportKeyPair"), bed.calls("TagResource"), bed.calls("GetKeyPair")];
+    assert_eq!(created, [OBJECTS; 3], "to create an object: import, look, tag");
+
+    // A restart reads the pages, and asks neither Kubernetes nor Lightsail for any object alone.
+    let pages = OBJECTS.div_ceil(PAGE);
+    let (calls, writes, reads) =
+        (bed.simulator.requests().len(), requests(&bed, &["patch", "create", "update"]), requests(&bed, &["get"]));
+    operator.kill();
+    let restart = operator.restart();
+    tokio::join!(settle(&bed, "restart"), async { restart.await.unwrap() });
+    // An edit is acted on after what was due at the start: changes go first, so this is no proof of itself; the counts below are stable then.
+    let edited = bed.patch::<LightsailKeyPair>("pair-0000", &json!({ "spec": { "interval": "11m" } })).await;
+    let is_handled = |pair: &LightsailKeyPair| {
+        pair.status.as_ref().is_some_and(|status| Some(status.observed_generation) == edited.metadata.generation)
+    };
+    bed.wait("pair-0000", "the edit is handled", is_handled).await;
+    let waited = r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"}"#;
+    let start = Instant::now();
+    loop {
+        let (_, metrics) = operator.get("/metrics").await.unwrap();
+        let count = metrics.lines().find_map(|line| line.strip_prefix(waited)).map(|count| count.trim().to_owned());
+        if count.as_deref().is_some_and(|count| count.parse::<usize>().unwrap() >= OBJECTS - 1) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "{count:?} of them were found unchanged");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(bed.simulator.requests().len() - calls, pages + 1, "the pages, and whose credentials they are");
+    let edited_writes = 1;
+    assert_eq!(
+        requests(&bed, &["patch", "create", "update"]) - writes,
+        edited_writes,
+        "only the edited one is written"
+    );
+    assert!(requests(&bed, &["get"]) - reads <= 2, "only the edited one is read");
+    let after = bed.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap().items;
+    let unchanged = after.iter().filter(|pair| versions.contains(pair.metadata.resource_version.as_ref().unwrap()));
+    assert_eq!(unchanged.count(), OBJECTS - 1);
+    // The log has a line for each call that changes something, and none for an object that did not change.
+    let log = operator.log_text();
+    assert!(!log.contains("a call of Lightsail"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resync_finds_what_changed_and_touches_nothing_else() {
+    let bed = Bed::new("resync").await;
+    let mut options = bed.options(None).await;
+    set(&mut options, "--log", "info");
+    let _operator = Operator::start(options).await.unwrap();
+    let spec = imported(&public_key("ed25519"));
+    let mut spec_each_minute = spec.clone();
+    spec_each_minute["interval"] = json!("1m");
+    for number in 0..40 {
+        bed.create::<LightsailKeyPair>(&format!("pair-{number:04}"), &spec_each_minute).await;
+    }
+    for number in 0..40 {
+        bed.wait_ready::<LightsailKeyPair>(&format!("pair-{number:04}"), "Imported").await;
+    }
+    let changes = bed.changes();
+    assert!(bed.region.delete_key_pair("pair-0007"));
+    // Within a minute it is noticed, without anybody's asking, and imported again.
+    let start = Instant::now();
+    while bed.region.find_key_pair("pair-0007").is_none() {
+        assert!(start.elapsed() < Duration::from_mins(3), "it is not imported again");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    bed.wait_ready::<LightsailKeyPair>("pair-0007", "Imported").await;
+    assert_eq!(bed.changes() - changes, 2, "imported and tagged");
+}
+
+/// I7: what an old list says deletes nothing. Somebody replaces the pair by another of its name right after the list was read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i7_a_stale_list_deletes_nothing() {
+    let bed = Bed::new("stale").await;
+    let _operator = bed.start().await;
+    let spec = imported(&public_key("ed25519"));
+    bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    // The operator's list has the pair as its own; in truth it is another one now.
+    assert!(bed.region.delete_key_pair("fleet"));
+    let theirs = bed.region.import_key_pair("fleet", public_key("ed25519").trim());
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "FingerprintMismatch").await;
+    assert_eq!(bed.region.find_key_pair("fleet").map(|pair| pair.arn), Some(theirs.arn));
+    assert_eq!(bed.calls("DeleteKeyPair"), 0);
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+}
+
+/// Several operators share a cluster by labels.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_label_selector_divides_the_objects() {
+    let bed = Bed::new("selector").await;
+    let mut options = bed.options(None).await;
+    options.arguments.extend(["--watch-label-selector".to_owned(), "share in (a),!paused".to_owned()]);
+    let _operator = Operator::start(options).await.unwrap();
+    let spec = imported(&public_key("ed25519"));
+    for (name, labels) in [("mine", json!({ "share": "a" })), ("theirs", json!({ "share": "b" }))] {
+        let object = json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": name, "labels": labels }, "spec": spec,
+        });
+        bed.api::<LightsailKeyPair>()
+            .create(&PostParams::default(), &serde_json::from_value(object).unwrap())
+            .await
+            .unwrap();
+    }
+    bed.wait_ready::<LightsailKeyPair>("mine", "Imported").await;
+    let theirs: LightsailKeyPair = bed.api().get("theirs").await.unwrap();
+    assert_eq!((theirs.status.unwrap().observed_generation, bed.calls("ImportKeyPair")), (-1, 1));
+    // It comes into this share when its label changes.
+    let change = Patch::Merge(json!({ "metadata": { "labels": { "share": "a" } } }));
+    bed.api::<LightsailKeyPair>().patch("theirs", &PatchParams::default(), &change).await.unwrap();
+    bed.wait_ready::<LightsailKeyPair>("theirs", "Imported").await;
+}
