@@ -13,30 +13,46 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// What is missing for the operator to be ready. Clones are the same list.
+/// What is missing for the operator to be ready, and what is wrong all the same. Clones are the same lists.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct Readiness {
+    missing: Arc<Mutex<BTreeMap<String, String>>>,
+    troubles: Arc<Mutex<BTreeMap<String, String>>>,
+}
 
 impl Readiness {
     /// Notes that something is missing, and why. Whether that is news.
     pub fn missing(&self, what: &str, why: impl Into<String>) -> bool {
         let why = why.into();
-        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         missing.insert(what.to_owned(), why.clone()).is_none_or(|before| before != why)
     }
 
     /// Notes that something is there.
     pub fn there(&self, what: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(what);
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(what);
+    }
+
+    /// Notes that something goes wrong that a restart would not mend, or that it does no more. The operator is ready all the same.
+    pub fn trouble(&self, what: String, why: Option<String>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => drop(troubles.insert(what, why)),
+            None => drop(troubles.remove(&what)),
+        }
     }
 
     fn report(&self) -> (StatusCode, String) {
-        let missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = |list: &Mutex<BTreeMap<String, String>>| -> String {
+            let list = list.lock().unwrap_or_else(PoisonError::into_inner);
+            let lines: Vec<String> = list.iter().map(|(what, why)| format!("{what}: {why}\n")).collect();
+            lines.concat()
+        };
+        let (missing, troubles) = (lines(&self.missing), lines(&self.troubles));
         if missing.is_empty() {
-            return (StatusCode::OK, "ok\n".to_owned());
+            return (StatusCode::OK, format!("ok\n{troubles}"));
         }
-        let lines: Vec<String> = missing.iter().map(|(what, why)| format!("{what}: {why}")).collect();
-        (StatusCode::SERVICE_UNAVAILABLE, lines.join("\n") + "\n")
+        (StatusCode::SERVICE_UNAVAILABLE, missing + &troubles)
     }
 }
 

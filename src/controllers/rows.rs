@@ -48,6 +48,28 @@ pub struct Trigger {
     pub tracked_by: Option<&'static str>,
 }
 
+impl Trigger {
+    /// Whether this asks for a pass, after that. What a pass writes itself does not: a finalizer that is added, a mark that says more.
+    fn asks(&self, before: &Self) -> bool {
+        let is_own = |before: &Option<String>, after: &Option<String>| match (before, after) {
+            (Some(before), Some(after)) => before == after || (stage(before) == "Started" && stage(after) != "Started"),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        self.generation != before.generation
+            || self.deleting != before.deleting
+            || (before.finalizer && !self.finalizer)
+            || self.reconcile != before.reconcile
+            || !is_own(&before.executed, &self.executed)
+            || self.tracked_by != before.tracked_by
+    }
+}
+
+/// `Started`, `Succeeded` or `Failed`, as in `<hash>/<stage>/<operation>`.
+fn stage(mark: &str) -> &str {
+    mark.split('/').nth(1).unwrap_or_default()
+}
+
 /// What an object wants of one thing in Lightsail.
 pub trait Claim {
     /// The region, and the name in it.
@@ -90,7 +112,7 @@ impl<C: Claim> Rows<C> {
         }
         // One that was acted on before this process saw it first is only looked at again.
         let class = if before.is_none() && row.is_settled { Class::Resync } else { Class::Change };
-        let is_due = before.as_ref().is_none_or(|before| before.uid != row.uid || before.trigger != row.trigger);
+        let is_due = before.as_ref().is_none_or(|before| before.uid != row.uid || row.trigger.asks(&before.trigger));
         let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
         self.all.insert(at.clone(), row);
         let mut due: Vec<_> = is_due.then(|| (at.clone(), class)).into_iter().collect();
@@ -98,6 +120,13 @@ impl<C: Claim> Rows<C> {
             due.extend(before.and_then(|before| self.heir(&before)).map(|heir| (heir, Class::Change)));
         }
         due
+    }
+
+    /// A pass is about to write this mark: that it is seen then asks for no other pass.
+    pub fn note_mark(&mut self, at: &ObjectRef, mark: Option<String>) {
+        if let Some(row) = self.all.get_mut(at) {
+            row.trigger.executed = mark;
+        }
     }
 
     /// What is known of an object.
@@ -233,6 +262,26 @@ mod tests {
         );
         let edited = Row { trigger: Trigger { generation: 2, ..settled.trigger.clone() }, ..settled };
         assert_eq!(rows.apply(&at("b"), edited), [changed("b")]);
+    }
+
+    #[test]
+    fn what_a_pass_writes_asks_for_no_other() {
+        let trigger = |finalizer, executed: Option<&str>| Trigger {
+            finalizer,
+            executed: executed.map(str::to_owned),
+            ..row(1, "fleet").trigger
+        };
+        for (name, before, after, expected) in [
+            ("a finalizer that is added", trigger(false, None), trigger(true, None), false),
+            ("one that is taken off", trigger(true, None), trigger(false, None), true),
+            ("a mark that is set", trigger(false, None), trigger(false, Some("h/Started")), false),
+            ("one that tells the end", trigger(false, Some("h/Started")), trigger(false, Some("h/Failed/a")), false),
+            ("one that is taken off", trigger(false, Some("h/Started")), trigger(false, None), true),
+            ("an end that is changed", trigger(false, Some("h/Failed/a")), trigger(false, Some("h/Succeeded/a")), true),
+            ("an end that is taken off", trigger(false, Some("h/Failed/a")), trigger(false, None), true),
+        ] {
+            assert_eq!(after.asks(&before), expected, "{name}");
+        }
     }
 
     #[test]

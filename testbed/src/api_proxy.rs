@@ -6,12 +6,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::{Router, routing};
+use futures::StreamExt;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use kube::Client;
 use kube::config::AuthInfo;
@@ -32,6 +34,8 @@ pub struct Matcher {
     pub method: Option<Method>,
     /// A part of the path with its query.
     pub path: String,
+    /// Another part of it.
+    pub more: String,
     /// A part of the body.
     pub body: String,
 }
@@ -40,7 +44,13 @@ impl Matcher {
     /// Requests of one method with this in their path.
     #[must_use]
     pub fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method: Some(method), path: path.into(), body: String::new() }
+        Self { method: Some(method), path: path.into(), ..Self::default() }
+    }
+
+    /// And with this, too, in their path.
+    #[must_use]
+    pub fn with_path_part(self, part: impl Into<String>) -> Self {
+        Self { more: part.into(), ..self }
     }
 
     /// And with this in their body.
@@ -52,6 +62,7 @@ impl Matcher {
     fn matches(&self, method: &Method, path: &str, body: &Bytes) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted == method)
             && path.contains(&self.path)
+            && path.contains(&self.more)
             && (self.body.is_empty() || String::from_utf8_lossy(body).contains(&self.body))
     }
 }
@@ -109,6 +120,7 @@ struct Rule {
 struct Shared {
     client: Client,
     rules: Mutex<Vec<Rule>>,
+    watch_time: Mutex<Option<Duration>>,
 }
 
 impl Shared {
@@ -144,7 +156,7 @@ impl ApiProxy {
         config.auth_info = AuthInfo::default();
         config.default_retry = false;
         let client = Client::try_from(config).context("make a client")?;
-        let shared = Arc::new(Shared { client, rules: Mutex::default() });
+        let shared = Arc::new(Shared { client, rules: Mutex::default(), watch_time: Mutex::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on loopback")?;
         let address = listener.local_addr().context("listen on loopback")?;
         let stop = CancellationToken::new();
@@ -180,6 +192,11 @@ impl ApiProxy {
         self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Fail(status)) });
     }
 
+    /// Ends each watch after this time, as a proxy that knows no long answers does.
+    pub fn close_watches_after(&self, time: Duration) {
+        *self.shared.watch_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+    }
+
     /// Lets the next `times` requests that match take effect, and answers with a status of failure all the same.
     pub fn lose(&self, matcher: Matcher, times: usize, status: u16) {
         self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Lose(status)) });
@@ -208,7 +225,14 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         Ok(answer) => {
             let (mut parts, body) = answer.into_parts();
             remove_connection_headers(&mut parts.headers);
-            Response::from_parts(parts, Body::new(body))
+            let watch_time = *shared.watch_time.lock().unwrap_or_else(PoisonError::into_inner);
+            match watch_time.filter(|_| path.contains("watch=true")) {
+                Some(time) => {
+                    let end = tokio::time::sleep(time);
+                    Response::from_parts(parts, Body::from_stream(Body::new(body).into_data_stream().take_until(end)))
+                }
+                None => Response::from_parts(parts, Body::new(body)),
+            }
         }
         Err(error) => failure(502, &format!("the API server does not answer: {error}")),
     }

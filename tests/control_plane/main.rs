@@ -11,6 +11,7 @@ mod explain;
 mod failures;
 mod fleet;
 mod generated;
+mod hardships;
 mod key_pairs;
 mod leader;
 mod policies;

@@ -233,6 +233,7 @@ impl<'a> Pass<'a> {
 
     async fn annotate(&mut self, mark: Option<Mark>) -> Result<(), Error> {
         let value = mark.map(|mark| mark.to_string());
+        lock(&self.ctx.resets).note_mark(self.at, value.clone());
         self.object = objects::annotate(&self.ctx.client, &self.object, EXECUTED_ANNOTATION, value.as_deref()).await?;
         self.observed.mark = objects::annotation(&self.object, EXECUTED_ANNOTATION).map(Mark::parse);
         Ok(())

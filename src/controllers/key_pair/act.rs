@@ -333,7 +333,11 @@ pub(super) async fn shared_list(
     region: &Lightsail,
     max_age: Duration,
 ) -> Result<Arc<Listing>, lightsail::Error> {
-    let list = ctx.inventory.list(region, max_age).await?;
+    let list = ctx.inventory.list(region, max_age).await;
+    let scope = region.scope();
+    let what = format!("the key pairs of {} in {}", scope.account, scope.region);
+    ctx.readiness.trouble(what, list.as_ref().err().map(ToString::to_string));
+    let list = list?;
     lock(&ctx.memory.reads).insert(region.scope().region.clone(), Instant::now());
     Ok(list)
 }
