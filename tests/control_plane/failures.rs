@@ -211,6 +211,7 @@ async fn i8_throttling_is_waited_for_and_said_where_it_lasts() {
         bed.region.add_fault(brief);
         bed.create::<LightsailKeyPair>("brief", &imported(&public_key("ed25519"))).await;
         bed.wait_ready::<LightsailKeyPair>("brief", "Imported").await;
+        wait_said(&bed, "brief", "Imported").await;
         assert_eq!(reasons(&bed, "brief").await, BTreeSet::from(["Imported".to_owned()]), "{operation}");
         let lasting = Fault::new(operation, FaultEffect::throttling());
         let lasting = bed.region.add_fault(lasting);

@@ -4,3 +4,4 @@
 mod architecture;
 mod generated;
 mod lightsail;
+mod monitoring;
