@@ -211,6 +211,9 @@ impl Metrics {
 
     /// A request to Lightsail was answered, or not.
     pub fn lightsail_request(&self, operation: &str, region: &str, code: &str, duration: Duration) {
+        // A code comes from the answer's body, and that may come from anybody on the way.
+        let is_word = code.len() <= 64 && code.chars().all(|char| char.is_ascii_alphanumeric() || char == '.');
+        let code = if is_word { code } else { "Other" };
         let labels =
             RequestLabels { operation: operation.to_owned(), region: region.to_owned(), code: code.to_owned() };
         self.requests.get_or_create(&labels).inc();

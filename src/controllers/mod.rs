@@ -186,9 +186,14 @@ pub async fn run<K, C, F>(
     let mut watches = watch::watch::<K>(&ctx, &kind);
     let mut lists = watch::FirstLists::default();
     let mut running = FuturesUnordered::new();
-    let mut leads = ctx.leads.clone();
+    let (mut leads, mut has_begun) = (ctx.leads.clone(), false);
     loop {
-        let acts = *leads.borrow_and_update() && lists.are_complete() && !ctx.stop.is_cancelled();
+        let leads_now = *leads.borrow_and_update();
+        if leads_now && !has_begun {
+            queue.begin(Instant::now());
+            has_begun = true;
+        }
+        let acts = leads_now && lists.are_complete() && !ctx.stop.is_cancelled();
         while acts && let Some(turn) = queue.pop(Instant::now()) {
             ctx.metrics.waited(&kind, turn.class, turn.waited);
             running.push(timed(turn.at.clone(), reconcile(turn, Arc::clone(&ctx))));

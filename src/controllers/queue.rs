@@ -193,6 +193,13 @@ impl Queue {
         self.ready.insert(at, Ready { class, since });
     }
 
+    /// Work begins now: what was waited for before that is no one's waiting for a turn.
+    pub fn begin(&mut self, now: Instant) {
+        for ready in self.ready.values_mut() {
+            ready.since = now;
+        }
+    }
+
     /// The next object to work on. It counts as running until [`Self::finished`].
     pub fn pop(&mut self, now: Instant) -> Option<Turn> {
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {

@@ -73,6 +73,10 @@ fn registered(source: &str) -> BTreeSet<String> {
     names.collect()
 }
 
+fn alerts(rules: &Value) -> Vec<&Value> {
+    list(rules, "/groups").iter().flat_map(|group| list(group, "/rules")).collect()
+}
+
 fn panels(dashboard: &Value) -> Vec<&Value> {
     list(dashboard, "/panels").iter().filter(|panel| panel["type"] != "row").collect()
 }
@@ -110,7 +114,7 @@ fn alerts_fire_when_they_should_and_are_silent_when_they_should_not() {
     promtool(&["test", "rules"], &path(RULES_TEST));
     let (rules, tests, page) = (yaml(RULES), yaml(RULES_TEST), read(PAGE));
     let cases: Vec<&Value> = list(&tests, "/tests").iter().flat_map(|test| list(test, "/alert_rule_test")).collect();
-    let alerts = strings(list(&rules, "/groups/0/rules"), "/alert");
+    let alerts = strings(alerts(&rules), "/alert");
     assert!(alerts.len() > 5);
     for alert in alerts {
         let counts = cases.iter().filter(|case| case["alertname"] == alert).map(|case| list(case, "/exp_alerts").len());
@@ -125,7 +129,7 @@ fn every_reason_that_asks_for_a_person_has_an_alert() {
     let (reasons, rules) = (read("src/api/reason.rs"), yaml(RULES));
     let asking = reasons.split("// A person must act\n").nth(1).unwrap().split("//").next().unwrap();
     let asking = asking.lines().filter_map(|line| line.trim().strip_suffix(','));
-    let rule = list(&rules, "/groups/0/rules").iter().find(|rule| rule["alert"] == "LightsailOperatorObjectsStalled");
+    let rule = alerts(&rules).into_iter().find(|rule| rule["alert"] == "LightsailOperatorObjectsStalled");
     let words: BTreeSet<&str> = rule.unwrap()["expr"].as_str().unwrap().split(['"', '|']).collect();
     assert!(asking.clone().count() > 10);
     assert_eq!(asking.filter(|reason| !words.contains(reason)).collect::<Vec<_>>(), [""; 0]);
