@@ -42,5 +42,6 @@ fi
 DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}" >/dev/null
 # Nor is Prometheus to be started at the next boot.
 if [[ " ${missing[*]} " == *" prometheus "* ]]; then
-    "${root[@]}" update-rc.d prometheus disable
+    # Where services are started otherwise, there is nothing to disable.
+    "${root[@]}" update-rc.d prometheus disable 2>/dev/null || true
 fi
