@@ -98,6 +98,14 @@ pub struct Memory {
     pub turns: Mutex<host_key_reset::plan::Turns>,
 }
 
+impl Memory {
+    /// An object is gone. What is known of a reset is forgotten by its passes, which may still be under way.
+    fn forget(&self, uid: &str) {
+        lock(&self.imports).remove(uid);
+        lock(&self.missing).remove(uid);
+    }
+}
+
 /// The settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -212,8 +220,9 @@ pub async fn run<K, C, F>(
                 for (at, class) in news.due {
                     queue.push(at.clone(), rows.lane(&at), class, Instant::now());
                 }
-                for at in news.gone {
+                for (at, uid) in news.gone {
                     queue.forget(&at);
+                    ctx.memory.forget(&uid);
                 }
                 for (shown, count) in rows.shown() {
                     ctx.metrics.set_objects(&kind, shown.ready, &shown.reason, count);

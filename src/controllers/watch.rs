@@ -47,8 +47,13 @@ impl<K: Reconciled> Change<K> {
             Self::Listed { namespace, seen } => rows.others(namespace.as_deref(), &seen),
             Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
         };
-        let heirs = gone.iter().filter_map(|at| rows.remove(at));
-        News { due: heirs.map(|heir| (heir, Class::Change)).collect(), gone }
+        let mut news = News { due: Vec::new(), gone: Vec::new() };
+        for at in gone {
+            let uid = rows.get(&at).map(|row| row.uid.clone()).unwrap_or_default();
+            news.due.extend(rows.remove(&at).map(|heir| (heir, Class::Change)));
+            news.gone.push((at, uid));
+        }
+        news
     }
 }
 
@@ -87,8 +92,8 @@ impl FirstLists {
 pub(super) struct News {
     /// The objects for which a pass is due.
     pub(super) due: Vec<(ObjectRef, Class)>,
-    /// The objects that are gone.
-    pub(super) gone: Vec<ObjectRef>,
+    /// The objects that are gone, with their uids.
+    pub(super) gone: Vec<(ObjectRef, String)>,
 }
 
 fn reference<K: Resource>(object: &K) -> ObjectRef {

@@ -7,6 +7,7 @@ use lightsail_operator::api::LightsailKeyPair;
 use lightsail_operator::api::conditions::{READY, is_true};
 use serde_json::{Value, json};
 use testbed::operator::Operator;
+use testbed::simulator::{Fault, FaultEffect};
 
 use crate::bed::{Bed, imported, public_key, set};
 
@@ -158,6 +159,45 @@ async fn i7_a_stale_list_deletes_nothing() {
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
     bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "deletionPolicy": "Retain" } })).await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_region_and_a_crowd_that_fails_hold_up_nobody_else() {
+    let bed = Bed::new("crowd").await;
+    let quiet = bed.cluster.create_namespace("quiet").await.unwrap();
+    let mut options = bed.options(None).await;
+    options.arguments.extend(["--watch-namespace".to_owned(), quiet.clone()]);
+    let dead = bed.simulator.region(crate::bed::ACCOUNT, "us-east-1");
+    dead.add_fault(Fault::new("*", FaultEffect::Hang));
+    bed.region.add_fault(Fault::new("ImportKeyPair", FaultEffect::service_error()).on("refused"));
+    let _operator = Operator::start(options).await.unwrap();
+    let good = imported(&public_key("ed25519"));
+    let (mut hanging, mut failing) = (good.clone(), good.clone());
+    hanging["region"] = json!("us-east-1");
+    failing["keyPairName"] = json!("refused");
+    let crowd = (0..60).map(|number| {
+        let (bed, spec) = (&bed, if number % 2 == 0 { &hanging } else { &failing });
+        async move { bed.create::<LightsailKeyPair>(&format!("crowd-{number:02}"), spec).await }
+    });
+    futures::future::join_all(crowd).await;
+    let object = json!({
+        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+        "metadata": { "name": "alone" }, "spec": good,
+    });
+    let api: kube::Api<LightsailKeyPair> = kube::Api::namespaced(bed.cluster.client(), &quiet);
+    api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    let start = Instant::now();
+    loop {
+        let pair = api.get("alone").await.unwrap();
+        if pair.status.as_ref().is_some_and(|status| is_true(&status.conditions, READY)) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "{:?}", pair.status);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // It did not wait for the crowd: of those that hang, none had its answer when it was done.
+    let hung = bed.simulator.requests().into_iter().filter(|request| request.region == "us-east-1" && request.answered);
+    assert_eq!(hung.count(), 0);
 }
 
 /// Several operators share a cluster by labels.
