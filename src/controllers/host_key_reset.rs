@@ -41,6 +41,7 @@ pub fn row_of(ctx: &Context, object: &HostKeyReset) -> Row<Turn> {
     let is_settled = object.status.as_ref().is_some_and(|status| status::end(status).is_some());
     Row {
         uid: object.uid().unwrap_or_default(),
+        lane: object.spec.region.clone(),
         trigger: trigger(object),
         is_settled,
         shown: shown(object),

@@ -29,6 +29,7 @@ pub fn row_of(ctx: &Context, object: &LightsailKeyPair) -> Row<PairClaim> {
     let claims = arn.is_some() || plan::is_valid(&desired);
     let claim = PairClaim { settled: settled(object, &desired), ..claim(&desired, arn) };
     Row {
+        lane: desired.region,
         trigger: trigger(object),
         claim: Some(claim).filter(|_| claims),
         is_settled: status::was_acted_on(object),

@@ -12,6 +12,8 @@ use super::queue::Class;
 pub struct Row<C> {
     /// The object's uid.
     pub uid: String,
+    /// The lane of the queue: the region in which it asks Lightsail.
+    pub lane: String,
     /// What a pass depends on: when it changes, a pass is due. The status is not in it, as the operator writes that itself.
     pub trigger: Trigger,
     /// Whether this generation was acted on, so that the object is only looked at again.
@@ -135,10 +137,10 @@ impl<C: Claim> Rows<C> {
         self.all.get(at)
     }
 
-    /// The lane of an object in the queue: its region. Those that can do nothing have one of their own.
+    /// The lane of an object in the queue.
     #[must_use]
     pub fn lane(&self, at: &ObjectRef) -> &str {
-        self.all.get(at).and_then(|row| row.claim.as_ref()).map_or("", |claim| claim.place().0)
+        self.all.get(at).map_or("", |row| &row.lane)
     }
 
     /// Forgets an object that is gone. The object that waited for it, if one did.
@@ -232,6 +234,7 @@ mod tests {
         let shown = Shown { ready: true, reason: "Imported".into() };
         Row {
             uid: "u".to_owned(),
+            lane: String::new(),
             trigger,
             is_settled: false,
             shown,
