@@ -40,9 +40,10 @@ test-all: export RESETS := 10000
 test-all: test ## Run all tests, and those in full of which `make test` takes a share
 
 .PHONY: bench
-bench: setup .checkout ## Measure the simulator; the first release build takes minutes
-	@testbed/scripts/progress.sh build cargo build --release --package testbed
+bench: tools .checkout ## Measure the simulator and the operator: most of an hour, after a release build of minutes
+	@testbed/scripts/progress.sh build cargo build --release --workspace --bins
 	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
+	@$(CARGO_TARGET_DIR)/release/testbed bench operator $(BENCH)
 
 .PHONY: lint
 lint: .venv .checkout ## Check format, lints, and what the dependency tree may hold

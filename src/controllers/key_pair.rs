@@ -161,6 +161,8 @@ fn observed(at: &ObjectRef, ctx: &Context, object: &LightsailKeyPair, desired: &
         key_missing_since: None,
         windows_instances: None,
         namespace_terminating: None,
+        edited: object.status.as_ref().map(|status| status.observed_generation) != object.metadata.generation,
+        list_at_hand: false,
         rivals: rivals(at, ctx, desired),
         import_may_land_until: sent_here.max(sent_before),
         done: plan::Done::default(),

@@ -73,6 +73,14 @@ impl Inventory {
         self.get(region, |listing| listing.is_good(max_age)).await
     }
 
+    /// Whether [`Self::list`] would answer at once.
+    #[must_use]
+    pub fn is_at_hand(&self, scope: &Scope, max_age: Duration) -> bool {
+        let shelf = self.shelf(scope);
+        let content = shelf.0.try_lock();
+        content.is_ok_and(|content| content.listing.as_ref().is_some_and(|listing| listing.is_good(max_age)))
+    }
+
     /// A list whose walk starts now or later.
     ///
     /// # Errors

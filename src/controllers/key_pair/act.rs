@@ -111,7 +111,9 @@ impl<'a> Pass<'a> {
         match step {
             Step::Identify => {
                 let account = self.ctx.accounts.current().await?;
-                self.lightsail = Some(account.region(&self.desired.region));
+                let region = account.region(&self.desired.region);
+                self.observed.list_at_hand = self.ctx.inventory.is_at_hand(region.scope(), self.max_age());
+                self.lightsail = Some(region);
                 self.observed.account = Some(account.id.clone());
             }
             Step::Look { live: false } => {

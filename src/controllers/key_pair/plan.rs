@@ -130,7 +130,16 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     if matches!(step, Step::Delete { .. } | Step::Download) && is_outdated(observed) {
         return Step::Look { live: true };
     }
+    if matches!(step, Step::Look { live: false }) && prefers_own_look(desired, observed) {
+        return Step::Look { live: true };
+    }
     if desired.suspend && step.changes() { suspended(desired, observed) } else { step }
+}
+
+/// Whether an object that was edited asks for its own pair: one call, where a list would have to be read first, or is being read for others.
+fn prefers_own_look(desired: &Desired, observed: &Observed) -> bool {
+    let has_pair = observed.recorded.arn.is_some() && !matches!(desired.kind, Kind::Default { .. });
+    has_pair && observed.edited && !observed.list_at_hand
 }
 
 /// Whether the look is so old that the world may have changed since. A process that slept between the look and the step (a machine that

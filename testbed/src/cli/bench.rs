@@ -2,6 +2,8 @@
 
 mod client;
 mod machine;
+mod operator;
+mod process;
 mod simulator;
 
 use std::process::ExitCode;
@@ -13,10 +15,13 @@ use clap::Subcommand;
 pub(super) enum Bench {
     /// Measure how many requests the simulator serves, and what memory it takes
     Simulator(simulator::Settings),
+    /// Measure the operator, beside a client that sends the same requests and nothing else
+    Operator(operator::Settings),
 }
 
 pub(super) async fn bench(bench: &Bench) -> Result<ExitCode> {
     match bench {
         Bench::Simulator(settings) => simulator::simulator(settings).await,
+        Bench::Operator(settings) => operator::operator(settings).await,
     }
 }

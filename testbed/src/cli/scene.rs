@@ -16,7 +16,7 @@ use super::run::apply;
 use super::simulator::{ACCOUNT, REGION, environment};
 
 /// The namespace and the ServiceAccount of `deploy/operator`.
-const OPERATOR: &str = "lightsail-operator";
+pub(super) const OPERATOR: &str = "lightsail-operator";
 /// The instance that the sample of a HostKeyReset names.
 pub(super) const INSTANCE: &str = "web-1";
 /// The key pair of `deploy/samples` that is in Lightsail before its object is.
@@ -119,15 +119,20 @@ impl Scene {
     }
 }
 
+/// The operator's binary: this one, or the one beside this program.
+pub(super) fn operator_binary(chosen: Option<&Path>) -> Result<PathBuf> {
+    let beside = || Ok::<_, anyhow::Error>(std::env::current_exe()?.with_file_name(OPERATOR));
+    let binary = chosen.map(Path::to_owned).map_or_else(beside, Ok).context("find the operator's binary")?;
+    binary.canonicalize().with_context(|| format!("{}: `make build` builds it", binary.display()))
+}
+
 async fn start_operator(
     settings: &Settings,
     directory: &Path,
     cluster: &Cluster,
     environment: Vec<(String, String)>,
 ) -> Result<Operator> {
-    let beside = || Ok::<_, anyhow::Error>(std::env::current_exe()?.with_file_name(OPERATOR));
-    let binary = settings.operator.clone().map_or_else(beside, Ok).context("find the operator's binary")?;
-    let binary = binary.canonicalize().with_context(|| format!("{}: `make build` builds it", binary.display()))?;
+    let binary = operator_binary(settings.operator.as_deref())?;
     let home = directory.join("operator");
     fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
     let kubeconfig = home.join("kubeconfig");

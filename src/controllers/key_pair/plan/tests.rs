@@ -76,6 +76,8 @@ fn observed() -> Observed {
         key_missing_since: None,
         windows_instances: None,
         namespace_terminating: None,
+        edited: false,
+        list_at_hand: true,
         rivals: Vec::new(),
         import_may_land_until: None,
         done: Done::default(),

@@ -159,6 +159,10 @@ pub struct Observed {
     pub windows_instances: Option<Vec<String>>,
     /// Whether the namespace is being deleted.
     pub namespace_terminating: Option<bool>,
+    /// Whether the object changed since it was acted on.
+    pub edited: bool,
+    /// Whether the shared list is there and young enough.
+    pub list_at_hand: bool,
     /// Other objects that want the same name in the same region.
     pub rivals: Vec<Rival>,
     /// Until when an import that this object may have sent can still take effect.

@@ -18,6 +18,8 @@ pub(super) fn machine() -> String {
 pub(super) struct Usage {
     /// Resident, in KiB.
     pub(super) memory: u64,
+    /// The most that was ever resident, in KiB.
+    pub(super) peak: u64,
     /// User and system together.
     pub(super) cpu: Duration,
 }
@@ -25,15 +27,28 @@ pub(super) struct Usage {
 impl Usage {
     pub(super) fn of(process: u32) -> Result<Self> {
         let status = format!("/proc/{process}/status");
-        let memory = field(&status, "VmRSS").and_then(|text| kibibytes_of(&text)).context("read its memory")?;
+        let kibibytes = |name| field(&status, name).and_then(|text| kibibytes_of(&text)).context("read its memory");
+        let (memory, peak) = (kibibytes("VmRSS")?, kibibytes("VmHWM")?);
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).context("read its times")?;
         // The name before the last parenthesis may have spaces; utime and stime are the 14th and 15th fields (proc(5)).
         let fields: Vec<&str> = stat.rsplit_once(')').context("read its times")?.1.split_whitespace().collect();
         let ticks: u64 =
             fields.get(11..13).context("read its times")?.iter().filter_map(|it| it.parse::<u64>().ok()).sum();
         // A tick is 10 ms on every Linux that this runs on.
-        Ok(Self { memory, cpu: Duration::from_millis(ticks * 10) })
+        Ok(Self { memory, peak, cpu: Duration::from_millis(ticks * 10) })
     }
+}
+
+/// How long the threads of a process have run that it has now, to the nanosecond: `Usage` counts in ticks, which are too long for a process that
+/// does next to nothing.
+pub(super) fn running_time(process: u32) -> Result<Duration> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).context("list its threads")?;
+    let times = threads.flatten().filter_map(|thread| {
+        // The first field of sched-stats(rst); a thread that ends meanwhile has none.
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    });
+    Ok(times.sum())
 }
 
 fn field(file: &str, name: &str) -> Option<String> {

@@ -2,20 +2,20 @@
 //!
 //! The simulator is a process of its own, started as a person starts it, so that its time and memory are its own.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 
 use super::client::{Connection, Target, run};
 use super::machine::{Usage, machine};
+use super::process::Simulator;
 use crate::cli::report::Report;
 
 /// A throw-away key.
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA bench@lightsail";
+pub(super) const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA bench@lightsail";
 
 /// So many different requests of a kind are signed ahead.
 const DISTINCT: usize = 2000;
@@ -32,46 +32,6 @@ pub(crate) struct Settings {
     /// Connections at the same time
     #[arg(long, default_value_t = 16)]
     connections: usize,
-}
-
-/// The simulator's process. It is killed when this is dropped.
-struct Simulator {
-    child: Child,
-    target: Target,
-}
-
-impl Simulator {
-    fn start() -> Result<Self> {
-        let program = std::env::current_exe().context("find this program")?;
-        let mut command = Command::new(program);
-        command.args(["simulator", "--instance", "web-1"]).stdout(Stdio::piped());
-        let mut child = command.spawn().context("start the simulator")?;
-        let output = child.stdout.take().context("read the simulator's output")?;
-        let mut values = std::collections::HashMap::new();
-        for line in BufReader::new(output).lines().take(5) {
-            let line = line.context("read the simulator's output")?;
-            let (name, value) =
-                line.strip_prefix("export ").and_then(|it| it.split_once('=')).context("read a line")?;
-            values.insert(name.to_owned(), value.to_owned());
-        }
-        let value = |name: &str| values.get(name).cloned().with_context(|| format!("find {name}"));
-        let key = (value("AWS_ACCESS_KEY_ID")?, value("AWS_SECRET_ACCESS_KEY")?);
-        let host = value("AWS_ENDPOINT_URL")?.replace("http://", "");
-        let credentials = Credentials::new(key.0, key.1, None, None, "bench");
-        Ok(Self { child, target: Target { host, credentials } })
-    }
-
-    fn usage(&self) -> Result<Usage> {
-        Usage::of(self.child.id())
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 pub(crate) async fn simulator(settings: &Settings) -> Result<ExitCode> {

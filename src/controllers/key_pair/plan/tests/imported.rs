@@ -52,6 +52,13 @@ fn an_imported_pair_that_shall_be_there() {
             o.look = live(Some(pair(FIRST)));
         }, "Tag"),
         ("a settled pair is Ready", |_, o| settled(o), "Ready Imported"),
+        ("an edited object does not wait until a list is read", |_, o| {
+            settled(o);
+            (o.look, o.edited, o.list_at_hand) = (None, true, false);
+        }, "Look live"),
+        ("it takes the list that is there", |_, o| { settled(o); (o.look, o.edited) = (None, true); }, "Look"),
+        ("one that was not edited waits for the list", |_, o| { settled(o); (o.look, o.list_at_hand) = (None, false); }, "Look"),
+        ("so does one that has no pair yet", |_, o| (o.edited, o.list_at_hand) = (true, false), "Look"),
         ("a settled pair in the shared list is Ready", |_, o| {
             settled(o);
             o.look = cached(Some(tagged(pair(FIRST), OWNER)));

@@ -159,6 +159,8 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         secret,
         namespace_terminating: Some(terminating),
         windows_instances: Some(if windows { vec!["desk".to_owned()] } else { Vec::new() }),
+        edited: false,
+        list_at_hand: true,
         rivals: rival.into_iter().collect(),
         ..observed()
     };
