@@ -87,7 +87,8 @@ pub trait Claim {
 /// All objects of a kind.
 #[derive(Debug)]
 pub struct Rows<C> {
-    all: HashMap<ObjectRef, Row<C>>,
+    /// Boxed: a table has room for almost twice as many as there are.
+    all: HashMap<ObjectRef, Box<Row<C>>>,
     by_place: HashMap<(String, String), HashSet<ObjectRef>>,
     /// How many show what. What nobody shows any more stays with 0.
     shown: HashMap<Shown, usize>,
@@ -116,7 +117,7 @@ impl<C: Claim> Rows<C> {
         let class = if before.is_none() && row.is_settled { Class::Resync } else { Class::Change };
         let is_due = before.as_ref().is_none_or(|before| before.uid != row.uid || row.trigger.asks(&before.trigger));
         let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
-        self.all.insert(at.clone(), row);
+        self.all.insert(at.clone(), Box::new(row));
         let mut due: Vec<_> = is_due.then(|| (at.clone(), class)).into_iter().collect();
         if !stands {
             due.extend(before.and_then(|before| self.heir(&before)).map(|heir| (heir, Class::Change)));
@@ -134,7 +135,7 @@ impl<C: Claim> Rows<C> {
     /// What is known of an object.
     #[must_use]
     pub fn get(&self, at: &ObjectRef) -> Option<&Row<C>> {
-        self.all.get(at)
+        self.all.get(at).map(Box::as_ref)
     }
 
     /// The lane of an object in the queue.
@@ -150,7 +151,7 @@ impl<C: Claim> Rows<C> {
     }
 
     fn take(&mut self, at: &ObjectRef) -> Option<Row<C>> {
-        let row = self.all.remove(at)?;
+        let row = *self.all.remove(at)?;
         if let Some(count) = self.shown.get_mut(&row.shown) {
             *count -= 1;
         }
@@ -174,7 +175,7 @@ impl<C: Claim> Rows<C> {
 
     fn at_place(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
         let there = self.by_place.get(&key(claim)).into_iter().flatten();
-        there.filter_map(|at| self.all.get(at).map(|row| (at, row)))
+        there.filter_map(|at| self.all.get(at).map(|row| (at, &**row)))
     }
 
     /// The objects of a namespace, or all, that are not among those.

@@ -17,7 +17,8 @@ const WALKS_APART: u32 = 5;
 /// All key pairs of one account in one region, the default pair included.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    pairs: HashMap<String, KeyPair>,
+    /// Boxed: a table has room for almost twice as many as there are.
+    pairs: HashMap<String, Box<KeyPair>>,
     managed: usize,
     started_at: Instant,
     took: Duration,
@@ -27,7 +28,7 @@ impl Listing {
     /// The pair of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&KeyPair> {
-        self.pairs.get(name)
+        self.pairs.get(name).map(Box::as_ref)
     }
 
     fn is_good(&self, max_age: Duration) -> bool {
@@ -76,8 +77,8 @@ impl Inventory {
     /// Whether [`Self::list`] would answer at once.
     #[must_use]
     pub fn is_at_hand(&self, scope: &Scope, max_age: Duration) -> bool {
-        let shelf = self.shelf(scope);
-        let content = shelf.0.try_lock();
+        let list = self.shelf(scope);
+        let content = list.0.try_lock();
         content.is_ok_and(|content| content.listing.as_ref().is_some_and(|listing| listing.is_good(max_age)))
     }
 
@@ -102,7 +103,7 @@ impl Inventory {
         let started_at = Instant::now();
         match region.key_pairs().await {
             Ok(pairs) => {
-                let pairs: HashMap<_, _> = pairs.into_iter().map(|pair| (pair.name.clone(), pair)).collect();
+                let pairs: HashMap<_, _> = pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair))).collect();
                 let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
                 let listing = Arc::new(Listing { pairs, managed, started_at, took: started_at.elapsed() });
                 self.tell(region.scope(), &listing);
@@ -123,7 +124,7 @@ impl Inventory {
         let Some(listing) = content.listing.as_mut() else { return };
         let listing = Arc::make_mut(listing);
         let before = match pair {
-            Some(pair) => listing.pairs.insert(name.to_owned(), pair.clone()),
+            Some(pair) => listing.pairs.insert(name.to_owned(), Box::new(pair.clone())),
             None => listing.pairs.remove(name),
         };
         listing.managed += usize::from(pair.is_some_and(|pair| self.is_managed(pair)));
