@@ -3,7 +3,8 @@
 //! - An object is in the queue once, and never worked on twice at the same time: what comes for it meanwhile brings it back when it is
 //!   finished.
 //! - Each region has a lane with so many places: one that does not answer delays no other.
-//! - In a lane a person's change goes before what is looked at again by itself, but for one in eight, so that this goes on too.
+//! - In a lane a person's change goes before what is looked at again by itself, but for one in eight, so that this goes on too. Two places are for
+//!   changes only.
 //! - Namespaces take turns: one with thousands of objects does not hold up the one object of another.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -47,6 +48,8 @@ pub struct Turn {
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// So many places of a lane are kept free for changes: what is looked at again may all wait for one list.
+const KEPT_FOR_CHANGES: usize = 2;
 /// After so many changes in a row one of the others comes: they are slowed down by a crowd, not stopped.
 const CHANGES_IN_A_ROW: u32 = 7;
 
@@ -75,6 +78,7 @@ struct Ready {
 #[derive(Debug)]
 struct Running {
     lane: String,
+    class: Class,
     /// What came for it meanwhile.
     again: Option<(String, Class)>,
 }
@@ -82,6 +86,7 @@ struct Running {
 #[derive(Debug, Default)]
 struct Lane {
     running: usize,
+    running_resyncs: usize,
     changes: Line,
     resyncs: Line,
     /// How many changes went before a resync that was there.
@@ -130,8 +135,9 @@ impl Lane {
     }
 
     /// Whose line is next.
-    fn choose(&mut self) -> Option<Class> {
-        match (self.changes.is_empty(), self.resyncs.is_empty()) {
+    fn choose(&self, places: usize) -> Option<Class> {
+        let has_place = self.running_resyncs < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
+        match (self.changes.is_empty(), self.resyncs.is_empty() || !has_place) {
             (true, true) => None,
             (true, false) => Some(Class::Resync),
             (false, false) if self.passed_over >= CHANGES_IN_A_ROW => Some(Class::Resync),
@@ -140,8 +146,8 @@ impl Lane {
     }
 
     /// The next object that still waits in that line. One that moved to the other line has left its name behind.
-    fn pop(&mut self, ready: &mut HashMap<ObjectRef, Ready>) -> Option<(ObjectRef, Ready)> {
-        while let Some(class) = self.choose() {
+    fn pop(&mut self, places: usize, ready: &mut HashMap<ObjectRef, Ready>) -> Option<(ObjectRef, Ready)> {
+        while let Some(class) = self.choose(places) {
             let Some(at) = self.line(class).pop() else { continue };
             if ready.get(&at).is_none_or(|ready| ready.class != class) {
                 continue;
@@ -210,11 +216,12 @@ impl Queue {
         let (after, before): (Vec<_>, Vec<_>) = self.lanes.keys().cloned().partition(|name| *name > self.last);
         for name in after.into_iter().chain(before) {
             let Some(lane) = self.lanes.get_mut(&name).filter(|lane| lane.running < self.places) else { continue };
-            let Some((at, ready)) = lane.pop(&mut self.ready) else { continue };
+            let Some((at, ready)) = lane.pop(self.places, &mut self.ready) else { continue };
             lane.running += 1;
+            lane.running_resyncs += usize::from(ready.class == Class::Resync);
             self.depth[ready.class as usize] -= 1;
             self.last.clone_from(&name);
-            self.running.insert(at.clone(), Running { lane: name, again: None });
+            self.running.insert(at.clone(), Running { lane: name, class: ready.class, again: None });
             return Some(Turn { at, class: ready.class, waited: now.saturating_duration_since(ready.since) });
         }
         None
@@ -225,6 +232,7 @@ impl Queue {
         let Some(running) = self.running.remove(at) else { return };
         if let Some(lane) = self.lanes.get_mut(&running.lane) {
             lane.running -= 1;
+            lane.running_resyncs -= usize::from(running.class == Class::Resync);
             if lane.running == 0 && lane.changes.is_empty() && lane.resyncs.is_empty() {
                 self.lanes.remove(&running.lane);
             }
@@ -415,7 +423,7 @@ mod tests {
             queue.push(at(&format!("dead{number}")), "dead", Class::Change, now);
         }
         for number in 0..3 {
-            queue.push(at(&format!("live{number}")), "live", Class::Resync, now);
+            queue.push(at(&format!("live{number}")), "live", Class::Change, now);
         }
         let mut running: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
         running.sort();
@@ -423,6 +431,24 @@ mod tests {
         queue.finished(&at("live0"), Next::Change, now);
         assert_eq!(name(queue.pop(now)).as_deref(), Some("live2"));
         assert_eq!(queue.pop(now), None);
+    }
+
+    #[test]
+    fn a_change_finds_a_place_though_all_others_wait_for_a_list() {
+        let (mut queue, now) = (Queue::new(5), Instant::now());
+        for number in 0..9 {
+            queue.push(at(&number.to_string()), LANE, Class::Resync, now);
+        }
+        assert_eq!(std::iter::from_fn(|| queue.pop(now)).count(), 3);
+        for name in ["a", "b", "c"] {
+            queue.push(at(name), LANE, Class::Change, now);
+        }
+        let names: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
+        assert_eq!(names, ["a", "b"]);
+        queue.finished(&at("0"), Next::Change, now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("c"));
+        queue.finished(&at("a"), Next::Change, now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("3"));
     }
 
     #[test]

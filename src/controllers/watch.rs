@@ -17,10 +17,6 @@ use super::queue::Class;
 use super::rows::{Claim, Row, Rows};
 use super::{Context, ObjectRef};
 
-/// Objects of a page of a list. All of a page are in memory at once, with some 15 kB each; the library's 500 would be a good part of all that
-/// the operator takes.
-const PAGE: u32 = 200;
-
 /// What came from a watch.
 pub(super) enum Change<K> {
     Applied(K),
@@ -133,8 +129,7 @@ fn watch_one<K: Reconciled>(
     let mut seen = HashSet::new();
     let crd = K::crd_name();
     // List and watch: servers without streaming lists have no fallback.
-    let label_selector = ctx.settings.label_selector.clone();
-    let config = watcher::Config { label_selector, page_size: Some(PAGE), ..watcher::Config::default() };
+    let config = watcher::Config { label_selector: ctx.settings.label_selector.clone(), ..watcher::Config::default() };
     let events = watcher::watcher(api, config).backoff(Pauses::default());
     events.filter_map(move |event| {
         let change = match event {
