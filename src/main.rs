@@ -45,11 +45,18 @@ async fn main() -> anyhow::Result<()> {
         let reconciling = async {
             let both = async {
                 tokio::join!(
-                    controllers::run(Arc::clone(&ctx), |ctx| &ctx.key_pairs, key_pair::row_of, key_pair::reconcile),
+                    controllers::run(
+                        Arc::clone(&ctx),
+                        |ctx| &ctx.key_pairs,
+                        key_pair::row_of,
+                        key_pair::note_gone,
+                        key_pair::reconcile
+                    ),
                     controllers::run(
                         Arc::clone(&ctx),
                         |ctx| &ctx.resets,
                         host_key_reset::row_of,
+                        |_, _| false,
                         host_key_reset::reconcile
                     ),
                 )

@@ -9,6 +9,7 @@ mod status;
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
 
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::error::Error;
@@ -103,8 +104,39 @@ async fn find_unchanged(at: &ObjectRef, ctx: &Context) -> Option<Passed> {
     stands.then_some(Passed { next: Next::After(settled.interval), outcome: Outcome::Unchanged })
 }
 
+/// An object is gone. Whether its key pair is still to be dealt with: the finalizer is still there, and only this operator takes it off. It does
+/// not hold an object whose deletion was under way when it was added: the API server may have looked for finalizers before.
+pub fn note_gone(ctx: &Context, object: &LightsailKeyPair) -> bool {
+    let is_deserted = objects::has_finalizer(object, FINALIZER);
+    if is_deserted {
+        let at = ObjectRef { namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
+        lock(&ctx.memory.deserted).insert(at, object.clone());
+    }
+    is_deserted
+}
+
+/// Does what the deletion of an object asks for that vanished with its finalizer. One that only left the selector of this operator is still there.
+async fn settle_deserted(at: &ObjectRef, ctx: &Context, there: Option<&LightsailKeyPair>) -> Result<(), Error> {
+    let Some(object) = lock(&ctx.memory.deserted).get(at).cloned() else { return Ok(()) };
+    if there.is_none_or(|there| there.metadata.uid != object.metadata.uid) {
+        let desired = desired::desired(&object, &ctx.settings);
+        let observed = observed(at, ctx, &object, &desired);
+        let mut pass = Pass::new(ctx, object, desired, observed);
+        pass.follow_object();
+        match run(&mut pass).await {
+            // There is nothing left to write to.
+            Ok(_) | Err(Error::Gone | Error::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    lock(&ctx.memory.deserted).remove(at);
+    Ok(())
+}
+
 async fn pass(at: &ObjectRef, ctx: &Context) -> Result<Passed, Error> {
-    let Some(object) = objects::find::<LightsailKeyPair>(&ctx.client, at).await? else {
+    let found = objects::find::<LightsailKeyPair>(&ctx.client, at).await?;
+    settle_deserted(at, ctx, found.as_ref()).await?;
+    let Some(object) = found else {
         return Ok(Passed { next: Next::Change, outcome: Outcome::Gone });
     };
     let desired = desired::desired(&object, &ctx.settings);

@@ -92,6 +92,8 @@ pub struct Memory {
     pub imports: Mutex<HashMap<String, Timestamp>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
     pub missing: Mutex<HashMap<String, Timestamp>>,
+    /// Objects that vanished with their finalizer, and whose key pairs are still to be dealt with.
+    pub deserted: Mutex<HashMap<ObjectRef, crate::api::LightsailKeyPair>>,
     /// What is known of resets that are under way.
     pub resets: Mutex<HashMap<ObjectRef, host_key_reset::Recollection>>,
     /// Which reset has its turn at each instance.
@@ -183,6 +185,7 @@ pub async fn run<K, C, F>(
     ctx: Arc<Context>,
     rows: fn(&Context) -> &Mutex<Rows<C>>,
     row_of: fn(&Context, &K) -> Row<C>,
+    note_gone: fn(&Context, &K) -> bool,
     reconcile: impl Fn(Turn, Arc<Context>) -> F,
 ) where
     K: Reconciled,
@@ -215,6 +218,7 @@ pub async fn run<K, C, F>(
         tokio::select! {
             Some(change) = watches.next(), if !ctx.stop.is_cancelled() => {
                 lists.take_in(&change);
+                let deserted = change.gone().filter(|object| note_gone(&ctx, object)).map(watch::reference);
                 let mut rows = lock(rows(&ctx));
                 let news = change.take_in(&mut rows, |object| row_of(&ctx, object));
                 for (at, class) in news.due {
@@ -223,6 +227,9 @@ pub async fn run<K, C, F>(
                 for (at, uid) in news.gone {
                     queue.forget(&at);
                     ctx.memory.forget(&uid);
+                }
+                if let Some(at) = deserted {
+                    queue.push(at, "", Class::Change, Instant::now());
                 }
                 for (shown, count) in rows.shown() {
                     ctx.metrics.set_objects(&kind, shown.ready, &shown.reason, count);

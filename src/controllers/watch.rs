@@ -20,7 +20,8 @@ use super::{Context, ObjectRef};
 /// What came from a watch.
 pub(super) enum Change<K> {
     Applied(K),
-    Gone(ObjectRef),
+    /// As it was last.
+    Gone(Box<K>),
     /// A list is begun.
     Listing {
         namespace: Option<String>,
@@ -37,13 +38,18 @@ pub(super) enum Change<K> {
 }
 
 impl<K: Reconciled> Change<K> {
+    /// The object that is gone.
+    pub(super) fn gone(&self) -> Option<&K> {
+        if let Self::Gone(object) = self { Some(object) } else { None }
+    }
+
     /// Brings the rows up to date.
     pub(super) fn take_in<C: Claim>(self, rows: &mut Rows<C>, row_of: impl Fn(&K) -> Row<C>) -> News {
         let gone = match self {
             Self::Applied(object) => {
                 return News { due: rows.apply(&reference(&object), row_of(&object)), gone: Vec::new() };
             }
-            Self::Gone(at) => vec![at],
+            Self::Gone(object) => vec![reference(&*object)],
             Self::Listed { namespace, seen } => rows.others(namespace.as_deref(), &seen),
             Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
         };
@@ -96,7 +102,7 @@ pub(super) struct News {
     pub(super) gone: Vec<(ObjectRef, String)>,
 }
 
-fn reference<K: Resource>(object: &K) -> ObjectRef {
+pub(super) fn reference<K: Resource>(object: &K) -> ObjectRef {
     ObjectRef { namespace: object.meta().namespace.clone().unwrap_or_default(), name: object.name_any() }
 }
 
@@ -146,7 +152,7 @@ fn watch_one<K: Reconciled>(
                 Some(Change::Listed { namespace: namespace.clone(), seen: std::mem::take(&mut seen) })
             }
             Ok(Event::Apply(object)) => Some(Change::Applied(object)),
-            Ok(Event::Delete(object)) => Some(Change::Gone(reference(&object))),
+            Ok(Event::Delete(object)) => Some(Change::Gone(Box::new(object))),
             // Without a list nothing is known. A watch that is interrupted afterwards goes on by itself, or lists again.
             Err(watcher::Error::InitialListFailed(error)) => {
                 if readiness.missing(&what, why(&error, crd)) {
