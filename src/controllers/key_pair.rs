@@ -104,10 +104,10 @@ async fn find_unchanged(at: &ObjectRef, ctx: &Context) -> Option<Passed> {
     stands.then_some(Passed { next: Next::After(settled.interval), outcome: Outcome::Unchanged })
 }
 
-/// An object is gone. Whether its key pair is still to be dealt with: the finalizer is still there, and only this operator takes it off. It does
-/// not hold an object whose deletion was under way when it was added: the API server may have looked for finalizers before.
+/// An object is gone. Whether its key pair is still to be dealt with: it was never marked for deletion, though the finalizer is there. The finalizer
+/// does not hold an object whose deletion was under way when it was added: the API server may have looked for finalizers before.
 pub fn note_gone(ctx: &Context, object: &LightsailKeyPair) -> bool {
-    let is_deserted = objects::has_finalizer(object, FINALIZER);
+    let is_deserted = objects::has_finalizer(object, FINALIZER) && object.metadata.deletion_timestamp.is_none();
     if is_deserted {
         let at = ObjectRef { namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
         lock(&ctx.memory.deserted).insert(at, object.clone());
