@@ -236,14 +236,25 @@ pub fn may_stop(observed: &Observed) -> bool {
     !is_just_marked(observed) && (observed.call.is_none() || observed.end.is_some())
 }
 
-/// The step until the account is known to be the right one. Another account knows nothing of this reset: its operations would look
-/// lost there.
-fn account(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let Some(account) = &observed.account else { return Some(Step::Look(Look::Identify)) };
+/// What is in the way of asking Lightsail about this reset.
+enum Hindrance {
+    /// Nobody has looked whose credentials these are.
+    Unidentified,
+    /// Something to be said, and waited for.
+    Trouble(Verdict),
+}
+
+/// Whether the last look failed, or the account is not known to be the right one. Another account knows nothing of this reset: its
+/// operations would look lost there.
+fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindrance> {
+    if let Some(trouble) = &observed.trouble {
+        return Some(Hindrance::Trouble(Verdict::from(trouble)));
+    }
+    let Some(account) = &observed.account else { return Some(Hindrance::Unidentified) };
     let wanted = [observed.status.account_id.as_ref(), desired.pinned_account.as_ref()];
     let wanted = wanted.into_iter().flatten().find(|wanted| *wanted != account)?;
     let message = format!("the operator's credentials are for the account {account}, and this object is for {wanted}");
-    Some(Step::Wait(Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_mins(1)))))
+    Some(Hindrance::Trouble(Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_mins(1)))))
 }
 
 /// The call has ended.

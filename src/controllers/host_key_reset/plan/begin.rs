@@ -10,7 +10,7 @@ use crate::controllers::queue::Next;
 use super::super::mark::Outcome;
 use super::follow::settle;
 use super::search::{newer_than, newest};
-use super::{Desired, End, Look, Observed, Step, account, deadline, in_time, is_late, last_start};
+use super::{Desired, End, Hindrance, Look, Observed, Step, deadline, hindrance, in_time, is_late, last_start};
 
 /// How soon to ask for a turn again, if nobody calls before.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -30,12 +30,9 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         let message = format!("nothing is done while spec.suspend is true; it fails if that is so until {end}");
         return wait(Verdict::suspended(message, Next::Change));
     }
-    if let Some(trouble) = &observed.trouble {
-        return wait(Verdict::from(trouble));
-    }
-    match account(desired, observed) {
-        Some(Step::Wait(verdict)) => return wait(verdict),
-        Some(step) => return step,
+    match hindrance(desired, observed) {
+        Some(Hindrance::Unidentified) => return Step::Look(Look::Identify),
+        Some(Hindrance::Trouble(verdict)) => return wait(verdict),
         None => {}
     }
     // I7: the call follows a look of a moment ago.

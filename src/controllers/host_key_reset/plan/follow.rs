@@ -3,7 +3,7 @@
 use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 
-use super::{Desired, End, Look, Observed, POLL, Step, account, deadline, in_time, is_late, later};
+use super::{Desired, End, Hindrance, Look, Observed, POLL, Step, deadline, hindrance, in_time, is_late, later};
 
 /// The operations of the status: look whether they are over.
 pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
@@ -11,12 +11,9 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
     if operations.iter().all(Operation::is_over) {
         return settle(desired, observed, operations.clone());
     }
-    if let Some(trouble) = &observed.trouble {
-        return go_on(desired, observed, operations.clone(), Verdict::from(trouble));
-    }
-    match account(desired, observed) {
-        Some(Step::Wait(verdict)) => return go_on(desired, observed, operations.clone(), verdict),
-        Some(step) => return step,
+    match hindrance(desired, observed) {
+        Some(Hindrance::Unidentified) => return Step::Look(Look::Identify),
+        Some(Hindrance::Trouble(verdict)) => return go_on(desired, observed, operations.clone(), verdict),
         None => {}
     }
     let Some(polled) = &observed.polled else { return Step::Look(Look::Poll) };

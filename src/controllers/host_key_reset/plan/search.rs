@@ -8,7 +8,9 @@ use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 
 use super::follow::settle;
-use super::{DELETE_KNOWN_HOST_KEYS, Desired, End, Look, Observed, Search, Step, account, deadline, in_time, later};
+use super::{
+    DELETE_KNOWN_HOST_KEYS, Desired, End, Hindrance, Look, Observed, Search, Step, deadline, hindrance, in_time, later,
+};
 
 /// A call may have been made, and nobody knows what became of it: it is looked for among the operations of the instance. What is
 /// newer than the newest one before the call, and not another reset's, is taken for it.
@@ -17,12 +19,9 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     let Some(since) = search.since else {
         return Step::NoteSearch(Search { since: Some(observed.now), first_list: None });
     };
-    if let Some(trouble) = &observed.trouble {
-        return go_on(desired, observed, since, Verdict::from(trouble));
-    }
-    match account(desired, observed) {
-        Some(Step::Wait(verdict)) => return go_on(desired, observed, since, verdict),
-        Some(step) => return step,
+    match hindrance(desired, observed) {
+        Some(Hindrance::Unidentified) => return Step::Look(Look::Identify),
+        Some(Hindrance::Trouble(verdict)) => return go_on(desired, observed, since, verdict),
         None => {}
     }
     let Some((operations, read_at)) = &observed.operations else { return Step::Look(Look::ListOperations) };
