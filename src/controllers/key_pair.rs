@@ -107,7 +107,9 @@ async fn find_unchanged(at: &ObjectRef, ctx: &Context) -> Option<Passed> {
 /// An object is gone. Whether its key pair is still to be dealt with: it was never marked for deletion, though the finalizer is there. The finalizer
 /// does not hold an object whose deletion was under way when it was added: the API server may have looked for finalizers before.
 pub fn note_gone(ctx: &Context, object: &LightsailKeyPair) -> bool {
-    let is_deserted = objects::has_finalizer(object, FINALIZER) && object.metadata.deletion_timestamp.is_none();
+    // Whoever acts deals with it at once. Later it would be too late: another object may have the pair by then.
+    let acts = *ctx.leads.borrow();
+    let is_deserted = acts && objects::has_finalizer(object, FINALIZER) && object.metadata.deletion_timestamp.is_none();
     if is_deserted {
         let at = ObjectRef { namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
         lock(&ctx.memory.deserted).insert(at, object.clone());
