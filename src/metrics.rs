@@ -172,6 +172,7 @@ fn word(class: Class) -> String {
     match class {
         Class::Change => "change".to_owned(),
         Class::Resync => "resync".to_owned(),
+        Class::Retry => "retry".to_owned(),
     }
 }
 

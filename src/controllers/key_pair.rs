@@ -9,7 +9,6 @@ mod status;
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::error::Error;
@@ -19,7 +18,7 @@ use self::plan::{Desired, Finalizer, Goal, ImportedKey, Kind, Observed, PairClai
 use super::outcome::Verdict;
 use super::queue::{Class, Next, Turn};
 use super::rows::Row;
-use super::{Context, ObjectRef, Outcome, Passed, guarded, lock, objects, shown, trigger};
+use super::{Context, ObjectRef, Outcome, Passed, guarded, lock, objects, shown, trigger, watch};
 
 /// What is kept of an object in memory.
 #[must_use]
@@ -83,7 +82,7 @@ fn rivals(at: &ObjectRef, ctx: &Context, desired: &Desired) -> Vec<Rival> {
 
 /// One pass, or the finding that none is needed.
 pub async fn reconcile(turn: Turn, ctx: Arc<Context>) -> Passed {
-    if turn.class == Class::Resync
+    if turn.class != Class::Change
         && let Some(passed) = find_unchanged(&turn.at, &ctx).await
     {
         return passed;
@@ -111,8 +110,7 @@ pub fn note_gone(ctx: &Context, object: &LightsailKeyPair) -> bool {
     let acts = *ctx.leads.borrow();
     let is_deserted = acts && objects::has_finalizer(object, FINALIZER) && object.metadata.deletion_timestamp.is_none();
     if is_deserted {
-        let at = ObjectRef { namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
-        lock(&ctx.memory.deserted).insert(at, object.clone());
+        lock(&ctx.memory.deserted).insert(watch::reference(object), object.clone());
     }
     is_deserted
 }

@@ -40,13 +40,21 @@ use self::rows::{Claim, Row, Rows, Shown, Trigger};
 /// More steps than the longest way through a plan: a pass that needs more goes in circles, and is begun anew after a pause.
 const MAX_STEPS: usize = 30;
 
-/// Names an object of a kind.
+/// Names an object of a kind. Shared text: each object is named in several places.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectRef {
     /// Its namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
+}
+
+impl ObjectRef {
+    /// The object of this name in that namespace.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
 }
 
 impl fmt::Display for ObjectRef {
@@ -212,7 +220,7 @@ pub async fn run<K, C, F>(
         if ctx.stop.is_cancelled() && running.is_empty() {
             return;
         }
-        for class in [Class::Change, Class::Resync] {
+        for class in Class::ALL {
             ctx.metrics.set_depth(&kind, class, queue.depth(class));
         }
         tokio::select! {
@@ -249,7 +257,7 @@ pub async fn run<K, C, F>(
 
 /// Runs a pass in its span. One that could not be finished is tried again; its object shows what it showed before.
 async fn guarded(kind: &'static str, at: &ObjectRef, pass: impl Future<Output = Result<Passed, Error>>) -> Passed {
-    let span = tracing::info_span!("reconcile", kind, namespace = at.namespace, object = at.name);
+    let span = tracing::info_span!("reconcile", kind, namespace = &*at.namespace, object = &*at.name);
     let pass = async {
         match pass.await {
             Ok(passed) => passed,

@@ -3,12 +3,13 @@
 //! - An object is in the queue once, and never worked on twice at the same time: what comes for it meanwhile brings it back when it is
 //!   finished.
 //! - Each region has a lane with so many places: one that does not answer delays no other.
-//! - In a lane a person's change goes before what is looked at again by itself, but for one in eight, so that this goes on too. Two places are for
-//!   changes only.
+//! - In a lane a person's change goes before what is looked at or tried again by itself, but for one in eight, so that this goes on too. Two places are
+//!   for changes only, and half of them never for what is tried again: a crowd that fails leaves room, on both sides of the operator too.
 //! - Namespaces take turns: one with thousands of objects does not hold up the one object of another.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ObjectRef;
@@ -31,8 +32,15 @@ pub enum Next {
 pub enum Class {
     /// A person changed something, or waits for something that changed.
     Change,
-    /// It is time to look again, or to try again.
+    /// It is time to look again.
     Resync,
+    /// It is time to try again what failed or had to wait.
+    Retry,
+}
+
+impl Class {
+    /// All of them, in the order of their values.
+    pub const ALL: [Self; 3] = [Self::Change, Self::Resync, Self::Retry];
 }
 
 /// An object whose turn it is.
@@ -57,16 +65,23 @@ const CHANGES_IN_A_ROW: u32 = 7;
 #[derive(Debug)]
 pub struct Queue {
     places: usize,
-    lanes: BTreeMap<String, Lane>,
+    lanes: BTreeMap<Arc<str>, Lane>,
     /// The lane that was served last: the next one comes first.
-    last: String,
+    last: Option<Arc<str>>,
     ready: HashMap<ObjectRef, Ready>,
     running: HashMap<ObjectRef, Running>,
-    due: BTreeMap<(Instant, u64), (ObjectRef, String)>,
+    due: BTreeMap<(Instant, u64), Due>,
     due_at: HashMap<ObjectRef, (Instant, u64)>,
     failures: HashMap<ObjectRef, u32>,
     count: u64,
-    depth: [usize; 2],
+    depth: [usize; Class::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Due {
+    at: ObjectRef,
+    lane: Arc<str>,
+    class: Class,
 }
 
 #[derive(Debug)]
@@ -77,27 +92,28 @@ struct Ready {
 
 #[derive(Debug)]
 struct Running {
-    lane: String,
+    lane: Arc<str>,
     class: Class,
     /// What came for it meanwhile.
-    again: Option<(String, Class)>,
+    again: Option<(Arc<str>, Class)>,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
-    running: usize,
-    running_resyncs: usize,
-    changes: Line,
-    resyncs: Line,
-    /// How many changes went before a resync that was there.
+    /// By class.
+    running: [usize; Class::ALL.len()],
+    lines: [Line; Class::ALL.len()],
+    /// How many changes went before one of the others that was there.
     passed_over: u32,
+    /// Of the others, the one whose turn it was last: they take turns.
+    last: Option<Class>,
 }
 
 /// Objects by namespace, which take turns.
 #[derive(Debug, Default)]
 struct Line {
-    turns: VecDeque<String>,
-    waiting: HashMap<String, VecDeque<ObjectRef>>,
+    turns: VecDeque<Arc<str>>,
+    waiting: HashMap<Arc<str>, VecDeque<ObjectRef>>,
 }
 
 impl Line {
@@ -127,33 +143,54 @@ impl Line {
 }
 
 impl Lane {
-    fn line(&mut self, class: Class) -> &mut Line {
+    fn is_empty(&self) -> bool {
+        self.running() == 0 && self.lines.iter().all(Line::is_empty)
+    }
+
+    fn running(&self) -> usize {
+        self.running.iter().sum()
+    }
+
+    fn waits(&self, class: Class) -> bool {
+        !self.lines[class as usize].is_empty()
+    }
+
+    /// Whether one more of a class may be worked on, if there is a place at all.
+    fn has_place(&self, class: Class, places: usize) -> bool {
+        let [_, resyncs, retries] = self.running;
+        let for_others = resyncs + retries < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
         match class {
-            Class::Change => &mut self.changes,
-            Class::Resync => &mut self.resyncs,
+            Class::Change => true,
+            Class::Resync => for_others,
+            Class::Retry => for_others && retries < (places / 2).max(1),
         }
     }
 
     /// Whose line is next.
     fn choose(&self, places: usize) -> Option<Class> {
-        let has_place = self.running_resyncs < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
-        match (self.changes.is_empty(), self.resyncs.is_empty() || !has_place) {
-            (true, true) => None,
-            (true, false) => Some(Class::Resync),
-            (false, false) if self.passed_over >= CHANGES_IN_A_ROW => Some(Class::Resync),
-            (false, _) => Some(Class::Change),
-        }
+        let can = |class: &Class| self.waits(*class) && self.has_place(*class, places);
+        let others = if self.last == Some(Class::Resync) {
+            [Class::Retry, Class::Resync]
+        } else {
+            [Class::Resync, Class::Retry]
+        };
+        let other = others.into_iter().find(can);
+        let change = Some(Class::Change).filter(can);
+        if self.passed_over >= CHANGES_IN_A_ROW { other.or(change) } else { change.or(other) }
     }
 
     /// The next object that still waits in that line. One that moved to the other line has left its name behind.
     fn pop(&mut self, places: usize, ready: &mut HashMap<ObjectRef, Ready>) -> Option<(ObjectRef, Ready)> {
         while let Some(class) = self.choose(places) {
-            let Some(at) = self.line(class).pop() else { continue };
+            let Some(at) = self.lines[class as usize].pop() else { continue };
             if ready.get(&at).is_none_or(|ready| ready.class != class) {
                 continue;
             }
-            self.passed_over =
-                if class == Class::Change && !self.resyncs.is_empty() { self.passed_over + 1 } else { 0 };
+            if class != Class::Change {
+                self.last = Some(class);
+            }
+            let passes_over = class == Class::Change && (self.waits(Class::Resync) || self.waits(Class::Retry));
+            self.passed_over = if passes_over { self.passed_over + 1 } else { 0 };
             return ready.remove(&at).map(|ready| (at, ready));
         }
         None
@@ -167,23 +204,25 @@ impl Queue {
         Self {
             places,
             lanes: BTreeMap::new(),
-            last: String::new(),
+            last: None,
             ready: HashMap::new(),
             running: HashMap::new(),
             due: BTreeMap::new(),
             due_at: HashMap::new(),
             failures: HashMap::new(),
             count: 0,
-            depth: [0; 2],
+            depth: [0; Class::ALL.len()],
         }
     }
 
     /// Something came for this object, which is in that lane.
     pub fn push(&mut self, at: ObjectRef, lane: &str, class: Class, now: Instant) {
         self.clear_due(&at);
+        // One text for all that are in it.
+        let lane = self.lanes.get_key_value(lane).map_or_else(|| lane.into(), |(lane, _)| Arc::clone(lane));
         if let Some(running) = self.running.get_mut(&at) {
             let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
-            running.again = Some((lane.to_owned(), class));
+            running.again = Some((lane, class));
             return;
         }
         let before = self.ready.get(&at);
@@ -195,7 +234,7 @@ impl Queue {
             self.depth[before.class as usize] -= 1;
         }
         self.depth[class as usize] += 1;
-        self.lanes.entry(lane.to_owned()).or_default().line(class).push(at.clone());
+        self.lanes.entry(lane).or_default().lines[class as usize].push(at.clone());
         self.ready.insert(at, Ready { class, since });
     }
 
@@ -209,57 +248,56 @@ impl Queue {
     /// The next object to work on. It counts as running until [`Self::finished`].
     pub fn pop(&mut self, now: Instant) -> Option<Turn> {
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
-            let (at, lane) = entry.get().clone();
-            self.push(at, &lane, Class::Resync, now);
+            let Due { at, lane, class } = entry.remove();
+            self.due_at.remove(&at);
+            self.push(at, &lane, class, now);
         }
+        let (places, ready, last) = (self.places, &mut self.ready, self.last.clone());
+        let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
+            let popped = (lane.running() < places).then(|| lane.pop(places, ready)).flatten();
+            popped.map(|(at, Ready { class, since })| {
+                lane.running[class as usize] += 1;
+                (Arc::clone(name), at, class, since)
+            })
+        };
         // Those after the last one first.
-        let (after, before): (Vec<_>, Vec<_>) = self.lanes.keys().cloned().partition(|name| *name > self.last);
-        for name in after.into_iter().chain(before) {
-            let Some(lane) = self.lanes.get_mut(&name).filter(|lane| lane.running < self.places) else { continue };
-            let Some((at, ready)) = lane.pop(self.places, &mut self.ready) else { continue };
-            lane.running += 1;
-            lane.running_resyncs += usize::from(ready.class == Class::Resync);
-            self.depth[ready.class as usize] -= 1;
-            self.last.clone_from(&name);
-            self.running.insert(at.clone(), Running { lane: name, class: ready.class, again: None });
-            return Some(Turn { at, class: ready.class, waited: now.saturating_duration_since(ready.since) });
-        }
-        None
+        let is_after = |name: &Arc<str>| last.as_ref().is_none_or(|last| name > last);
+        let after = self.lanes.iter_mut().filter(|(name, _)| is_after(name)).find_map(&mut next);
+        let found = after.or_else(|| self.lanes.iter_mut().filter(|(name, _)| !is_after(name)).find_map(next));
+        let (lane, at, class, since) = found?;
+        self.depth[class as usize] -= 1;
+        self.last = Some(Arc::clone(&lane));
+        self.running.insert(at.clone(), Running { lane, class, again: None });
+        Some(Turn { at, class, waited: now.saturating_duration_since(since) })
     }
 
     /// A pass has ended.
     pub fn finished(&mut self, at: &ObjectRef, next: Next, now: Instant) {
         let Some(running) = self.running.remove(at) else { return };
         if let Some(lane) = self.lanes.get_mut(&running.lane) {
-            lane.running -= 1;
-            lane.running_resyncs -= usize::from(running.class == Class::Resync);
-            if lane.running == 0 && lane.changes.is_empty() && lane.resyncs.is_empty() {
+            lane.running[running.class as usize] -= 1;
+            if lane.is_empty() {
                 self.lanes.remove(&running.lane);
             }
         }
-        let pause = match next {
+        let due = match next {
             Next::Change => None,
-            Next::After(pause) => Some(pause),
-            Next::Backoff => Some(self.pause(at)),
-            Next::BackoffWithin(longest) => Some(self.pause(at).min(longest)),
+            Next::After(pause) => Some((pause, Class::Resync)),
+            Next::Backoff => Some((self.pause(at), Class::Retry)),
+            Next::BackoffWithin(longest) => Some((self.pause(at).min(longest), Class::Retry)),
         };
         if matches!(next, Next::Change | Next::After(_)) {
             self.failures.remove(at);
         }
         if let Some((lane, class)) = running.again {
             self.push(at.clone(), &lane, class, now);
-        } else if let Some(pause) = pause {
-            self.look_again(at.clone(), &running.lane, pause, now);
+        } else if let Some((pause, class)) = due {
+            self.clear_due(at);
+            self.count += 1;
+            let due = (now + pause, self.count);
+            self.due.insert(due, Due { at: at.clone(), lane: running.lane, class });
+            self.due_at.insert(at.clone(), due);
         }
-    }
-
-    /// The object is to be looked at after this time, if nothing comes before.
-    pub fn look_again(&mut self, at: ObjectRef, lane: &str, pause: Duration, now: Instant) {
-        self.clear_due(&at);
-        self.count += 1;
-        let due = (now + pause, self.count);
-        self.due.insert(due, (at.clone(), lane.to_owned()));
-        self.due_at.insert(at, due);
     }
 
     /// The object is gone: nothing of it is kept but that it may be running.
@@ -305,15 +343,11 @@ mod tests {
     const LANE: &str = "eu-west-1";
 
     fn at(name: &str) -> ObjectRef {
-        in_namespace("n", name)
-    }
-
-    fn in_namespace(namespace: &str, name: &str) -> ObjectRef {
-        ObjectRef { namespace: namespace.to_owned(), name: name.to_owned() }
+        ObjectRef::new("n", name)
     }
 
     fn name(turn: Option<Turn>) -> Option<String> {
-        turn.map(|turn| turn.at.name)
+        turn.map(|turn| turn.at.name.to_string())
     }
 
     /// The names in the order in which they come, each finished before the next.
@@ -334,7 +368,7 @@ mod tests {
         }
         assert_eq!(queue.depth(Class::Change), 2);
         assert_eq!(drain(&mut queue, now), "a b");
-        assert_eq!(queue.depth, [0, 0]);
+        assert_eq!(queue.depth, [0; 3]);
         assert!(queue.lanes.is_empty(), "nothing is kept of a lane in which nobody is");
     }
 
@@ -408,10 +442,10 @@ mod tests {
     fn namespaces_take_turns() {
         let (mut queue, now) = (Queue::new(10), Instant::now());
         for number in 0..1_000 {
-            queue.push(in_namespace("crowded", &format!("c{number}")), LANE, Class::Change, now);
+            queue.push(ObjectRef::new("crowded", &format!("c{number}")), LANE, Class::Change, now);
         }
         for name in ["a", "b"] {
-            queue.push(in_namespace("quiet", name), LANE, Class::Change, now);
+            queue.push(ObjectRef::new("quiet", name), LANE, Class::Change, now);
         }
         assert!(drain(&mut queue, now).starts_with("c0 a c1 b c2 c3"));
     }
@@ -449,6 +483,34 @@ mod tests {
         assert_eq!(name(queue.pop(now)).as_deref(), Some("c"));
         queue.finished(&at("a"), Next::Change, now);
         assert_eq!(name(queue.pop(now)).as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() {
+        let (mut queue, now) = (Queue::new(4), Instant::now());
+        let failed = |number: u32| at(&format!("f{number}"));
+        for number in 0..6 {
+            queue.push(failed(number), LANE, Class::Change, now);
+        }
+        while let Some(turn) = queue.pop(now) {
+            queue.finished(&turn.at, Next::Backoff, now);
+        }
+        let later = now + FIRST_PAUSE;
+        let mut running: Vec<_> = std::iter::from_fn(|| queue.pop(later)).map(|turn| (turn.class, turn.at)).collect();
+        assert_eq!(running.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [Class::Retry; 2]);
+        assert_eq!(queue.depth(Class::Retry), 4);
+        for name in ["a", "b", "c"] {
+            queue.push(at(name), LANE, Class::Resync, later);
+        }
+        assert_eq!(queue.pop(later), None, "two places are for changes");
+        let mut classes = Vec::new();
+        while let Some((_, at)) = running.pop() {
+            queue.finished(&at, Next::Change, later);
+            running.extend(queue.pop(later).map(|turn| (turn.class, turn.at)));
+            classes.extend(running.last().map(|(class, _)| *class));
+        }
+        assert_eq!(classes[..4], [Class::Resync, Class::Retry, Class::Resync, Class::Retry]);
+        assert_eq!(queue.depth, [0; 3]);
     }
 
     #[test]

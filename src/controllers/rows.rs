@@ -2,6 +2,7 @@
 //! thing in Lightsail. Whatever decides anything else is read live in the pass.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use super::ObjectRef;
@@ -89,7 +90,8 @@ pub trait Claim {
 pub struct Rows<C> {
     /// Boxed: a table has room for almost twice as many as there are.
     all: HashMap<ObjectRef, Box<Row<C>>>,
-    by_place: HashMap<(String, String), HashSet<ObjectRef>>,
+    /// By the hash of a place: the objects that want something there, or at another place with that hash.
+    by_place: HashMap<u64, Vec<ObjectRef>>,
     /// How many show what. What nobody shows any more stays with 0.
     shown: HashMap<Shown, usize>,
 }
@@ -111,7 +113,8 @@ impl<C: Claim> Rows<C> {
         }
         *self.shown.entry(row.shown.clone()).or_default() += 1;
         if let Some(claim) = &row.claim {
-            self.by_place.entry(key(claim)).or_default().insert(at.clone());
+            // Nearly always the only one there, for which a growing list would have room for four.
+            self.by_place.entry(self.key(claim)).or_insert_with(|| Vec::with_capacity(1)).push(at.clone());
         }
         // One that was acted on before this process saw it first is only looked at again.
         let class = if before.is_none() && row.is_settled { Class::Resync } else { Class::Change };
@@ -155,12 +158,12 @@ impl<C: Claim> Rows<C> {
         if let Some(count) = self.shown.get_mut(&row.shown) {
             *count -= 1;
         }
-        if let Some(claim) = &row.claim
-            && let Some(there) = self.by_place.get_mut(&key(claim))
+        if let Some(key) = row.claim.as_ref().map(|claim| self.key(claim))
+            && let Some(there) = self.by_place.get_mut(&key)
         {
-            there.remove(at);
+            there.retain(|other| other != at);
             if there.is_empty() {
-                self.by_place.remove(&key(claim));
+                self.by_place.remove(&key);
             }
         }
         Some(row)
@@ -174,14 +177,19 @@ impl<C: Claim> Rows<C> {
     }
 
     fn at_place(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
-        let there = self.by_place.get(&key(claim)).into_iter().flatten();
-        there.filter_map(|at| self.all.get(at).map(|row| (at, &**row)))
+        let there = self.by_place.get(&self.key(claim)).into_iter().flatten();
+        let is_there = |row: &&Row<C>| row.claim.as_ref().is_some_and(|other| other.place() == claim.place());
+        there.filter_map(move |at| self.all.get(at).map(Box::as_ref).filter(is_there).map(|row| (at, row)))
+    }
+
+    fn key(&self, claim: &C) -> u64 {
+        self.by_place.hasher().hash_one(claim.place())
     }
 
     /// The objects of a namespace, or all, that are not among those.
     #[must_use]
     pub fn others(&self, namespace: Option<&str>, seen: &HashSet<ObjectRef>) -> Vec<ObjectRef> {
-        let in_namespace = |at: &&ObjectRef| namespace.is_none_or(|namespace| namespace == at.namespace);
+        let in_namespace = |at: &&ObjectRef| namespace.is_none_or(|namespace| *namespace == *at.namespace);
         self.all.keys().filter(in_namespace).filter(|at| !seen.contains(*at)).cloned().collect()
     }
 
@@ -195,11 +203,6 @@ impl<C: Claim> Rows<C> {
         let others = self.at_place(claim).filter(move |(other, _)| *other != at);
         others.filter_map(|(_, row)| row.claim.as_ref().map(|claim| (row, claim)))
     }
-}
-
-fn key<C: Claim>(claim: &C) -> (String, String) {
-    let (region, name) = claim.place();
-    (region.to_owned(), name.to_owned())
 }
 
 #[cfg(test)]
@@ -226,7 +229,7 @@ mod tests {
     }
 
     fn at(name: &str) -> ObjectRef {
-        ObjectRef { namespace: "n".to_owned(), name: name.to_owned() }
+        ObjectRef::new("n", name)
     }
 
     fn row(generation: i64, name: &'static str) -> Row<Wish> {

@@ -8,7 +8,7 @@ use futures::stream::SelectAll;
 use futures::{Stream, StreamExt};
 use kube::runtime::utils::{Backoff, WatchStreamExt};
 use kube::runtime::watcher::{self, Event};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Resource};
 
 use crate::api::Reconciled;
 use crate::error::is_status;
@@ -103,7 +103,8 @@ pub(super) struct News {
 }
 
 pub(super) fn reference<K: Resource>(object: &K) -> ObjectRef {
-    ObjectRef { namespace: object.meta().namespace.clone().unwrap_or_default(), name: object.name_any() }
+    let meta = object.meta();
+    ObjectRef::new(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
 }
 
 /// The watches of a kind.

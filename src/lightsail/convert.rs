@@ -5,18 +5,21 @@ use aws_sdk_lightsail::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_lightsail::types;
 use zeroize::Zeroizing;
 
-use super::{DEFAULT_KEY_PAIR, Downloaded, Error, KeyPair, Result};
+use super::{DEFAULT_KEY_PAIR, Downloaded, Error, KeyPair, Result, Tags};
 use crate::api::{Operation, OperationLocation};
 use crate::ssh::PrivateKey;
 
 pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
+    let from = pair.tags.unwrap_or_default();
+    let mut tags = Tags::with_capacity(from.len());
+    tags.extend(from.into_iter().filter_map(|tag| Some((tag.key?, tag.value))));
     Ok(KeyPair {
         name: pair.name.ok_or_else(|| Error::incomplete("keyPair.name"))?,
         arn: pair.arn.ok_or_else(|| Error::incomplete("keyPair.arn"))?,
         created_at: pair.created_at.and_then(time),
         support_code: pair.support_code,
         fingerprint: pair.fingerprint.filter(|fingerprint| !fingerprint.is_empty()),
-        tags: pair.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value))).collect(),
+        tags,
     })
 }
 

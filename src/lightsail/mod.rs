@@ -46,6 +46,9 @@ const ERROR_HOLDS: Duration = Duration::from_secs(2);
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Tags. A sorted list: most pairs have one or two, for which a B-tree keeps room for eleven (half a kilobyte a pair).
+pub type Tags = litemap::LiteMap<String, Option<String>>;
+
 /// A key pair as Lightsail lists it. The public key is never listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPair {
@@ -60,7 +63,7 @@ pub struct KeyPair {
     /// Verbatim.
     pub fingerprint: Option<String>,
     /// A key-only tag has no value.
-    pub tags: BTreeMap<String, Option<String>>,
+    pub tags: Tags,
 }
 
 impl KeyPair {

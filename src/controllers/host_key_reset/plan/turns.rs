@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn at(name: &str) -> ObjectRef {
-        ObjectRef { namespace: "n".to_owned(), name: name.to_owned() }
+        ObjectRef::new("n", name)
     }
 
     fn turn(uid: &str, created: i64, stage: Stage) -> Turn {

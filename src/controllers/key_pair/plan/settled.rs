@@ -37,8 +37,6 @@ pub fn stands(claim: &PairClaim, settled: &Settled, account: &str, pair: Option<
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]
@@ -78,7 +76,7 @@ mod tests {
                 created_at: None,
                 support_code: None,
                 fingerprint: Some("f".to_owned()),
-                tags: BTreeMap::from(tags.map(|(key, value)| (key.to_owned(), Some(value.to_owned())))),
+                tags: tags.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).into_iter().collect(),
             });
             change(&mut claim, &mut settled, &mut pair);
             assert_eq!(stands(&claim, &settled, "123456789012", pair.as_ref()), expected, "{name}");

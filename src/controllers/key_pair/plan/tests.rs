@@ -11,6 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::*;
 use crate::api::key_pair::{AdoptionPolicy, Backup, ReplacePolicy};
 use crate::controllers::outcome::State;
+use crate::lightsail::Tags;
 use crate::ssh::InvalidPublicKey;
 use crate::ssh::tests::Key;
 
@@ -92,7 +93,7 @@ fn pair(line: &str) -> KeyPair {
         created_at: Some(NOW.to_owned()),
         support_code: None,
         fingerprint: Some(key(line).sha256()),
-        tags: BTreeMap::new(),
+        tags: Tags::default(),
     }
 }
 

@@ -49,10 +49,10 @@ pub(crate) struct Settings {
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     sizes: Vec<u32>,
     /// How many objects are created while Lightsail takes five requests a second
-    #[arg(long, value_name = "COUNT", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
     throttled: u32,
     /// How many objects fail beside a quiet namespace
-    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
     failing: u32,
     /// Measure only this; may be repeated
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]

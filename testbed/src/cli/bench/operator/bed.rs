@@ -92,13 +92,13 @@ where
         .with_context(|| what.to_owned())
 }
 
-/// Polls until there is something, for two minutes at most.
+/// Polls until there is something, for ten minutes at most.
 pub(super) async fn poll<T>(
     what: &str,
     every: Duration,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
-    const DEADLINE: Duration = Duration::from_mins(2);
+    const DEADLINE: Duration = Duration::from_mins(10);
     let polling = async {
         loop {
             if let Some(found) = look().await? {

@@ -14,6 +14,8 @@ const PAGE: usize = 20;
 const IDLE: Duration = Duration::from_secs(30);
 /// How exact times are that are polled for.
 const LOOK: Duration = Duration::from_millis(10);
+/// The metric that counts passes by kind and outcome.
+pub(super) const RECONCILES: &str = "lightsail_operator_reconciles_total";
 /// The metric that counts objects which were found as they should be.
 pub(super) const UNCHANGED: &str =
     r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"}"#;
