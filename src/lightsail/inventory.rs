@@ -4,7 +4,7 @@
 //! old never justifies a destructive call (I7): who needs to know asks for a live one.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{ERROR_HOLDS, Error, KeyPair, Lightsail, Result, Scope};
@@ -46,7 +46,22 @@ pub struct Inventory {
 }
 
 #[derive(Debug, Default)]
-struct Shelf(tokio::sync::Mutex<Shelved>);
+struct Shelf {
+    /// Held while a list is walked.
+    content: tokio::sync::Mutex<Shelved>,
+    /// What became known meanwhile, to be put into the list by whoever has it next: nobody waits for a walk to say what he has done.
+    corrections: Mutex<Vec<(String, Option<KeyPair>)>>,
+}
+
+impl Shelf {
+    fn corrections(&self) -> MutexGuard<'_, Vec<(String, Option<KeyPair>)>> {
+        self.corrections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_corrections(&self) -> Vec<(String, Option<KeyPair>)> {
+        std::mem::take(&mut *self.corrections())
+    }
+}
 
 #[derive(Debug, Default)]
 struct Shelved {
@@ -77,8 +92,8 @@ impl Inventory {
     /// Whether [`Self::list`] would answer at once.
     #[must_use]
     pub fn is_at_hand(&self, scope: &Scope, max_age: Duration) -> bool {
-        let list = self.shelf(scope);
-        let content = list.0.try_lock();
+        let shelf = self.shelf(scope);
+        let content = shelf.content.try_lock();
         content.is_ok_and(|content| content.listing.as_ref().is_some_and(|listing| listing.is_good(max_age)))
     }
 
@@ -92,8 +107,9 @@ impl Inventory {
     }
 
     async fn get(&self, region: &Lightsail, is_good: impl Fn(&Listing) -> bool) -> Result<Arc<Listing>> {
-        let list = self.shelf(region.scope());
-        let mut content = list.0.lock().await;
+        let shelf = self.shelf(region.scope());
+        let mut content = shelf.content.lock().await;
+        self.catch_up(region.scope(), &shelf, &mut content);
         if let Some(listing) = content.listing.as_ref().filter(|listing| is_good(listing)) {
             return Ok(Arc::clone(listing));
         }
@@ -105,8 +121,10 @@ impl Inventory {
             Ok(pairs) => {
                 let pairs: HashMap<_, _> = pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair))).collect();
                 let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
-                let listing = Arc::new(Listing { pairs, managed, started_at, took: started_at.elapsed() });
+                let mut listing = Listing { pairs, managed, started_at, took: started_at.elapsed() };
+                self.put_in(&mut listing, shelf.take_corrections());
                 self.tell(region.scope(), &listing);
+                let listing = Arc::new(listing);
                 *content = Shelved { listing: Some(Arc::clone(&listing)), error: None };
                 Ok(listing)
             }
@@ -117,19 +135,34 @@ impl Inventory {
         }
     }
 
-    /// Puts into the list what is known to be true now, after a change or a look of one's own.
-    pub async fn correct(&self, scope: &Scope, name: &str, pair: Option<&KeyPair>) {
-        let list = self.shelf(scope);
-        let mut content = list.0.lock().await;
-        let Some(listing) = content.listing.as_mut() else { return };
-        let listing = Arc::make_mut(listing);
-        let before = match pair {
-            Some(pair) => listing.pairs.insert(name.to_owned(), Box::new(pair.clone())),
-            None => listing.pairs.remove(name),
-        };
-        listing.managed += usize::from(pair.is_some_and(|pair| self.is_managed(pair)));
-        listing.managed -= usize::from(before.is_some_and(|pair| self.is_managed(&pair)));
-        self.tell(scope, listing);
+    /// Puts into the list what is known to be true now, after a change or a look of one's own; if it is being walked, into what comes of that.
+    pub fn correct(&self, scope: &Scope, name: &str, pair: Option<&KeyPair>) {
+        let shelf = self.shelf(scope);
+        shelf.corrections().push((name.to_owned(), pair.cloned()));
+        if let Ok(mut content) = shelf.content.try_lock() {
+            self.catch_up(scope, &shelf, &mut content);
+        }
+    }
+
+    /// Puts into a list what became known since.
+    fn catch_up(&self, scope: &Scope, shelf: &Shelf, content: &mut Shelved) {
+        let corrections = shelf.take_corrections();
+        if let Some(listing) = content.listing.as_mut().filter(|_| !corrections.is_empty()) {
+            let listing = Arc::make_mut(listing);
+            self.put_in(listing, corrections);
+            self.tell(scope, listing);
+        }
+    }
+
+    fn put_in(&self, listing: &mut Listing, corrections: Vec<(String, Option<KeyPair>)>) {
+        for (name, pair) in corrections {
+            listing.managed += usize::from(pair.as_ref().is_some_and(|pair| self.is_managed(pair)));
+            let before = match pair {
+                Some(pair) => listing.pairs.insert(name, Box::new(pair)),
+                None => listing.pairs.remove(&name),
+            };
+            listing.managed -= usize::from(before.is_some_and(|pair| self.is_managed(&pair)));
+        }
     }
 
     fn is_managed(&self, pair: &KeyPair) -> bool {

@@ -14,6 +14,8 @@ need openssl openssl
 [[ -x /usr/sbin/sshd ]] || missing+=(openssh-server)
 # Checks the alerts.
 need promtool prometheus
+# Sets an operator's clock.
+need faketime faketime
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 for program in cargo go python3; do
     if ! command -v $program >/dev/null; then

@@ -142,6 +142,42 @@ async fn a_resync_finds_what_changed_and_touches_nothing_else() {
     assert_eq!(bed.changes() - changes, 2, "imported and tagged");
 }
 
+/// What an edit does is put into the list that is read meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_does_not_wait_for_a_list_that_is_being_read() {
+    let bed = Bed::new("walk").await;
+    let mut options = bed.options(None).await;
+    // Longer than anything here takes: the list is not given up.
+    set(&mut options, "--aws-call-timeout", "300s");
+    let mut operator = Operator::start(options).await.unwrap();
+    let spec = imported(&public_key("ed25519"));
+    // More than the places for those that are looked at again: the last one waits for its turn.
+    let names: Vec<_> = (0..10).map(|number| format!("pair-{number}")).collect();
+    for name in &names {
+        bed.create::<LightsailKeyPair>(name, &spec).await;
+    }
+    for name in &names {
+        bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+    }
+    operator.kill();
+    let calls = |bed: &Bed| ["GetKeyPairs", "GetKeyPair"].map(|operation| bed.calls(operation));
+    let [lists, looks] = calls(&bed);
+    let list = bed.region.add_fault(Fault::new("GetKeyPairs", FaultEffect::HoldBefore));
+    operator.restart().await.unwrap();
+    list.reached().await;
+    bed.patch::<LightsailKeyPair>("pair-9", &json!({ "spec": { "tags": { "team": "a" } } })).await;
+    bed.wait_ready::<LightsailKeyPair>("pair-9", "Imported").await;
+    assert_eq!(list.hits(), 1, "the list is still held");
+    list.remove();
+    let start = Instant::now();
+    let unchanged = r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"} 9"#;
+    while !operator.get("/metrics").await.unwrap().1.contains(unchanged) {
+        assert!(start.elapsed() < Duration::from_mins(1), "the others are not found unchanged");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(calls(&bed), [lists + 1, looks + 1], "one list for nine, and a look for the edited one");
+}
+
 /// I7: what an old list says deletes nothing. Somebody replaces the pair by another of its name right after the list was read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i7_a_stale_list_deletes_nothing() {

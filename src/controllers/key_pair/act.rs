@@ -148,12 +148,12 @@ impl<'a> Pass<'a> {
             Step::Tag { mut pair, tags } => {
                 self.lightsail().tag(&pair, &tags).await?;
                 pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
-                self.learn(Some(pair)).await;
+                self.learn(Some(pair));
             }
             Step::RemoveTags { mut pair, keys } => {
                 self.lightsail().untag(&pair.name, &pair.arn, &keys).await?;
                 pair.tags.retain(|key, _| !keys.contains(key));
-                self.learn(Some(pair)).await;
+                self.learn(Some(pair));
             }
             Step::Download => {
                 self.observed.done.download = Some(self.lightsail().download_default_key_pair().await?);
@@ -233,7 +233,7 @@ impl<'a> Pass<'a> {
             }
             Kind::Imported { .. } | Kind::Generated { .. } => {
                 let seen = self.lightsail().find_key_pair(&self.desired.name).await?;
-                self.correct_inventory(seen.value.as_ref()).await;
+                self.correct_inventory(seen.value.as_ref());
                 (seen.value, seen.at)
             }
         };
@@ -242,13 +242,13 @@ impl<'a> Pass<'a> {
     }
 
     /// What is known by a change of one's own.
-    async fn learn(&mut self, pair: Option<KeyPair>) {
-        self.correct_inventory(pair.as_ref()).await;
+    fn learn(&mut self, pair: Option<KeyPair>) {
+        self.correct_inventory(pair.as_ref());
         self.observed.look = Some(Look { live: true, at: Timestamp::now(), pair });
     }
 
-    async fn correct_inventory(&self, pair: Option<&KeyPair>) {
-        self.ctx.inventory.correct(self.lightsail().scope(), &self.desired.name, pair).await;
+    fn correct_inventory(&self, pair: Option<&KeyPair>) {
+        self.ctx.inventory.correct(self.lightsail().scope(), &self.desired.name, pair);
     }
 
     async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
@@ -274,7 +274,7 @@ impl<'a> Pass<'a> {
             Err(error) if error.class == Class::NotFound => {}
             Err(error) => return Err(error.into()),
         }
-        self.learn(None).await;
+        self.learn(None);
         Ok(())
     }
 

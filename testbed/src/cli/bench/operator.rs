@@ -6,6 +6,7 @@
 
 mod audit;
 mod bed;
+mod churn;
 mod control;
 mod create;
 mod crowd;
@@ -54,6 +55,9 @@ pub(crate) struct Settings {
     /// How many objects fail beside a quiet namespace
     #[arg(long, value_name = "COUNT", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
     failing: u32,
+    /// How many objects come and go
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    churned: u32,
     /// Measure only this; may be repeated
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<Part>,
@@ -77,6 +81,8 @@ enum Part {
     Throttled,
     /// A quiet namespace beside one whose objects all fail
     Crowd,
+    /// Objects that come and go
+    Churn,
     /// What each further object takes
     Growth,
     /// Instructions for each unchanged object, by Valgrind
@@ -138,17 +144,21 @@ async fn measure(settings: &Settings, report: Report, directory: &Path) -> Resul
         growth(&mut measured);
     }
     let table = &mut measured.table;
-    if settings.wants(Part::Throttled) {
-        let step = throttled::throttled(settings, directory, table);
-        report.step(&format!("{} objects at five requests a second", settings.throttled), step).await?;
-    }
     if settings.wants(Part::Crowd) {
         let step = crowd::crowd(settings, directory, table);
         report.step(&format!("a quiet namespace beside {} failing objects", settings.failing), step).await?;
     }
+    if settings.wants(Part::Churn) {
+        let step = churn::churn(settings, directory, table);
+        report.step(&format!("{} objects come and go", settings.churned), step).await?;
+    }
     if settings.wants(Part::Instructions) {
         let step = instructions::instructions(settings, directory, table);
         report.step("instructions for each unchanged object", step).await?;
+    }
+    if settings.wants(Part::Throttled) {
+        let step = throttled::throttled(settings, directory, table);
+        report.step(&format!("{} objects at five requests a second", settings.throttled), step).await?;
     }
     Ok(measured)
 }

@@ -20,7 +20,8 @@ use super::bed::bounded;
 use crate::cli::bench::simulator::KEY;
 use crate::cli::simulator::REGION;
 
-const NAMESPACES: usize = 10;
+/// The objects of a fleet take turns in so many namespaces.
+pub(super) const NAMESPACES: usize = 10;
 /// So many objects are being created at the same time.
 const CREATIONS: usize = 32;
 /// The longest time in which nothing more becomes Ready: far longer than a limit of five requests a second asks for.

@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
+use http::Request;
+use kube::Client;
 use testbed::operator::Operator;
 
-use super::bed::{Bed, poll, respawn};
+use super::bed::{Bed, bounded, poll, respawn};
+use super::fleet::resource;
 use super::table::{Figure, Table};
 use crate::cli::bench::machine::{Usage, running_time};
 
@@ -31,6 +34,7 @@ pub(super) fn since(at: f64, start: SystemTime) -> Duration {
 pub(super) async fn restart(bed: &mut Bed, operator: &mut Operator, size: usize, table: &mut Table) -> Result<u64> {
     // What was written before.
     bed.audit.writes()?;
+    let listed = list(&bed.client_as_operator().await?).await?;
     let calls = bed.simulator.counts().await?;
     // The list and whose credentials they are: two pairs beside the fleet would be on a page of their own.
     let pages = u64::try_from(size.div_ceil(PAGE)).context("a number of pages")?;
@@ -55,11 +59,29 @@ pub(super) async fn restart(bed: &mut Bed, operator: &mut Operator, size: usize,
     let expected = Figure::count(pages + 1);
     table.compare("restart: calls of AWS (control: pages + 1)", size, Figure::count(made), expected);
     table.compare("restart: writes of Kubernetes", size, Figure::count(writes), Figure::count(0_u32));
-    table.add("restart: time until /readyz says 200", size, Figure::time(ready));
+    let what = "restart: time until /readyz says 200 (control: a client reads the same pages)";
+    table.compare(what, size, Figure::time(ready), Figure::time(listed));
     table.add("restart: time until the last page was asked for", size, Figure::time(since(last_page, start_of_clock)));
     table.add("restart: time until all were found unchanged", size, Figure::time(found));
     table.add("restart: peak memory", size, Figure::memory(peak));
     Ok(peak)
+}
+
+/// How long the API server takes for a list of all key pairs, by pages as the operator asks for them. Nothing is made of what comes.
+async fn list(client: &Client) -> Result<Duration> {
+    let resource = resource();
+    let path = format!("/apis/{}/{}?limit=500", resource.api_version, resource.plural);
+    let (start, mut next) = (Instant::now(), String::new());
+    loop {
+        let request = Request::get(format!("{path}&continue={next}")).body(Vec::new())?;
+        let page = bounded("read a page", client.request_text(request)).await?;
+        // It stands before the items.
+        let (_, rest) = page.split_once("\"continue\":\"").unwrap_or_default();
+        next = rest.split('"').next().unwrap_or_default().to_owned();
+        if next.is_empty() {
+            return Ok(start.elapsed());
+        }
+    }
 }
 
 /// Looks at an operator that has nothing to do.
