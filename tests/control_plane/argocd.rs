@@ -3,20 +3,18 @@
 //! Run by `make test-all` only; `make gitops` builds the engine.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use testbed::cluster::Cluster;
 use testbed::process::bound_to_this_process;
 
 use crate::bed::{Bed, public_key, ready_reason};
-use crate::gitops::check_health_tests;
+use crate::gitops::{check_accepted, check_health_tests, define, documents, documents_of_page, kustomize};
 
 const DEADLINE: Duration = Duration::from_mins(3);
 /// The hook of the page.
@@ -40,7 +38,7 @@ impl Sync {
     async fn start(bed: &Bed, objects: &[Value]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name);
-        fs::write(file("argocd-cm.yaml"), settings(&bed.cluster).await).unwrap();
+        fs::write(file("argocd-cm.yaml"), kustomize(&bed.cluster, "deploy/argocd").await).unwrap();
         let objects: Vec<_> = objects.iter().map(Value::to_string).collect();
         fs::write(file("objects.yaml"), objects.join("\n---\n")).unwrap();
         let child = bound_to_this_process(bed.cluster.tools().join("../argocd/argocd"))
@@ -71,26 +69,6 @@ impl Sync {
     }
 }
 
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The ConfigMap argocd-cm with the checks.
-async fn settings(cluster: &Cluster) -> String {
-    let rendered = cluster.kubectl(&[Path::new("kustomize"), &project().join("deploy/argocd")]).await.unwrap();
-    rendered.or_error().unwrap()
-}
-
-fn documents(yaml: &str) -> Vec<Value> {
-    serde_yaml_ng::Deserializer::from_str(yaml).map(|document| Value::deserialize(document).unwrap()).collect()
-}
-
-/// The YAML of the page.
-fn documents_of_page() -> Vec<Value> {
-    let page = fs::read_to_string(project().join("docs/gitops.md")).unwrap();
-    page.split("```yaml\n").skip(1).flat_map(|rest| documents(rest.split("```").next().unwrap())).collect()
-}
-
 /// The reset and the hook of the page. No Job can end here, where nothing runs pods, so a ConfigMap stands for it.
 fn reset_and_hook() -> [Value; 2] {
     let page = documents_of_page();
@@ -102,8 +80,7 @@ fn reset_and_hook() -> [Value; 2] {
 
 /// The key pairs of the samples.
 async fn samples(bed: &Bed) -> Vec<Value> {
-    let rendered = bed.cluster.kubectl(&[Path::new("kustomize"), &project().join("deploy/samples")]).await.unwrap();
-    let all = documents(&rendered.or_error().unwrap());
+    let all = documents(&kustomize(&bed.cluster, "deploy/samples").await);
     all.into_iter().filter(|object| object["kind"] == "LightsailKeyPair").collect()
 }
 
@@ -193,7 +170,7 @@ async fn the_health_checks_pass_their_tests_in_argo_cd_itself() {
     let cluster = Cluster::from_env().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let [settings_file, objects_file] = ["argocd-cm.yaml", "objects.json"].map(|name| folder.path().join(name));
-    fs::write(&settings_file, settings(&cluster).await).unwrap();
+    fs::write(&settings_file, kustomize(&cluster, "deploy/argocd").await).unwrap();
     check_health_tests(|objects| {
         fs::write(&objects_file, serde_json::to_string(objects).unwrap()).unwrap();
         let output = std::process::Command::new(cluster.tools().join("../argocd/argocd"))
@@ -210,20 +187,13 @@ async fn the_health_checks_pass_their_tests_in_argo_cd_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_shown_of_argo_cd_is_accepted_by_its_definitions() {
     let bed = Bed::new("argocd-yaml").await;
-    let definition: PathBuf = bed.cluster.tools().join("../argocd/application-crd.yaml");
-    let definition = definition.to_string_lossy();
-    bed.cluster.kubectl(&["apply", "--server-side", "-f", &definition]).await.unwrap().or_error().unwrap();
-    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "-f", &definition];
-    bed.cluster.kubectl(&wait).await.unwrap().or_error().unwrap();
-    bed.cluster.forget_discovery().unwrap();
+    let definition = bed.cluster.tools().join("../argocd/application-crd.yaml");
+    define(&bed.cluster, &definition, &["applications.argoproj.io"]).await;
     let page = documents_of_page();
     let applications: Vec<_> =
         page.into_iter().filter(|document| document["apiVersion"] == "argoproj.io/v1alpha1").collect();
     assert!(!applications.is_empty());
-    for mut application in applications {
-        application["metadata"]["namespace"] = json!(bed.namespace);
-        let apply = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
-        let output = bed.cluster.kubectl_with_input(&apply, &application.to_string()).await.unwrap();
-        assert!(output.success, "{application:#}\n{}", output.stderr);
+    for application in applications {
+        check_accepted(&bed, application).await;
     }
 }

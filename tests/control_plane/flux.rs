@@ -1,7 +1,7 @@
 //! Flux's own kustomize-controller applies the samples, waits for them, and takes them away again.
 //!
 //! Run by `make test-all` only; `make gitops` builds the controller. There is no source-controller: the test writes into the status of
-//! a GitRepository what that would write, and serves the archive itself.
+//! a `GitRepository` what that would write, and serves the archive itself.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,15 +14,23 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use lightsail_operator::api::conditions::{READY, is_true};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use testbed::process::bound_to_this_process;
 
 use crate::bed::{Bed, public_key};
+use crate::gitops::{check_accepted, define, documents, documents_of_page, kustomize, project};
 
 /// Flux looks at what it waits for each five seconds.
 const DEADLINE: Duration = Duration::from_mins(3);
+
+/// What it reads, and what is shown.
+const KINDS: [&str; 4] = [
+    "gitrepositories.source.toolkit.fluxcd.io",
+    "ocirepositories.source.toolkit.fluxcd.io",
+    "kustomizations.kustomize.toolkit.fluxcd.io",
+    "helmreleases.helm.toolkit.fluxcd.io",
+];
 
 /// A controller with what it reads: a folder that is published in revisions, and a Kustomization.
 struct Flux<'a> {
@@ -43,17 +51,10 @@ impl Drop for Controller {
     }
 }
 
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 impl<'a> Flux<'a> {
     async fn start(bed: &'a Bed) -> Self {
         let built = bed.cluster.tools().join("../flux");
-        let crds = built.to_string_lossy();
-        kubectl(bed, &["apply", "--server-side", "--filename", &crds]).await;
-        kubectl(bed, &["wait", "--for=condition=Established", "--timeout=60s", "--filename", &crds]).await;
-        bed.cluster.forget_discovery().unwrap();
+        define(&bed.cluster, &built, &KINDS).await;
         let folder = tempfile::tempdir().unwrap();
         let url = serve(folder.path().to_owned()).await;
         let log = bed.cluster.directory().join("tests").join(&bed.namespace).join("flux.log");
@@ -74,21 +75,20 @@ impl<'a> Flux<'a> {
         Self { bed, folder, url, log, _controller: Controller(command.spawn().unwrap()) }
     }
 
-    /// Makes a folder the newest revision of the GitRepository `fleet`.
+    /// Makes a folder the newest revision of `fleet`.
     async fn publish(&self, number: usize, source: &Path) -> String {
         let name = format!("{number}.tar.gz");
         let archive = self.folder.path().join(&name);
         let tar = std::process::Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(source).arg(".").status();
         assert!(tar.unwrap().success());
         let bytes = fs::read(archive).unwrap();
-        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let revision = format!("main@sha1:{number:040x}");
         let status = json!({ "status": {
             "observedGeneration": 1,
             "artifact": {
                 "url": format!("{}/{name}", self.url),
                 "path": name,
-                "digest": format!("sha256:{digest}"),
+                "digest": format!("sha256:{:x}", Sha256::digest(&bytes)),
                 "revision": revision,
                 "size": bytes.len(),
                 "lastUpdateTime": "2026-11-24T10:00:00Z",
@@ -153,17 +153,14 @@ async fn kubectl(bed: &Bed, arguments: &[&str]) -> String {
     bed.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap()
 }
 
-/// The documents of a file or a page that are of Flux's kinds.
-fn documents_of_flux(yaml: &str) -> Vec<Value> {
-    let documents = serde_yaml_ng::Deserializer::from_str(yaml).map(|document| Value::deserialize(document).unwrap());
-    documents.filter(|document| document["apiVersion"].as_str().is_some_and(|it| it.contains(".fluxcd.io/"))).collect()
+fn is_of_flux(object: &Value) -> bool {
+    object["apiVersion"].as_str().is_some_and(|version| version.contains(".fluxcd.io/"))
 }
 
 /// The Kustomization `lightsail` of `deploy/flux`, in the namespace of the test.
 fn kustomization(namespace: &str) -> Value {
     let text = fs::read_to_string(project().join("deploy/flux/kustomizations.yaml")).unwrap();
-    let documents = documents_of_flux(&text);
-    let mut object = documents.into_iter().find(|object| object["metadata"]["name"] == "lightsail").unwrap();
+    let mut object = documents(&text).into_iter().find(|object| object["metadata"]["name"] == "lightsail").unwrap();
     object["metadata"]["namespace"] = json!(namespace);
     let spec = object["spec"].as_object_mut().unwrap();
     // The operator of a test is a process, and the samples name another namespace.
@@ -326,26 +323,16 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_shown_of_flux_is_accepted_by_its_definitions() {
     let bed = Bed::new("flux-yaml").await;
-    let crds = bed.cluster.tools().join("../flux");
-    kubectl(&bed, &["apply", "--server-side", "--filename", &crds.to_string_lossy()]).await;
-    kubectl(&bed, &["wait", "--for=condition=Established", "--timeout=60s", "--filename", &crds.to_string_lossy()])
-        .await;
-    bed.cluster.forget_discovery().unwrap();
-    let read = |path: &str| fs::read_to_string(project().join(path)).unwrap();
-    let page = read("docs/gitops.md");
-    let blocks: Vec<_> =
-        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect();
-    let files = ["deploy/flux/kustomizations.yaml", "deploy/flux/operator/release.yaml"].map(read);
-    let of_page: Vec<_> = blocks.iter().flat_map(|yaml| documents_of_flux(yaml)).collect();
-    let documents: Vec<_> = files.iter().flat_map(|yaml| documents_of_flux(yaml)).collect();
+    define(&bed.cluster, &bed.cluster.tools().join("../flux"), &KINDS).await;
+    let kustomizations = fs::read_to_string(project().join("deploy/flux/kustomizations.yaml")).unwrap();
+    let mut shown = documents(&kustomizations);
+    shown.extend(documents(&kustomize(&bed.cluster, "deploy/flux/operator").await).into_iter().filter(is_of_flux));
+    let of_page: Vec<_> = documents_of_page().into_iter().filter(is_of_flux).collect();
     assert!(
-        !of_page.is_empty() && of_page.iter().all(|shown| documents.contains(shown)),
-        "the page shows what is in the files"
+        !of_page.is_empty() && of_page.iter().all(|object| shown.contains(object)),
+        "the page has what is in the files"
     );
-    for mut document in documents {
-        document["metadata"]["namespace"] = json!(bed.namespace);
-        let apply = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
-        let output = bed.cluster.kubectl_with_input(&apply, &document.to_string()).await.unwrap();
-        assert!(output.success, "{document:#}\n{}", output.stderr);
+    for object in shown {
+        check_accepted(&bed, object).await;
     }
 }

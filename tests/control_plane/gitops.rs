@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use lightsail_operator::api::conditions::{RECONCILING, is_true};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use testbed::cluster::Cluster;
 use testbed::process::bound_to_this_process;
@@ -43,8 +44,29 @@ struct Said {
     argocd: (String, String),
 }
 
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn argocd() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/argocd")
+    project().join("deploy/argocd")
+}
+
+/// The documents of a YAML text.
+pub(crate) fn documents(yaml: &str) -> Vec<Value> {
+    serde_yaml_ng::Deserializer::from_str(yaml).map(|document| Value::deserialize(document).unwrap()).collect()
+}
+
+/// The YAML of `docs/gitops.md`.
+pub(crate) fn documents_of_page() -> Vec<Value> {
+    let page = fs::read_to_string(project().join("docs/gitops.md")).unwrap();
+    page.split("```yaml\n").skip(1).flat_map(|rest| documents(rest.split("```").next().unwrap())).collect()
+}
+
+/// What `kubectl kustomize` makes of a folder of the project.
+pub(crate) async fn kustomize(cluster: &Cluster, folder: &str) -> String {
+    let rendered = cluster.kubectl(&[Path::new("kustomize"), &project().join(folder)]).await.unwrap();
+    rendered.or_error().unwrap()
 }
 
 /// Asks the real library of kstatus, and Argo CD's Lua with the scripts of `deploy/argocd`.
@@ -112,8 +134,8 @@ async fn check(bed: &Bed, condition: &str, all: &[Seen]) {
 
 /// The public key of `deploy/samples/fleet.yaml`, so that the test data always have the same.
 fn key_of_sample() -> String {
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/samples/fleet.yaml");
-    let sample: Value = serde_yaml_ng::from_str(&fs::read_to_string(sample).unwrap()).unwrap();
+    let sample = fs::read_to_string(project().join("deploy/samples/fleet.yaml")).unwrap();
+    let sample = documents(&sample).remove(0);
     sample["spec"]["imported"]["publicKey"].as_str().unwrap().to_owned()
 }
 
@@ -358,6 +380,27 @@ fn masked_text(text: &str) -> String {
     words.map(mask).collect()
 }
 
+/// Applies the definitions of others and waits until their kinds are served.
+pub(crate) async fn define(cluster: &Cluster, definitions: &Path, resources: &[&str]) {
+    let start = Instant::now();
+    let definitions = definitions.to_string_lossy();
+    cluster.kubectl(&["apply", "--server-side", "--filename", &definitions]).await.unwrap().or_error().unwrap();
+    for resource in resources {
+        while !cluster.kubectl(&["get", resource, "--all-namespaces"]).await.unwrap().success {
+            assert!(start.elapsed() < Duration::from_mins(1), "{resource} is not served");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// The API server takes an object of somebody else's kind, as strictly as it can.
+pub(crate) async fn check_accepted(bed: &Bed, mut object: Value) {
+    object["metadata"]["namespace"] = json!(bed.namespace);
+    let apply = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+    let output = bed.cluster.kubectl_with_input(&apply, &object.to_string()).await.unwrap();
+    assert!(output.success, "{object:#}\n{}", output.stderr);
+}
+
 /// The scripts with their tests, in the form in which Argo CD takes contributions: each expectation holds, and each file has one.
 #[test]
 fn the_health_checks_pass_their_tests() {
@@ -400,8 +443,8 @@ async fn the_health_checks_are_added_to_the_settings_of_argo_cd() {
         "--from-literal=url=https://argocd.example.com",
     ];
     cluster.kubectl(&settings).await.unwrap().or_error().unwrap();
-    let rendered = cluster.kubectl(&[Path::new("kustomize"), &argocd()]).await.unwrap().or_error().unwrap();
-    let rendered = rendered.replace("namespace: argocd", &format!("namespace: {namespace}"));
+    let rendered =
+        kustomize(&cluster, "deploy/argocd").await.replace("namespace: argocd", &format!("namespace: {namespace}"));
     let apply = ["apply", "--server-side", "--field-manager=lightsail-operator-health", "-f", "-"];
     cluster.kubectl_with_input(&apply, &rendered).await.unwrap().or_error().unwrap();
     let config_maps: Api<ConfigMap> = Api::namespaced(cluster.client(), &namespace);
