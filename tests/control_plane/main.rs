@@ -5,12 +5,15 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod approval;
+mod argocd;
 mod bed;
 mod disturbed;
 mod explain;
 mod failures;
 mod fleet;
+mod flux;
 mod generated;
+mod gitops;
 mod hardships;
 mod key_pairs;
 mod leader;

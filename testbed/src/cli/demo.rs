@@ -77,7 +77,7 @@ async fn scenes(stage: &mut Stage, settings: &Settings) -> Result<()> {
 async fn apply_samples(stage: &mut Stage, settings: &Settings) -> Result<()> {
     stage.report.section("2. Four key pairs and a reset of host keys are applied");
     let samples = settings.project.join("deploy").join("samples");
-    stage.show(&["apply", "-f", &samples.to_string_lossy()]).await?;
+    stage.show(&["apply", "-k", &samples.to_string_lossy()]).await?;
     stage.wait(&["--for=condition=Ready", "lightsailkeypairs", "--all"]).await?;
     stage.wait(&["--for=condition=Complete", "hostkeyresets", "--all"]).await
 }

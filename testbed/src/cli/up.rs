@@ -49,7 +49,7 @@ fn tell(scene: &Scene, report: Report) {
         report.line(&format!("export {name}={value}"));
     }
     report.section("Then for example:");
-    report.line("kubectl apply -f deploy/samples/");
+    report.line("kubectl apply -k deploy/samples");
     report.line("kubectl get lightsail -o wide");
     report.line(".venv/bin/python testbed/python/lightsail_view.py");
     report.line(&format!("\nThe simulated Lightsail has the instance {INSTANCE}, a default key pair and the key pair {ADOPTED} in {REGION}."));
