@@ -14,6 +14,10 @@ need openssl openssl
 [[ -x /usr/sbin/sshd ]] || missing+=(openssh-server)
 # Checks the alerts.
 need promtool prometheus
+# Makes the image, and runs it for the tests.
+need buildah buildah
+need podman podman
+need runc runc
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 for program in cargo go python3; do
     if ! command -v $program >/dev/null; then

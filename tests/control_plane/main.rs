@@ -12,6 +12,7 @@ mod failures;
 mod fleet;
 mod generated;
 mod hardships;
+mod image;
 mod key_pairs;
 mod leader;
 mod policies;
