@@ -56,7 +56,7 @@ bench: tools .checkout ## Measure the simulator and the operator: most of an hou
 .PHONY: image
 image: setup .venv .checkout ## Build the image of the release binary, and its SBOM
 	@testbed/scripts/release.sh $(CARGO_TARGET_DIR)/image
-	@testbed/scripts/sbom.sh $(OUTPUT)/lightsail-operator.cdx.json
+	@$(TESTBED_PYTHON) testbed/python/sbom.py $(OUTPUT)/lightsail-operator.cdx.json
 	@IMAGE_TOOL=$(IMAGE_TOOL) testbed/scripts/image.sh $(release) $(IMAGE)
 
 .PHONY: lint

@@ -12,7 +12,7 @@ done
 # The first three options are what works without systemd and with either version of cgroups. Podman's own limits may be above what this
 # process may set.
 exec podman --runtime runc --cgroup-manager cgroupfs --events-backend file run --rm --name "$CONTAINER" --timeout 600 \
-    --user 65532:65532 --read-only --cap-drop all --security-opt no-new-privileges \
+    --read-only --cap-drop all --security-opt no-new-privileges \
     --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --network host \
     --volume "$SERVICE_ACCOUNT:/var/run/secrets/kubernetes.io/serviceaccount:ro" "${variables[@]}" \
     "$IMAGE" "$@"
