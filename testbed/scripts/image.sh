@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds the image around a binary of the operator, and prints its name with the version as its tag.
 # Usage: image.sh BINARY NAME
-# IMAGE_TOOL is docker, podman or buildah: by default the first of them that there is.
+# IMAGE_TOOL is docker, podman or buildah: by default the first of them that works.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 umask 022
@@ -9,8 +9,15 @@ binary=$1 name=$2
 
 tool=${IMAGE_TOOL:-}
 for candidate in docker podman buildah; do
-    [[ -n $tool ]] || { command -v $candidate >/dev/null && tool=$candidate; }
+    # Docker may be there without its daemon.
+    if [[ -z $tool ]] && $candidate info >/dev/null 2>&1; then
+        tool=$candidate
+    fi
 done
+if [[ -z $tool ]]; then
+    echo "image: none of docker, podman and buildah works here" >&2
+    exit 1
+fi
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 # mktemp's own mode would become that of the image's root, which another user could not enter.
