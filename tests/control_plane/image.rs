@@ -159,6 +159,10 @@ async fn the_image_runs_as_a_restricted_pod() {
         ("KUBERNETES_SERVICE_HOST".to_owned(), "127.0.0.1".to_owned()),
         ("KUBERNETES_SERVICE_PORT".to_owned(), port),
     ]);
+    // Where podman looks for its own things if root does not run it.
+    for name in ["HOME", "XDG_RUNTIME_DIR"] {
+        options.environment.extend(std::env::var(name).map(|value| (name.to_owned(), value)));
+    }
     let mut operator = Operator::start(options).await.unwrap();
 
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
