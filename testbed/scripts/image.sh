@@ -27,6 +27,7 @@ install -m 755 "$binary" "$root/lightsail-operator"
 
 # The libraries that the binary names, where the loader looks for them, and the loader. Beside them is what scanners need to know
 # which Debian packages they are from, and their licences.
+unset LD_LIBRARY_PATH
 if ldd "$binary" | grep 'not found' >&2; then
     exit 1
 fi
