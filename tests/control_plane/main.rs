@@ -12,6 +12,9 @@ mod failures;
 mod fleet;
 mod generated;
 mod hardships;
+mod iam;
+#[path = "../iam_files/mod.rs"]
+mod iam_files;
 mod key_pairs;
 mod leader;
 mod policies;

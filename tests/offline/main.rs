@@ -3,5 +3,8 @@
 
 mod architecture;
 mod generated;
+mod iam;
+#[path = "../iam_files/mod.rs"]
+mod iam_files;
 mod lightsail;
 mod monitoring;
