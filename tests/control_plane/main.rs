@@ -7,6 +7,7 @@
 mod approval;
 mod bed;
 mod disturbed;
+mod docs;
 mod explain;
 mod failures;
 mod fleet;
@@ -17,12 +18,13 @@ mod iam;
 mod iam_files;
 mod key_pairs;
 mod leader;
+#[path = "../markdown/mod.rs"]
+mod markdown;
 mod policies;
 mod private_keys;
 mod process;
 mod reset_life;
 mod resets;
-mod samples;
 mod schema;
 mod switches;
 mod transitions;
