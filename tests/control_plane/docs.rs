@@ -6,9 +6,12 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use testbed::cluster::Output;
+use testbed::cluster::{Cluster, Output};
+use testbed::control_plane::ControlPlane;
+use testbed::operator::{Operator, OperatorOptions};
+use testbed::simulator::{Options, Simulator};
 
-use crate::bed::Bed;
+use crate::bed::{ACCOUNT, Bed, REGION, public_key};
 use crate::markdown::{Block, blocks, pages, read, root};
 
 /// Groups whose kinds pages show and this API server does not have: Flux, Argo CD, kustomize, the Prometheus operator.
@@ -78,7 +81,7 @@ async fn the_values_of_all_pages_are_accepted_by_the_chart() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("values.yaml"), &block.text).unwrap();
         let command = format!("helm template lightsail-operator {} --values values.yaml", chart());
-        let output = run(&bed, folder.path(), &command).await;
+        let output = run(&bed.cluster, &bed.namespace, folder.path(), &command).await;
         assert!(
             output.success && output.stdout.contains("kind: Deployment"),
             "{page}: {}\n{}",
@@ -92,12 +95,12 @@ fn chart() -> String {
     root().join("charts/lightsail-operator").display().to_string()
 }
 
-/// Runs a command of a page in a folder, with kubectl in the namespace of this test.
-async fn run(bed: &Bed, folder: &Path, command: &str) -> Output {
+/// Runs a command of a page in a folder, with kubectl in a namespace.
+async fn run(cluster: &Cluster, namespace: &str, folder: &Path, command: &str) -> Output {
     let kubeconfig = folder.join("kubeconfig");
-    std::fs::copy(bed.cluster.kubeconfig(), &kubeconfig).unwrap();
-    let tools = bed.cluster.tools().display().to_string();
-    let script = format!("kubectl config set-context --current --namespace {} >/dev/null\n{command}", bed.namespace);
+    std::fs::copy(cluster.kubeconfig(), &kubeconfig).unwrap();
+    let tools = cluster.tools().display().to_string();
+    let script = format!("kubectl config set-context --current --namespace {namespace} >/dev/null\n{command}");
     let output = tokio::process::Command::from(testbed::process::bound_to_this_process("/bin/bash"))
         .args(["-euo", "pipefail", "-c", &script])
         .current_dir(folder)
@@ -186,14 +189,14 @@ async fn the_readme_can_be_followed() {
                         assert!(makefile.contains(&format!("\n{target}: ")), "there is no target {target}");
                         continue;
                     }
-                    let output = run(&bed, folder.path(), &here(&command)).await;
+                    let output = run(&bed.cluster, &bed.namespace, folder.path(), &here(&command)).await;
                     assert!(output.success, "{command}\n{}\n{}", output.stdout, output.stderr);
                     ran += 1;
                 }
             }
             "console" => {
                 let (command, shown) = block.text.strip_prefix("$ ").unwrap().split_once('\n').unwrap();
-                let output = run(&bed, folder.path(), command).await;
+                let output = run(&bed.cluster, &bed.namespace, folder.path(), command).await;
                 assert!(output.success, "{command}\n{}", output.stderr);
                 assert_eq!(shape(shown), shape(&output.stdout), "{command}\n{}", output.stdout);
                 compared += 1;
@@ -202,4 +205,79 @@ async fn the_readme_can_be_followed() {
         }
     }
     assert!(ran >= 6 && compared == 1, "{ran} commands, {compared} outputs");
+}
+
+/// The part of `docs/operations.md` about the end, on a control plane of its own, since it is about all objects of the cluster.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_is_uninstalled_as_the_page_says_and_no_key_pair_is_lost() {
+    let page = read(Path::new("docs/operations.md"));
+    let part = page.split("\n## Uninstall\n").nth(1).unwrap();
+    let of_kubectl = |block: Block| {
+        let is_ours = |line: &&str| !line.starts_with("helm ") && !line.starts_with("aws ");
+        block.text.lines().filter(is_ours).collect::<Vec<_>>().join("\n")
+    };
+    let scripts: Vec<String> = blocks(part)
+        .into_iter()
+        .filter(|block| block.info == "sh")
+        .map(of_kubectl)
+        .filter(|it| !it.is_empty())
+        .collect();
+    let [retain, delete, definitions, let_go] = scripts.try_into().unwrap();
+
+    let shared = Cluster::from_env().await.unwrap();
+    let folder = tempfile::tempdir_in(shared.directory()).unwrap();
+    let control_plane = ControlPlane::start(shared.tools(), folder.path()).await.unwrap();
+    let cluster = Cluster::of(&control_plane).await.unwrap();
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let (credentials, region) = (simulator.add_account(ACCOUNT), simulator.region(ACCOUNT, REGION));
+    let sh = async |command: &str| {
+        let output = run(&cluster, "default", folder.path(), command).await;
+        assert!(output.success, "{command}\n{}\n{}", output.stdout, output.stderr);
+        output.stdout
+    };
+    let crds = root().join("crds").display().to_string();
+    sh(&format!(
+        "kubectl apply --server-side -f {crds} && kubectl wait --for=condition=Established crd --all --timeout=60s"
+    ))
+    .await;
+    let environment = [
+        ("AWS_ENDPOINT_URL", simulator.url()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key),
+    ];
+    let options = OperatorOptions {
+        binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
+        kubeconfig: cluster.kubeconfig().to_owned(),
+        arguments: vec!["--leader-election=false".to_owned()],
+        environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        log: folder.path().join("operator.log"),
+    };
+    let mut operator = Operator::start(options).await.unwrap();
+    let object = json!({
+        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair", "metadata": { "name": "fleet" },
+        "spec": { "type": "Imported", "region": REGION, "imported": { "publicKey": public_key("ed25519") } },
+    });
+    std::fs::write(folder.path().join("fleet.json"), object.to_string()).unwrap();
+    let create = "kubectl apply -f fleet.json && kubectl wait --for=condition=Ready lskp/fleet --timeout=60s";
+    sh(create).await;
+    let there = region.find_key_pair("fleet").unwrap();
+
+    // The operator went first.
+    assert!(operator.stop().await.unwrap().success());
+    sh("kubectl delete lskp fleet --wait=false").await;
+    assert!(!sh("kubectl get lskp fleet -o name").await.is_empty(), "it waits");
+    sh(&let_go).await;
+    sh("kubectl wait --for=delete lskp/fleet --timeout=60s").await;
+    assert_eq!(region.find_key_pair("fleet"), Some(there.clone()));
+
+    // In the right order.
+    operator.restart().await.unwrap();
+    sh(create).await;
+    for script in [&retain, &delete] {
+        sh(script).await;
+    }
+    assert_eq!(region.find_key_pair("fleet").map(|pair| (pair.arn, pair.tags.len())), Some((there.arn, 0)), "released");
+    sh(&definitions).await;
+    assert_eq!(sh("kubectl get crd -o name").await, "");
 }

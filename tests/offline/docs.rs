@@ -180,6 +180,10 @@ fn flags_are_those_of_the_operator() {
     assert!(count > 10, "{count} flags");
 }
 
-/// Flags of the testbed, Helm and others that pages name.
-const OTHERS_FLAGS: &[&str] =
-    &["--port", "--instance", "--windows-instance", "--switch", "--policy", "--request-log", "--kept-requests"];
+/// Flags of others that pages name: the simulator, the API server, Helm.
+#[rustfmt::skip]
+const OTHERS_FLAGS: &[&str] = &[
+    "--port", "--instance", "--windows-instance", "--switch", "--policy", "--request-log", "--kept-requests",
+    "--event-ttl",
+    "--force", "--set-file", "--take-ownership", "--wait",
+];

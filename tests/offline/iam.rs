@@ -240,3 +240,16 @@ async fn a_lightsail_without_resource_level_resets_denies_them() {
     simulator.set_policy(ACCOUNT, Some(&document(&statements("host-key-resets.json", "any")))).unwrap();
     assert_eq!(lightsail.delete_known_host_keys("web-1").await.unwrap_err().class, Class::Denied);
 }
+
+/// The page has every file, and says what every placeholder is.
+#[test]
+fn the_page_speaks_of_every_file_and_placeholder() {
+    let page = std::fs::read_to_string(folder().join("../iam.md")).unwrap();
+    for file in files() {
+        assert!(page.contains(&format!("| [{file}.json](iam/{file}.json) |")), "{file}");
+        let text = std::fs::read_to_string(folder().join(format!("{file}.json"))).unwrap();
+        for placeholder in text.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
+            assert!(page.contains(&format!("| `<{placeholder}>` |")), "{placeholder}");
+        }
+    }
+}
