@@ -264,6 +264,24 @@ async fn protected_key_pairs_are_left_alone_and_every_action_of_that_policy_is_n
     futures::stream::iter(&protected).for_each_concurrent(AT_ONCE, check).await;
 }
 
+/// An import that was never followed by its tag: by the policy nobody may delete it, and there is a way out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_pair_without_its_tag_is_not_deleted_and_its_object_can_be_let_go() {
+    let bed = Bed::new("iam").await;
+    let untagged = without(&["key-pairs.json"], "", Some(("ClaimKeyPairsWithoutOwner", "lightsail:TagResource")));
+    bed.simulator.set_policy(ACCOUNT, Some(&document(&untagged))).unwrap();
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "AccessDenied").await;
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    let is_denied =
+        |object: &LightsailKeyPair| denial(object).is_some_and(|it| it.contains("lightsail:DeleteKeyPair "));
+    bed.wait("fleet", "denied the deletion", is_denied).await;
+    set_spec(&bed, "fleet", json!({ "deletionPolicy": "Retain" })).await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert!(bed.region.find_key_pair("fleet").is_some());
+}
+
 /// A policy that is corrected needs nobody to say so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_denial_heals_by_itself_when_the_policy_is_attached() {
