@@ -97,7 +97,7 @@ fn chart() -> String {
 
 /// Runs a command of a page in a folder, with kubectl in a namespace.
 async fn run(cluster: &Cluster, namespace: &str, folder: &Path, command: &str) -> Output {
-    let kubeconfig = folder.join("kubeconfig");
+    let kubeconfig = folder.join("kubeconfig-of-the-reader");
     std::fs::copy(cluster.kubeconfig(), &kubeconfig).unwrap();
     let tools = cluster.tools().display().to_string();
     let script = format!("kubectl config set-context --current --namespace {namespace} >/dev/null\n{command}");
