@@ -150,7 +150,7 @@ fn tables(output: &str) -> Vec<Vec<Vec<String>>> {
     tables
 }
 
-/// The tables without what is another value each time.
+/// The tables without what is another value each time, in any order: of several kinds kubectl shows first what the API server names first.
 fn shape(output: &str) -> Vec<Vec<Vec<String>>> {
     let mut tables = tables(output);
     for table in &mut tables {
@@ -162,6 +162,7 @@ fn shape(output: &str) -> Vec<Vec<Vec<String>>> {
             }
         }
     }
+    tables.sort();
     tables
 }
 
