@@ -91,6 +91,23 @@ async fn the_values_of_all_pages_are_accepted_by_the_chart() {
     }
 }
 
+/// Each `helm install` and `helm upgrade` of a page is one that the chart accepts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_helm_commands_of_all_pages_are_accepted_by_the_chart() {
+    let bed = Bed::new("helm").await;
+    let all = all_blocks("sh");
+    let commands = all.iter().flat_map(|(page, block)| commands(&block.text).into_iter().map(move |it| (page, it)));
+    let mut count = 0;
+    for (page, command) in commands.filter(|(_, command)| command.contains(CHART)) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("values.yaml"), "").unwrap();
+        let rendered = run(&bed.cluster, &bed.namespace, folder.path(), &here(&command)).await;
+        assert!(rendered.success, "{page}: {command}\n{}", rendered.stderr);
+        count += 1;
+    }
+    assert!(count >= 3, "{count} commands");
+}
+
 fn chart() -> String {
     root().join("charts/lightsail-operator").display().to_string()
 }
@@ -115,13 +132,13 @@ async fn run(cluster: &Cluster, namespace: &str, folder: &Path, command: &str) -
     Output { success: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// What is run for a command of the README: the same, but for what is fetched from elsewhere, and would install the operator a second time.
+/// What is run for a command of a page: the same, but for what is fetched from elsewhere, and would install the operator a second time.
 fn here(command: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let manifests = format!("\"{MANIFESTS}{version}\"");
-    if command.starts_with("helm install ") {
-        assert!(command.contains(CHART), "{command}");
-        return command.replace("helm install", "helm template").replace(CHART, &chart());
+    if let Some(rest) = command.strip_prefix("helm install ").or_else(|| command.strip_prefix("helm upgrade ")) {
+        assert!(rest.contains(CHART), "{command}");
+        return format!("helm template {}", rest.replace(CHART, &chart()));
     }
     if command.contains(MANIFESTS) {
         assert!(command.contains(&manifests), "{command}: the version is {version}");
