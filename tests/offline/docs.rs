@@ -158,6 +158,24 @@ fn every_reason_has_an_entry_in_the_troubleshooting_page() {
     assert_eq!(entries.iter().map(String::as_str).collect::<BTreeSet<_>>(), words);
 }
 
+/// Who follows a page gets the version that it describes.
+#[test]
+fn pages_name_this_version() {
+    let mut count = 0;
+    for page in pages() {
+        for rest in read(&page).split("?ref=v").skip(1) {
+            assert!(
+                rest.starts_with(env!("CARGO_PKG_VERSION")),
+                "{}: {}",
+                page.display(),
+                rest.lines().next().unwrap()
+            );
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "{count} places");
+}
+
 /// The flags of the operator that a page names are there.
 #[test]
 fn flags_are_those_of_the_operator() {
