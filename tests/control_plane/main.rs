@@ -8,6 +8,7 @@ mod approval;
 mod argocd;
 mod bed;
 mod disturbed;
+mod docs;
 mod explain;
 mod failures;
 mod fleet;
@@ -15,15 +16,19 @@ mod flux;
 mod generated;
 mod gitops;
 mod hardships;
+mod iam;
+#[path = "../iam_files/mod.rs"]
+mod iam_files;
 mod image;
 mod key_pairs;
 mod leader;
+#[path = "../markdown/mod.rs"]
+mod markdown;
 mod policies;
 mod private_keys;
 mod process;
 mod reset_life;
 mod resets;
-mod samples;
 mod schema;
 mod switches;
 mod transitions;

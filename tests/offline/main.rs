@@ -2,7 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod architecture;
+mod docs;
 mod generated;
+mod iam;
+#[path = "../iam_files/mod.rs"]
+mod iam_files;
 mod lightsail;
+#[path = "../markdown/mod.rs"]
+mod markdown;
 mod monitoring;
 mod sbom;
