@@ -29,7 +29,7 @@ up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try thin
 test: tools .venv javascript lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
-	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
+	@$(debug)/testbed run --apply testbed/deploy -- \
 		sh -c 'cargo nextest run --workspace --cargo-quiet && $(debug)/testbed search-logs'
 	@testbed/scripts/counts.sh
 
@@ -57,8 +57,12 @@ fmt: ## Format the code
 	@cargo fmt --all
 
 .PHONY: crds
-crds: .checkout ## Write crds/ anew from the types
+crds: .checkout ## Write crds/ and the chart's copies anew from the types
 	@cargo run --quiet --bin crdgen
+
+.PHONY: chart
+chart: tools crds ## Write what follows from the chart: its README.md and deploy/base
+	@testbed/scripts/chart.sh
 
 .PHONY: build
 build: setup .checkout ## Compile the operator and the testbed
