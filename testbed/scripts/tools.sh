@@ -16,7 +16,7 @@ packages=(
     sigs.k8s.io/kwok/cmd/kwok
     github.com/norwoodj/helm-docs/cmd/helm-docs
 )
-wanted=$(cat $module/go.mod $module/go.sum testbed/scripts/tools.sh | sha256sum)
+wanted=$(cat $module/go.{mod,sum} testbed/kube-score/go.{mod,sum} testbed/scripts/tools.sh | sha256sum)
 if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
     exit 0
 fi
@@ -32,7 +32,7 @@ echo "tools: building Kubernetes $version, etcd and Helm; the first time this ma
 mkdir -p "$bin"
 build() { # build NAME ARGUMENT...
     CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh "$1" \
-        go build -C $module -v -trimpath -ldflags "$ldflags" "${@:2}"
+        go build -C "$module" -v -trimpath -ldflags "$ldflags" "${@:2}"
 }
 build tools -o "$bin/" "${packages[@]}"
 # Go names a program after the last part of its path: that of etcd is wrong, and those of Helm are the same.
@@ -43,6 +43,8 @@ for package in pkg/chartutil pkg/lint/rules; do
     ldflags+=" -X helm.sh/helm/v3/$package.k8sVersionMinor=$minor"
 done
 build "helm 3" -o "$bin/helm3" helm.sh/helm/v3/cmd/helm
+# It uses an older Kubernetes, hence a module of its own.
+module=testbed/kube-score build kube-score -o "$bin/" github.com/zegl/kube-score/cmd/kube-score
 # What a fake node does is told to kwok by files of its own module.
 rm -rf "$bin/kwok-stages"
 cp -R --no-preserve=mode "$(go list -C $module -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage" "$bin/kwok-stages"

@@ -19,6 +19,7 @@ mod private_keys;
 mod process;
 mod reset_life;
 mod resets;
+mod rights;
 mod samples;
 mod schema;
 mod switches;

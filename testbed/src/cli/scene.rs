@@ -82,7 +82,9 @@ impl Scene {
         let control_plane = report.step("etcd, kube-apiserver, kube-controller-manager", start).await?;
         let cluster = Cluster::of(&control_plane).await?;
         let base = settings.project.join("testbed").join("deploy");
-        report.step("the two kinds, the operator's ServiceAccount and rights: deploy/base/", apply(&cluster, &base)).await?;
+        report
+            .step("the two kinds, the operator's ServiceAccount and rights: deploy/base/", apply(&cluster, &base))
+            .await?;
 
         let options = Options { request_log: Some(directory.join("simulator.log")), ..Options::default() };
         let simulator = Simulator::start(options).await.context("start the simulator")?;
