@@ -205,6 +205,8 @@ async fn life(
     let expected: BTreeSet<String> = [
         "CustomResourceDefinition <no value>/hostkeyresets.lightsail-operator.dev".to_owned(),
         "CustomResourceDefinition <no value>/lightsailkeypairs.lightsail-operator.dev".to_owned(),
+        // The API server makes it of the definitions.
+        "APIService <no value>/v1alpha1.lightsail-operator.dev".to_owned(),
         format!("LightsailKeyPair {TEAM}/fleet"),
     ]
     .into();

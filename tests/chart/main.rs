@@ -8,6 +8,7 @@ mod lifecycle;
 mod refused;
 mod rendering;
 mod rights;
+mod valid;
 
 use std::path::{Path, PathBuf};
 

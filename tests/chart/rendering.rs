@@ -84,6 +84,7 @@ fn rows() -> Vec<Row> {
         ("no election: the flag", alone(), d, NAME, "--leader-election", json!(["=false"])),
         ("no election: no name of a Lease", alone(), d, NAME, "--lease-name", NONE),
         ("no election: one after the other", alone(), d, NAME, "/spec/strategy/type", json!("Recreate")),
+        ("no Lease", json!({ "leaderElection": { "createLease": false } }), "Lease", NAME, "", NONE),
         ("no election: no Lease", alone(), "Lease", NAME, "", NONE),
         ("no election: no right to it", alone(), "Role", "lightsail-operator-leader-election", "", NONE),
         ("no election: no binding", alone(), "RoleBinding", "lightsail-operator-leader-election", "", NONE),
