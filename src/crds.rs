@@ -1,4 +1,4 @@
-//! The custom resource definitions as files: what `crdgen` writes and `tests/crds.rs` compares.
+//! The custom resource definitions as files: what `crdgen` writes and `tests/offline/generated.rs` compares.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use kube::CustomResourceExt;
@@ -8,20 +8,34 @@ use crate::api::{HostKeyReset, LightsailKeyPair};
 
 const HEADER: &str = "# Generated from src/api by `make crds`. Do not edit.\n";
 
-/// The file name and the content of each definition.
+/// What makes a definition a template of the chart, and can be turned off: that it is there, and that it stays.
+const TEMPLATE_METADATA: &str = r#"metadata:
+  labels:
+    {{- include "lightsail-operator.labels" . | nindent 4 }}
+  {{- if .Values.crds.keep }}
+  annotations:
+    helm.sh/resource-policy: keep
+  {{- end }}
+"#;
+
+/// The path and the content of each file: a plain one and a template of the chart for each definition.
 ///
 /// # Errors
 /// If a definition cannot be written as YAML, which a type of ours would have to cause.
 pub fn files() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
-    [LightsailKeyPair::crd(), HostKeyReset::crd()]
-        .into_iter()
-        .map(|crd| {
-            let name = format!("{}.yaml", crd.spec.names.plural);
-            let mut crd = serde_yaml_ng::from_str(&serde_yaml_ng::to_string(&unobserved(crd))?)?;
-            flow(&mut crd);
-            Ok((name, format!("{HEADER}{}", serde_yaml_ng::to_string(&crd)?)))
-        })
-        .collect()
+    let mut files = Vec::new();
+    for crd in [LightsailKeyPair::crd(), HostKeyReset::crd()] {
+        let name = format!("{}.yaml", crd.spec.names.plural);
+        let mut crd = serde_yaml_ng::from_str(&serde_yaml_ng::to_string(&unobserved(crd))?)?;
+        flow(&mut crd);
+        let yaml = serde_yaml_ng::to_string(&crd)?;
+        // The template language knows no other way to write its own opening.
+        let template = yaml.replace("{{", r#"{{ "{{" }}"#).replacen("metadata:\n", TEMPLATE_METADATA, 1);
+        let template = format!("{HEADER}{{{{- if .Values.crds.enabled }}}}\n{template}{{{{- end }}}}\n");
+        files.push((format!("crds/{name}"), format!("{HEADER}{yaml}")));
+        files.push((format!("charts/lightsail-operator/templates/crd-{name}"), template));
+    }
+    Ok(files)
 }
 
 /// Descriptions as `kubectl explain` shows them well: it breaks lines by itself, so a paragraph is one line.

@@ -24,7 +24,7 @@ pub enum Error {
     #[error("the Kubernetes API server sent something that is not a {0}")]
     Unreadable(&'static str),
     /// The API server does not let the operator read or write a Secret. A person must act.
-    #[error("the Secret {name} cannot be kept: {why}")]
+    #[error("the Secret {name} cannot be read or written: {why}")]
     SecretRejected {
         /// The Secret.
         name: String,

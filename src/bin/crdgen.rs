@@ -1,14 +1,15 @@
-//! Writes the custom resource definitions into `crds/`, a file for each kind.
+//! Writes the custom resource definitions, a file for each kind: into `crds/` as they are, and as templates of the chart.
 //!
-//! `cargo run --bin crdgen` (or `make crds`); with a folder as argument it writes there instead.
+//! `cargo run --bin crdgen` (or `make crds`); with a folder as argument it writes below that instead.
 
 use std::path::PathBuf;
 
 fn main() -> anyhow::Result<()> {
-    let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("crds"), PathBuf::from);
-    std::fs::create_dir_all(&folder)?;
-    for (name, yaml) in lightsail_operator::crds::files()? {
-        std::fs::write(folder.join(name), yaml)?;
+    let root = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
+    for (path, yaml) in lightsail_operator::crds::files()? {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap_or(&root))?;
+        std::fs::write(path, yaml)?;
     }
     Ok(())
 }

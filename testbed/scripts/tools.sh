@@ -10,10 +10,13 @@ module=testbed/tools
 packages=(
     k8s.io/kubernetes/cmd/kube-apiserver
     k8s.io/kubernetes/cmd/kube-controller-manager
+    k8s.io/kubernetes/cmd/kube-scheduler
     k8s.io/kubernetes/cmd/kubectl
     go.etcd.io/etcd/server/v3
+    sigs.k8s.io/kwok/cmd/kwok
+    github.com/norwoodj/helm-docs/cmd/helm-docs
 )
-wanted=$(cat $module/go.mod $module/go.sum testbed/scripts/tools.sh | sha256sum)
+wanted=$(cat $module/go.{mod,sum} testbed/kube-score/go.{mod,sum} testbed/scripts/tools.sh | sha256sum)
 if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
     exit 0
 fi
@@ -25,12 +28,24 @@ ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$version"
 ldflags+=" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$minor"
 ldflags+=" -X k8s.io/client-go/pkg/version.gitVersion=$version"
 
-echo "tools: building Kubernetes $version and etcd; the first time this may take 10 minutes"
+echo "tools: building Kubernetes $version, etcd and Helm; the first time this may take 10 minutes"
 mkdir -p "$bin"
-CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh tools \
-    go build -C $module -v -trimpath -o "$bin/" -ldflags "$ldflags" "${packages[@]}"
-# Go names a program after the last part of its path.
+build() { # build NAME ARGUMENT...
+    CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh "$1" \
+        go build -C "$module" -v -trimpath -ldflags "$ldflags" "${@:2}"
+}
+build tools -o "$bin/" "${packages[@]}"
+# Go names a program after the last part of its path: that of etcd is wrong, and those of Helm are the same.
 mv "$bin/server" "$bin/etcd"
-CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh "helm 4" \
-    go build -C $module -v -trimpath -ldflags "$ldflags" -o "$bin/helm" helm.sh/helm/v4/cmd/helm
+build "helm 4" -o "$bin/helm" helm.sh/helm/v4/cmd/helm
+# It takes the version that it templates for from here, and would take v1.20 otherwise.
+for package in pkg/chartutil pkg/lint/rules; do
+    ldflags+=" -X helm.sh/helm/v3/$package.k8sVersionMinor=$minor"
+done
+build "helm 3" -o "$bin/helm3" helm.sh/helm/v3/cmd/helm
+# It uses an older Kubernetes, hence a module of its own.
+module=testbed/kube-score build kube-score -o "$bin/" github.com/zegl/kube-score/cmd/kube-score
+# What a fake node does is told to kwok by files of its own module.
+rm -rf "$bin/kwok-stages"
+cp -R --no-preserve=mode "$(go list -C $module -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage" "$bin/kwok-stages"
 echo "$wanted" >"$stamp"

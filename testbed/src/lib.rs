@@ -4,6 +4,8 @@
 //! testbed run -- COMMAND
 //!   ├─ control_plane   etcd, kube-apiserver, kube-controller-manager as child processes
 //!   ├─ cluster         what a test below COMMAND has of it: clients, namespaces, kubectl
+//!   ├─ fake_node       kube-scheduler and kwok: pods that run nothing
+//!   ├─ helm            the chart, rendered and installed
 //!   ├─ operator        the operator's binary as a child process, under a ServiceAccount
 //!   ├─ api_proxy       between the operator and the API server: holds chosen requests
 //!   └─ simulator       Lightsail and the part of STS that is needed, on loopback
@@ -16,6 +18,8 @@ mod certificates;
 mod child;
 pub mod cluster;
 pub mod control_plane;
+pub mod fake_node;
+pub mod helm;
 mod kubeconfig;
 pub mod operator;
 pub mod process;

@@ -10,10 +10,14 @@ use testbed::operator::Operator;
 
 use crate::bed::{Bed, imported, public_key, set};
 
-/// A replica with a log of its own. The Lease is named after the namespace that is watched, and so is this test's own.
-async fn replica(bed: &Bed, log: &str) -> Operator {
+/// The Lease that the chart makes, and that its Role names.
+const LEASE: &str = "lightsail-operator";
+
+/// A replica with a log of its own.
+async fn replica(bed: &Bed, lease: &str, log: &str) -> Operator {
     let mut options = bed.options(None).await;
     set(&mut options, "--leader-election", "true");
+    options.arguments.extend(["--lease-name".to_owned(), lease.to_owned()]);
     options.log = options.log.with_file_name(log);
     Operator::start(options).await.unwrap()
 }
@@ -33,9 +37,9 @@ async fn wait_until_it_leads(operator: &Operator) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_replica_acts_and_hands_over_when_it_ends() {
     let bed = Bed::new("handover").await;
-    let mut first = replica(&bed, "first.log").await;
+    let mut first = replica(&bed, LEASE, "first.log").await;
     wait_until_it_leads(&first).await;
-    let second = replica(&bed, "second.log").await;
+    let second = replica(&bed, LEASE, "second.log").await;
     bed.create::<LightsailKeyPair>("one", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
     // The follower is ready, knows the objects, and does nothing.
@@ -47,6 +51,9 @@ async fn one_replica_acts_and_hands_over_when_it_ends() {
         assert!(start.elapsed() < Duration::from_mins(1), "the follower does not know the objects");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    let leases: Api<Lease> = Api::namespaced(bed.cluster.client(), "lightsail-operator");
+    let transitions = async || leases.get(LEASE).await.unwrap().spec.unwrap().lease_transitions.unwrap_or_default();
+    let before = transitions().await;
     let ended_at = Instant::now();
     assert!(first.stop().await.unwrap().success());
     wait_until_it_leads(&second).await;
@@ -55,20 +62,24 @@ async fn one_replica_acts_and_hands_over_when_it_ends() {
     bed.create::<LightsailKeyPair>("two", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
     assert_eq!(bed.calls("ImportKeyPair"), 2);
-    let leases: Api<Lease> = Api::namespaced(bed.cluster.client(), "lightsail-operator");
-    let transitions = leases.list(&kube::api::ListParams::default()).await.unwrap().items.into_iter().filter(|lease| {
-        let spec = lease.spec.as_ref().unwrap();
-        spec.lease_transitions == Some(1)
-    });
-    assert!(transitions.count() >= 1);
+    assert_eq!(transitions().await, before + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_slept_through_its_lease_ends_without_another_call() {
     let bed = Bed::new("asleep").await;
-    let mut first = replica(&bed, "first.log").await;
+    // The other test is using the chart's, so that this one has a right and a Lease of its own.
+    let lease = &bed.namespace;
+    for arguments in [
+        format!("create role {lease} --verb=get,update --resource=leases --resource-name={lease}"),
+        format!("create rolebinding {lease} --role={lease} --serviceaccount=lightsail-operator:lightsail-operator"),
+    ] {
+        let arguments = [&["--namespace=lightsail-operator"], &*arguments.split(' ').collect::<Vec<_>>()].concat();
+        bed.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap();
+    }
+    let mut first = replica(&bed, lease, "first.log").await;
     wait_until_it_leads(&first).await;
-    let second = replica(&bed, "second.log").await;
+    let second = replica(&bed, lease, "second.log").await;
     let pid = Pid::from_raw(i32::try_from(first.pid()).unwrap()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
     wait_until_it_leads(&second).await;

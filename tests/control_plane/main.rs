@@ -1,7 +1,7 @@
 //! The operator's binary on a real API server, against the simulated Lightsail.
 //!
 //! Run by `make test`, below `testbed run`. Each test has its own namespace, its own Lightsail and its own operator, which runs as
-//! the ServiceAccount of `deploy/operator` with all logs at TRACE; all of them share one control plane.
+//! the ServiceAccount of the chart (`deploy/base`) with all logs at TRACE; all of them share one control plane.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod approval;
@@ -29,6 +29,7 @@ mod private_keys;
 mod process;
 mod reset_life;
 mod resets;
+mod rights;
 mod schema;
 mod switches;
 mod transitions;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 const PREFIX: &str = "lightsail_operator_";
 const PAGE: &str = "docs/metrics.md";
-const RULES: &str = "deploy/monitoring/rules.yaml";
-const RULES_TEST: &str = "deploy/monitoring/rules_test.yaml";
-const DASHBOARD: &str = "deploy/monitoring/dashboard.json";
+const RULES: &str = "charts/lightsail-operator/files/rules.yaml";
+const RULES_TEST: &str = "tests/offline/rules_test.yaml";
+const DASHBOARD: &str = "charts/lightsail-operator/files/dashboard.json";
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)

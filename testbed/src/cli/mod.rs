@@ -1,6 +1,7 @@
 //! The subcommands, each in a file of its own, and what they share.
 
 mod bench;
+mod check_rights;
 mod demo;
 mod report;
 mod run;
@@ -36,6 +37,8 @@ enum Command {
     Bench(bench::Bench),
     /// Search every log of a run for every private key that was handed out in it
     SearchLogs(search_logs::Settings),
+    /// Compare what the chart grants the operator with what the operator asked for in a run
+    CheckRights(check_rights::Settings),
     /// Apply the samples to a fresh control plane, and show and check what they become
     Demo(scene::Settings),
 }
@@ -56,6 +59,7 @@ pub(crate) async fn main() -> ExitCode {
         Command::Simulator(settings) => simulator::simulator(&settings).await,
         Command::Bench(bench) => bench::bench(&bench).await,
         Command::SearchLogs(settings) => search_logs::search_logs(&settings),
+        Command::CheckRights(settings) => check_rights::check_rights(&settings).await,
         Command::Demo(settings) => demo::demo(&settings).await,
     };
     outcome.unwrap_or_else(|error| {

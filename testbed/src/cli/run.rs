@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Run {
     #[command(flatten)]
     tools: Tools,
-    /// Apply these files or directories first, and wait until their CRDs are established
+    /// Apply these files, directories or kustomizations first, and wait until their CRDs are established
     #[arg(long, value_name = "PATH")]
     apply: Vec<PathBuf>,
     /// Copy all logs to this directory at the end
@@ -77,8 +77,8 @@ pub(super) async fn apply(cluster: &Cluster, path: &Path) -> Result<()> {
     if !path.exists() {
         bail!("there is no {}", path.display());
     }
-    let file = path.to_string_lossy();
-    cluster.kubectl(&["apply", "--server-side", "--filename", &file]).await?.or_error()?;
+    let by = if path.join("kustomization.yaml").exists() { "--kustomize" } else { "--filename" };
+    cluster.kubectl(&["apply", "--server-side", by, &path.to_string_lossy()]).await?.or_error()?;
     // All there are: with none this is an error, so it is asked for first.
     let crds = cluster.kubectl(&["get", "crds", "--output=name"]).await?.or_error()?;
     if !crds.is_empty() {

@@ -15,7 +15,7 @@ use super::report::Report;
 use super::run::apply;
 use super::simulator::{ACCOUNT, REGION, environment};
 
-/// The namespace and the ServiceAccount of `deploy/operator`.
+/// The namespace and the ServiceAccount of `deploy/base`.
 pub(super) const OPERATOR: &str = "lightsail-operator";
 /// The instance that the sample of a HostKeyReset names.
 pub(super) const INSTANCE: &str = "web-1";
@@ -81,9 +81,10 @@ impl Scene {
         let start = ControlPlane::start(&settings.tools.tools, directory);
         let control_plane = report.step("etcd, kube-apiserver, kube-controller-manager", start).await?;
         let cluster = Cluster::of(&control_plane).await?;
-        report.step("the two kinds: crds/", apply(&cluster, &settings.project.join("crds"))).await?;
-        let rights = settings.project.join("deploy").join("operator");
-        report.step("the operator's ServiceAccount and rights: deploy/operator/", apply(&cluster, &rights)).await?;
+        let base = settings.project.join("testbed").join("deploy");
+        report
+            .step("the two kinds, the operator's ServiceAccount and rights: deploy/base/", apply(&cluster, &base))
+            .await?;
 
         let options = Options { request_log: Some(directory.join("simulator.log")), ..Options::default() };
         let simulator = Simulator::start(options).await.context("start the simulator")?;

@@ -1,0 +1,67 @@
+//! What cannot be meant is refused before anything is installed, with a word on where it stands.
+
+use serde_json::{Value, json};
+
+use crate::{render, try_render};
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let rows: Vec<(Value, &str)> = vec![
+        (json!({ "replica": 1 }), "'replica'"),
+        (json!({ "image": { "name": "x" } }), "'name'"),
+        (json!({ "watch": { "namespace": "a" } }), "'namespace'"),
+        (json!({ "roles": { "aggregate": { "admin": true } } }), "'admin'"),
+        (json!({ "replicas": "2" }), "/replicas"),
+        (json!({ "replicas": -1 }), "/replicas"),
+        (json!({ "image": { "digest": "latest" } }), "/image/digest"),
+        (json!({ "image": { "pullPolicy": "Sometimes" } }), "/image/pullPolicy"),
+        (json!({ "watch": { "namespaces": "a" } }), "/watch/namespaces"),
+        (json!({ "watch": { "namespaces": ["a", "a"] } }), "/watch/namespaces"),
+        (json!({ "watch": { "namespaces": ["A"] } }), "/watch/namespaces/0"),
+        (json!({ "secrets": { "mode": "some" } }), "/secrets/mode"),
+        (json!({ "clusterID": "a/b" }), "/clusterID"),
+        // As a number it would lose its first digit.
+        (json!({ "aws": { "accountID": 123_456_789_012_u64 } }), "/aws/accountID"),
+        (json!({ "aws": { "accountID": "1234" } }), "/aws/accountID"),
+        (json!({ "aws": { "region": "Ireland" } }), "/aws/region"),
+        (json!({ "aws": { "endpointURL": "example.org" } }), "/aws/endpointURL"),
+        (json!({ "concurrency": 0 }), "/concurrency"),
+        (json!({ "log": { "format": "xml" } }), "/log/format"),
+        (json!({ "podLabels": { "a": 1 } }), "/podLabels/a"),
+        (json!({ "extraArgs": "--x" }), "/extraArgs"),
+        (json!({ "extraEnv": [{ "value": "x" }] }), "/extraEnv/0"),
+        (json!({ "leaderElection": { "enabled": false } }), "replicas must be at most 1"),
+        (json!({ "serviceMonitor": { "enabled": true }, "service": { "enabled": false } }), "needs service.enabled"),
+    ];
+    for (values, word) in rows {
+        match try_render(&values) {
+            Ok(_) => panic!("{values} is taken"),
+            Err(error) => assert!(error.contains(word), "{values}: {error}"),
+        }
+    }
+}
+
+/// A value that is not in the schema would be refused, and one that is only there could not be set by anybody who reads the values.
+#[test]
+fn schema_and_values_are_of_the_same_things() {
+    let read = |name| std::fs::read_to_string(crate::chart().join(name)).unwrap();
+    let schema: Value = serde_json::from_str(&read("values.schema.json")).unwrap();
+    let values: Value = serde_yaml_ng::from_str(&read("values.yaml")).unwrap();
+    let mut differences = Vec::new();
+    compare("", &schema, &values, &mut differences);
+    assert_eq!(differences, [".enabled", ".global"], "which are for charts that depend on this one");
+    render(&values);
+}
+
+fn compare(at: &str, schema: &Value, values: &Value, differences: &mut Vec<String>) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    assert_eq!(schema["additionalProperties"], false, "{at} takes anything");
+    let values = values.as_object().unwrap();
+    for (name, schema) in properties {
+        match values.get(name) {
+            Some(value) => compare(&format!("{at}.{name}"), schema, value, differences),
+            None => differences.push(format!("{at}.{name}")),
+        }
+    }
+    differences.extend(values.keys().filter(|name| !properties.contains_key(*name)).map(|name| format!("{at}.{name}")));
+}
