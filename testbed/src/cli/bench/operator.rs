@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     /// The operator's binary; without it, the one beside this program
     #[arg(long, value_name = "FILE")]
     operator: Option<PathBuf>,
-    /// The project's directory, with `crds` and `deploy`
+    /// The project's directory
     #[arg(long, value_name = "DIR", default_value = ".")]
     project: PathBuf,
     /// How many objects, for each measurement that depends on that

@@ -34,8 +34,7 @@ impl Bed {
         let directory = directory.join(name);
         let control_plane = ControlPlane::start(&settings.tools.tools, &directory).await?;
         let cluster = Cluster::of(&control_plane).await?;
-        apply(&cluster, &settings.project.join("crds")).await?;
-        apply(&cluster, &settings.project.join("deploy").join("operator")).await?;
+        apply(&cluster, &settings.project.join("testbed").join("deploy")).await?;
         let audit = Audit::of(&directory, &format!("system:serviceaccount:{OPERATOR}:{OPERATOR}"));
         let simulator = Simulator::start()?;
         Ok(Self { simulator, cluster, audit, binary, directory, _control_plane: control_plane })
