@@ -203,5 +203,5 @@ fn flags_are_those_of_the_operator() {
 const OTHERS_FLAGS: &[&str] = &[
     "--port", "--instance", "--windows-instance", "--switch", "--policy", "--request-log", "--kept-requests",
     "--event-ttl",
-    "--force", "--set-file", "--take-ownership", "--wait",
+    "--force", "--force-conflicts", "--set-file", "--take-ownership", "--wait",
 ];
