@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -74,10 +74,11 @@ impl Helm {
 pub fn objects(text: &str) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     for document in serde_yaml_ng::Deserializer::from_str(text) {
-        match Value::deserialize(document).context("read YAML")? {
-            Value::Null => {}
-            object if object["kind"].is_string() => objects.push(object),
-            other => bail!("this is no object: {other}"),
+        let object = Value::deserialize(document).context("read YAML")?;
+        // Between two separators there may be nothing.
+        if !object.is_null() {
+            ensure!(object["kind"].is_string(), "this is no object: {object}");
+            objects.push(object);
         }
     }
     Ok(objects)
