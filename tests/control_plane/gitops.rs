@@ -429,6 +429,14 @@ pub(crate) fn check_health_tests(health_of: impl Fn(&[Value]) -> Vec<Value>) {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kustomize_knows_all_samples() {
+    let cluster = Cluster::from_env().await.unwrap();
+    let samples = documents(&kustomize(&cluster, "deploy/samples").await);
+    let files = fs::read_dir(project().join("deploy/samples")).unwrap().count();
+    assert_eq!(samples.len() + 1, files, "each file but kustomization.yaml");
+}
+
 /// `kubectl kustomize deploy/argocd` makes of the scripts what is applied to Argo CD's own settings, and leaves those alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_health_checks_are_added_to_the_settings_of_argo_cd() {
