@@ -45,8 +45,6 @@ async fn the_samples_and_the_yaml_of_all_pages_are_accepted() {
         all_blocks("yaml").into_iter().map(|(page, block)| (page, block.text)).collect();
     let samples = root().join("deploy/samples");
     let rendered = bed.cluster.kubectl(&[Path::new("kustomize"), &samples]).await.unwrap().or_error().unwrap();
-    let files = std::fs::read_dir(&samples).unwrap().count();
-    assert_eq!(documents(&rendered).len(), files - 1, "kustomization.yaml names all others");
     texts.push((samples.display().to_string(), rendered));
     let mut accepted = 0;
     for (place, text) in &texts {
