@@ -11,8 +11,9 @@ use super::{ERROR_HOLDS, Error, KeyPair, Lightsail, Result, Scope};
 use crate::api::OWNER_TAG;
 use crate::metrics::Metrics;
 
-/// A list that took long is good for so many times as long, so that where there are many pairs not all time goes into walking.
-const WALKS_APART: u32 = 5;
+/// A list that took long is good for so many times as long, so that where there are many pairs, or where Lightsail throttles, no more than a twentieth of
+/// all requests goes into walking. Whatever is decided by an older one is found out by the call that follows, or by a look of its own.
+const WALKS_APART: u32 = 19;
 
 /// All key pairs of one account in one region, the default pair included.
 #[derive(Clone, Debug)]
@@ -92,8 +93,8 @@ impl Inventory {
     /// Whether [`Self::list`] would answer at once.
     #[must_use]
     pub fn is_at_hand(&self, scope: &Scope, max_age: Duration) -> bool {
-        let shelf = self.shelf(scope);
-        let content = shelf.content.try_lock();
+        let place = self.shelf(scope);
+        let content = place.content.try_lock();
         content.is_ok_and(|content| content.listing.as_ref().is_some_and(|listing| listing.is_good(max_age)))
     }
 
@@ -107,9 +108,9 @@ impl Inventory {
     }
 
     async fn get(&self, region: &Lightsail, is_good: impl Fn(&Listing) -> bool) -> Result<Arc<Listing>> {
-        let shelf = self.shelf(region.scope());
-        let mut content = shelf.content.lock().await;
-        self.catch_up(region.scope(), &shelf, &mut content);
+        let place = self.shelf(region.scope());
+        let mut content = place.content.lock().await;
+        self.catch_up(region.scope(), &place, &mut content);
         if let Some(listing) = content.listing.as_ref().filter(|listing| is_good(listing)) {
             return Ok(Arc::clone(listing));
         }
@@ -122,7 +123,7 @@ impl Inventory {
                 let pairs: HashMap<_, _> = pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair))).collect();
                 let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
                 let mut listing = Listing { pairs, managed, started_at, took: started_at.elapsed() };
-                self.put_in(&mut listing, shelf.take_corrections());
+                self.put_in(&mut listing, place.take_corrections());
                 self.tell(region.scope(), &listing);
                 let listing = Arc::new(listing);
                 *content = Shelved { listing: Some(Arc::clone(&listing)), error: None };
@@ -137,16 +138,16 @@ impl Inventory {
 
     /// Puts into the list what is known to be true now, after a change or a look of one's own; if it is being walked, into what comes of that.
     pub fn correct(&self, scope: &Scope, name: &str, pair: Option<&KeyPair>) {
-        let shelf = self.shelf(scope);
-        shelf.corrections().push((name.to_owned(), pair.cloned()));
-        if let Ok(mut content) = shelf.content.try_lock() {
-            self.catch_up(scope, &shelf, &mut content);
+        let place = self.shelf(scope);
+        place.corrections().push((name.to_owned(), pair.cloned()));
+        if let Ok(mut content) = place.content.try_lock() {
+            self.catch_up(scope, &place, &mut content);
         }
     }
 
     /// Puts into a list what became known since.
-    fn catch_up(&self, scope: &Scope, shelf: &Shelf, content: &mut Shelved) {
-        let corrections = shelf.take_corrections();
+    fn catch_up(&self, scope: &Scope, place: &Shelf, content: &mut Shelved) {
+        let corrections = place.take_corrections();
         if let Some(listing) = content.listing.as_mut().filter(|_| !corrections.is_empty()) {
             let listing = Arc::make_mut(listing);
             self.put_in(listing, corrections);
