@@ -109,7 +109,7 @@ fn rows() -> Vec<Row> {
     };
     let rows = ROWS.trim().lines().map(|text| {
         let cells: Vec<&str> = text.split('|').map(str::trim).collect();
-        let [values, object, at, expected] = cells[..] else { panic!("four cells: {text}") };
+        let [values, object, at, expected] = cells[..].try_into().expect(text);
         let (kind, name) = object.split_once(' ').unwrap_or((object, NAME));
         Row { text, values: yaml(values), kind, name, at, expected: yaml(expected) }
     });

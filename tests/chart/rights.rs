@@ -99,7 +99,7 @@ fn nothing_more_than_what_is_watched_and_kept() {
     }
 }
 
-/// Secrets and ConfigMaps can never be listed, which would show them all, nor watched or deleted; and nothing is granted by a star, nor
+/// Secrets and `ConfigMaps` can never be listed, which would show them all, nor watched or deleted; and nothing is granted by a star, nor
 /// any right to get more rights.
 #[test]
 fn no_rendering_grants_what_is_never_used() {

@@ -1,4 +1,4 @@
-//! Operators with fewer rights: under ServiceAccounts that the chart makes of other values than the defaults.
+//! Operators with fewer rights: under service accounts that the chart makes of other values than the defaults.
 
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};

@@ -141,7 +141,7 @@ async fn outcome(row: &Row, change: impl Fn(&mut Value)) -> Result<()> {
                 created_at: None,
                 support_code: None,
                 fingerprint: None,
-                tags: std::collections::BTreeMap::new(),
+                tags: lightsail_operator::lightsail::Tags::default(),
             };
             let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
             lightsail.tag(&pair, &tags).await
