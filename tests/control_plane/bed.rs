@@ -84,6 +84,19 @@ impl Bed {
         Operator::start(self.options(None).await).await.unwrap()
     }
 
+    /// A Lease of this test's own, with the right to it: the chart grants the one that it makes, which another test is using.
+    pub(crate) async fn grant_lease(&self) -> &str {
+        let lease = &*self.namespace;
+        for arguments in [
+            format!("create role {lease} --verb=get,update --resource=leases --resource-name={lease}"),
+            format!("create rolebinding {lease} --role={lease} --serviceaccount=lightsail-operator:lightsail-operator"),
+        ] {
+            let arguments = [&["--namespace=lightsail-operator"], &*arguments.split(' ').collect::<Vec<_>>()].concat();
+            self.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap();
+        }
+        lease
+    }
+
     pub(crate) fn api<K: Reconciled>(&self) -> Api<K> {
         Api::namespaced(self.cluster.client(), &self.namespace)
     }

@@ -143,6 +143,8 @@ async fn the_image_runs_as_a_restricted_pod() {
     let mount = image.storage.path().join("service-account");
     let server = mount_service_account(&Kubeconfig::read_from(&options.kubeconfig).unwrap(), &mount);
     set(&mut options, "--leader-election", "true");
+    let lease = bed.grant_lease().await;
+    options.arguments.extend(["--lease-name".to_owned(), lease.to_owned()]);
     options.binary = root().join("testbed/scripts/run-image.sh");
     for (name, value) in &mut options.environment {
         if name == "AWS_ENDPOINT_URL" {

@@ -68,15 +68,7 @@ async fn one_replica_acts_and_hands_over_when_it_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_slept_through_its_lease_ends_without_another_call() {
     let bed = Bed::new("asleep").await;
-    // The other test is using the chart's, so that this one has a right and a Lease of its own.
-    let lease = &bed.namespace;
-    for arguments in [
-        format!("create role {lease} --verb=get,update --resource=leases --resource-name={lease}"),
-        format!("create rolebinding {lease} --role={lease} --serviceaccount=lightsail-operator:lightsail-operator"),
-    ] {
-        let arguments = [&["--namespace=lightsail-operator"], &*arguments.split(' ').collect::<Vec<_>>()].concat();
-        bed.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap();
-    }
+    let lease = bed.grant_lease().await;
     let mut first = replica(&bed, lease, "first.log").await;
     wait_until_it_leads(&first).await;
     let second = replica(&bed, lease, "second.log").await;
