@@ -157,7 +157,7 @@ async fn measure(settings: &Settings, report: Report, directory: &Path) -> Resul
         report.step("instructions for each unchanged object", step).await?;
     }
     if settings.wants(Part::Throttled) {
-        let step = throttled::throttled(settings, directory, table);
+        let step = Box::pin(throttled::throttled(settings, directory, table));
         report.step(&format!("{} objects at five requests a second", settings.throttled), step).await?;
     }
     Ok(measured)

@@ -77,7 +77,7 @@ async fn list(client: &Client) -> Result<Duration> {
         let page = bounded("read a page", client.request_text(request)).await?;
         // It stands before the items.
         let (_, rest) = page.split_once("\"continue\":\"").unwrap_or_default();
-        next = rest.split('"').next().unwrap_or_default().to_owned();
+        rest.split('"').next().unwrap_or_default().clone_into(&mut next);
         if next.is_empty() {
             return Ok(start.elapsed());
         }
