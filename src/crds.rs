@@ -1,6 +1,9 @@
-//! The custom resource definitions as files: what `crdgen` writes and `tests/offline/generated.rs` compares.
+//! The custom resource definitions as files: what `crdgen` writes and `tests/offline/generated.rs`
+//! compares.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON,
+};
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
@@ -8,7 +11,8 @@ use crate::api::{HostKeyReset, LightsailKeyPair};
 
 const HEADER: &str = "# Generated from src/api by `make crds`. Do not edit.\n";
 
-/// What makes a definition a template of the chart, and can be turned off: that it is there, and that it stays.
+/// What makes a definition a template of the chart, and can be turned off: that it is there, and
+/// that it stays.
 const TEMPLATE_METADATA: &str = r#"metadata:
   labels:
     {{- include "lightsail-operator.labels" . | nindent 4 }}
@@ -18,7 +22,8 @@ const TEMPLATE_METADATA: &str = r#"metadata:
   {{- end }}
 "#;
 
-/// The path and the content of each file: a plain one and a template of the chart for each definition.
+/// The path and the content of each file: a plain one and a template of the chart for each
+/// definition.
 ///
 /// # Errors
 /// If a definition cannot be written as YAML, which a type of ours would have to cause.
@@ -30,15 +35,18 @@ pub fn files() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
         flow(&mut crd);
         let yaml = serde_yaml_ng::to_string(&crd)?;
         // The template language knows no other way to write its own opening.
-        let template = yaml.replace("{{", r#"{{ "{{" }}"#).replacen("metadata:\n", TEMPLATE_METADATA, 1);
-        let template = format!("{HEADER}{{{{- if .Values.crds.enabled }}}}\n{template}{{{{- end }}}}\n");
+        let template =
+            yaml.replace("{{", r#"{{ "{{" }}"#).replacen("metadata:\n", TEMPLATE_METADATA, 1);
+        let template =
+            format!("{HEADER}{{{{- if .Values.crds.enabled }}}}\n{template}{{{{- end }}}}\n");
         files.push((format!("crds/{name}"), format!("{HEADER}{yaml}")));
         files.push((format!("charts/lightsail-operator/templates/crd-{name}"), template));
     }
     Ok(files)
 }
 
-/// Descriptions as `kubectl explain` shows them well: it breaks lines by itself, so a paragraph is one line.
+/// Descriptions as `kubectl explain` shows them well: it breaks lines by itself, so a paragraph is
+/// one line.
 fn flow(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -72,8 +80,9 @@ fn paragraphs(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Gives a new object a status with `observedGeneration: -1`, so that no tool takes it for ready before the operator has
-/// looked at it. The default of the field alone would not do: it is applied only where there is a status.
+/// Gives a new object a status with `observedGeneration: -1`, so that no tool takes it for ready
+/// before the operator has looked at it. The default of the field alone would not do: it is applied
+/// only where there is a status.
 fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         let status = version

@@ -17,10 +17,12 @@ pub enum Error {
     /// The object is gone.
     #[error("the object is gone")]
     Gone,
-    /// The Kubernetes API server refused, or did not answer. Nothing is said in the status: it could not be written.
+    /// The Kubernetes API server refused, or did not answer. Nothing is said in the status: it
+    /// could not be written.
     #[error("the Kubernetes API server: {0}")]
     Kubernetes(Box<kube::Error>),
-    /// The API server sent what is not the object that was asked for. The content is left out: it may be a Secret.
+    /// The API server sent what is not the object that was asked for. The content is left out: it
+    /// may be a Secret.
     #[error("the Kubernetes API server sent something that is not a {0}")]
     Unreadable(&'static str),
     /// The API server does not let the operator read or write a Secret. A person must act.
@@ -80,7 +82,9 @@ impl From<&lightsail::Error> for Trouble {
             Class::BadKey => act(Reason::InvalidPublicKey),
             Class::NameTaken => act(Reason::NameConflict),
             Class::OperationFailed | Class::Invalid => act(Reason::OperationFailed),
-            Class::NotFound | Class::Busy | Class::NeverSent | Class::Transient => again(Reason::ServiceError),
+            Class::NotFound | Class::Busy | Class::NeverSent | Class::Transient => {
+                again(Reason::ServiceError)
+            }
         }
     }
 }

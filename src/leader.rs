@@ -1,7 +1,8 @@
 //! Which of several replicas acts. The others keep their rows up to date, and wait.
 //!
-//! The lease is that of client-go: 15 seconds, renewed every 2, given up when it could not be renewed for 10. Losing it ends the process,
-//! and with it whatever was under way: nothing is spawned that could outlive it.
+//! The lease is that of client-go: 15 seconds, renewed every 2, given up when it could not be
+//! renewed for 10. Losing it ends the process, and with it whatever was under way: nothing is
+//! spawned that could outlive it.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub struct Candidate {
     pub identity: String,
 }
 
-/// Stands for election until this process has the lease, then says so, and keeps it until `done`. Without a candidate this process acts at once.
+/// Stands for election until this process has the lease, then says so, and keeps it until `done`.
+/// Without a candidate this process acts at once.
 ///
 /// # Errors
 /// The lease was lost.
@@ -49,10 +51,11 @@ pub async fn lead(
         done.cancelled().await;
         return Ok(());
     };
-    let election = LeaderElection::new(client, &candidate.namespace, &candidate.lease, &candidate.identity)
-        .with_lease_duration(LEASE_DURATION)
-        .with_renew_deadline(RENEW_DEADLINE)
-        .with_retry_period(RETRY_PERIOD);
+    let election =
+        LeaderElection::new(client, &candidate.namespace, &candidate.lease, &candidate.identity)
+            .with_lease_duration(LEASE_DURATION)
+            .with_renew_deadline(RENEW_DEADLINE)
+            .with_retry_period(RETRY_PERIOD);
     let acting = async {
         begin();
         done.cancelled().await;
@@ -67,7 +70,8 @@ pub async fn lead(
     tokio::select! {
         kept = election.with_lease(acting) => {
             if kept.is_none() {
-                bail!("the lease {} was lost; ending, so that only one replica acts", candidate.lease);
+                bail!("the lease {} was lost; ending, so that only one replica acts",
+                    candidate.lease);
             }
         }
         () = following => {}

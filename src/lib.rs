@@ -1,18 +1,21 @@
-//! The operator of `lightsail-operator.dev`: Amazon Lightsail key pairs and known host keys as Kubernetes objects.
+//! The operator of `lightsail-operator.dev`: Amazon Lightsail key pairs and known host keys as
+//! Kubernetes objects.
 //!
 //! ```text
 //!   watch ──► rows ──► queue ──► reconcile(reference)
 //!                                   │
 //!            ┌──────────────────────┘
 //!            ▼
-//!   observe (reads)  ──►  plan (pure)  ──►  act (one step)  ──►  … until nothing is left, a wait or a refusal
+//!   observe (reads) ──► plan (pure) ──► act (one step) ──► … until nothing is left,
+//!                                                          a wait or a refusal
 //!                                                                    │
 //!                                                                    ▼
 //!                                                        publish (status, Event), once
 //! ```
 //!
-//! `api` is what users write and read. `controllers` holds the loop and, in each `plan`, every decision. `lightsail` is the only place
-//! that knows the AWS SDK. `docs/architecture.md` has the invariants I1 to I11 that the code and the tests cite.
+//! `api` is what users write and read. `controllers` holds the loop and, in each `plan`, every
+//! decision. `lightsail` is the only place that knows the AWS SDK. `docs/architecture.md` has the
+//! invariants I1 to I11 that the code and the tests cite.
 
 pub mod api;
 pub mod config;

@@ -1,4 +1,5 @@
-//! The operator's process: reads the configuration, starts the log, and joins the controllers and the server.
+//! The operator's process: reads the configuration, starts the log, and joins the controllers and
+//! the server.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,7 +24,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The cluster's name in owner tags, unless another is given: this namespace is in every cluster, and its uid is unique.
+/// The cluster's name in owner tags, unless another is given: this namespace is in every cluster,
+/// and its uid is unique.
 const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's id";
 
@@ -39,7 +41,10 @@ async fn main() -> anyhow::Result<()> {
     let work = async {
         let kube = kube_config().await?;
         let leads = watch::Sender::new(false);
-        let Some(context) = context(&config, &kube, &leads, &readiness, &metrics, &stop).await? else { return Ok(()) };
+        let Some(context) = context(&config, &kube, &leads, &readiness, &metrics, &stop).await?
+        else {
+            return Ok(());
+        };
         let ctx = Arc::new(context);
         let done = CancellationToken::new();
         let reconciling = async {
@@ -63,25 +68,30 @@ async fn main() -> anyhow::Result<()> {
             };
             tokio::select! {
                 _ = both => {}
-                () = too_late(&stop) => tracing::warn!("a step does not end in time; it is left, and whoever acts next looks what became of it"),
+                () = too_late(&stop) => tracing::warn!("a step does not end in time; it is left, \
+                    and whoever acts next looks what became of it"),
             }
             done.cancel();
             Ok(())
         };
         let candidate = config.leader_election.then(|| candidate(&config, &kube)).transpose()?;
-        let leading = leader::lead(candidate, leads.clone(), metrics.clone(), stop.clone(), done.clone());
+        let leading =
+            leader::lead(candidate, leads.clone(), metrics.clone(), stop.clone(), done.clone());
         tokio::try_join!(reconciling, leading).map(drop)
     };
-    let serve = server::serve(config.bind_address, readiness.clone(), metrics.clone(), stop.clone());
+    let serve =
+        server::serve(config.bind_address, readiness.clone(), metrics.clone(), stop.clone());
     tokio::try_join!(serve, work)?;
     tracing::info!("ended");
     Ok(())
 }
 
-/// A token that is cancelled by SIGTERM or SIGINT: the step in flight is then finished, and no other is begun.
+/// A token that is cancelled by SIGTERM or SIGINT: the step in flight is then finished, and no
+/// other is begun.
 fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = stop.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -94,7 +104,8 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Steps in flight have this long to end, so that another replica can act five seconds after this one was told to end.
+/// Steps in flight have this long to end, so that another replica can act five seconds after this
+/// one was told to end.
 const LAST_STEP: Duration = Duration::from_secs(4);
 
 async fn too_late(stop: &CancellationToken) {
@@ -103,18 +114,23 @@ async fn too_late(stop: &CancellationToken) {
 }
 
 async fn kube_config() -> anyhow::Result<kube::Config> {
-    let no_cluster = |error| anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}");
+    let no_cluster = |error| {
+        anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}")
+    };
     let mut config = kube::Config::infer().await.map_err(no_cluster)?;
-    // A pass decides by itself what a failed write means; a repetition behind its back would hide it.
+    // A pass decides by itself what a failed write means; a repetition behind its back would hide
+    // it.
     config.default_retry = false;
     Ok(config)
 }
 
-/// Who this process is in the election. Its client gives up on an answer long before the lease runs out.
+/// Who this process is in the election. Its client gives up on an answer long before the lease runs
+/// out.
 fn candidate(config: &Config, kube: &kube::Config) -> anyhow::Result<(Client, Candidate)> {
     let mut kube = kube.clone();
     kube.read_timeout = Some(Duration::from_secs(5));
-    let namespace = config.lease_namespace.clone().unwrap_or_else(|| kube.default_namespace.clone());
+    let namespace =
+        config.lease_namespace.clone().unwrap_or_else(|| kube.default_namespace.clone());
     let mut random = [0; 4];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow::anyhow!("there is no randomness"))?;
     // The pod's name, and something that a restarted container does not share with its predecessor.
@@ -133,7 +149,8 @@ async fn context(
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Context>> {
     let client = Client::try_from(kube.clone())?;
-    // Each object names its region, so none is asked of the instance's metadata, which outside EC2 takes its time to fail.
+    // Each object names its region, so none is asked of the instance's metadata, which outside EC2
+    // takes its time to fail.
     let region = EnvironmentVariableRegionProvider::new();
     let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
     let aws = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
@@ -153,7 +170,11 @@ async fn context(
         aws_account_id: config.aws_account_id.clone(),
         call_timeout: config.aws_call_timeout,
         settle_time: config.settle_time,
-        lease_duration: if config.leader_election { leader::LEASE_DURATION } else { Duration::ZERO },
+        lease_duration: if config.leader_election {
+            leader::LEASE_DURATION
+        } else {
+            Duration::ZERO
+        },
         namespaces: config.watch_namespace.clone(),
         label_selector: config.watch_label_selector.clone(),
         concurrency: usize::from(config.concurrency),
@@ -184,9 +205,12 @@ async fn cluster_id(client: &Client, readiness: &Readiness) -> String {
             Ok(Some(uid)) => return uid,
             Ok(None) => {}
             Err(error) => {
-                if readiness
-                    .missing(CLUSTER, format!("the namespace {CLUSTER_NAMESPACE} cannot be read; or set --cluster-id"))
-                {
+                if readiness.missing(
+                    CLUSTER,
+                    format!(
+                        "the namespace {CLUSTER_NAMESPACE} cannot be read; or set --cluster-id"
+                    ),
+                ) {
                     tracing::warn!(%error, "waiting for the Kubernetes API server");
                 }
             }

@@ -1,5 +1,5 @@
-//! What is counted, for `/metrics`. `docs/metrics.md` has the same list, and a test compares. No label names an object or has the text of
-//! an error.
+//! What is counted, for `/metrics`. `docs/metrics.md` has the same list, and a test compares. No
+//! label names an object or has the text of an error.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -115,34 +115,57 @@ impl Default for Metrics {
         let throttled = Family::default();
         let waiting = Family::default();
         let rate = Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
-        let inventory_age = Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+        let inventory_age =
+            Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
         let inventory_pairs = Family::default();
         let leader = Gauge::default();
         let mut all = Registry::with_prefix("lightsail_operator");
         all.register("reconciles", "Passes by kind and outcome", reconciles.clone());
-        all.register_with_unit("reconcile", "Duration of passes", Unit::Seconds, reconcile_seconds.clone());
+        all.register_with_unit(
+            "reconcile",
+            "Duration of passes",
+            Unit::Seconds,
+            reconcile_seconds.clone(),
+        );
         all.register("queue_depth", "Objects that wait for their turn", queue_depth.clone());
         let help = "How long objects waited for their turn";
         all.register_with_unit("queue_wait", help, Unit::Seconds, queue_wait_seconds.clone());
         all.register("objects", "Objects by readiness and reason", objects.clone());
         let help = "From creation to Ready, for objects that were not edited meanwhile";
         all.register_with_unit("time_to_ready", help, Unit::Seconds, ready_seconds.clone());
-        all.register("lightsail_requests", "Requests to Lightsail by operation, region and code", requests.clone());
+        all.register(
+            "lightsail_requests",
+            "Requests to Lightsail by operation, region and code",
+            requests.clone(),
+        );
         let help = "Duration of requests to Lightsail";
         all.register_with_unit("lightsail_request", help, Unit::Seconds, request_seconds.clone());
-        all.register("lightsail_throttled_requests", "Requests that Lightsail refused as too many", throttled.clone());
-        all.register("lightsail_waiting_requests", "Requests that wait to be sent", waiting.clone());
+        all.register(
+            "lightsail_throttled_requests",
+            "Requests that Lightsail refused as too many",
+            throttled.clone(),
+        );
+        all.register(
+            "lightsail_waiting_requests",
+            "Requests that wait to be sent",
+            waiting.clone(),
+        );
         let help = "Requests a second that are sent at most, as of the last one";
         all.register("lightsail_request_rate_limit", help, rate.clone());
         let help = "Age of the shared list of key pairs";
         all.register_with_unit("inventory_age", help, Unit::Seconds, inventory_age.clone());
-        let help = "Key pairs in the shared list, by whether they have an owner tag of this cluster";
+        let help =
+            "Key pairs in the shared list, by whether they have an owner tag of this cluster";
         all.register("inventory_key_pairs", help, inventory_pairs.clone());
         all.register("leader", "Whether this process acts: 1, or 0 for a follower", leader.clone());
         let build = Gauge::<i64>::default();
         build.set(1);
         let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
-        all.sub_registry_with_labels(labels.into_iter()).register("build_info", "The version that runs", build);
+        all.sub_registry_with_labels(labels.into_iter()).register(
+            "build_info",
+            "The version that runs",
+            build,
+        );
         Self {
             registry: Arc::new(all),
             reconciles,
@@ -199,7 +222,11 @@ impl Metrics {
 
     /// How many objects show this.
     pub fn set_objects(&self, kind: &str, ready: bool, reason: &str, count: usize) {
-        let labels = ObjectLabels { kind: kind.to_owned(), ready: ready.to_string(), reason: reason.to_owned() };
+        let labels = ObjectLabels {
+            kind: kind.to_owned(),
+            ready: ready.to_string(),
+            reason: reason.to_owned(),
+        };
         self.objects.get_or_create(&labels).set(gauge(count));
     }
 
@@ -213,10 +240,14 @@ impl Metrics {
     /// A request to Lightsail was answered, or not.
     pub fn lightsail_request(&self, operation: &str, region: &str, code: &str, duration: Duration) {
         // A code comes from the answer's body, and that may come from anybody on the way.
-        let is_word = code.len() <= 64 && code.chars().all(|char| char.is_ascii_alphanumeric() || char == '.');
+        let is_word = code.len() <= 64
+            && code.chars().all(|char| char.is_ascii_alphanumeric() || char == '.');
         let code = if is_word { code } else { "Other" };
-        let labels =
-            RequestLabels { operation: operation.to_owned(), region: region.to_owned(), code: code.to_owned() };
+        let labels = RequestLabels {
+            operation: operation.to_owned(),
+            region: region.to_owned(),
+            code: code.to_owned(),
+        };
         self.requests.get_or_create(&labels).inc();
         let labels = OperationLabels { operation: operation.to_owned() };
         self.request_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
@@ -247,7 +278,10 @@ impl Metrics {
             let labels = PairLabels { account, region, managed: managed.to_owned() };
             self.inventory_pairs.get_or_create(&labels).set(gauge(count));
         }
-        self.inventory_read_at.lock().unwrap_or_else(PoisonError::into_inner).insert(scope.into(), read_at);
+        self.inventory_read_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(scope.into(), read_at);
     }
 
     /// Whether this process acts.
@@ -258,7 +292,9 @@ impl Metrics {
     /// All of it in OpenMetrics text.
     #[must_use]
     pub fn encode(&self) -> String {
-        for (labels, read_at) in self.inventory_read_at.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for (labels, read_at) in
+            self.inventory_read_at.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
             self.inventory_age.get_or_create(labels).set(read_at.elapsed().as_secs_f64());
         }
         let mut text = String::new();

@@ -1,7 +1,9 @@
-//! The Secrets that keep private keys: read by name, created, and replaced under the uid and version that were read.
+//! The Secrets that keep private keys: read by name, created, and replaced under the uid and
+//! version that were read.
 //!
-//! Never by a forced apply: an old leader that wakes up would replace the key of the new one (I3). Answers are read as text and
-//! parsed here, because the client library logs a body that it cannot parse (I4). What to write is decided by the controllers.
+//! Never by a forced apply: an old leader that wakes up would replace the key of the new one (I3).
+//! Answers are read as text and parsed here, because the client library logs a body that it cannot
+//! parse (I4). What to write is decided by the controllers.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +27,8 @@ const TYPE: &str = "kubernetes.io/ssh-auth";
 const PRIVATE_KEY: &str = "ssh-privatekey";
 const PUBLIC_KEY: &str = "ssh-publickey";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// Names the object that a Secret belongs to by kind and name; not by uid, since a restored backup has another.
+/// Names the object that a Secret belongs to by kind and name; not by uid, since a restored backup
+/// has another.
 const OWNER: &str = "lightsail-operator.dev/owner";
 
 /// A Secret as the spec wants it.
@@ -76,7 +79,8 @@ pub struct Found {
 }
 
 impl Found {
-    /// Whether it has the labels that the spec wants, and goes with the object of this uid if, and only if, the spec wants that.
+    /// Whether it has the labels that the spec wants, and goes with the object of this uid if, and
+    /// only if, the spec wants that.
     #[must_use]
     pub fn fits(&self, spec: &SecretSpec, uid: &str) -> bool {
         let has_labels = spec.labels.iter().all(|(key, value)| self.labels.get(key) == Some(value));
@@ -103,8 +107,10 @@ pub async fn find_text(
     name: &str,
     key: &str,
 ) -> Result<Option<Zeroizing<String>>, Error> {
-    let data = get(client, namespace, name).await?.and_then(|secret| secret.data).unwrap_or_default();
-    let bytes = data.into_iter().find(|(other, _)| other == key).map(|(_, bytes)| Zeroizing::new(bytes.0));
+    let data =
+        get(client, namespace, name).await?.and_then(|secret| secret.data).unwrap_or_default();
+    let bytes =
+        data.into_iter().find(|(other, _)| other == key).map(|(_, bytes)| Zeroizing::new(bytes.0));
     // What is no text is no public key either; it is refused as that.
     Ok(bytes.map(|bytes| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
 }
@@ -121,12 +127,19 @@ async fn get(client: &Client, namespace: &str, name: &str) -> Result<Option<Secr
 ///
 /// # Errors
 /// [`Error::Conflict`] if there is one of this name by now.
-pub async fn create(client: &Client, owner: Owner<'_>, spec: &SecretSpec, key: &PrivateKey) -> Result<(), Error> {
+pub async fn create(
+    client: &Client,
+    owner: Owner<'_>,
+    spec: &SecretSpec,
+    key: &PrivateKey,
+) -> Result<(), Error> {
     let mut metadata = metadata(owner, spec, &[]);
     metadata["name"] = json!(spec.name);
     metadata["namespace"] = json!(owner.namespace);
-    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": TYPE, "data": data(key) });
-    let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": TYPE,
+        "data": data(key) });
+    let parameters =
+        PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let request = request(owner.namespace).create(&parameters, secret.to_string().into_bytes());
     send(client, &spec.name, request).await.map(drop)
 }
@@ -135,7 +148,12 @@ pub async fn create(client: &Client, owner: Owner<'_>, spec: &SecretSpec, key: &
 ///
 /// # Errors
 /// [`Error::Conflict`] if it does not.
-pub async fn confirm(client: &Client, owner: Owner<'_>, name: &str, key: &PrivateKey) -> Result<(), Error> {
+pub async fn confirm(
+    client: &Client,
+    owner: Owner<'_>,
+    name: &str,
+    key: &PrivateKey,
+) -> Result<(), Error> {
     let found = find(client, owner, name).await?.and_then(|found| found.key);
     let is_kept = found.is_some_and(|found| found.public() == key.public());
     if is_kept { Ok(()) } else { Err(Error::Conflict) }
@@ -156,7 +174,8 @@ pub async fn replace(
     metadata["uid"] = json!(found.uid);
     metadata["resourceVersion"] = json!(found.resource_version);
     let patch = Patch::Merge(json!({ "metadata": metadata, "data": data(key) }));
-    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters =
+        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let request = request(owner.namespace).patch(&found.name, &parameters, &patch);
     send(client, &found.name, request).await.map(drop)
 }
@@ -165,7 +184,8 @@ pub async fn replace(
 fn metadata(owner: Owner<'_>, spec: &SecretSpec, owners: &[OwnerReference]) -> serde_json::Value {
     let mut labels = spec.labels.clone();
     labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
-    let mut owners: Vec<_> = owners.iter().filter(|other| other.uid != owner.uid).cloned().collect();
+    let mut owners: Vec<_> =
+        owners.iter().filter(|other| other.uid != owner.uid).cloned().collect();
     if spec.delete_with_object {
         owners.push(OwnerReference {
             api_version: LightsailKeyPair::api_version(&()).into_owned(),
@@ -175,7 +195,8 @@ fn metadata(owner: Owner<'_>, spec: &SecretSpec, owners: &[OwnerReference]) -> s
             ..OwnerReference::default()
         });
     }
-    json!({ "labels": labels, "annotations": { OWNER: owner_mark(owner.name) }, "ownerReferences": owners })
+    json!({ "labels": labels, "annotations": { OWNER: owner_mark(owner.name) },
+        "ownerReferences": owners })
 }
 
 fn request(namespace: &str) -> Request {
@@ -191,14 +212,18 @@ async fn send(
     let text = match client.request_text(request).await {
         Ok(text) => Zeroizing::new(text),
         Err(kube::Error::Api(status)) if is_refusal(status.code) => {
-            return Err(Error::SecretRejected { name: name.to_owned(), why: harmless(&status.message) });
+            return Err(Error::SecretRejected {
+                name: name.to_owned(),
+                why: harmless(&status.message),
+            });
         }
         Err(error) => return Err(error.into()),
     };
     serde_json::from_str(&text).map_err(|_| Error::Unreadable("Secret"))
 }
 
-/// Whether the API server will say the same again: bad requests, forbidden ones and those that a policy or a quota refuses.
+/// Whether the API server will say the same again: bad requests, forbidden ones and those that a
+/// policy or a quota refuses.
 fn is_refusal(code: u16) -> bool {
     matches!(code, 400 | 403 | 413 | 422)
 }
@@ -220,15 +245,24 @@ fn data(key: &PrivateKey) -> serde_json::Value {
 }
 
 fn found(name: &str, secret: Secret, owner: &str) -> Found {
-    let value = |map: &Option<BTreeMap<String, String>>, key: &str| map.as_ref().and_then(|map| map.get(key)).cloned();
+    let value = |map: &Option<BTreeMap<String, String>>, key: &str| {
+        map.as_ref().and_then(|map| map.get(key)).cloned()
+    };
     let is_ours = value(&secret.metadata.labels, MANAGED_BY).as_deref() == Some(FIELD_MANAGER);
     let mark = value(&secret.metadata.annotations, OWNER).filter(|_| is_ours);
-    let pem = secret.data.as_ref().and_then(|data| data.get(PRIVATE_KEY)).map(|pem| String::from_utf8_lossy(&pem.0));
+    let pem = secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(PRIVATE_KEY))
+        .map(|pem| String::from_utf8_lossy(&pem.0));
     let pem = pem.map(|pem| Zeroizing::new(pem.into_owned()));
     let key = pem.as_ref().and_then(|pem| PrivateKey::parse(pem).ok());
     let rejects = if key.is_none() && pem.is_some_and(|pem| pem.contains("-----BEGIN")) {
         // It may be the only copy of something (I3).
-        Some("its ssh-privatekey is a key that cannot be read here, because it has a passphrase, say")
+        Some(
+            "its ssh-privatekey is a key that cannot be read here, because it has a passphrase, \
+                say",
+        )
     } else if secret.immutable == Some(true) {
         Some("it is immutable")
     } else if secret.type_.as_deref() != Some(TYPE) {

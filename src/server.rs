@@ -1,4 +1,5 @@
-//! `/livez` (the process), `/readyz` (what is missing), `/metrics` (OpenMetrics), over plain HTTP for kubelet and Prometheus.
+//! `/livez` (the process), `/readyz` (what is missing), `/metrics` (OpenMetrics), over plain HTTP
+//! for kubelet and Prometheus.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// What is missing for the operator to be ready, and what is wrong all the same. Clones are the same lists.
+/// What is missing for the operator to be ready, and what is wrong all the same. Clones are the
+/// same lists.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     missing: Arc<Mutex<BTreeMap<String, String>>>,
@@ -33,7 +35,8 @@ impl Readiness {
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(what);
     }
 
-    /// Notes that something goes wrong that a restart would not mend, or that it does no more. The operator is ready all the same.
+    /// Notes that something goes wrong that a restart would not mend, or that it does no more. The
+    /// operator is ready all the same.
     pub fn trouble(&self, what: String, why: Option<String>) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         match why {
@@ -45,7 +48,8 @@ impl Readiness {
     fn report(&self) -> (StatusCode, String) {
         let lines = |list: &Mutex<BTreeMap<String, String>>| -> String {
             let list = list.lock().unwrap_or_else(PoisonError::into_inner);
-            let lines: Vec<String> = list.iter().map(|(what, why)| format!("{what}: {why}\n")).collect();
+            let lines: Vec<String> =
+                list.iter().map(|(what, why)| format!("{what}: {why}\n")).collect();
             lines.concat()
         };
         let (missing, troubles) = (lines(&self.missing), lines(&self.troubles));
@@ -71,7 +75,9 @@ pub async fn serve(
         .route("/readyz", routing::get(readyz))
         .route("/metrics", routing::get(serve_metrics))
         .with_state((readiness, metrics));
-    let context = |error| anyhow::anyhow!("cannot listen on {address}: {error}; choose another --bind-address");
+    let context = |error| {
+        anyhow::anyhow!("cannot listen on {address}: {error}; choose another --bind-address")
+    };
     let listener = TcpListener::bind(address).await.map_err(context)?;
     tracing::info!(address = %listener.local_addr()?, "serving probes and metrics");
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;

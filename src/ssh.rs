@@ -1,7 +1,8 @@
-//! SSH keys: the public key that a user gives, the private key that Lightsail hands out, and their fingerprints in every
-//! form that Lightsail prints.
+//! SSH keys: the public key that a user gives, the private key that Lightsail hands out, and their
+//! fingerprints in every form that Lightsail prints.
 //!
-//! Pure. Nothing here logs, and no error repeats its input: that may be a private key that was pasted by mistake.
+//! Pure. Nothing here logs, and no error repeats its input: that may be a private key that was
+//! pasted by mistake.
 
 use std::fmt;
 
@@ -41,7 +42,8 @@ pub struct PublicKey {
 pub enum InvalidPublicKey {
     /// A private key was given.
     #[error(
-        "it is a private key; give the line of the .pub file instead, and replace that key pair: what was pasted may have been recorded"
+        "it is a private key; give the line of the .pub file instead, and replace that key pair: \
+            what was pasted may have been recorded"
     )]
     Private,
     /// Empty.
@@ -58,7 +60,8 @@ pub enum InvalidPublicKey {
     Certificate,
     /// A kind of key that Lightsail is known to refuse, or that lives on a token.
     #[error(
-        "keys of this type cannot be used with Lightsail; make one with ssh-keygen -t ed25519 or ssh-keygen -t rsa -b 4096"
+        "keys of this type cannot be used with Lightsail; make one with ssh-keygen -t ed25519 or \
+            ssh-keygen -t rsa -b 4096"
     )]
     Unsupported,
     /// Something else stands in front of the key.
@@ -66,7 +69,8 @@ pub enum InvalidPublicKey {
     NoType,
     /// Not the data of such a key.
     #[error(
-        "its data is not that of a public key of the type that it names; ssh-keygen -y -f KEYFILE prints the right line"
+        "its data is not that of a public key of the type that it names; ssh-keygen -y -f KEYFILE \
+            prints the right line"
     )]
     Data,
 }
@@ -95,9 +99,15 @@ impl PublicKey {
         let mut words = line.split_ascii_whitespace();
         let algorithm = words.next().unwrap_or_default();
         match algorithm {
-            "ssh-rsa" | "ssh-ed25519" | "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" => {}
+            "ssh-rsa"
+            | "ssh-ed25519"
+            | "ecdsa-sha2-nistp256"
+            | "ecdsa-sha2-nistp384"
+            | "ecdsa-sha2-nistp521" => {}
             _ if algorithm.contains("-cert-v0") => return Err(InvalidPublicKey::Certificate),
-            _ if algorithm == "ssh-dss" || algorithm.starts_with("sk-") => return Err(InvalidPublicKey::Unsupported),
+            _ if algorithm == "ssh-dss" || algorithm.starts_with("sk-") => {
+                return Err(InvalidPublicKey::Unsupported);
+            }
             _ => return Err(InvalidPublicKey::NoType),
         }
         let data = words.next().unwrap_or_default();
@@ -152,7 +162,8 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Checks the data of a key. Its `SubjectPublicKeyInfo`, empty where there is none that Lightsail would hash.
+/// Checks the data of a key. Its `SubjectPublicKeyInfo`, empty where there is none that Lightsail
+/// would hash.
 fn check(algorithm: &str, data: &str, blob: &[u8]) -> Option<Vec<u8>> {
     if algorithm == "ssh-rsa" || algorithm == "ssh-ed25519" {
         let key = ssh_key::PublicKey::from_openssh(&format!("{algorithm} {data}")).ok()?;
@@ -164,15 +175,21 @@ fn check(algorithm: &str, data: &str, blob: &[u8]) -> Option<Vec<u8>> {
     }
     // The blob starts with its own type as a string with a 4-byte length, RFC 4253 section 6.6.
     let named = blob.get(4..4 + algorithm.len())?;
-    let is_its_type = blob[..4] == u32::try_from(algorithm.len()).ok()?.to_be_bytes() && named == algorithm.as_bytes();
+    let is_its_type = blob[..4] == u32::try_from(algorithm.len()).ok()?.to_be_bytes()
+        && named == algorithm.as_bytes();
     is_its_type.then(Vec::new)
 }
 
 fn rsa_spki(n: &[u8], e: &[u8]) -> Option<Vec<u8>> {
-    let key = pkcs1::RsaPublicKey { modulus: UintRef::new(n).ok()?, public_exponent: UintRef::new(e).ok()? };
+    let key = pkcs1::RsaPublicKey {
+        modulus: UintRef::new(n).ok()?,
+        public_exponent: UintRef::new(e).ok()?,
+    };
     let key = key.to_der().ok()?;
     let algorithm = AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
-    SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(&key).ok()? }.to_der().ok()
+    SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(&key).ok()? }
+        .to_der()
+        .ok()
 }
 
 /// Lower-case hexadecimal digits.
@@ -190,12 +207,13 @@ fn colon_hex(digest: &[u8]) -> String {
 pub struct Fingerprints {
     /// `SHA256:…` without padding; names the key.
     pub sha256: String,
-    /// MD5 of the DER `SubjectPublicKeyInfo`: imported RSA keys and the default pair. By analogy with EC2's `KeyPairInfo`, and
-    /// unverified for Lightsail.
+    /// MD5 of the DER `SubjectPublicKeyInfo`: imported RSA keys and the default pair. By analogy
+    /// with EC2's `KeyPairInfo`, and unverified for Lightsail.
     md5_spki: Option<String>,
     /// MD5 of the SSH wire form, tolerated.
     md5_wire: String,
-    /// SHA-1 of the DER PKCS#8 private key: RSA pairs that Lightsail created. Only where the private key is known.
+    /// SHA-1 of the DER PKCS#8 private key: RSA pairs that Lightsail created. Only where the
+    /// private key is known.
     sha1_pkcs8: Option<String>,
 }
 
@@ -214,7 +232,9 @@ impl Fingerprints {
     /// Compares with what Lightsail prints. Hexadecimal digits in any case, base64 exactly.
     #[must_use]
     pub fn compare(&self, listed: Option<&str>) -> Match {
-        let Some(listed) = listed.map(str::trim).filter(|listed| !listed.is_empty()) else { return Match::Unknown };
+        let Some(listed) = listed.map(str::trim).filter(|listed| !listed.is_empty()) else {
+            return Match::Unknown;
+        };
         let same = if is_colon_hex(listed, 16) {
             listed.eq_ignore_ascii_case(&self.md5_wire) || is(self.md5_spki.as_ref(), listed)
         } else if is_colon_hex(listed, 20) {
@@ -237,11 +257,13 @@ fn is(form: Option<&String>, listed: &str) -> bool {
 
 fn is_colon_hex(text: &str, pairs: usize) -> bool {
     text.len() == pairs * 3 - 1
-        && text.split(':').all(|pair| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && text
+            .split(':')
+            .all(|pair| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// A private key as text, with its public half. `Debug` shows the public half only, and the text is wiped from memory when
-/// the last copy goes.
+/// A private key as text, with its public half. `Debug` shows the public half only, and the text is
+/// wiped from memory when the last copy goes.
 #[derive(Clone)]
 pub struct PrivateKey {
     pem: SecretString,
@@ -249,16 +271,18 @@ pub struct PrivateKey {
     sha1_pkcs8: Option<String>,
 }
 
-/// A text is no private key that can be read here. What is wrong is not told in detail, so that nothing of it is told.
+/// A text is no private key that can be read here. What is wrong is not told in detail, so that
+/// nothing of it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an unencrypted RSA private key in PEM, or an OpenSSH private key")]
 pub struct InvalidPrivateKey;
 
 impl PrivateKey {
-    /// Reads the member `privateKeyBase64` of `DownloadDefaultKeyPair`, which holds PEM despite its name; base64 of PEM is
-    /// taken as well (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DownloadDefaultKeyPair.html>; that it
-    /// is raw text is what clients in public use rely on). The result ends with exactly one newline, with LF between lines:
-    /// OpenSSH refuses some keys without one.
+    /// Reads the member `privateKeyBase64` of `DownloadDefaultKeyPair`, which holds PEM despite its
+    /// name; base64 of PEM is taken as well
+    /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DownloadDefaultKeyPair.html>;
+    /// that it is raw text is what clients in public use rely on). The result ends with exactly one
+    /// newline, with LF between lines: OpenSSH refuses some keys without one.
     ///
     /// # Errors
     /// It is neither.
@@ -268,8 +292,11 @@ impl PrivateKey {
             text
         } else {
             let joined: Zeroizing<String> = Zeroizing::new(text.split_ascii_whitespace().collect());
-            let bytes = Zeroizing::new(STANDARD.decode(joined.as_bytes()).map_err(|_| InvalidPrivateKey)?);
-            decoded = Zeroizing::new(std::str::from_utf8(&bytes).map_err(|_| InvalidPrivateKey)?.to_owned());
+            let bytes =
+                Zeroizing::new(STANDARD.decode(joined.as_bytes()).map_err(|_| InvalidPrivateKey)?);
+            decoded = Zeroizing::new(
+                std::str::from_utf8(&bytes).map_err(|_| InvalidPrivateKey)?.to_owned(),
+            );
             decoded.as_str()
         };
         let pem = Zeroizing::new(format!("{}\n", text.trim().replace("\r\n", "\n")));
@@ -277,8 +304,8 @@ impl PrivateKey {
         Ok(Self { pem: SecretString::from(pem.as_str()), public, sha1_pkcs8 })
     }
 
-    /// Makes a new key, in the form that `ssh -i` takes: OpenSSH's own for Ed25519, PKCS#1 in PEM for RSA. An RSA key takes a second or
-    /// so.
+    /// Makes a new key, in the form that `ssh -i` takes: OpenSSH's own for Ed25519, PKCS#1 in PEM
+    /// for RSA. An RSA key takes a second or so.
     ///
     /// # Errors
     /// The random source fails, which it does not once the process runs.
@@ -336,7 +363,9 @@ fn generate_rsa() -> Option<Zeroizing<String>> {
     let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa4096).ok()?;
     let document: Pkcs8V1Der<'_> = pair.as_der().ok()?;
     let key = pkcs8::PrivateKeyInfo::from_der(document.as_ref()).ok()?;
-    der::pem::encode_string("RSA PRIVATE KEY", LineEnding::LF, key.private_key).ok().map(Zeroizing::new)
+    der::pem::encode_string("RSA PRIVATE KEY", LineEnding::LF, key.private_key)
+        .ok()
+        .map(Zeroizing::new)
 }
 
 /// The public half, and the SHA-1 of the PKCS#8 form for RSA.

@@ -1,7 +1,8 @@
 //! The log.
 //!
-//! It is structured, one line an event, as JSON or text, on standard error. What libraries say is cut at INFO whatever the
-//! filter asks for: below that the AWS SDK and the HTTP stack print bodies, and with them private keys (I4).
+//! It is structured, one line an event, as JSON or text, on standard error. What libraries say is
+//! cut at INFO whatever the filter asks for: below that the AWS SDK and the HTTP stack print
+//! bodies, and with them private keys (I4).
 
 use std::io::IsTerminal;
 
@@ -24,7 +25,9 @@ pub fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
         LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter_fn(may_be_logged)).with_filter(filter)).try_init()?;
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter_fn(may_be_logged)).with_filter(filter))
+        .try_init()?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! Conditions in the way of the Kubernetes API conventions and kstatus.
 //!
-//! `Ready` is always there. `Reconciling` and `Stalled` are there only while they are True ("abnormal-true"):
-//! kstatus reads `Ready=False` alone as "in progress", so what a person must fix sets `Stalled` as well.
+//! `Ready` is always there. `Reconciling` and `Stalled` are there only while they are True
+//! ("abnormal-true"): kstatus reads `Ready=False` alone as "in progress", so what a person must fix
+//! sets `Stalled` as well.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -21,7 +22,8 @@ pub const FAILED: &str = "Failed";
 /// A `HostKeyReset` waits for a person; False once it was allowed to go on.
 pub const SUSPENDED: &str = "Suspended";
 
-/// The conditions of one pass, built upon those of the last: `lastTransitionTime` moves only with `status`.
+/// The conditions of one pass, built upon those of the last: `lastTransitionTime` moves only with
+/// `status`.
 #[derive(Debug)]
 pub struct Conditions<'a> {
     before: &'a [Condition],
@@ -73,7 +75,8 @@ pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == "True")
 }
 
-/// The same time without its fraction, as Kubernetes keeps times: what is written is then what will be read.
+/// The same time without its fraction, as Kubernetes keeps times: what is written is then what will
+/// be read.
 #[must_use]
 pub fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
@@ -87,11 +90,14 @@ mod tests {
     fn the_transition_time_moves_only_with_the_status() {
         let early = Timestamp::from_second(1_000).unwrap();
         let late = Timestamp::from_second(2_000).unwrap();
-        let first = Conditions::new(&[], 1, early).with(READY, "False", "Throttled", "a").into_list();
-        let second = Conditions::new(&first, 2, late).with(READY, "False", "ServiceError", "b").into_list();
+        let first =
+            Conditions::new(&[], 1, early).with(READY, "False", "Throttled", "a").into_list();
+        let second =
+            Conditions::new(&first, 2, late).with(READY, "False", "ServiceError", "b").into_list();
         assert_eq!(second[0].last_transition_time.0, early);
         assert_eq!(second[0].observed_generation, Some(2));
-        let third = Conditions::new(&second, 2, late).with(READY, "True", "Imported", "c").into_list();
+        let third =
+            Conditions::new(&second, 2, late).with(READY, "True", "Imported", "c").into_list();
         assert_eq!(third[0].last_transition_time.0, late);
     }
 }

@@ -12,17 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{Operation, Reconciled, schema};
 
-/// A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does not exist.
+/// A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does
+/// not exist.
 ///
-/// `type: Imported` imports the public key that you give. `type: Generated` makes a key pair in the cluster, keeps the private key
-/// in a Secret and imports the public half. `type: Default` is the region's default key pair, which Lightsail makes by
-/// itself: its private key is downloaded into a Secret, and it is deleted only if you name its fingerprint.
+/// `type: Imported` imports the public key that you give. `type: Generated` makes a key pair in the
+/// cluster, keeps the private key in a Secret and imports the public half. `type: Default` is the
+/// region's default key pair, which Lightsail makes by itself: its private key is downloaded into a
+/// Secret, and it is deleted only if you name its fingerprint.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "lightsail-operator.dev",
     version = "v1alpha1",
     kind = "LightsailKeyPair",
-    doc = "A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does not exist.",
+    doc = "A key pair in a region of Amazon Lightsail: that it exists with a public key, or that \
+        it does not exist.",
     plural = "lightsailkeypairs",
     singular = "lightsailkeypair",
     shortname = "lskp",
@@ -33,16 +36,31 @@ use super::{Operation, Reconciled, schema};
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(name = "Key", type_ = "string", json_path = ".status.keyPairName"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "Fingerprint", type_ = "string", json_path = ".status.fingerprint", priority = 1),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
+        name = "Fingerprint",
+        type_ = "string",
+        json_path = ".status.fingerprint",
+        priority = 1
+    ),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.accountID", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.type != 'Imported' || has(self.imported) || self.ensure == 'Absent'")
-        .message("type Imported needs spec.imported with a publicKey or publicKeyFrom; it may be left out only with ensure: Absent"),
+    validation = Rule::new("self.type != 'Imported' || has(self.imported) || self.ensure == \
+        'Absent'")
+        .message("type Imported needs spec.imported with a publicKey or publicKeyFrom; it may be \
+            left out only with ensure: Absent"),
     validation = Rule::new("self.type == 'Imported' || !has(self.imported)")
         .message("spec.imported belongs to type Imported; remove it"),
     validation = Rule::new("self.type == 'Generated' || !has(self.generated)")
@@ -51,95 +69,122 @@ use super::{Operation, Reconciled, schema};
         .message("spec.default belongs to type Default; remove it"),
     validation = Rule::new("self.type != 'Default' || !has(self.keyPairName)")
         .message("the default key pair has a fixed name; remove spec.keyPairName"),
-    validation = Rule::new("self.type == 'Default' || !has(self.keyPairName) || self.keyPairName.lowerAscii() != 'lightsaildefaultkeypair'")
-        .message("that is the name of the region's default key pair; use type: Default for it, or choose another keyPairName"),
-    validation = Rule::new("has(self.keyPairName) == has(oldSelf.keyPairName) && (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
-        .message("keyPairName is immutable, and so is leaving it unset; make a new object for another key pair"),
-    validation = Rule::new("self.type != 'Default' || self.ensure != 'Absent' || has(self.expectedFingerprint)")
-        .message("deleting the default key pair needs spec.expectedFingerprint; copy it from status.fingerprint"),
-    validation = Rule::new("self.type != 'Default' || !has(self.deletionPolicy) || self.deletionPolicy != 'Delete' || has(self.expectedFingerprint)")
-        .message("deletionPolicy: Delete of the default key pair needs spec.expectedFingerprint; copy it from status.fingerprint, or use Retain"),
+    validation = Rule::new("self.type == 'Default' || !has(self.keyPairName) || \
+        self.keyPairName.lowerAscii() != 'lightsaildefaultkeypair'")
+        .message("that is the name of the region's default key pair; use type: Default for it, or \
+            choose another keyPairName"),
+    validation = Rule::new("has(self.keyPairName) == has(oldSelf.keyPairName) && \
+        (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
+        .message("keyPairName is immutable, and so is leaving it unset; make a new object for \
+            another key pair"),
+    validation = Rule::new("self.type != 'Default' || self.ensure != 'Absent' || \
+        has(self.expectedFingerprint)")
+        .message("deleting the default key pair needs spec.expectedFingerprint; copy it from \
+            status.fingerprint"),
+    validation = Rule::new("self.type != 'Default' || !has(self.deletionPolicy) || \
+        self.deletionPolicy != 'Delete' || has(self.expectedFingerprint)")
+        .message("deletionPolicy: Delete of the default key pair needs spec.expectedFingerprint; \
+            copy it from status.fingerprint, or use Retain"),
 )]
 pub struct LightsailKeyPairSpec {
     /// What kind of key pair this is. Immutable.
     ///
-    /// - `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with you.
-    /// - `Generated`: the operator makes the key pair, writes the private key into a Secret, and imports the public half.
-    /// - `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private key is downloaded into
-    ///   a Secret.
+    /// - `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with
+    ///   you.
+    /// - `Generated`: the operator makes the key pair, writes the private key into a Secret, and
+    ///   imports the public half.
+    /// - `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private
+    ///   key is downloaded into a Secret.
     #[serde(rename = "type")]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new object"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new \
+        object"))]
     pub type_: KeyPairType,
 
     /// The AWS region, for example `eu-west-1`. Immutable: a key pair lives in one region.
     #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("region is immutable; make a new object for another region"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("region is immutable; make a new \
+        object for another region"))]
     pub region: String,
 
-    /// The name of the key pair in Lightsail, for example `fleet`. Immutable. Default: the name of this object.
+    /// The name of the key pair in Lightsail, for example `fleet`. Immutable. Default: the name of
+    /// this object.
     ///
-    /// Names are unique in a region among all resources of Lightsail. Not allowed for `type: Default`.
+    /// Names are unique in a region among all resources of Lightsail. Not allowed for `type:
+    /// Default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 255), regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$"))]
+    #[schemars(
+        length(min = 2, max = 255),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$")
+    )]
     pub key_pair_name: Option<String>,
 
     /// Whether the key pair should be there. Default: `Present`.
     ///
-    /// `Absent` deletes the key pair if it is this object's own, or if `expectedFingerprint` names it exactly.
+    /// `Absent` deletes the key pair if it is this object's own, or if `expectedFingerprint` names
+    /// it exactly.
     #[serde(default)]
     pub ensure: Ensure,
 
     /// What deleting this object does to the key pair in Lightsail: `Delete` or `Retain`.
     ///
-    /// Default: `Delete` for a key pair that this object imported or generated; `Retain` for one that was there before, and
-    /// for `type: Default`.
+    /// Default: `Delete` for a key pair that this object imported or generated; `Retain` for one
+    /// that was there before, and for `type: Default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DeletionPolicy")]
     pub deletion_policy: Option<DeletionPolicy>,
 
-    /// What to do with a key pair of this name that is already there. Default: `IfFingerprintMatches`.
+    /// What to do with a key pair of this name that is already there. Default:
+    /// `IfFingerprintMatches`.
     ///
-    /// - `IfFingerprintMatches`: it becomes this object's if it has this key, and if no other owner's tag is on it.
-    /// - `TakeOver`: it becomes this object's if it has this key, even then. That happens once: if the tag is changed
-    ///   again later, the object becomes Stalled with the reason `OwnershipLost`.
+    /// - `IfFingerprintMatches`: it becomes this object's if it has this key, and if no other
+    ///   owner's tag is on it.
+    /// - `TakeOver`: it becomes this object's if it has this key, even then. That happens once: if
+    ///   the tag is changed again later, the object becomes Stalled with the reason
+    ///   `OwnershipLost`.
     /// - `Never`: the object becomes Stalled with the reason `NameConflict`.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
 
-    /// The fingerprint of the key pair that may be deleted, exactly as Lightsail prints it, for example
-    /// `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`.
+    /// The fingerprint of the key pair that may be deleted, exactly as Lightsail prints it, for
+    /// example `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`.
     ///
-    /// With another fingerprint nothing is deleted. `type: Default` needs it for every deletion. Copy it from
-    /// `status.fingerprint`.
+    /// With another fingerprint nothing is deleted. `type: Default` needs it for every deletion.
+    /// Copy it from `status.fingerprint`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub expected_fingerprint: Option<String>,
 
     /// The tags of the key pair in Lightsail, for example `team: a`. At most 40. Default: none.
     ///
-    /// Tags that are not named here, and never were, are left alone. Keys have 1 to 128 and values up to 256 characters: letters,
-    /// digits, spaces and `+ - = . _ : / @`.
+    /// Tags that are not named here, and never were, are left alone. Keys have 1 to 128 and values
+    /// up to 256 characters: letters, digits, spaces and `+ - = . _ : / @`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     #[x_kube(
-        validation = Rule::new("self.all(key, key.matches('^[\\\\p{L}\\\\p{N} +=._:/@-]{1,128}$') && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
-            .message("tags have keys of 1 to 128 characters; use letters, digits, spaces and + - = . _ : / @ in keys and values"),
-        validation = Rule::new("self.all(key, !key.startsWith('aws:') && !key.startsWith('lightsail-operator.dev/'))")
-            .message("keys of tags must not start with aws: or lightsail-operator.dev/; choose another prefix"),
+        validation = Rule::new("self.all(key, key.matches('^[\\\\p{L}\\\\p{N} +=._:/@-]{1,128}$') \
+            && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
+            .message("tags have keys of 1 to 128 characters; use letters, digits, spaces and + - \
+                = . _ : / @ in keys and values"),
+        validation = Rule::new("self.all(key, !key.startsWith('aws:') && \
+            !key.startsWith('lightsail-operator.dev/'))")
+            .message("keys of tags must not start with aws: or lightsail-operator.dev/; choose \
+                another prefix"),
     )]
     pub tags: BTreeMap<String, String>,
 
-    /// Whether to change nothing and only say what would be done, in `status.plannedStep`. Default: `false`.
+    /// Whether to change nothing and only say what would be done, in `status.plannedStep`. Default:
+    /// `false`.
     ///
     /// Deleting a suspended object lets the key pair stay in Lightsail.
     #[serde(default)]
     pub suspend: bool,
 
-    /// How often to look whether Lightsail still has what this spec wants, for example `10m` or `1h30m`. At least
-    /// `1m`. Default: `10m`.
+    /// How often to look whether Lightsail still has what this spec wants, for example `10m` or
+    /// `1h30m`. At least `1m`. Default: `10m`.
     #[serde(default = "default_interval")]
     #[schemars(length(min = 2, max = 32), regex(pattern = r"^([0-9]+(\.[0-9]+)?(s|m|h))+$"))]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= duration('168h')")
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= \
+        duration('168h')")
         .message("interval must be between 1m and 168h; write for example 10m"))]
     pub interval: String,
 
@@ -213,19 +258,25 @@ pub enum DeletionPolicy {
 }
 
 /// The settings of `type: Imported`.
-// Rules about the key sit here, on its parent, and the field has no pattern: the API server echoes the value of the
-// field that breaks a rule, and that value may be a private key that was pasted by mistake.
+// Rules about the key sit here, on its parent, and the field has no pattern: the API server echoes
+// the value of the field that breaks a rule, and that value may be a private key that was pasted by
+// mistake.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.publicKey) != has(self.publicKeyFrom)")
         .message("spec.imported needs exactly one of publicKey and publicKeyFrom"),
     validation = Rule::new("!has(self.publicKey) || !self.publicKey.contains('PRIVATE KEY')")
-        .message("publicKey holds a private key; give the line of the .pub file instead, and replace that key pair: what was pasted here may have been recorded"),
-    validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || !self.publicKey.trim().contains('\\n')")
-        .message("publicKey must be one line, as in a .pub file: the type, the base64 data and maybe a comment"),
-    validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || self.publicKey.trim().matches('^(ssh|ecdsa)-')")
-        .message("publicKey must start with its type, for example ssh-ed25519 AAAA… or ssh-rsa AAAA…, without options in front; ssh-keygen -y -f KEYFILE prints it"),
+        .message("publicKey holds a private key; give the line of the .pub file instead, and \
+            replace that key pair: what was pasted here may have been recorded"),
+    validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || \
+        !self.publicKey.trim().contains('\\n')")
+        .message("publicKey must be one line, as in a .pub file: the type, the base64 data and \
+            maybe a comment"),
+    validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || \
+        self.publicKey.trim().matches('^(ssh|ecdsa)-')")
+        .message("publicKey must start with its type, for example ssh-ed25519 AAAA… or ssh-rsa \
+            AAAA…, without options in front; ssh-keygen -y -f KEYFILE prints it"),
     validation = Rule::new("!has(self.publicKey) || self.publicKey.size() <= 16384")
         .message("publicKey must be at most 16384 characters, one line as in a .pub file"),
 )]
@@ -233,11 +284,13 @@ pub struct ImportedKeyPair {
     /// The public key in OpenSSH's form, one line as in a `.pub` file, for example
     /// `ssh-ed25519 AAAAC3Nz… you@example.com`. Ed25519 and RSA are known to work.
     ///
-    /// A change of comment or white space is no change. What another key does is up to `replacePolicy`.
+    /// A change of comment or white space is no change. What another key does is up to
+    /// `replacePolicy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
 
-    /// Where the public key stands, instead of `publicKey`. It is read at each look: a change is seen within `interval`.
+    /// Where the public key stands, instead of `publicKey`. It is read at each look: a change is
+    /// seen within `interval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublicKeySource")]
     pub public_key_from: Option<PublicKeySource>,
@@ -245,8 +298,8 @@ pub struct ImportedKeyPair {
     /// What another public key does to the key pair in Lightsail. Default: `Never`.
     ///
     /// - `Never`: nothing; the object becomes Stalled with the reason `PublicKeyChanged`.
-    /// - `Recreate`: the key pair is deleted and imported anew. Running instances do not get the new key by that. A key pair
-    ///   that was adopted is never replaced.
+    /// - `Recreate`: the key pair is deleted and imported anew. Running instances do not get the
+    ///   new key by that. A key pair that was adopted is never replaced.
     #[serde(default)]
     pub replace_policy: ReplacePolicy,
 }
@@ -297,9 +350,10 @@ pub struct GeneratedKeyPair {
 
     /// What happens if the Secret lost its key, or has another one. Default: `Never`.
     ///
-    /// - `Never`: nothing; the object becomes Stalled with the reason `PrivateKeyLost` or `PrivateKeyMismatch`.
-    /// - `Recreate`: the key pair is deleted and imported anew, with a new key or with that of the Secret. A key pair that was
-    ///   adopted is never replaced.
+    /// - `Never`: nothing; the object becomes Stalled with the reason `PrivateKeyLost` or
+    ///   `PrivateKeyMismatch`.
+    /// - `Recreate`: the key pair is deleted and imported anew, with a new key or with that of the
+    ///   Secret. A key pair that was adopted is never replaced.
     #[serde(default)]
     pub replace_policy: ReplacePolicy,
 }
@@ -318,8 +372,8 @@ pub enum KeyAlgorithm {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultKeyPair {
-    /// Whether a default key pair is created where the region has none. Default: `false`, and the object is Stalled
-    /// with the reason `DefaultKeyPairMissing`.
+    /// Whether a default key pair is created where the region has none. Default: `false`, and the
+    /// object is Stalled with the reason `DefaultKeyPairMissing`.
     #[serde(default)]
     pub create_if_missing: bool,
 
@@ -328,16 +382,18 @@ pub struct DefaultKeyPair {
     #[schemars(with = "KeySecret")]
     pub secret: Option<KeySecret>,
 
-    /// Whether the Secret must hold the private key before the key pair is deleted. Default: `Required`.
+    /// Whether the Secret must hold the private key before the key pair is deleted. Default:
+    /// `Required`.
     ///
     /// With `Skip` a private key that nobody has kept is lost with the key pair.
     #[serde(default)]
     pub backup: Backup,
 
-    /// Whether the passwords of Windows instances that use the key pair are saved elsewhere. Default: `false`, and the key pair is
-    /// not deleted while there are such instances.
+    /// Whether the passwords of Windows instances that use the key pair are saved elsewhere.
+    /// Default: `false`, and the key pair is not deleted while there are such instances.
     ///
-    /// The initial password of a Windows instance can be decrypted only while the default key pair is there.
+    /// The initial password of a Windows instance can be decrypted only while the default key pair
+    /// is there.
     #[serde(default)]
     pub windows_passwords_saved: bool,
 }
@@ -358,8 +414,8 @@ pub enum Backup {
 pub struct KeySecret {
     /// The name of the Secret in the namespace of this object. Default: the name of this object.
     ///
-    /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and `ssh-publickey`. A Secret of
-    /// this name that is not the operator's is left alone.
+    /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and
+    /// `ssh-publickey`. A Secret of this name that is not the operator's is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 240),
@@ -367,15 +423,18 @@ pub struct KeySecret {
     )]
     pub name: Option<String>,
 
-    /// Labels of the Secret, for example `team: a`. At most 20. Their keys have no prefix: labels with one make other programs
-    /// take a Secret for theirs.
+    /// Labels of the Secret, for example `team: a`. At most 20. Their keys have no prefix: labels
+    /// with one make other programs take a Secret for theirs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
-    #[x_kube(validation = Rule::new("self.all(key, key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$'))")
-        .message("keys of a Secret's labels have no prefix, and at most 63 letters, digits, hyphens, underscores and dots"))]
+    #[x_kube(validation = Rule::new("self.all(key, \
+        key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$'))")
+        .message("keys of a Secret's labels have no prefix, and at most 63 letters, digits, \
+            hyphens, underscores and dots"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Whether the Secret is deleted with this object. Default: `false`: the private key outlives the object.
+    /// Whether the Secret is deleted with this object. Default: `false`: the private key outlives
+    /// the object.
     #[serde(default)]
     pub delete_with_object: bool,
 }
@@ -397,7 +456,8 @@ pub struct LightsailKeyPairStatus {
     /// The name of the key pair in Lightsail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_pair_name: Option<String>,
-    /// The ARN of the key pair; it holds an id that a key pair imported again under this name would not have.
+    /// The ARN of the key pair; it holds an id that a key pair imported again under this name would
+    /// not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
     /// How this object came to the key pair.
@@ -413,7 +473,8 @@ pub struct LightsailKeyPairStatus {
     /// The fingerprint exactly as Lightsail prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
-    /// The SHA-256 fingerprint of the public key as `ssh-keygen -l` prints it, computed by the operator.
+    /// The SHA-256 fingerprint of the public key as `ssh-keygen -l` prints it, computed by the
+    /// operator.
     #[serde(default, rename = "publicKeySHA256", skip_serializing_if = "Option::is_none")]
     pub public_key_sha256: Option<String>,
     /// What deleting this object does to the key pair.

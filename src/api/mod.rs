@@ -1,7 +1,8 @@
 //! What users write and read: the custom resources of `lightsail-operator.dev/v1alpha1`.
 //!
-//! The doc comments here are the users' documentation: `crdgen` turns them into the descriptions that
-//! `kubectl explain` prints. No I/O, no decisions; nothing here knows the controllers or the AWS SDK.
+//! The doc comments here are the users' documentation: `crdgen` turns them into the descriptions
+//! that `kubectl explain` prints. No I/O, no decisions; nothing here knows the controllers or the
+//! AWS SDK.
 
 pub mod conditions;
 pub mod host_key_reset;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The words. What each one asks of a person is in `docs/troubleshooting.md` and in the message beside it.
+/// The words. What each one asks of a person is in `docs/troubleshooting.md` and in the message
+/// beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the words are chosen to say it")]
 pub enum Reason {

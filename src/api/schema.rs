@@ -5,7 +5,8 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 /// `metav1.Condition` as a list-map by type, with upstream's limits.
 pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "description": "What was found at the last look, in the words of the Kubernetes API conventions.",
+        "description": "What was found at the last look, in the words of the Kubernetes API \
+            conventions.",
         "type": "array",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
@@ -36,7 +37,8 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
                     "format": "date-time"
                 },
                 "reason": {
-                    "description": "Why, in one CamelCase word; docs and metrics use the same words.",
+                    "description": "Why, in one CamelCase word; docs and metrics use the same \
+                        words.",
                     "type": "string",
                     "minLength": 1,
                     "maxLength": 1024,
@@ -75,8 +77,8 @@ pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time", "nullable": true })
 }
 
-/// A time as RFC 3339 that a user writes. The format alone would let pass what is no time (a month of 13), or not one that every
-/// part of the system can read.
+/// A time as RFC 3339 that a user writes. The format alone would let pass what is no time (a month
+/// of 13), or not one that every part of the system can read.
 pub(super) fn future_time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
@@ -98,7 +100,9 @@ pub(super) fn instance_arn(_: &mut SchemaGenerator) -> Schema {
         "maxLength": 200,
         "x-kubernetes-validations": [{
             "rule": r"self.matches('^arn:aws[a-z-]*:lightsail:[a-z0-9-]+:[0-9]{12}:Instance/[A-Za-z0-9-]+$')",
-            "message": "instanceARN must look like arn:aws:lightsail:<region>:<account>:Instance/<id>; `aws lightsail get-instance` prints it as arn",
+            "message": "instanceARN must look like \
+                arn:aws:lightsail:<region>:<account>:Instance/<id>; `aws lightsail get-instance` \
+                prints it as arn",
         }]
     })
 }

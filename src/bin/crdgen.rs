@@ -1,6 +1,8 @@
-//! Writes the custom resource definitions, a file for each kind: into `crds/` as they are, and as templates of the chart.
+//! Writes the custom resource definitions, a file for each kind: into `crds/` as they are, and as
+//! templates of the chart.
 //!
-//! `cargo run --bin crdgen` (or `make crds`); with a folder as argument it writes below that instead.
+//! `cargo run --bin crdgen` (or `make crds`); with a folder as argument it writes below that
+//! instead.
 
 use std::path::PathBuf;
 

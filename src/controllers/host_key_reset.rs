@@ -1,4 +1,5 @@
-//! Reconciles a `HostKeyReset`: what [`plan`] asks for is seen or done here, one step at a time. No decisions here.
+//! Reconciles a `HostKeyReset`: what [`plan`] asks for is seen or done here, one step at a time. No
+//! decisions here.
 
 mod act;
 mod mark;
@@ -19,7 +20,9 @@ use self::plan::{Call, Desired, Observed, Search, Turn};
 use super::queue::{self, Next};
 use super::rows::Row;
 use super::tracking::tracked_by;
-use super::{Context, ObjectRef, Outcome, Passed, Settings, guarded, lock, objects, shown, trigger};
+use super::{
+    Context, ObjectRef, Outcome, Passed, Settings, guarded, lock, objects, shown, trigger,
+};
 
 /// Without `notAfter`, a reset may be started for this long after it was created.
 const DEFAULT_NOT_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -82,10 +85,14 @@ fn desired(ctx: &Context, at: &ObjectRef, object: &HostKeyReset) -> Desired {
     Desired {
         instance: spec.instance_name.clone(),
         instance_arn: spec.preconditions.as_ref().map(|wanted| wanted.instance_arn.clone()),
-        not_after: not_after.or_else(|| created.saturating_add(DEFAULT_NOT_AFTER).ok()).unwrap_or(Timestamp::MAX),
+        not_after: not_after
+            .or_else(|| created.saturating_add(DEFAULT_NOT_AFTER).ok())
+            .unwrap_or(Timestamp::MAX),
         deadline: SignedDuration::from_secs(i64::from(spec.active_deadline_seconds)),
         suspend: spec.suspend,
-        ttl: spec.ttl_seconds_after_finished.map(|seconds| SignedDuration::from_secs(i64::from(seconds))),
+        ttl: spec
+            .ttl_seconds_after_finished
+            .map(|seconds| SignedDuration::from_secs(i64::from(seconds))),
         tracked_by: tracked_by(object),
         deleting: object.metadata.deletion_timestamp.is_some(),
         hash: mark::hash(&at.namespace, &at.name, spec),
@@ -97,7 +104,11 @@ fn desired(ctx: &Context, at: &ObjectRef, object: &HostKeyReset) -> Desired {
 fn observed(ctx: &Context, at: &ObjectRef, object: &HostKeyReset) -> Observed {
     let status = object.status.clone().unwrap_or_else(status::unobserved);
     let memory = lock(&ctx.memory.resets).get(at).cloned().unwrap_or_default();
-    let memory = if Some(&memory.uid) == object.metadata.uid.as_ref() { memory } else { Recollection::default() };
+    let memory = if Some(&memory.uid) == object.metadata.uid.as_ref() {
+        memory
+    } else {
+        Recollection::default()
+    };
     Observed {
         now: Timestamp::now(),
         end: status::end(&status),

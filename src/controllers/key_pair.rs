@@ -1,5 +1,5 @@
-//! Reconciles a `LightsailKeyPair`: what [`plan`] asks for is seen or done here, one step at a time, and what came of it is
-//! published once. No decisions here.
+//! Reconciles a `LightsailKeyPair`: what [`plan`] asks for is seen or done here, one step at a
+//! time, and what came of it is published once. No decisions here.
 
 mod act;
 mod desired;
@@ -14,7 +14,9 @@ use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::error::Error;
 
 use self::act::{End, Pass};
-use self::plan::{Desired, Finalizer, Goal, ImportedKey, Kind, Observed, PairClaim, Rival, Settled};
+use self::plan::{
+    Desired, Finalizer, Goal, ImportedKey, Kind, Observed, PairClaim, Rival, Settled,
+};
 use super::outcome::Verdict;
 use super::queue::{Class, Next, Turn};
 use super::rows::Row;
@@ -25,7 +27,8 @@ use super::{Context, ObjectRef, Outcome, Passed, guarded, lock, objects, shown, 
 pub fn row_of(ctx: &Context, object: &LightsailKeyPair) -> Row<PairClaim> {
     let desired = desired::desired(object, &ctx.settings);
     let arn = object.status.as_ref().and_then(|status| status.arn.clone());
-    // An object that can do nothing does not stand in the way of those that can, unless it has a pair.
+    // An object that can do nothing does not stand in the way of those that can, unless it has a
+    // pair.
     let claims = arn.is_some() || plan::is_valid(&desired);
     let claim = PairClaim { settled: settled(object, &desired), ..claim(&desired, arn) };
     Row {
@@ -38,10 +41,13 @@ pub fn row_of(ctx: &Context, object: &LightsailKeyPair) -> Row<PairClaim> {
     }
 }
 
-/// What is recorded, if the object was acted on and nothing but its pair can have changed since: its key is in its spec.
+/// What is recorded, if the object was acted on and nothing but its pair can have changed since:
+/// its key is in its spec.
 fn settled(object: &LightsailKeyPair, desired: &Desired) -> Option<Settled> {
-    let has_own_key =
-        matches!(desired.kind, Kind::Imported { key: ImportedKey::Inline(Ok(_)) | ImportedKey::Absent, .. });
+    let has_own_key = matches!(
+        desired.kind,
+        Kind::Imported { key: ImportedKey::Inline(Ok(_)) | ImportedKey::Absent, .. }
+    );
     let is_settled = has_own_key
         && !desired.suspend
         && desired.goal != Goal::ObjectDeleted
@@ -90,33 +96,44 @@ pub async fn reconcile(turn: Turn, ctx: Arc<Context>) -> Passed {
     guarded("LightsailKeyPair", &turn.at, Box::pin(pass(&turn.at, &ctx))).await
 }
 
-/// What the shared list says of an object that was acted on, if that needs no pass: then neither Kubernetes nor Lightsail is asked for
-/// this object alone.
+/// What the shared list says of an object that was acted on, if that needs no pass: then neither
+/// Kubernetes nor Lightsail is asked for this object alone.
 async fn find_unchanged(at: &ObjectRef, ctx: &Context) -> Option<Passed> {
     let claim = lock(&ctx.key_pairs).get(at)?.claim.clone()?;
     let settled = claim.settled.as_ref()?;
     // A list that cannot be had is the pass's business.
     let account = ctx.accounts.current().await.ok()?;
     let list =
-        act::shared_list(ctx, &account.region(&claim.region), act::max_age(true, settled.interval)).await.ok()?;
+        act::shared_list(ctx, &account.region(&claim.region), act::max_age(true, settled.interval))
+            .await
+            .ok()?;
     let stands = plan::stands(&claim, settled, &account.id, list.find(&claim.name));
     stands.then_some(Passed { next: Next::After(settled.interval), outcome: Outcome::Unchanged })
 }
 
-/// An object is gone. Whether its key pair is still to be dealt with: it was never marked for deletion, though the finalizer is there. The finalizer
-/// does not hold an object whose deletion was under way when it was added: the API server may have looked for finalizers before.
+/// An object is gone. Whether its key pair is still to be dealt with: it was never marked for
+/// deletion, though the finalizer is there. The finalizer does not hold an object whose deletion
+/// was under way when it was added: the API server may have looked for finalizers before.
 pub fn note_gone(ctx: &Context, object: &LightsailKeyPair) -> bool {
-    // Whoever acts deals with it at once. Later it would be too late: another object may have the pair by then.
+    // Whoever acts deals with it at once. Later it would be too late: another object may have the
+    // pair by then.
     let acts = *ctx.leads.borrow();
-    let is_deserted = acts && objects::has_finalizer(object, FINALIZER) && object.metadata.deletion_timestamp.is_none();
+    let is_deserted = acts
+        && objects::has_finalizer(object, FINALIZER)
+        && object.metadata.deletion_timestamp.is_none();
     if is_deserted {
         lock(&ctx.memory.deserted).insert(watch::reference(object), object.clone());
     }
     is_deserted
 }
 
-/// Does what the deletion of an object asks for that vanished with its finalizer. One that only left the selector of this operator is still there.
-async fn settle_deserted(at: &ObjectRef, ctx: &Context, there: Option<&LightsailKeyPair>) -> Result<(), Error> {
+/// Does what the deletion of an object asks for that vanished with its finalizer. One that only
+/// left the selector of this operator is still there.
+async fn settle_deserted(
+    at: &ObjectRef,
+    ctx: &Context,
+    there: Option<&LightsailKeyPair>,
+) -> Result<(), Error> {
     let Some(object) = lock(&ctx.memory.deserted).get(at).cloned() else { return Ok(()) };
     if there.is_none_or(|there| there.metadata.uid != object.metadata.uid) {
         let desired = desired::desired(&object, &ctx.settings);
@@ -155,7 +172,10 @@ async fn run(pass: &mut Pass<'_>) -> Result<Passed, Error> {
     let end = match pass.work().await {
         Ok(end) => end,
         Err(Error::Lightsail(error)) if pass.keeps_still() => {
-            return Ok(Passed { next: Next::Backoff, outcome: Outcome::Said(Verdict::from(&error).reason) });
+            return Ok(Passed {
+                next: Next::Backoff,
+                outcome: Outcome::Said(Verdict::from(&error).reason),
+            });
         }
         Err(Error::Lightsail(error)) => End::Verdict(Verdict::from(&error)),
         Err(error @ Error::SecretRejected { .. }) => {
@@ -176,7 +196,12 @@ async fn run(pass: &mut Pass<'_>) -> Result<Passed, Error> {
 }
 
 /// What is known before anything is read.
-fn observed(at: &ObjectRef, ctx: &Context, object: &LightsailKeyPair, desired: &Desired) -> Observed {
+fn observed(
+    at: &ObjectRef,
+    ctx: &Context,
+    object: &LightsailKeyPair,
+    desired: &Desired,
+) -> Observed {
     let is_there = objects::has_finalizer(object, FINALIZER);
     // An import may have been sent by this process, or by one before it.
     let sent_here = lock(&ctx.memory.imports).get(&desired.uid).copied();
@@ -193,7 +218,8 @@ fn observed(at: &ObjectRef, ctx: &Context, object: &LightsailKeyPair, desired: &
         key_missing_since: None,
         windows_instances: None,
         namespace_terminating: None,
-        edited: object.status.as_ref().map(|status| status.observed_generation) != object.metadata.generation,
+        edited: object.status.as_ref().map(|status| status.observed_generation)
+            != object.metadata.generation,
         list_at_hand: false,
         rivals: rivals(at, ctx, desired),
         import_may_land_until: sent_here.max(sent_before),

@@ -1,8 +1,9 @@
 //! The controllers: watch → rows → queue → reconcile, for each kind.
 //!
-//! A watch keeps the rows; a change that asks for a pass puts a reference into the queue; a pass reads the object live and runs
-//! observe → plan → act until the plan has nothing left to do, then publishes once. Passes run inside the loop's own future and are
-//! never spawned, so that they end with it.
+//! A watch keeps the rows; a change that asks for a pass puts a reference into the queue; a pass
+//! reads the object live and runs observe → plan → act until the plan has nothing left to do, then
+//! publishes once. Passes run inside the loop's own future and are never spawned, so that they end
+//! with it.
 
 pub mod host_key_reset;
 pub mod key_pair;
@@ -37,7 +38,8 @@ use self::outcome::{State, Verdict};
 use self::queue::{Class, Next, Queue, Turn};
 use self::rows::{Claim, Row, Rows, Shown, Trigger};
 
-/// More steps than the longest way through a plan: a pass that needs more goes in circles, and is begun anew after a pause.
+/// More steps than the longest way through a plan: a pass that needs more goes in circles, and is
+/// begun anew after a pause.
 const MAX_STEPS: usize = 30;
 
 /// Names an object of a kind. Shared text: each object is named in several places.
@@ -109,7 +111,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// An object is gone. What is known of a reset is forgotten by its passes, which may still be under way.
+    /// An object is gone. What is known of a reset is forgotten by its passes, which may still be
+    /// under way.
     fn forget(&self, uid: &str) {
         lock(&self.imports).remove(uid);
         lock(&self.missing).remove(uid);
@@ -140,7 +143,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// How long after a call was sent its effect may still appear. Another process may send one until its lease has run out.
+    /// How long after a call was sent its effect may still appear. Another process may send one
+    /// until its lease has run out.
     #[must_use]
     pub fn landing_time(&self) -> Duration {
         self.lease_duration + self.call_timeout + self.settle_time
@@ -177,9 +181,11 @@ impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Said(reason) => reason.fmt(formatter),
-            Self::Unchanged | Self::Gone | Self::Conflict | Self::Stopping | Self::KubernetesError => {
-                fmt::Debug::fmt(self, formatter)
-            }
+            Self::Unchanged
+            | Self::Gone
+            | Self::Conflict
+            | Self::Stopping
+            | Self::KubernetesError => fmt::Debug::fmt(self, formatter),
         }
     }
 }
@@ -188,7 +194,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Watches a kind and reconciles its objects, until the operator is to end; passes that run then finish their step.
+/// Watches a kind and reconciles its objects, until the operator is to end; passes that run then
+/// finish their step.
 pub async fn run<K, C, F>(
     ctx: Arc<Context>,
     rows: fn(&Context) -> &Mutex<Rows<C>>,
@@ -226,7 +233,8 @@ pub async fn run<K, C, F>(
         tokio::select! {
             Some(change) = watches.next(), if !ctx.stop.is_cancelled() => {
                 lists.take_in(&change);
-                let deserted = change.gone().filter(|object| note_gone(&ctx, object)).map(watch::reference);
+                let deserted = change.gone().filter(|object| note_gone(&ctx,
+                    object)).map(watch::reference);
                 let mut rows = lock(rows(&ctx));
                 let news = change.take_in(&mut rows, |object| row_of(&ctx, object));
                 for (at, class) in news.due {
@@ -255,9 +263,15 @@ pub async fn run<K, C, F>(
     }
 }
 
-/// Runs a pass in its span. One that could not be finished is tried again; its object shows what it showed before.
-async fn guarded(kind: &'static str, at: &ObjectRef, pass: impl Future<Output = Result<Passed, Error>>) -> Passed {
-    let span = tracing::info_span!("reconcile", kind, namespace = &*at.namespace, object = &*at.name);
+/// Runs a pass in its span. One that could not be finished is tried again; its object shows what it
+/// showed before.
+async fn guarded(
+    kind: &'static str,
+    at: &ObjectRef,
+    pass: impl Future<Output = Result<Passed, Error>>,
+) -> Passed {
+    let span =
+        tracing::info_span!("reconcile", kind, namespace = &*at.namespace, object = &*at.name);
     let pass = async {
         match pass.await {
             Ok(passed) => passed,
@@ -297,7 +311,8 @@ pub fn shown<K: Reconciled>(object: &K) -> Shown {
     }
 }
 
-/// Counts how long an object took to become Ready for the first time; one that was edited meanwhile does not count.
+/// Counts how long an object took to become Ready for the first time; one that was edited meanwhile
+/// does not count.
 fn note_ready<K: Reconciled>(ctx: &Context, object: &K, verdict: &Verdict) {
     let is_first = verdict.state == State::Ready
         && object.meta().generation == Some(1)

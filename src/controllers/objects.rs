@@ -1,7 +1,9 @@
-//! Reading and writing the operator's own objects: a live read, a status, a finalizer, an annotation, an Event.
+//! Reading and writing the operator's own objects: a live read, a status, a finalizer, an
+//! annotation, an Event.
 //!
-//! Every write names the uid that was read, so that an object which was deleted and made again is never taken for the old one.
-//! Each request is bounded in time: the client library has no read timeout of its own.
+//! Every write names the uid that was read, so that an object which was deleted and made again is
+//! never taken for the old one. Each request is bounded in time: the client library has no read
+//! timeout of its own.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -28,7 +30,9 @@ const MAX_NOTE: usize = 1024;
 async fn bounded<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
     match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Error::Kubernetes(Box::new(kube::Error::Service("no answer in time".into())))),
+        Err(_) => {
+            Err(Error::Kubernetes(Box::new(kube::Error::Service("no answer in time".into()))))
+        }
     }
 }
 
@@ -37,7 +41,10 @@ fn api<K: Reconciled>(client: &Client, namespace: &str) -> Api<K> {
 }
 
 /// The object as it is now.
-pub(super) async fn find<K: Reconciled>(client: &Client, at: &ObjectRef) -> Result<Option<K>, Error> {
+pub(super) async fn find<K: Reconciled>(
+    client: &Client,
+    at: &ObjectRef,
+) -> Result<Option<K>, Error> {
     bounded(api::<K>(client, &at.namespace).get_opt(&at.name)).await
 }
 
@@ -56,15 +63,17 @@ pub(super) async fn find_text(
 ) -> Result<Option<String>, Error> {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let map = match bounded(api.get_opt(name)).await {
-        Err(Error::Kubernetes(error)) if is_status(&error, 403) => return Err(Error::Forbidden(name.to_owned())),
+        Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
+            return Err(Error::Forbidden(name.to_owned()));
+        }
         outcome => outcome?,
     };
     let data = map.and_then(|map| map.data).unwrap_or_default();
     Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, text)| text))
 }
 
-/// Writes the whole status by server-side apply: what is left out is taken out. With `resource_version`, only if the object is
-/// still as it was read.
+/// Writes the whole status by server-side apply: what is left out is taken out. With
+/// `resource_version`, only if the object is still as it was read.
 pub(super) async fn apply_status<K: Reconciled>(
     client: &Client,
     object: &K,
@@ -83,7 +92,9 @@ pub(super) async fn apply_status<K: Reconciled>(
     });
     let api = api::<K>(client, &object.namespace().unwrap_or_default());
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    bounded(api.patch_status(&object.name_any(), &parameters, &Patch::Apply(patch))).await.map_err(gone)
+    bounded(api.patch_status(&object.name_any(), &parameters, &Patch::Apply(patch)))
+        .await
+        .map_err(gone)
 }
 
 /// A write that finds no object says that it is gone.
@@ -93,24 +104,42 @@ fn gone(error: Error) -> Error {
 }
 
 /// Changes the metadata of exactly the object that was read.
-async fn patch_metadata<K: Reconciled>(client: &Client, object: &K, key: &str, value: Value) -> Result<K, Error> {
+async fn patch_metadata<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    key: &str,
+    value: Value,
+) -> Result<K, Error> {
     let mut metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version() });
     metadata[key] = value;
     let api = api::<K>(client, &object.namespace().unwrap_or_default());
-    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    bounded(api.patch(&object.name_any(), &parameters, &Patch::Merge(json!({ "metadata": metadata }))))
-        .await
-        .map_err(gone)
+    let parameters =
+        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    bounded(api.patch(
+        &object.name_any(),
+        &parameters,
+        &Patch::Merge(json!({ "metadata": metadata })),
+    ))
+    .await
+    .map_err(gone)
 }
 
 /// Adds a finalizer.
-pub(super) async fn add_finalizer<K: Reconciled>(client: &Client, object: &K, finalizer: &str) -> Result<K, Error> {
+pub(super) async fn add_finalizer<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    finalizer: &str,
+) -> Result<K, Error> {
     let all = [object.finalizers(), &[finalizer.to_owned()]].concat();
     patch_metadata(client, object, "finalizers", json!(all)).await
 }
 
 /// Takes a finalizer off; the object may be gone with it.
-pub(super) async fn remove_finalizer<K: Reconciled>(client: &Client, object: &K, finalizer: &str) -> Result<(), Error> {
+pub(super) async fn remove_finalizer<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    finalizer: &str,
+) -> Result<(), Error> {
     let rest: Vec<_> = object.finalizers().iter().filter(|other| *other != finalizer).collect();
     match patch_metadata(client, object, "finalizers", json!(rest)).await {
         Err(Error::Gone) => Ok(()),
@@ -130,15 +159,22 @@ pub(super) async fn annotate<K: Reconciled>(
 
 /// Deletes exactly the object that was read, if it is still as it was read.
 pub(super) async fn delete<K: Reconciled>(client: &Client, object: &K) -> Result<(), Error> {
-    let preconditions = Preconditions { uid: object.uid(), resource_version: object.resource_version() };
+    let preconditions =
+        Preconditions { uid: object.uid(), resource_version: object.resource_version() };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let api = api::<K>(client, &object.namespace().unwrap_or_default());
     bounded(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
 }
 
-/// Tells people about an object. It is not an error if the API server refuses that (a namespace that is being deleted takes no new
-/// objects), nor worth failing a pass if it does not answer.
-pub(super) async fn tell<K: Reconciled>(client: &Client, object: &K, is_warning: bool, reason: Reason, note: &str) {
+/// Tells people about an object. It is not an error if the API server refuses that (a namespace
+/// that is being deleted takes no new objects), nor worth failing a pass if it does not answer.
+pub(super) async fn tell<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    is_warning: bool,
+    reason: Reason,
+    note: &str,
+) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let now = Timestamp::now();
     let event = Event {
@@ -177,7 +213,10 @@ fn reference<K: Reconciled>(object: &K) -> ObjectReference {
 }
 
 fn cut(text: &str, bytes: usize) -> String {
-    let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    let end = (0..=bytes.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or_default();
     text[..end].to_owned()
 }
 

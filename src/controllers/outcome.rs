@@ -47,7 +47,13 @@ impl Verdict {
 
     /// To be looked at again after a while.
     pub fn wait(reason: Reason, message: impl Into<String>, pause: Duration) -> Self {
-        Self { state: State::Reconciling, reason, message: message.into(), next: Next::After(pause), planned: None }
+        Self {
+            state: State::Reconciling,
+            reason,
+            message: message.into(),
+            next: Next::After(pause),
+            planned: None,
+        }
     }
 
     /// A pass that took more steps than any way through its plan: begun anew after a pause.
@@ -64,7 +70,13 @@ impl Verdict {
 
     /// Something would be done if the object were not suspended.
     pub fn suspended(message: impl Into<String>, next: Next) -> Self {
-        Self { state: State::Suspended, reason: Reason::Suspended, message: message.into(), next, planned: None }
+        Self {
+            state: State::Suspended,
+            reason: Reason::Suspended,
+            message: message.into(),
+            next,
+            planned: None,
+        }
     }
 
     /// `Ready`, and `Reconciling` or `Stalled` while they are True.
@@ -84,7 +96,8 @@ impl Verdict {
     #[must_use]
     pub fn is_news(&self, before: &[Condition]) -> bool {
         let ready = if self.state == State::Ready { "True" } else { "False" };
-        find(before, READY).is_none_or(|old| old.status != ready || old.reason != self.reason.to_string())
+        find(before, READY)
+            .is_none_or(|old| old.status != ready || old.reason != self.reason.to_string())
     }
 }
 

@@ -1,11 +1,14 @@
 //! Which object is next: a plain data structure, without I/O and with the time as an argument.
 //!
-//! - An object is in the queue once, and never worked on twice at the same time: what comes for it meanwhile brings it back when it is
-//!   finished.
+//! - An object is in the queue once, and never worked on twice at the same time: what comes for it
+//!   meanwhile brings it back when it is finished.
 //! - Each region has a lane with so many places: one that does not answer delays no other.
-//! - In a lane a person's change goes before what is looked at or tried again by itself, but for one in eight, so that this goes on too. Two places are
-//!   for changes only, and half of them never for what is tried again: a crowd that fails leaves room, on both sides of the operator too.
-//! - Namespaces take turns: one with thousands of objects does not hold up the one object of another.
+//! - In a lane a person's change goes before what is looked at or tried again by itself, but for
+//!   one in eight, so that this goes on too. Two places are for changes only, and half of them
+//!   never for what is tried again: a crowd that fails leaves room, on both sides of the operator
+//!   too.
+//! - Namespaces take turns: one with thousands of objects does not hold up the one object of
+//!   another.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -56,9 +59,11 @@ pub struct Turn {
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// So many places of a lane are kept free for changes: what is looked at again may all wait for one list.
+/// So many places of a lane are kept free for changes: what is looked at again may all wait for one
+/// list.
 const KEPT_FOR_CHANGES: usize = 2;
-/// After so many changes in a row one of the others comes: they are slowed down by a crowd, not stopped.
+/// After so many changes in a row one of the others comes: they are slowed down by a crowd, not
+/// stopped.
 const CHANGES_IN_A_ROW: u32 = 7;
 
 /// The queue.
@@ -179,8 +184,13 @@ impl Lane {
         if self.passed_over >= CHANGES_IN_A_ROW { other.or(change) } else { change.or(other) }
     }
 
-    /// The next object that still waits in that line. One that moved to the other line has left its name behind.
-    fn pop(&mut self, places: usize, ready: &mut HashMap<ObjectRef, Ready>) -> Option<(ObjectRef, Ready)> {
+    /// The next object that still waits in that line. One that moved to the other line has left its
+    /// name behind.
+    fn pop(
+        &mut self,
+        places: usize,
+        ready: &mut HashMap<ObjectRef, Ready>,
+    ) -> Option<(ObjectRef, Ready)> {
         while let Some(class) = self.choose(places) {
             let Some(at) = self.lines[class as usize].pop() else { continue };
             if ready.get(&at).is_none_or(|ready| ready.class != class) {
@@ -189,7 +199,8 @@ impl Lane {
             if class != Class::Change {
                 self.last = Some(class);
             }
-            let passes_over = class == Class::Change && (self.waits(Class::Resync) || self.waits(Class::Retry));
+            let passes_over =
+                class == Class::Change && (self.waits(Class::Resync) || self.waits(Class::Retry));
             self.passed_over = if passes_over { self.passed_over + 1 } else { 0 };
             return ready.remove(&at).map(|ready| (at, ready));
         }
@@ -219,7 +230,10 @@ impl Queue {
     pub fn push(&mut self, at: ObjectRef, lane: &str, class: Class, now: Instant) {
         self.clear_due(&at);
         // One text for all that are in it.
-        let lane = self.lanes.get_key_value(lane).map_or_else(|| lane.into(), |(lane, _)| Arc::clone(lane));
+        let lane = self
+            .lanes
+            .get_key_value(lane)
+            .map_or_else(|| lane.into(), |(lane, _)| Arc::clone(lane));
         if let Some(running) = self.running.get_mut(&at) {
             let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
             running.again = Some((lane, class));
@@ -263,7 +277,8 @@ impl Queue {
         // Those after the last one first.
         let is_after = |name: &Arc<str>| last.as_ref().is_none_or(|last| name > last);
         let after = self.lanes.iter_mut().filter(|(name, _)| is_after(name)).find_map(&mut next);
-        let found = after.or_else(|| self.lanes.iter_mut().filter(|(name, _)| !is_after(name)).find_map(next));
+        let found = after
+            .or_else(|| self.lanes.iter_mut().filter(|(name, _)| !is_after(name)).find_map(next));
         let (lane, at, class, since) = found?;
         self.depth[class as usize] -= 1;
         self.last = Some(Arc::clone(&lane));
@@ -318,7 +333,8 @@ impl Queue {
         self.depth[class as usize]
     }
 
-    /// Doubles from one second to five minutes, less up to a quarter so that objects that failed together do not stay together.
+    /// Doubles from one second to five minutes, less up to a quarter so that objects that failed
+    /// together do not stay together.
     fn pause(&mut self, at: &ObjectRef) -> Duration {
         let failures = self.failures.entry(at.clone()).or_default();
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(*failures)).min(LONGEST_PAUSE);
@@ -421,7 +437,10 @@ mod tests {
         queue.push(at("999"), LANE, Class::Change, now + Duration::from_secs(1));
         assert_eq!(name(queue.pop(now)).as_deref(), Some("edited"));
         let turn = queue.pop(now + Duration::from_secs(1)).unwrap();
-        assert_eq!((turn.at, turn.class, turn.waited), (at("999"), Class::Change, Duration::from_secs(1)));
+        assert_eq!(
+            (turn.at, turn.class, turn.waited),
+            (at("999"), Class::Change, Duration::from_secs(1))
+        );
         assert_eq!(name(queue.pop(now)).as_deref(), Some("0"));
     }
 
@@ -496,7 +515,8 @@ mod tests {
             queue.finished(&turn.at, Next::Backoff, now);
         }
         let later = now + FIRST_PAUSE;
-        let mut running: Vec<_> = std::iter::from_fn(|| queue.pop(later)).map(|turn| (turn.class, turn.at)).collect();
+        let mut running: Vec<_> =
+            std::iter::from_fn(|| queue.pop(later)).map(|turn| (turn.class, turn.at)).collect();
         assert_eq!(running.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [Class::Retry; 2]);
         assert_eq!(queue.depth(Class::Retry), 4);
         for name in ["a", "b", "c"] {
@@ -522,7 +542,13 @@ mod tests {
             queue.finished(&at("a"), Next::Backoff, now);
             queue.forget(&at("a"));
         }
-        let kept = [queue.ready.len(), queue.running.len(), queue.due.len(), queue.due_at.len(), queue.failures.len()];
+        let kept = [
+            queue.ready.len(),
+            queue.running.len(),
+            queue.due.len(),
+            queue.due_at.len(),
+            queue.failures.len(),
+        ];
         assert_eq!(kept, [0; 5]);
     }
 

@@ -1,5 +1,6 @@
-//! What is kept in memory of each object: enough to know whether a change of it asks for a pass, and which objects want the same
-//! thing in Lightsail. Whatever decides anything else is read live in the pass.
+//! What is kept in memory of each object: enough to know whether a change of it asks for a pass,
+//! and which objects want the same thing in Lightsail. Whatever decides anything else is read live
+//! in the pass.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
@@ -15,7 +16,8 @@ pub struct Row<C> {
     pub uid: String,
     /// The lane of the queue: the region in which it asks Lightsail.
     pub lane: String,
-    /// What a pass depends on: when it changes, a pass is due. The status is not in it, as the operator writes that itself.
+    /// What a pass depends on: when it changes, a pass is due. The status is not in it, as the
+    /// operator writes that itself.
     pub trigger: Trigger,
     /// Whether this generation was acted on, so that the object is only looked at again.
     pub is_settled: bool,
@@ -52,10 +54,13 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// Whether this asks for a pass, after that. What a pass writes itself does not: a finalizer that is added, a mark that says more.
+    /// Whether this asks for a pass, after that. What a pass writes itself does not: a finalizer
+    /// that is added, a mark that says more.
     fn asks(&self, before: &Self) -> bool {
         let is_own = |before: &Option<String>, after: &Option<String>| match (before, after) {
-            (Some(before), Some(after)) => before == after || (stage(before) == "Started" && stage(after) != "Started"),
+            (Some(before), Some(after)) => {
+                before == after || (stage(before) == "Started" && stage(after) != "Started")
+            }
             (Some(_), None) => false,
             (None, _) => true,
         };
@@ -90,7 +95,8 @@ pub trait Claim {
 pub struct Rows<C> {
     /// Boxed: a table has room for almost twice as many as there are.
     all: HashMap<ObjectRef, Box<Row<C>>>,
-    /// By the hash of a place: the objects that want something there, or at another place with that hash.
+    /// By the hash of a place: the objects that want something there, or at another place with that
+    /// hash.
     by_place: HashMap<u64, Vec<ObjectRef>>,
     /// How many show what. What nobody shows any more stays with 0.
     shown: HashMap<Shown, usize>,
@@ -103,8 +109,9 @@ impl<C> Default for Rows<C> {
 }
 
 impl<C: Claim> Rows<C> {
-    /// Takes in what an object is now. The objects for which a pass is due: itself, if what a pass depends on has changed, and the one that
-    /// waited for it, if it does not stand in the way any more.
+    /// Takes in what an object is now. The objects for which a pass is due: itself, if what a pass
+    /// depends on has changed, and the one that waited for it, if it does not stand in the way any
+    /// more.
     pub fn apply(&mut self, at: &ObjectRef, mut row: Row<C>) -> Vec<(ObjectRef, Class)> {
         let before = self.take(at);
         // All that show the same share the word.
@@ -114,16 +121,23 @@ impl<C: Claim> Rows<C> {
         *self.shown.entry(row.shown.clone()).or_default() += 1;
         if let Some(claim) = &row.claim {
             // Nearly always the only one there, for which a growing list would have room for four.
-            self.by_place.entry(self.key(claim)).or_insert_with(|| Vec::with_capacity(1)).push(at.clone());
+            self.by_place
+                .entry(self.key(claim))
+                .or_insert_with(|| Vec::with_capacity(1))
+                .push(at.clone());
         }
         // One that was acted on before this process saw it first is only looked at again.
         let class = if before.is_none() && row.is_settled { Class::Resync } else { Class::Change };
-        let is_due = before.as_ref().is_none_or(|before| before.uid != row.uid || row.trigger.asks(&before.trigger));
+        let is_due = before
+            .as_ref()
+            .is_none_or(|before| before.uid != row.uid || row.trigger.asks(&before.trigger));
         let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
         self.all.insert(at.clone(), Box::new(row));
         let mut due: Vec<_> = is_due.then(|| (at.clone(), class)).into_iter().collect();
         if !stands {
-            due.extend(before.and_then(|before| self.heir(&before)).map(|heir| (heir, Class::Change)));
+            due.extend(
+                before.and_then(|before| self.heir(&before)).map(|heir| (heir, Class::Change)),
+            );
         }
         due
     }
@@ -172,14 +186,21 @@ impl<C: Claim> Rows<C> {
     /// Who comes next when this one steps aside.
     fn heir(&self, row: &Row<C>) -> Option<ObjectRef> {
         let claim = row.claim.as_ref().filter(|claim| claim.rank().is_some())?;
-        let waiting = self.at_place(claim).filter(|(_, other)| other.claim.as_ref().is_some_and(Claim::waits));
-        waiting.min_by_key(|(_, other)| other.claim.as_ref().and_then(Claim::rank)).map(|(at, _)| at.clone())
+        let waiting = self
+            .at_place(claim)
+            .filter(|(_, other)| other.claim.as_ref().is_some_and(Claim::waits));
+        waiting
+            .min_by_key(|(_, other)| other.claim.as_ref().and_then(Claim::rank))
+            .map(|(at, _)| at.clone())
     }
 
     fn at_place(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
         let there = self.by_place.get(&self.key(claim)).into_iter().flatten();
-        let is_there = |row: &&Row<C>| row.claim.as_ref().is_some_and(|other| other.place() == claim.place());
-        there.filter_map(move |at| self.all.get(at).map(Box::as_ref).filter(is_there).map(|row| (at, row)))
+        let is_there =
+            |row: &&Row<C>| row.claim.as_ref().is_some_and(|other| other.place() == claim.place());
+        there.filter_map(move |at| {
+            self.all.get(at).map(Box::as_ref).filter(is_there).map(|row| (at, row))
+        })
     }
 
     fn key(&self, claim: &C) -> u64 {
@@ -189,7 +210,8 @@ impl<C: Claim> Rows<C> {
     /// The objects of a namespace, or all, that are not among those.
     #[must_use]
     pub fn others(&self, namespace: Option<&str>, seen: &HashSet<ObjectRef>) -> Vec<ObjectRef> {
-        let in_namespace = |at: &&ObjectRef| namespace.is_none_or(|namespace| *namespace == *at.namespace);
+        let in_namespace =
+            |at: &&ObjectRef| namespace.is_none_or(|namespace| *namespace == *at.namespace);
         self.all.keys().filter(in_namespace).filter(|at| !seen.contains(*at)).cloned().collect()
     }
 
@@ -233,7 +255,8 @@ mod tests {
     }
 
     fn row(generation: i64, name: &'static str) -> Row<Wish> {
-        let (finalizer, deleting, reconcile, executed, tracked_by) = (false, false, None, None, None);
+        let (finalizer, deleting, reconcile, executed, tracked_by) =
+            (false, false, None, None, None);
         let trigger = Trigger { generation, deleting, finalizer, reconcile, executed, tracked_by };
         let shown = Shown { ready: true, reason: "Imported".into() };
         Row {
@@ -260,14 +283,18 @@ mod tests {
         assert_eq!(rows.apply(&at("a"), row(1, "fleet")), [changed("a")]);
         assert_eq!(rows.apply(&at("a"), wishing("fleet", Some(1), false)), []);
         assert_eq!(rows.apply(&at("a"), row(2, "fleet")), [changed("a")]);
-        assert_eq!(rows.apply(&at("a"), Row { uid: "made again".to_owned(), ..row(2, "fleet") }), [changed("a")]);
+        assert_eq!(
+            rows.apply(&at("a"), Row { uid: "made again".to_owned(), ..row(2, "fleet") }),
+            [changed("a")]
+        );
         let settled = Row { is_settled: true, ..row(1, "fleet") };
         assert_eq!(
             rows.apply(&at("b"), settled.clone()),
             [(at("b"), Class::Resync)],
             "it was acted on by another process"
         );
-        let edited = Row { trigger: Trigger { generation: 2, ..settled.trigger.clone() }, ..settled };
+        let edited =
+            Row { trigger: Trigger { generation: 2, ..settled.trigger.clone() }, ..settled };
         assert_eq!(rows.apply(&at("b"), edited), [changed("b")]);
     }
 
@@ -282,10 +309,30 @@ mod tests {
             ("a finalizer that is added", trigger(false, None), trigger(true, None), false),
             ("one that is taken off", trigger(true, None), trigger(false, None), true),
             ("a mark that is set", trigger(false, None), trigger(false, Some("h/Started")), false),
-            ("one that tells the end", trigger(false, Some("h/Started")), trigger(false, Some("h/Failed/a")), false),
-            ("one that is taken off", trigger(false, Some("h/Started")), trigger(false, None), true),
-            ("an end that is changed", trigger(false, Some("h/Failed/a")), trigger(false, Some("h/Succeeded/a")), true),
-            ("an end that is taken off", trigger(false, Some("h/Failed/a")), trigger(false, None), true),
+            (
+                "one that tells the end",
+                trigger(false, Some("h/Started")),
+                trigger(false, Some("h/Failed/a")),
+                false,
+            ),
+            (
+                "one that is taken off",
+                trigger(false, Some("h/Started")),
+                trigger(false, None),
+                true,
+            ),
+            (
+                "an end that is changed",
+                trigger(false, Some("h/Failed/a")),
+                trigger(false, Some("h/Succeeded/a")),
+                true,
+            ),
+            (
+                "an end that is taken off",
+                trigger(false, Some("h/Failed/a")),
+                trigger(false, None),
+                true,
+            ),
         ] {
             assert_eq!(after.asks(&before), expected, "{name}");
         }
@@ -312,13 +359,19 @@ mod tests {
     fn what_is_shown_is_counted() {
         let mut rows = Rows::default();
         let count = |rows: &Rows<Wish>, ready| {
-            rows.shown().filter(|(shown, _)| shown.ready == ready).map(|(_, count)| count).sum::<usize>()
+            rows.shown()
+                .filter(|(shown, _)| shown.ready == ready)
+                .map(|(_, count)| count)
+                .sum::<usize>()
         };
         for name in ["a", "b"] {
             rows.apply(&at(name), row(1, "fleet"));
         }
         assert_eq!((count(&rows, true), count(&rows, false)), (2, 0));
-        rows.apply(&at("a"), Row { shown: Shown { ready: false, reason: "Throttled".into() }, ..row(1, "fleet") });
+        rows.apply(
+            &at("a"),
+            Row { shown: Shown { ready: false, reason: "Throttled".into() }, ..row(1, "fleet") },
+        );
         assert_eq!((count(&rows, true), count(&rows, false)), (1, 1));
         rows.remove(&at("a"));
         assert_eq!((count(&rows, true), count(&rows, false)), (1, 0));
@@ -333,7 +386,11 @@ mod tests {
         }
         rows.apply(&at("elsewhere"), wishing("other", Some(0), true));
         assert_eq!(rows.apply(&at("a"), wishing("fleet", None, false)), [changed("b")]);
-        assert_eq!(rows.apply(&at("a"), wishing("fleet", None, false)), [], "it was not in the way any more");
+        assert_eq!(
+            rows.apply(&at("a"), wishing("fleet", None, false)),
+            [],
+            "it was not in the way any more"
+        );
         assert_eq!(rows.remove(&at("b")), Some(at("c")));
         assert_eq!(rows.remove(&at("a")), None);
         assert_eq!(rows.remove(&at("c")), None);

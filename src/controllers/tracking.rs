@@ -1,5 +1,5 @@
-//! The marks by which tools find what they have applied. An object that carries one is made again if it is deleted while it is in
-//! the tool's source.
+//! The marks by which tools find what they have applied. An object that carries one is made again
+//! if it is deleted while it is in the tool's source.
 
 use kube::Resource;
 
@@ -15,13 +15,17 @@ const LABELS: [(&str, &str); 3] = [
     ("kustomize.toolkit.fluxcd.io/name", "the label kustomize.toolkit.fluxcd.io/name of Flux"),
     ("helm.toolkit.fluxcd.io/name", "the label helm.toolkit.fluxcd.io/name of Flux"),
     // Argo CD's own choice until version 3. Others set it too; a record that is kept harms nobody.
-    ("app.kubernetes.io/instance", "the label app.kubernetes.io/instance, by which Argo CD may track it"),
+    (
+        "app.kubernetes.io/instance",
+        "the label app.kubernetes.io/instance, by which Argo CD may track it",
+    ),
 ];
 
 /// The mark that an object carries, in words.
 pub(super) fn tracked_by<K: Resource>(object: &K) -> Option<&'static str> {
     let metadata = object.meta();
-    let has_annotation = |key: &str| metadata.annotations.as_ref().is_some_and(|all| all.contains_key(key));
+    let has_annotation =
+        |key: &str| metadata.annotations.as_ref().is_some_and(|all| all.contains_key(key));
     let has_label = |key: &str| metadata.labels.as_ref().is_some_and(|all| all.contains_key(key));
     let annotation = ANNOTATIONS.iter().find(|(key, _)| has_annotation(key));
     annotation.or_else(|| LABELS.iter().find(|(key, _)| has_label(key))).map(|(_, words)| *words)

@@ -44,10 +44,17 @@ impl<K: Reconciled> Change<K> {
     }
 
     /// Brings the rows up to date.
-    pub(super) fn take_in<C: Claim>(self, rows: &mut Rows<C>, row_of: impl Fn(&K) -> Row<C>) -> News {
+    pub(super) fn take_in<C: Claim>(
+        self,
+        rows: &mut Rows<C>,
+        row_of: impl Fn(&K) -> Row<C>,
+    ) -> News {
         let gone = match self {
             Self::Applied(object) => {
-                return News { due: rows.apply(&reference(&object), row_of(&object)), gone: Vec::new() };
+                return News {
+                    due: rows.apply(&reference(&object), row_of(&object)),
+                    gone: Vec::new(),
+                };
             }
             Self::Gone(object) => vec![reference(&*object)],
             Self::Listed { namespace, seen } => rows.others(namespace.as_deref(), &seen),
@@ -63,8 +70,8 @@ impl<K: Reconciled> Change<K> {
     }
 }
 
-/// Which first lists are being read. Until they are, nobody knows who else wants the same, and no pass is begun. A list that cannot be
-/// had holds up nobody else.
+/// Which first lists are being read. Until they are, nobody knows who else wants the same, and no
+/// pass is begun. A list that cannot be had holds up nobody else.
 #[derive(Debug, Default)]
 pub(super) struct FirstLists {
     open: HashSet<Option<String>>,
@@ -104,7 +111,10 @@ pub(super) struct News {
 
 pub(super) fn reference<K: Resource>(object: &K) -> ObjectRef {
     let meta = object.meta();
-    ObjectRef::new(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
+    ObjectRef::new(
+        meta.namespace.as_deref().unwrap_or_default(),
+        meta.name.as_deref().unwrap_or_default(),
+    )
 }
 
 /// The watches of a kind.
@@ -130,13 +140,18 @@ fn watch_one<K: Reconciled>(
         Some(namespace) => Api::namespaced(ctx.client.clone(), namespace),
         None => Api::all(ctx.client.clone()),
     };
-    let what = namespace.as_ref().map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"));
+    let what = namespace
+        .as_ref()
+        .map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"));
     let readiness = ctx.readiness.clone();
     readiness.missing(&what, "not listed yet");
     let mut seen = HashSet::new();
     let crd = K::crd_name();
     // List and watch: servers without streaming lists have no fallback.
-    let config = watcher::Config { label_selector: ctx.settings.label_selector.clone(), ..watcher::Config::default() };
+    let config = watcher::Config {
+        label_selector: ctx.settings.label_selector.clone(),
+        ..watcher::Config::default()
+    };
     let events = watcher::watcher(api, config).backoff(Pauses::default());
     events.filter_map(move |event| {
         let change = match event {
@@ -150,11 +165,15 @@ fn watch_one<K: Reconciled>(
             }
             Ok(Event::InitDone) => {
                 readiness.there(&what);
-                Some(Change::Listed { namespace: namespace.clone(), seen: std::mem::take(&mut seen) })
+                Some(Change::Listed {
+                    namespace: namespace.clone(),
+                    seen: std::mem::take(&mut seen),
+                })
             }
             Ok(Event::Apply(object)) => Some(Change::Applied(object)),
             Ok(Event::Delete(object)) => Some(Change::Gone(Box::new(object))),
-            // Without a list nothing is known. A watch that is interrupted afterwards goes on by itself, or lists again.
+            // Without a list nothing is known. A watch that is interrupted afterwards goes on by
+            // itself, or lists again.
             Err(watcher::Error::InitialListFailed(error)) => {
                 if readiness.missing(&what, why(&error, crd)) {
                     tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
@@ -173,7 +192,10 @@ fn watch_one<K: Reconciled>(
 /// Why a list cannot be had, in words that do not change while the cause stays.
 fn why(error: &kube::Error, crd: &str) -> String {
     if is_status(error, 404) {
-        format!("the custom resource definition {crd} is not installed; apply it, and this goes on by itself")
+        format!(
+            "the custom resource definition {crd} is not installed; apply it, and this goes on by \
+                itself"
+        )
     } else if is_status(error, 403) {
         "the operator's service account may not list and watch it".to_owned()
     } else {
@@ -181,7 +203,8 @@ fn why(error: &kube::Error, crd: &str) -> String {
     }
 }
 
-/// Between tries of a watch: from half a second to five, so that a definition that was just applied is noticed soon.
+/// Between tries of a watch: from half a second to five, so that a definition that was just applied
+/// is noticed soon.
 #[derive(Debug, Default)]
 struct Pauses(u32);
 

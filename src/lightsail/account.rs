@@ -1,7 +1,8 @@
 //! Which AWS account the credentials belong to: no call of Lightsail is made before that is known.
 //!
-//! Credentials that fall back to others (a node's role, say) would make every key pair look gone. So the account is asked for
-//! once for each set of credentials, and calls are made with exactly those credentials.
+//! Credentials that fall back to others (a node's role, say) would make every key pair look gone.
+//! So the account is asked for once for each set of credentials, and calls are made with exactly
+//! those credentials.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError};
+use aws_credential_types::provider::{
+    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
+};
 use aws_sdk_sts::config::Region;
 
 use super::endpoint::SecureEndpoints;
@@ -86,7 +89,12 @@ impl Account {
 impl Accounts {
     /// Uses the credentials, endpoints and the HTTP client of `config`.
     #[must_use]
-    pub fn new(config: SdkConfig, call_timeout: Duration, allow_insecure_endpoints: bool, metrics: Metrics) -> Self {
+    pub fn new(
+        config: SdkConfig,
+        call_timeout: Duration,
+        allow_insecure_endpoints: bool,
+        metrics: Metrics,
+    ) -> Self {
         let provider = config.credentials_provider();
         let known = tokio::sync::Mutex::default();
         let limiters = Arc::default();
@@ -99,10 +107,13 @@ impl Accounts {
     /// There are no credentials, or STS does not answer.
     pub async fn current(&self) -> Result<Arc<Account>> {
         let mut known = self.known.lock().await;
-        if let Some(current) = known.current.as_ref().filter(|current| Instant::now() < current.recheck_at) {
+        if let Some(current) =
+            known.current.as_ref().filter(|current| Instant::now() < current.recheck_at)
+        {
             return Ok(Arc::clone(&current.account));
         }
-        if let Some((_, error)) = known.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS) {
+        if let Some((_, error)) = known.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS)
+        {
             return Err(error.clone());
         }
         let looked_up = self.look_up(known.current.take()).await;
@@ -126,14 +137,19 @@ impl Accounts {
             return Ok(Current { recheck_at, ..before });
         }
         let account = Arc::new(self.identify(&credentials).await?);
-        tracing::info!(account = account.id, caller = account.caller_arn, "AWS credentials are in force");
+        tracing::info!(
+            account = account.id,
+            caller = account.caller_arn,
+            "AWS credentials are in force"
+        );
         Ok(Current { account, credentials, recheck_at })
     }
 
     async fn credentials(&self) -> Result<Credentials> {
         let missing = || CredentialsError::not_loaded("no provider is configured");
         let provider = self.provider.as_ref().ok_or_else(|| Error::credentials(&missing()))?;
-        let credentials = tokio::time::timeout(self.call_timeout, provider.provide_credentials()).await;
+        let credentials =
+            tokio::time::timeout(self.call_timeout, provider.provide_credentials()).await;
         let late = |_| CredentialsError::provider_timed_out(self.call_timeout);
         credentials.map_err(late).flatten().map_err(|error| Error::credentials(&error))
     }
@@ -143,10 +159,13 @@ impl Accounts {
     async fn identify(&self, credentials: &Credentials) -> Result<Account> {
         let own = SharedCredentialsProvider::new(credentials.clone());
         let config = self.config.to_builder().credentials_provider(own).build();
-        let region = config.region().cloned().unwrap_or_else(|| Region::from_static(DEFAULT_REGION));
-        let timeouts =
-            aws_sdk_sts::config::timeout::TimeoutConfig::builder().operation_timeout(self.call_timeout).build();
-        let mut sts = aws_sdk_sts::config::Builder::from(&config).region(region).timeout_config(timeouts);
+        let region =
+            config.region().cloned().unwrap_or_else(|| Region::from_static(DEFAULT_REGION));
+        let timeouts = aws_sdk_sts::config::timeout::TimeoutConfig::builder()
+            .operation_timeout(self.call_timeout)
+            .build();
+        let mut sts =
+            aws_sdk_sts::config::Builder::from(&config).region(region).timeout_config(timeouts);
         if !self.allow_insecure_endpoints {
             sts.push_interceptor(aws_sdk_sts::config::SharedInterceptor::new(SecureEndpoints));
         }
@@ -165,9 +184,11 @@ impl Accounts {
     }
 }
 
-/// Whoever has the credentials of a file or a role that changed finds out in time, and those that expire are never used late.
+/// Whoever has the credentials of a file or a role that changed finds out in time, and those that
+/// expire are never used late.
 fn recheck_at(credentials: &Credentials) -> Instant {
-    let left =
-        credentials.expiry().map_or(RECHECK, |expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default());
+    let left = credentials
+        .expiry()
+        .map_or(RECHECK, |expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default());
     Instant::now() + left.saturating_sub(EXPIRY_MARGIN).clamp(Duration::from_secs(1), RECHECK)
 }

@@ -23,8 +23,8 @@ pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
     })
 }
 
-/// Every field that came. The type and status are kept as text: the enumerations of the API model lack values that the
-/// service sends.
+/// Every field that came. The type and status are kept as text: the enumerations of the API model
+/// lack values that the service sends.
 pub(super) fn operation(operation: types::Operation) -> Operation {
     let location = |location: types::ResourceLocation| OperationLocation {
         availability_zone: location.availability_zone,
@@ -46,11 +46,13 @@ pub(super) fn operation(operation: types::Operation) -> Operation {
     }
 }
 
-/// The name of an instance, if it runs Windows and uses the default key pair. The API has no member for the platform: the blueprint
-/// tells it (`windows_server_2022`), and the name of the first user.
+/// The name of an instance, if it runs Windows and uses the default key pair. The API has no member
+/// for the platform: the blueprint tells it (`windows_server_2022`), and the name of the first
+/// user.
 pub(super) fn windows_with_default_key(instance: types::Instance) -> Option<String> {
     let blueprint = instance.blueprint_id.unwrap_or_default();
-    let is_windows = blueprint.starts_with("windows") || instance.username.as_deref() == Some("Administrator");
+    let is_windows =
+        blueprint.starts_with("windows") || instance.username.as_deref() == Some("Administrator");
     let is_default = instance.ssh_key_name.is_none_or(|name| name == DEFAULT_KEY_PAIR);
     instance.name.filter(|_| is_windows && is_default)
 }

@@ -1,4 +1,5 @@
-//! Keeps requests from going over plain http to another machine: the answer to `DownloadDefaultKeyPair` holds a private key.
+//! Keeps requests from going over plain http to another machine: the answer to
+//! `DownloadDefaultKeyPair` holds a private key.
 
 use std::net::IpAddr;
 
@@ -8,10 +9,14 @@ use aws_sdk_lightsail::error::BoxError;
 
 /// A request would have gone over plain http to another machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the endpoint is plain http on another machine; use https, or --allow-insecure-endpoints if you mean it")]
+#[error(
+    "the endpoint is plain http on another machine; use https, or --allow-insecure-endpoints if \
+        you mean it"
+)]
 pub(super) struct InsecureEndpoint;
 
-/// Stops each request to an insecure endpoint before it is sent, wherever the endpoint was configured.
+/// Stops each request to an insecure endpoint before it is sent, wherever the endpoint was
+/// configured.
 #[derive(Debug)]
 pub(super) struct SecureEndpoints;
 
@@ -33,7 +38,9 @@ impl Intercept for SecureEndpoints {
 fn is_secure(uri: &str) -> bool {
     let Ok(uri) = uri.parse::<http::Uri>() else { return false };
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    uri.scheme_str() == Some("https") || host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    uri.scheme_str() == Some("https")
+        || host == "localhost"
+        || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -50,9 +57,12 @@ mod tests {
         ] {
             assert!(is_secure(uri), "{uri}");
         }
-        for uri in
-            ["http://lightsail.eu-west-1.amazonaws.com/", "http://10.0.0.1/", "http://localhost.example.com/", "x"]
-        {
+        for uri in [
+            "http://lightsail.eu-west-1.amazonaws.com/",
+            "http://10.0.0.1/",
+            "http://localhost.example.com/",
+            "x",
+        ] {
             assert!(!is_secure(uri), "{uri}");
         }
     }

@@ -1,8 +1,10 @@
-//! What an error of Lightsail means: one classifier over everything that an answer says about itself.
+//! What an error of Lightsail means: one classifier over everything that an answer says about
+//! itself.
 //!
-//! Lightsail's error bodies carry `__type` and a `code` of their own, and the SDK takes the wrong one for the type unless there is
-//! a header as well (<https://github.com/aws/aws-sdk/issues/665>). So the header, both members and the message are looked at
-//! together, and the HTTP status never is: Lightsail throttles with 400.
+//! Lightsail's error bodies carry `__type` and a `code` of their own, and the SDK takes the wrong
+//! one for the type unless there is a header as well (<https://github.com/aws/aws-sdk/issues/665>).
+//! So the header, both members and the message are looked at together, and the HTTP status never
+//! is: Lightsail throttles with 400.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -71,7 +73,8 @@ impl Class {
 pub struct Error {
     /// What follows.
     pub class: Class,
-    /// The most telling name that the answer has, for example `NameExists` or `Timeout`; a label of metrics.
+    /// The most telling name that the answer has, for example `NameExists` or `Timeout`; a label of
+    /// metrics.
     pub code: String,
     /// For people. The same for the same error: it has no ids of requests.
     pub message: String,
@@ -92,7 +95,11 @@ impl Error {
 
     /// A page of a list named itself as the next one.
     pub(super) fn repeated_page_token() -> Self {
-        Self::new(Class::Transient, "RepeatedPageToken", "the list does not come to an end: a page token was repeated")
+        Self::new(
+            Class::Transient,
+            "RepeatedPageToken",
+            "the list does not come to an end: a page token was repeated",
+        )
     }
 
     /// There were so many requests to be sent before this one that it was not sent.
@@ -103,14 +110,22 @@ impl Error {
 
     /// An answer lacks what the API model requires.
     pub(super) fn incomplete(member: &str) -> Self {
-        Self::new(Class::Transient, "IncompleteAnswer", format!("the answer has no usable {member}"))
+        Self::new(
+            Class::Transient,
+            "IncompleteAnswer",
+            format!("the answer has no usable {member}"),
+        )
     }
 
     /// The credentials cannot be had.
     pub(super) fn credentials(error: &CredentialsError) -> Self {
         // The error's own text may name files and URLs, which help; the secrets are not in it.
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        Self::new(Class::BadCredentials, "CredentialsError", stable(&format!("no AWS credentials: {reason}")))
+        Self::new(
+            Class::BadCredentials,
+            "CredentialsError",
+            stable(&format!("no AWS credentials: {reason}")),
+        )
     }
 }
 
@@ -122,7 +137,8 @@ struct Answer {
     message: String,
 }
 
-/// The members of an error's body that matter. `Message` is what the front of the API writes at times.
+/// The members of an error's body that matter. `Message` is what the front of the API writes at
+/// times.
 #[derive(Debug, Default, Deserialize)]
 struct Body {
     #[serde(rename = "__type")]
@@ -147,16 +163,26 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
                 let message = format!("HTTP {status} with a body that is not an answer of the API");
                 Self::new(Class::Transient, "ResponseError", message)
             }
-            SdkError::TimeoutError(_) => Self::new(Class::Transient, "Timeout", "no answer in time"),
+            SdkError::TimeoutError(_) => {
+                Self::new(Class::Transient, "Timeout", "no answer in time")
+            }
             SdkError::DispatchFailure(failure) => {
                 let refused = find_source::<std::io::Error>(error)
                     .is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused);
                 if refused {
-                    Self::new(Class::NeverSent, "ConnectionRefused", "the endpoint refuses connections")
+                    Self::new(
+                        Class::NeverSent,
+                        "ConnectionRefused",
+                        "the endpoint refuses connections",
+                    )
                 } else if failure.is_timeout() {
                     Self::new(Class::Transient, "Timeout", "no answer in time")
                 } else {
-                    Self::new(Class::Transient, "DispatchFailure", "the connection to the endpoint failed")
+                    Self::new(
+                        Class::Transient,
+                        "DispatchFailure",
+                        "the connection to the endpoint failed",
+                    )
                 }
             }
             SdkError::ConstructionFailure(_) => Self::new(
@@ -164,20 +190,31 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
                 "ConstructionFailure",
                 "the request could not be made; is the region right?",
             ),
-            _ => Self::new(Class::Transient, "UnknownError", "an error of a kind that this version does not know"),
+            _ => Self::new(
+                Class::Transient,
+                "UnknownError",
+                "an error of a kind that this version does not know",
+            ),
         }
     }
 }
 
 fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Error {
-    let body: Body = raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+    let body: Body =
+        raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
     let header = raw.headers().get("x-amzn-errortype").map(str::to_owned);
     let names = [body.code, error.code().map(str::to_owned), header, body.type_];
-    let names = names.into_iter().flatten().filter(|name| !name.is_empty()).map(|name| bare(&name)).collect();
+    let names = names
+        .into_iter()
+        .flatten()
+        .filter(|name| !name.is_empty())
+        .map(|name| bare(&name))
+        .collect();
     let message = error.message().map(str::to_owned).or(body.message).unwrap_or_default();
     let mut error = classify(&Answer { names, message });
     if error.code == UNNAMED {
-        error.message = format!("HTTP {} with a body that is not an answer of the API", raw.status().as_u16());
+        error.message =
+            format!("HTTP {} with a body that is not an answer of the API", raw.status().as_u16());
     }
     error
 }
@@ -208,13 +245,17 @@ fn classify(answer: &Answer) -> Error {
         Class::BadCredentials
     } else if named(&["AccessDenied", "NotAuthorized", "UnauthorizedOperation", "OptInRequired"]) {
         Class::Denied
-    } else if named(&["NotFound", "DoesNotExist"]) || answer.names.iter().any(|name| name.ends_with(".NotFound")) {
+    } else if named(&["NotFound", "DoesNotExist"])
+        || answer.names.iter().any(|name| name.ends_with(".NotFound"))
+    {
         Class::NotFound
     } else if named(&["NameExists"]) || says("already in use") {
         Class::NameTaken
     } else if named(&["InvalidKey.Format"]) || says("format of this public key") {
         Class::BadKey
-    } else if says("please try again in a few minutes") || says("please wait for it to complete before trying again") {
+    } else if says("please try again in a few minutes")
+        || says("please wait for it to complete before trying again")
+    {
         Class::Busy
     } else if named(&["OperationFailure"]) {
         Class::OperationFailed
@@ -254,8 +295,10 @@ const BAD_CREDENTIALS: &[&str] = &[
     "RequestExpired",
 ];
 
-/// Refusals of the input. Whatever is in no list is taken for a failure of the service: that proves nothing and is tried again.
-const INVALID: &[&str] = &["InvalidInput", "Validation", "ValidationError", "Serialization", "UnknownOperation"];
+/// Refusals of the input. Whatever is in no list is taken for a failure of the service: that proves
+/// nothing and is tried again.
+const INVALID: &[&str] =
+    &["InvalidInput", "Validation", "ValidationError", "Serialization", "UnknownOperation"];
 
 fn find_source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
@@ -271,10 +314,12 @@ fn find_source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -
 /// At most this many characters of a message are kept.
 const MAX_MESSAGE: usize = 400;
 
-/// The text on one line, without what differs from one request to the next (ids) and cut to a bounded length: it goes into
-/// conditions, and a condition that changes at each retry is a write at each retry.
+/// The text on one line, without what differs from one request to the next (ids) and cut to a
+/// bounded length: it goes into conditions, and a condition that changes at each retry is a write
+/// at each retry.
 fn stable(text: &str) -> String {
-    let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let text: String =
+        text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
     let words = text.split(' ').filter(|word| !word.is_empty());
     let words: Vec<&str> = words.map(|word| if is_id(word) { "…" } else { word }).collect();
     words.join(" ").chars().take(MAX_MESSAGE).collect()
@@ -284,10 +329,9 @@ fn stable(text: &str) -> String {
 fn is_id(word: &str) -> bool {
     let word = word.trim_matches(|char: char| !char.is_ascii_alphanumeric());
     let is_uuid = word.len() == 36
-        && word
-            .bytes()
-            .enumerate()
-            .all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() });
+        && word.bytes().enumerate().all(|(at, byte)| {
+            if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() }
+        });
     is_uuid || word.len() > 128
 }
 
@@ -311,11 +355,19 @@ mod tests {
             (&["NotFoundException"], "", Class::NotFound),
             (&["DoesNotExist"], "", Class::NotFound),
             (&["InvalidKeyPair.NotFound"], "", Class::NotFound),
-            (&["DoesNotExist", "NotFoundException"], "The KeyPair does not exist: a", Class::NotFound),
+            (
+                &["DoesNotExist", "NotFoundException"],
+                "The KeyPair does not exist: a",
+                Class::NotFound,
+            ),
             (&["NameExists", "InvalidInputException"], "", Class::NameTaken),
             (&["InvalidInputException"], "Some names are already in use: a", Class::NameTaken),
             (&["InvalidKey.Format"], "", Class::BadKey),
-            (&["InvalidInputException"], "The format of this public key is not valid", Class::BadKey),
+            (
+                &["InvalidInputException"],
+                "The format of this public key is not valid",
+                Class::BadKey,
+            ),
             (&["AccessDeniedException"], "", Class::Denied),
             (&["NotAuthorized"], "", Class::Denied),
             (&["UnauthorizedOperation"], "", Class::Denied),
@@ -327,7 +379,11 @@ mod tests {
             (&["InvalidSignatureException"], "", Class::BadCredentials),
             (&["AccountSetupInProgressException"], "", Class::AccountSetup),
             (&["com.amazonaws.lightsail#RegionSetupInProgressException"], "", Class::RegionSetup),
-            (&["InvalidInputException"], "It is busy. Please try again in a few minutes.", Class::Busy),
+            (
+                &["InvalidInputException"],
+                "It is busy. Please try again in a few minutes.",
+                Class::Busy,
+            ),
             (&["ThrottlingException"], "", Class::Throttled),
             (&["X", "ThrottlingException"], "", Class::Throttled),
             (&["TooManyRequestsException"], "", Class::Throttled),
@@ -360,7 +416,9 @@ mod tests {
         for class in [Class::Transient, Class::OperationFailed] {
             assert!(!class.proves_refusal());
         }
-        for class in [Class::Throttled, Class::Denied, Class::NeverSent, Class::RegionSetup, Class::Invalid] {
+        for class in
+            [Class::Throttled, Class::Denied, Class::NeverSent, Class::RegionSetup, Class::Invalid]
+        {
             assert!(class.proves_refusal());
         }
     }

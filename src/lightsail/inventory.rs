@@ -1,7 +1,8 @@
 //! One list of key pairs for each account and region, shared by all objects there.
 //!
-//! A list is walked by one task at a time; who asks meanwhile gets the same. What is read here may trigger work. A list that is
-//! old never justifies a destructive call (I7): who needs to know asks for a live one.
+//! A list is walked by one task at a time; who asks meanwhile gets the same. What is read here may
+//! trigger work. A list that is old never justifies a destructive call (I7): who needs to know asks
+//! for a live one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +12,9 @@ use super::{ERROR_HOLDS, Error, KeyPair, Lightsail, Result, Scope};
 use crate::api::OWNER_TAG;
 use crate::metrics::Metrics;
 
-/// A list that took long is good for so many times as long, so that where there are many pairs, or where Lightsail throttles, no more than a twentieth of
-/// all requests goes into walking. Whatever is decided by an older one is found out by the call that follows, or by a look of its own.
+/// A list that took long is good for so many times as long, so that where there are many pairs, or
+/// where Lightsail throttles, no more than a twentieth of all requests goes into walking. Whatever
+/// is decided by an older one is found out by the call that follows, or by a look of its own.
 const WALKS_APART: u32 = 19;
 
 /// All key pairs of one account in one region, the default pair included.
@@ -50,7 +52,8 @@ pub struct Inventory {
 struct Shelf {
     /// Held while a list is walked.
     content: tokio::sync::Mutex<Shelved>,
-    /// What became known meanwhile, to be put into the list by whoever has it next: nobody waits for a walk to say what he has done.
+    /// What became known meanwhile, to be put into the list by whoever has it next: nobody waits
+    /// for a walk to say what he has done.
     corrections: Mutex<Vec<(String, Option<KeyPair>)>>,
 }
 
@@ -95,7 +98,9 @@ impl Inventory {
     pub fn is_at_hand(&self, scope: &Scope, max_age: Duration) -> bool {
         let place = self.shelf(scope);
         let content = place.content.try_lock();
-        content.is_ok_and(|content| content.listing.as_ref().is_some_and(|listing| listing.is_good(max_age)))
+        content.is_ok_and(|content| {
+            content.listing.as_ref().is_some_and(|listing| listing.is_good(max_age))
+        })
     }
 
     /// A list whose walk starts now or later.
@@ -107,22 +112,30 @@ impl Inventory {
         self.get(region, |listing| listing.started_at >= now).await
     }
 
-    async fn get(&self, region: &Lightsail, is_good: impl Fn(&Listing) -> bool) -> Result<Arc<Listing>> {
+    async fn get(
+        &self,
+        region: &Lightsail,
+        is_good: impl Fn(&Listing) -> bool,
+    ) -> Result<Arc<Listing>> {
         let place = self.shelf(region.scope());
         let mut content = place.content.lock().await;
         self.catch_up(region.scope(), &place, &mut content);
         if let Some(listing) = content.listing.as_ref().filter(|listing| is_good(listing)) {
             return Ok(Arc::clone(listing));
         }
-        if let Some((_, error)) = content.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS) {
+        if let Some((_, error)) =
+            content.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS)
+        {
             return Err(error.clone());
         }
         let started_at = Instant::now();
         match region.key_pairs().await {
             Ok(pairs) => {
-                let pairs: HashMap<_, _> = pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair))).collect();
+                let pairs: HashMap<_, _> =
+                    pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair))).collect();
                 let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
-                let mut listing = Listing { pairs, managed, started_at, took: started_at.elapsed() };
+                let mut listing =
+                    Listing { pairs, managed, started_at, took: started_at.elapsed() };
                 self.put_in(&mut listing, place.take_corrections());
                 self.tell(region.scope(), &listing);
                 let listing = Arc::new(listing);
@@ -136,7 +149,8 @@ impl Inventory {
         }
     }
 
-    /// Puts into the list what is known to be true now, after a change or a look of one's own; if it is being walked, into what comes of that.
+    /// Puts into the list what is known to be true now, after a change or a look of one's own; if
+    /// it is being walked, into what comes of that.
     pub fn correct(&self, scope: &Scope, name: &str, pair: Option<&KeyPair>) {
         let place = self.shelf(scope);
         place.corrections().push((name.to_owned(), pair.cloned()));

@@ -1,14 +1,15 @@
-//! How fast one account in one region is asked. Lightsail publishes no rate, so it is found out: slower when an answer says that there
-//! were too many requests, a little faster with each one that was taken (additive increase, multiplicative decrease).
+//! How fast one account in one region is asked. Lightsail publishes no rate, so it is found out:
+//! slower when an answer says that there were too many requests, a little faster with each one that
+//! was taken (additive increase, multiplicative decrease).
 //!
-//! Whoever asks waits for a token, in the order of asking. Only a handful of passes of a region run at the same time, and so only a
-//! handful waits here; the others wait in the queue.
+//! Whoever asks waits for a token, in the order of asking. Only a handful of passes of a region run
+//! at the same time, and so only a handful waits here; the others wait in the queue.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Requests a second at the beginning: more than the passes of a region, ten at the same time, can send on most networks. Whatever is too
-/// many is known after a few of them.
+/// Requests a second at the beginning: more than the passes of a region, ten at the same time, can
+/// send on most networks. Whatever is too many is known after a few of them.
 const FIRST_RATE: f64 = 400.0;
 /// No faster than that, whatever is answered.
 const HIGHEST_RATE: f64 = 1_000.0;
@@ -18,14 +19,16 @@ const LOWEST_RATE: f64 = 0.2;
 const DOUBLES_IN: f64 = 2.0;
 /// So much of a second's requests may be sent at once.
 const BURST: f64 = 0.05;
-/// A refusal after so many requests that were taken is the sawtooth of a rate that was found, and asks for a small step. Sooner, the rate is far off.
+/// A refusal after so many requests that were taken is the sawtooth of a rate that was found, and
+/// asks for a small step. Sooner, the rate is far off.
 const MANY: u32 = 20;
 const SMALL_STEP: f64 = 0.85;
 const LARGE_STEP: f64 = 0.6;
 /// A refusal after none that was taken: an outage, or a rate that is farther off.
 const LARGEST_STEP: f64 = 0.5;
-/// The share of the good rate by which each request that was taken makes the next ones faster. From a small step back to the good rate takes 150
-/// requests, so that in the steady state about one in a hundred is refused.
+/// The share of the good rate by which each request that was taken makes the next ones faster. From
+/// a small step back to the good rate takes 150 requests, so that in the steady state about one in
+/// a hundred is refused.
 const GROWTH: f64 = 0.001;
 
 /// Gives out tokens for requests.
@@ -42,7 +45,10 @@ pub(super) struct Token(Instant);
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self { bucket: Mutex::new(Bucket::new(Instant::now())), line: tokio::sync::Mutex::default() }
+        Self {
+            bucket: Mutex::new(Bucket::new(Instant::now())),
+            line: tokio::sync::Mutex::default(),
+        }
     }
 }
 
@@ -161,8 +167,8 @@ fn elapsed(since: Instant, now: Instant) -> f64 {
 mod tests {
     use super::*;
 
-    /// A Lightsail with a bucket of its own, whose rate changes with time, and a crowd that always has something to ask. All of it in
-    /// made-up time.
+    /// A Lightsail with a bucket of its own, whose rate changes with time, and a crowd that always
+    /// has something to ask. All of it in made-up time.
     struct World {
         start: Instant,
         now: Instant,
@@ -182,14 +188,25 @@ mod tests {
         fn new() -> Self {
             let now = Instant::now();
             let (done, refused) = (0, 0);
-            Self { start: now, now, bucket: Bucket::new(now), theirs: THEIR_BURST, filled_at: now, done, refused }
+            Self {
+                start: now,
+                now,
+                bucket: Bucket::new(now),
+                theirs: THEIR_BURST,
+                filled_at: now,
+                done,
+                refused,
+            }
         }
 
-        /// Asks until so many requests were carried out. `rate` says how many a second Lightsail takes then.
+        /// Asks until so many requests were carried out. `rate` says how many a second Lightsail
+        /// takes then.
         fn run(&mut self, wanted: u32, rate: impl Fn(f64) -> f64) {
             let mut answers = std::collections::VecDeque::new();
             while self.done < wanted {
-                while let Some((sent, at, is_taken)) = answers.front().copied().filter(|(_, at, _)| *at <= self.now) {
+                while let Some((sent, at, is_taken)) =
+                    answers.front().copied().filter(|(_, at, _)| *at <= self.now)
+                {
                     if is_taken {
                         self.bucket.taken(sent);
                     } else {
@@ -207,7 +224,8 @@ mod tests {
                     continue;
                 }
                 let theirs = rate(elapsed(self.start, self.now));
-                self.theirs = (self.theirs + theirs * elapsed(self.filled_at, self.now)).min(THEIR_BURST);
+                self.theirs =
+                    (self.theirs + theirs * elapsed(self.filled_at, self.now)).min(THEIR_BURST);
                 self.filled_at = self.now;
                 let is_taken = self.theirs >= 1.0;
                 if is_taken {
@@ -231,7 +249,11 @@ mod tests {
             let mut world = World::new();
             world.run(4_000, |_| limit);
             let (needed, refused) = (4_000.0 / limit, f64::from(world.refused) / 4_000.0);
-            assert!(world.seconds() <= needed * 1.10, "{limit}/s: {:.0} s instead of {needed} s", world.seconds());
+            assert!(
+                world.seconds() <= needed * 1.10,
+                "{limit}/s: {:.0} s instead of {needed} s",
+                world.seconds()
+            );
             assert!(refused <= 0.02, "{limit}/s: {} refused", world.refused);
         }
     }
@@ -258,8 +280,14 @@ mod tests {
     fn without_refusals_it_does_not_stand_in_the_way() {
         let mut world = World::new();
         world.run(3_000, |_| f64::INFINITY);
-        // Ten at the same time, each in 50 ms, are 200 a second: 3 000 within 15 seconds, and the limiter costs next to nothing.
-        assert!(world.seconds() < 16.0 && world.refused == 0, "{:.1} s, {} refused", world.seconds(), world.refused);
+        // Ten at the same time, each in 50 ms, are 200 a second: 3 000 within 15 seconds, and the
+        // limiter costs next to nothing.
+        assert!(
+            world.seconds() < 16.0 && world.refused == 0,
+            "{:.1} s, {} refused",
+            world.seconds(),
+            world.refused
+        );
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Amazon Lightsail in the words of this project: the only place, with the loader in `main.rs`, that knows the AWS SDK.
+//! Amazon Lightsail in the words of this project: the only place, with the loader in `main.rs`,
+//! that knows the AWS SDK.
 //!
-//! Every call takes and gives domain types, is bounded in time, is counted, and, if it changes anything, is logged with its
-//! request id. Calls are sent as fast as the limiter lets them. Those that change something are repeated only if an answer proves that they were not carried out: whoever made
-//! the call looks what became of it. No
-//! decisions here; the controllers make them.
+//! Every call takes and gives domain types, is bounded in time, is counted, and, if it changes
+//! anything, is logged with its request id. Calls are sent as fast as the limiter lets them. Those
+//! that change something are repeated only if an answer proves that they were not carried out:
+//! whoever made the call looks what became of it. No decisions here; the controllers make them.
 
 mod account;
 mod convert;
@@ -39,14 +40,15 @@ use crate::ssh::PrivateKey;
 /// (<https://docs.aws.amazon.com/lightsail/latest/userguide/understanding-ssh-in-amazon-lightsail.html>).
 pub const DEFAULT_KEY_PAIR: &str = "LightsailDefaultKeyPair";
 
-/// What failed for one who asks fails for everybody who asks within this time, so that a queue of askers does not become a queue of
-/// failing reads.
+/// What failed for one who asks fails for everybody who asks within this time, so that a queue of
+/// askers does not become a queue of failing reads.
 const ERROR_HOLDS: Duration = Duration::from_secs(2);
 
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Tags. A sorted list: most pairs have one or two, for which a B-tree keeps room for eleven (half a kilobyte a pair).
+/// Tags. A sorted list: most pairs have one or two, for which a B-tree keeps room for eleven (half
+/// a kilobyte a pair).
 pub type Tags = litemap::LiteMap<String, Option<String>>;
 
 /// A key pair as Lightsail lists it. The public key is never listed.
@@ -54,7 +56,8 @@ pub type Tags = litemap::LiteMap<String, Option<String>>;
 pub struct KeyPair {
     /// Unique in its region among all types of resources.
     pub name: String,
-    /// `arn:aws:lightsail:<region>:<account>:KeyPair/<uuid>`: another one for each pair of the same name.
+    /// `arn:aws:lightsail:<region>:<account>:KeyPair/<uuid>`: another one for each pair of the same
+    /// name.
     pub arn: String,
     /// RFC 3339, by AWS's clock.
     pub created_at: Option<String>,
@@ -130,7 +133,9 @@ impl Lightsail {
         metrics: Metrics,
     ) -> Self {
         use aws_sdk_lightsail::config::retry::RetryConfig;
-        use aws_sdk_lightsail::config::{Builder, Region, SharedInterceptor, timeout::TimeoutConfig};
+        use aws_sdk_lightsail::config::{
+            Builder, Region, SharedInterceptor, timeout::TimeoutConfig,
+        };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(call_timeout.min(Duration::from_secs(5)))
             .operation_attempt_timeout(call_timeout)
@@ -150,14 +155,16 @@ impl Lightsail {
         &self.scope
     }
 
-    /// `GetKeyPair`. It may not know the default pair by its name (unverified): use [`Self::key_pairs`] for that.
+    /// `GetKeyPair`. It may not know the default pair by its name (unverified): use
+    /// [`Self::key_pairs`] for that.
     ///
     /// # Errors
     /// As classified; never [`Class::NotFound`], which is `None`.
     pub async fn find_key_pair(&self, name: &str) -> Result<Seen<Option<KeyPair>>> {
         let call = self.client.get_key_pair().key_pair_name(name);
         let seen = self.find("GetKeyPair", || call.clone().send()).await?;
-        let pair = seen.value.map(|answer| answer.key_pair.ok_or_else(|| Error::incomplete("keyPair")));
+        let pair =
+            seen.value.map(|answer| answer.key_pair.ok_or_else(|| Error::incomplete("keyPair")));
         Ok(Seen { value: pair.transpose()?.map(convert::key_pair).transpose()?, at: seen.at })
     }
 
@@ -169,7 +176,11 @@ impl Lightsail {
         let mut pairs = Vec::new();
         let mut pages = Pages::default();
         loop {
-            let call = self.client.get_key_pairs().include_default_key_pair(true).set_page_token(pages.token.clone());
+            let call = self
+                .client
+                .get_key_pairs()
+                .include_default_key_pair(true)
+                .set_page_token(pages.token.clone());
             let page = self.read("GetKeyPairs", || call.clone().send()).await?.value;
             for pair in page.key_pairs.unwrap_or_default() {
                 pairs.push(convert::key_pair(pair)?);
@@ -188,19 +199,32 @@ impl Lightsail {
     pub async fn import_key_pair(&self, name: &str, line: &str) -> Result<Operation> {
         let call = self.client.import_key_pair().key_pair_name(name).public_key_base64(line);
         let what = ("ImportKeyPair", name, Kind::Change);
-        let answer = self.change(what, || call.clone().send(), |answer| answer.operation.as_slice().to_vec());
+        let answer = self.change(
+            what,
+            || call.clone().send(),
+            |answer| answer.operation.as_slice().to_vec(),
+        );
         Ok(answer.await?.operation.map(convert::operation).unwrap_or_default())
     }
 
-    /// `DeleteKeyPair`. The fingerprint is sent along if it is given; for the default pair it has to be.
+    /// `DeleteKeyPair`. The fingerprint is sent along if it is given; for the default pair it has
+    /// to be.
     ///
     /// # Errors
     /// As classified; [`Class::NotFound`] if there is no such pair any more.
-    pub async fn delete_key_pair(&self, name: &str, expected_fingerprint: Option<&str>) -> Result<Operation> {
+    pub async fn delete_key_pair(
+        &self,
+        name: &str,
+        expected_fingerprint: Option<&str>,
+    ) -> Result<Operation> {
         let call = self.client.delete_key_pair().key_pair_name(name);
         let call = call.set_expected_fingerprint(expected_fingerprint.map(str::to_owned));
         let what = ("DeleteKeyPair", name, Kind::ChangeAfterLook);
-        let answer = self.change(what, || call.clone().send(), |answer| answer.operation.as_slice().to_vec());
+        let answer = self.change(
+            what,
+            || call.clone().send(),
+            |answer| answer.operation.as_slice().to_vec(),
+        );
         Ok(answer.await?.operation.map(convert::operation).unwrap_or_default())
     }
 
@@ -220,10 +244,18 @@ impl Lightsail {
     /// # Errors
     /// As classified; [`Class::NotFound`] if there is no such pair any more.
     pub async fn tag(&self, pair: &KeyPair, tags: &BTreeMap<String, String>) -> Result<()> {
-        let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-        let call = self.client.tag_resource().resource_name(&pair.name).resource_arn(&pair.arn).set_tags(Some(tags));
+        let tags =
+            tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+        let call = self
+            .client
+            .tag_resource()
+            .resource_name(&pair.name)
+            .resource_arn(&pair.arn)
+            .set_tags(Some(tags));
         let what = ("TagResource", pair.name.as_str(), Kind::Change);
-        self.change(what, || call.clone().send(), |answer| answer.operations().to_vec()).await.map(drop)
+        self.change(what, || call.clone().send(), |answer| answer.operations().to_vec())
+            .await
+            .map(drop)
     }
 
     /// `UntagResource`. A resource of that name with another ARN is not touched.
@@ -231,13 +263,20 @@ impl Lightsail {
     /// # Errors
     /// As classified; [`Class::NotFound`] if there is no such pair any more.
     pub async fn untag(&self, name: &str, arn: &str, keys: &[String]) -> Result<()> {
-        let call = self.client.untag_resource().resource_name(name).resource_arn(arn).set_tag_keys(Some(keys.to_vec()));
+        let call = self
+            .client
+            .untag_resource()
+            .resource_name(name)
+            .resource_arn(arn)
+            .set_tag_keys(Some(keys.to_vec()));
         let what = ("UntagResource", name, Kind::Change);
-        self.change(what, || call.clone().send(), |answer| answer.operations().to_vec()).await.map(drop)
+        self.change(what, || call.clone().send(), |answer| answer.operations().to_vec())
+            .await
+            .map(drop)
     }
 
-    /// `GetInstances` over all pages: the names of the Windows instances that use the default key pair. An instance that names no key
-    /// pair uses the default one.
+    /// `GetInstances` over all pages: the names of the Windows instances that use the default key
+    /// pair. An instance that names no key pair uses the default one.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
@@ -247,7 +286,12 @@ impl Lightsail {
         loop {
             let call = self.client.get_instances().set_page_token(pages.token.clone());
             let page = self.read("GetInstances", || call.clone().send()).await?.value;
-            names.extend(page.instances.unwrap_or_default().into_iter().filter_map(convert::windows_with_default_key));
+            names.extend(
+                page.instances
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(convert::windows_with_default_key),
+            );
             if !pages.turn(page.next_page_token)? {
                 return Ok(names);
             }
@@ -261,8 +305,11 @@ impl Lightsail {
     pub async fn find_instance_arn(&self, name: &str) -> Result<Seen<Option<String>>> {
         let call = self.client.get_instance().instance_name(name);
         let seen = self.find("GetInstance", || call.clone().send()).await?;
-        let arn = |instance: types::Instance| instance.arn.ok_or_else(|| Error::incomplete("instance.arn"));
-        let instance = seen.value.map(|answer| answer.instance.ok_or_else(|| Error::incomplete("instance")));
+        let arn = |instance: types::Instance| {
+            instance.arn.ok_or_else(|| Error::incomplete("instance.arn"))
+        };
+        let instance =
+            seen.value.map(|answer| answer.instance.ok_or_else(|| Error::incomplete("instance")));
         Ok(Seen { value: instance.transpose()?.map(arn).transpose()?, at: seen.at })
     }
 
@@ -273,10 +320,12 @@ impl Lightsail {
     pub async fn delete_known_host_keys(&self, instance: &str) -> Result<Acknowledged> {
         let call = self.client.delete_known_host_keys().instance_name(instance);
         let what = ("DeleteKnownHostKeys", instance, Kind::Once);
-        let answer = self.change(what, || call.clone().send(), |answer| answer.operations().to_vec());
+        let answer =
+            self.change(what, || call.clone().send(), |answer| answer.operations().to_vec());
         let answer = answer.await?;
         let request_id = answer.request_id().unwrap_or_default().to_owned();
-        let operations = answer.operations.unwrap_or_default().into_iter().map(convert::operation).collect();
+        let operations =
+            answer.operations.unwrap_or_default().into_iter().map(convert::operation).collect();
         Ok(Acknowledged { operations, request_id })
     }
 
@@ -286,12 +335,18 @@ impl Lightsail {
     /// As classified; never [`Class::NotFound`], which is `None`.
     pub async fn find_operation(&self, id: &str) -> Result<Option<Operation>> {
         let call = self.client.get_operation().operation_id(id);
-        let Some(answer) = self.find("GetOperation", || call.clone().send()).await?.value else { return Ok(None) };
-        answer.operation.map(convert::operation).ok_or_else(|| Error::incomplete("operation")).map(Some)
+        let Some(answer) = self.find("GetOperation", || call.clone().send()).await?.value else {
+            return Ok(None);
+        };
+        answer
+            .operation
+            .map(convert::operation)
+            .ok_or_else(|| Error::incomplete("operation"))
+            .map(Some)
     }
 
-    /// `GetOperationsForResource` over all pages. What it says of a resource without operations is unverified: not to know it is the
-    /// same as an empty list.
+    /// `GetOperationsForResource` over all pages. What it says of a resource without operations is
+    /// unverified: not to know it is the same as an empty list.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
@@ -305,7 +360,9 @@ impl Lightsail {
             // The list is as old as its first page.
             let list = operations.get_or_insert(Seen { value: Vec::new(), at: seen.at });
             let next = seen.value.and_then(|page| {
-                list.value.extend(page.operations.unwrap_or_default().into_iter().map(convert::operation));
+                list.value.extend(
+                    page.operations.unwrap_or_default().into_iter().map(convert::operation),
+                );
                 page.next_page_token
             });
             if !pages.turn(next)? {
@@ -323,7 +380,11 @@ impl Lightsail {
     }
 
     /// As [`Self::read`]; that there is no such thing is `None`.
-    async fn find<T, E, F>(&self, operation: &'static str, call: impl Fn() -> F) -> Result<Seen<Option<T>>>
+    async fn find<T, E, F>(
+        &self,
+        operation: &'static str,
+        call: impl Fn() -> F,
+    ) -> Result<Seen<Option<T>>>
     where
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -351,7 +412,9 @@ impl Lightsail {
         let begun = Instant::now();
         let mut sent = 0;
         loop {
-            let token = self.token(kind.patience(self.call_timeout).saturating_sub(begun.elapsed())).await?;
+            let token = self
+                .token(kind.patience(self.call_timeout).saturating_sub(begun.elapsed()))
+                .await?;
             let (at, start) = (Timestamp::now(), Instant::now());
             let outcome = call().await;
             sent += 1;
@@ -383,7 +446,8 @@ impl Lightsail {
         token.map_err(|_| Error::waited_too_long())
     }
 
-    /// As [`Self::read`], with a line in the log: it tells what was changed in AWS, and joins it with CloudTrail.
+    /// As [`Self::read`], with a line in the log: it tells what was changed in AWS, and joins it
+    /// with CloudTrail.
     async fn change<T, E, F>(
         &self,
         (operation, resource, kind): (&'static str, &str, Kind),
@@ -406,8 +470,11 @@ impl Lightsail {
         let Scope { account, region } = &self.scope;
         match &outcome {
             Ok(answer) => {
-                let ids =
-                    operations(answer).into_iter().filter_map(|operation| operation.id).collect::<Vec<_>>().join(" ");
+                let ids = operations(answer)
+                    .into_iter()
+                    .filter_map(|operation| operation.id)
+                    .collect::<Vec<_>>()
+                    .join(" ");
                 tracing::info!(
                     operation,
                     resource,

@@ -1,5 +1,5 @@
-//! Whether a call is sent again at once. The SDK's own retries are off: they would pass by the limiter, and nobody would know how often a call
-//! was sent.
+//! Whether a call is sent again at once. The SDK's own retries are off: they would pass by the
+//! limiter, and nobody would know how often a call was sent.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ impl Kind {
     }
 }
 
-/// The pause after which a call is sent again that ended so, if it is. `waited` is the time since it was to be sent first, and
-/// `sent` how often it was.
+/// The pause after which a call is sent again that ended so, if it is. `waited` is the time since
+/// it was to be sent first, and `sent` how often it was.
 pub(super) fn pause(
     kind: Kind,
     error: &Error,
@@ -65,9 +65,23 @@ mod tests {
             ("a read that is throttled", Kind::Read, Class::Throttled, second * 59, 50, true),
             ("but not for ever", Kind::Read, Class::Throttled, second * 60, 51, false),
             ("a change that is throttled", Kind::Change, Class::Throttled, second * 59, 50, true),
-            ("one that follows a look, for a moment", Kind::ChangeAfterLook, Class::Throttled, second * 4, 2, true),
+            (
+                "one that follows a look, for a moment",
+                Kind::ChangeAfterLook,
+                Class::Throttled,
+                second * 4,
+                2,
+                true,
+            ),
             ("but not longer", Kind::ChangeAfterLook, Class::Throttled, second * 5, 2, false),
-            ("I6: a reset is never sent again here", Kind::Once, Class::Throttled, Duration::ZERO, 1, false),
+            (
+                "I6: a reset is never sent again here",
+                Kind::Once,
+                Class::Throttled,
+                Duration::ZERO,
+                1,
+                false,
+            ),
             ("what is denied", Kind::Read, Class::Denied, second, 1, false),
         ] {
             let error = Error { class, code: String::new(), message: String::new() };

@@ -14,7 +14,10 @@ impl Key {
     pub(crate) fn generate(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
-        run(Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "a comment", "-f"]).arg(&path).args(args));
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-N", "", "-C", "a comment", "-f"])
+            .arg(&path)
+            .args(args));
         Self { folder }
     }
 
@@ -46,7 +49,8 @@ fn openssl(script: &str, key: &Path) -> String {
 #[test]
 fn an_rsa_key_has_the_md5_of_its_subject_public_key_info() {
     let file = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]);
-    let listed = openssl("openssl pkey -in $KEY -pubout -outform DER | openssl md5 -c", &file.path());
+    let listed =
+        openssl("openssl pkey -in $KEY -pubout -outform DER | openssl md5 -c", &file.path());
     let public = PublicKey::parse(&file.public()).unwrap();
     assert_eq!(public.fingerprints().compare(Some(&listed)), Match::Same);
     assert_eq!(public.fingerprints().compare(Some(&listed.to_uppercase())), Match::Same);
@@ -58,7 +62,10 @@ fn an_rsa_key_has_the_md5_of_its_subject_public_key_info() {
 #[test]
 fn an_rsa_key_that_lightsail_created_has_the_sha1_of_its_pkcs8_form() {
     let file = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]);
-    let listed = openssl("openssl pkcs8 -in $KEY -nocrypt -topk8 -outform DER | openssl sha1 -c", &file.path());
+    let listed = openssl(
+        "openssl pkcs8 -in $KEY -nocrypt -topk8 -outform DER | openssl sha1 -c",
+        &file.path(),
+    );
     let pkcs8 = openssl("openssl pkcs8 -in $KEY -nocrypt -topk8", &file.path());
     for text in [file.private(), pkcs8] {
         let private = PrivateKey::parse(&text).unwrap();
@@ -160,7 +167,11 @@ fn a_private_key_with_a_passphrase_is_none() {
         run(Command::new("ssh-keygen")
             .args(["-q", "-p", "-P", "", "-N", "a passphrase", "-m", format, "-f"])
             .arg(file.path()));
-        assert_eq!(PrivateKey::parse(&file.private()).map(drop), Err(InvalidPrivateKey), "{format}");
+        assert_eq!(
+            PrivateKey::parse(&file.private()).map(drop),
+            Err(InvalidPrivateKey),
+            "{format}"
+        );
     }
 }
 
@@ -177,7 +188,9 @@ fn neither_debug_nor_an_error_shows_a_private_key() {
 
 #[test]
 fn a_generated_key_is_one_that_ssh_keygen_takes() {
-    for (algorithm, type_) in [(KeyAlgorithm::Ed25519, "ssh-ed25519"), (KeyAlgorithm::RSA4096, "ssh-rsa")] {
+    for (algorithm, type_) in
+        [(KeyAlgorithm::Ed25519, "ssh-ed25519"), (KeyAlgorithm::RSA4096, "ssh-rsa")]
+    {
         let key = PrivateKey::generate(algorithm).unwrap();
         assert!(key.public().line().starts_with(type_));
         let folder = tempfile::tempdir().unwrap();
@@ -185,14 +198,18 @@ fn a_generated_key_is_one_that_ssh_keygen_takes() {
         write_private(&path, key.expose_pem());
         let public = run(Command::new("ssh-keygen").arg("-yf").arg(&path));
         assert_eq!(PublicKey::parse(&public).unwrap().sha256(), key.public().sha256());
-        assert_ne!(PrivateKey::generate(algorithm).unwrap().public().sha256(), key.public().sha256());
+        assert_ne!(
+            PrivateKey::generate(algorithm).unwrap().public().sha256(),
+            key.public().sha256()
+        );
     }
 }
 
 fn write_private(path: &Path, text: &str) {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
@@ -200,7 +217,8 @@ fn write_private(path: &Path, text: &str) {
 fn rsa_keys_of_every_usual_size_are_taken() {
     for bits in [2048_usize, 3072, 4096, 8192] {
         // As RFC 4253 section 6.6 writes it; a modulus need not be one to be parsed, only as long.
-        let modulus: Vec<u8> = std::iter::once(0).chain(std::iter::repeat_n(0xc5, bits / 8)).collect();
+        let modulus: Vec<u8> =
+            std::iter::once(0).chain(std::iter::repeat_n(0xc5, bits / 8)).collect();
         let mut blob = Vec::new();
         for part in [b"ssh-rsa".as_slice(), &[1, 0, 1], &modulus] {
             blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());

@@ -1,8 +1,10 @@
-//! A proxy before the API server, which lets chosen requests wait, fail, or take effect without being answered.
+//! A proxy before the API server, which lets chosen requests wait, fail, or take effect without
+//! being answered.
 //!
-//! It speaks plain HTTP on loopback and passes on whatever a request carries, the bearer token too, so that the API server
-//! sees the same identity. Answers are streamed, watches among them. When its client goes away, a request that waits before
-//! the API server is dropped and never gets there.
+//! It speaks plain HTTP on loopback and passes on whatever a request carries, the bearer token too,
+//! so that the API server sees the same identity. Answers are streamed, watches among them. When
+//! its client goes away, a request that waits before the API server is dropped and never gets
+//! there.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,7 +133,9 @@ impl Shared {
     /// Takes one turn of the oldest rule that matches.
     fn take(&self, method: &Method, path: &str, body: &Bytes) -> Option<Arc<Effect>> {
         let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let rule = rules.iter_mut().find(|rule| rule.times > 0 && rule.matcher.matches(method, path, body))?;
+        let rule = rules
+            .iter_mut()
+            .find(|rule| rule.times > 0 && rule.matcher.matches(method, path, body))?;
         rule.times -= 1;
         Some(Arc::clone(&rule.effect))
     }
@@ -156,8 +160,10 @@ impl ApiProxy {
         config.auth_info = AuthInfo::default();
         config.default_retry = false;
         let client = Client::try_from(config).context("make a client")?;
-        let shared = Arc::new(Shared { client, rules: Mutex::default(), watch_time: Mutex::default() });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on loopback")?;
+        let shared =
+            Arc::new(Shared { client, rules: Mutex::default(), watch_time: Mutex::default() });
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on loopback")?;
         let address = listener.local_addr().context("listen on loopback")?;
         let stop = CancellationToken::new();
         let router = Router::new().fallback(routing::any(respond)).with_state(Arc::clone(&shared));
@@ -182,12 +188,17 @@ impl ApiProxy {
     #[must_use = "dropping it lets the request go on"]
     pub fn hold(&self, matcher: Matcher, place: Place) -> Held {
         let held = Held { reached: watch::Sender::new(false), released: watch::Sender::new(false) };
-        let effect = Effect::Hold { place, reached: held.reached.clone(), released: held.released.subscribe() };
+        let effect = Effect::Hold {
+            place,
+            reached: held.reached.clone(),
+            released: held.released.subscribe(),
+        };
         self.shared.add(Rule { matcher, times: 1, effect: Arc::new(effect) });
         held
     }
 
-    /// Lets the next `times` requests that match fail with a status, before the API server has seen them.
+    /// Lets the next `times` requests that match fail with a status, before the API server has seen
+    /// them.
     pub fn fail(&self, matcher: Matcher, times: usize, status: u16) {
         self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Fail(status)) });
     }
@@ -197,7 +208,8 @@ impl ApiProxy {
         *self.shared.watch_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
     }
 
-    /// Lets the next `times` requests that match take effect, and answers with a status of failure all the same.
+    /// Lets the next `times` requests that match take effect, and answers with a status of failure
+    /// all the same.
     pub fn lose(&self, matcher: Matcher, times: usize, status: u16) {
         self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Lose(status)) });
     }
@@ -216,7 +228,10 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     }
     wait_at(Place::BeforeRequest, effect.as_deref()).await;
     remove_connection_headers(&mut parts.headers);
-    let answer = shared.client.send(Request::from_parts(parts, kube::client::Body::from(body.to_vec()))).await;
+    let answer = shared
+        .client
+        .send(Request::from_parts(parts, kube::client::Body::from(body.to_vec())))
+        .await;
     wait_at(Place::BeforeAnswer, effect.as_deref()).await;
     if let Some(Effect::Lose(status)) = effect.as_deref() {
         return failure(*status, "the proxy was told to lose this answer");
@@ -229,7 +244,10 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
             match watch_time.filter(|_| path.contains("watch=true")) {
                 Some(time) => {
                     let end = tokio::time::sleep(time);
-                    Response::from_parts(parts, Body::from_stream(Body::new(body).into_data_stream().take_until(end)))
+                    Response::from_parts(
+                        parts,
+                        Body::from_stream(Body::new(body).into_data_stream().take_until(end)),
+                    )
                 }
                 None => Response::from_parts(parts, Body::new(body)),
             }
@@ -251,7 +269,13 @@ async fn wait_at(here: Place, effect: Option<&Effect>) {
 /// What speaks of one connection is not for the next one.
 fn remove_connection_headers(headers: &mut HeaderMap) {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::HOST, KEEP_ALIVE] {
+    for name in [
+        header::CONNECTION,
+        header::TRANSFER_ENCODING,
+        header::CONTENT_LENGTH,
+        header::HOST,
+        KEEP_ALIVE,
+    ] {
         headers.remove(name);
     }
 }
@@ -263,7 +287,10 @@ fn failure(status: u16, message: &str) -> Response {
         "message": message, "reason": "InternalError",
     });
     let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response
 }

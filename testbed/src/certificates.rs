@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType,
 };
 
 /// A certificate with its key, both in PEM.
@@ -48,10 +48,19 @@ impl Certificates {
             authority: authority.pem(),
             server_file: write("server.pem", &server.certificate)?,
             server_key_file: write("server.key", &server.key)?,
-            service_account_key_file: write("service-accounts.key", &service_accounts.serialize_pem())?,
-            service_account_public_file: write("service-accounts.pub", &service_accounts.public_key_pem())?,
+            service_account_key_file: write(
+                "service-accounts.key",
+                &service_accounts.serialize_pem(),
+            )?,
+            service_account_public_file: write(
+                "service-accounts.pub",
+                &service_accounts.public_key_pem(),
+            )?,
             admin: sign(&authority, &client_params("admin", Some("system:masters"))?)?,
-            controller_manager: sign(&authority, &client_params("system:kube-controller-manager", None)?)?,
+            controller_manager: sign(
+                &authority,
+                &client_params("system:kube-controller-manager", None)?,
+            )?,
         })
     }
 }
@@ -70,8 +79,11 @@ fn server_params() -> Result<CertificateParams> {
     let mut params = named_params(&names, "kube-apiserver", None)?;
     // The second is the first address of the service network: the Service "kubernetes".
     let addresses = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1)];
-    params.subject_alt_names.extend(addresses.map(|address| SanType::IpAddress(IpAddr::V4(address))));
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
+        .subject_alt_names
+        .extend(addresses.map(|address| SanType::IpAddress(IpAddr::V4(address))));
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     Ok(params)
 }
 
@@ -81,7 +93,11 @@ fn client_params(user: &str, group: Option<&str>) -> Result<CertificateParams> {
     Ok(params)
 }
 
-fn named_params(names: &[&str], common: &str, organization: Option<&str>) -> Result<CertificateParams> {
+fn named_params(
+    names: &[&str],
+    common: &str,
+    organization: Option<&str>,
+) -> Result<CertificateParams> {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).context("name a certificate")?;
     params.distinguished_name.push(DnType::CommonName, common);

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How often to look whether a child has ended: short beside all that is waited for, and next to no work.
+/// How often to look whether a child has ended: short beside all that is waited for, and next to no
+/// work.
 const POLL: Duration = Duration::from_millis(20);
 
 /// A child process.
@@ -23,14 +24,17 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts `command` with both outputs appended to `log`. It has a process group of its own, so that Ctrl-C in a terminal
-    /// reaches only the parent, which ends its children in the order that it likes.
+    /// Starts `command` with both outputs appended to `log`. It has a process group of its own, so
+    /// that Ctrl-C in a terminal reaches only the parent, which ends its children in the order that
+    /// it likes.
     pub(crate) fn spawn(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
         let output = File::options().create(true).append(true).open(log);
         let output = output.with_context(|| format!("open {}", log.display()))?;
         let errors = output.try_clone().context("duplicate a file handle")?;
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
-        let process = command.spawn().with_context(|| format!("start {name} through setpriv (package util-linux)"))?;
+        let process = command
+            .spawn()
+            .with_context(|| format!("start {name} through setpriv (package util-linux)"))?;
         Ok(Self { name: name.to_owned(), log: log.to_owned(), process })
     }
 

@@ -1,7 +1,9 @@
-//! What a test, the demo or a person has of a running control plane: a client, namespaces, `kubectl`, kubeconfigs.
+//! What a test, the demo or a person has of a running control plane: a client, namespaces,
+//! `kubectl`, kubeconfigs.
 //!
-//! A test is another process than the one that owns the control plane, and learns of it by the environment that `testbed run`
-//! sets. It must not outlive that one: without a control plane it can only wait for deadlines.
+//! A test is another process than the one that owns the control plane, and learns of it by the
+//! environment that `testbed run` sets. It must not outlive that one: without a control plane it
+//! can only wait for deadlines.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -70,17 +72,24 @@ impl Output {
 }
 
 impl Cluster {
-    /// The control plane of the `testbed run` that this process was started by. From here on this process exits as soon as
-    /// that one is gone.
+    /// The control plane of the `testbed run` that this process was started by. From here on this
+    /// process exits as soon as that one is gone.
     ///
     /// # Errors
     ///
     /// There is none, and the error tells how to start one.
     pub async fn from_env() -> Result<Self> {
-        let owner = variable(variables::OWNER)?.parse().with_context(|| format!("read {}", variables::OWNER))?;
+        let owner = variable(variables::OWNER)?
+            .parse()
+            .with_context(|| format!("read {}", variables::OWNER))?;
         exit_with(owner);
         let path = |name| variable(name).map(PathBuf::from);
-        Self::new(path(variables::KUBECONFIG)?, path(variables::DIRECTORY)?, path(variables::TOOLS)?).await
+        Self::new(
+            path(variables::KUBECONFIG)?,
+            path(variables::DIRECTORY)?,
+            path(variables::TOOLS)?,
+        )
+        .await
     }
 
     /// A control plane that this process owns.
@@ -89,7 +98,8 @@ impl Cluster {
     ///
     /// Its kubeconfig makes no client.
     pub async fn of(control_plane: &ControlPlane) -> Result<Self> {
-        let (directory, tools) = (control_plane.directory().to_owned(), control_plane.tools().to_owned());
+        let (directory, tools) =
+            (control_plane.directory().to_owned(), control_plane.tools().to_owned());
         Self::new(control_plane.kubeconfig(), directory, tools).await
     }
 
@@ -140,10 +150,12 @@ impl Cluster {
     ///
     /// The API server refuses.
     pub async fn create_namespace(&self, prefix: &str) -> Result<String> {
-        let metadata = ObjectMeta { generate_name: Some(format!("{prefix}-")), ..ObjectMeta::default() };
+        let metadata =
+            ObjectMeta { generate_name: Some(format!("{prefix}-")), ..ObjectMeta::default() };
         let namespace = Namespace { metadata, ..Namespace::default() };
         let created = Api::all(self.client()).create(&PostParams::default(), &namespace).await;
-        let created: Namespace = created.with_context(|| format!("create a namespace {prefix}-…"))?;
+        let created: Namespace =
+            created.with_context(|| format!("create a namespace {prefix}-…"))?;
         created.metadata.name.context("the API server names what it creates")
     }
 
@@ -161,12 +173,20 @@ impl Cluster {
     /// # Errors
     ///
     /// It cannot be started.
-    pub async fn kubectl_with_input(&self, arguments: &[impl AsRef<OsStr>], input: &str) -> Result<Output> {
+    pub async fn kubectl_with_input(
+        &self,
+        arguments: &[impl AsRef<OsStr>],
+        input: &str,
+    ) -> Result<Output> {
         let mut command = Command::from(process::bound_to_this_process(self.tools.join("kubectl")));
         command.args(arguments).env(variables::KUBECONFIG, &self.kubeconfig);
         // Neither the preferences of whoever runs this, nor anything into a home directory.
         command.env("KUBERC", "off").env("KUBECACHEDIR", self.kubectl_cache());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = command.spawn().context("start kubectl")?;
         let mut stdin = child.stdin.take().context("the standard input is a pipe")?;
         // It may end without having read everything, and then says why itself.
@@ -174,7 +194,8 @@ impl Cluster {
         drop(stdin);
         let output = child.wait_with_output().await.context("wait for kubectl")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (success, stdout, stderr) = (output.status.success(), text(&output.stdout), text(&output.stderr));
+        let (success, stdout, stderr) =
+            (output.status.success(), text(&output.stdout), text(&output.stderr));
         Ok(Output { success, stdout, stderr })
     }
 
@@ -189,13 +210,16 @@ impl Cluster {
     /// What it knows cannot be removed.
     pub fn forget_discovery(&self) -> Result<()> {
         match std::fs::remove_dir_all(self.kubectl_cache()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("remove kubectl's cache"),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("remove kubectl's cache")
+            }
             Ok(()) | Err(_) => Ok(()),
         }
     }
 
-    /// Writes a kubeconfig with a ServiceAccount's token, which is good for a day. `server_override` is the URL of something
-    /// before the API server, without TLS; `None` is the API server itself.
+    /// Writes a kubeconfig with a ServiceAccount's token, which is good for a day.
+    /// `server_override` is the URL of something before the API server, without TLS; `None` is the
+    /// API server itself.
     ///
     /// # Errors
     ///
@@ -208,11 +232,14 @@ impl Cluster {
         server_override: Option<&str>,
     ) -> Result<()> {
         const DAY: i64 = 24 * 60 * 60;
-        let spec = TokenRequestSpec { expiration_seconds: Some(DAY), ..TokenRequestSpec::default() };
+        let spec =
+            TokenRequestSpec { expiration_seconds: Some(DAY), ..TokenRequestSpec::default() };
         let request = TokenRequest { spec, ..TokenRequest::default() };
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client(), namespace);
-        let answer = accounts.create_token_request(service_account, &PostParams::default(), &request).await;
-        let answer = answer.with_context(|| format!("make a token for {namespace}/{service_account}"))?;
+        let answer =
+            accounts.create_token_request(service_account, &PostParams::default(), &request).await;
+        let answer =
+            answer.with_context(|| format!("make a token for {namespace}/{service_account}"))?;
         let token = answer.status.context("the answer to a TokenRequest has a status")?.token;
 
         kubeconfig::write_for_token(path, &self.kubeconfig, server_override, namespace, &token)
@@ -220,7 +247,8 @@ impl Cluster {
 }
 
 async fn config(kubeconfig: &Path) -> Result<Config> {
-    let file = Kubeconfig::read_from(kubeconfig).with_context(|| format!("read {}", kubeconfig.display()))?;
+    let file = Kubeconfig::read_from(kubeconfig)
+        .with_context(|| format!("read {}", kubeconfig.display()))?;
     let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
     config.with_context(|| format!("use {}", kubeconfig.display()))
 }
@@ -228,12 +256,15 @@ async fn config(kubeconfig: &Path) -> Result<Config> {
 fn variable(name: &str) -> Result<String> {
     let value = std::env::var(name);
     value.with_context(|| {
-        format!("{name} is not set: this needs a control plane; run `make test`, or `testbed run -- COMMAND`")
+        format!(
+            "{name} is not set: this needs a control plane; run `make test`, or `testbed run \
+            -- COMMAND`"
+        )
     })
 }
 
-/// Exits when the process is gone. Test runners put tests into process groups of their own, so that a signal to the owner
-/// does not reach them.
+/// Exits when the process is gone. Test runners put tests into process groups of their own, so that
+/// a signal to the owner does not reach them.
 fn exit_with(owner: u32) {
     static WATCH: Once = Once::new();
     const POLL: Duration = Duration::from_millis(500);

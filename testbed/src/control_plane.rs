@@ -1,8 +1,10 @@
 //! etcd, kube-apiserver and kube-controller-manager as children of this process, on loopback.
 //!
-//! They are the real ones, with RBAC, admission and garbage collection. There is no scheduler and no kubelet: pods stay
-//! Pending, unless there is a [`crate::fake_node`]. Everything that a control plane writes is in its directory; its ports are free ones, so that any number of them
-//! run side by side. Spawned from the thread that calls [`ControlPlane::start`]: see [`crate::process`] for which one that may be.
+//! They are the real ones, with RBAC, admission and garbage collection. There is no scheduler and
+//! no kubelet: pods stay Pending, unless there is a [`crate::fake_node`]. Everything that a control
+//! plane writes is in its directory; its ports are free ones, so that any number of them run side
+//! by side. Spawned from the thread that calls [`ControlPlane::start`]: see [`crate::process`] for
+//! which one that may be.
 
 mod commands;
 
@@ -24,7 +26,8 @@ use crate::kubeconfig;
 /// Each start is measured in seconds; a loaded machine may be ten times as slow.
 const DEADLINE: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
-/// Somebody else can take a free port between its choice and its use. That this happens more often has another cause.
+/// Somebody else can take a free port between its choice and its use. That this happens more often
+/// has another cause.
 const TRIES: usize = 3;
 
 /// A running control plane. Dropping it ends it.
@@ -39,12 +42,14 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts a control plane with the programs in `tools` and everything that it writes in `directory`. It is ready for use:
-    /// the API server says so, and the controllers have made the ServiceAccount `default` in the namespace `default`.
+    /// Starts a control plane with the programs in `tools` and everything that it writes in
+    /// `directory`. It is ready for use: the API server says so, and the controllers have made the
+    /// ServiceAccount `default` in the namespace `default`.
     ///
     /// # Errors
     ///
-    /// A program is missing, ends early (the error shows the end of its log) or is not ready within two minutes.
+    /// A program is missing, ends early (the error shows the end of its log) or is not ready within
+    /// two minutes.
     pub async fn start(tools: &Path, directory: &Path) -> Result<Self> {
         let tools = tools.canonicalize().with_context(|| missing(tools))?;
         for program in ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"] {
@@ -57,14 +62,20 @@ impl ControlPlane {
         let certificates = Certificates::create(&directory.join("certificates"))?;
         for _ in 1..TRIES {
             match Self::try_start(&tools, &directory, &certificates).await {
-                Err(error) if format!("{error:#}").contains("address already in use") => remove_traces(&directory)?,
+                Err(error) if format!("{error:#}").contains("address already in use") => {
+                    remove_traces(&directory)?
+                }
                 outcome => return outcome,
             }
         }
         Self::try_start(&tools, &directory, &certificates).await
     }
 
-    async fn try_start(tools: &Path, directory: &Path, certificates: &Certificates) -> Result<Self> {
+    async fn try_start(
+        tools: &Path,
+        directory: &Path,
+        certificates: &Certificates,
+    ) -> Result<Self> {
         let [etcd_port, peer_port, api_port] = free_ports()?;
         let log = |name: &str| directory.join(format!("{name}.log"));
 
@@ -72,11 +83,17 @@ impl ControlPlane {
         let mut etcd = Child::spawn("etcd", &mut command, &log("etcd"))?;
         wait_for_etcd(&mut etcd, &log("etcd")).await?;
 
-        let mut command = commands::api_server(tools, directory, certificates, etcd_port, api_port)?;
+        let mut command =
+            commands::api_server(tools, directory, certificates, etcd_port, api_port)?;
         let mut api_server = Child::spawn("kube-apiserver", &mut command, &log("kube-apiserver"))?;
         let server = format!("https://127.0.0.1:{api_port}");
         let admin = directory.join("kubeconfig");
-        kubeconfig::write_for_certificate(&admin, &server, &certificates.authority, &certificates.admin)?;
+        kubeconfig::write_for_certificate(
+            &admin,
+            &server,
+            &certificates.authority,
+            &certificates.admin,
+        )?;
         let client = client(&admin).await?;
         wait_for_api_server(&mut etcd, &mut api_server, &client).await?;
 
@@ -133,7 +150,8 @@ fn remove_traces(directory: &Path) -> Result<()> {
         fs::remove_dir_all(&data).with_context(|| format!("remove {}", data.display()))?;
     }
     let log = directory.join("etcd.log");
-    fs::rename(&log, directory.join("etcd-before.log")).with_context(|| format!("rename {}", log.display()))
+    fs::rename(&log, directory.join("etcd-before.log"))
+        .with_context(|| format!("rename {}", log.display()))
 }
 
 /// Ports that are free now, and different from each other because they are taken together.
@@ -156,7 +174,8 @@ async fn client(kubeconfig: &Path) -> Result<Client> {
 
 async fn wait_for_etcd(etcd: &mut Child, log: &Path) -> Result<()> {
     let started = Instant::now();
-    while !fs::read_to_string(log).is_ok_and(|text| text.contains("ready to serve client requests")) {
+    while !fs::read_to_string(log).is_ok_and(|text| text.contains("ready to serve client requests"))
+    {
         etcd.check_running()?;
         if started.elapsed() > DEADLINE {
             bail!(etcd.with_log(&format!("etcd is not ready after {DEADLINE:?}")));
@@ -166,28 +185,41 @@ async fn wait_for_etcd(etcd: &mut Child, log: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn wait_for_api_server(etcd: &mut Child, api_server: &mut Child, client: &Client) -> Result<()> {
-    /// If somebody else has the port, an answer may never come, and the end of our own server must be seen.
+async fn wait_for_api_server(
+    etcd: &mut Child,
+    api_server: &mut Child,
+    client: &Client,
+) -> Result<()> {
+    /// If somebody else has the port, an answer may never come, and the end of our own server must
+    /// be seen.
     const ANSWER: Duration = Duration::from_secs(2);
     let started = Instant::now();
     loop {
         etcd.check_running()?;
         api_server.check_running()?;
-        let request = Request::get("/readyz").body(Vec::new()).expect("a constant path makes a request");
+        let request =
+            Request::get("/readyz").body(Vec::new()).expect("a constant path makes a request");
         let said = match tokio::time::timeout(ANSWER, client.request_text(request)).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it does not answer".to_owned(),
         };
         if started.elapsed() > DEADLINE {
-            bail!(api_server.with_log(&format!("kube-apiserver is not ready after {DEADLINE:?}: {said}")));
+            bail!(
+                api_server
+                    .with_log(&format!("kube-apiserver is not ready after {DEADLINE:?}: {said}"))
+            );
         }
         tokio::time::sleep(POLL).await;
     }
 }
 
 /// That ServiceAccount is made by one controller in a namespace that the API server makes.
-async fn wait_for_controllers(api_server: &mut Child, manager: &mut Child, client: Client) -> Result<()> {
+async fn wait_for_controllers(
+    api_server: &mut Child,
+    manager: &mut Child,
+    client: Client,
+) -> Result<()> {
     let service_accounts: Api<ServiceAccount> = Api::namespaced(client, "default");
     let started = Instant::now();
     loop {

@@ -1,6 +1,8 @@
-//! A node that only says that it runs pods, so that a Deployment rolls out and `helm install --wait` has something to wait for.
+//! A node that only says that it runs pods, so that a Deployment rolls out and `helm install
+//! --wait` has something to wait for.
 //!
-//! kube-scheduler is the real one; [kwok](https://kwok.sigs.k8s.io/) plays the kubelet. No container is ever started.
+//! kube-scheduler is the real one; [kwok](https://kwok.sigs.k8s.io/) plays the kubelet. No
+//! container is ever started.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -52,7 +54,8 @@ impl FakeNode {
         let mut command = bound_to_this_process(tools.join("kwok"));
         command.arg("--kubeconfig").arg(cluster.kubeconfig());
         command.args(["--manage-all-nodes=true", "--node-lease-duration-seconds=40"]);
-        let stage = |path: &Path| format!("--config={}", tools.join("kwok-stages").join(path).display());
+        let stage =
+            |path: &Path| format!("--config={}", tools.join("kwok-stages").join(path).display());
         command.args(STAGES.iter().map(|path| stage(Path::new(path))));
         let mut kwok = Child::spawn("kwok", &mut command, &log("kwok"))?;
 
@@ -85,7 +88,8 @@ impl FakeNode {
 
 fn is_ready(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-    let is_ready = conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True");
+    let is_ready =
+        conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True");
     // The taint goes a moment later, and no pod is placed before.
     is_ready && node.spec.as_ref().is_none_or(|spec| spec.taints.is_none())
 }

@@ -24,10 +24,15 @@ pub struct Helm {
 }
 
 impl Helm {
-    /// The program of this name in `tools`. What it keeps for itself goes into `home`. Without a kubeconfig it has no cluster.
+    /// The program of this name in `tools`. What it keeps for itself goes into `home`. Without a
+    /// kubeconfig it has no cluster.
     #[must_use]
     pub fn new(tools: &Path, name: &str, home: &Path, kubeconfig: Option<&Path>) -> Self {
-        Self { program: tools.join(name), home: home.to_owned(), kubeconfig: kubeconfig.map(Path::to_owned) }
+        Self {
+            program: tools.join(name),
+            home: home.to_owned(),
+            kubeconfig: kubeconfig.map(Path::to_owned),
+        }
     }
 
     /// Runs it with these values. That it fails is no error here.
@@ -43,18 +48,21 @@ impl Helm {
             command.args(["--values", "-"]);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("start {}", self.program.display()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("start {}", self.program.display()))?;
         let mut stdin = child.stdin.take().context("the standard input is a pipe")?;
         // It may end without having read everything, and then says why itself.
         let _ = stdin.write_all(values.to_string().as_bytes());
         drop(stdin);
         let output = child.wait_with_output().context("wait for helm")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (success, stdout, stderr) = (output.status.success(), text(&output.stdout), text(&output.stderr));
+        let (success, stdout, stderr) =
+            (output.status.success(), text(&output.stdout), text(&output.stderr));
         Ok(Output { success, stdout, stderr })
     }
 
-    /// The objects that a chart makes of these values, as the release `lightsail-operator` in this namespace.
+    /// The objects that a chart makes of these values, as the release `lightsail-operator` in this
+    /// namespace.
     ///
     /// # Errors
     ///

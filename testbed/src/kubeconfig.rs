@@ -1,4 +1,5 @@
-//! Writes kubeconfigs, readable by their owner alone. They hold everything, so that they can be copied.
+//! Writes kubeconfigs, readable by their owner alone. They hold everything, so that they can be
+//! copied.
 //!
 //! They are JSON, which every reader of kubeconfigs takes as the YAML that it is.
 
@@ -15,8 +16,14 @@ use serde_json::{Value, json};
 use crate::certificates::Identity;
 
 /// Writes a kubeconfig for a client with a certificate. `authority` is that of the server, in PEM.
-pub(crate) fn write_for_certificate(path: &Path, server: &str, authority: &str, identity: &Identity) -> Result<()> {
-    let cluster = json!({"server": server, "certificate-authority-data": STANDARD.encode(authority)});
+pub(crate) fn write_for_certificate(
+    path: &Path,
+    server: &str,
+    authority: &str,
+    identity: &Identity,
+) -> Result<()> {
+    let cluster =
+        json!({"server": server, "certificate-authority-data": STANDARD.encode(authority)});
     let user = json!({
         "client-certificate-data": STANDARD.encode(&identity.certificate),
         "client-key-data": STANDARD.encode(&identity.key),
@@ -24,8 +31,8 @@ pub(crate) fn write_for_certificate(path: &Path, server: &str, authority: &str, 
     write(path, &cluster, "default", &user)
 }
 
-/// Writes a kubeconfig with a token, for the cluster of another kubeconfig that was written here, or for a server before
-/// that one, without TLS.
+/// Writes a kubeconfig with a token, for the cluster of another kubeconfig that was written here,
+/// or for a server before that one, without TLS.
 pub(crate) fn write_for_token(
     path: &Path,
     admin: &Path,
@@ -34,7 +41,8 @@ pub(crate) fn write_for_token(
     token: &str,
 ) -> Result<()> {
     let text = fs::read_to_string(admin).with_context(|| format!("read {}", admin.display()))?;
-    let admin: Value = serde_json::from_str(&text).with_context(|| format!("read {}", admin.display()))?;
+    let admin: Value =
+        serde_json::from_str(&text).with_context(|| format!("read {}", admin.display()))?;
     let own = admin["clusters"][0]["cluster"].clone();
     let cluster = server_override.map_or(own, |server| json!({"server": server}));
     write(path, &cluster, namespace, &json!({"token": token}))
@@ -47,7 +55,8 @@ fn write(path: &Path, cluster: &Value, namespace: &str, user: &Value) -> Result<
         "kind": "Config",
         "clusters": [{"name": name, "cluster": cluster}],
         "users": [{"name": name, "user": user}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": namespace}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name,
+            "namespace": namespace}}],
         "current-context": name,
     });
     write_private(path, &format!("{config:#}\n"))
@@ -56,7 +65,8 @@ fn write(path: &Path, cluster: &Value, namespace: &str, user: &Value) -> Result<
 /// Writes a file that only its owner can read, whatever it was before.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.set_permissions(PermissionsExt::from_mode(0o600))?;
         file.write_all(text.as_bytes())
     };

@@ -1,4 +1,5 @@
-//! Real Kubernetes and a simulated Lightsail on one machine, for `make demo`, the tests and the benchmarks.
+//! Real Kubernetes and a simulated Lightsail on one machine, for `make demo`, the tests and the
+//! benchmarks.
 //!
 //! ```text
 //! testbed run -- COMMAND

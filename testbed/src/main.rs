@@ -1,4 +1,5 @@
-//! The command `testbed`: a control plane for a command, for a person, or for the demo. See [`cli`].
+//! The command `testbed`: a control plane for a command, for a person, or for the demo. See
+//! [`cli`].
 
 mod cli;
 

@@ -1,7 +1,8 @@
-//! The operator's binary as a child process, as it runs in a cluster: its own kubeconfig, a bare environment, a log in a file.
+//! The operator's binary as a child process, as it runs in a cluster: its own kubeconfig, a bare
+//! environment, a log in a file.
 //!
-//! It knows of the operator only what its users know: flags, one line of its log, and the paths of its probes. See
-//! [`crate::process`] for the thread that may start one.
+//! It knows of the operator only what its users know: flags, one line of its log, and the paths of
+//! its probes. See [`crate::process`] for the thread that may start one.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -37,7 +38,8 @@ pub struct OperatorOptions {
     pub arguments: Vec<String>,
     /// All of its environment beyond `PATH`, `HOME` and `KUBECONFIG`.
     pub environment: Vec<(String, String)>,
-    /// The file that gets its output. Its directory is the operator's `HOME`, so that nobody's `~/.aws` is read.
+    /// The file that gets its output. Its directory is the operator's `HOME`, so that nobody's
+    /// `~/.aws` is read.
     pub log: PathBuf,
 }
 
@@ -55,7 +57,8 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// It cannot be started, ends, or is not ready within a minute; the error shows the end of its log.
+    /// It cannot be started, ends, or is not ready within a minute; the error shows the end of its
+    /// log.
     pub async fn start(options: OperatorOptions) -> Result<Self> {
         let mut operator = Self::spawn(options)?;
         operator.wait_until_ready().await?;
@@ -92,7 +95,10 @@ impl Operator {
             }
             tokio::time::sleep(POLL).await;
         }
-        bail!(self.child.with_log(&format!("the operator is not ready after {READY_DEADLINE:?}: {said}")))
+        bail!(
+            self.child
+                .with_log(&format!("the operator is not ready after {READY_DEADLINE:?}: {said}"))
+        )
     }
 
     /// Where it serves probes and metrics; `None` until it does.
@@ -180,7 +186,9 @@ fn spawn(options: &OperatorOptions) -> Result<Child> {
     command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     command.env("HOME", home).env("KUBECONFIG", &options.kubeconfig);
     command.envs(options.environment.iter().map(|(name, value)| (name, value)));
-    command.args(["--bind-address", "127.0.0.1:0", "--log-format", "json"]).args(&options.arguments);
+    command
+        .args(["--bind-address", "127.0.0.1:0", "--log-format", "json"])
+        .args(&options.arguments);
     Child::spawn("the operator", &mut command, &options.log)
 }
 
@@ -189,7 +197,9 @@ async fn http_get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     const DEADLINE: Duration = Duration::from_secs(10);
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
+        stream
+            .write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())
+            .await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         std::io::Result::Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -197,6 +207,10 @@ async fn http_get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     let answer = tokio::time::timeout(DEADLINE, exchange).await.context("no answer")?;
     let answer = answer.with_context(|| format!("get {path}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head and a body")?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("an answer has a status")?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .context("an answer has a status")?;
     Ok((status, body.to_owned()))
 }

@@ -1,25 +1,30 @@
 //! Commands that cannot outlive the process that starts them, and what `/proc` tells about others.
 //!
-//! Linux only. The kernel ends a child when its parent's *thread* is gone, so whoever spawns such a command must do it from a
-//! thread that lives as long as the process: the main thread or a test's own, in `block_on`; never `spawn_blocking`, whose
-//! threads end when they have been idle for some seconds.
+//! Linux only. The kernel ends a child when its parent's *thread* is gone, so whoever spawns such a
+//! command must do it from a thread that lives as long as the process: the main thread or a test's
+//! own, in `block_on`; never `spawn_blocking`, whose threads end when they have been idle for some
+//! seconds.
 
 use std::ffi::OsStr;
 use std::process::Command;
 
 /// A command that gets SIGKILL when this process ends, in whatever way.
 ///
-/// `setpriv` (util-linux) asks the kernel for it. Between the fork and that moment this process may have gone already, so the
-/// shell then looks whether its parent is still the right one. It then becomes `program`, with the same process id.
+/// `setpriv` (util-linux) asks the kernel for it. Between the fork and that moment this process may
+/// have gone already, so the shell then looks whether its parent is still the right one. It then
+/// becomes `program`, with the same process id.
 #[must_use]
 pub fn bound_to_this_process(program: impl AsRef<OsStr>) -> Command {
     let parent = std::process::id().to_string();
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "sh", "-c", r#"test "$PPID" = "$0" && exec "$@""#, &parent]).arg(program);
+    command
+        .args(["--pdeathsig", "KILL", "sh", "-c", r#"test "$PPID" = "$0" && exec "$@""#, &parent])
+        .arg(program);
     command
 }
 
-/// When a process was started, in clock ticks since boot; `None` if there is none with this id, or only its remains.
+/// When a process was started, in clock ticks since boot; `None` if there is none with this id, or
+/// only its remains.
 ///
 /// Id and start together name a process: ids are used again.
 #[must_use]

@@ -1,4 +1,5 @@
-//! What a test has of the control plane: namespaces, `kubectl`, a ServiceAccount's kubeconfig, and the proxy with its faults.
+//! What a test has of the control plane: namespaces, `kubectl`, a ServiceAccount's kubeconfig, and
+//! the proxy with its faults.
 //!
 //! These run below `testbed run`, as the operator's own tests do.
 
@@ -35,14 +36,20 @@ impl Setting {
         let cluster = Cluster::from_env().await?;
         let namespace = cluster.create_namespace("harness").await?;
         let bind = format!("--serviceaccount={namespace}:editor");
-        cluster.kubectl(&["create", "serviceaccount", "editor", "-n", &namespace]).await?.or_error()?;
-        let create = ["create", "rolebinding", "editor", "--clusterrole=edit", &bind, "-n", &namespace];
+        cluster
+            .kubectl(&["create", "serviceaccount", "editor", "-n", &namespace])
+            .await?
+            .or_error()?;
+        let create =
+            ["create", "rolebinding", "editor", "--clusterrole=edit", &bind, "-n", &namespace];
         cluster.kubectl(&create).await?.or_error()?;
 
         let proxy = ApiProxy::start(&cluster).await?;
         let directory = tempfile::tempdir_in(cluster.directory())?;
         let kubeconfig = directory.path().join("kubeconfig");
-        cluster.service_account_kubeconfig(&namespace, "editor", &kubeconfig, Some(&proxy.url())).await?;
+        cluster
+            .service_account_kubeconfig(&namespace, "editor", &kubeconfig, Some(&proxy.url()))
+            .await?;
         let truth = Api::namespaced(cluster.client(), &namespace);
         let config_maps = Api::namespaced(client(&kubeconfig).await?, &namespace);
         Ok(Self { cluster, proxy, truth, config_maps, _directory: directory })
@@ -61,7 +68,10 @@ async fn client(kubeconfig: &Path) -> Result<Client> {
 }
 
 fn named(name: &str) -> ConfigMap {
-    ConfigMap { metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() }, ..ConfigMap::default() }
+    ConfigMap {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        ..ConfigMap::default()
+    }
 }
 
 /// Creates in a task, so that the request can be held meanwhile.
@@ -75,7 +85,8 @@ async fn a_service_account_has_its_own_rights_and_no_others() -> Result<()> {
     let setting = Setting::new().await?;
     setting.config_maps.create(&PostParams::default(), &named("mine")).await?;
     ensure!(setting.exists("mine").await?);
-    let elsewhere: Api<ConfigMap> = Api::namespaced(setting.config_maps.clone().into_client(), "kube-system");
+    let elsewhere: Api<ConfigMap> =
+        Api::namespaced(setting.config_maps.clone().into_client(), "kube-system");
     let refused = elsewhere.create(&PostParams::default(), &named("not-mine")).await;
     ensure!(matches!(&refused, Err(kube::Error::Api(status)) if status.code == 403), "{refused:?}");
     // The line may come a moment after the answer.
@@ -97,7 +108,9 @@ fn is_recorded(setting: &Setting) -> Result<bool> {
 #[tokio::test]
 async fn a_request_held_before_the_api_server_takes_effect_when_it_is_released() -> Result<()> {
     let setting = Setting::new().await?;
-    let held = setting.proxy.hold(Matcher::new(Method::POST, "/configmaps").with_body("late"), Place::BeforeRequest);
+    let held = setting
+        .proxy
+        .hold(Matcher::new(Method::POST, "/configmaps").with_body("late"), Place::BeforeRequest);
     setting.config_maps.create(&PostParams::default(), &named("other")).await?;
     let request = create(&setting.config_maps, "late");
     tokio::time::timeout(DEADLINE, held.reached()).await?;
@@ -142,7 +155,10 @@ async fn requests_fail_as_often_as_they_are_told_to() -> Result<()> {
     setting.config_maps.create(&PostParams::default(), &named("kept")).await?;
     for _ in 0..2 {
         let failed = setting.config_maps.delete("kept", &DeleteParams::default()).await;
-        ensure!(matches!(&failed, Err(kube::Error::Api(status)) if status.code == 503), "{failed:?}");
+        ensure!(
+            matches!(&failed, Err(kube::Error::Api(status)) if status.code == 503),
+            "{failed:?}"
+        );
         ensure!(setting.exists("kept").await?);
     }
     setting.config_maps.delete("kept", &DeleteParams::default()).await?;

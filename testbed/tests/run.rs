@@ -1,6 +1,7 @@
 //! `testbed run` leaves nothing behind, however it ends, and two of them do not disturb each other.
 //!
-//! Each test starts control planes of its own. The command below one writes down where its directory is, and what it finds.
+//! Each test starts control planes of its own. The command below one writes down where its
+//! directory is, and what it finds.
 
 use std::fs;
 use std::net::TcpStream;
@@ -60,7 +61,10 @@ impl Run {
     }
 
     fn note(&self, name: &str) -> String {
-        fs::read_to_string(self.notes.path().join(name)).expect("the command wrote it").trim().to_owned()
+        fs::read_to_string(self.notes.path().join(name))
+            .expect("the command wrote it")
+            .trim()
+            .to_owned()
     }
 
     fn go(&self) {
@@ -68,7 +72,10 @@ impl Run {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("an id is positive");
+        let pid = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("an id is positive");
         kill_process(pid, signal).expect("it still runs");
     }
 
@@ -86,8 +93,8 @@ impl Run {
         TcpStream::connect(server.strip_prefix("https://").expect("a URL with TLS")).is_ok()
     }
 
-    /// No process that was told of this directory, and no port. After SIGKILL the kernel takes some milliseconds, and the
-    /// arguments go before the ports.
+    /// No process that was told of this directory, and no port. After SIGKILL the kernel takes some
+    /// milliseconds, and the arguments go before the ports.
     fn assert_nothing_left(&self, directory: &Path) {
         let directory = directory.to_string_lossy();
         wait_for("all processes to end", || process::with_argument(&directory).is_empty());
@@ -105,7 +112,9 @@ impl Drop for Run {
 
 fn tools() -> PathBuf {
     let tools = std::env::var_os("TESTBED_TOOLS").map(PathBuf::from);
-    tools.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(".tools").join("bin"))
+    tools.unwrap_or_else(|| {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(".tools").join("bin")
+    })
 }
 
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
@@ -118,18 +127,29 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 
 #[test]
 fn two_runs_side_by_side_have_their_own_and_a_failing_one_passes_its_exit_code_on() {
-    let mut first =
-        Run::start("kubectl create namespace first && kubectl get namespaces --output name > $NOTES/seen; exit 7");
+    let mut first = Run::start(
+        "kubectl create namespace first && kubectl get namespaces --output name > $NOTES/seen; \
+            exit 7",
+    );
     let mut second = Run::start("kubectl get namespaces --output name > $NOTES/seen");
     let first_directory = first.wait_for_command();
     let second_directory = second.wait_for_command();
-    assert_eq!(process::with_argument(&format!("{}/", first_directory.display())).len(), 3, "{}", first.log());
+    assert_eq!(
+        process::with_argument(&format!("{}/", first_directory.display())).len(),
+        3,
+        "{}",
+        first.log()
+    );
 
     first.go();
     assert_eq!(first.wait().code(), Some(7), "{}", first.log());
     first.assert_nothing_left(&first_directory);
     assert!(first.note("seen").contains("namespace/first"));
-    assert!(first.log().contains(&format!("the logs are in {}", first_directory.display())), "{}", first.log());
+    assert!(
+        first.log().contains(&format!("the logs are in {}", first_directory.display())),
+        "{}",
+        first.log()
+    );
     assert!(first_directory.join("kube-apiserver.log").is_file());
 
     second.go();
@@ -155,7 +175,9 @@ fn sigkill_leaves_nothing() {
 
 #[test]
 fn sigterm_is_passed_on_and_leaves_nothing() {
-    let mut run = Run::start("trap 'echo asked > $NOTES/asked; exit 5' TERM; touch $NOTES/trapped; sleep 1000 & wait");
+    let mut run = Run::start(
+        "trap 'echo asked > $NOTES/asked; exit 5' TERM; touch $NOTES/trapped; sleep 1000 & wait",
+    );
     let directory = run.wait_for_command();
     run.go();
     let trapped = run.notes.path().join("trapped");

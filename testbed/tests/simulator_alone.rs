@@ -40,13 +40,15 @@ impl Alone {
         let length = body.len();
         write!(
             stream,
-            "{method} /_simulator{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} /_simulator{path} HTTP/1.1\r\nhost: {host}\r\nconnection: \
+                close\r\ncontent-length: {length}\r\n\r\n{body}"
         )
         .expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let status =
+            head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         (status, serde_json::from_str(body).expect("JSON"))
     }
 }
@@ -67,9 +69,22 @@ fn command(arguments: &[&str]) -> Command {
 
 #[test]
 fn it_prints_lines_to_paste_and_nothing_else_until_it_is_told_to_end() {
-    let mut alone = Alone::start(&["--instance", "web-1", "--windows-instance", "win-1", "--switch", "pageSize=7"]);
+    let mut alone = Alone::start(&[
+        "--instance",
+        "web-1",
+        "--windows-instance",
+        "win-1",
+        "--switch",
+        "pageSize=7",
+    ]);
     let names: Vec<&str> = alone.lines.iter().map(|(name, _)| name.as_str()).collect();
-    let wanted = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    let wanted = [
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ];
     assert_eq!(names, wanted);
     let (status, state) = alone.admin("GET", "/state", "");
     assert_eq!((status, &state["switches"]["pageSize"]), (200, &json!(7)));
@@ -78,8 +93,10 @@ fn it_prints_lines_to_paste_and_nothing_else_until_it_is_told_to_end() {
     let (linux, windows) = (json!("debian_12"), json!("windows_server_2022"));
     assert_eq!(instances, [(&json!("web-1"), &linux), (&json!("win-1"), &windows)]);
 
-    let process = rustix::process::Pid::from_raw(i32::try_from(alone.child.id()).expect("a small number"));
-    rustix::process::kill_process(process.expect("not zero"), rustix::process::Signal::TERM).expect("it runs");
+    let process =
+        rustix::process::Pid::from_raw(i32::try_from(alone.child.id()).expect("a small number"));
+    rustix::process::kill_process(process.expect("not zero"), rustix::process::Signal::TERM)
+        .expect("it runs");
     let mut rest = String::new();
     alone.output.read_to_string(&mut rest).expect("text");
     assert_eq!(rest, "");
@@ -111,7 +128,10 @@ fn private_keys_and_secrets_are_in_no_dump() {
     assert_eq!(shown["fingerprint"], pair["fingerprint"]);
     assert!(shown["publicKey"].as_str().expect("a line").starts_with("ssh-rsa "), "{shown}");
     let dump = state.to_string();
-    assert!(!dump.contains("PRIVATE") && !dump.contains(alone.value("AWS_SECRET_ACCESS_KEY")), "{dump}");
+    assert!(
+        !dump.contains("PRIVATE") && !dump.contains(alone.value("AWS_SECRET_ACCESS_KEY")),
+        "{dump}"
+    );
     // The clock moves what is dumped.
     let (_, clock) = alone.admin("PUT", "/clock", r#"{"offsetMillis": -5000}"#);
     assert_eq!(clock["offsetMillis"], json!(-5000));
@@ -123,11 +143,16 @@ fn private_keys_and_secrets_are_in_no_dump() {
 #[test]
 fn the_benchmark_measures_and_says_on_what() {
     let mut bench = Command::new(env!("CARGO_BIN_EXE_testbed"));
-    let output =
-        bench.args(["bench", "simulator", "--key-pairs", "50", "--requests", "100"]).output().expect("it starts");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let output = bench
+        .args(["bench", "simulator", "--key-pairs", "50", "--requests", "100"])
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    for part in [" cores, ", "ImportKeyPair ", "GetKeyPairs, a page of 20 ", "memory of the simulator: "] {
+    for part in
+        [" cores, ", "ImportKeyPair ", "GetKeyPairs, a page of 20 ", "memory of the simulator: "]
+    {
         assert!(said.contains(part), "{part} is not in {said}");
     }
 }

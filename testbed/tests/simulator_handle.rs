@@ -1,15 +1,18 @@
-//! The handle that Rust tests have of a simulator: what it shows of private keys, and what it keeps.
+//! The handle that Rust tests have of a simulator: what it shows of private keys, and what it
+//! keeps.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use testbed::simulator::{
-    Fault, FaultEffect, NewInstance, OperationStatus, Options, Platform, Role, Simulator, WebIdentity,
+    Fault, FaultEffect, NewInstance, OperationStatus, Options, Platform, Role, Simulator,
+    WebIdentity,
 };
 
 const ACCOUNT: &str = "123456789012";
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA vector@lightsail";
+const KEY: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA vector@lightsail";
 
 /// An unsigned request, and all of its answer.
 fn unsigned(simulator: &Simulator, operation: &str) -> String {
@@ -18,7 +21,8 @@ fn unsigned(simulator: &Simulator, operation: &str) -> String {
     let mut stream = TcpStream::connect(host).expect("it listens");
     write!(
         stream,
-        "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nx-amz-target: Lightsail_20161128.{operation}\r\n\
+        "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nx-amz-target: \
+            Lightsail_20161128.{operation}\r\n\
          content-length: 2\r\n\r\n{{}}"
     )
     .expect("it reads");
@@ -43,7 +47,11 @@ async fn the_newest_requests_are_kept_and_all_are_counted() {
     let simulator = Simulator::start(options).await.expect("a free port");
     for operation in ["GetKeyPairs", "GetKeyPairs", "GetOperations", "GetDomains", "GetInstances"] {
         let answer = unsigned(&simulator, operation);
-        let error = if operation == "GetDomains" { "UnknownOperationException" } else { "MissingAuthenticationToken" };
+        let error = if operation == "GetDomains" {
+            "UnknownOperationException"
+        } else {
+            "MissingAuthenticationToken"
+        };
         assert!(answer.contains(error), "{answer}");
     }
     let operations = |requests: Vec<testbed::simulator::Request>| -> Vec<String> {
@@ -52,7 +60,9 @@ async fn the_newest_requests_are_kept_and_all_are_counted() {
     assert_eq!(operations(simulator.requests()), ["GetOperations", "GetDomains", "GetInstances"]);
     assert_eq!(operations(simulator.requests_after(4)), ["GetInstances"]);
     let counts = simulator.counts();
-    let count = |operation: &str, outcome: &str| counts.get(&(operation.to_owned(), outcome.to_owned())).copied();
+    let count = |operation: &str, outcome: &str| {
+        counts.get(&(operation.to_owned(), outcome.to_owned())).copied()
+    };
     assert_eq!(count("GetKeyPairs", "MissingAuthenticationTokenException"), Some(2));
     assert_eq!(count("GetDomains", "UnknownOperationException"), Some(1));
 }
@@ -83,10 +93,20 @@ async fn a_region_is_set_up_as_somebody_else_would() {
     simulator.set_clock_offset(-7200);
     assert!(simulator.now() < now);
     // What is written with names only still says all there is to say.
-    let plain = Fault { operation: "*".to_owned(), resource: None, times: 1, effect: FaultEffect::unavailable() };
+    let plain = Fault {
+        operation: "*".to_owned(),
+        resource: None,
+        times: 1,
+        effect: FaultEffect::unavailable(),
+    };
     let handle = region.add_fault(plain);
     assert_eq!(handle.hits(), 0);
-    region.add_fault(Fault::new("GetKeyPair", FaultEffect::throttling()).on("pair").times(2).with_probability(0.5));
+    region.add_fault(
+        Fault::new("GetKeyPair", FaultEffect::throttling())
+            .on("pair")
+            .times(2)
+            .with_probability(0.5),
+    );
     region.set_switches(|switches| switches.operation_status = OperationStatus::Completed);
 }
 

@@ -1,7 +1,9 @@
-//! The life of a release on a real API server: installed, upgraded under living objects, rolled back, uninstalled, by each Helm.
+//! The life of a release on a real API server: installed, upgraded under living objects, rolled
+//! back, uninstalled, by each Helm.
 //!
-//! On a control plane of its own, with a node that only says that it runs pods. So the chart's pods roll out and do nothing, and the operator
-//! is a process beside them, under the chart's ServiceAccount and with its Lease.
+//! On a control plane of its own, with a node that only says that it runs pods. So the chart's pods
+//! roll out and do nothing, and the operator is a process beside them, under the chart's
+//! ServiceAccount and with its Lease.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -41,11 +43,17 @@ impl Stage {
         self.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap()
     }
 
-    /// An operator as the release's pods would be: its arguments, its ServiceAccount, the namespace of the release.
+    /// An operator as the release's pods would be: its arguments, its ServiceAccount, the namespace
+    /// of the release.
     async fn operator(&self) -> Operator {
         let kubeconfig = self.directory.join("operator.kubeconfig");
         self.cluster.service_account_kubeconfig(NAME, NAME, &kubeconfig, None).await.unwrap();
-        let arguments = self.kubectl("get deployment lightsail-operator --namespace lightsail-operator --output jsonpath={.spec.template.spec.containers[0].args}").await;
+        let arguments = self
+            .kubectl(
+                "get deployment lightsail-operator --namespace \
+            lightsail-operator --output jsonpath={.spec.template.spec.containers[0].args}",
+            )
+            .await;
         let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap();
         let environment = [
             ("AWS_ENDPOINT_URL", self.simulator.url()),
@@ -57,7 +65,10 @@ impl Stage {
             binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
             kubeconfig,
             arguments: arguments.into_iter().filter(|it| !it.starts_with("--log-format")).collect(),
-            environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             log: self.directory.join("operator.log"),
         };
         Operator::start(options).await.unwrap()
@@ -72,7 +83,11 @@ impl Stage {
             {
                 return pair;
             }
-            assert!(started.elapsed() < DEADLINE, "the pair does not get ready: {}", operator.log_text());
+            assert!(
+                started.elapsed() < DEADLINE,
+                "the pair does not get ready: {}",
+                operator.log_text()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -83,14 +98,24 @@ impl Stage {
         requests.into_iter().map(|it| it.operation).filter(|it| !it.starts_with("Get")).collect()
     }
 
-    /// Everything that is in the cluster, by kind and name; without what is written all the time by the control plane itself.
+    /// Everything that is in the cluster, by kind and name; without what is written all the time by
+    /// the control plane itself.
     async fn inventory(&self) -> BTreeSet<String> {
         self.cluster.forget_discovery().unwrap();
         let resources = self.kubectl("api-resources --verbs=list --output=name").await;
-        let resources: Vec<&str> = resources.lines().filter(|it| !it.starts_with("events")).collect();
+        let resources: Vec<&str> =
+            resources.lines().filter(|it| !it.starts_with("events")).collect();
         let resources = resources.join(",");
         let template = r#"{{range .items}}{{.kind}} {{.metadata.namespace}}/{{.metadata.name}}{{"\n"}}{{end}}"#;
-        let arguments = ["get", &resources, "--all-namespaces", "--output", "go-template", "--template", template];
+        let arguments = [
+            "get",
+            &resources,
+            "--all-namespaces",
+            "--output",
+            "go-template",
+            "--template",
+            template,
+        ];
         let all = self.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap();
         all.lines().map(str::to_owned).collect()
     }
@@ -99,7 +124,8 @@ impl Stage {
 /// The chart as a later version of itself: other definitions, another version.
 fn later_chart(to: &Path) -> PathBuf {
     let copy = to.join("later-chart");
-    let status = std::process::Command::new("cp").arg("-R").arg(chart()).arg(&copy).status().unwrap();
+    let status =
+        std::process::Command::new("cp").arg("-R").arg(chart()).arg(&copy).status().unwrap();
     assert!(status.success());
     let edit = |name: &str, from: &str, to: &str| {
         let path = copy.join(name);
@@ -108,7 +134,11 @@ fn later_chart(to: &Path) -> PathBuf {
         std::fs::write(path, text.replacen(from, to, 1)).unwrap();
     };
     edit("Chart.yaml", "\nversion: 0.", "\nversion: 9.");
-    edit("templates/crd-lightsailkeypairs.yaml", "    shortNames:\n", "    shortNames:\n    - later\n");
+    edit(
+        "templates/crd-lightsailkeypairs.yaml",
+        "    shortNames:\n",
+        "    shortNames:\n    - later\n",
+    );
     copy
 }
 
@@ -125,22 +155,37 @@ async fn a_release_comes_changes_and_goes_and_leaves_the_objects_alone() {
 
     // The level that admits least.
     stage.kubectl("create namespace lightsail-operator").await;
-    stage.kubectl("label namespace lightsail-operator pod-security.kubernetes.io/enforce=restricted").await;
+    stage
+        .kubectl("label namespace lightsail-operator pod-security.kubernetes.io/enforce=restricted")
+        .await;
     stage.kubectl(&format!("create namespace {TEAM}")).await;
     let before = stage.inventory().await;
     let later = later_chart(folder.path());
-    // The first finds definitions that were applied by hand, as the README says, and the second those that the first has left.
+    // The first finds definitions that were applied by hand, as the README says, and the second
+    // those that the first has left.
     let crds = root().join("crds");
     stage.kubectl(&format!("apply --server-side --filename {}", crds.display())).await;
-    let helm = |name| Helm::new(stage.cluster.tools(), name, folder.path(), Some(stage.cluster.kubeconfig()));
+    let helm = |name| {
+        Helm::new(stage.cluster.tools(), name, folder.path(), Some(stage.cluster.kubeconfig()))
+    };
     let [four, three] = VERSIONS.map(helm);
-    life(&stage, &four, &later, &before, ["--take-ownership"].as_slice(), ["--force-conflicts"].as_slice()).await;
+    life(
+        &stage,
+        &four,
+        &later,
+        &before,
+        ["--take-ownership"].as_slice(),
+        ["--force-conflicts"].as_slice(),
+    )
+    .await;
     life(&stage, &three, &later, &before, &[], &[]).await;
 
     // What was kept is found again and goes in the right order.
     install(&four, &[]);
     let mut operator = stage.operator().await;
-    stage.kubectl(&format!("delete lightsailkeypairs --all --namespace {TEAM} --timeout=60s")).await;
+    stage
+        .kubectl(&format!("delete lightsailkeypairs --all --namespace {TEAM} --timeout=60s"))
+        .await;
     assert!(stage.simulator.region(ACCOUNT, REGION).find_key_pair("fleet").is_none());
     assert!(operator.stop().await.unwrap().success());
 }
@@ -162,7 +207,8 @@ async fn life(
     to_upgrade: &[&str],
 ) {
     install(helm, to_install);
-    let pods = "get pods --namespace lightsail-operator --field-selector=status.phase=Running --output name";
+    let pods = "get pods --namespace lightsail-operator --field-selector=status.phase=Running \
+        --output name";
     assert_eq!(stage.kubectl(pods).await.lines().count(), 2);
 
     let mut operator = stage.operator().await;
@@ -177,15 +223,18 @@ async fn life(
         .unwrap();
     let ready = stage.wait_until_ready(&operator).await;
     let changes = stage.changes();
-    let holder = "get lease lightsail-operator --namespace lightsail-operator --output jsonpath={.spec.holderIdentity}";
+    let holder = "get lease lightsail-operator --namespace lightsail-operator --output \
+        jsonpath={.spec.holderIdentity}";
     let leader = stage.kubectl(holder).await;
 
     let later = later.to_string_lossy();
     let arguments = ["upgrade", NAME, &later, "--namespace", NAME, "--wait", TIMEOUT];
-    let values = json!({ "replicas": 3, "podAnnotations": { "a": "b" }, "log": { "filter": "debug" } });
+    let values =
+        json!({ "replicas": 3, "podAnnotations": { "a": "b" }, "log": { "filter": "debug" } });
     helm.run(&[&arguments, to_upgrade].concat(), &values).unwrap().or_error().unwrap();
     assert_eq!(stage.kubectl(pods).await.lines().count(), 3);
-    let names = "get crd lightsailkeypairs.lightsail-operator.dev --output jsonpath={.spec.names.shortNames}";
+    let names = "get crd lightsailkeypairs.lightsail-operator.dev --output \
+        jsonpath={.spec.names.shortNames}";
     assert!(stage.kubectl(names).await.contains("later"), "the definitions were not upgraded");
 
     let arguments = ["rollback", NAME, "1", "--namespace", NAME, "--wait", TIMEOUT];

@@ -1,4 +1,5 @@
-//! The Helm chart: what it renders, what it refuses, what is generated from it, what checkers say, and its life on a real API server.
+//! The Helm chart: what it renders, what it refuses, what is generated from it, what checkers say,
+//! and its life on a real API server.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod checkers;

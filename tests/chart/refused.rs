@@ -31,7 +31,10 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "extraArgs": "--x" }), "/extraArgs"),
         (json!({ "extraEnv": [{ "value": "x" }] }), "/extraEnv/0"),
         (json!({ "leaderElection": { "enabled": false } }), "replicas must be at most 1"),
-        (json!({ "serviceMonitor": { "enabled": true }, "service": { "enabled": false } }), "needs service.enabled"),
+        (
+            json!({ "serviceMonitor": { "enabled": true }, "service": { "enabled": false } }),
+            "needs service.enabled",
+        ),
     ];
     for (values, word) in rows {
         match try_render(&values) {
@@ -41,7 +44,8 @@ fn what_cannot_be_meant_is_refused() {
     }
 }
 
-/// A value that is not in the schema would be refused, and one that is only there could not be set by anybody who reads the values.
+/// A value that is not in the schema would be refused, and one that is only there could not be set
+/// by anybody who reads the values.
 #[test]
 fn schema_and_values_are_of_the_same_things() {
     let read = |name| std::fs::read_to_string(crate::chart().join(name)).unwrap();
@@ -49,7 +53,11 @@ fn schema_and_values_are_of_the_same_things() {
     let values: Value = serde_yaml_ng::from_str(&read("values.yaml")).unwrap();
     let mut differences = Vec::new();
     compare("", &schema, &values, &mut differences);
-    assert_eq!(differences, [".enabled", ".global"], "which are for charts that depend on this one");
+    assert_eq!(
+        differences,
+        [".enabled", ".global"],
+        "which are for charts that depend on this one"
+    );
     render(&values);
 }
 
@@ -63,5 +71,10 @@ fn compare(at: &str, schema: &Value, values: &Value, differences: &mut Vec<Strin
             None => differences.push(format!("{at}.{name}")),
         }
     }
-    differences.extend(values.keys().filter(|name| !properties.contains_key(*name)).map(|name| format!("{at}.{name}")));
+    differences.extend(
+        values
+            .keys()
+            .filter(|name| !properties.contains_key(*name))
+            .map(|name| format!("{at}.{name}")),
+    );
 }

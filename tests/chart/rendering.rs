@@ -1,11 +1,14 @@
-//! A row turns one thing on or off, and says what is then in the objects that was not there before, or is gone.
+//! A row turns one thing on or off, and says what is then in the objects that was not there before,
+//! or is gone.
 
 use serde_json::{Value, json};
 
 use crate::{NAME, find, render};
 
-/// Values, an object by its kind (and name, where that is not the release's), where in it to look, what must be there. Where: a pointer, or one within the
-/// pod's spec (`pod:`) or its container's (`container:`), or the rest of the container's arguments that begin so (`--flag`), or one of its variables (`$NAME`).
+/// Values, an object by its kind (and name, where that is not the release's), where in it to look,
+/// what must be there. Where: a pointer, or one within the pod's spec (`pod:`) or its container's
+/// (`container:`), or the rest of the container's arguments that begin so (`--flag`), or one of its
+/// variables (`$NAME`).
 const ROWS: &str = r#"
 fullnameOverride: other                                       | Deployment other | /metadata/name | other
 nameOverride: x                                               | Deployment lightsail-operator-x | /metadata/name | lightsail-operator-x
@@ -122,12 +125,14 @@ fn look(objects: &[Value], kind: &str, name: &str, at: &str) -> Value {
     let container = &pod["containers"][0];
     if at.starts_with("--") {
         let arguments = container["args"].as_array().unwrap();
-        let found: Vec<&str> = arguments.iter().filter_map(|it| it.as_str().unwrap().strip_prefix(at)).collect();
+        let found: Vec<&str> =
+            arguments.iter().filter_map(|it| it.as_str().unwrap().strip_prefix(at)).collect();
         return if found.is_empty() { NONE } else { json!(found) };
     }
     if let Some(name) = at.strip_prefix('$') {
         let variable = container["env"].as_array().unwrap().iter().find(|it| it["name"] == name);
-        return variable.map_or(NONE, |it| it.get("value").or(it.get("valueFrom")).unwrap().clone());
+        return variable
+            .map_or(NONE, |it| it.get("value").or(it.get("valueFrom")).unwrap().clone());
     }
     let (within, pointer) = match at.split_once(':') {
         Some(("pod", pointer)) => (pod, pointer),
@@ -158,12 +163,16 @@ fn each_value_does_what_it_says() {
 fn no_value_is_without_a_row() {
     fn leaves(at: &str, schema: &Value) -> Vec<String> {
         let Some(properties) = schema["properties"].as_object() else { return vec![at.to_owned()] };
-        properties.iter().flat_map(|(name, schema)| leaves(&format!("{at}/{name}"), schema)).collect()
+        properties
+            .iter()
+            .flat_map(|(name, schema)| leaves(&format!("{at}/{name}"), schema))
+            .collect()
     }
     let schema = std::fs::read_to_string(crate::chart().join("values.schema.json")).unwrap();
     let rows = rows();
     let all = leaves("", &serde_json::from_str(&schema).unwrap()).into_iter();
-    let untold: Vec<String> = all.filter(|at| !rows.iter().any(|row| row.values.pointer(at).is_some())).collect();
+    let untold: Vec<String> =
+        all.filter(|at| !rows.iter().any(|row| row.values.pointer(at).is_some())).collect();
     // What it does is in rights.rs.
     assert_eq!(untold, ["/secrets/mode"]);
 }
@@ -175,13 +184,20 @@ fn the_defaults_need_no_change() {
     assert_eq!(see("--log-format"), json!(["=json"]));
     assert_eq!(see("--lease-name"), json!(["=lightsail-operator"]));
     assert_eq!(see("$AWS_EC2_METADATA_DISABLED"), json!("true"));
-    assert_eq!(see("container:/livenessProbe/httpGet"), json!({ "path": "/livez", "port": "metrics" }));
-    assert_eq!(see("container:/readinessProbe/httpGet"), json!({ "path": "/readyz", "port": "metrics" }));
+    assert_eq!(
+        see("container:/livenessProbe/httpGet"),
+        json!({ "path": "/livez", "port": "metrics" })
+    );
+    assert_eq!(
+        see("container:/readinessProbe/httpGet"),
+        json!({ "path": "/readyz", "port": "metrics" })
+    );
     assert_eq!(see("container:/ports/0/containerPort"), json!(8080));
     assert_eq!(see("container:/resources/limits/cpu"), NONE);
     // Each object says whose it is, and where.
-    let is_cluster_wide =
-        |kind: &Value| kind.as_str().unwrap().starts_with("Cluster") || kind == "CustomResourceDefinition";
+    let is_cluster_wide = |kind: &Value| {
+        kind.as_str().unwrap().starts_with("Cluster") || kind == "CustomResourceDefinition"
+    };
     for object in &objects {
         let metadata = &object["metadata"];
         assert_eq!(metadata["labels"]["app.kubernetes.io/instance"], NAME, "{metadata}");
@@ -189,8 +205,9 @@ fn the_defaults_need_no_change() {
         assert_eq!(metadata["namespace"], namespace, "{metadata}");
     }
     // The selectors meet the pods.
-    let labels =
-        objects.iter().find(|it| it["kind"] == "Deployment").unwrap()["spec"]["template"]["metadata"]["labels"].clone();
+    let labels = objects.iter().find(|it| it["kind"] == "Deployment").unwrap()["spec"]["template"]
+        ["metadata"]["labels"]
+        .clone();
     let selectors = [
         ("Service", "/spec/selector"),
         ("PodDisruptionBudget", "/spec/selector/matchLabels"),
@@ -198,7 +215,10 @@ fn the_defaults_need_no_change() {
     ];
     for (kind, at) in selectors {
         let selector = look(&objects, kind, NAME, at);
-        assert!(selector.as_object().unwrap().iter().all(|(key, value)| labels[key] == *value), "{kind}");
+        assert!(
+            selector.as_object().unwrap().iter().all(|(key, value)| labels[key] == *value),
+            "{kind}"
+        );
     }
 }
 
@@ -209,8 +229,10 @@ fn the_operator_takes_the_arguments() {
     for row in rows() {
         let objects = render(&row.values);
         let deployment = objects.iter().find(|it| it["kind"] == "Deployment").unwrap();
-        let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
-        let arguments = std::iter::once("lightsail-operator").chain(arguments.iter().map(|it| it.as_str().unwrap()));
+        let arguments =
+            deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+        let arguments = std::iter::once("lightsail-operator")
+            .chain(arguments.iter().map(|it| it.as_str().unwrap()));
         if let Err(error) = lightsail_operator::config::Config::try_parse_from(arguments) {
             panic!("{}: {error}", row.text);
         }

@@ -1,7 +1,7 @@
 //! The API server takes what the chart renders, strictly: a field that it does not know is refused.
 //!
-//! Only a dry run. `ServiceMonitor` and `PrometheusRule` are left out: their definitions are not here. What the latter holds is tested by
-//! promtool, in `tests/offline/monitoring.rs`.
+//! Only a dry run. `ServiceMonitor` and `PrometheusRule` are left out: their definitions are not
+//! here. What the latter holds is tested by promtool, in `tests/offline/monitoring.rs`.
 
 use serde_json::{Value, json};
 use testbed::cluster::Cluster;
@@ -15,9 +15,12 @@ fn everything() -> Value {
         "imagePullSecrets": [{ "name": "registry" }],
         "watch": { "namespaces": ["default", NAME], "labelSelector": "team in (a, b)" },
         "clusterID": "c",
-        "aws": { "accountID": "123456789012", "region": "eu-west-1", "endpointURL": "https://e", "existingSecret": "aws" },
-        "serviceAccount": { "annotations": { "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x" } },
-        "roles": { "aggregate": { "reader": true, "keyPairEditor": true, "hostKeyResetter": true } },
+        "aws": { "accountID": "123456789012", "region": "eu-west-1", "endpointURL": "https://e",
+            "existingSecret": "aws" },
+        "serviceAccount": { "annotations": {
+            "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x" } },
+        "roles": { "aggregate": { "reader": true, "keyPairEditor": true,
+            "hostKeyResetter": true } },
         "service": { "annotations": { "a": "b" } },
         "dashboard": { "enabled": true, "annotations": { "a": "b" } },
         "networkPolicy": { "enabled": true, "ingressFrom": [{ "namespaceSelector": {} }] },
@@ -26,25 +29,40 @@ fn everything() -> Value {
         "tolerations": [{ "operator": "Exists" }],
         "affinity": { "nodeAffinity": {} },
         "topologySpreadConstraints": [
-            { "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": label }
+            { "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": label }
         ],
         "priorityClassName": "system-cluster-critical",
         "extraArgs": ["--settle-time=1m"],
         "extraEnv": [{ "name": "A", "value": "b" }],
         "extraVolumes": [{ "name": "v", "emptyDir": {} }],
         "extraVolumeMounts": [{ "name": "v", "mountPath": "/v" }],
-        "extraObjects": [{ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x", "namespace": NAME } }],
+        "extraObjects": [{ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x",
+            "namespace": NAME } }],
     })
 }
 
 #[tokio::test]
 async fn the_api_server_takes_all_of_it_strictly() {
     let cluster = Cluster::from_env().await.unwrap();
-    let dry_run =
-        ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "--filename", "-"];
-    for values in [Value::Null, everything(), json!({ "replicas": 1, "leaderElection": { "enabled": false } })] {
+    let dry_run = [
+        "apply",
+        "--server-side",
+        "--dry-run=server",
+        "--validate=strict",
+        "--force-conflicts",
+        "--filename",
+        "-",
+    ];
+    for values in [
+        Value::Null,
+        everything(),
+        json!({ "replicas": 1, "leaderElection": { "enabled": false } }),
+    ] {
         let mut objects = render(&values);
-        let list = |objects: &[Value]| json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
+        let list = |objects: &[Value]| {
+            json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string()
+        };
         cluster.kubectl_with_input(&dry_run, &list(&objects)).await.unwrap().or_error().unwrap();
 
         let deployment = objects.iter_mut().find(|it| it["kind"] == "Deployment").unwrap();

@@ -1,4 +1,5 @@
-//! Argo CD's own engine, with its own Lua, applies the samples and a hook that waits for the reset among them: `docs/gitops.md`.
+//! Argo CD's own engine, with its own Lua, applies the samples and a hook that waits for the reset
+//! among them: `docs/gitops.md`.
 //!
 //! Run by `make test-all` only; `make gitops` builds the engine.
 
@@ -14,7 +15,9 @@ use testbed::cluster::Cluster;
 use testbed::process::bound_to_this_process;
 
 use crate::bed::{Bed, public_key, ready_reason};
-use crate::gitops::{check_accepted, check_health_tests, define, documents, documents_of_page, kustomize};
+use crate::gitops::{
+    check_accepted, check_health_tests, define, documents, documents_of_page, kustomize,
+};
 
 const DEADLINE: Duration = Duration::from_mins(3);
 /// The hook of the page.
@@ -69,11 +72,14 @@ impl Sync {
     }
 }
 
-/// The reset and the hook of the page. No Job can end here, where nothing runs pods, so a ConfigMap stands for it.
+/// The reset and the hook of the page. No Job can end here, where nothing runs pods, so a ConfigMap
+/// stands for it.
 fn reset_and_hook() -> [Value; 2] {
     let page = documents_of_page();
-    let of_kind = |kind: &str| page.iter().find(|document| document["kind"] == kind).unwrap().clone();
-    let hook = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": of_kind("Job")["metadata"] });
+    let of_kind =
+        |kind: &str| page.iter().find(|document| document["kind"] == kind).unwrap().clone();
+    let hook =
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": of_kind("Job")["metadata"] });
     assert_eq!(hook["metadata"]["name"], HOOK);
     [of_kind("HostKeyReset"), hook]
 }
@@ -107,18 +113,28 @@ async fn a_hook_waits_for_the_reset_and_nothing_is_out_of_sync() {
     let hooks: Api<ConfigMap> = Api::namespaced(bed.cluster.client(), &bed.namespace);
     let hook = hooks.get(HOOK).await.unwrap();
     let completed = reset.status.as_ref().unwrap().completion_time.clone().unwrap();
-    assert!(hook.creation_timestamp().unwrap() >= completed, "the hook was run before: {hook:?} {completed:?}");
+    assert!(
+        hook.creation_timestamp().unwrap() >= completed,
+        "the hook was run before: {hook:?} {completed:?}"
+    );
 
-    // The next sync runs the hook again and not the reset, and prunes what is gone, but for what is protected.
-    objects.retain(|object| object["metadata"]["name"] != "fleet" && object["metadata"]["name"] != "default-eu-west-1");
-    let protect = json!({ "metadata": { "annotations": { "argocd.argoproj.io/sync-options": "Prune=false" } } });
+    // The next sync runs the hook again and not the reset, and prunes what is gone, but for what is
+    // protected.
+    objects.retain(|object| {
+        object["metadata"]["name"] != "fleet" && object["metadata"]["name"] != "default-eu-west-1"
+    });
+    let protect = json!({ "metadata": { "annotations": {
+        "argocd.argoproj.io/sync-options": "Prune=false" } } });
     bed.patch::<LightsailKeyPair>("default-eu-west-1", &protect).await;
     let report = Sync::start(&bed, &objects).await.end().await;
     assert_eq!(report["phase"], "Succeeded", "{report:#}");
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!(bed.region.find_key_pair("fleet"), None);
     let kept: LightsailKeyPair = bed.api().get("default-eu-west-1").await.unwrap();
-    assert_eq!((ready_reason(&kept).as_str(), kept.metadata.deletion_timestamp), ("Downloaded", None));
+    assert_eq!(
+        (ready_reason(&kept).as_str(), kept.metadata.deletion_timestamp),
+        ("Downloaded", None)
+    );
     assert_ne!(hooks.get(HOOK).await.unwrap().uid(), hook.uid());
     let again: HostKeyReset = bed.api().get("web-1-2026-11-24").await.unwrap();
     assert_eq!((again.uid(), bed.calls("DeleteKnownHostKeys")), (reset.uid(), 1));
@@ -143,7 +159,9 @@ async fn a_blocked_deletion_is_released_by_a_commit() {
     let bed = Bed::new("argocd-blocked").await;
     let _operator = bed.start().await;
     let mut objects = samples(&bed).await;
-    objects.retain(|object| object["metadata"]["name"] == "fleet" || object["metadata"]["name"] == "deploy");
+    objects.retain(|object| {
+        object["metadata"]["name"] == "fleet" || object["metadata"]["name"] == "deploy"
+    });
     let report = Sync::start(&bed, &objects).await.end().await;
     assert_eq!(report["phase"], "Succeeded", "{report:#}");
     bed.wait_ready::<LightsailKeyPair>("deploy", "Generated").await;
@@ -151,7 +169,8 @@ async fn a_blocked_deletion_is_released_by_a_commit() {
     let foreign = bed.region.import_key_pair("deploy", public_key("ed25519").trim());
 
     // The sync that prunes waits for the deletion. It is ended, as `argocd app terminate-op` does.
-    let mut deploy = objects.remove(objects.iter().position(|object| object["metadata"]["name"] == "deploy").unwrap());
+    let mut deploy = objects
+        .remove(objects.iter().position(|object| object["metadata"]["name"] == "deploy").unwrap());
     let pruning = Sync::start(&bed, &objects).await;
     let (blocked, _) = bed.wait_stalled::<LightsailKeyPair>("deploy", "FingerprintMismatch").await;
     assert!(blocked.metadata.deletion_timestamp.is_some());
@@ -169,7 +188,8 @@ async fn a_blocked_deletion_is_released_by_a_commit() {
 async fn the_health_checks_pass_their_tests_in_argo_cd_itself() {
     let cluster = Cluster::from_env().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let [settings_file, objects_file] = ["argocd-cm.yaml", "objects.json"].map(|name| folder.path().join(name));
+    let [settings_file, objects_file] =
+        ["argocd-cm.yaml", "objects.json"].map(|name| folder.path().join(name));
     fs::write(&settings_file, kustomize(&cluster, "deploy/argocd").await).unwrap();
     check_health_tests(|objects| {
         fs::write(&objects_file, serde_json::to_string(objects).unwrap()).unwrap();
@@ -190,8 +210,10 @@ async fn what_is_shown_of_argo_cd_is_accepted_by_its_definitions() {
     let definition = bed.cluster.tools().join("../argocd/application-crd.yaml");
     define(&bed.cluster, &definition, &["applications.argoproj.io"]).await;
     let page = documents_of_page();
-    let applications: Vec<_> =
-        page.into_iter().filter(|document| document["apiVersion"] == "argoproj.io/v1alpha1").collect();
+    let applications: Vec<_> = page
+        .into_iter()
+        .filter(|document| document["apiVersion"] == "argoproj.io/v1alpha1")
+        .collect();
     assert!(!applications.is_empty());
     for application in applications {
         check_accepted(&bed, application).await;

@@ -51,11 +51,15 @@ impl Bed {
         Self { cluster, namespace, simulator, region, credentials, directory }
     }
 
-    /// How the operator is started here: it watches this namespace, and waits for lost answers for seconds instead of a minute.
+    /// How the operator is started here: it watches this namespace, and waits for lost answers for
+    /// seconds instead of a minute.
     pub(crate) async fn options(&self, api_server: Option<&str>) -> OperatorOptions {
         let kubeconfig = self.directory.join("kubeconfig");
         let account = ("lightsail-operator", "lightsail-operator");
-        self.cluster.service_account_kubeconfig(account.0, account.1, &kubeconfig, api_server).await.unwrap();
+        self.cluster
+            .service_account_kubeconfig(account.0, account.1, &kubeconfig, api_server)
+            .await
+            .unwrap();
         let arguments = [
             ["--watch-namespace", &self.namespace],
             ["--cluster-id", "test"],
@@ -75,7 +79,10 @@ impl Bed {
             binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
             kubeconfig,
             arguments: arguments.iter().flatten().map(|text| (*text).to_owned()).collect(),
-            environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             log: self.directory.join("operator.log"),
         }
     }
@@ -84,14 +91,22 @@ impl Bed {
         Operator::start(self.options(None).await).await.unwrap()
     }
 
-    /// A Lease of this test's own, with the right to it: the chart grants the one that it makes, which another test is using.
+    /// A Lease of this test's own, with the right to it: the chart grants the one that it makes,
+    /// which another test is using.
     pub(crate) async fn grant_lease(&self) -> &str {
         let lease = &*self.namespace;
         for arguments in [
-            format!("create role {lease} --verb=get,update --resource=leases --resource-name={lease}"),
-            format!("create rolebinding {lease} --role={lease} --serviceaccount=lightsail-operator:lightsail-operator"),
+            format!(
+                "create role {lease} --verb=get,update --resource=leases --resource-name={lease}"
+            ),
+            format!(
+                "create rolebinding {lease} --role={lease} \
+                    --serviceaccount=lightsail-operator:lightsail-operator"
+            ),
         ] {
-            let arguments = [&["--namespace=lightsail-operator"], &*arguments.split(' ').collect::<Vec<_>>()].concat();
+            let arguments =
+                [&["--namespace=lightsail-operator"], &*arguments.split(' ').collect::<Vec<_>>()]
+                    .concat();
             self.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap();
         }
         lease
@@ -106,7 +121,11 @@ impl Bed {
     }
 
     /// Creates an object of a kind with this spec.
-    pub(crate) async fn try_create<K: Reconciled>(&self, name: &str, spec: &Value) -> kube::Result<K> {
+    pub(crate) async fn try_create<K: Reconciled>(
+        &self,
+        name: &str,
+        spec: &Value,
+    ) -> kube::Result<K> {
         let object = json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),
@@ -114,8 +133,13 @@ impl Bed {
             "spec": spec,
         });
         let resource = kube::api::ApiResource::erase::<K>(&());
-        let api = Api::<kube::api::DynamicObject>::namespaced_with(self.cluster.client(), &self.namespace, &resource);
-        let created = api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await?;
+        let api = Api::<kube::api::DynamicObject>::namespaced_with(
+            self.cluster.client(),
+            &self.namespace,
+            &resource,
+        );
+        let created =
+            api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await?;
         Ok(serde_json::from_value(serde_json::to_value(created).unwrap()).unwrap())
     }
 
@@ -133,14 +157,23 @@ impl Bed {
     }
 
     /// Waits until the object is as wanted; prints what there is if it does not come to that.
-    pub(crate) async fn wait<K: Reconciled>(&self, name: &str, what: &str, is_so: impl Fn(&K) -> bool) -> K {
+    pub(crate) async fn wait<K: Reconciled>(
+        &self,
+        name: &str,
+        what: &str,
+        is_so: impl Fn(&K) -> bool,
+    ) -> K {
         let (start, api) = (Instant::now(), self.api::<K>());
         loop {
             let object = api.get_opt(name).await.unwrap();
             if let Some(object) = object.filter(&is_so) {
                 return object;
             }
-            assert!(start.elapsed() < DEADLINE, "{name} does not come to this: {what}\n{}", self.report().await);
+            assert!(
+                start.elapsed() < DEADLINE,
+                "{name} does not come to this: {what}\n{}",
+                self.report().await
+            );
             tokio::time::sleep(POLL).await;
         }
     }
@@ -151,8 +184,14 @@ impl Bed {
     }
 
     /// Waits until the present generation is Stalled with this reason; returns the message too.
-    pub(crate) async fn wait_stalled<K: Reconciled>(&self, name: &str, reason: &str) -> (K, String) {
-        let object: K = self.wait(name, &format!("Stalled {reason}"), |object| is_stalled(object, reason)).await;
+    pub(crate) async fn wait_stalled<K: Reconciled>(
+        &self,
+        name: &str,
+        reason: &str,
+    ) -> (K, String) {
+        let object: K = self
+            .wait(name, &format!("Stalled {reason}"), |object| is_stalled(object, reason))
+            .await;
         let message = find(object.conditions(), STALLED).unwrap().message.clone();
         (object, message)
     }
@@ -171,7 +210,9 @@ impl Bed {
         let api: Api<Event> = Api::namespaced(self.cluster.client(), &self.namespace);
         loop {
             let events = api.list(&ListParams::default()).await.unwrap();
-            if let Some(event) = events.items.into_iter().find(|event| event.reason.as_deref() == Some(reason)) {
+            if let Some(event) =
+                events.items.into_iter().find(|event| event.reason.as_deref() == Some(reason))
+            {
                 return event;
             }
             assert!(start.elapsed() < DEADLINE, "no Event {reason}\n{}", self.report().await);
@@ -190,8 +231,8 @@ impl Bed {
         self.simulator.requests().iter().filter(|request| !reads(&request.operation)).count()
     }
 
-    /// How often the operator wrote an object, its status included, by the API server's audit log. Waits until that many are there:
-    /// a line may come a moment after its answer.
+    /// How often the operator wrote an object, its status included, by the API server's audit log.
+    /// Waits until that many are there: a line may come a moment after its answer.
     pub(crate) async fn writes(&self, resource: &str, name: &str, expected: usize) -> usize {
         let start = Instant::now();
         loop {
@@ -199,10 +240,13 @@ impl Bed {
             let is_write = |line: &&str| {
                 let Ok(entry) = serde_json::from_str::<Value>(line) else { return false };
                 let at = &entry["objectRef"];
-                entry["user"]["username"] == "system:serviceaccount:lightsail-operator:lightsail-operator"
+                entry["user"]["username"]
+                    == "system:serviceaccount:lightsail-operator:lightsail-operator"
                     && entry["stage"] == "ResponseComplete"
                     && !["get", "list", "watch"].contains(&entry["verb"].as_str().unwrap())
-                    && (at["namespace"] == self.namespace.as_str() && at["resource"] == resource && at["name"] == name)
+                    && (at["namespace"] == self.namespace.as_str()
+                        && at["resource"] == resource
+                        && at["name"] == name)
             };
             let count = log.lines().filter(is_write).count();
             if count >= expected || start.elapsed() > DEADLINE {
@@ -232,7 +276,11 @@ impl Bed {
             let _ = writeln!(report, "event {:?} {:?}", event.reason, event.note);
         }
         for request in self.simulator.requests() {
-            let _ = writeln!(report, "{} {:?} {}", request.operation, request.resource, request.outcome);
+            let _ = writeln!(
+                report,
+                "{} {:?} {}",
+                request.operation, request.resource, request.outcome
+            );
         }
         let log = std::fs::read_to_string(self.directory.join("operator.log")).unwrap_or_default();
         let tail: Vec<&str> = log.lines().rev().take(40).collect();
@@ -249,7 +297,8 @@ fn is_of_this_generation<K: Reconciled>(object: &K) -> bool {
 
 fn is_ready<K: Reconciled>(object: &K, reason: &str) -> bool {
     let ready = find(object.conditions(), READY);
-    is_of_this_generation(object) && ready.is_some_and(|ready| ready.status == "True" && ready.reason == reason)
+    is_of_this_generation(object)
+        && ready.is_some_and(|ready| ready.status == "True" && ready.reason == reason)
 }
 
 fn is_stalled<K: Reconciled>(object: &K, reason: &str) -> bool {
@@ -283,7 +332,8 @@ pub(crate) fn public_half(private: &str) -> String {
     use std::os::unix::fs::OpenOptionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
     std::io::Write::write_all(&mut file, private.as_bytes()).unwrap();
     let output = std::process::Command::new("ssh-keygen").arg("-yf").arg(&path).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -1,6 +1,7 @@
-//! Resets while everything goes wrong that can: killed operators, a second leader, lost and late answers, refusals, conflicts and failures of
-//! the API server, lists that lag. What goes wrong is chosen by a seed. Whatever it is, nothing is done twice, an end says what is so, and
-//! every reset ends (I6, I8).
+//! Resets while everything goes wrong that can: killed operators, a second leader, lost and late
+//! answers, refusals, conflicts and failures of the API server, lists that lag. What goes wrong is
+//! chosen by a seed. Whatever it is, nothing is done twice, an end says what is so, and every reset
+//! ends (I6, I8).
 //!
 //! `RESETS` asks for more of them, `SEED` for others. A table of how they ended is printed.
 #![expect(clippy::print_stdout, reason = "the table is what a run of it tells")]
@@ -66,11 +67,13 @@ enum Point {
     LastMark,
 }
 
-const POINTS: [Point; 5] = [Point::Read, Point::Intent, Point::Mark, Point::Result, Point::LastMark];
+const POINTS: [Point; 5] =
+    [Point::Read, Point::Intent, Point::Mark, Point::Result, Point::LastMark];
 
 impl Point {
     fn matcher(self, name: &str) -> Matcher {
-        let (object, status) = (format!("/hostkeyresets/{name}?"), format!("/hostkeyresets/{name}/status"));
+        let (object, status) =
+            (format!("/hostkeyresets/{name}?"), format!("/hostkeyresets/{name}/status"));
         match self {
             Self::Read => Matcher::new(Method::GET, format!("/hostkeyresets/{name}")),
             Self::Intent => Matcher::new(Method::PATCH, status).with_body("\"attempts\":1"),
@@ -121,12 +124,17 @@ impl Disturbance {
             ),
             7..=8 => Self::ApiFails(dice.pick(&POINTS), dice.pick(&[500, 409, 503])),
             9..=10 => Self::ApiLosesAnswer(dice.pick(&POINTS), dice.pick(&[500, 409])),
-            11..=13 => {
-                Self::KilledInCluster(dice.pick(&POINTS), dice.pick(&[Place::BeforeRequest, Place::BeforeAnswer]))
-            }
+            11..=13 => Self::KilledInCluster(
+                dice.pick(&POINTS),
+                dice.pick(&[Place::BeforeRequest, Place::BeforeAnswer]),
+            ),
             _ => {
-                let operation = dice.pick(&["GetInstance", "GetOperationsForResource", "DeleteKnownHostKeys"]);
-                Self::KilledAtLightsail(operation, dice.pick(&[Effect::HoldBefore, Effect::HoldAfter]))
+                let operation =
+                    dice.pick(&["GetInstance", "GetOperationsForResource", "DeleteKnownHostKeys"]);
+                Self::KilledAtLightsail(
+                    operation,
+                    dice.pick(&[Effect::HoldBefore, Effect::HoldAfter]),
+                )
             }
         }
     }
@@ -174,14 +182,19 @@ fn disturb(
     victim: &Arc<Victim>,
     name: &str,
 ) -> (Option<FaultHandle>, Option<tokio::task::JoinHandle<()>>) {
-    let fault = |operation: &str, effect: &FaultEffect| Fault::new(operation, effect.clone()).on(name).times(1);
+    let fault = |operation: &str, effect: &FaultEffect| {
+        Fault::new(operation, effect.clone()).on(name).times(1)
+    };
     match disturbance {
         Disturbance::Nothing => (None, None),
-        Disturbance::Call(_, effect) => (Some(bed.region.add_fault(fault("DeleteKnownHostKeys", effect))), None),
-        // The SDK tries a look three times.
-        Disturbance::Look(operation, effect) => {
-            (Some(bed.region.add_fault(Fault::new(operation, effect.clone()).on(name).times(4))), None)
+        Disturbance::Call(_, effect) => {
+            (Some(bed.region.add_fault(fault("DeleteKnownHostKeys", effect))), None)
         }
+        // The SDK tries a look three times.
+        Disturbance::Look(operation, effect) => (
+            Some(bed.region.add_fault(Fault::new(operation, effect.clone()).on(name).times(4))),
+            None,
+        ),
         Disturbance::ApiFails(point, status) => {
             proxy.fail(point.matcher(name), 2, *status);
             (None, None)
@@ -200,7 +213,8 @@ fn disturb(
             (None, Some(killing))
         }
         Disturbance::KilledAtLightsail(operation, effect) => {
-            let (held, victim) = (bed.region.add_fault(fault(operation, effect)), Arc::clone(victim));
+            let (held, victim) =
+                (bed.region.add_fault(fault(operation, effect)), Arc::clone(victim));
             let killing = tokio::spawn(async move {
                 if tokio::time::timeout(PATIENCE, held.reached()).await.is_ok() {
                     victim.kill().await;
@@ -237,7 +251,8 @@ fn make_weather(bed: &Bed, dice: &mut Dice) -> Weather {
     let polls = dice.pick(&[0, 0, 1, 2]);
     let operations = dice.pick(&[1, 1, 1, 0, 2]);
     // An answer without operations cannot say that one failed.
-    let statuses = [OperationStatus::Succeeded, OperationStatus::Completed, OperationStatus::Failed];
+    let statuses =
+        [OperationStatus::Succeeded, OperationStatus::Completed, OperationStatus::Failed];
     let status = dice.pick(if operations == 0 { &statuses[..2] } else { &statuses });
     let header = dice.roll(2) == 0;
     bed.region.set_switches(|switches| {
@@ -258,9 +273,16 @@ async fn batch(seed: u64, count: usize) -> Table {
     let bed = Bed::new("disturbed").await;
     let weather = make_weather(&bed, dice);
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-    let victim = Arc::new(Victim { operator: Mutex::new(start(&bed, &proxy, "operator.log").await) });
-    let second = if weather.has_second_leader { Some(start(&bed, &proxy, "second.log").await) } else { None };
-    let resets: Vec<_> = (0..count).map(|number| (format!("reset-{number:03}"), Disturbance::choose(dice))).collect();
+    let victim =
+        Arc::new(Victim { operator: Mutex::new(start(&bed, &proxy, "operator.log").await) });
+    let second = if weather.has_second_leader {
+        Some(start(&bed, &proxy, "second.log").await)
+    } else {
+        None
+    };
+    let resets: Vec<_> = (0..count)
+        .map(|number| (format!("reset-{number:03}"), Disturbance::choose(dice)))
+        .collect();
     let mut handles = Vec::new();
     for (name, disturbance) in &resets {
         bed.region.add_instance(name);
@@ -305,21 +327,32 @@ fn check(bed: &Bed, name: &str, object: &HostKeyReset, weather: &Weather, what: 
     assert!(done <= 1, "done {done} times: {what}\n{status:?}");
     let operations = bed.region.operations_for(name);
     for recorded in &status.operations {
-        assert!(operations.iter().any(|own| Some(&own.id) == recorded.id.as_ref()), "not its own: {what}\n{status:?}");
+        assert!(
+            operations.iter().any(|own| Some(&own.id) == recorded.id.as_ref()),
+            "not its own: {what}\n{status:?}"
+        );
     }
     let reason = ready_reason(object);
     match reason.as_str() {
         "OperationSucceeded" => assert_eq!(done, 1, "it says that it was done: {what}\n{status:?}"),
         "OperationFailed" => {
-            assert!(status.operations.iter().any(|it| it.status.as_deref() == Some("Failed")), "{what}\n{status:?}");
+            assert!(
+                status.operations.iter().any(|it| it.status.as_deref() == Some("Failed")),
+                "{what}\n{status:?}"
+            );
         }
         "OutcomeUnknown" => {
-            // Whatever was to be seen then would have been found. Status times are whole seconds, and the last list is a moment older.
-            let end = std::time::SystemTime::from(status.completion_time.unwrap().0) - Duration::from_secs(2);
+            // Whatever was to be seen then would have been found. Status times are whole seconds,
+            // and the last list is a moment older.
+            let end = std::time::SystemTime::from(status.completion_time.unwrap().0)
+                - Duration::from_secs(2);
             let seen = operations.iter().any(|operation| operation.created_at + weather.lag < end);
             assert!(!seen, "its operation was to be seen: {what}\n{operations:?}");
         }
-        _ => assert!(ENDS.contains(&reason.as_str()), "an end that does not belong here: {what}\n{status:?}"),
+        _ => assert!(
+            ENDS.contains(&reason.as_str()),
+            "an end that does not belong here: {what}\n{status:?}"
+        ),
     }
     reason
 }
@@ -329,7 +362,8 @@ async fn i6_i8_disturbed_resets_are_done_at_most_once_and_end_as_they_say() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
     let (resets, seed) = (number("RESETS").unwrap_or(RESETS), number("SEED").unwrap_or(1));
     let start = std::time::Instant::now();
-    let sizes = (0..resets.div_ceil(BATCH)).map(|index| (seed + index, BATCH.min(resets - index * BATCH)));
+    let sizes =
+        (0..resets.div_ceil(BATCH)).map(|index| (seed + index, BATCH.min(resets - index * BATCH)));
     let tables: Vec<Table> = futures::stream::iter(sizes)
         .map(|(seed, count)| batch(seed as u64, count))
         .buffer_unordered(BATCHES_AT_ONCE)

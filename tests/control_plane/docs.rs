@@ -1,5 +1,6 @@
-//! What the project tells its users to apply and to run, on a real API server: the samples, the YAML of all pages, the values of the chart, and
-//! the README from top to bottom with the operator at work.
+//! What the project tells its users to apply and to run, on a real API server: the samples, the
+//! YAML of all pages, the values of the chart, and the README from top to bottom with the operator
+//! at work.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,9 +15,15 @@ use testbed::simulator::{Options, Simulator};
 use crate::bed::{ACCOUNT, Bed, REGION, public_key};
 use crate::markdown::{Block, blocks, pages, read, root};
 
-/// Groups whose kinds pages show and this API server does not have: Flux, Argo CD, kustomize, the Prometheus operator.
-const OTHERS: &[&str] =
-    &["toolkit.fluxcd.io", "argoproj.io", "kustomize.config.k8s.io", "monitoring.coreos.com", "fluxcd.controlplane.io"];
+/// Groups whose kinds pages show and this API server does not have: Flux, Argo CD, kustomize, the
+/// Prometheus operator.
+const OTHERS: &[&str] = &[
+    "toolkit.fluxcd.io",
+    "argoproj.io",
+    "kustomize.config.k8s.io",
+    "monitoring.coreos.com",
+    "fluxcd.controlplane.io",
+];
 /// Where the README has the chart and the manifests, which a checkout has too.
 const CHART: &str = "oci://ghcr.io/OWNER/charts/lightsail-operator";
 const MANIFESTS: &str = "https://github.com/OWNER/lightsail-operator//deploy/base?ref=v";
@@ -44,7 +51,8 @@ async fn the_samples_and_the_yaml_of_all_pages_are_accepted() {
     let mut texts: Vec<(String, String)> =
         all_blocks("yaml").into_iter().map(|(page, block)| (page, block.text)).collect();
     let samples = root().join("deploy/samples");
-    let rendered = bed.cluster.kubectl(&[Path::new("kustomize"), &samples]).await.unwrap().or_error().unwrap();
+    let rendered =
+        bed.cluster.kubectl(&[Path::new("kustomize"), &samples]).await.unwrap().or_error().unwrap();
     texts.push((samples.display().to_string(), rendered));
     let mut accepted = 0;
     for (place, text) in &texts {
@@ -63,7 +71,8 @@ async fn the_samples_and_the_yaml_of_all_pages_are_accepted() {
                 document["metadata"]["namespace"] = json!(bed.namespace);
             }
             let arguments = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
-            let output = bed.cluster.kubectl_with_input(&arguments, &document.to_string()).await.unwrap();
+            let output =
+                bed.cluster.kubectl_with_input(&arguments, &document.to_string()).await.unwrap();
             assert!(output.success, "{place}: {}\n{text}", output.stderr);
             accepted += usize::from(api_version.starts_with("lightsail-operator.dev/"));
         }
@@ -95,7 +104,9 @@ async fn the_values_of_all_pages_are_accepted_by_the_chart() {
 async fn the_helm_commands_of_all_pages_are_accepted_by_the_chart() {
     let bed = Bed::new("helm").await;
     let all = all_blocks("sh");
-    let commands = all.iter().flat_map(|(page, block)| commands(&block.text).into_iter().map(move |it| (page, it)));
+    let commands = all
+        .iter()
+        .flat_map(|(page, block)| commands(&block.text).into_iter().map(move |it| (page, it)));
     let mut count = 0;
     for (page, command) in commands.filter(|(_, command)| command.contains(CHART)) {
         let folder = tempfile::tempdir().unwrap();
@@ -116,33 +127,46 @@ async fn run(cluster: &Cluster, namespace: &str, folder: &Path, command: &str) -
     let kubeconfig = folder.join("kubeconfig-of-the-reader");
     std::fs::copy(cluster.kubeconfig(), &kubeconfig).unwrap();
     let tools = cluster.tools().display().to_string();
-    let script = format!("kubectl config set-context --current --namespace {namespace} >/dev/null\n{command}");
-    let output = tokio::process::Command::from(testbed::process::bound_to_this_process("/bin/bash"))
-        .args(["-euo", "pipefail", "-c", &script])
-        .current_dir(folder)
-        .env("KUBECONFIG", &kubeconfig)
-        .env("KUBERC", "off")
-        .env("PATH", format!("{tools}:{}", std::env::var("PATH").unwrap()))
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
+    let script = format!(
+        "kubectl config set-context --current --namespace {namespace} >/dev/null\n{command}"
+    );
+    let output =
+        tokio::process::Command::from(testbed::process::bound_to_this_process("/bin/bash"))
+            .args(["-euo", "pipefail", "-c", &script])
+            .current_dir(folder)
+            .env("KUBECONFIG", &kubeconfig)
+            .env("KUBERC", "off")
+            .env("PATH", format!("{tools}:{}", std::env::var("PATH").unwrap()))
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Output { success: output.status.success(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    Output {
+        success: output.status.success(),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
 }
 
-/// What is run for a command of a page: the same, but for what is fetched from elsewhere, and would install the operator a second time.
+/// What is run for a command of a page: the same, but for what is fetched from elsewhere, and would
+/// install the operator a second time.
 fn here(command: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let manifests = format!("\"{MANIFESTS}{version}\"");
-    if let Some(rest) = command.strip_prefix("helm install ").or_else(|| command.strip_prefix("helm upgrade ")) {
+    if let Some(rest) =
+        command.strip_prefix("helm install ").or_else(|| command.strip_prefix("helm upgrade "))
+    {
         assert!(rest.contains(CHART), "{command}");
         return format!("helm template {}", rest.replace(CHART, &chart()));
     }
     if command.contains(MANIFESTS) {
         assert!(command.contains(&manifests), "{command}: the version is {version}");
         let base = root().join("deploy/base").display().to_string();
-        return format!("{} --dry-run=server --force-conflicts", command.replace(&manifests, &base));
+        return format!(
+            "{} --dry-run=server --force-conflicts",
+            command.replace(&manifests, &base)
+        );
     }
     assert!(command.starts_with("kubectl "), "{command}");
     command.to_owned()
@@ -150,7 +174,11 @@ fn here(command: &str) -> String {
 
 /// The commands of a block, with what continues in the next line.
 fn commands(text: &str) -> Vec<String> {
-    text.replace("\\\n", " ").lines().map(str::to_owned).filter(|line| !line.trim().is_empty()).collect()
+    text.replace("\\\n", " ")
+        .lines()
+        .map(str::to_owned)
+        .filter(|line| !line.trim().is_empty())
+        .collect()
 }
 
 /// The tables of kubectl in an output: the header and the rows, in cells.
@@ -166,14 +194,17 @@ fn tables(output: &str) -> Vec<Vec<Vec<String>>> {
     tables
 }
 
-/// The tables without what is another value each time, in any order: of several kinds kubectl shows first what the API server names first.
+/// The tables without what is another value each time, in any order: of several kinds kubectl shows
+/// first what the API server names first.
 fn shape(output: &str) -> Vec<Vec<Vec<String>>> {
     let mut tables = tables(output);
     for table in &mut tables {
         let header = table[0].clone();
         for row in &mut table[1..] {
             assert_eq!(row.len(), header.len(), "{row:?}");
-            for (cell, _) in row.iter_mut().zip(&header).filter(|(_, column)| VARYING.contains(&column.as_str())) {
+            for (cell, _) in
+                row.iter_mut().zip(&header).filter(|(_, column)| VARYING.contains(&column.as_str()))
+            {
                 "…".clone_into(cell);
             }
         }
@@ -203,16 +234,21 @@ async fn the_readme_can_be_followed() {
                     if let Some(rest) = command.strip_prefix("make ") {
                         // The tests are run by one of them, and the other is run by CI.
                         let target = rest.split_whitespace().next().unwrap();
-                        assert!(makefile.contains(&format!("\n{target}: ")), "there is no target {target}");
+                        assert!(
+                            makefile.contains(&format!("\n{target}: ")),
+                            "there is no target {target}"
+                        );
                         continue;
                     }
-                    let output = run(&bed.cluster, &bed.namespace, folder.path(), &here(&command)).await;
+                    let output =
+                        run(&bed.cluster, &bed.namespace, folder.path(), &here(&command)).await;
                     assert!(output.success, "{command}\n{}\n{}", output.stdout, output.stderr);
                     ran += 1;
                 }
             }
             "console" => {
-                let (command, shown) = block.text.strip_prefix("$ ").unwrap().split_once('\n').unwrap();
+                let (command, shown) =
+                    block.text.strip_prefix("$ ").unwrap().split_once('\n').unwrap();
                 let output = run(&bed.cluster, &bed.namespace, folder.path(), command).await;
                 assert!(output.success, "{command}\n{}", output.stderr);
                 assert_eq!(shape(shown), shape(&output.stdout), "{command}\n{}", output.stdout);
@@ -224,7 +260,8 @@ async fn the_readme_can_be_followed() {
     assert!(ran >= 6 && compared == 1, "{ran} commands, {compared} outputs");
 }
 
-/// The part of `docs/operations.md` about the end, on a control plane of its own, since it is about all objects of the cluster.
+/// The part of `docs/operations.md` about the end, on a control plane of its own, since it is about
+/// all objects of the cluster.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operator_is_uninstalled_as_the_page_says_and_no_key_pair_is_lost() {
     let page = read(Path::new("docs/operations.md"));
@@ -254,7 +291,8 @@ async fn the_operator_is_uninstalled_as_the_page_says_and_no_key_pair_is_lost() 
     };
     let crds = root().join("crds").display().to_string();
     sh(&format!(
-        "kubectl apply --server-side -f {crds} && kubectl wait --for=condition=Established crd --all --timeout=60s"
+        "kubectl apply --server-side -f {crds} && kubectl wait --for=condition=Established crd \
+            --all --timeout=60s"
     ))
     .await;
     let environment = [
@@ -267,16 +305,22 @@ async fn the_operator_is_uninstalled_as_the_page_says_and_no_key_pair_is_lost() 
         binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
         kubeconfig: cluster.kubeconfig().to_owned(),
         arguments: vec!["--leader-election=false".to_owned()],
-        environment: environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        environment: environment
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         log: folder.path().join("operator.log"),
     };
     let mut operator = Operator::start(options).await.unwrap();
     let object = json!({
-        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair", "metadata": { "name": "fleet" },
-        "spec": { "type": "Imported", "region": REGION, "imported": { "publicKey": public_key("ed25519") } },
+        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "fleet" },
+        "spec": { "type": "Imported", "region": REGION,
+            "imported": { "publicKey": public_key("ed25519") } },
     });
     std::fs::write(folder.path().join("fleet.json"), object.to_string()).unwrap();
-    let create = "kubectl apply -f fleet.json && kubectl wait --for=condition=Ready lskp/fleet --timeout=60s";
+    let create = "kubectl apply -f fleet.json && kubectl wait --for=condition=Ready lskp/fleet \
+        --timeout=60s";
     sh(create).await;
     let there = region.find_key_pair("fleet").unwrap();
 
@@ -294,7 +338,11 @@ async fn the_operator_is_uninstalled_as_the_page_says_and_no_key_pair_is_lost() 
     for script in [&retain, &delete] {
         sh(script).await;
     }
-    assert_eq!(region.find_key_pair("fleet").map(|pair| (pair.arn, pair.tags.len())), Some((there.arn, 0)), "released");
+    assert_eq!(
+        region.find_key_pair("fleet").map(|pair| (pair.arn, pair.tags.len())),
+        Some((there.arn, 0)),
+        "released"
+    );
     sh(&definitions).await;
     assert_eq!(sh("kubectl get crd -o name").await, "");
 }

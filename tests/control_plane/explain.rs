@@ -11,12 +11,26 @@ async fn every_field_is_explained() {
     let mut fields = 0;
     for (plural, short) in [("lightsailkeypairs", "lskp"), ("hostkeyresets", "hkr")] {
         for part in ["spec", "status"] {
-            let explained =
-                bed.cluster.kubectl(&["explain", &format!("{short}.{part}")]).await.unwrap().or_error().unwrap();
-            assert!(explained.contains("FIELDS:") && !explained.contains("<no description>"), "{explained}");
+            let explained = bed
+                .cluster
+                .kubectl(&["explain", &format!("{short}.{part}")])
+                .await
+                .unwrap()
+                .or_error()
+                .unwrap();
+            assert!(
+                explained.contains("FIELDS:") && !explained.contains("<no description>"),
+                "{explained}"
+            );
         }
         let name = format!("{plural}.lightsail-operator.dev");
-        let crd = bed.cluster.kubectl(&["get", "crd", &name, "-o", "json"]).await.unwrap().or_error().unwrap();
+        let crd = bed
+            .cluster
+            .kubectl(&["get", "crd", &name, "-o", "json"])
+            .await
+            .unwrap()
+            .or_error()
+            .unwrap();
         let crd: Value = serde_json::from_str(&crd).unwrap();
         assert_eq!(crd["spec"]["names"]["shortNames"][0], short);
         assert_eq!(crd["spec"]["names"]["categories"][0], "lightsail");
@@ -33,7 +47,8 @@ fn count_described(schema: &Value, path: &str) -> usize {
     let schema = if schema["type"] == "array" { &schema["items"] } else { schema };
     let Some(properties) = schema["properties"].as_object() else { return 0 };
     let described = |(name, field): (&String, &Value)| {
-        let (path, text) = (format!("{path}.{name}"), field["description"].as_str().unwrap_or_default());
+        let (path, text) =
+            (format!("{path}.{name}"), field["description"].as_str().unwrap_or_default());
         assert!(text.len() > 15 && text.ends_with(['.', '`', ')']), "{path}: {text:?}");
         1 + count_described(field, &path)
     };

@@ -1,4 +1,5 @@
-//! What goes wrong on the way to Lightsail: each error of each call is said in its own word, and heals when its cause is gone.
+//! What goes wrong on the way to Lightsail: each error of each call is said in its own word, and
+//! heals when its cause is gone.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,10 +17,16 @@ use testbed::simulator::{Fault, FaultEffect};
 use crate::bed::{ACCOUNT, Bed, default_pair, imported, public_half, public_key};
 
 fn error(error_type: &str, status: u16) -> FaultEffect {
-    FaultEffect::Error { error_type: error_type.to_owned(), code: None, message: "no".to_owned(), status }
+    FaultEffect::Error {
+        error_type: error_type.to_owned(),
+        code: None,
+        message: "no".to_owned(),
+        status,
+    }
 }
 
-/// What a call can end with, and the reason that the object shows then; with its first letters, since each has an object.
+/// What a call can end with, and the reason that the object shows then; with its first letters,
+/// since each has an object.
 fn failures() -> Vec<(&'static str, FaultEffect, &'static str)> {
     let body = |status, body: &str| FaultEffect::Body { status, body: body.to_owned() };
     vec![
@@ -42,7 +49,9 @@ fn failures() -> Vec<(&'static str, FaultEffect, &'static str)> {
 async fn reasons(bed: &Bed, name: &str) -> BTreeSet<String> {
     let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
     let events = events.list(&ListParams::default()).await.unwrap().items.into_iter();
-    let of_object = events.filter(|event| event.regarding.as_ref().is_some_and(|at| at.name.as_deref() == Some(name)));
+    let of_object = events.filter(|event| {
+        event.regarding.as_ref().is_some_and(|at| at.name.as_deref() == Some(name))
+    });
     of_object.filter_map(|event| event.reason).collect()
 }
 
@@ -61,12 +70,14 @@ async fn wait_said(bed: &Bed, name: &str, reason: &str) {
 
 /// Asks for a look now: setting up an account is waited for by the minute.
 async fn ask(bed: &Bed, name: &str) {
-    let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
+    let change =
+        json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
     bed.patch::<LightsailKeyPair>(name, &change).await;
 }
 
 /// Failures after which a call that changes nothing is sent again, three times in all.
-const REPEATED: [&str; 7] = ["service", "unknown", "cut-before", "cut-after", "late", "html", "garbage"];
+const REPEATED: [&str; 7] =
+    ["service", "unknown", "cut-before", "cut-after", "late", "html", "garbage"];
 
 /// How often a call must fail so that it counts as failed once.
 fn times(operation: &str, kind: &str) -> usize {
@@ -75,8 +86,12 @@ fn times(operation: &str, kind: &str) -> usize {
 
 async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect, reason: &str) {
     let name = format!("{}-{kind}", operation.to_lowercase());
-    let fault =
-        Fault { operation: operation.to_owned(), resource: Some(name.clone()), times: times(operation, kind), effect };
+    let fault = Fault {
+        operation: operation.to_owned(),
+        resource: Some(name.clone()),
+        times: times(operation, kind),
+        effect,
+    };
     let (is_deletion, is_untagging) = (operation == "DeleteKeyPair", operation == "UntagResource");
     if !is_deletion && !is_untagging {
         bed.region.add_fault(fault.clone());
@@ -99,8 +114,10 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
     wait_said(bed, &name, reason).await;
     if is_deletion {
         // It may be gone by now.
-        let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
-        let (parameters, patch) = (kube::api::PatchParams::default(), kube::api::Patch::Merge(change));
+        let change =
+            json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
+        let (parameters, patch) =
+            (kube::api::PatchParams::default(), kube::api::Patch::Merge(change));
         let _ = bed.api::<LightsailKeyPair>().patch(&name, &parameters, &patch).await;
         bed.wait_gone::<LightsailKeyPair>(&name).await;
         assert_eq!(bed.region.find_key_pair(&name), None, "{name}");
@@ -118,8 +135,11 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
 async fn i8_each_error_of_each_call_is_said_and_heals() {
     let bed = Bed::new("failures").await;
     let _operator = bed.start().await;
-    let operations = ["ImportKeyPair", "GetKeyPair", "TagResource", "UntagResource", "DeleteKeyPair"];
-    let cases = operations.iter().flat_map(|operation| failures().into_iter().map(move |case| (*operation, case)));
+    let operations =
+        ["ImportKeyPair", "GetKeyPair", "TagResource", "UntagResource", "DeleteKeyPair"];
+    let cases = operations
+        .iter()
+        .flat_map(|operation| failures().into_iter().map(move |case| (*operation, case)));
     let checks = cases.map(|(operation, (kind, effect, reason))| {
         let bed = &bed;
         async move { check_heals(bed, operation, kind, effect, reason).await }
@@ -140,7 +160,8 @@ async fn check_heals_in_region(
     let there = bed.simulator.region(ACCOUNT, region);
     let pair = there.find_default_key_pair().unwrap();
     there.add_fault(Fault { operation: operation.to_owned(), resource: None, times, effect });
-    let mut spec = json!({ "type": "Default", "region": region, "default": { "secret": { "name": name } } });
+    let mut spec =
+        json!({ "type": "Default", "region": region, "default": { "secret": { "name": name } } });
     let mut ends_as = "Downloaded";
     if operation == "GetInstances" {
         spec["ensure"] = json!("Absent");
@@ -200,19 +221,28 @@ async fn i8_each_error_of_the_look_for_windows_instances_is_said_and_heals() {
     check_default_pairs("GetInstances").await;
 }
 
-/// It is no failure, and said only where it lasts: a call that was refused so waits and is sent again.
+/// It is no failure, and said only where it lasts: a call that was refused so waits and is sent
+/// again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i8_throttling_is_waited_for_and_said_where_it_lasts() {
     for operation in ["ImportKeyPair", "GetKeyPair", "TagResource"] {
         let bed = Bed::new("throttled").await;
         let _operator = bed.start().await;
-        let brief =
-            Fault { operation: operation.to_owned(), resource: None, times: 3, effect: FaultEffect::throttling() };
+        let brief = Fault {
+            operation: operation.to_owned(),
+            resource: None,
+            times: 3,
+            effect: FaultEffect::throttling(),
+        };
         bed.region.add_fault(brief);
         bed.create::<LightsailKeyPair>("brief", &imported(&public_key("ed25519"))).await;
         bed.wait_ready::<LightsailKeyPair>("brief", "Imported").await;
         wait_said(&bed, "brief", "Imported").await;
-        assert_eq!(reasons(&bed, "brief").await, BTreeSet::from(["Imported".to_owned()]), "{operation}");
+        assert_eq!(
+            reasons(&bed, "brief").await,
+            BTreeSet::from(["Imported".to_owned()]),
+            "{operation}"
+        );
         let lasting = Fault::new(operation, FaultEffect::throttling());
         let lasting = bed.region.add_fault(lasting);
         bed.create::<LightsailKeyPair>("lasting", &imported(&public_key("ed25519"))).await;
@@ -243,8 +273,10 @@ async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {
     operator.restart().await.unwrap();
     // A new object says what is wrong, and shows that the read was tried.
     bed.create::<LightsailKeyPair>("fresh", &imported(&public_key("ed25519"))).await;
-    bed.wait("fresh", "ServiceError", |object: &LightsailKeyPair| crate::bed::ready_reason(object) == "ServiceError")
-        .await;
+    bed.wait("fresh", "ServiceError", |object: &LightsailKeyPair| {
+        crate::bed::ready_reason(object) == "ServiceError"
+    })
+    .await;
     fault.wait_for_hits(6).await;
     let after: LightsailKeyPair = bed.api().get("settled").await.unwrap();
     assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
@@ -255,7 +287,8 @@ fn signal(operator: &Operator, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// Two operators on the same objects: what a leader is that does not know yet that it is not one any more.
+/// Two operators on the same objects: what a leader is that does not know yet that it is not one
+/// any more.
 async fn second(bed: &Bed) -> Operator {
     let mut options = bed.options(None).await;
     options.log = options.log.with_file_name("second.log");
@@ -286,7 +319,9 @@ async fn i3_an_old_leader_that_wakes_up_replaces_no_key() {
     signal(&old, Signal::CONT);
     // The old one comes to its own conclusion, and says so by handling this.
     ask(&bed, "default").await;
-    let handled = |object: &LightsailKeyPair| object.status.as_ref().unwrap().last_handled_reconcile.is_some();
+    let handled = |object: &LightsailKeyPair| {
+        object.status.as_ref().unwrap().last_handled_reconcile.is_some()
+    };
     bed.wait("default", "handled", handled).await;
     let start = std::time::Instant::now();
     while old.log_text().matches("DownloadDefaultKeyPair").count() == 0 {
@@ -309,7 +344,12 @@ async fn i1_an_old_leader_that_wakes_up_deletes_no_pair_that_it_has_not_seen() {
     bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     let effect = FaultEffect::HoldAfter;
-    let held = bed.region.add_fault(Fault { operation: "GetKeyPair".to_owned(), resource: None, times: 1, effect });
+    let held = bed.region.add_fault(Fault {
+        operation: "GetKeyPair".to_owned(),
+        resource: None,
+        times: 1,
+        effect,
+    });
     bed.delete::<LightsailKeyPair>("fleet").await;
     held.reached().await;
     signal(&old, Signal::STOP);
@@ -331,7 +371,9 @@ async fn i1_an_old_leader_that_wakes_up_deletes_no_pair_that_it_has_not_seen() {
     }
     drop(new);
     ask(&bed, "fleet").await;
-    let handled = |object: &LightsailKeyPair| object.status.as_ref().unwrap().last_handled_reconcile.is_some();
+    let handled = |object: &LightsailKeyPair| {
+        object.status.as_ref().unwrap().last_handled_reconcile.is_some()
+    };
     bed.wait("fleet", "handled by the old one", handled).await;
     assert_eq!(bed.region.find_key_pair("fleet"), there);
     assert_eq!(bed.calls("DeleteKeyPair"), 1);

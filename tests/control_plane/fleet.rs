@@ -29,8 +29,9 @@ async fn wait_all_ready(bed: &Bed) -> Vec<String> {
     let start = Instant::now();
     loop {
         let all = bed.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap().items;
-        let ready =
-            |pair: &&LightsailKeyPair| pair.status.as_ref().is_some_and(|status| is_true(&status.conditions, READY));
+        let ready = |pair: &&LightsailKeyPair| {
+            pair.status.as_ref().is_some_and(|status| is_true(&status.conditions, READY))
+        };
         if all.iter().filter(ready).count() == OBJECTS {
             return all.into_iter().map(|pair| pair.metadata.resource_version.unwrap()).collect();
         }
@@ -77,29 +78,44 @@ async fn i9_a_fleet_costs_what_its_pages_cost() {
 
     // A restart reads the pages, and asks neither Kubernetes nor Lightsail for any object alone.
     let pages = OBJECTS.div_ceil(PAGE);
-    let (calls, writes, reads) =
-        (bed.simulator.requests().len(), requests(&bed, &["patch", "create", "update"]), requests(&bed, &["get"]));
+    let (calls, writes, reads) = (
+        bed.simulator.requests().len(),
+        requests(&bed, &["patch", "create", "update"]),
+        requests(&bed, &["get"]),
+    );
     operator.kill();
     let restart = operator.restart();
     tokio::join!(settle(&bed, "restart"), async { restart.await.unwrap() });
-    // An edit is acted on after what was due at the start: changes go first, so this is no proof of itself; the counts below are stable then.
-    let edited = bed.patch::<LightsailKeyPair>("pair-0000", &json!({ "spec": { "interval": "11m" } })).await;
+    // An edit is acted on after what was due at the start: changes go first, so this is no proof of
+    // itself; the counts below are stable then.
+    let edited =
+        bed.patch::<LightsailKeyPair>("pair-0000", &json!({ "spec": { "interval": "11m" } })).await;
     let is_handled = |pair: &LightsailKeyPair| {
-        pair.status.as_ref().is_some_and(|status| Some(status.observed_generation) == edited.metadata.generation)
+        pair.status
+            .as_ref()
+            .is_some_and(|status| Some(status.observed_generation) == edited.metadata.generation)
     };
     bed.wait("pair-0000", "the edit is handled", is_handled).await;
-    let waited = r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"}"#;
+    let waited =
+        r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"}"#;
     let start = Instant::now();
     loop {
         let (_, metrics) = operator.get("/metrics").await.unwrap();
-        let count = metrics.lines().find_map(|line| line.strip_prefix(waited)).map(|count| count.trim().to_owned());
+        let count = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(waited))
+            .map(|count| count.trim().to_owned());
         if count.as_deref().is_some_and(|count| count.parse::<usize>().unwrap() >= OBJECTS - 1) {
             break;
         }
         assert!(start.elapsed() < Duration::from_mins(1), "{count:?} of them were found unchanged");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(bed.simulator.requests().len() - calls, pages + 1, "the pages, and whose credentials they are");
+    assert_eq!(
+        bed.simulator.requests().len() - calls,
+        pages + 1,
+        "the pages, and whose credentials they are"
+    );
     let edited_writes = 1;
     assert_eq!(
         requests(&bed, &["patch", "create", "update"]) - writes,
@@ -108,9 +124,12 @@ async fn i9_a_fleet_costs_what_its_pages_cost() {
     );
     assert!(requests(&bed, &["get"]) - reads <= 2, "only the edited one is read");
     let after = bed.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap().items;
-    let unchanged = after.iter().filter(|pair| versions.contains(pair.metadata.resource_version.as_ref().unwrap()));
+    let unchanged = after
+        .iter()
+        .filter(|pair| versions.contains(pair.metadata.resource_version.as_ref().unwrap()));
     assert_eq!(unchanged.count(), OBJECTS - 1);
-    // The log has a line for each call that changes something, and none for an object that did not change.
+    // The log has a line for each call that changes something, and none for an object that did not
+    // change.
     let log = operator.log_text();
     assert!(!log.contains("a call of Lightsail"), "{log}");
 }
@@ -170,15 +189,21 @@ async fn an_edit_does_not_wait_for_a_list_that_is_being_read() {
     assert_eq!(list.hits(), 1, "the list is still held");
     list.remove();
     let start = Instant::now();
-    let unchanged = r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"} 9"#;
+    let unchanged =
+        r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"} 9"#;
     while !operator.get("/metrics").await.unwrap().1.contains(unchanged) {
         assert!(start.elapsed() < Duration::from_mins(1), "the others are not found unchanged");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(calls(&bed), [lists + 1, looks + 1], "one list for nine, and a look for the edited one");
+    assert_eq!(
+        calls(&bed),
+        [lists + 1, looks + 1],
+        "one list for nine, and a look for the edited one"
+    );
 }
 
-/// I7: what an old list says deletes nothing. Somebody replaces the pair by another of its name right after the list was read.
+/// I7: what an old list says deletes nothing. Somebody replaces the pair by another of its name
+/// right after the list was read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i7_a_stale_list_deletes_nothing() {
     let bed = Bed::new("stale").await;
@@ -193,7 +218,8 @@ async fn i7_a_stale_list_deletes_nothing() {
     bed.wait_stalled::<LightsailKeyPair>("fleet", "FingerprintMismatch").await;
     assert_eq!(bed.region.find_key_pair("fleet").map(|pair| pair.arn), Some(theirs.arn));
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
-    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "deletionPolicy": "Retain" } }))
+        .await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
 }
 
@@ -232,7 +258,11 @@ async fn a_dead_region_and_a_crowd_that_fails_hold_up_nobody_else() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // It did not wait for the crowd: of those that hang, none had its answer when it was done.
-    let hung = bed.simulator.requests().into_iter().filter(|request| request.region == "us-east-1" && request.answered);
+    let hung = bed
+        .simulator
+        .requests()
+        .into_iter()
+        .filter(|request| request.region == "us-east-1" && request.answered);
     assert_eq!(hung.count(), 0);
 }
 
@@ -241,7 +271,9 @@ async fn a_dead_region_and_a_crowd_that_fails_hold_up_nobody_else() {
 async fn a_label_selector_divides_the_objects() {
     let bed = Bed::new("selector").await;
     let mut options = bed.options(None).await;
-    options.arguments.extend(["--watch-label-selector".to_owned(), "share in (a),!paused".to_owned()]);
+    options
+        .arguments
+        .extend(["--watch-label-selector".to_owned(), "share in (a),!paused".to_owned()]);
     let _operator = Operator::start(options).await.unwrap();
     let spec = imported(&public_key("ed25519"));
     for (name, labels) in [("mine", json!({ "share": "a" })), ("theirs", json!({ "share": "b" }))] {

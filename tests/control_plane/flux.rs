@@ -1,7 +1,8 @@
 //! Flux's own kustomize-controller applies the samples, waits for them, and takes them away again.
 //!
-//! Run by `make test-all` only; `make gitops` builds the controller. There is no source-controller: the test writes into the status of
-//! a `GitRepository` what that would write, and serves the archive itself.
+//! Run by `make test-all` only; `make gitops` builds the controller. There is no source-controller:
+//! the test writes into the status of a `GitRepository` what that would write, and serves the
+//! archive itself.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -79,7 +80,13 @@ impl<'a> Flux<'a> {
     async fn publish(&self, number: usize, source: &Path) -> String {
         let name = format!("{number}.tar.gz");
         let archive = self.folder.path().join(&name);
-        let tar = std::process::Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(source).arg(".").status();
+        let tar = std::process::Command::new("tar")
+            .arg("-czf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(source)
+            .arg(".")
+            .status();
         assert!(tar.unwrap().success());
         let bytes = fs::read(archive).unwrap();
         let revision = format!("main@sha1:{number:040x}");
@@ -98,8 +105,15 @@ impl<'a> Flux<'a> {
                 "observedGeneration": 1, "lastTransitionTime": "2026-11-24T10:00:00Z",
             }],
         } });
-        let patch =
-            ["patch", "gitrepository", "fleet", "--subresource=status", "--type=merge", "-p", &status.to_string()];
+        let patch = [
+            "patch",
+            "gitrepository",
+            "fleet",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &status.to_string(),
+        ];
         kubectl(self.bed, &patch).await;
         revision
     }
@@ -108,27 +122,35 @@ impl<'a> Flux<'a> {
     async fn wait(&self, what: &str, is_so: impl Fn(&Value) -> bool) {
         let start = Instant::now();
         loop {
-            let text = kubectl(self.bed, &["get", "kustomization", "lightsail", "--output=json"]).await;
+            let text =
+                kubectl(self.bed, &["get", "kustomization", "lightsail", "--output=json"]).await;
             let object: Value = serde_json::from_str(&text).unwrap();
             if is_so(&object) {
                 return;
             }
             let log = || fs::read_to_string(&self.log).unwrap();
-            assert!(start.elapsed() < DEADLINE, "the Kustomization does not come to this: {what}\n{text}\n{}", log());
+            assert!(
+                start.elapsed() < DEADLINE,
+                "the Kustomization does not come to this: {what}\n{text}\n{}",
+                log()
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
-    /// The requests of the controller for our objects in the audit log: those that changed something, and those that only asked what
-    /// would be changed.
+    /// The requests of the controller for our objects in the audit log: those that changed
+    /// something, and those that only asked what would be changed.
     fn writes(&self) -> (usize, usize) {
         let log = fs::read_to_string(self.bed.cluster.audit_log()).unwrap();
         let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let ours = entries.filter(|entry| {
             let at = &entry["objectRef"];
-            entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("kustomize-controller"))
+            entry["userAgent"]
+                .as_str()
+                .is_some_and(|agent| agent.starts_with("kustomize-controller"))
                 && entry["stage"] == "ResponseComplete"
-                && (at["apiGroup"] == "lightsail-operator.dev" && at["namespace"] == self.bed.namespace.as_str())
+                && (at["apiGroup"] == "lightsail-operator.dev"
+                    && at["namespace"] == self.bed.namespace.as_str())
                 && !["get", "list", "watch"].contains(&entry["verb"].as_str().unwrap())
         });
         let (dry, wet): (Vec<_>, Vec<_>) =
@@ -160,7 +182,10 @@ fn is_of_flux(object: &Value) -> bool {
 /// The Kustomization `lightsail` of `deploy/flux`, in the namespace of the test.
 fn kustomization(namespace: &str) -> Value {
     let text = fs::read_to_string(project().join("deploy/flux/kustomizations.yaml")).unwrap();
-    let mut object = documents(&text).into_iter().find(|object| object["metadata"]["name"] == "lightsail").unwrap();
+    let mut object = documents(&text)
+        .into_iter()
+        .find(|object| object["metadata"]["name"] == "lightsail")
+        .unwrap();
     object["metadata"]["namespace"] = json!(namespace);
     let spec = object["spec"].as_object_mut().unwrap();
     // The operator of a test is a process, and the samples name another namespace.
@@ -173,8 +198,9 @@ fn kustomization(namespace: &str) -> Value {
 
 fn has_condition(object: &Value, type_: &str, status: &str) -> bool {
     let conditions = object["status"]["conditions"].as_array();
-    conditions
-        .is_some_and(|all| all.iter().any(|condition| condition["type"] == type_ && condition["status"] == status))
+    conditions.is_some_and(|all| {
+        all.iter().any(|condition| condition["type"] == type_ && condition["status"] == status)
+    })
 }
 
 fn is_ready(object: &Value, revision: &str) -> bool {
@@ -192,12 +218,17 @@ async fn versions(bed: &Bed) -> Vec<(String, Option<String>)> {
 async fn are_all_ready(bed: &Bed) -> bool {
     let pairs = bed.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap();
     let resets = bed.api::<HostKeyReset>().list(&ListParams::default()).await.unwrap();
-    let of_pairs = pairs.iter().map(|pair| pair.status.as_ref().is_some_and(|it| is_true(&it.conditions, READY)));
-    let of_resets = resets.iter().map(|reset| reset.status.as_ref().is_some_and(|it| is_true(&it.conditions, READY)));
+    let of_pairs = pairs
+        .iter()
+        .map(|pair| pair.status.as_ref().is_some_and(|it| is_true(&it.conditions, READY)));
+    let of_resets = resets
+        .iter()
+        .map(|reset| reset.status.as_ref().is_some_and(|it| is_true(&it.conditions, READY)));
     of_pairs.chain(of_resets).all(|is_ready| is_ready)
 }
 
-/// A copy of the samples with these resources, of which `taken.yaml` is in conflict and `retained.yaml` is a changed `deploy.yaml`.
+/// A copy of the samples with these resources, of which `taken.yaml` is in conflict and
+/// `retained.yaml` is a changed `deploy.yaml`.
 fn folder_with(resources: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(project().join("deploy/samples")).unwrap() {
@@ -205,15 +236,21 @@ fn folder_with(resources: &[&str]) -> tempfile::TempDir {
         fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
     }
     let taken = json!({
-        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair", "metadata": { "name": "taken" },
+        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "taken" },
         "spec": crate::bed::imported(&public_key("ed25519")),
     });
     fs::write(folder.path().join("taken.yaml"), taken.to_string()).unwrap();
     let mut retained: Value =
-        serde_yaml_ng::from_str(&fs::read_to_string(folder.path().join("deploy.yaml")).unwrap()).unwrap();
+        serde_yaml_ng::from_str(&fs::read_to_string(folder.path().join("deploy.yaml")).unwrap())
+            .unwrap();
     retained["spec"]["deletionPolicy"] = json!("Retain");
     fs::write(folder.path().join("retained.yaml"), retained.to_string()).unwrap();
-    fs::write(folder.path().join("kustomization.yaml"), json!({ "resources": resources }).to_string()).unwrap();
+    fs::write(
+        folder.path().join("kustomization.yaml"),
+        json!({ "resources": resources }).to_string(),
+    )
+    .unwrap();
     folder
 }
 
@@ -224,16 +261,23 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
     bed.region.add_instance("web-1");
     bed.region.create_default_key_pair();
     let samples = project().join("deploy/samples");
-    let legacy: Value = serde_yaml_ng::from_str(&fs::read_to_string(samples.join("legacy.yaml")).unwrap()).unwrap();
+    let legacy: Value =
+        serde_yaml_ng::from_str(&fs::read_to_string(samples.join("legacy.yaml")).unwrap()).unwrap();
     bed.region.import_key_pair("legacy", legacy["spec"]["imported"]["publicKey"].as_str().unwrap());
     let flux = Flux::start(&bed).await;
     let source = json!({
-        "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": { "name": "fleet" },
+        "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "metadata": { "name": "fleet" },
         "spec": { "url": "https://git.example.com/fleet", "interval": "1h" },
     });
     for object in [source, kustomization(&bed.namespace)] {
         let apply = ["--namespace", &bed.namespace, "apply", "-f", "-"];
-        bed.cluster.kubectl_with_input(&apply, &object.to_string()).await.unwrap().or_error().unwrap();
+        bed.cluster
+            .kubectl_with_input(&apply, &object.to_string())
+            .await
+            .unwrap()
+            .or_error()
+            .unwrap();
     }
 
     // Everything is applied and nobody has looked at it: it waits.
@@ -249,9 +293,15 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
 
     // The same again: everything is compared and nothing written, here and in AWS.
     let (before, (wet, dry), changes) = (versions(&bed).await, flux.writes(), bed.changes());
-    kubectl(&bed, &["annotate", "kustomization", "lightsail", "reconcile.fluxcd.io/requestedAt=again"]).await;
-    flux.wait("again", |object| object["status"]["lastHandledReconcileAt"] == "again" && is_ready(object, &first))
-        .await;
+    kubectl(
+        &bed,
+        &["annotate", "kustomization", "lightsail", "reconcile.fluxcd.io/requestedAt=again"],
+    )
+    .await;
+    flux.wait("again", |object| {
+        object["status"]["lastHandledReconcileAt"] == "again" && is_ready(object, &first)
+    })
+    .await;
     let start = Instant::now();
     // A line of the audit log may come a moment after its answer.
     while flux.writes().1 < dry + before.len() {
@@ -262,8 +312,14 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
 
     // One on which a person must act: it fails at once, and not after its timeout of ten minutes.
     let foreign = bed.region.import_key_pair("taken", public_key("ed25519").trim());
-    let all =
-        ["default-eu-west-1.yaml", "deploy.yaml", "fleet.yaml", "legacy.yaml", "web-1-2026-11-24.yaml", "taken.yaml"];
+    let all = [
+        "default-eu-west-1.yaml",
+        "deploy.yaml",
+        "fleet.yaml",
+        "legacy.yaml",
+        "web-1-2026-11-24.yaml",
+        "taken.yaml",
+    ];
     let second = flux.publish(2, folder_with(&all).path()).await;
     flux.wait("failed", |object| {
         let conditions = object["status"]["conditions"].as_array().unwrap();
@@ -278,29 +334,41 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
 
     // What is no longer there is pruned, also in Lightsail, but for what was never this object's.
     assert!(bed.region.find_key_pair("fleet").is_some());
-    let third = flux.publish(3, folder_with(&["deploy.yaml", "legacy.yaml", "default-eu-west-1.yaml"]).path()).await;
+    let third = flux
+        .publish(3, folder_with(&["deploy.yaml", "legacy.yaml", "default-eu-west-1.yaml"]).path())
+        .await;
     flux.wait("Ready", |object| is_ready(object, &third)).await;
     for name in ["fleet", "taken"] {
         bed.wait_gone::<LightsailKeyPair>(name).await;
     }
     bed.wait_gone::<HostKeyReset>("web-1-2026-11-24").await;
-    assert_eq!((bed.region.find_key_pair("fleet"), bed.region.find_key_pair("taken")), (None, Some(foreign)));
+    assert_eq!(
+        (bed.region.find_key_pair("fleet"), bed.region.find_key_pair("taken")),
+        (None, Some(foreign))
+    );
 
-    // A deletion that is blocked is released by a commit: the object comes back with another policy.
+    // A deletion that is blocked is released by a commit: the object comes back with another
+    // policy.
     bed.region.delete_key_pair("deploy");
     bed.region.import_key_pair("deploy", public_key("ed25519").trim());
-    let fourth = flux.publish(4, folder_with(&["legacy.yaml", "default-eu-west-1.yaml"]).path()).await;
+    let fourth =
+        flux.publish(4, folder_with(&["legacy.yaml", "default-eu-west-1.yaml"]).path()).await;
     flux.wait("Ready", |object| is_ready(object, &fourth)).await;
     let (blocked, _) = bed.wait_stalled::<LightsailKeyPair>("deploy", "FingerprintMismatch").await;
     assert!(blocked.metadata.deletion_timestamp.is_some());
     // When the object is gone, Flux waits for it until the timeout, and then makes it anew.
     let short = r#"{"spec":{"timeout":"10s","retryInterval":"5s"}}"#;
     kubectl(&bed, &["patch", "kustomization", "lightsail", "--type=merge", "-p", short]).await;
-    flux.publish(5, folder_with(&["legacy.yaml", "default-eu-west-1.yaml", "retained.yaml"]).path()).await;
+    flux.publish(
+        5,
+        folder_with(&["legacy.yaml", "default-eu-west-1.yaml", "retained.yaml"]).path(),
+    )
+    .await;
     let is_another = |object: &LightsailKeyPair| object.uid() != blocked.uid();
     let another = bed.wait("deploy", "made anew", is_another).await;
     assert_eq!(serde_json::to_value(another.spec).unwrap()["deletionPolicy"], "Retain");
-    let sixth = flux.publish(6, folder_with(&["legacy.yaml", "default-eu-west-1.yaml"]).path()).await;
+    let sixth =
+        flux.publish(6, folder_with(&["legacy.yaml", "default-eu-west-1.yaml"]).path()).await;
     flux.wait("Ready", |object| is_ready(object, &sixth)).await;
     bed.wait_gone::<LightsailKeyPair>("deploy").await;
 
@@ -324,9 +392,14 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
 async fn what_is_shown_of_flux_is_accepted_by_its_definitions() {
     let bed = Bed::new("flux-yaml").await;
     define(&bed.cluster, &bed.cluster.tools().join("../flux"), &KINDS).await;
-    let kustomizations = fs::read_to_string(project().join("deploy/flux/kustomizations.yaml")).unwrap();
+    let kustomizations =
+        fs::read_to_string(project().join("deploy/flux/kustomizations.yaml")).unwrap();
     let mut shown = documents(&kustomizations);
-    shown.extend(documents(&kustomize(&bed.cluster, "deploy/flux/operator").await).into_iter().filter(is_of_flux));
+    shown.extend(
+        documents(&kustomize(&bed.cluster, "deploy/flux/operator").await)
+            .into_iter()
+            .filter(is_of_flux),
+    );
     let of_page: Vec<_> = documents_of_page().into_iter().filter(is_of_flux).collect();
     assert!(
         !of_page.is_empty() && of_page.iter().all(|object| shown.contains(object)),

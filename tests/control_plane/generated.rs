@@ -1,4 +1,5 @@
-//! Key pairs that the operator makes: the private key is in the Secret before anything else happens (I3).
+//! Key pairs that the operator makes: the private key is in the Secret before anything else happens
+//! (I3).
 
 use std::process::{Child, Command, Stdio};
 
@@ -26,7 +27,8 @@ async fn a_generated_pair_is_made_imported_and_deleted() {
     for (algorithm, type_) in [("Ed25519", "ssh-ed25519"), ("RSA4096", "ssh-rsa")] {
         let bed = Bed::new("generated").await;
         let _operator = bed.start().await;
-        let settings = json!({ "algorithm": algorithm, "secret": { "name": "fleet-ssh", "labels": { "team": "a" } } });
+        let settings = json!({ "algorithm": algorithm, "secret": { "name": "fleet-ssh",
+            "labels": { "team": "a" } } });
         bed.create::<LightsailKeyPair>("fleet", &generated(&settings)).await;
         let object: LightsailKeyPair = bed.wait_ready("fleet", "Generated").await;
         let there = bed.region.find_key_pair("fleet").unwrap();
@@ -81,7 +83,10 @@ async fn a_private_key_that_does_not_fit_is_said_or_the_pair_made_anew() {
     let other = bed.secrets().get("other").await.unwrap().data.unwrap();
     let swapped = json!({ "data": other });
     bed.secrets().patch("fleet", &PatchParams::default(), &Patch::Merge(swapped)).await.unwrap();
-    let ask = |value: &str| json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": value } } });
+    let ask = |value: &str| {
+        json!({ "metadata": { "annotations": {
+        "lightsail-operator.dev/reconcile": value } } })
+    };
     bed.patch::<LightsailKeyPair>("fleet", &ask("1")).await;
     bed.wait_stalled::<LightsailKeyPair>("fleet", "PrivateKeyMismatch").await;
     assert_eq!(bed.region.find_key_pair("fleet"), Some(before.clone()));
@@ -100,15 +105,18 @@ async fn a_lost_private_key_is_said_or_the_pair_made_anew() {
     let bed = Bed::new("lost").await;
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("said", &generated(&json!({}))).await;
-    bed.create::<LightsailKeyPair>("anew", &generated(&json!({ "replacePolicy": "Recreate" }))).await;
+    bed.create::<LightsailKeyPair>("anew", &generated(&json!({ "replacePolicy": "Recreate" })))
+        .await;
     for name in ["said", "anew"] {
         bed.wait_ready::<LightsailKeyPair>(name, "Generated").await;
         bed.secrets().delete(name, &DeleteParams::default()).await.unwrap();
-        let ask = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
+        let ask =
+            json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
         bed.patch::<LightsailKeyPair>(name, &ask).await;
     }
     let before = ["said", "anew"].map(|name| bed.region.find_key_pair(name).unwrap());
-    bed.wait("anew", "waiting", |object: &LightsailKeyPair| ready_reason(object) == "InProgress").await;
+    bed.wait("anew", "waiting", |object: &LightsailKeyPair| ready_reason(object) == "InProgress")
+        .await;
     bed.wait_stalled::<LightsailKeyPair>("said", "PrivateKeyLost").await;
     bed.wait_ready::<LightsailKeyPair>("anew", "Generated").await;
     assert_eq!(bed.region.find_key_pair("said"), Some(before[0].clone()));
@@ -136,11 +144,15 @@ async fn a_generated_pair_goes_and_comes_back_with_the_same_key() {
 async fn a_key_that_cannot_be_read_is_not_overwritten() {
     let bed = Bed::new("passphrase").await;
     let _operator = bed.start().await;
-    bed.create::<LightsailKeyPair>("fleet", &generated(&json!({ "replacePolicy": "Recreate" }))).await;
+    bed.create::<LightsailKeyPair>("fleet", &generated(&json!({ "replacePolicy": "Recreate" })))
+        .await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "a passphrase", "-f"]).arg(&path).status();
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "a passphrase", "-f"])
+        .arg(&path)
+        .status();
     assert!(made.unwrap().success());
     let locked = std::fs::read_to_string(&path).unwrap();
     let change = json!({ "stringData": { "ssh-privatekey": locked } });
@@ -180,7 +192,9 @@ impl Sshd {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         std::fs::write(at("authorized_keys"), authorized_keys).unwrap();
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &at("host")]).status();
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f", &at("host")])
+            .status();
         assert!(made.unwrap().success());
         // Where sshd drops its rights if it has any; the package's service would make it.
         let _ = std::fs::create_dir_all("/run/sshd");
@@ -211,16 +225,29 @@ impl Sshd {
         use std::io::Write;
         use std::os::unix::fs::OpenOptionsExt;
         let path = self.folder.path().join("identity");
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .unwrap();
         file.write_all(private_key.as_bytes()).unwrap();
-        let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+        let user =
+            String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
         let start = std::time::Instant::now();
         loop {
             let output = Command::new("ssh")
                 .args(["-F", "none", "-i"])
                 .arg(&path)
-                .args(["-p", &self.port.to_string(), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"])
+                .args([
+                    "-p",
+                    &self.port.to_string(),
+                    "-o",
+                    "BatchMode=yes",
+                    "-o",
+                    "StrictHostKeyChecking=no",
+                ])
                 .args(["-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes"])
                 .args([&format!("{}@127.0.0.1", user.trim()), "echo", "here"])
                 .stdin(Stdio::null())

@@ -1,8 +1,9 @@
-//! What those see who wait for objects: `kubectl wait`, kstatus (Flux, and Helm 4's `--wait`) and Argo CD. Never ready early, and
-//! failed at once where a person must act.
+//! What those see who wait for objects: `kubectl wait`, kstatus (Flux, and Helm 4's `--wait`) and
+//! Argo CD. Never ready early, and failed at once where a person must act.
 //!
-//! The objects are brought into each state that they can be in, on the real API server, and shown to the library of kstatus and to
-//! Argo CD's Lua: `testbed/gitops`. They are also the test data of `deploy/argocd`; `make health` writes them anew.
+//! The objects are brought into each state that they can be in, on the real API server, and shown
+//! to the library of kstatus and to Argo CD's Lua: `testbed/gitops`. They are also the test data of
+//! `deploy/argocd`; `make health` writes them anew.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -54,18 +55,24 @@ fn argocd() -> PathBuf {
 
 /// The documents of a YAML text.
 pub(crate) fn documents(yaml: &str) -> Vec<Value> {
-    serde_yaml_ng::Deserializer::from_str(yaml).map(|document| Value::deserialize(document).unwrap()).collect()
+    serde_yaml_ng::Deserializer::from_str(yaml)
+        .map(|document| Value::deserialize(document).unwrap())
+        .collect()
 }
 
 /// The YAML of `docs/gitops.md`.
 pub(crate) fn documents_of_page() -> Vec<Value> {
     let page = fs::read_to_string(project().join("docs/gitops.md")).unwrap();
-    page.split("```yaml\n").skip(1).flat_map(|rest| documents(rest.split("```").next().unwrap())).collect()
+    page.split("```yaml\n")
+        .skip(1)
+        .flat_map(|rest| documents(rest.split("```").next().unwrap()))
+        .collect()
 }
 
 /// What `kubectl kustomize` makes of a folder of the project.
 pub(crate) async fn kustomize(cluster: &Cluster, folder: &str) -> String {
-    let rendered = cluster.kubectl(&[Path::new("kustomize"), &project().join(folder)]).await.unwrap();
+    let rendered =
+        cluster.kubectl(&[Path::new("kustomize"), &project().join(folder)]).await.unwrap();
     rendered.or_error().unwrap()
 }
 
@@ -84,12 +91,19 @@ fn ask(tools: &Path, objects: &[Value]) -> Vec<Said> {
     assert_eq!(said.len(), objects.len());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let pair = |value: &Value| (text(&value["status"]), text(&value["message"]));
-    said.iter().map(|said| Said { kstatus: pair(&said["kstatus"]), argocd: pair(&said["argocd"]) }).collect()
+    said.iter()
+        .map(|said| Said { kstatus: pair(&said["kstatus"]), argocd: pair(&said["argocd"]) })
+        .collect()
 }
 
 impl Bed {
     /// The object as anybody sees it.
-    async fn seen<K: Reconciled>(&self, name: &str, state: &'static str, expected: [&'static str; 2]) -> Seen {
+    async fn seen<K: Reconciled>(
+        &self,
+        name: &str,
+        state: &'static str,
+        expected: [&'static str; 2],
+    ) -> Seen {
         let resource = format!("{}/{name}", K::plural(&()));
         let arguments = ["get", &resource, "--namespace", &self.namespace, "--output=json"];
         let text = self.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap();
@@ -108,26 +122,42 @@ impl Bed {
     }
 }
 
-/// What is said of each object is as wanted, `kubectl wait` finds `condition` on those alone that are current, and the message is
-/// the operator's where a person must act.
+/// What is said of each object is as wanted, `kubectl wait` finds `condition` on those alone that
+/// are current, and the message is the operator's where a person must act.
 async fn check(bed: &Bed, condition: &str, all: &[Seen]) {
     let objects: Vec<_> = all.iter().map(|seen| seen.object.clone()).collect();
     for (seen, said) in all.iter().zip(ask(bed.cluster.tools(), &objects)) {
         let status = [said.kstatus.0.as_str(), said.argocd.0.as_str()];
         let object = serde_json::to_string_pretty(&seen.object).unwrap();
-        assert_eq!(status, seen.expected, "{}: {} / {}\n{object}", seen.state, said.kstatus.1, said.argocd.1);
+        assert_eq!(
+            status, seen.expected,
+            "{}: {} / {}\n{object}",
+            seen.state, said.kstatus.1, said.argocd.1
+        );
         if seen.expected == FAILED {
             let conditions = seen.object["status"]["conditions"].as_array().unwrap();
-            let stalled = conditions.iter().find(|condition| condition["type"] == "Stalled").unwrap();
-            let (reason, message) = (stalled["reason"].as_str().unwrap(), stalled["message"].as_str().unwrap());
-            assert_eq!((said.kstatus.1, said.argocd.1), (message.to_owned(), format!("{reason}: {message}")));
+            let stalled =
+                conditions.iter().find(|condition| condition["type"] == "Stalled").unwrap();
+            let (reason, message) =
+                (stalled["reason"].as_str().unwrap(), stalled["message"].as_str().unwrap());
+            assert_eq!(
+                (said.kstatus.1, said.argocd.1),
+                (message.to_owned(), format!("{reason}: {message}"))
+            );
         }
     }
     for seen in all {
         // What it is now, which for some is not what it was.
         let name = seen.object["metadata"]["name"].as_str().unwrap();
-        if all.iter().rev().find(|other| other.object["metadata"]["name"] == name).unwrap().state == seen.state {
-            assert_eq!(bed.kubectl_finds(&seen.object, condition).await, seen.expected == CURRENT, "{}", seen.state);
+        if all.iter().rev().find(|other| other.object["metadata"]["name"] == name).unwrap().state
+            == seen.state
+        {
+            assert_eq!(
+                bed.kubectl_finds(&seen.object, condition).await,
+                seen.expected == CURRENT,
+                "{}",
+                seen.state
+            );
         }
     }
 }
@@ -170,7 +200,8 @@ async fn a_key_pair_is_ready_for_those_who_wait_when_it_is_and_not_before() {
     all.push(bed.seen::<LightsailKeyPair>("idle", "suspended-ready", CURRENT).await);
 
     let source = json!({ "configMapKeyRef": { "name": "later", "key": "fleet.pub" } });
-    let spec = json!({ "type": "Imported", "region": REGION, "imported": { "publicKeyFrom": source } });
+    let spec =
+        json!({ "type": "Imported", "region": REGION, "imported": { "publicKeyFrom": source } });
     bed.create::<LightsailKeyPair>("waits", &spec).await;
     bed.wait("waits", "Reconciling", |pair: &LightsailKeyPair| {
         is_true(pair.conditions(), RECONCILING) && ready_reason(pair) == "SourceNotFound"
@@ -206,7 +237,8 @@ async fn a_reset_is_complete_for_those_who_wait_when_it_is_and_not_before() {
     let bed = Bed::new("wait-resets").await;
     let with = |instance: &str, fields: &Value| {
         bed.region.add_instance(instance);
-        let mut spec = json!({ "region": REGION, "instanceName": instance, "reason": "sshd keys rotated, CHG-1234" });
+        let mut spec = json!({ "region": REGION, "instanceName": instance, "reason": "sshd keys \
+            rotated, CHG-1234" });
         spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         spec
     };
@@ -218,7 +250,11 @@ async fn a_reset_is_complete_for_those_who_wait_when_it_is_and_not_before() {
     wait_complete(&bed, "web-1").await;
     all.push(bed.seen::<HostKeyReset>("web-1", "complete", CURRENT).await);
 
-    bed.create::<HostKeyReset>("web-2", &with("web-2", &json!({ "notAfter": "2026-11-01T00:00:00Z" }))).await;
+    bed.create::<HostKeyReset>(
+        "web-2",
+        &with("web-2", &json!({ "notAfter": "2026-11-01T00:00:00Z" })),
+    )
+    .await;
     wait_failed(&bed, "web-2", "Expired").await;
     all.push(bed.seen::<HostKeyReset>("web-2", "failed", FAILED).await);
 
@@ -244,12 +280,15 @@ async fn a_reset_is_complete_for_those_who_wait_when_it_is_and_not_before() {
 
     bed.region.set_switches(|switches| switches.operation_polls = 1_000);
     bed.create::<HostKeyReset>("web-5", &with("web-5", &json!({}))).await;
-    let is_running = |reset: &HostKeyReset| reset.status.as_ref().is_some_and(|status| !status.operations.is_empty());
+    let is_running = |reset: &HostKeyReset| {
+        reset.status.as_ref().is_some_and(|status| !status.operations.is_empty())
+    };
     bed.wait("web-5", "under way", is_running).await;
     all.push(bed.seen::<HostKeyReset>("web-5", "running", PROGRESSING).await);
 
     operator.kill();
-    bed.patch::<HostKeyReset>("web-1", &json!({ "spec": { "ttlSecondsAfterFinished": 86_400 } })).await;
+    bed.patch::<HostKeyReset>("web-1", &json!({ "spec": { "ttlSecondsAfterFinished": 86_400 } }))
+        .await;
     all.push(bed.seen::<HostKeyReset>("web-1", "changed", PROGRESSING).await);
 
     check(&bed, "Complete", &all).await;
@@ -269,7 +308,10 @@ fn helm_install(bed: &Bed, folder: &Path, objects: &[Value]) -> std::process::Ch
         .arg(chart)
         .env("KUBECONFIG", bed.cluster.kubeconfig())
         // Nothing of whoever runs this, and nothing into a home directory.
-        .envs(["HOME", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"].map(|name| (name, folder)))
+        .envs(
+            ["HOME", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"]
+                .map(|name| (name, folder)),
+        )
         .stdin(Stdio::null())
         .stdout(File::create(folder.join("output")).unwrap())
         .stderr(File::create(folder.join("errors")).unwrap())
@@ -283,7 +325,10 @@ async fn end_of(mut helm: std::process::Child) -> bool {
         if let Some(status) = helm.try_wait().unwrap() {
             return status.success();
         }
-        assert!(start.elapsed() < Duration::from_mins(3), "helm does not end, and its timeout is longer");
+        assert!(
+            start.elapsed() < Duration::from_mins(3),
+            "helm does not end, and its timeout is longer"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -292,7 +337,10 @@ async fn end_of(mut helm: std::process::Child) -> bool {
 async fn helm_waits_for_our_objects_and_fails_before_its_timeout() {
     let bed = Bed::new("wait-helm").await;
     bed.region.add_instance("web-1");
-    let object = |kind: &str, name: &str, spec: &Value| json!({ "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec });
+    let object = |kind: &str, name: &str, spec: &Value| {
+        json!({ "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": kind,
+            "metadata": { "name": name }, "spec": spec })
+    };
     let fleet = object("LightsailKeyPair", "fleet", &imported(&public_key("ed25519")));
     let objects = [fleet, object("HostKeyReset", "web-1", &reset())];
     let folder = tempfile::tempdir().unwrap();
@@ -304,7 +352,10 @@ async fn helm_waits_for_our_objects_and_fails_before_its_timeout() {
     let succeeded = end_of(helm).await;
     let pair: LightsailKeyPair = bed.api().get("fleet").await.unwrap();
     let done: HostKeyReset = bed.api().get("web-1").await.unwrap();
-    assert_eq!((ready_reason(&pair).as_str(), ready_reason(&done).as_str()), ("Imported", "OperationSucceeded"));
+    assert_eq!(
+        (ready_reason(&pair).as_str(), ready_reason(&done).as_str()),
+        ("Imported", "OperationSucceeded")
+    );
     assert!(succeeded, "{}", fs::read_to_string(folder.path().join("errors")).unwrap());
 
     let bed = Bed::new("wait-helm-failed").await;
@@ -318,7 +369,8 @@ async fn helm_waits_for_our_objects_and_fails_before_its_timeout() {
     assert!(errors.contains("taken") && errors.contains("Failed"), "{errors}");
 }
 
-/// The test data of the kind are these objects, a file for each state; with `WRITE_TEST_DATA` they are written.
+/// The test data of the kind are these objects, a file for each state; with `WRITE_TEST_DATA` they
+/// are written.
 fn check_test_data(kind: &str, bed: &Bed, all: &[Seen]) {
     let folder = argocd().join(CUSTOMIZATIONS).join(kind).join("testdata");
     let write = std::env::var_os("WRITE_TEST_DATA").is_some();
@@ -374,7 +426,11 @@ fn masked_text(text: &str) -> String {
     let is_part = |character: char| character.is_ascii_hexdigit() || character == '-';
     let mask = |word: &str| {
         let is_id = word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit());
-        if is_id { word.replace(|character: char| character.is_ascii_hexdigit(), "0") } else { word.to_owned() }
+        if is_id {
+            word.replace(|character: char| character.is_ascii_hexdigit(), "0")
+        } else {
+            word.to_owned()
+        }
     };
     let words = text.split_inclusive(|character| !is_part(character));
     words.map(mask).collect()
@@ -384,7 +440,12 @@ fn masked_text(text: &str) -> String {
 pub(crate) async fn define(cluster: &Cluster, definitions: &Path, resources: &[&str]) {
     let start = Instant::now();
     let definitions = definitions.to_string_lossy();
-    cluster.kubectl(&["apply", "--server-side", "--filename", &definitions]).await.unwrap().or_error().unwrap();
+    cluster
+        .kubectl(&["apply", "--server-side", "--filename", &definitions])
+        .await
+        .unwrap()
+        .or_error()
+        .unwrap();
     for resource in resources {
         while !cluster.kubectl(&["get", resource, "--all-namespaces"]).await.unwrap().success {
             assert!(start.elapsed() < Duration::from_mins(1), "{resource} is not served");
@@ -401,7 +462,8 @@ pub(crate) async fn check_accepted(bed: &Bed, mut object: Value) {
     assert!(output.success, "{object:#}\n{}", output.stderr);
 }
 
-/// The scripts with their tests, in the form in which Argo CD takes contributions: each expectation holds, and each file has one.
+/// The scripts with their tests, in the form in which Argo CD takes contributions: each expectation
+/// holds, and each file has one.
 #[test]
 fn the_health_checks_pass_their_tests() {
     let tools = PathBuf::from(std::env::var_os("TESTBED_TOOLS").expect("`make env` tells"));
@@ -415,17 +477,23 @@ fn the_health_checks_pass_their_tests() {
 pub(crate) fn check_health_tests(health_of: impl Fn(&[Value]) -> Vec<Value>) {
     for kind in ["LightsailKeyPair", "HostKeyReset"] {
         let folder = argocd().join(CUSTOMIZATIONS).join(kind);
-        let read =
-            |path: &str| -> Value { serde_yaml_ng::from_str(&fs::read_to_string(folder.join(path)).unwrap()).unwrap() };
+        let read = |path: &str| -> Value {
+            serde_yaml_ng::from_str(&fs::read_to_string(folder.join(path)).unwrap()).unwrap()
+        };
         let tests = read("health_test.yaml");
         let tests = tests["tests"].as_array().unwrap();
-        let objects: Vec<_> = tests.iter().map(|test| read(test["inputPath"].as_str().unwrap())).collect();
+        let objects: Vec<_> =
+            tests.iter().map(|test| read(test["inputPath"].as_str().unwrap())).collect();
         let said = health_of(&objects);
         assert_eq!(said.len(), tests.len());
         for (test, said) in tests.iter().zip(said) {
             assert_eq!(said, test["healthStatus"], "{kind} {}", test["inputPath"]);
         }
-        assert_eq!(fs::read_dir(folder.join("testdata")).unwrap().count(), tests.len(), "each file has an expectation");
+        assert_eq!(
+            fs::read_dir(folder.join("testdata")).unwrap().count(),
+            tests.len(),
+            "each file has an expectation"
+        );
     }
 }
 
@@ -437,7 +505,8 @@ async fn kustomize_knows_all_samples() {
     assert_eq!(samples.len() + 1, files, "each file but kustomization.yaml");
 }
 
-/// `kubectl kustomize deploy/argocd` makes of the scripts what is applied to Argo CD's own settings, and leaves those alone.
+/// `kubectl kustomize deploy/argocd` makes of the scripts what is applied to Argo CD's own
+/// settings, and leaves those alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_health_checks_are_added_to_the_settings_of_argo_cd() {
     let cluster = Cluster::from_env().await.unwrap();
@@ -451,16 +520,21 @@ async fn the_health_checks_are_added_to_the_settings_of_argo_cd() {
         "--from-literal=url=https://argocd.example.com",
     ];
     cluster.kubectl(&settings).await.unwrap().or_error().unwrap();
-    let rendered =
-        kustomize(&cluster, "deploy/argocd").await.replace("namespace: argocd", &format!("namespace: {namespace}"));
+    let rendered = kustomize(&cluster, "deploy/argocd")
+        .await
+        .replace("namespace: argocd", &format!("namespace: {namespace}"));
     let apply = ["apply", "--server-side", "--field-manager=lightsail-operator-health", "-f", "-"];
     cluster.kubectl_with_input(&apply, &rendered).await.unwrap().or_error().unwrap();
     let config_maps: Api<ConfigMap> = Api::namespaced(cluster.client(), &namespace);
     let mut data = config_maps.get("argocd-cm").await.unwrap().data.unwrap();
     assert_eq!(data.remove("url").as_deref(), Some("https://argocd.example.com"));
     for kind in ["LightsailKeyPair", "HostKeyReset"] {
-        let script = data.remove(&format!("resource.customizations.health.lightsail-operator.dev_{kind}"));
-        assert_eq!(script, fs::read_to_string(argocd().join(CUSTOMIZATIONS).join(kind).join("health.lua")).ok());
+        let script =
+            data.remove(&format!("resource.customizations.health.lightsail-operator.dev_{kind}"));
+        assert_eq!(
+            script,
+            fs::read_to_string(argocd().join(CUSTOMIZATIONS).join(kind).join("health.lua")).ok()
+        );
     }
     assert!(data.is_empty(), "{data:?}");
 }

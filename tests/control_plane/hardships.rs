@@ -1,4 +1,5 @@
-//! Answers that are none, and an API server that does not keep still: the operator stays up, says so, and heals.
+//! Answers that are none, and an API server that does not keep still: the operator stays up, says
+//! so, and heals.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -48,8 +49,13 @@ async fn i8_a_list_that_is_none_is_said_and_heals() {
         assert_eq!(status, 200, "{name}: {body}");
         assert!(body.contains("the key pairs of 123456789012 in eu-west-1"), "{name}: {body}");
         let (_, metrics) = operator.get("/metrics").await.unwrap();
-        let failed = |line: &&str| line.contains(r#"operation="GetKeyPairs""#) && !line.contains(r#"code="OK""#);
-        assert!(metrics.lines().any(|line| failed(&line)) || name.contains("token"), "{name}: {metrics}");
+        let failed = |line: &&str| {
+            line.contains(r#"operation="GetKeyPairs""#) && !line.contains(r#"code="OK""#)
+        };
+        assert!(
+            metrics.lines().any(|line| failed(&line)) || name.contains("token"),
+            "{name}: {metrics}"
+        );
         fault.remove();
         // Another one reads the list again, and it is said no more.
         bed.create::<LightsailKeyPair>("second", &imported(&public_key("ed25519"))).await;
@@ -72,14 +78,14 @@ async fn a_page_of_any_size_and_fields_that_nobody_knows_are_taken() {
     let operator = bed.start().await;
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    let expected =
-        r#"lightsail_operator_inventory_key_pairs{account="123456789012",region="eu-west-1",managed="false"} 10000"#;
+    let expected = r#"lightsail_operator_inventory_key_pairs{account="123456789012",region="eu-west-1",managed="false"} 10000"#;
     assert!(operator.get("/metrics").await.unwrap().1.contains(expected));
     assert_eq!(bed.calls("GetKeyPairs"), 1);
 
     let bed = Bed::new("unknown").await;
-    let body =
-        json!({ "keyPairs": [{ "name": "x", "arn": "a", "colour": { "deep": [1] } }], "weather": "fine" }).to_string();
+    let body = json!({ "keyPairs": [{ "name": "x", "arn": "a", "colour": { "deep": [1] } }],
+            "weather": "fine" })
+    .to_string();
     bed.region.add_fault(Fault::new("GetKeyPairs", FaultEffect::Body { status: 200, body }));
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
@@ -91,7 +97,8 @@ async fn i8_an_api_server_that_does_not_keep_still_is_outlasted() {
     for status in [410, 429, 500] {
         let bed = Bed::new("unsteady").await;
         let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-        let watch = || Matcher::new(Method::GET, "/lightsailkeypairs?").with_path_part("watch=true");
+        let watch =
+            || Matcher::new(Method::GET, "/lightsailkeypairs?").with_path_part("watch=true");
         // Watches fail again and again, and so do the first lists.
         proxy.fail(watch(), 3, status);
         proxy.fail(Matcher::new(Method::GET, "/lightsailkeypairs?"), 2, status);
@@ -134,11 +141,14 @@ async fn a_clock_of_lightsail_that_jumps_does_no_harm() {
 /// The library that Debian's `faketime` preloads.
 fn faketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap().flatten();
-    let library = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1")).find(|file| file.exists());
+    let library = folders
+        .map(|folder| folder.path().join("faketime/libfaketime.so.1"))
+        .find(|file| file.exists());
     library.expect("make setup installs faketime")
 }
 
-/// The operator's own clock jumps under it, by more than a signature is good for and a reset may take.
+/// The operator's own clock jumps under it, by more than a signature is good for and a reset may
+/// take.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i8_a_clock_of_the_operator_that_jumps_does_no_harm() {
     let checks = ["-2h", "+2h"].map(|jump| async move {
@@ -154,7 +164,8 @@ async fn i8_a_clock_of_the_operator_that_jumps_does_no_harm() {
             // Pauses are measured by another clock, which does not jump.
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
         ];
-        let preload = preload.map(|(name, value)| (name.to_owned(), value.to_str().unwrap().to_owned()));
+        let preload =
+            preload.map(|(name, value)| (name.to_owned(), value.to_str().unwrap().to_owned()));
         options.environment.extend(preload);
         let operator = Operator::start(options).await.unwrap();
         bed.create::<LightsailKeyPair>("before", &imported(&public_key("ed25519"))).await;
@@ -168,11 +179,15 @@ async fn i8_a_clock_of_the_operator_that_jumps_does_no_harm() {
         bed.create::<LightsailKeyPair>("after", &imported(&public_key("ed25519"))).await;
         bed.wait_ready::<LightsailKeyPair>("after", "Imported").await;
         let is_over = |reset: &HostKeyReset| {
-            !ready_reason(reset).is_empty() && reset.status.as_ref().unwrap().completion_time.is_some()
+            !ready_reason(reset).is_empty()
+                && reset.status.as_ref().unwrap().completion_time.is_some()
         };
         let over = bed.wait("running", &format!("{jump}: over"), is_over).await;
         // Forward, its deadline is over by that clock.
-        assert!(["OperationSucceeded", "DeadlineExceeded"].contains(&ready_reason(&over).as_str()), "{jump}");
+        assert!(
+            ["OperationSucceeded", "DeadlineExceeded"].contains(&ready_reason(&over).as_str()),
+            "{jump}"
+        );
         for name in ["before", "after"] {
             bed.delete::<LightsailKeyPair>(name).await;
             bed.wait_gone::<LightsailKeyPair>(name).await;

@@ -1,5 +1,6 @@
-//! The operator under the policies of `docs/iam`, and nothing else: each feature works with its files, and taking any one action out of
-//! a file makes its scenario end with a denial that names this action. What the conditions are for is in `tests/offline/iam.rs`.
+//! The operator under the policies of `docs/iam`, and nothing else: each feature works with its
+//! files, and taking any one action out of a file makes its scenario end with a denial that names
+//! this action. What the conditions are for is in `tests/offline/iam.rs`.
 //!
 //! Each run has its own namespace, Lightsail and operator.
 
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 use crate::bed::{ACCOUNT, Bed, REGION, default_pair, imported, public_key, ready_reason, reset};
 use crate::iam_files::{actions, document, statements};
 
-/// How many runs of a scenario go on at the same time: their operators share the machine with other tests.
+/// How many runs of a scenario go on at the same time: their operators share the machine with other
+/// tests.
 const AT_ONCE: usize = 4;
 const PROTECTED: &str = "lightsail-operator.dev/protected";
 
@@ -23,10 +25,12 @@ type Removed<'a> = Option<(&'a str, &'a str)>;
 
 /// The statements of these files without that action.
 fn without(files: &[&str], default_key_pair: &str, removed: Removed<'_>) -> Vec<Value> {
-    let mut all: Vec<Value> = files.iter().flat_map(|file| statements(file, default_key_pair)).collect();
+    let mut all: Vec<Value> =
+        files.iter().flat_map(|file| statements(file, default_key_pair)).collect();
     if let Some((sid, action)) = removed {
         for statement in all.iter_mut().filter(|statement| statement["Sid"] == sid) {
-            let left: Vec<String> = actions(statement).into_iter().filter(|other| other != action).collect();
+            let left: Vec<String> =
+                actions(statement).into_iter().filter(|other| other != action).collect();
             statement["Action"] = json!(left);
         }
         all.retain(|statement| statement["Action"] != json!([]));
@@ -54,8 +58,14 @@ fn is_ready(object: &LightsailKeyPair, reason: &str) -> bool {
     is_current && is_true(object.conditions(), READY) && ready_reason(object) == reason
 }
 
-/// Waits until the object is as wanted, or something is denied: then it fails with the object's message.
-async fn reach<K: Reconciled>(bed: &Bed, name: &str, what: &str, is_so: impl Fn(&K) -> bool) -> Result<(), String> {
+/// Waits until the object is as wanted, or something is denied: then it fails with the object's
+/// message.
+async fn reach<K: Reconciled>(
+    bed: &Bed,
+    name: &str,
+    what: &str,
+    is_so: impl Fn(&K) -> bool,
+) -> Result<(), String> {
     let object: K = bed.wait(name, what, |object| is_so(object) || denial(object).is_some()).await;
     denial(&object).map_or(Ok(()), Err)
 }
@@ -69,7 +79,10 @@ async fn delete(bed: &Bed, name: &str) -> Result<(), String> {
     let start = Instant::now();
     while let Some(object) = bed.api::<LightsailKeyPair>().get_opt(name).await.unwrap() {
         denial(&object).map_or(Ok(()), Err)?;
-        assert!(start.elapsed() < Duration::from_secs(90), "{name} neither goes away nor is denied anything");
+        assert!(
+            start.elapsed() < Duration::from_secs(90),
+            "{name} neither goes away nor is denied anything"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
@@ -79,8 +92,9 @@ async fn set_spec(bed: &Bed, name: &str, spec: Value) {
     bed.patch::<LightsailKeyPair>(name, &json!({ "spec": spec })).await;
 }
 
-/// Runs a scenario under the policies in these files, and again without each action of the first of them. `setting` makes what is there
-/// before the operator starts, and returns the id of the default key pair.
+/// Runs a scenario under the policies in these files, and again without each action of the first of
+/// them. `setting` makes what is there before the operator starts, and returns the id of the
+/// default key pair.
 async fn works_and_needs_every_action(
     files: &[&str],
     setting: impl Fn(&Bed) -> String,
@@ -88,7 +102,8 @@ async fn works_and_needs_every_action(
 ) {
     let removed = all_actions(files[0]);
     let runs = removed.iter().map(|(sid, action)| (Some((sid.as_str(), action.as_str())), true));
-    // Whether AWS says first that something is not there or that it is denied is not known, and makes no difference.
+    // Whether AWS says first that something is not there or that it is denied is not known, and
+    // makes no difference.
     let runs = [(None, true), (None, false)].into_iter().chain(runs);
     let run = async |(removed, not_found_first): (Removed<'_>, bool)| {
         let bed = Bed::new("iam").await;
@@ -101,8 +116,12 @@ async fn works_and_needs_every_action(
         match removed {
             None => assert_eq!(outcome, Ok(()), "{files:?}"),
             Some((sid, action)) => {
-                let message = outcome.expect_err(&format!("{files:?}: {action} of {sid} is not needed"));
-                assert!(message.contains(&format!("{action} ")), "{files:?} without {action} of {sid}: {message}");
+                let message =
+                    outcome.expect_err(&format!("{files:?}: {action} of {sid} is not needed"));
+                assert!(
+                    message.contains(&format!("{action} ")),
+                    "{files:?} without {action} of {sid}: {message}"
+                );
             }
         }
     };
@@ -126,15 +145,19 @@ async fn key_pairs_work_under_their_policy_and_need_every_action_of_it() {
         spec["imported"]["replacePolicy"] = json!("Recreate");
         bed.create::<LightsailKeyPair>("fleet", &spec).await;
         bed.create::<LightsailKeyPair>("adopted", &imported(&keys[0])).await;
-        bed.create::<LightsailKeyPair>("build", &json!({ "type": "Generated", "region": REGION })).await;
-        for (name, reason) in [("fleet", "Imported"), ("adopted", "Adopted"), ("build", "Generated")] {
+        bed.create::<LightsailKeyPair>("build", &json!({ "type": "Generated", "region": REGION }))
+            .await;
+        for (name, reason) in
+            [("fleet", "Imported"), ("adopted", "Adopted"), ("build", "Generated")]
+        {
             reach_ready(bed, name, reason).await?;
             assert_eq!(owner_of(bed, name), Some(format!("test/{}/{name}", bed.namespace)));
         }
         for team in [json!("b"), Value::Null] {
             set_spec(bed, "fleet", json!({ "tags": { "team": team } })).await;
             reach_ready(bed, "fleet", "Imported").await?;
-            let tag = bed.region.find_key_pair("fleet").unwrap().tags.get("team").cloned().flatten();
+            let tag =
+                bed.region.find_key_pair("fleet").unwrap().tags.get("team").cloned().flatten();
             assert_eq!(json!(tag), team);
         }
         set_spec(bed, "fleet", json!({ "imported": { "publicKey": keys[1] } })).await;
@@ -167,7 +190,8 @@ async fn a_key_pair_of_another_cluster_is_taken_over_under_its_policy_only() {
         assert_eq!(owner_of(bed, "fleet"), Some(format!("test/{}/fleet", bed.namespace)));
         Ok(())
     };
-    works_and_needs_every_action(&["key-pair-take-over.json", "key-pairs.json"], setting, scenario).await;
+    works_and_needs_every_action(&["key-pair-take-over.json", "key-pairs.json"], setting, scenario)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,7 +200,10 @@ async fn default_key_pairs_work_under_their_policy_and_need_every_action_of_it()
         let mut spec = default_pair();
         spec["tags"] = json!({ "team": "a" });
         bed.create::<LightsailKeyPair>("default", &spec).await;
-        reach(bed, "default", "missing", |it: &LightsailKeyPair| ready_reason(it) == "DefaultKeyPairMissing").await?;
+        reach(bed, "default", "missing", |it: &LightsailKeyPair| {
+            ready_reason(it) == "DefaultKeyPairMissing"
+        })
+        .await?;
         set_spec(bed, "default", json!({ "default": { "createIfMissing": true } })).await;
         reach_ready(bed, "default", "Downloaded").await?;
         let tags = || bed.region.find_default_key_pair().unwrap().tags;
@@ -193,11 +220,13 @@ async fn default_key_pairs_work_under_their_policy_and_need_every_action_of_it()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_default_key_pair_is_deleted_under_its_policy_and_every_action_is_needed() {
-    let setting = |bed: &Bed| bed.region.create_default_key_pair().arn.rsplit('/').next().unwrap().to_owned();
+    let setting =
+        |bed: &Bed| bed.region.create_default_key_pair().arn.rsplit('/').next().unwrap().to_owned();
     let scenario = async |bed: &Bed| {
         let mut spec = default_pair();
         spec["ensure"] = json!("Absent");
-        spec["expectedFingerprint"] = json!(bed.region.find_default_key_pair().unwrap().fingerprint);
+        spec["expectedFingerprint"] =
+            json!(bed.region.find_default_key_pair().unwrap().fingerprint);
         bed.create::<LightsailKeyPair>("default", &spec).await;
         reach_ready(bed, "default", "Absent").await?;
         assert_eq!(bed.region.find_default_key_pair(), None);
@@ -211,14 +240,18 @@ async fn a_default_key_pair_is_deleted_under_its_policy_and_every_action_is_need
 async fn host_key_resets_work_under_their_policy_and_need_every_action_of_it() {
     let setting = |bed: &Bed| {
         bed.region.add_instance("web-1");
-        bed.region.set_tags("web-1", &[("lightsail-operator.dev/host-key-resets", Some("allowed"))]);
+        bed.region
+            .set_tags("web-1", &[("lightsail-operator.dev/host-key-resets", Some("allowed"))]);
         // The operation is not over at once, and has to be followed.
         bed.region.set_switches(|switches| switches.operation_polls = 2);
         String::new()
     };
     let scenario = async |bed: &Bed| {
         bed.create::<HostKeyReset>("first", &reset()).await;
-        reach(bed, "first", "Complete", |reset: &HostKeyReset| is_true(reset.conditions(), COMPLETE)).await?;
+        reach(bed, "first", "Complete", |reset: &HostKeyReset| {
+            is_true(reset.conditions(), COMPLETE)
+        })
+        .await?;
         assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
         Ok(())
     };
@@ -239,7 +272,10 @@ async fn protected_key_pairs_are_left_alone_and_every_action_of_that_policy_is_n
             bed.create::<LightsailKeyPair>(name, &spec).await;
             bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
             let owner = format!("test/{}/{name}", bed.namespace);
-            bed.region.set_tags(name, &[(OWNER_TAG, Some(&owner)), ("team", Some("a")), (PROTECTED, Some("true"))]);
+            bed.region.set_tags(
+                name,
+                &[(OWNER_TAG, Some(&owner)), ("team", Some("a")), (PROTECTED, Some("true"))],
+            );
         }
         set_spec(&bed, "tagged", json!({ "tags": { "team": "b" } })).await;
         set_spec(&bed, "untagged", json!({ "tags": { "team": null } })).await;
@@ -264,18 +300,24 @@ async fn protected_key_pairs_are_left_alone_and_every_action_of_that_policy_is_n
     futures::stream::iter(&protected).for_each_concurrent(AT_ONCE, check).await;
 }
 
-/// An import that was never followed by its tag: by the policy nobody may delete it, and there is a way out.
+/// An import that was never followed by its tag: by the policy nobody may delete it, and there is a
+/// way out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_pair_without_its_tag_is_not_deleted_and_its_object_can_be_let_go() {
     let bed = Bed::new("iam").await;
-    let untagged = without(&["key-pairs.json"], "", Some(("ClaimKeyPairsWithoutOwner", "lightsail:TagResource")));
+    let untagged = without(
+        &["key-pairs.json"],
+        "",
+        Some(("ClaimKeyPairsWithoutOwner", "lightsail:TagResource")),
+    );
     bed.simulator.set_policy(ACCOUNT, Some(&document(&untagged))).unwrap();
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_stalled::<LightsailKeyPair>("fleet", "AccessDenied").await;
     bed.delete::<LightsailKeyPair>("fleet").await;
-    let is_denied =
-        |object: &LightsailKeyPair| denial(object).is_some_and(|it| it.contains("lightsail:DeleteKeyPair "));
+    let is_denied = |object: &LightsailKeyPair| {
+        denial(object).is_some_and(|it| it.contains("lightsail:DeleteKeyPair "))
+    };
     bed.wait("fleet", "denied the deletion", is_denied).await;
     set_spec(&bed, "fleet", json!({ "deletionPolicy": "Retain" })).await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;

@@ -1,4 +1,5 @@
-//! The image: what is in it, and the operator at work in a container, with no more rights than a pod of the restricted level has.
+//! The image: what is in it, and the operator at work in a container, with no more rights than a
+//! pod of the restricted level has.
 //!
 //! `make test` looks at an image of the development binary, `make test-all` at that of the release.
 
@@ -32,8 +33,10 @@ impl Image {
         let storage = tempfile::tempdir().unwrap();
         let folder = storage.path().display();
         // The driver that works everywhere: layers are plain folders.
-        let settings =
-            format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{folder}/images\"\nrunroot = \"{folder}/run\"\n");
+        let settings = format!(
+            "[storage]\ndriver = \"vfs\"\ngraphroot = \"{folder}/images\"\nrunroot = \
+                \"{folder}/run\"\n"
+        );
         std::fs::write(storage.path().join("storage.conf"), settings).unwrap();
         let mut image = Self { name: String::new(), storage };
         image.name = text(&image.run(script("image.sh").arg(binary()).arg("tested")));
@@ -41,7 +44,10 @@ impl Image {
     }
 
     fn settings(&self) -> (String, String) {
-        ("CONTAINERS_STORAGE_CONF".to_owned(), self.storage.path().join("storage.conf").display().to_string())
+        (
+            "CONTAINERS_STORAGE_CONF".to_owned(),
+            self.storage.path().join("storage.conf").display().to_string(),
+        )
     }
 
     fn run(&self, command: &mut Command) -> Output {
@@ -53,7 +59,8 @@ impl Image {
     }
 
     fn inspect(&self) -> Value {
-        let images: Value = serde_json::from_str(&text(&self.podman(&["image", "inspect", &self.name]))).unwrap();
+        let images: Value =
+            serde_json::from_str(&text(&self.podman(&["image", "inspect", &self.name]))).unwrap();
         images[0].clone()
     }
 
@@ -69,8 +76,10 @@ impl Image {
             folder.to_str().unwrap(),
             &self.name,
         ]));
-        let blob = |digest: &Value| folder.join("blobs").join(digest.as_str().unwrap().replace(':', "/"));
-        let read = |path: &Path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap();
+        let blob =
+            |digest: &Value| folder.join("blobs").join(digest.as_str().unwrap().replace(':', "/"));
+        let read =
+            |path: &Path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap();
         let index = read(&folder.join("index.json"));
         let manifest = read(&blob(&index["manifests"][0]["digest"]));
         let layers = manifest["layers"].as_array().unwrap();
@@ -89,9 +98,14 @@ struct File {
 
 fn files(layer: &Path) -> Vec<File> {
     let list = text(
-        &Command::new("tar").args(["--list", "--verbose", "--numeric-owner", "--file"]).arg(layer).output().unwrap(),
+        &Command::new("tar")
+            .args(["--list", "--verbose", "--numeric-owner", "--file"])
+            .arg(layer)
+            .output()
+            .unwrap(),
     );
-    let entries = list.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let entries =
+        list.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     let file = |entry: Vec<String>| File {
         mode: entry[0].clone(),
         owner: entry[1].clone(),
@@ -123,7 +137,9 @@ fn script(name: &str) -> Command {
 }
 
 fn binary() -> PathBuf {
-    std::env::var_os("IMAGE_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_lightsail-operator").into()).into()
+    std::env::var_os("IMAGE_BINARY")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_lightsail-operator").into())
+        .into()
 }
 
 fn text(output: &Output) -> String {
@@ -138,10 +154,12 @@ async fn the_image_runs_as_a_restricted_pod() {
     let image = Image::build();
     let container = Container { image: &image, name: bed.namespace.clone() };
 
-    // As in a pod: the token and what goes with it in a folder, the API server by two variables, the operator's own Lease.
+    // As in a pod: the token and what goes with it in a folder, the API server by two variables,
+    // the operator's own Lease.
     let mut options = bed.options(None).await;
     let mount = image.storage.path().join("service-account");
-    let server = mount_service_account(&Kubeconfig::read_from(&options.kubeconfig).unwrap(), &mount);
+    let server =
+        mount_service_account(&Kubeconfig::read_from(&options.kubeconfig).unwrap(), &mount);
     set(&mut options, "--leader-election", "true");
     let lease = bed.grant_lease().await;
     options.arguments.extend(["--lease-name".to_owned(), lease.to_owned()]);
@@ -176,7 +194,8 @@ async fn the_image_runs_as_a_restricted_pod() {
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!(bed.calls("DeleteKeyPair"), 1);
 
-    // As the kernel sees it: the user, no capability to be had, no new privileges, and a root that is mounted read-only.
+    // As the kernel sees it: the user, no capability to be had, no new privileges, and a root that
+    // is mounted read-only.
     let pid = text(&image.podman(&["inspect", "--format", "{{.State.Pid}}", &container.name]));
     let process = Path::new("/proc").join(pid);
     let status = std::fs::read_to_string(process.join("status")).unwrap();
@@ -207,19 +226,23 @@ fn the_image_holds_the_binary_and_what_it_needs() {
         files.iter().filter(|file| select(file)).map(|file| file.path.clone()).collect()
     };
     // All are plain files of root that nobody else can write.
-    let plain = |file: &File| ["-rwxr-xr-x", "-rw-r--r--"].contains(&file.mode.as_str()) && file.owner == "0/0";
+    let plain = |file: &File| {
+        ["-rwxr-xr-x", "-rw-r--r--"].contains(&file.mode.as_str()) && file.owner == "0/0"
+    };
     assert_eq!(paths(&|file| !plain(file)), BTreeSet::new());
 
     // What can be run is the binary and its libraries, so there is no shell.
     let libraries = text(&Command::new("ldd").arg(binary()).output().unwrap());
-    let libraries = libraries.split_whitespace().filter_map(|word| word.strip_prefix('/').map(str::to_owned));
+    let libraries =
+        libraries.split_whitespace().filter_map(|word| word.strip_prefix('/').map(str::to_owned));
     let expected: BTreeSet<String> = libraries.chain(["lightsail-operator".to_owned()]).collect();
     assert!(expected.len() > 2);
     assert_eq!(paths(&|file| file.mode.contains('x')), expected);
 
     // The rest is data, and what scanners and lawyers read of Debian's packages.
     let authorities = "etc/ssl/certs/ca-certificates.crt";
-    let data = ["etc/group", "etc/nsswitch.conf", "etc/os-release", "etc/passwd", authorities].map(str::to_owned);
+    let data = ["etc/group", "etc/nsswitch.conf", "etc/os-release", "etc/passwd", authorities]
+        .map(str::to_owned);
     let documents = ["usr/share/doc/", "var/lib/dpkg/status.d/"];
     let is_document = |file: &File| documents.iter().any(|folder| file.path.starts_with(folder));
     assert_eq!(paths(&|file| !file.mode.contains('x') && !is_document(file)), data.into());
@@ -241,7 +264,9 @@ fn the_image_holds_the_binary_and_what_it_needs() {
     assert_eq!(config["User"], "65532:65532");
     assert_eq!(config["Entrypoint"], serde_json::json!(["/lightsail-operator"]));
     assert_eq!(config["ExposedPorts"], serde_json::json!({ "8080/tcp": {} }));
-    let label = |name: &str| config["Labels"][format!("org.opencontainers.image.{name}")].as_str().unwrap().to_owned();
+    let label = |name: &str| {
+        config["Labels"][format!("org.opencontainers.image.{name}")].as_str().unwrap().to_owned()
+    };
     assert_eq!(label("version"), env!("CARGO_PKG_VERSION"));
     assert_eq!(label("source"), env!("CARGO_PKG_REPOSITORY"));
     assert_eq!(label("licenses"), env!("CARGO_PKG_LICENSE"));
@@ -258,7 +283,8 @@ fn the_image_holds_the_binary_and_what_it_needs() {
     );
 }
 
-/// Writes what a pod finds in `/var/run/secrets/kubernetes.io/serviceaccount`; returns the URL of the API server.
+/// Writes what a pod finds in `/var/run/secrets/kubernetes.io/serviceaccount`; returns the URL of
+/// the API server.
 fn mount_service_account(config: &Kubeconfig, folder: &Path) -> String {
     let cluster = config.clusters[0].cluster.clone().unwrap();
     let user = config.auth_infos[0].auth_info.clone().unwrap();
@@ -267,17 +293,22 @@ fn mount_service_account(config: &Kubeconfig, folder: &Path) -> String {
     std::fs::create_dir(folder).unwrap();
     // Any user can read them, as the kubelet has it for a container whose user it is not told.
     std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
-    for (name, content) in [("ca.crt", authority), ("token", token), ("namespace", b"lightsail-operator".to_vec())] {
+    for (name, content) in
+        [("ca.crt", authority), ("token", token), ("namespace", b"lightsail-operator".to_vec())]
+    {
         std::fs::write(folder.join(name), content).unwrap();
         std::fs::set_permissions(folder.join(name), Permissions::from_mode(0o644)).unwrap();
     }
     cluster.server.unwrap()
 }
 
-/// What the ids of a process in `/proc/PID/status` are within its user namespace; podman makes one if root does not run it.
+/// What the ids of a process in `/proc/PID/status` are within its user namespace; podman makes one
+/// if root does not run it.
 fn ids_within(map: &Path, ids: &str) -> BTreeSet<u32> {
     let map = std::fs::read_to_string(map).unwrap();
-    let numbers = |text: &str| text.split_whitespace().map(|word| word.parse().unwrap()).collect::<Vec<u32>>();
+    let numbers = |text: &str| {
+        text.split_whitespace().map(|word| word.parse().unwrap()).collect::<Vec<u32>>()
+    };
     let ranges: Vec<Vec<u32>> = map.lines().map(numbers).collect();
     let within = |id: u32| {
         ranges

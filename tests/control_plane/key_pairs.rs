@@ -10,7 +10,9 @@ use testbed::api_proxy::{ApiProxy, Matcher, Place};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{ACCOUNT, Bed, default_pair, imported, key_pair_files, public_half, public_key, ready_reason};
+use crate::bed::{
+    ACCOUNT, Bed, default_pair, imported, key_pair_files, public_half, public_key, ready_reason,
+};
 
 fn is_verified(pair: &LightsailKeyPair) -> Option<&str> {
     let status = pair.status.as_ref().unwrap();
@@ -39,19 +41,32 @@ async fn an_imported_pair_is_applied_edited_and_deleted() {
 
     // Another comment is no other key; another key is refused, and back is well again.
     let renamed = key.replace("a comment", "another comment");
-    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "imported": { "publicKey": renamed } } })).await;
+    bed.patch::<LightsailKeyPair>(
+        "fleet",
+        &json!({ "spec": { "imported": { "publicKey": renamed } } }),
+    )
+    .await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     let other = public_key("ed25519");
-    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "imported": { "publicKey": other } } })).await;
+    bed.patch::<LightsailKeyPair>(
+        "fleet",
+        &json!({ "spec": { "imported": { "publicKey": other } } }),
+    )
+    .await;
     bed.wait_stalled::<LightsailKeyPair>("fleet", "PublicKeyChanged").await;
     assert_eq!(bed.region.find_key_pair("fleet").unwrap().arn, there.arn);
-    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "imported": { "publicKey": key } } })).await;
+    bed.patch::<LightsailKeyPair>(
+        "fleet",
+        &json!({ "spec": { "imported": { "publicKey": key } } }),
+    )
+    .await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
 
     bed.delete::<LightsailKeyPair>("fleet").await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!(bed.region.find_key_pair("fleet"), None);
-    let counts = ["ImportKeyPair", "TagResource", "DeleteKeyPair"].map(|operation| bed.calls(operation));
+    let counts =
+        ["ImportKeyPair", "TagResource", "DeleteKeyPair"].map(|operation| bed.calls(operation));
     assert_eq!(counts, [1, 1, 1]);
 }
 
@@ -73,7 +88,8 @@ async fn a_pair_that_is_gone_is_imported_again_at_the_reconcile_annotation() {
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     let before: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
     assert!(bed.region.delete_key_pair("fleet"));
-    let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
+    let change =
+        json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
     bed.patch::<LightsailKeyPair>("fleet", &change).await;
     let arn = before.status.unwrap().arn;
     let is_new = |object: &LightsailKeyPair| {
@@ -112,12 +128,18 @@ async fn a_foreign_pair_of_the_same_name_is_left_alone() {
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     let (object, message) = bed.wait_stalled::<LightsailKeyPair>("fleet", "NameConflict").await;
     // I11: nothing is told about it.
-    assert!(!message.contains(&foreign.fingerprint) && !message.contains(&foreign.arn), "{message}");
+    assert!(
+        !message.contains(&foreign.fingerprint) && !message.contains(&foreign.arn),
+        "{message}"
+    );
     assert_eq!(object.status.unwrap().fingerprint, None);
     bed.delete::<LightsailKeyPair>("fleet").await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!(bed.region.find_key_pair("fleet"), Some(foreign));
-    assert_eq!(bed.calls("ImportKeyPair") + bed.calls("TagResource") + bed.calls("DeleteKeyPair"), 0);
+    assert_eq!(
+        bed.calls("ImportKeyPair") + bed.calls("TagResource") + bed.calls("DeleteKeyPair"),
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,12 +160,18 @@ async fn a_pair_with_the_same_key_is_adopted_and_stays_when_the_object_goes() {
     bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
     let object: LightsailKeyPair = bed.wait_ready("fleet", "Adopted").await;
     let status = serde_json::to_value(object.status.unwrap()).unwrap();
-    assert_eq!((&status["origin"], &status["effectiveDeletionPolicy"]), (&json!("Adopted"), &json!("Retain")));
+    assert_eq!(
+        (&status["origin"], &status["effectiveDeletionPolicy"]),
+        (&json!("Adopted"), &json!("Retain"))
+    );
     assert!(bed.region.find_key_pair("fleet").unwrap().tags.contains_key(OWNER_TAG));
     bed.delete::<LightsailKeyPair>("fleet").await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     bed.wait_event("Released").await;
-    assert!(bed.region.find_key_pair("fleet").unwrap().tags.is_empty(), "the owner tag is taken off");
+    assert!(
+        bed.region.find_key_pair("fleet").unwrap().tags.is_empty(),
+        "the owner tag is taken off"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,7 +187,8 @@ async fn i1_a_pair_that_was_made_anew_outside_is_not_deleted() {
     bed.wait_stalled::<LightsailKeyPair>("fleet", "FingerprintMismatch").await;
     assert_eq!(bed.region.find_key_pair("fleet"), Some(foreign.clone()));
     // The way out is in the message.
-    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "deletionPolicy": "Retain" } })).await;
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "deletionPolicy": "Retain" } }))
+        .await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!(bed.region.find_key_pair("fleet"), Some(foreign));
 }
@@ -189,13 +218,16 @@ async fn an_import_whose_answer_is_lost_is_found_and_not_repeated() {
     assert_eq!(bed.region.key_pairs(), []);
 }
 
-/// The API server may delete an object although a finalizer was just added, if the deletion was under way before.
+/// The API server may delete an object although a finalizer was just added, if the deletion was
+/// under way before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_whose_object_vanishes_during_the_import_follows_it() {
     let bed = Bed::new("deserted").await;
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-    let held = proxy
-        .hold(Matcher::new(Method::PATCH, "/lightsailkeypairs/fleet?").with_body("finalizers"), Place::BeforeAnswer);
+    let held = proxy.hold(
+        Matcher::new(Method::PATCH, "/lightsailkeypairs/fleet?").with_body("finalizers"),
+        Place::BeforeAnswer,
+    );
     let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     held.reached().await;
@@ -220,7 +252,12 @@ async fn a_denial_asks_for_a_person_and_heals_when_it_is_allowed() {
         message: "User is not authorized to perform lightsail:ImportKeyPair".to_owned(),
         status: 403,
     };
-    bed.region.add_fault(Fault { operation: "ImportKeyPair".to_owned(), resource: None, times: 1, effect: error });
+    bed.region.add_fault(Fault {
+        operation: "ImportKeyPair".to_owned(),
+        resource: None,
+        times: 1,
+        effect: error,
+    });
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     let event = bed.wait_event("AccessDenied").await;
@@ -236,7 +273,12 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
     bed.wait_event("Imported").await;
-    let creation = bed.simulator.requests().iter().filter(|request| request.operation != "GetCallerIdentity").count();
+    let creation = bed
+        .simulator
+        .requests()
+        .iter()
+        .filter(|request| request.operation != "GetCallerIdentity")
+        .count();
     assert_eq!(creation, 4, "the shared list, the import, a look, and the tag");
     assert_eq!(bed.writes("lightsailkeypairs", "fleet", 2).await, 2, "finalizer and status");
 
@@ -252,7 +294,8 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
     bed.create::<LightsailKeyPair>("second", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("second", "Imported").await;
     let after = bed.simulator.requests();
-    let about_first = |request: &&testbed::simulator::Request| request.resource.as_deref() == Some("fleet");
+    let about_first =
+        |request: &&testbed::simulator::Request| request.resource.as_deref() == Some("fleet");
     assert_eq!(after[before..].iter().filter(about_first).count(), 0);
     let now: LightsailKeyPair = bed.api().get("fleet").await.unwrap();
     assert_eq!(now.metadata.resource_version, object.metadata.resource_version);
@@ -261,7 +304,8 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
     bed.delete::<LightsailKeyPair>("fleet").await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     let requests = bed.simulator.requests();
-    let deletion: Vec<&str> = requests[before..].iter().map(|request| request.operation.as_str()).collect();
+    let deletion: Vec<&str> =
+        requests[before..].iter().map(|request| request.operation.as_str()).collect();
     assert_eq!(deletion, ["GetKeyPair", "DeleteKeyPair"]);
     assert_eq!(bed.writes("lightsailkeypairs", "fleet", 3).await, 3, "and the finalizer again");
 }
@@ -284,14 +328,20 @@ async fn a_default_pair_is_downloaded_kept_and_deleted_by_its_fingerprint() {
     assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/ssh-auth"));
     assert_eq!(secret.metadata.owner_references, None, "the key outlives the object");
     let public = secret_data(&bed, "kept", "ssh-publickey").await;
-    assert_eq!(public.split(' ').nth(1).map(str::trim), there.public_key.split(' ').nth(1).map(str::trim));
+    assert_eq!(
+        public.split(' ').nth(1).map(str::trim),
+        there.public_key.split(' ').nth(1).map(str::trim)
+    );
     let private = secret_data(&bed, "kept", "ssh-privatekey").await;
     assert_eq!(public_half(&private), there.public_key.trim(), "as ssh-keygen reads it");
     assert!(private.ends_with("-----\n"));
 
     // I2: another fingerprint deletes nothing.
     let wrong = "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff";
-    let absent = |fingerprint: &str| json!({ "spec": { "ensure": "Absent", "expectedFingerprint": fingerprint } });
+    let absent = |fingerprint: &str| {
+        json!({ "spec": { "ensure": "Absent",
+        "expectedFingerprint": fingerprint } })
+    };
     bed.patch::<LightsailKeyPair>("default", &absent(wrong)).await;
     bed.wait_stalled::<LightsailKeyPair>("default", "FingerprintMismatch").await;
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
@@ -308,7 +358,11 @@ async fn a_default_pair_is_downloaded_kept_and_deleted_by_its_fingerprint() {
     bed.wait_gone::<LightsailKeyPair>("default").await;
     assert_eq!(bed.region.find_default_key_pair(), None);
     assert_eq!((downloads, bed.calls("DownloadDefaultKeyPair")), (1, 1));
-    assert_eq!(secret_data(&bed, "kept", "ssh-privatekey").await, private, "the Secret outlives all of that");
+    assert_eq!(
+        secret_data(&bed, "kept", "ssh-privatekey").await,
+        private,
+        "the Secret outlives all of that"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -318,7 +372,11 @@ async fn a_default_pair_is_created_only_where_that_is_asked_for() {
     bed.create::<LightsailKeyPair>("default", &default_pair()).await;
     bed.wait_stalled::<LightsailKeyPair>("default", "DefaultKeyPairMissing").await;
     assert_eq!(bed.region.find_default_key_pair(), None);
-    bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "default": { "createIfMissing": true } } })).await;
+    bed.patch::<LightsailKeyPair>(
+        "default",
+        &json!({ "spec": { "default": { "createIfMissing": true } } }),
+    )
+    .await;
     bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
     assert!(bed.region.find_default_key_pair().is_some());
 }
@@ -333,7 +391,8 @@ async fn i3_a_default_pair_that_was_replaced_outside_leaves_its_old_key_aside() 
     let old = secret_data(&bed, "kept", "ssh-privatekey").await;
     bed.region.delete_key_pair("LightsailDefaultKeyPair");
     let replaced = bed.region.create_default_key_pair();
-    let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
+    let change =
+        json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
     bed.patch::<LightsailKeyPair>("default", &change).await;
     let fingerprint = replaced.fingerprint.clone();
     let is_new = move |object: &LightsailKeyPair| {
@@ -341,11 +400,15 @@ async fn i3_a_default_pair_that_was_replaced_outside_leaves_its_old_key_aside() 
             && object.status.as_ref().unwrap().fingerprint.as_ref() == Some(&fingerprint)
     };
     bed.wait("default", "the new pair", is_new).await;
-    assert_eq!(public_half(&secret_data(&bed, "kept", "ssh-privatekey").await), replaced.public_key.trim());
+    assert_eq!(
+        public_half(&secret_data(&bed, "kept", "ssh-privatekey").await),
+        replaced.public_key.trim()
+    );
     // `SHA256:` and base64 of the digest; the name has its first four bytes in hexadecimal digits.
     let sha256 = first.status.unwrap().public_key_sha256.unwrap();
     let digest = STANDARD.decode(format!("{}=", sha256.strip_prefix("SHA256:").unwrap())).unwrap();
-    let aside = format!("kept-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
+    let aside =
+        format!("kept-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
     assert_eq!(secret_data(&bed, &aside, "ssh-privatekey").await, old);
 }
 
@@ -356,11 +419,14 @@ async fn a_secret_that_is_not_ours_is_left_alone_and_said() {
     let (private, _) = key_pair_files("ed25519");
     bed.note_private_key("foreign.pem", &private);
     let foreign: Value = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "kept" }, "type": "kubernetes.io/ssh-auth",
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "kept" },
+            "type": "kubernetes.io/ssh-auth",
         "stringData": { "ssh-privatekey": private },
     });
-    let created =
-        bed.secrets().create(&kube::api::PostParams::default(), &serde_json::from_value(foreign).unwrap()).await;
+    let created = bed
+        .secrets()
+        .create(&kube::api::PostParams::default(), &serde_json::from_value(foreign).unwrap())
+        .await;
     let version = created.unwrap().metadata.resource_version;
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("default", &default_pair()).await;
@@ -370,7 +436,11 @@ async fn a_secret_that_is_not_ours_is_left_alone_and_said() {
     assert_eq!(bed.secrets().get("kept").await.unwrap().metadata.resource_version, version);
     assert_eq!(bed.calls("DownloadDefaultKeyPair"), 0);
     // Another name heals it.
-    bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "default": { "secret": { "name": "own" } } } })).await;
+    bed.patch::<LightsailKeyPair>(
+        "default",
+        &json!({ "spec": { "default": { "secret": { "name": "own" } } } }),
+    )
+    .await;
     bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
     assert_eq!(bed.secrets().get("kept").await.unwrap().metadata.resource_version, version);
 }
@@ -380,19 +450,36 @@ async fn a_secret_that_the_api_server_refuses_is_said() {
     let bed = Bed::new("refused").await;
     bed.region.create_default_key_pair();
     let quota = json!({
-        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none", "namespace": bed.namespace },
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "none",
+            "namespace": bed.namespace },
         "spec": { "hard": { "count/secrets": "0" } },
     });
-    bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &quota.to_string()).await.unwrap().or_error().unwrap();
-    let quota_counts =
-        ["-n", &bed.namespace, "wait", "--for=jsonpath={.status.hard}", "resourcequota/none", "--timeout=60s"];
+    bed.cluster
+        .kubectl_with_input(&["apply", "-f", "-"], &quota.to_string())
+        .await
+        .unwrap()
+        .or_error()
+        .unwrap();
+    let quota_counts = [
+        "-n",
+        &bed.namespace,
+        "wait",
+        "--for=jsonpath={.status.hard}",
+        "resourcequota/none",
+        "--timeout=60s",
+    ];
     bed.cluster.kubectl(&quota_counts).await.unwrap().or_error().unwrap();
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("default", &default_pair()).await;
     let (_, message) = bed.wait_stalled::<LightsailKeyPair>("default", "SecretRejected").await;
     assert!(message.contains("quota"), "{message}");
     // It heals by itself.
-    bed.cluster.kubectl(&["-n", &bed.namespace, "delete", "resourcequota/none"]).await.unwrap().or_error().unwrap();
+    bed.cluster
+        .kubectl(&["-n", &bed.namespace, "delete", "resourcequota/none"])
+        .await
+        .unwrap()
+        .or_error()
+        .unwrap();
     bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
 }
 
@@ -426,12 +513,17 @@ async fn deleting_the_object_takes_the_default_pair_along_only_by_its_fingerprin
     bed.delete::<LightsailKeyPair>("default").await;
     bed.wait_gone::<LightsailKeyPair>("default").await;
     assert_eq!(bed.region.find_default_key_pair(), None);
-    assert_eq!(public_half(&secret_data(&bed, "kept", "ssh-privatekey").await), there.public_key.trim());
+    assert_eq!(
+        public_half(&secret_data(&bed, "kept", "ssh-privatekey").await),
+        there.public_key.trim()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn switches_that_nobody_knows_of_lightsail_make_no_difference() {
-    for (header, by_name, fingerprints) in [(true, false, true), (false, false, false), (true, true, false)] {
+    for (header, by_name, fingerprints) in
+        [(true, false, true), (false, false, false), (true, true, false)]
+    {
         let bed = Bed::new("switches").await;
         bed.region.set_switches(|switches| {
             switches.error_type_header = header;
@@ -448,7 +540,11 @@ async fn switches_that_nobody_knows_of_lightsail_make_no_difference() {
         let pairs = [("fleet", "Imported"), ("default", "Downloaded")];
         for (name, reason) in pairs {
             let object: LightsailKeyPair = bed.wait_ready(name, reason).await;
-            assert_eq!(is_verified(&object), Some(if fingerprints { "True" } else { "Unknown" }), "{name}");
+            assert_eq!(
+                is_verified(&object),
+                Some(if fingerprints { "True" } else { "Unknown" }),
+                "{name}"
+            );
         }
         bed.delete::<LightsailKeyPair>("fleet").await;
         bed.wait_gone::<LightsailKeyPair>("fleet").await;

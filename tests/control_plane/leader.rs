@@ -23,13 +23,20 @@ async fn replica(bed: &Bed, lease: &str, log: &str) -> Operator {
 }
 
 async fn leads(operator: &Operator) -> bool {
-    operator.get("/metrics").await.is_ok_and(|(_, metrics)| metrics.contains("lightsail_operator_leader 1"))
+    operator
+        .get("/metrics")
+        .await
+        .is_ok_and(|(_, metrics)| metrics.contains("lightsail_operator_leader 1"))
 }
 
 async fn wait_until_it_leads(operator: &Operator) {
     let start = Instant::now();
     while !leads(operator).await {
-        assert!(start.elapsed() < Duration::from_mins(1), "it does not take over: {}", operator.log_text());
+        assert!(
+            start.elapsed() < Duration::from_mins(1),
+            "it does not take over: {}",
+            operator.log_text()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -45,14 +52,17 @@ async fn one_replica_acts_and_hands_over_when_it_ends() {
     // The follower is ready, knows the objects, and does nothing.
     assert_eq!(second.get("/readyz").await.unwrap().0, 200);
     assert!(!leads(&second).await && !second.log_text().contains("AWS credentials are in force"));
-    let known = r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="true",reason="Imported"} 1"#;
+    let known =
+        r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="true",reason="Imported"} 1"#;
     let start = Instant::now();
     while !second.get("/metrics").await.unwrap().1.contains(known) {
         assert!(start.elapsed() < Duration::from_mins(1), "the follower does not know the objects");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let leases: Api<Lease> = Api::namespaced(bed.cluster.client(), "lightsail-operator");
-    let transitions = async || leases.get(LEASE).await.unwrap().spec.unwrap().lease_transitions.unwrap_or_default();
+    let transitions = async || {
+        leases.get(LEASE).await.unwrap().spec.unwrap().lease_transitions.unwrap_or_default()
+    };
     let before = transitions().await;
     let ended_at = Instant::now();
     assert!(first.stop().await.unwrap().success());

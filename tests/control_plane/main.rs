@@ -1,7 +1,8 @@
 //! The operator's binary on a real API server, against the simulated Lightsail.
 //!
-//! Run by `make test`, below `testbed run`. Each test has its own namespace, its own Lightsail and its own operator, which runs as
-//! the ServiceAccount of the chart (`deploy/base`) with all logs at TRACE; all of them share one control plane.
+//! Run by `make test`, below `testbed run`. Each test has its own namespace, its own Lightsail and
+//! its own operator, which runs as the ServiceAccount of the chart (`deploy/base`) with all logs at
+//! TRACE; all of them share one control plane.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod approval;

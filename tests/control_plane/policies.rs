@@ -23,13 +23,22 @@ async fn adoption_follows_its_policy() {
         bed.region.set_tags(name, &[(OWNER_TAG, Some(theirs))]);
     }
     let _operator = bed.start().await;
-    bed.create::<LightsailKeyPair>("never", &with(imported(&key), "adoptionPolicy", json!("Never"))).await;
+    bed.create::<LightsailKeyPair>(
+        "never",
+        &with(imported(&key), "adoptionPolicy", json!("Never")),
+    )
+    .await;
     bed.create::<LightsailKeyPair>("tagged", &imported(&key)).await;
-    bed.create::<LightsailKeyPair>("taken", &with(imported(&key), "adoptionPolicy", json!("TakeOver"))).await;
+    bed.create::<LightsailKeyPair>(
+        "taken",
+        &with(imported(&key), "adoptionPolicy", json!("TakeOver")),
+    )
+    .await;
     bed.wait_stalled::<LightsailKeyPair>("never", "NameConflict").await;
     bed.wait_stalled::<LightsailKeyPair>("tagged", "NameConflict").await;
     bed.wait_ready::<LightsailKeyPair>("taken", "Adopted").await;
-    let owner = |name: &str| bed.region.find_key_pair(name).unwrap().tags.get(OWNER_TAG).cloned().flatten();
+    let owner =
+        |name: &str| bed.region.find_key_pair(name).unwrap().tags.get(OWNER_TAG).cloned().flatten();
     assert_eq!(owner("never"), None);
     assert_eq!(owner("tagged").as_deref(), Some(theirs));
     assert_eq!(owner("taken"), Some(format!("test/{}/taken", bed.namespace)));
@@ -69,23 +78,37 @@ async fn recreate_replaces_an_imported_pair_and_never_an_adopted_one() {
     let keys = [public_key("ed25519"), public_key("ed25519")];
     bed.region.import_key_pair("adopted", keys[0].trim());
     let _operator = bed.start().await;
-    let spec = |key: &str| json!({ "type": "Imported", "region": REGION, "imported": { "publicKey": key, "replacePolicy": "Recreate" } });
+    let spec = |key: &str| {
+        json!({ "type": "Imported", "region": REGION,
+        "imported": { "publicKey": key, "replacePolicy": "Recreate" } })
+    };
     for (name, reason) in [("adopted", "Adopted"), ("own", "Imported")] {
         bed.create::<LightsailKeyPair>(name, &spec(&keys[0])).await;
         bed.wait_ready::<LightsailKeyPair>(name, reason).await;
-        bed.patch::<LightsailKeyPair>(name, &json!({ "spec": { "imported": { "publicKey": keys[1] } } })).await;
+        bed.patch::<LightsailKeyPair>(
+            name,
+            &json!({ "spec": { "imported": { "publicKey": keys[1] } } }),
+        )
+        .await;
     }
     bed.wait_stalled::<LightsailKeyPair>("adopted", "PublicKeyChanged").await;
     bed.wait_ready::<LightsailKeyPair>("own", "Imported").await;
     let public = |name: &str| bed.region.find_key_pair(name).unwrap().public_key;
-    assert_eq!((public("adopted"), public("own")), (keys[0].trim().to_owned(), keys[1].trim().to_owned()));
+    assert_eq!(
+        (public("adopted"), public("own")),
+        (keys[0].trim().to_owned(), keys[1].trim().to_owned())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tags_are_set_changed_and_taken_off_and_others_left_alone() {
     let bed = Bed::new("tags").await;
     let _operator = bed.start().await;
-    let spec = with(imported(&public_key("ed25519")), "tags", json!({ "team": "a", "cost centre": "1 + 1" }));
+    let spec = with(
+        imported(&public_key("ed25519")),
+        "tags",
+        json!({ "team": "a", "cost centre": "1 + 1" }),
+    );
     bed.create::<LightsailKeyPair>("fleet", &spec).await;
     let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
     assert_eq!(object.status.unwrap().managed_tag_keys, ["cost centre", "team"]);
@@ -94,9 +117,18 @@ async fn tags_are_set_changed_and_taken_off_and_others_left_alone() {
     let owner = tags(&bed)[OWNER_TAG].clone().unwrap();
     bed.region.set_tags(
         "fleet",
-        &[(OWNER_TAG, Some(&owner)), ("team", Some("a")), ("cost centre", Some("1 + 1")), ("theirs", None)],
+        &[
+            (OWNER_TAG, Some(&owner)),
+            ("team", Some("a")),
+            ("cost centre", Some("1 + 1")),
+            ("theirs", None),
+        ],
     );
-    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "tags": { "team": "b", "cost centre": null } } })).await;
+    bed.patch::<LightsailKeyPair>(
+        "fleet",
+        &json!({ "spec": { "tags": { "team": "b", "cost centre": null } } }),
+    )
+    .await;
     let is_done = |object: &LightsailKeyPair| {
         let status = object.status.as_ref().unwrap();
         ready_reason(object) == "Imported" && status.managed_tag_keys == ["team"]
@@ -110,12 +142,20 @@ async fn tags_are_set_changed_and_taken_off_and_others_left_alone() {
 async fn a_suspended_object_changes_nothing_and_says_what_it_would_do() {
     let bed = Bed::new("suspended").await;
     let _operator = bed.start().await;
-    bed.create::<LightsailKeyPair>("fleet", &with(imported(&public_key("ed25519")), "suspend", json!(true))).await;
+    bed.create::<LightsailKeyPair>(
+        "fleet",
+        &with(imported(&public_key("ed25519")), "suspend", json!(true)),
+    )
+    .await;
     let is_suspended = |object: &LightsailKeyPair| ready_reason(object) == "Suspended";
     let object = bed.wait("fleet", "Suspended", is_suspended).await;
     let status = serde_json::to_value(object.status.unwrap()).unwrap();
     assert_eq!(status["plannedStep"], "Import");
-    assert_eq!(status["conditions"].as_array().unwrap().len(), 1, "neither Reconciling nor Stalled");
+    assert_eq!(
+        status["conditions"].as_array().unwrap().len(),
+        1,
+        "neither Reconciling nor Stalled"
+    );
     assert_eq!(bed.calls("ImportKeyPair"), 0);
     bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "suspend": false } })).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
@@ -142,15 +182,25 @@ async fn public_keys_stand_in_secrets_and_config_maps() {
     bed.create::<LightsailKeyPair>("secret", &from("secretKeyRef", "keys", "ssh-publickey")).await;
     bed.create::<LightsailKeyPair>("wrong", &from("secretKeyRef", "keys", "ssh-privatekey")).await;
     for name in ["map", "secret", "wrong"] {
-        bed.wait(name, "waiting", |object: &LightsailKeyPair| ready_reason(object) == "SourceNotFound").await;
+        bed.wait(name, "waiting", |object: &LightsailKeyPair| {
+            ready_reason(object) == "SourceNotFound"
+        })
+        .await;
     }
     assert_eq!(bed.changes(), 0);
     let sources = json!({ "apiVersion": "v1", "kind": "List", "items": [
-        { "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "keys", "namespace": bed.namespace }, "data": { "fleet.pub": public } },
-        { "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "keys", "namespace": bed.namespace },
+        { "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "keys",
+            "namespace": bed.namespace }, "data": { "fleet.pub": public } },
+        { "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "keys",
+            "namespace": bed.namespace },
           "stringData": { "ssh-publickey": public, "ssh-privatekey": private } },
     ] });
-    bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &sources.to_string()).await.unwrap().or_error().unwrap();
+    bed.cluster
+        .kubectl_with_input(&["apply", "-f", "-"], &sources.to_string())
+        .await
+        .unwrap()
+        .or_error()
+        .unwrap();
     for name in ["map", "secret"] {
         bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
         assert_eq!(bed.region.find_key_pair(name).unwrap().public_key, public.trim());
@@ -158,7 +208,12 @@ async fn public_keys_stand_in_secrets_and_config_maps() {
     let (_, message) = bed.wait_stalled::<LightsailKeyPair>("wrong", "InvalidPublicKey").await;
     assert!(message.contains("private key"), "{message}");
     // The pair is known without its source.
-    bed.cluster.kubectl(&["-n", &bed.namespace, "delete", "configmap/keys"]).await.unwrap().or_error().unwrap();
+    bed.cluster
+        .kubectl(&["-n", &bed.namespace, "delete", "configmap/keys"])
+        .await
+        .unwrap()
+        .or_error()
+        .unwrap();
     bed.delete::<LightsailKeyPair>("map").await;
     bed.wait_gone::<LightsailKeyPair>("map").await;
     assert_eq!(bed.region.find_key_pair("map"), None);
@@ -168,15 +223,23 @@ async fn public_keys_stand_in_secrets_and_config_maps() {
 async fn windows_instances_keep_the_default_pair_until_their_passwords_are_saved() {
     let bed = Bed::new("windows").await;
     let there = bed.region.create_default_key_pair();
-    bed.region.launch(NewInstance { platform: Platform::Windows, name: "desk".to_owned(), ..NewInstance::default() });
+    bed.region.launch(NewInstance {
+        platform: Platform::Windows,
+        name: "desk".to_owned(),
+        ..NewInstance::default()
+    });
     let _operator = bed.start().await;
     let spec = with(default_pair(), "expectedFingerprint", json!(there.fingerprint));
     bed.create::<LightsailKeyPair>("default", &with(spec, "ensure", json!("Absent"))).await;
-    let (_, message) = bed.wait_stalled::<LightsailKeyPair>("default", "WindowsInstancesUseKey").await;
+    let (_, message) =
+        bed.wait_stalled::<LightsailKeyPair>("default", "WindowsInstancesUseKey").await;
     assert!(message.contains("desk"), "{message}");
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
-    bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "default": { "windowsPasswordsSaved": true } } }))
-        .await;
+    bed.patch::<LightsailKeyPair>(
+        "default",
+        &json!({ "spec": { "default": { "windowsPasswordsSaved": true } } }),
+    )
+    .await;
     bed.wait_ready::<LightsailKeyPair>("default", "Absent").await;
     assert!(bed.secrets().get_opt("kept").await.unwrap().is_some());
 }
@@ -187,7 +250,8 @@ async fn a_default_pair_goes_without_a_backup_only_if_that_is_wanted() {
     let there = bed.region.create_default_key_pair();
     let _operator = bed.start().await;
     let spec = json!({
-        "type": "Default", "region": REGION, "ensure": "Absent", "expectedFingerprint": there.fingerprint,
+        "type": "Default", "region": REGION, "ensure": "Absent",
+            "expectedFingerprint": there.fingerprint,
         "default": { "backup": "Skip" },
     });
     bed.create::<LightsailKeyPair>("default", &spec).await;
@@ -204,7 +268,12 @@ async fn i3_a_namespace_that_goes_away_does_not_take_the_default_pair_with_it() 
     let spec = with(default_pair(), "expectedFingerprint", json!(there.fingerprint));
     bed.create::<LightsailKeyPair>("default", &with(spec, "deletionPolicy", json!("Delete"))).await;
     bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
-    bed.cluster.kubectl(&["delete", "namespace", &bed.namespace, "--wait=false"]).await.unwrap().or_error().unwrap();
+    bed.cluster
+        .kubectl(&["delete", "namespace", &bed.namespace, "--wait=false"])
+        .await
+        .unwrap()
+        .or_error()
+        .unwrap();
     bed.wait_gone::<LightsailKeyPair>("default").await;
     assert_eq!(bed.region.find_default_key_pair(), Some(there));
     assert_eq!(bed.calls("DeleteKeyPair"), 0);

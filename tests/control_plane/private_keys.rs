@@ -1,5 +1,5 @@
-//! Private keys stay where they belong (I4). `testbed search-logs` searches all logs when all tests are over; this looks at what
-//! users and other programs can read.
+//! Private keys stay where they belong (I4). `testbed search-logs` searches all logs when all tests
+//! are over; this looks at what users and other programs can read.
 
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -18,10 +18,16 @@ async fn i4_a_downloaded_key_is_in_the_secret_and_nowhere_else() {
     bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
     // A Secret that is broken makes the operator read, refuse and write again.
     let broken = json!({ "data": { "ssh-privatekey": "bm8ga2V5" } });
-    bed.secrets().patch("kept", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(broken)).await.unwrap();
-    let again = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
+    bed.secrets()
+        .patch("kept", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(broken))
+        .await
+        .unwrap();
+    let again =
+        json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
     bed.patch::<LightsailKeyPair>("default", &again).await;
-    let handled = |object: &LightsailKeyPair| object.status.as_ref().unwrap().last_handled_reconcile.is_some();
+    let handled = |object: &LightsailKeyPair| {
+        object.status.as_ref().unwrap().last_handled_reconcile.is_some()
+    };
     let object = bed.wait("default", "written again", handled).await;
     let secret = bed.secrets().get("kept").await.unwrap();
     let private = String::from_utf8(secret.data.unwrap()["ssh-privatekey"].0.clone()).unwrap();
@@ -29,9 +35,11 @@ async fn i4_a_downloaded_key_is_in_the_secret_and_nowhere_else() {
     assert!(lines.len() > 20);
 
     let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
-    let events = serde_json::to_string(&events.list(&ListParams::default()).await.unwrap()).unwrap();
+    let events =
+        serde_json::to_string(&events.list(&ListParams::default()).await.unwrap()).unwrap();
     let (_, metrics) = operator.get("/metrics").await.unwrap();
-    let readable = [serde_json::to_string(&object).unwrap(), events, metrics, operator.log_text()].concat();
+    let readable =
+        [serde_json::to_string(&object).unwrap(), events, metrics, operator.log_text()].concat();
     assert!(readable.contains("Downloaded"));
     for line in lines {
         assert!(!readable.contains(line));

@@ -1,5 +1,6 @@
 //! The process: probes, metrics, missing definitions, its end.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::DeleteParams;
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
@@ -49,20 +50,28 @@ async fn sigterm_finishes_the_step_in_flight() {
     let bed = Bed::new("sigterm").await;
     bed.region.add_instance("web-1");
     let effect = FaultEffect::Delay(std::time::Duration::from_secs(1));
-    let fault = Fault { operation: "DeleteKnownHostKeys".to_owned(), resource: None, times: 1, effect };
+    let fault =
+        Fault { operation: "DeleteKnownHostKeys".to_owned(), resource: None, times: 1, effect };
     let fault = bed.region.add_fault(fault);
     let mut operator = bed.start().await;
     bed.create::<HostKeyReset>("ending", &reset()).await;
     fault.reached().await;
     assert!(operator.stop().await.unwrap().success());
-    let answered =
-        bed.simulator.requests().into_iter().find(|request| request.operation == "DeleteKnownHostKeys").unwrap();
+    let answered = bed
+        .simulator
+        .requests()
+        .into_iter()
+        .find(|request| request.operation == "DeleteKnownHostKeys")
+        .unwrap();
     assert!(answered.answered && answered.outcome == "ok", "{answered:?}");
     // The answer was recorded before the end.
     let object: HostKeyReset = bed.api().get("ending").await.unwrap();
     assert_eq!(ready_reason(&object), "OperationSucceeded");
     operator.restart().await.unwrap();
-    bed.wait("ending", "OperationSucceeded", |reset: &HostKeyReset| ready_reason(reset) == "OperationSucceeded").await;
+    bed.wait("ending", "OperationSucceeded", |reset: &HostKeyReset| {
+        ready_reason(reset) == "OperationSucceeded"
+    })
+    .await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
 }
 
@@ -78,7 +87,10 @@ async fn a_wrong_flag_is_explained_and_ends_with_2() {
         (&["--log", "a=b=c"][..], "write for example info"),
         (&["--bind-address", "here"][..], "invalid socket address"),
     ] {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_lightsail-operator")).args(flags).output().unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_lightsail-operator"))
+            .args(flags)
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(text.contains(expected), "{text}");
@@ -96,7 +108,8 @@ async fn another_account_than_the_pinned_one_gets_no_call() {
     bed.create::<HostKeyReset>("first", &reset()).await;
     bed.wait_stalled::<LightsailKeyPair>("fleet", "WrongAccount").await;
     bed.wait_stalled::<HostKeyReset>("first", "WrongAccount").await;
-    let asked: Vec<_> = bed.simulator.requests().into_iter().map(|request| request.operation).collect();
+    let asked: Vec<_> =
+        bed.simulator.requests().into_iter().map(|request| request.operation).collect();
     assert_eq!(asked, ["GetCallerIdentity"]);
 }
 
@@ -108,7 +121,9 @@ async fn missing_credentials_ask_for_a_person_and_a_release_needs_none() {
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     drop(operator);
-    options.environment.retain(|(name, _)| !name.starts_with("AWS_SECRET") && !name.starts_with("AWS_ACCESS"));
+    options
+        .environment
+        .retain(|(name, _)| !name.starts_with("AWS_SECRET") && !name.starts_with("AWS_ACCESS"));
     options.environment.push(("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()));
     let _operator = Operator::start(options).await.unwrap();
     bed.create::<LightsailKeyPair>("second", &imported(&public_key("ed25519"))).await;
@@ -142,15 +157,19 @@ async fn missing_definitions_are_waited_for_and_said() {
         if operator.address().is_some() {
             let (status, body) = operator.get("/readyz").await.unwrap();
             let missing = "lightsailkeypairs.lightsail-operator.dev is not installed";
-            if status == 503 && body.contains(missing) && body.contains("hostkeyresets.lightsail-operator.dev") {
+            if status == 503
+                && body.contains(missing)
+                && body.contains("hostkeyresets.lightsail-operator.dev")
+            {
                 break;
             }
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    let definitions: Api<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> =
-        Api::all(cluster.client());
-    for (_, yaml) in crds::files().unwrap().into_iter().filter(|(path, _)| path.starts_with("crds/")) {
+    let definitions: Api<CustomResourceDefinition> = Api::all(cluster.client());
+    for (_, yaml) in
+        crds::files().unwrap().into_iter().filter(|(path, _)| path.starts_with("crds/"))
+    {
         cluster.kubectl_with_input(&["apply", "-f", "-"], &yaml).await.unwrap().or_error().unwrap();
     }
     operator.wait_until_ready().await.unwrap();

@@ -1,4 +1,5 @@
-//! A reset from its first look to its last: what it waits for, what it refuses, what it records, and when it goes.
+//! A reset from its first look to its last: what it waits for, what it refuses, what it records,
+//! and when it goes.
 
 use std::time::Duration;
 
@@ -56,8 +57,10 @@ async fn a_suspended_reset_expires_too() {
     bed.region.add_instance("web-1");
     let _operator = bed.start().await;
     let soon = k8s_openapi::jiff::Timestamp::now() + Duration::from_secs(4);
-    bed.create::<HostKeyReset>("asleep", &with(&json!({ "suspend": true, "notAfter": soon }))).await;
-    bed.wait("asleep", "Suspended", |reset: &HostKeyReset| ready_reason(reset) == "Suspended").await;
+    bed.create::<HostKeyReset>("asleep", &with(&json!({ "suspend": true, "notAfter": soon })))
+        .await;
+    bed.wait("asleep", "Suspended", |reset: &HostKeyReset| ready_reason(reset) == "Suspended")
+        .await;
     // It is looked at when its time is up, and by nobody's asking.
     wait_failed(&bed, "asleep", "Expired").await;
     assert_eq!(bed.simulator.requests().len(), 0);
@@ -78,9 +81,16 @@ async fn an_instance_that_was_launched_again_under_its_name_is_not_the_one_that_
     bed.create::<HostKeyReset>("other", &spec).await;
     let object = wait_failed(&bed, "other", "PreconditionFailed").await;
     let rebuilt = bed.region.find_instance_arn("web-1").unwrap();
-    assert!(message(&object).contains(&arn) && message(&object).contains(&rebuilt), "{}", message(&object));
+    assert!(
+        message(&object).contains(&arn) && message(&object).contains(&rebuilt),
+        "{}",
+        message(&object)
+    );
     assert_eq!(object.status.unwrap().attempts, 0);
-    assert_eq!((bed.calls("DeleteKnownHostKeys"), bed.region.known_host_keys_resets("web-1")), (1, 0));
+    assert_eq!(
+        (bed.calls("DeleteKnownHostKeys"), bed.region.known_host_keys_resets("web-1")),
+        (1, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,7 +148,11 @@ async fn wait_in(bed: &Bed, namespace: &str, name: &str, reason: &str) -> HostKe
         if ready_reason(&object) == reason {
             return object;
         }
-        assert!(start.elapsed() < Duration::from_secs(90), "{name} is not {reason}: {:?}", object.status);
+        assert!(
+            start.elapsed() < Duration::from_secs(90),
+            "{name} is not {reason}: {:?}",
+            object.status
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -154,28 +168,43 @@ async fn resets_of_one_instance_take_turns_in_all_namespaces() {
     let _operator = Operator::start(options).await.unwrap();
     bed.create::<HostKeyReset>("asleep", &with(&json!({ "suspend": true }))).await;
     bed.create::<HostKeyReset>("elder", &reset()).await;
-    let is_begun = |reset: &HostKeyReset| reset.status.as_ref().is_some_and(|status| status.attempts == 1);
+    let is_begun =
+        |reset: &HostKeyReset| reset.status.as_ref().is_some_and(|status| status.attempts == 1);
     bed.wait("elder", "begun", is_begun).await;
     create_in(&bed, &other, "second", &reset()).await;
     // I11: it is said that there is another one, and not which.
     let second = wait_in(&bed, &other, "second", "WaitingForTurn").await;
-    assert!(!message(&second).contains(&bed.namespace) && !message(&second).contains("elder"), "{}", message(&second));
+    assert!(
+        !message(&second).contains(&bed.namespace) && !message(&second).contains("elder"),
+        "{}",
+        message(&second)
+    );
     create_in(&bed, &other, "third", &reset()).await;
     let first = wait_complete(&bed, "elder").await;
     let second = wait_in(&bed, &other, "second", "OperationSucceeded").await;
     let third = wait_in(&bed, &other, "third", "OperationSucceeded").await;
-    // Times of creation are whole seconds: of two that were made in the same one, either may be the next.
-    let before = |reset: &HostKeyReset| reset.status.as_ref().unwrap().last_operation_before.clone().unwrap();
-    let (next, last) = if before(&third) == operation_id(&first) { (third, second) } else { (second, third) };
+    // Times of creation are whole seconds: of two that were made in the same one, either may be the
+    // next.
+    let before = |reset: &HostKeyReset| {
+        reset.status.as_ref().unwrap().last_operation_before.clone().unwrap()
+    };
+    let (next, last) =
+        if before(&third) == operation_id(&first) { (third, second) } else { (second, third) };
     assert_eq!(before(&next), operation_id(&first), "the next begins when the first is over");
     assert_eq!(before(&last), operation_id(&next), "and the last when that one is");
     let requests = bed.simulator.requests();
     let asked = requests.iter().map(|request| request.operation.as_str());
-    let order: Vec<_> = asked.filter(|operation| ["DeleteKnownHostKeys", "GetOperation"].contains(operation)).collect();
+    let order: Vec<_> = asked
+        .filter(|operation| ["DeleteKnownHostKeys", "GetOperation"].contains(operation))
+        .collect();
     let turn = ["DeleteKnownHostKeys", "GetOperation", "GetOperation"];
     assert_eq!(order, turn.repeat(3));
     let asleep: HostKeyReset = bed.api().get("asleep").await.unwrap();
-    assert_eq!(ready_reason(&asleep), "Suspended", "an older one that is suspended holds nobody up");
+    assert_eq!(
+        ready_reason(&asleep),
+        "Suspended",
+        "an older one that is suspended holds nobody up"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,7 +215,9 @@ async fn a_reset_that_goes_away_lets_the_next_one_go_on() {
     bed.region.set_switches(|switches| switches.operation_polls = 1_000);
     let _operator = bed.start().await;
     bed.create::<HostKeyReset>("first", &reset()).await;
-    let is_known = |reset: &HostKeyReset| reset.status.as_ref().is_some_and(|status| !status.operations.is_empty());
+    let is_known = |reset: &HostKeyReset| {
+        reset.status.as_ref().is_some_and(|status| !status.operations.is_empty())
+    };
     bed.wait("first", "under way", is_known).await;
     bed.create::<HostKeyReset>("second", &reset()).await;
     let waits = |reset: &HostKeyReset| ready_reason(reset) == "WaitingForTurn";
@@ -202,10 +233,16 @@ async fn the_record_tells_who_why_and_what() {
     let bed = Bed::new("record").await;
     bed.region.add_instance("web-1");
     let operator = bed.start().await;
-    bed.create::<HostKeyReset>("told", &with(&json!({ "reason": "sshd keys rotated, CHG-1234" }))).await;
+    bed.create::<HostKeyReset>("told", &with(&json!({ "reason": "sshd keys rotated, CHG-1234" })))
+        .await;
     let object = wait_complete(&bed, "told").await;
     let status = object.status.clone().unwrap();
-    let call = bed.simulator.requests().into_iter().find(|request| request.operation == "DeleteKnownHostKeys").unwrap();
+    let call = bed
+        .simulator
+        .requests()
+        .into_iter()
+        .find(|request| request.operation == "DeleteKnownHostKeys")
+        .unwrap();
     assert_eq!(status.caller_arn.as_ref(), Some(&call.principal));
     assert_eq!(status.request_id.as_ref(), Some(&call.request_id));
     let parts = [
@@ -233,7 +270,10 @@ async fn a_long_reason_fits_into_the_event() {
     bed.create::<HostKeyReset>("long", &with(&json!({ "reason": "見".repeat(512) }))).await;
     let object = wait_complete(&bed, "long").await;
     let note = bed.wait_event("OperationSucceeded").await.note.unwrap();
-    assert!(note.len() < 1024 && note.contains(&operation_id(&object)) && note.ends_with('見'), "{note}");
+    assert!(
+        note.len() < 1024 && note.contains(&operation_id(&object)) && note.ends_with('見'),
+        "{note}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -255,9 +295,12 @@ async fn every_field_of_an_operation_is_kept_also_those_of_types_that_nobody_kno
     let bed = Bed::new("verbatim").await;
     bed.region.add_instance("web-1");
     let operation = json!({
-        "id": "op-1", "resourceName": "web-1", "resourceType": "Moonbase", "createdAt": 1_700_000_000.5, "isTerminal": true,
-        "location": { "availabilityZone": "eu-west-1a", "regionName": "eu-west-9" }, "operationDetails": "as asked",
-        "operationType": "ForgetEverything", "status": "Completed", "statusChangedAt": 1_700_000_001, "errorCode": "none",
+        "id": "op-1", "resourceName": "web-1", "resourceType": "Moonbase",
+            "createdAt": 1_700_000_000.5, "isTerminal": true,
+        "location": { "availabilityZone": "eu-west-1a", "regionName": "eu-west-9" },
+            "operationDetails": "as asked",
+        "operationType": "ForgetEverything", "status": "Completed",
+            "statusChangedAt": 1_700_000_001, "errorCode": "none",
         "errorDetails": "nothing",
     });
     let body = json!({ "operations": [operation] }).to_string();
@@ -266,9 +309,12 @@ async fn every_field_of_an_operation_is_kept_also_those_of_types_that_nobody_kno
     bed.create::<HostKeyReset>("verbatim", &reset()).await;
     let object = wait_complete(&bed, "verbatim").await;
     let expected = json!([{
-        "id": "op-1", "type": "ForgetEverything", "status": "Completed", "isTerminal": true, "resourceName": "web-1",
-        "resourceType": "Moonbase", "location": { "availabilityZone": "eu-west-1a", "regionName": "eu-west-9" },
-        "createdAt": "2023-11-14T22:13:20.5Z", "statusChangedAt": "2023-11-14T22:13:21Z", "operationDetails": "as asked",
+        "id": "op-1", "type": "ForgetEverything", "status": "Completed", "isTerminal": true,
+            "resourceName": "web-1",
+        "resourceType": "Moonbase", "location": { "availabilityZone": "eu-west-1a",
+            "regionName": "eu-west-9" },
+        "createdAt": "2023-11-14T22:13:20.5Z", "statusChangedAt": "2023-11-14T22:13:21Z",
+            "operationDetails": "as asked",
         "errorCode": "none", "errorDetails": "nothing",
     }]);
     assert_eq!(serde_json::to_value(object.status.unwrap().operations).unwrap(), expected);
@@ -296,7 +342,8 @@ async fn an_answer_outlives_an_api_server_that_does_not_take_it() {
         // Nothing is to be found by looking.
         bed.region.set_switches(|switches| switches.operation_list_lag = Duration::from_hours(1));
         let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-        let result = Matcher::new(Method::PATCH, "/hostkeyresets/untaken/status").with_body("OperationSucceeded");
+        let result = Matcher::new(Method::PATCH, "/hostkeyresets/untaken/status")
+            .with_body("OperationSucceeded");
         proxy.fail(result, 2, status);
         let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
         bed.create::<HostKeyReset>("untaken", &reset()).await;
@@ -338,7 +385,10 @@ async fn an_object_on_its_way_out_is_not_begun() {
         "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "HostKeyReset",
         "metadata": { "name": "leaving", "finalizers": ["example.com/somebody"] }, "spec": reset(),
     });
-    bed.api::<HostKeyReset>().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    bed.api::<HostKeyReset>()
+        .create(&PostParams::default(), &serde_json::from_value(object).unwrap())
+        .await
+        .unwrap();
     bed.delete::<HostKeyReset>("leaving").await;
     let _operator = bed.start().await;
     bed.create::<HostKeyReset>("other", &reset()).await;
@@ -367,7 +417,9 @@ async fn i10_an_edit_of_a_finished_reset_is_observed_and_waited_for() {
         kubectl(&bed, &["wait", &condition, "--timeout=60s", &format!("hkr/{name}")]).await;
         let status = bed.api::<HostKeyReset>().get(name).await.unwrap().status.unwrap();
         assert_eq!(Some(status.observed_generation), generation);
-        assert!(status.conditions.iter().all(|condition| condition.observed_generation == generation));
+        assert!(
+            status.conditions.iter().all(|condition| condition.observed_generation == generation)
+        );
     }
     assert_eq!(bed.simulator.requests().len(), calls);
 }
@@ -397,11 +449,16 @@ async fn what_a_tool_would_make_again_is_kept_and_says_so() {
     let _operator = bed.start().await;
     let marks = [
         ("flux", json!({ "labels": { "kustomize.toolkit.fluxcd.io/name": "apps" } }), "of Flux"),
-        ("argo", json!({ "annotations": { "argocd.argoproj.io/tracking-id": "apps:x" } }), "of Argo CD"),
+        (
+            "argo",
+            json!({ "annotations": { "argocd.argoproj.io/tracking-id": "apps:x" } }),
+            "of Argo CD",
+        ),
     ];
     for (name, metadata, words) in marks {
         let mut object = json!({
-            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "HostKeyReset", "metadata": metadata,
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "HostKeyReset",
+                "metadata": metadata,
             "spec": with(&json!({ "ttlSecondsAfterFinished": 0 })),
         });
         object["metadata"]["name"] = json!(name);
@@ -411,16 +468,21 @@ async fn what_a_tool_would_make_again_is_kept_and_says_so() {
             let status = reset.status.clone().unwrap_or_default();
             let ready = find(&status.conditions, READY);
             is_true(&status.conditions, COMPLETE)
-                && ready.is_some_and(|ready| ready.message.contains("not honoured") && ready.message.contains(words))
+                && ready.is_some_and(|ready| {
+                    ready.message.contains("not honoured") && ready.message.contains(words)
+                })
         };
         bed.wait(name, "it says why it is kept", says).await;
         let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
         let start = std::time::Instant::now();
         loop {
-            let told = events.list(&ListParams::default()).await.unwrap().items.into_iter().filter(|event| {
-                let is_own = event.regarding.as_ref().is_some_and(|at| at.name.as_deref() == Some(name));
-                is_own && event.reason.as_deref() == Some("TTLIgnored")
-            });
+            let told = events.list(&ListParams::default()).await.unwrap().items.into_iter().filter(
+                |event| {
+                    let is_own =
+                        event.regarding.as_ref().is_some_and(|at| at.name.as_deref() == Some(name));
+                    is_own && event.reason.as_deref() == Some("TTLIgnored")
+                },
+            );
             if told.count() == 1 {
                 break;
             }
@@ -457,7 +519,8 @@ async fn i8_a_denied_look_is_said_and_goes_on_when_it_is_allowed() {
         let status = object.status.unwrap();
         assert!(!is_true(&status.conditions, FAILED) && status.attempts == 0);
         denial.remove();
-        let now = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
+        let now =
+            json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
         bed.patch::<HostKeyReset>(&name, &now).await;
         wait_complete(&bed, &name).await;
     }

@@ -14,7 +14,8 @@ const MARK: &str = "lightsail-operator.dev/executed";
 
 pub(crate) async fn wait_complete(bed: &Bed, name: &str) -> HostKeyReset {
     bed.wait(name, "Complete", |reset: &HostKeyReset| {
-        is_true(&reset.status.clone().unwrap_or_default().conditions, COMPLETE) && mark(reset).contains("/Succeeded/")
+        is_true(&reset.status.clone().unwrap_or_default().conditions, COMPLETE)
+            && mark(reset).contains("/Succeeded/")
     })
     .await
 }
@@ -29,7 +30,13 @@ pub(crate) async fn wait_failed(bed: &Bed, name: &str, reason: &str) -> HostKeyR
 }
 
 pub(crate) fn mark(reset: &HostKeyReset) -> String {
-    reset.metadata.annotations.as_ref().and_then(|annotations| annotations.get(MARK)).cloned().unwrap_or_default()
+    reset
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(MARK))
+        .cloned()
+        .unwrap_or_default()
 }
 
 pub(crate) fn fault(operation: &str, effect: FaultEffect) -> Fault {
@@ -53,17 +60,26 @@ async fn a_reset_is_done_once_and_recorded() {
     assert_eq!(recorded.resource_name.as_deref(), Some("web-1"));
     assert_eq!(recorded.location.as_ref().unwrap().region_name.as_deref(), Some("eu-west-1"));
     assert_eq!((status.attempts, status.account_id.as_deref()), (1, Some(ACCOUNT)));
-    assert!(status.start_time.is_some() && status.completion_time.is_some() && status.instance_arn.is_some());
+    assert!(
+        status.start_time.is_some()
+            && status.completion_time.is_some()
+            && status.instance_arn.is_some()
+    );
     assert_eq!(bed.writes("hostkeyresets", "first", 4).await, 4, "intent, mark, result, mark");
     let event = bed.wait_event("OperationSucceeded").await;
     assert!(event.note.unwrap().contains("sshd keys rotated"));
 
-    // I9: neither a restart nor the annotation brings another call, and only the handled value is written.
+    // I9: neither a restart nor the annotation brings another call, and only the handled value is
+    // written.
     operator.restart().await.unwrap();
-    let change = json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "again" } } });
+    let change =
+        json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "again" } } });
     bed.patch::<HostKeyReset>("first", &change).await;
     let handled = |reset: &HostKeyReset| {
-        reset.status.as_ref().is_some_and(|status| status.last_handled_reconcile.as_deref() == Some("again"))
+        reset
+            .status
+            .as_ref()
+            .is_some_and(|status| status.last_handled_reconcile.as_deref() == Some("again"))
     };
     bed.wait("first", "the annotation is handled", handled).await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
@@ -81,7 +97,9 @@ async fn a_reset_is_done_once_and_recorded() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operation_that_takes_time_is_followed_to_either_end() {
-    for (ends_as, succeeds) in [(OperationStatus::Completed, true), (OperationStatus::Failed, false)] {
+    for (ends_as, succeeds) in
+        [(OperationStatus::Completed, true), (OperationStatus::Failed, false)]
+    {
         let bed = Bed::new("slow").await;
         bed.region.add_instance("web-1");
         bed.region.set_switches(|switches| {
@@ -138,7 +156,10 @@ async fn an_answer_that_is_lost_is_looked_for() {
     let _operator = bed.start().await;
     bed.create::<HostKeyReset>("cut", &reset()).await;
     let object = wait_complete(&bed, "cut").await;
-    assert_eq!(object.status.unwrap().operations[0].id.as_ref(), Some(&bed.region.operations_for("web-1")[0].id));
+    assert_eq!(
+        object.status.unwrap().operations[0].id.as_ref(),
+        Some(&bed.region.operations_for("web-1")[0].id)
+    );
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
 }
 
@@ -154,9 +175,14 @@ async fn a_call_that_leaves_no_trace_is_never_repeated() {
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
 }
 
-/// Kills the operator when the request is held, starts it again, and returns the reset as it was before the restart. The request is
-/// held until the end of the test: let go, it might still reach the API server.
-async fn kill_at(bed: &Bed, proxy: &ApiProxy, held: (Matcher, Place)) -> (Operator, Held, HostKeyReset) {
+/// Kills the operator when the request is held, starts it again, and returns the reset as it was
+/// before the restart. The request is held until the end of the test: let go, it might still reach
+/// the API server.
+async fn kill_at(
+    bed: &Bed,
+    proxy: &ApiProxy,
+    held: (Matcher, Place),
+) -> (Operator, Held, HostKeyReset) {
     let held = proxy.hold(held.0, held.1);
     let mut operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
     bed.create::<HostKeyReset>("killed", &reset()).await;
@@ -173,7 +199,8 @@ async fn i6_killed_between_intent_and_mark_it_is_called_once() {
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Started");
-    let (_operator, _held, between) = kill_at(&bed, &proxy, (mark_request, Place::BeforeRequest)).await;
+    let (_operator, _held, between) =
+        kill_at(&bed, &proxy, (mark_request, Place::BeforeRequest)).await;
     assert_eq!((between.status.as_ref().unwrap().attempts, mark(&between).as_str()), (1, ""));
     wait_complete(&bed, "killed").await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
@@ -185,7 +212,8 @@ async fn i6_killed_between_mark_and_call_it_is_not_called_again() {
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Started");
-    let (_operator, _held, between) = kill_at(&bed, &proxy, (mark_request, Place::BeforeAnswer)).await;
+    let (_operator, _held, between) =
+        kill_at(&bed, &proxy, (mark_request, Place::BeforeAnswer)).await;
     assert!(mark(&between).ends_with("/Started"), "{}", mark(&between));
     // Nobody can know that the call was not made: a person decides.
     wait_failed(&bed, "killed", "OutcomeUnknown").await;
@@ -197,8 +225,10 @@ async fn i6_killed_between_call_and_status_its_operation_is_found() {
     let bed = Bed::new("kill-call").await;
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-    let status_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed/status").with_body("OperationSucceeded");
-    let (_operator, _held, between) = kill_at(&bed, &proxy, (status_request, Place::BeforeRequest)).await;
+    let status_request =
+        Matcher::new(Method::PATCH, "/hostkeyresets/killed/status").with_body("OperationSucceeded");
+    let (_operator, _held, between) =
+        kill_at(&bed, &proxy, (status_request, Place::BeforeRequest)).await;
     assert_eq!(between.status.unwrap().operations, []);
     wait_complete(&bed, "killed").await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
@@ -209,8 +239,10 @@ async fn i6_killed_between_end_and_mark_only_the_mark_is_written() {
     let bed = Bed::new("kill-end").await;
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-    let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Succeeded/");
-    let (_operator, _held, between) = kill_at(&bed, &proxy, (mark_request, Place::BeforeRequest)).await;
+    let mark_request =
+        Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Succeeded/");
+    let (_operator, _held, between) =
+        kill_at(&bed, &proxy, (mark_request, Place::BeforeRequest)).await;
     assert!(is_true(&between.status.unwrap().conditions, COMPLETE));
     let calls = bed.simulator.requests().len();
     wait_complete(&bed, "killed").await;
@@ -229,15 +261,23 @@ async fn i6_an_object_restored_from_a_backup_is_not_carried_out_again() {
     // Backups leave the status out and keep annotations.
     let restored = json!({
         "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "HostKeyReset",
-        "metadata": { "name": "kept", "namespace": bed.namespace, "annotations": { MARK: mark(&object) } },
+        "metadata": { "name": "kept", "namespace": bed.namespace,
+            "annotations": { MARK: mark(&object) } },
         "spec": object.spec,
     });
-    let output = bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &restored.to_string()).await.unwrap();
+    let output =
+        bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &restored.to_string()).await.unwrap();
     output.or_error().unwrap();
     bed.wait_ready::<HostKeyReset>("kept", "AlreadyExecuted").await;
-    // A copy under another name has a mark that is not its own: it is a new reset, and that is said.
+    // A copy under another name has a mark that is not its own: it is a new reset, and that is
+    // said.
     let copied = restored.to_string().replace("\"kept\"", "\"copied\"");
-    bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &copied).await.unwrap().or_error().unwrap();
+    bed.cluster
+        .kubectl_with_input(&["apply", "-f", "-"], &copied)
+        .await
+        .unwrap()
+        .or_error()
+        .unwrap();
     wait_complete(&bed, "copied").await;
     bed.wait_event("MarkIgnored").await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);

@@ -1,4 +1,5 @@
-//! Operators with fewer rights: under service accounts that the chart makes of other values than the defaults.
+//! Operators with fewer rights: under service accounts that the chart makes of other values than
+//! the defaults.
 
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
@@ -7,7 +8,8 @@ use testbed::operator::{Operator, OperatorOptions};
 
 use crate::bed::{Bed, REGION, default_pair, imported, name_of, public_key, reset};
 
-/// Gives a ServiceAccount in the test's namespace what the chart grants with these values, and says how an operator is started as it.
+/// Gives a ServiceAccount in the test's namespace what the chart grants with these values, and says
+/// how an operator is started as it.
 async fn with_rights_of(bed: &Bed, mut values: Value) -> OperatorOptions {
     let name = &bed.namespace;
     values["fullnameOverride"] = json!(name);
@@ -19,7 +21,12 @@ async fn with_rights_of(bed: &Bed, mut values: Value) -> OperatorOptions {
         let kind = object["kind"].as_str().unwrap();
         if kind == "ServiceAccount" || kind.ends_with("Role") || kind.ends_with("RoleBinding") {
             let apply = ["apply", "--server-side", "--filename", "-"];
-            bed.cluster.kubectl_with_input(&apply, &object.to_string()).await.unwrap().or_error().unwrap();
+            bed.cluster
+                .kubectl_with_input(&apply, &object.to_string())
+                .await
+                .unwrap()
+                .or_error()
+                .unwrap();
         }
     }
     let options = bed.options(None).await;
@@ -31,12 +38,21 @@ async fn with_rights_of(bed: &Bed, mut values: Value) -> OperatorOptions {
 async fn without_rights_to_secrets_what_needs_none_works_and_the_rest_says_so() {
     let bed = Bed::new("no-secrets").await;
     let _operator =
-        Operator::start(with_rights_of(&bed, json!({ "secrets": { "mode": "none" } })).await).await.unwrap();
+        Operator::start(with_rights_of(&bed, json!({ "secrets": { "mode": "none" } })).await)
+            .await
+            .unwrap();
     bed.create::<LightsailKeyPair>("imported", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("imported", "Imported").await;
 
     let key = public_key("ed25519");
-    let map = ["create", "configmap", "keys", "--namespace", &bed.namespace, &format!("--from-literal=key={key}")];
+    let map = [
+        "create",
+        "configmap",
+        "keys",
+        "--namespace",
+        &bed.namespace,
+        &format!("--from-literal=key={key}"),
+    ];
     bed.cluster.kubectl(&map).await.unwrap().or_error().unwrap();
     let from = |kind: &str| {
         let source = json!({ kind: { "name": "keys", "key": "key" } });
@@ -59,7 +75,9 @@ async fn without_rights_to_secrets_what_needs_none_works_and_the_rest_says_so() 
     for (name, spec, secret) in rows {
         bed.create::<LightsailKeyPair>(name, &spec).await;
         let (object, message) = bed.wait_stalled::<LightsailKeyPair>(name, "SecretRejected").await;
-        let expected = format!("the Secret {secret} cannot be read or written: secrets \"{secret}\" is forbidden");
+        let expected = format!(
+            "the Secret {secret} cannot be read or written: secrets \"{secret}\" is forbidden"
+        );
         assert!(message.starts_with(&expected), "{}: {message}", name_of(&object));
     }
     assert_eq!(bed.calls("ImportKeyPair"), 2, "no pair without its key");
@@ -74,13 +92,17 @@ async fn without_rights_to_secrets_what_needs_none_works_and_the_rest_says_so() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_namespace_of_its_own_it_needs_no_right_elsewhere() {
     let bed = Bed::new("scope").await;
-    let mut options = with_rights_of(&bed, json!({ "watch": { "namespaces": [bed.namespace] } })).await;
+    let mut options =
+        with_rights_of(&bed, json!({ "watch": { "namespaces": [bed.namespace] } })).await;
     // Its name for the cluster is the uid of another namespace, which it may read.
     let at = options.arguments.iter().position(|it| it == "--cluster-id").unwrap();
     options.arguments.drain(at..at + 2);
     let _operator = Operator::start(options).await.unwrap();
-    bed.create::<LightsailKeyPair>("generated", &json!({ "type": "Generated", "region": REGION, "generated": {} }))
-        .await;
+    bed.create::<LightsailKeyPair>(
+        "generated",
+        &json!({ "type": "Generated", "region": REGION, "generated": {} }),
+    )
+    .await;
     bed.wait_ready::<LightsailKeyPair>("generated", "Generated").await;
 
     // Before the default pair goes with its object, the namespace is looked at.
@@ -103,8 +125,11 @@ async fn in_a_namespace_of_its_own_it_needs_no_right_elsewhere() {
         ("list lightsailkeypairs.lightsail-operator.dev", "default", "no"),
     ] {
         let (verb, resource) = right.split_once(' ').unwrap();
-        let output =
-            bed.cluster.kubectl(&["auth", "can-i", verb, resource, "--namespace", place, &user]).await.unwrap();
+        let output = bed
+            .cluster
+            .kubectl(&["auth", "can-i", verb, resource, "--namespace", place, &user])
+            .await
+            .unwrap();
         assert_eq!(output.stdout.trim(), expected, "{right} in {place}: {}", output.stderr);
     }
 }

@@ -1,4 +1,5 @@
-//! The rules that the API server checks: each refuses a bad object with a message that says what to write.
+//! The rules that the API server checks: each refuses a bad object with a message that says what to
+//! write.
 
 use kube::api::{DeleteParams, Patch, PatchParams};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
@@ -48,25 +49,60 @@ async fn bad_key_pairs_are_refused() {
             ("no type", with(good.clone(), &json!({ "type": null })), "spec.type: Required"),
             ("an unknown type", with(good.clone(), &json!({ "type": "Other" })), "Imported"),
             ("no region", with(good.clone(), &json!({ "region": null })), "spec.region: Required"),
-            ("a zone instead of a region", with(good.clone(), &json!({ "region": "eu-west-1a" })), "spec.region"),
+            ("a zone instead of a region",
+             with(good.clone(), &json!({ "region": "eu-west-1a" })), "spec.region"),
             ("an empty region", with(good.clone(), &json!({ "region": "" })), "spec.region"),
-            ("no source", with(good.clone(), &json!({ "imported": { "publicKey": null } })), "exactly one of publicKey and publicKeyFrom"),
-        ("two sources", with(good.clone(), &json!({ "imported": { "publicKeyFrom": { "secretKeyRef": { "name": "a", "key": "b" } } } })), "exactly one of publicKey and publicKeyFrom"),
-        ("a source that is two", with(good.clone(), &json!({ "imported": { "publicKey": null, "publicKeyFrom": { "secretKeyRef": { "name": "a", "key": "b" }, "configMapKeyRef": { "name": "a", "key": "b" } } } })), "exactly one of secretKeyRef and configMapKeyRef"),
-        ("a source that is none", with(good.clone(), &json!({ "imported": { "publicKey": null, "publicKeyFrom": {} } })), "exactly one of secretKeyRef and configMapKeyRef"),
-        ("a source's name that cannot be", with(good.clone(), &json!({ "imported": { "publicKey": null, "publicKeyFrom": { "secretKeyRef": { "name": "../x", "key": "b" } } } })), "secretKeyRef.name"),
-        ("a generated section for an imported pair", with(good.clone(), &json!({ "generated": {} })), "spec.generated belongs to type Generated"),
-        ("an unknown algorithm", json!({ "type": "Generated", "region": REGION, "generated": { "algorithm": "DSA" } }), "RSA4096"),
-        ("a tag of AWS's", with(good.clone(), &json!({ "tags": { "aws:x": "a" } })), "must not start with aws:"),
-        ("the owner tag", with(good.clone(), &json!({ "tags": { "lightsail-operator.dev/owner": "a" } })), "must not start with aws: or lightsail-operator.dev/"),
-        ("a tag with other characters", with(good.clone(), &json!({ "tags": { "a!": "b" } })), "tags have keys of 1 to 128 characters"),
-        ("a tag's value with other characters", with(good.clone(), &json!({ "tags": { "a": "b?" } })), "tags have keys of 1 to 128 characters"),
-        ("an empty tag", with(good.clone(), &json!({ "tags": { "": "b" } })), "tags have keys of 1 to 128 characters"),
-        ("too many tags", with(good.clone(), &json!({ "tags": (0..41).map(|n| (format!("k{n}"), "v")).collect::<std::collections::BTreeMap<_, _>>() })), "spec.tags"),
-        ("an unknown adoption", with(good.clone(), &json!({ "adoptionPolicy": "Always" })), "TakeOver"),
-        ("an unknown replacement", with(good.clone(), &json!({ "imported": { "replacePolicy": "Always" } })), "Recreate"),
-        ("a label that another program reads", json!({ "type": "Generated", "region": REGION, "generated": { "secret": { "labels": { "argocd.argoproj.io/secret-type": "repository" } } } }), "keys of a Secret's labels have no prefix"),
-        ("a backup that is neither", with(default_pair(), &json!({ "default": { "backup": "Maybe" } })), "Skip"),
+            ("no source",
+             with(good.clone(), &json!({ "imported": { "publicKey": null } })),
+                 "exactly one of publicKey and publicKeyFrom"),
+        ("two sources",
+         with(good.clone(), &json!({ "imported": { "publicKeyFrom": { "secretKeyRef": {
+             "name": "a", "key": "b" } } } })), "exactly one of publicKey and publicKeyFrom"),
+        ("a source that is two",
+         with(good.clone(), &json!({ "imported": { "publicKey": null,
+             "publicKeyFrom": { "secretKeyRef": { "name": "a", "key": "b" },
+                 "configMapKeyRef": { "name": "a", "key": "b" } } } })),
+                     "exactly one of secretKeyRef and configMapKeyRef"),
+        ("a source that is none",
+         with(good.clone(), &json!({ "imported": { "publicKey": null, "publicKeyFrom": {} } })),
+             "exactly one of secretKeyRef and configMapKeyRef"),
+        ("a source's name that cannot be",
+         with(good.clone(), &json!({ "imported": { "publicKey": null,
+             "publicKeyFrom": { "secretKeyRef": { "name": "../x", "key": "b" } } } })),
+                 "secretKeyRef.name"),
+        ("a generated section for an imported pair",
+         with(good.clone(), &json!({ "generated": {} })),
+             "spec.generated belongs to type Generated"),
+        ("an unknown algorithm",
+         json!({ "type": "Generated", "region": REGION, "generated": { "algorithm": "DSA" } }),
+             "RSA4096"),
+        ("a tag of AWS's", with(good.clone(), &json!({ "tags": { "aws:x": "a" } })), "must not \
+            start with aws:"),
+        ("the owner tag",
+         with(good.clone(), &json!({ "tags": { "lightsail-operator.dev/owner": "a" } })),
+             "must not start with aws: or lightsail-operator.dev/"),
+        ("a tag with other characters",
+         with(good.clone(), &json!({ "tags": { "a!": "b" } })),
+             "tags have keys of 1 to 128 characters"),
+        ("a tag's value with other characters",
+         with(good.clone(), &json!({ "tags": { "a": "b?" } })),
+             "tags have keys of 1 to 128 characters"),
+        ("an empty tag", with(good.clone(), &json!({ "tags": { "": "b" } })), "tags have keys of \
+            1 to 128 characters"),
+        ("too many tags",
+         with(good.clone(), &json!({ "tags": (0..41).map(|n| (format!("k{n}"),
+             "v")).collect::<std::collections::BTreeMap<_, _>>() })), "spec.tags"),
+        ("an unknown adoption",
+         with(good.clone(), &json!({ "adoptionPolicy": "Always" })), "TakeOver"),
+        ("an unknown replacement",
+         with(good.clone(), &json!({ "imported": { "replacePolicy": "Always" } })), "Recreate"),
+        ("a label that another program reads",
+         json!({ "type": "Generated", "region": REGION,
+             "generated": { "secret": { "labels": {
+                 "argocd.argoproj.io/secret-type": "repository" } } } }),
+                     "keys of a Secret's labels have no prefix"),
+        ("a backup that is neither",
+         with(default_pair(), &json!({ "default": { "backup": "Maybe" } })), "Skip"),
 (
                 "no public key",
                 with(good.clone(), &json!({ "imported": null })),
@@ -75,7 +111,8 @@ async fn bad_key_pairs_are_refused() {
             ("an empty public key", key(""), "publicKey must start with its type"),
             ("two lines", key("ssh-ed25519 AAAA\nssh-ed25519 AAAA"), "publicKey must be one line"),
             ("options", key("no-pty ssh-ed25519 AAAA"), "without options in front"),
-            ("too long", key(&format!("ssh-rsa {}", "A".repeat(16_384))), "publicKey must be at most 16384 characters"),
+            ("too long", key(&format!("ssh-rsa {}", "A".repeat(16_384))), "publicKey must be at \
+                most 16384 characters"),
             (
                 "a default section for an imported pair",
                 with(good.clone(), &json!({ "default": {} })),
@@ -96,8 +133,10 @@ async fn bad_key_pairs_are_refused() {
                 with(good.clone(), &json!({ "keyPairName": "lightsaildefaultkeypair" })),
                 "use type: Default for it",
             ),
-            ("a name of one character", with(good.clone(), &json!({ "keyPairName": "a" })), "spec.keyPairName"),
-            ("a name with a slash", with(good.clone(), &json!({ "keyPairName": "a/b" })), "spec.keyPairName"),
+            ("a name of one character",
+             with(good.clone(), &json!({ "keyPairName": "a" })), "spec.keyPairName"),
+            ("a name with a slash",
+             with(good.clone(), &json!({ "keyPairName": "a/b" })), "spec.keyPairName"),
             (
                 "a default pair that shall go, unnamed",
                 with(default_pair(), &json!({ "ensure": "Absent" })),
@@ -108,7 +147,8 @@ async fn bad_key_pairs_are_refused() {
                 with(default_pair(), &json!({ "deletionPolicy": "Delete" })),
                 "needs spec.expectedFingerprint",
             ),
-            ("an unknown policy", with(good.clone(), &json!({ "deletionPolicy": "Keep" })), "Retain"),
+            ("an unknown policy",
+             with(good.clone(), &json!({ "deletionPolicy": "Keep" })), "Retain"),
             ("an unknown wish", with(good.clone(), &json!({ "ensure": "Gone" })), "Absent"),
             (
                 "an empty fingerprint",
@@ -125,7 +165,8 @@ async fn bad_key_pairs_are_refused() {
                 with(good.clone(), &json!({ "interval": "169h" })),
                 "interval must be between 1m and 168h",
             ),
-            ("an interval without a unit", with(good.clone(), &json!({ "interval": "10" })), "spec.interval"),
+            ("an interval without a unit",
+             with(good.clone(), &json!({ "interval": "10" })), "spec.interval"),
             (
                 "a Secret's name that cannot be",
                 with(default_pair(), &json!({ "default": { "secret": { "name": "No" } } })),
@@ -133,7 +174,8 @@ async fn bad_key_pairs_are_refused() {
             ),
             (
                 "a Secret's name that leaves no room for copies",
-                with(default_pair(), &json!({ "default": { "secret": { "name": "a".repeat(241) } } })),
+                with(default_pair(),
+                    &json!({ "default": { "secret": { "name": "a".repeat(241) } } })),
                 "spec.default.secret.name",
             ),
         ],
@@ -148,15 +190,21 @@ async fn i4_a_private_key_that_was_pasted_is_refused_and_not_echoed() {
         let (private, _) = key_pair_files(type_);
         bed.note_private_key(type_, &private);
         for text in [private.clone(), private.trim().replace('\n', " ")] {
-            let refusal = bed.try_create::<LightsailKeyPair>("pasted", &imported(&text)).await.unwrap_err();
+            let refusal =
+                bed.try_create::<LightsailKeyPair>("pasted", &imported(&text)).await.unwrap_err();
             let refusal = format!("{refusal} {refusal:?}");
             assert!(refusal.contains("give the line of the .pub file instead"), "{type_}");
             // As a user sees it, too.
             let object = json!({
                 "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
-                "metadata": { "name": "pasted", "namespace": bed.namespace }, "spec": imported(&text),
+                "metadata": { "name": "pasted", "namespace": bed.namespace },
+                    "spec": imported(&text),
             });
-            let applied = bed.cluster.kubectl_with_input(&["apply", "-f", "-"], &object.to_string()).await.unwrap();
+            let applied = bed
+                .cluster
+                .kubectl_with_input(&["apply", "-f", "-"], &object.to_string())
+                .await
+                .unwrap();
             let said = format!("{refusal}{}{}", applied.stdout, applied.stderr);
             for line in private.lines().filter(|line| !line.starts_with("-----")) {
                 assert!(!said.contains(line), "{type_}: the key is echoed");
@@ -177,7 +225,11 @@ async fn what_is_immutable_cannot_be_changed_or_set_later() {
         (json!({ "keyPairName": "fleet" }), "keyPairName is immutable"),
     ] {
         let patch = Patch::Merge(json!({ "spec": change }));
-        let refusal = api.patch(&name_of(&fleet), &PatchParams::default(), &patch).await.unwrap_err().to_string();
+        let refusal = api
+            .patch(&name_of(&fleet), &PatchParams::default(), &patch)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(refusal.contains(expected), "{refusal}");
     }
     let api = bed.api::<HostKeyReset>();
@@ -191,10 +243,15 @@ async fn what_is_immutable_cannot_be_changed_or_set_later() {
         ("preconditions", json!({ "instanceARN": instance_arn("1") })),
     ] {
         let patch = Patch::Merge(json!({ "spec": { field: value } }));
-        let refusal = api.patch("once", &PatchParams::default(), &patch).await.unwrap_err().to_string();
-        assert!(refusal.contains(field) && refusal.contains("make a new HostKeyReset"), "{field}: {refusal}");
+        let refusal =
+            api.patch("once", &PatchParams::default(), &patch).await.unwrap_err().to_string();
+        assert!(
+            refusal.contains(field) && refusal.contains("make a new HostKeyReset"),
+            "{field}: {refusal}"
+        );
     }
-    let set = json!({ "notAfter": "2026-12-01T00:00:00Z", "preconditions": { "instanceARN": instance_arn("1") } });
+    let set = json!({ "notAfter": "2026-12-01T00:00:00Z",
+        "preconditions": { "instanceARN": instance_arn("1") } });
     bed.create::<HostKeyReset>("set", &with(reset(), &set)).await;
     for (field, value) in [
         ("notAfter", json!("2026-12-02T00:00:00Z")),
@@ -203,8 +260,12 @@ async fn what_is_immutable_cannot_be_changed_or_set_later() {
         ("preconditions", Value::Null),
     ] {
         let patch = Patch::Merge(json!({ "spec": { field: value } }));
-        let refusal = api.patch("set", &PatchParams::default(), &patch).await.unwrap_err().to_string();
-        assert!(refusal.contains(field) && refusal.contains("make a new HostKeyReset"), "{field}: {refusal}");
+        let refusal =
+            api.patch("set", &PatchParams::default(), &patch).await.unwrap_err().to_string();
+        assert!(
+            refusal.contains(field) && refusal.contains("make a new HostKeyReset"),
+            "{field}: {refusal}"
+        );
     }
     let patch = Patch::Merge(json!({ "spec": { "suspend": true, "ttlSecondsAfterFinished": 60 } }));
     api.patch("set", &PatchParams::default(), &patch).await.unwrap();
@@ -218,13 +279,18 @@ fn instance_arn(id: &str) -> String {
 async fn bad_resets_are_refused() {
     let bed = Bed::new("schema").await;
     let not_after = |time: &str| with(reset(), &json!({ "notAfter": time }));
-    let precondition = |arn: &str| with(reset(), &json!({ "preconditions": { "instanceARN": arn } }));
+    let precondition =
+        |arn: &str| with(reset(), &json!({ "preconditions": { "instanceARN": arn } }));
     check_refused::<HostKeyReset>(
         &bed,
         &[
             ("no region", with(reset(), &json!({ "region": null })), "spec.region: Required"),
             ("a zone", with(reset(), &json!({ "region": "eu-west-1a" })), "spec.region"),
-            ("no instance", with(reset(), &json!({ "instanceName": null })), "spec.instanceName: Required"),
+            (
+                "no instance",
+                with(reset(), &json!({ "instanceName": null })),
+                "spec.instanceName: Required",
+            ),
             (
                 "an instance's name that cannot be",
                 with(reset(), &json!({ "instanceName": "web 1" })),
@@ -232,8 +298,16 @@ async fn bad_resets_are_refused() {
             ),
             ("no reason", with(reset(), &json!({ "reason": null })), "spec.reason: Required"),
             ("an empty reason", with(reset(), &json!({ "reason": "" })), "spec.reason"),
-            ("a blank reason", with(reset(), &json!({ "reason": "  " })), "reason must say on one line"),
-            ("a reason on two lines", with(reset(), &json!({ "reason": "a\nb" })), "reason must say on one line"),
+            (
+                "a blank reason",
+                with(reset(), &json!({ "reason": "  " })),
+                "reason must say on one line",
+            ),
+            (
+                "a reason on two lines",
+                with(reset(), &json!({ "reason": "a\nb" })),
+                "reason must say on one line",
+            ),
             (
                 "a reason with a control character",
                 with(reset(), &json!({ "reason": "a\u{7}b" })),
@@ -249,8 +323,16 @@ async fn bad_resets_are_refused() {
                 with(reset(), &json!({ "reason": "a\u{2028}b" })),
                 "reason must say on one line",
             ),
-            ("a reason that is too long", with(reset(), &json!({ "reason": "a".repeat(513) })), "spec.reason"),
-            ("a reason of 10 kB", with(reset(), &json!({ "reason": "a".repeat(10_240) })), "spec.reason"),
+            (
+                "a reason that is too long",
+                with(reset(), &json!({ "reason": "a".repeat(513) })),
+                "spec.reason",
+            ),
+            (
+                "a reason of 10 kB",
+                with(reset(), &json!({ "reason": "a".repeat(10_240) })),
+                "spec.reason",
+            ),
             ("a reason that is no text", with(reset(), &json!({ "reason": 5 })), "spec.reason"),
             ("an empty time", not_after(""), "spec.notAfter"),
             ("a day", not_after("2026-12-01"), "spec.notAfter"),
@@ -262,8 +344,16 @@ async fn bad_resets_are_refused() {
             ("a zone that is none", not_after("2026-12-01T00:00:00+25:00"), "spec.notAfter"),
             ("a year that is far off", not_after("9999-12-31T23:59:59Z"), "spec.notAfter"),
             ("a number for a time", with(reset(), &json!({ "notAfter": 1 })), "spec.notAfter"),
-            ("no ARN", with(reset(), &json!({ "preconditions": {} })), "spec.preconditions.instanceARN: Required"),
-            ("a name for an ARN", precondition("web-1"), "instanceARN must look like arn:aws:lightsail"),
+            (
+                "no ARN",
+                with(reset(), &json!({ "preconditions": {} })),
+                "spec.preconditions.instanceARN: Required",
+            ),
+            (
+                "a name for an ARN",
+                precondition("web-1"),
+                "instanceARN must look like arn:aws:lightsail",
+            ),
             (
                 "a key pair's ARN",
                 precondition("arn:aws:lightsail:eu-west-1:123456789012:KeyPair/1"),
@@ -274,7 +364,11 @@ async fn bad_resets_are_refused() {
                 precondition("arn:aws:lightsail:us-east-1:123456789012:Instance/1"),
                 "preconditions.instanceARN must name an instance in spec.region",
             ),
-            ("an ARN that is too long", precondition(&instance_arn(&"1".repeat(200))), "instanceARN"),
+            (
+                "an ARN that is too long",
+                precondition(&instance_arn(&"1".repeat(200))),
+                "instanceARN",
+            ),
             (
                 "a negative time to live",
                 with(reset(), &json!({ "ttlSecondsAfterFinished": -1 })),
@@ -320,18 +414,32 @@ async fn good_objects_are_accepted() {
         imported(key.trim()),
         imported(&key.replace('\n', "\r\n")),
         imported("ecdsa-sha2-nistp256 AAAA"),
-        with(imported(&key), &json!({ "keyPairName": "Fleet.of_web-1", "interval": "1h30m", "ensure": "Present" })),
-        with(imported(&key), &json!({ "ensure": "Absent", "imported": null, "expectedFingerprint": "a" })),
+        with(
+            imported(&key),
+            &json!({ "keyPairName": "Fleet.of_web-1", "interval": "1h30m", "ensure": "Present" }),
+        ),
+        with(
+            imported(&key),
+            &json!({ "ensure": "Absent", "imported": null, "expectedFingerprint": "a" }),
+        ),
         with(imported(&key), &json!({ "region": "us-gov-west-1", "deletionPolicy": "Retain" })),
         json!({ "type": "Default", "region": REGION }),
         json!({ "type": "Generated", "region": REGION }),
         with(
             imported(&key),
-            &json!({ "tags": { "Kosten Stelle": "ä + 1", "a/b:c@d=e": "" }, "adoptionPolicy": "TakeOver", "suspend": true }),
+            &json!({ "tags": { "Kosten Stelle": "ä + 1", "a/b:c@d=e": "" },
+                "adoptionPolicy": "TakeOver", "suspend": true }),
         ),
-        json!({ "type": "Imported", "region": REGION, "imported": { "publicKeyFrom": { "configMapKeyRef": { "name": "keys", "key": "fleet.pub" } } } }),
-        json!({ "type": "Generated", "region": REGION, "generated": { "algorithm": "RSA4096", "replacePolicy": "Recreate", "secret": { "name": "x", "labels": { "team": "a" }, "deleteWithObject": true } } }),
-        with(default_pair(), &json!({ "ensure": "Absent", "expectedFingerprint": "a", "deletionPolicy": "Delete" })),
+        json!({ "type": "Imported", "region": REGION,
+            "imported": { "publicKeyFrom": { "configMapKeyRef": { "name": "keys",
+                "key": "fleet.pub" } } } }),
+        json!({ "type": "Generated", "region": REGION, "generated": { "algorithm": "RSA4096",
+            "replacePolicy": "Recreate", "secret": { "name": "x", "labels": { "team": "a" },
+                "deleteWithObject": true } } }),
+        with(
+            default_pair(),
+            &json!({ "ensure": "Absent", "expectedFingerprint": "a", "deletionPolicy": "Delete" }),
+        ),
     ];
     for spec in &pairs {
         let created = bed.try_create::<LightsailKeyPair>("good", spec).await;
@@ -341,12 +449,15 @@ async fn good_objects_are_accepted() {
     }
     for spec in [
         json!({ "activeDeadlineSeconds": 30, "reason": "Schlüssel erneuert, CHG-1 (見た)" }),
-        json!({ "notAfter": "2026-12-01T00:00:00Z", "preconditions": { "instanceARN": instance_arn("05859e3d-331d") } }),
-        json!({ "notAfter": "2026-12-01T00:00:00.123456789+05:30", "suspend": true, "ttlSecondsAfterFinished": 0 }),
+        json!({ "notAfter": "2026-12-01T00:00:00Z",
+            "preconditions": { "instanceARN": instance_arn("05859e3d-331d") } }),
+        json!({ "notAfter": "2026-12-01T00:00:00.123456789+05:30", "suspend": true,
+            "ttlSecondsAfterFinished": 0 }),
         // The API server cannot know what time it is; the operator does.
         json!({ "notAfter": "2000-02-29T23:59:59-14:00", "ttlSecondsAfterFinished": i32::MAX }),
     ] {
-        // That it can be read is part of it: one object that cannot be would hide all from the operator.
+        // That it can be read is part of it: one object that cannot be would hide all from the
+        // operator.
         bed.create::<HostKeyReset>("good", &with(reset(), &spec)).await;
         bed.delete::<HostKeyReset>("good").await;
         bed.wait_gone::<HostKeyReset>("good").await;

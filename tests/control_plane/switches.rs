@@ -1,5 +1,6 @@
-//! What nobody knows of Lightsail: the operator is right with either answer. Each row turns one switch of the simulator and runs a key
-//! pair of each type and a reset from their application to their end.
+//! What nobody knows of Lightsail: the operator is right with either answer. Each row turns one
+//! switch of the simulator and runs a key pair of each type and a reset from their application to
+//! their end.
 
 use futures::StreamExt;
 use lightsail_operator::api::conditions::{COMPLETE, is_true};
@@ -8,7 +9,8 @@ use serde_json::json;
 
 use crate::bed::{Bed, REGION, default_pair, imported, public_key, reset};
 
-/// The switch and its other answer; whether the default pair has a fingerprint then, by which it can be deleted.
+/// The switch and its other answer; whether the default pair has a fingerprint then, by which it
+/// can be deleted.
 const ROWS: &[(&str, &str, bool)] = &[
     ("errorTypeHeader", "true", true),
     ("modelHttpStatuses", "true", true),
@@ -54,14 +56,17 @@ async fn check((switch, value, has_fingerprint): (&str, &str, bool)) {
     for (name, reason) in [("rsa", "Imported"), ("made", "Generated"), ("default", "Downloaded")] {
         bed.wait_ready::<LightsailKeyPair>(name, reason).await;
     }
-    let is_complete = |reset: &HostKeyReset| is_true(&reset.status.clone().unwrap_or_default().conditions, COMPLETE);
+    let is_complete = |reset: &HostKeyReset| {
+        is_true(&reset.status.clone().unwrap_or_default().conditions, COMPLETE)
+    };
     bed.wait("once", &format!("{switch}: Complete"), is_complete).await;
     for name in ["rsa", "made"] {
         bed.delete::<LightsailKeyPair>(name).await;
         bed.wait_gone::<LightsailKeyPair>(name).await;
     }
     let there = bed.region.find_default_key_pair().unwrap();
-    let absent = json!({ "spec": { "ensure": "Absent", "expectedFingerprint": there.fingerprint } });
+    let absent =
+        json!({ "spec": { "ensure": "Absent", "expectedFingerprint": there.fingerprint } });
     bed.patch::<LightsailKeyPair>("default", &absent).await;
     if has_fingerprint {
         bed.wait_ready::<LightsailKeyPair>("default", "Absent").await;
@@ -71,8 +76,8 @@ async fn check((switch, value, has_fingerprint): (&str, &str, bool)) {
         bed.wait_stalled::<LightsailKeyPair>("default", "FingerprintMismatch").await;
         assert_eq!(bed.region.key_pairs(), [there], "{switch} {value}");
     }
-    let counts =
-        ["ImportKeyPair", "DownloadDefaultKeyPair", "DeleteKnownHostKeys"].map(|operation| bed.calls(operation));
+    let counts = ["ImportKeyPair", "DownloadDefaultKeyPair", "DeleteKnownHostKeys"]
+        .map(|operation| bed.calls(operation));
     assert_eq!(counts, [2, 1, 1], "{switch} {value}");
 }
 

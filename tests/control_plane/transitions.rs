@@ -1,5 +1,6 @@
-//! What users do over time: sequences of edits, reverts, deletions and recreations, chosen by a seed. In the end the world is what a
-//! fresh apply of the last spec would give. And nobody ever sees Ready for a spec that was not acted on (I10).
+//! What users do over time: sequences of edits, reverts, deletions and recreations, chosen by a
+//! seed. In the end the world is what a fresh apply of the last spec would give. And nobody ever
+//! sees Ready for a spec that was not acted on (I10).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, REGION, public_key};
 
-/// How many sequences there are, unless the variable `SEQUENCES` says more; and how many edits each has.
+/// How many sequences there are, unless the variable `SEQUENCES` says more; and how many edits each
+/// has.
 const SEQUENCES: u64 = 60;
 const EDITS: usize = 8;
 
@@ -34,7 +36,8 @@ impl Dice {
     }
 }
 
-/// A spec that can be acted on. With `Recreate`, another key leads to what a fresh apply would give.
+/// A spec that can be acted on. With `Recreate`, another key leads to what a fresh apply would
+/// give.
 fn valid(dice: &mut Dice, keys: &[String]) -> Value {
     let tags = [json!({}), json!({ "team": "a" }), json!({ "team": "b", "stage": "prod" })];
     let mut spec = json!({
@@ -92,13 +95,18 @@ async fn put(bed: &Bed, name: &str, spec: &Value) {
 async fn run_sequence(bed: &Bed, seed: u64, keys: &[String]) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let name = format!("sequence-{seed}");
-    // Deleting a suspended object lets its pair stay: what is made anew under its name finds somebody else's pair.
+    // Deleting a suspended object lets its pair stay: what is made anew under its name finds
+    // somebody else's pair.
     let mut is_suspended = false;
     for _ in 0..EDITS {
         match dice.below(6) {
             0 if !is_suspended => {
-                let deleted = bed.api::<LightsailKeyPair>().delete(&name, &kube::api::DeleteParams::default()).await;
-                let is_gone = matches!(&deleted, Err(kube::Error::Api(status)) if status.code == 404);
+                let deleted = bed
+                    .api::<LightsailKeyPair>()
+                    .delete(&name, &kube::api::DeleteParams::default())
+                    .await;
+                let is_gone =
+                    matches!(&deleted, Err(kube::Error::Api(status)) if status.code == 404);
                 assert!(deleted.is_ok() || is_gone, "seed {seed}: {deleted:?}");
             }
             _ => {
@@ -111,7 +119,8 @@ async fn run_sequence(bed: &Bed, seed: u64, keys: &[String]) {
             // Some edits are seen by the operator before the next, some are not.
             let looked_at = |object: &LightsailKeyPair| {
                 object.metadata.deletion_timestamp.is_some()
-                    || object.status.as_ref().map(|status| status.observed_generation) == object.metadata.generation
+                    || object.status.as_ref().map(|status| status.observed_generation)
+                        == object.metadata.generation
             };
             if bed
                 .api::<LightsailKeyPair>()
@@ -135,7 +144,11 @@ async fn run_sequence(bed: &Bed, seed: u64, keys: &[String]) {
     }
     assert!(there.is_some(), "seed {seed}");
     let there = there.unwrap();
-    assert_eq!(there.public_key, last["imported"]["publicKey"].as_str().unwrap().trim(), "seed {seed}");
+    assert_eq!(
+        there.public_key,
+        last["imported"]["publicKey"].as_str().unwrap().trim(),
+        "seed {seed}"
+    );
     let mut tags: BTreeMap<String, String> = serde_json::from_value(last["tags"].clone()).unwrap();
     tags.insert(OWNER_TAG.to_owned(), format!("test/{}/{name}", bed.namespace));
     let tags: BTreeMap<_, _> = tags.into_iter().map(|(key, value)| (key, Some(value))).collect();
@@ -148,7 +161,9 @@ async fn after_any_sequence_the_world_is_what_the_last_spec_wants() {
     let _operator = bed.start().await;
     let keys = [public_key("ed25519"), public_key("ed25519"), public_key("rsa")];
     let sequences = std::env::var("SEQUENCES").map_or(SEQUENCES, |text| text.parse().unwrap());
-    futures::stream::iter(1..=sequences).for_each_concurrent(20, |seed| run_sequence(&bed, seed, &keys)).await;
+    futures::stream::iter(1..=sequences)
+        .for_each_concurrent(20, |seed| run_sequence(&bed, seed, &keys))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -157,9 +172,13 @@ async fn i10_ready_is_never_seen_for_a_spec_that_was_not_acted_on() {
     let bed = Bed::new("poller").await;
     let _operator = bed.start().await;
     let key = public_key("ed25519");
-    let spec = |tag: &str| json!({ "type": "Imported", "region": REGION, "imported": { "publicKey": key }, "tags": { "generation": tag } });
-    let mut events =
-        watcher::watcher(bed.api::<LightsailKeyPair>(), watcher::Config::default()).applied_objects().boxed();
+    let spec = |tag: &str| {
+        json!({ "type": "Imported", "region": REGION,
+        "imported": { "publicKey": key }, "tags": { "generation": tag } })
+    };
+    let mut events = watcher::watcher(bed.api::<LightsailKeyPair>(), watcher::Config::default())
+        .applied_objects()
+        .boxed();
     let edits = async {
         for index in 0..OBJECTS {
             bed.create::<LightsailKeyPair>(&format!("pair-{index}"), &spec("one")).await;
@@ -168,17 +187,26 @@ async fn i10_ready_is_never_seen_for_a_spec_that_was_not_acted_on() {
             put(&bed, &format!("pair-{index}"), &spec("two")).await;
         }
     };
-    // Each time somebody could see Ready for a generation, Lightsail must have what that generation wants.
+    // Each time somebody could see Ready for a generation, Lightsail must have what that generation
+    // wants.
     let watch = async {
         let (mut seen, start) = (BTreeMap::new(), Instant::now());
         while seen.values().filter(|tag| **tag == "two").count() < OBJECTS {
             assert!(start.elapsed() < Duration::from_mins(2), "{} are Ready", seen.len());
-            let Ok(event) = tokio::time::timeout(Duration::from_secs(5), events.try_next()).await else { continue };
+            let Ok(event) = tokio::time::timeout(Duration::from_secs(5), events.try_next()).await
+            else {
+                continue;
+            };
             let object = event.unwrap().unwrap();
             let status = object.status.clone().unwrap_or_default();
-            if Some(status.observed_generation) == object.metadata.generation && is_true(&status.conditions, READY) {
+            if Some(status.observed_generation) == object.metadata.generation
+                && is_true(&status.conditions, READY)
+            {
                 let wanted = object.spec.tags["generation"].clone();
-                let there = bed.region.find_key_pair(&object.name_any()).unwrap().tags["generation"].clone().unwrap();
+                let there =
+                    bed.region.find_key_pair(&object.name_any()).unwrap().tags["generation"]
+                        .clone()
+                        .unwrap();
                 // A later edit may have gone further already, but never back.
                 assert!(
                     there == wanted || there == "two",

@@ -9,7 +9,8 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/iam")
 }
 
-/// The statements of a file, with its placeholders filled: region, account, this cluster, another one, and the id of a default key pair.
+/// The statements of a file, with its placeholders filled: region, account, this cluster, another
+/// one, and the id of a default key pair.
 pub(crate) fn statements(file: &str, default_key_pair: &str) -> Vec<Value> {
     let mut text = std::fs::read_to_string(folder().join(file)).unwrap();
     for (placeholder, value) in [

@@ -1,6 +1,10 @@
-//! The pages of the documentation and the blocks of code in them, for the tests that run and check them.
+//! The pages of the documentation and the blocks of code in them, for the tests that run and check
+//! them.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a page has many kinds of parts, and few are of interest")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a page has many kinds of parts, and few are of interest"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -22,8 +26,10 @@ pub(crate) fn root() -> &'static Path {
 /// All pages, as paths from the root.
 pub(crate) fn pages() -> Vec<PathBuf> {
     let is_page = |path: &Path| path.extension().is_some_and(|extension| extension == "md");
-    let mut found: Vec<PathBuf> = entries(root()).into_iter().filter(|path| path.is_file() && is_page(path)).collect();
-    let mut folders: Vec<PathBuf> = ["docs", "charts", "deploy", ".github"].map(|folder| root().join(folder)).into();
+    let mut found: Vec<PathBuf> =
+        entries(root()).into_iter().filter(|path| path.is_file() && is_page(path)).collect();
+    let mut folders: Vec<PathBuf> =
+        ["docs", "charts", "deploy", ".github"].map(|folder| root().join(folder)).into();
     while let Some(folder) = folders.pop() {
         for path in entries(&folder) {
             if path.is_dir() {

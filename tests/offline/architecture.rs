@@ -13,9 +13,14 @@ fn files(folder: &str) -> Vec<(String, String)> {
             if path.is_dir() {
                 folders.push(path);
             } else if !path.ends_with("tests.rs") && !path.to_string_lossy().contains("/tests/") {
-                let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_string_lossy().into_owned();
+                let name = path
+                    .strip_prefix(env!("CARGO_MANIFEST_DIR"))
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned();
                 let text = fs::read_to_string(path).unwrap();
-                files.push((name, text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()));
+                files
+                    .push((name, text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()));
             }
         }
     }
@@ -36,7 +41,9 @@ fn lines_with(folder: &str, chosen: impl Fn(&str) -> bool, words: &[&str]) -> Ve
 
 #[test]
 fn plans_have_no_io_and_no_clock() {
-    let is_plan = |name: &str| name.ends_with("plan.rs") || name.contains("/plan/") || name.ends_with("queue.rs");
+    let is_plan = |name: &str| {
+        name.ends_with("plan.rs") || name.contains("/plan/") || name.ends_with("queue.rs")
+    };
     assert!(files("src").iter().filter(|(name, _)| is_plan(name)).count() >= 5);
     let words = ["async ", ".await", "Client", "aws_", "::now()", "tokio", "kube::"];
     assert_eq!(lines_with("src", is_plan, &words), [""; 0]);
@@ -45,8 +52,11 @@ fn plans_have_no_io_and_no_clock() {
 #[test]
 fn only_one_room_knows_the_aws_sdk() {
     let others = |name: &str| !name.starts_with("src/lightsail/") && name != "src/main.rs";
-    let mut found =
-        lines_with("src", others, &["aws_sdk", "aws_config::", "aws_credential", "aws_types", "aws_smithy"]);
+    let mut found = lines_with(
+        "src",
+        others,
+        &["aws_sdk", "aws_config::", "aws_credential", "aws_types", "aws_smithy"],
+    );
     found.retain(|line| !line.contains("env ="));
     assert_eq!(found, [""; 0]);
 }
@@ -60,7 +70,14 @@ fn only_the_configuration_reads_the_environment() {
 #[test]
 fn the_api_types_know_nothing_of_the_controllers() {
     let api = |name: &str| name.starts_with("src/api/");
-    assert_eq!(lines_with("src", api, &["crate::controllers", "crate::lightsail", "kube::Client", "async "]), [""; 0]);
+    assert_eq!(
+        lines_with(
+            "src",
+            api,
+            &["crate::controllers", "crate::lightsail", "kube::Client", "async "]
+        ),
+        [""; 0]
+    );
 }
 
 #[test]

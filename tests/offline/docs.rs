@@ -1,7 +1,11 @@
-//! The documentation: its links lead somewhere, what looks like YAML or JSON is that, and every reason has an entry. What it tells people to
-//! run and to apply is run and applied in `tests/control_plane/docs.rs`.
+//! The documentation: its links lead somewhere, what looks like YAML or JSON is that, and every
+//! reason has an entry. What it tells people to run and to apply is run and applied in
+//! `tests/control_plane/docs.rs`.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "a page has many kinds of parts, and few are of interest")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a page has many kinds of parts, and few are of interest"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -14,14 +18,16 @@ use crate::markdown::{blocks, pages, parse, read, root};
 /// Where the links of a page lead.
 fn links(text: &str) -> Vec<String> {
     let of = |event| match event {
-        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.to_string()),
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+            Some(dest_url.to_string())
+        }
         _ => None,
     };
     parse(text).filter_map(of).collect()
 }
 
-/// The anchors of a page's headings, as GitHub makes them: lower case, without punctuation, hyphens for spaces, and a number behind what was
-/// there before.
+/// The anchors of a page's headings, as GitHub makes them: lower case, without punctuation, hyphens
+/// for spaces, and a number behind what was there before.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut anchors = BTreeSet::new();
@@ -36,7 +42,8 @@ fn anchors(text: &str) -> BTreeSet<String> {
             }
             Event::End(TagEnd::Heading(_)) => {
                 let is_kept = |char: &char| char.is_alphanumeric() || " -_".contains(*char);
-                let text: String = heading.take().unwrap().to_lowercase().chars().filter(is_kept).collect();
+                let text: String =
+                    heading.take().unwrap().to_lowercase().chars().filter(is_kept).collect();
                 let anchor = text.replace(' ', "-");
                 let times = seen.entry(anchor.clone()).or_default();
                 anchors.insert(if *times == 0 { anchor } else { format!("{anchor}-{times}") });
@@ -52,10 +59,12 @@ fn anchors(text: &str) -> BTreeSet<String> {
 fn trouble(page: &Path, link: &str) -> Option<String> {
     if let Some((scheme, _)) = link.split_once("://") {
         let uri: Result<http::Uri, _> = link.parse();
-        let is_fine = scheme == "https" && uri.is_ok_and(|uri| uri.host().is_some_and(|host| host.contains('.')));
+        let is_fine = scheme == "https"
+            && uri.is_ok_and(|uri| uri.host().is_some_and(|host| host.contains('.')));
         return (!is_fine).then(|| "is no https address".to_owned());
     }
-    let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
+    let (path, anchor) =
+        link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
     let target = if path.is_empty() { page.to_owned() } else { page.parent().unwrap().join(path) };
     let mut plain = PathBuf::new();
     for part in target.components() {
@@ -80,7 +89,10 @@ fn every_link_leads_somewhere() {
     for page in pages() {
         for link in links(&read(&page)) {
             count += 1;
-            wrong.extend(trouble(&page, &link).map(|trouble| format!("{}: {link} {trouble}", page.display())));
+            wrong.extend(
+                trouble(&page, &link)
+                    .map(|trouble| format!("{}: {link} {trouble}", page.display())),
+            );
         }
     }
     assert!(count > 100, "{count} links");
@@ -90,14 +102,23 @@ fn every_link_leads_somewhere() {
 #[test]
 fn wrong_links_are_found() {
     let page = Path::new("docs/metrics.md");
-    for link in
-        ["troubleshooting.md#throttling", "#alerts", "../README.md", "iam/key-pairs.json", "https://example.com/a#b"]
-    {
+    for link in [
+        "troubleshooting.md#throttling",
+        "#alerts",
+        "../README.md",
+        "iam/key-pairs.json",
+        "https://example.com/a#b",
+    ] {
         assert_eq!(trouble(page, link), None, "{link}");
     }
-    for link in
-        ["nowhere.md", "#nowhere", "troubleshooting.md#nowhere", "../../x", "http://example.com", "https://localhost"]
-    {
+    for link in [
+        "nowhere.md",
+        "#nowhere",
+        "troubleshooting.md#nowhere",
+        "../../x",
+        "http://example.com",
+        "https://localhost",
+    ] {
         assert!(trouble(page, link).is_some(), "{link}");
     }
 }
@@ -129,11 +150,19 @@ fn blocks_are_what_they_are_called() {
             if info.starts_with("yaml") {
                 for document in serde_yaml_ng::Deserializer::from_str(text) {
                     let parsed = serde_yaml_ng::Value::deserialize(document);
-                    assert!(parsed.is_ok_and(|it| it.is_mapping()), "{}: no YAML: {text}", page.display());
+                    assert!(
+                        parsed.is_ok_and(|it| it.is_mapping()),
+                        "{}: no YAML: {text}",
+                        page.display()
+                    );
                 }
             }
             if info == "json" {
-                assert!(serde_json::from_str::<serde_json::Value>(text).is_ok(), "{}: no JSON: {text}", page.display());
+                assert!(
+                    serde_json::from_str::<serde_json::Value>(text).is_ok(),
+                    "{}: no JSON: {text}",
+                    page.display()
+                );
             }
             count += 1;
         }
@@ -146,10 +175,13 @@ fn blocks_are_what_they_are_called() {
 fn every_reason_has_an_entry_in_the_troubleshooting_page() {
     let source = std::fs::read_to_string(root().join("src/api/reason.rs")).unwrap();
     let body = source.split("pub enum Reason {").nth(1).unwrap().split("\n}").next().unwrap();
-    let words: BTreeSet<&str> = body.lines().filter_map(|line| line.trim().strip_suffix(',')).collect();
+    let words: BTreeSet<&str> =
+        body.lines().filter_map(|line| line.trim().strip_suffix(',')).collect();
     let page = read(Path::new("docs/troubleshooting.md"));
     let row = |line: &'_ str| {
-        line.strip_prefix("| `").and_then(|rest| rest.split_once("` |")).map(|(word, _)| word.to_owned())
+        line.strip_prefix("| `")
+            .and_then(|rest| rest.split_once("` |"))
+            .map(|(word, _)| word.to_owned())
     };
     let mut entries: Vec<String> =
         page.lines().filter_map(row).filter(|word| word.chars().all(char::is_alphabetic)).collect();
@@ -179,7 +211,9 @@ fn pages_name_this_version() {
 /// The flags of the operator that a page names are there.
 #[test]
 fn flags_are_those_of_the_operator() {
-    let help = <lightsail_operator::config::Config as clap::CommandFactory>::command().render_long_help().to_string();
+    let help = <lightsail_operator::config::Config as clap::CommandFactory>::command()
+        .render_long_help()
+        .to_string();
     let mut count = 0;
     for page in pages() {
         for event in parse(&read(&page)) {
@@ -201,7 +235,8 @@ fn flags_are_those_of_the_operator() {
 /// Flags of others that pages name: the simulator, the API server, Helm.
 #[rustfmt::skip]
 const OTHERS_FLAGS: &[&str] = &[
-    "--port", "--instance", "--windows-instance", "--switch", "--policy", "--request-log", "--kept-requests",
+    "--port", "--instance", "--windows-instance", "--switch", "--policy", "--request-log",
+        "--kept-requests",
     "--event-ttl",
     "--force", "--force-conflicts", "--set-file", "--take-ownership", "--wait",
 ];

@@ -1,5 +1,6 @@
-//! What the policies of `docs/iam` say, and what each of their conditions and ARNs is for: with it a call is denied, without it the same
-//! call is not. The calls are made directly, since the operator has no wish to make them. Which actions each feature needs is in
+//! What the policies of `docs/iam` say, and what each of their conditions and ARNs is for: with it
+//! a call is denied, without it the same call is not. The calls are made directly, since the
+//! operator has no wish to make them. Which actions each feature needs is in
 //! `tests/control_plane/iam.rs`.
 
 use std::collections::BTreeSet;
@@ -18,7 +19,8 @@ use crate::iam_files::{actions, document, folder, statements};
 const ACCOUNT: &str = "123456789012";
 const HERE: &str = "eu-west-1";
 const ELSEWHERE: &str = "eu-west-2";
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA nobody@example.com";
+const KEY: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA nobody@example.com";
 const OWN: &[(&str, &str)] = &[(OWNER_TAG, "test/team-a/target")];
 const OF_OLD: &[(&str, &str)] = &[(OWNER_TAG, "old/team-a/target")];
 const OF_THIRD: &[(&str, &str)] = &[(OWNER_TAG, "third/team-z/target")];
@@ -51,52 +53,72 @@ const REGION_KEY: &str = "aws:RequestedRegion";
 const HAS_OWNER: &str = "aws:ResourceTag/lightsail-operator.dev/owner";
 const GETS_OWNER: &str = "aws:RequestTag/lightsail-operator.dev/owner";
 
-/// What it is, the statement, the part of it that matters, the region, the tags that the target has there, and the call.
-type Row =
-    (&'static str, &'static str, &'static str, Part, &'static str, &'static [(&'static str, &'static str)], Call);
+/// What it is, the statement, the part of it that matters, the region, the tags that the target has
+/// there, and the call.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Part,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    Call,
+);
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     ("nothing is imported into another region",
      "key-pairs", "ImportKeyPairs", Condition("StringEquals", REGION_KEY), ELSEWHERE, NONE, Import),
     ("a key pair of another cluster is not claimed",
-     "key-pairs", "ClaimKeyPairsWithoutOwner", Condition("Null", HAS_OWNER), HERE, OF_OLD, Tag(OWN)),
+     "key-pairs", "ClaimKeyPairsWithoutOwner", Condition("Null", HAS_OWNER), HERE, OF_OLD,
+         Tag(OWN)),
     ("a key pair without an owner is claimed, and not tagged otherwise",
-     "key-pairs", "ClaimKeyPairsWithoutOwner", Condition("StringLike", GETS_OWNER), HERE, NONE, Tag(PLAIN)),
+     "key-pairs", "ClaimKeyPairsWithoutOwner", Condition("StringLike", GETS_OWNER), HERE, NONE,
+         Tag(PLAIN)),
     ("nothing is claimed in another region",
      "key-pairs", "ClaimKeyPairsWithoutOwner", Resource, ELSEWHERE, NONE, Tag(OWN)),
     ("a key pair of another owner is not deleted, even if the operator wanted to",
-     "key-pairs", "KeepAndDeleteOwnKeyPairs", Condition("StringLike", HAS_OWNER), HERE, OF_OLD, Delete),
+     "key-pairs", "KeepAndDeleteOwnKeyPairs", Condition("StringLike", HAS_OWNER), HERE, OF_OLD,
+         Delete),
     ("nor one without an owner",
-     "key-pairs", "KeepAndDeleteOwnKeyPairs", Condition("StringLike", HAS_OWNER), HERE, NONE, Delete),
+     "key-pairs", "KeepAndDeleteOwnKeyPairs", Condition("StringLike", HAS_OWNER), HERE, NONE,
+         Delete),
     ("nothing is deleted in another region",
      "key-pairs", "KeepAndDeleteOwnKeyPairs", Resource, ELSEWHERE, OWN, Delete),
     ("a key pair is taken over from the old cluster only",
-     "key-pair-take-over", "TakeOverKeyPairsOfAnotherCluster", Condition("StringLike", HAS_OWNER), HERE, OF_THIRD, Tag(OWN)),
+     "key-pair-take-over", "TakeOverKeyPairsOfAnotherCluster", Condition("StringLike", HAS_OWNER),
+         HERE, OF_THIRD, Tag(OWN)),
     ("and by this cluster only",
-     "key-pair-take-over", "TakeOverKeyPairsOfAnotherCluster", Condition("StringLike", GETS_OWNER), HERE, OF_OLD, Tag(OF_THIRD)),
+     "key-pair-take-over", "TakeOverKeyPairsOfAnotherCluster", Condition("StringLike",
+         GETS_OWNER), HERE, OF_OLD, Tag(OF_THIRD)),
     ("and in this region only",
-     "key-pair-take-over", "TakeOverKeyPairsOfAnotherCluster", Resource, ELSEWHERE, OF_OLD, Tag(OWN)),
+     "key-pair-take-over", "TakeOverKeyPairsOfAnotherCluster", Resource, ELSEWHERE, OF_OLD,
+         Tag(OWN)),
     ("no default key pair is downloaded, or created, in another region",
-     "default-key-pairs", "DownloadDefaultKeyPair", Condition("StringEquals", REGION_KEY), ELSEWHERE, NONE, Download),
+     "default-key-pairs", "DownloadDefaultKeyPair", Condition("StringEquals", REGION_KEY),
+         ELSEWHERE, NONE, Download),
     ("tags for default key pairs are not for key pairs that have an owner",
-     "default-key-pairs", "TagKeyPairsWithoutOwner", Condition("Null", HAS_OWNER), HERE, OWN, Tag(PLAIN)),
+     "default-key-pairs", "TagKeyPairsWithoutOwner", Condition("Null", HAS_OWNER), HERE, OWN,
+         Tag(PLAIN)),
     ("nor to make oneself the owner",
-     "default-key-pairs", "TagKeyPairsWithoutOwner", Condition("Null", GETS_OWNER), HERE, NONE, Tag(OF_THIRD)),
+     "default-key-pairs", "TagKeyPairsWithoutOwner", Condition("Null", GETS_OWNER), HERE, NONE,
+         Tag(OF_THIRD)),
     ("nor for another region",
      "default-key-pairs", "TagKeyPairsWithoutOwner", Resource, ELSEWHERE, NONE, Tag(PLAIN)),
     ("the right to delete the default key pair is not one to delete others",
      "default-key-pair-deletion", "DeleteThisDefaultKeyPair", Resource, HERE, OWN, Delete),
     ("the host keys of an instance that is not tagged for it are not reset",
      "host-key-resets", "ResetHostKeysOfTaggedInstances",
-     Condition("StringEquals", "aws:ResourceTag/lightsail-operator.dev/host-key-resets"), HERE, NONE, Reset),
+     Condition("StringEquals", "aws:ResourceTag/lightsail-operator.dev/host-key-resets"), HERE,
+         NONE, Reset),
     ("nor those in another region",
      "host-key-resets", "ResetHostKeysOfTaggedInstances", Resource, ELSEWHERE,
      &[("lightsail-operator.dev/host-key-resets", "allowed")], Reset),
     // This one denies: without its condition, what is not protected is denied too.
     ("what is not protected is not denied",
      "protected", "LeaveProtectedKeyPairsAlone",
-     Condition("StringEquals", "aws:ResourceTag/lightsail-operator.dev/protected"), HERE, OWN, Delete),
+     Condition("StringEquals", "aws:ResourceTag/lightsail-operator.dev/protected"), HERE, OWN,
+         Delete),
 ];
 
 async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
@@ -104,7 +126,13 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
         .region(Region::new(HERE))
-        .credentials_provider(Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test"))
+        .credentials_provider(Credentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            None,
+            None,
+            "test",
+        ))
         .load()
         .await;
     let accounts = Accounts::new(config, Duration::from_secs(20), false, Metrics::default());
@@ -124,7 +152,8 @@ async fn outcome(row: &Row, change: impl Fn(&mut Value)) -> Result<()> {
     there.set_tags("target", &tags);
     there.set_tags("web-1", &tags);
 
-    let mut policy = statements(&format!("{file}.json"), default_key_pair.rsplit('/').next().unwrap());
+    let mut policy =
+        statements(&format!("{file}.json"), default_key_pair.rsplit('/').next().unwrap());
     let statement = policy.iter_mut().find(|statement| statement["Sid"] == sid).unwrap();
     change(statement);
     if statement["Effect"] == "Deny" {
@@ -143,7 +172,8 @@ async fn outcome(row: &Row, change: impl Fn(&mut Value)) -> Result<()> {
                 fingerprint: None,
                 tags: lightsail_operator::lightsail::Tags::default(),
             };
-            let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let tags =
+                tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
             lightsail.tag(&pair, &tags).await
         }
         Download => lightsail.download_default_key_pair().await.map(drop),
@@ -169,8 +199,9 @@ fn weaken(statement: &mut Value, part: Part) {
 async fn every_condition_and_arn_keeps_something_out() {
     for row in ROWS {
         let (name, file, sid, part, ..) = *row;
-        let allows =
-            statements(&format!("{file}.json"), "any").iter().any(|it| it["Sid"] == sid && it["Effect"] == "Allow");
+        let allows = statements(&format!("{file}.json"), "any")
+            .iter()
+            .any(|it| it["Sid"] == sid && it["Effect"] == "Allow");
         let with = outcome(row, |_| ()).await;
         let without = outcome(row, |statement| weaken(statement, part)).await;
         let (denied, done) = if allows { (with, without) } else { (without, with) };
@@ -188,8 +219,9 @@ fn the_rows_above_speak_of_every_condition_and_arn() {
     let mut in_files = BTreeSet::new();
     for file in files() {
         for statement in statements(&format!("{file}.json"), "any") {
-            let mut note =
-                |part: &str| in_files.insert(format!("{file} {} {part}", statement["Sid"].as_str().unwrap()));
+            let mut note = |part: &str| {
+                in_files.insert(format!("{file} {} {part}", statement["Sid"].as_str().unwrap()))
+            };
             if statement["Resource"] != "*" {
                 note("Resource");
             }
@@ -204,31 +236,43 @@ fn the_rows_above_speak_of_every_condition_and_arn() {
 }
 
 fn files() -> Vec<String> {
-    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = entries.map(|name| name.strip_suffix(".json").unwrap().to_owned()).collect();
+    let entries = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        entries.map(|name| name.strip_suffix(".json").unwrap().to_owned()).collect();
     names.sort();
     names
 }
 
-/// The calls of `src/lightsail` are the actions of the policies: none is missing, and none is allowed for nothing.
+/// The calls of `src/lightsail` are the actions of the policies: none is missing, and none is
+/// allowed for nothing.
 #[test]
 fn the_policies_allow_what_the_operator_calls() {
     let source = std::fs::read_to_string(folder().join("../../src/lightsail/mod.rs")).unwrap();
     let shipped = source.split("#[cfg(test)]").next().unwrap();
     let is_operation = |word: &&str| {
-        let verbs = ["Get", "Import", "Delete", "Download", "Tag", "Untag", "Create", "Update", "Put"];
-        word.chars().all(|char| char.is_ascii_alphabetic()) && verbs.iter().any(|verb| word.starts_with(verb))
+        let verbs =
+            ["Get", "Import", "Delete", "Download", "Tag", "Untag", "Create", "Update", "Put"];
+        word.chars().all(|char| char.is_ascii_alphabetic())
+            && verbs.iter().any(|verb| word.starts_with(verb))
     };
-    let called: BTreeSet<String> =
-        shipped.split('"').filter(is_operation).map(|operation| format!("lightsail:{operation}")).collect();
+    let called: BTreeSet<String> = shipped
+        .split('"')
+        .filter(is_operation)
+        .map(|operation| format!("lightsail:{operation}"))
+        .collect();
     let allows = |statement: &Value| statement["Effect"] == "Allow";
-    let statements = files().into_iter().flat_map(|file| statements(&format!("{file}.json"), "any"));
-    let allowed: BTreeSet<String> = statements.filter(allows).flat_map(|statement| actions(&statement)).collect();
+    let statements =
+        files().into_iter().flat_map(|file| statements(&format!("{file}.json"), "any"));
+    let allowed: BTreeSet<String> =
+        statements.filter(allows).flat_map(|statement| actions(&statement)).collect();
     assert_eq!(called, allowed);
     assert!(called.len() >= 12, "{called:?}");
 }
 
-/// If Lightsail does not look at an instance's tags for this action, nothing is reset: it fails on the safe side.
+/// If Lightsail does not look at an instance's tags for this action, nothing is reset: it fails on
+/// the safe side.
 #[tokio::test]
 async fn a_lightsail_without_resource_level_resets_denies_them() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
@@ -237,7 +281,9 @@ async fn a_lightsail_without_resource_level_resets_denies_them() {
     let there = simulator.region(ACCOUNT, HERE);
     there.add_instance("web-1");
     there.set_tags("web-1", &[("lightsail-operator.dev/host-key-resets", Some("allowed"))]);
-    simulator.set_policy(ACCOUNT, Some(&document(&statements("host-key-resets.json", "any")))).unwrap();
+    simulator
+        .set_policy(ACCOUNT, Some(&document(&statements("host-key-resets.json", "any"))))
+        .unwrap();
     assert_eq!(lightsail.delete_known_host_keys("web-1").await.unwrap_err().class, Class::Denied);
 }
 

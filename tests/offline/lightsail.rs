@@ -9,15 +9,21 @@ use lightsail_operator::metrics::Metrics;
 use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
 
 const ACCOUNT: &str = "123456789012";
-const PUBLIC_KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA nobody@example.com";
+const PUBLIC_KEY: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA nobody@example.com";
 
 async fn accounts(simulator: &Simulator) -> Accounts {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
         .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test"))
+        .credentials_provider(Credentials::new(
+            keys.access_key_id,
+            keys.secret_access_key,
+            None,
+            None,
+            "test",
+        ))
         .load()
         .await;
     Accounts::new(config, Duration::from_secs(1), false, Metrics::default())
@@ -54,12 +60,33 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
                 Class::BadKey,
             ),
             (
-                error("InvalidInputException", Some("NameExists"), "Some names are already in use: a", 400),
+                error(
+                    "InvalidInputException",
+                    Some("NameExists"),
+                    "Some names are already in use: a",
+                    400,
+                ),
                 Class::NameTaken,
             ),
             (error("InvalidInputException", Some("Other"), "no", 400), Class::Invalid),
-            (error("InvalidInputException", Some("Other"), "Please try again in a few minutes", 400), Class::Busy),
-            (error("NotFoundException", Some("DoesNotExist"), "The KeyPair does not exist: a", 404), Class::NotFound),
+            (
+                error(
+                    "InvalidInputException",
+                    Some("Other"),
+                    "Please try again in a few minutes",
+                    400,
+                ),
+                Class::Busy,
+            ),
+            (
+                error(
+                    "NotFoundException",
+                    Some("DoesNotExist"),
+                    "The KeyPair does not exist: a",
+                    404,
+                ),
+                Class::NotFound,
+            ),
             (error("NotFoundException", None, "no", 400), Class::NotFound),
             (error("AccessDeniedException", Some("AccessDenied"), "no", 400), Class::Denied),
             (error("UnauthenticatedException", None, "no", 401), Class::BadCredentials),
@@ -71,7 +98,10 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
             (error("OperationFailureException", Some("X"), "no", 400), Class::OperationFailed),
             (error("ServiceException", Some("InternalError"), "no", 500), Class::Transient),
             (error("SomethingNew", None, "no", 400), Class::Transient),
-            (FaultEffect::Body { status: 503, body: "<html>busy</html>".to_owned() }, Class::Transient),
+            (
+                FaultEffect::Body { status: 503, body: "<html>busy</html>".to_owned() },
+                Class::Transient,
+            ),
             (FaultEffect::Body { status: 404, body: String::new() }, Class::Transient),
             (FaultEffect::Body { status: 200, body: "{".to_owned() }, Class::Transient),
             (FaultEffect::CutBefore, Class::Transient),
@@ -88,7 +118,10 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
             });
             let error = lightsail.delete_known_host_keys("web-1").await.unwrap_err();
             assert_eq!(error.class, expected, "{name}: {error}");
-            assert!(!error.message.contains("<html>") && !error.message.is_empty(), "{name}: {error}");
+            assert!(
+                !error.message.contains("<html>") && !error.message.is_empty(),
+                "{name}: {error}"
+            );
         }
     }
 }
@@ -101,13 +134,28 @@ async fn the_simulators_own_errors_are_classified() {
         let lightsail = lightsail(&simulator).await;
         assert_eq!(lightsail.find_key_pair("missing").await.unwrap().value, None);
         assert_eq!(lightsail.find_instance_arn("missing").await.unwrap().value, None);
-        assert_eq!(lightsail.find_operation("00000000-0000-4000-8000-000000000000").await.unwrap(), None);
+        assert_eq!(
+            lightsail.find_operation("00000000-0000-4000-8000-000000000000").await.unwrap(),
+            None
+        );
         let operation = lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap();
         assert!(operation.succeeded(), "{operation:?}");
-        assert_eq!(lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap_err().class, Class::NameTaken);
-        assert_eq!(lightsail.import_key_pair("other", "c3NoLXJzYQ==").await.unwrap_err().class, Class::BadKey);
-        assert_eq!(lightsail.delete_key_pair("missing", None).await.unwrap_err().class, Class::NotFound);
-        assert_eq!(lightsail.delete_known_host_keys("missing").await.unwrap_err().class, Class::NotFound);
+        assert_eq!(
+            lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap_err().class,
+            Class::NameTaken
+        );
+        assert_eq!(
+            lightsail.import_key_pair("other", "c3NoLXJzYQ==").await.unwrap_err().class,
+            Class::BadKey
+        );
+        assert_eq!(
+            lightsail.delete_key_pair("missing", None).await.unwrap_err().class,
+            Class::NotFound
+        );
+        assert_eq!(
+            lightsail.delete_known_host_keys("missing").await.unwrap_err().class,
+            Class::NotFound
+        );
     }
 }
 
@@ -142,27 +190,41 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
     let inventory = Inventory::new("cluster", Metrics::default());
     let before = simulator.requests().len();
     let minute = Duration::from_mins(1);
-    let lists = futures::future::join_all((0..20).map(|_| inventory.list(&lightsail, minute))).await;
+    let lists =
+        futures::future::join_all((0..20).map(|_| inventory.list(&lightsail, minute))).await;
     for list in lists {
         assert!(list.unwrap().find("pair-8").is_some());
     }
-    assert_eq!(simulator.requests().len() - before, 4, "one walk over four pages serves all twenty");
-    assert!(inventory.list_live(&lightsail).await.unwrap().find("LightsailDefaultKeyPair").is_some());
+    assert_eq!(
+        simulator.requests().len() - before,
+        4,
+        "one walk over four pages serves all twenty"
+    );
+    assert!(
+        inventory.list_live(&lightsail).await.unwrap().find("LightsailDefaultKeyPair").is_some()
+    );
     assert_eq!(simulator.requests().len() - before, 8, "who asks for a list of now gets one");
 }
 
-/// What is throttled is sent again when its turn comes: it is no failure. The rate goes down, and the metrics tell.
+/// What is throttled is sent again when its turn comes: it is no failure. The rate goes down, and
+/// the metrics tell.
 #[tokio::test]
 async fn throttling_is_waited_for() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let lightsail = lightsail(&simulator).await;
     for operation in ["ImportKeyPair", "GetKeyPair"] {
         let effect = FaultEffect::throttling();
-        simulator.add_fault(Fault { operation: operation.to_owned(), resource: None, times: 3, effect });
+        simulator.add_fault(Fault {
+            operation: operation.to_owned(),
+            resource: None,
+            times: 3,
+            effect,
+        });
     }
     lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap();
     assert!(lightsail.find_key_pair("fleet").await.unwrap().value.is_some());
-    let asked: Vec<_> = simulator.requests().into_iter().map(|request| request.operation).skip(1).collect();
+    let asked: Vec<_> =
+        simulator.requests().into_iter().map(|request| request.operation).skip(1).collect();
     assert_eq!(asked, [["ImportKeyPair"; 4], ["GetKeyPair"; 4]].concat());
 }
 

@@ -1,4 +1,5 @@
-//! What needs no control plane: generated files, the shape of the code, and the calls against the simulator.
+//! What needs no control plane: generated files, the shape of the code, and the calls against the
+//! simulator.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod architecture;

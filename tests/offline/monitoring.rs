@@ -1,4 +1,5 @@
-//! The page on metrics, the alerts and the dashboard are of the metrics that there are, and Prometheus takes them.
+//! The page on metrics, the alerts and the dashboard are of the metrics that there are, and
+//! Prometheus takes them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,14 +27,26 @@ fn yaml(name: &str) -> Value {
 
 /// Of Debian's package `prometheus`, which `make setup` installs.
 fn promtool(arguments: &[&str], file: &Path) {
-    let output = Command::new("promtool").args(arguments).arg(file).output().expect("promtool; run `make setup`");
+    let output = Command::new("promtool")
+        .args(arguments)
+        .arg(file)
+        .output()
+        .expect("promtool; run `make setup`");
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "promtool {}: {}", arguments.join(" "), String::from_utf8_lossy(&said));
+    assert!(
+        output.status.success(),
+        "promtool {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&said)
+    );
 }
 
 /// The strings that stand at this pointer in each of the values.
 fn strings<'a>(values: impl IntoIterator<Item = &'a Value>, pointer: &str) -> Vec<&'a str> {
-    values.into_iter().map(|value| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()).collect()
+    values
+        .into_iter()
+        .map(|value| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default())
+        .collect()
 }
 
 fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
@@ -44,17 +57,27 @@ fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
 fn metrics_in(text: &str) -> BTreeSet<&str> {
     let starts = text.match_indices(PREFIX).map(|(start, _)| &text[start..]);
     let names = starts.map(|rest| {
-        let end = rest.find(|char: char| !(char.is_ascii_alphanumeric() || char == '_')).unwrap_or(rest.len());
+        let end = rest
+            .find(|char: char| !(char.is_ascii_alphanumeric() || char == '_'))
+            .unwrap_or(rest.len());
         &rest[..end]
     });
     names
-        .map(|name| ["_bucket", "_sum", "_count"].iter().find_map(|it| name.strip_suffix(it)).unwrap_or(name))
+        .map(|name| {
+            ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|it| name.strip_suffix(it))
+                .unwrap_or(name)
+        })
         .collect()
 }
 
 /// Name and type of each metric in the table of the page.
 fn table(page: &str) -> Vec<(&str, &str)> {
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")).filter(|row| row.starts_with(PREFIX));
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter(|row| row.starts_with(PREFIX));
     rows.map(|row| {
         let mut cells = row.split(" | ");
         (cells.next().unwrap().trim_end_matches('`'), cells.next().unwrap())
@@ -67,7 +90,13 @@ fn registered(source: &str) -> BTreeSet<String> {
     let calls = source.split(".register").skip(1);
     let names = calls.filter_map(|call| {
         let with_unit = call.strip_prefix("_with_unit");
-        let name = with_unit.unwrap_or(call).strip_prefix('(')?.trim_start().strip_prefix('"')?.split('"').next()?;
+        let name = with_unit
+            .unwrap_or(call)
+            .strip_prefix('(')?
+            .trim_start()
+            .strip_prefix('"')?
+            .split('"')
+            .next()?;
         Some(format!("{PREFIX}{name}{}", if with_unit.is_some() { "_seconds" } else { "" }))
     });
     names.collect()
@@ -87,8 +116,10 @@ fn every_metric_is_in_the_page() {
     assert!(source.contains("Registry::with_prefix(\"lightsail_operator\")"));
     let (page, registered) = (read(PAGE), registered(&source));
     let table = table(&page);
-    let described: BTreeSet<String> =
-        table.iter().map(|(name, _)| name.strip_suffix("_total").unwrap_or(name).to_owned()).collect();
+    let described: BTreeSet<String> = table
+        .iter()
+        .map(|(name, _)| name.strip_suffix("_total").unwrap_or(name).to_owned())
+        .collect();
     assert!(registered.len() > 10);
     assert_eq!(described, registered, "{PAGE} and src/metrics.rs");
     for (name, kind) in table {
@@ -113,13 +144,23 @@ fn alerts_fire_when_they_should_and_are_silent_when_they_should_not() {
     promtool(&["check", "rules"], &path(RULES));
     promtool(&["test", "rules"], &path(RULES_TEST));
     let (rules, tests, page) = (yaml(RULES), yaml(RULES_TEST), read(PAGE));
-    let cases: Vec<&Value> = list(&tests, "/tests").iter().flat_map(|test| list(test, "/alert_rule_test")).collect();
+    let cases: Vec<&Value> =
+        list(&tests, "/tests").iter().flat_map(|test| list(test, "/alert_rule_test")).collect();
     let alerts = strings(alerts(&rules), "/alert");
     assert!(alerts.len() > 5);
     for alert in alerts {
-        let counts = cases.iter().filter(|case| case["alertname"] == alert).map(|case| list(case, "/exp_alerts").len());
-        assert!(counts.clone().any(|count| count > 0), "{RULES_TEST} does not say when {alert} fires");
-        assert!(counts.clone().any(|count| count == 0), "{RULES_TEST} does not say when {alert} is silent");
+        let counts = cases
+            .iter()
+            .filter(|case| case["alertname"] == alert)
+            .map(|case| list(case, "/exp_alerts").len());
+        assert!(
+            counts.clone().any(|count| count > 0),
+            "{RULES_TEST} does not say when {alert} fires"
+        );
+        assert!(
+            counts.clone().any(|count| count == 0),
+            "{RULES_TEST} does not say when {alert} is silent"
+        );
         assert!(page.contains(&format!("| `{alert}` |")), "{alert} is not in {PAGE}");
     }
 }
@@ -127,9 +168,11 @@ fn alerts_fire_when_they_should_and_are_silent_when_they_should_not() {
 #[test]
 fn every_reason_that_asks_for_a_person_has_an_alert() {
     let (reasons, rules) = (read("src/api/reason.rs"), yaml(RULES));
-    let asking = reasons.split("// A person must act\n").nth(1).unwrap().split("//").next().unwrap();
+    let asking =
+        reasons.split("// A person must act\n").nth(1).unwrap().split("//").next().unwrap();
     let asking = asking.lines().filter_map(|line| line.trim().strip_suffix(','));
-    let rule = alerts(&rules).into_iter().find(|rule| rule["alert"] == "LightsailOperatorObjectsStalled");
+    let rule =
+        alerts(&rules).into_iter().find(|rule| rule["alert"] == "LightsailOperatorObjectsStalled");
     let words: BTreeSet<&str> = rule.unwrap()["expr"].as_str().unwrap().split(['"', '|']).collect();
     assert!(asking.clone().count() > 10);
     assert_eq!(asking.filter(|reason| !words.contains(reason)).collect::<Vec<_>>(), [""; 0]);
@@ -142,13 +185,20 @@ fn every_panel_says_what_it_shows() {
     let panels = panels(&dashboard);
     assert!(panels.len() > 10);
     for pointer in ["/title", "/description", "/fieldConfig/defaults/unit"] {
-        assert!(!strings(panels.iter().copied(), pointer).contains(&""), "a panel has no {pointer}");
+        assert!(
+            !strings(panels.iter().copied(), pointer).contains(&""),
+            "a panel has no {pointer}"
+        );
     }
     for panel in panels {
         let targets = list(panel, "/targets");
         assert!(!targets.is_empty(), "{} asks for nothing", panel["title"]);
         for pointer in ["/expr", "/legendFormat"] {
-            assert!(!strings(targets, pointer).contains(&""), "{} has no {pointer}", panel["title"]);
+            assert!(
+                !strings(targets, pointer).contains(&""),
+                "{} has no {pointer}",
+                panel["title"]
+            );
         }
     }
 }
@@ -169,6 +219,7 @@ fn queries_can_be_parsed() {
     assert!(rules.len() > 20);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queries.yaml");
-    std::fs::write(&file, json!({ "groups": [{ "name": "queries", "rules": rules }] }).to_string()).unwrap();
+    std::fs::write(&file, json!({ "groups": [{ "name": "queries", "rules": rules }] }).to_string())
+        .unwrap();
     promtool(&["check", "rules"], &file);
 }

@@ -8,7 +8,9 @@ use kube::ResourceExt;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
 use crate::controllers::outcome::{State, Verdict};
 use crate::controllers::queue::Next;
-use crate::controllers::{Context, MAX_STEPS, ObjectRef, Outcome, Passed, lock, note_ready, objects};
+use crate::controllers::{
+    Context, MAX_STEPS, ObjectRef, Outcome, Passed, lock, note_ready, objects,
+};
 use crate::error::Error;
 use crate::lightsail::{self, Account, Lightsail};
 
@@ -39,7 +41,8 @@ impl<'a> Pass<'a> {
 
     /// Whether a call may be under way, as far as this pass knows.
     pub(super) fn is_open(&self) -> bool {
-        self.observed.end.is_none() && self.object.status.as_ref().is_some_and(|status| status.attempts > 0)
+        self.observed.end.is_none()
+            && self.object.status.as_ref().is_some_and(|status| status.attempts > 0)
     }
 
     /// Does what the plan says until it ends the pass.
@@ -57,7 +60,10 @@ impl<'a> Pass<'a> {
     }
 
     fn lightsail(&self) -> &Lightsail {
-        let (_, lightsail) = self.account.as_ref().expect("the plan identifies the account before it calls Lightsail");
+        let (_, lightsail) = self
+            .account
+            .as_ref()
+            .expect("the plan identifies the account before it calls Lightsail");
         lightsail
     }
 
@@ -72,12 +78,19 @@ impl<'a> Pass<'a> {
             Step::TakeTurn => self.take_turn(),
             Step::WriteIntent { last_operation_before, instance_arn } => {
                 let caller = self.account.as_ref().map(|(account, _)| account.caller_arn.clone());
-                let status = status::intent(&self.object, &self.observed, last_operation_before, instance_arn, caller);
+                let status = status::intent(
+                    &self.object,
+                    &self.observed,
+                    last_operation_before,
+                    instance_arn,
+                    caller,
+                );
                 self.write(status).await?;
                 self.observed.intent_written = true;
             }
             Step::WriteMark(outcome) => {
-                self.observed.marked_at = (outcome == mark::Outcome::Started).then_some(self.observed.now);
+                self.observed.marked_at =
+                    (outcome == mark::Outcome::Started).then_some(self.observed.now);
                 self.annotate(Some(Mark { hash: self.desired.hash.clone(), outcome })).await?;
             }
             Step::Call => self.call().await,
@@ -100,18 +113,22 @@ impl<'a> Pass<'a> {
             Step::Wait(verdict) => return self.wait(verdict).await.map(Some),
             Step::Keep { tracked_by, next } => {
                 let status = status::kept(&self.object, &self.observed.status, tracked_by);
-                let is_news =
-                    tracked_by.is_some() && status::message(&status) != status::message(&self.observed.status);
+                let is_news = tracked_by.is_some()
+                    && status::message(&status) != status::message(&self.observed.status);
                 let note = status::message(&status).to_owned();
                 self.write(status).await?;
                 if is_news {
-                    objects::tell(&self.ctx.client, &self.object, true, Reason::TTLIgnored, &note).await;
+                    objects::tell(&self.ctx.client, &self.object, true, Reason::TTLIgnored, &note)
+                        .await;
                 }
                 return Ok(Some(Passed { next, outcome: Outcome::Unchanged }));
             }
             Step::Delete => {
                 objects::delete(&self.ctx.client, &self.object).await?;
-                tracing::info!(uid = self.object.uid(), "deleted, ttlSecondsAfterFinished after its end");
+                tracing::info!(
+                    uid = self.object.uid(),
+                    "deleted, ttlSecondsAfterFinished after its end"
+                );
                 return Ok(Some(Passed { next: Next::Change, outcome: Outcome::Gone }));
             }
             Step::Leave => return Ok(Some(Passed { next: Next::Change, outcome: Outcome::Gone })),
@@ -158,25 +175,40 @@ impl<'a> Pass<'a> {
         let (own, rows) = (self.turn(), lock(&self.ctx.resets));
         let rivals: Vec<&Turn> = rows.rivals(self.at, &own).map(|(_, turn)| turn).collect();
         let (now, landing) = (self.observed.now, landing(&self.ctx.settings));
-        self.observed.turn = Some(lock(&self.ctx.memory.turns).take(self.at, &own, &rivals, now, landing));
+        self.observed.turn =
+            Some(lock(&self.ctx.memory.turns).take(self.at, &own, &rivals, now, landing));
     }
 
     fn operations_of_others(&self) -> Vec<String> {
         let rows = lock(&self.ctx.resets);
-        rows.rivals(self.at, &self.turn()).flat_map(|(_, turn)| turn.operations.iter().cloned()).collect()
+        rows.rivals(self.at, &self.turn())
+            .flat_map(|(_, turn)| turn.operations.iter().cloned())
+            .collect()
     }
 
     fn remember(&self) {
         let uid = self.object.uid().unwrap_or_default();
-        let memory = Recollection { uid, search: self.observed.search, call: self.observed.call.clone() };
+        let memory =
+            Recollection { uid, search: self.observed.search, call: self.observed.call.clone() };
         lock(&self.ctx.memory.resets).insert(self.at.clone(), memory);
     }
 
-    /// The one call. Who asked for it and why is in the log, to be joined with the cluster's audit log and with CloudTrail.
+    /// The one call. Who asked for it and why is in the log, to be joined with the cluster's audit
+    /// log and with CloudTrail.
     async fn call(&mut self) {
-        let caller = self.account.as_ref().map(|(account, _)| account.caller_arn.clone()).unwrap_or_default();
+        let caller = self
+            .account
+            .as_ref()
+            .map(|(account, _)| account.caller_arn.clone())
+            .unwrap_or_default();
         let (uid, reason) = (self.object.uid().unwrap_or_default(), &self.object.spec.reason);
-        tracing::info!(uid, caller, reason, instance = self.desired.instance, "calling DeleteKnownHostKeys");
+        tracing::info!(
+            uid,
+            caller,
+            reason,
+            instance = self.desired.instance,
+            "calling DeleteKnownHostKeys"
+        );
         let call = self.lightsail().delete_known_host_keys(&self.desired.instance).await;
         self.observed.marked_at = None;
         self.observed.operations = None;
@@ -192,7 +224,8 @@ impl<'a> Pass<'a> {
         }
         let note = status::record(&self.object, &end.message);
         let status = self.object.status.clone().unwrap_or_default();
-        let operations: Vec<_> = status.operations.iter().filter_map(|operation| operation.id.clone()).collect();
+        let operations: Vec<_> =
+            status.operations.iter().filter_map(|operation| operation.id.clone()).collect();
         tracing::info!(
             uid = self.object.uid(),
             caller = status.caller_arn,
@@ -214,17 +247,26 @@ impl<'a> Pass<'a> {
         self.write(status::waiting(&self.object, &self.observed, &verdict)).await?;
         if verdict.is_news(&before) {
             let is_warning = verdict.state == State::Stalled;
-            objects::tell(&self.ctx.client, &self.object, is_warning, verdict.reason, &verdict.message).await;
+            objects::tell(
+                &self.ctx.client,
+                &self.object,
+                is_warning,
+                verdict.reason,
+                &verdict.message,
+            )
+            .await;
         }
         Ok(Passed { next: verdict.next, outcome: Outcome::Said(verdict.reason) })
     }
 
-    /// Writes the status if it changed, and takes in what the object is then. Only over what was read: an old leader must not write
-    /// over the end that another one has found.
+    /// Writes the status if it changed, and takes in what the object is then. Only over what was
+    /// read: an old leader must not write over the end that another one has found.
     async fn write(&mut self, status: HostKeyResetStatus) -> Result<(), Error> {
         if self.object.status.as_ref() != Some(&status) {
             let version = self.object.resource_version();
-            self.object = objects::apply_status(&self.ctx.client, &self.object, &status, version.as_deref()).await?;
+            self.object =
+                objects::apply_status(&self.ctx.client, &self.object, &status, version.as_deref())
+                    .await?;
         }
         self.observed.status = self.object.status.clone().unwrap_or_else(status::unobserved);
         self.observed.end = status::end(&self.observed.status);
@@ -234,17 +276,25 @@ impl<'a> Pass<'a> {
     async fn annotate(&mut self, mark: Option<Mark>) -> Result<(), Error> {
         let value = mark.map(|mark| mark.to_string());
         lock(&self.ctx.resets).note_mark(self.at, value.clone());
-        self.object = objects::annotate(&self.ctx.client, &self.object, EXECUTED_ANNOTATION, value.as_deref()).await?;
-        self.observed.mark = objects::annotation(&self.object, EXECUTED_ANNOTATION).map(Mark::parse);
+        self.object = objects::annotate(
+            &self.ctx.client,
+            &self.object,
+            EXECUTED_ANNOTATION,
+            value.as_deref(),
+        )
+        .await?;
+        self.observed.mark =
+            objects::annotation(&self.object, EXECUTED_ANNOTATION).map(Mark::parse);
         Ok(())
     }
 
-    /// A mark of another object or spec was copied here with its metadata. It counts for nothing, and that is said once.
+    /// A mark of another object or spec was copied here with its metadata. It counts for nothing,
+    /// and that is said once.
     pub(super) async fn tell_of_foreign_mark(&self) {
         let foreign = self.observed.mark.as_ref().filter(|mark| mark.hash != self.desired.hash);
         if foreign.is_some() && self.observed.status.observed_generation < 0 {
-            let note =
-                "the annotation lightsail-operator.dev/executed is that of another object or spec and was ignored";
+            let note = "the annotation lightsail-operator.dev/executed is that of another object \
+                or spec and was ignored";
             objects::tell(&self.ctx.client, &self.object, false, Reason::MarkIgnored, note).await;
         }
     }

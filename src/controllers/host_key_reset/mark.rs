@@ -1,5 +1,6 @@
-//! The mark of a reset: an annotation that says what was done for this very object and spec. It outlives the status, which backup
-//! tools and GitOps tools leave out, and so keeps a restored object from being carried out again.
+//! The mark of a reset: an annotation that says what was done for this very object and spec. It
+//! outlives the status, which backup tools and GitOps tools leave out, and so keeps a restored
+//! object from being carried out again.
 
 use std::fmt;
 
@@ -7,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::api::HostKeyResetSpec;
 
-/// What the annotation says: `<hash>/Started`, `<hash>/Succeeded/<operation>` or `<hash>/Failed/<operation>`.
+/// What the annotation says: `<hash>/Started`, `<hash>/Succeeded/<operation>` or
+/// `<hash>/Failed/<operation>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// Of namespace, name and immutable spec.
@@ -44,7 +46,8 @@ impl fmt::Display for Mark {
 }
 
 impl Mark {
-    /// Reads the annotation. What cannot be read counts as begun: whoever edits a mark does not get a second call by it.
+    /// Reads the annotation. What cannot be read counts as begun: whoever edits a mark does not get
+    /// a second call by it.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let (hash, rest) = text.split_once('/').unwrap_or((text, ""));
@@ -60,8 +63,10 @@ impl Mark {
 /// Names an object and its immutable spec in 32 hexadecimal digits.
 #[must_use]
 pub(super) fn hash(namespace: &str, name: &str, spec: &HostKeyResetSpec) -> String {
-    let immutable = HostKeyResetSpec { suspend: false, ttl_seconds_after_finished: None, ..spec.clone() };
-    let named = serde_json::to_vec(&(namespace, name, immutable)).expect("a spec is made of text and numbers");
+    let immutable =
+        HostKeyResetSpec { suspend: false, ttl_seconds_after_finished: None, ..spec.clone() };
+    let named = serde_json::to_vec(&(namespace, name, immutable))
+        .expect("a spec is made of text and numbers");
     crate::ssh::hex(&Sha256::digest(&named)[..16])
 }
 
@@ -72,7 +77,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for outcome in [Outcome::Started, Outcome::Succeeded("id".to_owned()), Outcome::Failed(String::new())] {
+        for outcome in
+            [Outcome::Started, Outcome::Succeeded("id".to_owned()), Outcome::Failed(String::new())]
+        {
             let mark = Mark { hash: "abc".to_owned(), outcome };
             assert_eq!(Mark::parse(&mark.to_string()), mark);
         }
@@ -106,8 +113,12 @@ mod tests {
         assert_eq!(own, hash("a", "b", &spec));
         assert_ne!(own, hash("ab", "", &spec));
         assert_ne!(own, hash("a", "c", &spec));
-        // Marks of older versions must stay good: a field that is added later is left out where it is not set.
-        let named = br#"["a","b",{"region":"eu-west-1","instanceName":"web-1","reason":"rotated","activeDeadlineSeconds":600,"suspend":false}]"#;
+        // Marks of older versions must stay good: a field that is added later is left out where it
+        // is not set.
+        let named = concat!(
+            r#"["a","b",{"region":"eu-west-1","instanceName":"web-1","reason":"rotated","#,
+            r#""activeDeadlineSeconds":600,"suspend":false}]"#
+        );
         assert_eq!(own, crate::ssh::hex(&Sha256::digest(named)[..16]));
     }
 }

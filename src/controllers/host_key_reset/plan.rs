@@ -1,9 +1,10 @@
-//! What to do next for a reset: a function of the object, of what was seen in Lightsail, and of the time. Every decision about
-//! resets is here.
+//! What to do next for a reset: a function of the object, of what was seen in Lightsail, and of the
+//! time. Every decision about resets is here.
 //!
-//! `DeleteKnownHostKeys` is called at most once (I6): a second call could wipe a host key that was recorded in between. So the
-//! intent is written into the status and the mark into an annotation before the call, and where the outcome cannot be known the
-//! answer is `Failed`, and a person decides. No I/O, no clock.
+//! `DeleteKnownHostKeys` is called at most once (I6): a second call could wipe a host key that was
+//! recorded in between. So the intent is written into the status and the mark into an annotation
+//! before the call, and where the outcome cannot be known the answer is `Failed`, and a person
+//! decides. No I/O, no clock.
 
 use std::time::Duration;
 
@@ -83,7 +84,8 @@ pub struct Observed {
     pub taken: Vec<String>,
     /// How the call ended, in this pass or in an earlier one that could not record it.
     pub call: Option<Call>,
-    /// The operations of the status were looked up in this pass. `None` in it: Lightsail does not know it.
+    /// The operations of the status were looked up in this pass. `None` in it: Lightsail does not
+    /// know it.
     pub polled: Option<Vec<Option<Operation>>>,
     /// Why the last look failed.
     pub trouble: Option<lightsail::Error>,
@@ -91,7 +93,8 @@ pub struct Observed {
     pub search: Search,
     /// How long another process may still act that has lost its lease.
     pub lease_duration: SignedDuration,
-    /// How long after a call was sent its effect may still appear, in two parts: the call itself, and the settle time.
+    /// How long after a call was sent its effect may still appear, in two parts: the call itself,
+    /// and the settle time.
     pub call_timeout: SignedDuration,
     /// See `call_timeout`.
     pub settle_time: SignedDuration,
@@ -100,7 +103,8 @@ pub struct Observed {
 /// How the call ended.
 pub type Call = Result<lightsail::Acknowledged, lightsail::Error>;
 
-/// The search for a call whose outcome is not known. Kept in memory; when it is lost, the search begins anew.
+/// The search for a call whose outcome is not known. Kept in memory; when it is lost, the search
+/// begins anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Search {
     /// When the search began.
@@ -223,14 +227,15 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     }
 }
 
-/// Whether this pass wrote the mark a moment ago. A process that slept in between (a suspended machine, an old leader) must not call any
-/// more: others may have looked for the call since, and said that nothing is to be seen of it.
+/// Whether this pass wrote the mark a moment ago. A process that slept in between (a suspended
+/// machine, an old leader) must not call any more: others may have looked for the call since, and
+/// said that nothing is to be seen of it.
 fn is_just_marked(observed: &Observed) -> bool {
     observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= observed.call_timeout)
 }
 
-/// Whether the pass may be left where it is. Between the mark and the record of the answer it may not: nobody could tell afterwards
-/// that the call was not made.
+/// Whether the pass may be left where it is. Between the mark and the record of the answer it may
+/// not: nobody could tell afterwards that the call was not made.
 #[must_use]
 pub fn may_stop(observed: &Observed) -> bool {
     !is_just_marked(observed) && (observed.call.is_none() || observed.end.is_some())
@@ -244,8 +249,8 @@ enum Hindrance {
     Trouble(Verdict),
 }
 
-/// Whether the last look failed, or the account is not known to be the right one. Another account knows nothing of this reset: its
-/// operations would look lost there.
+/// Whether the last look failed, or the account is not known to be the right one. Another account
+/// knows nothing of this reset: its operations would look lost there.
 fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindrance> {
     if let Some(trouble) = &observed.trouble {
         return Some(Hindrance::Trouble(Verdict::from(trouble)));
@@ -253,8 +258,14 @@ fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindrance> {
     let Some(account) = &observed.account else { return Some(Hindrance::Unidentified) };
     let wanted = [observed.status.account_id.as_ref(), desired.pinned_account.as_ref()];
     let wanted = wanted.into_iter().flatten().find(|wanted| *wanted != account)?;
-    let message = format!("the operator's credentials are for the account {account}, and this object is for {wanted}");
-    Some(Hindrance::Trouble(Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_mins(1)))))
+    let message = format!(
+        "the operator's credentials are for the account {account}, and this object is for {wanted}"
+    );
+    Some(Hindrance::Trouble(Verdict::stalled(
+        Reason::WrongAccount,
+        message,
+        Next::After(Duration::from_mins(1)),
+    )))
 }
 
 /// The call has ended.
@@ -262,12 +273,14 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
     match call {
         Ok(answer) => follow::settle(desired, observed, answer.operations.clone()),
         Err(error) if error.class == lightsail::Class::NotFound => {
-            let message = format!("Lightsail knows nothing to reset for {}: {error}", desired.instance);
+            let message =
+                format!("Lightsail knows nothing to reset for {}: {error}", desired.instance);
             Step::End(End::uncalled(Reason::InstanceNotFound, message))
         }
-        Err(error) if error.class == lightsail::Class::Invalid => {
-            Step::End(End::uncalled(Reason::OperationFailed, format!("Lightsail refused the reset: {error}")))
-        }
+        Err(error) if error.class == lightsail::Class::Invalid => Step::End(End::uncalled(
+            Reason::OperationFailed,
+            format!("Lightsail refused the reset: {error}"),
+        )),
         Err(error) if error.class.proves_refusal() => {
             Step::TakeBack(in_time(observed, last_start(desired, observed), Verdict::from(error)))
         }
@@ -289,14 +302,17 @@ fn is_late(desired: &Desired, observed: &Observed) -> bool {
     deadline(desired, observed).is_some_and(|deadline| observed.now > deadline)
 }
 
-/// When a reset that was not called ends: at its deadline, if it was started before, or when it may not be started any more.
+/// When a reset that was not called ends: at its deadline, if it was started before, or when it may
+/// not be started any more.
 fn last_start(desired: &Desired, observed: &Observed) -> Timestamp {
-    deadline(desired, observed).map_or(desired.not_after, |deadline| deadline.min(desired.not_after))
+    deadline(desired, observed)
+        .map_or(desired.not_after, |deadline| deadline.min(desired.not_after))
 }
 
 /// The verdict with a look no later than when time is up, so that this is said when it happens.
 fn in_time(observed: &Observed, end: Timestamp, mut verdict: Verdict) -> Verdict {
-    let left = end.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs() + Duration::from_secs(1);
+    let left = end.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs()
+        + Duration::from_secs(1);
     verdict.next = match verdict.next {
         Next::Change => Next::After(left),
         Next::After(pause) => Next::After(pause.min(left)),

@@ -2,7 +2,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::api::conditions::{COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, is_true, whole_seconds};
+use crate::api::conditions::{
+    COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, is_true, whole_seconds,
+};
 use crate::api::{HostKeyReset, HostKeyResetStatus, RECONCILE_ANNOTATION, Reason};
 use crate::controllers::objects;
 use crate::controllers::outcome::{State, Verdict};
@@ -18,7 +20,8 @@ pub(super) fn unobserved() -> HostKeyResetStatus {
 
 /// Whether and how the reset ended.
 pub(super) fn end(status: &HostKeyResetStatus) -> Option<Outcome> {
-    let id = status.operations.first().and_then(|operation| operation.id.clone()).unwrap_or_default();
+    let id =
+        status.operations.first().and_then(|operation| operation.id.clone()).unwrap_or_default();
     if is_true(&status.conditions, COMPLETE) {
         Some(Outcome::Succeeded(id))
     } else if is_true(&status.conditions, FAILED) {
@@ -36,7 +39,8 @@ pub(super) fn message(status: &HostKeyResetStatus) -> &str {
 /// The record of the reset for an Event, whose note has room for 1 kB: the longest part comes last.
 pub(super) fn record(object: &HostKeyReset, message: &str) -> String {
     let status = object.status.clone().unwrap_or_default();
-    let operations: Vec<_> = status.operations.iter().filter_map(|operation| operation.id.as_deref()).collect();
+    let operations: Vec<_> =
+        status.operations.iter().filter_map(|operation| operation.id.as_deref()).collect();
     let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
     format!(
         "{}; operation: {}; request: {}; caller: {}; uid: {}; asked for because: {}",
@@ -54,7 +58,8 @@ fn refreshed(object: &HostKeyReset, before: &HostKeyResetStatus) -> HostKeyReset
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status = before.clone();
     status.observed_generation = generation;
-    status.last_handled_reconcile = objects::annotation(object, RECONCILE_ANNOTATION).map(str::to_owned);
+    status.last_handled_reconcile =
+        objects::annotation(object, RECONCILE_ANNOTATION).map(str::to_owned);
     for condition in &mut status.conditions {
         condition.observed_generation = Some(generation);
     }
@@ -62,13 +67,18 @@ fn refreshed(object: &HostKeyReset, before: &HostKeyResetStatus) -> HostKeyReset
 }
 
 /// It is over, and kept. `tracked_by` says why it is kept beyond its time.
-pub(super) fn kept(object: &HostKeyReset, before: &HostKeyResetStatus, tracked_by: Option<&str>) -> HostKeyResetStatus {
+pub(super) fn kept(
+    object: &HostKeyReset,
+    before: &HostKeyResetStatus,
+    tracked_by: Option<&str>,
+) -> HostKeyResetStatus {
     let mut status = refreshed(object, before);
     let end = find(&status.conditions, COMPLETE).or_else(|| find(&status.conditions, FAILED));
     let mut message = end.map(|end| end.message.clone()).unwrap_or_default();
     if let Some(mark) = tracked_by {
         message = format!(
-            "{message}; ttlSecondsAfterFinished is not honoured, because the object carries {mark}: it would be made again, and the \
+            "{message}; ttlSecondsAfterFinished is not honoured, because the object carries \
+                {mark}: it would be made again, and the \
              reset would be done again. Remove the object from its source instead"
         );
     }
@@ -93,12 +103,17 @@ pub(super) fn intent(
     status.instance_arn = Some(instance_arn);
     status.caller_arn = caller_arn;
     status.last_operation_before = last_operation_before;
-    let verdict = Verdict::wait(Reason::InProgress, "the reset was begun", std::time::Duration::ZERO);
+    let verdict =
+        Verdict::wait(Reason::InProgress, "the reset was begun", std::time::Duration::ZERO);
     with_conditions(object, observed, status, None, &verdict)
 }
 
 /// It is not over.
-pub(super) fn waiting(object: &HostKeyReset, observed: &Observed, verdict: &Verdict) -> HostKeyResetStatus {
+pub(super) fn waiting(
+    object: &HostKeyReset,
+    observed: &Observed,
+    verdict: &Verdict,
+) -> HostKeyResetStatus {
     let status = refreshed(object, &observed.status);
     with_conditions(object, observed, with_answer(status, observed), None, verdict)
 }
@@ -143,7 +158,8 @@ fn with_conditions(
     status
 }
 
-/// `Suspended`, as Jobs have it: there from the first suspension on. One that ends while it is suspended stays so.
+/// `Suspended`, as Jobs have it: there from the first suspension on. One that ends while it is
+/// suspended stays so.
 fn suspension<'a>(
     conditions: Conditions<'a>,
     before: Option<&Condition>,
@@ -154,8 +170,15 @@ fn suspension<'a>(
         _ if verdict.state == State::Suspended => {
             conditions.with(SUSPENDED, "True", &verdict.reason.to_string(), &verdict.message)
         }
-        Some(before) if suspend => conditions.with(SUSPENDED, &before.status, &before.reason, &before.message),
-        Some(_) => conditions.with(SUSPENDED, "False", &Reason::Resumed.to_string(), "spec.suspend was set to false"),
+        Some(before) if suspend => {
+            conditions.with(SUSPENDED, &before.status, &before.reason, &before.message)
+        }
+        Some(_) => conditions.with(
+            SUSPENDED,
+            "False",
+            &Reason::Resumed.to_string(),
+            "spec.suspend was set to false",
+        ),
         None => conditions,
     }
 }

@@ -15,10 +15,13 @@ use crate::lightsail::{self, Class, KeyPair, Lightsail, Listing};
 use crate::secret::{self, Owner, SecretSpec};
 use crate::ssh::{PrivateKey, PublicKey};
 
-use super::plan::{self, Desired, Finalizer, Goal, Kind, Look, Observed, Source, SourceKind, SourceRef, Step};
+use super::plan::{
+    self, Desired, Finalizer, Goal, Kind, Look, Observed, Source, SourceKind, SourceRef, Step,
+};
 use super::status;
 
-/// How old the shared list may be for an object that changed. Lists of a moment ago serve a crowd of new objects together.
+/// How old the shared list may be for an object that changed. Lists of a moment ago serve a crowd
+/// of new objects together.
 const FRESH: Duration = Duration::from_secs(10);
 /// How long the one try to take the owner tag off may take.
 const UNTAG_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,7 +44,12 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(ctx: &'a Context, object: LightsailKeyPair, desired: Desired, observed: Observed) -> Self {
+    pub(super) fn new(
+        ctx: &'a Context,
+        object: LightsailKeyPair,
+        desired: Desired,
+        observed: Observed,
+    ) -> Self {
         Self { ctx, object, desired, observed, lightsail: None }
     }
 
@@ -76,9 +84,13 @@ impl<'a> Pass<'a> {
     async fn read_source(&self, at: &SourceRef) -> Result<Source, Error> {
         let client = &self.ctx.client;
         let text = match at.kind {
-            SourceKind::Secret => secret::find_text(client, self.namespace(), &at.name, &at.key).await?,
+            SourceKind::Secret => {
+                secret::find_text(client, self.namespace(), &at.name, &at.key).await?
+            }
             SourceKind::ConfigMap => {
-                objects::find_text(client, self.namespace(), &at.name, &at.key).await?.map(Zeroizing::new)
+                objects::find_text(client, self.namespace(), &at.name, &at.key)
+                    .await?
+                    .map(Zeroizing::new)
             }
         };
         Ok(match text {
@@ -102,7 +114,9 @@ impl<'a> Pass<'a> {
     }
 
     fn missing_since(&self) -> Timestamp {
-        *lock(&self.ctx.memory.missing).entry(self.desired.uid.clone()).or_insert_with(Timestamp::now)
+        *lock(&self.ctx.memory.missing)
+            .entry(self.desired.uid.clone())
+            .or_insert_with(Timestamp::now)
     }
 
     /// Does one step and notes what it taught, or ends the pass.
@@ -112,14 +126,16 @@ impl<'a> Pass<'a> {
             Step::Identify => {
                 let account = self.ctx.accounts.current().await?;
                 let region = account.region(&self.desired.region);
-                self.observed.list_at_hand = self.ctx.inventory.is_at_hand(region.scope(), self.max_age());
+                self.observed.list_at_hand =
+                    self.ctx.inventory.is_at_hand(region.scope(), self.max_age());
                 self.lightsail = Some(region);
                 self.observed.account = Some(account.id.clone());
             }
             Step::Look { live: false } => {
                 let at = Timestamp::now();
                 let list = shared_list(self.ctx, self.lightsail(), self.max_age()).await?;
-                self.observed.look = Some(Look { live: false, at, pair: list.find(&self.desired.name).cloned() });
+                self.observed.look =
+                    Some(Look { live: false, at, pair: list.find(&self.desired.name).cloned() });
             }
             Step::Look { live: true } => {
                 self.look().await?;
@@ -128,7 +144,8 @@ impl<'a> Pass<'a> {
             Step::ReadSource(at) => self.observed.source = Some(self.read_source(&at).await?),
             Step::ReadSecret(name) => self.read_secret(&name).await?,
             Step::FindWindowsInstances => {
-                self.observed.windows_instances = Some(self.lightsail().windows_instances_with_default_key().await?);
+                self.observed.windows_instances =
+                    Some(self.lightsail().windows_instances_with_default_key().await?);
             }
             Step::ReadNamespace => {
                 let is_terminating = objects::is_terminating(client, self.namespace()).await?;
@@ -142,7 +159,8 @@ impl<'a> Pass<'a> {
             Step::RecordAdoption => self.record(Some(Origin::Adopted)).await?,
             Step::Generate(algorithm) => {
                 // An RSA key takes a second of one core: the other passes go on meanwhile.
-                self.observed.done.generated = Some(tokio::task::block_in_place(|| PrivateKey::generate(algorithm))?);
+                self.observed.done.generated =
+                    Some(tokio::task::block_in_place(|| PrivateKey::generate(algorithm))?);
             }
             Step::Import(key) => self.import(&key).await?,
             Step::Tag { mut pair, tags } => {
@@ -156,7 +174,8 @@ impl<'a> Pass<'a> {
                 self.learn(Some(pair));
             }
             Step::Download => {
-                self.observed.done.download = Some(self.lightsail().download_default_key_pair().await?);
+                self.observed.done.download =
+                    Some(self.lightsail().download_default_key_pair().await?);
             }
             Step::SetAside { found, key } => {
                 let name = format!("{}-{}", found.name, key.public().short_id());
@@ -177,7 +196,9 @@ impl<'a> Pass<'a> {
                 secret::create(client, self.owner(), &spec, &key).await?;
                 self.read_secret(&spec.name).await?;
             }
-            Step::Delete { expected_fingerprint } => self.delete(expected_fingerprint.as_deref()).await?,
+            Step::Delete { expected_fingerprint } => {
+                self.delete(expected_fingerprint.as_deref()).await?
+            }
             Step::ReleaseTag { arn } => {
                 self.release_tag(&arn).await;
                 self.observed.done.untagged = true;
@@ -195,31 +216,39 @@ impl<'a> Pass<'a> {
         Ok(None)
     }
 
-    /// Whether this pass imported a pair whose object is gone since. A finalizer does not hold an object whose deletion was under way when
-    /// it was added: the API server may have looked for finalizers before.
+    /// Whether this pass imported a pair whose object is gone since. A finalizer does not hold an
+    /// object whose deletion was under way when it was added: the API server may have looked for
+    /// finalizers before.
     pub(super) fn is_deserted(&self) -> bool {
         self.observed.done.import.is_some() && self.desired.goal != Goal::ObjectDeleted
     }
 
     /// Does what the object's deletion asks for, as if it were still there.
     pub(super) fn follow_object(&mut self) {
-        tracing::info!("the object was deleted while its key pair was imported; its deletion policy is followed now");
+        tracing::info!(
+            "the object was deleted while its key pair was imported; its deletion policy is \
+                followed now"
+        );
         self.desired.goal = Goal::ObjectDeleted;
         self.observed.finalizer = Finalizer::Old;
         self.observed.look = None;
     }
 
-    /// Whether a failure is not worth a word in the status yet: nothing could be read, and so nothing was done.
+    /// Whether a failure is not worth a word in the status yet: nothing could be read, and so
+    /// nothing was done.
     pub(super) fn keeps_still(&self) -> bool {
-        let silent_for =
-            lock(&self.ctx.memory.reads).get(&self.desired.region).map_or(self.ctx.started.elapsed(), Instant::elapsed);
-        self.observed.look.is_none() && plan::keeps_still(&self.desired, status::was_acted_on(&self.object), silent_for)
+        let silent_for = lock(&self.ctx.memory.reads)
+            .get(&self.desired.region)
+            .map_or(self.ctx.started.elapsed(), Instant::elapsed);
+        self.observed.look.is_none()
+            && plan::keeps_still(&self.desired, status::was_acted_on(&self.object), silent_for)
     }
 
     fn max_age(&self) -> Duration {
         let status = self.object.status.as_ref();
-        let is_settled =
-            status.is_some_and(|status| Some(status.observed_generation) == self.object.metadata.generation);
+        let is_settled = status.is_some_and(|status| {
+            Some(status.observed_generation) == self.object.metadata.generation
+        });
         max_age(is_settled, self.desired.interval)
     }
 
@@ -253,7 +282,9 @@ impl<'a> Pass<'a> {
 
     async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
         // Noted before the call is sent: its answer may never come.
-        let landed = Timestamp::now().saturating_add(self.ctx.settings.landing_time()).unwrap_or(Timestamp::MAX);
+        let landed = Timestamp::now()
+            .saturating_add(self.ctx.settings.landing_time())
+            .unwrap_or(Timestamp::MAX);
         lock(&self.ctx.memory.imports).insert(self.desired.uid.clone(), landed);
         match self.lightsail().import_key_pair(&self.desired.name, key.line()).await {
             Ok(operation) => self.observed.done.import = Some(operation),
@@ -278,7 +309,8 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Best effort: a release must not depend on AWS. The ARN is sent along, so that a pair that took the name is not touched.
+    /// Best effort: a release must not depend on AWS. The ARN is sent along, so that a pair that
+    /// took the name is not touched.
     async fn release_tag(&self, arn: &str) {
         let name = self.desired.name.clone();
         let attempt = async {
@@ -290,17 +322,21 @@ impl<'a> Pass<'a> {
         };
         match tokio::time::timeout(UNTAG_TIMEOUT, attempt).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the owner tag was not taken off; it does no harm"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the owner tag was not taken off; it does no harm")
+            }
             Err(_) => tracing::warn!("the owner tag was not taken off in time; it does no harm"),
         }
     }
 
-    /// Writes into the status that no pair is this object's yet, or any more, and how the next one comes to it; leaves the rest of it as
-    /// it is.
+    /// Writes into the status that no pair is this object's yet, or any more, and how the next one
+    /// comes to it; leaves the rest of it as it is.
     async fn record(&mut self, origin: Option<Origin>) -> Result<(), Error> {
         let status = status::with_record(&self.object, self.observed.account.clone(), origin);
-        // Only the status is taken in: the answer may have a newer spec than the one that this pass acts on (I10).
-        self.object.status = objects::apply_status(&self.ctx.client, &self.object, &status, None).await?.status;
+        // Only the status is taken in: the answer may have a newer spec than the one that this pass
+        // acts on (I10).
+        self.object.status =
+            objects::apply_status(&self.ctx.client, &self.object, &status, None).await?.status;
         self.observed.recorded = status::recorded(&self.object);
         Ok(())
     }
@@ -315,7 +351,14 @@ impl<'a> Pass<'a> {
         note_ready(self.ctx, &self.object, verdict);
         if verdict.is_news(&before.conditions) {
             let is_warning = verdict.state == State::Stalled;
-            objects::tell(&self.ctx.client, &self.object, is_warning, verdict.reason, &verdict.message).await;
+            objects::tell(
+                &self.ctx.client,
+                &self.object,
+                is_warning,
+                verdict.reason,
+                &verdict.message,
+            )
+            .await;
         }
         if self.desired.goal != Goal::ObjectDeleted && status.arn.is_some() {
             lock(&self.ctx.memory.imports).remove(&self.desired.uid);
@@ -324,7 +367,8 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// How old the shared list may be: an object that was acted on follows its interval; one that changed does not wait for that.
+/// How old the shared list may be: an object that was acted on follows its interval; one that
+/// changed does not wait for that.
 pub(super) fn max_age(is_settled: bool, interval: Duration) -> Duration {
     if is_settled { interval.saturating_sub(FRESH) } else { FRESH }
 }

@@ -13,12 +13,13 @@ use crate::ssh::PublicKey;
 
 use super::plan::{Desired, Goal, ImportedKey, Kind, SourceKind, SourceRef};
 
-/// The name goes into the owner tag, whose value has at most 256 characters with the cluster's id and the namespace.
+/// The name goes into the owner tag, whose value has at most 256 characters with the cluster's id
+/// and the namespace.
 const MAX_OBJECT_NAME: usize = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(10);
 
-/// What the object asks for. It never fails: what is wrong with the spec is a part of the answer, since an object with a wrong
-/// spec can still be deleted.
+/// What the object asks for. It never fails: what is wrong with the spec is a part of the answer,
+/// since an object with a wrong spec can still be deleted.
 pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired {
     let (spec, object_name) = (&object.spec, object.name_any());
     let kind = match spec.type_ {
@@ -32,7 +33,11 @@ pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired
         KeyPairType::Generated => {
             let generated = spec.generated.clone().unwrap_or_default();
             let secret = secret_spec(generated.secret, &object_name);
-            Kind::Generated { algorithm: generated.algorithm, secret, replace: generated.replace_policy }
+            Kind::Generated {
+                algorithm: generated.algorithm,
+                secret,
+                replace: generated.replace_policy,
+            }
         }
         KeyPairType::Default => {
             let default = spec.default.clone().unwrap_or_default();
@@ -76,10 +81,15 @@ pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired
 }
 
 fn imported_key(imported: &ImportedKeyPair) -> ImportedKey {
-    let reference = |kind, at: &KeyReference| SourceRef { kind, name: at.name.clone(), key: at.key.clone() };
+    let reference =
+        |kind, at: &KeyReference| SourceRef { kind, name: at.name.clone(), key: at.key.clone() };
     let from = imported.public_key_from.as_ref();
-    let secret = from.and_then(|from| from.secret_key_ref.as_ref()).map(|at| reference(SourceKind::Secret, at));
-    let map = from.and_then(|from| from.config_map_key_ref.as_ref()).map(|at| reference(SourceKind::ConfigMap, at));
+    let secret = from
+        .and_then(|from| from.secret_key_ref.as_ref())
+        .map(|at| reference(SourceKind::Secret, at));
+    let map = from
+        .and_then(|from| from.config_map_key_ref.as_ref())
+        .map(|at| reference(SourceKind::ConfigMap, at));
     match (&imported.public_key, secret.or(map)) {
         (Some(text), _) => ImportedKey::Inline(PublicKey::parse(text)),
         (None, Some(reference)) => ImportedKey::From(reference),
@@ -100,21 +110,26 @@ fn secret_spec(secret: Option<KeySecret>, object_name: &str) -> SecretSpec {
 fn invalid_name(type_: KeyPairType, object_name: &str, name: &str) -> Option<String> {
     if object_name.len() > MAX_OBJECT_NAME {
         return Some(format!(
-            "the object's name has more than {MAX_OBJECT_NAME} characters; make one with a shorter name"
+            "the object's name has more than {MAX_OBJECT_NAME} characters; make one with a \
+                shorter name"
         ));
     }
     let is_default_name = name.eq_ignore_ascii_case(DEFAULT_KEY_PAIR);
     if type_ != KeyPairType::Default && is_default_name {
         return Some(format!(
-            "{DEFAULT_KEY_PAIR} is the region's default key pair; make an object of type Default for it"
+            "{DEFAULT_KEY_PAIR} is the region's default key pair; make an object of type Default \
+                for it"
         ));
     }
     let is_valid = name.len() >= 2 && name.len() <= 255;
-    (!is_valid).then(|| "names in Lightsail have 2 to 255 characters; set keyPairName in a new object".to_owned())
+    (!is_valid).then(|| {
+        "names in Lightsail have 2 to 255 characters; set keyPairName in a new object".to_owned()
+    })
 }
 
 /// The schema has checked it; whatever gets past the schema counts as the default.
 fn interval(text: &str) -> Duration {
-    let parsed = text.parse::<kube::core::Duration>().ok().filter(|duration| !duration.is_negative());
+    let parsed =
+        text.parse::<kube::core::Duration>().ok().filter(|duration| !duration.is_negative());
     parsed.map_or(DEFAULT_INTERVAL, Duration::from).max(Duration::from_mins(1))
 }

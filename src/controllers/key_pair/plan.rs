@@ -1,7 +1,9 @@
-//! What to do next for a key pair: a function of what is wanted and what was seen. Every decision about key pairs is here.
+//! What to do next for a key pair: a function of what is wanted and what was seen. Every decision
+//! about key pairs is here.
 //!
-//! No I/O, no clock. [`plan`] is asked again after each step, with what the step has taught, until it answers
-//! [`Step::Finish`]. It asks for what it needs to see, so that what needs no look (a release, a refusal) makes no call.
+//! No I/O, no clock. [`plan`] is asked again after each step, with what the step has taught, until
+//! it answers [`Step::Finish`]. It asks for what it needs to see, so that what needs no look (a
+//! release, a refusal) makes no call.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,11 +30,12 @@ mod world;
 pub use ownership::Whose;
 pub use settled::{Settled, stands};
 pub use world::{
-    Desired, Done, Finalizer, Goal, ImportedKey, Kind, Look, Observed, PairClaim, Recorded, Rival, Source, SourceKind,
-    SourceRef,
+    Desired, Done, Finalizer, Goal, ImportedKey, Kind, Look, Observed, PairClaim, Recorded, Rival,
+    Source, SourceKind, SourceRef,
 };
 
-/// An imported pair may be older than its object by this much: two clocks are compared, AWS's and the cluster's.
+/// An imported pair may be older than its object by this much: two clocks are compared, AWS's and
+/// the cluster's.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// A live look justifies what follows it at once: reading a Secret, a download, not a nap.
 const LOOK_HOLDS: SignedDuration = SignedDuration::from_secs(10);
@@ -61,8 +64,8 @@ pub enum Step {
     AddFinalizer,
     /// Take the recorded pair out of the status: it is gone, and another one will be made.
     ForgetPair,
-    /// Write into the status that a pair that was there is to be adopted. Before it is tagged: with the tag alone it would pass as
-    /// imported after a crash, and would be deleted with the object.
+    /// Write into the status that a pair that was there is to be adopted. Before it is tagged: with
+    /// the tag alone it would pass as imported after a crash, and would be deleted with the object.
     RecordAdoption,
     /// Make a private key.
     Generate(KeyAlgorithm),
@@ -136,19 +139,22 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     if desired.suspend && step.changes() { suspended(desired, observed) } else { step }
 }
 
-/// Whether an object that was edited asks for its own pair: one call, where a list would have to be read first, or is being read for others.
+/// Whether an object that was edited asks for its own pair: one call, where a list would have to be
+/// read first, or is being read for others.
 fn prefers_own_look(desired: &Desired, observed: &Observed) -> bool {
     let has_pair = observed.recorded.arn.is_some() && !matches!(desired.kind, Kind::Default { .. });
     has_pair && observed.edited && !observed.list_at_hand
 }
 
-/// Whether the look is so old that the world may have changed since. A process that slept between the look and the step (a machine that
-/// was suspended, an old leader) would destroy what it has never seen.
+/// Whether the look is so old that the world may have changed since. A process that slept between
+/// the look and the step (a machine that was suspended, an old leader) would destroy what it has
+/// never seen.
 fn is_outdated(observed: &Observed) -> bool {
     observed.look.as_ref().is_some_and(|look| observed.now.duration_since(look.at) > LOOK_HOLDS)
 }
 
-/// A suspended object tells what would be done. The finalizer comes before everything and tells nothing.
+/// A suspended object tells what would be done. The finalizer comes before everything and tells
+/// nothing.
 fn suspended(desired: &Desired, observed: &Observed) -> Step {
     let with_finalizer = Observed { finalizer: Finalizer::New, ..observed.clone() };
     let step = decide(desired, &with_finalizer);
@@ -157,7 +163,10 @@ fn suspended(desired: &Desired, observed: &Observed) -> Step {
     }
     let planned = step.name();
     let message = format!("suspended; the next step would be {planned}");
-    Step::Finish(Verdict { planned: Some(planned), ..Verdict::suspended(message, Next::After(desired.interval)) })
+    Step::Finish(Verdict {
+        planned: Some(planned),
+        ..Verdict::suspended(message, Next::After(desired.interval))
+    })
 }
 
 fn decide(desired: &Desired, observed: &Observed) -> Step {
@@ -166,10 +175,18 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
             return Step::Leave;
         }
         if desired.suspend {
-            return release(desired, observed, "the key pair stays in Lightsail: the object was suspended");
+            return release(
+                desired,
+                observed,
+                "the key pair stays in Lightsail: the object was suspended",
+            );
         }
         if effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain {
-            return release(desired, observed, "the key pair stays in Lightsail, as the deletion policy Retain says");
+            return release(
+                desired,
+                observed,
+                "the key pair stays in Lightsail, as the deletion policy Retain says",
+            );
         }
     }
     if let Some(refusal) = refuse_spec(desired) {
@@ -185,12 +202,15 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
         return Step::Finish(refusal);
     }
     match (&desired.kind, desired.goal) {
-        (Kind::Imported { key, replace }, Goal::Present) => match source::public_key(desired, observed, key) {
-            Ok(key) => pair::present(desired, observed, key, *replace),
-            Err(step) => *step,
-        },
+        (Kind::Imported { key, replace }, Goal::Present) => {
+            match source::public_key(desired, observed, key) {
+                Ok(key) => pair::present(desired, observed, key, *replace),
+                Err(step) => *step,
+            }
+        }
         (Kind::Imported { key, .. }, Goal::Absent | Goal::ObjectDeleted) => {
-            source::needed(desired, observed, key).unwrap_or_else(|| pair::absent(desired, observed))
+            source::needed(desired, observed, key)
+                .unwrap_or_else(|| pair::absent(desired, observed))
         }
         (Kind::Generated { algorithm, secret, replace }, Goal::Present) => {
             generated::present(desired, observed, *algorithm, secret, *replace)
@@ -201,9 +221,10 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
         (Kind::Default { create_if_missing, secret, .. }, Goal::Present) => {
             default_pair::present(desired, observed, *create_if_missing, secret)
         }
-        (Kind::Default { secret, backup, windows_passwords_saved, .. }, Goal::Absent | Goal::ObjectDeleted) => {
-            default_pair::absent(desired, observed, secret, *backup, *windows_passwords_saved)
-        }
+        (
+            Kind::Default { secret, backup, windows_passwords_saved, .. },
+            Goal::Absent | Goal::ObjectDeleted,
+        ) => default_pair::absent(desired, observed, secret, *backup, *windows_passwords_saved),
     }
 }
 
@@ -266,22 +287,24 @@ impl Step {
 /// Whether anything can be done for a spec.
 #[must_use]
 pub fn is_valid(desired: &Desired) -> bool {
-    let has_bad_key = matches!(desired.kind, Kind::Imported { key: ImportedKey::Inline(Err(_)), .. });
+    let has_bad_key =
+        matches!(desired.kind, Kind::Imported { key: ImportedKey::Inline(Err(_)), .. });
     desired.invalid_name.is_none() && !desired.suspend && !has_bad_key
 }
 
-/// Whether an object shows what it showed before, though Lightsail could not be read: one that was acted on and is to be there does,
-/// for three intervals (I9).
+/// Whether an object shows what it showed before, though Lightsail could not be read: one that was
+/// acted on and is to be there does, for three intervals (I9).
 #[must_use]
 pub fn keeps_still(desired: &Desired, was_acted_on: bool, silent_for: Duration) -> bool {
     desired.goal == Goal::Present && was_acted_on && silent_for < desired.interval * 3
 }
 
-/// What deleting the object does: what the spec says, or else `Delete` for a pair that this object imported.
+/// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
+/// imported.
 #[must_use]
 pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> DeletionPolicy {
-    let is_kept =
-        matches!(desired.kind, Kind::Default { .. }) || matches!(origin, Some(Origin::Adopted | Origin::Default));
+    let is_kept = matches!(desired.kind, Kind::Default { .. })
+        || matches!(origin, Some(Origin::Adopted | Origin::Default));
     let by_origin = if is_kept { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
     desired.deletion_policy.unwrap_or(by_origin)
 }
@@ -319,7 +342,8 @@ fn own_secret(observed: &Observed) -> Option<&Found> {
     observed.secret.as_ref()?.as_ref().filter(|found| found.is_own)
 }
 
-/// Whether the fingerprint in Lightsail is that of the key that is known here; `None` if there is nothing to compare.
+/// Whether the fingerprint in Lightsail is that of the key that is known here; `None` if there is
+/// nothing to compare.
 #[must_use]
 pub fn verified(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Match> {
     if let Kind::Default { .. } = &desired.kind {
@@ -330,21 +354,28 @@ pub fn verified(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Optio
 }
 
 fn refuse_spec(desired: &Desired) -> Option<Verdict> {
-    desired.invalid_name.as_ref().map(|why| Verdict::stalled(Reason::InvalidName, why.clone(), Next::Change))
+    desired
+        .invalid_name
+        .as_ref()
+        .map(|why| Verdict::stalled(Reason::InvalidName, why.clone(), Next::Change))
 }
 
-/// An object of another account makes no call and releases nothing: its pair would look gone from here.
+/// An object of another account makes no call and releases nothing: its pair would look gone from
+/// here.
 fn refuse_account(desired: &Desired, observed: &Observed, account: &str) -> Option<Verdict> {
     let wanted = observed.recorded.account.as_ref().or(desired.pinned_account.as_ref())?;
     let wanted = if wanted == account { desired.pinned_account.as_ref()? } else { wanted };
     (wanted != account).then(|| {
-        let message =
-            format!("the operator's credentials are for the account {account}, and this object is for {wanted}");
+        let message = format!(
+            "the operator's credentials are for the account {account}, and this object is \
+                for {wanted}"
+        );
         Verdict::stalled(Reason::WrongAccount, message, Next::After(Duration::from_mins(1)))
     })
 }
 
-/// Lets the object go without AWS having to answer. The owner tag is taken off if that works at once.
+/// Lets the object go without AWS having to answer. The owner tag is taken off if that works at
+/// once.
 fn release(desired: &Desired, observed: &Observed, message: &str) -> Step {
     let is_tagged = !matches!(desired.kind, Kind::Default { .. });
     if let (true, Some(arn), false) = (is_tagged, &observed.recorded.arn, observed.done.untagged) {
@@ -371,20 +402,26 @@ fn unfinished_deletion(operation: &Operation) -> Option<Step> {
     }
     // An answer without an operation is taken for done, as is one that is over.
     let is_under_way = operation.id.is_some() && !operation.is_over();
-    is_under_way.then(|| Step::Finish(Verdict::wait(Reason::InProgress, "Lightsail is deleting the key pair", SOON)))
+    is_under_way.then(|| {
+        Step::Finish(Verdict::wait(Reason::InProgress, "Lightsail is deleting the key pair", SOON))
+    })
 }
 
 fn operation_failed(what: &str, operation: &Operation) -> Verdict {
     let (code, details) = (operation.error_code.as_deref(), operation.error_details.as_deref());
-    let message =
-        format!("{what} failed: {} {}", code.unwrap_or("without a code,"), details.unwrap_or("without details"));
+    let message = format!(
+        "{what} failed: {} {}",
+        code.unwrap_or("without a code,"),
+        details.unwrap_or("without details")
+    );
     Verdict::stalled(Reason::OperationFailed, message, Next::Backoff)
 }
 
 /// Somebody else's pair, or another object's name. Nothing is said about it (I11).
 fn name_conflict(desired: &Desired) -> Step {
     let message = format!(
-        "{} in {} belongs to somebody else; choose another keyPairName, or delete what has the name",
+        "{} in {} belongs to somebody else; choose another keyPairName, or delete what has the \
+            name",
         desired.name, desired.region
     );
     Step::Finish(Verdict::stalled(Reason::NameConflict, message, Next::After(desired.interval)))
@@ -394,7 +431,11 @@ fn name_conflict(desired: &Desired) -> Step {
 fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     if observed.rivals.iter().any(|rival| rival.deleting) {
         let message = "another object that has this key pair is being deleted";
-        return Step::Finish(Verdict::wait(Reason::WaitingForOwner, message, Duration::from_secs(10)));
+        return Step::Finish(Verdict::wait(
+            Reason::WaitingForOwner,
+            message,
+            Duration::from_secs(10),
+        ));
     }
     name_conflict(desired)
 }

@@ -1,4 +1,5 @@
-//! The status of a `LightsailKeyPair`: read into the plan's words, and made of what a pass came to. Pure.
+//! The status of a `LightsailKeyPair`: read into the plan's words, and made of what a pass came to.
+//! Pure.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,8 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
 /// Whether the object is Ready for its present generation, and nobody has asked for another look.
 pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
     let is_present = |status: &LightsailKeyPairStatus| {
-        Some(status.observed_generation) == object.metadata.generation && is_true(&status.conditions, READY)
+        Some(status.observed_generation) == object.metadata.generation
+            && is_true(&status.conditions, READY)
     };
     object.status.as_ref().is_some_and(is_present) && !is_asked(object)
 }
@@ -37,7 +39,8 @@ pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
 /// Whether somebody asked for a look now, and no pass has handled that yet.
 pub(super) fn is_asked(object: &LightsailKeyPair) -> bool {
     let asked = objects::annotation(object, RECONCILE_ANNOTATION);
-    let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile.as_deref());
+    let handled =
+        object.status.as_ref().and_then(|status| status.last_handled_reconcile.as_deref());
     asked.is_some() && asked != handled
 }
 
@@ -80,7 +83,8 @@ pub(super) fn status(
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status = before.clone();
     status.observed_generation = generation;
-    status.last_handled_reconcile = objects::annotation(object, RECONCILE_ANNOTATION).map(str::to_owned);
+    status.last_handled_reconcile =
+        objects::annotation(object, RECONCILE_ANNOTATION).map(str::to_owned);
     status.key_pair_name = Some(desired.name.clone());
     if verdict.reason != Reason::WrongAccount {
         status.account_id = observed.account.clone().or(before.account_id.clone());
@@ -91,23 +95,36 @@ pub(super) fn status(
     } else if verdict.reason == Reason::Absent {
         record(&mut status, None, None);
     }
-    status.managed_tag_keys = managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
+    status.managed_tag_keys =
+        managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
     status.planned_step = desired.suspend.then(|| verdict.planned.unwrap_or("None").to_owned());
     status.public_key_sha256 =
         public_key_sha256(desired, observed, own.as_ref().map(|(pair, _)| pair), verdict, &before);
     status.secret_name = secret_name(desired, observed, &before);
-    status.effective_deletion_policy = Some(plan::effective_deletion_policy(desired, status.origin));
+    status.effective_deletion_policy =
+        Some(plan::effective_deletion_policy(desired, status.origin));
     let operation = observed.done.delete.as_ref().or(observed.done.import.as_ref());
-    status.last_operation =
-        operation.filter(|operation| operation.id.is_some()).cloned().or(before.last_operation.clone());
-    let mut conditions = verdict.conditions(Conditions::new(&before.conditions, generation, observed.now));
+    status.last_operation = operation
+        .filter(|operation| operation.id.is_some())
+        .cloned()
+        .or(before.last_operation.clone());
+    let mut conditions =
+        verdict.conditions(Conditions::new(&before.conditions, generation, observed.now));
     if let Some((pair, _)) = own.filter(|_| verdict.reason != Reason::Absent)
         && let Some(matches) = plan::verified(desired, observed, &pair)
     {
         let (status, reason, message) = match matches {
-            Match::Same => ("True", "FingerprintMatches", "the fingerprint in Lightsail is that of the key"),
-            Match::Different => ("False", "FingerprintDiffers", "the fingerprint in Lightsail is not that of the key"),
-            Match::Unknown => ("Unknown", "FingerprintUnknown", "Lightsail gives no fingerprint of a known form"),
+            Match::Same => {
+                ("True", "FingerprintMatches", "the fingerprint in Lightsail is that of the key")
+            }
+            Match::Different => (
+                "False",
+                "FingerprintDiffers",
+                "the fingerprint in Lightsail is not that of the key",
+            ),
+            Match::Unknown => {
+                ("Unknown", "FingerprintUnknown", "Lightsail gives no fingerprint of a known form")
+            }
         };
         conditions = conditions.with(FINGERPRINT_VERIFIED, status, reason, message);
     }
@@ -116,14 +133,20 @@ pub(super) fn status(
 }
 
 /// The keys that this object has set, now or before, and that are still there.
-fn managed_tag_keys(desired: &Desired, own: Option<&KeyPair>, status: &LightsailKeyPairStatus) -> Vec<String> {
+fn managed_tag_keys(
+    desired: &Desired,
+    own: Option<&KeyPair>,
+    status: &LightsailKeyPairStatus,
+) -> Vec<String> {
     let Some(pair) = own else { return status.managed_tag_keys.clone() };
-    let keys: BTreeSet<&String> = status.managed_tag_keys.iter().chain(desired.tags.keys()).collect();
+    let keys: BTreeSet<&String> =
+        status.managed_tag_keys.iter().chain(desired.tags.keys()).collect();
     keys.into_iter().filter(|key| pair.tags.contains_key(*key)).cloned().collect()
 }
 
-/// The key that Lightsail has, not the one that the spec has by now: a change that was refused, or that could not be carried out yet,
-/// must stay visible as a change. The fingerprint tells; where there is none, the import does, or the first look.
+/// The key that Lightsail has, not the one that the spec has by now: a change that was refused, or
+/// that could not be carried out yet, must stay visible as a change. The fingerprint tells; where
+/// there is none, the import does, or the first look.
 fn public_key_sha256(
     desired: &Desired,
     observed: &Observed,
@@ -150,8 +173,14 @@ fn public_key_sha256(
     key.map(|(_, key)| key.sha256()).or_else(|| before.public_key_sha256.clone())
 }
 
-fn secret_name(desired: &Desired, observed: &Observed, before: &LightsailKeyPairStatus) -> Option<String> {
-    let (Kind::Default { secret, .. } | Kind::Generated { secret, .. }) = &desired.kind else { return None };
+fn secret_name(
+    desired: &Desired,
+    observed: &Observed,
+    before: &LightsailKeyPairStatus,
+) -> Option<String> {
+    let (Kind::Default { secret, .. } | Kind::Generated { secret, .. }) = &desired.kind else {
+        return None;
+    };
     let found = observed.secret.as_ref().and_then(Option::as_ref);
     let is_kept_there = found.is_some_and(|found| found.is_own && found.key.is_some());
     if is_kept_there { Some(secret.name.clone()) } else { before.secret_name.clone() }

@@ -1,4 +1,5 @@
-//! `testbed bench`: measurements, with what they were measured on. Nothing here passes or fails on a time.
+//! `testbed bench`: measurements, with what they were measured on. Nothing here passes or fails on
+//! a time.
 
 mod client;
 mod machine;

@@ -1,7 +1,8 @@
-//! `testbed check-rights`: compares what the chart grants the operator with what the operator asked for in a run, by the audit log.
+//! `testbed check-rights`: compares what the chart grants the operator with what the operator asked
+//! for in a run, by the audit log.
 //!
-//! Everything that is granted was used, and nothing was refused. The rights are those of the bindings that carry the chart's label; whatever a
-//! test was granted beside them does not count.
+//! Everything that is granted was used, and nothing was refused. The rights are those of the
+//! bindings that carry the chart's label; whatever a test was granted beside them does not count.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -29,7 +30,8 @@ pub(super) struct Settings {
     audit_log: Option<PathBuf>,
 }
 
-/// How often each right was used: by resource, as in `secrets` or `hostkeyresets.lightsail-operator.dev/status`, and verb.
+/// How often each right was used: by resource, as in `secrets` or
+/// `hostkeyresets.lightsail-operator.dev/status`, and verb.
 type Rights = BTreeMap<String, BTreeMap<String, usize>>;
 
 pub(super) async fn check_rights(settings: &Settings) -> Result<ExitCode> {
@@ -41,7 +43,8 @@ pub(super) async fn check_rights(settings: &Settings) -> Result<ExitCode> {
     let refused = count(&log, &roles, &mut rights);
 
     let report = Report::on_stdout();
-    report.line("check-rights: what the chart grants the operator, and how often the tests used it");
+    report
+        .line("check-rights: what the chart grants the operator, and how often the tests used it");
     for (resource, verbs) in &rights {
         let mut line = format!("  {resource:<48}");
         for (verb, count) in verbs {
@@ -51,7 +54,9 @@ pub(super) async fn check_rights(settings: &Settings) -> Result<ExitCode> {
     }
     let unused: Vec<String> = rights
         .iter()
-        .flat_map(|(resource, verbs)| verbs.iter().map(move |(verb, count)| (resource, verb, count)))
+        .flat_map(|(resource, verbs)| {
+            verbs.iter().map(move |(verb, count)| (resource, verb, count))
+        })
         .filter(|(_, _, count)| **count == 0)
         .map(|(resource, verb, _)| format!("{verb} {resource}"))
         .collect();
@@ -61,7 +66,8 @@ pub(super) async fn check_rights(settings: &Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the chart's bindings give the operator, not used yet, and how the API server names their roles in its reasons.
+/// What the chart's bindings give the operator, not used yet, and how the API server names their
+/// roles in its reasons.
 async fn granted(cluster: &Cluster) -> Result<(Rights, Vec<String>)> {
     let ours = ListParams::default().labels(LABEL);
     let (mut rights, mut roles) = (Rights::new(), Vec::new());
@@ -77,12 +83,19 @@ async fn granted(cluster: &Cluster) -> Result<(Rights, Vec<String>)> {
     for binding in bindings.list(&ours).await.context("list ClusterRoleBindings")? {
         let name = &binding.role_ref.name;
         let role = Api::<ClusterRole>::all(cluster.client()).get(name).await;
-        take("ClusterRole", name, role.with_context(|| format!("read the ClusterRole {name}"))?.rules);
+        take(
+            "ClusterRole",
+            name,
+            role.with_context(|| format!("read the ClusterRole {name}"))?.rules,
+        );
     }
     let bindings: Api<RoleBinding> = Api::namespaced(cluster.client(), NAME);
     for binding in bindings.list(&ours).await.context("list RoleBindings")? {
         let name = &binding.role_ref.name;
-        let role = Api::<Role>::namespaced(cluster.client(), &binding.namespace().unwrap_or_default()).get(name).await;
+        let role =
+            Api::<Role>::namespaced(cluster.client(), &binding.namespace().unwrap_or_default())
+                .get(name)
+                .await;
         take("Role", name, role.with_context(|| format!("read the Role {name}"))?.rules);
     }
     Ok((rights, roles))
@@ -97,12 +110,15 @@ fn pairs(rule: &PolicyRule) -> Vec<(String, String)> {
             full_name(group, resource, subresource)
         })
     });
-    of_groups.flat_map(|resource| rule.verbs.iter().map(move |verb| (resource.clone(), verb.clone()))).collect()
+    of_groups
+        .flat_map(|resource| rule.verbs.iter().map(move |verb| (resource.clone(), verb.clone())))
+        .collect()
 }
 
 fn full_name(group: &str, resource: &str, subresource: &str) -> String {
     let group = if group.is_empty() { String::new() } else { format!(".{group}") };
-    let subresource = if subresource.is_empty() { String::new() } else { format!("/{subresource}") };
+    let subresource =
+        if subresource.is_empty() { String::new() } else { format!("/{subresource}") };
     format!("{resource}{group}{subresource}")
 }
 
@@ -114,17 +130,23 @@ fn count(log: &str, roles: &[String], rights: &mut Rights) -> Vec<String> {
         // A watch is told of when it begins and when it ends, which may be later than this.
         let begins = if entry["verb"] == "watch" { "ResponseStarted" } else { "ResponseComplete" };
         if entry["user"]["username"] != USER
-            || (entry["stage"] != begins && entry["annotations"]["authorization.k8s.io/decision"] != "forbid")
+            || (entry["stage"] != begins
+                && entry["annotations"]["authorization.k8s.io/decision"] != "forbid")
         {
             continue;
         }
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let at = &entry["objectRef"];
-        let resource = full_name(&text(&at["apiGroup"]), &text(&at["resource"]), &text(&at["subresource"]));
+        let resource =
+            full_name(&text(&at["apiGroup"]), &text(&at["resource"]), &text(&at["subresource"]));
         let verb = text(&entry["verb"]);
         let reason = text(&entry["annotations"]["authorization.k8s.io/reason"]);
         if entry["annotations"]["authorization.k8s.io/decision"] == "forbid" {
-            refused.push(format!("{verb} {resource} {}/{}", text(&at["namespace"]), text(&at["name"])));
+            refused.push(format!(
+                "{verb} {resource} {}/{}",
+                text(&at["namespace"]),
+                text(&at["name"])
+            ));
         } else if roles.iter().any(|role| reason.contains(role))
             && let Some(count) = rights.get_mut(&resource).and_then(|verbs| verbs.get_mut(&verb))
         {
@@ -141,12 +163,16 @@ mod tests {
     use super::*;
 
     fn entry(verb: &str, resource: &str, decision: &str, role: &str) -> String {
-        let reason =
-            format!("RBAC: allowed by ClusterRoleBinding \"x\" of ClusterRole \"{role}\" to ServiceAccount \"x/x\"");
-        let annotations = json!({ "authorization.k8s.io/decision": decision, "authorization.k8s.io/reason": reason });
+        let reason = format!(
+            "RBAC: allowed by ClusterRoleBinding \"x\" of ClusterRole \"{role}\" to \
+                ServiceAccount \"x/x\""
+        );
+        let annotations = json!({ "authorization.k8s.io/decision": decision,
+            "authorization.k8s.io/reason": reason });
         let entry = json!({
             "user": { "username": USER }, "stage": "ResponseComplete", "verb": verb,
-            "objectRef": { "resource": resource, "namespace": "a", "name": "b" }, "annotations": annotations,
+            "objectRef": { "resource": resource, "namespace": "a", "name": "b" },
+                "annotations": annotations,
         });
         format!("{entry}\n")
     }

@@ -1,7 +1,9 @@
-//! `testbed demo`: the samples on a fresh control plane, shown as a person would look at them, and checked.
+//! `testbed demo`: the samples on a fresh control plane, shown as a person would look at them, and
+//! checked.
 //!
-//! Every command that is shown is the command that ran. What differs from what it should be is told where it is seen, and makes
-//! the demo fail at the end; it goes on until then, since what follows tells more.
+//! Every command that is shown is the command that ran. What differs from what it should be is told
+//! where it is seen, and makes the demo fail at the end; it goes on until then, since what follows
+//! tells more.
 
 mod checks;
 mod stage;
@@ -47,7 +49,8 @@ async fn play(settings: &Settings) -> Result<ExitCode> {
     report.section("1. A real control plane, a simulated Lightsail, and the operator");
     let scene = Scene::start(settings, report).await?;
     report.line(&format!(
-        "  Lightsail has the instance web-1, the default key pair and a key pair {ADOPTED} in {REGION}, made by somebody else."
+        "  Lightsail has the instance web-1, the default key pair and a key pair {ADOPTED} in \
+            {REGION}, made by somebody else."
     ));
 
     let mut stage = Stage::new(scene, report);
@@ -59,8 +62,10 @@ async fn play(settings: &Settings) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let kept = stage.keep_directory();
-    report
-        .section(&format!("Not all of it came out: {differences} differences, marked above; logs: {}", kept.display()));
+    report.section(&format!(
+        "Not all of it came out: {differences} differences, marked above; logs: {}",
+        kept.display()
+    ));
     outcome.map(|()| ExitCode::FAILURE)
 }
 
@@ -92,7 +97,11 @@ async fn look_at_key_pairs(stage: &mut Stage) -> Result<()> {
         &status["fingerprint"],
         &json!(in_lightsail),
     );
-    stage.expect(&format!("{IMPORTED} was imported by its object"), &status["origin"], &json!("Imported"));
+    stage.expect(
+        &format!("{IMPORTED} was imported by its object"),
+        &status["origin"],
+        &json!("Imported"),
+    );
 
     let status = stage.status_of("lskp", ADOPTED).await?;
     stage.expect(
@@ -102,7 +111,10 @@ async fn look_at_key_pairs(stage: &mut Stage) -> Result<()> {
     );
     let secret = stage.get("secret", GENERATED_SECRET).await?;
     let differs = checks::secret_differs(&secret, stage.region().find_key_pair(GENERATED).as_ref());
-    stage.check(&format!("{GENERATED} was made here: the Secret {GENERATED_SECRET} has its private key"), differs);
+    stage.check(
+        &format!("{GENERATED} was made here: the Secret {GENERATED_SECRET} has its private key"),
+        differs,
+    );
 
     // `describe` shows sizes only.
     stage.show(&["describe", "secret", SECRET]).await?;
@@ -114,8 +126,10 @@ async fn look_at_key_pairs(stage: &mut Stage) -> Result<()> {
 
 async fn look_at_reset(stage: &mut Stage) -> Result<()> {
     stage.report.section("4. What the reset did in Lightsail");
-    let columns = "INSTANCE:.spec.instanceName,OPERATION:.status.operations[0].id,TYPE:.status.operations[0].type,\
-                   STATUS:.status.operations[0].status,STARTED:.status.startTime,COMPLETED:.status.completionTime";
+    let columns = "INSTANCE:.spec.instanceName,OPERATION:.status.operations[0].id,\
+                   TYPE:.status.operations[0].type,\
+                   STATUS:.status.operations[0].status,STARTED:.status.startTime,\
+                   COMPLETED:.status.completionTime";
     stage.show(&["get", "hkr", RESET, "-o", &format!("custom-columns={columns}")]).await?;
     let status = stage.status_of("hkr", RESET).await?;
     let operations = stage.region().operations_for(INSTANCE);
@@ -124,13 +138,19 @@ async fn look_at_reset(stage: &mut Stage) -> Result<()> {
         .filter(|operation| operation.operation_type == "DeleteKnownHostKeys")
         .map(|operation| operation.id.as_str())
         .collect();
-    let recorded: Vec<&Value> = status["operations"].as_array().into_iter().flatten().map(|it| &it["id"]).collect();
-    stage.expect("Lightsail did it once, and the object has the record", &json!(recorded), &json!(resets));
+    let recorded: Vec<&Value> =
+        status["operations"].as_array().into_iter().flatten().map(|it| &it["id"]).collect();
+    stage.expect(
+        "Lightsail did it once, and the object has the record",
+        &json!(recorded),
+        &json!(resets),
+    );
     stage.expect("that is one operation", &json!(resets.len()), &json!(1));
     Ok(())
 }
 
-/// A precondition that holds, and the same one when somebody has launched the instance again under its name.
+/// A precondition that holds, and the same one when somebody has launched the instance again under
+/// its name.
 async fn reset_only_the_instance_that_is_meant(stage: &mut Stage) -> Result<()> {
     stage.report.section("5. A reset for one instance and not for another of its name");
     let arn = stage.region().find_instance_arn(INSTANCE).context("Lightsail has the instance")?;
@@ -138,15 +158,22 @@ async fn reset_only_the_instance_that_is_meant(stage: &mut Stage) -> Result<()> 
     stage.wait(&["--for=condition=Complete", &format!("hkr/{FIRST_MEANT}")]).await?;
     stage.region().remove_instance(INSTANCE);
     stage.region().add_instance(INSTANCE);
-    stage.report.line(&format!("  Somebody deletes {INSTANCE}, and launches another instance under that name."));
+    stage.report.line(&format!(
+        "  Somebody deletes {INSTANCE}, and launches another instance under that name."
+    ));
     stage.apply(&reset_of(NOT_MEANT, &arn)).await?;
     stage.wait(&["--for=condition=Failed", &format!("hkr/{NOT_MEANT}")]).await?;
     stage.show(&["get", "hkr"]).await?;
     let message = "jsonpath={.status.conditions[?(@.type==\"Failed\")].message}";
     stage.show(&["get", "hkr", NOT_MEANT, "-o", message]).await?;
     let status = stage.status_of("hkr", NOT_MEANT).await?;
-    let reason = status["conditions"].as_array().into_iter().flatten().find(|it| it["type"] == "Failed");
-    stage.expect("it failed for that reason", &json!(reason.map(|it| &it["reason"])), &json!("PreconditionFailed"));
+    let reason =
+        status["conditions"].as_array().into_iter().flatten().find(|it| it["type"] == "Failed");
+    stage.expect(
+        "it failed for that reason",
+        &json!(reason.map(|it| &it["reason"])),
+        &json!("PreconditionFailed"),
+    );
     let resets = stage.region().known_host_keys_resets(INSTANCE);
     stage.expect("the new instance's host keys were left alone", &json!(resets), &json!(0));
     Ok(())
@@ -171,7 +198,9 @@ spec:
 
 /// Returns the fingerprint that would have been the right one.
 async fn refuse_deletion(stage: &mut Stage) -> Result<String> {
-    stage.report.section("6. The default key pair shall go, but the fingerprint is that of another key");
+    stage
+        .report
+        .section("6. The default key pair shall go, but the fingerprint is that of another key");
     let before = stage.region().find_default_key_pair();
     want_absent(stage, WRONG_FINGERPRINT).await?;
     stage.wait_for_reason(DEFAULT, "Stalled", "FingerprintMismatch").await?;
@@ -191,15 +220,22 @@ async fn allow_deletion(stage: &mut Stage, fingerprint: &str) -> Result<()> {
     stage.wait_for_reason(DEFAULT, "Ready", "Absent").await?;
     stage.show(&["get", "lskp", DEFAULT]).await?;
     let left = stage.region().find_default_key_pair();
-    stage.check("Lightsail has no default key pair any more", left.map(|pair| format!("it has {}", pair.arn)));
+    stage.check(
+        "Lightsail has no default key pair any more",
+        left.map(|pair| format!("it has {}", pair.arn)),
+    );
     let secret = stage.get("secret", SECRET).await?;
     let has_key = secret["data"]["ssh-privatekey"].is_string();
-    stage.check("the Secret still holds its private key", (!has_key).then(|| "it does not".to_owned()));
+    stage.check(
+        "the Secret still holds its private key",
+        (!has_key).then(|| "it does not".to_owned()),
+    );
     Ok(())
 }
 
 async fn want_absent(stage: &mut Stage, fingerprint: &str) -> Result<()> {
-    let patch = json!({"spec": {"ensure": "Absent", "expectedFingerprint": fingerprint}}).to_string();
+    let patch =
+        json!({"spec": {"ensure": "Absent", "expectedFingerprint": fingerprint}}).to_string();
     stage.show(&["patch", "lskp", DEFAULT, "--type=merge", "-p", &patch]).await?;
     Ok(())
 }

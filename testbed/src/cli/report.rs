@@ -1,7 +1,9 @@
-//! What a person sees: sections, one line a step with its duration, findings, and output that is shown as it is.
+//! What a person sees: sections, one line a step with its duration, findings, and output that is
+//! shown as it is.
 //!
-//! `run` writes to standard error, so that the command's output stays its own; the others write to standard output. Nobody is
-//! there to be told when a terminal is closed, so errors of writing are ignored.
+//! `run` writes to standard error, so that the command's output stays its own; the others write to
+//! standard output. Nobody is there to be told when a terminal is closed, so errors of writing are
+//! ignored.
 
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
@@ -25,9 +27,14 @@ impl Report {
     }
 
     fn write(self, text: &str) {
-        let write = |mut to: Box<dyn Write>| to.write_all(text.as_bytes()).and_then(|()| to.flush());
+        let write =
+            |mut to: Box<dyn Write>| to.write_all(text.as_bytes()).and_then(|()| to.flush());
         // See above.
-        let _ = if self.to_stderr { write(Box::new(std::io::stderr())) } else { write(Box::new(std::io::stdout())) };
+        let _ = if self.to_stderr {
+            write(Box::new(std::io::stderr()))
+        } else {
+            write(Box::new(std::io::stdout()))
+        };
     }
 
     fn paint(self, code: &str, text: &str) -> String {
@@ -53,8 +60,13 @@ impl Report {
         }
     }
 
-    /// Does a step and tells it with its duration. The line is there at once where somebody watches.
-    pub(super) async fn step<T>(self, name: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Does a step and tells it with its duration. The line is there at once where somebody
+    /// watches.
+    pub(super) async fn step<T>(
+        self,
+        name: &str,
+        step: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let started = Instant::now();
         if self.colours {
             self.write(&format!("  … {name}"));
@@ -72,7 +84,10 @@ impl Report {
         match differs {
             None => self.write(&format!("  {} {statement}\n", self.paint("32", "✓"))),
             Some(differs) => {
-                self.write(&format!("  {} {statement}\n      but: {differs}\n", self.paint("31", "✗")));
+                self.write(&format!(
+                    "  {} {statement}\n      but: {differs}\n",
+                    self.paint("31", "✗")
+                ));
             }
         }
     }

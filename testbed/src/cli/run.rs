@@ -1,7 +1,8 @@
 //! `testbed run`: owns a control plane for as long as a command runs.
 //!
-//! The command has a process group of its own; signals are passed on to it. It gets SIGKILL when this process is gone. What it
-//! has started in other groups must look after itself, as [`testbed::cluster::Cluster::from_env`] does.
+//! The command has a process group of its own; signals are passed on to it. It gets SIGKILL when
+//! this process is gone. What it has started in other groups must look after itself, as
+//! [`testbed::cluster::Cluster::from_env`] does.
 
 use std::ffi::OsString;
 use std::fs;
@@ -29,7 +30,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Run {
     #[command(flatten)]
     tools: Tools,
-    /// Apply these files, directories or kustomizations first, and wait until their CRDs are established
+    /// Apply these files, directories or kustomizations first, and wait until their CRDs are
+    /// established
     #[arg(long, value_name = "PATH")]
     apply: Vec<PathBuf>,
     /// Copy all logs to this directory at the end
@@ -42,14 +44,19 @@ pub(super) struct Run {
 
 pub(super) async fn run(settings: Run) -> Result<ExitCode> {
     let mut interrupts = Interrupts::listen()?;
-    let directory = tempfile::Builder::new().prefix("testbed-").tempdir().context("make a directory")?;
+    let directory =
+        tempfile::Builder::new().prefix("testbed-").tempdir().context("make a directory")?;
     let outcome = with_control_plane(&settings, directory.path(), &mut interrupts).await;
     let succeeded = outcome.as_ref().is_ok_and(|code| *code == ExitCode::SUCCESS);
     keep_logs(directory, settings.keep_logs.as_deref(), succeeded)?;
     outcome
 }
 
-async fn with_control_plane(settings: &Run, directory: &Path, interrupts: &mut Interrupts) -> Result<ExitCode> {
+async fn with_control_plane(
+    settings: &Run,
+    directory: &Path,
+    interrupts: &mut Interrupts,
+) -> Result<ExitCode> {
     let report = Report::on_stderr();
     let (_control_plane, cluster) = tokio::select! {
         prepared = prepare(settings, directory, report) => prepared?,
@@ -59,12 +66,18 @@ async fn with_control_plane(settings: &Run, directory: &Path, interrupts: &mut I
     let mut command = Running::spawn(&settings.command, &cluster)?;
     let status = command.wait(interrupts).await?;
     let name = settings.command[0].to_string_lossy();
-    report.line(&format!("  {name} ended with {status} ({:.1} s)", started.elapsed().as_secs_f64()));
+    report
+        .line(&format!("  {name} ended with {status} ({:.1} s)", started.elapsed().as_secs_f64()));
     Ok(exit_code(status))
 }
 
-async fn prepare(settings: &Run, directory: &Path, report: Report) -> Result<(ControlPlane, Cluster)> {
-    let control_plane = report.step("control plane", ControlPlane::start(&settings.tools.tools, directory)).await?;
+async fn prepare(
+    settings: &Run,
+    directory: &Path,
+    report: Report,
+) -> Result<(ControlPlane, Cluster)> {
+    let control_plane =
+        report.step("control plane", ControlPlane::start(&settings.tools.tools, directory)).await?;
     let cluster = Cluster::of(&control_plane).await?;
     for path in &settings.apply {
         report.step(&format!("apply {}", path.display()), apply(&cluster, path)).await?;
@@ -91,13 +104,15 @@ pub(super) async fn apply(cluster: &Cluster, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A definition that is established is served a moment later, and kubectl keeps what it knew before.
+/// A definition that is established is served a moment later, and kubectl keeps what it knew
+/// before.
 async fn wait_until_served(cluster: &Cluster, resource: &str) -> Result<()> {
     const DEADLINE: Duration = Duration::from_mins(1);
     let started = Instant::now();
     loop {
         cluster.forget_discovery()?;
-        let output = cluster.kubectl(&["get", resource, "--all-namespaces", "--output=name"]).await?;
+        let output =
+            cluster.kubectl(&["get", resource, "--all-namespaces", "--output=name"]).await?;
         if output.success {
             return Ok(());
         }
@@ -130,7 +145,8 @@ impl Running {
             // A background group that reads from a terminal would be stopped.
             .stdin(Stdio::null())
             .process_group(0);
-        let process = process.spawn().context("start the command through setpriv (package util-linux)")?;
+        let process =
+            process.spawn().context("start the command through setpriv (package util-linux)")?;
         Ok(Self { process })
     }
 
@@ -164,7 +180,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The command may have ended and left others of its group; while any is left, no other group gets this id.
+        // The command may have ended and left others of its group; while any is left, no other
+        // group gets this id.
         self.signal(Signal::KILL);
         // It only fails if it was waited for.
         let _ = self.process.wait();
@@ -180,7 +197,8 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 /// Copies the logs if that is wanted, and leaves the directory where it is after a failure.
 fn keep_logs(directory: TempDir, wanted: Option<&Path>, succeeded: bool) -> Result<()> {
     if let Some(wanted) = wanted {
-        copy_logs(directory.path(), wanted).with_context(|| format!("copy the logs to {}", wanted.display()))?;
+        copy_logs(directory.path(), wanted)
+            .with_context(|| format!("copy the logs to {}", wanted.display()))?;
     }
     if succeeded {
         return directory.close().context("remove the directory");

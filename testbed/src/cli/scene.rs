@@ -53,7 +53,8 @@ pub(super) struct Scene {
 /// The public key in a sample: that of a pair which is in Lightsail before its object is.
 fn public_key_of(project: &Path, sample: &str) -> Result<String> {
     let path = project.join("deploy").join("samples").join(format!("{sample}.yaml"));
-    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     let line = text.lines().find_map(|line| line.trim().strip_prefix("publicKey: "));
     line.map(str::to_owned).with_context(|| format!("{} has no publicKey", path.display()))
 }
@@ -61,7 +62,8 @@ fn public_key_of(project: &Path, sample: &str) -> Result<String> {
 impl Scene {
     /// Starts all of it, with the instance and the default key pair that the samples speak of.
     pub(super) async fn start(settings: &Settings, report: Report) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("testbed-").tempdir().context("make a directory")?;
+        let directory =
+            tempfile::Builder::new().prefix("testbed-").tempdir().context("make a directory")?;
         match Self::start_in(settings, report, directory.path()).await {
             Ok((operator, cluster, simulator, aws, control_plane)) => {
                 Ok(Self { operator, cluster, simulator, aws, control_plane, directory })
@@ -79,14 +81,19 @@ impl Scene {
         directory: &Path,
     ) -> Result<(Operator, Cluster, Simulator, Vec<(String, String)>, ControlPlane)> {
         let start = ControlPlane::start(&settings.tools.tools, directory);
-        let control_plane = report.step("etcd, kube-apiserver, kube-controller-manager", start).await?;
+        let control_plane =
+            report.step("etcd, kube-apiserver, kube-controller-manager", start).await?;
         let cluster = Cluster::of(&control_plane).await?;
         let base = settings.project.join("testbed").join("deploy");
         report
-            .step("the two kinds, the operator's ServiceAccount and rights: deploy/base/", apply(&cluster, &base))
+            .step(
+                "the two kinds, the operator's ServiceAccount and rights: deploy/base/",
+                apply(&cluster, &base),
+            )
             .await?;
 
-        let options = Options { request_log: Some(directory.join("simulator.log")), ..Options::default() };
+        let options =
+            Options { request_log: Some(directory.join("simulator.log")), ..Options::default() };
         let simulator = Simulator::start(options).await.context("start the simulator")?;
         let aws = environment(&simulator.url(), &simulator.add_account(ACCOUNT));
         let region = simulator.region(ACCOUNT, REGION);
@@ -107,7 +114,10 @@ impl Scene {
     /// An error if something has ended that should not.
     pub(super) fn check_running(&mut self) -> Result<()> {
         if let Some(status) = self.operator.has_ended()? {
-            anyhow::bail!("the operator has ended ({status}); its log is {}", self.operator.options().log.display());
+            anyhow::bail!(
+                "the operator has ended ({status}); its log is {}",
+                self.operator.options().log.display()
+            );
         }
         self.control_plane.check_running()
     }
@@ -123,7 +133,8 @@ impl Scene {
 /// The operator's binary: this one, or the one beside this program.
 pub(super) fn operator_binary(chosen: Option<&Path>) -> Result<PathBuf> {
     let beside = || Ok::<_, anyhow::Error>(std::env::current_exe()?.with_file_name(OPERATOR));
-    let binary = chosen.map(Path::to_owned).map_or_else(beside, Ok).context("find the operator's binary")?;
+    let binary =
+        chosen.map(Path::to_owned).map_or_else(beside, Ok).context("find the operator's binary")?;
     binary.canonicalize().with_context(|| format!("{}: `make build` builds it", binary.display()))
 }
 
@@ -139,5 +150,6 @@ async fn start_operator(
     let kubeconfig = home.join("kubeconfig");
     cluster.service_account_kubeconfig(OPERATOR, OPERATOR, &kubeconfig, None).await?;
     let log = home.join("operator.log");
-    Operator::start(OperatorOptions { binary, kubeconfig, arguments: Vec::new(), environment, log }).await
+    Operator::start(OperatorOptions { binary, kubeconfig, arguments: Vec::new(), environment, log })
+        .await
 }

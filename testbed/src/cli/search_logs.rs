@@ -1,7 +1,9 @@
-//! `testbed search-logs`: searches every log of a run for every private key that was handed out in it.
+//! `testbed search-logs`: searches every log of a run for every private key that was handed out in
+//! it.
 //!
-//! The keys are the files in folders called `issued`, the logs those called `*.log`, below the run's directory. A key is looked for
-//! as its PEM lines, as the base64 of those, as base64 without line breaks, and as bytes.
+//! The keys are the files in folders called `issued`, the logs those called `*.log`, below the
+//! run's directory. A key is looked for as its PEM lines, as the base64 of those, as base64 without
+//! line breaks, and as bytes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +30,12 @@ pub(super) fn search_logs(settings: &Settings) -> Result<ExitCode> {
     let is_key = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("issued"));
     let keys: Vec<&PathBuf> = files.iter().filter(|path| is_key(path)).collect();
     let logs: Vec<&PathBuf> = files.iter().filter(|path| is_log(path) && !is_key(path)).collect();
-    ensure!(!keys.is_empty() && !logs.is_empty(), "{} logs and {} keys: nothing to search", logs.len(), keys.len());
+    ensure!(
+        !keys.is_empty() && !logs.is_empty(),
+        "{} logs and {} keys: nothing to search",
+        logs.len(),
+        keys.len()
+    );
     let mut needles = Vec::new();
     for key in &keys {
         let text = fs::read_to_string(key).with_context(|| format!("read {}", key.display()))?;
@@ -67,12 +74,16 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// What a key looks like wherever it stands: pieces that are long enough to be no accident. They are taken at seven tenths of its
-/// length, which is within the private numbers in each form of key; its first half holds the public key too, which is no secret.
+/// What a key looks like wherever it stands: pieces that are long enough to be no accident. They
+/// are taken at seven tenths of its length, which is within the private numbers in each form of
+/// key; its first half holds the public key too, which is no secret.
 fn traces(pem: &str) -> Vec<Vec<u8>> {
     const LENGTH: usize = 24;
-    let lines: Vec<&str> =
-        pem.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("-----")).collect();
+    let lines: Vec<&str> = pem
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("-----"))
+        .collect();
     let joined = lines.concat();
     let Ok(der) = STANDARD.decode(&joined) else { return Vec::new() };
     let piece = |bytes: &[u8]| {
@@ -127,7 +138,10 @@ mod tests {
         for shift in 0..3 {
             let prefix = "x".repeat(shift);
             assert!(is_found(STANDARD.encode(format!("{prefix}{pem}")).as_bytes()), "{shift}");
-            assert!(is_found(STANDARD.encode([prefix.as_bytes(), &der].concat()).as_bytes()), "{shift}");
+            assert!(
+                is_found(STANDARD.encode([prefix.as_bytes(), &der].concat()).as_bytes()),
+                "{shift}"
+            );
         }
         assert!(!is_found(b"a log without a key"));
     }

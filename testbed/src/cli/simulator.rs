@@ -46,8 +46,12 @@ impl Settings {
     fn switches(&self) -> Result<Switches> {
         let mut switches = Switches::default();
         for setting in &self.switches {
-            let (name, value) = setting.split_once('=').with_context(|| format!("{setting} is not NAME=VALUE"))?;
-            switches.set(name, value).map_err(anyhow::Error::msg).with_context(|| format!("--switch {setting}"))?;
+            let (name, value) =
+                setting.split_once('=').with_context(|| format!("{setting} is not NAME=VALUE"))?;
+            switches
+                .set(name, value)
+                .map_err(anyhow::Error::msg)
+                .with_context(|| format!("--switch {setting}"))?;
         }
         Ok(switches)
     }
@@ -65,9 +69,11 @@ pub(super) async fn simulator(settings: &Settings) -> Result<ExitCode> {
     let simulator = Simulator::start(options).await.context("start the simulator")?;
     let credentials = simulator.add_account(ACCOUNT);
     if let Some(path) = &settings.policy {
-        let document = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        let document =
+            std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         let set = simulator.set_policy(ACCOUNT, Some(&document));
-        set.map_err(anyhow::Error::msg).with_context(|| format!("take the policy in {}", path.display()))?;
+        set.map_err(anyhow::Error::msg)
+            .with_context(|| format!("take the policy in {}", path.display()))?;
     }
     let region = simulator.region(ACCOUNT, REGION);
     for name in &settings.instances {

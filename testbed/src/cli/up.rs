@@ -52,7 +52,10 @@ fn tell(scene: &Scene, report: Report) {
     report.line("kubectl apply -k deploy/samples");
     report.line("kubectl get lightsail -o wide");
     report.line(".venv/bin/python testbed/python/lightsail_view.py");
-    report.line(&format!("\nThe simulated Lightsail has the instance {INSTANCE}, a default key pair and the key pair {ADOPTED} in {REGION}."));
+    report.line(&format!(
+        "\nThe simulated Lightsail has the instance {INSTANCE}, a default key \
+        pair and the key pair {ADOPTED} in {REGION}."
+    ));
     report.line(&format!("The operator's log is {}.", scene.operator.options().log.display()));
     report.line("Ctrl-C ends all of it.");
 }

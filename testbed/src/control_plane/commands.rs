@@ -19,7 +19,13 @@ rules:
 ";
 
 /// TLS keeps this run's API server off another run's etcd, should that one have got the port.
-pub(super) fn etcd(tools: &Path, directory: &Path, files: &Certificates, port: u16, peer_port: u16) -> Command {
+pub(super) fn etcd(
+    tools: &Path,
+    directory: &Path,
+    files: &Certificates,
+    port: u16,
+    peer_port: u16,
+) -> Command {
     let mut command = bound_to_this_process(tools.join("etcd"));
     command
         .arg("--data-dir")
@@ -42,7 +48,13 @@ pub(super) fn etcd(tools: &Path, directory: &Path, files: &Certificates, port: u
     command
 }
 
-pub(super) fn api_server(tools: &Path, at: &Path, files: &Certificates, etcd_port: u16, port: u16) -> Result<Command> {
+pub(super) fn api_server(
+    tools: &Path,
+    at: &Path,
+    files: &Certificates,
+    etcd_port: u16,
+    port: u16,
+) -> Result<Command> {
     let policy = at.join("audit-policy.yaml");
     fs::write(&policy, AUDIT_POLICY).with_context(|| format!("write {}", policy.display()))?;
     let mut command = bound_to_this_process(tools.join("kube-apiserver"));
@@ -88,7 +100,8 @@ pub(super) fn controller_manager(tools: &Path, files: &Certificates, kubeconfig:
         .arg(&files.service_account_key_file)
         .arg("--root-ca-file")
         .arg(&files.authority_file)
-        // By default its first seconds go into waiting for its own turns, since each controller makes itself a token.
+        // By default its first seconds go into waiting for its own turns, since each controller
+        // makes itself a token.
         .args(["--kube-api-qps=500", "--kube-api-burst=500"])
         .args(["--use-service-account-credentials", "--leader-elect=false", "--secure-port=0"]);
     command

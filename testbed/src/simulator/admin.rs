@@ -1,7 +1,9 @@
-//! The admin API of a simulator that runs alone: what the Rust handles can do, over HTTP below `/_simulator`.
+//! The admin API of a simulator that runs alone: what the Rust handles can do, over HTTP below
+//! `/_simulator`.
 //!
-//! It is not signed: it is for whoever can reach loopback. Bodies and answers are JSON. An error is a status and a sentence in
-//! `error`. Requests here are not in the request log, meet no faults and are not throttled. `docs/simulator.md` lists them.
+//! It is not signed: it is for whoever can reach loopback. Bodies and answers are JSON. An error is
+//! a status and a sentence in `error`. Requests here are not in the request log, meet no faults and
+//! are not throttled. `docs/simulator.md` lists them.
 
 mod accounts;
 mod control;
@@ -32,18 +34,29 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/faults/{id}", delete(control::remove_fault))
         .route("/faults/{id}/release", post(control::release_fault))
         .route("/accounts/{account}/credentials", post(accounts::add_credentials))
-        .route("/accounts/{account}/policy", put(accounts::set_policy).delete(accounts::remove_policy))
+        .route(
+            "/accounts/{account}/policy",
+            put(accounts::set_policy).delete(accounts::remove_policy),
+        )
         .route("/accounts/{account}/roles/{role}", put(accounts::set_role))
         .route(
             "/regions/{account}/{region}/switches",
-            get(resources::switches).patch(resources::change_switches).delete(resources::remove_switches),
+            get(resources::switches)
+                .patch(resources::change_switches)
+                .delete(resources::remove_switches),
         )
         .route("/regions/{account}/{region}/instances", post(resources::launch))
         .route("/regions/{account}/{region}/instances/{name}", delete(resources::remove_instance))
-        .route("/regions/{account}/{region}/instances/{name}/browser", post(resources::connect_browser))
+        .route(
+            "/regions/{account}/{region}/instances/{name}/browser",
+            post(resources::connect_browser),
+        )
         .route("/regions/{account}/{region}/key-pairs", post(resources::import_key_pair))
         .route("/regions/{account}/{region}/key-pairs/{name}", delete(resources::delete_key_pair))
-        .route("/regions/{account}/{region}/default-key-pair", post(resources::create_default_key_pair))
+        .route(
+            "/regions/{account}/{region}/default-key-pair",
+            post(resources::create_default_key_pair),
+        )
         .route("/regions/{account}/{region}/tags/{name}", put(resources::set_tags))
 }
 
@@ -79,7 +92,8 @@ fn done() -> Value {
 
 /// The body of a request.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::bad(format!("the body is not as it should be: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::bad(format!("the body is not as it should be: {error}")))
 }
 
 impl axum::response::IntoResponse for Reply {

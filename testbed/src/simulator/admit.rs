@@ -62,12 +62,13 @@ pub(super) fn admit(
 ) -> std::result::Result<Admitted, Box<(Option<Scope>, ApiError)>> {
     let nowhere = |error| Box::new((None, error));
     let perform = ask.perform.map_err(nowhere)?;
-    let (principal, scope) = if ask.protocol == Protocol::Query && needs_no_signature(&ask.operation) {
-        (None, Scope { account: String::new(), region: String::new() })
-    } else {
-        let (principal, scope) = identify(shared, ask.protocol, received).map_err(nowhere)?;
-        (Some(principal), scope)
-    };
+    let (principal, scope) =
+        if ask.protocol == Protocol::Query && needs_no_signature(&ask.operation) {
+            (None, Scope { account: String::new(), region: String::new() })
+        } else {
+            let (principal, scope) = identify(shared, ask.protocol, received).map_err(nowhere)?;
+            (Some(principal), scope)
+        };
     let latency = match ask.protocol {
         Protocol::Json => pass_limits(&mut shared.state(), &scope),
         Protocol::Query => Ok(Duration::ZERO),
@@ -81,12 +82,21 @@ pub(super) fn admit(
 }
 
 /// Who has signed it.
-fn identify(shared: &Shared, protocol: Protocol, received: &Received) -> Result<(Arc<Principal>, Scope)> {
+fn identify(
+    shared: &Shared,
+    protocol: Protocol,
+    received: &Received,
+) -> Result<(Arc<Principal>, Scope)> {
     let claim = received.claim()?;
     let (key, scope, known_regions_only, now) = {
         let state = shared.state();
-        let key = state.identities.key(claim.access_key_id).ok_or_else(ApiError::unrecognized_client)?.clone();
-        let scope = Scope { account: key.principal.account.clone(), region: claim.region.to_owned() };
+        let key = state
+            .identities
+            .key(claim.access_key_id)
+            .ok_or_else(ApiError::unrecognized_client)?
+            .clone();
+        let scope =
+            Scope { account: key.principal.account.clone(), region: claim.region.to_owned() };
         let only = protocol == Protocol::Json && state.switches_of(Some(&scope)).known_regions_only;
         (key, scope, only, state.clock.now())
     };

@@ -1,7 +1,7 @@
 //! Asks the policies of an account or role whether a request may be carried out.
 //!
-//! What IAM sees of a request is here: its action, its resource with tags, and the condition keys. How policies are evaluated is
-//! in [`policy`](super::policy).
+//! What IAM sees of a request is here: its action, its resource with tags, and the condition keys.
+//! How policies are evaluated is in [`policy`](super::policy).
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use super::operations::resource_member;
 use super::policy::{Policy, Question, Verdict};
 use super::state::Site;
 
-/// Refuses what the policies do not allow. The words are those of the IAM User Guide's page on access denied messages.
+/// Refuses what the policies do not allow. The words are those of the IAM User Guide's page on
+/// access denied messages.
 pub(super) fn authorize(
     site: &Site<'_>,
     principal: &Principal,
@@ -29,20 +30,33 @@ pub(super) fn authorize(
     for policy in policies {
         let reason = match policy.verdict(&question) {
             Verdict::Allowed => continue,
-            Verdict::NotAllowed => format!("because no identity-based policy allows the {} action", question.action),
+            Verdict::NotAllowed => {
+                format!("because no identity-based policy allows the {} action", question.action)
+            }
             Verdict::Denied => "with an explicit deny in an identity-based policy".to_owned(),
         };
         let (who, action, resource) = (&principal.arn, &question.action, &question.resource);
-        let message = format!("User: {who} is not authorized to perform: {action} on resource: {resource} {reason}");
+        let message = format!(
+            "User: {who} is not authorized to perform: {action} on resource: {resource} {reason}"
+        );
         return Err(ApiError::access_denied(message));
     }
     Ok(())
 }
 
-fn question(site: &Site<'_>, principal: &Principal, operation: &str, input: &Input) -> Result<Question> {
-    let mut question =
-        Question { action: format!("lightsail:{operation}"), resource: "*".to_owned(), ..Question::default() };
-    let mut set = |key: String, value: &str| question.context.entry(key).or_default().push(value.to_owned());
+fn question(
+    site: &Site<'_>,
+    principal: &Principal,
+    operation: &str,
+    input: &Input,
+) -> Result<Question> {
+    let mut question = Question {
+        action: format!("lightsail:{operation}"),
+        resource: "*".to_owned(),
+        ..Question::default()
+    };
+    let mut set =
+        |key: String, value: &str| question.context.entry(key).or_default().push(value.to_owned());
     set("aws:requestedregion".to_owned(), &site.scope.region);
     set("aws:principalarn".to_owned(), &principal.arn);
     set("aws:principalaccount".to_owned(), &principal.account);

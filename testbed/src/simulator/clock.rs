@@ -1,7 +1,8 @@
 //! The simulator's clock: that of this machine, plus an offset that can be set.
 //!
-//! Everything that carries or compares a time asks this clock: timestamps in answers, the `Date` header, the age of signatures,
-//! the end of sessions and the rate of requests. Latencies and faults wait in real time.
+//! Everything that carries or compares a time asks this clock: timestamps in answers, the `Date`
+//! header, the age of signatures, the end of sessions and the rate of requests. Latencies and
+//! faults wait in real time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -69,7 +70,9 @@ pub(super) fn parse_basic_time(text: &str) -> Option<SystemTime> {
 }
 
 fn format_time(format: &str, at: SystemTime) -> String {
-    k8s_openapi::jiff::Timestamp::try_from(at).map(|at| at.strftime(format).to_string()).unwrap_or_default()
+    k8s_openapi::jiff::Timestamp::try_from(at)
+        .map(|at| at.strftime(format).to_string())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Connections that can be cut from within a request.
 //!
-//! Once a connection is cut its writes fail, so that the server closes it and the client sees an end before any byte of an answer.
+//! Once a connection is cut its writes fail, so that the server closes it and the client sees an
+//! end before any byte of an answer.
 
 use std::io;
 use std::pin::Pin;
@@ -25,7 +26,11 @@ impl Cutter {
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+        if self.0.load(Ordering::SeqCst) {
+            Err(io::ErrorKind::ConnectionAborted.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -65,13 +70,21 @@ pub(super) struct CuttableStream {
 }
 
 impl AsyncRead for CuttableStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for CuttableStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.cutter.check() {
             Ok(()) => Pin::new(&mut self.stream).poll_write(cx, bytes),
             Err(error) => Poll::Ready(Err(error)),

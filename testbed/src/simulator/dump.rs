@@ -1,4 +1,5 @@
-//! The whole state in JSON, for a person or a test to look at. Private keys, passwords and secrets are not in it.
+//! The whole state in JSON, for a person or a test to look at. Private keys, passwords and secrets
+//! are not in it.
 
 use serde_json::{Value, json};
 
@@ -12,14 +13,17 @@ use super::switches::Switches;
 
 pub(super) fn dump(shared: &Shared) -> Value {
     let state = shared.state();
-    let accounts = state.identities.accounts.iter().map(|(id, account)| (id.clone(), account_json(account)));
+    let accounts =
+        state.identities.accounts.iter().map(|(id, account)| (id.clone(), account_json(account)));
     let mut regions: Vec<_> = state.regions().collect();
     regions.sort_by_key(|(scope, _)| *scope);
     json!({
-        "clock": {"now": epoch_seconds(shared.clock.now()), "offsetMillis": shared.clock.offset_millis()},
+        "clock": {"now": epoch_seconds(shared.clock.now()),
+            "offsetMillis": shared.clock.offset_millis()},
         "switches": state.switches,
         "accounts": accounts.collect::<serde_json::Map<_, _>>(),
-        "regions": regions.iter().map(|(scope, region)| region_json(&state, scope, region)).collect::<Vec<_>>(),
+        "regions": regions.iter().map(|(scope, region)| region_json(&state, scope,
+            region)).collect::<Vec<_>>(),
     })
 }
 
@@ -57,7 +61,8 @@ fn region_json(state: &State, scope: &Scope, region: &RegionState) -> Value {
         "switches": state.switches_of(Some(scope)),
         "keyPairs": key_pairs.collect::<Vec<_>>(),
         "instances": instances.collect::<Vec<_>>(),
-        "operations": region.operations.all().map(|(_, it)| Operation::to_json(it)).collect::<Vec<_>>(),
+        "operations": region.operations.all().map(|(_,
+            it)| Operation::to_json(it)).collect::<Vec<_>>(),
     })
 }
 

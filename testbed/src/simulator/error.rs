@@ -1,8 +1,10 @@
 //! The errors of Lightsail and those that come from the front of every AWS API.
 //!
-//! Lightsail's own errors carry a second, EC2-like `code` beside their type (<https://github.com/aws/aws-sdk/issues/665>).
-//! Types and statuses are those of the API Reference's "Common Errors" and error sections. Sub-codes other than `DoesNotExist`,
-//! `NameExists` and `InvalidKey.Format` are unverified. This file decides nothing about when an error happens.
+//! Lightsail's own errors carry a second, EC2-like `code` beside their type
+//! (<https://github.com/aws/aws-sdk/issues/665>). Types and statuses are those of the API
+//! Reference's "Common Errors" and error sections. Sub-codes other than `DoesNotExist`,
+//! `NameExists` and `InvalidKey.Format` are unverified. This file decides nothing about when an
+//! error happens.
 
 /// An answer that is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +53,10 @@ impl ApiError {
 
     /// Lightsail itself failed.
     pub(super) fn service(message: impl Into<String>) -> Self {
-        Self { code: Some("InternalError".to_owned()), ..Self::common("ServiceException", 500, message) }
+        Self {
+            code: Some("InternalError".to_owned()),
+            ..Self::common("ServiceException", 500, message)
+        }
     }
 
     /// The body is not JSON, or a member has another type.
@@ -61,14 +66,21 @@ impl ApiError {
 
     /// The operation itself could not be done. The sub-code is unverified.
     pub(super) fn operation_failure(message: impl Into<String>) -> Self {
-        Self { code: Some("OperationFailure".to_owned()), ..Self::common("OperationFailureException", 400, message) }
+        Self {
+            code: Some("OperationFailure".to_owned()),
+            ..Self::common("OperationFailureException", 400, message)
+        }
     }
 
     /// The account is new to Lightsail. The sub-code and the words are unverified.
     pub(super) fn account_setup() -> Self {
         Self {
             code: Some("AccountSetupInProgress".to_owned()),
-            ..Self::common("AccountSetupInProgressException", 400, "Your account is being set up for Lightsail.")
+            ..Self::common(
+                "AccountSetupInProgressException",
+                400,
+                "Your account is being set up for Lightsail.",
+            )
         }
     }
 
@@ -76,7 +88,11 @@ impl ApiError {
     pub(super) fn region_setup() -> Self {
         Self {
             code: Some("RegionSetupInProgress".to_owned()),
-            ..Self::common("RegionSetupInProgressException", 400, "The region is being set up for your account.")
+            ..Self::common(
+                "RegionSetupInProgressException",
+                400,
+                "The region is being set up for your account.",
+            )
         }
     }
 
@@ -96,7 +112,11 @@ impl ApiError {
     }
 
     pub(super) fn unknown_operation() -> Self {
-        Self::common("UnknownOperationException", 404, "The action or operation requested is not valid.")
+        Self::common(
+            "UnknownOperationException",
+            404,
+            "The action or operation requested is not valid.",
+        )
     }
 
     pub(super) fn missing_token() -> Self {
@@ -104,7 +124,11 @@ impl ApiError {
     }
 
     pub(super) fn incomplete_signature() -> Self {
-        Self::common("IncompleteSignature", 403, "The request signature does not conform to AWS standards.")
+        Self::common(
+            "IncompleteSignature",
+            403,
+            "The request signature does not conform to AWS standards.",
+        )
     }
 
     pub(super) fn wrong_service(service: &str) -> Self {
@@ -113,7 +137,8 @@ impl ApiError {
     }
 
     pub(super) fn no_date() -> Self {
-        let message = "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.";
+        let message =
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.";
         Self::common("IncompleteSignature", 403, message)
     }
 
@@ -124,7 +149,8 @@ impl ApiError {
 
     pub(super) fn wrong_scope_date(date: &str, signed: &str) -> Self {
         let message = format!(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{date}' != \
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from \
+                HTTP: '{date}' != \
              '{signed}'."
         );
         Self::common("InvalidSignatureException", 403, message)
@@ -136,17 +162,27 @@ impl ApiError {
     }
 
     pub(super) fn wrong_signature() -> Self {
-        let message = "The request signature we calculated does not match the signature you provided. Check your AWS \
-                       Secret Access Key and signing method. Consult the service documentation for details.";
+        let message = "The request signature we calculated does not match the signature you \
+            provided. Check your AWS \
+                       Secret Access Key and signing method. Consult the service documentation \
+                       for details.";
         Self::common("InvalidSignatureException", 403, message)
     }
 
     pub(super) fn expired_token() -> Self {
-        Self::common("ExpiredTokenException", 403, "The security token included in the request is expired")
+        Self::common(
+            "ExpiredTokenException",
+            403,
+            "The security token included in the request is expired",
+        )
     }
 
     pub(super) fn unrecognized_client() -> Self {
-        Self::common("UnrecognizedClientException", 403, "The security token included in the request is invalid.")
+        Self::common(
+            "UnrecognizedClientException",
+            403,
+            "The security token included in the request is invalid.",
+        )
     }
 
     /// The same error as STS names it: its query protocol has other names for the common errors.
@@ -165,7 +201,8 @@ impl ApiError {
         Self { error_type: name.to_owned(), code: None, message: self.message, status }
     }
 
-    /// The status that the SDKs' models give this error, if it is another than that of the API Reference.
+    /// The status that the SDKs' models give this error, if it is another than that of the API
+    /// Reference.
     pub(super) fn model_status(&self) -> u16 {
         match self.error_type.as_str() {
             "UnauthenticatedException" => 401,

@@ -1,7 +1,7 @@
 //! Faults: chosen requests that fail, are cut off, are held back or get a strange answer.
 //!
-//! A fault is taken when a request arrives, so that two requests at the same time never share one turn of it. This file does
-//! not know HTTP; the server carries out what a fault says.
+//! A fault is taken when a request arrives, so that two requests at the same time never share one
+//! turn of it. This file does not know HTTP; the server carries out what a fault says.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,7 +46,8 @@ impl Fault {
         Self { times, ..self }
     }
 
-    /// Only with this probability, from 0 to 1. The same requests in the same order meet the same fate each time.
+    /// Only with this probability, from 0 to 1. The same requests in the same order meet the same
+    /// fate each time.
     #[must_use]
     pub fn with_probability(self, probability: f64) -> FaultPoint {
         FaultPoint { probability, ..self.into() }
@@ -112,7 +113,8 @@ pub enum FaultEffect {
     Garbage,
     /// The request takes effect, and the connection is closed in the middle of the answer.
     HalfAnswer,
-    /// The next page's token is that of the page that was asked for, for ever. The first page has none and is as it should be.
+    /// The next page's token is that of the page that was asked for, for ever. The first page has
+    /// none and is as it should be.
     RepeatPageToken,
     /// Something that is no answer of the API, for example a proxy's page.
     Body {
@@ -128,14 +130,24 @@ impl FaultEffect {
     #[must_use]
     pub fn throttling() -> Self {
         let error = ApiError::throttled();
-        Self::Error { error_type: error.error_type, code: None, message: error.message, status: error.status }
+        Self::Error {
+            error_type: error.error_type,
+            code: None,
+            message: error.message,
+            status: error.status,
+        }
     }
 
     /// A `ServiceException`.
     #[must_use]
     pub fn service_error() -> Self {
         let error = ApiError::service("The service failed.");
-        Self::Error { error_type: error.error_type, code: error.code, message: error.message, status: error.status }
+        Self::Error {
+            error_type: error.error_type,
+            code: error.code,
+            message: error.message,
+            status: error.status,
+        }
     }
 
     /// 503 with a page of HTML, as a load balancer answers in the place of the service.
@@ -146,14 +158,16 @@ impl FaultEffect {
     }
 }
 
-/// A fault that was added. Dropping it lets held requests go on; the other kinds of fault stay in place.
+/// A fault that was added. Dropping it lets held requests go on; the other kinds of fault stay in
+/// place.
 #[derive(Debug)]
 pub struct FaultHandle {
     turn: Arc<Turns>,
 }
 
 impl FaultHandle {
-    /// Completes once a request has met the fault: it is held now, or was cut, or has taken effect, whichever the fault says.
+    /// Completes once a request has met the fault: it is held now, or was cut, or has taken effect,
+    /// whichever the fault says.
     pub async fn reached(&self) {
         self.wait_for_hits(1).await;
     }
@@ -240,12 +254,18 @@ impl Turns {
     /// Whether it strikes this time; that uses a turn up.
     fn take(&self) -> bool {
         let met = self.met.fetch_add(1, Ordering::SeqCst);
-        let is_due = met >= self.point.after as u64 && draw(self.point.seed, met) < self.point.probability;
-        is_due && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        let is_due =
+            met >= self.point.after as u64 && draw(self.point.seed, met) < self.point.probability;
+        is_due
+            && self
+                .left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok()
     }
 }
 
-/// A number from 0 up to 1 for a place in a row: the finaliser of `SplitMix64`, whose top 53 bits are the fraction.
+/// A number from 0 up to 1 for a place in a row: the finaliser of `SplitMix64`, whose top 53 bits
+/// are the fraction.
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit into the fraction")]
 fn draw(seed: u64, place: u64) -> f64 {
     let mut bits = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -274,7 +294,12 @@ impl Faults {
     }
 
     /// The oldest fault with a turn left for this request; the turn is used up.
-    pub(super) fn take(&self, scope: &Scope, operation: &str, resource: Option<&str>) -> Option<Arc<Turns>> {
+    pub(super) fn take(
+        &self,
+        scope: &Scope,
+        operation: &str,
+        resource: Option<&str>,
+    ) -> Option<Arc<Turns>> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if faults.is_empty() {
             return None;
@@ -322,6 +347,9 @@ mod tests {
         // 25 % of 10 000, give or take five standard deviations of 43.
         assert!((2_285..=2_715).contains(&often), "{often}");
         assert_eq!(hits(fault("*").with_probability(0.25), 10_000), often);
-        assert!((0..1000).any(|place| draw(1, place) < 0.5) && (0..1000).any(|place| draw(1, place) >= 0.5));
+        assert!(
+            (0..1000).any(|place| draw(1, place) < 0.5)
+                && (0..1000).any(|place| draw(1, place) >= 0.5)
+        );
     }
 }

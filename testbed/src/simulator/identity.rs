@@ -1,7 +1,8 @@
 //! Accounts with their access keys, roles and policies, and the sessions that roles give out.
 //!
-//! The region and the access key come from the SigV4 credential scope of a request, as at AWS; the check of the signature is in
-//! [`signature`](super::signature). Secrets are never shown by `Debug`.
+//! The region and the access key come from the SigV4 credential scope of a request, as at AWS; the
+//! check of the signature is in [`signature`](super::signature). Secrets are never shown by
+//! `Debug`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -25,7 +26,10 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+        formatter
+            .debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -34,7 +38,8 @@ impl fmt::Debug for Credentials {
 pub struct Role {
     /// The last part of its ARN.
     pub name: String,
-    /// The `sts:ExternalId` that `AssumeRole` must send. Without one, any caller may assume the role.
+    /// The `sts:ExternalId` that `AssumeRole` must send. Without one, any caller may assume the
+    /// role.
     pub external_id: Option<String>,
     /// Let its callers set session tags (`sts:TagSession`).
     pub session_tags: bool,
@@ -91,7 +96,10 @@ pub(super) struct SessionToken {
 
 impl fmt::Debug for AccessKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AccessKey").field("principal", &self.principal).finish_non_exhaustive()
+        formatter
+            .debug_struct("AccessKey")
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,13 +141,22 @@ impl Identities {
     }
 
     /// New temporary credentials, with their token.
-    pub(super) fn add_session(&mut self, principal: Principal, expires: SystemTime) -> (Credentials, String) {
+    pub(super) fn add_session(
+        &mut self,
+        principal: Principal,
+        expires: SystemTime,
+    ) -> (Credentials, String) {
         let token = STANDARD.encode(random_bytes::<96>());
         let session = SessionToken { token: token.clone(), expires };
         (self.issue("ASIA", principal, Some(session)), token)
     }
 
-    fn issue(&mut self, prefix: &str, principal: Principal, session: Option<SessionToken>) -> Credentials {
+    fn issue(
+        &mut self,
+        prefix: &str,
+        principal: Principal,
+        session: Option<SessionToken>,
+    ) -> Credentials {
         let credentials = Credentials {
             access_key_id: access_key_id(prefix),
             secret_access_key: STANDARD.encode(random_bytes::<30>()),
@@ -159,16 +176,20 @@ impl Identities {
         self.keys.get(access_key_id)
     }
 
-    /// Forgets the sessions that have ended more than an hour ago: by then nobody asks which error they get.
+    /// Forgets the sessions that have ended more than an hour ago: by then nobody asks which error
+    /// they get.
     pub(super) fn forget_sessions(&mut self, now: SystemTime) {
         let hour = std::time::Duration::from_hours(1);
-        self.keys.retain(|_, key| key.session.as_ref().is_none_or(|session| session.expires + hour > now));
+        self.keys.retain(|_, key| {
+            key.session.as_ref().is_none_or(|session| session.expires + hour > now)
+        });
     }
 
     /// The policies that all have to allow what this principal asks for.
     pub(super) fn policies_of(&self, principal: &Principal) -> Option<Arc<Policy>> {
         let account = self.accounts.get(&principal.account)?;
-        let of_role = principal.role.as_ref().and_then(|name| account.roles.get(name)?.policy.clone());
+        let of_role =
+            principal.role.as_ref().and_then(|name| account.roles.get(name)?.policy.clone());
         of_role.or_else(|| account.policy.clone())
     }
 }

@@ -1,7 +1,8 @@
 //! Reads what `ImportKeyPair` is sent as a public key.
 //!
-//! By default that is one OpenSSH line with an RSA or Ed25519 key, which is what Lightsail's users are known to send
-//! (<https://github.com/aws/aws-cli/issues/6020>). Everything else is unverified, and taken only if a switch says so.
+//! By default that is one OpenSSH line with an RSA or Ed25519 key, which is what Lightsail's users
+//! are known to send (<https://github.com/aws/aws-cli/issues/6020>). Everything else is unverified,
+//! and taken only if a switch says so.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -37,7 +38,8 @@ impl Imported {
         {
             return Some(key);
         }
-        let line = if switches.trailing_newline { text.strip_suffix('\n').unwrap_or(text) } else { text };
+        let line =
+            if switches.trailing_newline { text.strip_suffix('\n').unwrap_or(text) } else { text };
         if line.contains(['\n', '\r']) {
             return None;
         }
@@ -54,7 +56,8 @@ impl Imported {
 
     fn from_blob(blob: &[u8], switches: &Switches) -> Option<Self> {
         let key_type = type_of(blob)?;
-        let is_other = OTHER_TYPES.contains(&key_type) || key_type.ends_with("-cert-v01@openssh.com");
+        let is_other =
+            OTHER_TYPES.contains(&key_type) || key_type.ends_with("-cert-v01@openssh.com");
         if switches.other_key_types && is_other {
             return Some(Self::Other(blob.to_vec()));
         }
@@ -69,14 +72,17 @@ impl Imported {
     fn from_rfc4716(text: &str, switches: &Switches) -> Option<Self> {
         let inner = text.trim().strip_prefix("---- BEGIN SSH2 PUBLIC KEY ----")?;
         let inner = inner.strip_suffix("---- END SSH2 PUBLIC KEY ----")?;
-        let lines: Vec<&str> = inner.lines().filter(|line| !line.contains(':')).map(str::trim).collect();
+        let lines: Vec<&str> =
+            inner.lines().filter(|line| !line.contains(':')).map(str::trim).collect();
         Self::from_blob(&STANDARD.decode(lines.concat()).ok()?, switches)
     }
 
     /// `BEGIN PUBLIC KEY` of an RSA key.
     fn from_pem(text: &str) -> Option<Self> {
         let (label, der) = der::pem::decode_vec(text.as_bytes()).ok()?;
-        let spki = spki::SubjectPublicKeyInfoRef::try_from(der.as_slice()).ok().filter(|_| label == "PUBLIC KEY")?;
+        let spki = spki::SubjectPublicKeyInfoRef::try_from(der.as_slice())
+            .ok()
+            .filter(|_| label == "PUBLIC KEY")?;
         let key = pkcs1::RsaPublicKey::try_from(spki.subject_public_key.as_bytes()?).ok()?;
         rsa_of(key).map(Self::Rsa)
     }

@@ -1,7 +1,7 @@
 //! Reading and checking the input of an operation.
 //!
-//! The rules are the API model's and the user guide's; where the service's own messages are wider than the model, they win.
-//! How the service words its refusals is mostly unverified.
+//! The rules are the API model's and the user guide's; where the service's own messages are wider
+//! than the model, they win. How the service words its refusals is mostly unverified.
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,11 @@ pub(super) struct Input(Map<String, Value>);
 impl Input {
     /// The fields of a form, which are all texts.
     pub(super) fn parse_form(body: &[u8]) -> Self {
-        Self(form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), json!(value))).collect())
+        Self(
+            form_urlencoded::parse(body)
+                .map(|(name, value)| (name.into_owned(), json!(value)))
+                .collect(),
+        )
     }
 
     pub(super) fn parse(body: &[u8]) -> Result<Self> {
@@ -59,7 +63,11 @@ impl Input {
     /// A member with one of these values.
     pub(super) fn one_of(&self, member: &str, values: &[&str]) -> Result<Option<&str>> {
         let text = self.text(member)?;
-        if text.is_none_or(|text| values.contains(&text)) { Ok(text) } else { Err(invalid_member(member)) }
+        if text.is_none_or(|text| values.contains(&text)) {
+            Ok(text)
+        } else {
+            Err(invalid_member(member))
+        }
     }
 
     pub(super) fn flag(&self, member: &str) -> Result<bool> {
@@ -106,7 +114,9 @@ const MAX_TAGS: usize = 50;
 /// Refuses more tags than a resource may have.
 pub(super) fn check_tag_count(tags: &Tags) -> Result<()> {
     if tags.len() > MAX_TAGS {
-        return Err(ApiError::invalid_input(format!("A resource can have at most {MAX_TAGS} tags.")));
+        return Err(ApiError::invalid_input(format!(
+            "A resource can have at most {MAX_TAGS} tags."
+        )));
     }
     Ok(())
 }
@@ -127,13 +137,17 @@ fn check_tag(key: &str, value: Option<&str>) -> Result<()> {
     let key_length = key.chars().count();
     let value_length = value.map_or(0, |value| value.chars().count());
     if key_length == 0 || key_length > 128 || value_length > 256 {
-        return Err(ApiError::invalid_input("A tag key has 1 to 128 characters and a tag value at most 256."));
+        return Err(ApiError::invalid_input(
+            "A tag key has 1 to 128 characters and a tag value at most 256.",
+        ));
     }
     if key.to_lowercase().starts_with("aws:") {
         return Err(ApiError::invalid_input("The prefix aws: of tag keys is reserved."));
     }
     if !key.chars().chain(value.unwrap_or_default().chars()).all(is_tag_character) {
-        return Err(ApiError::invalid_input("Tags have letters, digits, spaces and + - = . _ : / @ only."));
+        return Err(ApiError::invalid_input(
+            "Tags have letters, digits, spaces and + - = . _ : / @ only.",
+        ));
     }
     Ok(())
 }
@@ -149,18 +163,25 @@ fn is_resource_name(name: &str, switches: &Switches) -> bool {
     let is_dot = |character: char| switches.dots_in_names && character == '.';
     let is_inner = |character: char| is_word(character) || character == '-' || is_dot(character);
     let fits = switches.max_name_length == 0 || name.len() <= switches.max_name_length;
-    fits && name.len() >= 2 && name.starts_with(is_word) && name.ends_with(is_word) && name.chars().all(is_inner)
+    fits && name.len() >= 2
+        && name.starts_with(is_word)
+        && name.ends_with(is_word)
+        && name.chars().all(is_inner)
 }
 
-/// The model's pattern is `^arn:(aws[^:]*):([a-zA-Z0-9-]+):([a-z0-9-]+):([0-9]+):([a-zA-Z]+)/([a-zA-Z0-9-]+)$`.
+/// The model's pattern is
+/// `^arn:(aws[^:]*):([a-zA-Z0-9-]+):([a-z0-9-]+):([0-9]+):([a-zA-Z]+)/([a-zA-Z0-9-]+)$`.
 fn is_resource_arn(arn: &str) -> bool {
     let is_all = |text: &str, fits: fn(char) -> bool| !text.is_empty() && text.chars().all(fits);
-    let is_id = |text: &str| is_all(text, |character| character.is_ascii_alphanumeric() || character == '-');
+    let is_id = |text: &str| {
+        is_all(text, |character| character.is_ascii_alphanumeric() || character == '-')
+    };
     let parts: Vec<&str> = arn.split(':').collect();
     let ["arn", partition, service, region, account, resource] = parts[..] else { return false };
     let Some((resource_type, id)) = resource.split_once('/') else { return false };
-    let is_region =
-        is_all(region, |character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-');
+    let is_region = is_all(region, |character| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
+    });
     partition.starts_with("aws")
         && is_id(service)
         && is_region
@@ -175,7 +196,8 @@ fn invalid_member(member: &str) -> ApiError {
 
 fn invalid_name(name: &str) -> ApiError {
     ApiError::invalid_input(format!(
-        "{name} is not a valid resource name. Resource names must be at least 2 characters long and contain only \
+        "{name} is not a valid resource name. Resource names must be at least 2 characters long \
+            and contain only \
          alphanumerics, -, _, and ."
     ))
 }
@@ -227,7 +249,11 @@ mod tests {
     #[test]
     fn tags() {
         let (long_key, long_value) = ("k".repeat(129), "v".repeat(257));
-        for (key, value) in [("team", Some("a b")), ("example.com/x", None), (&long_key[1..], Some(&long_value[1..]))] {
+        for (key, value) in [
+            ("team", Some("a b")),
+            ("example.com/x", None),
+            (&long_key[1..], Some(&long_value[1..])),
+        ] {
             assert_eq!(check_tag(key, value), Ok(()), "{key}");
         }
         for (key, value) in [("", None), ("aws:x", None), ("a!", None), ("a", Some("b?"))] {

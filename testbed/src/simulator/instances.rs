@@ -1,6 +1,7 @@
 //! Instances as far as key pairs and host keys need them, and the operations on them.
 //!
-//! Each operation takes the site and the input and either changes the site and answers, or answers an error and changes nothing.
+//! Each operation takes the site and the input and either changes the site and answers, or answers
+//! an error and changes nothing.
 
 use std::ops::Bound;
 use std::time::{Duration, SystemTime};
@@ -71,9 +72,13 @@ impl Instance {
             Platform::Linux => ("debian_12", "Debian"),
             Platform::Windows => ("windows_server_2022", "Windows Server 2022"),
         };
-        let mut instance = resource_json(&self.name, &self.arn, &self.support_code, self.created_at, &self.tags);
+        let mut instance =
+            resource_json(&self.name, &self.arn, &self.support_code, self.created_at, &self.tags);
         for (member, value) in [
-            ("location", json!({"availabilityZone": self.availability_zone, "regionName": self.region})),
+            (
+                "location",
+                json!({"availabilityZone": self.availability_zone, "regionName": self.region}),
+            ),
             ("resourceType", json!("Instance")),
             ("blueprintId", json!(blueprint)),
             ("blueprintName", json!(blueprint_name)),
@@ -126,7 +131,8 @@ pub(super) fn add(site: &mut Site<'_>, new: NewInstance) -> Result<()> {
     Ok(())
 }
 
-/// Connects the browser client, which puts the host keys on record if they are not. Whether there is such an instance.
+/// Connects the browser client, which puts the host keys on record if they are not. Whether there
+/// is such an instance.
 pub(super) fn connect_browser(site: &mut Site<'_>, name: &str) -> bool {
     let now = site.now;
     let instance = site.region.instances.get_mut(name);
@@ -152,8 +158,8 @@ pub(super) fn list(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     Ok(page.answer("instances", entries, Instance::to_json))
 }
 
-/// `DeleteKnownHostKeys`. The record is gone when this answers, unless the operation is to fail; whether its operation is over
-/// by then depends on the switches.
+/// `DeleteKnownHostKeys`. The record is gone when this answers, unless the operation is to fail;
+/// whether its operation is over by then depends on the switches.
 pub(super) fn delete_known_host_keys(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let name = input.resource_name("instanceName", &site.switches)?;
     let switches = site.switches.clone();
@@ -181,7 +187,11 @@ pub(super) fn access_details(site: &mut Site<'_>, input: &Input) -> Result<Value
     if protocol.is_some_and(|protocol| protocol != natural) {
         return Err(ApiError::invalid_input(format!("{name} has no access by this protocol")));
     }
-    let mut details = if platform == Platform::Windows { rdp_access(site, name)? } else { ssh_access(site, name)? };
+    let mut details = if platform == Platform::Windows {
+        rdp_access(site, name)?
+    } else {
+        ssh_access(site, name)?
+    };
     let now = site.now;
     let instance = find(site, name)?;
     details["instanceName"] = json!(name);
@@ -190,7 +200,8 @@ pub(super) fn access_details(site: &mut Site<'_>, input: &Input) -> Result<Value
     details["ipAddress"] = json!(PUBLIC_ADDRESS);
     details["expiresAt"] = json!(epoch_seconds(now + Duration::from_mins(5)));
     let on_record = instance.witnessed_at.into_iter();
-    let host_keys = on_record.flat_map(|at| instance.host_keys.iter().flatten().map(move |key| key.to_json(at)));
+    let host_keys = on_record
+        .flat_map(|at| instance.host_keys.iter().flatten().map(move |key| key.to_json(at)));
     details["hostKeys"] = host_keys.collect();
     Ok(json!({"accessDetails": details}))
 }
@@ -202,12 +213,17 @@ fn ssh_access(site: &mut Site<'_>, name: &str) -> Result<Value> {
         find(site, name)?.host_keys = Some(HostKey::of_linux(&rsa));
     }
     let access = site.new_key();
-    issue(site, name, access.fingerprint(super::switches::RsaFingerprint::Md5OfSpki), &access.private_key)?;
+    issue(
+        site,
+        name,
+        access.fingerprint(super::switches::RsaFingerprint::Md5OfSpki),
+        &access.private_key,
+    )?;
     Ok(json!({"privateKey": format!("{}\n", access.private_key.0)}))
 }
 
-/// The API Reference: with the default key pair the password is answered, otherwise its text encrypted for the custom one. That
-/// an absent pair gives neither is unverified.
+/// The API Reference: with the default key pair the password is answered, otherwise its text
+/// encrypted for the custom one. That an absent pair gives neither is unverified.
 fn rdp_access(site: &mut Site<'_>, name: &str) -> Result<Value> {
     let instance = find(site, name)?;
     let password = instance.password.get_or_insert_with(random_word).clone();
@@ -217,12 +233,14 @@ fn rdp_access(site: &mut Site<'_>, name: &str) -> Result<Value> {
         let data = json!({"ciphertext": "", "keyPairName": key_pair_name});
         return Ok(json!({"password": password, "passwordData": data}));
     }
-    let line = site.region.key_pairs.get(&key_pair_name).map(|stored| stored.pair.public_key.clone());
+    let line =
+        site.region.key_pairs.get(&key_pair_name).map(|stored| stored.pair.public_key.clone());
     let ciphertext = line.and_then(|line| encrypted(&password, &line, site)).unwrap_or_default();
     Ok(json!({"passwordData": {"ciphertext": ciphertext, "keyPairName": key_pair_name}}))
 }
 
-/// A password for the owner of an RSA key: PKCS#1 v1.5 in base64, as EC2's `GetPasswordData` has it.
+/// A password for the owner of an RSA key: PKCS#1 v1.5 in base64, as EC2's `GetPasswordData` has
+/// it.
 fn encrypted(password: &str, line: &str, site: &Site<'_>) -> Option<String> {
     let Imported::Rsa(key) = Imported::read(line, &site.switches)? else { return None };
     let key = PublicEncryptingKey::from_der(&spki_der(&key)?).ok()?;

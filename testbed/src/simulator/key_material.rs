@@ -1,7 +1,9 @@
-//! Public keys as Lightsail takes them, key pairs as it makes them, and the fingerprints that it shows for both.
+//! Public keys as Lightsail takes them, key pairs as it makes them, and the fingerprints that it
+//! shows for both.
 //!
-//! The forms of fingerprints are those that the EC2 API Reference gives for `KeyPairInfo`; that Lightsail uses the same ones is
-//! known from its users only. Private keys are never shown by `Debug`.
+//! The forms of fingerprints are those that the EC2 API Reference gives for `KeyPairInfo`; that
+//! Lightsail uses the same ones is known from its users only. Private keys are never shown by
+//! `Debug`.
 
 use std::fmt;
 
@@ -68,12 +70,15 @@ impl NewKeyPair {
 
 /// The fingerprint that an imported public key gets, or a refusal.
 ///
-/// The key is the raw OpenSSH line, although its member is called `publicKeyBase64`: the base64 of the line is refused
-/// (<https://github.com/aws/aws-cli/issues/6020>). RSA and Ed25519 are taken; what else, is unverified and up to the switches.
+/// The key is the raw OpenSSH line, although its member is called `publicKeyBase64`: the base64 of
+/// the line is refused (<https://github.com/aws/aws-cli/issues/6020>). RSA and Ed25519 are taken;
+/// what else, is unverified and up to the switches.
 pub(super) fn imported_fingerprint(text: &str, switches: &Switches) -> Result<String> {
     let fingerprint = match Imported::read(text, switches) {
         Some(Imported::Rsa(key)) => rsa_fingerprint(&key, switches),
-        Some(Imported::Other(blob)) => Some(sha256_fingerprint(&blob, switches.ed25519_fingerprint)),
+        Some(Imported::Other(blob)) => {
+            Some(sha256_fingerprint(&blob, switches.ed25519_fingerprint))
+        }
         None => None,
     };
     fingerprint.ok_or_else(ApiError::invalid_key)
@@ -82,13 +87,19 @@ pub(super) fn imported_fingerprint(text: &str, switches: &Switches) -> Result<St
 fn rsa_fingerprint(key: &RsaPublicKey, switches: &Switches) -> Option<String> {
     let modulus = key.n.as_positive_bytes()?;
     let bits = modulus.len() * 8;
-    let is_fine = if switches.ec2_rsa_sizes_only { EC2_RSA_BITS.contains(&bits) } else { RSA_BITS.contains(&bits) };
+    let is_fine = if switches.ec2_rsa_sizes_only {
+        EC2_RSA_BITS.contains(&bits)
+    } else {
+        RSA_BITS.contains(&bits)
+    };
     if !is_fine {
         return None;
     }
     match switches.imported_rsa_fingerprint {
         RsaFingerprint::Md5OfBlob => Some(md5_of_blob(key)),
-        RsaFingerprint::Md5OfSpki | RsaFingerprint::Sha1OfPrivateKey => Some(colon_hex(&Md5::digest(spki_der(key)?))),
+        RsaFingerprint::Md5OfSpki | RsaFingerprint::Sha1OfPrivateKey => {
+            Some(colon_hex(&Md5::digest(spki_der(key)?)))
+        }
     }
 }
 
@@ -122,16 +133,20 @@ pub(super) fn spki_der(key: &RsaPublicKey) -> Option<Vec<u8>> {
 
 /// Makes a key pair as `CreateKeyPair` and `DownloadDefaultKeyPair` do.
 pub(super) fn generate() -> NewKeyPair {
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("AWS-LC generates RSA keys of 2048 bits");
+    let pair =
+        RsaKeyPair::generate(KeySize::Rsa2048).expect("AWS-LC generates RSA keys of 2048 bits");
     let private: Pkcs8V1Der<'_> = pair.as_der().expect("a generated key has a PKCS#8 form");
-    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("a generated key has an SPKI form");
+    let public: PublicKeyX509Der<'_> =
+        pair.public_key().as_der().expect("a generated key has an SPKI form");
     let key = ssh_form(&pair);
     NewKeyPair {
         private_key: PrivateKey(pkcs1_pem(private.as_ref())),
         md5_of_spki: colon_hex(&Md5::digest(public.as_ref())),
         md5_of_blob: md5_of_blob(&key),
         sha1_of_private_key: colon_hex(&Sha1::digest(private.as_ref())),
-        public_key: PublicKey::from(KeyData::Rsa(key)).to_openssh().expect("an RSA key has an OpenSSH form"),
+        public_key: PublicKey::from(KeyData::Rsa(key))
+            .to_openssh()
+            .expect("an RSA key has an OpenSSH form"),
     }
 }
 
@@ -143,7 +158,8 @@ fn pkcs1_pem(pkcs8_der: &[u8]) -> String {
 
 fn ssh_form(pair: &RsaKeyPair) -> RsaPublicKey {
     let public = pkcs1::RsaPublicKey::try_from(pair.public_key().as_ref());
-    rsa_of(public.expect("AWS-LC writes valid PKCS#1")).expect("the numbers of an RSA key are positive")
+    rsa_of(public.expect("AWS-LC writes valid PKCS#1"))
+        .expect("the numbers of an RSA key are positive")
 }
 
 /// A key of PKCS#1 in the form that OpenSSH uses.

@@ -1,6 +1,7 @@
 //! The operations on key pairs, the default one included.
 //!
-//! Each takes the site and the checked input and either changes the site and answers, or answers an error and changes nothing.
+//! Each takes the site and the checked input and either changes the site and answers, or answers an
+//! error and changes nothing.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -57,10 +58,16 @@ pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let fingerprint = new.fingerprint(site.switches.created_fingerprint);
     issue(site, name, fingerprint, &new.private_key)?;
     let pair = insert(site, name, fingerprint.to_owned(), &new.public_key, tags, None);
-    let operation =
-        site.start("CreateKeyPair", KEY_PAIR, name, OperationStatus::Succeeded, site.switches.key_pair_operation_polls);
+    let operation = site.start(
+        "CreateKeyPair",
+        KEY_PAIR,
+        name,
+        OperationStatus::Succeeded,
+        site.switches.key_pair_operation_polls,
+    );
     let mut shown_pair = pair.to_json(&site.switches);
-    if let (true, Some(members)) = (site.switches.created_pair_is_short, shown_pair.as_object_mut()) {
+    if let (true, Some(members)) = (site.switches.created_pair_is_short, shown_pair.as_object_mut())
+    {
         members.retain(|member, _| member != "tags" && member != "fingerprint");
     }
     Ok(json!({
@@ -85,7 +92,11 @@ pub(super) fn list(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let with_default = input.flag("includeDefaultKeyPair")?;
     let page = Page::asked("GetKeyPairs", input, site.switches.page_size)?;
     let from = page.after().map_or(Bound::Unbounded, Bound::Excluded);
-    let pairs = site.region.key_pairs.range::<str, _>((from, Bound::Unbounded)).map(|(_, stored)| &stored.pair);
+    let pairs = site
+        .region
+        .key_pairs
+        .range::<str, _>((from, Bound::Unbounded))
+        .map(|(_, stored)| &stored.pair);
     let pairs = pairs.filter(|pair| with_default || pair.name != DEFAULT_KEY_PAIR);
     let entries = pairs.map(|pair| (pair.name.clone(), pair));
     Ok(page.answer("keyPairs", entries, |pair| pair.to_json(&site.switches)))
@@ -95,7 +106,8 @@ pub(super) fn list(site: &mut Site<'_>, input: &Input) -> Result<Value> {
 pub(super) fn delete(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let name = input.resource_name("keyPairName", &site.switches)?;
     let expected = input.text("expectedFingerprint")?;
-    let stored = site.region.key_pairs.get(name).ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
+    let stored =
+        site.region.key_pairs.get(name).ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
     check_expected(&stored.pair, expected, &site.switches)?;
     if !site.fails() {
         site.region.key_pairs.remove(name);
@@ -104,7 +116,8 @@ pub(super) fn delete(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     Ok(json!({"operation": operation.to_json()}))
 }
 
-/// The API Reference requires `expectedFingerprint` for the default pair; what else about it, is up to the switches.
+/// The API Reference requires `expectedFingerprint` for the default pair; what else about it, is up
+/// to the switches.
 fn check_expected(pair: &KeyPair, expected: Option<&str>, switches: &Switches) -> Result<()> {
     let name = &pair.name;
     let is_default = name == DEFAULT_KEY_PAIR;
@@ -115,7 +128,8 @@ fn check_expected(pair: &KeyPair, expected: Option<&str>, switches: &Switches) -
     match expected {
         None if is_default => refuse(format!("expectedFingerprint is required to delete {name}")),
         Some(expected)
-            if (is_default || switches.expected_fingerprint_on_custom_pairs) && expected != pair.fingerprint =>
+            if (is_default || switches.expected_fingerprint_on_custom_pairs)
+                && expected != pair.fingerprint =>
         {
             refuse(format!("The fingerprint of {name} is not the expected one"))
         }
@@ -128,7 +142,8 @@ pub(super) fn download_default(site: &mut Site<'_>, _: &Input) -> Result<Value> 
     let pair = ensure_default(site);
     let stored = site.region.key_pairs.get(DEFAULT_KEY_PAIR);
     let private_key = stored.and_then(|stored| stored.private_key.clone());
-    let private_key = private_key.ok_or_else(|| ApiError::service("The default key pair has no private key."))?;
+    let private_key =
+        private_key.ok_or_else(|| ApiError::service("The default key pair has no private key."))?;
     issue(site, DEFAULT_KEY_PAIR, &pair.fingerprint, &private_key)?;
     Ok(json!({
         "publicKeyBase64": pair.public_key,
@@ -149,7 +164,11 @@ pub(super) fn ensure_default(site: &mut Site<'_>) -> KeyPair {
 
 /// A private key as the members called `privateKeyBase64` show it.
 fn shown(site: &Site<'_>, private_key: &PrivateKey) -> String {
-    if site.switches.private_keys_as_base64 { STANDARD.encode(&private_key.0) } else { private_key.0.clone() }
+    if site.switches.private_keys_as_base64 {
+        STANDARD.encode(&private_key.0)
+    } else {
+        private_key.0.clone()
+    }
 }
 
 fn insert(
@@ -174,16 +193,29 @@ fn insert(
     pair
 }
 
-/// Writes down a private key that is handed out: the same file for the same key. If that fails the request fails, since a test
-/// that searches for issued keys would otherwise pass by not knowing them.
-pub(super) fn issue(site: &Site<'_>, name: &str, fingerprint: &str, private_key: &PrivateKey) -> Result<()> {
+/// Writes down a private key that is handed out: the same file for the same key. If that fails the
+/// request fails, since a test that searches for issued keys would otherwise pass by not knowing
+/// them.
+pub(super) fn issue(
+    site: &Site<'_>,
+    name: &str,
+    fingerprint: &str,
+    private_key: &PrivateKey,
+) -> Result<()> {
     let Some(directory) = site.issued_keys else { return Ok(()) };
-    let file = format!("{}-{}-{name}-{}.pem", site.scope.account, site.scope.region, fingerprint.replace(':', ""));
-    write_private(&directory.join(file), &private_key.0)
-        .map_err(|error| ApiError::service(format!("An issued key could not be written down: {}", error.kind())))
+    let file = format!(
+        "{}-{}-{name}-{}.pem",
+        site.scope.account,
+        site.scope.region,
+        fingerprint.replace(':', "")
+    );
+    write_private(&directory.join(file), &private_key.0).map_err(|error| {
+        ApiError::service(format!("An issued key could not be written down: {}", error.kind()))
+    })
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    let mut file =
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }

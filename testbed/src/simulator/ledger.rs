@@ -1,6 +1,8 @@
-//! The operations that requests have started in a region, found by id, by resource, or in the order of their start.
+//! The operations that requests have started in a region, found by id, by resource, or in the order
+//! of their start.
 //!
-//! It decides when an operation is over and when it is forgotten; what an operation does is none of its business.
+//! It decides when an operation is over and when it is forgotten; what an operation does is none of
+//! its business.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
@@ -10,7 +12,8 @@ use serde_json::{Value, json};
 use super::clock::epoch_seconds;
 use super::switches::OperationStatus;
 
-/// So many operations of a region are kept at most, so that a simulator that runs for days stays within some 50 MB.
+/// So many operations of a region are kept at most, so that a simulator that runs for days stays
+/// within some 50 MB.
 const CAPACITY: usize = 100_000;
 
 /// Something that was asked of Lightsail, with its progress.
@@ -22,7 +25,8 @@ pub struct Operation {
     pub resource_name: String,
     /// `KeyPair` or `Instance`.
     pub resource_type: &'static str,
-    /// For example `ImportKeyPair`; not always one of the API model's enumeration. Empty if the member is left out.
+    /// For example `ImportKeyPair`; not always one of the API model's enumeration. Empty if the
+    /// member is left out.
     pub operation_type: &'static str,
     /// `Started`, or how it ended.
     pub status: &'static str,
@@ -103,7 +107,12 @@ impl Ledger {
         if retention.is_zero() {
             return;
         }
-        while self.by_number.values().next().is_some_and(|oldest| oldest.created_at + retention < now) {
+        while self
+            .by_number
+            .values()
+            .next()
+            .is_some_and(|oldest| oldest.created_at + retention < now)
+        {
             self.forget_oldest();
         }
     }
@@ -129,9 +138,13 @@ impl Ledger {
     }
 
     /// Those on a resource of this name, the oldest first.
-    pub(super) fn of_resource(&self, name: &str) -> impl DoubleEndedIterator<Item = (u64, &Operation)> {
+    pub(super) fn of_resource(
+        &self,
+        name: &str,
+    ) -> impl DoubleEndedIterator<Item = (u64, &Operation)> {
         let numbers = self.by_resource.get(name).into_iter().flatten();
-        numbers.filter_map(|number| self.by_number.get(number).map(|operation| (*number, operation)))
+        numbers
+            .filter_map(|number| self.by_number.get(number).map(|operation| (*number, operation)))
     }
 }
 

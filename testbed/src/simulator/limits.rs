@@ -1,7 +1,7 @@
 //! How many requests come through: a token bucket for each account and region.
 //!
-//! AWS describes its own throttling as token buckets (EC2 API Reference, "Request throttling"); whether a refused request costs
-//! something is unverified, and here it does not.
+//! AWS describes its own throttling as token buckets (EC2 API Reference, "Request throttling");
+//! whether a refused request costs something is unverified, and here it does not.
 
 use std::time::SystemTime;
 
@@ -43,7 +43,9 @@ mod tests {
         let (mut bucket, start) = (Bucket::default(), SystemTime::UNIX_EPOCH);
         let mut passed = |seconds: f64| {
             let now = start + Duration::from_secs_f64(seconds);
-            std::iter::repeat_with(|| bucket.take(&switches, now)).take_while(|taken| *taken).count()
+            std::iter::repeat_with(|| bucket.take(&switches, now))
+                .take_while(|taken| *taken)
+                .count()
         };
         assert_eq!(passed(0.0), 3);
         assert_eq!(passed(0.4), 0);

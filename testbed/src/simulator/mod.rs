@@ -1,11 +1,14 @@
-//! Lightsail's key pair and host key operations, and the part of STS that a client needs, on loopback.
+//! Lightsail's key pair and host key operations, and the part of STS that a client needs, on
+//! loopback.
 //!
-//! The simulator answers as Lightsail is documented or known to answer, awkward parts included, and not as its users would
-//! like it to. Where nobody knows, a [`Switches`] field gives both answers. It keeps everything in memory, knows nothing of
-//! the operator, and never puts a private key into its logs.
+//! The simulator answers as Lightsail is documented or known to answer, awkward parts included, and
+//! not as its users would like it to. Where nobody knows, a [`Switches`] field gives both answers.
+//! It keeps everything in memory, knows nothing of the operator, and never puts a private key into
+//! its logs.
 //!
 //! ```text
-//! server  →  wire (what is asked)  →  admit (signature, limits)  →  faults  →  authorize  →  operations  →  state
+//! server → wire (what is asked) → admit (signature, limits) → faults → authorize
+//!        → operations → state
 //! ```
 
 mod admin;
@@ -57,7 +60,8 @@ pub use self::region::Region;
 pub use self::request_log::Request;
 pub use self::state::KeyPair;
 pub use self::switches::{
-    Ed25519Fingerprint, ImportOperationType, MismatchError, OperationStatus, RsaFingerprint, Setup, Switches,
+    Ed25519Fingerprint, ImportOperationType, MismatchError, OperationStatus, RsaFingerprint, Setup,
+    Switches,
 };
 
 use self::clock::Clock;
@@ -74,15 +78,18 @@ pub struct Options {
     pub port: u16,
     /// A file that gets one JSON object a line for each request. Neither keys nor bodies are in it.
     pub request_log: Option<PathBuf>,
-    /// How many requests are kept in memory, the newest of them; `None` is all. Each takes some 400 bytes.
+    /// How many requests are kept in memory, the newest of them; `None` is all. Each takes some 400
+    /// bytes.
     pub kept_requests: Option<usize>,
-    /// A directory that gets a file for each private key that was handed out, so that a test can search logs for it.
+    /// A directory that gets a file for each private key that was handed out, so that a test can
+    /// search logs for it.
     pub issued_keys: Option<PathBuf>,
     /// What the simulator does where Lightsail's behaviour is unknown or varies.
     pub switches: Switches,
 }
 
-/// A running simulator. Clones are the same simulator; it stops when the last one, [`Region`]s included, is dropped.
+/// A running simulator. Clones are the same simulator; it stops when the last one, [`Region`]s
+/// included, is dropped.
 #[derive(Clone, Debug)]
 pub struct Simulator {
     shared: Arc<Shared>,
@@ -126,7 +133,10 @@ impl Simulator {
             faults: Faults::default(),
             admin_faults: Mutex::default(),
             last_admin_fault: AtomicUsize::new(0),
-            requests: Arc::new(RequestLog::open(options.request_log.as_deref(), options.kept_requests)?),
+            requests: Arc::new(RequestLog::open(
+                options.request_log.as_deref(),
+                options.kept_requests,
+            )?),
             clock,
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
@@ -148,7 +158,8 @@ impl Simulator {
         self.shared.state().identities.add(account_id)
     }
 
-    /// One account's resources in one region, as somebody else than the client under test sees and changes them.
+    /// One account's resources in one region, as somebody else than the client under test sees and
+    /// changes them.
     #[must_use]
     pub fn region(&self, account_id: &str, region: &str) -> Region {
         Region::new(self.clone(), account_id, region)
@@ -159,8 +170,8 @@ impl Simulator {
         change(&mut self.shared.state().switches);
     }
 
-    /// Puts a policy on an account, which holds for its user and for roles without one of their own. Without any, everything is
-    /// allowed. `None` takes it away.
+    /// Puts a policy on an account, which holds for its user and for roles without one of their
+    /// own. Without any, everything is allowed. `None` takes it away.
     ///
     /// # Errors
     ///
@@ -171,12 +182,18 @@ impl Simulator {
         Ok(())
     }
 
-    /// Adds a role to an account, or replaces it. Its policy, if any, holds for its sessions in the place of the account's.
+    /// Adds a role to an account, or replaces it. Its policy, if any, holds for its sessions in the
+    /// place of the account's.
     ///
     /// # Errors
     ///
     /// What about the JSON document is no policy, or not understood here.
-    pub fn set_role(&self, account_id: &str, role: Role, policy: Option<&str>) -> Result<(), String> {
+    pub fn set_role(
+        &self,
+        account_id: &str,
+        role: Role,
+        policy: Option<&str>,
+    ) -> Result<(), String> {
         let policy = policy.map(Policy::parse).transpose()?.map(Arc::new);
         let mut state = self.shared.state();
         let name = role.name.clone();
@@ -206,7 +223,8 @@ impl Simulator {
         dump::dump(&self.shared)
     }
 
-    /// How many requests there were by operation and outcome, those that are not kept any more included.
+    /// How many requests there were by operation and outcome, those that are not kept any more
+    /// included.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<(String, String), u64> {
         self.shared.requests.counts()

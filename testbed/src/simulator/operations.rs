@@ -47,9 +47,13 @@ pub(super) fn sts_operation(name: &str) -> Option<Perform> {
     }))
 }
 
-/// The member that names the resource on which IAM checks an operation; `None` if its resource is `*` (Service Authorization
-/// Reference, "Actions, resources, and condition keys for Amazon Lightsail").
-pub(super) fn resource_member(operation: &str, reset_is_resource_level: bool) -> Option<&'static str> {
+/// The member that names the resource on which IAM checks an operation; `None` if its resource is
+/// `*` (Service Authorization Reference, "Actions, resources, and condition keys for Amazon
+/// Lightsail").
+pub(super) fn resource_member(
+    operation: &str,
+    reset_is_resource_level: bool,
+) -> Option<&'static str> {
     match operation {
         "DeleteKeyPair" => Some("keyPairName"),
         "TagResource" | "UntagResource" => Some("resourceName"),

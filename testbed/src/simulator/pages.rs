@@ -1,7 +1,7 @@
 //! Lists a page at a time, with opaque tokens.
 //!
-//! A token stands for the last key of its page, so that what is added or deleted meanwhile neither repeats nor hides other
-//! entries. Only the entries of the page are turned into JSON.
+//! A token stands for the last key of its page, so that what is added or deleted meanwhile neither
+//! repeats nor hides other entries. Only the entries of the page are turned into JSON.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,7 +31,8 @@ impl Page {
         self.after.as_deref()
     }
 
-    /// The answer, with a token if there is more. `entries` are those after [`after`](Self::after), in the order of their keys.
+    /// The answer, with a token if there is more. `entries` are those after [`after`](Self::after),
+    /// in the order of their keys.
     pub(super) fn answer<T>(
         &self,
         member: &str,

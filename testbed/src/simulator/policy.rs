@@ -1,8 +1,9 @@
 //! IAM policies and their evaluation: a Deny beats every Allow, and what nothing allows is denied.
 //!
-//! The language is the part of the IAM User Guide's policy grammar that fits Lightsail: actions and resources with wildcards,
-//! the string operators, `Null`, `Bool` and ARN operators, `IfExists`, `ForAllValues`, `ForAnyValue`, and policy variables. What
-//! it does not know it refuses when a policy is set, so that no policy is silently weaker or stronger than at AWS.
+//! The language is the part of the IAM User Guide's policy grammar that fits Lightsail: actions and
+//! resources with wildcards, the string operators, `Null`, `Bool` and ARN operators, `IfExists`,
+//! `ForAllValues`, `ForAnyValue`, and policy variables. What it does not know it refuses when a
+//! policy is set, so that no policy is silently weaker or stronger than at AWS.
 
 mod condition;
 mod parse;
@@ -39,7 +40,8 @@ pub(super) struct Question {
     pub(super) action: String,
     /// An ARN, or `*`.
     pub(super) resource: String,
-    /// The condition keys, in lower case up to the first `/`. Only `aws:tagkeys` has more than one value.
+    /// The condition keys, in lower case up to the first `/`. Only `aws:tagkeys` has more than one
+    /// value.
     pub(super) context: BTreeMap<String, Vec<String>>,
 }
 
@@ -77,7 +79,9 @@ impl Statement {
         // Names of actions are the only part of a policy where case does not count.
         let action = question.action.to_lowercase();
         self.actions.fit(|pattern| is_like(&pattern.to_lowercase(), &action))
-            && self.resources.fit(|pattern| fits_resource(&question.with_variables(pattern), &question.resource))
+            && self
+                .resources
+                .fit(|pattern| fits_resource(&question.with_variables(pattern), &question.resource))
             && self.conditions.iter().all(|condition| condition.holds(question))
     }
 }
@@ -88,9 +92,14 @@ impl Patterns {
     }
 }
 
-/// An action without resource-level permissions has the resource `*`: only a pattern of all resources fits it.
+/// An action without resource-level permissions has the resource `*`: only a pattern of all
+/// resources fits it.
 fn fits_resource(pattern: &str, resource: &str) -> bool {
-    if resource == "*" { pattern.chars().all(|character| character == '*') } else { is_like(pattern, resource) }
+    if resource == "*" {
+        pattern.chars().all(|character| character == '*')
+    } else {
+        is_like(pattern, resource)
+    }
 }
 
 impl Question {
@@ -99,7 +108,8 @@ impl Question {
         self.context.get(key).map(Vec::as_slice)
     }
 
-    /// A text of a policy with its `${…}` replaced. A variable without a value fits nothing, as in IAM.
+    /// A text of a policy with its `${…}` replaced. A variable without a value fits nothing, as in
+    /// IAM.
     fn with_variables(&self, text: &str) -> String {
         let mut result = String::new();
         let mut rest = text;
@@ -119,7 +129,8 @@ impl Question {
 
 /// Whether a text fits a pattern in which `*` is any text and `?` any character.
 fn is_like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut at, mut of) = (0, 0);
     // Where to go on when the last `*` has to take one character more.
     let mut retry = None;

@@ -1,4 +1,5 @@
-//! One account's resources in one region, for whoever sets a scene: somebody else's changes, and a look at the truth.
+//! One account's resources in one region, for whoever sets a scene: somebody else's changes, and a
+//! look at the truth.
 //!
 //! Nothing here is a request: it is not logged, meets no faults and records no operations.
 
@@ -49,7 +50,8 @@ impl Region {
         self.with(|site| instances::add(site, instance)).expect("the name is free");
     }
 
-    /// Connects Lightsail's browser client to an instance, which puts its host keys on record. Whether there is one.
+    /// Connects Lightsail's browser client to an instance, which puts its host keys on record.
+    /// Whether there is one.
     pub fn connect_browser(&self, instance: &str) -> bool {
         self.with(|site| instances::connect_browser(site, instance))
     }
@@ -57,7 +59,12 @@ impl Region {
     /// Whether the host keys of an instance are on record.
     #[must_use]
     pub fn are_host_keys_on_record(&self, instance: &str) -> bool {
-        self.with(|site| site.region.instances.get(instance).is_some_and(|instance| instance.witnessed_at.is_some()))
+        self.with(|site| {
+            site.region
+                .instances
+                .get(instance)
+                .is_some_and(|instance| instance.witnessed_at.is_some())
+        })
     }
 
     /// The ARN of an instance, which has another id for each launch under the same name.
@@ -81,7 +88,8 @@ impl Region {
         pair.expect("the name is free and the key is one that Lightsail takes")
     }
 
-    /// Creates the default key pair, as launching an instance without a key pair does. If there is one, that one stays.
+    /// Creates the default key pair, as launching an instance without a key pair does. If there is
+    /// one, that one stays.
     pub fn create_default_key_pair(&self) -> KeyPair {
         self.with(key_pairs::ensure_default)
     }
@@ -112,16 +120,24 @@ impl Region {
     /// The operations that requests have started on a resource of this name, the oldest first.
     #[must_use]
     pub fn operations_for(&self, resource: &str) -> Vec<Operation> {
-        self.with(|site| site.region.operations.of_resource(resource).map(|(_, operation)| operation.clone()).collect())
+        self.with(|site| {
+            site.region
+                .operations
+                .of_resource(resource)
+                .map(|(_, operation)| operation.clone())
+                .collect()
+        })
     }
 
-    /// Replaces all tags of a key pair or an instance, as somebody else. A tag without a value is a key-only tag.
+    /// Replaces all tags of a key pair or an instance, as somebody else. A tag without a value is a
+    /// key-only tag.
     ///
     /// # Panics
     ///
     /// There is no such resource, or there are more than 50 tags.
     pub fn set_tags(&self, name: &str, tags: &[(&str, Option<&str>)]) {
-        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect();
+        let tags =
+            tags.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect();
         let set = self.with(|site| resources::replace_tags(site, name, tags));
         set.expect("the resource exists and the tags are within the limits");
     }
@@ -129,11 +145,16 @@ impl Region {
     /// How many times `DeleteKnownHostKeys` has taken effect on an instance; 0 if there is none.
     #[must_use]
     pub fn known_host_keys_resets(&self, instance: &str) -> usize {
-        self.with(|site| site.region.instances.get(instance).map_or(0, |instance| instance.known_host_keys_resets))
+        self.with(|site| {
+            site.region
+                .instances
+                .get(instance)
+                .map_or(0, |instance| instance.known_host_keys_resets)
+        })
     }
 
-    /// Gives this region switches of its own, which start as those that hold now. [`Simulator::set_switches`] does not change
-    /// them any more.
+    /// Gives this region switches of its own, which start as those that hold now.
+    /// [`Simulator::set_switches`] does not change them any more.
     pub fn set_switches(&self, change: impl FnOnce(&mut Switches)) {
         self.with(|site| {
             let mut switches = site.switches.clone();

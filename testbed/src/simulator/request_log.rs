@@ -1,7 +1,7 @@
 //! What was asked of the simulator, in memory and, if wanted, as a file of JSON lines.
 //!
-//! An entry is recorded when the request's fate is settled: before its answer is written, or when its client went away. It has
-//! neither bodies nor keys, only the name of the resource.
+//! An entry is recorded when the request's fate is settled: before its answer is written, or when
+//! its client went away. It has neither bodies nor keys, only the name of the resource.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -32,10 +32,12 @@ pub struct Request {
     pub region: String,
     /// The name of the resource in the input, if there is one.
     pub resource: Option<String>,
-    /// `ok` (it took effect), the error's sub-code or else its type, `cut` (no effect, connection closed), `abandoned` (no
-    /// effect, the client went away) or `body` (no effect, a fault's own body).
+    /// `ok` (it took effect), the error's sub-code or else its type, `cut` (no effect, connection
+    /// closed), `abandoned` (no effect, the client went away) or `body` (no effect, a fault's own
+    /// body).
     pub outcome: String,
-    /// Whether an answer was handed to the connection. `false` with the outcome `ok`: it took effect and nobody was told.
+    /// Whether an answer was handed to the connection. `false` with the outcome `ok`: it took
+    /// effect and nobody was told.
     pub answered: bool,
 }
 
@@ -58,7 +60,8 @@ pub(super) struct RequestLog {
 impl RequestLog {
     /// Without a capacity it keeps all requests.
     pub(super) fn open(path: Option<&Path>, capacity: Option<usize>) -> std::io::Result<Self> {
-        let file = path.map(|path| File::options().create(true).append(true).open(path)).transpose()?;
+        let file =
+            path.map(|path| File::options().create(true).append(true).open(path)).transpose()?;
         let entries = Mutex::new(Entries { file, ..Entries::default() });
         Ok(Self { entries, capacity: capacity.unwrap_or(usize::MAX) })
     }
@@ -81,7 +84,8 @@ impl RequestLog {
     fn add(&self, request: Request) {
         let mut entries = self.entries();
         if let Some(file) = &mut entries.file {
-            // A full disk must not change what the simulator answers; the log in memory is complete all the same.
+            // A full disk must not change what the simulator answers; the log in memory is complete
+            // all the same.
             let _ = file.write_all(line_of(&request).as_bytes());
         }
         let key = (request.operation.clone(), request.outcome.clone());
@@ -113,7 +117,8 @@ fn line_of(request: &Request) -> String {
     format!("{}\n", request_json(request))
 }
 
-/// A request under way. It records itself when it is dropped, so that a client that goes away is recorded too.
+/// A request under way. It records itself when it is dropped, so that a client that goes away is
+/// recorded too.
 #[derive(Debug)]
 pub(super) struct Entry {
     log: Arc<RequestLog>,
@@ -121,7 +126,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(log: &Arc<RequestLog>, at: SystemTime, operation: &str, resource: Option<&str>) -> Self {
+    pub(super) fn new(
+        log: &Arc<RequestLog>,
+        at: SystemTime,
+        operation: &str,
+        resource: Option<&str>,
+    ) -> Self {
         let request = Request {
             request_id: uuid(),
             at,

@@ -1,6 +1,7 @@
 //! The operations on tags, and those that look operations up.
 //!
-//! Each takes the site and the input and either changes the site and answers, or answers an error and changes nothing.
+//! Each takes the site and the input and either changes the site and answers, or answers an error
+//! and changes nothing.
 
 use serde_json::{Value, json};
 
@@ -29,7 +30,8 @@ pub(super) fn untag(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     Ok(operations_json(&site.record("UntagResource", resource_type, name)))
 }
 
-/// The resource that the input names, and its type; if its ARN is sent, it must be of the same resource.
+/// The resource that the input names, and its type; if its ARN is sent, it must be of the same
+/// resource.
 fn taggable<'a>(site: &Site<'_>, input: &'a Input) -> Result<(&'a str, &'static str)> {
     let name = input.resource_name("resourceName", &site.switches)?;
     let arn = input.arn("resourceArn")?;
@@ -41,7 +43,8 @@ fn taggable<'a>(site: &Site<'_>, input: &'a Input) -> Result<(&'a str, &'static 
     Ok((name, resource.kind))
 }
 
-/// Sets the tags of a resource to what `change` makes of them, unless that breaks a limit or is to fail.
+/// Sets the tags of a resource to what `change` makes of them, unless that breaks a limit or is to
+/// fail.
 fn change_tags(site: &mut Site<'_>, name: &str, change: impl FnOnce(&mut Tags)) -> Result<()> {
     let fails = site.fails();
     let tags = site.tags_mut(name).ok_or_else(|| ApiError::does_not_exist("Resource", name))?;
@@ -54,7 +57,8 @@ fn change_tags(site: &mut Site<'_>, name: &str, change: impl FnOnce(&mut Tags)) 
     Ok(())
 }
 
-/// Replaces the tags of a resource. Whether there is such a resource, and the tags are not too many.
+/// Replaces the tags of a resource. Whether there is such a resource, and the tags are not too
+/// many.
 pub(super) fn replace_tags(site: &mut Site<'_>, name: &str, tags: Tags) -> Result<()> {
     check_tag_count(&tags)?;
     *site.tags_mut(name).ok_or_else(|| ApiError::does_not_exist("Resource", name))? = tags;
@@ -76,11 +80,13 @@ pub(super) fn get_operation(site: &mut Site<'_>, input: &Input) -> Result<Value>
 pub(super) fn operations(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let page = Page::asked("GetOperations", input, site.switches.page_size.min(MAX_OPERATIONS))?;
     site.region.operations.forget_old(site.now, site.switches.operation_retention);
-    let entries = entries(site, &page, site.region.operations.all(), site.switches.newest_operations_first);
+    let entries =
+        entries(site, &page, site.region.operations.all(), site.switches.newest_operations_first);
     Ok(page.answer("operations", entries, Operation::to_json))
 }
 
-/// `GetOperationsForResource`. It also knows resources that are gone. The error for a name that never was is unverified.
+/// `GetOperationsForResource`. It also knows resources that are gone. The error for a name that
+/// never was is unverified.
 pub(super) fn operations_for_resource(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let name = input.resource_name("resourceName", &site.switches)?;
     let page = Page::asked("GetOperationsForResource", input, site.switches.page_size)?;
@@ -88,7 +94,8 @@ pub(super) fn operations_for_resource(site: &mut Site<'_>, input: &Input) -> Res
     let of_key_pairs = site.switches.operations_of_key_pairs;
     let is_served = |resource_type: &str| of_key_pairs || resource_type != "KeyPair";
     let exists = site.find(name).is_some_and(|resource| is_served(resource.kind));
-    let known = || site.region.operations.of_resource(name).filter(|(_, it)| is_served(it.resource_type));
+    let known =
+        || site.region.operations.of_resource(name).filter(|(_, it)| is_served(it.resource_type));
     if !exists && known().next().is_none() {
         return Err(ApiError::does_not_exist("Resource", name));
     }
@@ -108,9 +115,16 @@ fn entries<'a>(
     let listed = operations.filter(move |(_, operation)| operation.created_at + lag <= now);
     let key = |(number, operation): (u64, &'a Operation)| (number.to_string(), operation);
     if newest_first {
-        Box::new(listed.rev().filter(move |(number, _)| after.is_none_or(|after| *number < after)).map(key))
+        Box::new(
+            listed
+                .rev()
+                .filter(move |(number, _)| after.is_none_or(|after| *number < after))
+                .map(key),
+        )
     } else {
-        Box::new(listed.filter(move |(number, _)| after.is_none_or(|after| *number > after)).map(key))
+        Box::new(
+            listed.filter(move |(number, _)| after.is_none_or(|after| *number > after)).map(key),
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! The listener, and the way of a request through authentication, limits, faults and its operation.
 //!
-//! When a client goes away, the future of its request is dropped where it waits: what has not taken effect by then never does,
-//! unless a fault says that it comes late.
+//! When a client goes away, the future of its request is dropped where it waits: what has not taken
+//! effect by then never does, unless a fault says that it comes late.
 
 use std::sync::Arc;
 
@@ -26,9 +26,13 @@ use super::{Shared, admin, key_material};
 
 /// Serves until `stop`. Idle connections are closed then; requests under way are finished.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let router = Router::new().nest("/_simulator", admin::router()).fallback(routing::any(respond)).with_state(shared);
+    let router = Router::new()
+        .nest("/_simulator", admin::router())
+        .fallback(routing::any(respond))
+        .with_state(shared);
     let service = router.into_make_service_with_connect_info::<Cutter>();
-    let served = axum::serve(CuttableListener(listener), service).with_graceful_shutdown(stop.cancelled_owned());
+    let served = axum::serve(CuttableListener(listener), service)
+        .with_graceful_shutdown(stop.cancelled_owned());
     // The listener never gives up, so there is no error to tell anybody.
     let _ = served.await;
 }
@@ -87,7 +91,13 @@ fn conclude(
         outcome_name(outcome).clone_into(&mut entry.request.outcome);
         entry.request.answered = answered;
         let state = shared.state();
-        Answer::of(protocol, &entry.request.operation, outcome, &entry.request.request_id, state.switches_of(scope))
+        Answer::of(
+            protocol,
+            &entry.request.operation,
+            outcome,
+            &entry.request.request_id,
+            state.switches_of(scope),
+        )
     };
     let answer = match fate {
         Fate::Answer(outcome) => answered(&outcome, true),
@@ -110,7 +120,8 @@ fn outcome_name(outcome: &Result<Value>) -> &str {
     outcome.as_ref().map_or_else(ApiError::outcome, |_| "ok")
 }
 
-/// Does what is asked, unless a fault says otherwise. What it does is recorded in the entry as soon as it is done.
+/// Does what is asked, unless a fault says otherwise. What it does is recorded in the entry as soon
+/// as it is done.
 async fn carry_out(shared: &Arc<Shared>, request: Admitted, mut entry: Entry) -> (Fate, Entry) {
     entry.request.account.clone_from(&request.scope.account);
     entry.request.region.clone_from(&request.scope.region);
@@ -123,7 +134,9 @@ async fn carry_out(shared: &Arc<Shared>, request: Admitted, mut entry: Entry) ->
     if request.needs_key(shared) {
         make_key(shared).await;
     }
-    let Some(fault) = shared.faults.take(&request.scope, &request.operation, request.input.resource()) else {
+    let Some(fault) =
+        shared.faults.take(&request.scope, &request.operation, request.input.resource())
+    else {
         return (Fate::Answer(request.perform(shared)), entry);
     };
     if let FaultEffect::Late(time) = *fault.effect() {
@@ -173,7 +186,9 @@ async fn go_wrong(shared: &Shared, request: &Admitted, entry: &mut Entry, fault:
         }
         FaultEffect::Garbage => Fate::Garbage(perform_and_hit()),
         FaultEffect::HalfAnswer => Fate::Half(perform_and_hit()),
-        FaultEffect::RepeatPageToken => Fate::Answer(perform_and_hit().map(|answer| repeat_token(request, answer))),
+        FaultEffect::RepeatPageToken => {
+            Fate::Answer(perform_and_hit().map(|answer| repeat_token(request, answer)))
+        }
         FaultEffect::Body { status, body } => {
             fault.hit();
             Fate::Body { status: *status, body: body.clone() }
@@ -212,7 +227,8 @@ fn repeat_token(request: &Admitted, mut answer: Value) -> Value {
     answer
 }
 
-/// Makes an RSA key pair ahead, without the state being locked for it. It takes a tenth of a second or more.
+/// Makes an RSA key pair ahead, without the state being locked for it. It takes a tenth of a second
+/// or more.
 async fn make_key(shared: &Shared) {
     if let Ok(key) = tokio::task::spawn_blocking(key_material::generate).await {
         shared.state().spare_keys.push(key);

@@ -1,8 +1,9 @@
-//! Checks who signed a request: SigV4, by signing it again with the secret that the access key should have.
+//! Checks who signed a request: SigV4, by signing it again with the secret that the access key
+//! should have.
 //!
-//! The signed headers, the time and the scope are those that the request claims. The order of the checks, and the words of
-//! their refusals, are those of the IAM User Guide's page on troubleshooting signatures; where AWS APIs differ they are
-//! unverified.
+//! The signed headers, the time and the scope are those that the request claims. The order of the
+//! checks, and the words of their refusals, are those of the IAM User Guide's page on
+//! troubleshooting signatures; where AWS APIs differ they are unverified.
 
 use std::time::{Duration, SystemTime};
 
@@ -77,15 +78,29 @@ pub(super) struct Claim<'a> {
 impl<'a> Claim<'a> {
     fn read(authorization: &'a str) -> Option<Self> {
         let fields = authorization.strip_prefix("AWS4-HMAC-SHA256")?;
-        let field = |name: &str| fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
+        let field = |name: &str| {
+            fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
+        };
         let scope: Vec<&str> = field("Credential")?.split('/').collect();
         let [access_key_id, date, region, service, "aws4_request"] = scope[..] else { return None };
         let signed_headers = field("SignedHeaders")?.split(';').collect();
-        Some(Self { access_key_id, date, region, service, signed_headers, signature: field("Signature")? })
+        Some(Self {
+            access_key_id,
+            date,
+            region,
+            service,
+            signed_headers,
+            signature: field("Signature")?,
+        })
     }
 
     /// Checks that the scope is one of this service, and of a region in which it is.
-    pub(super) fn check_scope(&self, service: &str, host: Option<&str>, known_regions_only: bool) -> Result<()> {
+    pub(super) fn check_scope(
+        &self,
+        service: &str,
+        host: Option<&str>,
+        known_regions_only: bool,
+    ) -> Result<()> {
         if self.service != service {
             return Err(ApiError::wrong_service(service));
         }
@@ -113,24 +128,41 @@ impl<'a> Claim<'a> {
             return Err(ApiError::wrong_scope_date(self.date, date.get(..8).unwrap_or_default()));
         }
         let signature = self.sign_again(request, key, signed_at);
-        if signature.as_deref() == Some(self.signature) { Ok(()) } else { Err(ApiError::wrong_signature()) }
+        if signature.as_deref() == Some(self.signature) {
+            Ok(())
+        } else {
+            Err(ApiError::wrong_signature())
+        }
     }
 
-    fn sign_again(&self, request: &Received, key: &AccessKey, signed_at: SystemTime) -> Option<String> {
+    fn sign_again(
+        &self,
+        request: &Received,
+        key: &AccessKey,
+        signed_at: SystemTime,
+    ) -> Option<String> {
         let token = key.session.as_ref().map(|session| session.token.clone());
-        let identity = Credentials::new(self.access_key_id, key.secret.clone(), token, None, "simulator").into();
+        let identity =
+            Credentials::new(self.access_key_id, key.secret.clone(), token, None, "simulator")
+                .into();
         let mut settings = SigningSettings::default();
         // The client has said which headers it signed.
         settings.excluded_headers = None;
-        let builder = v4::SigningParams::builder().identity(&identity).region(self.region).name(self.service);
+        let builder =
+            v4::SigningParams::builder().identity(&identity).region(self.region).name(self.service);
         let params = builder.time(signed_at).settings(settings).build().ok()?.into();
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let url = format!("http://{}{path}", request.header("host")?);
         // These two the signer adds by itself.
-        let claimed = self.signed_headers.iter().filter(|name| !["x-amz-date", "x-amz-security-token"].contains(name));
-        let headers = claimed.map(|name| Some((*name, request.header(name)?))).collect::<Option<Vec<_>>>()?;
+        let claimed = self
+            .signed_headers
+            .iter()
+            .filter(|name| !["x-amz-date", "x-amz-security-token"].contains(name));
+        let headers =
+            claimed.map(|name| Some((*name, request.header(name)?))).collect::<Option<Vec<_>>>()?;
         let body = SignableBody::Bytes(&request.body);
-        let signable = SignableRequest::new(request.method.as_str(), url, headers.into_iter(), body).ok()?;
+        let signable =
+            SignableRequest::new(request.method.as_str(), url, headers.into_iter(), body).ok()?;
         Some(sign(signable, &params).ok()?.into_parts().1)
     }
 }
@@ -139,12 +171,15 @@ fn check_time(signed_at: SystemTime, now: SystemTime) -> Result<()> {
     let (signed, current) = (basic_time(signed_at), basic_time(now));
     if signed_at + MAX_SKEW < now {
         let limit = basic_time(now - MAX_SKEW);
-        let detail = format!("Signature expired: {signed} is now earlier than {limit} ({current} - 5 min.)");
+        let detail =
+            format!("Signature expired: {signed} is now earlier than {limit} ({current} - 5 min.)");
         return Err(ApiError::wrong_time(&detail));
     }
     if signed_at > now + MAX_SKEW {
         let limit = basic_time(now + MAX_SKEW);
-        let detail = format!("Signature not yet current: {signed} is still later than {limit} ({current} + 5 min.)");
+        let detail = format!(
+            "Signature not yet current: {signed} is still later than {limit} ({current} + 5 min.)"
+        );
         return Err(ApiError::wrong_time(&detail));
     }
     Ok(())
@@ -163,11 +198,17 @@ mod tests {
     #[test]
     fn claims_are_read_with_and_without_spaces() {
         for separator in [", ", ","] {
-            let fields =
-                ["Credential=AK/20150830/eu-west-1/lightsail/aws4_request", "SignedHeaders=a;b", "Signature=ff"];
+            let fields = [
+                "Credential=AK/20150830/eu-west-1/lightsail/aws4_request",
+                "SignedHeaders=a;b",
+                "Signature=ff",
+            ];
             let header = format!("AWS4-HMAC-SHA256 {}", fields.join(separator));
             let claim = Claim::read(&header).expect("it is complete");
-            assert_eq!((claim.access_key_id, claim.region, claim.signature), ("AK", "eu-west-1", "ff"));
+            assert_eq!(
+                (claim.access_key_id, claim.region, claim.signature),
+                ("AK", "eu-west-1", "ff")
+            );
             assert_eq!(claim.signed_headers, ["a", "b"]);
         }
     }
@@ -188,8 +229,14 @@ mod tests {
 
     #[test]
     fn a_host_may_name_a_region() {
-        assert_eq!(region_of_host("lightsail.eu-west-1.localhost:80", "lightsail"), Some("eu-west-1"));
-        assert_eq!(region_of_host("lightsail.eu-west-1.amazonaws.com", "lightsail"), Some("eu-west-1"));
+        assert_eq!(
+            region_of_host("lightsail.eu-west-1.localhost:80", "lightsail"),
+            Some("eu-west-1")
+        );
+        assert_eq!(
+            region_of_host("lightsail.eu-west-1.amazonaws.com", "lightsail"),
+            Some("eu-west-1")
+        );
         assert_eq!(region_of_host("127.0.0.1:80", "lightsail"), None);
         assert_eq!(region_of_host("sts.eu-west-1.localhost", "lightsail"), None);
     }

@@ -1,6 +1,8 @@
-//! What exists in each account and region: key pairs, instances and the operations that changed them.
+//! What exists in each account and region: key pairs, instances and the operations that changed
+//! them.
 //!
-//! The operations decide what happens to them; this file only knows where they are kept and how they look in the API's JSON.
+//! The operations decide what happens to them; this file only knows where they are kept and how
+//! they look in the API's JSON.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -46,8 +48,12 @@ pub struct KeyPair {
 
 impl KeyPair {
     pub(super) fn to_json(&self, switches: &Switches) -> Value {
-        let mut pair = resource_json(&self.name, &self.arn, &self.support_code, self.created_at, &self.tags);
-        pair.insert("location".to_owned(), json!({"availabilityZone": "all", "regionName": self.region}));
+        let mut pair =
+            resource_json(&self.name, &self.arn, &self.support_code, self.created_at, &self.tags);
+        pair.insert(
+            "location".to_owned(),
+            json!({"availabilityZone": "all", "regionName": self.region}),
+        );
         pair.insert("resourceType".to_owned(), json!("KeyPair"));
         let is_shown = switches.default_pair_fingerprint || self.name != DEFAULT_KEY_PAIR;
         if switches.fingerprints && is_shown {
@@ -139,8 +145,8 @@ pub(super) struct Resource<'a> {
 }
 
 impl Site<'_> {
-    /// The resource with this name, whichever type it is.
-    /// Names are unique over all types of resources (<https://github.com/hashicorp/terraform-provider-aws/pull/9008>).
+    /// The resource with this name, whichever type it is. Names are unique over all types of
+    /// resources (<https://github.com/hashicorp/terraform-provider-aws/pull/9008>).
     pub(super) fn find(&self, name: &str) -> Option<Resource<'_>> {
         let pair = self.region.key_pairs.get(name).map(|stored| &stored.pair);
         let pair = pair.map(|pair| Resource { kind: "KeyPair", arn: &pair.arn, tags: &pair.tags });
@@ -159,11 +165,20 @@ impl Site<'_> {
     /// A name must be free.
     pub(super) fn check_free(&self, name: &str) -> Result<()> {
         let is_reserved = self.switches.default_name_reserved && name == DEFAULT_KEY_PAIR;
-        if is_reserved || self.find(name).is_some() { Err(ApiError::name_exists(name)) } else { Ok(()) }
+        if is_reserved || self.find(name).is_some() {
+            Err(ApiError::name_exists(name))
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn arn(&self, resource_type: &str) -> String {
-        format!("arn:aws:lightsail:{}:{}:{resource_type}/{}", self.scope.region, self.scope.account, uuid())
+        format!(
+            "arn:aws:lightsail:{}:{}:{resource_type}/{}",
+            self.scope.region,
+            self.scope.account,
+            uuid()
+        )
     }
 
     pub(super) fn support_code(&self, name: &str) -> String {
@@ -187,11 +202,13 @@ impl Site<'_> {
         resource_type: &'static str,
         name: &str,
     ) -> Operation {
-        let (ends_as, polls) = (self.switches.key_pair_operation_status, self.switches.key_pair_operation_polls);
+        let (ends_as, polls) =
+            (self.switches.key_pair_operation_status, self.switches.key_pair_operation_polls);
         self.start(operation_type, resource_type, name, ends_as, polls)
     }
 
-    /// Records an operation that `polls` calls of `GetOperation` bring to its end; with 0 it is over at once.
+    /// Records an operation that `polls` calls of `GetOperation` bring to its end; with 0 it is
+    /// over at once.
     pub(super) fn start(
         &mut self,
         operation_type: &'static str,
@@ -200,7 +217,8 @@ impl Site<'_> {
         ends_as: OperationStatus,
         polls: u32,
     ) -> Operation {
-        let zone = self.region.instances.get(name).map_or("all", |instance| &instance.availability_zone);
+        let zone =
+            self.region.instances.get(name).map_or("all", |instance| &instance.availability_zone);
         let mut operation = Operation {
             id: uuid(),
             resource_name: name.to_owned(),

@@ -1,7 +1,7 @@
 //! The part of STS that a client of Lightsail needs: who am I, and credentials for a role.
 //!
-//! Of a web identity token the claims are checked and not the signature, since there is nobody to ask for the issuer's keys.
-//! Errors are those of the STS API Reference.
+//! Of a web identity token the claims are checked and not the signature, since there is nobody to
+//! ask for the issuer's keys. Errors are those of the STS API Reference.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -42,8 +42,10 @@ pub(super) fn assume_role(desk: &mut Desk<'_>, input: &Input) -> Result<Value> {
     let ask = Ask::read(input)?;
     let tags = session_tags(input)?;
     let refuse = |action: &str| {
-        let message =
-            format!("User: {} is not authorized to perform: {action} on resource: {}", caller.arn, ask.role_arn);
+        let message = format!(
+            "User: {} is not authorized to perform: {action} on resource: {}",
+            caller.arn, ask.role_arn
+        );
         ApiError::sts("AccessDenied", 403, message)
     };
     let role = ask.find(desk.identities).ok_or_else(|| refuse("sts:AssumeRole"))?;
@@ -61,9 +63,16 @@ pub(super) fn assume_role_with_web_identity(desk: &mut Desk<'_>, input: &Input) 
     let ask = Ask::read(input)?;
     let token = required(input, "WebIdentityToken")?;
     let claims = claims_of(token);
-    let claims =
-        claims.ok_or_else(|| ApiError::sts("InvalidIdentityToken", 400, "The ID Token provided is not a JWT"))?;
-    let denied = || ApiError::sts("AccessDenied", 403, "Not authorized to perform sts:AssumeRoleWithWebIdentity");
+    let claims = claims.ok_or_else(|| {
+        ApiError::sts("InvalidIdentityToken", 400, "The ID Token provided is not a JWT")
+    })?;
+    let denied = || {
+        ApiError::sts(
+            "AccessDenied",
+            403,
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        )
+    };
     let role = ask.find(desk.identities).ok_or_else(denied)?;
     let trusted = role.web_identity.as_ref().ok_or_else(denied)?;
     if claims["exp"].as_f64().is_none_or(|expires| expires <= epoch_seconds(desk.now)) {
@@ -107,13 +116,17 @@ struct Ask<'a> {
 impl<'a> Ask<'a> {
     fn read(input: &'a Input) -> Result<Self> {
         let role_arn = required(input, "RoleArn")?;
-        let (account, role) = parts_of(role_arn).ok_or_else(|| invalid(&format!("{role_arn} is invalid")))?;
+        let (account, role) =
+            parts_of(role_arn).ok_or_else(|| invalid(&format!("{role_arn} is invalid")))?;
         let session = required(input, "RoleSessionName")?;
         if !is_session_name(session) {
-            return Err(invalid("Member 'roleSessionName' must have 2 to 64 characters of [\\w+=,.@-]"));
+            return Err(invalid(
+                "Member 'roleSessionName' must have 2 to 64 characters of [\\w+=,.@-]",
+            ));
         }
         let policy = input.text("Policy")?.map(Policy::parse).transpose();
-        let policy = policy.map_err(|detail| ApiError::sts("MalformedPolicyDocument", 400, detail))?;
+        let policy =
+            policy.map_err(|detail| ApiError::sts("MalformedPolicyDocument", 400, detail))?;
         Ok(Self { role_arn, account, role, session, duration: duration(input)?, policy })
     }
 
@@ -166,7 +179,9 @@ fn is_session_name(name: &str) -> bool {
 fn duration(input: &Input) -> Result<Duration> {
     let Some(text) = input.text("DurationSeconds")? else { return Ok(Duration::from_hours(1)) };
     let seconds = text.parse().ok().filter(|seconds| (900..=43_200).contains(seconds));
-    seconds.map(Duration::from_secs).ok_or_else(|| invalid("Member 'durationSeconds' must be from 900 to 43200"))
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| invalid("Member 'durationSeconds' must be from 900 to 43200"))
 }
 
 /// `Tags.member.1.Key` and so on.
@@ -177,11 +192,17 @@ fn session_tags(input: &Input) -> Result<BTreeMap<String, String>> {
         let value = input.text(&format!("Tags.member.{number}.Value"))?.unwrap_or_default();
         tags.insert(key.to_owned(), value.to_owned());
     }
-    if tags.len() > 50 { Err(invalid("Member 'tags' must have at most 50 entries")) } else { Ok(tags) }
+    if tags.len() > 50 {
+        Err(invalid("Member 'tags' must have at most 50 entries"))
+    } else {
+        Ok(tags)
+    }
 }
 
 fn required<'a>(input: &'a Input, member: &str) -> Result<&'a str> {
-    input.text(member)?.ok_or_else(|| invalid(&format!("The request must contain the parameter {member}.")))
+    input
+        .text(member)?
+        .ok_or_else(|| invalid(&format!("The request must contain the parameter {member}.")))
 }
 
 fn invalid(message: &str) -> ApiError {

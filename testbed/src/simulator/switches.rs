@@ -1,7 +1,9 @@
-//! What can be changed about the simulator's behaviour, because Lightsail's is unknown or because it varies.
+//! What can be changed about the simulator's behaviour, because Lightsail's is unknown or because
+//! it varies.
 //!
-//! This is the one place where each of them is named; `docs/simulator.md` has the same list as a table. Each field says what AWS
-//! documents, if anything. The defaults are the likeliest behaviour. In JSON the names are in camelCase and times are seconds.
+//! This is the one place where each of them is named; `docs/simulator.md` has the same list as a
+//! table. Each field says what AWS documents, if anything. The defaults are the likeliest
+//! behaviour. In JSON the names are in camelCase and times are seconds.
 
 use std::time::Duration;
 
@@ -11,20 +13,27 @@ use serde_json::{Map, Value};
 /// Where Lightsail's behaviour is unknown or varies, the answer that the simulator gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other, and tests set them by name")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are independent of each other, and tests set them by name"
+)]
 pub struct Switches {
     /// Send `x-amzn-errortype` with each error. By default the type is in the body alone, as
     /// <https://github.com/aws/aws-sdk/issues/665> shows for Lightsail.
     pub error_type_header: bool,
-    /// Answer the HTTP statuses of the SDKs' models (404 for `NotFoundException`, 428 for a setup in progress, 403, 401). By
-    /// default they are those of the API Reference: 400 for every error of a client.
+    /// Answer the HTTP statuses of the SDKs' models (404 for `NotFoundException`, 428 for a setup
+    /// in progress, 403, 401). By default they are those of the API Reference: 400 for every error
+    /// of a client.
     pub model_http_statuses: bool,
 
-    /// Show the fingerprint of key pairs. `false` leaves the member out, which the API model allows.
+    /// Show the fingerprint of key pairs. `false` leaves the member out, which the API model
+    /// allows.
     pub fingerprints: bool,
-    /// Show the fingerprint of the default key pair, if [`fingerprints`](Self::fingerprints) are shown at all.
+    /// Show the fingerprint of the default key pair, if [`fingerprints`](Self::fingerprints) are
+    /// shown at all.
     pub default_pair_fingerprint: bool,
-    /// What an imported RSA key pair shows. As nobody sent its private key, `Sha1OfPrivateKey` counts as `Md5OfSpki`.
+    /// What an imported RSA key pair shows. As nobody sent its private key, `Sha1OfPrivateKey`
+    /// counts as `Md5OfSpki`.
     pub imported_rsa_fingerprint: RsaFingerprint,
     /// What a key pair of `CreateKeyPair` shows.
     pub created_fingerprint: RsaFingerprint,
@@ -33,13 +42,16 @@ pub struct Switches {
     /// What an imported Ed25519 key pair shows.
     pub ed25519_fingerprint: Ed25519Fingerprint,
 
-    /// Let `ImportKeyPair` take the base64 blob of a key without its `ssh-rsa ` or `ssh-ed25519 ` in front.
+    /// Let `ImportKeyPair` take the base64 blob of a key without its `ssh-rsa ` or `ssh-ed25519 `
+    /// in front.
     pub blob_alone: bool,
     /// Let `ImportKeyPair` take a line with its line break at the end.
     pub trailing_newline: bool,
-    /// Let `ImportKeyPair` take RSA keys of 1024, 2048 and 4096 bits only, as EC2 does. By default it takes all in between.
+    /// Let `ImportKeyPair` take RSA keys of 1024, 2048 and 4096 bits only, as EC2 does. By default
+    /// it takes all in between.
     pub ec2_rsa_sizes_only: bool,
-    /// Let `ImportKeyPair` take ECDSA, DSA and security keys, and certificates, too. Their fingerprint is that of Ed25519 keys.
+    /// Let `ImportKeyPair` take ECDSA, DSA and security keys, and certificates, too. Their
+    /// fingerprint is that of Ed25519 keys.
     pub other_key_types: bool,
     /// Let `ImportKeyPair` take RFC 4716 and PEM (`BEGIN PUBLIC KEY`) of RSA keys too.
     pub other_key_formats: bool,
@@ -47,7 +59,8 @@ pub struct Switches {
     pub private_keys_as_base64: bool,
 
     /// Let names have dots inside, as the service's own message says
-    /// (<https://github.com/hashicorp/terraform-provider-aws/pull/8647>); the pattern of the API model has none.
+    /// (<https://github.com/hashicorp/terraform-provider-aws/pull/8647>); the pattern of the API
+    /// model has none.
     pub dots_in_names: bool,
     /// The longest name, in characters; 0 is no limit. None is documented.
     pub max_name_length: usize,
@@ -58,60 +71,73 @@ pub struct Switches {
     pub default_pair_by_name: bool,
     /// Let the default key pair be tagged. Not documented.
     pub default_pair_taggable: bool,
-    /// Compare the `expectedFingerprint` of `DeleteKeyPair` for custom key pairs too, if it is sent. The API Reference only
-    /// speaks of the default pair; for it the comparison is always made.
+    /// Compare the `expectedFingerprint` of `DeleteKeyPair` for custom key pairs too, if it is
+    /// sent. The API Reference only speaks of the default pair; for it the comparison is always
+    /// made.
     pub expected_fingerprint_on_custom_pairs: bool,
     /// The error for an `expectedFingerprint` that is wrong, or missing for the default pair.
     pub mismatch_error: MismatchError,
 
     /// How many entries a page of a list has. The real size is not documented. 0 counts as 1.
     pub page_size: usize,
-    /// Which `GetOperation` first sees an operation of `DeleteKnownHostKeys` as terminal: the first (1), the second (2), ….
-    /// With 0 it is terminal in the answer that starts it, as in the AWS CLI's example.
+    /// Which `GetOperation` first sees an operation of `DeleteKnownHostKeys` as terminal: the first
+    /// (1), the second (2), …. With 0 it is terminal in the answer that starts it, as in the AWS
+    /// CLI's example.
     pub operation_polls: u32,
     /// How operations of `DeleteKnownHostKeys` end.
     pub operation_status: OperationStatus,
-    /// The same as [`operation_polls`](Self::operation_polls) for operations on key pairs and tags. They take effect at once.
+    /// The same as [`operation_polls`](Self::operation_polls) for operations on key pairs and tags.
+    /// They take effect at once.
     pub key_pair_operation_polls: u32,
-    /// How operations on key pairs and tags end. With `Failed` they have no effect, but for `CreateKeyPair`, which never fails
-    /// this way, as it has answered the key.
+    /// How operations on key pairs and tags end. With `Failed` they have no effect, but for
+    /// `CreateKeyPair`, which never fails this way, as it has answered the key.
     pub key_pair_operation_status: OperationStatus,
-    /// What the operation of `ImportKeyPair` calls its type. The API model's enumeration has no word for it.
+    /// What the operation of `ImportKeyPair` calls its type. The API model's enumeration has no
+    /// word for it.
     pub import_operation_type: ImportOperationType,
-    /// How many operations `DeleteKnownHostKeys` answers; 0 is an empty list, and nothing is recorded either.
+    /// How many operations `DeleteKnownHostKeys` answers; 0 is an empty list, and nothing is
+    /// recorded either.
     pub reset_operations: usize,
-    /// How long after it has started an operation appears in lists. `GetOperation` knows it at once.
+    /// How long after it has started an operation appears in lists. `GetOperation` knows it at
+    /// once.
     #[serde(with = "seconds")]
     pub operation_list_lag: Duration,
-    /// How long an operation is known; zero is for ever. Not documented. The newest 100 000 of a region are kept at most.
+    /// How long an operation is known; zero is for ever. Not documented. The newest 100 000 of a
+    /// region are kept at most.
     #[serde(with = "seconds")]
     pub operation_retention: Duration,
-    /// Let `GetOperationsForResource` know key pairs. The documentation speaks of instances and static IPs.
+    /// Let `GetOperationsForResource` know key pairs. The documentation speaks of instances and
+    /// static IPs.
     pub operations_of_key_pairs: bool,
-    /// Let lists begin with the newest operation, as in the AWS CLI's examples. The API Reference says of `GetOperations` that
-    /// the oldest comes first.
+    /// Let lists begin with the newest operation, as in the AWS CLI's examples. The API Reference
+    /// says of `GetOperations` that the oldest comes first.
     pub newest_operations_first: bool,
     /// Leave tags and fingerprint out of `CreateKeyPair`'s answer, as in the AWS CLI's example.
     pub created_pair_is_short: bool,
 
-    /// Have the host keys of an instance on record as soon as it is launched. Otherwise the first connection of the browser
-    /// client records them.
+    /// Have the host keys of an instance on record as soon as it is launched. Otherwise the first
+    /// connection of the browser client records them.
     pub host_keys_at_launch: bool,
-    /// Record the host keys anew right after `DeleteKnownHostKeys`. Otherwise the next connection of the browser client does.
+    /// Record the host keys anew right after `DeleteKnownHostKeys`. Otherwise the next connection
+    /// of the browser client does.
     pub host_keys_return_at_once: bool,
-    /// Let `DeleteKnownHostKeys` succeed where nothing is on record. Otherwise that is a `NotFoundException`.
+    /// Let `DeleteKnownHostKeys` succeed where nothing is on record. Otherwise that is a
+    /// `NotFoundException`.
     pub reset_without_record_succeeds: bool,
 
     /// Whether account and region can be used already.
     pub setup: Setup,
     /// Refuse signatures for a region where Lightsail has no endpoint.
     pub known_regions_only: bool,
-    /// Say that a resource does not exist before asking IAM about it. Otherwise a policy that names tags or ARNs denies it.
+    /// Say that a resource does not exist before asking IAM about it. Otherwise a policy that names
+    /// tags or ARNs denies it.
     pub not_found_before_denied: bool,
-    /// Let IAM see the instance, with its tags, of `DeleteKnownHostKeys`. Otherwise its resource is `*`.
+    /// Let IAM see the instance, with its tags, of `DeleteKnownHostKeys`. Otherwise its resource is
+    /// `*`.
     pub reset_is_resource_level: bool,
 
-    /// How many requests a second an account can make in a region; zero or less is no limit. The rate is not documented.
+    /// How many requests a second an account can make in a region; zero or less is no limit. The
+    /// rate is not documented.
     pub requests_per_second: f64,
     /// How many requests can come at once under that rate.
     pub burst: f64,
@@ -215,7 +241,8 @@ impl OperationStatus {
     }
 }
 
-/// What is shown for an RSA key. The EC2 API Reference has the first for imported and the last for created keys.
+/// What is shown for an RSA key. The EC2 API Reference has the first for imported and the last for
+/// created keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RsaFingerprint {
     /// MD5 over the DER `SubjectPublicKeyInfo`, in 16 pairs of hex digits.
@@ -274,11 +301,16 @@ pub(super) mod seconds {
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(in super::super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        time: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(time.as_secs_f64())
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
         Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
@@ -295,9 +327,17 @@ mod tests {
         switches.set("pageSize", "3").expect("a number");
         switches.set("operationStatus", "Completed").expect("a word");
         switches.set("operationListLag", "1.5").expect("seconds");
-        assert_eq!((switches.page_size, switches.operation_status), (3, OperationStatus::Completed));
+        assert_eq!(
+            (switches.page_size, switches.operation_status),
+            (3, OperationStatus::Completed)
+        );
         assert_eq!(switches.operation_list_lag.as_millis(), 1500);
-        for (name, value) in [("pagesize", "3"), ("pageSize", "many"), ("operationStatus", "Done"), ("latency", "-1")] {
+        for (name, value) in [
+            ("pagesize", "3"),
+            ("pageSize", "many"),
+            ("operationStatus", "Done"),
+            ("latency", "-1"),
+        ] {
             assert!(switches.clone().set(name, value).is_err(), "{name}={value}");
         }
     }
@@ -306,7 +346,9 @@ mod tests {
     fn the_table_in_the_documentation_has_every_switch_with_its_default() {
         let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/simulator.md");
         let page = std::fs::read_to_string(&page).expect("the page is there");
-        let Ok(Value::Object(defaults)) = serde_json::to_value(Switches::default()) else { panic!("an object") };
+        let Ok(Value::Object(defaults)) = serde_json::to_value(Switches::default()) else {
+            panic!("an object")
+        };
         for (name, default) in defaults {
             let number = default.as_f64().map(|number| number.to_string());
             let shown = number.unwrap_or_else(|| default.to_string().replace('"', ""));

@@ -1,6 +1,8 @@
-//! The two protocols on the listener: awsJson 1.1 for Lightsail, and the query protocol with XML answers for STS.
+//! The two protocols on the listener: awsJson 1.1 for Lightsail, and the query protocol with XML
+//! answers for STS.
 //!
-//! It turns HTTP into an operation's name and input, and an outcome into HTTP. It knows no operation.
+//! It turns HTTP into an operation's name and input, and an outcome into HTTP. It knows no
+//! operation.
 
 use std::io;
 use std::time::SystemTime;
@@ -53,17 +55,28 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn read(request: &Received) -> Self {
-        let (protocol, operation, perform, input) = if let Some(target) = request.header("x-amz-target") {
-            let name = target.strip_prefix(TARGET_PREFIX);
-            let operation = name.unwrap_or(target).to_owned();
-            (Protocol::Json, operation, name.and_then(lightsail_operation), Input::parse(&request.body))
-        } else {
-            let form = Input::parse_form(&request.body);
-            let action = form.text("Action").ok().flatten().unwrap_or_default().to_owned();
-            let perform = sts_operation(&action);
-            (Protocol::Query, action, perform, Ok(form))
-        };
-        Self { protocol, operation, perform: perform.ok_or_else(ApiError::unknown_operation), input }
+        let (protocol, operation, perform, input) =
+            if let Some(target) = request.header("x-amz-target") {
+                let name = target.strip_prefix(TARGET_PREFIX);
+                let operation = name.unwrap_or(target).to_owned();
+                (
+                    Protocol::Json,
+                    operation,
+                    name.and_then(lightsail_operation),
+                    Input::parse(&request.body),
+                )
+            } else {
+                let form = Input::parse_form(&request.body);
+                let action = form.text("Action").ok().flatten().unwrap_or_default().to_owned();
+                let perform = sts_operation(&action);
+                (Protocol::Query, action, perform, Ok(form))
+            };
+        Self {
+            protocol,
+            operation,
+            perform: perform.ok_or_else(ApiError::unknown_operation),
+            input,
+        }
     }
 
     /// The name of the resource in the input.
@@ -92,11 +105,18 @@ impl Answer {
     ) -> Self {
         let (content_type, body) = match (protocol, outcome) {
             (Protocol::Json, Ok(answer)) => ("application/x-amz-json-1.1", answer.to_string()),
-            (Protocol::Json, Err(error)) => ("application/x-amz-json-1.1", error_json(error).to_string()),
-            (Protocol::Query, Ok(answer)) => ("text/xml", xml::answer(operation, answer, request_id)),
+            (Protocol::Json, Err(error)) => {
+                ("application/x-amz-json-1.1", error_json(error).to_string())
+            }
+            (Protocol::Query, Ok(answer)) => {
+                ("text/xml", xml::answer(operation, answer, request_id))
+            }
             (Protocol::Query, Err(error)) => ("text/xml", xml::error(error, request_id)),
         };
-        let mut headers = vec![("content-type", content_type.to_owned()), ("x-amzn-requestid", request_id.to_owned())];
+        let mut headers = vec![
+            ("content-type", content_type.to_owned()),
+            ("x-amzn-requestid", request_id.to_owned()),
+        ];
         let mut status = 200;
         if let Err(error) = outcome {
             status = error.status;
@@ -129,7 +149,8 @@ impl Answer {
         let length = self.body.len();
         let body = if self.is_half { broken(self.body.as_bytes()) } else { Body::from(self.body) };
         let mut response = Response::new(body);
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = self.headers;
         headers.push(("date", http_date(now)));
         if self.is_half {
@@ -161,7 +182,8 @@ fn broken(whole: &[u8]) -> Body {
     }))
 }
 
-/// Lightsail's own errors have the members of its model; those from the front of the API only have a message.
+/// Lightsail's own errors have the members of its model; those from the front of the API only have
+/// a message.
 fn error_json(error: &ApiError) -> Value {
     let (error_type, message) = (&error.error_type, &error.message);
     error.code.as_ref().map_or_else(

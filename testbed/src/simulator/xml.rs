@@ -10,7 +10,8 @@ const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 pub(super) fn answer(operation: &str, result: &Value, request_id: &str) -> String {
     format!(
         "<{operation}Response xmlns=\"{NAMESPACE}\"><{operation}Result>{}</{operation}Result>\
-         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>",
+         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
+         </{operation}Response>",
         element(result)
     )
 }
@@ -29,11 +30,14 @@ pub(super) fn error(error: &ApiError, request_id: &str) -> String {
 fn element(value: &Value) -> String {
     match value {
         Value::Object(members) => {
-            let child = |(name, value): (&String, &Value)| format!("<{name}>{}</{name}>", element(value));
+            let child =
+                |(name, value): (&String, &Value)| format!("<{name}>{}</{name}>", element(value));
             members.iter().map(child).collect::<Vec<_>>().concat()
         }
         Value::String(text) => escape(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => escape(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            escape(&value.to_string())
+        }
     }
 }
 

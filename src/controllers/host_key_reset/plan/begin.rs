@@ -10,7 +10,10 @@ use crate::controllers::queue::Next;
 use super::super::mark::Outcome;
 use super::follow::settle;
 use super::search::{newer_than, newest};
-use super::{Desired, End, Hindrance, Look, Observed, Step, deadline, hindrance, in_time, is_late, last_start};
+use super::{
+    Desired, End, Hindrance, Look, Observed, Step, deadline, hindrance, in_time, is_late,
+    last_start,
+};
 
 /// How soon to ask for a turn again, if nobody calls before.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -27,7 +30,9 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     let end = last_start(desired, observed);
     let wait = |verdict| Step::Wait(in_time(observed, end, verdict));
     if desired.suspend && !is_open {
-        let message = format!("nothing is done while spec.suspend is true; it fails if that is so until {end}");
+        let message = format!(
+            "nothing is done while spec.suspend is true; it fails if that is so until {end}"
+        );
         return wait(Verdict::suspended(message, Next::Change));
     }
     match hindrance(desired, observed) {
@@ -41,12 +46,14 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         return Step::Look(Look::FindInstance);
     };
     let Some(arn) = instance else {
-        let message = format!("there is no instance {} in this region; nothing was reset", desired.instance);
+        let message =
+            format!("there is no instance {} in this region; nothing was reset", desired.instance);
         return Step::End(not_done(observed, Reason::InstanceNotFound, message));
     };
     if let Some(wanted) = desired.instance_arn.as_ref().filter(|wanted| *wanted != arn) {
         let message = format!(
-            "nothing was reset: the instance {} has the ARN {arn}, and spec.preconditions.instanceARN is {wanted}; it is another \
+            "nothing was reset: the instance {} has the ARN {arn}, and \
+                spec.preconditions.instanceARN is {wanted}; it is another \
              instance of that name. Make a new HostKeyReset if it is the one that you mean",
             desired.instance
         );
@@ -58,18 +65,22 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         Some(Some(ahead)) if !is_open => {
             let left = ahead.until.duration_since(observed.now).unsigned_abs();
             let pause = left.clamp(Duration::from_secs(1), ASK_AGAIN);
-            let message = "another reset of this instance comes first; they are done one after the other";
+            let message =
+                "another reset of this instance comes first; they are done one after the other";
             return wait(Verdict::wait(Reason::WaitingForTurn, message, pause));
         }
         Some(_) | None => {}
     }
-    let Some((operations, _)) = &observed.operations else { return Step::Look(Look::ListOperations) };
+    let Some((operations, _)) = &observed.operations else {
+        return Step::Look(Look::ListOperations);
+    };
     if observed.intent_written {
         return Step::WriteMark(Outcome::Started);
     }
     let before = observed.status.last_operation_before.as_deref();
     if let Some(found) = newer_than(operations, before, &observed.taken).filter(|_| is_open) {
-        // Somebody may have taken the mark off after the call. Whoever did it: it was done since the intent, and once is enough.
+        // Somebody may have taken the mark off after the call. Whoever did it: it was done since
+        // the intent, and once is enough.
         return settle(desired, observed, vec![found.clone()]);
     }
     Step::WriteIntent {
@@ -85,26 +96,31 @@ pub(super) fn call(desired: &Desired, observed: &Observed) -> Step {
 
 /// Whether it is too late to start.
 fn out_of_time(desired: &Desired, observed: &Observed) -> Option<End> {
-    let why = find(&observed.status.conditions, READY).filter(|ready| ready.reason != Reason::InProgress.to_string());
-    let why = why.map(|ready| format!(" (last: {}: {})", ready.reason, ready.message)).unwrap_or_default();
+    let why = find(&observed.status.conditions, READY)
+        .filter(|ready| ready.reason != Reason::InProgress.to_string());
+    let why = why
+        .map(|ready| format!(" (last: {}: {})", ready.reason, ready.message))
+        .unwrap_or_default();
     if is_late(desired, observed) {
         let deadline = deadline(desired, observed)?;
         let message = format!(
-            "nothing was reset within activeDeadlineSeconds, until {deadline}{why}; make a new HostKeyReset to try again"
+            "nothing was reset within activeDeadlineSeconds, until {deadline}{why}; make a new \
+                HostKeyReset to try again"
         );
         return Some(not_done(observed, Reason::DeadlineExceeded, message));
     }
     (observed.now > desired.not_after).then(|| {
         let message = format!(
-            "nothing was reset: it was not started by {}{why}; make a new HostKeyReset if it is still wanted",
+            "nothing was reset: it was not started by {}{why}; make a new HostKeyReset if it is \
+                still wanted",
             desired.not_after
         );
         not_done(observed, Reason::Expired, message)
     })
 }
 
-/// It ends without a call. An intent of an earlier pass that has no mark was never called, unless somebody took the mark off: it still
-/// counts as an attempt.
+/// It ends without a call. An intent of an earlier pass that has no mark was never called, unless
+/// somebody took the mark off: it still counts as an attempt.
 fn not_done(observed: &Observed, reason: Reason, message: String) -> End {
     let is_certain = observed.status.attempts == 0 || observed.intent_written;
     End { called: !is_certain, ..End::uncalled(reason, message) }

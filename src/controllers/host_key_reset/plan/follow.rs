@@ -3,7 +3,10 @@
 use crate::api::{Operation, Reason};
 use crate::controllers::outcome::Verdict;
 
-use super::{Desired, End, Hindrance, Look, Observed, POLL, Step, deadline, hindrance, in_time, is_late, later};
+use super::{
+    Desired, End, Hindrance, Look, Observed, POLL, Step, deadline, hindrance, in_time, is_late,
+    later,
+};
 
 /// The operations of the status: look whether they are over.
 pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
@@ -13,7 +16,9 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
     }
     match hindrance(desired, observed) {
         Some(Hindrance::Unidentified) => return Step::Look(Look::Identify),
-        Some(Hindrance::Trouble(verdict)) => return go_on(desired, observed, operations.clone(), verdict),
+        Some(Hindrance::Trouble(verdict)) => {
+            return go_on(desired, observed, operations.clone(), verdict);
+        }
         None => {}
     }
     let Some(polled) = &observed.polled else { return Step::Look(Look::Poll) };
@@ -24,11 +29,16 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
     // A moment after the call it may be that not every server of Lightsail knows it yet.
     let start = observed.status.start_time.as_ref().map_or(observed.now, |start| start.0);
     if observed.now < later(later(start, observed.call_timeout), observed.settle_time) {
-        let verdict =
-            Verdict::wait(Reason::InProgress, format!("Lightsail does not know the operation {id} yet"), POLL);
+        let verdict = Verdict::wait(
+            Reason::InProgress,
+            format!("Lightsail does not know the operation {id} yet"),
+            POLL,
+        );
         return go_on(desired, observed, operations.clone(), verdict);
     }
-    let message = format!("Lightsail does not know the operation {id} any more, and nobody can tell what became of it");
+    let message = format!(
+        "Lightsail does not know the operation {id} any more, and nobody can tell what became of it"
+    );
     Step::End(End::failed(Reason::OutcomeUnknown, message, operations.clone()))
 }
 
@@ -44,14 +54,25 @@ pub(super) fn settle(desired: &Desired, observed: &Observed, operations: Vec<Ope
         let message = format!("the recorded host keys of {} are forgotten", desired.instance);
         return Step::End(End::succeeded(Reason::OperationSucceeded, message, operations));
     }
-    go_on(desired, observed, operations, Verdict::wait(Reason::InProgress, "Lightsail is working on it", POLL))
+    go_on(
+        desired,
+        observed,
+        operations,
+        Verdict::wait(Reason::InProgress, "Lightsail is working on it", POLL),
+    )
 }
 
 /// They are not over, unless their time is.
-fn go_on(desired: &Desired, observed: &Observed, operations: Vec<Operation>, verdict: Verdict) -> Step {
+fn go_on(
+    desired: &Desired,
+    observed: &Observed,
+    operations: Vec<Operation>,
+    verdict: Verdict,
+) -> Step {
     if is_late(desired, observed) {
         let message = format!(
-            "the operation was not seen to end within activeDeadlineSeconds; what becomes of it is up to Lightsail (last: {})",
+            "the operation was not seen to end within activeDeadlineSeconds; what becomes of it \
+                is up to Lightsail (last: {})",
             verdict.message
         );
         return Step::End(End::failed(Reason::DeadlineExceeded, message, operations));

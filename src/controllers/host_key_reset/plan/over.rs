@@ -1,4 +1,5 @@
-//! It is over: no call, ever again. What is left to do is to keep its record right, and to let the object go when its time has come.
+//! It is over: no call, ever again. What is left to do is to keep its record right, and to let the
+//! object go when its time has come.
 
 use std::time::Duration;
 
@@ -9,7 +10,12 @@ use super::super::mark::{Mark, Outcome};
 use super::{Desired, End, Observed, Step, later};
 
 /// What the record of an end asks for.
-pub(super) fn keep(desired: &Desired, observed: &Observed, mark: Option<&Mark>, end: &Outcome) -> Step {
+pub(super) fn keep(
+    desired: &Desired,
+    observed: &Observed,
+    mark: Option<&Mark>,
+    end: &Outcome,
+) -> Step {
     // A mark that was lost, or not written any more, is put right.
     if mark.is_none_or(|mark| mark.outcome != *end) {
         return Step::WriteMark(end.clone());
@@ -36,16 +42,22 @@ pub(super) fn remembered(mark: &Mark) -> End {
     match &mark.outcome {
         Outcome::Started => End::failed(
             Reason::OutcomeUnknown,
-            "a call was begun for this object before its status was lost, and nobody can tell what became of it; no call was made",
+            "a call was begun for this object before its status was lost, and nobody can tell \
+                what became of it; no call was made",
             Vec::new(),
         ),
         Outcome::Succeeded(id) => {
-            let message =
-                format!("this reset was done before its status was lost{}; no call was made", of_operation(id));
+            let message = format!(
+                "this reset was done before its status was lost{}; no call was made",
+                of_operation(id)
+            );
             End::succeeded(Reason::AlreadyExecuted, message, operation(id))
         }
         Outcome::Failed(id) => {
-            let message = format!("this reset failed before its status was lost{}; no call was made", of_operation(id));
+            let message = format!(
+                "this reset failed before its status was lost{}; no call was made",
+                of_operation(id)
+            );
             End::failed(Reason::AlreadyExecuted, message, operation(id))
         }
     }
@@ -58,5 +70,8 @@ fn of_operation(id: &str) -> String {
 /// All that is still known of it.
 fn operation(id: &str) -> Vec<Operation> {
     let is_known = !id.is_empty();
-    is_known.then(|| Operation { id: Some(id.to_owned()), ..Operation::default() }).into_iter().collect()
+    is_known
+        .then(|| Operation { id: Some(id.to_owned()), ..Operation::default() })
+        .into_iter()
+        .collect()
 }

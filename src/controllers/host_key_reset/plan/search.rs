@@ -9,11 +9,13 @@ use crate::controllers::outcome::Verdict;
 
 use super::follow::settle;
 use super::{
-    DELETE_KNOWN_HOST_KEYS, Desired, End, Hindrance, Look, Observed, Search, Step, deadline, hindrance, in_time, later,
+    DELETE_KNOWN_HOST_KEYS, Desired, End, Hindrance, Look, Observed, Search, Step, deadline,
+    hindrance, in_time, later,
 };
 
-/// A call may have been made, and nobody knows what became of it: it is looked for among the operations of the instance. What is
-/// newer than the newest one before the call, and not another reset's, is taken for it.
+/// A call may have been made, and nobody knows what became of it: it is looked for among the
+/// operations of the instance. What is newer than the newest one before the call, and not another
+/// reset's, is taken for it.
 pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     let search = observed.search;
     let Some(since) = search.since else {
@@ -24,15 +26,21 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
         Some(Hindrance::Trouble(verdict)) => return go_on(desired, observed, since, verdict),
         None => {}
     }
-    let Some((operations, read_at)) = &observed.operations else { return Step::Look(Look::ListOperations) };
+    let Some((operations, read_at)) = &observed.operations else {
+        return Step::Look(Look::ListOperations);
+    };
     let before = observed.status.last_operation_before.as_deref();
     if let Some(found) = newer_than(operations, before, &observed.taken) {
         return settle(desired, observed, vec![found.clone()]);
     }
     let waiting = |until: Timestamp| {
         let pause = until.duration_since(observed.now).unsigned_abs().max(Duration::from_secs(1));
-        let message = "the call was not answered; looking among the instance's operations whether it was carried out";
-        Step::Progress { operations: Vec::new(), verdict: Verdict::wait(Reason::InProgress, message, pause) }
+        let message = "the call was not answered; looking among the instance's operations whether \
+            it was carried out";
+        Step::Progress {
+            operations: Vec::new(),
+            verdict: Verdict::wait(Reason::InProgress, message, pause),
+        }
     };
     let counts_from = later(since, observed.lease_duration + observed.call_timeout);
     let Some(first_list) = search.first_list else {
@@ -48,21 +56,25 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
         return waiting(concluded);
     }
     let message = format!(
-        "the call was not answered, and no operation of it is to be seen: nobody can tell whether the recorded host keys of {} were \
+        "the call was not answered, and no operation of it is to be seen: nobody can tell whether \
+            the recorded host keys of {} were \
          forgotten; look whether they are, and make a new HostKeyReset if they are not",
         desired.instance
     );
     Step::End(End::failed(Reason::OutcomeUnknown, message, Vec::new()))
 }
 
-/// Lightsail does not tell, and its time may be up. A search gets the time that it needs, even if the deadline is shorter.
+/// Lightsail does not tell, and its time may be up. A search gets the time that it needs, even if
+/// the deadline is shorter.
 fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verdict) -> Step {
     let needed = later(since, landing(observed));
     let end = deadline(desired, observed).map_or(needed, |deadline| deadline.max(needed));
     if observed.now > end {
         let message = format!(
-            "the call was not answered, and Lightsail did not tell within activeDeadlineSeconds what became of it (last: {}); look \
-             whether the recorded host keys of {} are forgotten, and make a new HostKeyReset if they are not",
+            "the call was not answered, and Lightsail did not tell within activeDeadlineSeconds \
+                what became of it (last: {}); look \
+             whether the recorded host keys of {} are forgotten, and make a new HostKeyReset if \
+             they are not",
             verdict.message, desired.instance
         );
         return Step::End(End::failed(Reason::DeadlineExceeded, message, Vec::new()));
@@ -70,7 +82,8 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
     Step::Progress { operations: Vec::new(), verdict: in_time(observed, end, verdict) }
 }
 
-/// How long it can take until an effect is to be seen: until nobody else acts, the call's own time, the settle time; and as much for the looks.
+/// How long it can take until an effect is to be seen: until nobody else acts, the call's own time,
+/// the settle time; and as much for the looks.
 fn landing(observed: &Observed) -> SignedDuration {
     (observed.lease_duration + observed.call_timeout + observed.settle_time) * 2
 }
@@ -79,7 +92,8 @@ fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
     operations.iter().filter(|operation| operation.type_.as_deref() == Some(DELETE_KNOWN_HOST_KEYS))
 }
 
-/// The order of the list is unverified, so the time that Lightsail gives decides. Its times are compared with each other only.
+/// The order of the list is unverified, so the time that Lightsail gives decides. Its times are
+/// compared with each other only.
 fn created(operation: &Operation) -> Option<Timestamp> {
     operation.created_at.as_ref()?.parse().ok()
 }
@@ -88,16 +102,20 @@ pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
     resets(operations).max_by_key(|operation| created(operation))
 }
 
-/// The oldest operation of the kind that is newer than the one before the call. If that one is not listed any more, all that are
-/// listed are newer.
+/// The oldest operation of the kind that is newer than the one before the call. If that one is not
+/// listed any more, all that are listed are newer.
 pub(super) fn newer_than<'a>(
     operations: &'a [Operation],
     before: Option<&str>,
     taken: &[String],
 ) -> Option<&'a Operation> {
     let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
-    let is_taken = |operation: &&Operation| taken.iter().any(|id| operation.id.as_ref() == Some(id));
+    let is_taken =
+        |operation: &&Operation| taken.iter().any(|id| operation.id.as_ref() == Some(id));
     let border = resets(operations).find(is_before).and_then(created);
-    let newer = resets(operations).filter(|operation| !is_before(operation) && !is_taken(operation));
-    newer.filter(|operation| border.is_none() || created(operation) > border).min_by_key(|operation| created(operation))
+    let newer =
+        resets(operations).filter(|operation| !is_before(operation) && !is_taken(operation));
+    newer
+        .filter(|operation| border.is_none() || created(operation) > border)
+        .min_by_key(|operation| created(operation))
 }

@@ -1,4 +1,5 @@
-//! The plan of a reset as a table: a row changes one thing in a world and says which step comes next. The names are sentences.
+//! The plan of a reset as a table: a row changes one thing in a world and says which step comes
+//! next. The names are sentences.
 
 #![expect(clippy::unnecessary_wraps, reason = "helpers have the shape of the fields of Observed")]
 
@@ -106,7 +107,8 @@ fn intended(observed: &mut Observed) {
 
 fn word(step: &Step) -> String {
     match step {
-        Step::End(end) => format!("{} {}", if end.succeeded { "Complete" } else { "Failed" }, end.reason),
+        Step::End(end) => format!("{} {}", if end.succeeded { "Complete" } else { "Failed" },
+            end.reason),
         Step::Wait(verdict) => format!("Wait {}", verdict.reason),
         Step::WriteMark(outcome) => format!("Mark {outcome}"),
         Step::NoteSearch(Search { first_list: None, .. }) => "Begin search".to_owned(),
@@ -121,7 +123,8 @@ fn word(step: &Step) -> String {
         | Step::TakeBack(_)
         | Step::Keep { .. }
         | Step::Delete
-        | Step::Leave) => format!("{other:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_owned(),
+        | Step::Leave) => format!("{other:?}").split(['(', ' ',
+            '{']).next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -148,35 +151,53 @@ fn over(observed: &mut Observed) {
 fn what_is_over_stays_over() {
     check(&[
         ("I6: with its mark there is nothing to do", |_, o| over(o), "Keep"),
-        ("I6: a mark that was not written any more is written", |_, o| { over(o); o.mark = Some(mark("own", Outcome::Started)); }, "Mark Succeeded/a"),
-        ("I6: a mark that was stripped is written again", |_, o| { over(o); o.mark = None; }, "Mark Succeeded/a"),
-        ("I6: so is one of another object", |_, o| { over(o); o.mark = Some(mark("other", Outcome::Started)); }, "Mark Succeeded/a"),
-        ("I6: a failure stays one", |_, o| o.end = Some(Outcome::Failed(String::new())), "Mark Failed/"),
-        ("I6: whatever an old leader still knows of a call", |_, o| { over(o); o.call = error(Class::Throttled); }, "Keep"),
-        ("neither a suspension nor a time that has come changes it", |d, o| { over(o); d.suspend = true; d.not_after = time("2026-11-24T11:00:00Z"); }, "Keep"),
-        ("its time to live is not over", |d, o| { over(o); d.ttl = Some(SignedDuration::from_secs(61)); }, "Keep for a while"),
-        ("its time to live is over", |d, o| { over(o); d.ttl = Some(SignedDuration::from_secs(60)); }, "Delete"),
-        ("no time to live is for ever", |_, o| { over(o); o.now = time("2036-11-24T12:00:00Z"); }, "Keep"),
+        ("I6: a mark that was not written any more is written",
+         |_, o| { over(o); o.mark = Some(mark("own", Outcome::Started)); }, "Mark Succeeded/a"),
+        ("I6: a mark that was stripped is written again",
+         |_, o| { over(o); o.mark = None; }, "Mark Succeeded/a"),
+        ("I6: so is one of another object",
+         |_, o| { over(o); o.mark = Some(mark("other", Outcome::Started)); }, "Mark Succeeded/a"),
+        ("I6: a failure stays one",
+         |_, o| o.end = Some(Outcome::Failed(String::new())), "Mark Failed/"),
+        ("I6: whatever an old leader still knows of a call",
+         |_, o| { over(o); o.call = error(Class::Throttled); }, "Keep"),
+        ("neither a suspension nor a time that has come changes it",
+         |d, o| { over(o); d.suspend = true; d.not_after = time("2026-11-24T11:00:00Z"); }, "Keep"),
+        ("its time to live is not over",
+         |d, o| { over(o); d.ttl = Some(SignedDuration::from_secs(61)); }, "Keep for a while"),
+        ("its time to live is over",
+         |d, o| { over(o); d.ttl = Some(SignedDuration::from_secs(60)); }, "Delete"),
+        ("no time to live is for ever",
+         |_, o| { over(o); o.now = time("2036-11-24T12:00:00Z"); }, "Keep"),
         ("0 is at once", |d, o| { over(o); d.ttl = Some(SignedDuration::ZERO); }, "Delete"),
-        ("but not before the record is right", |d, o| { over(o); o.mark = None; d.ttl = Some(SignedDuration::ZERO); }, "Mark Succeeded/a"),
+        ("but not before the record is right",
+         |d, o| { over(o); o.mark = None; d.ttl = Some(SignedDuration::ZERO); },
+             "Mark Succeeded/a"),
         ("what a tool would make again is kept", |d, o| {
             over(o);
             d.ttl = Some(SignedDuration::ZERO);
             d.tracked_by = Some("Flux");
         }, "Keep in spite of its time"),
-        ("what is being deleted is not deleted again", |d, o| { over(o); d.ttl = Some(SignedDuration::ZERO); d.deleting = true; }, "Keep"),
+        ("what is being deleted is not deleted again",
+         |d, o| { over(o); d.ttl = Some(SignedDuration::ZERO); d.deleting = true; }, "Keep"),
     ]);
 }
 
 #[test]
 fn a_mark_without_a_status_is_remembered() {
     check(&[
-        ("I6: it was done", |_, o| o.mark = Some(mark("own", Outcome::Succeeded("a".to_owned()))), "Complete AlreadyExecuted"),
-        ("I6: it failed", |_, o| o.mark = Some(mark("own", Outcome::Failed("a".to_owned()))), "Failed AlreadyExecuted"),
-        ("I6: it was begun", |_, o| o.mark = Some(mark("own", Outcome::Started)), "Failed OutcomeUnknown"),
+        ("I6: it was done",
+         |_, o| o.mark = Some(mark("own", Outcome::Succeeded("a".to_owned()))),
+             "Complete AlreadyExecuted"),
+        ("I6: it failed",
+         |_, o| o.mark = Some(mark("own", Outcome::Failed("a".to_owned()))),
+             "Failed AlreadyExecuted"),
+        ("I6: it was begun",
+         |_, o| o.mark = Some(mark("own", Outcome::Started)), "Failed OutcomeUnknown"),
         ("I6: also if it waited for something in its new life", |_, o| {
             o.mark = Some(mark("own", Outcome::Started));
-            o.status.conditions = Conditions::new(&[], 1, o.now).with(READY, "False", "Suspended", "").into_list();
+            o.status.conditions = Conditions::new(&[], 1, o.now).with(READY, "False", "Suspended",
+                "").into_list();
         }, "Failed OutcomeUnknown"),
         ("I6: suspended or too late makes no difference", |d, o| {
             o.mark = Some(mark("own", Outcome::Succeeded("a".to_owned())));
@@ -197,34 +218,59 @@ fn a_mark_without_a_status_is_remembered() {
 fn before_the_intent_nothing_is_called() {
     check(&[
         ("an object that is being deleted is left", |d, _| d.deleting = true, "Leave"),
-        ("a suspended one looks at nothing", |d, o| { d.suspend = true; o.account = None; }, "Wait Suspended"),
-        ("one that comes too late ends", |d, o| { d.not_after = time("2026-11-24T11:59:59Z"); o.account = None; }, "Failed Expired"),
-        ("and not a moment before", |d, o| { d.not_after = time(NOW); o.account = None; }, "Identify"),
-        ("a suspended one expires too", |d, _| { d.not_after = time("2026-11-24T11:59:59Z"); d.suspend = true; }, "Failed Expired"),
+        ("a suspended one looks at nothing",
+         |d, o| { d.suspend = true; o.account = None; }, "Wait Suspended"),
+        ("one that comes too late ends",
+         |d, o| { d.not_after = time("2026-11-24T11:59:59Z"); o.account = None; },
+             "Failed Expired"),
+        ("and not a moment before",
+         |d, o| { d.not_after = time(NOW); o.account = None; }, "Identify"),
+        ("a suspended one expires too",
+         |d, _| { d.not_after = time("2026-11-24T11:59:59Z"); d.suspend = true; },
+             "Failed Expired"),
         ("the account comes first", |_, o| o.account = None, "Identify"),
-        ("a wrong account is said", |_, o| o.status.account_id = Some("999999999999".to_owned()), "Wait WrongAccount"),
-        ("so is another one than the pinned", |d, _| d.pinned_account = Some("999999999999".to_owned()), "Wait WrongAccount"),
-        ("whatever goes wrong is said", |_, o| { o.account = None; o.trouble = Some(trouble(Class::BadCredentials)); }, "Wait InvalidCredentials"),
-        ("a look that fails is said", |_, o| o.trouble = Some(trouble(Class::Denied)), "Wait AccessDenied"),
-        ("until it is too late", |d, o| { o.trouble = Some(trouble(Class::Denied)); d.not_after = time("2026-11-24T11:59:59Z"); }, "Failed Expired"),
+        ("a wrong account is said",
+         |_, o| o.status.account_id = Some("999999999999".to_owned()), "Wait WrongAccount"),
+        ("so is another one than the pinned",
+         |d, _| d.pinned_account = Some("999999999999".to_owned()), "Wait WrongAccount"),
+        ("whatever goes wrong is said",
+         |_, o| { o.account = None; o.trouble = Some(trouble(Class::BadCredentials)); },
+             "Wait InvalidCredentials"),
+        ("a look that fails is said",
+         |_, o| o.trouble = Some(trouble(Class::Denied)), "Wait AccessDenied"),
+        ("until it is too late",
+         |d, o| { o.trouble = Some(trouble(Class::Denied));
+             d.not_after = time("2026-11-24T11:59:59Z"); }, "Failed Expired"),
         ("then the instance", |_, _| {}, "FindInstance"),
-        ("a look of before a nap is none", |_, o| o.instance = Some((Some("arn".to_owned()), time("2026-11-24T11:59:39Z"))), "FindInstance"),
-        ("an instance that is not there ends it", |_, o| o.instance = Some((None, o.now)), "Failed InstanceNotFound"),
-        ("another instance of that name ends it", |d, o| { found(o); d.instance_arn = Some("arn:other".to_owned()); }, "Failed PreconditionFailed"),
-        ("the right one does not", |d, o| { found(o); d.instance_arn = Some("arn".to_owned()); }, "ListOperations"),
+        ("a look of before a nap is none",
+         |_, o| o.instance = Some((Some("arn".to_owned()), time("2026-11-24T11:59:39Z"))),
+             "FindInstance"),
+        ("an instance that is not there ends it",
+         |_, o| o.instance = Some((None, o.now)), "Failed InstanceNotFound"),
+        ("another instance of that name ends it",
+         |d, o| { found(o); d.instance_arn = Some("arn:other".to_owned()); },
+             "Failed PreconditionFailed"),
+        ("the right one does not",
+         |d, o| { found(o); d.instance_arn = Some("arn".to_owned()); }, "ListOperations"),
         ("then the turn", |_, o| { found(o); o.turn = None; }, "TakeTurn"),
-        ("another reset comes first", |_, o| { found(o); o.turn = Some(Some(Ahead { until: time("2026-11-24T12:05:00Z") })); }, "Wait WaitingForTurn"),
+        ("another reset comes first",
+         |_, o| { found(o); o.turn = Some(Some(Ahead { until: time("2026-11-24T12:05:00Z") })); },
+             "Wait WaitingForTurn"),
         ("then its operations", |_, o| found(o), "ListOperations"),
-        ("then the intent", |_, o| { found(o); o.operations = Some((Vec::new(), o.now)); }, "WriteIntent"),
+        ("then the intent",
+         |_, o| { found(o); o.operations = Some((Vec::new(), o.now)); }, "WriteIntent"),
         ("then the mark", |_, o| intended(o), "Mark Started"),
         ("a reset that was refused until its deadline ends", |_, o| {
             begun(o);
             o.status.attempts = 0;
-            o.status.conditions = Conditions::new(&[], 1, o.now).with(READY, "False", "Throttled", "").into_list();
+            o.status.conditions = Conditions::new(&[], 1, o.now).with(READY, "False", "Throttled",
+                "").into_list();
             o.mark = None;
             o.now = time("2026-11-24T12:10:01Z");
         }, "Failed DeadlineExceeded"),
-        ("and can be suspended in between", |d, o| { begun(o); o.status.attempts = 0; o.mark = None; d.suspend = true; }, "Wait Suspended"),
+        ("and can be suspended in between",
+         |d, o| { begun(o); o.status.attempts = 0; o.mark = None; d.suspend = true; },
+             "Wait Suspended"),
     ]);
 }
 
@@ -234,13 +280,16 @@ fn what_waits_is_looked_at_when_its_time_is_up() {
         let (mut desired, mut observed) = (desired(), observed());
         change(&mut desired, &mut observed);
         let step = plan(&desired, &observed);
-        let (Step::Wait(verdict) | Step::TakeBack(verdict) | Step::Progress { verdict, .. }) = step else { panic!("{step:?}") };
+        let (Step::Wait(verdict) | Step::TakeBack(verdict) | Step::Progress { verdict,
+            .. }) = step else { panic!("{step:?}") };
         verdict.next
     };
-    let (hours, minutes) = (Duration::from_hours(6) + Duration::from_secs(1), Duration::from_mins(10) + Duration::from_secs(1));
+    let (hours, minutes) = (Duration::from_hours(6) + Duration::from_secs(1),
+        Duration::from_mins(10) + Duration::from_secs(1));
     assert_eq!(next(|d, _| d.suspend = true), Next::After(hours), "until notAfter");
     assert_eq!(next(|_, o| o.trouble = Some(trouble(Class::Denied))), Next::BackoffWithin(hours));
-    assert_eq!(next(|_, o| { begun(o); o.call = error(Class::Throttled); }), Next::BackoffWithin(minutes), "until the deadline");
+    assert_eq!(next(|_, o| { begun(o); o.call = error(Class::Throttled); }),
+        Next::BackoffWithin(minutes), "until the deadline");
     assert_eq!(next(|_, o| {
         found(o);
         o.turn = Some(Some(Ahead { until: time("2026-11-24T12:00:07Z") }));
@@ -252,7 +301,8 @@ fn the_end_says_what_the_last_trouble_was() {
     let (mut desired, mut observed) = (desired(), observed());
     desired.not_after = time("2026-11-24T11:59:59Z");
     observed.status.conditions =
-        Conditions::new(&[], 1, observed.now).with(READY, "False", "AccessDenied", "not authorized").into_list();
+        Conditions::new(&[], 1, observed.now).with(READY, "False", "AccessDenied",
+            "not authorized").into_list();
     let Step::End(end) = plan(&desired, &observed) else { panic!("it is over") };
     assert!(end.message.contains("AccessDenied: not authorized"), "{}", end.message);
     assert!(!end.called);
@@ -262,49 +312,75 @@ fn the_end_says_what_the_last_trouble_was() {
 fn the_intent_remembers_the_newest_operation_of_the_kind() {
     let mut observed = observed();
     found(&mut observed);
-    let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("c", "Succeeded", "2026-11-24T11:59:00Z") };
+    let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("c", "Succeeded",
+        "2026-11-24T11:59:00Z") };
     observed.operations = Some((vec![
         operation("b", "Succeeded", "2026-11-24T11:00:00Z"),
         operation("a", "Succeeded", "2026-11-24T10:00:00Z"),
         other,
     ], observed.now));
-    let expected = Step::WriteIntent { last_operation_before: Some("b".to_owned()), instance_arn: "arn".to_owned() };
+    let expected = Step::WriteIntent { last_operation_before: Some("b".to_owned()),
+        instance_arn: "arn".to_owned() };
     assert_eq!(plan(&desired(), &observed), expected);
 }
 
 #[test]
 fn the_call_is_made_once() {
     check(&[
-        ("an intent without a mark was never called and goes on from a new look", |_, o| { begun(o); o.mark = None; }, "FindInstance"),
-        ("and writes down anew what was there before", |_, o| { begun(o); o.mark = None; found(o); o.operations = Some((Vec::new(), o.now)); }, "WriteIntent"),
+        ("an intent without a mark was never called and goes on from a new look",
+         |_, o| { begun(o); o.mark = None; }, "FindInstance"),
+        ("and writes down anew what was there before",
+         |_, o| { begun(o); o.mark = None; found(o); o.operations = Some((Vec::new(), o.now)); },
+             "WriteIntent"),
         ("I6: not if it was done meanwhile: the mark may have been taken off", |_, o| {
             begun(o);
             o.mark = None;
             found(o);
             o.operations = Some((vec![operation("a", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
-        ("it has its turn", |_, o| { begun(o); o.mark = None; found(o); o.turn = None; }, "ListOperations"),
+        ("it has its turn",
+         |_, o| { begun(o); o.mark = None; found(o); o.turn = None; }, "ListOperations"),
         ("suspended or not", |d, o| { begun(o); o.mark = None; d.suspend = true; }, "FindInstance"),
-        ("but not on another instance of that name", |d, o| { begun(o); o.mark = None; found(o); d.instance_arn = Some("arn:other".to_owned()); }, "Failed PreconditionFailed"),
-        ("nor when it is too late", |d, o| { begun(o); o.mark = None; d.not_after = time("2026-11-24T11:59:59Z"); }, "Failed Expired"),
-        ("nor when its deadline is over", |_, o| { begun(o); o.mark = None; o.now = time("2026-11-24T12:10:01Z"); }, "Failed DeadlineExceeded"),
-        ("nor for an object that is being deleted", |d, o| { begun(o); o.mark = None; d.deleting = true; }, "Leave"),
-        ("and finds out the account first", |_, o| { begun(o); o.mark = None; o.account = None; }, "Identify"),
-        ("a wrong account begins nothing", |_, o| { begun(o); o.mark = None; o.account = Some("9".to_owned()); }, "Wait WrongAccount"),
-        ("also with the mark of another object", |_, o| { intended(o); o.mark = Some(mark("other", Outcome::Started)); }, "Mark Started"),
-        ("I7: a look of before a nap does not do", |_, o| { intended(o); o.now = time("2026-11-24T12:00:21Z"); }, "FindInstance"),
-        ("I6: the call follows the mark of the same pass", |_, o| { begun(o); o.marked_at = Some(o.now); }, "Call"),
-        ("not when it has become too late meanwhile", |d, o| { begun(o); o.marked_at = Some(o.now); d.not_after = time("2026-11-24T11:59:59Z"); }, "Failed Expired"),
-        ("nor when the deadline is over", |_, o| { begun(o); o.now = time("2026-11-24T12:10:01Z"); o.marked_at = Some(o.now); }, "Failed DeadlineExceeded"),
+        ("but not on another instance of that name",
+         |d, o| { begun(o); o.mark = None; found(o);
+             d.instance_arn = Some("arn:other".to_owned()); }, "Failed PreconditionFailed"),
+        ("nor when it is too late",
+         |d, o| { begun(o); o.mark = None; d.not_after = time("2026-11-24T11:59:59Z"); },
+             "Failed Expired"),
+        ("nor when its deadline is over",
+         |_, o| { begun(o); o.mark = None; o.now = time("2026-11-24T12:10:01Z"); },
+             "Failed DeadlineExceeded"),
+        ("nor for an object that is being deleted",
+         |d, o| { begun(o); o.mark = None; d.deleting = true; }, "Leave"),
+        ("and finds out the account first",
+         |_, o| { begun(o); o.mark = None; o.account = None; }, "Identify"),
+        ("a wrong account begins nothing",
+         |_, o| { begun(o); o.mark = None; o.account = Some("9".to_owned()); },
+             "Wait WrongAccount"),
+        ("also with the mark of another object",
+         |_, o| { intended(o); o.mark = Some(mark("other", Outcome::Started)); }, "Mark Started"),
+        ("I7: a look of before a nap does not do",
+         |_, o| { intended(o); o.now = time("2026-11-24T12:00:21Z"); }, "FindInstance"),
+        ("I6: the call follows the mark of the same pass",
+         |_, o| { begun(o); o.marked_at = Some(o.now); }, "Call"),
+        ("not when it has become too late meanwhile",
+         |d, o| { begun(o); o.marked_at = Some(o.now); d.not_after = time("2026-11-24T11:59:59Z");
+             }, "Failed Expired"),
+        ("nor when the deadline is over",
+         |_, o| { begun(o); o.now = time("2026-11-24T12:10:01Z"); o.marked_at = Some(o.now); },
+             "Failed DeadlineExceeded"),
         ("I6: but not after a nap, when others may have looked for it and found nothing", |_, o| {
             begun(o);
             o.marked_at = Some(time("2026-11-24T11:59:39Z"));
         }, "Begin search"),
-        ("I6: a mark of an earlier pass is never followed by a call", |_, o| begun(o), "Begin search"),
-        ("an answer without operations is a success", |_, o| { begun(o); o.call = answer(Vec::new()); }, "Complete OperationSucceeded"),
+        ("I6: a mark of an earlier pass is never followed by a call",
+         |_, o| begun(o), "Begin search"),
+        ("an answer without operations is a success",
+         |_, o| { begun(o); o.call = answer(Vec::new()); }, "Complete OperationSucceeded"),
         ("both words for success are one", |_, o| {
             begun(o);
-            o.call = answer(vec![operation("a", "Succeeded", NOW), operation("b", "Completed", NOW)]);
+            o.call = answer(vec![operation("a", "Succeeded", NOW), operation("b", "Completed",
+                NOW)]);
         }, "Complete OperationSucceeded"),
         ("one of several that failed fails it", |_, o| {
             begun(o);
@@ -314,14 +390,21 @@ fn the_call_is_made_once() {
             begun(o);
             o.call = answer(vec![operation("a", "NotStarted", NOW)]);
         }, "Progress InProgress"),
-        ("throttling proves that nothing was done", |_, o| { begun(o); o.call = error(Class::Throttled); }, "TakeBack"),
+        ("throttling proves that nothing was done",
+         |_, o| { begun(o); o.call = error(Class::Throttled); }, "TakeBack"),
         ("so does a denial", |_, o| { begun(o); o.call = error(Class::Denied); }, "TakeBack"),
-        ("and a region that is being set up", |_, o| { begun(o); o.call = error(Class::RegionSetup); }, "TakeBack"),
-        ("and a connection that was refused", |_, o| { begun(o); o.call = error(Class::NeverSent); }, "TakeBack"),
-        ("an instance that is gone ends it", |_, o| { begun(o); o.call = error(Class::NotFound); }, "Failed InstanceNotFound"),
-        ("an input that is refused ends it", |_, o| { begun(o); o.call = error(Class::Invalid); }, "Failed OperationFailed"),
-        ("I6: no answer is no proof", |_, o| { begun(o); o.call = error(Class::Transient); }, "Begin search"),
-        ("I6: nor is a failure of the service", |_, o| { begun(o); o.call = error(Class::OperationFailed); }, "Begin search"),
+        ("and a region that is being set up",
+         |_, o| { begun(o); o.call = error(Class::RegionSetup); }, "TakeBack"),
+        ("and a connection that was refused",
+         |_, o| { begun(o); o.call = error(Class::NeverSent); }, "TakeBack"),
+        ("an instance that is gone ends it",
+         |_, o| { begun(o); o.call = error(Class::NotFound); }, "Failed InstanceNotFound"),
+        ("an input that is refused ends it",
+         |_, o| { begun(o); o.call = error(Class::Invalid); }, "Failed OperationFailed"),
+        ("I6: no answer is no proof",
+         |_, o| { begun(o); o.call = error(Class::Transient); }, "Begin search"),
+        ("I6: nor is a failure of the service",
+         |_, o| { begun(o); o.call = error(Class::OperationFailed); }, "Begin search"),
     ]);
 }
 
@@ -349,18 +432,29 @@ fn an_operation_is_followed_to_its_end() {
     check(&[
         ("it is looked up", |_, o| under_way(o), "Poll"),
         ("with an account", |_, o| { under_way(o); o.account = None; }, "Identify"),
-        ("a wrong account is not asked for it", |_, o| { under_way(o); o.account = Some("9".to_owned()); }, "Progress WrongAccount"),
-        ("what is known of the answer does not stand in for a look", |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "Poll"),
-        ("it is still under way", |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Started", NOW))]); }, "Progress InProgress"),
-        ("it is done", |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Completed", NOW))]); }, "Complete OperationSucceeded"),
-        ("it failed", |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Failed", NOW))]); }, "Failed OperationFailed"),
-        ("Lightsail may not know it yet", |_, o| { under_way(o); o.polled = Some(vec![None]); }, "Progress InProgress"),
+        ("a wrong account is not asked for it",
+         |_, o| { under_way(o); o.account = Some("9".to_owned()); }, "Progress WrongAccount"),
+        ("what is known of the answer does not stand in for a look",
+         |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "Poll"),
+        ("it is still under way",
+         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Started", NOW))]); },
+             "Progress InProgress"),
+        ("it is done",
+         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Completed", NOW))]); },
+             "Complete OperationSucceeded"),
+        ("it failed",
+         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Failed", NOW))]); },
+             "Failed OperationFailed"),
+        ("Lightsail may not know it yet",
+         |_, o| { under_way(o); o.polled = Some(vec![None]); }, "Progress InProgress"),
         ("Lightsail does not know it any more", |_, o| {
             under_way(o);
             o.now = time("2026-11-24T12:01:20Z");
             o.polled = Some(vec![None]);
         }, "Failed OutcomeUnknown"),
-        ("a look that fails is said", |_, o| { under_way(o); o.trouble = Some(trouble(Class::Denied)); }, "Progress AccessDenied"),
+        ("a look that fails is said",
+         |_, o| { under_way(o); o.trouble = Some(trouble(Class::Denied)); },
+             "Progress AccessDenied"),
         ("but not for ever", |_, o| {
             under_way(o);
             o.trouble = Some(trouble(Class::Denied));
@@ -371,7 +465,8 @@ fn an_operation_is_followed_to_its_end() {
             o.account = Some("9".to_owned());
             o.now = time("2026-11-24T12:10:01Z");
         }, "Failed DeadlineExceeded"),
-        ("after a long absence there is a last look", |_, o| { under_way(o); o.now = time("2026-11-24T18:00:00Z"); }, "Poll"),
+        ("after a long absence there is a last look",
+         |_, o| { under_way(o); o.now = time("2026-11-24T18:00:00Z"); }, "Poll"),
         ("an answer that could not be written down is", |_, o| {
             begun(o);
             o.call = answer(vec![operation("a", "Succeeded", NOW)]);
@@ -404,7 +499,8 @@ fn listed(observed: &mut Observed, at: &str) {
 #[test]
 fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
     check(&[
-        ("the operations are listed", |_, o| { searching(o); o.operations = None; }, "ListOperations"),
+        ("the operations are listed",
+         |_, o| { searching(o); o.operations = None; }, "ListOperations"),
         ("not by another account, to which it would look lost", |_, o| {
             searching(o);
             o.account = Some("9".to_owned());
@@ -412,12 +508,14 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
         ("a newer one is taken for it", |_, o| {
             searching(o);
             o.status.last_operation_before = Some("a".to_owned());
-            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:01Z"), operation("a", "Succeeded", NOW)], o.now));
+            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:01Z"),
+                operation("a", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
         ("one that was there before is not", |_, o| {
             searching(o);
             o.status.last_operation_before = Some("a".to_owned());
-            o.operations = Some((vec![operation("a", "Succeeded", NOW), operation("0", "Succeeded", "2026-11-24T11:00:00Z")], o.now));
+            o.operations = Some((vec![operation("a", "Succeeded", NOW), operation("0",
+                "Succeeded", "2026-11-24T11:00:00Z")], o.now));
         }, "Progress InProgress"),
         ("any is, if none was there before", |_, o| {
             searching(o);
@@ -435,9 +533,12 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
         }, "Progress InProgress"),
         ("the oldest of several is", |_, o| {
             searching(o);
-            o.operations = Some((vec![operation("c", "Failed", "2026-11-24T12:00:02Z"), operation("b", "Succeeded", NOW)], o.now));
+            o.operations = Some((vec![operation("c", "Failed", "2026-11-24T12:00:02Z"),
+                operation("b", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
-        ("a look that fails is said", |_, o| { searching(o); o.trouble = Some(trouble(Class::Denied)); }, "Progress AccessDenied"),
+        ("a look that fails is said",
+         |_, o| { searching(o); o.trouble = Some(trouble(Class::Denied)); },
+             "Progress AccessDenied"),
         ("but not for ever: nobody can tell what became of it", |_, o| {
             searching(o);
             o.trouble = Some(trouble(Class::Denied));
@@ -445,7 +546,8 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
         }, "Failed DeadlineExceeded"),
         ("one of another kind is not", |_, o| {
             searching(o);
-            let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("b", "Succeeded", NOW) };
+            let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("b",
+                "Succeeded", NOW) };
             o.operations = Some((vec![other], o.now));
         }, "Progress InProgress"),
         ("a list that is as old as the call may be proves nothing", |_, o| {

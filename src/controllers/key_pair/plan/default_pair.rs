@@ -9,16 +9,27 @@ use crate::ssh::Match;
 
 use super::ownership::is_first;
 use super::pair::keep_tags;
-use super::{Desired, Finalizer, Goal, Observed, Reason, SOON, Step, gone, kept_key, release, yield_to_rival};
+use super::{
+    Desired, Finalizer, Goal, Observed, Reason, SOON, Step, gone, kept_key, release, yield_to_rival,
+};
 
 /// The pair shall be there, and the Secret shall hold its private key.
-pub(super) fn present(desired: &Desired, observed: &Observed, create_if_missing: bool, secret: &SecretSpec) -> Step {
+pub(super) fn present(
+    desired: &Desired,
+    observed: &Observed,
+    create_if_missing: bool,
+    secret: &SecretSpec,
+) -> Step {
     let Some(look) = &observed.look else { return Step::Look { live: observed.asked } };
     if !is_first(desired, observed, look.pair.as_ref()) {
         return yield_to_rival(desired, observed);
     }
     let Some(pair) = &look.pair else {
-        return if look.live { missing(desired, observed, create_if_missing) } else { Step::Look { live: true } };
+        return if look.live {
+            missing(desired, observed, create_if_missing)
+        } else {
+            Step::Look { live: true }
+        };
     };
     if let Some(step) = keep_key(desired, observed, pair, secret) {
         return step;
@@ -29,8 +40,10 @@ pub(super) fn present(desired: &Desired, observed: &Observed, create_if_missing:
     if let Some(step) = keep_tags(desired, observed, pair) {
         return step;
     }
-    let message =
-        format!("the Secret {} holds the private key of the default key pair of {}", secret.name, desired.region);
+    let message = format!(
+        "the Secret {} holds the private key of the default key pair of {}",
+        secret.name, desired.region
+    );
     Step::Finish(Verdict::ready(Reason::Downloaded, message, Next::After(desired.interval)))
 }
 
@@ -44,16 +57,21 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
     }
     if !create_if_missing {
         let message = format!(
-            "{} has no default key pair; set spec.default.createIfMissing: true to let one be created",
+            "{} has no default key pair; set spec.default.createIfMissing: true to let one be \
+                created",
             desired.region
         );
-        return Step::Finish(Verdict::stalled(Reason::DefaultKeyPairMissing, message, Next::After(desired.interval)));
+        return Step::Finish(Verdict::stalled(
+            Reason::DefaultKeyPairMissing,
+            message,
+            Next::After(desired.interval),
+        ));
     }
     if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Download }
 }
 
-/// The pair shall not be there, or the object is being deleted and the pair goes with it. Only the pair with the expected
-/// fingerprint, and only when the Secret holds its private key (I2, I3).
+/// The pair shall not be there, or the object is being deleted and the pair goes with it. Only the
+/// pair with the expected fingerprint, and only when the Secret holds its private key (I2, I3).
 pub(super) fn absent(
     desired: &Desired,
     observed: &Observed,
@@ -61,11 +79,15 @@ pub(super) fn absent(
     backup: Backup,
     windows_passwords_saved: bool,
 ) -> Step {
-    let Some(look) = observed.look.as_ref().filter(|look| look.live) else { return Step::Look { live: true } };
+    let Some(look) = observed.look.as_ref().filter(|look| look.live) else {
+        return Step::Look { live: true };
+    };
     let Some(pair) = &look.pair else { return gone(desired, observed) };
     if !is_first(desired, observed, Some(pair)) {
         return match desired.goal {
-            Goal::ObjectDeleted => release(desired, observed, "another object has the default key pair"),
+            Goal::ObjectDeleted => {
+                release(desired, observed, "another object has the default key pair")
+            }
             Goal::Present | Goal::Absent => yield_to_rival(desired, observed),
         };
     }
@@ -78,7 +100,9 @@ pub(super) fn absent(
         return step;
     }
     if !windows_passwords_saved {
-        let Some(instances) = &observed.windows_instances else { return Step::FindWindowsInstances };
+        let Some(instances) = &observed.windows_instances else {
+            return Step::FindWindowsInstances;
+        };
         if let Some(first) = instances.first() {
             return windows(desired, first, instances.len());
         }
@@ -89,25 +113,41 @@ pub(super) fn absent(
     Step::Delete { expected_fingerprint: pair.fingerprint.clone() }
 }
 
-/// The next step until the private key is kept; `None` when it is. A Secret that goes away is no backup.
-fn back_up(desired: &Desired, observed: &Observed, pair: &KeyPair, secret: &SecretSpec) -> Option<Step> {
+/// The next step until the private key is kept; `None` when it is. A Secret that goes away is no
+/// backup.
+fn back_up(
+    desired: &Desired,
+    observed: &Observed,
+    pair: &KeyPair,
+    secret: &SecretSpec,
+) -> Option<Step> {
     let Some(found) = &observed.secret else { return Some(Step::ReadSecret(secret.name.clone())) };
     let is_terminating = found.as_ref().is_some_and(|found| found.is_terminating);
     if desired.goal == Goal::ObjectDeleted {
-        let Some(namespace_terminating) = observed.namespace_terminating else { return Some(Step::ReadNamespace) };
+        let Some(namespace_terminating) = observed.namespace_terminating else {
+            return Some(Step::ReadNamespace);
+        };
         let goes_with_object = secret.delete_with_object;
         if namespace_terminating || is_terminating || goes_with_object {
-            let why = if goes_with_object { "is deleted with the object" } else { "is being deleted" };
-            let message =
-                format!("the default key pair stays in Lightsail: the Secret that keeps its private key {why}");
+            let why =
+                if goes_with_object { "is deleted with the object" } else { "is being deleted" };
+            let message = format!(
+                "the default key pair stays in Lightsail: the Secret that keeps its private key \
+                    {why}"
+            );
             return Some(release(desired, observed, &message));
         }
     } else if is_terminating {
         let message = format!(
-            "nothing was deleted: the Secret {} that keeps the private key is being deleted; let it go, and it is written again",
+            "nothing was deleted: the Secret {} that keeps the private key is being deleted; let \
+                it go, and it is written again",
             secret.name
         );
-        return Some(Step::Finish(Verdict::stalled(Reason::BackupMissing, message, Next::After(SOON))));
+        return Some(Step::Finish(Verdict::stalled(
+            Reason::BackupMissing,
+            message,
+            Next::After(SOON),
+        )));
     }
     keep_key(desired, observed, pair, secret)
 }
@@ -115,10 +155,15 @@ fn back_up(desired: &Desired, observed: &Observed, pair: &KeyPair, secret: &Secr
 fn windows(desired: &Desired, first: &str, count: usize) -> Step {
     let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     let message = format!(
-        "nothing was deleted: the Windows instance {first}{others} uses the default key pair, without which its initial password cannot \
+        "nothing was deleted: the Windows instance {first}{others} uses the default key pair, \
+            without which its initial password cannot \
          be decrypted; save the passwords and set spec.default.windowsPasswordsSaved: true"
     );
-    Step::Finish(Verdict::stalled(Reason::WindowsInstancesUseKey, message, Next::After(desired.interval)))
+    Step::Finish(Verdict::stalled(
+        Reason::WindowsInstancesUseKey,
+        message,
+        Next::After(desired.interval),
+    ))
 }
 
 fn mismatch(desired: &Desired) -> Step {
@@ -127,24 +172,36 @@ fn mismatch(desired: &Desired) -> Step {
         Goal::Present | Goal::Absent => "",
     };
     let message = format!(
-        "nothing was deleted: the default key pair of {} does not have the expectedFingerprint; compare it with \
+        "nothing was deleted: the default key pair of {} does not have the expectedFingerprint; \
+            compare it with \
          status.fingerprint, and set it to that if this is the pair that you mean{way_out}",
         desired.region
     );
-    Step::Finish(Verdict::stalled(Reason::FingerprintMismatch, message, Next::After(desired.interval)))
+    Step::Finish(Verdict::stalled(
+        Reason::FingerprintMismatch,
+        message,
+        Next::After(desired.interval),
+    ))
 }
 
 /// The next step until the Secret holds the private key of the listed pair; `None` when it does.
-fn keep_key(desired: &Desired, observed: &Observed, pair: &KeyPair, secret: &SecretSpec) -> Option<Step> {
+fn keep_key(
+    desired: &Desired,
+    observed: &Observed,
+    pair: &KeyPair,
+    secret: &SecretSpec,
+) -> Option<Step> {
     let found = match kept_key::usable(desired, observed, secret, Some(pair)) {
         Ok(found) => found,
         Err(step) => return Some(*step),
     };
     if let Some(found) = found.filter(|found| holds_key(observed, found, pair)) {
-        return kept_key::dress(desired, secret, found).or_else(|| refuse_replaced(desired, observed, pair));
+        return kept_key::dress(desired, secret, found)
+            .or_else(|| refuse_replaced(desired, observed, pair));
     }
     let Some(downloaded) = &observed.done.download else {
-        // Between the listing and the download nobody may be able to delete the pair unnoticed (I5).
+        // Between the listing and the download nobody may be able to delete the pair unnoticed
+        // (I5).
         return Some(if observed.look.as_ref().is_none_or(|look| !look.live) {
             Step::Look { live: true }
         } else if observed.finalizer == Finalizer::Missing {
@@ -153,21 +210,27 @@ fn keep_key(desired: &Desired, observed: &Observed, pair: &KeyPair, secret: &Sec
             Step::Download
         });
     };
-    write_key(observed, secret, found, downloaded).or_else(|| refuse_replaced(desired, observed, pair))
+    write_key(observed, secret, found, downloaded)
+        .or_else(|| refuse_replaced(desired, observed, pair))
 }
 
 fn refuse_replaced(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
     observed.done.download.as_ref().filter(|downloaded| is_replaced(pair, downloaded)).map(|_| {
-        let message = "the default key pair was replaced while it was downloaded; both private keys were kept";
-        Step::Finish(Verdict::stalled(Reason::DefaultKeyPairReplaced, message, Next::After(desired.interval)))
+        let message = "the default key pair was replaced while it was downloaded; both private \
+            keys were kept";
+        Step::Finish(Verdict::stalled(
+            Reason::DefaultKeyPairReplaced,
+            message,
+            Next::After(desired.interval),
+        ))
     })
 }
 
-/// Whether the Secret holds the key of this pair. Where Lightsail gives no fingerprint, it does if the pair is the one that was
-/// there when the key was written.
+/// Whether the Secret holds the key of this pair. Where Lightsail gives no fingerprint, it does if
+/// the pair is the one that was there when the key was written.
 fn holds_key(observed: &Observed, found: &Found, pair: &KeyPair) -> bool {
-    let is_the_recorded_pair =
-        observed.recorded.arn.as_ref() == Some(&pair.arn) && observed.recorded.created_at == pair.created_at;
+    let is_the_recorded_pair = observed.recorded.arn.as_ref() == Some(&pair.arn)
+        && observed.recorded.created_at == pair.created_at;
     match kept_key::compare(found, pair) {
         Some(Match::Same) => true,
         Some(Match::Unknown) => is_the_recorded_pair || has_downloaded_key(observed, found),
@@ -176,12 +239,18 @@ fn holds_key(observed: &Observed, found: &Found, pair: &KeyPair) -> bool {
 }
 
 fn has_downloaded_key(observed: &Observed, found: &Found) -> bool {
-    let downloaded = observed.done.download.as_ref().map(|downloaded| downloaded.key.public().sha256());
+    let downloaded =
+        observed.done.download.as_ref().map(|downloaded| downloaded.key.public().sha256());
     downloaded.is_some() && downloaded == found.key.as_ref().map(|key| key.public().sha256())
 }
 
 /// Writes the downloaded key, the old one being copied aside first: it may be the only copy (I3).
-fn write_key(observed: &Observed, secret: &SecretSpec, found: Option<&Found>, downloaded: &Downloaded) -> Option<Step> {
+fn write_key(
+    observed: &Observed,
+    secret: &SecretSpec,
+    found: Option<&Found>,
+    downloaded: &Downloaded,
+) -> Option<Step> {
     if found.is_some_and(|found| has_downloaded_key(observed, found)) {
         return None;
     }
@@ -195,8 +264,10 @@ fn write_key(observed: &Observed, secret: &SecretSpec, found: Option<&Found>, do
 
 /// Whether what was downloaded is another pair than the one that was listed before.
 fn is_replaced(listed: &KeyPair, downloaded: &Downloaded) -> bool {
-    let other_key = downloaded.key.fingerprints().compare(listed.fingerprint.as_deref()) == Match::Different;
-    let times = (listed.created(), downloaded.created_at.as_ref().and_then(|time| time.parse().ok()));
+    let other_key =
+        downloaded.key.fingerprints().compare(listed.fingerprint.as_deref()) == Match::Different;
+    let times =
+        (listed.created(), downloaded.created_at.as_ref().and_then(|time| time.parse().ok()));
     let other_time = matches!(times, (Some(listed), Some(downloaded)) if listed != downloaded);
     other_key || other_time
 }

@@ -1,4 +1,5 @@
-//! A pair whose private key is made here. The Secret has it before Lightsail has its public half, so that no crash loses it (I3).
+//! A pair whose private key is made here. The Secret has it before Lightsail has its public half,
+//! so that no crash loses it (I3).
 
 use std::time::Duration;
 
@@ -13,10 +14,13 @@ use crate::secret::{Found, SecretSpec};
 
 use super::ownership::{is_first, whose};
 use super::pair::ownership_lost;
-use super::{Desired, Finalizer, Observed, Reason, Step, Whose, kept_key, name_conflict, pair, yield_to_rival};
+use super::{
+    Desired, Finalizer, Observed, Reason, Step, Whose, kept_key, name_conflict, pair,
+    yield_to_rival,
+};
 
-/// A Secret that is missing may be on its way back, as when a folder is applied anew: it counts as lost when it is still missing
-/// after this time.
+/// A Secret that is missing may be on its way back, as when a folder is applied anew: it counts as
+/// lost when it is still missing after this time.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The pair shall be there, with the key of the Secret.
@@ -42,14 +46,18 @@ pub(super) fn present(
     match &look.pair {
         None if !look.live => Step::Look { live: true },
         None => make(observed, algorithm, secret, found),
-        Some(pair) => {
-            lost(desired, observed, pair, replace).unwrap_or_else(|| make(observed, algorithm, secret, found))
-        }
+        Some(pair) => lost(desired, observed, pair, replace)
+            .unwrap_or_else(|| make(observed, algorithm, secret, found)),
     }
 }
 
 /// Makes a key and writes it.
-fn make(observed: &Observed, algorithm: KeyAlgorithm, secret: &SecretSpec, found: Option<&Found>) -> Step {
+fn make(
+    observed: &Observed,
+    algorithm: KeyAlgorithm,
+    secret: &SecretSpec,
+    found: Option<&Found>,
+) -> Step {
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
@@ -60,13 +68,19 @@ fn make(observed: &Observed, algorithm: KeyAlgorithm, secret: &SecretSpec, found
 }
 
 /// The pair is there, and its private key is not. `None` if another key may be made.
-fn lost(desired: &Desired, observed: &Observed, pair: &KeyPair, replace: ReplacePolicy) -> Option<Step> {
+fn lost(
+    desired: &Desired,
+    observed: &Observed,
+    pair: &KeyPair,
+    replace: ReplacePolicy,
+) -> Option<Step> {
     if observed.look.as_ref().is_none_or(|look| !look.live) {
         return Some(Step::Look { live: true });
     }
     match whose(desired, observed, pair) {
         Whose::Own => {}
-        // With this object's tag, but unknown to its status and without its key: it is its own all the same.
+        // With this object's tag, but unknown to its status and without its key: it is its own all
+        // the same.
         Whose::Foreign { tagged: false } if pair.tags.contains_key(OWNER_TAG) => {}
         Whose::TaggedAway => return Some(ownership_lost(desired)),
         Whose::Foreign { .. } => return Some(name_conflict(desired)),
@@ -74,20 +88,30 @@ fn lost(desired: &Desired, observed: &Observed, pair: &KeyPair, replace: Replace
     let missing_for = observed.key_missing_since.map(|since| observed.now.duration_since(since));
     if missing_for.is_none_or(|time| time < PATIENCE) {
         let message = "the Secret with the private key is missing; waiting whether it comes back";
-        return Some(Step::Finish(Verdict::wait(Reason::InProgress, message, Duration::from_mins(1))));
+        return Some(Step::Finish(Verdict::wait(
+            Reason::InProgress,
+            message,
+            Duration::from_mins(1),
+        )));
     }
     if replace == ReplacePolicy::Recreate && observed.recorded.origin == Some(Origin::Generated) {
         return None;
     }
     let message = format!(
-        "the private key of {} is lost: restore its Secret from a backup, or set spec.generated.replacePolicy: Recreate to let the key \
+        "the private key of {} is lost: restore its Secret from a backup, or set \
+            spec.generated.replacePolicy: Recreate to let the key \
          pair be made anew",
         desired.name
     );
-    Some(Step::Finish(Verdict::stalled(Reason::PrivateKeyLost, message, Next::After(desired.interval))))
+    Some(Step::Finish(Verdict::stalled(
+        Reason::PrivateKeyLost,
+        message,
+        Next::After(desired.interval),
+    )))
 }
 
-/// The pair shall not be there. The Secret is looked at only where nothing else tells which pair it is.
+/// The pair shall not be there. The Secret is looked at only where nothing else tells which pair it
+/// is.
 pub(super) fn absent(desired: &Desired, observed: &Observed, secret: &SecretSpec) -> Step {
     if observed.recorded.arn.is_none() && observed.secret.is_none() {
         return Step::ReadSecret(secret.name.clone());

@@ -8,33 +8,48 @@ use crate::ssh::{Match, PrivateKey};
 
 use super::{Desired, Observed, Reason, SOON, Step};
 
-/// The Secret as it was found, or the step that reads it, waits for it or refuses it. A Secret that is not this object's is left alone,
-/// unless it holds the key of the live pair.
+/// The Secret as it was found, or the step that reads it, waits for it or refuses it. A Secret that
+/// is not this object's is left alone, unless it holds the key of the live pair.
 pub(super) fn usable<'a>(
     desired: &Desired,
     observed: &'a Observed,
     spec: &SecretSpec,
     pair: Option<&KeyPair>,
 ) -> Result<Option<&'a Found>, Box<Step>> {
-    let Some(found) = &observed.secret else { return Err(Box::new(Step::ReadSecret(spec.name.clone()))) };
+    let Some(found) = &observed.secret else {
+        return Err(Box::new(Step::ReadSecret(spec.name.clone())));
+    };
     let Some(found) = found else { return Ok(None) };
     let name = &found.name;
     if found.is_terminating {
-        let message = format!("the Secret {name} is being deleted; it is written again when it is gone");
+        let message =
+            format!("the Secret {name} is being deleted; it is written again when it is gone");
         return Err(Box::new(Step::Finish(Verdict::wait(Reason::InProgress, message, SOON))));
     }
     let has_this_key = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Same));
-    let stalled =
-        |reason, message| Err(Box::new(Step::Finish(Verdict::stalled(reason, message, Next::After(desired.interval)))));
+    let stalled = |reason, message| {
+        Err(Box::new(Step::Finish(Verdict::stalled(
+            reason,
+            message,
+            Next::After(desired.interval),
+        ))))
+    };
     if found.is_of_another || (!found.is_own && !has_this_key) {
-        let message =
-            format!("the Secret {name} is not this object's and was left alone; set another name of the Secret");
+        let message = format!(
+            "the Secret {name} is not this object's and was left alone; set another name of the \
+                Secret"
+        );
         return stalled(Reason::SecretNotOwned, message);
     }
-    match found.rejects.filter(|_| !(found.is_own && found.key.is_some() && (pair.is_none() || has_this_key))) {
+    match found
+        .rejects
+        .filter(|_| !(found.is_own && found.key.is_some() && (pair.is_none() || has_this_key)))
+    {
         Some(why) => {
-            let message =
-                format!("the Secret {name} cannot be written: {why}; delete it, or set another name of the Secret");
+            let message = format!(
+                "the Secret {name} cannot be written: {why}; delete it, or set another name of \
+                    the Secret"
+            );
             stalled(Reason::SecretRejected, message)
         }
         None => Ok(Some(found)),
@@ -46,7 +61,8 @@ pub(super) fn compare(found: &Found, pair: &KeyPair) -> Option<Match> {
     found.key.as_ref().map(|key| key.fingerprints().compare(pair.fingerprint.as_deref()))
 }
 
-/// The step that makes a Secret which holds the right key this object's, with the labels and the owner that the spec wants.
+/// The step that makes a Secret which holds the right key this object's, with the labels and the
+/// owner that the spec wants.
 pub(super) fn dress(desired: &Desired, spec: &SecretSpec, found: &Found) -> Option<Step> {
     let key = found.key.clone()?;
     let is_dressed = found.is_own && found.fits(spec, &desired.uid);

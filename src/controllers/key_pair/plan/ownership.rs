@@ -10,7 +10,8 @@ use super::{CLOCK_SKEW, Desired, Finalizer, Kind, Observed, wanted_key};
 /// Whose a pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// This object's own: its status records it, or this object is the only one that can have imported it.
+    /// This object's own: its status records it, or this object is the only one that can have
+    /// imported it.
     Own,
     /// Recorded as this object's own, but now it has another owner's tag.
     TaggedAway,
@@ -34,18 +35,26 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
     }
     let was_imported = observed.done.import.as_ref().is_some_and(|operation| !operation.failed());
     let is_own = !tagged_by_other
-        && match wanted_key(desired, observed).map(|key| key.fingerprints().compare(pair.fingerprint.as_deref())) {
-            Some(Match::Same) => was_imported || tag.is_some() || may_be_from_here(desired, observed, pair),
-            // Lightsail need not tell a fingerprint. The answer to the import is then all there is, or that it was adopted.
-            Some(Match::Unknown) => was_imported || tag.is_some() && observed.recorded.origin == Some(Origin::Adopted),
+        && match wanted_key(desired, observed)
+            .map(|key| key.fingerprints().compare(pair.fingerprint.as_deref()))
+        {
+            Some(Match::Same) => {
+                was_imported || tag.is_some() || may_be_from_here(desired, observed, pair)
+            }
+            // Lightsail need not tell a fingerprint. The answer to the import is then all there is,
+            // or that it was adopted.
+            Some(Match::Unknown) => {
+                was_imported || tag.is_some() && observed.recorded.origin == Some(Origin::Adopted)
+            }
             // Also right after an import: somebody else was quicker with another key.
             Some(Match::Different) | None => false,
         };
     if is_own { Whose::Own } else { Whose::Foreign { tagged: tagged_by_other } }
 }
 
-/// How the object came to a pair of its own. Where the status was lost, a pair that is older than the object counts as adopted: it may
-/// have been, and then it must not be deleted or replaced unasked.
+/// How the object came to a pair of its own. Where the status was lost, a pair that is older than
+/// the object counts as adopted: it may have been, and then it must not be deleted or replaced
+/// unasked.
 pub(super) fn origin(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Origin {
     let made_here = match desired.kind {
         Kind::Imported { .. } => Origin::Imported,
@@ -62,14 +71,15 @@ fn is_as_young(desired: &Desired, pair: &KeyPair) -> bool {
     pair >= object.saturating_sub(CLOCK_SKEW).unwrap_or(object)
 }
 
-/// Whether the pair can come from an import whose answer or status was lost: the finalizer was there before this pass, and the
-/// pair is not older than the object.
+/// Whether the pair can come from an import whose answer or status was lost: the finalizer was
+/// there before this pass, and the pair is not older than the object.
 fn may_be_from_here(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
     observed.finalizer == Finalizer::Old && is_as_young(desired, pair)
 }
 
-/// Whether this object comes first of all in the cluster that want this name: the one that records the pair, then the one that the
-/// owner tag names, then the older one, then the one with the smaller uid.
+/// Whether this object comes first of all in the cluster that want this name: the one that records
+/// the pair, then the one that the owner tag names, then the older one, then the one with the
+/// smaller uid.
 pub(super) fn is_first(desired: &Desired, observed: &Observed, pair: Option<&KeyPair>) -> bool {
     let arn = pair.map(|pair| &pair.arn);
     let tag = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_ref);
@@ -78,6 +88,10 @@ pub(super) fn is_first(desired: &Desired, observed: &Observed, pair: Option<&Key
         let is_not_named = tag != Some(owner);
         (is_not_recorded, is_not_named, created_at, uid.clone())
     };
-    let own = rank(observed.recorded.arn.as_ref(), &desired.owner, desired.created_at, &desired.uid);
-    observed.rivals.iter().all(|rival| own <= rank(rival.arn.as_ref(), &rival.owner, rival.created_at, &rival.uid))
+    let own =
+        rank(observed.recorded.arn.as_ref(), &desired.owner, desired.created_at, &desired.uid);
+    observed
+        .rivals
+        .iter()
+        .all(|rival| own <= rank(rival.arn.as_ref(), &rival.owner, rival.created_at, &rival.uid))
 }

@@ -11,21 +11,32 @@ use crate::ssh::{Match, PublicKey};
 
 use super::ownership::{is_first, origin, whose};
 use super::{
-    Desired, Finalizer, Goal, Kind, Observed, Reason, SOON, Step, Whose, gone, name_conflict, operation_failed,
-    release, unfinished_deletion, yield_to_rival,
+    Desired, Finalizer, Goal, Kind, Observed, Reason, SOON, Step, Whose, gone, name_conflict,
+    operation_failed, release, unfinished_deletion, yield_to_rival,
 };
 
 /// The pair shall be there with this key.
-pub(super) fn present(desired: &Desired, observed: &Observed, key: &PublicKey, replace: ReplacePolicy) -> Step {
+pub(super) fn present(
+    desired: &Desired,
+    observed: &Observed,
+    key: &PublicKey,
+    replace: ReplacePolicy,
+) -> Step {
     let Some(look) = &observed.look else { return Step::Look { live: observed.asked } };
     if !is_first(desired, observed, look.pair.as_ref()) {
         return yield_to_rival(desired, observed);
     }
     let Some(pair) = &look.pair else { return import(desired, observed, look.live, key) };
     let matches = key.fingerprints().compare(pair.fingerprint.as_deref());
-    let changed = observed.recorded.public_key_sha256.as_ref().is_some_and(|recorded| *recorded != key.sha256());
+    let changed = observed
+        .recorded
+        .public_key_sha256
+        .as_ref()
+        .is_some_and(|recorded| *recorded != key.sha256());
     match whose(desired, observed, pair) {
-        Whose::Own if matches == Match::Different || changed => other_key(desired, observed, pair, changed, replace),
+        Whose::Own if matches == Match::Different || changed => {
+            other_key(desired, observed, pair, changed, replace)
+        }
         Whose::Own => keep(desired, observed, pair),
         // A refusal is not made on old news.
         _ if !look.live => Step::Look { live: true },
@@ -51,14 +62,22 @@ fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -
         if operation.failed() {
             return Step::Finish(operation_failed("ImportKeyPair", operation));
         }
-        return Step::Finish(Verdict::wait(Reason::InProgress, "Lightsail is importing the key pair", SOON));
+        return Step::Finish(Verdict::wait(
+            Reason::InProgress,
+            "Lightsail is importing the key pair",
+            SOON,
+        ));
     }
     if observed.recorded.arn.is_some() || observed.recorded.origin.is_some() {
-        // The recorded pair is gone. That is forgotten before another one is made, so that a crash in between leaves a pair
-        // that is still known as this object's own.
+        // The recorded pair is gone. That is forgotten before another one is made, so that a crash
+        // in between leaves a pair that is still known as this object's own.
         return if live { Step::ForgetPair } else { Step::Look { live: true } };
     }
-    if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Import(key.clone()) }
+    if observed.finalizer == Finalizer::Missing {
+        Step::AddFinalizer
+    } else {
+        Step::Import(key.clone())
+    }
 }
 
 /// Whether a pair of somebody else's may become this object's.
@@ -68,7 +87,8 @@ fn may_adopt(desired: &Desired, observed: &Observed, tagged: bool, matches: Matc
         AdoptionPolicy::IfFingerprintMatches => !tagged && matches != Match::Different,
         // Another owner's tag is ignored only for exactly this key, and only once.
         AdoptionPolicy::TakeOver => {
-            (matches == Match::Same && observed.recorded.arn.is_none()) || (!tagged && matches != Match::Different)
+            (matches == Match::Same && observed.recorded.arn.is_none())
+                || (!tagged && matches != Match::Different)
         }
     }
 }
@@ -108,10 +128,12 @@ fn wanted_tags(desired: &Desired) -> BTreeMap<String, String> {
     tags
 }
 
-/// The next step until the pair has the tags that are wanted, and those no more that were wanted once. Others are left alone.
+/// The next step until the pair has the tags that are wanted, and those no more that were wanted
+/// once. Others are left alone.
 pub(super) fn keep_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
     let wanted = wanted_tags(desired);
-    // A tag without a value may be listed as one with an empty value, or the other way round (unverified).
+    // A tag without a value may be listed as one with an empty value, or the other way round
+    // (unverified).
     let there = |key: &String| pair.tags.get(key).map(|value| value.as_deref().unwrap_or_default());
     let differs = |(key, value): &(String, String)| there(key) != Some(value.as_str());
     let tags: BTreeMap<String, String> = wanted.clone().into_iter().filter(differs).collect();
@@ -119,12 +141,19 @@ pub(super) fn keep_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) 
         return Some(Step::Tag { pair: pair.clone(), tags });
     }
     let is_left_over = |key: &&String| !wanted.contains_key(*key) && pair.tags.contains_key(*key);
-    let keys: Vec<String> = observed.recorded.managed_tag_keys.iter().filter(is_left_over).cloned().collect();
+    let keys: Vec<String> =
+        observed.recorded.managed_tag_keys.iter().filter(is_left_over).cloned().collect();
     (!keys.is_empty()).then(|| Step::RemoveTags { pair: pair.clone(), keys })
 }
 
 /// The pair has another key than it shall have.
-fn other_key(desired: &Desired, observed: &Observed, pair: &KeyPair, changed: bool, replace: ReplacePolicy) -> Step {
+fn other_key(
+    desired: &Desired,
+    observed: &Observed,
+    pair: &KeyPair,
+    changed: bool,
+    replace: ReplacePolicy,
+) -> Step {
     if observed.look.as_ref().is_none_or(|look| !look.live) {
         return Step::Look { live: true };
     }
@@ -141,15 +170,18 @@ fn other_key(desired: &Desired, observed: &Observed, pair: &KeyPair, changed: bo
         (Kind::Generated { .. }, _) => (
             Reason::PrivateKeyMismatch,
             format!(
-                "the private key in the Secret is not that of {name}: put the right one back, or set \
+                "the private key in the Secret is not that of {name}: put the right one back, or \
+                    set \
                  spec.generated.replacePolicy: Recreate to let the key pair be made anew from it"
             ),
         ),
         (Kind::Imported { .. } | Kind::Default { .. }, true) => (
             Reason::PublicKeyChanged,
             format!(
-                "the public key was changed, and {name} was not replaced: instances do not get another key by that; put the old key \
-                 back, or set spec.imported.replacePolicy: Recreate, or make a new object for the new key"
+                "the public key was changed, and {name} was not replaced: instances do not get \
+                    another key by that; put the old key \
+                 back, or set spec.imported.replacePolicy: Recreate, or make a new object for the \
+                 new key"
             ),
         ),
         (Kind::Imported { .. } | Kind::Default { .. }, false) => (
@@ -161,16 +193,23 @@ fn other_key(desired: &Desired, observed: &Observed, pair: &KeyPair, changed: bo
 }
 
 pub(super) fn ownership_lost(desired: &Desired) -> Step {
-    let message = format!("another owner's tag is on {} now; settle whose it is, and take that tag off", desired.name);
+    let message = format!(
+        "another owner's tag is on {} now; settle whose it is, and take that tag off",
+        desired.name
+    );
     Step::Finish(Verdict::stalled(Reason::OwnershipLost, message, Next::After(desired.interval)))
 }
 
 /// The pair shall not be there, or the object is being deleted and its pair goes with it.
 pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
-    let Some(look) = observed.look.as_ref().filter(|look| look.live) else { return Step::Look { live: true } };
+    let Some(look) = observed.look.as_ref().filter(|look| look.live) else {
+        return Step::Look { live: true };
+    };
     let Some(pair) = &look.pair else {
         return match observed.import_may_land_until.filter(|until| *until > observed.now) {
-            Some(until) if observed.recorded.arn.is_none() && observed.finalizer == Finalizer::Old => {
+            Some(until)
+                if observed.recorded.arn.is_none() && observed.finalizer == Finalizer::Old =>
+            {
                 let pause = until.duration_since(observed.now).unsigned_abs();
                 let message = "an import that was not answered may still take effect";
                 Step::Finish(Verdict::wait(Reason::InProgress, message, pause.max(SOON)))
@@ -182,19 +221,31 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
     let is_adopted = origin(desired, observed, pair) == Origin::Adopted;
     match whose(desired, observed, pair) {
         // Its status was lost: the policy that holds for it was not known before this look.
-        Whose::Own if desired.goal == Goal::ObjectDeleted && is_adopted && desired.deletion_policy.is_none() => {
-            release(desired, observed, "the key pair stays in Lightsail: it was there before the object")
+        Whose::Own
+            if desired.goal == Goal::ObjectDeleted
+                && is_adopted
+                && desired.deletion_policy.is_none() =>
+        {
+            release(
+                desired,
+                observed,
+                "the key pair stays in Lightsail: it was there before the object",
+            )
         }
-        Whose::Own if is_first && is_adopted && pair.fingerprint.is_none() => {
-            mismatch(desired, "has no fingerprint that tells which key it is, and this object did not make it")
-        }
+        Whose::Own if is_first && is_adopted && pair.fingerprint.is_none() => mismatch(
+            desired,
+            "has no fingerprint that tells which key it is, and this object did not make it",
+        ),
         Whose::Own if is_first && is_as_recorded(observed, pair) && is_expected(desired, pair) => {
             delete(desired, observed)
         }
         Whose::Own if is_first => mismatch(desired, "has another fingerprint than expected"),
         Whose::TaggedAway if is_first => ownership_lost(desired),
         Whose::Foreign { tagged }
-            if is_first && desired.goal == Goal::Absent && names(desired, pair) && may_name(desired, tagged) =>
+            if is_first
+                && desired.goal == Goal::Absent
+                && names(desired, pair)
+                && may_name(desired, tagged) =>
         {
             delete(desired, observed)
         }
@@ -203,14 +254,15 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         }
         Whose::Foreign { tagged: false } if is_first => mismatch(
             desired,
-            "is not this object's, or not any more; with ensure: Absent and its expectedFingerprint it is deleted",
+            "is not this object's, or not any more; with ensure: Absent and its \
+                expectedFingerprint it is deleted",
         ),
         Whose::Own | Whose::TaggedAway | Whose::Foreign { .. } => yield_to_rival(desired, observed),
     }
 }
 
-/// Whether somebody else's pair may be deleted by its name and fingerprint. One that another owner's tag claims only if that tag is
-/// to be ignored.
+/// Whether somebody else's pair may be deleted by its name and fingerprint. One that another
+/// owner's tag claims only if that tag is to be ignored.
 fn may_name(desired: &Desired, tagged: bool) -> bool {
     !tagged || desired.adoption == AdoptionPolicy::TakeOver
 }
@@ -220,12 +272,14 @@ fn names(desired: &Desired, pair: &KeyPair) -> bool {
     desired.expected_fingerprint.is_some() && desired.expected_fingerprint == pair.fingerprint
 }
 
-/// Whether the pair has the fingerprint that the spec expects of a pair that is deleted, if it expects one.
+/// Whether the pair has the fingerprint that the spec expects of a pair that is deleted, if it
+/// expects one.
 fn is_expected(desired: &Desired, pair: &KeyPair) -> bool {
     desired.expected_fingerprint.is_none() || names(desired, pair)
 }
 
-/// Whether it is the very pair that the status records. Where nothing is recorded, ownership has compared the key.
+/// Whether it is the very pair that the status records. Where nothing is recorded, ownership has
+/// compared the key.
 fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
     let recorded = &observed.recorded;
     recorded.arn.is_none()
@@ -247,5 +301,9 @@ fn mismatch(desired: &Desired, what: &str) -> Step {
         Goal::Present | Goal::Absent => "",
     };
     let message = format!("nothing was deleted: the key pair {} {what}{way_out}", desired.name);
-    Step::Finish(Verdict::stalled(Reason::FingerprintMismatch, message, Next::After(desired.interval)))
+    Step::Finish(Verdict::stalled(
+        Reason::FingerprintMismatch,
+        message,
+        Next::After(desired.interval),
+    ))
 }

@@ -1,5 +1,5 @@
-//! Objects that need no pass: those that were acted on and whose pair stands in the shared list as it was recorded. This justifies
-//! nothing but leaving them alone.
+//! Objects that need no pass: those that were acted on and whose pair stands in the shared list as
+//! it was recorded. This justifies nothing but leaving them alone.
 
 use std::time::Duration;
 
@@ -21,13 +21,16 @@ pub struct Settled {
     pub interval: Duration,
 }
 
-/// Whether the pair is as it was recorded, with its tags; or is not there, if that is what was recorded.
+/// Whether the pair is as it was recorded, with its tags; or is not there, if that is what was
+/// recorded.
 #[must_use]
 pub fn stands(claim: &PairClaim, settled: &Settled, account: &str, pair: Option<&KeyPair>) -> bool {
     let (Some(arn), Some(pair)) = (&claim.arn, pair) else {
         return settled.account == account && claim.arn.is_none() && pair.is_none();
     };
-    let has_tag = |key: &str, value: &str| pair.tags.get(key).is_some_and(|own| own.as_deref() == Some(value));
+    let has_tag = |key: &str, value: &str| {
+        pair.tags.get(key).is_some_and(|own| own.as_deref() == Some(value))
+    };
     settled.account == account
         && *arn == pair.arn
         && settled.fingerprint == pair.fingerprint
@@ -44,12 +47,24 @@ mod tests {
         type Change = fn(&mut PairClaim, &mut Settled, &mut Option<KeyPair>);
         let rows: [(&str, Change, bool); 10] = [
             ("as it was recorded", |_, _, _| {}, true),
-            ("with more tags", |_, _, p| drop(p.as_mut().unwrap().tags.insert("other".to_owned(), None)), true),
+            (
+                "with more tags",
+                |_, _, p| drop(p.as_mut().unwrap().tags.insert("other".to_owned(), None)),
+                true,
+            ),
             ("gone", |_, _, p| *p = None, false),
-            ("another one of that name", |_, _, p| p.as_mut().unwrap().arn = "arn:other".to_owned(), false),
+            (
+                "another one of that name",
+                |_, _, p| p.as_mut().unwrap().arn = "arn:other".to_owned(),
+                false,
+            ),
             ("with another fingerprint", |_, _, p| p.as_mut().unwrap().fingerprint = None, false),
             ("without a tag", |_, _, p| drop(p.as_mut().unwrap().tags.remove("team")), false),
-            ("with another value", |_, _, p| drop(p.as_mut().unwrap().tags.insert("team".to_owned(), None)), false),
+            (
+                "with another value",
+                |_, _, p| drop(p.as_mut().unwrap().tags.insert("team".to_owned(), None)),
+                false,
+            ),
             ("with another owner", |c, _, _| c.owner = "c/n/other".to_owned(), false),
             ("in another account", |_, s, _| s.account = "999999999999".to_owned(), false),
             ("there, though it shall not be", |c, _, _| c.arn = None, false),
@@ -76,7 +91,10 @@ mod tests {
                 created_at: None,
                 support_code: None,
                 fingerprint: Some("f".to_owned()),
-                tags: tags.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).into_iter().collect(),
+                tags: tags
+                    .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
+                    .into_iter()
+                    .collect(),
             });
             change(&mut claim, &mut settled, &mut pair);
             assert_eq!(stands(&claim, &settled, "123456789012", pair.as_ref()), expected, "{name}");
@@ -90,8 +108,12 @@ mod tests {
             arn: None,
             settled: None,
         };
-        let settled =
-            Settled { account: "1".to_owned(), fingerprint: None, tags: Box::default(), interval: Duration::ZERO };
+        let settled = Settled {
+            account: "1".to_owned(),
+            fingerprint: None,
+            tags: Box::default(),
+            interval: Duration::ZERO,
+        };
         assert!(stands(&claim, &settled, "1", None));
     }
 }

@@ -22,11 +22,15 @@ pub(super) fn public_key<'a>(
     key: &'a ImportedKey,
 ) -> Result<&'a PublicKey, Box<Step>> {
     let parsed = match key {
-        ImportedKey::Absent => return Err(refuse(desired, "spec.imported.publicKey", InvalidPublicKey::Empty)),
+        ImportedKey::Absent => {
+            return Err(refuse(desired, "spec.imported.publicKey", InvalidPublicKey::Empty));
+        }
         ImportedKey::Inline(parsed) => parsed,
         ImportedKey::From(at) => match &observed.source {
             None => return Err(Box::new(Step::ReadSource(at.clone()))),
-            Some(Source::Missing { since }) => return Err(Box::new(missing(observed.now, *since, at))),
+            Some(Source::Missing { since }) => {
+                return Err(Box::new(missing(observed.now, *since, at)));
+            }
             Some(Source::Found(parsed)) => parsed,
         },
     };
@@ -36,14 +40,16 @@ pub(super) fn public_key<'a>(
 /// The step that reads the key where that is needed to know the pair: nothing is recorded.
 pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) -> Option<Step> {
     let ImportedKey::From(at) = key else { return None };
-    let is_needed =
-        observed.recorded.arn.is_none() && observed.source.is_none() && desired.expected_fingerprint.is_none();
+    let is_needed = observed.recorded.arn.is_none()
+        && observed.source.is_none()
+        && desired.expected_fingerprint.is_none();
     is_needed.then(|| Step::ReadSource(at.clone()))
 }
 
 fn refuse(desired: &Desired, what: &str, error: InvalidPublicKey) -> Box<Step> {
     let message = format!("{what} cannot be used: {error}");
-    let verdict = Verdict::stalled(Reason::InvalidPublicKey, message, Next::After(desired.interval));
+    let verdict =
+        Verdict::stalled(Reason::InvalidPublicKey, message, Next::After(desired.interval));
     Box::new(Step::Finish(verdict))
 }
 
@@ -54,5 +60,9 @@ fn missing(now: Timestamp, since: Timestamp, at: &SourceRef) -> Step {
         let pause = waited.unsigned_abs().clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         return Step::Finish(Verdict::wait(Reason::SourceNotFound, message, pause));
     }
-    Step::Finish(Verdict::stalled(Reason::SourceNotFound, message, Next::After(Duration::from_mins(1))))
+    Step::Finish(Verdict::stalled(
+        Reason::SourceNotFound,
+        message,
+        Next::After(Duration::from_mins(1)),
+    ))
 }

@@ -1,8 +1,10 @@
-//! The plan as a table: a row changes one thing in a world and says which step comes next. The names are sentences.
+//! The plan as a table: a row changes one thing in a world and says which step comes next. The
+//! names are sentences.
 //!
 //! The invariants that a row holds are named in it; `docs/architecture.md` has them.
 
-#![expect(clippy::unnecessary_wraps, clippy::option_option, reason = "helpers have the shape of the fields of Observed")]
+#![expect(clippy::unnecessary_wraps, clippy::option_option, reason = "helpers have the shape of \
+    the fields of Observed")]
 
 use std::collections::BTreeMap;
 
@@ -21,8 +23,10 @@ mod generated;
 mod imported;
 mod properties;
 
-const FIRST: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIInr0RHyB4V7DJqGqPA5Vy+9U501OmgDwTtpC3DgRvHS first";
-const SECOND: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGOg8x1KKUn7tht3BG5yIFuvz0i4Tc4vL+ES7obngiIE second";
+const FIRST: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIInr0RHyB4V7DJqGqPA5Vy+9U501OmgDwTtpC3DgRvHS first";
+const SECOND: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIGOg8x1KKUn7tht3BG5yIFuvz0i4Tc4vL+ES7obngiIE second";
 const OWNER: &str = "cluster/team-a/fleet";
 const NOW: &str = "2026-11-24T12:00:00Z";
 
@@ -131,7 +135,8 @@ fn settled(observed: &mut Observed) {
 
 fn rival(uid: &str, arn: Option<&str>) -> Rival {
     let owner = "cluster/team-b/fleet".to_owned();
-    Rival { uid: uid.to_owned(), owner, created_at: Some(time(NOW)), arn: arn.map(str::to_owned), deleting: false }
+    Rival { uid: uid.to_owned(), owner, created_at: Some(time(NOW)), arn: arn.map(str::to_owned),
+        deleting: false }
 }
 
 /// A step in a word or two, as the tables write it.
@@ -160,7 +165,8 @@ fn word(step: &Step) -> String {
         | Step::SetAside { .. }
         | Step::Delete { .. }
         | Step::ReleaseTag { .. }
-        | Step::Leave) => format!("{other:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_owned(),
+        | Step::Leave) => format!("{other:?}").split(['(', ' ',
+            '{']).next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -209,10 +215,14 @@ fn check(base: fn() -> (Desired, Observed), rows: &[Row]) {
 #[test]
 fn an_account_that_is_pinned_or_recorded_is_kept() {
     check(|| (desired(), observed()), &[
-        ("the account that is pinned", |d, _| d.pinned_account = Some("123456789012".to_owned()), "Look"),
-        ("another one", |d, _| d.pinned_account = Some("999999999999".to_owned()), "Stalled WrongAccount"),
-        ("the account that is recorded", |_, o| o.recorded.account = Some("123456789012".to_owned()), "Look"),
-        ("another one is recorded", |_, o| o.recorded.account = Some("999999999999".to_owned()), "Stalled WrongAccount"),
+        ("the account that is pinned",
+         |d, _| d.pinned_account = Some("123456789012".to_owned()), "Look"),
+        ("another one", |d, _| d.pinned_account = Some("999999999999".to_owned()), "Stalled \
+            WrongAccount"),
+        ("the account that is recorded",
+         |_, o| o.recorded.account = Some("123456789012".to_owned()), "Look"),
+        ("another one is recorded",
+         |_, o| o.recorded.account = Some("999999999999".to_owned()), "Stalled WrongAccount"),
         ("the recorded one is right and the pinned one is not", |d, o| {
             o.recorded.account = Some("123456789012".to_owned());
             d.pinned_account = Some("999999999999".to_owned());
@@ -232,9 +242,11 @@ fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
 #[test]
 fn i11_a_conflict_tells_nothing_about_the_other_pair() {
     let (desired, mut observed) = (desired(), observed());
-    let foreign = tagged(KeyPair { arn: "arn:secret".to_owned(), ..pair(SECOND) }, "other/team-z/name");
+    let foreign = tagged(KeyPair { arn: "arn:secret".to_owned(), ..pair(SECOND) },
+        "other/team-z/name");
     observed.look = live(Some(foreign));
-    let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("a conflict ends the pass") };
+    let Step::Finish(verdict) = plan(&desired,
+        &observed) else { panic!("a conflict ends the pass") };
     assert_eq!(verdict.state, State::Stalled);
     for told in ["arn:secret", "team-z", &key(SECOND).sha256()] {
         assert!(!verdict.message.contains(told), "{}", verdict.message);

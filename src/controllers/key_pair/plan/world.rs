@@ -7,7 +7,9 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::settled::Settled;
 use crate::api::Operation;
-use crate::api::key_pair::{AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy};
+use crate::api::key_pair::{
+    AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy,
+};
 use crate::controllers::rows::Claim;
 use crate::lightsail::{Downloaded, KeyPair};
 use crate::secret::{Found, SecretSpec};
@@ -234,7 +236,8 @@ impl Claim for PairClaim {
         (&self.region, &self.name)
     }
 
-    // Whose a pair is depends on the pair too; those that are not the owner look again by themselves.
+    // Whose a pair is depends on the pair too; those that are not the owner look again by
+    // themselves.
     fn rank(&self) -> Option<impl Ord> {
         None::<()>
     }

@@ -1,4 +1,5 @@
-//! A client that costs little: requests are signed ahead, and several connections send them as fast as they are answered.
+//! A client that costs little: requests are signed ahead, and several connections send them as fast
+//! as they are answered.
 //!
 //! A signature holds for five minutes, so that a signed request may be sent again.
 
@@ -27,18 +28,32 @@ impl Target {
     /// The bytes of a signed request.
     pub(super) fn request(&self, operation: &str, body: &str) -> Result<Arc<[u8]>> {
         let target = format!("Lightsail_20161128.{operation}");
-        let headers =
-            [("host", self.host.as_str()), ("x-amz-target", &target), ("content-type", "application/x-amz-json-1.1")];
+        let headers = [
+            ("host", self.host.as_str()),
+            ("x-amz-target", &target),
+            ("content-type", "application/x-amz-json-1.1"),
+        ];
         let identity = self.credentials.clone().into();
-        let builder = v4::SigningParams::builder().identity(&identity).region(REGION).name("lightsail");
-        let params = builder.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();
+        let builder =
+            v4::SigningParams::builder().identity(&identity).region(REGION).name("lightsail");
+        let params =
+            builder.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();
         let url = format!("http://{}/", self.host);
-        let signable = SignableRequest::new("POST", url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))?;
+        let signable = SignableRequest::new(
+            "POST",
+            url,
+            headers.into_iter(),
+            SignableBody::Bytes(body.as_bytes()),
+        )?;
         let (instructions, _) = sign(signable, &params)?.into_parts();
-        let lines =
-            headers.into_iter().chain(instructions.headers()).map(|(name, value)| format!("{name}: {value}\r\n"));
+        let lines = headers
+            .into_iter()
+            .chain(instructions.headers())
+            .map(|(name, value)| format!("{name}: {value}\r\n"));
         let head = lines.collect::<Vec<_>>().concat();
-        Ok(format!("POST / HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes().into())
+        Ok(format!("POST / HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{body}", body.len())
+            .into_bytes()
+            .into())
     }
 }
 
@@ -62,12 +77,19 @@ impl Run {
     }
 }
 
-/// Sends the requests in turn, over so many connections, until `count` are answered. Each must succeed.
-pub(super) async fn run(target: &Target, requests: Vec<Arc<[u8]>>, count: usize, connections: usize) -> Result<Run> {
+/// Sends the requests in turn, over so many connections, until `count` are answered. Each must
+/// succeed.
+pub(super) async fn run(
+    target: &Target,
+    requests: Vec<Arc<[u8]>>,
+    count: usize,
+    connections: usize,
+) -> Result<Run> {
     let (next, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(requests));
     let start = Instant::now();
     let workers = (0..connections).map(|_| {
-        let (next, requests, host) = (Arc::clone(&next), Arc::clone(&requests), target.host.clone());
+        let (next, requests, host) =
+            (Arc::clone(&next), Arc::clone(&requests), target.host.clone());
         tokio::spawn(async move {
             let mut connection = Connection::open(&host).await?;
             let mut latencies = Vec::new();
@@ -111,8 +133,13 @@ impl Connection {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
-            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the simulator has closed the connection");
-            let Some(head) = self.buffer.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
+            ensure!(
+                self.stream.read_buf(&mut self.buffer).await? > 0,
+                "the simulator has closed the connection"
+            );
+            let Some(head) = self.buffer.windows(4).position(|end| end == b"\r\n\r\n") else {
+                continue;
+            };
             let text = std::str::from_utf8(&self.buffer[..head])?;
             let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.context("an answer without a length")?.parse()?;

@@ -6,9 +6,11 @@ use anyhow::{Context, Result};
 
 /// One line: processor, cores, memory, and how this program was built.
 pub(super) fn machine() -> String {
-    let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unknown processor".to_owned());
+    let model =
+        field("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unknown processor".to_owned());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let kibibytes = field("/proc/meminfo", "MemTotal").and_then(|text| kibibytes_of(&text)).unwrap_or_default();
+    let kibibytes =
+        field("/proc/meminfo", "MemTotal").and_then(|text| kibibytes_of(&text)).unwrap_or_default();
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     format!("{model}, {cores} cores, {} GiB of memory; {build} build", kibibytes / 1024 / 1024)
 }
@@ -27,20 +29,29 @@ pub(super) struct Usage {
 impl Usage {
     pub(super) fn of(process: u32) -> Result<Self> {
         let status = format!("/proc/{process}/status");
-        let kibibytes = |name| field(&status, name).and_then(|text| kibibytes_of(&text)).context("read its memory");
+        let kibibytes = |name| {
+            field(&status, name).and_then(|text| kibibytes_of(&text)).context("read its memory")
+        };
         let (memory, peak) = (kibibytes("VmRSS")?, kibibytes("VmHWM")?);
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).context("read its times")?;
-        // The name before the last parenthesis may have spaces; utime and stime are the 14th and 15th fields (proc(5)).
-        let fields: Vec<&str> = stat.rsplit_once(')').context("read its times")?.1.split_whitespace().collect();
-        let ticks: u64 =
-            fields.get(11..13).context("read its times")?.iter().filter_map(|it| it.parse::<u64>().ok()).sum();
+        let stat =
+            std::fs::read_to_string(format!("/proc/{process}/stat")).context("read its times")?;
+        // The name before the last parenthesis may have spaces; utime and stime are the 14th and
+        // 15th fields (proc(5)).
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').context("read its times")?.1.split_whitespace().collect();
+        let ticks: u64 = fields
+            .get(11..13)
+            .context("read its times")?
+            .iter()
+            .filter_map(|it| it.parse::<u64>().ok())
+            .sum();
         // A tick is 10 ms on every Linux that this runs on.
         Ok(Self { memory, peak, cpu: Duration::from_millis(ticks * 10) })
     }
 }
 
-/// How long the threads of a process have run that it has now, to the nanosecond: `Usage` counts in ticks, which are too long for a process that
-/// does next to nothing.
+/// How long the threads of a process have run that it has now, to the nanosecond: `Usage` counts in
+/// ticks, which are too long for a process that does next to nothing.
 pub(super) fn running_time(process: u32) -> Result<Duration> {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).context("list its threads")?;
     let times = threads.flatten().filter_map(|thread| {

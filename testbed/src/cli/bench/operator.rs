@@ -1,8 +1,10 @@
-//! What the operator takes to work on many objects, beside a client that sends the same requests and nothing else.
+//! What the operator takes to work on many objects, beside a client that sends the same requests
+//! and nothing else.
 //!
-//! Each size has a control plane, a simulator and an operator of its own, each a process; the control run has another control plane and simulator,
-//! before and after it. Time is that of this machine, on which the API server and the simulator take most of it; what carries over to another one
-//! are the counts and the ratios.
+//! Each size has a control plane, a simulator and an operator of its own, each a process; the
+//! control run has another control plane and simulator, before and after it. Time is that of this
+//! machine, on which the API server and the simulator take most of it; what carries over to another
+//! one are the counts and the ratios.
 
 mod audit;
 mod bed;
@@ -50,13 +52,16 @@ pub(crate) struct Settings {
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     sizes: Vec<u32>,
     /// How many objects are created while Lightsail takes five requests a second
-    #[arg(long, value_name = "COUNT", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 2000,
+        value_parser = clap::value_parser!(u32).range(1..))]
     throttled: u32,
     /// How many objects fail beside a quiet namespace
-    #[arg(long, value_name = "COUNT", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 5000,
+        value_parser = clap::value_parser!(u32).range(1..))]
     failing: u32,
     /// How many objects come and go
-    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "COUNT", default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..))]
     churned: u32,
     /// Measure only this; may be repeated
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
@@ -114,14 +119,17 @@ pub(crate) async fn operator(settings: &Settings) -> Result<ExitCode> {
     let mut interrupts = Interrupts::listen()?;
     let report = Report::on_stdout();
     report.line(&machine());
-    let directory = tempfile::Builder::new().prefix("testbed-").tempdir().context("make a directory")?;
+    let directory =
+        tempfile::Builder::new().prefix("testbed-").tempdir().context("make a directory")?;
     let measured = tokio::select! {
         measured = Box::pin(measure(settings, report, directory.path())) => measured,
         signal = interrupts.next() => return Ok(exit_code_of(signal)),
     };
     let measured = match measured {
         Ok(measured) => measured,
-        Err(error) => return Err(error.context(format!("the logs are in {}", directory.keep().display()))),
+        Err(error) => {
+            return Err(error.context(format!("the logs are in {}", directory.keep().display())));
+        }
     };
     report.line("");
     report.line(&measured.table.text());
@@ -146,7 +154,9 @@ async fn measure(settings: &Settings, report: Report, directory: &Path) -> Resul
     let table = &mut measured.table;
     if settings.wants(Part::Crowd) {
         let step = crowd::crowd(settings, directory, table);
-        report.step(&format!("a quiet namespace beside {} failing objects", settings.failing), step).await?;
+        report
+            .step(&format!("a quiet namespace beside {} failing objects", settings.failing), step)
+            .await?;
     }
     if settings.wants(Part::Churn) {
         let step = churn::churn(settings, directory, table);
@@ -158,7 +168,9 @@ async fn measure(settings: &Settings, report: Report, directory: &Path) -> Resul
     }
     if settings.wants(Part::Throttled) {
         let step = Box::pin(throttled::throttled(settings, directory, table));
-        report.step(&format!("{} objects at five requests a second", settings.throttled), step).await?;
+        report
+            .step(&format!("{} objects at five requests a second", settings.throttled), step)
+            .await?;
     }
     Ok(measured)
 }
@@ -171,7 +183,11 @@ async fn measure_size(
     measured: &mut Measured,
 ) -> Result<()> {
     let wants_created = settings.wants_any(&[Part::Create, Part::Growth]);
-    let before = if wants_created { Some(control_run(settings, report, directory, size).await?) } else { None };
+    let before = if wants_created {
+        Some(control_run(settings, report, directory, size).await?)
+    } else {
+        None
+    };
     let mut bed = Bed::start(settings, directory, &format!("operator-{size}")).await?;
     let mut operator = bed.start_operator().await?;
     let step = create::create(&mut bed, &mut operator, size);
@@ -184,7 +200,9 @@ async fn measure_size(
     }
     let table = &mut measured.table;
     if settings.wants(Part::Idle) {
-        report.step(&format!("{size} objects, idle"), healthy::idle(&operator, size, table)).await?;
+        report
+            .step(&format!("{size} objects, idle"), healthy::idle(&operator, size, table))
+            .await?;
     }
     if settings.wants(Part::Edit) {
         report.step(&format!("{size} objects, edits"), edits::idle(&bed, size, table)).await?;
@@ -202,11 +220,19 @@ async fn measure_size(
     bed.end()
 }
 
-/// A control run on a control plane of its own. There is one before and one after the operator's run, since a machine that others use is not as
-/// fast all the time: how far the two are apart says how well the operator's run is known.
-async fn control_run(settings: &Settings, report: Report, directory: &Path, size: usize) -> Result<Duration> {
+/// A control run on a control plane of its own. There is one before and one after the operator's
+/// run, since a machine that others use is not as fast all the time: how far the two are apart says
+/// how well the operator's run is known.
+async fn control_run(
+    settings: &Settings,
+    report: Report,
+    directory: &Path,
+    size: usize,
+) -> Result<Duration> {
     let bed = Bed::start(settings, directory, &format!("control-{size}")).await?;
-    let time = report.step(&format!("{size} objects by the control run"), create::control(&bed, size)).await?;
+    let time = report
+        .step(&format!("{size} objects by the control run"), create::control(&bed, size))
+        .await?;
     bed.end()?;
     Ok(time)
 }
@@ -217,7 +243,8 @@ fn growth(measured: &mut Measured) {
         measured.created.iter().map(|it| (real(it.size), value(it))).collect()
     };
     let memory = created(|it| real(it.peak));
-    let restarted: Vec<_> = measured.restarted.iter().map(|(size, peak)| (real(*size), real(*peak))).collect();
+    let restarted: Vec<_> =
+        measured.restarted.iter().map(|(size, peak)| (real(*size), real(*peak))).collect();
     let time = created(|it| it.time.as_secs_f64() * 1000.0);
     for (what, points, unit) in [
         ("each further object: peak memory, created", memory, "KiB"),
@@ -233,7 +260,8 @@ fn growth(measured: &mut Measured) {
 /// The slope of the line that fits best; none through one size.
 fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let count = real(points.len());
-    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));
+    let (x, y) =
+        points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));
     let spread: f64 = points.iter().map(|it| (it.0 - x).powi(2)).sum();
     (spread > 0.0).then(|| points.iter().map(|it| (it.0 - x) * (it.1 - y)).sum::<f64>() / spread)
 }

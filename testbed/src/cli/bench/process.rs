@@ -1,5 +1,5 @@
-//! The simulator as a process of its own, started as a person starts it, so that its time and memory are its own; and the part
-//! of its admin API that benchmarks need.
+//! The simulator as a process of its own, started as a person starts it, so that its time and
+//! memory are its own; and the part of its admin API that benchmarks need.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader};
@@ -40,8 +40,10 @@ impl Simulator {
         let mut environment = Vec::new();
         for line in BufReader::new(output).lines().take(5) {
             let line = line.context("read the simulator's output")?;
-            let (name, value) =
-                line.strip_prefix("export ").and_then(|it| it.split_once('=')).context("read a line")?;
+            let (name, value) = line
+                .strip_prefix("export ")
+                .and_then(|it| it.split_once('='))
+                .context("read a line")?;
             environment.push((name.to_owned(), value.to_owned()));
         }
         let values: HashMap<_, _> = environment.iter().cloned().collect();
@@ -60,7 +62,8 @@ impl Simulator {
     /// A request to the admin API, whose answer must be a success.
     pub(super) async fn admin(&self, method: &str, path: &str, body: &str) -> Result<Value> {
         let exchange = self.exchange(method, path, body);
-        let answer = tokio::time::timeout(DEADLINE, exchange).await.context("no answer in time").flatten();
+        let answer =
+            tokio::time::timeout(DEADLINE, exchange).await.context("no answer in time").flatten();
         answer.with_context(|| format!("{method} /_simulator{path} at the simulator"))
     }
 
@@ -68,12 +71,16 @@ impl Simulator {
     async fn exchange(&self, method: &str, path: &str, body: &str) -> Result<Value> {
         let host = &self.target.host;
         let mut stream = TcpStream::connect(host).await?;
-        let head = format!("{method} /_simulator{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}", body.len());
+        let head = format!(
+            "{method} /_simulator{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}",
+            body.len()
+        );
         stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head and a body")?;
+        let (head, body) =
+            answer.split_once("\r\n\r\n").context("an answer has a head and a body")?;
         ensure!(head.split(' ').nth(1) == Some("200"), "a refusal: {}", body.trim());
         serde_json::from_str(body).context("the answer is JSON")
     }
@@ -83,9 +90,12 @@ impl Simulator {
         Ok(Counts(serde_json::from_value(self.admin("GET", "/counts", "").await?)?))
     }
 
-    /// The requests without the first `skip` that ever came, in the order in which their fate was settled.
+    /// The requests without the first `skip` that ever came, in the order in which their fate was
+    /// settled.
     pub(super) async fn requests_after(&self, skip: u64) -> Result<Vec<Request>> {
-        Ok(serde_json::from_value(self.admin("GET", &format!("/requests?after={skip}"), "").await?)?)
+        Ok(serde_json::from_value(
+            self.admin("GET", &format!("/requests?after={skip}"), "").await?,
+        )?)
     }
 }
 

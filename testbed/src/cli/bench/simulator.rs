@@ -1,6 +1,8 @@
-//! How many requests the simulator serves with many key pairs in a region, signatures checked, and what memory it takes.
+//! How many requests the simulator serves with many key pairs in a region, signatures checked, and
+//! what memory it takes.
 //!
-//! The simulator is a process of its own, started as a person starts it, so that its time and memory are its own.
+//! The simulator is a process of its own, started as a person starts it, so that its time and
+//! memory are its own.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,8 +16,8 @@ use super::process::Simulator;
 use crate::cli::report::Report;
 
 /// A throw-away key.
-pub(super) const KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA bench@lightsail";
+pub(super) const KEY: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA bench@lightsail";
 
 /// So many different requests of a kind are signed ahead.
 const DISTINCT: usize = 2000;
@@ -40,21 +42,36 @@ pub(crate) async fn simulator(settings: &Settings) -> Result<ExitCode> {
     let simulator = Simulator::start()?;
     let idle = simulator.usage()?;
     let (pairs, connections) = (settings.key_pairs, settings.connections);
-    report.line(&format!("{pairs} key pairs in a region, {connections} connections, every signature checked"));
-    report.line("                              requests    a second    median       p99   CPU a request");
+    report.line(&format!(
+        "{pairs} key pairs in a region, {connections} connections, every signature checked"
+    ));
+    report.line(
+        "                              requests    a second    median       p99   CPU a request",
+    );
 
     let target = &simulator.target;
     let name = |number: usize| format!("pair-{number:06}");
-    let bodies = (0..pairs).map(|number| json!({"keyPairName": name(number), "publicKeyBase64": KEY}));
+    let bodies =
+        (0..pairs).map(|number| json!({"keyPairName": name(number), "publicKeyBase64": KEY}));
     let imports = requests(target, "ImportKeyPair", bodies)?;
     measure(&simulator, report, settings, "ImportKeyPair", imports, pairs).await?;
     let filled = simulator.usage()?;
 
     let spread = |number: usize| name(number * pairs.max(1) / DISTINCT);
-    let gets = requests(target, "GetKeyPair", (0..DISTINCT).map(|number| json!({"keyPairName": spread(number)})))?;
-    let lists = requests(target, "GetKeyPairs", tokens(target).await?.iter().map(|token| json!({"pageToken": token})))?;
-    let tag =
-        |number: usize| json!({"resourceName": spread(number), "tags": [{"key": "n", "value": number.to_string()}]});
+    let gets = requests(
+        target,
+        "GetKeyPair",
+        (0..DISTINCT).map(|number| json!({"keyPairName": spread(number)})),
+    )?;
+    let lists = requests(
+        target,
+        "GetKeyPairs",
+        tokens(target).await?.iter().map(|token| json!({"pageToken": token})),
+    )?;
+    let tag = |number: usize| {
+        json!({"resourceName": spread(number), "tags": [{"key": "n",
+        "value": number.to_string()}]})
+    };
     let tags = requests(target, "TagResource", (0..DISTINCT).map(tag))?;
     let of = |number: usize| json!({"resourceName": spread(number)});
     let operations = requests(target, "GetOperationsForResource", (0..DISTINCT).map(of))?;
@@ -86,7 +103,11 @@ pub(crate) async fn simulator(settings: &Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn requests(target: &Target, operation: &str, bodies: impl Iterator<Item = Value>) -> Result<Vec<Arc<[u8]>>> {
+fn requests(
+    target: &Target,
+    operation: &str,
+    bodies: impl Iterator<Item = Value>,
+) -> Result<Vec<Arc<[u8]>>> {
     bodies.map(|body| target.request(operation, &body.to_string())).collect()
 }
 
@@ -96,7 +117,9 @@ async fn tokens(target: &Target) -> Result<Vec<String>> {
     let mut tokens = vec![String::new()];
     loop {
         let body = json!({"pageToken": tokens.last()}).to_string();
-        let answer: Value = serde_json::from_slice(connection.exchange(&target.request("GetKeyPairs", &body)?).await?)?;
+        let answer: Value = serde_json::from_slice(
+            connection.exchange(&target.request("GetKeyPairs", &body)?).await?,
+        )?;
         match answer["nextPageToken"].as_str() {
             Some(token) => tokens.push(token.to_owned()),
             None => return Ok(tokens),
@@ -113,7 +136,9 @@ async fn measure(
     count: usize,
 ) -> Result<()> {
     let before = simulator.usage()?;
-    let run = run(&simulator.target, requests, count, settings.connections).await.context(what.to_owned())?;
+    let run = run(&simulator.target, requests, count, settings.connections)
+        .await
+        .context(what.to_owned())?;
     let cpu = simulator.usage()?.cpu.saturating_sub(before.cpu);
     let count = u32::try_from(run.count()).unwrap_or(u32::MAX).max(1);
     let rate = f64::from(count) / run.time.as_secs_f64();

@@ -1,4 +1,5 @@
-//! What the demo's last looks must have found. Each answers what differs, if anything; never with a key's data.
+//! What the demo's last looks must have found. Each answers what differs, if anything; never with a
+//! key's data.
 
 use std::fmt::Write;
 
@@ -17,7 +18,8 @@ pub(super) fn secret_differs(secret: &Value, pair: Option<&KeyPair>) -> Option<S
         let bytes = secret["data"][key].as_str().and_then(|data| STANDARD.decode(data).ok());
         bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     };
-    let keys: Vec<&String> = secret["data"].as_object().map(|data| data.keys().collect()).unwrap_or_default();
+    let keys: Vec<&String> =
+        secret["data"].as_object().map(|data| data.keys().collect()).unwrap_or_default();
     let mut differs = String::new();
     let mut require = |holds: bool, otherwise: &str| {
         if !holds {
@@ -41,17 +43,21 @@ fn type_and_data(line: &str) -> Vec<&str> {
 
 /// boto3 must see the pairs of the samples, each owned by its object, and two resets.
 pub(super) fn view_differs(view: &Value, pairs: &[KeyPair]) -> Option<String> {
-    let of_pair = |pair: &Value| json!([pair["name"], pair["fingerprint"], owner_end(&pair["tags"])]);
+    let of_pair =
+        |pair: &Value| json!([pair["name"], pair["fingerprint"], owner_end(&pair["tags"])]);
     let seen = json!({
         "account": view["account"],
-        "key pairs": view["keyPairs"].as_array().into_iter().flatten().map(of_pair).collect::<Vec<_>>(),
+        "key pairs": view["keyPairs"].as_array().into_iter().flatten().map(of_pair)
+            .collect::<Vec<_>>(),
         "operations": names_of_succeeded(&view["operations"]),
     });
     let samples = [GENERATED, IMPORTED, ADOPTED];
-    let fingerprint = |name: &str| pairs.iter().find(|pair| pair.name == name).map(|pair| &pair.fingerprint);
+    let fingerprint =
+        |name: &str| pairs.iter().find(|pair| pair.name == name).map(|pair| &pair.fingerprint);
     let wanted = json!({
         "account": ACCOUNT,
-        "key pairs": samples.map(|name| json!([name, fingerprint(name), format!("default/{name}")])),
+        "key pairs": samples.map(|name| json!([name, fingerprint(name),
+            format!("default/{name}")])),
         "operations": ["DeleteKnownHostKeys", "DeleteKnownHostKeys"],
     });
     (seen != wanted).then(|| format!("seen is {seen}, and it should be {wanted}"))
@@ -62,7 +68,12 @@ fn names(list: &Value, member: &str) -> Vec<Value> {
 }
 
 fn names_of_succeeded(operations: &Value) -> Vec<Value> {
-    let succeeded = operations.as_array().into_iter().flatten().filter(|it| it["status"] == "Succeeded").cloned();
+    let succeeded = operations
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|it| it["status"] == "Succeeded")
+        .cloned();
     names(&succeeded.collect(), "type")
 }
 

@@ -1,4 +1,5 @@
-//! How the demo acts and looks: with `kubectl` and boto3, showing what it runs, and counting what differs.
+//! How the demo acts and looks: with `kubectl` and boto3, showing what it runs, and counting what
+//! differs.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -49,7 +50,10 @@ impl Stage {
 
     /// Tells whether a value is the one that it should be.
     pub(super) fn expect(&mut self, statement: &str, seen: &Value, wanted: &Value) {
-        self.check(statement, (seen != wanted).then(|| format!("seen is {seen}, and it should be {wanted}")));
+        self.check(
+            statement,
+            (seen != wanted).then(|| format!("seen is {seen}, and it should be {wanted}")),
+        );
     }
 
     /// Runs kubectl and shows what it says. That it fails is a difference.
@@ -76,7 +80,8 @@ impl Stage {
 
     /// Runs `kubectl wait`, and tells how long it took.
     pub(super) async fn wait(&mut self, arguments: &[&str]) -> Result<()> {
-        let arguments: Vec<&str> = std::iter::once("wait").chain(arguments.iter().copied()).chain([TIMEOUT]).collect();
+        let arguments: Vec<&str> =
+            std::iter::once("wait").chain(arguments.iter().copied()).chain([TIMEOUT]).collect();
         let started = Instant::now();
         let output = self.scene.cluster.kubectl(&arguments).await?;
         self.report.shown(&command_line(&arguments), &output.stdout);
@@ -86,16 +91,31 @@ impl Stage {
     }
 
     /// Waits until a condition of a key pair has this reason.
-    pub(super) async fn wait_for_reason(&mut self, name: &str, condition: &str, reason: &str) -> Result<()> {
-        let condition = format!("--for=jsonpath={{.status.conditions[?(@.type==\"{condition}\")].reason}}={reason}");
+    pub(super) async fn wait_for_reason(
+        &mut self,
+        name: &str,
+        condition: &str,
+        reason: &str,
+    ) -> Result<()> {
+        let condition = format!(
+            "--for=jsonpath={{.status.conditions[?(@.type==\"{condition}\")].reason}}={reason}"
+        );
         self.wait(&[&condition, &format!("lightsailkeypair/{name}")]).await
     }
 
     /// Gets an object without showing it.
     pub(super) async fn get(&self, kind: &str, name: &str) -> Result<Value> {
-        let output = self.scene.cluster.kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"]).await?;
+        let output = self
+            .scene
+            .cluster
+            .kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"])
+            .await?;
         let json = output.or_error().with_context(|| format!("get {kind} {name}"))?;
-        if json.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&json).context("read what kubectl printed") }
+        if json.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_str(&json).context("read what kubectl printed")
+        }
     }
 
     pub(super) async fn status_of(&self, kind: &str, name: &str) -> Result<Value> {
@@ -109,11 +129,19 @@ impl Stage {
         // Nobody's profiles, and no metadata service.
         command.env_clear().env("HOME", self.scene.cluster.directory());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        command.envs(self.scene.aws.iter().map(|(name, value)| (name, value))).env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+            .envs(self.scene.aws.iter().map(|(name, value)| (name, value)))
+            .env("AWS_EC2_METADATA_DISABLED", "true");
         command.arg(settings.project.join(&script)).stdin(Stdio::null()).kill_on_drop(true);
         let output = command.output().await.context("start Python")?;
-        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "{} {}: {stderr}", settings.python.display(), script.display());
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "{} {}: {stderr}",
+            settings.python.display(),
+            script.display()
+        );
         self.report.shown(&format!("{} {}", settings.python.display(), script.display()), &stdout);
         serde_json::from_str(&stdout).context("read what the script printed")
     }
@@ -121,9 +149,11 @@ impl Stage {
 
 /// The command as a person would type it.
 fn command_line(arguments: &[&str]) -> String {
-    let is_plain = |argument: &str| argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_=./,:".contains(c));
-    let quoted = arguments
-        .iter()
-        .map(|argument| if is_plain(argument) { (*argument).to_owned() } else { format!("'{argument}'") });
+    let is_plain = |argument: &str| {
+        argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_=./,:".contains(c))
+    };
+    let quoted = arguments.iter().map(|argument| {
+        if is_plain(argument) { (*argument).to_owned() } else { format!("'{argument}'") }
+    });
     std::iter::once("kubectl".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }

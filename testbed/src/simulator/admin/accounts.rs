@@ -13,7 +13,10 @@ use super::super::policy::Policy;
 use super::{Refusal, Reply, done, read};
 
 /// New credentials, and with them the account if it is new.
-pub(super) async fn add_credentials(State(shared): State<Arc<Shared>>, Path(account): Path<String>) -> Reply {
+pub(super) async fn add_credentials(
+    State(shared): State<Arc<Shared>>,
+    Path(account): Path<String>,
+) -> Reply {
     let credentials = shared.state().identities.add(&account);
     Reply(Ok(json!({
         "accessKeyId": credentials.access_key_id,
@@ -22,14 +25,21 @@ pub(super) async fn add_credentials(State(shared): State<Arc<Shared>>, Path(acco
 }
 
 /// The body is the policy document.
-pub(super) async fn set_policy(State(shared): State<Arc<Shared>>, Path(account): Path<String>, body: Bytes) -> Reply {
+pub(super) async fn set_policy(
+    State(shared): State<Arc<Shared>>,
+    Path(account): Path<String>,
+    body: Bytes,
+) -> Reply {
     Reply(Policy::parse(&String::from_utf8_lossy(&body)).map_err(Refusal::bad).map(|policy| {
         shared.state().identities.account_mut(&account).policy = Some(Arc::new(policy));
         done()
     }))
 }
 
-pub(super) async fn remove_policy(State(shared): State<Arc<Shared>>, Path(account): Path<String>) -> Reply {
+pub(super) async fn remove_policy(
+    State(shared): State<Arc<Shared>>,
+    Path(account): Path<String>,
+) -> Reply {
     shared.state().identities.account_mut(&account).policy = None;
     Reply(Ok(done()))
 }
@@ -60,10 +70,18 @@ pub(super) async fn set_role(
     let role = read::<NewRole>(&body).and_then(|new| {
         let policy = new.policy.map(|document| Policy::parse(&document.to_string())).transpose();
         let policy = policy.map_err(Refusal::bad)?.map(Arc::new);
-        let trusted = |it: Trusted| WebIdentity { issuer: it.issuer, subject: it.subject, audience: it.audience };
+        let trusted = |it: Trusted| WebIdentity {
+            issuer: it.issuer,
+            subject: it.subject,
+            audience: it.audience,
+        };
         let web_identity = new.web_identity.map(trusted);
-        let role =
-            Role { name: name.clone(), external_id: new.external_id, session_tags: new.session_tags, web_identity };
+        let role = Role {
+            name: name.clone(),
+            external_id: new.external_id,
+            session_tags: new.session_tags,
+            web_identity,
+        };
         Ok(KnownRole { role, policy })
     });
     Reply(role.map(|known| {

@@ -93,7 +93,8 @@ struct Advance {
 
 pub(super) async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
     let time = read::<Advance>(&body).and_then(|advance| {
-        Duration::try_from_secs_f64(advance.seconds).map_err(|_| Refusal::bad("time only goes forward"))
+        Duration::try_from_secs_f64(advance.seconds)
+            .map_err(|_| Refusal::bad("time only goes forward"))
     });
     Reply(time.map(|time| {
         shared.clock.advance(time);
@@ -123,7 +124,12 @@ impl NewFault {
             _ => return Err(Refusal::bad("account and region go together")),
         };
         let times = self.times.unwrap_or(usize::MAX);
-        let fault = Fault { operation: self.operation, resource: self.resource, times, effect: self.effect };
+        let fault = Fault {
+            operation: self.operation,
+            resource: self.resource,
+            times,
+            effect: self.effect,
+        };
         let (probability, seed) = (self.probability.unwrap_or(1.0), self.seed.unwrap_or_default());
         Ok((FaultPoint { fault, probability, seed, after: self.after.unwrap_or_default() }, scope))
     }
@@ -148,7 +154,10 @@ pub(super) async fn add_fault(State(shared): State<Arc<Shared>>, body: Bytes) ->
     }))
 }
 
-pub(super) async fn remove_fault(State(shared): State<Arc<Shared>>, Path(id): Path<usize>) -> Reply {
+pub(super) async fn remove_fault(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<usize>,
+) -> Reply {
     let removed = in_place(&shared).remove(&id);
     Reply(removed.ok_or_else(|| Refusal::not_found("such fault")).map(|handle| {
         handle.remove();
@@ -156,7 +165,10 @@ pub(super) async fn remove_fault(State(shared): State<Arc<Shared>>, Path(id): Pa
     }))
 }
 
-pub(super) async fn release_fault(State(shared): State<Arc<Shared>>, Path(id): Path<usize>) -> Reply {
+pub(super) async fn release_fault(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<usize>,
+) -> Reply {
     let in_place = in_place(&shared);
     Reply(in_place.get(&id).ok_or_else(|| Refusal::not_found("such fault")).map(|handle| {
         handle.release();

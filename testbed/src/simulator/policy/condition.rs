@@ -1,4 +1,5 @@
-//! Conditions of a statement: whether the values that a request has for a key are as the policy wants them.
+//! Conditions of a statement: whether the values that a request has for a key are as the policy
+//! wants them.
 
 use super::{Question, is_like};
 
@@ -29,7 +30,10 @@ enum Set {
 
 /// A condition key as it is compared: case counts only behind the first `/`, where a tag's key is.
 pub(super) fn key(name: &str) -> String {
-    name.split_once('/').map_or_else(|| name.to_lowercase(), |(prefix, tag)| format!("{}/{tag}", prefix.to_lowercase()))
+    name.split_once('/').map_or_else(
+        || name.to_lowercase(),
+        |(prefix, tag)| format!("{}/{tag}", prefix.to_lowercase()),
+    )
 }
 
 impl Condition {
@@ -41,7 +45,8 @@ impl Condition {
             Some(_) => return None,
             None => (None, operator),
         };
-        let (name, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |name| (name, true));
+        let (name, if_exists) =
+            rest.strip_suffix("IfExists").map_or((rest, false), |name| (name, true));
         let equals = |negated, ignore_case| Operator::Equals { negated, ignore_case };
         let operator = match name {
             "StringEquals" => equals(false, false),
@@ -64,7 +69,8 @@ impl Condition {
             return self.values.iter().any(|wanted| wanted == absent);
         }
         let Some(values) = present else {
-            // What is not there is not equal to anything: a negated operator holds, and so does every value of none.
+            // What is not there is not equal to anything: a negated operator holds, and so does
+            // every value of none.
             return self.if_exists || self.is_negated() || self.set == Some(Set::All);
         };
         let fits = |value: &String| self.fits(question, value);
@@ -76,15 +82,21 @@ impl Condition {
 
     fn is_negated(&self) -> bool {
         match self.operator {
-            Operator::Equals { negated, .. } | Operator::Like { negated } => negated && self.set.is_none(),
+            Operator::Equals { negated, .. } | Operator::Like { negated } => {
+                negated && self.set.is_none()
+            }
             Operator::Bool | Operator::Null => false,
         }
     }
 
     fn fits(&self, question: &Question, value: &str) -> bool {
-        let any = |fits: &dyn Fn(&str) -> bool| self.values.iter().any(|wanted| fits(&question.with_variables(wanted)));
+        let any = |fits: &dyn Fn(&str) -> bool| {
+            self.values.iter().any(|wanted| fits(&question.with_variables(wanted)))
+        };
         match self.operator {
-            Operator::Equals { negated, ignore_case: false } => any(&|wanted| wanted == value) != negated,
+            Operator::Equals { negated, ignore_case: false } => {
+                any(&|wanted| wanted == value) != negated
+            }
             Operator::Equals { negated, ignore_case: true } => {
                 any(&|wanted| wanted.to_lowercase() == value.to_lowercase()) != negated
             }

@@ -1,4 +1,5 @@
-//! Reads policy documents. What is not understood is an error that says where, so that a typing error never opens anything.
+//! Reads policy documents. What is not understood is an error that says where, so that a typing
+//! error never opens anything.
 
 use serde_json::{Map, Value};
 
@@ -8,18 +9,23 @@ use super::{Patterns, Policy, Statement};
 type Parsed<T> = Result<T, String>;
 
 pub(super) fn policy(document: &str) -> Parsed<Policy> {
-    let document: Value = serde_json::from_str(document).map_err(|error| format!("not JSON: {error}"))?;
+    let document: Value =
+        serde_json::from_str(document).map_err(|error| format!("not JSON: {error}"))?;
     let document = object(&document, "the policy")?;
     known_members(document, &["Version", "Id", "Statement"])?;
     let statements = document.get("Statement").ok_or("Statement is missing")?;
-    let list = statements.as_array().map_or_else(|| std::slice::from_ref(statements), Vec::as_slice);
+    let list =
+        statements.as_array().map_or_else(|| std::slice::from_ref(statements), Vec::as_slice);
     let statements = list.iter().map(statement).collect::<Parsed<_>>()?;
     Ok(Policy { statements })
 }
 
 fn statement(value: &Value) -> Parsed<Statement> {
     let members = object(value, "a statement")?;
-    known_members(members, &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"])?;
+    known_members(
+        members,
+        &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
+    )?;
     let allows = match members.get("Effect").and_then(Value::as_str) {
         Some("Allow") => true,
         Some("Deny") => false,
@@ -47,7 +53,9 @@ fn conditions(value: &Value) -> Parsed<Vec<Condition>> {
         for (key, values) in object(keys, operator)? {
             let values = strings(values, key)?;
             let condition = Condition::new(operator, key, values);
-            conditions.push(condition.ok_or_else(|| format!("the operator {operator} is not known here"))?);
+            conditions.push(
+                condition.ok_or_else(|| format!("the operator {operator} is not known here"))?,
+            );
         }
     }
     Ok(conditions)
@@ -67,7 +75,9 @@ fn strings(value: &Value, what: &str) -> Parsed<Vec<String>> {
     let string = |value: &Value| match value {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(flag) => Ok(flag.to_string()),
-        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(format!("{what} has no strings")),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Err(format!("{what} has no strings"))
+        }
     };
     let list = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
     list.iter().map(string).collect()

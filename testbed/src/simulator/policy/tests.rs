@@ -4,7 +4,11 @@ use super::{Policy, Question, Verdict, is_like};
 const PAIR: &str = "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/0a1b";
 
 fn question(action: &str, resource: &str, context: &[(&str, &str)]) -> Question {
-    let mut question = Question { action: action.to_owned(), resource: resource.to_owned(), ..Question::default() };
+    let mut question = Question {
+        action: action.to_owned(),
+        resource: resource.to_owned(),
+        ..Question::default()
+    };
     for (key, value) in context {
         question.context.entry(super::condition::key(key)).or_default().push((*value).to_owned());
     }
@@ -18,7 +22,8 @@ fn verdict(statements: &str, question: &Question) -> Verdict {
 
 #[test]
 fn wildcards() {
-    for (pattern, text) in [("*", ""), ("a*c", "abbc"), ("a?c", "abc"), ("*b*", "abc"), ("a*b*c", "aXbYbZc"), ("", "")]
+    for (pattern, text) in
+        [("*", ""), ("a*c", "abbc"), ("a?c", "abc"), ("*b*", "abc"), ("a*b*c", "aXbYbZc"), ("", "")]
     {
         assert!(is_like(pattern, text), "{pattern} {text}");
     }
@@ -43,11 +48,13 @@ fn what_nothing_allows_is_not_allowed_and_a_deny_beats_every_allow() {
 
 #[test]
 fn resources_are_arns() {
-    let in_region =
-        r#"{"Effect": "Allow", "Action": "lightsail:*", "Resource": "arn:aws:lightsail:eu-west-1:*:KeyPair/*"}"#;
+    let in_region = r#"{"Effect": "Allow", "Action": "lightsail:*", "Resource": "arn:aws:lightsail:eu-west-1:*:KeyPair/*"}"#;
     assert_eq!(verdict(in_region, &question("lightsail:DeleteKeyPair", PAIR, &[])), Allowed);
     let elsewhere = PAIR.replace("eu-west-1", "us-east-1");
-    assert_eq!(verdict(in_region, &question("lightsail:DeleteKeyPair", &elsewhere, &[])), NotAllowed);
+    assert_eq!(
+        verdict(in_region, &question("lightsail:DeleteKeyPair", &elsewhere, &[])),
+        NotAllowed
+    );
     // An action without resource-level permissions cannot be allowed by an ARN.
     assert_eq!(verdict(in_region, &question("lightsail:ImportKeyPair", "*", &[])), NotAllowed);
 }
@@ -81,7 +88,11 @@ fn conditions() {
             vec![("aws:RequestedRegion", "eu-west-1"), owner],
             false,
         ),
-        (r#"{"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}"#, vec![("aws:TagKeys", "a")], true),
+        (
+            r#"{"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}"#,
+            vec![("aws:TagKeys", "a")],
+            true,
+        ),
         (
             r#"{"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}"#,
             vec![("aws:TagKeys", "a"), ("aws:TagKeys", "c")],
@@ -98,9 +109,15 @@ fn conditions() {
             vec![owner, ("aws:PrincipalTag/cluster", "a")],
             true,
         ),
-        (r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/*"}}"#, vec![owner], false),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/*"}}"#,
+            vec![owner],
+            false,
+        ),
     ] {
-        let statement = format!(r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {condition}}}"#);
+        let statement = format!(
+            r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {condition}}}"#
+        );
         let question = question("lightsail:DeleteKeyPair", PAIR, &context);
         assert_eq!(verdict(&statement, &question) == Allowed, applies, "{condition} {context:?}");
     }

@@ -1,5 +1,6 @@
-//! What holds whatever happens: a reset in a world where processes die, sleep and come in pairs, answers are lost, writes conflict, and
-//! people suspend it, touch it and take its mark off. The plan and the statuses are those that are shipped; the rest of the world is here.
+//! What holds whatever happens: a reset in a world where processes die, sleep and come in pairs,
+//! answers are lost, writes conflict, and people suspend it, touch it and take its mark off. The
+//! plan and the statuses are those that are shipped; the rest of the world is here.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -13,7 +14,8 @@ use crate::controllers::host_key_reset::status;
 /// A case is some forty events of a dozen kinds. The variable `PROPTEST_CASES` may ask for more.
 const CASES: u32 = 20_000;
 const EVENTS: usize = 60;
-/// Enough for any reset to end when nothing goes wrong any more: an hour, in looks each half a minute, and then some.
+/// Enough for any reset to end when nothing goes wrong any more: an hour, in looks each half a
+/// minute, and then some.
 const QUIET_PASSES: usize = 150;
 const CALL_TIMEOUT: i64 = 20;
 const SETTLE_TIME: i64 = 60;
@@ -68,12 +70,15 @@ impl World {
     fn new(lag: i64, ends_at: i64) -> Self {
         let object = json!({
             "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "HostKeyReset",
-            "metadata": { "name": "r", "namespace": "n", "uid": "u", "generation": 1, "creationTimestamp": at(0) },
-            "spec": { "region": "eu-west-1", "instanceName": "web-1", "reason": "why", "notAfter": at(3_600) },
+            "metadata": { "name": "r", "namespace": "n", "uid": "u", "generation": 1,
+                "creationTimestamp": at(0) },
+            "spec": { "region": "eu-west-1", "instanceName": "web-1", "reason": "why",
+                "notAfter": at(3_600) },
         });
         let object = serde_json::from_value(object).unwrap();
         let (operations, late) = (Vec::new(), Vec::new());
-        Self { now: 1, object, version: 1, operations, late, effects: 0, lag, ends_at, end: None, story: Vec::new() }
+        Self { now: 1, object, version: 1, operations, late, effects: 0, lag, ends_at, end: None,
+            story: Vec::new() }
     }
 
     fn desired(&self) -> Desired {
@@ -105,7 +110,8 @@ impl World {
     }
 
     /// A write under a version. `Err` ends the pass.
-    fn write(&mut self, pass: &mut Pass, fate: Fate, change: impl FnOnce(&mut HostKeyReset)) -> Result<(), ()> {
+    fn write(&mut self, pass: &mut Pass, fate: Fate,
+        change: impl FnOnce(&mut HostKeyReset)) -> Result<(), ()> {
         if fate == Fate::LostBefore || pass.version != self.version {
             return Err(());
         }
@@ -129,7 +135,8 @@ impl World {
             if reason == "OutcomeUnknown" {
                 prop_assert!(self.effects == 0 || self.lag >= SETTLE_TIME, "it can be known");
             }
-            if ["Expired", "DeadlineExceeded"].contains(&reason.as_str()) && self.object.status.as_ref().unwrap().attempts == 0 {
+            if ["Expired", "DeadlineExceeded"].contains(&reason.as_str()) && self.object.status
+                .as_ref().unwrap().attempts == 0 {
                 prop_assert_eq!(self.effects + self.late.len(), 0, "it was not called");
             }
         }
@@ -163,11 +170,13 @@ impl Process {
         };
         pass.observed.now = at(world.now);
         let step = plan(&pass.desired, &pass.observed);
-        world.story.push(format!("{:>5} s, version {} of {}: {}, {fate:?}", world.now, pass.version, world.version, word(&step)));
+        world.story.push(format!("{:>5} s, version {} of {}: {}, {fate:?}", world.now,
+            pass.version, world.version, word(&step)));
         if self.act(&mut pass, world, fate, step)? {
             pass.observed.status = pass.object.status.clone().unwrap_or_else(status::unobserved);
             pass.observed.end = status::end(&pass.observed.status);
-            let mark = pass.object.metadata.annotations.as_ref().and_then(|all| all.get(EXECUTED_ANNOTATION));
+            let mark = pass.object.metadata.annotations.as_ref().and_then(|all| all
+                .get(EXECUTED_ANNOTATION));
             pass.observed.mark = mark.map(|text| Mark::parse(text));
             self.pass = Some(pass);
         }
@@ -177,7 +186,8 @@ impl Process {
     fn begin(&mut self, world: &World) {
         let object = world.object.clone();
         let status = object.status.clone().unwrap_or_else(status::unobserved);
-        let mark = object.metadata.annotations.as_ref().and_then(|all| all.get(EXECUTED_ANNOTATION));
+        let mark = object.metadata.annotations.as_ref().and_then(|all| all
+            .get(EXECUTED_ANNOTATION));
         let observed = Observed {
             now: at(world.now),
             end: status::end(&status),
@@ -188,29 +198,38 @@ impl Process {
             search: self.search,
             ..observed()
         };
-        self.pass = Some(Pass { object, version: world.version, desired: world.desired(), observed });
+        self.pass = Some(Pass { object, version: world.version, desired: world.desired(),
+            observed });
     }
 
     /// Whether the pass goes on.
-    fn act(&mut self, pass: &mut Pass, world: &mut World, fate: Fate, step: Step) -> Result<bool, TestCaseError> {
+    fn act(&mut self, pass: &mut Pass, world: &mut World, fate: Fate, step: Step) -> Result<bool,
+        TestCaseError> {
         let fails = fate == Fate::LostBefore || fate == Fate::Refused;
         let went_well = match step {
             Step::Look(_) if fails => {
                 pass.observed.trouble = Some(trouble(Class::Transient));
                 true
             }
-            Step::Look(Look::Identify) => { pass.observed.account = Some("123456789012".to_owned()); true }
-            Step::Look(Look::FindInstance) => { pass.observed.instance = Some((Some("arn".to_owned()), at(world.now))); true }
+            Step::Look(Look::Identify) => {
+                pass.observed.account = Some("123456789012".to_owned()); true }
+            Step::Look(Look::FindInstance) => {
+                pass.observed.instance = Some((Some("arn".to_owned()), at(world.now))); true }
             Step::TakeTurn => { pass.observed.turn = Some(None); true }
-            Step::Look(Look::ListOperations) => { pass.observed.operations = Some((world.listed(), at(world.now))); true }
+            Step::Look(Look::ListOperations) => { pass.observed.operations = Some((world.listed(),
+                at(world.now))); true }
             Step::Look(Look::Poll) => {
-                let shown = |own: &Operation| world.operations.iter().find(|(_, it)| it.id == own.id).map(|(_, it)| world.shown(it));
-                pass.observed.polled = Some(pass.observed.status.operations.iter().map(shown).collect());
+                let shown = |own: &Operation| world.operations.iter().find(|(_,
+                    it)| it.id == own.id).map(|(_, it)| world.shown(it));
+                pass.observed.polled = Some(pass.observed.status.operations.iter().map(shown)
+                    .collect());
                 true
             }
             Step::WriteIntent { last_operation_before, instance_arn } => {
-                prop_assert!(!pass.desired.suspend || pass.observed.status.attempts > 0, "it begins while it is suspended");
-                let status = status::intent(&pass.object, &pass.observed, last_operation_before, instance_arn, None);
+                prop_assert!(!pass.desired.suspend || pass.observed.status.attempts > 0,
+                    "it begins while it is suspended");
+                let status = status::intent(&pass.object, &pass.observed, last_operation_before,
+                    instance_arn, None);
                 let done = world.write(pass, fate, |object| set_status(object, status));
                 pass.observed.intent_written = done.is_ok();
                 done.is_ok()
@@ -221,7 +240,8 @@ impl Process {
             }
             Step::Call => {
                 let deadline = deadline(&pass.desired, &pass.observed).unwrap();
-                prop_assert!(pass.observed.now <= pass.desired.not_after && pass.observed.now <= deadline, "it comes too late");
+                prop_assert!(pass.observed.now <= pass.desired.not_after
+                    && pass.observed.now <= deadline, "it comes too late");
                 pass.observed.call = Some(self.call(world, fate));
                 (pass.observed.marked_at, pass.observed.operations) = (None, None);
                 true
@@ -266,11 +286,13 @@ impl Process {
             Fate::Fine => {
                 world.take_effect();
                 let (_, operation) = world.operations.last().unwrap();
-                Ok(Acknowledged { operations: vec![world.shown(operation)], request_id: String::new() })
+                Ok(Acknowledged { operations: vec![world.shown(operation)],
+                    request_id: String::new() })
             }
             Fate::LostBefore => Err(trouble(Class::Transient)),
             Fate::LostAfter => { world.take_effect(); Err(trouble(Class::Transient)) }
-            Fate::Late => { world.late.push(world.now + CALL_TIMEOUT + 5); Err(trouble(Class::Transient)) }
+            Fate::Late => { world.late.push(world.now + CALL_TIMEOUT + 5);
+                Err(trouble(Class::Transient)) }
             Fate::Refused => Err(trouble(Class::Throttled)),
         };
         self.call = Some(call.clone());
@@ -293,7 +315,8 @@ impl Process {
 fn live(lag: i64, ends_at: i64, events: &[u16]) -> Result<(), TestCaseError> {
     let mut world = World::new(lag, ends_at);
     live_in(&mut world, events).map_err(|error| match error {
-        TestCaseError::Fail(why) => TestCaseError::fail(format!("{why}\n{}", world.story.join("\n"))),
+        TestCaseError::Fail(why) => TestCaseError::fail(format!("{why}\n{}",
+            world.story.join("\n"))),
         rejected @ TestCaseError::Reject(_) => rejected,
     })
 }
@@ -337,8 +360,10 @@ fn live_in(world: &mut World, events: &[u16]) -> Result<(), TestCaseError> {
     world.object.spec.suspend = false;
     processes[1].pass = None;
     let status = world.object.status.clone().unwrap_or_default();
-    let deadline = status.start_time.filter(|_| !status.operations.is_empty()).map(|start| later(start.0, desired().deadline));
-    let is_seen = world.end.is_none() && deadline.is_some_and(|deadline| at(world.now.max(world.ends_at) + 60) < deadline);
+    let deadline = status.start_time.filter(|_| !status.operations.is_empty())
+        .map(|start| later(start.0, desired().deadline));
+    let is_seen = world.end.is_none() && deadline.is_some_and(|deadline| at(world.now
+        .max(world.ends_at) + 60) < deadline);
     for _ in 0..QUIET_PASSES {
         if world.end.is_some() {
             break;
@@ -358,10 +383,13 @@ fn live_in(world: &mut World, events: &[u16]) -> Result<(), TestCaseError> {
 
 #[test]
 fn i6_whatever_happens_it_is_done_at_most_once_and_ends() {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES).max(CASES);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok())
+        .unwrap_or(CASES).max(CASES);
     let config = Config { cases, max_shrink_iters: 100_000, ..Config::default() };
-    let strategy = (prop_oneof![Just(0_i64), Just(5), Just(90)], 0..700_i64, prop::collection::vec(any::<u16>(), EVENTS));
-    if let Err(error) = TestRunner::new(config).run(&strategy, |(lag, ends_at, events)| live(lag, ends_at, &events)) {
+    let strategy = (prop_oneof![Just(0_i64), Just(5), Just(90)], 0..700_i64,
+        prop::collection::vec(any::<u16>(), EVENTS));
+    if let Err(error) = TestRunner::new(config).run(&strategy, |(lag, ends_at, events)| live(lag,
+        ends_at, &events)) {
         panic!("{error}");
     }
 }

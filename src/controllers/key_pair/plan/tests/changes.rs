@@ -1,4 +1,5 @@
-//! The rows of what changes about an own pair: replacement, tags, suspension, and a public key that stands elsewhere.
+//! The rows of what changes about an own pair: replacement, tags, suspension, and a public key that
+//! stands elsewhere.
 
 use super::*;
 
@@ -28,7 +29,8 @@ fn an_own_pair_that_changes() {
         ("waits until it is gone", |d, o| {
             recreate(d, SECOND);
             o.look = live(None);
-            o.done.delete = Some(Operation { id: Some("a".to_owned()), status: Some("Started".to_owned()), ..Operation::default() });
+            o.done.delete = Some(Operation { id: Some("a".to_owned()),
+                status: Some("Started".to_owned()), ..Operation::default() });
         }, "Reconciling InProgress"),
         ("forgets it", |d, o| { recreate(d, SECOND); o.look = live(None); }, "ForgetPair"),
         ("and imports the new key", |d, o| {
@@ -85,8 +87,10 @@ fn a_suspended_object_says_what_it_would_do() {
         ("it looks", |_, _| {}, "Look"),
         ("and does nothing", |_, o| o.look = live(None), "Suspended Suspended"),
         ("a settled one stays Ready", |_, o| settled(o), "Ready Imported"),
-        ("a refusal is a refusal", |_, o| o.look = live(Some(pair(SECOND))), "Stalled NameConflict"),
-        ("deleting it releases the pair", |d, o| { settled(o); d.goal = Goal::ObjectDeleted; }, "ReleaseTag"),
+        ("a refusal is a refusal",
+         |_, o| o.look = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("deleting it releases the pair",
+         |d, o| { settled(o); d.goal = Goal::ObjectDeleted; }, "ReleaseTag"),
         ("and then lets it go", |d, o| {
             settled(o);
             d.goal = Goal::ObjectDeleted;
@@ -102,25 +106,29 @@ fn a_suspended_object_says_what_it_would_do() {
 #[test]
 fn a_public_key_that_stands_elsewhere() {
     fn base() -> (Desired, Observed) {
-        let at = SourceRef { kind: SourceKind::ConfigMap, name: "keys".to_owned(), key: "fleet".to_owned() };
+        let at = SourceRef { kind: SourceKind::ConfigMap, name: "keys".to_owned(),
+            key: "fleet".to_owned() };
         let kind = Kind::Imported { key: ImportedKey::From(at), replace: ReplacePolicy::Never };
         (Desired { kind, ..desired() }, observed())
     }
     check(base, &[
         ("it is read first", |_, _| {}, "ReadSource"),
-        ("what is missing may be on its way", |_, o| o.source = Some(Source::Missing { since: o.now }), "Reconciling SourceNotFound"),
+        ("what is missing may be on its way",
+         |_, o| o.source = Some(Source::Missing { since: o.now }), "Reconciling SourceNotFound"),
         ("after two minutes a person must act", |_, o| {
             o.source = Some(Source::Missing { since: time("2026-11-24T11:58:00Z") });
         }, "Stalled SourceNotFound"),
         ("what is no public key is refused", |_, o| {
             o.source = Some(Source::Found(Err(InvalidPublicKey::Private)));
         }, "Stalled InvalidPublicKey"),
-        ("then it is as one in the spec", |_, o| o.source = Some(Source::Found(PublicKey::parse(FIRST))), "Look"),
+        ("then it is as one in the spec",
+         |_, o| o.source = Some(Source::Found(PublicKey::parse(FIRST))), "Look"),
         ("another one is another key", |_, o| {
             settled(o);
             o.source = Some(Source::Found(PublicKey::parse(SECOND)));
         }, "Stalled PublicKeyChanged"),
-        ("a recorded pair is deleted without it", |d, o| { settled(o); d.goal = Goal::ObjectDeleted; }, "Delete"),
+        ("a recorded pair is deleted without it",
+         |d, o| { settled(o); d.goal = Goal::ObjectDeleted; }, "Delete"),
         ("one that is not recorded is known by it", |d, o| {
             o.finalizer = Finalizer::Old;
             o.look = live(Some(pair(FIRST)));

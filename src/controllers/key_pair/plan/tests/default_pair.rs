@@ -43,16 +43,21 @@ fn download(key: &PrivateKey) -> Option<Downloaded> {
 #[test]
 fn a_default_pair_that_shall_be_there() {
     check_default(Goal::Present, &[
-        ("the Secret is read before anything is downloaded", |_, o, _| o.secret = None, "ReadSecret"),
+        ("the Secret is read before anything is downloaded",
+         |_, o, _| o.secret = None, "ReadSecret"),
         ("a missing Secret asks for a download", |_, _, _| {}, "Download"),
         ("the finalizer comes first", |_, o, _| o.finalizer = Finalizer::Missing, "AddFinalizer"),
-        ("I5: and a live look before that", |_, o, _| o.look = cached(o.look.clone().and_then(|look| look.pair)), "Look live"),
-        ("what was downloaded is written", |_, o, key| o.done.download = download(key), "Create Secret"),
-        ("a Secret with the key is enough, and nothing is downloaded", |_, o, key| o.secret = secret(Some(key)), "Ready Downloaded"),
+        ("I5: and a live look before that",
+         |_, o, _| o.look = cached(o.look.clone().and_then(|look| look.pair)), "Look live"),
+        ("what was downloaded is written",
+         |_, o, key| o.done.download = download(key), "Create Secret"),
+        ("a Secret with the key is enough, and nothing is downloaded",
+         |_, o, key| o.secret = secret(Some(key)), "Ready Downloaded"),
         ("its labels are kept as the spec wants them", |d, o, key| {
             let labels = tags(&[("team", "a")]);
             let secret = SecretSpec { labels, ..kept() };
-            d.kind = Kind::Default { create_if_missing: false, secret, backup: Backup::Required, windows_passwords_saved: false };
+            d.kind = Kind::Default { create_if_missing: false, secret, backup: Backup::Required,
+                windows_passwords_saved: false };
             o.secret = super::secret(Some(key));
         }, "Replace Secret"),
         ("nor on what a list said", |_, o, key| {
@@ -76,16 +81,19 @@ fn a_default_pair_that_shall_be_there() {
             o.secret = Some(Some(Found { key: Some(private_key()), ..somebodys_secret() }));
         }, "Stalled SecretNotOwned"),
         ("I3: also an empty one, and one of another object's", |_, o, key| {
-            o.secret = Some(Some(Found { is_of_another: true, key: Some(key.clone()), ..somebodys_secret() }));
+            o.secret = Some(Some(Found { is_of_another: true, key: Some(key.clone()),
+                ..somebodys_secret() }));
         }, "Stalled SecretNotOwned"),
         ("a Secret without marks that holds the key is taken over", |_, o, key| {
             o.secret = Some(Some(Found { key: Some(key.clone()), ..somebodys_secret() }));
         }, "Replace Secret"),
         ("a Secret that cannot be written is said", |_, o, _| {
-            o.secret = Some(Some(Found { is_own: true, rejects: Some("it is immutable"), ..somebodys_secret() }));
+            o.secret = Some(Some(Found { is_own: true, rejects: Some("it is immutable"),
+                ..somebodys_secret() }));
         }, "Stalled SecretRejected"),
         ("a Secret on its way out is waited for", |_, o, key| {
-            o.secret = Some(Some(Found { is_own: true, is_terminating: true, key: Some(key.clone()), ..somebodys_secret() }));
+            o.secret = Some(Some(Found { is_own: true, is_terminating: true,
+                key: Some(key.clone()), ..somebodys_secret() }));
         }, "Reconciling InProgress"),
         ("I5: a pair that was replaced meanwhile is noticed, and its key kept", |_, o, _| {
             o.done.download = download(&private_key());
@@ -114,9 +122,11 @@ fn a_default_pair_that_shall_be_there() {
             o.recorded = recorded(&pair(FIRST), Origin::Default);
             o.look = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
         }, "Ready Downloaded"),
-        ("I5: no pair is created unasked", |_, o, _| o.look = live(None), "Stalled DefaultKeyPairMissing"),
+        ("I5: no pair is created unasked", |_, o, _| o.look = live(None), "Stalled \
+            DefaultKeyPairMissing"),
         ("nor is its absence said on old news", |_, o, _| o.look = cached(None), "Look live"),
-        ("one is created where that is asked for", |d, o, _| { may_create(d); o.look = live(None); }, "Download"),
+        ("one is created where that is asked for",
+         |d, o, _| { may_create(d); o.look = live(None); }, "Download"),
         ("and looked for", |d, o, key| {
             may_create(d);
             o.look = live(None);
@@ -150,7 +160,8 @@ fn may_go(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
 #[test]
 fn a_default_pair_that_shall_go() {
     let rows: &[DefaultRow] = &[
-        ("I2: with the expected fingerprint, which is sent along", may_go, "Delete with fingerprint"),
+        ("I2: with the expected fingerprint, which is sent along", may_go, "Delete with \
+            fingerprint"),
         ("I2: not with another one", |d, o, key| {
             may_go(d, o, key);
             d.expected_fingerprint = Some(private_key().public().sha256());
@@ -172,15 +183,18 @@ fn a_default_pair_that_shall_go() {
             may_go(d, o, key);
             o.look = cached(o.look.clone().and_then(|look| look.pair));
         }, "Look live"),
-        ("I3: not before the Secret was read", |d, o, key| { may_go(d, o, key); o.secret = None; }, "ReadSecret"),
-        ("I3: not before the Secret has the key", |d, o, key| { may_go(d, o, key); o.secret = Some(None); }, "Download"),
+        ("I3: not before the Secret was read",
+         |d, o, key| { may_go(d, o, key); o.secret = None; }, "ReadSecret"),
+        ("I3: not before the Secret has the key",
+         |d, o, key| { may_go(d, o, key); o.secret = Some(None); }, "Download"),
         ("I3: nor with another key in it", |d, o, key| {
             may_go(d, o, key);
             o.secret = secret(Some(&private_key()));
         }, "Download"),
         ("I3: nor with the key in somebody else's Secret", |d, o, key| {
             may_go(d, o, key);
-            o.secret = Some(Some(Found { is_of_another: true, key: Some(key.clone()), ..somebodys_secret() }));
+            o.secret = Some(Some(Found { is_of_another: true, key: Some(key.clone()),
+                ..somebodys_secret() }));
         }, "Stalled SecretNotOwned"),
         ("I5: a pair that was replaced during the download stays", |d, o, key| {
             may_go(d, o, key);
@@ -192,11 +206,14 @@ fn a_default_pair_that_shall_go() {
     check_default(Goal::Absent, rows);
     check_default(Goal::ObjectDeleted, rows);
     check_default(Goal::Absent, &[
-        ("I5: what is gone is not downloaded", |d, o, key| { may_go(d, o, key); o.look = live(None); }, "Ready Absent"),
-        ("the finalizer comes before the deletion", |d, o, key| { may_go(d, o, key); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
+        ("I5: what is gone is not downloaded",
+         |d, o, key| { may_go(d, o, key); o.look = live(None); }, "Ready Absent"),
+        ("the finalizer comes before the deletion",
+         |d, o, key| { may_go(d, o, key); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
         ("I3: a Secret on its way out is no backup", |d, o, key| {
             may_go(d, o, key);
-            o.secret = Some(Some(Found { is_own: true, is_terminating: true, key: Some(key.clone()), ..somebodys_secret() }));
+            o.secret = Some(Some(Found { is_own: true, is_terminating: true,
+                key: Some(key.clone()), ..somebodys_secret() }));
         }, "Stalled BackupMissing"),
         ("without a backup, if that is wanted", |d, o, key| {
             may_go(d, o, key);
@@ -208,7 +225,8 @@ fn a_default_pair_that_shall_go() {
             d.kind = default_kind(false, Backup::Skip, false);
             d.expected_fingerprint = None;
         }, "Stalled FingerprintMismatch"),
-        ("Windows instances are looked for", |d, o, key| { may_go(d, o, key); o.windows_instances = None; }, "FindWindowsInstances"),
+        ("Windows instances are looked for",
+         |d, o, key| { may_go(d, o, key); o.windows_instances = None; }, "FindWindowsInstances"),
         ("one that uses the pair keeps it", |d, o, key| {
             may_go(d, o, key);
             o.windows_instances = Some(vec!["desk".to_owned()]);
@@ -225,20 +243,24 @@ fn a_default_pair_that_shall_go() {
     ]);
     check_default(Goal::ObjectDeleted, &[
         ("by default the pair stays", |_, _, _| {}, "Remove finalizer Released"),
-        ("I5: what is gone is not downloaded", |d, o, key| { may_go(d, o, key); o.look = live(None); }, "Remove finalizer Deleted"),
+        ("I5: what is gone is not downloaded",
+         |d, o, key| { may_go(d, o, key); o.look = live(None); }, "Remove finalizer Deleted"),
         ("I3: a namespace that goes away does not take the pair with it", |d, o, key| {
             may_go(d, o, key);
             o.namespace_terminating = Some(true);
         }, "Remove finalizer Released"),
-        ("the namespace is read for that", |d, o, key| { may_go(d, o, key); o.namespace_terminating = None; }, "ReadNamespace"),
+        ("the namespace is read for that",
+         |d, o, key| { may_go(d, o, key); o.namespace_terminating = None; }, "ReadNamespace"),
         ("I3: nor does a Secret that goes away", |d, o, key| {
             may_go(d, o, key);
-            o.secret = Some(Some(Found { is_own: true, is_terminating: true, key: Some(key.clone()), ..somebodys_secret() }));
+            o.secret = Some(Some(Found { is_own: true, is_terminating: true,
+                key: Some(key.clone()), ..somebodys_secret() }));
         }, "Remove finalizer Released"),
         ("I3: nor does a Secret that goes with its object", |d, o, key| {
             may_go(d, o, key);
             let secret = SecretSpec { delete_with_object: true, ..kept() };
-            d.kind = Kind::Default { create_if_missing: false, secret, backup: Backup::Required, windows_passwords_saved: false };
+            d.kind = Kind::Default { create_if_missing: false, secret, backup: Backup::Required,
+                windows_passwords_saved: false };
         }, "Remove finalizer Released"),
         ("another object that has the pair keeps it", |d, o, key| {
             may_go(d, o, key);

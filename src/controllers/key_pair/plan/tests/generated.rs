@@ -13,7 +13,8 @@ fn check_generated(rows: &[GeneratedRow]) {
     for (name, change, expected) in rows {
         let key = private_key();
         let mut desired = Desired { kind: generated(ReplacePolicy::Never), ..desired() };
-        let mut observed = Observed { finalizer: Finalizer::New, look: live(None), secret: Some(None), ..observed() };
+        let mut observed = Observed { finalizer: Finalizer::New, look: live(None),
+            secret: Some(None), ..observed() };
         change(&mut desired, &mut observed, &key);
         let step = plan(&desired, &observed);
         assert_eq!(word(&step), *expected, "{name}: {step:?}");
@@ -43,10 +44,12 @@ fn lost(observed: &mut Observed, key: &PrivateKey, since: &str) {
 fn a_generated_pair_that_shall_be_there() {
     check_generated(&[
         ("the Secret is read first", |_, o, _| o.secret = None, "ReadSecret"),
-        ("the finalizer comes before the key", |_, o, _| o.finalizer = Finalizer::Missing, "AddFinalizer"),
+        ("the finalizer comes before the key",
+         |_, o, _| o.finalizer = Finalizer::Missing, "AddFinalizer"),
         ("a key is made", |_, _, _| {}, "Generate"),
         ("but not on old news", |_, o, _| o.look = cached(None), "Look live"),
-        ("I3: and is in the Secret before it is imported", |_, o, key| o.done.generated = Some(key.clone()), "Create Secret"),
+        ("I3: and is in the Secret before it is imported",
+         |_, o, key| o.done.generated = Some(key.clone()), "Create Secret"),
         ("then its public half is imported", |_, o, key| o.secret = secret(Some(key)), "Import"),
         ("after a crash in between, the key of the Secret is", |_, o, key| {
             o.finalizer = Finalizer::Old;
@@ -62,9 +65,11 @@ fn a_generated_pair_that_shall_be_there() {
             o.secret = Some(Some(Found { key: Some(private_key()), ..somebodys_secret() }));
         }, "Stalled SecretNotOwned"),
         ("a Secret that cannot be written is said", |_, o, _| {
-            o.secret = Some(Some(Found { is_own: true, rejects: Some("it is immutable"), ..somebodys_secret() }));
+            o.secret = Some(Some(Found { is_own: true, rejects: Some("it is immutable"),
+                ..somebodys_secret() }));
         }, "Stalled SecretRejected"),
-        ("a foreign pair is a conflict before any key is made", |_, o, _| o.look = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("a foreign pair is a conflict before any key is made",
+         |_, o, _| o.look = live(Some(pair(SECOND))), "Stalled NameConflict"),
         ("a pair that is gone is imported again with the same key", |_, o, key| {
             stands(o, key);
             o.look = live(None);
@@ -79,8 +84,10 @@ fn a_generated_pair_that_shall_be_there() {
 #[test]
 fn a_private_key_that_is_lost_or_another_one() {
     check_generated(&[
-        ("a Secret that is missing may come back", |_, o, key| lost(o, key, NOW), "Reconciling InProgress"),
-        ("after a minute it is lost", |_, o, key| lost(o, key, "2026-11-24T11:59:00Z"), "Stalled PrivateKeyLost"),
+        ("a Secret that is missing may come back", |_, o, key| lost(o, key, NOW), "Reconciling \
+            InProgress"),
+        ("after a minute it is lost", |_, o, key| lost(o, key, "2026-11-24T11:59:00Z"), "Stalled \
+            PrivateKeyLost"),
         ("I7: that is not said on old news", |_, o, key| {
             lost(o, key, "2026-11-24T11:59:00Z");
             o.look = cached(Some(tagged(listed(key), OWNER)));

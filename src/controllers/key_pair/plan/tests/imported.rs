@@ -1,4 +1,5 @@
-//! The rows of an imported pair: that it shall be there, that somebody else made it, and that it shall go.
+//! The rows of an imported pair: that it shall be there, that somebody else made it, and that it
+//! shall go.
 
 use super::*;
 
@@ -9,7 +10,8 @@ fn an_imported_pair_that_shall_be_there() {
         ("a look may come from the shared list", |_, _| {}, "Look"),
         ("but not if somebody asked for a look now", |_, o| o.asked = true, "Look live"),
         ("the finalizer comes before the import", |_, o| o.look = cached(None), "AddFinalizer"),
-        ("what is not there is imported", |_, o| { o.look = cached(None); o.finalizer = Finalizer::New; }, "Import"),
+        ("what is not there is imported",
+         |_, o| { o.look = cached(None); o.finalizer = Finalizer::New; }, "Import"),
         ("a private key is refused before any call", |d, o| {
             d.kind = inline(Err(InvalidPublicKey::Private));
             o.look = cached(None);
@@ -21,11 +23,13 @@ fn an_imported_pair_that_shall_be_there() {
         ("an answered import that is not to be seen yet is waited for", |_, o| {
             o.finalizer = Finalizer::New;
             o.look = live(None);
-            o.done.import = Some(Operation { status: Some("Started".to_owned()), ..Operation::default() });
+            o.done.import = Some(Operation { status: Some("Started".to_owned()),
+                ..Operation::default() });
         }, "Reconciling InProgress"),
         ("an import that failed in Lightsail is said", |_, o| {
             o.look = live(None);
-            o.done.import = Some(Operation { status: Some("Failed".to_owned()), ..Operation::default() });
+            o.done.import = Some(Operation { status: Some("Failed".to_owned()),
+                ..Operation::default() });
         }, "Stalled OperationFailed"),
         ("a name that another type of resource has is a conflict", |_, o| {
             o.finalizer = Finalizer::New;
@@ -56,17 +60,24 @@ fn an_imported_pair_that_shall_be_there() {
             settled(o);
             (o.look, o.edited, o.list_at_hand) = (None, true, false);
         }, "Look live"),
-        ("it takes the list that is there", |_, o| { settled(o); (o.look, o.edited) = (None, true); }, "Look"),
-        ("one that was not edited waits for the list", |_, o| { settled(o); (o.look, o.list_at_hand) = (None, false); }, "Look"),
-        ("so does one that has no pair yet", |_, o| (o.edited, o.list_at_hand) = (true, false), "Look"),
+        ("it takes the list that is there",
+         |_, o| { settled(o); (o.look, o.edited) = (None, true); }, "Look"),
+        ("one that was not edited waits for the list",
+         |_, o| { settled(o); (o.look, o.list_at_hand) = (None, false); }, "Look"),
+        ("so does one that has no pair yet",
+         |_, o| (o.edited, o.list_at_hand) = (true, false), "Look"),
         ("a settled pair in the shared list is Ready", |_, o| {
             settled(o);
             o.look = cached(Some(tagged(pair(FIRST), OWNER)));
         }, "Ready Imported"),
-        ("a tag that was taken off is put back", |_, o| { settled(o); o.look = live(Some(pair(FIRST))); }, "Tag"),
-        ("a finalizer that was stripped is put back", |_, o| { settled(o); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
-        ("a pair that seems to be gone is looked for live", |_, o| { settled(o); o.look = cached(None); }, "Look live"),
-        ("a pair that is gone is forgotten before another is imported", |_, o| { settled(o); o.look = live(None); }, "ForgetPair"),
+        ("a tag that was taken off is put back",
+         |_, o| { settled(o); o.look = live(Some(pair(FIRST))); }, "Tag"),
+        ("a finalizer that was stripped is put back",
+         |_, o| { settled(o); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
+        ("a pair that seems to be gone is looked for live",
+         |_, o| { settled(o); o.look = cached(None); }, "Look live"),
+        ("a pair that is gone is forgotten before another is imported",
+         |_, o| { settled(o); o.look = live(None); }, "ForgetPair"),
         ("another key in the spec replaces nothing", |d, o| {
             settled(o);
             d.kind = with_key(SECOND);
@@ -82,7 +93,8 @@ fn an_imported_pair_that_shall_be_there() {
         }, "Ready Imported"),
         ("an unknown fingerprint is Ready", |_, o| {
             settled(o);
-            o.look = live(Some(KeyPair { fingerprint: Some("of a new form".to_owned()), ..tagged(pair(FIRST), OWNER) }));
+            o.look = live(Some(KeyPair { fingerprint: Some("of a new form".to_owned()),
+                ..tagged(pair(FIRST), OWNER) }));
         }, "Ready Imported"),
         ("another owner's tag on the own pair is no tug of war", |_, o| {
             settled(o);
@@ -95,12 +107,14 @@ fn an_imported_pair_that_shall_be_there() {
 fn an_imported_pair_that_somebody_else_made() {
     fn base() -> (Desired, Observed) {
         let mut observed = observed();
-        observed.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..pair(FIRST) }));
+        observed.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+            ..pair(FIRST) }));
         (desired(), observed)
     }
     check(base, &[
         ("the same key is adopted, the finalizer first", |_, _| {}, "AddFinalizer"),
-        ("an adoption is recorded before it is tagged", |_, o| o.finalizer = Finalizer::New, "RecordAdoption"),
+        ("an adoption is recorded before it is tagged",
+         |_, o| o.finalizer = Finalizer::New, "RecordAdoption"),
         ("a recorded adoption is tagged", |_, o| {
             o.finalizer = Finalizer::New;
             o.recorded.origin = Some(Origin::Adopted);
@@ -120,7 +134,8 @@ fn an_imported_pair_that_somebody_else_made() {
             o.recorded.origin = Some(Origin::Adopted);
             o.look = live(None);
         }, "ForgetPair"),
-        ("Never leaves it alone", |d, _| d.adoption = AdoptionPolicy::Never, "Stalled NameConflict"),
+        ("Never leaves it alone",
+         |d, _| d.adoption = AdoptionPolicy::Never, "Stalled NameConflict"),
         ("TakeOver ignores another owner's tag", |d, o| {
             d.adoption = AdoptionPolicy::TakeOver;
             o.look = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
@@ -137,7 +152,8 @@ fn an_imported_pair_that_somebody_else_made() {
         }, "Stalled NameConflict"),
         ("nor one whose key is not known", |d, o| {
             d.adoption = AdoptionPolicy::TakeOver;
-            o.look = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), "other/team-a/fleet") }));
+            o.look = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST),
+                "other/team-a/fleet") }));
         }, "Stalled NameConflict"),
         ("and not twice", |d, o| {
             d.adoption = AdoptionPolicy::TakeOver;
@@ -148,20 +164,25 @@ fn an_imported_pair_that_somebody_else_made() {
             settled(o);
             o.recorded.origin = Some(Origin::Adopted);
         }, "Ready Adopted"),
-        ("a pair that is older than the object is not the object's own", |_, o| o.finalizer = Finalizer::Old, "RecordAdoption"),
-        ("another key is a conflict", |_, o| o.look = live(Some(pair(SECOND))), "Stalled NameConflict"),
-        ("a conflict is not said on old news", |_, o| o.look = cached(Some(pair(SECOND))), "Look live"),
+        ("a pair that is older than the object is not the object's own",
+         |_, o| o.finalizer = Finalizer::Old, "RecordAdoption"),
+        ("another key is a conflict", |_, o| o.look = live(Some(pair(SECOND))), "Stalled \
+            NameConflict"),
+        ("a conflict is not said on old news",
+         |_, o| o.look = cached(Some(pair(SECOND))), "Look live"),
         ("another owner's pair is a conflict", |_, o| {
             o.look = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
         }, "Stalled NameConflict"),
-        ("our tag on another key is a conflict", |_, o| o.look = live(Some(tagged(pair(SECOND), OWNER))), "Stalled NameConflict"),
+        ("our tag on another key is a conflict",
+         |_, o| o.look = live(Some(tagged(pair(SECOND), OWNER))), "Stalled NameConflict"),
         ("an object whose status was lost knows its pair by tag and key", |_, o| {
             o.finalizer = Finalizer::Old;
             o.look = live(Some(tagged(pair(FIRST), OWNER)));
         }, "Ready Imported"),
         ("an older pair that it knows by tag and key may have been adopted", |_, o| {
             o.finalizer = Finalizer::Old;
-            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..tagged(pair(FIRST), OWNER) }));
+            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..tagged(pair(FIRST), OWNER) }));
         }, "Ready Adopted"),
         ("another object that records the pair comes first", |_, o| {
             o.rivals = vec![rival("z", Some("arn:own"))];
@@ -169,8 +190,10 @@ fn an_imported_pair_that_somebody_else_made() {
         ("another object that is on its way out is waited for", |_, o| {
             o.rivals = vec![Rival { deleting: true, ..rival("z", Some("arn:own")) }];
         }, "Reconciling WaitingForOwner"),
-        ("of two objects of one age the smaller uid comes first", |_, o| o.rivals = vec![rival("a", None)], "Stalled NameConflict"),
-        ("and the greater one waits for it", |_, o| o.rivals = vec![rival("c", None)], "AddFinalizer"),
+        ("of two objects of one age the smaller uid comes first",
+         |_, o| o.rivals = vec![rival("a", None)], "Stalled NameConflict"),
+        ("and the greater one waits for it",
+         |_, o| o.rivals = vec![rival("c", None)], "AddFinalizer"),
     ]);
 }
 
@@ -182,11 +205,14 @@ fn deleting_an_object_with_an_imported_pair() {
         (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
     }
     check(base, &[
-        ("an object without a finalizer never did anything", |_, o| o.finalizer = Finalizer::Missing, "Leave"),
+        ("an object without a finalizer never did anything",
+         |_, o| o.finalizer = Finalizer::Missing, "Leave"),
         ("the own pair is deleted", |_, _| {}, "Delete"),
-        ("I7: not on what a list said a while ago", |_, o| o.look = cached(Some(pair(FIRST))), "Look live"),
+        ("I7: not on what a list said a while ago",
+         |_, o| o.look = cached(Some(pair(FIRST))), "Look live"),
         ("I7: nor without any look", |_, o| o.look = None, "Look live"),
-        ("I7: nor on a live look before a nap", |_, o| o.now = time("2026-11-24T12:00:11Z"), "Look live"),
+        ("I7: nor on a live look before a nap",
+         |_, o| o.now = time("2026-11-24T12:00:11Z"), "Look live"),
         ("what is gone is gone", |_, o| o.look = live(None), "Remove finalizer Deleted"),
         ("an adopted pair stays", |_, o| o.recorded.origin = Some(Origin::Adopted), "ReleaseTag"),
         ("I8: a release needs no account and no look", |d, o| {
@@ -220,20 +246,25 @@ fn deleting_an_object_with_an_imported_pair() {
             o.recorded.fingerprint = None;
             o.look = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
         }, "Delete"),
-        ("the spec's fingerprint counts as well", |d, _| d.expected_fingerprint = Some("another".to_owned()), "Stalled FingerprintMismatch"),
-        ("and is sent along", |d, o| d.expected_fingerprint.clone_from(&o.recorded.fingerprint), "Delete with fingerprint"),
+        ("the spec's fingerprint counts as well",
+         |d, _| d.expected_fingerprint = Some("another".to_owned()), "Stalled FingerprintMismatch"),
+        ("and is sent along",
+         |d, o| d.expected_fingerprint.clone_from(&o.recorded.fingerprint),
+             "Delete with fingerprint"),
         ("an import without a status is known by its key", |_, o| {
             o.recorded = Recorded::default();
             o.look = live(Some(pair(FIRST)));
         }, "Delete"),
         ("without a record, an older pair of its own may have been adopted, and stays", |_, o| {
             o.recorded = Recorded::default();
-            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..tagged(pair(FIRST), OWNER) }));
+            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..tagged(pair(FIRST), OWNER) }));
         }, "Remove finalizer Released"),
         ("unless the spec says that it goes", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Delete);
             o.recorded = Recorded::default();
-            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..tagged(pair(FIRST), OWNER) }));
+            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..tagged(pair(FIRST), OWNER) }));
         }, "Delete"),
         ("an adopted pair whose key is not known is not deleted", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Delete);
@@ -247,7 +278,8 @@ fn deleting_an_object_with_an_imported_pair() {
         }, "Remove finalizer Released"),
         ("I1: without a record, a pair that is older than the object is left", |_, o| {
             o.recorded = Recorded::default();
-            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..pair(FIRST) }));
+            o.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..pair(FIRST) }));
         }, "Remove finalizer Released"),
         ("an import that may still land is waited for", |_, o| {
             o.recorded = Recorded::default();
@@ -259,10 +291,12 @@ fn deleting_an_object_with_an_imported_pair() {
             o.look = live(None);
             o.import_may_land_until = Some(time(NOW));
         }, "Remove finalizer Deleted"),
-        ("an object of another account releases nothing", |_, o| o.account = Some("999999999999".to_owned()), "Stalled WrongAccount"),
+        ("an object of another account releases nothing",
+         |_, o| o.account = Some("999999999999".to_owned()), "Stalled WrongAccount"),
         ("a deletion that failed in Lightsail is said", |_, o| {
             o.look = live(None);
-            o.done.delete = Some(Operation { status: Some("Failed".to_owned()), ..Operation::default() });
+            o.done.delete = Some(Operation { status: Some("Failed".to_owned()),
+                ..Operation::default() });
         }, "Stalled OperationFailed"),
         ("a key that cannot be read does not hold the object", |d, o| {
             d.kind = inline(Err(InvalidPublicKey::Data));
@@ -275,7 +309,8 @@ fn deleting_an_object_with_an_imported_pair() {
 fn an_imported_pair_that_shall_not_be_there() {
     fn base() -> (Desired, Observed) {
         let mut observed = observed();
-        observed.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()), ..pair(FIRST) }));
+        observed.look = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+            ..pair(FIRST) }));
         (Desired { goal: Goal::Absent, ..desired() }, observed)
     }
     check(base, &[
@@ -290,7 +325,8 @@ fn an_imported_pair_that_shall_not_be_there() {
             d.expected_fingerprint = Some(key(FIRST).sha256());
             o.finalizer = Finalizer::New;
         }, "Delete with fingerprint"),
-        ("I1: not by another fingerprint", |d, _| d.expected_fingerprint = Some(key(SECOND).sha256()), "Stalled FingerprintMismatch"),
+        ("I1: not by another fingerprint",
+         |d, _| d.expected_fingerprint = Some(key(SECOND).sha256()), "Stalled FingerprintMismatch"),
         ("I1: nor if another owner has tagged it", |d, o| {
             d.expected_fingerprint = Some(key(FIRST).sha256());
             o.look = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));

@@ -1,4 +1,5 @@
-//! What holds for every plan, whatever is wanted and whatever was seen: the invariants, over worlds that nobody thought of.
+//! What holds for every plan, whatever is wanted and whatever was seen: the invariants, over worlds
+//! that nobody thought of.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -7,8 +8,8 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::lightsail::{DEFAULT_KEY_PAIR, Downloaded};
 
-/// A world is 20 or so choices of two to five: these are enough to meet each pair of choices many times. The variable
-/// `PROPTEST_CASES` may ask for more.
+/// A world is 20 or so choices of two to five: these are enough to meet each pair of choices many
+/// times. The variable `PROPTEST_CASES` may ask for more.
 const CASES: u32 = 20_000;
 /// More steps than the longest way through the plan.
 const MAX_STEPS: usize = 25;
@@ -43,12 +44,14 @@ fn choices() -> impl Strategy<Value = Choices> {
     let policies = (
         select(vec![ReplacePolicy::Never, ReplacePolicy::Recreate]),
         proptest::option::of(select(vec![DeletionPolicy::Delete, DeletionPolicy::Retain])),
-        select(vec![AdoptionPolicy::IfFingerprintMatches, AdoptionPolicy::TakeOver, AdoptionPolicy::Never]),
+        select(vec![AdoptionPolicy::IfFingerprintMatches, AdoptionPolicy::TakeOver,
+            AdoptionPolicy::Never]),
         select(vec![Backup::Required, Backup::Skip]),
         proptest::array::uniform6(any::<bool>()),
         proptest::option::of(0..2_usize),
     );
-    let origin = select(vec![Origin::Imported, Origin::Generated, Origin::Adopted, Origin::Default]);
+    let origin = select(vec![Origin::Imported, Origin::Generated, Origin::Adopted,
+        Origin::Default]);
     let seen = (
         proptest::option::of((0..3_usize, 0..2_usize, 0..3_usize, 0..2_usize)),
         proptest::option::of((0..2_usize, 0..3_usize, origin)),
@@ -87,12 +90,15 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
     let [create, passwords, suspend, asked, terminating, windows] = choices.flags;
     let line = |choice: usize| keys[choice].public().line().to_owned();
     let kind = match choices.kind {
-        0 => Kind::Imported { key: ImportedKey::Inline(PublicKey::parse(&line(0))), replace: choices.replace },
+        0 => Kind::Imported { key: ImportedKey::Inline(PublicKey::parse(&line(0))),
+            replace: choices.replace },
         1 => {
-            let at = SourceRef { kind: SourceKind::Secret, name: "s".to_owned(), key: "k".to_owned() };
+            let at = SourceRef { kind: SourceKind::Secret, name: "s".to_owned(),
+                key: "k".to_owned() };
             Kind::Imported { key: ImportedKey::From(at), replace: choices.replace }
         }
-        2 => Kind::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(), replace: choices.replace },
+        2 => Kind::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
+            replace: choices.replace },
         _ => Kind::Default {
             create_if_missing: create,
             secret: kept(),
@@ -123,7 +129,8 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         };
         tag.map_or(pair.clone(), |tag| tagged(pair, tag))
     });
-    let recorded = choices.recorded.map_or_else(Recorded::default, |(key, listed, origin)| Recorded {
+    let recorded = choices.recorded.map_or_else(Recorded::default, |(key, listed,
+        origin)| Recorded {
         account: Some("123456789012".to_owned()),
         arn: Some("arn:own".to_owned()),
         created_at: Some(NOW.to_owned()),
@@ -173,7 +180,8 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
 
 fn for_all(property: impl Fn(&Desired, &Observed, &[PrivateKey; 2]) -> Result<(), TestCaseError>) {
     let keys = keys();
-    let mut runner = TestRunner::new(Config { cases: Config::default().cases.max(CASES), failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: Config::default().cases.max(CASES),
+        failure_persistence: None, ..Config::default() });
     let run = runner.run(&choices(), |choices| {
         let (desired, observed) = world(&choices, &keys);
         property(&desired, &observed, &keys)
@@ -192,15 +200,19 @@ fn i1_i7_nothing_is_deleted_without_ownership_identity_and_a_live_look() {
         let is_as_recorded = recorded.arn.as_ref() == Some(&pair.arn)
             && recorded.created_at == pair.created_at
             && recorded.fingerprint == pair.fingerprint;
-        let is_named = desired.expected_fingerprint.is_some() && desired.expected_fingerprint == pair.fingerprint;
+        let is_named = desired.expected_fingerprint.is_some()
+            && desired.expected_fingerprint == pair.fingerprint;
         let has_its_key = wanted_key(desired, observed)
-            .is_some_and(|key| key.fingerprints().compare(pair.fingerprint.as_deref()) == Match::Same);
+            .is_some_and(|key| key.fingerprints().compare(pair.fingerprint
+                .as_deref()) == Match::Same);
         prop_assert!(is_as_recorded || is_named || (recorded.arn.is_none() && has_its_key));
         prop_assert!(desired.expected_fingerprint.is_none() || is_named);
-        let others_tag = pair.tags.get(crate::api::OWNER_TAG).is_some_and(|tag| tag.as_deref() != Some(OWNER));
+        let others_tag = pair.tags.get(crate::api::OWNER_TAG).is_some_and(|tag| tag
+            .as_deref() != Some(OWNER));
         let is_default = matches!(desired.kind, Kind::Default { .. });
         prop_assert!(is_default || !others_tag || desired.adoption == AdoptionPolicy::TakeOver);
-        prop_assert!(observed.rivals.iter().all(|rival| rival.arn.as_ref() != Some(&pair.arn) || recorded.arn == rival.arn));
+        prop_assert!(observed.rivals.iter().all(|rival| rival.arn.as_ref() != Some(&pair.arn)
+            || recorded.arn == rival.arn));
         if desired.goal == Goal::Present {
             prop_assert!(matches!(recorded.origin, Some(Origin::Imported | Origin::Generated)));
         }
@@ -212,16 +224,19 @@ fn i1_i7_nothing_is_deleted_without_ownership_identity_and_a_live_look() {
 #[test]
 fn i2_i3_the_default_pair_goes_only_by_its_fingerprint_and_with_its_key_kept() {
     for_all(|desired, observed, _| {
-        let (Step::Delete { expected_fingerprint }, Kind::Default { backup, .. }) = (plan(desired, observed), &desired.kind)
+        let (Step::Delete { expected_fingerprint }, Kind::Default { backup, .. }) = (plan(desired,
+            observed), &desired.kind)
         else {
             return Ok(());
         };
-        let pair = observed.look.as_ref().and_then(|look| look.pair.as_ref()).expect("there is a pair");
+        let pair = observed.look.as_ref().and_then(|look| look.pair.as_ref()).expect("there is a \
+            pair");
         prop_assert!(pair.fingerprint.is_some());
         prop_assert_eq!(&pair.fingerprint, &desired.expected_fingerprint);
         prop_assert_eq!(&pair.fingerprint, &expected_fingerprint);
         if *backup == Backup::Required {
-            let found = observed.secret.as_ref().and_then(Option::as_ref).expect("there is a Secret");
+            let found = observed.secret.as_ref().and_then(Option::as_ref).expect("there is a \
+                Secret");
             let key = found.key.as_ref().expect("it has a key");
             prop_assert!(found.is_own && !found.is_terminating);
             prop_assert_eq!(key.fingerprints().compare(pair.fingerprint.as_deref()), Match::Same);
@@ -247,7 +262,8 @@ fn i5_nothing_is_downloaded_unless_it_is_listed_or_may_be_created() {
 #[test]
 fn i3_a_secret_is_never_overwritten_while_it_may_hold_the_only_copy_of_a_key() {
     for_all(|desired, observed, _| {
-        let Step::WriteSecret { found: Some(found), key, .. } = plan(desired, observed) else { return Ok(()) };
+        let Step::WriteSecret { found: Some(found), key, .. } = plan(desired,
+            observed) else { return Ok(()) };
         prop_assert!(!found.is_of_another && !found.is_terminating);
         if let Some(old) = &found.key {
             prop_assert!(old.public() == key.public() || observed.done.set_aside);
@@ -260,7 +276,8 @@ fn i3_a_secret_is_never_overwritten_while_it_may_hold_the_only_copy_of_a_key() {
 fn i11_nothing_is_said_about_a_pair_that_is_not_the_objects_own() {
     for_all(|desired, observed, _| {
         let Step::Finish(verdict) = plan(desired, observed) else { return Ok(()) };
-        let Some(pair) = observed.look.as_ref().and_then(|look| look.pair.as_ref()) else { return Ok(()) };
+        let Some(pair) = observed.look.as_ref().and_then(|look| look.pair.as_ref()) else {
+            return Ok(()) };
         if own_pair(desired, observed).is_none() {
             let is_told = |text: &String| verdict.message.contains(text);
             prop_assert!(!is_told(&pair.arn) && !pair.fingerprint.as_ref().is_some_and(is_told));
@@ -282,10 +299,14 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
     let there = observed.look.as_ref().and_then(|look| look.pair.clone());
     match step {
         Step::Look { live } => {
-            observed.look = Some(Look { live: live || observed.look.as_ref().is_some_and(|look| look.live), at: time(NOW), pair: there });
+            observed.look = Some(Look {
+                live: live || observed.look.as_ref().is_some_and(|look| look.live), at: time(NOW),
+                    pair: there });
             observed.done.looked_since_download = observed.done.download.is_some();
-            if observed.done.looked_since_download && observed.look.as_ref().is_none_or(|look| look.pair.is_none()) {
-                let key = observed.done.download.as_ref().map(|downloaded| downloaded.key.public().sha256());
+            if observed.done.looked_since_download && observed.look.as_ref()
+                .is_none_or(|look| look.pair.is_none()) {
+                let key = observed.done.download.as_ref().map(|downloaded| downloaded.key
+                    .public().sha256());
                 observed.look = live_look(Some(new_pair(key)));
             }
         }
@@ -296,10 +317,12 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
         Step::ReadNamespace => observed.namespace_terminating = Some(false),
         Step::AddFinalizer => observed.finalizer = Finalizer::New,
         Step::ForgetPair => observed.recorded = Recorded::default(),
-        Step::RecordAdoption => observed.recorded = Recorded { origin: Some(Origin::Adopted), ..Recorded::default() },
+        Step::RecordAdoption => observed.recorded = Recorded { origin: Some(Origin::Adopted),
+            ..Recorded::default() },
         Step::Generate(_) => observed.done.generated = Some(keys[1].clone()),
         Step::Import(key) => {
-            observed.done.import = Some(Operation { status: Some("Succeeded".to_owned()), ..Operation::default() });
+            observed.done.import = Some(Operation { status: Some("Succeeded".to_owned()),
+                ..Operation::default() });
             observed.look = live_look(Some(new_pair(Some(key.sha256()))));
         }
         Step::Tag { mut pair, tags } => {
@@ -311,7 +334,8 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
             observed.look = live_look(Some(pair));
         }
         Step::Download => {
-            let of_pair = keys.iter().find(|key| there.as_ref().is_some_and(|pair| pair.fingerprint == Some(key.public().sha256())));
+            let of_pair = keys.iter().find(|key| there.as_ref()
+                .is_some_and(|pair| pair.fingerprint == Some(key.public().sha256())));
             let key = of_pair.unwrap_or(&keys[0]).clone();
             observed.done.download = Some(Downloaded { key, created_at: None });
         }
@@ -341,6 +365,7 @@ fn i8_every_pass_ends_in_a_world_that_follows_its_steps() {
             }
             follow(desired, &mut observed, step, keys);
         }
-        Err(TestCaseError::fail(format!("it does not end; the next step is {}", plan(desired, &observed).name())))
+        Err(TestCaseError::fail(format!("it does not end; the next step is {}", plan(desired,
+            &observed).name())))
     });
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// Reads the audit log of a run, and counts what is new each time. The API server begins another file after 100 MB and renames the old one, so
-/// files are known by their inodes.
+/// Reads the audit log of a run, and counts what is new each time. The API server begins another
+/// file after 100 MB and renames the old one, so files are known by their inodes.
 #[derive(Debug)]
 pub(super) struct Audit {
     directory: PathBuf,
@@ -63,12 +63,14 @@ pub(super) struct Writes(BTreeMap<String, usize>);
 impl Writes {
     fn take_in(&mut self, entry: &Value, user: &str) {
         let verb = entry["verb"].as_str().unwrap_or_default();
-        let is_write = matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection");
+        let is_write =
+            matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection");
         if is_write && entry["user"]["username"] == user && entry["stage"] == "ResponseComplete" {
             let object = &entry["objectRef"];
             let text = |name: &str| object[name].as_str().unwrap_or_default();
             let (resource, part) = (text("resource"), text("subresource"));
-            let of = if part.is_empty() { resource.to_owned() } else { format!("{resource}/{part}") };
+            let of =
+                if part.is_empty() { resource.to_owned() } else { format!("{resource}/{part}") };
             *self.0.entry(of).or_default() += 1;
         }
     }

@@ -1,4 +1,5 @@
-//! What a measurement stands on: a control plane, a simulator and an operator of its own, each a process.
+//! What a measurement stands on: a control plane, a simulator and an operator of its own, each a
+//! process.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,7 +41,8 @@ impl Bed {
         Ok(Self { simulator, cluster, audit, binary, directory, _control_plane: control_plane })
     }
 
-    /// Starts the operator as its ServiceAccount, and waits until it is ready. It logs what it logs by default.
+    /// Starts the operator as its ServiceAccount, and waits until it is ready. It logs what it logs
+    /// by default.
     pub(super) async fn start_operator(&self) -> Result<Operator> {
         let home = self.directory.join("operator");
         std::fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
@@ -52,12 +54,14 @@ impl Bed {
         Operator::start(OperatorOptions { binary, kubeconfig, arguments, environment, log }).await
     }
 
-    /// A client with the operator's rights, which the API server serves no sooner and no later than the operator.
+    /// A client with the operator's rights, which the API server serves no sooner and no later than
+    /// the operator.
     pub(super) async fn client_as_operator(&self) -> Result<Client> {
         let file = self.directory.join("client.kubeconfig");
         self.cluster.service_account_kubeconfig(OPERATOR, OPERATOR, &file, None).await?;
         let kubeconfig = Kubeconfig::read_from(&file).context("read the client's kubeconfig")?;
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        let config =
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         Client::try_from(config.context("use the client's kubeconfig")?).context("make a client")
     }
 
@@ -65,21 +69,28 @@ impl Bed {
     pub(super) fn end(self) -> Result<()> {
         let directory = self.directory.clone();
         drop(self);
-        std::fs::remove_dir_all(&directory).with_context(|| format!("remove {}", directory.display()))
+        std::fs::remove_dir_all(&directory)
+            .with_context(|| format!("remove {}", directory.display()))
     }
 }
 
-/// Kills the operator and starts it anew, with a log of its own: whoever waits for it reads that again and again. Does not wait.
+/// Kills the operator and starts it anew, with a log of its own: whoever waits for it reads that
+/// again and again. Does not wait.
 pub(super) fn respawn(operator: &mut Operator) -> Result<()> {
     let log = format!("operator-after-{}.log", operator.pid());
     let options = operator.options().clone();
     operator.kill();
-    *operator = Operator::spawn(OperatorOptions { log: options.log.with_file_name(log), ..options })?;
+    *operator =
+        Operator::spawn(OperatorOptions { log: options.log.with_file_name(log), ..options })?;
     Ok(())
 }
 
-/// A request that must be answered within a minute; requests take milliseconds, and the client library waits for ever.
-pub(super) async fn bounded<T, E>(what: &str, request: impl Future<Output = std::result::Result<T, E>>) -> Result<T>
+/// A request that must be answered within a minute; requests take milliseconds, and the client
+/// library waits for ever.
+pub(super) async fn bounded<T, E>(
+    what: &str,
+    request: impl Future<Output = std::result::Result<T, E>>,
+) -> Result<T>
 where
     E: Into<anyhow::Error>,
 {

@@ -29,9 +29,11 @@ pub(super) async fn churn(settings: &Settings, directory: &Path, table: &mut Tab
         watch.wait(size, Some(&mut operator)).await?;
         // The first ones are in all the namespaces.
         for at in objects.iter().take(NAMESPACES) {
-            let api: Api<KeyPair> = Api::namespaced_with(client.clone(), &at.namespace, &resource());
+            let api: Api<KeyPair> =
+                Api::namespaced_with(client.clone(), &at.namespace, &resource());
             let (how, which) = (DeleteParams::default(), ListParams::default());
-            bounded("delete the objects of a namespace", api.delete_collection(&how, &which)).await?;
+            bounded("delete the objects of a namespace", api.delete_collection(&how, &which))
+                .await?;
         }
         let api: Api<KeyPair> = Api::all_with(client.clone(), &resource());
         poll("all objects are gone", LOOK, async || {
@@ -41,7 +43,8 @@ pub(super) async fn churn(settings: &Settings, directory: &Path, table: &mut Tab
         .await?;
         memory.push(Usage::of(operator.pid())?.memory);
     }
-    let (first, last) = memory.first().copied().zip(memory.last().copied()).context("there are rounds")?;
+    let (first, last) =
+        memory.first().copied().zip(memory.last().copied()).context("there are rounds")?;
     let what = "churn: memory after six rounds of creating and deleting (control: after the first)";
     table.compare(what, size, Figure::memory(last), Figure::memory(first));
     drop(operator);

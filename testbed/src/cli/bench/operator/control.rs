@@ -1,5 +1,6 @@
-//! What all figures of a creation are compared with: a client that sends the requests of the operator and does nothing else. It decides nothing,
-//! watches nothing, keeps nothing, and signs as cheaply as can be.
+//! What all figures of a creation are compared with: a client that sends the requests of the
+//! operator and does nothing else. It decides nothing, watches nothing, keeps nothing, and signs as
+//! cheaply as can be.
 
 use std::sync::Arc;
 
@@ -23,7 +24,11 @@ const WORKERS: usize = 10;
 const MANAGER: &str = "lightsail-operator";
 
 /// Works on what is told until nobody tells any more.
-pub(super) async fn work(client: Client, target: Target, told: mpsc::UnboundedReceiver<At>) -> Result<()> {
+pub(super) async fn work(
+    client: Client,
+    target: Target,
+    told: mpsc::UnboundedReceiver<At>,
+) -> Result<()> {
     let told = Arc::new(Mutex::new(told));
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
@@ -53,11 +58,14 @@ async fn one(client: &Client, target: &Target, lightsail: &mut Connection, at: &
     let change = json!({"metadata": {
         "uid": uid, "resourceVersion": version, "finalizers": ["lightsail-operator.dev/finalizer"],
     }});
-    let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    let object = api.patch(&at.name, &parameters, &Patch::Merge(change)).await.context("finalizer")?;
+    let parameters =
+        PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let object =
+        api.patch(&at.name, &parameters, &Patch::Merge(change)).await.context("finalizer")?;
 
     let name = &at.name;
-    call(target, lightsail, "ImportKeyPair", &json!({"keyPairName": name, "publicKeyBase64": KEY})).await?;
+    call(target, lightsail, "ImportKeyPair", &json!({"keyPairName": name, "publicKeyBase64": KEY}))
+        .await?;
     let answer = call(target, lightsail, "GetKeyPair", &json!({"keyPairName": name})).await?;
     let owner = json!({
         "key": "lightsail-operator.dev/owner",
@@ -78,7 +86,12 @@ async fn one(client: &Client, target: &Target, lightsail: &mut Connection, at: &
     Ok(())
 }
 
-async fn call(target: &Target, lightsail: &mut Connection, operation: &str, body: &Value) -> Result<Value> {
+async fn call(
+    target: &Target,
+    lightsail: &mut Connection,
+    operation: &str,
+    body: &Value,
+) -> Result<Value> {
     let request = target.request(operation, &body.to_string())?;
     let answer = lightsail.exchange(&request).await.with_context(|| operation.to_owned())?;
     serde_json::from_slice(answer).with_context(|| format!("the answer of {operation}"))
@@ -109,7 +122,8 @@ fn status(object: &DynamicObject, name: &str, pair: &Value) -> Value {
             condition("Ready", "True", "Imported", &message),
             condition("Reconciling", "False", "Imported", &message),
             condition("Stalled", "False", "Imported", &message),
-            condition("FingerprintVerified", "True", "Matches", "the fingerprint is that of the public key"),
+            condition("FingerprintVerified", "True", "Matches", "the fingerprint is that of the \
+                public key"),
         ],
     })
 }
@@ -118,13 +132,15 @@ fn event(at: &At, uid: Option<&str>) -> Result<Event> {
     let now = Timestamp::now();
     let resource = resource();
     let event = json!({
-        "metadata": {"name": format!("{}.{:x}", at.name, now.as_nanosecond()), "namespace": at.namespace},
+        "metadata": {"name": format!("{}.{:x}", at.name, now.as_nanosecond()),
+            "namespace": at.namespace},
         "action": "Reconcile",
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
         "note": format!("the key pair {} was imported in {REGION}", at.name),
         "reason": "Imported",
         "regarding": {
-            "apiVersion": resource.api_version, "kind": resource.kind, "namespace": at.namespace, "name": at.name, "uid": uid,
+            "apiVersion": resource.api_version, "kind": resource.kind, "namespace": at.namespace,
+                "name": at.name, "uid": uid,
         },
         "reportingController": MANAGER,
         "reportingInstance": MANAGER,

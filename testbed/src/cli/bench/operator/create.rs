@@ -1,4 +1,5 @@
-//! Many objects at once: how many become Ready in a second, what that costs in requests, and what memory it takes.
+//! Many objects at once: how many become Ready in a second, what that costs in requests, and what
+//! memory it takes.
 
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,8 @@ pub(super) async fn control(bed: &Bed, size: usize) -> Result<Duration> {
     Ok(watch.wait(size, None).await?.duration_since(start))
 }
 
-/// The operator's run, from the start of which nothing else is asked of the control plane or of the simulator.
+/// The operator's run, from the start of which nothing else is asked of the control plane or of the
+/// simulator.
 pub(super) async fn create(bed: &mut Bed, operator: &mut Operator, size: usize) -> Result<Created> {
     let (client, objects) = (bed.cluster.client(), fleet(size));
     create_namespaces(&client, &objects).await?;
@@ -62,7 +64,8 @@ pub(super) async fn create(bed: &mut Bed, operator: &mut Operator, size: usize) 
     let (peak, cpu) = (Usage::of(operator.pid())?.peak, running_time(operator.pid())?);
     tokio::time::sleep(REST).await;
     let steady = Usage::of(operator.pid())?.memory;
-    let (writes, counts) = (bed.audit.writes().context("read the audit log")?, bed.simulator.counts().await?);
+    let (writes, counts) =
+        (bed.audit.writes().context("read the audit log")?, bed.simulator.counts().await?);
     let operations = ["ImportKeyPair", "GetKeyPair", "TagResource"];
     Ok(Created {
         size,
@@ -94,7 +97,12 @@ impl Created {
     pub(super) fn tell(&self, table: &mut Table) {
         let size = self.size;
         let rate = |rate: f64| Figure::new(rate, "/s");
-        table.compare("create: objects Ready a second", size, rate(self.rate()), rate(self.control_rate()));
+        table.compare(
+            "create: objects Ready a second",
+            size,
+            rate(self.rate()),
+            rate(self.control_rate()),
+        );
         let [before, after] = self.control.map(|time| rate(real(size) / time.as_secs_f64()));
         table.compare("create: the control run after it, and before it", size, after, before);
         let each = |count: f64| Figure::new(count / real(size), "");
@@ -109,7 +117,11 @@ impl Created {
             compare(&format!("calls of AWS an object: {operation}"), real(*count), 1.0);
         }
         let others = self.all_calls - self.calls.iter().map(|(_, count)| count).sum::<u64>();
-        table.add("create: other calls of AWS, in all (lists, account)", size, Figure::count(others));
+        table.add(
+            "create: other calls of AWS, in all (lists, account)",
+            size,
+            Figure::count(others),
+        );
         let cpu = Figure::new(self.cpu.as_secs_f64() * 1000.0 / real(size), "ms");
         table.add("create: CPU time of the operator an object", size, cpu);
         table.add("create: peak memory", size, Figure::memory(self.peak));

@@ -1,4 +1,5 @@
-//! A quiet namespace beside one whose objects all fail, again and again: how long a new object in the quiet one takes.
+//! A quiet namespace beside one whose objects all fail, again and again: how long a new object in
+//! the quiet one takes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,7 +20,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How soon it is seen that all of the crowd have failed.
 const LOOK: Duration = Duration::from_millis(500);
 /// What an object of the crowd shows.
-const FAILED: &str = r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="false",reason="ServiceError"}"#;
+const FAILED: &str =
+    r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="false",reason="ServiceError"}"#;
 
 pub(super) async fn crowd(settings: &Settings, directory: &Path, table: &mut Table) -> Result<()> {
     let size = usize::try_from(settings.failing).context("a size")?;
@@ -43,13 +45,16 @@ pub(super) async fn crowd(settings: &Settings, directory: &Path, table: &mut Tab
     };
     let alone = next(&mut operator).await?;
     // The crowd still comes when it is measured first.
-    let (created, at_first) = futures::join!(create_all(&client, &crowd, None), next(&mut operator));
+    let (created, at_first) =
+        futures::join!(create_all(&client, &crowd, None), next(&mut operator));
     created?;
     let at_first = at_first?;
     let running = &operator;
     poll("all of the crowd have failed", LOOK, async || {
         let (_, metrics) = running.get("/metrics").await?;
-        let failed = metrics.lines().find_map(|line| line.strip_prefix(FAILED)?.trim().parse::<usize>().ok());
+        let failed = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(FAILED)?.trim().parse::<usize>().ok());
         Ok(failed.filter(|failed| *failed >= size))
     })
     .await?;
@@ -64,7 +69,8 @@ pub(super) async fn crowd(settings: &Settings, directory: &Path, table: &mut Tab
     bed.end()
 }
 
-/// The median time until an object is Ready that was created just now. `before` is how many were Ready already.
+/// The median time until an object is Ready that was created just now. `before` is how many were
+/// Ready already.
 async fn median(
     client: &Client,
     watch: &mut Watch,
@@ -76,7 +82,9 @@ async fn median(
     for at in samples {
         let start = Instant::now();
         create(client, at).await?;
-        times.push(watch.wait(before + times.len() + 1, Some(&mut *operator)).await?.duration_since(start));
+        times.push(
+            watch.wait(before + times.len() + 1, Some(&mut *operator)).await?.duration_since(start),
+        );
         tokio::time::sleep(PAUSE).await;
     }
     times.sort_unstable();

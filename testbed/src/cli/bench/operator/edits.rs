@@ -1,4 +1,5 @@
-//! How long an edit takes to reach Lightsail: from the API server's answer to the call's arrival at the simulator, by the clock that both share.
+//! How long an edit takes to reach Lightsail: from the API server's answer to the call's arrival at
+//! the simulator, by the clock that both share.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,8 @@ const RESTARTS: usize = 10;
 /// Often enough to go on soon, and little beside the work. Times do not depend on it.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Changes a tag of an object; returns the time until the call. Ends when the object is Ready again.
+/// Changes a tag of an object; returns the time until the call. Ends when the object is Ready
+/// again.
 async fn edit(bed: &Bed, at: &At, value: &str) -> Result<Duration> {
     let api: Api<KeyPair> = Api::namespaced_with(bed.cluster.client(), &at.namespace, &resource());
     let seen = bed.simulator.counts().await?.total();
@@ -31,8 +33,9 @@ async fn edit(bed: &Bed, at: &At, value: &str) -> Result<Duration> {
         Ok(requests.iter().find(is_call).map(|it| it.at))
     });
     let called = called.await?;
-    let ready =
-        poll("an edited object is Ready again", LOOK, async || Ok(is_ready(&api.get(&at.name).await?).then_some(())));
+    let ready = poll("an edited object is Ready again", LOOK, async || {
+        Ok(is_ready(&api.get(&at.name).await?).then_some(()))
+    });
     ready.await?;
     Ok(since(called, patched))
 }
@@ -55,14 +58,28 @@ pub(super) async fn idle(bed: &Bed, size: usize, table: &mut Table) -> Result<()
         times.push(edit(bed, &objects[0], &format!("idle-{number}")).await?);
     }
     times.sort_unstable();
-    table.add("edit, idle: time until TagResource, p50 of 200", size, Figure::time(quantile(&times, 50)));
-    table.add("edit, idle: time until TagResource, p99 of 200", size, Figure::time(quantile(&times, 99)));
+    table.add(
+        "edit, idle: time until TagResource, p50 of 200",
+        size,
+        Figure::time(quantile(&times, 50)),
+    );
+    table.add(
+        "edit, idle: time until TagResource, p99 of 200",
+        size,
+        Figure::time(quantile(&times, 99)),
+    );
     Ok(())
 }
 
 /// An edit as soon as the operator is ready after a restart, while it looks at all objects.
-pub(super) async fn after_restarts(bed: &Bed, operator: &mut Operator, size: usize, table: &mut Table) -> Result<()> {
-    // One of the many that wait for their turn to be looked at again; the first ones have it, and their edits wait for the list with them.
+pub(super) async fn after_restarts(
+    bed: &Bed,
+    operator: &mut Operator,
+    size: usize,
+    table: &mut Table,
+) -> Result<()> {
+    // One of the many that wait for their turn to be looked at again; the first ones have it, and
+    // their edits wait for the list with them.
     let all = fleet(size);
     let object = &all[size / 2];
     let mut times = Vec::new();
@@ -73,7 +90,11 @@ pub(super) async fn after_restarts(bed: &Bed, operator: &mut Operator, size: usi
     }
     times.sort_unstable();
     let (middle, last) = (quantile(&times, 50), quantile(&times, 100));
-    table.add("edit, just restarted: time until TagResource, p50 of 10", size, Figure::time(middle));
+    table.add(
+        "edit, just restarted: time until TagResource, p50 of 10",
+        size,
+        Figure::time(middle),
+    );
     table.add("edit, just restarted: time until TagResource, longest", size, Figure::time(last));
     Ok(())
 }

@@ -24,7 +24,8 @@ use crate::cli::simulator::REGION;
 pub(super) const NAMESPACES: usize = 10;
 /// So many objects are being created at the same time.
 const CREATIONS: usize = 32;
-/// The longest time in which nothing more becomes Ready: far longer than a limit of five requests a second asks for.
+/// The longest time in which nothing more becomes Ready: far longer than a limit of five requests a
+/// second asks for.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where an object is.
@@ -69,13 +70,17 @@ pub(super) fn is_ready(object: &KeyPair) -> bool {
 
 /// So many objects, spread over the namespaces.
 pub(super) fn fleet(count: usize) -> Vec<At> {
-    let at = |number| At { namespace: format!("fleet-{}", number % NAMESPACES), name: format!("pair-{number:06}") };
+    let at = |number| At {
+        namespace: format!("fleet-{}", number % NAMESPACES),
+        name: format!("pair-{number:06}"),
+    };
     (0..count).map(at).collect()
 }
 
 /// So many objects in one namespace.
 pub(super) fn crowd(namespace: &str, count: usize) -> Vec<At> {
-    let at = |number| At { namespace: namespace.to_owned(), name: format!("{namespace}-{number:06}") };
+    let at =
+        |number| At { namespace: namespace.to_owned(), name: format!("{namespace}-{number:06}") };
     (0..count).map(at).collect()
 }
 
@@ -102,12 +107,17 @@ pub(super) async fn create(client: &Client, at: &At) -> Result<()> {
     });
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), &at.namespace, &resource);
     let (parameters, object) = (PostParams::default(), serde_json::from_value(object)?);
-    bounded(&format!("create {}/{}", at.namespace, at.name), api.create(&parameters, &object)).await?;
+    bounded(&format!("create {}/{}", at.namespace, at.name), api.create(&parameters, &object))
+        .await?;
     Ok(())
 }
 
 /// Creates all of them, as fast as the API server takes them, and tells of each.
-pub(super) async fn create_all(client: &Client, objects: &[At], tell: Option<mpsc::UnboundedSender<At>>) -> Result<()> {
+pub(super) async fn create_all(
+    client: &Client,
+    objects: &[At],
+    tell: Option<mpsc::UnboundedSender<At>>,
+) -> Result<()> {
     let creations = objects.iter().map(|at| async {
         create(client, at).await?;
         if let Some(tell) = &tell {
@@ -142,22 +152,33 @@ impl Watch {
         let task = tokio::spawn(count(api, sender, started));
         let watch = Self { seen, _task: AbortOnDropHandle::new(task) };
         let started = tokio::time::timeout(PATIENCE, is_started).await;
-        started.context("the objects are not listed in time")?.context("the watch of the objects has ended")?;
+        started
+            .context("the objects are not listed in time")?
+            .context("the watch of the objects has ended")?;
         Ok(watch)
     }
 
-    /// Waits until so many were Ready, and says when that was. Whoever makes them Ready must not end meanwhile.
-    pub(super) async fn wait(&mut self, count: usize, mut operator: Option<&mut Operator>) -> Result<Instant> {
+    /// Waits until so many were Ready, and says when that was. Whoever makes them Ready must not
+    /// end meanwhile.
+    pub(super) async fn wait(
+        &mut self,
+        count: usize,
+        mut operator: Option<&mut Operator>,
+    ) -> Result<Instant> {
         loop {
             let now = *self.seen.borrow_and_update();
             if now.count >= count {
                 return Ok(now.at);
             }
-            if let Some(status) = operator.as_mut().map(|it| it.has_ended()).transpose()?.flatten() {
+            if let Some(status) = operator.as_mut().map(|it| it.has_ended()).transpose()?.flatten()
+            {
                 bail!("the operator has ended ({status})");
             }
             if now.at.elapsed() > PATIENCE {
-                bail!("{} of {count} objects are Ready, and none more became so within {PATIENCE:?}", now.count);
+                bail!(
+                    "{} of {count} objects are Ready, and none more became so within {PATIENCE:?}",
+                    now.count
+                );
             }
             // The time limit is for the two looks above.
             let _ = tokio::time::timeout(Duration::from_secs(1), self.seen.changed()).await;
@@ -165,7 +186,11 @@ impl Watch {
     }
 }
 
-async fn count(api: Api<KeyPair>, sender: watch::Sender<Seen>, started: tokio::sync::oneshot::Sender<()>) {
+async fn count(
+    api: Api<KeyPair>,
+    sender: watch::Sender<Seen>,
+    started: tokio::sync::oneshot::Sender<()>,
+) {
     let mut ready = HashSet::new();
     let mut started = Some(started);
     let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));

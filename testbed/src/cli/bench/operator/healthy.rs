@@ -30,13 +30,20 @@ pub(super) fn since(at: f64, start: SystemTime) -> Duration {
     Duration::try_from_secs_f64(at - start).unwrap_or_default()
 }
 
-/// Restarts the operator, and waits until it has found every object as it should be. Returns its peak memory in KiB.
-pub(super) async fn restart(bed: &mut Bed, operator: &mut Operator, size: usize, table: &mut Table) -> Result<u64> {
+/// Restarts the operator, and waits until it has found every object as it should be. Returns its
+/// peak memory in KiB.
+pub(super) async fn restart(
+    bed: &mut Bed,
+    operator: &mut Operator,
+    size: usize,
+    table: &mut Table,
+) -> Result<u64> {
     // What was written before.
     bed.audit.writes()?;
     let listed = list(&bed.client_as_operator().await?).await?;
     let calls = bed.simulator.counts().await?;
-    // The list and whose credentials they are: two pairs beside the fleet would be on a page of their own.
+    // The list and whose credentials they are: two pairs beside the fleet would be on a page of
+    // their own.
     let pages = u64::try_from(size.div_ceil(PAGE)).context("a number of pages")?;
     let (start, start_of_clock) = (Instant::now(), SystemTime::now());
     respawn(operator)?;
@@ -45,29 +52,50 @@ pub(super) async fn restart(bed: &mut Bed, operator: &mut Operator, size: usize,
     let running = &*operator;
     let found = poll("every object is found unchanged", LOOK, async || {
         let (_, metrics) = running.get("/metrics").await?;
-        let count = metrics.lines().find_map(|line| line.strip_prefix(UNCHANGED)?.trim().parse::<usize>().ok());
+        let count = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(UNCHANGED)?.trim().parse::<usize>().ok());
         Ok(count.filter(|count| *count >= size).map(|_| start.elapsed()))
     });
     let found = found.await?;
     // Whatever may still be on its way.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let requests = bed.simulator.requests_after(calls.total()).await?;
-    let last_page = requests.iter().filter(|it| it.operation == "GetKeyPairs").map(|it| it.at).fold(0.0, f64::max);
+    let last_page = requests
+        .iter()
+        .filter(|it| it.operation == "GetKeyPairs")
+        .map(|it| it.at)
+        .fold(0.0, f64::max);
     let made = bed.simulator.counts().await?.total() - calls.total();
     let writes = bed.audit.writes().context("read the audit log")?.total();
     let peak = Usage::of(operator.pid())?.peak;
     let expected = Figure::count(pages + 1);
-    table.compare("restart: calls of AWS (control: pages + 1)", size, Figure::count(made), expected);
-    table.compare("restart: writes of Kubernetes", size, Figure::count(writes), Figure::count(0_u32));
+    table.compare(
+        "restart: calls of AWS (control: pages + 1)",
+        size,
+        Figure::count(made),
+        expected,
+    );
+    table.compare(
+        "restart: writes of Kubernetes",
+        size,
+        Figure::count(writes),
+        Figure::count(0_u32),
+    );
     let what = "restart: time until /readyz says 200 (control: a client reads the same pages)";
     table.compare(what, size, Figure::time(ready), Figure::time(listed));
-    table.add("restart: time until the last page was asked for", size, Figure::time(since(last_page, start_of_clock)));
+    table.add(
+        "restart: time until the last page was asked for",
+        size,
+        Figure::time(since(last_page, start_of_clock)),
+    );
     table.add("restart: time until all were found unchanged", size, Figure::time(found));
     table.add("restart: peak memory", size, Figure::memory(peak));
     Ok(peak)
 }
 
-/// How long the API server takes for a list of all key pairs, by pages as the operator asks for them. Nothing is made of what comes.
+/// How long the API server takes for a list of all key pairs, by pages as the operator asks for
+/// them. Nothing is made of what comes.
 async fn list(client: &Client) -> Result<Duration> {
     let resource = resource();
     let path = format!("/apis/{}/{}?limit=500", resource.api_version, resource.plural);

@@ -15,9 +15,10 @@ use crate::cli::bench::machine::machine;
 
 /// What the columns of the table mean.
 pub(super) const LEGEND: &str = "\
-The control of `create` is a client that sends the same requests for as many objects, ten at a time, with the operator's rights, and does
-nothing else, once before and once after the operator's run. API server, etcd, simulator, creation and watch are as in the operator's run,
-and all of them share the machine. Another control is named in its line. The ratio is figure / control.";
+The control of `create` is a client that sends the same requests for as many objects, ten at a time,
+with the operator's rights, and does nothing else, once before and once after the operator's run.
+API server, etcd, simulator, creation and watch are as in the operator's run, and all of them share
+the machine. Another control is named in its line. The ratio is figure / control.";
 
 /// Writes `operator.md` and its plots.
 pub(super) fn write(to: &Path, project: &Path, measured: &Measured) -> Result<()> {
@@ -27,7 +28,8 @@ pub(super) fn write(to: &Path, project: &Path, measured: &Measured) -> Result<()
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))
     };
     let mut page = format!(
-        "# What the operator takes\n\nWritten by `make bench`.\n\n{}, {}, commit {}.\n\n```text\n{}```\n\n{LEGEND}\n",
+        "# What the operator takes\n\nWritten by `make bench`.\n\n{}, {}, commit \
+            {}.\n\n```text\n{}```\n\n{LEGEND}\n",
         machine(),
         Timestamp::now().strftime("%Y-%m-%d"),
         commit(project)?,
@@ -42,14 +44,22 @@ pub(super) fn write(to: &Path, project: &Path, measured: &Measured) -> Result<()
         file("operator-ready.svg", &plot("Objects Ready a second, all created at once", &curves))?;
         let memory = points(|it| real(it.peak) / 1024.0);
         file("operator-memory.svg", &plot("Peak memory in MiB", &[("operator", &memory)]))?;
-        page.push_str("\n![Objects Ready a second](operator-ready.svg)\n\n![Peak memory](operator-memory.svg)\n");
+        page.push_str(
+            "\n![Objects Ready a second](operator-ready.svg)\n\n![Peak \
+            memory](operator-memory.svg)\n",
+        );
     }
     file("operator.md", &page)
 }
 
 fn commit(project: &Path) -> Result<String> {
-    let output = Command::new("git").arg("-C").arg(project).args(["rev-parse", "--short", "HEAD"]).output();
+    let output =
+        Command::new("git").arg("-C").arg(project).args(["rev-parse", "--short", "HEAD"]).output();
     let output = output.context("ask git for the commit")?;
-    ensure!(output.status.success(), "ask git for the commit: {}", String::from_utf8_lossy(&output.stderr).trim());
+    ensure!(
+        output.status.success(),
+        "ask git for the commit: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -50,19 +50,30 @@ pub(super) fn real(count: impl TryInto<u32>) -> f64 {
     f64::from(count.try_into().unwrap_or(u32::MAX))
 }
 
-/// A line: what, of how many objects, the figure, what it is compared with, and the ratio of the two.
+/// A line: what, of how many objects, the figure, what it is compared with, and the ratio of the
+/// two.
 #[derive(Debug, Default)]
 pub(super) struct Table(Vec<[String; 5]>);
 
 impl Table {
     /// A figure that is compared with nothing.
     pub(super) fn add(&mut self, what: &str, size: usize, figure: Figure) {
-        self.0.push([what.to_owned(), size.to_string(), figure.text(), String::new(), String::new()]);
+        self.0.push([
+            what.to_owned(),
+            size.to_string(),
+            figure.text(),
+            String::new(),
+            String::new(),
+        ]);
     }
 
     /// A figure beside another.
     pub(super) fn compare(&mut self, what: &str, size: usize, figure: Figure, control: Figure) {
-        let ratio = if control.base() > 0.0 { format!("{:.2}", figure.base() / control.base()) } else { String::new() };
+        let ratio = if control.base() > 0.0 {
+            format!("{:.2}", figure.base() / control.base())
+        } else {
+            String::new()
+        };
         self.0.push([what.to_owned(), size.to_string(), figure.text(), control.text(), ratio]);
     }
 
@@ -71,7 +82,8 @@ impl Table {
         self.0.push([what.to_owned(), String::new(), figure.text(), String::new(), String::new()]);
     }
 
-    /// The table in columns, the lines of a thing one below the other in the order of their sizes, and its name on the first of them.
+    /// The table in columns, the lines of a thing one below the other in the order of their sizes,
+    /// and its name on the first of them.
     pub(super) fn text(&self) -> String {
         let head = ["what", "size", "figure", "control", "ratio"].map(str::to_owned);
         let mut order: Vec<&str> = Vec::new();
@@ -85,8 +97,11 @@ impl Table {
             rows.iter_mut().skip(1).for_each(|row| row[0].clear());
             rows
         };
-        let rows: Vec<[String; 5]> = std::iter::once(head).chain(order.iter().flat_map(of)).collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+        let rows: Vec<[String; 5]> =
+            std::iter::once(head).chain(order.iter().flat_map(of)).collect();
+        let width = |column: usize| {
+            rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+        };
         let widths: [usize; 5] = std::array::from_fn(width);
         let line = |row: &[String; 5]| {
             let cell = |column: usize| match column {

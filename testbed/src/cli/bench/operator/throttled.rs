@@ -1,5 +1,5 @@
-//! A Lightsail that takes five requests a second: how near to the limit the operator comes, and how much it is refused. Steadily; with an outage; and
-//! after a sudden cut.
+//! A Lightsail that takes five requests a second: how near to the limit the operator comes, and how
+//! much it is refused. Steadily; with an outage; and after a sudden cut.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -46,7 +46,11 @@ impl Way {
 }
 
 /// All three at the same time: they have next to nothing to do.
-pub(super) async fn throttled(settings: &Settings, directory: &Path, table: &mut Table) -> Result<()> {
+pub(super) async fn throttled(
+    settings: &Settings,
+    directory: &Path,
+    table: &mut Table,
+) -> Result<()> {
     let measure = |way, name| measure(settings, directory, way, name);
     let (steady, outage, cut) = futures::try_join!(
         measure(Way::Steady, "throttled"),
@@ -57,7 +61,11 @@ pub(super) async fn throttled(settings: &Settings, directory: &Path, table: &mut
         let (name, size) = (way.name(), measured.size);
         let what = format!("{name}: time until all Ready (control: by the limit)");
         table.compare(&what, size, Figure::time(measured.time), Figure::time(measured.needed));
-        table.add(&format!("{name}: share of calls refused"), size, Figure::new(measured.refused, "%"));
+        table.add(
+            &format!("{name}: share of calls refused"),
+            size,
+            Figure::new(measured.refused, "%"),
+        );
         let what = format!("{name}: passes that ended otherwise than Imported or Throttled");
         table.add(&what, size, Figure::count(measured.others));
     }
