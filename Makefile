@@ -5,8 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SUFFIXES:
 
-# Outside the checkout, so that clones share what was compiled, as they share Go's cache.
-export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/lightsail-operator/target
+# In the checkout: Cargo takes what another clone compiled from other sources for this one's own.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export TESTBED_TOOLS := $(CURDIR)/.tools/bin
 export TESTBED_PYTHON := $(CURDIR)/.venv/bin/python
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -49,19 +49,19 @@ test-all: gitops image test ## Run all tests, and those in full of which `make t
 	@testbed/scripts/reproduce.sh $(release)
 
 .PHONY: bench
-bench: tools .checkout ## Measure the simulator and the operator: most of an hour, after a release build of minutes
+bench: tools ## Measure the simulator and the operator: most of an hour, after a release build of minutes
 	@testbed/scripts/progress.sh build cargo build --release --workspace --bins
 	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
 	@$(CARGO_TARGET_DIR)/release/testbed bench operator $(BENCH)
 
 .PHONY: image
-image: setup .venv .checkout ## Build the image of the release binary, and its SBOM
+image: setup .venv ## Build the image of the release binary, and its SBOM
 	@testbed/scripts/release.sh $(CARGO_TARGET_DIR)/image
 	@$(TESTBED_PYTHON) testbed/python/sbom.py $(OUTPUT)/lightsail-operator.cdx.json
 	@IMAGE_TOOL=$(IMAGE_TOOL) testbed/scripts/image.sh $(release) $(IMAGE)
 
 .PHONY: lint
-lint: .venv .checkout ## Check format, lints, the workflows, and what the dependency tree may hold
+lint: .venv ## Check format, lints, the workflows, and what the dependency tree may hold
 	@cargo fmt --all --check
 	@echo "lint: clippy"
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
@@ -73,7 +73,7 @@ fmt: ## Format the code
 	@cargo fmt --all
 
 .PHONY: crds
-crds: .checkout ## Write crds/ and the chart's copies anew from the types
+crds: ## Write crds/ and the chart's copies anew from the types
 	@cargo run --quiet --bin crdgen
 
 .PHONY: health
@@ -86,16 +86,12 @@ chart: tools crds ## Write what follows from the chart: its README.md and deploy
 	@testbed/scripts/chart.sh
 
 .PHONY: build
-build: setup .checkout ## Compile the operator and the testbed
+build: setup ## Compile the operator and the testbed
 	@testbed/scripts/progress.sh build cargo build --workspace --bins
 
 .PHONY: setup
 setup: ## Install missing Debian packages
 	@testbed/scripts/setup.sh
-
-.PHONY: .checkout
-.checkout:
-	@testbed/scripts/checkout.sh
 
 .PHONY: tools
 tools: setup ## Build kube-apiserver, etcd and the others into .tools/
@@ -116,7 +112,7 @@ gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for 
 	@testbed/scripts/venv.sh .venv-checkov testbed/python/checkov.txt checkov
 
 .PHONY: env
-env: .checkout ## Print the variables for a shell that runs tests by hand
+env: ## Print the variables for a shell that runs tests by hand
 	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS) TESTBED_PYTHON=$(TESTBED_PYTHON)'
 	@echo 'export PATH=$(debug):$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$PATH'
 
@@ -125,6 +121,6 @@ javascript: setup ## Install the AWS SDK for JavaScript, for the tests
 	@testbed/scripts/javascript.sh
 
 .PHONY: clean
-clean: ## Remove all that was built here, with the Rust part of the shared cache
+clean: ## Remove all that was built here
 	@rm -rf .tools .venv .venv-checkov testbed/javascript/node_modules
 	@cargo clean --quiet
