@@ -81,7 +81,7 @@ fn paragraphs(text: &str) -> String {
 }
 
 /// Gives a new object a status with `observedGeneration: -1`, so that no tool takes it for ready
-/// before the operator has looked at it. The default of the field alone would not do: it is applied
+/// before the operator has observed it. The default of the field alone would not do: it is applied
 /// only where there is a status.
 fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {

@@ -1,17 +1,14 @@
-//! Why a pass could not be finished, and what that means for its object.
+//! Why a step could not be done. What that means for the object is decided by the kind's plan.
 
-use std::time::Duration;
+use crate::lightsail;
 
-use crate::api::Reason;
-use crate::lightsail::{self, Class};
-
-/// A pass could not be finished.
+/// A step could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Lightsail, STS or the way there.
     #[error("{0}")]
     Lightsail(#[from] lightsail::Error),
-    /// Somebody else changed the object meanwhile: the pass starts over.
+    /// Somebody else changed the object meanwhile: the reconciliation starts over.
     #[error("the object was changed meanwhile")]
     Conflict,
     /// The object is gone.
@@ -54,37 +51,4 @@ impl From<kube::Error> for Error {
 #[must_use]
 pub fn is_status(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)
-}
-
-/// What an error of Lightsail means for an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// Why.
-    pub reason: Reason,
-    /// Whether a person must act.
-    pub stalled: bool,
-    /// When it is tried again; `None`: with growing pauses.
-    pub retry: Option<Duration>,
-}
-
-impl From<&lightsail::Error> for Trouble {
-    fn from(error: &lightsail::Error) -> Self {
-        let again = |reason| Self { reason, stalled: false, retry: None };
-        let act = |reason| Self { reason, stalled: true, retry: None };
-        // Setting up an account or a region takes minutes.
-        let minutes = |reason| Self { retry: Some(Duration::from_mins(1)), ..again(reason) };
-        match error.class {
-            Class::Throttled => again(Reason::Throttled),
-            Class::AccountSetup => minutes(Reason::AccountSetupInProgress),
-            Class::RegionSetup => minutes(Reason::RegionSetupInProgress),
-            Class::Denied => act(Reason::AccessDenied),
-            Class::BadCredentials => act(Reason::InvalidCredentials),
-            Class::BadKey => act(Reason::InvalidPublicKey),
-            Class::NameTaken => act(Reason::NameConflict),
-            Class::OperationFailed | Class::Invalid => act(Reason::OperationFailed),
-            Class::NotFound | Class::Busy | Class::NeverSent | Class::Transient => {
-                again(Reason::ServiceError)
-            }
-        }
-    }
 }

@@ -16,8 +16,29 @@ use crate::metrics::Metrics;
 
 /// How long the lease holds after it was renewed, as others see it.
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);
+/// How long renewing it is tried before it counts as lost.
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// How often it is renewed.
 const RETRY_PERIOD: Duration = Duration::from_secs(2);
+// Whoever cannot renew the lease knows that it is lost before others take it.
+const _: () = assert!(RETRY_PERIOD.as_secs() < RENEW_DEADLINE.as_secs());
+const _: () = assert!(RENEW_DEADLINE.as_secs() < LEASE_DURATION.as_secs());
+
+/// Refuses a call timeout with which a call that was sent while the lease held could still be under
+/// way when another process has the lease.
+///
+/// # Errors
+/// What to set instead.
+pub fn check_call_timeout(call_timeout: Duration) -> anyhow::Result<()> {
+    if call_timeout + RETRY_PERIOD >= LEASE_DURATION {
+        bail!(
+            "--aws-call-timeout is {call_timeout:?}, and the Lease lasts {LEASE_DURATION:?} and is \
+             renewed every {RETRY_PERIOD:?}: a call could outlive the Lease; set a shorter \
+             timeout, or --leader-election=false for a single replica"
+        );
+    }
+    Ok(())
+}
 
 /// The lease, and who this process is in it.
 #[derive(Clone, Debug)]

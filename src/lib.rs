@@ -13,18 +13,23 @@
 //!                                                        publish (status, Event), once
 //! ```
 //!
-//! `api` is what users write and read. `controllers` holds the loop and, in each `plan`, every
-//! decision. `lightsail` is the only place that knows the AWS SDK. `docs/architecture.md` has the
-//! invariants I1 to I11 that the code and the tests cite.
+//! `api` is what users write and read. `engine` is the loop, and knows no kind. `key_pair` and
+//! `host_key_reset` are the kinds, with the same rooms in both: every decision is in their `plan`.
+//! `lightsail` is the only place that knows the AWS SDK. `docs/architecture.md` has the invariants
+//! I1 to I11 that the code and the tests cite.
 
 pub mod api;
 pub mod config;
-pub mod controllers;
 pub mod crds;
+pub mod engine;
 pub mod error;
+pub mod host_key_reset;
+pub mod ids;
+pub mod key_pair;
 pub mod leader;
 pub mod lightsail;
 pub mod metrics;
+pub mod readiness;
 pub mod secret;
 pub mod server;
 pub mod ssh;

@@ -1,8 +1,8 @@
 //! The operator's process: reads the configuration, starts the log, and joins the controllers and
 //! the server.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -10,15 +10,17 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use clap::Parser;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client};
 use lightsail_operator::config::Config;
-use lightsail_operator::controllers::{self, Context, Settings, host_key_reset, key_pair};
+use lightsail_operator::engine::{self, Context, Settings};
+use lightsail_operator::host_key_reset::HostKeyResets;
+use lightsail_operator::ids::AccountId;
+use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate};
 use lightsail_operator::lightsail::{Accounts, Inventory};
 use lightsail_operator::metrics::Metrics;
-use lightsail_operator::server::{self, Readiness};
-use lightsail_operator::telemetry;
+use lightsail_operator::readiness::Readiness;
+use lightsail_operator::{server, telemetry};
 use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -34,6 +36,9 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    if config.leader_election {
+        leader::check_call_timeout(config.aws_call_timeout)?;
+    }
     telemetry::start_log(config.log_format, &config.log)?;
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
@@ -48,24 +53,9 @@ async fn main() -> anyhow::Result<()> {
         let ctx = Arc::new(context);
         let done = CancellationToken::new();
         let reconciling = async {
-            let both = async {
-                tokio::join!(
-                    controllers::run(
-                        Arc::clone(&ctx),
-                        |ctx| &ctx.key_pairs,
-                        key_pair::row_of,
-                        key_pair::note_gone,
-                        key_pair::reconcile
-                    ),
-                    controllers::run(
-                        Arc::clone(&ctx),
-                        |ctx| &ctx.resets,
-                        host_key_reset::row_of,
-                        |_, _| false,
-                        host_key_reset::reconcile
-                    ),
-                )
-            };
+            let (key_pairs, resets) =
+                (KeyPairs::new(Arc::clone(&ctx)), HostKeyResets::new(Arc::clone(&ctx)));
+            let both = async { tokio::join!(engine::run(&key_pairs), engine::run(&resets)) };
             tokio::select! {
                 _ = both => {}
                 () = too_late(&stop) => tracing::warn!("a step does not end in time; it is left, \
@@ -118,8 +108,7 @@ async fn kube_config() -> anyhow::Result<kube::Config> {
         anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}")
     };
     let mut config = kube::Config::infer().await.map_err(no_cluster)?;
-    // A pass decides by itself what a failed write means; a repetition behind its back would hide
-    // it.
+    // The plan decides what a failed write means; a retry behind its back would hide it.
     config.default_retry = false;
     Ok(config)
 }
@@ -135,11 +124,11 @@ fn candidate(config: &Config, kube: &kube::Config) -> anyhow::Result<(Client, Ca
     aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow::anyhow!("there is no randomness"))?;
     // The pod's name, and something that a restarted container does not share with its predecessor.
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let identity = format!("{host}_{}", lightsail_operator::ssh::hex(&random));
+    let identity = format!("{host}_{}", hex::encode(random));
     Ok((Client::try_from(kube)?, Candidate { namespace, lease: config.lease(), identity }))
 }
 
-/// All that passes share; `None` if the operator is to end before the cluster answers.
+/// All that reconciliations share; `None` if the operator is to end before the cluster answers.
 async fn context(
     config: &Config,
     kube: &kube::Config,
@@ -167,7 +156,7 @@ async fn context(
     let inventory = Inventory::new(&cluster_id, metrics.clone());
     let settings = Settings {
         cluster_id,
-        aws_account_id: config.aws_account_id.clone(),
+        aws_account_id: config.aws_account_id.clone().map(AccountId::from),
         call_timeout: config.aws_call_timeout,
         settle_time: config.settle_time,
         lease_duration: if config.leader_election {
@@ -178,20 +167,16 @@ async fn context(
         namespaces: config.watch_namespace.clone(),
         label_selector: config.watch_label_selector.clone(),
         concurrency: usize::from(config.concurrency),
-        started_at: Timestamp::now(),
     };
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
     Ok(Some(Context {
         client,
         accounts: Accounts::new(aws, timeout, insecure, metrics.clone()),
         inventory,
-        key_pairs: Mutex::default(),
-        resets: Mutex::default(),
-        memory: controllers::Memory::default(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         settings,
-        started: std::time::Instant::now(),
+        started: Instant::now(),
         leads: leads.subscribe(),
         stop: stop.clone(),
     }))

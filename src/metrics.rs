@@ -2,9 +2,10 @@
 //! label names an object or has the text of an error.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,9 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::controllers::Outcome;
-use crate::controllers::queue::Class;
-use crate::lightsail::Scope;
+use crate::ids::Scope;
 
 /// What is counted. Clones count into the same place.
 #[derive(Clone, Debug)]
@@ -26,6 +25,8 @@ pub struct Metrics {
     queue_wait_seconds: Family<ClassLabels, Histogram>,
     objects: Family<ObjectLabels, Gauge>,
     ready_seconds: Family<KindLabels, Histogram>,
+    vanished: Family<KindLabels, Gauge>,
+    vanished_ended: Family<EndLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram>,
     throttled: Family<ScopeLabels, Counter>,
@@ -41,6 +42,12 @@ pub struct Metrics {
 struct ReconcileLabels {
     kind: String,
     outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndLabels {
+    kind: String,
+    reason: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -88,7 +95,7 @@ struct PairLabels {
 
 impl From<&Scope> for ScopeLabels {
     fn from(scope: &Scope) -> Self {
-        Self { account: scope.account.clone(), region: scope.region.clone() }
+        Self { account: scope.account.to_string(), region: scope.region.to_string() }
     }
 }
 
@@ -110,6 +117,8 @@ impl Default for Metrics {
         let queue_wait_seconds = Family::<ClassLabels, Histogram>::new_with_constructor(long);
         let objects = Family::default();
         let ready_seconds = Family::<KindLabels, Histogram>::new_with_constructor(long);
+        let vanished = Family::default();
+        let vanished_ended = Family::default();
         let requests = Family::default();
         let request_seconds = Family::<OperationLabels, Histogram>::new_with_constructor(short);
         let throttled = Family::default();
@@ -120,10 +129,10 @@ impl Default for Metrics {
         let inventory_pairs = Family::default();
         let leader = Gauge::default();
         let mut all = Registry::with_prefix("lightsail_operator");
-        all.register("reconciles", "Passes by kind and outcome", reconciles.clone());
+        all.register("reconciles", "Reconciliations by kind and outcome", reconciles.clone());
         all.register_with_unit(
             "reconcile",
-            "Duration of passes",
+            "Duration of reconciliations",
             Unit::Seconds,
             reconcile_seconds.clone(),
         );
@@ -133,6 +142,10 @@ impl Default for Metrics {
         all.register("objects", "Objects by readiness and reason", objects.clone());
         let help = "From creation to Ready, for objects that were not edited meanwhile";
         all.register_with_unit("time_to_ready", help, Unit::Seconds, ready_seconds.clone());
+        let help = "Objects that vanished with their finalizer and are still to be followed up";
+        all.register("vanished_objects", help, vanished.clone());
+        let help = "Objects that vanished with their finalizer, by what became of their key pair";
+        all.register("vanished_objects_ended", help, vanished_ended.clone());
         all.register(
             "lightsail_requests",
             "Requests to Lightsail by operation, region and code",
@@ -174,6 +187,8 @@ impl Default for Metrics {
             queue_wait_seconds,
             objects,
             ready_seconds,
+            vanished,
+            vanished_ended,
             requests,
             request_seconds,
             throttled,
@@ -191,32 +206,24 @@ fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn word(class: Class) -> String {
-    match class {
-        Class::Change => "change".to_owned(),
-        Class::Resync => "resync".to_owned(),
-        Class::Retry => "retry".to_owned(),
-    }
-}
-
 impl Metrics {
-    /// A pass has ended.
-    pub fn reconciled(&self, kind: &str, outcome: Outcome, duration: Duration) {
-        let labels = ReconcileLabels { kind: kind.to_owned(), outcome: outcome.to_string() };
+    /// A reconciliation has ended. `outcome` is one CamelCase word.
+    pub fn reconciled(&self, kind: &str, outcome: &str, duration: Duration) {
+        let labels = ReconcileLabels { kind: kind.to_owned(), outcome: outcome.to_owned() };
         self.reconciles.get_or_create(&labels).inc();
         let labels = KindLabels { kind: kind.to_owned() };
         self.reconcile_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
     /// How many objects wait for their turn.
-    pub fn set_depth(&self, kind: &str, class: Class, depth: usize) {
-        let labels = ClassLabels { kind: kind.to_owned(), class: word(class) };
+    pub fn set_depth(&self, kind: &str, class: &str, depth: usize) {
+        let labels = ClassLabels { kind: kind.to_owned(), class: class.to_owned() };
         self.queue_depth.get_or_create(&labels).set(gauge(depth));
     }
 
     /// An object's turn has come.
-    pub fn waited(&self, kind: &str, class: Class, time: Duration) {
-        let labels = ClassLabels { kind: kind.to_owned(), class: word(class) };
+    pub fn waited(&self, kind: &str, class: &str, time: Duration) {
+        let labels = ClassLabels { kind: kind.to_owned(), class: class.to_owned() };
         self.queue_wait_seconds.get_or_create(&labels).observe(time.as_secs_f64());
     }
 
@@ -235,6 +242,18 @@ impl Metrics {
         self.ready_seconds
             .get_or_create(&KindLabels { kind: kind.to_owned() })
             .observe(seconds_after_creation.max(0.0));
+    }
+
+    /// How many objects vanished with their finalizer and are still to be followed up.
+    pub fn set_vanished(&self, kind: &str, count: usize) {
+        self.vanished.get_or_create(&KindLabels { kind: kind.to_owned() }).set(gauge(count));
+    }
+
+    /// An object that vanished was followed up: `Deleted` or `Released` says what became of its key
+    /// pair.
+    pub fn vanished_ended(&self, kind: &str, reason: &str) {
+        let labels = EndLabels { kind: kind.to_owned(), reason: reason.to_owned() };
+        self.vanished_ended.get_or_create(&labels).inc();
     }
 
     /// A request to Lightsail was answered, or not.
@@ -274,14 +293,11 @@ impl Metrics {
     /// The shared list was read, or corrected.
     pub fn set_inventory(&self, scope: &Scope, read_at: Instant, managed: usize, unmanaged: usize) {
         for (managed, count) in [("true", managed), ("false", unmanaged)] {
-            let (account, region) = (scope.account.clone(), scope.region.clone());
+            let (account, region) = (scope.account.to_string(), scope.region.to_string());
             let labels = PairLabels { account, region, managed: managed.to_owned() };
             self.inventory_pairs.get_or_create(&labels).set(gauge(count));
         }
-        self.inventory_read_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(scope.into(), read_at);
+        self.inventory_read_at.lock().insert(scope.into(), read_at);
     }
 
     /// Whether this process acts.
@@ -292,9 +308,7 @@ impl Metrics {
     /// All of it in OpenMetrics text.
     #[must_use]
     pub fn encode(&self) -> String {
-        for (labels, read_at) in
-            self.inventory_read_at.lock().unwrap_or_else(PoisonError::into_inner).iter()
-        {
+        for (labels, read_at) in self.inventory_read_at.lock().iter() {
             self.inventory_age.get_or_create(labels).set(read_at.elapsed().as_secs_f64());
         }
         let mut text = String::new();

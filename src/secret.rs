@@ -3,7 +3,7 @@
 //!
 //! Never by a forced apply: an old leader that wakes up would replace the key of the new one (I3).
 //! Answers are read as text and parsed here, because the client library logs a body that it cannot
-//! parse (I4). What to write is decided by the controllers.
+//! parse (I4). What to write is decided by the plan.
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
+use super::reason::Reason;
+
 /// The object is as its spec wants it.
 pub const READY: &str = "Ready";
 /// Something is under way or will be tried again.
@@ -22,8 +24,8 @@ pub const FAILED: &str = "Failed";
 /// A `HostKeyReset` waits for a person; False once it was allowed to go on.
 pub const SUSPENDED: &str = "Suspended";
 
-/// The conditions of one pass, built upon those of the last: `lastTransitionTime` moves only with
-/// `status`.
+/// The conditions of one reconciliation, built upon those of the last: `lastTransitionTime` moves
+/// only with `status`.
 #[derive(Debug)]
 pub struct Conditions<'a> {
     before: &'a [Condition],
@@ -41,7 +43,7 @@ impl<'a> Conditions<'a> {
 
     /// Adds a condition. `status` is `True`, `False` or `Unknown`.
     #[must_use]
-    pub fn with(mut self, type_: &str, status: &str, reason: &str, message: &str) -> Self {
+    pub fn with(mut self, type_: &str, status: &str, reason: Reason, message: &str) -> Self {
         let since = find(self.before, type_)
             .filter(|old| old.status == status)
             .map_or(Time(whole_seconds(self.now)), |old| old.last_transition_time.clone());
@@ -50,9 +52,17 @@ impl<'a> Conditions<'a> {
             status: status.to_owned(),
             observed_generation: Some(self.generation),
             last_transition_time: since,
-            reason: reason.to_owned(),
+            reason: reason.to_string(),
             message: message.to_owned(),
         });
+        self
+    }
+
+    /// Adds a condition as it was, for the present generation.
+    #[must_use]
+    pub fn with_old(mut self, old: &Condition) -> Self {
+        let observed_generation = Some(self.generation);
+        self.list.push(Condition { observed_generation, ..old.clone() });
         self
     }
 
@@ -67,6 +77,12 @@ impl<'a> Conditions<'a> {
 #[must_use]
 pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// The reason of the condition of this type, if it is there and this version knows the word.
+#[must_use]
+pub fn reason(conditions: &[Condition], type_: &str) -> Option<Reason> {
+    find(conditions, type_).and_then(|condition| Reason::parse(&condition.reason))
 }
 
 /// Whether the condition of this type is there and True.
@@ -91,13 +107,15 @@ mod tests {
         let early = Timestamp::from_second(1_000).unwrap();
         let late = Timestamp::from_second(2_000).unwrap();
         let first =
-            Conditions::new(&[], 1, early).with(READY, "False", "Throttled", "a").into_list();
-        let second =
-            Conditions::new(&first, 2, late).with(READY, "False", "ServiceError", "b").into_list();
+            Conditions::new(&[], 1, early).with(READY, "False", Reason::Throttled, "a").into_list();
+        let second = Conditions::new(&first, 2, late)
+            .with(READY, "False", Reason::ServiceError, "b")
+            .into_list();
         assert_eq!(second[0].last_transition_time.0, early);
         assert_eq!(second[0].observed_generation, Some(2));
-        let third =
-            Conditions::new(&second, 2, late).with(READY, "True", "Imported", "c").into_list();
+        let third = Conditions::new(&second, 2, late)
+            .with(READY, "True", Reason::Imported, "c")
+            .into_list();
         assert_eq!(third[0].last_transition_time.0, late);
     }
 }

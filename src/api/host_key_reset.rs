@@ -8,7 +8,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, Reconciled, schema};
+use super::operation::Operation;
+use super::reconciled::Reconciled;
+use super::schema;
 
 /// Forgets the host keys that Lightsail's browser-based SSH or RDP client has recorded for one
 /// instance, once.

@@ -10,7 +10,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Operation, Reconciled, schema};
+use super::operation::Operation;
+use super::reconciled::Reconciled;
+use super::schema;
 
 /// A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does
 /// not exist.

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error;
+
 /// The words. What each one asks of a person is in `docs/troubleshooting.md` and in the message
 /// beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[expect(missing_docs, reason = "the words are chosen to say it")]
 pub enum Reason {
     // Ready
@@ -15,7 +19,7 @@ pub enum Reason {
     Absent,
     OperationSucceeded,
     AlreadyExecuted,
-    // Under way, or tried again
+    // Reconciling
     Suspended,
     InProgress,
     WaitingForTurn,
@@ -25,7 +29,7 @@ pub enum Reason {
     ServiceError,
     AccountSetupInProgress,
     RegionSetupInProgress,
-    // A person must act
+    // Stalled
     InvalidPublicKey,
     InvalidName,
     NameConflict,
@@ -52,15 +56,41 @@ pub enum Reason {
     InstanceNotFound,
     // In the condition Suspended
     Resumed,
-    // Said in an Event only
+    // In the condition FingerprintVerified
+    FingerprintMatches,
+    FingerprintDiffers,
+    FingerprintUnknown,
+    // In an Event only
     Deleted,
     Released,
     MarkIgnored,
     TTLIgnored,
 }
 
+impl Reason {
+    /// The reason that a condition names. `None` if this version does not know the word: another
+    /// version, or another program, wrote the condition.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::deserialize(IntoDeserializer::<Error>::into_deserializer(word)).ok()
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn a_reason_is_read_as_it_is_written() {
+        for reason in [Reason::Imported, Reason::TTLIgnored, Reason::FingerprintUnknown] {
+            assert_eq!(Reason::parse(&reason.to_string()), Some(reason));
+        }
+        assert_eq!(Reason::parse("OfAnotherVersion"), None);
     }
 }

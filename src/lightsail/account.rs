@@ -5,7 +5,7 @@
 //! those credentials.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
@@ -13,11 +13,15 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{
     ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
 };
-use aws_sdk_sts::config::Region;
+use parking_lot::Mutex;
 
+use super::cached::Cached;
+use super::client::Lightsail;
 use super::endpoint::SecureEndpoints;
+use super::error::Error;
 use super::limiter::Limiter;
-use super::{ERROR_HOLDS, Error, Lightsail, Result, Scope};
+use super::types::Result;
+use crate::ids::{AccountId, Region, Scope};
 use crate::metrics::Metrics;
 
 /// Where STS is asked if no region is configured.
@@ -36,19 +40,13 @@ pub struct Accounts {
     allow_insecure_endpoints: bool,
     metrics: Metrics,
     limiters: Arc<Limiters>,
-    known: tokio::sync::Mutex<Known>,
+    current: tokio::sync::Mutex<Cached<Current>>,
 }
 
 /// By account and region. They outlive credentials: new ones have the old limits.
 type Limiters = Mutex<HashMap<Scope, Arc<Limiter>>>;
 
-#[derive(Debug, Default)]
-struct Known {
-    current: Option<Current>,
-    error: Option<(Instant, Error)>,
-}
-
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Current {
     account: Arc<Account>,
     credentials: Credentials,
@@ -58,8 +56,8 @@ struct Current {
 /// An account, as one set of credentials opens it.
 #[derive(Debug)]
 pub struct Account {
-    /// 12 digits.
-    pub id: String,
+    /// Its id.
+    pub id: AccountId,
     /// Who the credentials are, for the log.
     pub caller_arn: String,
     config: SdkConfig,
@@ -67,22 +65,21 @@ pub struct Account {
     allow_insecure_endpoints: bool,
     metrics: Metrics,
     limiters: Arc<Limiters>,
-    regions: Mutex<HashMap<String, Lightsail>>,
+    regions: Mutex<HashMap<Region, Lightsail>>,
 }
 
 impl Account {
     /// Lightsail in a region.
     #[must_use]
-    pub fn region(&self, region: &str) -> Lightsail {
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn region(&self, region: &Region) -> Lightsail {
+        let mut regions = self.regions.lock();
         let new = || {
-            let scope = Scope { account: self.id.clone(), region: region.to_owned() };
-            let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-            let limiter = Arc::clone(limiters.entry(scope.clone()).or_default());
+            let scope = Scope { account: self.id.clone(), region: region.clone() };
+            let limiter = Arc::clone(self.limiters.lock().entry(scope.clone()).or_default());
             let (timeout, insecure) = (self.call_timeout, self.allow_insecure_endpoints);
             Lightsail::new(scope, &self.config, timeout, insecure, limiter, self.metrics.clone())
         };
-        regions.entry(region.to_owned()).or_insert_with(new).clone()
+        regions.entry(region.clone()).or_insert_with(new).clone()
     }
 }
 
@@ -96,9 +93,17 @@ impl Accounts {
         metrics: Metrics,
     ) -> Self {
         let provider = config.credentials_provider();
-        let known = tokio::sync::Mutex::default();
+        let current = tokio::sync::Mutex::default();
         let limiters = Arc::default();
-        Self { config, provider, call_timeout, allow_insecure_endpoints, metrics, limiters, known }
+        Self {
+            config,
+            provider,
+            call_timeout,
+            allow_insecure_endpoints,
+            metrics,
+            limiters,
+            current,
+        }
     }
 
     /// The account of the credentials that are in force now.
@@ -106,39 +111,33 @@ impl Accounts {
     /// # Errors
     /// There are no credentials, or STS does not answer.
     pub async fn current(&self) -> Result<Arc<Account>> {
-        let mut known = self.known.lock().await;
-        if let Some(current) =
-            known.current.as_ref().filter(|current| Instant::now() < current.recheck_at)
-        {
-            return Ok(Arc::clone(&current.account));
+        let mut cached = self.current.lock().await;
+        let is_good = |current: &Current| Instant::now() < current.recheck_at;
+        if let Some(current) = cached.find(is_good) {
+            return Ok(current?.account);
         }
-        if let Some((_, error)) = known.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS)
-        {
-            return Err(error.clone());
-        }
-        let looked_up = self.look_up(known.current.take()).await;
-        match looked_up {
-            Ok(current) => {
-                let account = Arc::clone(&current.account);
-                *known = Known { current: Some(current), error: None };
-                Ok(account)
-            }
-            Err(error) => {
-                known.error = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
-        }
+        let current = self.look_up(cached.value()).await;
+        Ok(cached.put(current)?.account)
     }
 
-    async fn look_up(&self, before: Option<Current>) -> Result<Current> {
+    /// The account of the credentials that are in force now, which must be this one.
+    ///
+    /// # Errors
+    /// As [`Self::current`]; also if they belong to another account.
+    pub async fn expect(&self, id: &AccountId) -> Result<Arc<Account>> {
+        let account = self.current().await?;
+        if account.id == *id { Ok(account) } else { Err(Error::wrong_account(&account.id)) }
+    }
+
+    async fn look_up(&self, before: Option<&Current>) -> Result<Current> {
         let credentials = self.credentials().await?;
         let recheck_at = recheck_at(&credentials);
         if let Some(before) = before.filter(|before| before.credentials == credentials) {
-            return Ok(Current { recheck_at, ..before });
+            return Ok(Current { recheck_at, ..before.clone() });
         }
         let account = Arc::new(self.identify(&credentials).await?);
         tracing::info!(
-            account = account.id,
+            account = account.id.as_str(),
             caller = account.caller_arn,
             "AWS credentials are in force"
         );
@@ -159,8 +158,10 @@ impl Accounts {
     async fn identify(&self, credentials: &Credentials) -> Result<Account> {
         let own = SharedCredentialsProvider::new(credentials.clone());
         let config = self.config.to_builder().credentials_provider(own).build();
-        let region =
-            config.region().cloned().unwrap_or_else(|| Region::from_static(DEFAULT_REGION));
+        let region = config
+            .region()
+            .cloned()
+            .unwrap_or_else(|| aws_sdk_sts::config::Region::from_static(DEFAULT_REGION));
         let timeouts = aws_sdk_sts::config::timeout::TimeoutConfig::builder()
             .operation_timeout(self.call_timeout)
             .build();
@@ -172,7 +173,7 @@ impl Accounts {
         let answer = aws_sdk_sts::Client::from_conf(sts.build()).get_caller_identity().send().await;
         let answer = answer.map_err(|error| Error::from(&error))?;
         Ok(Account {
-            id: answer.account.ok_or_else(|| Error::incomplete("Account"))?,
+            id: answer.account.map(AccountId::from).ok_or_else(|| Error::incomplete("Account"))?,
             caller_arn: answer.arn.unwrap_or_default(),
             config,
             call_timeout: self.call_timeout,

@@ -5,8 +5,10 @@ use aws_sdk_lightsail::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_lightsail::types;
 use zeroize::Zeroizing;
 
-use super::{DEFAULT_KEY_PAIR, Downloaded, Error, KeyPair, Result, Tags};
+use super::error::Error;
+use super::types::{Downloaded, KeyPair, Result, Tags};
 use crate::api::{Operation, OperationLocation};
+use crate::ids::{Arn, Fingerprint, KeyPairName};
 use crate::ssh::PrivateKey;
 
 pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
@@ -14,11 +16,11 @@ pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
     let mut tags = Tags::with_capacity(from.len());
     tags.extend(from.into_iter().filter_map(|tag| Some((tag.key?, tag.value))));
     Ok(KeyPair {
-        name: pair.name.ok_or_else(|| Error::incomplete("keyPair.name"))?,
-        arn: pair.arn.ok_or_else(|| Error::incomplete("keyPair.arn"))?,
+        name: pair.name.map(KeyPairName::from).ok_or_else(|| Error::incomplete("keyPair.name"))?,
+        arn: pair.arn.map(Arn::from).ok_or_else(|| Error::incomplete("keyPair.arn"))?,
         created_at: pair.created_at.and_then(time),
         support_code: pair.support_code,
-        fingerprint: pair.fingerprint.filter(|fingerprint| !fingerprint.is_empty()),
+        fingerprint: pair.fingerprint.filter(|text| !text.is_empty()).map(Fingerprint::from),
         tags,
     })
 }
@@ -53,7 +55,7 @@ pub(super) fn windows_with_default_key(instance: types::Instance) -> Option<Stri
     let blueprint = instance.blueprint_id.unwrap_or_default();
     let is_windows =
         blueprint.starts_with("windows") || instance.username.as_deref() == Some("Administrator");
-    let is_default = instance.ssh_key_name.is_none_or(|name| name == DEFAULT_KEY_PAIR);
+    let is_default = instance.ssh_key_name.is_none_or(|name| name == KeyPairName::DEFAULT);
     instance.name.filter(|_| is_windows && is_default)
 }
 

@@ -15,10 +15,11 @@ use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use serde::Deserialize;
 
 use super::endpoint::InsecureEndpoint;
+use crate::ids::AccountId;
 
 /// What follows from an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum ErrorKind {
     /// There is no such resource.
     NotFound,
     /// Something in the region has the name already; Lightsail does not say what.
@@ -47,7 +48,7 @@ pub enum Class {
     Transient,
 }
 
-impl Class {
+impl ErrorKind {
     /// Whether the error proves that the request was not carried out.
     #[must_use]
     pub fn proves_refusal(self) -> bool {
@@ -71,8 +72,8 @@ impl Class {
 /// An error of Lightsail or of the way there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What follows.
-    pub class: Class,
+    /// What kind of error it is: what follows from it.
+    pub kind: ErrorKind,
     /// The most telling name that the answer has, for example `NameExists` or `Timeout`; a label of
     /// metrics.
     pub code: String,
@@ -89,14 +90,14 @@ impl fmt::Display for Error {
 impl StdError for Error {}
 
 impl Error {
-    fn new(class: Class, code: &str, message: impl Into<String>) -> Self {
-        Self { class, code: code.to_owned(), message: message.into() }
+    fn new(kind: ErrorKind, code: &str, message: impl Into<String>) -> Self {
+        Self { kind, code: code.to_owned(), message: message.into() }
     }
 
     /// A page of a list named itself as the next one.
     pub(super) fn repeated_page_token() -> Self {
         Self::new(
-            Class::Transient,
+            ErrorKind::Transient,
             "RepeatedPageToken",
             "the list does not come to an end: a page token was repeated",
         )
@@ -105,16 +106,28 @@ impl Error {
     /// There were so many requests to be sent before this one that it was not sent.
     pub(super) fn waited_too_long() -> Self {
         let message = "Lightsail takes so few requests that this one was not sent yet";
-        Self::new(Class::Throttled, "WaitedTooLong", message)
+        Self::new(ErrorKind::Throttled, "WaitedTooLong", message)
     }
 
     /// An answer lacks what the API model requires.
     pub(super) fn incomplete(member: &str) -> Self {
         Self::new(
-            Class::Transient,
+            ErrorKind::Transient,
             "IncompleteAnswer",
             format!("the answer has no usable {member}"),
         )
+    }
+
+    /// No answer in time.
+    #[must_use]
+    pub fn timeout() -> Self {
+        Self::new(ErrorKind::Transient, "Timeout", "no answer in time")
+    }
+
+    /// The credentials belong to this account, and a call is for another one.
+    pub(super) fn wrong_account(account: &AccountId) -> Self {
+        let message = format!("the operator's credentials are for the account {account}");
+        Self::new(ErrorKind::NeverSent, "WrongAccount", message)
     }
 
     /// The credentials cannot be had.
@@ -122,7 +135,7 @@ impl Error {
         // The error's own text may name files and URLs, which help; the secrets are not in it.
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         Self::new(
-            Class::BadCredentials,
+            ErrorKind::BadCredentials,
             "CredentialsError",
             stable(&format!("no AWS credentials: {reason}")),
         )
@@ -154,44 +167,42 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
             return Self::credentials(credentials);
         }
         if let Some(insecure) = find_source::<InsecureEndpoint>(error) {
-            return Self::new(Class::NeverSent, "InsecureEndpoint", insecure.to_string());
+            return Self::new(ErrorKind::NeverSent, "InsecureEndpoint", insecure.to_string());
         }
         match error {
             SdkError::ServiceError(service) => service_error(service.err(), service.raw()),
             SdkError::ResponseError(response) => {
                 let status = response.raw().status().as_u16();
                 let message = format!("HTTP {status} with a body that is not an answer of the API");
-                Self::new(Class::Transient, "ResponseError", message)
+                Self::new(ErrorKind::Transient, "ResponseError", message)
             }
-            SdkError::TimeoutError(_) => {
-                Self::new(Class::Transient, "Timeout", "no answer in time")
-            }
+            SdkError::TimeoutError(_) => Self::timeout(),
             SdkError::DispatchFailure(failure) => {
                 let refused = find_source::<std::io::Error>(error)
                     .is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused);
                 if refused {
                     Self::new(
-                        Class::NeverSent,
+                        ErrorKind::NeverSent,
                         "ConnectionRefused",
                         "the endpoint refuses connections",
                     )
                 } else if failure.is_timeout() {
-                    Self::new(Class::Transient, "Timeout", "no answer in time")
+                    Self::timeout()
                 } else {
                     Self::new(
-                        Class::Transient,
+                        ErrorKind::Transient,
                         "DispatchFailure",
                         "the connection to the endpoint failed",
                     )
                 }
             }
             SdkError::ConstructionFailure(_) => Self::new(
-                Class::NeverSent,
+                ErrorKind::NeverSent,
                 "ConstructionFailure",
                 "the request could not be made; is the region right?",
             ),
             _ => Self::new(
-                Class::Transient,
+                ErrorKind::Transient,
                 "UnknownError",
                 "an error of a kind that this version does not know",
             ),
@@ -235,37 +246,37 @@ fn classify(answer: &Answer) -> Error {
         })
     };
     let says = |words: &str| answer.message.to_ascii_lowercase().contains(words);
-    let class = if named(THROTTLED) || says("rate exceeded") {
-        Class::Throttled
+    let kind = if named(THROTTLED) || says("rate exceeded") {
+        ErrorKind::Throttled
     } else if named(&["AccountSetupInProgress"]) {
-        Class::AccountSetup
+        ErrorKind::AccountSetup
     } else if named(&["RegionSetupInProgress"]) {
-        Class::RegionSetup
+        ErrorKind::RegionSetup
     } else if named(BAD_CREDENTIALS) {
-        Class::BadCredentials
+        ErrorKind::BadCredentials
     } else if named(&["AccessDenied", "NotAuthorized", "UnauthorizedOperation", "OptInRequired"]) {
-        Class::Denied
+        ErrorKind::Denied
     } else if named(&["NotFound", "DoesNotExist"])
         || answer.names.iter().any(|name| name.ends_with(".NotFound"))
     {
-        Class::NotFound
+        ErrorKind::NotFound
     } else if named(&["NameExists"]) || says("already in use") {
-        Class::NameTaken
+        ErrorKind::NameTaken
     } else if named(&["InvalidKey.Format"]) || says("format of this public key") {
-        Class::BadKey
+        ErrorKind::BadKey
     } else if says("please try again in a few minutes")
         || says("please wait for it to complete before trying again")
     {
-        Class::Busy
+        ErrorKind::Busy
     } else if named(&["OperationFailure"]) {
-        Class::OperationFailed
+        ErrorKind::OperationFailed
     } else if named(INVALID) {
-        Class::Invalid
+        ErrorKind::Invalid
     } else {
-        Class::Transient
+        ErrorKind::Transient
     };
     let code = answer.names.first().map_or(UNNAMED, String::as_str);
-    Error::new(class, code, stable(&answer.message))
+    Error::new(kind, code, stable(&answer.message))
 }
 
 /// Codes that the SDK knows as throttling, and that Lightsail sends with HTTP 400.
@@ -344,61 +355,65 @@ pub(super) fn request_id(raw: Option<&HttpResponse>) -> String {
 mod tests {
     use super::*;
 
-    fn class(names: &[&str], message: &str) -> Class {
+    fn kind(names: &[&str], message: &str) -> ErrorKind {
         let names = names.iter().map(|name| bare(name)).collect();
-        classify(&Answer { names, message: message.to_owned() }).class
+        classify(&Answer { names, message: message.to_owned() }).kind
     }
 
     #[test]
-    fn each_class_is_known_by_any_of_its_signs() {
-        let cases: &[(&[&str], &str, Class)] = &[
-            (&["NotFoundException"], "", Class::NotFound),
-            (&["DoesNotExist"], "", Class::NotFound),
-            (&["InvalidKeyPair.NotFound"], "", Class::NotFound),
+    fn each_kind_is_known_by_any_of_its_signs() {
+        let cases: &[(&[&str], &str, ErrorKind)] = &[
+            (&["NotFoundException"], "", ErrorKind::NotFound),
+            (&["DoesNotExist"], "", ErrorKind::NotFound),
+            (&["InvalidKeyPair.NotFound"], "", ErrorKind::NotFound),
             (
                 &["DoesNotExist", "NotFoundException"],
                 "The KeyPair does not exist: a",
-                Class::NotFound,
+                ErrorKind::NotFound,
             ),
-            (&["NameExists", "InvalidInputException"], "", Class::NameTaken),
-            (&["InvalidInputException"], "Some names are already in use: a", Class::NameTaken),
-            (&["InvalidKey.Format"], "", Class::BadKey),
+            (&["NameExists", "InvalidInputException"], "", ErrorKind::NameTaken),
+            (&["InvalidInputException"], "Some names are already in use: a", ErrorKind::NameTaken),
+            (&["InvalidKey.Format"], "", ErrorKind::BadKey),
             (
                 &["InvalidInputException"],
                 "The format of this public key is not valid",
-                Class::BadKey,
+                ErrorKind::BadKey,
             ),
-            (&["AccessDeniedException"], "", Class::Denied),
-            (&["NotAuthorized"], "", Class::Denied),
-            (&["UnauthorizedOperation"], "", Class::Denied),
-            (&["OptInRequired"], "", Class::Denied),
-            (&["UnauthenticatedException"], "", Class::BadCredentials),
-            (&["UnrecognizedClientException"], "", Class::BadCredentials),
-            (&["ExpiredTokenException"], "", Class::BadCredentials),
-            (&["IncompleteSignature"], "", Class::BadCredentials),
-            (&["InvalidSignatureException"], "", Class::BadCredentials),
-            (&["AccountSetupInProgressException"], "", Class::AccountSetup),
-            (&["com.amazonaws.lightsail#RegionSetupInProgressException"], "", Class::RegionSetup),
+            (&["AccessDeniedException"], "", ErrorKind::Denied),
+            (&["NotAuthorized"], "", ErrorKind::Denied),
+            (&["UnauthorizedOperation"], "", ErrorKind::Denied),
+            (&["OptInRequired"], "", ErrorKind::Denied),
+            (&["UnauthenticatedException"], "", ErrorKind::BadCredentials),
+            (&["UnrecognizedClientException"], "", ErrorKind::BadCredentials),
+            (&["ExpiredTokenException"], "", ErrorKind::BadCredentials),
+            (&["IncompleteSignature"], "", ErrorKind::BadCredentials),
+            (&["InvalidSignatureException"], "", ErrorKind::BadCredentials),
+            (&["AccountSetupInProgressException"], "", ErrorKind::AccountSetup),
+            (
+                &["com.amazonaws.lightsail#RegionSetupInProgressException"],
+                "",
+                ErrorKind::RegionSetup,
+            ),
             (
                 &["InvalidInputException"],
                 "It is busy. Please try again in a few minutes.",
-                Class::Busy,
+                ErrorKind::Busy,
             ),
-            (&["ThrottlingException"], "", Class::Throttled),
-            (&["X", "ThrottlingException"], "", Class::Throttled),
-            (&["TooManyRequestsException"], "", Class::Throttled),
-            (&["InvalidInputException"], "Rate exceeded", Class::Throttled),
-            (&["OperationFailureException"], "", Class::OperationFailed),
-            (&["ServiceException"], "", Class::Transient),
-            (&["InternalFailure"], "", Class::Transient),
-            (&["ServiceUnavailable"], "", Class::Transient),
-            (&["RequestTimeoutException"], "", Class::Transient),
-            (&["SomethingNew"], "of which nobody knows what it means", Class::Transient),
-            (&["InvalidInputException"], "something else", Class::Invalid),
-            (&["ValidationError"], "", Class::Invalid),
+            (&["ThrottlingException"], "", ErrorKind::Throttled),
+            (&["X", "ThrottlingException"], "", ErrorKind::Throttled),
+            (&["TooManyRequestsException"], "", ErrorKind::Throttled),
+            (&["InvalidInputException"], "Rate exceeded", ErrorKind::Throttled),
+            (&["OperationFailureException"], "", ErrorKind::OperationFailed),
+            (&["ServiceException"], "", ErrorKind::Transient),
+            (&["InternalFailure"], "", ErrorKind::Transient),
+            (&["ServiceUnavailable"], "", ErrorKind::Transient),
+            (&["RequestTimeoutException"], "", ErrorKind::Transient),
+            (&["SomethingNew"], "of which nobody knows what it means", ErrorKind::Transient),
+            (&["InvalidInputException"], "something else", ErrorKind::Invalid),
+            (&["ValidationError"], "", ErrorKind::Invalid),
         ];
         for (names, message, expected) in cases {
-            assert_eq!(class(names, message), *expected, "{names:?} {message:?}");
+            assert_eq!(kind(names, message), *expected, "{names:?} {message:?}");
         }
     }
 
@@ -413,13 +428,17 @@ mod tests {
 
     #[test]
     fn only_a_plain_refusal_proves_that_nothing_was_done() {
-        for class in [Class::Transient, Class::OperationFailed] {
-            assert!(!class.proves_refusal());
+        for kind in [ErrorKind::Transient, ErrorKind::OperationFailed] {
+            assert!(!kind.proves_refusal());
         }
-        for class in
-            [Class::Throttled, Class::Denied, Class::NeverSent, Class::RegionSetup, Class::Invalid]
-        {
-            assert!(class.proves_refusal());
+        for kind in [
+            ErrorKind::Throttled,
+            ErrorKind::Denied,
+            ErrorKind::NeverSent,
+            ErrorKind::RegionSetup,
+            ErrorKind::Invalid,
+        ] {
+            assert!(kind.proves_refusal());
         }
     }
 }

@@ -5,11 +5,16 @@
 //! for a live one.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{ERROR_HOLDS, Error, KeyPair, Lightsail, Result, Scope};
+use parking_lot::Mutex;
+
+use super::cached::Cached;
+use super::client::Lightsail;
+use super::types::{KeyPair, Result};
 use crate::api::OWNER_TAG;
+use crate::ids::{KeyPairName, Scope};
 use crate::metrics::Metrics;
 
 /// A list that took long is good for so many times as long, so that where there are many pairs, or
@@ -21,7 +26,7 @@ const WALKS_APART: u32 = 19;
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// Boxed: a table has room for almost twice as many as there are.
-    pairs: HashMap<String, Box<KeyPair>>,
+    pairs: HashMap<KeyPairName, Box<KeyPair>>,
     managed: usize,
     started_at: Instant,
     took: Duration,
@@ -30,7 +35,7 @@ pub struct Listing {
 impl Listing {
     /// The pair of this name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&KeyPair> {
+    pub fn find(&self, name: &KeyPairName) -> Option<&KeyPair> {
         self.pairs.get(name).map(Box::as_ref)
     }
 
@@ -51,26 +56,19 @@ pub struct Inventory {
 #[derive(Debug, Default)]
 struct Shelf {
     /// Held while a list is walked.
-    content: tokio::sync::Mutex<Shelved>,
+    listing: tokio::sync::Mutex<Cached<Arc<Listing>>>,
     /// What became known meanwhile, to be put into the list by whoever has it next: nobody waits
     /// for a walk to say what he has done.
-    corrections: Mutex<Vec<(String, Option<KeyPair>)>>,
+    corrections: Mutex<Vec<Correction>>,
 }
+
+/// What is known of the pair of a name: that it is like this, or that it is gone.
+type Correction = (KeyPairName, Option<KeyPair>);
 
 impl Shelf {
-    fn corrections(&self) -> MutexGuard<'_, Vec<(String, Option<KeyPair>)>> {
-        self.corrections.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take_corrections(&self) -> Vec<Correction> {
+        std::mem::take(&mut *self.corrections.lock())
     }
-
-    fn take_corrections(&self) -> Vec<(String, Option<KeyPair>)> {
-        std::mem::take(&mut *self.corrections())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Shelved {
-    listing: Option<Arc<Listing>>,
-    error: Option<(Instant, Error)>,
 }
 
 impl Inventory {
@@ -81,8 +79,7 @@ impl Inventory {
     }
 
     fn shelf(&self, scope: &Scope) -> Arc<Shelf> {
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(shelves.entry(scope.clone()).or_default())
+        Arc::clone(self.shelves.lock().entry(scope.clone()).or_default())
     }
 
     /// A list that is not older than that, or not much older than it takes to read one.
@@ -97,10 +94,8 @@ impl Inventory {
     #[must_use]
     pub fn is_at_hand(&self, scope: &Scope, max_age: Duration) -> bool {
         let place = self.shelf(scope);
-        let content = place.content.try_lock();
-        content.is_ok_and(|content| {
-            content.listing.as_ref().is_some_and(|listing| listing.is_good(max_age))
-        })
+        let cached = place.listing.try_lock();
+        cached.is_ok_and(|cached| cached.value().is_some_and(|listing| listing.is_good(max_age)))
     }
 
     /// A list whose walk starts now or later.
@@ -118,60 +113,49 @@ impl Inventory {
         is_good: impl Fn(&Listing) -> bool,
     ) -> Result<Arc<Listing>> {
         let place = self.shelf(region.scope());
-        let mut content = place.content.lock().await;
-        self.catch_up(region.scope(), &place, &mut content);
-        if let Some(listing) = content.listing.as_ref().filter(|listing| is_good(listing)) {
-            return Ok(Arc::clone(listing));
-        }
-        if let Some((_, error)) =
-            content.error.as_ref().filter(|(at, _)| at.elapsed() < ERROR_HOLDS)
-        {
-            return Err(error.clone());
+        let mut cached = place.listing.lock().await;
+        self.catch_up(region.scope(), &place, &mut cached);
+        if let Some(outcome) = cached.find(|listing| is_good(listing)) {
+            return outcome;
         }
         let started_at = Instant::now();
-        match region.key_pairs().await {
-            Ok(pairs) => {
-                let pairs: HashMap<_, _> =
-                    pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair))).collect();
-                let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
-                let mut listing =
-                    Listing { pairs, managed, started_at, took: started_at.elapsed() };
-                self.put_in(&mut listing, place.take_corrections());
-                self.tell(region.scope(), &listing);
-                let listing = Arc::new(listing);
-                *content = Shelved { listing: Some(Arc::clone(&listing)), error: None };
-                Ok(listing)
-            }
-            Err(error) => {
-                *content = Shelved { listing: None, error: Some((Instant::now(), error.clone())) };
-                Err(error)
-            }
-        }
+        let pairs = region.key_pairs().await;
+        let listing = pairs.map(|pairs| {
+            let pairs = pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair)));
+            let pairs: HashMap<_, _> = pairs.collect();
+            let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
+            let mut listing = Listing { pairs, managed, started_at, took: started_at.elapsed() };
+            self.put_in(&mut listing, place.take_corrections());
+            self.count(region.scope(), &listing);
+            Arc::new(listing)
+        });
+        cached.put(listing)
     }
 
-    /// Puts into the list what is known to be true now, after a change or a look of one's own; if
+    /// Puts into the list what is known to be true now, after a change or a read of one's own; if
     /// it is being walked, into what comes of that.
-    pub fn correct(&self, scope: &Scope, name: &str, pair: Option<&KeyPair>) {
+    pub fn correct(&self, scope: &Scope, name: &KeyPairName, pair: Option<&KeyPair>) {
         let place = self.shelf(scope);
-        place.corrections().push((name.to_owned(), pair.cloned()));
-        if let Ok(mut content) = place.content.try_lock() {
-            self.catch_up(scope, &place, &mut content);
+        place.corrections.lock().push((name.clone(), pair.cloned()));
+        if let Ok(mut cached) = place.listing.try_lock() {
+            self.catch_up(scope, &place, &mut cached);
         }
     }
 
     /// Puts into a list what became known since.
-    fn catch_up(&self, scope: &Scope, place: &Shelf, content: &mut Shelved) {
+    fn catch_up(&self, scope: &Scope, place: &Shelf, cached: &mut Cached<Arc<Listing>>) {
         let corrections = place.take_corrections();
-        if let Some(listing) = content.listing.as_mut().filter(|_| !corrections.is_empty()) {
+        if let Some(listing) = cached.value_mut().filter(|_| !corrections.is_empty()) {
             let listing = Arc::make_mut(listing);
             self.put_in(listing, corrections);
-            self.tell(scope, listing);
+            self.count(scope, listing);
         }
     }
 
-    fn put_in(&self, listing: &mut Listing, corrections: Vec<(String, Option<KeyPair>)>) {
+    fn put_in(&self, listing: &mut Listing, corrections: Vec<Correction>) {
         for (name, pair) in corrections {
-            listing.managed += usize::from(pair.as_ref().is_some_and(|pair| self.is_managed(pair)));
+            let is_managed = pair.as_ref().is_some_and(|pair| self.is_managed(pair));
+            listing.managed += usize::from(is_managed);
             let before = match pair {
                 Some(pair) => listing.pairs.insert(name, Box::new(pair)),
                 None => listing.pairs.remove(&name),
@@ -185,7 +169,7 @@ impl Inventory {
         owner.is_some_and(|owner| owner.starts_with(&self.owner_prefix))
     }
 
-    fn tell(&self, scope: &Scope, listing: &Listing) {
+    fn count(&self, scope: &Scope, listing: &Listing) {
         let unmanaged = listing.pairs.len() - listing.managed;
         self.metrics.set_inventory(scope, listing.started_at, listing.managed, unmanaged);
     }

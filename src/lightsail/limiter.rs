@@ -5,8 +5,9 @@
 //! Whoever asks waits for a token, in the order of asking. Only a handful of passes of a region run
 //! at the same time, and so only a handful waits here; the others wait in the queue.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Requests a second at the beginning: more than the passes of a region, ten at the same time, can
 /// send on most networks. Whatever is too many is known after a few of them.
@@ -53,8 +54,8 @@ impl Default for Limiter {
 }
 
 impl Limiter {
-    fn bucket(&self) -> std::sync::MutexGuard<'_, Bucket> {
-        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    fn bucket(&self) -> parking_lot::MutexGuard<'_, Bucket> {
+        self.bucket.lock()
     }
 
     /// Waits until a request may be sent.

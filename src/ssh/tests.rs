@@ -3,7 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
+use crate::api::key_pair::KeyAlgorithm;
+use crate::ids::Fingerprint;
 
 /// A key pair that `ssh-keygen` made.
 pub(crate) struct Key {
@@ -52,11 +57,11 @@ fn an_rsa_key_has_the_md5_of_its_subject_public_key_info() {
     let listed =
         openssl("openssl pkey -in $KEY -pubout -outform DER | openssl md5 -c", &file.path());
     let public = PublicKey::parse(&file.public()).unwrap();
-    assert_eq!(public.fingerprints().compare(Some(&listed)), Match::Same);
-    assert_eq!(public.fingerprints().compare(Some(&listed.to_uppercase())), Match::Same);
+    assert_eq!(public.fingerprints().compare(Some(&listed.as_str().into())), Match::Same);
+    assert_eq!(public.fingerprints().compare(Some(&listed.to_uppercase().into())), Match::Same);
     let private = PrivateKey::parse(&file.private()).unwrap();
     assert_eq!(private.public().sha256(), public.sha256());
-    assert_eq!(private.fingerprints().compare(Some(&listed)), Match::Same);
+    assert_eq!(private.fingerprints().compare(Some(&listed.as_str().into())), Match::Same);
 }
 
 #[test]
@@ -69,9 +74,9 @@ fn an_rsa_key_that_lightsail_created_has_the_sha1_of_its_pkcs8_form() {
     let pkcs8 = openssl("openssl pkcs8 -in $KEY -nocrypt -topk8", &file.path());
     for text in [file.private(), pkcs8] {
         let private = PrivateKey::parse(&text).unwrap();
-        assert_eq!(private.fingerprints().compare(Some(&listed)), Match::Same);
+        assert_eq!(private.fingerprints().compare(Some(&listed.as_str().into())), Match::Same);
         assert_eq!(
-            private.public().fingerprints().compare(Some(&listed)),
+            private.public().fingerprints().compare(Some(&listed.as_str().into())),
             Match::Different,
             "from the public half alone"
         );
@@ -87,7 +92,11 @@ fn an_ed25519_key_has_the_sha256_of_its_wire_form() {
     assert_eq!(public.sha256(), sha256);
     let bare = sha256.trim_start_matches("SHA256:");
     for form in [sha256.to_owned(), bare.to_owned(), format!("{bare}=")] {
-        assert_eq!(public.fingerprints().compare(Some(&form)), Match::Same, "{form}");
+        assert_eq!(
+            public.fingerprints().compare(Some(&form.as_str().into())),
+            Match::Same,
+            "{form}"
+        );
     }
     assert_eq!(PrivateKey::parse(&file.private()).unwrap().public().sha256(), sha256);
 }
@@ -96,16 +105,16 @@ fn an_ed25519_key_has_the_sha256_of_its_wire_form() {
 fn what_lightsail_prints_is_another_key_or_nothing_that_can_be_compared() {
     let public = PublicKey::parse(&Key::generate(&["-t", "ed25519"]).public()).unwrap();
     let other = PublicKey::parse(&Key::generate(&["-t", "ed25519"]).public()).unwrap();
-    let cases = [
-        (Some(other.sha256()), Match::Different),
-        (Some("00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff".to_owned()), Match::Different),
+    let cases: [(Option<Fingerprint>, Match); 6] = [
+        (Some(other.sha256().into()), Match::Different),
+        (Some("00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff".into()), Match::Different),
         (None, Match::Unknown),
-        (Some(String::new()), Match::Unknown),
-        (Some("something new".to_owned()), Match::Unknown),
-        (Some("00:11".to_owned()), Match::Unknown),
+        (Some("".into()), Match::Unknown),
+        (Some("something new".into()), Match::Unknown),
+        (Some("00:11".into()), Match::Unknown),
     ];
     for (listed, expected) in cases {
-        assert_eq!(public.fingerprints().compare(listed.as_deref()), expected, "{listed:?}");
+        assert_eq!(public.fingerprints().compare(listed.as_ref()), expected, "{listed:?}");
     }
 }
 
@@ -191,17 +200,14 @@ fn a_generated_key_is_one_that_ssh_keygen_takes() {
     for (algorithm, type_) in
         [(KeyAlgorithm::Ed25519, "ssh-ed25519"), (KeyAlgorithm::RSA4096, "ssh-rsa")]
     {
-        let key = PrivateKey::generate(algorithm).unwrap();
+        let key = generate(algorithm).unwrap();
         assert!(key.public().line().starts_with(type_));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         write_private(&path, key.expose_pem());
         let public = run(Command::new("ssh-keygen").arg("-yf").arg(&path));
         assert_eq!(PublicKey::parse(&public).unwrap().sha256(), key.public().sha256());
-        assert_ne!(
-            PrivateKey::generate(algorithm).unwrap().public().sha256(),
-            key.public().sha256()
-        );
+        assert_ne!(generate(algorithm).unwrap().public().sha256(), key.public().sha256());
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::api::OWNER_TAG;
-use lightsail_operator::lightsail::{Accounts, Class, Lightsail, Result};
+use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result};
 use lightsail_operator::metrics::Metrics;
 use serde_json::{Value, json};
 use testbed::simulator::{Options, Simulator};
@@ -136,7 +136,7 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
         .load()
         .await;
     let accounts = Accounts::new(config, Duration::from_secs(20), false, Metrics::default());
-    accounts.current().await.unwrap().region(region)
+    accounts.current().await.unwrap().region(&region.into())
 }
 
 /// Makes the call of a row in a fresh world under these statements.
@@ -161,12 +161,12 @@ async fn outcome(row: &Row, change: impl Fn(&mut Value)) -> Result<()> {
     }
     simulator.set_policy(ACCOUNT, Some(&document(&policy))).unwrap();
     match call {
-        Import => lightsail.import_key_pair("new", KEY).await.map(drop),
-        Delete => lightsail.delete_key_pair("target", None).await.map(drop),
+        Import => lightsail.import_key_pair(&"new".into(), KEY).await.map(drop),
+        Delete => lightsail.delete_key_pair(&"target".into(), None).await.map(drop),
         Tag(tags) => {
             let pair = lightsail_operator::lightsail::KeyPair {
-                name: target.name,
-                arn: target.arn,
+                name: target.name.into(),
+                arn: target.arn.into(),
                 created_at: None,
                 support_code: None,
                 fingerprint: None,
@@ -205,7 +205,7 @@ async fn every_condition_and_arn_keeps_something_out() {
         let with = outcome(row, |_| ()).await;
         let without = outcome(row, |statement| weaken(statement, part)).await;
         let (denied, done) = if allows { (with, without) } else { (without, with) };
-        assert_eq!(denied.map_err(|error| error.class), Err(Class::Denied), "{name}");
+        assert_eq!(denied.map_err(|error| error.kind), Err(ErrorKind::Denied), "{name}");
         assert!(done.is_ok(), "{name}: {done:?}");
     }
 }
@@ -284,7 +284,10 @@ async fn a_lightsail_without_resource_level_resets_denies_them() {
     simulator
         .set_policy(ACCOUNT, Some(&document(&statements("host-key-resets.json", "any"))))
         .unwrap();
-    assert_eq!(lightsail.delete_known_host_keys("web-1").await.unwrap_err().class, Class::Denied);
+    assert_eq!(
+        lightsail.delete_known_host_keys("web-1").await.unwrap_err().kind,
+        ErrorKind::Denied
+    );
 }
 
 /// The page has every file, and says what every placeholder is.

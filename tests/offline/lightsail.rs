@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use lightsail_operator::lightsail::{Accounts, Class, Inventory, Lightsail};
+use lightsail_operator::lightsail::{Accounts, ErrorKind, Imported, Inventory, Lightsail};
 use lightsail_operator::metrics::Metrics;
 use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
 
@@ -30,7 +30,7 @@ async fn accounts(simulator: &Simulator) -> Accounts {
 }
 
 async fn lightsail(simulator: &Simulator) -> Lightsail {
-    accounts(simulator).await.current().await.unwrap().region("eu-west-1")
+    accounts(simulator).await.current().await.unwrap().region(&"eu-west-1".into())
 }
 
 fn error(error_type: &str, code: Option<&str>, message: &str, status: u16) -> FaultEffect {
@@ -57,7 +57,7 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
                     "The format of this public key is not valid",
                     400,
                 ),
-                Class::BadKey,
+                ErrorKind::BadKey,
             ),
             (
                 error(
@@ -66,9 +66,9 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
                     "Some names are already in use: a",
                     400,
                 ),
-                Class::NameTaken,
+                ErrorKind::NameTaken,
             ),
-            (error("InvalidInputException", Some("Other"), "no", 400), Class::Invalid),
+            (error("InvalidInputException", Some("Other"), "no", 400), ErrorKind::Invalid),
             (
                 error(
                     "InvalidInputException",
@@ -76,7 +76,7 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
                     "Please try again in a few minutes",
                     400,
                 ),
-                Class::Busy,
+                ErrorKind::Busy,
             ),
             (
                 error(
@@ -85,27 +85,27 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
                     "The KeyPair does not exist: a",
                     404,
                 ),
-                Class::NotFound,
+                ErrorKind::NotFound,
             ),
-            (error("NotFoundException", None, "no", 400), Class::NotFound),
-            (error("AccessDeniedException", Some("AccessDenied"), "no", 400), Class::Denied),
-            (error("UnauthenticatedException", None, "no", 401), Class::BadCredentials),
-            (error("ExpiredTokenException", None, "no", 403), Class::BadCredentials),
-            (error("AccountSetupInProgressException", None, "no", 428), Class::AccountSetup),
-            (error("RegionSetupInProgressException", Some("X"), "no", 428), Class::RegionSetup),
-            (error("ThrottlingException", Some("X"), "Rate exceeded", 400), Class::Throttled),
-            (error("ThrottlingException", None, "slow down", 400), Class::Throttled),
-            (error("OperationFailureException", Some("X"), "no", 400), Class::OperationFailed),
-            (error("ServiceException", Some("InternalError"), "no", 500), Class::Transient),
-            (error("SomethingNew", None, "no", 400), Class::Transient),
+            (error("NotFoundException", None, "no", 400), ErrorKind::NotFound),
+            (error("AccessDeniedException", Some("AccessDenied"), "no", 400), ErrorKind::Denied),
+            (error("UnauthenticatedException", None, "no", 401), ErrorKind::BadCredentials),
+            (error("ExpiredTokenException", None, "no", 403), ErrorKind::BadCredentials),
+            (error("AccountSetupInProgressException", None, "no", 428), ErrorKind::AccountSetup),
+            (error("RegionSetupInProgressException", Some("X"), "no", 428), ErrorKind::RegionSetup),
+            (error("ThrottlingException", Some("X"), "Rate exceeded", 400), ErrorKind::Throttled),
+            (error("ThrottlingException", None, "slow down", 400), ErrorKind::Throttled),
+            (error("OperationFailureException", Some("X"), "no", 400), ErrorKind::OperationFailed),
+            (error("ServiceException", Some("InternalError"), "no", 500), ErrorKind::Transient),
+            (error("SomethingNew", None, "no", 400), ErrorKind::Transient),
             (
                 FaultEffect::Body { status: 503, body: "<html>busy</html>".to_owned() },
-                Class::Transient,
+                ErrorKind::Transient,
             ),
-            (FaultEffect::Body { status: 404, body: String::new() }, Class::Transient),
-            (FaultEffect::Body { status: 200, body: "{".to_owned() }, Class::Transient),
-            (FaultEffect::CutBefore, Class::Transient),
-            (FaultEffect::Delay(Duration::from_secs(3)), Class::Transient),
+            (FaultEffect::Body { status: 404, body: String::new() }, ErrorKind::Transient),
+            (FaultEffect::Body { status: 200, body: "{".to_owned() }, ErrorKind::Transient),
+            (FaultEffect::CutBefore, ErrorKind::Transient),
+            (FaultEffect::Delay(Duration::from_secs(3)), ErrorKind::Transient),
         ];
         for (effect, expected) in cases {
             let name = format!("{effect:?}, header: {header}");
@@ -117,7 +117,7 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
                 effect,
             });
             let error = lightsail.delete_known_host_keys("web-1").await.unwrap_err();
-            assert_eq!(error.class, expected, "{name}: {error}");
+            assert_eq!(error.kind, expected, "{name}: {error}");
             assert!(
                 !error.message.contains("<html>") && !error.message.is_empty(),
                 "{name}: {error}"
@@ -132,29 +132,27 @@ async fn the_simulators_own_errors_are_classified() {
         let simulator = Simulator::start(Options::default()).await.unwrap();
         simulator.set_switches(|switches| switches.error_type_header = header);
         let lightsail = lightsail(&simulator).await;
-        assert_eq!(lightsail.find_key_pair("missing").await.unwrap().value, None);
+        assert_eq!(lightsail.find_key_pair(&"missing".into()).await.unwrap().value, None);
         assert_eq!(lightsail.find_instance_arn("missing").await.unwrap().value, None);
         assert_eq!(
             lightsail.find_operation("00000000-0000-4000-8000-000000000000").await.unwrap(),
             None
         );
-        let operation = lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap();
+        let imported = lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY).await.unwrap();
+        let Imported::Accepted(operation) = imported else { panic!("{imported:?}") };
         assert!(operation.succeeded(), "{operation:?}");
         assert_eq!(
-            lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap_err().class,
-            Class::NameTaken
+            lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY).await.unwrap(),
+            Imported::NameTaken
         );
         assert_eq!(
-            lightsail.import_key_pair("other", "c3NoLXJzYQ==").await.unwrap_err().class,
-            Class::BadKey
+            lightsail.import_key_pair(&"other".into(), "c3NoLXJzYQ==").await.unwrap_err().kind,
+            ErrorKind::BadKey
         );
+        assert_eq!(lightsail.delete_key_pair(&"missing".into(), None).await.unwrap(), None);
         assert_eq!(
-            lightsail.delete_key_pair("missing", None).await.unwrap_err().class,
-            Class::NotFound
-        );
-        assert_eq!(
-            lightsail.delete_known_host_keys("missing").await.unwrap_err().class,
-            Class::NotFound
+            lightsail.delete_known_host_keys("missing").await.unwrap_err().kind,
+            ErrorKind::NotFound
         );
     }
 }
@@ -172,9 +170,9 @@ async fn nobody_listening_is_known_from_an_answer_that_was_lost() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // A connection of before may be used once more.
-    let _ = lightsail.import_key_pair("a", PUBLIC_KEY).await;
-    let error = lightsail.import_key_pair("a", PUBLIC_KEY).await.unwrap_err();
-    assert_eq!(error.class, Class::NeverSent, "{error}");
+    let _ = lightsail.import_key_pair(&"a".into(), PUBLIC_KEY).await;
+    let error = lightsail.import_key_pair(&"a".into(), PUBLIC_KEY).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NeverSent, "{error}");
 }
 
 #[tokio::test]
@@ -193,7 +191,7 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
     let lists =
         futures::future::join_all((0..20).map(|_| inventory.list(&lightsail, minute))).await;
     for list in lists {
-        assert!(list.unwrap().find("pair-8").is_some());
+        assert!(list.unwrap().find(&"pair-8".into()).is_some());
     }
     assert_eq!(
         simulator.requests().len() - before,
@@ -201,7 +199,12 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
         "one walk over four pages serves all twenty"
     );
     assert!(
-        inventory.list_live(&lightsail).await.unwrap().find("LightsailDefaultKeyPair").is_some()
+        inventory
+            .list_live(&lightsail)
+            .await
+            .unwrap()
+            .find(&"LightsailDefaultKeyPair".into())
+            .is_some()
     );
     assert_eq!(simulator.requests().len() - before, 8, "who asks for a list of now gets one");
 }
@@ -221,8 +224,8 @@ async fn throttling_is_waited_for() {
             effect,
         });
     }
-    lightsail.import_key_pair("fleet", PUBLIC_KEY).await.unwrap();
-    assert!(lightsail.find_key_pair("fleet").await.unwrap().value.is_some());
+    lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY).await.unwrap();
+    assert!(lightsail.find_key_pair(&"fleet".into()).await.unwrap().value.is_some());
     let asked: Vec<_> =
         simulator.requests().into_iter().map(|request| request.operation).skip(1).collect();
     assert_eq!(asked, [["ImportKeyPair"; 4], ["GetKeyPair"; 4]].concat());
@@ -233,7 +236,7 @@ async fn the_account_is_asked_for_once_for_each_set_of_credentials() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let accounts = accounts(&simulator).await;
     for _ in 0..3 {
-        assert_eq!(accounts.current().await.unwrap().id, ACCOUNT);
+        assert_eq!(accounts.current().await.unwrap().id.as_str(), ACCOUNT);
     }
     assert_eq!(simulator.requests().len(), 1);
 }

@@ -1,0 +1,16 @@
+//! Names that users meet in objects, and that the operator and its documentation share.
+
+/// The API group of all kinds.
+pub const GROUP: &str = "lightsail-operator.dev";
+/// The served version of all kinds.
+pub const VERSION: &str = "v1alpha1";
+/// A new value of this annotation asks for a reconciliation now; `kubectl annotate` sets it.
+pub const RECONCILE_ANNOTATION: &str = "lightsail-operator.dev/reconcile";
+/// Holds a `LightsailKeyPair` back from deletion until its key pair is dealt with.
+pub const FINALIZER: &str = "lightsail-operator.dev/key-pair";
+/// What a `HostKeyReset` did, kept where a backup of the object keeps it too.
+pub const EXECUTED_ANNOTATION: &str = "lightsail-operator.dev/executed";
+/// The tag that tells whose key pair this is in Lightsail: `<cluster>/<namespace>/<name>`.
+pub const OWNER_TAG: &str = "lightsail-operator.dev/owner";
+/// The field manager of everything that the operator writes, and its name in Events.
+pub const FIELD_MANAGER: &str = "lightsail-operator";

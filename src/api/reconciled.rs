@@ -1,0 +1,35 @@
+//! What the kinds of this group have in common, for the parts of the operator that know no kind.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// What every kind of this group lets the engine see.
+pub trait Reconciled:
+    kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+    + kube::CustomResourceExt
+    + Clone
+    + std::fmt::Debug
+    + serde::Serialize
+    + serde::de::DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// The status as it is served.
+    type Status: Clone
+        + PartialEq
+        + Default
+        + serde::Serialize
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync;
+
+    /// The generation that the status speaks of; -1 before it was observed.
+    fn observed_generation(&self) -> i64;
+    /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last.
+    fn last_handled_reconcile(&self) -> Option<&str>;
+    /// The conditions of the status.
+    fn conditions(&self) -> &[Condition];
+    /// The status, if one was written.
+    fn status(&self) -> Option<&Self::Status>;
+}

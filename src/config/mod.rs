@@ -1,0 +1,224 @@
+//! Every flag and variable: the only reader of the environment but the loaders of AWS's and
+//! Kubernetes' own configuration.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+use sha2::{Digest, Sha256};
+use tracing_subscriber::EnvFilter;
+
+mod label_selector;
+
+use label_selector::{is_dns_label, label_selector};
+
+/// Kubernetes operator for Amazon Lightsail key pairs and known host keys.
+///
+/// The cluster is found by KUBECONFIG or from within a pod; AWS credentials, region and endpoints
+/// come from the AWS SDK's standard chain and variables (`AWS_PROFILE`, `AWS_ENDPOINT_URL`,
+/// `AWS_ENDPOINT_URL_LIGHTSAIL`, …).
+#[derive(Clone, Debug, Parser)]
+#[command(version)]
+pub struct Config {
+    /// Where /livez, /readyz and /metrics are served.
+    #[arg(
+        long,
+        env = "LIGHTSAIL_OPERATOR_BIND_ADDRESS",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDRESS:PORT"
+    )]
+    pub bind_address: SocketAddr,
+
+    /// How the log is written.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries never say more
+    /// than `info`.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG", default_value = "info", value_parser = log_filter,
+        value_name = "FILTER")]
+    pub log: String,
+
+    /// Watch this namespace only; may be repeated. All namespaces if absent.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',',
+        value_parser = namespace, value_name = "NAMESPACE")]
+    pub watch_namespace: Vec<String>,
+
+    /// Watch only objects whose labels match, as in `team=a,tier in (x,y),!legacy`. Several
+    /// operators with selectors that exclude each other share a cluster.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_LABEL_SELECTOR", value_parser = label_selector,
+        value_name = "SELECTOR")]
+    pub watch_label_selector: Option<String>,
+
+    /// Act only while holding a Lease, so that of several replicas one acts.
+    /// `--leader-election=false` is for a single one.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LEADER_ELECTION", default_value_t = true,
+        action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+            value_name = "BOOL")]
+    pub leader_election: bool,
+
+    /// The name of the Lease. Default: lightsail-operator, with the hash of what is watched if that
+    /// is not everything, so that each share of a cluster has its own.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_NAME", value_parser = namespace,
+        value_name = "NAME")]
+    pub lease_name: Option<String>,
+
+    /// The namespace of the Lease. Default: the pod's, or that of the kubeconfig.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_NAMESPACE", value_parser = namespace,
+        value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+
+    /// The name of this cluster in the owner tag of key pairs, at most 64 characters. Default: the
+    /// UID of the namespace kube-system.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_CLUSTER_ID", value_parser = cluster_id,
+        value_name = "ID")]
+    pub cluster_id: Option<String>,
+
+    /// The AWS account that the credentials must belong to, 12 digits. With others nothing is
+    /// called.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_AWS_ACCOUNT_ID", value_parser = account_id,
+        value_name = "ACCOUNT")]
+    pub aws_account_id: Option<String>,
+
+    /// Allow plain http to AWS endpoints on other machines: whoever can read that traffic can read
+    /// private keys.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
+    pub allow_insecure_endpoints: bool,
+
+    /// How long one call of AWS may take, for example 10s. With leader election it must be shorter
+    /// than the Lease lasts: a process that lost the Lease must not have a call under way.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_AWS_CALL_TIMEOUT", default_value = "10s",
+        value_parser = duration, value_name = "TIME")]
+    pub aws_call_timeout: Duration,
+
+    /// How long, beyond a call's timeout, its effect may still appear in Lightsail, for example
+    /// 60s. Until then nothing is concluded from its absence.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_SETTLE_TIME", default_value = "60s",
+        value_parser = duration, value_name = "TIME")]
+    pub settle_time: Duration,
+
+    /// How many objects of a kind are worked on at the same time in each region.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub concurrency: u16,
+}
+
+impl Config {
+    /// The name of the Lease: another one for each share of the cluster.
+    #[must_use]
+    pub fn lease(&self) -> String {
+        let is_everything = self.watch_namespace.is_empty() && self.watch_label_selector.is_none();
+        let own = || {
+            if is_everything {
+                return "lightsail-operator".to_owned();
+            }
+            let mut namespaces = self.watch_namespace.clone();
+            namespaces.sort();
+            namespaces.dedup();
+            let share = format!(
+                "{}\0{}",
+                namespaces.join(","),
+                self.watch_label_selector.as_deref().unwrap_or_default()
+            );
+            format!("lightsail-operator-{}", hex::encode(&Sha256::digest(share)[..4]))
+        };
+        self.lease_name.clone().unwrap_or_else(own)
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    let parsed = EnvFilter::builder().parse(text);
+    parsed
+        .map(|_| text.to_owned())
+        .map_err(|_| "write for example info, or warn,lightsail_operator=debug".to_owned())
+}
+
+fn cluster_id(text: &str) -> Result<String, String> {
+    let allowed = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+    if (1..=64).contains(&text.len()) && text.chars().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 64 letters, digits, dots, hyphens and underscores".to_owned())
+    }
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    if is_dns_label(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 63 lower case letters, digits and hyphens, as in team-a".to_owned())
+    }
+}
+
+fn account_id(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an AWS account id has 12 digits".to_owned())
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: kube::core::Duration =
+        text.parse().map_err(|_| "write for example 20s or 1m30s".to_owned())?;
+    let (negative, duration) = (duration.is_negative(), Duration::from(duration));
+    if negative || duration.is_zero() {
+        Err("it must be more than 0s".to_owned())
+    } else {
+        Ok(duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_share_of_a_cluster_has_a_lease_of_its_own() {
+        let lease =
+            |flags: &[&str]| Config::parse_from([&["lightsail-operator"], flags].concat()).lease();
+        assert_eq!(lease(&[]), "lightsail-operator");
+        assert_eq!(lease(&["--lease-name", "own", "--watch-namespace", "a"]), "own");
+        let shares = [
+            &["--watch-namespace", "a"][..],
+            &["--watch-namespace", "b"],
+            &["--watch-label-selector", "a"],
+        ];
+        let leases: std::collections::HashSet<_> =
+            shares.iter().map(|flags| lease(flags)).collect();
+        assert_eq!(leases.len(), 3);
+        let both = |one, other| lease(&["--watch-namespace", one, "--watch-namespace", other]);
+        assert_eq!(both("a", "b"), both("b", "a"), "the order makes no difference");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        assert!(cluster_id("prod-1.eu").is_ok());
+        for text in ["", "a/b", "a b", &"x".repeat(65)] {
+            assert!(cluster_id(text).is_err(), "{text}");
+        }
+        assert!(account_id("123456789012").is_ok());
+        for text in ["", "12345678901", "12345678901x", "1234567890123"] {
+            assert!(account_id(text).is_err(), "{text}");
+        }
+        for text in ["team-a", "a", "0"] {
+            assert!(namespace(text).is_ok(), "{text}");
+        }
+        for text in ["", "Team", "a.b", "-a", "a b", &"x".repeat(64)] {
+            assert!(namespace(text).is_err(), "{text}");
+        }
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        for text in ["", "20", "-1s", "0s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

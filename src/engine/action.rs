@@ -1,0 +1,59 @@
+//! What a reconciliation comes to, for the loop: when to reconcile again, and what is counted.
+
+use std::fmt;
+
+use super::queue::Next;
+use crate::api::Reason;
+
+/// What a reconciliation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// When the object is to be reconciled again.
+    pub next: Next,
+    /// What is counted.
+    pub outcome: Outcome,
+}
+
+/// What a reconciliation came to, as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The object shows this reason.
+    Shows(Reason),
+    /// There was nothing to do.
+    Unchanged,
+    /// The object is gone, or on its way out.
+    Gone,
+    /// It started over, because somebody else changed the object meanwhile.
+    Conflict,
+    /// It was left because the operator ends.
+    Stopping,
+    /// The Kubernetes API server refused, or did not answer.
+    KubernetesError,
+}
+
+impl Action {
+    /// The object shows this reason, and is reconciled again then.
+    #[must_use]
+    pub fn shows(reason: Reason, next: Next) -> Self {
+        Self { next, outcome: Outcome::Shows(reason) }
+    }
+
+    /// The object is gone, or on its way out: nothing follows unless it changes.
+    #[must_use]
+    pub fn gone() -> Self {
+        Self { next: Next::Change, outcome: Outcome::Gone }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shows(reason) => reason.fmt(formatter),
+            Self::Unchanged
+            | Self::Gone
+            | Self::Conflict
+            | Self::Stopping
+            | Self::KubernetesError => fmt::Debug::fmt(self, formatter),
+        }
+    }
+}

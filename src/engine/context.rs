@@ -1,0 +1,64 @@
+//! What all reconciliations share, whatever their kind.
+
+use std::time::{Duration, Instant};
+
+use kube::Client;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::ids::AccountId;
+use crate::lightsail::{Accounts, Inventory};
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+
+/// What all reconciliations share.
+pub struct Context {
+    /// The cluster's API.
+    pub client: Client,
+    /// AWS.
+    pub accounts: Accounts,
+    /// The shared lists of key pairs.
+    pub inventory: Inventory,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What is missing.
+    pub readiness: Readiness,
+    /// The settings.
+    pub settings: Settings,
+    /// When this process began.
+    pub started: Instant,
+    /// Whether this process acts.
+    pub leads: watch::Receiver<bool>,
+    /// Set when the operator is to end: the step in flight is finished and no other is begun.
+    pub stop: CancellationToken,
+}
+
+/// The settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The first part of the owner tag.
+    pub cluster_id: String,
+    /// The account that the credentials must belong to.
+    pub aws_account_id: Option<AccountId>,
+    /// How long one call of AWS may take.
+    pub call_timeout: Duration,
+    /// How long after that its effect may still appear.
+    pub settle_time: Duration,
+    /// How long another process may act on a lease that it has lost; zero without leader election.
+    pub lease_duration: Duration,
+    /// The namespaces to watch; all if empty.
+    pub namespaces: Vec<String>,
+    /// The labels of the objects to watch.
+    pub label_selector: Option<String>,
+    /// How many objects of a kind are worked on at the same time in each region.
+    pub concurrency: usize,
+}
+
+impl Settings {
+    /// How long after a call was sent its effect may still appear. Another process may send one
+    /// until its lease has run out.
+    #[must_use]
+    pub fn effect_window(&self) -> Duration {
+        self.lease_duration + self.call_timeout + self.settle_time
+    }
+}

@@ -1,0 +1,27 @@
+//! What all kinds run on, and what knows none of them.
+//!
+//! A watch keeps the rows; a change that asks for a reconciliation puts a reference into the queue;
+//! the loop takes it from there and has the kind's [`Controller`] reconcile the object.
+//! Reconciliations run inside the loop's own future and are never spawned, so that they end with
+//! it.
+
+pub mod account_rule;
+pub mod action;
+pub mod context;
+pub mod lookup;
+pub mod object_ref;
+pub(crate) mod objects;
+pub mod queue;
+pub mod rows;
+mod run;
+mod tracking;
+pub mod verdict;
+mod watch;
+
+pub use action::{Action, Outcome};
+pub use context::{Context, Settings};
+pub use lookup::Lookup;
+pub use object_ref::ObjectRef;
+pub use run::{Controller, MAX_STEPS, guarded, run};
+pub use tracking::tracked_by;
+pub use verdict::{State, Verdict};

@@ -1,0 +1,226 @@
+//! Reading and writing the operator's own objects: a live read, a status, a finalizer, an
+//! annotation, an Event.
+//!
+//! Every write names the uid that was read, so that an object which was deleted and made again is
+//! never taken for the old one. Each request is bounded in time: the client library has no read
+//! timeout of its own.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ObjectReference};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::api::{FIELD_MANAGER, Reason, Reconciled};
+use crate::error::{Error, is_status};
+
+use super::object_ref::ObjectRef;
+use super::verdict::Severity;
+
+/// How long the API server may take for one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Event notes have at most this many bytes.
+const MAX_NOTE: usize = 1024;
+
+async fn bounded<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => {
+            Err(Error::Kubernetes(Box::new(kube::Error::Service("no answer in time".into()))))
+        }
+    }
+}
+
+fn api<K: Reconciled>(client: &Client, namespace: &str) -> Api<K> {
+    Api::namespaced(client.clone(), namespace)
+}
+
+/// The object as it is now.
+pub(crate) async fn find<K: Reconciled>(
+    client: &Client,
+    at: &ObjectRef,
+) -> Result<Option<K>, Error> {
+    bounded(api::<K>(client, &at.namespace).get_opt(&at.name)).await
+}
+
+/// Whether the namespace is being deleted.
+pub(crate) async fn is_terminating(client: &Client, namespace: &str) -> Result<bool, Error> {
+    let namespace = bounded(Api::<Namespace>::all(client.clone()).get_metadata(namespace)).await?;
+    Ok(namespace.metadata.deletion_timestamp.is_some())
+}
+
+/// One key of the data of a ConfigMap.
+pub(crate) async fn find_text(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    key: &str,
+) -> Result<Option<String>, Error> {
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let map = match bounded(api.get_opt(name)).await {
+        Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
+            return Err(Error::Forbidden(name.to_owned()));
+        }
+        outcome => outcome?,
+    };
+    let data = map.and_then(|map| map.data).unwrap_or_default();
+    Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, text)| text))
+}
+
+/// Writes the whole status by server-side apply: what is left out is taken out. With
+/// `resource_version`, only if the object is still as it was read.
+pub(crate) async fn apply_status<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    status: &K::Status,
+    resource_version: Option<&str>,
+) -> Result<K, Error> {
+    let mut metadata = json!({ "name": object.name_any(), "uid": object.uid() });
+    if let Some(version) = resource_version {
+        metadata["resourceVersion"] = json!(version);
+    }
+    let patch = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": metadata,
+        "status": status,
+    });
+    let api = api::<K>(client, &object.namespace().unwrap_or_default());
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    bounded(api.patch_status(&object.name_any(), &parameters, &Patch::Apply(patch)))
+        .await
+        .map_err(gone)
+}
+
+/// A write that finds no object says that it is gone.
+fn gone(error: Error) -> Error {
+    let is_gone = matches!(&error, Error::Kubernetes(error) if is_status(error, 404));
+    if is_gone { Error::Gone } else { error }
+}
+
+/// Changes the metadata of exactly the object that was read.
+async fn patch_metadata<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    key: &str,
+    value: Value,
+) -> Result<K, Error> {
+    let mut metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version() });
+    metadata[key] = value;
+    let api = api::<K>(client, &object.namespace().unwrap_or_default());
+    let parameters =
+        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    bounded(api.patch(
+        &object.name_any(),
+        &parameters,
+        &Patch::Merge(json!({ "metadata": metadata })),
+    ))
+    .await
+    .map_err(gone)
+}
+
+/// Adds a finalizer.
+pub(crate) async fn add_finalizer<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    finalizer: &str,
+) -> Result<K, Error> {
+    let all = [object.finalizers(), &[finalizer.to_owned()]].concat();
+    patch_metadata(client, object, "finalizers", json!(all)).await
+}
+
+/// Takes a finalizer off; the object may be gone with it.
+pub(crate) async fn remove_finalizer<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    finalizer: &str,
+) -> Result<(), Error> {
+    let rest: Vec<_> = object.finalizers().iter().filter(|other| *other != finalizer).collect();
+    match patch_metadata(client, object, "finalizers", json!(rest)).await {
+        Err(Error::Gone) => Ok(()),
+        outcome => outcome.map(drop),
+    }
+}
+
+/// Sets an annotation, or takes it off.
+pub(crate) async fn annotate<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    key: &str,
+    value: Option<&str>,
+) -> Result<K, Error> {
+    patch_metadata(client, object, "annotations", json!({ key: value })).await
+}
+
+/// Deletes exactly the object that was read, if it is still as it was read.
+pub(crate) async fn delete<K: Reconciled>(client: &Client, object: &K) -> Result<(), Error> {
+    let preconditions =
+        Preconditions { uid: object.uid(), resource_version: object.resource_version() };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    let api = api::<K>(client, &object.namespace().unwrap_or_default());
+    bounded(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
+}
+
+/// Publishes an Event of an object. It is not an error if the API server refuses it (a namespace
+/// that is being deleted takes no new objects), nor worth failing a reconciliation if it does not
+/// answer.
+pub(crate) async fn publish_event<K: Reconciled>(
+    client: &Client,
+    object: &K,
+    severity: Severity,
+    reason: Reason,
+    note: &str,
+) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let now = Timestamp::now();
+    let event = Event {
+        metadata: ObjectMeta {
+            // As client-go names them: unique for an object by the time in nanoseconds.
+            name: Some(format!("{name}.{:x}", now.as_nanosecond())),
+            namespace: Some(namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        action: Some("Reconcile".to_owned()),
+        event_time: Some(MicroTime(now)),
+        note: Some(note[..note.floor_char_boundary(MAX_NOTE - 1)].to_owned()),
+        reason: Some(reason.to_string()),
+        regarding: Some(reference(object)),
+        reporting_controller: Some(FIELD_MANAGER.to_owned()),
+        reporting_instance: Some(FIELD_MANAGER.to_owned()),
+        type_: Some(format!("{severity:?}")),
+        ..Event::default()
+    };
+    let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
+    if let Err(error) = bounded(api.create(&PostParams::default(), &event)).await {
+        tracing::debug!(%error, "an Event was not written");
+    }
+}
+
+fn reference<K: Reconciled>(object: &K) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        namespace: object.namespace(),
+        name: Some(object.name_any()),
+        uid: object.uid(),
+        resource_version: object.resource_version(),
+        ..ObjectReference::default()
+    }
+}
+
+/// An annotation of an object.
+pub(crate) fn annotation<'a, K: Resource>(object: &'a K, key: &str) -> Option<&'a str> {
+    let annotations: &BTreeMap<String, String> = object.meta().annotations.as_ref()?;
+    annotations.get(key).map(String::as_str)
+}
+
+/// Whether the object has a finalizer.
+pub(crate) fn has_finalizer<K: Resource>(object: &K, finalizer: &str) -> bool {
+    object.meta().finalizers.as_ref().is_some_and(|all| all.iter().any(|other| other == finalizer))
+}

@@ -1,0 +1,590 @@
+//! Which object is next: a plain data structure, without I/O and with the time as an argument.
+//!
+//! - An object is in the queue once, and never worked on twice at the same time: what comes for it
+//!   meanwhile brings it back when it is finished.
+//! - Each region has a lane with so many places: one that does not answer delays no other.
+//! - In a lane a person's change goes before what is checked or retried on its own, but for
+//!   one in eight, so that this goes on too. Two places are for changes only, and half of them
+//!   never for what is tried again: a crowd that fails leaves room, on both sides of the operator
+//!   too.
+//! - Namespaces take turns: one with thousands of objects does not hold up the one object of
+//!   another.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::object_ref::ObjectRef;
+
+/// When an object is to be reconciled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// When something changes.
+    Change,
+    /// After this time, or when something changes.
+    After(Duration),
+    /// Like `After`, with a pause that grows with each reconciliation in a row that ends so.
+    Backoff,
+    /// Like `Backoff`, but no later than after this time.
+    BackoffWithin(Duration),
+    /// Soon, since somebody else changed the object meanwhile; later and later if that goes on.
+    StartOver,
+}
+
+/// Why an object is in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// A person changed something, or waits for something that changed.
+    Change,
+    /// It is time to check it again.
+    Resync,
+    /// It is time to try again what failed or had to wait.
+    Retry,
+}
+
+impl Class {
+    /// All of them, in the order of their values.
+    pub const ALL: [Self; 3] = [Self::Change, Self::Resync, Self::Retry];
+
+    /// The word for it in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Resync => "resync",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+/// An object whose turn has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The object.
+    pub at: ObjectRef,
+    /// Why.
+    pub class: Class,
+    /// How long it has waited for its turn.
+    pub waited: Duration,
+    /// How many reconciliations in a row have ended with a pause that grows.
+    pub failures: u32,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// A conflict is over as soon as the object is read again, unless somebody changes it all the time.
+const FIRST_PAUSE_AFTER_CONFLICT: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// So many places of a lane are kept free for changes: what is checked again may all wait for one
+/// list.
+const KEPT_FOR_CHANGES: usize = 2;
+/// After so many changes in a row one of the others comes: they are slowed down by a crowd, not
+/// stopped.
+const CHANGES_IN_A_ROW: u32 = 7;
+
+/// The queue.
+#[derive(Debug)]
+pub struct Queue {
+    places: usize,
+    lanes: BTreeMap<Arc<str>, Lane>,
+    /// The lane that was served last: the next one comes first.
+    last: Option<Arc<str>>,
+    ready: HashMap<ObjectRef, Ready>,
+    running: HashMap<ObjectRef, Running>,
+    due: BTreeMap<(Instant, u64), Due>,
+    due_at: HashMap<ObjectRef, (Instant, u64)>,
+    failures: HashMap<ObjectRef, u32>,
+    count: u64,
+    depth: [usize; Class::ALL.len()],
+}
+
+#[derive(Debug)]
+struct Due {
+    at: ObjectRef,
+    lane: Arc<str>,
+    class: Class,
+}
+
+#[derive(Debug)]
+struct Ready {
+    class: Class,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Running {
+    lane: Arc<str>,
+    class: Class,
+    /// What came for it meanwhile.
+    again: Option<(Arc<str>, Class)>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// By class.
+    running: [usize; Class::ALL.len()],
+    lines: [Line; Class::ALL.len()],
+    /// How many changes went before one of the others that was there.
+    passed_over: u32,
+    /// Of the others, the one whose turn it was last: they take turns.
+    last: Option<Class>,
+}
+
+/// Objects by namespace, which take turns.
+#[derive(Debug, Default)]
+struct Line {
+    turns: VecDeque<Arc<str>>,
+    waiting: HashMap<Arc<str>, VecDeque<ObjectRef>>,
+}
+
+impl Line {
+    fn push(&mut self, at: ObjectRef) {
+        let waiting = self.waiting.entry(at.namespace.clone()).or_default();
+        if waiting.is_empty() {
+            self.turns.push_back(at.namespace.clone());
+        }
+        waiting.push_back(at);
+    }
+
+    fn pop(&mut self) -> Option<ObjectRef> {
+        let namespace = self.turns.pop_front()?;
+        let waiting = self.waiting.get_mut(&namespace)?;
+        let at = waiting.pop_front();
+        if waiting.is_empty() {
+            self.waiting.remove(&namespace);
+        } else {
+            self.turns.push_back(namespace);
+        }
+        at
+    }
+
+    fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+}
+
+impl Lane {
+    fn is_empty(&self) -> bool {
+        self.running() == 0 && self.lines.iter().all(Line::is_empty)
+    }
+
+    fn running(&self) -> usize {
+        self.running.iter().sum()
+    }
+
+    fn waits(&self, class: Class) -> bool {
+        !self.lines[class as usize].is_empty()
+    }
+
+    /// Whether one more of a class may be worked on, if there is a place at all.
+    fn has_place(&self, class: Class, places: usize) -> bool {
+        let [_, resyncs, retries] = self.running;
+        let for_others = resyncs + retries < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
+        match class {
+            Class::Change => true,
+            Class::Resync => for_others,
+            Class::Retry => for_others && retries < (places / 2).max(1),
+        }
+    }
+
+    /// Whose line is next.
+    fn choose(&self, places: usize) -> Option<Class> {
+        let can = |class: &Class| self.waits(*class) && self.has_place(*class, places);
+        let others = if self.last == Some(Class::Resync) {
+            [Class::Retry, Class::Resync]
+        } else {
+            [Class::Resync, Class::Retry]
+        };
+        let other = others.into_iter().find(can);
+        let change = Some(Class::Change).filter(can);
+        if self.passed_over >= CHANGES_IN_A_ROW { other.or(change) } else { change.or(other) }
+    }
+
+    /// The next object that still waits in that line. One that moved to the other line has left its
+    /// name behind.
+    fn pop(
+        &mut self,
+        places: usize,
+        ready: &mut HashMap<ObjectRef, Ready>,
+    ) -> Option<(ObjectRef, Ready)> {
+        while let Some(class) = self.choose(places) {
+            let Some(at) = self.lines[class as usize].pop() else { continue };
+            if ready.get(&at).is_none_or(|ready| ready.class != class) {
+                continue;
+            }
+            if class != Class::Change {
+                self.last = Some(class);
+            }
+            let passes_over =
+                class == Class::Change && (self.waits(Class::Resync) || self.waits(Class::Retry));
+            self.passed_over = if passes_over { self.passed_over + 1 } else { 0 };
+            return ready.remove(&at).map(|ready| (at, ready));
+        }
+        None
+    }
+}
+
+impl Queue {
+    /// A queue of which so many objects of a region are worked on at the same time.
+    #[must_use]
+    pub fn new(places: usize) -> Self {
+        Self {
+            places,
+            lanes: BTreeMap::new(),
+            last: None,
+            ready: HashMap::new(),
+            running: HashMap::new(),
+            due: BTreeMap::new(),
+            due_at: HashMap::new(),
+            failures: HashMap::new(),
+            count: 0,
+            depth: [0; Class::ALL.len()],
+        }
+    }
+
+    /// Something came for this object, which is in that lane.
+    pub fn push(&mut self, at: ObjectRef, lane: &str, class: Class, now: Instant) {
+        self.clear_due(&at);
+        // One text for all that are in it.
+        let lane = self
+            .lanes
+            .get_key_value(lane)
+            .map_or_else(|| lane.into(), |(lane, _)| Arc::clone(lane));
+        if let Some(running) = self.running.get_mut(&at) {
+            let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
+            running.again = Some((lane, class));
+            return;
+        }
+        let before = self.ready.get(&at);
+        if before.is_some_and(|before| before.class <= class) {
+            return;
+        }
+        let since = before.map_or(now, |before| before.since);
+        if let Some(before) = before {
+            self.depth[before.class as usize] -= 1;
+        }
+        self.depth[class as usize] += 1;
+        self.lanes.entry(lane).or_default().lines[class as usize].push(at.clone());
+        self.ready.insert(at, Ready { class, since });
+    }
+
+    /// Work begins now: what was waited for before that is no one's waiting for a turn.
+    pub fn begin(&mut self, now: Instant) {
+        for ready in self.ready.values_mut() {
+            ready.since = now;
+        }
+    }
+
+    /// The next object to work on. It counts as running until [`Self::finished`].
+    pub fn pop(&mut self, now: Instant) -> Option<Item> {
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
+            let Due { at, lane, class } = entry.remove();
+            self.due_at.remove(&at);
+            self.push(at, &lane, class, now);
+        }
+        let (places, ready, last) = (self.places, &mut self.ready, self.last.clone());
+        let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
+            let popped = (lane.running() < places).then(|| lane.pop(places, ready)).flatten();
+            popped.map(|(at, Ready { class, since })| {
+                lane.running[class as usize] += 1;
+                (Arc::clone(name), at, class, since)
+            })
+        };
+        // Those after the last one first.
+        let is_after = |name: &Arc<str>| last.as_ref().is_none_or(|last| name > last);
+        let after = self.lanes.iter_mut().filter(|(name, _)| is_after(name)).find_map(&mut next);
+        let found = after
+            .or_else(|| self.lanes.iter_mut().filter(|(name, _)| !is_after(name)).find_map(next));
+        let (lane, at, class, since) = found?;
+        self.depth[class as usize] -= 1;
+        self.last = Some(Arc::clone(&lane));
+        self.running.insert(at.clone(), Running { lane, class, again: None });
+        let failures = self.failures.get(&at).copied().unwrap_or_default();
+        Some(Item { at, class, waited: now.saturating_duration_since(since), failures })
+    }
+
+    /// A reconciliation has ended.
+    pub fn finished(&mut self, at: &ObjectRef, next: Next, now: Instant) {
+        let Some(running) = self.running.remove(at) else { return };
+        if let Some(lane) = self.lanes.get_mut(&running.lane) {
+            lane.running[running.class as usize] -= 1;
+            if lane.is_empty() {
+                self.lanes.remove(&running.lane);
+            }
+        }
+        let due = match next {
+            Next::Change => None,
+            Next::After(pause) => Some((pause, Class::Resync)),
+            Next::Backoff => Some((self.pause(at, FIRST_PAUSE), Class::Retry)),
+            Next::BackoffWithin(longest) => {
+                Some((self.pause(at, FIRST_PAUSE).min(longest), Class::Retry))
+            }
+            Next::StartOver => Some((self.pause(at, FIRST_PAUSE_AFTER_CONFLICT), Class::Retry)),
+        };
+        if matches!(next, Next::Change | Next::After(_)) {
+            self.failures.remove(at);
+        }
+        if let Some((lane, class)) = running.again {
+            self.push(at.clone(), &lane, class, now);
+        } else if let Some((pause, class)) = due {
+            self.clear_due(at);
+            self.count += 1;
+            let due = (now + pause, self.count);
+            self.due.insert(due, Due { at: at.clone(), lane: running.lane, class });
+            self.due_at.insert(at.clone(), due);
+        }
+    }
+
+    /// The object is gone: nothing of it is kept but that it may be running.
+    pub fn forget(&mut self, at: &ObjectRef) {
+        self.clear_due(at);
+        self.failures.remove(at);
+    }
+
+    /// When the next object becomes due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        self.due.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// How many wait for their turn, by class.
+    #[must_use]
+    pub fn depth(&self, class: Class) -> usize {
+        self.depth[class as usize]
+    }
+
+    /// Doubles from the first one to five minutes, less up to a quarter so that objects that failed
+    /// together do not stay together.
+    fn pause(&mut self, at: &ObjectRef, first: Duration) -> Duration {
+        let failures = self.failures.entry(at.clone()).or_default();
+        let pause = first.saturating_mul(2_u32.saturating_pow(*failures)).min(LONGEST_PAUSE);
+        let mut hasher = DefaultHasher::new();
+        (at, *failures).hash(&mut hasher);
+        *failures = failures.saturating_add(1);
+        let share = u32::try_from(hasher.finish() % 256).unwrap_or_default();
+        pause.saturating_sub(pause * share / 1024)
+    }
+
+    fn clear_due(&mut self, at: &ObjectRef) {
+        if let Some(due) = self.due_at.remove(at) {
+            self.due.remove(&due);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LANE: &str = "eu-west-1";
+
+    fn at(name: &str) -> ObjectRef {
+        ObjectRef::new("n", name)
+    }
+
+    fn name(turn: Option<Item>) -> Option<String> {
+        turn.map(|turn| turn.at.name.to_string())
+    }
+
+    /// The names in the order in which they come, each finished before the next.
+    fn drain(queue: &mut Queue, now: Instant) -> String {
+        let mut names = Vec::new();
+        while let Some(turn) = queue.pop(now) {
+            queue.finished(&turn.at, Next::Change, now);
+            names.push(turn.at.name);
+        }
+        names.join(" ")
+    }
+
+    #[test]
+    fn first_in_first_out_and_each_once() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for name in ["a", "b", "a"] {
+            queue.push(at(name), LANE, Class::Change, now);
+        }
+        assert_eq!(queue.depth(Class::Change), 2);
+        assert_eq!(drain(&mut queue, now), "a b");
+        assert_eq!(queue.depth, [0; 3]);
+        assert!(queue.lanes.is_empty(), "nothing is kept of a lane in which nobody is");
+    }
+
+    #[test]
+    fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        queue.push(at("a"), LANE, Class::Change, now);
+        queue.pop(now);
+        queue.push(at("a"), LANE, Class::Resync, now);
+        assert_eq!(queue.pop(now), None);
+        queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
+        queue.finished(&at("a"), Next::Change, now);
+        assert_eq!(queue.pop(now + Duration::from_hours(1)), None);
+    }
+
+    #[test]
+    fn it_comes_back_when_it_is_due_and_not_before() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let pause = Duration::from_mins(1);
+        queue.push(at("a"), LANE, Class::Change, now);
+        queue.pop(now);
+        queue.finished(&at("a"), Next::After(pause), now);
+        assert_eq!(queue.next_due(), Some(now + pause));
+        assert_eq!(queue.pop(now + Duration::from_millis(59_999)), None);
+        let turn = queue.pop(now + pause).unwrap();
+        assert_eq!((turn.at, turn.class), (at("a"), Class::Resync));
+        assert_eq!(queue.next_due(), None);
+    }
+
+    #[test]
+    fn a_change_does_not_wait_for_what_is_due() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        queue.push(at("a"), LANE, Class::Change, now);
+        queue.pop(now);
+        queue.finished(&at("a"), Next::Backoff, now);
+        queue.push(at("a"), LANE, Class::Change, now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
+        assert_eq!(queue.next_due(), None);
+    }
+
+    #[test]
+    fn a_change_overtakes_a_resync_of_all() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for number in 0..1_000 {
+            queue.push(at(&number.to_string()), LANE, Class::Resync, now);
+        }
+        queue.push(at("edited"), LANE, Class::Change, now);
+        // One of those that wait for a resync is edited, too.
+        queue.push(at("999"), LANE, Class::Change, now + Duration::from_secs(1));
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("edited"));
+        let turn = queue.pop(now + Duration::from_secs(1)).unwrap();
+        assert_eq!(
+            (turn.at, turn.class, turn.waited),
+            (at("999"), Class::Change, Duration::from_secs(1))
+        );
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("0"));
+    }
+
+    #[test]
+    fn changes_without_end_do_not_stop_the_others() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for name in ["x", "y"] {
+            queue.push(at(name), LANE, Class::Resync, now);
+        }
+        for number in 0..20 {
+            queue.push(at(&number.to_string()), LANE, Class::Change, now);
+        }
+        let expected = "0 1 2 3 4 5 6 x 7 8 9 10 11 12 13 y 14 15 16 17 18 19";
+        assert_eq!(drain(&mut queue, now), expected);
+    }
+
+    #[test]
+    fn namespaces_take_turns() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for number in 0..1_000 {
+            queue.push(ObjectRef::new("crowded", &format!("c{number}")), LANE, Class::Change, now);
+        }
+        for name in ["a", "b"] {
+            queue.push(ObjectRef::new("quiet", name), LANE, Class::Change, now);
+        }
+        assert!(drain(&mut queue, now).starts_with("c0 a c1 b c2 c3"));
+    }
+
+    #[test]
+    fn a_region_that_does_not_answer_delays_no_other() {
+        let (mut queue, now) = (Queue::new(2), Instant::now());
+        for number in 0..5 {
+            queue.push(at(&format!("dead{number}")), "dead", Class::Change, now);
+        }
+        for number in 0..3 {
+            queue.push(at(&format!("live{number}")), "live", Class::Change, now);
+        }
+        let mut running: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
+        running.sort();
+        assert_eq!(running, ["dead0", "dead1", "live0", "live1"]);
+        queue.finished(&at("live0"), Next::Change, now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("live2"));
+        assert_eq!(queue.pop(now), None);
+    }
+
+    #[test]
+    fn a_change_finds_a_place_though_all_others_wait_for_a_list() {
+        let (mut queue, now) = (Queue::new(5), Instant::now());
+        for number in 0..9 {
+            queue.push(at(&number.to_string()), LANE, Class::Resync, now);
+        }
+        assert_eq!(std::iter::from_fn(|| queue.pop(now)).count(), 3);
+        for name in ["a", "b", "c"] {
+            queue.push(at(name), LANE, Class::Change, now);
+        }
+        let names: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
+        assert_eq!(names, ["a", "b"]);
+        queue.finished(&at("0"), Next::Change, now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("c"));
+        queue.finished(&at("a"), Next::Change, now);
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() {
+        let (mut queue, now) = (Queue::new(4), Instant::now());
+        let failed = |number: u32| at(&format!("f{number}"));
+        for number in 0..6 {
+            queue.push(failed(number), LANE, Class::Change, now);
+        }
+        while let Some(turn) = queue.pop(now) {
+            queue.finished(&turn.at, Next::Backoff, now);
+        }
+        let later = now + FIRST_PAUSE;
+        let mut running: Vec<_> =
+            std::iter::from_fn(|| queue.pop(later)).map(|turn| (turn.class, turn.at)).collect();
+        assert_eq!(running.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [Class::Retry; 2]);
+        assert_eq!(queue.depth(Class::Retry), 4);
+        for name in ["a", "b", "c"] {
+            queue.push(at(name), LANE, Class::Resync, later);
+        }
+        assert_eq!(queue.pop(later), None, "two places are for changes");
+        let mut classes = Vec::new();
+        while let Some((_, at)) = running.pop() {
+            queue.finished(&at, Next::Change, later);
+            running.extend(queue.pop(later).map(|turn| (turn.class, turn.at)));
+            classes.extend(running.last().map(|(class, _)| *class));
+        }
+        assert_eq!(classes[..4], [Class::Resync, Class::Retry, Class::Resync, Class::Retry]);
+        assert_eq!(queue.depth, [0; 3]);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_gone() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        for _ in 0..3 {
+            queue.push(at("a"), LANE, Class::Change, now);
+            queue.pop(now);
+            queue.finished(&at("a"), Next::Backoff, now);
+            queue.forget(&at("a"));
+        }
+        let kept = [
+            queue.ready.len(),
+            queue.running.len(),
+            queue.due.len(),
+            queue.due_at.len(),
+            queue.failures.len(),
+        ];
+        assert_eq!(kept, [0; 5]);
+    }
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
+        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let mut before = Duration::ZERO;
+        for _ in 0..40 {
+            let pause = queue.pause(&at("a"), FIRST_PAUSE);
+            assert!(pause <= LONGEST_PAUSE && pause >= before.min(LONGEST_PAUSE / 4 * 3));
+            before = pause;
+        }
+        assert!(before >= LONGEST_PAUSE / 4 * 3);
+        queue.push(at("a"), LANE, Class::Change, now);
+        queue.pop(now);
+        queue.finished(&at("a"), Next::Change, now);
+        assert!(queue.pause(&at("a"), FIRST_PAUSE) <= FIRST_PAUSE);
+    }
+}

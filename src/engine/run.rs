@@ -1,0 +1,168 @@
+//! The loop of a kind: watch → rows → queue → reconcile, over its [`Controller`].
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use kube::Resource;
+use parking_lot::Mutex;
+use tracing::Instrument;
+
+use super::action::{Action, Outcome};
+use super::context::Context;
+use super::object_ref::ObjectRef;
+use super::queue::{Class, Item, Next, Queue};
+use super::rows::{Claim, Row, Rows};
+use super::watch::{self, Change, FirstLists};
+use crate::api::Reconciled;
+use crate::error::Error;
+
+/// More steps than the longest way through a plan: a reconciliation that needs more goes in
+/// circles, and is begun anew after a pause.
+pub const MAX_STEPS: usize = 30;
+
+/// So many conflicts in a row are no coincidence: somebody changes the object all the time.
+const MANY_CONFLICTS: u32 = 5;
+
+/// What the loop asks of a kind.
+pub trait Controller: Send + Sync {
+    /// The objects of the kind.
+    type Object: Reconciled;
+    /// What an object wants that others may want too.
+    type Claim: Claim;
+
+    /// What all kinds share.
+    fn context(&self) -> &Context;
+
+    /// What is kept of the kind's objects.
+    fn rows(&self) -> &Mutex<Rows<Self::Claim>>;
+
+    /// What is kept of this object.
+    fn row_of(&self, object: &Self::Object) -> Row<Self::Claim>;
+
+    /// The watch says that an object is gone; this is how it was last. Returns whether it is to be
+    /// reconciled all the same.
+    fn note_gone(&self, object: &Self::Object) -> bool;
+
+    /// Forgets what is remembered of the object with this uid, which is gone.
+    fn forget(&self, uid: &str);
+
+    /// Reconciles one object.
+    fn reconcile(&self, item: Item) -> impl Future<Output = Action> + Send;
+}
+
+/// Watches a kind and reconciles its objects, until the operator is to end. Reconciliations that
+/// run then finish their step.
+pub async fn run<C: Controller>(controller: &C) {
+    let (ctx, kind) = (controller.context(), C::Object::kind(&()).into_owned());
+    let mut queue = Queue::new(ctx.settings.concurrency);
+    let mut watches = watch::watch::<C::Object>(ctx, &kind);
+    let mut lists = FirstLists::default();
+    let mut running = FuturesUnordered::new();
+    let (mut leads, mut has_begun) = (ctx.leads.clone(), false);
+    loop {
+        let leads_now = *leads.borrow_and_update();
+        if leads_now && !has_begun {
+            queue.begin(Instant::now());
+            has_begun = true;
+        }
+        let acts = leads_now && lists.are_complete() && !ctx.stop.is_cancelled();
+        while acts && let Some(item) = queue.pop(Instant::now()) {
+            ctx.metrics.waited(&kind, item.class.word(), item.waited);
+            running.push(timed(item.at.clone(), controller.reconcile(item)));
+        }
+        if ctx.stop.is_cancelled() && running.is_empty() {
+            return;
+        }
+        for class in Class::ALL {
+            ctx.metrics.set_depth(&kind, class.word(), queue.depth(class));
+        }
+        tokio::select! {
+            Some(change) = watches.next(), if !ctx.stop.is_cancelled() => {
+                lists.note(&change);
+                note_change(controller, &mut queue, &kind, change);
+            }
+            Some((at, action, duration)) = running.next() => {
+                ctx.metrics.reconciled(&kind, &action.outcome.to_string(), duration);
+                queue.finished(&at, action.next, Instant::now());
+            }
+            () = sleep_until(queue.next_due()), if acts => {}
+            // Its sender lives as long as the process acts.
+            _ = leads.changed(), if !acts => {}
+            () = ctx.stop.cancelled(), if !ctx.stop.is_cancelled() => {}
+        }
+    }
+}
+
+/// Brings the rows up to date with a change, and puts into the queue what it asks for.
+fn note_change<C: Controller>(
+    controller: &C,
+    queue: &mut Queue,
+    kind: &str,
+    change: Change<C::Object>,
+) {
+    let now = Instant::now();
+    let gone = change.gone().filter(|object| controller.note_gone(object));
+    let vanished = gone.map(|object| (ObjectRef::of(object), controller.row_of(object).lane));
+    let mut rows = controller.rows().lock();
+    let news = change.apply_to(&mut rows, |object| controller.row_of(object));
+    for (at, class) in news.due {
+        queue.push(at.clone(), rows.lane(&at), class, now);
+    }
+    for (at, uid) in news.gone {
+        queue.forget(&at);
+        controller.forget(&uid);
+    }
+    if let Some((at, lane)) = vanished {
+        queue.push(at, &lane, Class::Change, now);
+    }
+    for (shown, count) in rows.shown() {
+        controller.context().metrics.set_objects(kind, shown.ready, &shown.word(), count);
+    }
+}
+
+/// Runs a reconciliation in its span. One that could not be finished is retried; its object shows
+/// what it showed before.
+pub async fn guarded(
+    kind: &'static str,
+    item: &Item,
+    reconciliation: impl Future<Output = Result<Action, Error>>,
+) -> Action {
+    let (namespace, object) = (&*item.at.namespace, &*item.at.name);
+    let span = tracing::info_span!("reconcile", kind, namespace, object);
+    let reconciliation = async {
+        match reconciliation.await {
+            Ok(action) => action,
+            Err(Error::Stopping) => Action { next: Next::Change, outcome: Outcome::Stopping },
+            Err(Error::Gone) => Action::gone(),
+            Err(Error::Conflict) => {
+                if item.failures == MANY_CONFLICTS {
+                    tracing::warn!("somebody changes the object, or its Secret, again and again");
+                }
+                Action { next: Next::StartOver, outcome: Outcome::Conflict }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the reconciliation could not be finished; it is retried");
+                Action { next: Next::Backoff, outcome: Outcome::KubernetesError }
+            }
+        }
+    };
+    reconciliation.instrument(span).await
+}
+
+async fn timed(
+    at: ObjectRef,
+    reconciliation: impl Future<Output = Action>,
+) -> (ObjectRef, Action, Duration) {
+    let start = Instant::now();
+    let action = reconciliation.await;
+    (at, action, start.elapsed())
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}

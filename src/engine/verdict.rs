@@ -1,0 +1,153 @@
+//! How a reconciliation ends, in the words of the conditions.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_true};
+use crate::api::{Reason, Reconciled};
+use crate::lightsail::{self, ErrorKind};
+
+use super::queue::Next;
+
+/// How a reconciliation ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Ready, under way, or stalled.
+    pub state: State,
+    /// Why.
+    pub reason: Reason,
+    /// Why, for people. The same text for the same thing.
+    pub message: String,
+    /// When to reconcile again.
+    pub next: Next,
+    /// What would be done next, if the object is suspended and something would be.
+    pub planned: Option<&'static str>,
+}
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As the spec wants it.
+    Ready,
+    /// Something is under way or will be tried again.
+    Reconciling,
+    /// A person must act.
+    Stalled,
+    /// A person wants it to wait.
+    Suspended,
+}
+
+/// The type of an Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// All is well.
+    Normal,
+    /// A person should know.
+    Warning,
+}
+
+impl Verdict {
+    /// All is as the spec wants it.
+    pub fn ready(reason: Reason, message: impl Into<String>, next: Next) -> Self {
+        Self { state: State::Ready, reason, message: message.into(), next, planned: None }
+    }
+
+    /// To be reconciled again after a while.
+    pub fn wait(reason: Reason, message: impl Into<String>, pause: Duration) -> Self {
+        Self {
+            state: State::Reconciling,
+            reason,
+            message: message.into(),
+            next: Next::After(pause),
+            planned: None,
+        }
+    }
+
+    /// A reconciliation that took more steps than any way through its plan: begun anew after a
+    /// pause.
+    #[must_use]
+    pub fn circling(what: &str) -> Self {
+        let message = format!("the {what} keeps changing while it is worked on");
+        Self { next: Next::Backoff, ..Self::wait(Reason::ServiceError, message, Duration::ZERO) }
+    }
+
+    /// A person must act.
+    pub fn stalled(reason: Reason, message: impl Into<String>, next: Next) -> Self {
+        Self { state: State::Stalled, reason, message: message.into(), next, planned: None }
+    }
+
+    /// Something would be done if the object were not suspended.
+    pub fn suspended(message: impl Into<String>, next: Next) -> Self {
+        Self {
+            state: State::Suspended,
+            reason: Reason::Suspended,
+            message: message.into(),
+            next,
+            planned: None,
+        }
+    }
+
+    /// `Ready`, and `Reconciling` or `Stalled` while they are True.
+    #[must_use]
+    pub fn conditions<'a>(&self, conditions: Conditions<'a>) -> Conditions<'a> {
+        let ready = if self.state == State::Ready { "True" } else { "False" };
+        let conditions = conditions.with(READY, ready, self.reason, &self.message);
+        match self.state {
+            State::Ready | State::Suspended => conditions,
+            State::Reconciling => conditions.with(RECONCILING, "True", self.reason, &self.message),
+            State::Stalled => conditions.with(STALLED, "True", self.reason, &self.message),
+        }
+    }
+
+    /// The type of the Event that says this.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        if self.state == State::Stalled { Severity::Warning } else { Severity::Normal }
+    }
+
+    /// Whether this is news to somebody who saw these conditions.
+    #[must_use]
+    pub fn is_news(&self, before: &[Condition]) -> bool {
+        let ready = if self.state == State::Ready { "True" } else { "False" };
+        find(before, READY).is_none_or(|old| {
+            old.status != ready || Reason::parse(&old.reason) != Some(self.reason)
+        })
+    }
+}
+
+/// The seconds from an object's creation until now, if it becomes Ready for the first time by this.
+/// One that was edited meanwhile does not count.
+pub fn seconds_to_ready<K: Reconciled>(object: &K, state: State, now: Timestamp) -> Option<f64> {
+    let is_first = state == State::Ready
+        && object.meta().generation == Some(1)
+        && !is_true(object.conditions(), READY)
+        && object.last_handled_reconcile().is_none();
+    let created = object.meta().creation_timestamp.as_ref().filter(|_| is_first)?;
+    Some(now.duration_since(created.0).as_secs_f64())
+}
+
+impl From<&lightsail::Error> for Verdict {
+    /// What an error of Lightsail means for an object.
+    fn from(error: &lightsail::Error) -> Self {
+        let (retry, minute) = (Next::Backoff, Next::After(Duration::from_mins(1)));
+        let (state, reason, next) = match error.kind {
+            ErrorKind::Throttled => (State::Reconciling, Reason::Throttled, retry),
+            // Setting up an account or a region takes minutes.
+            ErrorKind::AccountSetup => (State::Reconciling, Reason::AccountSetupInProgress, minute),
+            ErrorKind::RegionSetup => (State::Reconciling, Reason::RegionSetupInProgress, minute),
+            ErrorKind::Denied => (State::Stalled, Reason::AccessDenied, retry),
+            ErrorKind::BadCredentials => (State::Stalled, Reason::InvalidCredentials, retry),
+            ErrorKind::BadKey => (State::Stalled, Reason::InvalidPublicKey, retry),
+            ErrorKind::NameTaken => (State::Stalled, Reason::NameConflict, retry),
+            ErrorKind::OperationFailed | ErrorKind::Invalid => {
+                (State::Stalled, Reason::OperationFailed, retry)
+            }
+            ErrorKind::NotFound | ErrorKind::Busy | ErrorKind::NeverSent | ErrorKind::Transient => {
+                (State::Reconciling, Reason::ServiceError, retry)
+            }
+        };
+        Self { state, reason, message: error.to_string(), next, planned: None }
+    }
+}

@@ -1,0 +1,326 @@
+//! The steps of the plan, done one at a time, and what came of them published. No decisions here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use super::claim::ResetClaim;
+use super::mark::{Mark, MarkState};
+use super::memory::{Memory, Recollection};
+use super::plan::{self, End, Read, Step};
+use super::world::{Desired, InstanceRead, Observed, Turn};
+use super::{desired, record, status};
+use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
+use crate::engine::objects;
+use crate::engine::verdict::{Severity, seconds_to_ready};
+use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, Settings, State, Verdict};
+use crate::error::Error;
+use crate::ids::Region;
+use crate::lightsail::{self, Account, Lightsail};
+
+/// A reconciliation under way.
+pub(super) struct Run<'a> {
+    ctx: &'a Context,
+    memory: &'a Memory,
+    at: &'a ObjectRef,
+    object: HostKeyReset,
+    desired: Desired,
+    observed: Observed,
+    account: Option<(Arc<Account>, Lightsail)>,
+}
+
+impl<'a> Run<'a> {
+    /// Of an object as it was read just now.
+    pub(super) fn new(
+        ctx: &'a Context,
+        memory: &'a Memory,
+        at: &'a ObjectRef,
+        object: HostKeyReset,
+    ) -> Self {
+        let desired = desired::desired(&object, &ctx.settings, Timestamp::now());
+        let observed = observed(ctx, memory, at, &object);
+        Self { ctx, memory, at, object, desired, observed, account: None }
+    }
+
+    /// Whether a call may be under way, as far as this reconciliation knows.
+    pub(super) fn is_open(&self) -> bool {
+        self.observed.end.is_none()
+            && self.object.status.as_ref().is_some_and(|status| status.attempts > 0)
+    }
+
+    /// Does what the plan says until it ends the reconciliation.
+    pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
+        for _ in 0..MAX_STEPS {
+            self.observed.now = Timestamp::now();
+            if let Some(action) = self.act(plan::plan(&self.desired, &self.observed)).await? {
+                return Ok(action);
+            }
+            if self.ctx.stop.is_cancelled() && plan::may_stop(&self.observed) {
+                return Err(Error::Stopping);
+            }
+        }
+        self.wait(Verdict::circling("reset")).await
+    }
+
+    fn lightsail(&self) -> &Lightsail {
+        let (_, lightsail) = self
+            .account
+            .as_ref()
+            .expect("the plan identifies the account before it calls Lightsail");
+        lightsail
+    }
+
+    /// Does one step and notes what it taught, or ends the reconciliation.
+    async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
+        match step {
+            Step::Read(read) => {
+                if let Err(error) = self.read(read).await {
+                    self.observed.failure = Some(error);
+                }
+            }
+            Step::ReportForeignMark => {
+                let note = "the annotation lightsail-operator.dev/executed is that of another \
+                            object or spec and was ignored";
+                self.publish_event(Severity::Normal, Reason::MarkIgnored, note).await;
+                self.observed.foreign_mark_reported = true;
+            }
+            Step::TakeTurn => self.take_turn(),
+            Step::WriteIntent { last_operation_before, instance_arn } => {
+                let caller = self.account.as_ref().map(|(account, _)| account.caller_arn.clone());
+                let status = status::intent(
+                    &self.object,
+                    &self.observed,
+                    last_operation_before,
+                    &instance_arn,
+                    caller,
+                );
+                self.write(status).await?;
+                self.observed.intent_written = true;
+            }
+            Step::WriteMark(state) => {
+                self.observed.marked_at =
+                    (state == MarkState::Started).then_some(self.observed.now);
+                self.annotate(Some(Mark { hash: self.desired.hash.clone(), state })).await?;
+            }
+            Step::Call => self.call().await,
+            Step::NoteSearch(search) => {
+                self.observed.search = search;
+                self.remember();
+            }
+            Step::End(end) => self.end(&end).await?,
+            Step::TakeBack(verdict) => {
+                // First the mark: an intent without a mark was never called, and that is so.
+                self.annotate(None).await?;
+                self.memory.turns.lock().give_up(self.at);
+                self.observed.status.attempts = 0;
+                return self.wait(verdict).await.map(Some);
+            }
+            Step::Progress { operations, verdict } => {
+                self.observed.status.operations = operations;
+                return self.wait(verdict).await.map(Some);
+            }
+            Step::Wait(verdict) => return self.wait(verdict).await.map(Some),
+            Step::Keep { tracked_by, next } => {
+                let status = status::kept(&self.object, &self.observed.status, tracked_by);
+                let is_news = tracked_by.is_some()
+                    && record::message(&status) != record::message(&self.observed.status);
+                let note = record::message(&status).to_owned();
+                self.write(status).await?;
+                if is_news {
+                    self.publish_event(Severity::Warning, Reason::TTLIgnored, &note).await;
+                }
+                return Ok(Some(Action { next, outcome: Outcome::Unchanged }));
+            }
+            Step::Delete => {
+                objects::delete(&self.ctx.client, &self.object).await?;
+                tracing::info!(
+                    uid = self.object.uid(),
+                    "deleted, ttlSecondsAfterFinished after its end"
+                );
+                return Ok(Some(Action::gone()));
+            }
+            Step::Leave => return Ok(Some(Action::gone())),
+        }
+        Ok(None)
+    }
+
+    async fn read(&mut self, read: Read) -> Result<(), lightsail::Error> {
+        match read {
+            Read::Identify => {
+                let account = self.ctx.accounts.current().await?;
+                self.observed.account = Some(account.id.clone());
+                let lightsail = account.region(&Region::from(self.object.spec.region.as_str()));
+                self.account = Some((account, lightsail));
+            }
+            Read::FindInstance => {
+                let read = self.lightsail().find_instance_arn(&self.desired.instance).await?;
+                self.observed.instance = Some(InstanceRead { arn: read.value, at: read.at });
+            }
+            Read::ListOperations => {
+                let read = self.lightsail().operations_of(&self.desired.instance).await?;
+                self.observed.operations = Some((read.value, read.at));
+                self.observed.taken = self.operations_of_others();
+            }
+            Read::PollOperations => {
+                let mut polled = Vec::new();
+                for operation in &self.observed.status.operations {
+                    polled.push(match (&operation.id, operation.is_over()) {
+                        (Some(id), false) => self.lightsail().find_operation(id).await?,
+                        _ => Some(operation.clone()),
+                    });
+                }
+                self.observed.polled = Some(polled);
+            }
+        }
+        Ok(())
+    }
+
+    fn claim(&self) -> ResetClaim {
+        ResetClaim::of(&self.object, effect_window(&self.ctx.settings))
+    }
+
+    fn take_turn(&mut self) {
+        let (own, rows) = (self.claim(), self.memory.rows.lock());
+        let rivals: Vec<&ResetClaim> = rows.rivals(self.at, &own).map(|(_, claim)| claim).collect();
+        let (now, window) = (self.observed.now, effect_window(&self.ctx.settings));
+        let turn = self.memory.turns.lock().take(self.at, &own, &rivals, now, window);
+        self.observed.turn = turn;
+    }
+
+    fn operations_of_others(&self) -> Vec<String> {
+        let (own, rows) = (self.claim(), self.memory.rows.lock());
+        let others = rows.rivals(self.at, &own);
+        others.flat_map(|(_, claim)| claim.operations.iter().cloned()).collect()
+    }
+
+    fn remember(&self) {
+        let uid = self.object.uid().unwrap_or_default();
+        let memory =
+            Recollection { uid, search: self.observed.search, call: self.observed.call.clone() };
+        self.memory.open.lock().insert(self.at.clone(), memory);
+    }
+
+    /// The one call. Who asked for it and why is in the log, to be joined with the cluster's audit
+    /// log and with CloudTrail.
+    async fn call(&mut self) {
+        let caller = self
+            .account
+            .as_ref()
+            .map(|(account, _)| account.caller_arn.clone())
+            .unwrap_or_default();
+        let (uid, reason) = (self.object.uid().unwrap_or_default(), &self.object.spec.reason);
+        tracing::info!(
+            uid,
+            caller,
+            reason,
+            instance = self.desired.instance,
+            "calling DeleteKnownHostKeys"
+        );
+        let call = self.lightsail().delete_known_host_keys(&self.desired.instance).await;
+        self.observed.marked_at = None;
+        self.observed.operations = None;
+        self.observed.call = Some(call);
+        self.remember();
+    }
+
+    async fn end(&mut self, end: &End) -> Result<(), Error> {
+        let before = self.object.clone();
+        self.write(status::ended(&self.object, &self.observed, end)).await?;
+        let state = if end.succeeded { State::Ready } else { State::Stalled };
+        if let Some(seconds) = seconds_to_ready(&before, state, Timestamp::now()) {
+            self.ctx.metrics.became_ready("HostKeyReset", seconds);
+        }
+        let note = status::record(&self.object, &end.message);
+        let status = self.object.status.clone().unwrap_or_default();
+        let operations: Vec<_> =
+            status.operations.iter().filter_map(|operation| operation.id.clone()).collect();
+        tracing::info!(
+            uid = self.object.uid(),
+            caller = status.caller_arn,
+            reason = self.object.spec.reason,
+            instance = self.desired.instance,
+            request_id = status.request_id,
+            operation_id = operations.join(" "),
+            outcome = %end.reason,
+            "the reset is over: {}",
+            end.message
+        );
+        self.publish_event(end.severity(), end.reason, &note).await;
+        Ok(())
+    }
+
+    async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
+        objects::publish_event(&self.ctx.client, &self.object, severity, reason, note).await;
+    }
+
+    /// Publishes why it is not over, and ends the reconciliation.
+    async fn wait(&mut self, verdict: Verdict) -> Result<Action, Error> {
+        let before = self.object.status.clone().unwrap_or_default().conditions;
+        self.write(status::waiting(&self.object, &self.observed, &verdict)).await?;
+        if verdict.is_news(&before) {
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+        }
+        Ok(Action::shows(verdict.reason, verdict.next))
+    }
+
+    /// Writes the status if it changed, and keeps what the object is then. Only over what was
+    /// read: an old leader must not write over the end that another one has found.
+    async fn write(&mut self, status: HostKeyResetStatus) -> Result<(), Error> {
+        if self.object.status.as_ref() != Some(&status) {
+            let version = self.object.resource_version();
+            self.object =
+                objects::apply_status(&self.ctx.client, &self.object, &status, version.as_deref())
+                    .await?;
+        }
+        self.observed.status = self.object.status.clone().unwrap_or_else(record::unobserved);
+        self.observed.end = record::end(&self.observed.status);
+        Ok(())
+    }
+
+    async fn annotate(&mut self, mark: Option<Mark>) -> Result<(), Error> {
+        let value = mark.as_ref().map(ToString::to_string);
+        self.memory.rows.lock().edit_claim(self.at, |claim| claim.mark = mark);
+        let (client, key) = (&self.ctx.client, EXECUTED_ANNOTATION);
+        self.object = objects::annotate(client, &self.object, key, value.as_deref()).await?;
+        self.observed.mark = objects::annotation(&self.object, key).map(Mark::parse);
+        Ok(())
+    }
+}
+
+/// What is known before anything is read.
+fn observed(ctx: &Context, memory: &Memory, at: &ObjectRef, object: &HostKeyReset) -> Observed {
+    let status = object.status.clone().unwrap_or_else(record::unobserved);
+    let known = memory.recollection(at, object.metadata.uid.as_deref().unwrap_or_default());
+    Observed {
+        now: Timestamp::now(),
+        end: record::end(&status),
+        status,
+        mark: objects::annotation(object, EXECUTED_ANNOTATION).map(Mark::parse),
+        foreign_mark_reported: false,
+        intent_written: false,
+        marked_at: None,
+        account: None,
+        instance: None,
+        turn: Turn::NotAsked,
+        operations: None,
+        taken: Vec::new(),
+        call: known.call,
+        polled: None,
+        failure: None,
+        search: known.search,
+        lease_duration: signed(ctx.settings.lease_duration),
+        call_timeout: signed(ctx.settings.call_timeout),
+        settle_time: signed(ctx.settings.settle_time),
+    }
+}
+
+/// How long after a call its effect may still appear.
+pub(super) fn effect_window(settings: &Settings) -> SignedDuration {
+    signed(settings.effect_window())
+}
+
+fn signed(time: Duration) -> SignedDuration {
+    SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX)
+}

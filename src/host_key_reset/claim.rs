@@ -1,0 +1,117 @@
+//! What is kept of a reset in memory: its place in the line for its instance.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::mark::Mark;
+use super::record;
+use super::world::later;
+use crate::api::conditions::{COMPLETE, FAILED, READY, find, is_true, reason};
+use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
+use crate::engine::objects::annotation;
+use crate::engine::rows::{Claim, Row, Shown, Trigger};
+use crate::ids::Region;
+
+/// An object's place in the line for its instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResetClaim {
+    pub(super) region: Region,
+    pub(super) instance: String,
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) uid: String,
+    pub(super) stage: Stage,
+    /// The mark, if there is one, whoever wrote it.
+    pub mark: Option<Mark>,
+    /// The ids of the operations that it has recorded as its own.
+    pub operations: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It was not observed yet.
+    New,
+    /// It waits for others.
+    Waiting,
+    /// It waits for a person or for Lightsail.
+    Blocked,
+    /// It has an intent, and holds the instance until then at most.
+    Begun(Timestamp),
+    Over,
+}
+
+impl ResetClaim {
+    /// The place of an object, by what it says of itself. `effect_window` is how long after a call
+    /// its effect may still appear.
+    #[must_use]
+    pub fn of(object: &HostKeyReset, effect_window: SignedDuration) -> Self {
+        let status = object.status.clone().unwrap_or_default();
+        let ready = find(&status.conditions, READY);
+        let stage = if is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED)
+        {
+            Stage::Over
+        } else if let Some(start) = status.start_time.filter(|_| status.attempts > 0) {
+            let deadline =
+                SignedDuration::from_secs(i64::from(object.spec.active_deadline_seconds));
+            Stage::Begun(later(start.0, deadline.max(effect_window * 2)))
+        } else if object.metadata.deletion_timestamp.is_some() || object.spec.suspend {
+            Stage::Blocked
+        } else if ready.is_none() {
+            Stage::New
+        } else if reason(&status.conditions, READY) == Some(Reason::WaitingForTurn) {
+            Stage::Waiting
+        } else {
+            Stage::Blocked
+        };
+        Self {
+            region: object.spec.region.as_str().into(),
+            instance: object.spec.instance_name.clone(),
+            created_at: object.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            uid: object.metadata.uid.clone().unwrap_or_default(),
+            stage,
+            mark: annotation(object, EXECUTED_ANNOTATION).map(Mark::parse),
+            operations: status
+                .operations
+                .into_iter()
+                .filter_map(|operation| operation.id)
+                .collect(),
+        }
+    }
+
+    pub(super) fn age(&self) -> (Option<Timestamp>, &str) {
+        (self.created_at, &self.uid)
+    }
+}
+
+impl Claim for ResetClaim {
+    fn place(&self) -> (&str, &str) {
+        (self.region.as_str(), &self.instance)
+    }
+
+    fn rank(&self) -> Option<impl Ord> {
+        match self.stage {
+            Stage::Begun(_) => Some((false, self.age())),
+            Stage::New | Stage::Waiting => Some((true, self.age())),
+            Stage::Blocked | Stage::Over => None,
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.stage == Stage::Waiting
+    }
+
+    fn asks(&self, before: &Self) -> bool {
+        !Mark::follows(self.mark.as_ref(), before.mark.as_ref())
+    }
+}
+
+/// What is kept of a reset. `effect_window` is as for [`ResetClaim::of`].
+pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Row<ResetClaim> {
+    let claim = ResetClaim::of(object, effect_window);
+    Row {
+        uid: claim.uid.clone(),
+        lane: object.spec.region.clone(),
+        trigger: Trigger::of(object),
+        was_acted_on: object.status.as_ref().is_some_and(|status| record::end(status).is_some()),
+        shown: Shown::of(object),
+        claim: Some(claim),
+    }
+}

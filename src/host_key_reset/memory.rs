@@ -1,0 +1,46 @@
+//! What is remembered of resets between reconciliations. Losing it costs time, never safety.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+
+use super::claim::ResetClaim;
+use super::turns::Turns;
+use super::world::{Call, Search};
+use crate::engine::ObjectRef;
+use crate::engine::rows::Rows;
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// What is kept of each object.
+    pub(super) rows: Mutex<Rows<ResetClaim>>,
+    /// What is known of resets that are under way.
+    pub(super) open: Mutex<HashMap<ObjectRef, Recollection>>,
+    /// Which reset has its turn at each instance.
+    pub(super) turns: Mutex<Turns>,
+}
+
+/// What is known of a reset that is under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recollection {
+    pub(super) uid: String,
+    /// The search for a call whose outcome is not known.
+    pub(super) search: Search,
+    /// How the call ended, until that is recorded.
+    pub(super) call: Option<Call>,
+}
+
+impl Memory {
+    /// Nothing is under way for this object, or it is gone.
+    pub(super) fn forget(&self, at: &ObjectRef) {
+        self.open.lock().remove(at);
+        self.turns.lock().give_up(at);
+    }
+
+    /// What is known of the object with this uid, if it is under way.
+    pub(super) fn recollection(&self, at: &ObjectRef, uid: &str) -> Recollection {
+        let known = self.open.lock().get(at).filter(|known| known.uid == uid).cloned();
+        known.unwrap_or_default()
+    }
+}

@@ -1,0 +1,84 @@
+//! Reconciles a `HostKeyReset`: what [`plan`] asks for is read or done by `act`, one step at a
+//! time, and what came of it is published once. No decisions here.
+
+mod act;
+mod claim;
+mod desired;
+mod mark;
+mod memory;
+pub mod plan;
+mod record;
+mod status;
+mod turns;
+mod world;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use self::act::Run;
+use self::claim::ResetClaim;
+use self::memory::Memory;
+use crate::api::HostKeyReset;
+use crate::engine::objects;
+use crate::engine::queue::Item;
+use crate::engine::rows::{Row, Rows};
+use crate::engine::{Action, Context, Controller, ObjectRef, guarded};
+use crate::error::Error;
+
+const KIND: &str = "HostKeyReset";
+
+/// The controller of `HostKeyReset`.
+pub struct HostKeyResets {
+    ctx: Arc<Context>,
+    memory: Memory,
+}
+
+impl HostKeyResets {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(ctx: Arc<Context>) -> Self {
+        Self { ctx, memory: Memory::default() }
+    }
+
+    async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
+        let Some(object) = objects::find::<HostKeyReset>(&self.ctx.client, at).await? else {
+            self.memory.forget(at);
+            return Ok(Action::gone());
+        };
+        let mut run = Run::new(&self.ctx, &self.memory, at, object);
+        let action = run.reconcile().await;
+        if !run.is_open() || matches!(action, Err(Error::Gone)) {
+            self.memory.forget(at);
+        }
+        action
+    }
+}
+
+impl Controller for HostKeyResets {
+    type Object = HostKeyReset;
+    type Claim = ResetClaim;
+
+    fn context(&self) -> &Context {
+        &self.ctx
+    }
+
+    fn rows(&self) -> &Mutex<Rows<ResetClaim>> {
+        &self.memory.rows
+    }
+
+    fn row_of(&self, object: &HostKeyReset) -> Row<ResetClaim> {
+        claim::row_of(object, act::effect_window(&self.ctx.settings))
+    }
+
+    fn note_gone(&self, _: &HostKeyReset) -> bool {
+        false
+    }
+
+    // Reconciliations forget what is known of an object: one may still be under way.
+    fn forget(&self, _: &str) {}
+
+    async fn reconcile(&self, item: Item) -> Action {
+        guarded(KIND, &item, Box::pin(self.reconcile_live(&item.at))).await
+    }
+}

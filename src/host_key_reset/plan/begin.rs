@@ -1,0 +1,126 @@
+//! The way to the call: whatever speaks against it is said without a call.
+
+use std::time::Duration;
+
+use super::deadline::{deadline, in_time, is_late, last_start};
+use super::follow::conclude;
+use super::hindrance::{Hindrance, hindrance};
+use super::search::{newer_than, newest};
+use super::step::{End, Read, Step};
+use crate::api::Reason;
+use crate::api::conditions::{READY, find};
+use crate::engine::Verdict;
+use crate::engine::queue::Next;
+use crate::host_key_reset::mark::MarkState;
+use crate::host_key_reset::world::{Desired, Observed, Turn};
+
+/// How soon to ask for a turn again, if nobody calls before.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Nothing was called yet, or what was called was refused and taken back.
+pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
+    if desired.deleting {
+        return Step::Leave;
+    }
+    if let Some(end) = out_of_time(desired, observed) {
+        return Step::End(end);
+    }
+    let is_open = observed.status.attempts > 0;
+    let end = last_start(desired, observed);
+    let wait = |verdict| Step::Wait(in_time(observed, end, verdict));
+    if desired.suspend && !is_open {
+        let message = format!(
+            "nothing is done while spec.suspend is true; it fails if that is so until {end}"
+        );
+        return wait(Verdict::suspended(message, Next::Change));
+    }
+    match hindrance(desired, observed) {
+        Some(Hindrance::Unidentified) => return Step::Read(Read::Identify),
+        Some(Hindrance::Refused(verdict)) => return wait(verdict),
+        None => {}
+    }
+    // I7: the call follows a read of a moment ago.
+    let is_fresh = |at| observed.now.duration_since(at) <= observed.call_timeout;
+    let Some(instance) = observed.instance.as_ref().filter(|read| is_fresh(read.at)) else {
+        return Step::Read(Read::FindInstance);
+    };
+    let Some(arn) = &instance.arn else {
+        let message =
+            format!("there is no instance {} in this region; nothing was reset", desired.instance);
+        return Step::End(not_done(observed, Reason::InstanceNotFound, message));
+    };
+    if let Some(wanted) = desired.instance_arn.as_ref().filter(|wanted| *wanted != arn) {
+        let message = format!(
+            "nothing was reset: the instance {} has the ARN {arn}, and \
+                spec.preconditions.instanceARN is {wanted}; it is another \
+             instance of that name. Make a new HostKeyReset if it is the one that you mean",
+            desired.instance
+        );
+        return Step::End(not_done(observed, Reason::PreconditionFailed, message));
+    }
+    // Whoever has an intent has its turn.
+    match observed.turn {
+        Turn::NotAsked if !is_open => return Step::TakeTurn,
+        Turn::After(until) if !is_open => {
+            let left = until.duration_since(observed.now).unsigned_abs();
+            let pause = left.clamp(Duration::from_secs(1), ASK_AGAIN);
+            let message =
+                "another reset of this instance comes first; they are done one after the other";
+            return wait(Verdict::wait(Reason::WaitingForTurn, message, pause));
+        }
+        Turn::NotAsked | Turn::Taken | Turn::After(_) => {}
+    }
+    let Some((operations, _)) = &observed.operations else {
+        return Step::Read(Read::ListOperations);
+    };
+    if observed.intent_written {
+        return Step::WriteMark(MarkState::Started);
+    }
+    let before = observed.status.last_operation_before.as_deref();
+    if let Some(found) = newer_than(operations, before, &observed.taken).filter(|_| is_open) {
+        // Somebody may have taken the mark off after the call. Whoever did it: it was done since
+        // the intent, and once is enough.
+        return conclude(desired, observed, vec![found.clone()]);
+    }
+    Step::WriteIntent {
+        last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
+        instance_arn: arn.clone(),
+    }
+}
+
+/// The mark was written a moment ago.
+pub(super) fn call(desired: &Desired, observed: &Observed) -> Step {
+    out_of_time(desired, observed).map_or(Step::Call, Step::End)
+}
+
+/// Whether it is too late to start.
+fn out_of_time(desired: &Desired, observed: &Observed) -> Option<End> {
+    let why = find(&observed.status.conditions, READY)
+        .filter(|ready| Reason::parse(&ready.reason) != Some(Reason::InProgress));
+    let why = why
+        .map(|ready| format!(" (last: {}: {})", ready.reason, ready.message))
+        .unwrap_or_default();
+    if is_late(desired, observed) {
+        let deadline = deadline(desired, observed)?;
+        let message = format!(
+            "nothing was reset within activeDeadlineSeconds, until {deadline}{why}; make a new \
+                HostKeyReset to try again"
+        );
+        return Some(not_done(observed, Reason::DeadlineExceeded, message));
+    }
+    (observed.now > desired.not_after).then(|| {
+        let message = format!(
+            "nothing was reset: it was not started by {}{why}; make a new HostKeyReset if it is \
+                still wanted",
+            desired.not_after
+        );
+        not_done(observed, Reason::Expired, message)
+    })
+}
+
+/// It ends without a call. An intent of an earlier reconciliation that has no mark was never
+/// called, unless somebody took the mark off: it still counts as an attempt.
+fn not_done(observed: &Observed, reason: Reason, message: String) -> End {
+    let is_certain = observed.status.attempts == 0 || observed.intent_written;
+    End { called: !is_certain, ..End::uncalled(reason, message) }
+}

@@ -1,0 +1,40 @@
+//! When a reset has taken as long as it may.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::engine::Verdict;
+use crate::engine::queue::Next;
+use crate::host_key_reset::world::{Desired, Observed, later};
+
+/// When the reset has taken as long as it may, if it was started.
+pub(super) fn deadline(desired: &Desired, observed: &Observed) -> Option<Timestamp> {
+    observed.status.start_time.as_ref().map(|start| later(start.0, desired.deadline))
+}
+
+/// Whether the reset has taken longer than it may.
+pub(super) fn is_late(desired: &Desired, observed: &Observed) -> bool {
+    deadline(desired, observed).is_some_and(|deadline| observed.now > deadline)
+}
+
+/// When a reset that was not called ends: at its deadline, if it was started before, or when it may
+/// not be started any more.
+pub(super) fn last_start(desired: &Desired, observed: &Observed) -> Timestamp {
+    deadline(desired, observed)
+        .map_or(desired.not_after, |deadline| deadline.min(desired.not_after))
+}
+
+/// The verdict with a reconciliation no later than when time is up, so that this is said when it
+/// happens.
+pub(super) fn in_time(observed: &Observed, end: Timestamp, mut verdict: Verdict) -> Verdict {
+    let left = end.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs()
+        + Duration::from_secs(1);
+    verdict.next = match verdict.next {
+        Next::Change => Next::After(left),
+        Next::After(pause) => Next::After(pause.min(left)),
+        Next::Backoff | Next::StartOver => Next::BackoffWithin(left),
+        Next::BackoffWithin(pause) => Next::BackoffWithin(pause.min(left)),
+    };
+    verdict
+}

@@ -1,0 +1,86 @@
+//! The operations are known: they are followed to their end.
+
+use std::time::Duration;
+
+use super::deadline::{deadline, in_time, is_late};
+use super::hindrance::{Hindrance, hindrance};
+use super::step::{End, Read, Step};
+use crate::api::{Operation, Reason};
+use crate::engine::Verdict;
+use crate::host_key_reset::world::{Desired, Observed, later};
+
+/// How often an operation that is under way is read.
+const POLL: Duration = Duration::from_secs(3);
+
+/// The operations of the status: find out whether they are over.
+pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
+    let operations = &observed.status.operations;
+    if operations.iter().all(Operation::is_over) {
+        return conclude(desired, observed, operations.clone());
+    }
+    match hindrance(desired, observed) {
+        Some(Hindrance::Unidentified) => return Step::Read(Read::Identify),
+        Some(Hindrance::Refused(verdict)) => {
+            return go_on(desired, observed, operations.clone(), verdict);
+        }
+        None => {}
+    }
+    let Some(polled) = &observed.polled else { return Step::Read(Read::PollOperations) };
+    let Some(lost) = polled.iter().position(Option::is_none) else {
+        return conclude(desired, observed, polled.iter().flatten().cloned().collect());
+    };
+    let id = operations.get(lost).and_then(|operation| operation.id.as_deref()).unwrap_or_default();
+    // A moment after the call it may be that not every server of Lightsail knows it yet.
+    let start = observed.status.start_time.as_ref().map_or(observed.now, |start| start.0);
+    if observed.now < later(later(start, observed.call_timeout), observed.settle_time) {
+        let verdict = Verdict::wait(
+            Reason::InProgress,
+            format!("Lightsail does not know the operation {id} yet"),
+            POLL,
+        );
+        return go_on(desired, observed, operations.clone(), verdict);
+    }
+    let message = format!(
+        "Lightsail does not know the operation {id} any more, and nobody can tell what became of it"
+    );
+    Step::End(End::failed(Reason::OutcomeUnknown, message, operations.clone()))
+}
+
+/// What operations in this state mean. An empty list is a success: there was nothing to wait for.
+pub(super) fn conclude(desired: &Desired, observed: &Observed, operations: Vec<Operation>) -> Step {
+    if let Some(failed) = operations.iter().find(|operation| operation.failed()) {
+        let code = failed.error_code.as_deref().unwrap_or("no error code");
+        let details = failed.error_details.as_deref().unwrap_or("no details");
+        let message = format!("the operation failed: {code}: {details}");
+        return Step::End(End::failed(Reason::OperationFailed, message, operations));
+    }
+    if operations.iter().all(Operation::is_over) {
+        let message = format!("the recorded host keys of {} are forgotten", desired.instance);
+        return Step::End(End::succeeded(Reason::OperationSucceeded, message, operations));
+    }
+    go_on(
+        desired,
+        observed,
+        operations,
+        Verdict::wait(Reason::InProgress, "Lightsail is working on it", POLL),
+    )
+}
+
+/// They are not over, unless their time is.
+fn go_on(
+    desired: &Desired,
+    observed: &Observed,
+    operations: Vec<Operation>,
+    verdict: Verdict,
+) -> Step {
+    if is_late(desired, observed) {
+        let message = format!(
+            "the operation was not seen to end within activeDeadlineSeconds; what becomes of it \
+                is up to Lightsail (last: {})",
+            verdict.message
+        );
+        return Step::End(End::failed(Reason::DeadlineExceeded, message, operations));
+    }
+    let end = deadline(desired, observed).unwrap_or(observed.now);
+    Step::Progress { operations, verdict: in_time(observed, end, verdict) }
+}

@@ -1,0 +1,91 @@
+//! What to do next for a reset: a function of the object, of what was seen in Lightsail, and of the
+//! time. Every decision about resets is here.
+//!
+//! `DeleteKnownHostKeys` is called at most once (I6): a second call could wipe a host key that was
+//! recorded in between. So the intent is written into the status and the mark into an annotation
+//! before the call, and where the outcome cannot be known the answer is `Failed`, and a person
+//! decides. No I/O, no clock.
+
+mod begin;
+mod deadline;
+mod follow;
+mod hindrance;
+mod over;
+mod search;
+mod step;
+
+pub use step::{End, Read, Step};
+
+use self::deadline::{in_time, last_start};
+use super::world::{Call, Desired, Observed};
+use crate::api::Reason;
+use crate::engine::Verdict;
+use crate::lightsail::ErrorKind;
+
+/// The next step.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed) -> Step {
+    let mark = observed.mark.as_ref().filter(|mark| mark.hash == desired.hash);
+    let is_new = observed.status.observed_generation < 0 && !observed.foreign_mark_reported;
+    if is_new && observed.mark.is_some() && mark.is_none() {
+        // It was copied here with the metadata of another object. It counts for nothing.
+        return Step::ReportForeignMark;
+    }
+    if let Some(end) = &observed.end {
+        return over::keep(desired, observed, mark, end);
+    }
+    if let Some(mark) = mark.filter(|_| observed.status.attempts == 0) {
+        // Only a copy of the object, from a backup, say, has its mark and no intent.
+        return Step::End(over::remembered(mark));
+    }
+    if !observed.status.operations.is_empty() {
+        return follow::follow(desired, observed);
+    }
+    if let Some(call) = &observed.call {
+        return after_call(desired, observed, call);
+    }
+    match mark {
+        // An intent without a mark was never called: whoever calls has the mark first.
+        None => begin::begin(desired, observed),
+        Some(_) if is_just_marked(observed) => begin::call(desired, observed),
+        Some(_) => search::search(desired, observed),
+    }
+}
+
+/// Whether this reconciliation wrote the mark a moment ago. A process that slept in between (a
+/// suspended machine, an old leader) must not call any more: others may have looked for the call
+/// since, and said that nothing is to be seen of it.
+fn is_just_marked(observed: &Observed) -> bool {
+    observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= observed.call_timeout)
+}
+
+/// Whether the reconciliation may be left where it is. Between the mark and the record of the
+/// answer it may not: nobody could tell afterwards that the call was not made.
+#[must_use]
+pub fn may_stop(observed: &Observed) -> bool {
+    !is_just_marked(observed) && (observed.call.is_none() || observed.end.is_some())
+}
+
+/// The call has ended.
+fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
+    match call {
+        Ok(answer) => follow::conclude(desired, observed, answer.operations.clone()),
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            let message =
+                format!("Lightsail knows nothing to reset for {}: {error}", desired.instance);
+            Step::End(End::uncalled(Reason::InstanceNotFound, message))
+        }
+        Err(error) if error.kind == ErrorKind::Invalid => Step::End(End::uncalled(
+            Reason::OperationFailed,
+            format!("Lightsail refused the reset: {error}"),
+        )),
+        Err(error) if error.kind.proves_refusal() => {
+            Step::TakeBack(in_time(observed, last_start(desired, observed), Verdict::from(error)))
+        }
+        Err(_) => search::search(desired, observed),
+    }
+}
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests;

@@ -1,0 +1,77 @@
+//! It is over: no call, ever again. What is left to do is to keep its record right, and to let the
+//! object go when its time has come.
+
+use std::time::Duration;
+
+use super::step::{End, Step};
+use crate::api::{Operation, Reason};
+use crate::engine::queue::Next;
+use crate::host_key_reset::mark::{Mark, MarkState};
+use crate::host_key_reset::world::{Desired, Observed, later};
+
+/// What the record of an end asks for.
+pub(super) fn keep(
+    desired: &Desired,
+    observed: &Observed,
+    mark: Option<&Mark>,
+    end: &MarkState,
+) -> Step {
+    // A mark that was lost, or not written any more, is put right.
+    if mark.is_none_or(|mark| mark.state != *end) {
+        return Step::WriteMark(end.clone());
+    }
+    let completed = observed.status.completion_time.as_ref();
+    let (Some(ttl), Some(completed), false) = (desired.ttl, completed, desired.deleting) else {
+        return Step::Keep { tracked_by: None, next: Next::Change };
+    };
+    if desired.tracked_by.is_some() {
+        // The tool would make it again, and it would be done again.
+        return Step::Keep { tracked_by: desired.tracked_by, next: Next::Change };
+    }
+    let due = later(completed.0, ttl);
+    if observed.now >= due {
+        return Step::Delete;
+    }
+    // A timer does not fire early, but it counts from now, which has a fraction of a second.
+    let left = due.duration_since(observed.now).unsigned_abs() + Duration::from_millis(10);
+    Step::Keep { tracked_by: None, next: Next::After(left) }
+}
+
+/// What the mark of a copy says.
+pub(super) fn remembered(mark: &Mark) -> End {
+    match &mark.state {
+        MarkState::Started => End::failed(
+            Reason::OutcomeUnknown,
+            "a call was begun for this object before its status was lost, and nobody can tell \
+                what became of it; no call was made",
+            Vec::new(),
+        ),
+        MarkState::Succeeded(id) => {
+            let message = format!(
+                "this reset was done before its status was lost{}; no call was made",
+                of_operation(id)
+            );
+            End::succeeded(Reason::AlreadyExecuted, message, operation(id))
+        }
+        MarkState::Failed(id) => {
+            let message = format!(
+                "this reset failed before its status was lost{}; no call was made",
+                of_operation(id)
+            );
+            End::failed(Reason::AlreadyExecuted, message, operation(id))
+        }
+    }
+}
+
+fn of_operation(id: &str) -> String {
+    if id.is_empty() { String::new() } else { format!(" (operation {id})") }
+}
+
+/// All that is still known of it.
+fn operation(id: &str) -> Vec<Operation> {
+    let is_known = !id.is_empty();
+    is_known
+        .then(|| Operation { id: Some(id.to_owned()), ..Operation::default() })
+        .into_iter()
+        .collect()
+}

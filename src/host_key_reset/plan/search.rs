@@ -1,0 +1,124 @@
+//! The search for a call whose outcome is not known.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::deadline::{deadline, in_time};
+use super::follow::conclude;
+use super::hindrance::{Hindrance, hindrance};
+use super::step::{End, Read, Step};
+use crate::api::{Operation, Reason};
+use crate::engine::Verdict;
+use crate::host_key_reset::world::{Desired, Observed, Search, later};
+
+/// The type of operation that a reset is
+/// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
+const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
+
+/// A call may have been made, and nobody knows what became of it: it is looked for among the
+/// operations of the instance. What is newer than the newest one before the call, and not another
+/// reset's, is taken for it.
+pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
+    let search = observed.search;
+    let Some(since) = search.since else {
+        return Step::NoteSearch(Search { since: Some(observed.now), first_list: None });
+    };
+    match hindrance(desired, observed) {
+        Some(Hindrance::Unidentified) => return Step::Read(Read::Identify),
+        Some(Hindrance::Refused(verdict)) => return go_on(desired, observed, since, verdict),
+        None => {}
+    }
+    let Some((operations, read_at)) = &observed.operations else {
+        return Step::Read(Read::ListOperations);
+    };
+    let before = observed.status.last_operation_before.as_deref();
+    if let Some(found) = newer_than(operations, before, &observed.taken) {
+        return conclude(desired, observed, vec![found.clone()]);
+    }
+    let waiting = |until: Timestamp| {
+        let pause = until.duration_since(observed.now).unsigned_abs().max(Duration::from_secs(1));
+        let message = "the call was not answered; looking among the instance's operations whether \
+            it was carried out";
+        Step::Progress {
+            operations: Vec::new(),
+            verdict: Verdict::wait(Reason::InProgress, message, pause),
+        }
+    };
+    let counts_from = later(since, observed.lease_duration + observed.call_timeout);
+    let Some(first_list) = search.first_list else {
+        // A list that was read before the call can have been answered proves nothing.
+        return if *read_at < counts_from {
+            waiting(counts_from)
+        } else {
+            Step::NoteSearch(Search { first_list: Some(*read_at), ..search })
+        };
+    };
+    let concluded = later(first_list, observed.settle_time);
+    if *read_at < concluded {
+        return waiting(concluded);
+    }
+    let message = format!(
+        "the call was not answered, and no operation of it is to be seen: nobody can tell whether \
+            the recorded host keys of {} were \
+         forgotten; look whether they are, and make a new HostKeyReset if they are not",
+        desired.instance
+    );
+    Step::End(End::failed(Reason::OutcomeUnknown, message, Vec::new()))
+}
+
+/// Lightsail does not tell, and its time may be up. A search gets the time that it needs, even if
+/// the deadline is shorter.
+fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verdict) -> Step {
+    let needed = later(since, search_time(observed));
+    let end = deadline(desired, observed).map_or(needed, |deadline| deadline.max(needed));
+    if observed.now > end {
+        let message = format!(
+            "the call was not answered, and Lightsail did not tell within activeDeadlineSeconds \
+                what became of it (last: {}); look \
+             whether the recorded host keys of {} are forgotten, and make a new HostKeyReset if \
+             they are not",
+            verdict.message, desired.instance
+        );
+        return Step::End(End::failed(Reason::DeadlineExceeded, message, Vec::new()));
+    }
+    Step::Progress { operations: Vec::new(), verdict: in_time(observed, end, verdict) }
+}
+
+/// How long it can take until an effect is to be seen: until nobody else acts, the call's own time,
+/// the settle time; and as much for the reads.
+fn search_time(observed: &Observed) -> SignedDuration {
+    (observed.lease_duration + observed.call_timeout + observed.settle_time) * 2
+}
+
+fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
+    operations.iter().filter(|operation| operation.type_.as_deref() == Some(DELETE_KNOWN_HOST_KEYS))
+}
+
+/// The order of the list is unverified, so the time that Lightsail gives decides. Its times are
+/// compared with each other only.
+fn created(operation: &Operation) -> Option<Timestamp> {
+    operation.created_at.as_ref()?.parse().ok()
+}
+
+pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
+    resets(operations).max_by_key(|operation| created(operation))
+}
+
+/// The oldest operation of the kind that is newer than the one before the call. If that one is not
+/// listed any more, all that are listed are newer.
+pub(super) fn newer_than<'a>(
+    operations: &'a [Operation],
+    before: Option<&str>,
+    taken: &[String],
+) -> Option<&'a Operation> {
+    let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
+    let is_taken =
+        |operation: &&Operation| taken.iter().any(|id| operation.id.as_ref() == Some(id));
+    let border = resets(operations).find(is_before).and_then(created);
+    let newer =
+        resets(operations).filter(|operation| !is_before(operation) && !is_taken(operation));
+    newer
+        .filter(|operation| border.is_none() || created(operation) > border)
+        .min_by_key(|operation| created(operation))
+}

@@ -1,0 +1,114 @@
+//! What a plan answers with: one next effect.
+
+use crate::api::{Operation, Reason};
+use crate::engine::Verdict;
+use crate::engine::queue::Next;
+use crate::engine::verdict::Severity;
+use crate::host_key_reset::mark::MarkState;
+use crate::host_key_reset::world::Search;
+use crate::ids::Arn;
+
+/// One next effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Read something. That may fail, and then is tried again later.
+    Read(Read),
+    /// Publish an Event that the mark is that of another object or spec.
+    ReportForeignMark,
+    /// Ask for this object's turn among the resets of the instance.
+    TakeTurn,
+    /// Write the intent into the status.
+    WriteIntent {
+        /// The newest operation of the kind that is there before the call.
+        last_operation_before: Option<String>,
+        /// The instance.
+        instance_arn: Arn,
+    },
+    /// Write the mark.
+    WriteMark(MarkState),
+    /// Call `DeleteKnownHostKeys`.
+    Call,
+    /// Take the mark off, and then the intent back: the call was refused.
+    TakeBack(Verdict),
+    /// Note when the search began, or when its first list was read.
+    NoteSearch(Search),
+    /// Write the end into the status.
+    End(End),
+    /// Write what is under way into the status, and read again later.
+    Progress {
+        /// The operations as they are now.
+        operations: Vec<Operation>,
+        /// What to say.
+        verdict: Verdict,
+    },
+    /// Nothing was begun. Write why into the status.
+    Wait(Verdict),
+    /// It is over, and its record is right. Keep it.
+    Keep {
+        /// The tool that would make the object again, if that is why it is kept beyond its time.
+        tracked_by: Option<&'static str>,
+        /// When to reconcile again.
+        next: Next,
+    },
+    /// It has been over for long enough: delete the object.
+    Delete,
+    /// The object is on its way out, and nothing was begun for it.
+    Leave,
+}
+
+/// What to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Which account the credentials belong to.
+    Identify,
+    /// The instance.
+    FindInstance,
+    /// The operations of the instance, all pages.
+    ListOperations,
+    /// The operations of the status that are not over.
+    PollOperations,
+}
+
+/// How a reset ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Whether it was done.
+    pub succeeded: bool,
+    /// Whether a call may have been made.
+    pub called: bool,
+    /// Why.
+    pub reason: Reason,
+    /// For people.
+    pub message: String,
+    /// The operations as they are now.
+    pub operations: Vec<Operation>,
+}
+
+impl End {
+    pub(super) fn succeeded(
+        reason: Reason,
+        message: impl Into<String>,
+        operations: Vec<Operation>,
+    ) -> Self {
+        Self { succeeded: true, called: true, reason, message: message.into(), operations }
+    }
+
+    pub(super) fn failed(
+        reason: Reason,
+        message: impl Into<String>,
+        operations: Vec<Operation>,
+    ) -> Self {
+        Self { succeeded: false, ..Self::succeeded(reason, message, operations) }
+    }
+
+    /// The type of the Event that says this.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        if self.succeeded { Severity::Normal } else { Severity::Warning }
+    }
+
+    /// It ends before any call, or after one that was refused.
+    pub(super) fn uncalled(reason: Reason, message: impl Into<String>) -> Self {
+        Self { called: false, ..Self::failed(reason, message, Vec::new()) }
+    }
+}

@@ -1,0 +1,618 @@
+//! The plan of a reset as a table: a row changes one thing in a world and says which step comes
+//! next. The names are sentences.
+
+#![expect(clippy::unnecessary_wraps, reason = "helpers have the shape of the fields of Observed")]
+
+mod properties;
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::api::conditions::{Conditions, READY};
+use crate::api::{HostKeyResetStatus, Operation};
+use crate::engine::queue::Next;
+use crate::host_key_reset::mark::{Mark, MarkState};
+use crate::host_key_reset::world::{InstanceRead, Search, Turn, later};
+use crate::lightsail::{Acknowledged, Error};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn desired() -> Desired {
+    Desired {
+        instance: "web-1".to_owned(),
+        instance_arn: None,
+        not_after: time("2026-11-24T18:00:00Z"),
+        deadline: SignedDuration::from_mins(10),
+        suspend: false,
+        ttl: None,
+        tracked_by: None,
+        deleting: false,
+        hash: "own".to_owned(),
+        pinned_account: None,
+    }
+}
+
+/// A reset that was just applied; the account is known.
+fn observed() -> Observed {
+    Observed {
+        now: time(NOW),
+        status: HostKeyResetStatus { observed_generation: -1, ..HostKeyResetStatus::default() },
+        end: None,
+        mark: None,
+        foreign_mark_reported: true,
+        intent_written: false,
+        marked_at: None,
+        account: Some("123456789012".into()),
+        instance: None,
+        turn: Turn::NotAsked,
+        operations: None,
+        taken: Vec::new(),
+        call: None,
+        polled: None,
+        failure: None,
+        search: Search::default(),
+        lease_duration: SignedDuration::ZERO,
+        call_timeout: SignedDuration::from_secs(20),
+        settle_time: SignedDuration::from_secs(60),
+    }
+}
+
+/// The intent is written, and the mark.
+fn begun(observed: &mut Observed) {
+    observed.status.attempts = 1;
+    observed.status.start_time = Some(Time(time(NOW)));
+    observed.status.account_id = Some("123456789012".to_owned());
+    observed.mark = Some(mark("own", MarkState::Started));
+}
+
+fn mark(hash: &str, state: MarkState) -> Mark {
+    Mark { hash: hash.to_owned(), state }
+}
+
+fn operation(id: &str, status: &str, created_at: &str) -> Operation {
+    Operation {
+        id: Some(id.to_owned()),
+        type_: Some("DeleteKnownHostKeys".to_owned()),
+        status: Some(status.to_owned()),
+        created_at: Some(created_at.to_owned()),
+        ..Operation::default()
+    }
+}
+
+fn failure(kind: ErrorKind) -> Error {
+    Error { kind, code: "Code".to_owned(), message: "message".to_owned() }
+}
+
+fn error(kind: ErrorKind) -> Option<Call> {
+    Some(Err(failure(kind)))
+}
+
+fn answer(operations: Vec<Operation>) -> Option<Call> {
+    Some(Ok(Acknowledged { operations, request_id: "request".to_owned() }))
+}
+
+/// The instance is there, and it is this object's turn.
+fn found(observed: &mut Observed) {
+    observed.instance = Some(InstanceRead { arn: Some("arn".into()), at: observed.now });
+    observed.turn = Turn::Taken;
+}
+
+/// All was looked at, the intent is written, and the mark is next.
+fn intended(observed: &mut Observed) {
+    begun(observed);
+    observed.mark = None;
+    found(observed);
+    observed.operations = Some((Vec::new(), observed.now));
+    observed.intent_written = true;
+}
+
+fn word(step: &Step) -> String {
+    match step {
+        Step::End(end) => format!("{} {}", if end.succeeded { "Complete" } else { "Failed" },
+            end.reason),
+        Step::Wait(verdict) => format!("Wait {}", verdict.reason),
+        Step::WriteMark(state) => format!("Mark {state}"),
+        Step::NoteSearch(Search { first_list: None, .. }) => "Begin search".to_owned(),
+        Step::NoteSearch(_) => "First list".to_owned(),
+        Step::Keep { tracked_by: Some(_), .. } => "Keep in spite of its time".to_owned(),
+        Step::Keep { next: Next::After(_), .. } => "Keep for a while".to_owned(),
+        Step::Progress { verdict, .. } => format!("Progress {}", verdict.reason),
+        Step::Read(read) => format!("{read:?}"),
+        other @ (Step::TakeTurn
+        | Step::ReportForeignMark
+        | Step::WriteIntent { .. }
+        | Step::Call
+        | Step::TakeBack(_)
+        | Step::Keep { .. }
+        | Step::Delete
+        | Step::Leave) => format!("{other:?}").split(['(', ' ',
+            '{']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+type Row = (&'static str, fn(&mut Desired, &mut Observed), &'static str);
+
+fn check(rows: &[Row]) {
+    for (name, change, expected) in rows {
+        let (mut desired, mut observed) = (desired(), observed());
+        change(&mut desired, &mut observed);
+        let step = plan(&desired, &observed);
+        assert_eq!(word(&step), *expected, "{name}: {step:?}");
+    }
+}
+
+/// It was done, its mark is right, and that was a minute ago.
+fn over(observed: &mut Observed) {
+    begun(observed);
+    observed.status.completion_time = Some(Time(time("2026-11-24T11:59:00Z")));
+    observed.end = Some(MarkState::Succeeded("a".to_owned()));
+    observed.mark = Some(mark("own", MarkState::Succeeded("a".to_owned())));
+}
+
+#[test]
+fn what_is_over_stays_over() {
+    check(&[
+        ("I6: with its mark there is nothing to do", |_, o| over(o), "Keep"),
+        ("I6: a mark that was not written any more is written",
+         |_, o| { over(o); o.mark = Some(mark("own", MarkState::Started)); }, "Mark Succeeded/a"),
+        ("I6: a mark that was stripped is written again",
+         |_, o| { over(o); o.mark = None; }, "Mark Succeeded/a"),
+        ("I6: so is one of another object",
+         |_, o| { over(o); o.mark = Some(mark("other", MarkState::Started)); }, "Mark Succeeded/a"),
+        ("I6: a failure stays one",
+         |_, o| o.end = Some(MarkState::Failed(String::new())), "Mark Failed/"),
+        ("I6: whatever an old leader still knows of a call",
+         |_, o| { over(o); o.call = error(ErrorKind::Throttled); }, "Keep"),
+        ("neither a suspension nor a time that has come changes it",
+         |d, o| { over(o); d.suspend = true; d.not_after = time("2026-11-24T11:00:00Z"); }, "Keep"),
+        ("its time to live is not over",
+         |d, o| { over(o); d.ttl = Some(SignedDuration::from_secs(61)); }, "Keep for a while"),
+        ("its time to live is over",
+         |d, o| { over(o); d.ttl = Some(SignedDuration::from_secs(60)); }, "Delete"),
+        ("no time to live is for ever",
+         |_, o| { over(o); o.now = time("2036-11-24T12:00:00Z"); }, "Keep"),
+        ("0 is at once", |d, o| { over(o); d.ttl = Some(SignedDuration::ZERO); }, "Delete"),
+        ("but not before the record is right",
+         |d, o| { over(o); o.mark = None; d.ttl = Some(SignedDuration::ZERO); },
+             "Mark Succeeded/a"),
+        ("what a tool would make again is kept", |d, o| {
+            over(o);
+            d.ttl = Some(SignedDuration::ZERO);
+            d.tracked_by = Some("Flux");
+        }, "Keep in spite of its time"),
+        ("what is being deleted is not deleted again",
+         |d, o| { over(o); d.ttl = Some(SignedDuration::ZERO); d.deleting = true; }, "Keep"),
+    ]);
+}
+
+#[test]
+fn a_mark_without_a_status_is_remembered() {
+    check(&[
+        ("I6: it was done",
+         |_, o| o.mark = Some(mark("own", MarkState::Succeeded("a".to_owned()))),
+             "Complete AlreadyExecuted"),
+        ("I6: it failed",
+         |_, o| o.mark = Some(mark("own", MarkState::Failed("a".to_owned()))),
+             "Failed AlreadyExecuted"),
+        ("I6: it was begun",
+         |_, o| o.mark = Some(mark("own", MarkState::Started)), "Failed OutcomeUnknown"),
+        ("I6: also if it waited for something in its new life", |_, o| {
+            o.mark = Some(mark("own", MarkState::Started));
+            o.status.conditions = Conditions::new(&[], 1, o.now).with(READY, "False",
+                Reason::Suspended,
+                "").into_list();
+        }, "Failed OutcomeUnknown"),
+        ("I6: suspended or too late makes no difference", |d, o| {
+            o.mark = Some(mark("own", MarkState::Succeeded("a".to_owned())));
+            (d.suspend, d.not_after) = (true, time("2026-11-24T11:00:00Z"));
+        }, "Complete AlreadyExecuted"),
+        ("the mark of another object or spec counts for nothing", |_, o| {
+            o.mark = Some(mark("other", MarkState::Succeeded("a".to_owned())));
+        }, "FindInstance"),
+    ]);
+    // What the mark tells of the operation is kept: it is written into the next mark from there.
+    let mut observed = observed();
+    observed.mark = Some(mark("own", MarkState::Succeeded("a".to_owned())));
+    let Step::End(end) = plan(&desired(), &observed) else { panic!("it is over") };
+    assert_eq!(end.operations[0].id.as_deref(), Some("a"));
+}
+
+#[test]
+fn before_the_intent_nothing_is_called() {
+    check(&[
+        ("an object that is being deleted is left", |d, _| d.deleting = true, "Leave"),
+        ("a suspended one looks at nothing",
+         |d, o| { d.suspend = true; o.account = None; }, "Wait Suspended"),
+        ("one that comes too late ends",
+         |d, o| { d.not_after = time("2026-11-24T11:59:59Z"); o.account = None; },
+             "Failed Expired"),
+        ("and not a moment before",
+         |d, o| { d.not_after = time(NOW); o.account = None; }, "Identify"),
+        ("a suspended one expires too",
+         |d, _| { d.not_after = time("2026-11-24T11:59:59Z"); d.suspend = true; },
+             "Failed Expired"),
+        ("the account comes first", |_, o| o.account = None, "Identify"),
+        ("a wrong account is said",
+         |_, o| o.status.account_id = Some("999999999999".to_owned()), "Wait WrongAccount"),
+        ("so is another one than the pinned",
+         |d, _| d.pinned_account = Some("999999999999".into()), "Wait WrongAccount"),
+        ("whatever goes wrong is said",
+         |_, o| { o.account = None; o.failure = Some(failure(ErrorKind::BadCredentials)); },
+             "Wait InvalidCredentials"),
+        ("a look that fails is said",
+         |_, o| o.failure = Some(failure(ErrorKind::Denied)), "Wait AccessDenied"),
+        ("until it is too late",
+         |d, o| { o.failure = Some(failure(ErrorKind::Denied));
+             d.not_after = time("2026-11-24T11:59:59Z"); }, "Failed Expired"),
+        ("then the instance", |_, _| {}, "FindInstance"),
+        ("a look of before a nap is none",
+         |_, o| o.instance = Some(InstanceRead { arn: Some("arn".into()),
+             at: time("2026-11-24T11:59:39Z") }),
+             "FindInstance"),
+        ("an instance that is not there ends it",
+         |_, o| o.instance = Some(InstanceRead { arn: None, at: o.now }),
+             "Failed InstanceNotFound"),
+        ("another instance of that name ends it",
+         |d, o| { found(o); d.instance_arn = Some("arn:other".into()); },
+             "Failed PreconditionFailed"),
+        ("the right one does not",
+         |d, o| { found(o); d.instance_arn = Some("arn".into()); }, "ListOperations"),
+        ("then the turn", |_, o| { found(o); o.turn = Turn::NotAsked; }, "TakeTurn"),
+        ("another reset comes first",
+         |_, o| { found(o); o.turn = Turn::After(time("2026-11-24T12:05:00Z")); },
+             "Wait WaitingForTurn"),
+        ("then its operations", |_, o| found(o), "ListOperations"),
+        ("then the intent",
+         |_, o| { found(o); o.operations = Some((Vec::new(), o.now)); }, "WriteIntent"),
+        ("then the mark", |_, o| intended(o), "Mark Started"),
+        ("a reset that was refused until its deadline ends", |_, o| {
+            begun(o);
+            o.status.attempts = 0;
+            o.status.conditions = Conditions::new(&[], 1, o.now).with(READY, "False",
+                Reason::Throttled,
+                "").into_list();
+            o.mark = None;
+            o.now = time("2026-11-24T12:10:01Z");
+        }, "Failed DeadlineExceeded"),
+        ("and can be suspended in between",
+         |d, o| { begun(o); o.status.attempts = 0; o.mark = None; d.suspend = true; },
+             "Wait Suspended"),
+    ]);
+}
+
+#[test]
+fn what_waits_is_looked_at_when_its_time_is_up() {
+    let next = |change: fn(&mut Desired, &mut Observed)| {
+        let (mut desired, mut observed) = (desired(), observed());
+        change(&mut desired, &mut observed);
+        let step = plan(&desired, &observed);
+        let (Step::Wait(verdict) | Step::TakeBack(verdict) | Step::Progress { verdict,
+            .. }) = step else { panic!("{step:?}") };
+        verdict.next
+    };
+    let (hours, minutes) = (Duration::from_hours(6) + Duration::from_secs(1),
+        Duration::from_mins(10) + Duration::from_secs(1));
+    assert_eq!(next(|d, _| d.suspend = true), Next::After(hours), "until notAfter");
+    assert_eq!(next(|_, o| o.failure = Some(failure(ErrorKind::Denied))),
+        Next::BackoffWithin(hours));
+    assert_eq!(next(|_, o| { begun(o); o.call = error(ErrorKind::Throttled); }),
+        Next::BackoffWithin(minutes), "until the deadline");
+    assert_eq!(next(|_, o| {
+        found(o);
+        o.turn = Turn::After(time("2026-11-24T12:00:07Z"));
+    }), Next::After(Duration::from_secs(7)), "until the other's time is up");
+}
+
+#[test]
+fn the_mark_of_another_object_is_reported_once_and_counts_for_nothing() {
+    check(&[
+        ("a copy with the mark of another object", |_, o| {
+            o.mark = Some(mark("other", MarkState::Started));
+            o.foreign_mark_reported = false;
+        }, "ReportForeignMark"),
+        ("begins as any other", |_, o| o.mark = Some(mark("other", MarkState::Started)),
+         "FindInstance"),
+        ("it is not reported again by the next reconciliation", |_, o| {
+            o.mark = Some(mark("other", MarkState::Started));
+            (o.foreign_mark_reported, o.status.observed_generation) = (false, 1);
+        }, "FindInstance"),
+        ("nor is its own mark", |_, o| {
+            o.mark = Some(mark("own", MarkState::Started));
+            o.foreign_mark_reported = false;
+        }, "Failed OutcomeUnknown"),
+    ]);
+}
+
+#[test]
+fn the_end_says_what_the_last_trouble_was() {
+    let (mut desired, mut observed) = (desired(), observed());
+    desired.not_after = time("2026-11-24T11:59:59Z");
+    observed.status.conditions =
+        Conditions::new(&[], 1, observed.now).with(READY, "False", Reason::AccessDenied,
+            "not authorized").into_list();
+    let Step::End(end) = plan(&desired, &observed) else { panic!("it is over") };
+    assert!(end.message.contains("AccessDenied: not authorized"), "{}", end.message);
+    assert!(!end.called);
+}
+
+#[test]
+fn the_intent_remembers_the_newest_operation_of_the_kind() {
+    let mut observed = observed();
+    found(&mut observed);
+    let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("c", "Succeeded",
+        "2026-11-24T11:59:00Z") };
+    observed.operations = Some((vec![
+        operation("b", "Succeeded", "2026-11-24T11:00:00Z"),
+        operation("a", "Succeeded", "2026-11-24T10:00:00Z"),
+        other,
+    ], observed.now));
+    let expected = Step::WriteIntent { last_operation_before: Some("b".to_owned()),
+        instance_arn: "arn".into() };
+    assert_eq!(plan(&desired(), &observed), expected);
+}
+
+#[test]
+fn the_call_is_made_once() {
+    check(&[
+        ("an intent without a mark was never called and goes on from a new look",
+         |_, o| { begun(o); o.mark = None; }, "FindInstance"),
+        ("and writes down anew what was there before",
+         |_, o| { begun(o); o.mark = None; found(o); o.operations = Some((Vec::new(), o.now)); },
+             "WriteIntent"),
+        ("I6: not if it was done meanwhile: the mark may have been taken off", |_, o| {
+            begun(o);
+            o.mark = None;
+            found(o);
+            o.operations = Some((vec![operation("a", "Succeeded", NOW)], o.now));
+        }, "Complete OperationSucceeded"),
+        ("it has its turn",
+         |_, o| { begun(o); o.mark = None; found(o); o.turn = Turn::NotAsked; }, "ListOperations"),
+        ("suspended or not", |d, o| { begun(o); o.mark = None; d.suspend = true; }, "FindInstance"),
+        ("but not on another instance of that name",
+         |d, o| { begun(o); o.mark = None; found(o);
+             d.instance_arn = Some("arn:other".into()); }, "Failed PreconditionFailed"),
+        ("nor when it is too late",
+         |d, o| { begun(o); o.mark = None; d.not_after = time("2026-11-24T11:59:59Z"); },
+             "Failed Expired"),
+        ("nor when its deadline is over",
+         |_, o| { begun(o); o.mark = None; o.now = time("2026-11-24T12:10:01Z"); },
+             "Failed DeadlineExceeded"),
+        ("nor for an object that is being deleted",
+         |d, o| { begun(o); o.mark = None; d.deleting = true; }, "Leave"),
+        ("and finds out the account first",
+         |_, o| { begun(o); o.mark = None; o.account = None; }, "Identify"),
+        ("a wrong account begins nothing",
+         |_, o| { begun(o); o.mark = None; o.account = Some("9".into()); },
+             "Wait WrongAccount"),
+        ("also with the mark of another object",
+         |_, o| { intended(o); o.mark = Some(mark("other", MarkState::Started)); }, "Mark Started"),
+        ("I7: a look of before a nap does not do",
+         |_, o| { intended(o); o.now = time("2026-11-24T12:00:21Z"); }, "FindInstance"),
+        ("I6: the call follows the mark of the same reconciliation",
+         |_, o| { begun(o); o.marked_at = Some(o.now); }, "Call"),
+        ("not when it has become too late meanwhile",
+         |d, o| { begun(o); o.marked_at = Some(o.now); d.not_after = time("2026-11-24T11:59:59Z");
+             }, "Failed Expired"),
+        ("nor when the deadline is over",
+         |_, o| { begun(o); o.now = time("2026-11-24T12:10:01Z"); o.marked_at = Some(o.now); },
+             "Failed DeadlineExceeded"),
+        ("I6: but not after a nap, when others may have looked for it and found nothing", |_, o| {
+            begun(o);
+            o.marked_at = Some(time("2026-11-24T11:59:39Z"));
+        }, "Begin search"),
+        ("I6: a mark of an earlier reconciliation is never followed by a call",
+         |_, o| begun(o), "Begin search"),
+        ("an answer without operations is a success",
+         |_, o| { begun(o); o.call = answer(Vec::new()); }, "Complete OperationSucceeded"),
+        ("both words for success are one", |_, o| {
+            begun(o);
+            o.call = answer(vec![operation("a", "Succeeded", NOW), operation("b", "Completed",
+                NOW)]);
+        }, "Complete OperationSucceeded"),
+        ("one of several that failed fails it", |_, o| {
+            begun(o);
+            o.call = answer(vec![operation("a", "Succeeded", NOW), operation("b", "Failed", NOW)]);
+        }, "Failed OperationFailed"),
+        ("an operation that takes time is followed", |_, o| {
+            begun(o);
+            o.call = answer(vec![operation("a", "NotStarted", NOW)]);
+        }, "Progress InProgress"),
+        ("throttling proves that nothing was done",
+         |_, o| { begun(o); o.call = error(ErrorKind::Throttled); }, "TakeBack"),
+        ("so does a denial", |_, o| { begun(o); o.call = error(ErrorKind::Denied); }, "TakeBack"),
+        ("and a region that is being set up",
+         |_, o| { begun(o); o.call = error(ErrorKind::RegionSetup); }, "TakeBack"),
+        ("and a connection that was refused",
+         |_, o| { begun(o); o.call = error(ErrorKind::NeverSent); }, "TakeBack"),
+        ("an instance that is gone ends it",
+         |_, o| { begun(o); o.call = error(ErrorKind::NotFound); }, "Failed InstanceNotFound"),
+        ("an input that is refused ends it",
+         |_, o| { begun(o); o.call = error(ErrorKind::Invalid); }, "Failed OperationFailed"),
+        ("I6: no answer is no proof",
+         |_, o| { begun(o); o.call = error(ErrorKind::Transient); }, "Begin search"),
+        ("I6: nor is a failure of the service",
+         |_, o| { begun(o); o.call = error(ErrorKind::OperationFailed); }, "Begin search"),
+    ]);
+}
+
+#[test]
+fn a_reconciliation_is_not_left_between_the_mark_and_the_record() {
+    let mut observed = observed();
+    assert!(may_stop(&observed));
+    begun(&mut observed);
+    observed.marked_at = Some(observed.now);
+    assert!(!may_stop(&observed));
+    (observed.marked_at, observed.call) = (None, answer(Vec::new()));
+    assert!(!may_stop(&observed));
+    observed.end = Some(MarkState::Succeeded(String::new()));
+    assert!(may_stop(&observed));
+}
+
+/// The call was made, and its operation is under way.
+fn under_way(observed: &mut Observed) {
+    begun(observed);
+    observed.status.operations = vec![operation("a", "Started", NOW)];
+}
+
+#[test]
+fn an_operation_is_followed_to_its_end() {
+    check(&[
+        ("it is looked up", |_, o| under_way(o), "PollOperations"),
+        ("with an account", |_, o| { under_way(o); o.account = None; }, "Identify"),
+        ("a wrong account is not asked for it",
+         |_, o| { under_way(o); o.account = Some("9".into()); }, "Progress WrongAccount"),
+        ("what is known of the answer does not stand in for a look",
+         |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "PollOperations"),
+        ("it is still under way",
+         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Started", NOW))]); },
+             "Progress InProgress"),
+        ("it is done",
+         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Completed", NOW))]); },
+             "Complete OperationSucceeded"),
+        ("it failed",
+         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Failed", NOW))]); },
+             "Failed OperationFailed"),
+        ("Lightsail may not know it yet",
+         |_, o| { under_way(o); o.polled = Some(vec![None]); }, "Progress InProgress"),
+        ("Lightsail does not know it any more", |_, o| {
+            under_way(o);
+            o.now = time("2026-11-24T12:01:20Z");
+            o.polled = Some(vec![None]);
+        }, "Failed OutcomeUnknown"),
+        ("a look that fails is said",
+         |_, o| { under_way(o); o.failure = Some(failure(ErrorKind::Denied)); },
+             "Progress AccessDenied"),
+        ("but not for ever", |_, o| {
+            under_way(o);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.now = time("2026-11-24T12:10:01Z");
+        }, "Failed DeadlineExceeded"),
+        ("nor is a wrong account", |_, o| {
+            under_way(o);
+            o.account = Some("9".into());
+            o.now = time("2026-11-24T12:10:01Z");
+        }, "Failed DeadlineExceeded"),
+        ("after a long absence there is a last look",
+         |_, o| { under_way(o); o.now = time("2026-11-24T18:00:00Z"); }, "PollOperations"),
+        ("an answer that could not be written down is", |_, o| {
+            begun(o);
+            o.call = answer(vec![operation("a", "Succeeded", NOW)]);
+            o.now = time("2026-11-24T12:05:00Z");
+        }, "Complete OperationSucceeded"),
+        ("it takes longer than it may", |_, o| {
+            under_way(o);
+            o.now = time("2026-11-24T12:10:01Z");
+            o.polled = Some(vec![Some(operation("a", "Started", NOW))]);
+        }, "Failed DeadlineExceeded"),
+        ("after a crash between answer and end it is not called again", |_, o| {
+            begun(o);
+            o.status.operations = vec![operation("a", "Succeeded", NOW)];
+        }, "Complete OperationSucceeded"),
+    ]);
+}
+
+fn searching(observed: &mut Observed) {
+    begun(observed);
+    observed.search.since = Some(time(NOW));
+    observed.operations = Some((Vec::new(), observed.now));
+}
+
+/// A list without operations was read at that time.
+fn listed(observed: &mut Observed, at: &str) {
+    observed.now = time(at);
+    observed.operations = Some((Vec::new(), observed.now));
+}
+
+#[test]
+fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
+    check(&[
+        ("the operations are listed",
+         |_, o| { searching(o); o.operations = None; }, "ListOperations"),
+        ("not by another account, to which it would look lost", |_, o| {
+            searching(o);
+            o.account = Some("9".into());
+        }, "Progress WrongAccount"),
+        ("a newer one is taken for it", |_, o| {
+            searching(o);
+            o.status.last_operation_before = Some("a".to_owned());
+            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:01Z"),
+                operation("a", "Succeeded", NOW)], o.now));
+        }, "Complete OperationSucceeded"),
+        ("one that was there before is not", |_, o| {
+            searching(o);
+            o.status.last_operation_before = Some("a".to_owned());
+            o.operations = Some((vec![operation("a", "Succeeded", NOW), operation("0",
+                "Succeeded", "2026-11-24T11:00:00Z")], o.now));
+        }, "Progress InProgress"),
+        ("any is, if none was there before", |_, o| {
+            searching(o);
+            o.operations = Some((vec![operation("b", "Failed", NOW)], o.now));
+        }, "Failed OperationFailed"),
+        ("and if the one before is not listed any more", |_, o| {
+            searching(o);
+            o.status.last_operation_before = Some("long ago".to_owned());
+            o.operations = Some((vec![operation("b", "Started", NOW)], o.now));
+        }, "Progress InProgress"),
+        ("not if another reset has it on record", |_, o| {
+            searching(o);
+            o.operations = Some((vec![operation("b", "Succeeded", NOW)], o.now));
+            o.taken = vec!["b".to_owned()];
+        }, "Progress InProgress"),
+        ("the oldest of several is", |_, o| {
+            searching(o);
+            o.operations = Some((vec![operation("c", "Failed", "2026-11-24T12:00:02Z"),
+                operation("b", "Succeeded", NOW)], o.now));
+        }, "Complete OperationSucceeded"),
+        ("a look that fails is said",
+         |_, o| { searching(o); o.failure = Some(failure(ErrorKind::Denied)); },
+             "Progress AccessDenied"),
+        ("but not for ever: nobody can tell what became of it", |_, o| {
+            searching(o);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.now = time("2026-11-24T12:10:01Z");
+        }, "Failed DeadlineExceeded"),
+        ("one of another kind is not", |_, o| {
+            searching(o);
+            let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("b",
+                "Succeeded", NOW) };
+            o.operations = Some((vec![other], o.now));
+        }, "Progress InProgress"),
+        ("a list that is as old as the call may be proves nothing", |_, o| {
+            searching(o);
+            listed(o, "2026-11-24T12:00:19Z");
+        }, "Progress InProgress"),
+        ("nor does one that is as old as a call of a leader that has lost its lease", |_, o| {
+            searching(o);
+            o.lease_duration = SignedDuration::from_secs(15);
+            listed(o, "2026-11-24T12:00:34Z");
+        }, "Progress InProgress"),
+        ("a later list is the first that counts", |_, o| {
+            searching(o);
+            listed(o, "2026-11-24T12:00:20Z");
+        }, "First list"),
+        ("a second one too soon does not count", |_, o| {
+            searching(o);
+            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+            listed(o, "2026-11-24T12:01:19Z");
+        }, "Progress InProgress"),
+        ("I6: a second one later ends it, without another call", |_, o| {
+            searching(o);
+            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+            listed(o, "2026-11-24T12:01:20Z");
+        }, "Failed OutcomeUnknown"),
+        ("I6: not by the first one again, after a nap", |_, o| {
+            searching(o);
+            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+            listed(o, "2026-11-24T12:00:20Z");
+            o.now = time("2026-11-24T12:05:00Z");
+        }, "Progress InProgress"),
+    ]);
+}

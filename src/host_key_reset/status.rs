@@ -1,0 +1,154 @@
+//! The status of a `HostKeyReset`, made of what a reconciliation came to. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::plan::End;
+use super::world::Observed;
+use crate::api::conditions::{COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, whole_seconds};
+use crate::api::{HostKeyReset, HostKeyResetStatus, RECONCILE_ANNOTATION, Reason};
+use crate::engine::objects::annotation;
+use crate::engine::queue::Next;
+use crate::engine::{State, Verdict};
+use crate::ids::{AccountId, Arn};
+
+/// The record of the reset for an Event, whose note has room for 1 kB: the longest part comes last.
+pub(super) fn record(object: &HostKeyReset, message: &str) -> String {
+    let status = object.status.clone().unwrap_or_default();
+    let operations: Vec<_> =
+        status.operations.iter().filter_map(|operation| operation.id.as_deref()).collect();
+    let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
+    format!(
+        "{}; operation: {}; request: {}; caller: {}; uid: {}; asked for because: {}",
+        message.chars().take(300).collect::<String>(),
+        or_none(&operations.join(" ")),
+        or_none(&status.request_id.unwrap_or_default()),
+        or_none(&status.caller_arn.unwrap_or_default()),
+        object.metadata.uid.as_deref().unwrap_or_default(),
+        object.spec.reason,
+    )
+}
+
+/// Says that the present generation was observed, in the status and in each condition.
+fn refreshed(object: &HostKeyReset, before: &HostKeyResetStatus) -> HostKeyResetStatus {
+    let generation = object.metadata.generation.unwrap_or_default();
+    let mut status = before.clone();
+    status.observed_generation = generation;
+    status.last_handled_reconcile = annotation(object, RECONCILE_ANNOTATION).map(str::to_owned);
+    for condition in &mut status.conditions {
+        condition.observed_generation = Some(generation);
+    }
+    status
+}
+
+/// It is over, and kept. `tracked_by` says why it is kept beyond its time.
+pub(super) fn kept(
+    object: &HostKeyReset,
+    before: &HostKeyResetStatus,
+    tracked_by: Option<&str>,
+) -> HostKeyResetStatus {
+    let mut status = refreshed(object, before);
+    let end = find(&status.conditions, COMPLETE).or_else(|| find(&status.conditions, FAILED));
+    let mut message = end.map(|end| end.message.clone()).unwrap_or_default();
+    if let Some(mark) = tracked_by {
+        message = format!(
+            "{message}; ttlSecondsAfterFinished is not honored, because the object carries \
+                {mark}: it would be made again, and the \
+             reset would be done again. Remove the object from its source instead"
+        );
+    }
+    for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == READY) {
+        condition.message.clone_from(&message);
+    }
+    status
+}
+
+/// The intent: from here on a call may be made.
+pub(super) fn intent(
+    object: &HostKeyReset,
+    observed: &Observed,
+    last_operation_before: Option<String>,
+    instance_arn: &Arn,
+    caller_arn: Option<String>,
+) -> HostKeyResetStatus {
+    let mut status = refreshed(object, &observed.status);
+    status.attempts = 1;
+    status.start_time = status.start_time.or_else(|| Some(Time(whole_seconds(observed.now))));
+    let account = observed.account.as_ref().map(AccountId::to_string);
+    status.account_id = account.or(status.account_id);
+    status.instance_arn = Some(instance_arn.to_string());
+    status.caller_arn = caller_arn;
+    status.last_operation_before = last_operation_before;
+    let verdict =
+        Verdict::wait(Reason::InProgress, "the reset was begun", std::time::Duration::ZERO);
+    with_conditions(object, observed, status, None, &verdict)
+}
+
+/// It is not over.
+pub(super) fn waiting(
+    object: &HostKeyReset,
+    observed: &Observed,
+    verdict: &Verdict,
+) -> HostKeyResetStatus {
+    let status = refreshed(object, &observed.status);
+    with_conditions(object, observed, with_answer(status, observed), None, verdict)
+}
+
+/// It is over.
+pub(super) fn ended(object: &HostKeyReset, observed: &Observed, end: &End) -> HostKeyResetStatus {
+    let mut status = refreshed(object, &observed.status);
+    status.operations.clone_from(&end.operations);
+    status.completion_time = Some(Time(whole_seconds(observed.now)));
+    status.attempts = i32::from(end.called);
+    let verdict = if end.succeeded {
+        Verdict::ready(end.reason, &end.message, Next::Change)
+    } else {
+        Verdict::stalled(end.reason, &end.message, Next::Change)
+    };
+    let type_ = if end.succeeded { COMPLETE } else { FAILED };
+    with_conditions(object, observed, with_answer(status, observed), Some(type_), &verdict)
+}
+
+/// With the id of the request that was answered, if the answer is known.
+fn with_answer(mut status: HostKeyResetStatus, observed: &Observed) -> HostKeyResetStatus {
+    if let Some(Ok(answer)) = &observed.call {
+        status.request_id = Some(answer.request_id.clone());
+    }
+    status
+}
+
+fn with_conditions(
+    object: &HostKeyReset,
+    observed: &Observed,
+    mut status: HostKeyResetStatus,
+    end: Option<&str>,
+    verdict: &Verdict,
+) -> HostKeyResetStatus {
+    let before = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let mut conditions = Conditions::new(before, status.observed_generation, observed.now);
+    if let Some(type_) = end {
+        conditions = conditions.with(type_, "True", verdict.reason, &verdict.message);
+    }
+    let conditions = suspension(conditions, find(before, SUSPENDED), object.spec.suspend, verdict);
+    status.conditions = verdict.conditions(conditions).into_list();
+    status
+}
+
+/// `Suspended`, as Jobs have it: there from the first suspension on. One that ends while it is
+/// suspended stays so.
+fn suspension<'a>(
+    conditions: Conditions<'a>,
+    before: Option<&Condition>,
+    suspend: bool,
+    verdict: &Verdict,
+) -> Conditions<'a> {
+    match before {
+        _ if verdict.state == State::Suspended => {
+            conditions.with(SUSPENDED, "True", verdict.reason, &verdict.message)
+        }
+        Some(before) if suspend => conditions.with_old(before),
+        Some(_) => {
+            conditions.with(SUSPENDED, "False", Reason::Resumed, "spec.suspend was set to false")
+        }
+        None => conditions,
+    }
+}

@@ -1,0 +1,152 @@
+//! Resets of one instance take turns by their age, whatever namespace they are in: an operation
+//! that two of them wait for could not be told to be the one's or the other's. A reset that waits
+//! for a person or for Lightsail holds nobody up.
+
+use std::collections::HashMap;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::claim::{ResetClaim, Stage};
+use super::world::{Turn, later};
+use crate::engine::ObjectRef;
+use crate::ids::Region;
+
+/// A reset that was made a moment ago, and at which nobody has looked, comes before a younger one.
+/// If nobody looks for this long, it is not waited for.
+const NEW_FOR: SignedDuration = SignedDuration::from_secs(30);
+/// How soon one that waits for another in the line asks again, if it is not called.
+const LINE_MOVES: SignedDuration = SignedDuration::from_secs(5);
+
+/// Who has the turn at each instance, from before its intent is written, so that no two passes take
+/// it at once.
+#[derive(Debug, Default)]
+pub(super) struct Turns(HashMap<(Region, String), Holder>);
+
+#[derive(Debug)]
+struct Holder {
+    at: ObjectRef,
+    uid: String,
+    until: Timestamp,
+}
+
+impl Turns {
+    /// Takes the turn, unless somebody comes first. `effect_window` is as for [`ResetClaim::of`].
+    pub(super) fn take(
+        &mut self,
+        at: &ObjectRef,
+        own: &ResetClaim,
+        rivals: &[&ResetClaim],
+        now: Timestamp,
+        effect_window: SignedDuration,
+    ) -> Turn {
+        let place = (own.region.clone(), own.instance.clone());
+        let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid).and_then(|holder| {
+            // One that is gone, or over, holds nothing.
+            let holds =
+                rivals.iter().any(|rival| rival.uid == holder.uid && rival.stage != Stage::Over);
+            holds.then_some(holder.until)
+        });
+        let in_line = |rival: &ResetClaim| {
+            let is_there = match rival.stage {
+                Stage::New => {
+                    rival.created_at.is_some_and(|created| now.duration_since(created) < NEW_FOR)
+                }
+                Stage::Waiting => true,
+                Stage::Blocked | Stage::Begun(_) | Stage::Over => false,
+            };
+            (is_there && rival.age() < own.age()).then(|| later(now, LINE_MOVES))
+        };
+        let until = rivals.iter().filter_map(|rival| match rival.stage {
+            Stage::Begun(until) => Some(until),
+            Stage::New | Stage::Waiting | Stage::Blocked | Stage::Over => in_line(rival),
+        });
+        if let Some(until) = until.chain(holder).filter(|until| *until > now).max() {
+            return Turn::After(until);
+        }
+        let holder =
+            Holder { at: at.clone(), uid: own.uid.clone(), until: later(now, effect_window * 2) };
+        self.0.insert(place, holder);
+        Turn::Taken
+    }
+
+    /// The object needs its turn no more.
+    pub(super) fn give_up(&mut self, at: &ObjectRef) {
+        self.0.retain(|_, holder| holder.at != *at);
+    }
+}
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests {
+    use super::*;
+
+    const WINDOW: SignedDuration = SignedDuration::from_secs(80);
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn at(name: &str) -> ObjectRef {
+        ObjectRef::new("n", name)
+    }
+
+    fn claim(uid: &str, created: i64, stage: Stage) -> ResetClaim {
+        ResetClaim {
+            region: "eu-west-1".into(),
+            instance: "web-1".to_owned(),
+            created_at: Some(time(created)),
+            uid: uid.to_owned(),
+            stage,
+            mark: None,
+            operations: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_reset_waits_for_those_that_come_first() {
+        let own = claim("own", 1_000, Stage::New);
+        let until = |second| Turn::After(time(second));
+        let line = until(1_005);
+        for (name, rival, expected) in [
+            ("nobody else", None, Turn::Taken),
+            ("one that has begun, however young",
+             Some(claim("b", 2_000, Stage::Begun(time(1_600)))), until(1_600)),
+            ("one whose time is up", Some(claim("b", 900, Stage::Begun(time(1_000)))), Turn::Taken),
+            ("an older one that waits too", Some(claim("b", 900, Stage::Waiting)), line),
+            ("a younger one that waits", Some(claim("b", 1_001, Stage::Waiting)), Turn::Taken),
+            ("one of the same age with a smaller uid",
+             Some(claim("b", 1_000, Stage::Waiting)), line),
+            ("one of the same age with a greater uid",
+             Some(claim("z", 1_000, Stage::Waiting)), Turn::Taken),
+            ("an older one that was not observed yet", Some(claim("b", 999, Stage::New)), line),
+            ("one that nobody observes", Some(claim("b", 970, Stage::New)), Turn::Taken),
+            ("one that is suspended, or blocked",
+             Some(claim("b", 900, Stage::Blocked)), Turn::Taken),
+            ("one that is over", Some(claim("b", 900, Stage::Over)), Turn::Taken),
+        ] {
+            let rivals: Vec<&ResetClaim> = rival.iter().collect();
+            assert_eq!(Turns::default().take(&at("own"), &own, &rivals, time(1_000), WINDOW),
+                expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_turn_is_taken_by_one_at_a_time() {
+        let (first, second) = (claim("b", 1_001, Stage::Waiting), claim("a", 1_000,
+            Stage::Blocked));
+        let mut turns = Turns::default();
+        let mut take = |own: &ResetClaim, rivals: &[&ResetClaim], now| turns.take(&at(&own.uid),
+            own, rivals,
+            time(now), WINDOW);
+        assert_eq!(take(&first, &[&second], 1_000), Turn::Taken);
+        // What it says of itself does not show it yet.
+        assert_eq!(take(&second, &[&first], 1_001), Turn::After(time(1_160)));
+        assert_eq!(take(&first, &[&second], 1_002), Turn::Taken, "it has it");
+        assert_eq!(take(&second, &[&claim("b", 1_001, Stage::Over)], 1_003), Turn::Taken,
+            "one that is over holds nothing");
+        assert_eq!(take(&first, &[], 1_004), Turn::Taken, "nor does one that is gone");
+        assert_eq!(take(&second, &[&first], 1_200), Turn::Taken, "nor one whose time is up");
+        turns.give_up(&at("a"));
+        assert_eq!(turns.0.len(), 0);
+    }
+}

@@ -1,0 +1,118 @@
+//! What a plan for a reset is made of: the desired state, and what was read and done.
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::mark::{Mark, MarkState};
+use crate::api::Operation;
+use crate::api::host_key_reset::HostKeyResetStatus;
+use crate::ids::{AccountId, Arn};
+use crate::lightsail;
+
+/// What the object asks for.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The instance.
+    pub instance: String,
+    /// The ARN that the instance must have, if the spec says.
+    pub instance_arn: Option<Arn>,
+    /// The reset is not started after this time.
+    pub not_after: Timestamp,
+    /// How long the reset may take from its start.
+    pub deadline: SignedDuration,
+    /// Whether a person wants it to wait.
+    pub suspend: bool,
+    /// How long the object is kept when it is over; `None` is for ever.
+    pub ttl: Option<SignedDuration>,
+    /// The tool that would make the object again if it were deleted.
+    pub tracked_by: Option<&'static str>,
+    /// Whether the object is being deleted.
+    pub deleting: bool,
+    /// Names the object and its immutable spec: what the mark must say.
+    pub hash: String,
+    /// The account that the operator must be in, if it is pinned.
+    pub pinned_account: Option<AccountId>,
+}
+
+/// What was read and done in this reconciliation. `None` means that it was not read yet.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The time.
+    pub now: Timestamp,
+    /// The status as it is.
+    pub status: HostKeyResetStatus,
+    /// Whether and how it ended, by its conditions.
+    pub end: Option<MarkState>,
+    /// The mark, if there is one, whoever wrote it.
+    pub mark: Option<Mark>,
+    /// The mark is that of another object or spec, and that was said.
+    pub foreign_mark_reported: bool,
+    /// Whether this reconciliation wrote the intent.
+    pub intent_written: bool,
+    /// When this reconciliation began to write the mark: then nobody has called yet.
+    pub marked_at: Option<Timestamp>,
+    /// The account of the credentials.
+    pub account: Option<AccountId>,
+    /// The instance.
+    pub instance: Option<InstanceRead>,
+    /// The turn of this object among the resets of the instance.
+    pub turn: Turn,
+    /// The operations of the instance, and when they were asked for.
+    pub operations: Option<(Vec<Operation>, Timestamp)>,
+    /// The ids of operations that other resets of the instance have recorded as theirs.
+    pub taken: Vec<String>,
+    /// How the call ended, in this reconciliation or in an earlier one that could not record it.
+    pub call: Option<Call>,
+    /// The operations of the status were looked up in this reconciliation. `None` in it: Lightsail
+    /// does not know it.
+    pub polled: Option<Vec<Option<Operation>>>,
+    /// Why the last read failed.
+    pub failure: Option<lightsail::Error>,
+    /// The search for a call whose outcome is not known.
+    pub search: Search,
+    /// How long another process may still act that has lost its lease.
+    pub lease_duration: SignedDuration,
+    /// How long after a call was sent its effect may still appear, in two parts: the call itself,
+    /// and the settle time.
+    pub call_timeout: SignedDuration,
+    /// See `call_timeout`.
+    pub settle_time: SignedDuration,
+}
+
+/// How the call ended.
+pub(super) type Call = Result<lightsail::Acknowledged, lightsail::Error>;
+
+/// The search for a call whose outcome is not known. Kept in memory; when it is lost, the search
+/// begins anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// When the search began.
+    pub since: Option<Timestamp>,
+    /// When the first list that counts was read, without the operation in it.
+    pub first_list: Option<Timestamp>,
+}
+
+/// What was read of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceRead {
+    /// Its ARN, if there is an instance of that name.
+    pub arn: Option<Arn>,
+    /// When it was asked for.
+    pub at: Timestamp,
+}
+
+/// The turn of an object among the resets of its instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Turn {
+    /// It was not asked for.
+    #[default]
+    NotAsked,
+    /// It is this object's.
+    Taken,
+    /// Somebody else comes first, until then at most.
+    After(Timestamp),
+}
+
+/// A time after another one.
+pub(super) fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,116 @@
+//! Names of things in AWS, a type for each: two of them mixed up is the bug that deletes somebody's
+//! key.
+//!
+//! They are kept verbatim, as they came from a spec, a status or an answer of AWS. Nothing here
+//! rejects a text: a status or an answer of an unexpected form must compare as different, and not
+//! be dropped. The API server checks the fields of a spec.
+
+use std::fmt;
+
+/// Declares a newtype over a text that is kept verbatim.
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0.into()
+            }
+        }
+    };
+}
+
+text_type! {
+    /// The id of an AWS account, 12 digits.
+    AccountId
+}
+
+text_type! {
+    /// An AWS region, for example `eu-west-1`.
+    Region
+}
+
+text_type! {
+    /// The name of a key pair in Lightsail, unique in its region among all types of resources.
+    KeyPairName
+}
+
+text_type! {
+    /// An ARN. That of a key pair is `arn:aws:lightsail:<region>:<account>:KeyPair/<uuid>`: it
+    /// names one key pair, and not another one that has the same name later.
+    Arn
+}
+
+text_type! {
+    /// A fingerprint exactly as Lightsail prints it, in whatever form. Equal means the same text:
+    /// use [`crate::ssh::Fingerprints`] to find out whether it is that of a key.
+    Fingerprint
+}
+
+text_type! {
+    /// The value of the owner tag, `<cluster>/<namespace>/<name>`.
+    Owner
+}
+
+impl KeyPairName {
+    /// The name of every region's default key pair
+    /// (<https://docs.aws.amazon.com/lightsail/latest/userguide/understanding-ssh-in-amazon-lightsail.html>).
+    pub const DEFAULT: &str = "LightsailDefaultKeyPair";
+
+    /// Whether this is the name of the default key pair, in any case of letters.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.0.eq_ignore_ascii_case(Self::DEFAULT)
+    }
+}
+
+impl Owner {
+    /// The owner that an object is.
+    #[must_use]
+    pub fn new(cluster: &str, namespace: &str, name: &str) -> Self {
+        Self(format!("{cluster}/{namespace}/{name}").into())
+    }
+}
+
+/// One account in one region: whatever Lightsail keeps is kept in one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} in {}", self.account, self.region)
+    }
+}

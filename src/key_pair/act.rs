@@ -1,0 +1,420 @@
+//! The steps of the plan, done one at a time, and what came of them published. No decisions here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use super::memory::{Memory, Vanished};
+use super::plan::{self, Step};
+use super::world::{
+    Desired, DesiredPair, Done, Failure, Finalizer, Goal, Observed, PairRead, SetAside, Source,
+    SourceKind, SourceRef,
+};
+use super::{claim, desired, record, status};
+use crate::api::key_pair::Origin;
+use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
+use crate::engine::objects;
+use crate::engine::verdict::{Severity, seconds_to_ready};
+use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
+use crate::error::Error;
+use crate::ids::{AccountId, Arn, Fingerprint};
+use crate::lightsail::{self, KeyPair, Lightsail, Listing};
+use crate::secret::{self, Owner, SecretSpec};
+use crate::ssh::{self, PrivateKey, PublicKey};
+
+/// How long the one try to take the owner tag off may take: releasing an object does not wait for
+/// AWS.
+const TAG_RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A reconciliation under way.
+pub(super) struct Run<'a> {
+    ctx: &'a Context,
+    memory: &'a Memory,
+    at: &'a ObjectRef,
+    object: LightsailKeyPair,
+    desired: Desired,
+    observed: Observed,
+    lightsail: Option<Lightsail>,
+}
+
+impl<'a> Run<'a> {
+    /// Of an object as it was read just now.
+    pub(super) fn new(
+        ctx: &'a Context,
+        memory: &'a Memory,
+        at: &'a ObjectRef,
+        object: LightsailKeyPair,
+        has_predecessor: bool,
+    ) -> Self {
+        let desired = desired::desired(&object, &ctx.settings);
+        let observed = observed(ctx, memory, at, &object, &desired);
+        let observed = Observed { has_predecessor, ..observed };
+        Self { ctx, memory, at, object, desired, observed, lightsail: None }
+    }
+
+    /// Of an object that vanished.
+    pub(super) fn follow_up(
+        ctx: &'a Context,
+        memory: &'a Memory,
+        at: &'a ObjectRef,
+        vanished: Vanished,
+    ) -> Self {
+        let mut run = Self::new(ctx, memory, at, vanished.object, false);
+        run.desired.goal = Goal::ObjectVanished;
+        run.observed.finalizer = Finalizer::Old;
+        run.observed.done.import = vanished.import;
+        run
+    }
+
+    /// Whether the object, which is gone, leaves a pair behind that was imported here.
+    pub(super) fn is_left_behind(&self) -> bool {
+        plan::is_left_behind(&self.desired, &self.observed)
+    }
+
+    /// What the follow-up needs.
+    pub(super) fn into_vanished(self) -> Vanished {
+        Vanished { object: self.object, import: self.observed.done.import }
+    }
+
+    /// Does what the plan says until it ends the reconciliation.
+    pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
+        for _ in 0..MAX_STEPS {
+            self.observed.now = Timestamp::now();
+            match self.act(plan::plan(&self.desired, &self.observed)).await {
+                Ok(Some(action)) => return Ok(action),
+                Ok(None) => {}
+                Err(error) => self.note_failure(error)?,
+            }
+            if self.ctx.stop.is_cancelled() {
+                return Err(Error::Stopping);
+            }
+        }
+        self.publish(&Verdict::circling("key pair")).await
+    }
+
+    /// Notes a failure for the plan. What only starts the reconciliation over is passed on.
+    fn note_failure(&mut self, error: Error) -> Result<(), Error> {
+        let failure = match error {
+            Error::Lightsail(error) => Failure::Lightsail(error),
+            Error::SecretRejected { name, why } => Failure::SecretRejected { name, why },
+            Error::Forbidden(name) => Failure::ConfigMapForbidden(name),
+            error @ (Error::Conflict
+            | Error::Gone
+            | Error::Kubernetes(_)
+            | Error::Unreadable(_)
+            | Error::GenerationFailed(_)
+            | Error::Stopping) => return Err(error),
+        };
+        let last_read = self.memory.reads.lock().get(&self.desired.region).copied();
+        self.observed.silent_for = last_read.unwrap_or(self.ctx.started).elapsed();
+        self.observed.failure = Some(failure);
+        Ok(())
+    }
+
+    fn lightsail(&self) -> &Lightsail {
+        self.lightsail.as_ref().expect("the plan identifies the account before it calls Lightsail")
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner { namespace: &self.at.namespace, name: &self.at.name, uid: &self.desired.uid }
+    }
+
+    /// What is missing is remembered with the time at which it was missed first.
+    async fn read_source(&self, at: &SourceRef) -> Result<Source, Error> {
+        let (client, namespace) = (&self.ctx.client, &self.at.namespace);
+        let text = match at.kind {
+            SourceKind::Secret => secret::find_text(client, namespace, &at.name, &at.key).await?,
+            SourceKind::ConfigMap => {
+                objects::find_text(client, namespace, &at.name, &at.key).await?.map(Zeroizing::new)
+            }
+        };
+        Ok(match text {
+            Some(text) => {
+                self.memory.missing.lock().remove(&self.desired.uid);
+                Source::Found(PublicKey::parse(&text))
+            }
+            None => Source::Missing { since: self.memory.missing_since(&self.desired.uid) },
+        })
+    }
+
+    async fn read_secret(&mut self, name: &str) -> Result<(), Error> {
+        let found = secret::find(&self.ctx.client, self.owner(), name).await?;
+        if found.as_ref().is_some_and(|found| found.key.is_some()) {
+            self.memory.missing.lock().remove(&self.desired.uid);
+            self.observed.key_missing_since = None;
+        } else {
+            self.observed.key_missing_since = Some(self.memory.missing_since(&self.desired.uid));
+        }
+        self.observed.secret = Lookup::from(found);
+        Ok(())
+    }
+
+    /// Does one step and notes what it taught, or ends the reconciliation.
+    async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
+        let client = &self.ctx.client;
+        match step {
+            Step::Identify => {
+                let account = self.ctx.accounts.current().await?;
+                let region = account.region(&self.desired.region);
+                let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
+                self.observed.list_at_hand = inventory.is_at_hand(region.scope(), max_age);
+                self.lightsail = Some(region);
+                self.observed.account = Some(account.id.clone());
+            }
+            Step::ReadPair { live: false } => {
+                let at = Timestamp::now();
+                let (region, max_age) = (self.lightsail(), self.max_age_of_list());
+                let list = shared_list(self.ctx, self.memory, region, max_age).await?;
+                let pair = list.find(&self.desired.name).cloned();
+                self.observed.pair = Some(PairRead { live: false, at, pair });
+            }
+            Step::ReadPair { live: true } => {
+                self.read_pair_live().await?;
+                self.observed.done.read_since_download = self.observed.done.download.is_some();
+            }
+            Step::ReadSource(at) => self.observed.source = Some(self.read_source(&at).await?),
+            Step::ReadSecret(name) => self.read_secret(&name).await?,
+            Step::ReadCopy { name } => {
+                self.observed.copy = secret::find(client, self.owner(), &name).await?.into();
+            }
+            Step::FindWindowsInstances => {
+                let instances = self.lightsail().windows_instances_with_default_key().await?;
+                self.observed.windows_instances = Some(instances);
+            }
+            Step::ReadNamespace => {
+                let is_terminating = objects::is_terminating(client, &self.at.namespace).await?;
+                self.observed.namespace_terminating = Some(is_terminating);
+            }
+            Step::AddFinalizer => {
+                self.object = objects::add_finalizer(client, &self.object, FINALIZER).await?;
+                self.observed.finalizer = Finalizer::New;
+            }
+            Step::ForgetPair => self.record(None).await?,
+            Step::RecordAdoption => self.record(Some(Origin::Adopted)).await?,
+            Step::Generate(algorithm) => {
+                // An RSA key takes a second of one core: the others go on meanwhile.
+                let key = tokio::task::block_in_place(|| ssh::generate(algorithm))?;
+                self.observed.done.generated = Some(key);
+            }
+            Step::Import(key) => self.import(&key).await?,
+            Step::Tag { mut pair, tags } => {
+                self.lightsail().tag(&pair, &tags).await?;
+                pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
+                self.learn(Some(pair));
+            }
+            Step::RemoveTags { mut pair, keys } => {
+                self.lightsail().untag(&pair.name, &pair.arn, &keys).await?;
+                pair.tags.retain(|key, _| !keys.contains(key));
+                self.learn(Some(pair));
+            }
+            Step::Download => {
+                let downloaded = self.lightsail().download_default_key_pair().await?;
+                self.observed.done.download = Some(downloaded);
+            }
+            Step::SetAside { name, key } => self.set_aside(name, &key).await?,
+            Step::WriteSecret { spec, found: Some(found), key } => {
+                secret::replace(client, self.owner(), &spec, &found, &key).await?;
+                self.read_secret(&spec.name).await?;
+            }
+            Step::WriteSecret { spec, found: None, key } => {
+                secret::create(client, self.owner(), &spec, &key).await?;
+                self.read_secret(&spec.name).await?;
+            }
+            Step::Delete { expected_fingerprint } => {
+                self.delete(expected_fingerprint.as_ref()).await?;
+            }
+            Step::ReleaseTag { account, arn } => {
+                self.observed.done.tag_release = Some(self.release_tag(&account, &arn).await);
+            }
+            Step::RemoveFinalizer { reason, message } => {
+                self.publish_event(Severity::Normal, reason, &message).await;
+                objects::remove_finalizer(client, &self.object, FINALIZER).await?;
+                self.memory.forget(&self.desired.uid);
+                return Ok(Some(Action::gone()));
+            }
+            Step::EndFollowUp { reason, message } => {
+                tracing::warn!(%reason, "an object vanished with its finalizer: {message}");
+                self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
+                self.publish_event(Severity::Warning, reason, &message).await;
+                self.memory.forget(&self.desired.uid);
+                return Ok(Some(Action::gone()));
+            }
+            Step::Finish(verdict) => return self.publish(&verdict).await.map(Some),
+            Step::Pause { reason, next } => return Ok(Some(Action::shows(reason, next))),
+            Step::Leave => return Ok(Some(Action::gone())),
+        }
+        Ok(None)
+    }
+
+    fn max_age_of_list(&self) -> Duration {
+        plan::max_age_of_list(self.observed.edited, self.desired.interval)
+    }
+
+    /// The default pair is only found for sure in a list that asks for it.
+    async fn read_pair_live(&mut self) -> Result<(), Error> {
+        let (pair, at) = match &self.desired.pair {
+            DesiredPair::Default { .. } => {
+                let at = Timestamp::now();
+                let list = self.ctx.inventory.list_live(self.lightsail()).await?;
+                (list.find(&self.desired.name).cloned(), at)
+            }
+            DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
+                let read = self.lightsail().find_key_pair(&self.desired.name).await?;
+                self.correct_inventory(read.value.as_ref());
+                (read.value, read.at)
+            }
+        };
+        self.observed.pair = Some(PairRead { live: true, at, pair });
+        Ok(())
+    }
+
+    /// What is known by a change of one's own.
+    fn learn(&mut self, pair: Option<KeyPair>) {
+        self.correct_inventory(pair.as_ref());
+        self.observed.pair = Some(PairRead { live: true, at: Timestamp::now(), pair });
+    }
+
+    fn correct_inventory(&self, pair: Option<&KeyPair>) {
+        self.ctx.inventory.correct(self.lightsail().scope(), &self.desired.name, pair);
+    }
+
+    async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
+        // Noted before the call is sent: its answer may never come.
+        let until = Instant::now() + self.ctx.settings.effect_window();
+        self.memory.imports.lock().insert(self.desired.uid.clone(), until);
+        let outcome = self.lightsail().import_key_pair(&self.desired.name, key.line()).await;
+        if !plan::import_may_take_effect(&outcome) {
+            self.memory.imports.lock().remove(&self.desired.uid);
+        }
+        self.observed.done.import = Some(outcome?);
+        self.observed.pair = None;
+        Ok(())
+    }
+
+    async fn set_aside(&mut self, name: String, key: &PrivateKey) -> Result<(), Error> {
+        let spec = SecretSpec { name, ..SecretSpec::default() };
+        self.observed.done.set_aside =
+            match secret::create(&self.ctx.client, self.owner(), &spec, key).await {
+                Ok(()) => SetAside::Copied,
+                Err(Error::Conflict) => SetAside::NameTaken,
+                Err(error) => return Err(error),
+            };
+        Ok(())
+    }
+
+    async fn delete(&mut self, expected_fingerprint: Option<&Fingerprint>) -> Result<(), Error> {
+        let answer = self.lightsail().delete_key_pair(&self.desired.name, expected_fingerprint);
+        self.observed.done.delete = answer.await?;
+        self.learn(None);
+        Ok(())
+    }
+
+    /// The ARN is sent along, so that a pair that took the name is not touched.
+    async fn release_tag(&self, account: &AccountId, arn: &Arn) -> lightsail::Result<()> {
+        let tags = [OWNER_TAG.to_owned()];
+        let attempt = async {
+            let region = self.ctx.accounts.expect(account).await?.region(&self.desired.region);
+            region.untag(&self.desired.name, arn, &tags).await
+        };
+        let outcome = tokio::time::timeout(TAG_RELEASE_TIMEOUT, attempt).await;
+        outcome.unwrap_or_else(|_| Err(lightsail::Error::timeout()))
+    }
+
+    /// Writes into the status that no pair is this object's yet, or any more, and how the next one
+    /// comes to it; leaves the rest of it as it is.
+    async fn record(&mut self, origin: Option<Origin>) -> Result<(), Error> {
+        let status = status::with_record(&self.object, self.observed.account.as_ref(), origin);
+        // Only the status is kept: the answer may have a newer spec than the one that this
+        // reconciliation acts on (I10).
+        self.object.status =
+            objects::apply_status(&self.ctx.client, &self.object, &status, None).await?.status;
+        self.observed.recorded = record::recorded(&self.object);
+        Ok(())
+    }
+
+    async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
+        objects::publish_event(&self.ctx.client, &self.object, severity, reason, note).await;
+    }
+
+    /// Writes the status if it changed, and an Event if the reason did.
+    async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
+        let before = self.object.status.clone().unwrap_or_default();
+        let status = status::status(&self.object, &self.desired, &self.observed, verdict);
+        if status != before {
+            objects::apply_status(&self.ctx.client, &self.object, &status, None).await?;
+        }
+        let now = Timestamp::now();
+        if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {
+            self.ctx.metrics.became_ready("LightsailKeyPair", seconds);
+        }
+        if verdict.is_news(&before.conditions) {
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+        }
+        if status.arn.is_some() {
+            self.memory.imports.lock().remove(&self.desired.uid);
+        }
+        Ok(Action::shows(verdict.reason, verdict.next))
+    }
+}
+
+/// What is known before anything is read.
+fn observed(
+    ctx: &Context,
+    memory: &Memory,
+    at: &ObjectRef,
+    object: &LightsailKeyPair,
+    desired: &Desired,
+) -> Observed {
+    let has_finalizer = objects::has_finalizer(object, FINALIZER);
+    // An import may have been sent by this process, or by one before it.
+    let sent_here = memory.imports.lock().get(&desired.uid).copied();
+    let sent_before = ctx.started + ctx.settings.effect_window();
+    let may_take_effect_until = sent_here.map_or(sent_before, |until| until.max(sent_before));
+    let now = Timestamp::now();
+    Observed {
+        now,
+        asked: record::is_asked(object),
+        recorded: record::recorded(object),
+        finalizer: if has_finalizer { Finalizer::Old } else { Finalizer::Missing },
+        account: None,
+        pair: None,
+        source: None,
+        secret: Lookup::Unread,
+        key_missing_since: None,
+        copy: Lookup::Unread,
+        windows_instances: None,
+        namespace_terminating: None,
+        was_acted_on: record::was_acted_on(object),
+        edited: !record::is_current(object),
+        list_at_hand: false,
+        rivals: claim::rivals(at, &memory.rows.lock(), desired),
+        import_may_take_effect_until: timestamp(now, may_take_effect_until),
+        has_predecessor: false,
+        silent_for: Duration::ZERO,
+        failure: None,
+        done: Done::default(),
+    }
+}
+
+/// The time of an instant, for the plan, which knows only one clock.
+fn timestamp(now: Timestamp, instant: Instant) -> Option<Timestamp> {
+    now.checked_add(instant.saturating_duration_since(Instant::now())).ok()
+}
+
+/// The shared list, not older than that. That it could be read is noted.
+pub(super) async fn shared_list(
+    ctx: &Context,
+    memory: &Memory,
+    region: &Lightsail,
+    max_age: Duration,
+) -> lightsail::Result<Arc<Listing>> {
+    let list = ctx.inventory.list(region, max_age).await;
+    let scope = region.scope();
+    let what = format!("the key pairs of {scope}");
+    ctx.readiness.trouble(what, list.as_ref().err().map(ToString::to_string));
+    let list = list?;
+    memory.reads.lock().insert(scope.region.clone(), Instant::now());
+    Ok(list)
+}

@@ -1,0 +1,133 @@
+//! What an object asks for: its spec and metadata, validated and in domain types.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+
+use crate::api::LightsailKeyPair;
+use crate::api::key_pair::{Ensure, ImportedKeyPair, KeyPairType, KeyReference, KeySecret};
+use crate::engine::Settings;
+use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
+use crate::secret::SecretSpec;
+use crate::ssh::PublicKey;
+
+use super::world::{Desired, DesiredPair, Goal, ImportedKey, SourceKind, SourceRef};
+
+/// The name goes into the owner tag, whose value has at most 256 characters with the cluster's id
+/// and the namespace.
+const MAX_OBJECT_NAME: usize = 100;
+const DEFAULT_INTERVAL: Duration = Duration::from_mins(10);
+
+/// What the object asks for. It never fails: what is wrong with the spec is a part of the answer,
+/// since an object with a wrong spec can still be deleted.
+pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired {
+    let (spec, object_name) = (&object.spec, object.name_any());
+    let pair = match spec.type_ {
+        KeyPairType::Imported => {
+            let imported = spec.imported.as_ref();
+            DesiredPair::Imported {
+                key: imported.map_or(ImportedKey::Absent, imported_key),
+                replace: imported.map(|imported| imported.replace_policy).unwrap_or_default(),
+            }
+        }
+        KeyPairType::Generated => {
+            let generated = spec.generated.clone().unwrap_or_default();
+            let secret = secret_spec(generated.secret, &object_name);
+            DesiredPair::Generated {
+                algorithm: generated.algorithm,
+                secret,
+                replace: generated.replace_policy,
+            }
+        }
+        KeyPairType::Default => {
+            let default = spec.default.clone().unwrap_or_default();
+            DesiredPair::Default {
+                create_if_missing: default.create_if_missing,
+                secret: secret_spec(default.secret, &object_name),
+                backup: default.backup,
+                windows_passwords_saved: default.windows_passwords_saved,
+            }
+        }
+    };
+    let name = match spec.type_ {
+        KeyPairType::Default => KeyPairName::from(KeyPairName::DEFAULT),
+        KeyPairType::Imported | KeyPairType::Generated => {
+            spec.key_pair_name.clone().unwrap_or_else(|| object_name.clone()).into()
+        }
+    };
+    let goal = match (object.metadata.deletion_timestamp.is_some(), spec.ensure) {
+        (true, _) => Goal::ObjectDeleted,
+        (false, Ensure::Present) => Goal::Present,
+        (false, Ensure::Absent) => Goal::Absent,
+    };
+    let namespace = object.namespace().unwrap_or_default();
+    Desired {
+        invalid_name: invalid_name(spec.type_, &object_name, &name),
+        pair,
+        name,
+        region: Region::from(spec.region.as_str()),
+        goal,
+        deletion_policy: spec.deletion_policy,
+        expected_fingerprint: spec.expected_fingerprint.clone().map(Fingerprint::from),
+        owner: Owner::new(&settings.cluster_id, &namespace, &object_name),
+        tags: spec.tags.clone(),
+        adoption: spec.adoption_policy,
+        suspend: spec.suspend,
+        created_at: object.creation_timestamp().map(|time| time.0),
+        uid: object.uid().unwrap_or_default(),
+        interval: interval(&spec.interval),
+        pinned_account: settings.aws_account_id.clone(),
+    }
+}
+
+fn imported_key(imported: &ImportedKeyPair) -> ImportedKey {
+    let reference =
+        |kind, at: &KeyReference| SourceRef { kind, name: at.name.clone(), key: at.key.clone() };
+    let from = imported.public_key_from.as_ref();
+    let secret = from
+        .and_then(|from| from.secret_key_ref.as_ref())
+        .map(|at| reference(SourceKind::Secret, at));
+    let map = from
+        .and_then(|from| from.config_map_key_ref.as_ref())
+        .map(|at| reference(SourceKind::ConfigMap, at));
+    match (&imported.public_key, secret.or(map)) {
+        (Some(text), _) => ImportedKey::Inline(PublicKey::parse(text)),
+        (None, Some(reference)) => ImportedKey::From(reference),
+        (None, None) => ImportedKey::Absent,
+    }
+}
+
+fn secret_spec(secret: Option<KeySecret>, object_name: &str) -> SecretSpec {
+    let secret = secret.unwrap_or_default();
+    SecretSpec {
+        name: secret.name.unwrap_or_else(|| object_name.to_owned()),
+        labels: secret.labels,
+        delete_with_object: secret.delete_with_object,
+    }
+}
+
+/// What the API server cannot check: rules about the object's own name.
+fn invalid_name(type_: KeyPairType, object_name: &str, name: &KeyPairName) -> Option<String> {
+    if object_name.len() > MAX_OBJECT_NAME {
+        return Some(format!(
+            "the object's name has more than {MAX_OBJECT_NAME} characters; make one with a \
+                shorter name"
+        ));
+    }
+    if type_ != KeyPairType::Default && name.is_default() {
+        return Some(format!(
+            "{name} is the region's default key pair; make an object of type Default for it"
+        ));
+    }
+    let is_valid = (2..=255).contains(&name.as_str().len());
+    (!is_valid).then(|| {
+        "names in Lightsail have 2 to 255 characters; set keyPairName in a new object".to_owned()
+    })
+}
+
+/// The schema has checked it; whatever gets past the schema counts as the default.
+fn interval(text: &str) -> Duration {
+    let parsed =
+        text.parse::<kube::core::Duration>().ok().filter(|duration| !duration.is_negative());
+    parsed.map_or(DEFAULT_INTERVAL, Duration::from).max(Duration::from_mins(1))
+}

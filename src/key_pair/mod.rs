@@ -1,0 +1,151 @@
+//! Reconciles a `LightsailKeyPair`: what [`plan`] asks for is read or done by `act`, one step at a
+//! time, and what came of it is published once. No decisions here.
+
+mod act;
+mod claim;
+mod desired;
+mod memory;
+pub mod plan;
+mod record;
+mod status;
+mod world;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use self::act::Run;
+use self::claim::PairClaim;
+use self::memory::{Memory, Vanished};
+use crate::api::{FINALIZER, LightsailKeyPair};
+use crate::engine::objects::{self, has_finalizer};
+use crate::engine::queue::{Class, Item, Next};
+use crate::engine::rows::{Row, Rows};
+use crate::engine::{Action, Context, Controller, ObjectRef, Outcome, guarded};
+use crate::error::Error;
+
+const KIND: &str = "LightsailKeyPair";
+
+/// The controller of `LightsailKeyPair`.
+pub struct KeyPairs {
+    ctx: Arc<Context>,
+    memory: Memory,
+}
+
+impl KeyPairs {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(ctx: Arc<Context>) -> Self {
+        Self { ctx, memory: Memory::default() }
+    }
+
+    /// What the shared list says of an object that was acted on, if that needs no reconciliation:
+    /// then neither Kubernetes nor Lightsail is asked for this object alone.
+    async fn find_unchanged(&self, at: &ObjectRef) -> Option<Action> {
+        let claim = self.memory.rows.lock().get(at)?.claim.clone()?;
+        let baseline = claim.baseline.as_ref()?;
+        // A list that cannot be had is the reconciliation's business.
+        let account = self.ctx.accounts.current().await.ok()?;
+        let region = account.region(&claim.region);
+        let max_age = plan::max_age_of_list(false, baseline.interval);
+        let list = act::shared_list(&self.ctx, &self.memory, &region, max_age).await.ok()?;
+        let pair = list.find(&claim.name);
+        let is_unchanged = plan::is_unchanged(&claim, baseline, &account.id, pair);
+        let next = Next::After(baseline.interval);
+        is_unchanged.then_some(Action { next, outcome: Outcome::Unchanged })
+    }
+
+    async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
+        let object = objects::find::<LightsailKeyPair>(&self.ctx.client, at).await?;
+        let follow_up = self.follow_up(at, object.as_ref()).await?;
+        match (object, follow_up) {
+            (Some(object), follow_up) => {
+                let mut run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
+                let action = run.reconcile().await;
+                if matches!(action, Err(Error::Gone)) && run.is_left_behind() {
+                    self.note_vanished(at, run.into_vanished());
+                    return Ok(Action { next: Next::StartOver, outcome: Outcome::Gone });
+                }
+                action
+            }
+            (None, Some(action)) => Ok(action),
+            (None, None) => Ok(Action::gone()),
+        }
+    }
+
+    /// Does what the deletion of an object asks for that vanished with its finalizer. `None` once
+    /// there is nothing to follow up any more.
+    async fn follow_up(
+        &self,
+        at: &ObjectRef,
+        there: Option<&LightsailKeyPair>,
+    ) -> Result<Option<Action>, Error> {
+        let vanished = self.memory.vanished.lock().get(at).cloned();
+        let Some(vanished) = vanished else { return Ok(None) };
+        // One that only left the selector of this operator is still there.
+        let is_there =
+            there.is_some_and(|there| there.metadata.uid == vanished.object.metadata.uid);
+        let action = if is_there {
+            Action::gone()
+        } else {
+            Run::follow_up(&self.ctx, &self.memory, at, vanished).reconcile().await?
+        };
+        if action.outcome != Outcome::Gone {
+            return Ok(Some(action));
+        }
+        self.memory.vanished.lock().remove(at);
+        self.count_vanished();
+        Ok(None)
+    }
+
+    fn note_vanished(&self, at: &ObjectRef, vanished: Vanished) {
+        self.memory.vanished.lock().insert(at.clone(), vanished);
+        self.count_vanished();
+    }
+
+    fn count_vanished(&self) {
+        self.ctx.metrics.set_vanished(KIND, self.memory.vanished.lock().len());
+    }
+}
+
+impl Controller for KeyPairs {
+    type Object = LightsailKeyPair;
+    type Claim = PairClaim;
+
+    fn context(&self) -> &Context {
+        &self.ctx
+    }
+
+    fn rows(&self) -> &Mutex<Rows<PairClaim>> {
+        &self.memory.rows
+    }
+
+    fn row_of(&self, object: &LightsailKeyPair) -> Row<PairClaim> {
+        claim::row_of(object, &self.ctx.settings)
+    }
+
+    fn note_gone(&self, object: &LightsailKeyPair) -> bool {
+        let is_marked = object.metadata.deletion_timestamp.is_some();
+        let acts = *self.ctx.leads.borrow();
+        let is_followed_up =
+            plan::is_followed_up(has_finalizer(object, FINALIZER), is_marked, acts);
+        if is_followed_up {
+            let vanished = Vanished { object: object.clone(), import: None };
+            self.note_vanished(&ObjectRef::of(object), vanished);
+        }
+        is_followed_up
+    }
+
+    fn forget(&self, uid: &str) {
+        self.memory.forget(uid);
+    }
+
+    async fn reconcile(&self, item: Item) -> Action {
+        if item.class != Class::Change
+            && let Some(action) = self.find_unchanged(&item.at).await
+        {
+            return action;
+        }
+        guarded(KIND, &item, Box::pin(self.reconcile_live(&item.at))).await
+    }
+}

@@ -1,0 +1,305 @@
+//! The region's default pair, whose private key Lightsail has and a Secret keeps.
+
+use super::ending::{gone, release};
+use super::kept_key;
+use super::ownership::is_first;
+use super::pair::keep_tags;
+use super::refusals::{SOON, yield_to_rival};
+use super::step::Step;
+use crate::api::Reason;
+use crate::api::key_pair::Backup;
+use crate::engine::queue::Next;
+use crate::engine::{Lookup, Verdict};
+use crate::key_pair::world::{Desired, Finalizer, Observed};
+use crate::lightsail::{Downloaded, KeyPair};
+use crate::secret::{Found, SecretSpec};
+use crate::ssh::Match;
+
+/// The pair should be there, and the Secret should hold its private key.
+pub(super) fn present(
+    desired: &Desired,
+    observed: &Observed,
+    create_if_missing: bool,
+    secret: &SecretSpec,
+) -> Step {
+    let Some(read) = &observed.pair else { return Step::ReadPair { live: observed.asked } };
+    if !is_first(desired, observed, read.pair.as_ref()) {
+        return yield_to_rival(desired, observed);
+    }
+    let Some(pair) = &read.pair else {
+        return if read.live {
+            missing(desired, observed, create_if_missing)
+        } else {
+            Step::ReadPair { live: true }
+        };
+    };
+    if let Some(step) = keep_key(desired, observed, pair, secret) {
+        return step;
+    }
+    if observed.finalizer == Finalizer::Missing {
+        return Step::AddFinalizer;
+    }
+    if let Some(step) = keep_tags(desired, observed, pair) {
+        return step;
+    }
+    let message = format!(
+        "the Secret {} holds the private key of the default key pair of {}",
+        secret.name, desired.region
+    );
+    Step::Finish(Verdict::ready(Reason::Downloaded, message, Next::After(desired.interval)))
+}
+
+fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> Step {
+    if observed.done.download.is_some() {
+        if !observed.done.read_since_download {
+            return Step::ReadPair { live: true };
+        }
+        let message = "Lightsail is creating the default key pair";
+        return Step::Finish(Verdict::wait(Reason::InProgress, message, SOON));
+    }
+    if !create_if_missing {
+        let message = format!(
+            "{} has no default key pair; set spec.default.createIfMissing: true to let one be \
+                created",
+            desired.region
+        );
+        return Step::Finish(Verdict::stalled(
+            Reason::DefaultKeyPairMissing,
+            message,
+            Next::After(desired.interval),
+        ));
+    }
+    if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Download }
+}
+
+/// What is asked of a deletion of the default pair.
+struct Deletion<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    /// The pair, as it was read live.
+    pair: &'a KeyPair,
+    secret: &'a SecretSpec,
+    backup: Backup,
+    windows_passwords_saved: bool,
+}
+
+/// What must be so before the default pair is deleted, in this order. A check lets the deletion
+/// pass, or answers with what comes instead.
+const CHECKS: [fn(&Deletion<'_>) -> Option<Step>; 5] = [
+    // I1: another object of the cluster may have the pair.
+    no_other_object_comes_first,
+    // I2: a pair that somebody made anew under the name is not the one that the spec means.
+    it_has_the_expected_fingerprint,
+    // I3: the Secret may be the only copy of the private key once the pair is gone.
+    its_private_key_is_kept,
+    // The initial password of a Windows instance could never be decrypted again.
+    no_windows_instance_needs_it,
+    // The object must not vanish before what it did is on record.
+    the_object_has_its_finalizer,
+];
+
+/// The pair should not be there, or the object is being deleted and the pair goes with it.
+pub(super) fn absent(
+    desired: &Desired,
+    observed: &Observed,
+    secret: &SecretSpec,
+    backup: Backup,
+    windows_passwords_saved: bool,
+) -> Step {
+    let Some(read) = observed.pair.as_ref().filter(|read| read.live) else {
+        return Step::ReadPair { live: true };
+    };
+    let Some(pair) = &read.pair else { return gone(desired, observed) };
+    let deletion = Deletion { desired, observed, pair, secret, backup, windows_passwords_saved };
+    let refusal = CHECKS.iter().find_map(|check| check(&deletion));
+    refusal.unwrap_or_else(|| Step::Delete { expected_fingerprint: pair.fingerprint.clone() })
+}
+
+fn no_other_object_comes_first(deletion: &Deletion<'_>) -> Option<Step> {
+    let Deletion { desired, observed, pair, .. } = deletion;
+    (!is_first(desired, observed, Some(pair))).then(|| {
+        if desired.goal.ends() {
+            release(desired, observed, "another object has the default key pair")
+        } else {
+            yield_to_rival(desired, observed)
+        }
+    })
+}
+
+fn it_has_the_expected_fingerprint(deletion: &Deletion<'_>) -> Option<Step> {
+    let Deletion { desired, pair, .. } = deletion;
+    let expected = &desired.expected_fingerprint;
+    (expected.is_none() || *expected != pair.fingerprint).then(|| mismatch(desired))
+}
+
+/// A Secret that goes away is no backup.
+fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
+    let Deletion { desired, observed, pair, secret, backup, .. } = deletion;
+    if *backup == Backup::Skip {
+        return None;
+    }
+    if let Lookup::Unread = observed.secret {
+        return Some(Step::ReadSecret(secret.name.clone()));
+    }
+    let is_terminating = observed.secret.found().is_some_and(|found| found.is_terminating);
+    if desired.goal.ends() {
+        let Some(namespace_terminating) = observed.namespace_terminating else {
+            return Some(Step::ReadNamespace);
+        };
+        let goes_with_object = secret.delete_with_object;
+        if namespace_terminating || is_terminating || goes_with_object {
+            let why =
+                if goes_with_object { "is deleted with the object" } else { "is being deleted" };
+            let message = format!(
+                "the default key pair stays in Lightsail: the Secret that keeps its private key \
+                 {why}"
+            );
+            return Some(release(desired, observed, &message));
+        }
+    } else if is_terminating {
+        let message = format!(
+            "nothing was deleted: the Secret {} that keeps the private key is being deleted; when \
+             it is gone, it is written again",
+            secret.name
+        );
+        let verdict = Verdict::stalled(Reason::BackupMissing, message, Next::After(SOON));
+        return Some(Step::Finish(verdict));
+    }
+    keep_key(desired, observed, pair, secret)
+}
+
+fn no_windows_instance_needs_it(deletion: &Deletion<'_>) -> Option<Step> {
+    if deletion.windows_passwords_saved {
+        return None;
+    }
+    let Some(instances) = &deletion.observed.windows_instances else {
+        return Some(Step::FindWindowsInstances);
+    };
+    let first = instances.first()?;
+    Some(windows(deletion.desired, first, instances.len()))
+}
+
+fn the_object_has_its_finalizer(deletion: &Deletion<'_>) -> Option<Step> {
+    (deletion.observed.finalizer == Finalizer::Missing).then_some(Step::AddFinalizer)
+}
+
+fn windows(desired: &Desired, first: &str, count: usize) -> Step {
+    let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    let message = format!(
+        "nothing was deleted: the Windows instance {first}{others} uses the default key pair, \
+            without which its initial password cannot \
+         be decrypted; save the passwords and set spec.default.windowsPasswordsSaved: true"
+    );
+    Step::Finish(Verdict::stalled(
+        Reason::WindowsInstancesUseKey,
+        message,
+        Next::After(desired.interval),
+    ))
+}
+
+fn mismatch(desired: &Desired) -> Step {
+    let way_out = if desired.goal.ends() {
+        ", or set deletionPolicy: Retain to release the object without it"
+    } else {
+        ""
+    };
+    let message = format!(
+        "nothing was deleted: the default key pair of {} does not have the expectedFingerprint; \
+            compare it with \
+         status.fingerprint, and set it to that if this is the pair that you mean{way_out}",
+        desired.region
+    );
+    Step::Finish(Verdict::stalled(
+        Reason::FingerprintMismatch,
+        message,
+        Next::After(desired.interval),
+    ))
+}
+
+/// The next step until the Secret holds the private key of the listed pair; `None` when it does.
+fn keep_key(
+    desired: &Desired,
+    observed: &Observed,
+    pair: &KeyPair,
+    secret: &SecretSpec,
+) -> Option<Step> {
+    let found = match kept_key::usable(desired, observed, secret, Some(pair)) {
+        Ok(found) => found,
+        Err(step) => return Some(*step),
+    };
+    if let Some(found) = found.filter(|found| holds_key(observed, found, pair)) {
+        return kept_key::dress(desired, secret, found)
+            .or_else(|| refuse_replaced(desired, observed, pair));
+    }
+    let Some(downloaded) = &observed.done.download else {
+        // Between the listing and the download nobody may be able to delete the pair unnoticed
+        // (I5).
+        return Some(if observed.pair.as_ref().is_none_or(|read| !read.live) {
+            Step::ReadPair { live: true }
+        } else if observed.finalizer == Finalizer::Missing {
+            Step::AddFinalizer
+        } else {
+            Step::Download
+        });
+    };
+    write_key(desired, observed, secret, found, downloaded)
+        .or_else(|| refuse_replaced(desired, observed, pair))
+}
+
+fn refuse_replaced(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
+    observed.done.download.as_ref().filter(|downloaded| is_replaced(pair, downloaded)).map(|_| {
+        let message = "the default key pair was replaced while it was downloaded; both private \
+            keys were kept";
+        Step::Finish(Verdict::stalled(
+            Reason::DefaultKeyPairReplaced,
+            message,
+            Next::After(desired.interval),
+        ))
+    })
+}
+
+/// Whether the Secret holds the key of this pair. Where Lightsail gives no fingerprint, it does if
+/// the pair is the one that was there when the key was written.
+fn holds_key(observed: &Observed, found: &Found, pair: &KeyPair) -> bool {
+    let is_the_recorded_pair = observed.recorded.arn.as_ref() == Some(&pair.arn)
+        && observed.recorded.created_at == pair.created_at;
+    match kept_key::compare(found, pair) {
+        Some(Match::Same) => true,
+        Some(Match::Unknown) => is_the_recorded_pair || has_downloaded_key(observed, found),
+        Some(Match::Different) | None => false,
+    }
+}
+
+fn has_downloaded_key(observed: &Observed, found: &Found) -> bool {
+    let downloaded =
+        observed.done.download.as_ref().map(|downloaded| downloaded.key.public().sha256());
+    downloaded.is_some() && downloaded == found.key.as_ref().map(|key| key.public().sha256())
+}
+
+/// Writes the downloaded key, the old one being copied aside first: it may be the only copy (I3).
+fn write_key(
+    desired: &Desired,
+    observed: &Observed,
+    secret: &SecretSpec,
+    found: Option<&Found>,
+    downloaded: &Downloaded,
+) -> Option<Step> {
+    if found.is_some_and(|found| has_downloaded_key(observed, found)) {
+        return None;
+    }
+    let kept = found.and_then(|found| kept_key::set_aside(desired, observed, found));
+    if kept.is_some() {
+        return kept;
+    }
+    Some(kept_key::write(secret, found, downloaded.key.clone()))
+}
+
+/// Whether what was downloaded is another pair than the one that was listed before.
+fn is_replaced(listed: &KeyPair, downloaded: &Downloaded) -> bool {
+    let other_key =
+        downloaded.key.fingerprints().compare(listed.fingerprint.as_ref()) == Match::Different;
+    let times =
+        (listed.created(), downloaded.created_at.as_ref().and_then(|time| time.parse().ok()));
+    let other_time = matches!(times, (Some(listed), Some(downloaded)) if listed != downloaded);
+    other_key || other_time
+}

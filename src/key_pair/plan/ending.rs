@@ -1,0 +1,86 @@
+//! How an object ends: its key pair is deleted with it, or released.
+
+use super::refusals::unfinished_deletion;
+use super::step::Step;
+use crate::api::Reason;
+use crate::api::key_pair::{DeletionPolicy, Origin};
+use crate::engine::queue::Next;
+use crate::engine::{State, Verdict};
+use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
+
+/// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
+/// imported.
+#[must_use]
+pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> DeletionPolicy {
+    let is_kept = matches!(desired.pair, DesiredPair::Default { .. })
+        || matches!(origin, Some(Origin::Adopted | Origin::Default));
+    let by_origin = if is_kept { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
+    desired.deletion_policy.unwrap_or(by_origin)
+}
+
+/// Releases the object without AWS having to answer. The owner tag is taken off if that works at
+/// once.
+pub(super) fn release(desired: &Desired, observed: &Observed, why: &str) -> Step {
+    let is_tagged = !matches!(desired.pair, DesiredPair::Default { .. });
+    let (account, arn) = (&observed.recorded.account, &observed.recorded.arn);
+    let message = match (account, arn, &observed.done.tag_release) {
+        (Some(account), Some(arn), None) if is_tagged => {
+            return Step::ReleaseTag { account: account.clone(), arn: arn.clone() };
+        }
+        (_, _, Some(Err(error))) => format!("{why}; its owner tag stays too: {error}"),
+        (_, _, Some(Ok(())) | None) => why.to_owned(),
+    };
+    end(desired, Reason::Released, message)
+}
+
+/// The pair is not there, and should not be.
+pub(super) fn gone(desired: &Desired, observed: &Observed) -> Step {
+    if let Some(step) = observed.done.delete.as_ref().and_then(unfinished_deletion) {
+        return step;
+    }
+    let message = format!("the key pair {} is not in {}", desired.name, desired.region);
+    if desired.goal.ends() {
+        return end(desired, Reason::Deleted, message);
+    }
+    Step::Finish(Verdict::ready(Reason::Absent, message, Next::After(desired.interval)))
+}
+
+fn end(desired: &Desired, reason: Reason, message: String) -> Step {
+    if desired.goal == Goal::ObjectVanished {
+        Step::EndFollowUp { reason, message }
+    } else {
+        Step::RemoveFinalizer { reason, message }
+    }
+}
+
+/// What a step means for an object that vanished. Nobody can edit its spec, so what needs a person
+/// to do that ends the follow-up, and the pair stays. What a person can mend elsewhere, and what
+/// passes, is retried.
+pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
+    let Step::Finish(verdict) = step else { return step };
+    let is_mended_elsewhere = matches!(
+        verdict.reason,
+        Reason::AccessDenied | Reason::InvalidCredentials | Reason::WrongAccount
+    );
+    if verdict.state == State::Reconciling || is_mended_elsewhere {
+        return Step::Pause { reason: verdict.reason, next: verdict.next };
+    }
+    let message =
+        format!("the object is gone, and its key pair {} stays: {}", desired.name, verdict.message);
+    Step::EndFollowUp { reason: Reason::Released, message }
+}
+
+/// Whether an object that the watch says is gone is to be followed up: it was never marked for
+/// deletion, though its finalizer is there. A finalizer does not hold an object whose deletion was
+/// under way when it was added: the API server may have looked for finalizers before. Whoever acts
+/// does it at once; later it would be too late, as another object may have the pair by then.
+#[must_use]
+pub fn is_followed_up(has_finalizer: bool, is_marked_for_deletion: bool, acts: bool) -> bool {
+    acts && has_finalizer && !is_marked_for_deletion
+}
+
+/// Whether a reconciliation that finds its object gone leaves a pair behind that it imported.
+#[must_use]
+pub fn is_left_behind(desired: &Desired, observed: &Observed) -> bool {
+    observed.done.import.is_some() && !desired.goal.ends()
+}

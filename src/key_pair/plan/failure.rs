@@ -1,0 +1,51 @@
+//! What a failed step means for the object.
+
+use super::step::Step;
+use crate::api::Reason;
+use crate::engine::Verdict;
+use crate::engine::queue::Next;
+use crate::key_pair::world::{Desired, Failure, Goal, Observed};
+use crate::lightsail::{self, Imported};
+
+/// What follows from a failure. It always ends the reconciliation.
+pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -> Step {
+    let verdict = match failure {
+        Failure::Lightsail(error) => {
+            let verdict = Verdict::from(error);
+            if keeps_still(desired, observed) {
+                return Step::Pause { reason: verdict.reason, next: Next::Backoff };
+            }
+            verdict
+        }
+        Failure::SecretRejected { name, why } => Verdict::stalled(
+            Reason::SecretRejected,
+            format!("the Secret {name} cannot be read or written: {why}"),
+            Next::Backoff,
+        ),
+        Failure::ConfigMapForbidden(name) => Verdict::stalled(
+            Reason::AccessDenied,
+            format!("the operator's service account may not read the ConfigMap {name}"),
+            Next::Backoff,
+        ),
+    };
+    Step::Finish(verdict)
+}
+
+/// Whether the object shows what it showed before, though Lightsail could not be read: one that was
+/// acted on and is to be there does, for three intervals (I9). Nothing was read, and so nothing was
+/// done.
+fn keeps_still(desired: &Desired, observed: &Observed) -> bool {
+    desired.goal == Goal::Present
+        && observed.pair.is_none()
+        && observed.was_acted_on
+        && observed.silent_for < desired.interval * 3
+}
+
+/// Whether an import that ended so may still take effect.
+#[must_use]
+pub fn import_may_take_effect(outcome: &lightsail::Result<Imported>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(error) => !error.kind.proves_refusal(),
+    }
+}

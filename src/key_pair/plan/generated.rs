@@ -1,0 +1,122 @@
+//! A pair whose private key is made here. The Secret has it before Lightsail has its public half,
+//! so that no crash loses it (I3).
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::SignedDuration;
+
+use super::ownership::{Whose, is_first, whose};
+use super::pair::ownership_lost;
+use super::refusals::{name_conflict, yield_to_rival};
+use super::step::Step;
+use super::{kept_key, pair};
+use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
+use crate::api::{OWNER_TAG, Reason};
+use crate::engine::queue::Next;
+use crate::engine::{Lookup, Verdict};
+use crate::key_pair::world::{Desired, Finalizer, Observed};
+use crate::lightsail::KeyPair;
+use crate::secret::{Found, SecretSpec};
+
+/// A Secret that is missing may be on its way back, as when a folder is applied anew: it counts as
+/// lost when it is still missing after this time.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(1);
+
+/// The pair should be there, with the key of the Secret.
+pub(super) fn present(
+    desired: &Desired,
+    observed: &Observed,
+    algorithm: KeyAlgorithm,
+    secret: &SecretSpec,
+    replace: ReplacePolicy,
+) -> Step {
+    let Some(read) = &observed.pair else {
+        let live = observed.asked || observed.done.import.is_some();
+        return Step::ReadPair { live };
+    };
+    if !is_first(desired, observed, read.pair.as_ref()) {
+        return yield_to_rival(desired, observed);
+    }
+    let found = match kept_key::usable(desired, observed, secret, read.pair.as_ref()) {
+        Ok(found) => found,
+        Err(step) => return *step,
+    };
+    if let Some((found, key)) = found.and_then(|found| Some((found, found.key.as_ref()?))) {
+        let dress = kept_key::dress(desired, secret, found);
+        return dress.unwrap_or_else(|| pair::present(desired, observed, key.public(), replace));
+    }
+    match &read.pair {
+        None if !read.live => Step::ReadPair { live: true },
+        None => make(observed, algorithm, secret, found),
+        Some(pair) => lost(desired, observed, pair, replace)
+            .unwrap_or_else(|| make(observed, algorithm, secret, found)),
+    }
+}
+
+/// Makes a key and writes it.
+fn make(
+    observed: &Observed,
+    algorithm: KeyAlgorithm,
+    secret: &SecretSpec,
+    found: Option<&Found>,
+) -> Step {
+    if observed.finalizer == Finalizer::Missing {
+        return Step::AddFinalizer;
+    }
+    match &observed.done.generated {
+        None => Step::Generate(algorithm),
+        Some(key) => kept_key::write(secret, found, key.clone()),
+    }
+}
+
+/// The pair is there, and its private key is not. `None` if another key may be made.
+fn lost(
+    desired: &Desired,
+    observed: &Observed,
+    pair: &KeyPair,
+    replace: ReplacePolicy,
+) -> Option<Step> {
+    if observed.pair.as_ref().is_none_or(|read| !read.live) {
+        return Some(Step::ReadPair { live: true });
+    }
+    match whose(desired, observed, pair) {
+        Whose::Own => {}
+        // With this object's tag, but unknown to its status and without its key: it is its own all
+        // the same.
+        Whose::Foreign { tagged: false } if pair.tags.contains_key(OWNER_TAG) => {}
+        Whose::TaggedAway => return Some(ownership_lost(desired)),
+        Whose::Foreign { .. } => return Some(name_conflict(desired)),
+    }
+    let missing_for = observed.key_missing_since.map(|since| observed.now.duration_since(since));
+    if missing_for.is_none_or(|time| time < PATIENCE) {
+        let message = "the Secret with the private key is missing; waiting whether it comes back";
+        return Some(Step::Finish(Verdict::wait(
+            Reason::InProgress,
+            message,
+            Duration::from_mins(1),
+        )));
+    }
+    if replace == ReplacePolicy::Recreate && observed.recorded.origin == Some(Origin::Generated) {
+        return None;
+    }
+    let message = format!(
+        "the private key of {} is lost: restore its Secret from a backup, or set \
+            spec.generated.replacePolicy: Recreate to let the key \
+         pair be made anew",
+        desired.name
+    );
+    Some(Step::Finish(Verdict::stalled(
+        Reason::PrivateKeyLost,
+        message,
+        Next::After(desired.interval),
+    )))
+}
+
+/// The pair should not be there. The Secret is read only where nothing else tells which pair it
+/// is.
+pub(super) fn absent(desired: &Desired, observed: &Observed, secret: &SecretSpec) -> Step {
+    if observed.recorded.arn.is_none() && matches!(observed.secret, Lookup::Unread) {
+        return Step::ReadSecret(secret.name.clone());
+    }
+    pair::absent(desired, observed)
+}

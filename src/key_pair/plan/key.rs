@@ -1,0 +1,41 @@
+//! The key that the pair should have, as far as it is known here.
+
+use crate::key_pair::world::{Desired, DesiredPair, ImportedKey, Observed, Source};
+use crate::lightsail::KeyPair;
+use crate::secret::Found;
+use crate::ssh::{Match, PrivateKey, PublicKey};
+
+/// The public half of the key that the pair should have, as far as it is known.
+#[must_use]
+pub fn wanted_key<'a>(desired: &'a Desired, observed: &'a Observed) -> Option<&'a PublicKey> {
+    match &desired.pair {
+        DesiredPair::Imported { key: ImportedKey::Inline(key), .. } => key.as_ref().ok(),
+        DesiredPair::Imported { key: ImportedKey::From(_), .. } => {
+            match observed.source.as_ref()? {
+                Source::Found(key) => key.as_ref().ok(),
+                Source::Missing { .. } => None,
+            }
+        }
+        DesiredPair::Generated { .. } => own_secret(observed)?.key.as_ref().map(PrivateKey::public),
+        DesiredPair::Imported { key: ImportedKey::Absent, .. } | DesiredPair::Default { .. } => {
+            None
+        }
+    }
+}
+
+/// The Secret, if it is this object's.
+fn own_secret(observed: &Observed) -> Option<&Found> {
+    observed.secret.found().filter(|found| found.is_own)
+}
+
+/// Whether the fingerprint in Lightsail is that of the key that is known here; `None` if there is
+/// nothing to compare.
+#[must_use]
+pub fn verified(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Match> {
+    if let DesiredPair::Default { .. } = &desired.pair {
+        let key = observed.secret.found()?.key.as_ref()?;
+        return Some(key.fingerprints().compare(pair.fingerprint.as_ref()));
+    }
+    let key = wanted_key(desired, observed)?;
+    Some(key.fingerprints().compare(pair.fingerprint.as_ref()))
+}

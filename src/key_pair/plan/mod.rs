@@ -1,0 +1,119 @@
+//! What to do next for a key pair: a function of the desired state and of what was observed. Every
+//! decision about key pairs is here, failures included.
+//!
+//! No I/O, no clock. [`plan`] is asked again after each step, with what the step has taught, until
+//! it answers with a step that ends the reconciliation. It asks for what it needs to read, so that
+//! what needs no read (a release, a refusal) makes no call.
+
+mod default_pair;
+mod ending;
+mod failure;
+mod generated;
+mod kept_key;
+mod key;
+mod ownership;
+mod pair;
+mod reads;
+mod refusals;
+mod source;
+mod step;
+mod unchanged;
+
+pub use ending::{effective_deletion_policy, is_followed_up, is_left_behind};
+pub use failure::import_may_take_effect;
+pub use key::{verified, wanted_key};
+pub use ownership::own_pair;
+pub use reads::max_age_of_list;
+pub use step::Step;
+pub use unchanged::is_unchanged;
+
+use super::world::{Desired, DesiredPair, Finalizer, Goal, Observed};
+use crate::api::key_pair::DeletionPolicy;
+use crate::engine::Verdict;
+use crate::engine::account_rule::refuse_account;
+use crate::engine::queue::Next;
+
+/// The next step.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed) -> Step {
+    let step = match &observed.failure {
+        Some(failure) => failure::after(desired, observed, failure),
+        None => reads::justified(desired, observed, decide(desired, observed)),
+    };
+    let step = if desired.suspend && step.changes() { suspended(desired, observed) } else { step };
+    if desired.goal == Goal::ObjectVanished { ending::follow_up(desired, step) } else { step }
+}
+
+/// A suspended object says what would be done. The finalizer comes before everything and says
+/// nothing.
+fn suspended(desired: &Desired, observed: &Observed) -> Step {
+    let with_finalizer = Observed { finalizer: Finalizer::New, ..observed.clone() };
+    let step = decide(desired, &with_finalizer);
+    if !step.changes() {
+        return step;
+    }
+    let planned = step.name();
+    let message = format!("suspended; the next step would be {planned}");
+    Step::Finish(Verdict {
+        planned: Some(planned),
+        ..Verdict::suspended(message, Next::After(desired.interval))
+    })
+}
+
+fn decide(desired: &Desired, observed: &Observed) -> Step {
+    if desired.goal.ends() {
+        if observed.finalizer == Finalizer::Missing {
+            return Step::Leave;
+        }
+        if desired.suspend {
+            let why = "the key pair stays in Lightsail: the object was suspended";
+            return ending::release(desired, observed, why);
+        }
+        let policy = effective_deletion_policy(desired, observed.recorded.origin);
+        if policy == DeletionPolicy::Retain {
+            let why = "the key pair stays in Lightsail, as the deletion policy Retain says";
+            return ending::release(desired, observed, why);
+        }
+    }
+    if observed.has_predecessor {
+        return refusals::wait_for_predecessor();
+    }
+    if let Some(refusal) = refusals::refuse_spec(desired) {
+        // Nothing was ever done for an object with such a name.
+        return if desired.goal.ends() {
+            ending::release(desired, observed, "the object never had a key pair")
+        } else {
+            Step::Finish(refusal)
+        };
+    }
+    let Some(account) = &observed.account else { return Step::Identify };
+    let (recorded, pinned) = (observed.recorded.account.as_ref(), desired.pinned_account.as_ref());
+    if let Some(refusal) = refuse_account(account, recorded, pinned) {
+        return Step::Finish(refusal);
+    }
+    let is_wanted = desired.goal == Goal::Present;
+    match &desired.pair {
+        DesiredPair::Imported { key, replace } if is_wanted => {
+            match source::public_key(desired, observed, key) {
+                Ok(key) => pair::present(desired, observed, key, *replace),
+                Err(step) => *step,
+            }
+        }
+        DesiredPair::Imported { key, .. } => source::needed(desired, observed, key)
+            .unwrap_or_else(|| pair::absent(desired, observed)),
+        DesiredPair::Generated { algorithm, secret, replace } if is_wanted => {
+            generated::present(desired, observed, *algorithm, secret, *replace)
+        }
+        DesiredPair::Generated { secret, .. } => generated::absent(desired, observed, secret),
+        DesiredPair::Default { create_if_missing, secret, .. } if is_wanted => {
+            default_pair::present(desired, observed, *create_if_missing, secret)
+        }
+        DesiredPair::Default { secret, backup, windows_passwords_saved, .. } => {
+            default_pair::absent(desired, observed, secret, *backup, *windows_passwords_saved)
+        }
+    }
+}
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests;

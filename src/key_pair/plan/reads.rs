@@ -1,0 +1,53 @@
+//! Which reads do: when a list that others share is good enough, and when only a live read is.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::SignedDuration;
+
+use super::step::Step;
+use crate::key_pair::world::{Desired, DesiredPair, Observed};
+use crate::lightsail::CHANGE_AFTER_READ_WAITS;
+
+/// A live read justifies what follows it at once: reading a Secret, a download, not a nap.
+const READ_HOLDS: SignedDuration = SignedDuration::from_secs(10);
+// A deletion that is sent at last must still be justified by the read before it.
+const _: () = assert!(READ_HOLDS.as_secs().cast_unsigned() > CHANGE_AFTER_READ_WAITS.as_secs());
+
+/// How old the shared list may be for an object that changed. Lists of a moment ago serve a crowd
+/// of new objects together.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// How old the shared list may be: an object that was observed follows its interval; one that was
+/// edited since does not wait for that.
+#[must_use]
+pub fn max_age_of_list(edited: bool, interval: Duration) -> Duration {
+    if edited { FRESH } else { interval.saturating_sub(FRESH) }
+}
+
+/// The step, or the read that has to come before it.
+pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> Step {
+    let is_destructive = matches!(step, Step::Delete { .. } | Step::Download);
+    if is_destructive && is_outdated(observed) {
+        return Step::ReadPair { live: true };
+    }
+    let is_shared = matches!(step, Step::ReadPair { live: false });
+    if is_shared && prefers_own_read(desired, observed) {
+        return Step::ReadPair { live: true };
+    }
+    step
+}
+
+/// Whether an object that was edited asks for its own pair: one call, where a list would have to be
+/// read first, or is being read for others.
+fn prefers_own_read(desired: &Desired, observed: &Observed) -> bool {
+    let has_pair =
+        observed.recorded.arn.is_some() && !matches!(desired.pair, DesiredPair::Default { .. });
+    has_pair && observed.edited && !observed.list_at_hand
+}
+
+/// Whether the read is so old that the world may have changed since. A process that slept between
+/// the read and the step (a machine that was suspended, an old leader) would destroy what it has
+/// never seen.
+fn is_outdated(observed: &Observed) -> bool {
+    observed.pair.as_ref().is_some_and(|read| observed.now.duration_since(read.at) > READ_HOLDS)
+}

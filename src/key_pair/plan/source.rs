@@ -1,0 +1,69 @@
+//! The public key of an imported pair, which stands in the spec, in a Secret or in a ConfigMap.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use super::step::Step;
+use crate::api::Reason;
+use crate::engine::Verdict;
+use crate::engine::queue::Next;
+use crate::key_pair::world::{Desired, ImportedKey, Observed, Source, SourceRef};
+use crate::ssh::{InvalidPublicKey, PublicKey};
+
+/// What is missing may be on its way, as when a folder is applied at once.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The public key, or the step that leads to it or refuses it.
+pub(super) fn public_key<'a>(
+    desired: &'a Desired,
+    observed: &'a Observed,
+    key: &'a ImportedKey,
+) -> Result<&'a PublicKey, Box<Step>> {
+    let parsed = match key {
+        ImportedKey::Absent => {
+            return Err(refuse(desired, "spec.imported.publicKey", InvalidPublicKey::Empty));
+        }
+        ImportedKey::Inline(parsed) => parsed,
+        ImportedKey::From(at) => match &observed.source {
+            None => return Err(Box::new(Step::ReadSource(at.clone()))),
+            Some(Source::Missing { since }) => {
+                return Err(Box::new(missing(observed.now, *since, at)));
+            }
+            Some(Source::Found(parsed)) => parsed,
+        },
+    };
+    parsed.as_ref().map_err(|error| refuse(desired, "the public key", *error))
+}
+
+/// The step that reads the key where that is needed to know the pair: nothing is recorded.
+pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) -> Option<Step> {
+    let ImportedKey::From(at) = key else { return None };
+    let is_needed = observed.recorded.arn.is_none()
+        && observed.source.is_none()
+        && desired.expected_fingerprint.is_none();
+    is_needed.then(|| Step::ReadSource(at.clone()))
+}
+
+fn refuse(desired: &Desired, what: &str, error: InvalidPublicKey) -> Box<Step> {
+    let message = format!("{what} cannot be used: {error}");
+    let verdict =
+        Verdict::stalled(Reason::InvalidPublicKey, message, Next::After(desired.interval));
+    Box::new(Step::Finish(verdict))
+}
+
+fn missing(now: Timestamp, since: Timestamp, at: &SourceRef) -> Step {
+    let message = format!("the {:?} {} with the key {} is not there", at.kind, at.name, at.key);
+    let waited = now.duration_since(since);
+    if waited < PATIENCE {
+        let pause = waited.unsigned_abs().clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        return Step::Finish(Verdict::wait(Reason::SourceNotFound, message, pause));
+    }
+    Step::Finish(Verdict::stalled(
+        Reason::SourceNotFound,
+        message,
+        Next::After(Duration::from_mins(1)),
+    ))
+}

@@ -1,0 +1,180 @@
+//! What a plan answers with: one next effect.
+
+use std::collections::BTreeMap;
+
+use crate::api::Reason;
+use crate::api::key_pair::KeyAlgorithm;
+use crate::engine::Verdict;
+use crate::engine::queue::Next;
+use crate::ids::{AccountId, Arn, Fingerprint};
+use crate::key_pair::world::SourceRef;
+use crate::lightsail::KeyPair;
+use crate::secret::{Found, SecretSpec};
+use crate::ssh::{PrivateKey, PublicKey};
+
+/// One next effect.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is alive at a time, for a moment")]
+pub enum Step {
+    /// Find out which account the credentials belong to.
+    Identify,
+    /// Read the pair in Lightsail: live, or from the shared list.
+    ReadPair {
+        /// Not from the shared list.
+        live: bool,
+    },
+    /// Read the public key.
+    ReadSource(SourceRef),
+    /// Read the Secret of this name.
+    ReadSecret(String),
+    /// Find the Windows instances that use the default pair.
+    FindWindowsInstances,
+    /// Read whether the namespace is being deleted.
+    ReadNamespace,
+    /// Add the finalizer.
+    AddFinalizer,
+    /// Take the recorded pair out of the status: it is gone, and another one will be made.
+    ForgetPair,
+    /// Write into the status that a pair that was there is to be adopted. Before it is tagged: with
+    /// the tag alone it would pass as imported after a crash, and would be deleted with the object.
+    RecordAdoption,
+    /// Make a private key.
+    Generate(KeyAlgorithm),
+    /// Import the public key.
+    Import(PublicKey),
+    /// Set tags.
+    Tag {
+        /// The pair.
+        pair: KeyPair,
+        /// Those that are missing or other.
+        tags: BTreeMap<String, String>,
+    },
+    /// Take tags off.
+    RemoveTags {
+        /// The pair.
+        pair: KeyPair,
+        /// Their keys.
+        keys: Vec<String>,
+    },
+    /// Download the default pair.
+    Download,
+    /// Copy the Secret's key to another Secret.
+    SetAside {
+        /// The name of the copy.
+        name: String,
+        /// The key.
+        key: PrivateKey,
+    },
+    /// Read the Secret that has the name of the copy.
+    ReadCopy {
+        /// The name of the copy.
+        name: String,
+    },
+    /// Write the key into the Secret: into the one that was found, or into a new one.
+    WriteSecret {
+        /// The Secret as the spec wants it.
+        spec: SecretSpec,
+        /// The Secret as it was found.
+        found: Option<Found>,
+        /// The key.
+        key: PrivateKey,
+    },
+    /// Delete the pair.
+    Delete {
+        /// Sent along.
+        expected_fingerprint: Option<Fingerprint>,
+    },
+    /// Take the owner tag off, once; it may fail.
+    ReleaseTag {
+        /// The account of the pair: nothing is called with the credentials of another one.
+        account: AccountId,
+        /// The recorded pair.
+        arn: Arn,
+    },
+    /// Release the object: Kubernetes may remove it.
+    RemoveFinalizer {
+        /// `Deleted` or `Released`.
+        reason: Reason,
+        /// For the Event.
+        message: String,
+    },
+    /// Nothing is left to do for an object that vanished.
+    EndFollowUp {
+        /// `Deleted` or `Released`.
+        reason: Reason,
+        /// For the Event.
+        message: String,
+    },
+    /// The reconciliation is over, and this is to be published.
+    Finish(Verdict),
+    /// The reconciliation is over, and the object keeps what it shows.
+    Pause {
+        /// Why, for the count.
+        reason: Reason,
+        /// When to reconcile again.
+        next: Next,
+    },
+    /// The reconciliation is over and there is nothing to publish: the object is on its way out.
+    Leave,
+}
+
+impl Step {
+    /// Whether it changes anything, in Lightsail or in the cluster.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Identify
+            | Self::ReadPair { .. }
+            | Self::ReadSource(_)
+            | Self::ReadSecret(_)
+            | Self::ReadCopy { .. }
+            | Self::FindWindowsInstances
+            | Self::ReadNamespace
+            | Self::ReleaseTag { .. }
+            | Self::RemoveFinalizer { .. }
+            | Self::EndFollowUp { .. }
+            | Self::Finish(_)
+            | Self::Pause { .. }
+            | Self::Leave => false,
+            Self::AddFinalizer
+            | Self::ForgetPair
+            | Self::RecordAdoption
+            | Self::Generate(_)
+            | Self::Import(_)
+            | Self::Tag { .. }
+            | Self::RemoveTags { .. }
+            | Self::Download
+            | Self::SetAside { .. }
+            | Self::WriteSecret { .. }
+            | Self::Delete { .. } => true,
+        }
+    }
+
+    /// Its name, as `status.plannedStep` shows it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Identify => "Identify",
+            Self::ReadPair { .. } => "ReadPair",
+            Self::ReadSource(_) => "ReadSource",
+            Self::ReadSecret(_) => "ReadSecret",
+            Self::ReadCopy { .. } => "ReadCopy",
+            Self::FindWindowsInstances => "FindWindowsInstances",
+            Self::ReadNamespace => "ReadNamespace",
+            Self::AddFinalizer => "AddFinalizer",
+            // Only a note in the status: what follows is the import.
+            Self::ForgetPair | Self::Import(_) => "Import",
+            Self::RecordAdoption => "Adopt",
+            Self::Generate(_) => "Generate",
+            Self::Tag { .. } => "Tag",
+            Self::RemoveTags { .. } => "RemoveTags",
+            Self::Download => "Download",
+            Self::SetAside { .. } | Self::WriteSecret { .. } => "WriteSecret",
+            Self::Delete { .. } => "Delete",
+            Self::ReleaseTag { .. } => "ReleaseTag",
+            Self::RemoveFinalizer { .. } => "RemoveFinalizer",
+            Self::EndFollowUp { .. } => "EndFollowUp",
+            Self::Finish(_) | Self::Pause { .. } | Self::Leave => "None",
+        }
+    }
+}

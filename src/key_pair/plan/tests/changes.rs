@@ -1,0 +1,145 @@
+//! The rows of what changes about an own pair: replacement, tags, suspension, and a public key that
+//! stands elsewhere.
+
+use super::*;
+
+fn recreate(desired: &mut Desired, line: &str) {
+    let key = ImportedKey::Inline(PublicKey::parse(line));
+    desired.pair = DesiredPair::Imported { key, replace: ReplacePolicy::Recreate };
+}
+
+fn with_tag(mut pair: KeyPair, key: &str, value: &str) -> KeyPair {
+    pair.tags.insert(key.to_owned(), Some(value.to_owned()));
+    pair
+}
+
+#[test]
+fn an_own_pair_that_changes() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        unchanged(&mut observed);
+        (desired(), observed)
+    }
+    check(base, &[
+        ("Recreate deletes the recorded pair", |d, _| recreate(d, SECOND), "Delete"),
+        ("I7: after a live look", |d, o| {
+            recreate(d, SECOND);
+            o.pair = cached(Some(tagged(pair(FIRST), OWNER)));
+        }, "Read pair live"),
+        ("waits until it is gone", |d, o| {
+            recreate(d, SECOND);
+            o.pair = live(None);
+            o.done.delete = Some(Operation { id: Some("a".to_owned()),
+                status: Some("Started".to_owned()), ..Operation::default() });
+        }, "Reconciling InProgress"),
+        ("forgets it", |d, o| { recreate(d, SECOND); o.pair = live(None); }, "ForgetPair"),
+        ("and imports the new key", |d, o| {
+            recreate(d, SECOND);
+            o.pair = live(None);
+            o.recorded = Recorded::default();
+        }, "Import"),
+        ("I1: Recreate never touches an adopted pair", |d, o| {
+            recreate(d, SECOND);
+            o.recorded.origin = Some(Origin::Adopted);
+        }, "Stalled PublicKeyChanged"),
+        ("I1: nor one that is not as it was recorded", |d, o| {
+            recreate(d, SECOND);
+            o.recorded.fingerprint = Some("another".into());
+        }, "Stalled PublicKeyChanged"),
+        ("nor the same key", |d, _| recreate(d, FIRST), "Ready Imported"),
+        ("a tag that is missing is set", |d, _| d.tags = tags(&[("team", "a")]), "Tag"),
+        ("a tag with another value is set", |d, o| {
+            d.tags = tags(&[("team", "a")]);
+            o.pair = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "b")));
+        }, "Tag"),
+        ("an empty value is none", |d, o| {
+            d.tags = tags(&[("team", "")]);
+            let mut pair = tagged(pair(FIRST), OWNER);
+            pair.tags.insert("team".to_owned(), None);
+            o.pair = live(Some(pair));
+        }, "Ready Imported"),
+        ("a tag that is there is left", |d, o| {
+            d.tags = tags(&[("team", "a")]);
+            o.pair = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "a")));
+        }, "Ready Imported"),
+        ("a tag that was set once and is not wanted any more is taken off", |_, o| {
+            o.recorded.managed_tag_keys = vec!["team".to_owned()];
+            o.pair = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "a")));
+        }, "RemoveTags"),
+        ("a tag of somebody else is left alone", |_, o| {
+            o.pair = live(Some(with_tag(tagged(pair(FIRST), OWNER), "cost", "b")));
+        }, "Ready Imported"),
+    ]);
+}
+
+#[test]
+fn a_suspended_object_says_what_it_would_do() {
+    fn base() -> (Desired, Observed) {
+        (Desired { suspend: true, ..desired() }, observed())
+    }
+    fn planned(change: fn(&mut Desired, &mut Observed)) -> Option<&'static str> {
+        let (mut desired, mut observed) = base();
+        change(&mut desired, &mut observed);
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("the pass is over") };
+        verdict.planned
+    }
+    check(base, &[
+        ("it looks", |_, _| {}, "Read pair"),
+        ("and does nothing", |_, o| o.pair = live(None), "Suspended Suspended"),
+        ("a settled one stays Ready", |_, o| unchanged(o), "Ready Imported"),
+        ("a refusal is a refusal",
+         |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("deleting it releases the pair",
+         |d, o| { unchanged(o); d.goal = Goal::ObjectDeleted; }, "ReleaseTag"),
+        ("and then lets it go", |d, o| {
+            unchanged(o);
+            d.goal = Goal::ObjectDeleted;
+            (o.account, o.pair, o.done.tag_release) = (None, None, Some(Ok(())));
+        }, "Remove finalizer Released"),
+    ]);
+    assert_eq!(planned(|_, o| o.pair = live(None)), Some("Import"), "not the finalizer");
+    assert_eq!(planned(|_, o| { unchanged(o); o.pair = live(Some(pair(FIRST))); }), Some("Tag"));
+    assert_eq!(planned(|d, o| { unchanged(o); d.goal = Goal::Absent; }), Some("Delete"));
+    assert_eq!(planned(|_, o| unchanged(o)), None);
+}
+
+#[test]
+fn a_public_key_that_stands_elsewhere() {
+    fn base() -> (Desired, Observed) {
+        let at = SourceRef { kind: SourceKind::ConfigMap, name: "keys".to_owned(),
+            key: "fleet".to_owned() };
+        let kind = DesiredPair::Imported { key: ImportedKey::From(at),
+            replace: ReplacePolicy::Never };
+        (Desired { pair: kind, ..desired() }, observed())
+    }
+    check(base, &[
+        ("it is read first", |_, _| {}, "ReadSource"),
+        ("what is missing may be on its way",
+         |_, o| o.source = Some(Source::Missing { since: o.now }), "Reconciling SourceNotFound"),
+        ("after two minutes a person must act", |_, o| {
+            o.source = Some(Source::Missing { since: time("2026-11-24T11:58:00Z") });
+        }, "Stalled SourceNotFound"),
+        ("what is no public key is refused", |_, o| {
+            o.source = Some(Source::Found(Err(InvalidPublicKey::Private)));
+        }, "Stalled InvalidPublicKey"),
+        ("then it is as one in the spec",
+         |_, o| o.source = Some(Source::Found(PublicKey::parse(FIRST))), "Read pair"),
+        ("another one is another key", |_, o| {
+            unchanged(o);
+            o.source = Some(Source::Found(PublicKey::parse(SECOND)));
+        }, "Stalled PublicKeyChanged"),
+        ("a recorded pair is deleted without it",
+         |d, o| { unchanged(o); d.goal = Goal::ObjectDeleted; }, "Delete"),
+        ("one that is not recorded is known by it", |d, o| {
+            o.finalizer = Finalizer::Old;
+            o.pair = live(Some(pair(FIRST)));
+            d.goal = Goal::ObjectDeleted;
+        }, "ReadSource"),
+        ("and left alone if it is not there any more", |d, o| {
+            o.finalizer = Finalizer::Old;
+            o.pair = live(Some(pair(FIRST)));
+            o.source = Some(Source::Missing { since: o.now });
+            d.goal = Goal::ObjectDeleted;
+        }, "Remove finalizer Released"),
+    ]);
+}

@@ -1,0 +1,302 @@
+//! The rows of the default pair.
+
+use super::*;
+use crate::lightsail::Downloaded;
+
+fn default_kind(create_if_missing: bool, backup: Backup,
+    windows_passwords_saved: bool) -> DesiredPair {
+    DesiredPair::Default { create_if_missing, secret: kept(), backup, windows_passwords_saved }
+}
+
+/// The default pair is there, and this is its private key.
+fn default_world() -> (Desired, Observed, PrivateKey) {
+    let key = private_key();
+    let pair = KeyPair {
+        name: KeyPairName::DEFAULT.into(),
+        fingerprint: Some(key.public().sha256().into()),
+        ..pair(FIRST)
+    };
+    let kind = default_kind(false, Backup::Required, false);
+    let desired = Desired { pair: kind, name: KeyPairName::DEFAULT.into(), ..desired() };
+    let mut observed = observed();
+    observed.finalizer = Finalizer::Old;
+    observed.pair = live(Some(pair));
+    observed.secret = Lookup::Absent;
+    (desired, observed, key)
+}
+
+type DefaultRow = (&'static str, fn(&mut Desired, &mut Observed, &PrivateKey), &'static str);
+
+fn check_default(goal: Goal, rows: &[DefaultRow]) {
+    for (name, change, expected) in rows {
+        let (mut desired, mut observed, key) = default_world();
+        desired.goal = goal;
+        change(&mut desired, &mut observed, &key);
+        let step = plan(&desired, &observed);
+        assert_eq!(word(&step), *expected, "{name}: {step:?}");
+    }
+}
+
+fn download(key: &PrivateKey) -> Option<Downloaded> {
+    Some(Downloaded { key: key.clone(), created_at: Some(NOW.to_owned()) })
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
+fn a_default_pair_that_should_be_there() {
+    check_default(Goal::Present, &[
+        ("the Secret is read before anything is downloaded",
+         |_, o, _| o.secret = Lookup::Unread, "ReadSecret"),
+        ("a missing Secret asks for a download", |_, _, _| {}, "Download"),
+        ("the finalizer comes first", |_, o, _| o.finalizer = Finalizer::Missing, "AddFinalizer"),
+        ("I5: and a live look before that",
+         |_, o, _| o.pair = cached(o.pair.clone().and_then(|read| read.pair)), "Read pair live"),
+        ("what was downloaded is written",
+         |_, o, key| o.done.download = download(key), "Create Secret"),
+        ("a Secret with the key is enough, and nothing is downloaded",
+         |_, o, key| o.secret = secret(Some(key)), "Ready Downloaded"),
+        ("its labels are kept as the spec wants them", |d, o, key| {
+            let labels = tags(&[("team", "a")]);
+            let secret = SecretSpec { labels, ..kept() };
+            d.pair = DesiredPair::Default { create_if_missing: false, secret,
+                backup: Backup::Required,
+                windows_passwords_saved: false };
+            o.secret = super::secret(Some(key));
+        }, "Replace Secret"),
+        ("nor on what a list said", |_, o, key| {
+            o.secret = secret(Some(key));
+            o.pair = cached(o.pair.clone().and_then(|read| read.pair));
+        }, "Ready Downloaded"),
+        ("a Secret that lost its key gets it again", |_, o, key| {
+            o.secret = secret(None);
+            o.done.download = download(key);
+        }, "Replace Secret"),
+        ("I3: a key that was rotated outside is copied aside first", |_, o, key| {
+            o.secret = secret(Some(&private_key()));
+            o.done.download = download(key);
+        }, "SetAside"),
+        ("and then replaced", |_, o, key| {
+            o.secret = secret(Some(&private_key()));
+            o.done.download = download(key);
+            o.done.set_aside = SetAside::Copied;
+        }, "Replace Secret"),
+        ("I3: a Secret that has the name of the copy is read", |_, o, key| {
+            o.secret = secret(Some(&private_key()));
+            o.done.download = download(key);
+            o.done.set_aside = SetAside::NameTaken;
+        }, "ReadCopy"),
+        ("it may hold the old key already", |_, o, key| {
+            let old = private_key();
+            o.secret = secret(Some(&old));
+            o.done.download = download(key);
+            (o.done.set_aside, o.copy) = (SetAside::NameTaken, secret(Some(&old)));
+        }, "Replace Secret"),
+        ("I3: if it holds something else, nothing is replaced", |_, o, key| {
+            o.secret = secret(Some(&private_key()));
+            o.done.download = download(key);
+            (o.done.set_aside, o.copy) = (SetAside::NameTaken, secret(Some(&private_key())));
+        }, "Stalled SecretNotOwned"),
+        ("nor if it holds nothing", |_, o, key| {
+            o.secret = secret(Some(&private_key()));
+            o.done.download = download(key);
+            o.done.set_aside = SetAside::NameTaken;
+            o.copy = Lookup::Found(somebodys_secret());
+        }, "Stalled SecretNotOwned"),
+        ("if it is gone by now, that is tried again", |_, o, key| {
+            o.secret = secret(Some(&private_key()));
+            o.done.download = download(key);
+            (o.done.set_aside, o.copy) = (SetAside::NameTaken, Lookup::Absent);
+        }, "Reconciling InProgress"),
+        ("I3: a Secret of somebody else is left alone", |_, o, _| {
+            o.secret = Lookup::Found(Found { key: Some(private_key()), ..somebodys_secret() });
+        }, "Stalled SecretNotOwned"),
+        ("I3: also an empty one, and one of another object's", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_of_another: true, key: Some(key.clone()),
+                ..somebodys_secret() });
+        }, "Stalled SecretNotOwned"),
+        ("a Secret without marks that holds the key is taken over", |_, o, key| {
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
+        }, "Replace Secret"),
+        ("a Secret that cannot be written is said", |_, o, _| {
+            o.secret = Lookup::Found(Found { is_own: true, rejects: Some("it is immutable"),
+                ..somebodys_secret() });
+        }, "Stalled SecretRejected"),
+        ("a Secret on its way out is waited for", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_own: true, is_terminating: true,
+                key: Some(key.clone()), ..somebodys_secret() });
+        }, "Reconciling InProgress"),
+        ("I5: a pair that was replaced meanwhile is noticed, and its key kept", |_, o, _| {
+            o.done.download = download(&private_key());
+        }, "Create Secret"),
+        ("I5: and then said", |_, o, _| {
+            let other = private_key();
+            o.done.download = download(&other);
+            o.secret = secret(Some(&other));
+        }, "Stalled DefaultKeyPairReplaced"),
+        ("I5: the same key of another time is another pair", |_, o, key| {
+            let created_at = Some("2026-11-24T12:00:01Z".to_owned());
+            o.done.download = Some(Downloaded { key: key.clone(), created_at });
+            o.secret = secret(Some(key));
+        }, "Stalled DefaultKeyPairReplaced"),
+        ("without a fingerprint the key is downloaded once", |_, o, key| {
+            o.secret = secret(Some(key));
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Download"),
+        ("and then it is enough", |_, o, key| {
+            o.secret = secret(Some(key));
+            o.done.download = download(key);
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Ready Downloaded"),
+        ("and at the next pass the record tells that it is the same pair", |_, o, key| {
+            o.secret = secret(Some(key));
+            o.recorded = recorded(&pair(FIRST), Origin::Default);
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Ready Downloaded"),
+        ("I5: no pair is created unasked",
+         |_, o, _| o.pair = live(None), "Stalled DefaultKeyPairMissing"),
+        ("nor is its absence said on old news", |_, o, _| o.pair = cached(None), "Read pair live"),
+        ("one is created where that is asked for",
+         |d, o, _| { may_create(d); o.pair = live(None); }, "Download"),
+        ("and looked for", |d, o, key| {
+            may_create(d);
+            o.pair = live(None);
+            o.done.download = download(key);
+        }, "Read pair live"),
+        ("and waited for", |d, o, key| {
+            may_create(d);
+            o.pair = live(None);
+            o.done.download = download(key);
+            o.done.read_since_download = true;
+        }, "Reconciling InProgress"),
+        ("another object that has the pair comes first", |_, o, _| {
+            o.rivals = vec![rival("z", Some("arn:own"))];
+        }, "Stalled NameConflict"),
+    ]);
+}
+
+fn may_create(desired: &mut Desired) {
+    desired.pair = default_kind(true, Backup::Required, false);
+}
+
+/// The spec names the pair, and the Secret has its key.
+fn may_go(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
+    desired.expected_fingerprint = Some(key.public().sha256().into());
+    desired.deletion_policy = Some(DeletionPolicy::Delete);
+    observed.secret = secret(Some(key));
+    observed.namespace_terminating = Some(false);
+    observed.windows_instances = Some(Vec::new());
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
+fn a_default_pair_that_should_go() {
+    let rows: &[DefaultRow] = &[
+        ("I2: with the expected fingerprint, which is sent along",
+         may_go, "Delete with fingerprint"),
+        ("I2: not with another one", |d, o, key| {
+            may_go(d, o, key);
+            d.expected_fingerprint = Some(private_key().public().sha256().into());
+        }, "Stalled FingerprintMismatch"),
+        ("I2: not without one", |d, o, key| {
+            may_go(d, o, key);
+            d.expected_fingerprint = None;
+        }, "Stalled FingerprintMismatch"),
+        ("I2: not where Lightsail gives none", |d, o, key| {
+            may_go(d, o, key);
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I2: not where neither has one", |d, o, key| {
+            may_go(d, o, key);
+            d.expected_fingerprint = None;
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I7: not on what a list said a while ago", |d, o, key| {
+            may_go(d, o, key);
+            o.pair = cached(o.pair.clone().and_then(|read| read.pair));
+        }, "Read pair live"),
+        ("I3: not before the Secret was read",
+         |d, o, key| { may_go(d, o, key); o.secret = Lookup::Unread; }, "ReadSecret"),
+        ("I3: not before the Secret has the key",
+         |d, o, key| { may_go(d, o, key); o.secret = Lookup::Absent; }, "Download"),
+        ("I3: nor with another key in it", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = secret(Some(&private_key()));
+        }, "Download"),
+        ("I3: nor with the key in somebody else's Secret", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(Found { is_of_another: true, key: Some(key.clone()),
+                ..somebodys_secret() });
+        }, "Stalled SecretNotOwned"),
+        ("I5: a pair that was replaced during the download stays", |d, o, key| {
+            may_go(d, o, key);
+            let other = private_key();
+            o.done.download = download(&other);
+            o.secret = secret(Some(&other));
+        }, "Stalled DefaultKeyPairReplaced"),
+    ];
+    check_default(Goal::Absent, rows);
+    check_default(Goal::ObjectDeleted, rows);
+    check_default(Goal::Absent, &[
+        ("I5: what is gone is not downloaded",
+         |d, o, key| { may_go(d, o, key); o.pair = live(None); }, "Ready Absent"),
+        ("the finalizer comes before the deletion",
+         |d, o, key| { may_go(d, o, key); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
+        ("I3: a Secret on its way out is no backup", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(Found { is_own: true, is_terminating: true,
+                key: Some(key.clone()), ..somebodys_secret() });
+        }, "Stalled BackupMissing"),
+        ("without a backup, if that is wanted", |d, o, key| {
+            may_go(d, o, key);
+            d.pair = default_kind(false, Backup::Skip, false);
+            o.secret = Lookup::Unread;
+        }, "Delete with fingerprint"),
+        ("I2: but not without its fingerprint", |d, o, key| {
+            may_go(d, o, key);
+            d.pair = default_kind(false, Backup::Skip, false);
+            d.expected_fingerprint = None;
+        }, "Stalled FingerprintMismatch"),
+        ("Windows instances are looked for",
+         |d, o, key| { may_go(d, o, key); o.windows_instances = None; }, "FindWindowsInstances"),
+        ("one that uses the pair keeps it", |d, o, key| {
+            may_go(d, o, key);
+            o.windows_instances = Some(vec!["desk".to_owned()]);
+        }, "Stalled WindowsInstancesUseKey"),
+        ("unless the passwords are saved", |d, o, key| {
+            may_go(d, o, key);
+            d.pair = default_kind(false, Backup::Required, true);
+            o.windows_instances = None;
+        }, "Delete with fingerprint"),
+        ("another object that has the pair comes first", |d, o, key| {
+            may_go(d, o, key);
+            o.rivals = vec![rival("z", Some("arn:own"))];
+        }, "Stalled NameConflict"),
+    ]);
+    check_default(Goal::ObjectDeleted, &[
+        ("by default the pair stays", |_, _, _| {}, "Remove finalizer Released"),
+        ("I5: what is gone is not downloaded",
+         |d, o, key| { may_go(d, o, key); o.pair = live(None); }, "Remove finalizer Deleted"),
+        ("I3: a namespace that goes away does not take the pair with it", |d, o, key| {
+            may_go(d, o, key);
+            o.namespace_terminating = Some(true);
+        }, "Remove finalizer Released"),
+        ("the namespace is read for that",
+         |d, o, key| { may_go(d, o, key); o.namespace_terminating = None; }, "ReadNamespace"),
+        ("I3: nor does a Secret that goes away", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(Found { is_own: true, is_terminating: true,
+                key: Some(key.clone()), ..somebodys_secret() });
+        }, "Remove finalizer Released"),
+        ("I3: nor does a Secret that goes with its object", |d, o, key| {
+            may_go(d, o, key);
+            let secret = SecretSpec { delete_with_object: true, ..kept() };
+            d.pair = DesiredPair::Default { create_if_missing: false, secret,
+                backup: Backup::Required,
+                windows_passwords_saved: false };
+        }, "Remove finalizer Released"),
+        ("another object that has the pair keeps it", |d, o, key| {
+            may_go(d, o, key);
+            o.rivals = vec![rival("z", Some("arn:own"))];
+        }, "Remove finalizer Released"),
+    ]);
+}

@@ -1,0 +1,151 @@
+//! The rows of a generated pair.
+
+use super::*;
+
+type GeneratedRow = (&'static str, fn(&mut Desired, &mut Observed, &PrivateKey), &'static str);
+
+fn generated(replace: ReplacePolicy) -> DesiredPair {
+    DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(), replace }
+}
+
+/// A spec that was just applied; nothing is there.
+fn check_generated(rows: &[GeneratedRow]) {
+    for (name, change, expected) in rows {
+        let key = private_key();
+        let mut desired = Desired { pair: generated(ReplacePolicy::Never), ..desired() };
+        let mut observed = Observed { finalizer: Finalizer::New, pair: live(None),
+            secret: Lookup::Absent, ..observed() };
+        change(&mut desired, &mut observed, &key);
+        let step = plan(&desired, &observed);
+        assert_eq!(word(&step), *expected, "{name}: {step:?}");
+    }
+}
+
+fn listed(key: &PrivateKey) -> KeyPair {
+    KeyPair { fingerprint: Some(key.public().sha256().into()), ..pair(FIRST) }
+}
+
+/// The pair stands, and the Secret has its key.
+fn stands(observed: &mut Observed, key: &PrivateKey) {
+    observed.finalizer = Finalizer::Old;
+    observed.recorded = recorded(&listed(key), Origin::Generated);
+    observed.recorded.public_key_sha256 = Some(key.public().sha256());
+    observed.pair = live(Some(tagged(listed(key), OWNER)));
+    observed.secret = secret(Some(key));
+}
+
+fn lost(observed: &mut Observed, key: &PrivateKey, since: &str) {
+    stands(observed, key);
+    observed.secret = Lookup::Absent;
+    observed.key_missing_since = Some(time(since));
+}
+
+#[test]
+fn a_generated_pair_that_shall_be_there() {
+    check_generated(&[
+        ("the Secret is read first", |_, o, _| o.secret = Lookup::Unread, "ReadSecret"),
+        ("the finalizer comes before the key",
+         |_, o, _| o.finalizer = Finalizer::Missing, "AddFinalizer"),
+        ("a key is made", |_, _, _| {}, "Generate"),
+        ("but not on old news", |_, o, _| o.pair = cached(None), "Read pair live"),
+        ("I3: and is in the Secret before it is imported",
+         |_, o, key| o.done.generated = Some(key.clone()), "Create Secret"),
+        ("then its public half is imported", |_, o, key| o.secret = secret(Some(key)), "Import"),
+        ("after a crash in between, the key of the Secret is", |_, o, key| {
+            o.finalizer = Finalizer::Old;
+            o.secret = secret(Some(key));
+        }, "Import"),
+        ("what was imported before a crash is the object's own", |_, o, key| {
+            o.finalizer = Finalizer::Old;
+            o.secret = secret(Some(key));
+            o.pair = live(Some(listed(key)));
+        }, "Tag"),
+        ("it is Ready", |_, o, key| stands(o, key), "Ready Generated"),
+        ("I3: a Secret of somebody else is left alone", |_, o, _| {
+            o.secret = Lookup::Found(Found { key: Some(private_key()), ..somebodys_secret() });
+        }, "Stalled SecretNotOwned"),
+        ("a Secret that cannot be written is said", |_, o, _| {
+            o.secret = Lookup::Found(Found { is_own: true, rejects: Some("it is immutable"),
+                ..somebodys_secret() });
+        }, "Stalled SecretRejected"),
+        ("a foreign pair is a conflict before any key is made",
+         |_, o, _| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("a pair that is gone is imported again with the same key", |_, o, key| {
+            stands(o, key);
+            o.pair = live(None);
+        }, "ForgetPair"),
+        ("with both gone a new key is made", |_, o, key| {
+            stands(o, key);
+            (o.pair, o.secret) = (live(None), Lookup::Absent);
+        }, "Generate"),
+    ]);
+}
+
+#[test]
+fn a_private_key_that_is_lost_or_another_one() {
+    check_generated(&[
+        ("a Secret that is missing may come back",
+         |_, o, key| lost(o, key, NOW), "Reconciling InProgress"),
+        ("after a minute it is lost",
+         |_, o, key| lost(o, key, "2026-11-24T11:59:00Z"), "Stalled PrivateKeyLost"),
+        ("I7: that is not said on old news", |_, o, key| {
+            lost(o, key, "2026-11-24T11:59:00Z");
+            o.pair = cached(Some(tagged(listed(key), OWNER)));
+        }, "Read pair live"),
+        ("also of a pair that only its tag tells", |_, o, key| {
+            lost(o, key, "2026-11-24T11:59:00Z");
+            o.recorded = Recorded::default();
+        }, "Stalled PrivateKeyLost"),
+        ("Recreate makes another one", |d, o, key| {
+            d.pair = generated(ReplacePolicy::Recreate);
+            lost(o, key, "2026-11-24T11:59:00Z");
+        }, "Generate"),
+        ("but not at once", |d, o, key| {
+            d.pair = generated(ReplacePolicy::Recreate);
+            lost(o, key, NOW);
+        }, "Reconciling InProgress"),
+        ("I3: which is in the Secret before the old pair goes", |d, o, key| {
+            d.pair = generated(ReplacePolicy::Recreate);
+            lost(o, key, "2026-11-24T11:59:00Z");
+            o.done.generated = Some(private_key());
+        }, "Create Secret"),
+        ("then the old pair goes", |d, o, key| {
+            d.pair = generated(ReplacePolicy::Recreate);
+            stands(o, key);
+            o.secret = secret(Some(&private_key()));
+        }, "Delete"),
+        ("I1: Recreate never touches an adopted pair", |d, o, key| {
+            d.pair = generated(ReplacePolicy::Recreate);
+            lost(o, key, "2026-11-24T11:59:00Z");
+            o.recorded.origin = Some(Origin::Adopted);
+        }, "Stalled PrivateKeyLost"),
+        ("another key in the Secret is said", |_, o, key| {
+            stands(o, key);
+            o.secret = secret(Some(&private_key()));
+        }, "Stalled PrivateKeyMismatch"),
+    ]);
+}
+
+#[test]
+fn a_generated_pair_that_shall_go() {
+    check_generated(&[
+        ("the recorded pair goes, the Secret unseen", |d, o, key| {
+            stands(o, key);
+            (d.goal, o.secret) = (Goal::ObjectDeleted, Lookup::Unread);
+        }, "Delete"),
+        ("one that is not recorded is known by the Secret", |d, o, key| {
+            stands(o, key);
+            o.recorded = Recorded::default();
+            (d.goal, o.secret) = (Goal::ObjectDeleted, Lookup::Unread);
+        }, "ReadSecret"),
+        ("and goes", |d, o, key| {
+            stands(o, key);
+            o.recorded = Recorded::default();
+            d.goal = Goal::ObjectDeleted;
+        }, "Delete"),
+        ("what is gone is gone", |d, o, key| {
+            stands(o, key);
+            (d.goal, o.pair) = (Goal::ObjectDeleted, live(None));
+        }, "Remove finalizer Deleted"),
+    ]);
+}

@@ -1,0 +1,352 @@
+//! The rows of an imported pair: that it shall be there, that somebody else made it, and that it
+//! shall go.
+
+use super::*;
+
+#[test]
+fn an_imported_pair_that_should_be_there() {
+    check(|| (desired(), observed()), &[
+        ("nothing is called before the account is known", |_, o| o.account = None, "Identify"),
+        ("a look may come from the shared list", |_, _| {}, "Read pair"),
+        ("but not if somebody asked for a look now", |_, o| o.asked = true, "Read pair live"),
+        ("the finalizer comes before the import", |_, o| o.pair = cached(None), "AddFinalizer"),
+        ("what is not there is imported",
+         |_, o| { o.pair = cached(None); o.finalizer = Finalizer::New; }, "Import"),
+        ("a private key is refused before any call", |d, o| {
+            d.pair = inline(Err(InvalidPublicKey::Private));
+            o.pair = cached(None);
+        }, "Stalled InvalidPublicKey"),
+        ("a name that cannot be is refused before any call", |d, o| {
+            d.invalid_name = Some("no".to_owned());
+            o.account = None;
+        }, "Stalled InvalidName"),
+        ("an answered import that is not to be seen yet is waited for", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(None);
+            o.done.import = Some(Imported::Accepted(Operation { status: Some("Started".to_owned()),
+                ..Operation::default() }));
+        }, "Reconciling InProgress"),
+        ("an import that failed in Lightsail is said", |_, o| {
+            o.pair = live(None);
+            o.done.import = Some(Imported::Accepted(Operation { status: Some("Failed".to_owned()),
+                ..Operation::default() }));
+        }, "Stalled OperationFailed"),
+        ("a name that another type of resource has is a conflict", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(None);
+            o.done.import = Some(Imported::NameTaken);
+        }, "Stalled NameConflict"),
+        ("an imported pair is tagged", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(Some(pair(FIRST)));
+            o.done.import = Some(Imported::Accepted(Operation::default()));
+        }, "Tag"),
+        ("an imported pair without a fingerprint is tagged too", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+            o.done.import = Some(Imported::Accepted(Operation::default()));
+        }, "Tag"),
+        ("I1: a pair with another key that took the name after the import is not", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(Some(pair(SECOND)));
+            o.done.import = Some(Imported::Accepted(Operation::default()));
+        }, "Stalled NameConflict"),
+        ("an import whose status was lost is the object's own", |_, o| {
+            o.finalizer = Finalizer::Old;
+            o.pair = live(Some(pair(FIRST)));
+        }, "Tag"),
+        ("a settled pair is Ready", |_, o| unchanged(o), "Ready Imported"),
+        ("an edited object does not wait until a list is read", |_, o| {
+            unchanged(o);
+            (o.pair, o.edited, o.list_at_hand) = (None, true, false);
+        }, "Read pair live"),
+        ("it takes the list that is there",
+         |_, o| { unchanged(o); (o.pair, o.edited) = (None, true); }, "Read pair"),
+        ("one that was not edited waits for the list",
+         |_, o| { unchanged(o); (o.pair, o.list_at_hand) = (None, false); }, "Read pair"),
+        ("so does one that has no pair yet",
+         |_, o| (o.edited, o.list_at_hand) = (true, false), "Read pair"),
+        ("a settled pair in the shared list is Ready", |_, o| {
+            unchanged(o);
+            o.pair = cached(Some(tagged(pair(FIRST), OWNER)));
+        }, "Ready Imported"),
+        ("a tag that was taken off is put back",
+         |_, o| { unchanged(o); o.pair = live(Some(pair(FIRST))); }, "Tag"),
+        ("a finalizer that was stripped is put back",
+         |_, o| { unchanged(o); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
+        ("a pair that seems to be gone is looked for live",
+         |_, o| { unchanged(o); o.pair = cached(None); }, "Read pair live"),
+        ("a pair that is gone is forgotten before another is imported",
+         |_, o| { unchanged(o); o.pair = live(None); }, "ForgetPair"),
+        ("another key in the spec replaces nothing", |d, o| {
+            unchanged(o);
+            d.pair = with_key(SECOND);
+        }, "Stalled PublicKeyChanged"),
+        ("another key is noticed without a fingerprint", |d, o| {
+            unchanged(o);
+            d.pair = with_key(SECOND);
+            o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
+        }, "Stalled PublicKeyChanged"),
+        ("another comment is no other key", |d, o| {
+            unchanged(o);
+            d.pair = with_key(&FIRST.replace("first", "renamed"));
+        }, "Ready Imported"),
+        ("an unknown fingerprint is Ready", |_, o| {
+            unchanged(o);
+            o.pair = live(Some(KeyPair { fingerprint: Some("of a new form".into()),
+                ..tagged(pair(FIRST), OWNER) }));
+        }, "Ready Imported"),
+        ("another owner's tag on the own pair is no tug of war", |_, o| {
+            unchanged(o);
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled OwnershipLost"),
+    ]);
+}
+
+#[test]
+fn an_imported_pair_that_somebody_else_made() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        observed.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+            ..pair(FIRST) }));
+        (desired(), observed)
+    }
+    check(base, &[
+        ("the same key is adopted, the finalizer first", |_, _| {}, "AddFinalizer"),
+        ("an adoption is recorded before it is tagged",
+         |_, o| o.finalizer = Finalizer::New, "RecordAdoption"),
+        ("a recorded adoption is tagged", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+        }, "Tag"),
+        ("and is then Ready", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Ready Adopted"),
+        ("also without a fingerprint", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
+        }, "Ready Adopted"),
+        ("an adoption that came to nothing is forgotten before an import", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.pair = live(None);
+        }, "ForgetPair"),
+        ("Never leaves it alone",
+         |d, _| d.adoption = AdoptionPolicy::Never, "Stalled NameConflict"),
+        ("TakeOver ignores another owner's tag", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "AddFinalizer"),
+        ("and puts this object's in its place", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.finalizer = Finalizer::New;
+            o.recorded.origin = Some(Origin::Adopted);
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Tag"),
+        ("but never another key", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.pair = live(Some(tagged(pair(SECOND), "other/team-a/fleet")));
+        }, "Stalled NameConflict"),
+        ("nor one whose key is not known", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST),
+                "other/team-a/fleet") }));
+        }, "Stalled NameConflict"),
+        ("and not twice", |d, o| {
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.recorded = recorded(&pair(FIRST), Origin::Adopted);
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled OwnershipLost"),
+        ("an adopted pair is Ready as that", |_, o| {
+            unchanged(o);
+            o.recorded.origin = Some(Origin::Adopted);
+        }, "Ready Adopted"),
+        ("a pair that is older than the object is not the object's own",
+         |_, o| o.finalizer = Finalizer::Old, "RecordAdoption"),
+        ("another key is a conflict",
+         |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("a conflict is not said on old news",
+         |_, o| o.pair = cached(Some(pair(SECOND))), "Read pair live"),
+        ("another owner's pair is a conflict", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled NameConflict"),
+        ("our tag on another key is a conflict",
+         |_, o| o.pair = live(Some(tagged(pair(SECOND), OWNER))), "Stalled NameConflict"),
+        ("an object whose status was lost knows its pair by tag and key", |_, o| {
+            o.finalizer = Finalizer::Old;
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Ready Imported"),
+        ("an older pair that it knows by tag and key may have been adopted", |_, o| {
+            o.finalizer = Finalizer::Old;
+            o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..tagged(pair(FIRST), OWNER) }));
+        }, "Ready Adopted"),
+        ("another object that records the pair comes first", |_, o| {
+            o.rivals = vec![rival("z", Some("arn:own"))];
+        }, "Stalled NameConflict"),
+        ("another object that is on its way out is waited for", |_, o| {
+            o.rivals = vec![Rival { deleting: true, ..rival("z", Some("arn:own")) }];
+        }, "Reconciling WaitingForOwner"),
+        ("of two objects of one age the smaller uid comes first",
+         |_, o| o.rivals = vec![rival("a", None)], "Stalled NameConflict"),
+        ("and the greater one waits for it",
+         |_, o| o.rivals = vec![rival("c", None)], "AddFinalizer"),
+    ]);
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
+fn deleting_an_object_with_an_imported_pair() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        unchanged(&mut observed);
+        (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
+    }
+    check(base, &[
+        ("an object without a finalizer never did anything",
+         |_, o| o.finalizer = Finalizer::Missing, "Leave"),
+        ("the own pair is deleted", |_, _| {}, "Delete"),
+        ("I7: not on what a list said a while ago",
+         |_, o| o.pair = cached(Some(pair(FIRST))), "Read pair live"),
+        ("I7: nor without any look", |_, o| o.pair = None, "Read pair live"),
+        ("I7: nor on a live look before a nap",
+         |_, o| o.now = time("2026-11-24T12:00:11Z"), "Read pair live"),
+        ("what is gone is gone", |_, o| o.pair = live(None), "Remove finalizer Deleted"),
+        ("an adopted pair stays", |_, o| o.recorded.origin = Some(Origin::Adopted), "ReleaseTag"),
+        ("I8: a release needs no account and no look", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            (o.account, o.pair) = (None, None);
+        }, "ReleaseTag"),
+        ("I8: a release goes on when the tag could not be taken off", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.done.tag_release = Some(Ok(()));
+        }, "Remove finalizer Released"),
+        ("an adopted pair goes if the spec says so", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.recorded.origin = Some(Origin::Adopted);
+        }, "Delete"),
+        ("I1: a pair that was made anew by somebody else stays", |_, o| {
+            o.pair = live(Some(KeyPair { arn: "arn:another".into(), ..pair(FIRST) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: a pair with another fingerprint stays", |_, o| {
+            o.pair = live(Some(pair(SECOND)));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: a pair whose fingerprint vanished stays", |_, o| {
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: a pair with another time of creation stays", |_, o| {
+            o.pair = live(Some(KeyPair { created_at: None, ..pair(FIRST) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: a pair that another owner tagged stays", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled OwnershipLost"),
+        ("a fingerprint that was absent both times is as it was", |_, o| {
+            o.recorded.fingerprint = None;
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Delete"),
+        ("the spec's fingerprint counts as well",
+         |d, _| d.expected_fingerprint = Some("another".into()), "Stalled FingerprintMismatch"),
+        ("and is sent along",
+         |d, o| d.expected_fingerprint.clone_from(&o.recorded.fingerprint),
+             "Delete with fingerprint"),
+        ("an import without a status is known by its key", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(Some(pair(FIRST)));
+        }, "Delete"),
+        ("without a record, an older pair of its own may have been adopted, and stays", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..tagged(pair(FIRST), OWNER) }));
+        }, "Remove finalizer Released"),
+        ("unless the spec says that it goes", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.recorded = Recorded::default();
+            o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..tagged(pair(FIRST), OWNER) }));
+        }, "Delete"),
+        ("an adopted pair whose key is not known is not deleted", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.recorded.origin = Some(Origin::Adopted);
+            o.recorded.fingerprint = None;
+            o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: without a record, somebody else's pair is left", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(Some(pair(SECOND)));
+        }, "Remove finalizer Released"),
+        ("I1: without a record, a pair that is older than the object is left", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..pair(FIRST) }));
+        }, "Remove finalizer Released"),
+        ("an import that may still land is waited for", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(None);
+            o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
+        }, "Reconciling InProgress"),
+        ("but not for ever", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(None);
+            o.import_may_take_effect_until = Some(time(NOW));
+        }, "Remove finalizer Deleted"),
+        ("an object of another account releases nothing",
+         |_, o| o.account = Some("999999999999".into()), "Stalled WrongAccount"),
+        ("a deletion that failed in Lightsail is said", |_, o| {
+            o.pair = live(None);
+            o.done.delete = Some(Operation { status: Some("Failed".to_owned()),
+                ..Operation::default() });
+        }, "Stalled OperationFailed"),
+        ("a key that cannot be read does not hold the object", |d, o| {
+            d.pair = inline(Err(InvalidPublicKey::Data));
+            o.recorded = Recorded::default();
+        }, "Remove finalizer Released"),
+    ]);
+}
+
+#[test]
+fn an_imported_pair_that_shall_not_be_there() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        observed.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+            ..pair(FIRST) }));
+        (Desired { goal: Goal::Absent, ..desired() }, observed)
+    }
+    check(base, &[
+        ("what is not there is Ready", |_, o| o.pair = live(None), "Ready Absent"),
+        ("that is not said on old news", |_, o| o.pair = cached(None), "Read pair live"),
+        ("I1: somebody else's pair stays", |_, _| {}, "Stalled FingerprintMismatch"),
+        ("the own pair goes", |_, o| unchanged(o), "Delete"),
+        ("somebody else's pair goes by its exact fingerprint, the finalizer first", |d, _| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+        }, "AddFinalizer"),
+        ("and then it goes", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            o.finalizer = Finalizer::New;
+        }, "Delete with fingerprint"),
+        ("I1: not by another fingerprint",
+         |d, _| d.expected_fingerprint = Some(key(SECOND).sha256().into()),
+             "Stalled FingerprintMismatch"),
+        ("I1: nor if another owner has tagged it", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled NameConflict"),
+        ("unless that tag is to be ignored", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.finalizer = Finalizer::New;
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Delete with fingerprint"),
+        ("I1: nor if another object records it", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            o.rivals = vec![rival("z", Some("arn:own"))];
+        }, "Stalled NameConflict"),
+        ("no public key is needed for that", |d, o| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::Absent,
+                replace: ReplacePolicy::Never };
+            o.pair = live(None);
+        }, "Ready Absent"),
+    ]);
+}

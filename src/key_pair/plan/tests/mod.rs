@@ -1,0 +1,424 @@
+//! The plan as a table: a row changes one thing in a world and says which step comes next. The
+//! names are sentences.
+//!
+//! The invariants that a row holds are named in it; `docs/architecture.md` has them.
+
+#![expect(clippy::unnecessary_wraps, clippy::option_option,
+    reason = "helpers have the shape of the fields of Observed")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::*;
+use crate::api::key_pair::{AdoptionPolicy, Backup, KeyAlgorithm, Origin, ReplacePolicy};
+use crate::api::{OWNER_TAG, Operation};
+use crate::engine::{Lookup, State};
+use crate::ids::KeyPairName;
+use crate::key_pair::world::{
+    Done, Failure, ImportedKey, PairRead, Recorded, Rival, SetAside, Source, SourceKind, SourceRef,
+};
+use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
+use crate::secret::{Found, SecretSpec};
+use crate::ssh::{InvalidPublicKey, Match, PrivateKey, PublicKey};
+use crate::ssh::tests::Key;
+
+mod changes;
+mod default_pair;
+mod generated;
+mod imported;
+mod properties;
+
+const FIRST: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIInr0RHyB4V7DJqGqPA5Vy+9U501OmgDwTtpC3DgRvHS first";
+const SECOND: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIGOg8x1KKUn7tht3BG5yIFuvz0i4Tc4vL+ES7obngiIE second";
+const OWNER: &str = "cluster/team-a/fleet";
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn key(line: &str) -> PublicKey {
+    PublicKey::parse(line).unwrap()
+}
+
+fn inline(key: Result<PublicKey, InvalidPublicKey>) -> DesiredPair {
+    DesiredPair::Imported { key: ImportedKey::Inline(key), replace: ReplacePolicy::Never }
+}
+
+fn with_key(line: &str) -> DesiredPair {
+    inline(PublicKey::parse(line))
+}
+
+/// A spec that was just applied, of type Imported.
+fn desired() -> Desired {
+    Desired {
+        pair: with_key(FIRST),
+        name: "fleet".into(),
+        region: "eu-west-1".into(),
+        goal: Goal::Present,
+        deletion_policy: None,
+        expected_fingerprint: None,
+        owner: OWNER.into(),
+        tags: BTreeMap::new(),
+        adoption: AdoptionPolicy::IfFingerprintMatches,
+        suspend: false,
+        created_at: Some(time(NOW)),
+        uid: "b".to_owned(),
+        interval: Duration::from_mins(10),
+        invalid_name: None,
+        pinned_account: None,
+    }
+}
+
+/// Nobody has looked at anything but the account.
+fn observed() -> Observed {
+    Observed {
+        now: time(NOW),
+        asked: false,
+        recorded: Recorded::default(),
+        finalizer: Finalizer::Missing,
+        account: Some("123456789012".into()),
+        pair: None,
+        source: None,
+        secret: Lookup::Unread,
+        key_missing_since: None,
+        copy: Lookup::Unread,
+        windows_instances: None,
+        namespace_terminating: None,
+        was_acted_on: false,
+        edited: false,
+        list_at_hand: true,
+        rivals: Vec::new(),
+        import_may_take_effect_until: None,
+        has_predecessor: false,
+        silent_for: Duration::ZERO,
+        failure: None,
+        done: Done::default(),
+    }
+}
+
+/// What Lightsail lists for a key.
+fn pair(line: &str) -> KeyPair {
+    KeyPair {
+        name: "fleet".into(),
+        arn: "arn:own".into(),
+        created_at: Some(NOW.to_owned()),
+        support_code: None,
+        fingerprint: Some(key(line).sha256().into()),
+        tags: Tags::default(),
+    }
+}
+
+fn tagged(mut pair: KeyPair, owner: &str) -> KeyPair {
+    pair.tags.insert(OWNER_TAG.to_owned(), Some(owner.to_owned()));
+    pair
+}
+
+fn live(pair: Option<KeyPair>) -> Option<PairRead> {
+    Some(PairRead { live: true, at: time(NOW), pair })
+}
+
+fn cached(pair: Option<KeyPair>) -> Option<PairRead> {
+    Some(PairRead { live: false, at: time(NOW), pair })
+}
+
+fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
+    Recorded {
+        account: Some("123456789012".into()),
+        arn: Some(pair.arn.clone()),
+        created_at: pair.created_at.clone(),
+        fingerprint: pair.fingerprint.clone(),
+        public_key_sha256: Some(key(FIRST).sha256()),
+        origin: Some(origin),
+        managed_tag_keys: Vec::new(),
+    }
+}
+
+/// The own pair stands as it was recorded.
+fn unchanged(observed: &mut Observed) {
+    observed.finalizer = Finalizer::Old;
+    observed.recorded = recorded(&pair(FIRST), Origin::Imported);
+    observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
+}
+
+fn rival(uid: &str, arn: Option<&str>) -> Rival {
+    let owner = "cluster/team-b/fleet".into();
+    Rival { uid: uid.to_owned(), owner, created_at: Some(time(NOW)), arn: arn.map(Into::into),
+        deleting: false }
+}
+
+/// A step in a word or two, as the tables write it.
+fn word(step: &Step) -> String {
+    match step {
+        Step::Finish(verdict) => format!("{:?} {}", verdict.state, verdict.reason),
+        Step::ReadPair { live: true } => "Read pair live".to_owned(),
+        Step::ReadPair { live: false } => "Read pair".to_owned(),
+        Step::RemoveFinalizer { reason, .. } => format!("Remove finalizer {reason}"),
+        Step::EndFollowUp { reason, .. } => format!("End follow-up {reason}"),
+        Step::Pause { reason, .. } => format!("Pause {reason}"),
+        Step::Delete { expected_fingerprint: Some(_) } => "Delete with fingerprint".to_owned(),
+        Step::WriteSecret { found: Some(_), .. } => "Replace Secret".to_owned(),
+        Step::WriteSecret { found: None, .. } => "Create Secret".to_owned(),
+        other @ (Step::Identify
+        | Step::ReadSecret(_)
+        | Step::ReadNamespace
+        | Step::AddFinalizer
+        | Step::ReadSource(_)
+        | Step::FindWindowsInstances
+        | Step::ForgetPair
+        | Step::RecordAdoption
+        | Step::Generate(_)
+        | Step::Import(_)
+        | Step::Tag { .. }
+        | Step::RemoveTags { .. }
+        | Step::Download
+        | Step::SetAside { .. }
+        | Step::ReadCopy { .. }
+        | Step::Delete { .. }
+        | Step::ReleaseTag { .. }
+        | Step::Leave) => format!("{other:?}").split(['(', ' ',
+            '{']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn kept() -> SecretSpec {
+    SecretSpec { name: "kept".to_owned(), ..SecretSpec::default() }
+}
+
+fn private_key() -> PrivateKey {
+    PrivateKey::parse(&Key::generate(&["-t", "ed25519"]).private()).unwrap()
+}
+
+/// A Secret without marks.
+fn somebodys_secret() -> Found {
+    Found {
+        name: "kept".to_owned(),
+        is_own: false,
+        is_of_another: false,
+        is_terminating: false,
+        rejects: None,
+        key: None,
+        labels: BTreeMap::new(),
+        owners: Vec::new(),
+        uid: "s".to_owned(),
+        resource_version: "1".to_owned(),
+    }
+}
+
+fn secret(key: Option<&PrivateKey>) -> Lookup<Found> {
+    Lookup::Found(Found { is_own: true, key: key.cloned(), ..somebodys_secret() })
+}
+
+fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+type Row = (&'static str, fn(&mut Desired, &mut Observed), &'static str);
+
+fn check(base: fn() -> (Desired, Observed), rows: &[Row]) {
+    for (name, change, expected) in rows {
+        let (mut desired, mut observed) = base();
+        change(&mut desired, &mut observed);
+        let step = plan(&desired, &observed);
+        assert_eq!(word(&step), *expected, "{name}: {step:?}");
+    }
+}
+#[test]
+fn an_account_that_is_pinned_or_recorded_is_kept() {
+    check(|| (desired(), observed()), &[
+        ("the account that is pinned",
+         |d, _| d.pinned_account = Some("123456789012".into()), "Read pair"),
+        ("another one",
+         |d, _| d.pinned_account = Some("999999999999".into()), "Stalled WrongAccount"),
+        ("the account that is recorded",
+         |_, o| o.recorded.account = Some("123456789012".into()), "Read pair"),
+        ("another one is recorded",
+         |_, o| o.recorded.account = Some("999999999999".into()), "Stalled WrongAccount"),
+        ("the recorded one is right and the pinned one is not", |d, o| {
+            o.recorded.account = Some("123456789012".into());
+            d.pinned_account = Some("999999999999".into());
+        }, "Stalled WrongAccount"),
+    ]);
+}
+
+/// A failure of Lightsail.
+fn failed(kind: ErrorKind) -> Option<Failure> {
+    let error =
+        lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned() };
+    Some(Failure::Lightsail(error))
+}
+
+#[test]
+fn a_failure_is_published_with_what_it_asks_for() {
+    check(|| (desired(), observed()), &[
+        ("throttling is no failure", |_, o| o.failure = failed(ErrorKind::Throttled),
+         "Reconciling Throttled"),
+        ("nor is a service that fails", |_, o| o.failure = failed(ErrorKind::Transient),
+         "Reconciling ServiceError"),
+        ("what is denied needs a person", |_, o| o.failure = failed(ErrorKind::Denied),
+         "Stalled AccessDenied"),
+        ("so do credentials that are not good",
+         |_, o| o.failure = failed(ErrorKind::BadCredentials), "Stalled InvalidCredentials"),
+        ("a Secret that the API server rejects", |_, o| {
+            o.failure = Some(Failure::SecretRejected { name: "kept".to_owned(),
+                why: "quota".to_owned() });
+        }, "Stalled SecretRejected"),
+        ("a ConfigMap that may not be read",
+         |_, o| o.failure = Some(Failure::ConfigMapForbidden("keys".to_owned())),
+         "Stalled AccessDenied"),
+        ("a suspended object says it too", |d, o| {
+            d.suspend = true;
+            o.failure = failed(ErrorKind::Denied);
+        }, "Stalled AccessDenied"),
+        ("so does one that is being deleted", |d, o| {
+            d.goal = Goal::ObjectDeleted;
+            o.finalizer = Finalizer::Old;
+            o.failure = failed(ErrorKind::Throttled);
+        }, "Reconciling Throttled"),
+    ]);
+}
+
+#[test]
+fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
+    /// Lightsail cannot be read.
+    fn silent() -> (Desired, Observed) {
+        let observed = Observed { was_acted_on: true, silent_for: Duration::from_mins(29),
+            failure: failed(ErrorKind::Transient), ..observed() };
+        (desired(), observed)
+    }
+    check(silent, &[
+        ("one that was acted on keeps what it shows", |_, _| {}, "Pause ServiceError"),
+        ("for three intervals", |_, o| o.silent_for = Duration::from_mins(30),
+         "Reconciling ServiceError"),
+        ("one that was not says it at once", |_, o| o.was_acted_on = false,
+         "Reconciling ServiceError"),
+        ("so does one whose pair was read", |_, o| o.pair = live(None),
+         "Reconciling ServiceError"),
+        ("so does one that is being deleted", |d, o| {
+            d.goal = Goal::ObjectDeleted;
+            o.finalizer = Finalizer::Old;
+        }, "Reconciling ServiceError"),
+        ("a refused Secret is said", |_, o| {
+            o.failure = Some(Failure::SecretRejected { name: String::new(), why: String::new() });
+        }, "Stalled SecretRejected"),
+    ]);
+}
+
+#[test]
+fn an_import_that_was_refused_leaves_no_doubt() {
+    let error = |kind| lightsail::Error { kind, code: String::new(), message: String::new() };
+    for (name, outcome, expected) in [
+        ("an answer", Ok(Imported::Accepted(Operation::default())), true),
+        ("no answer", Err(error(ErrorKind::Transient)), true),
+        ("throttled", Err(error(ErrorKind::Throttled)), false),
+        ("denied", Err(error(ErrorKind::Denied)), false),
+    ] {
+        assert_eq!(import_may_take_effect(&outcome), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_release_never_waits_for_lightsail() {
+    /// An object with a pair is deleted under Retain.
+    fn retained() -> (Desired, Observed) {
+        let (mut desired, mut observed) = (desired(), observed());
+        unchanged(&mut observed);
+        (desired.goal, desired.deletion_policy) =
+            (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
+        (desired, observed)
+    }
+    check(retained, &[
+        ("the tag is taken off first", |_, _| {}, "ReleaseTag"),
+        ("then the finalizer", |_, o| o.done.tag_release = Some(Ok(())),
+         "Remove finalizer Released"),
+        ("also if the tag could not be taken off", |_, o| {
+            let Some(Failure::Lightsail(error)) = failed(ErrorKind::Transient) else { return };
+            o.done.tag_release = Some(Err(error));
+        }, "Remove finalizer Released"),
+        ("with another account nothing is asked",
+         |_, o| o.account = Some("999999999999".into()), "ReleaseTag"),
+        ("nothing is recorded, so no tag is taken off", |_, o| o.recorded = Recorded::default(),
+         "Remove finalizer Released"),
+    ]);
+    let (desired, mut observed) = retained();
+    let Some(Failure::Lightsail(error)) = failed(ErrorKind::NeverSent) else { return };
+    observed.done.tag_release = Some(Err(error));
+    let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else {
+        panic!("the object is released")
+    };
+    assert!(message.contains("its owner tag stays"), "{message}");
+}
+
+#[test]
+fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
+    /// The object is gone with its finalizer, and its pair is there.
+    fn vanished() -> (Desired, Observed) {
+        let (mut desired, mut observed) = (desired(), observed());
+        unchanged(&mut observed);
+        desired.goal = Goal::ObjectVanished;
+        (desired, observed)
+    }
+    check(vanished, &[
+        ("its pair is deleted", |_, _| {}, "Delete"),
+        ("then it is over", |_, o| o.pair = live(None), "End follow-up Deleted"),
+        ("under Retain the pair is released", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.done.tag_release = Some(Ok(()));
+        }, "End follow-up Released"),
+        ("a read that fails is retried", |_, o| o.failure = failed(ErrorKind::Transient),
+         "Pause ServiceError"),
+        ("so is what somebody can allow", |_, o| o.failure = failed(ErrorKind::Denied),
+         "Pause AccessDenied"),
+        ("so are the credentials of another account",
+         |_, o| o.account = Some("999999999999".into()), "Pause WrongAccount"),
+        ("an import that may still take effect is waited for", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(None);
+            o.import_may_take_effect_until = Some(time("2026-11-24T12:01:00Z"));
+        }, "Pause InProgress"),
+        ("what only its spec could solve ends it, and the pair stays", |_, o| {
+            o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
+        }, "End follow-up Released"),
+    ]);
+    check(|| (desired(), observed()), &[
+        ("a new object of its name waits until then", |_, o| o.has_predecessor = true,
+         "Reconciling WaitingForOwner"),
+        ("unless that is released itself", |d, o| {
+            (d.goal, d.deletion_policy) = (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
+            (o.has_predecessor, o.finalizer) = (true, Finalizer::Old);
+        }, "Remove finalizer Released"),
+    ]);
+    for (name, has_finalizer, is_marked, acts, expected) in [
+        ("one that vanished with its finalizer", true, false, true, true),
+        ("one that was deleted as it should be", true, true, true, false),
+        ("one that never had a pair", false, false, true, false),
+        ("whoever does not act leaves it to the one that does", true, false, false, false),
+    ] {
+        assert_eq!(is_followed_up(has_finalizer, is_marked, acts), expected, "{name}");
+    }
+    let mut observed = observed();
+    assert!(!is_left_behind(&desired(), &observed), "nothing was imported");
+    observed.done.import = Some(Imported::Accepted(Operation::default()));
+    assert!(is_left_behind(&desired(), &observed));
+    let deleted = Desired { goal: Goal::ObjectDeleted, ..desired() };
+    assert!(!is_left_behind(&deleted, &observed), "its deletion deals with it");
+}
+
+#[test]
+fn i11_a_conflict_tells_nothing_about_the_other_pair() {
+    let (desired, mut observed) = (desired(), observed());
+    let foreign = tagged(KeyPair { arn: "arn:secret".into(), ..pair(SECOND) },
+        "other/team-z/name");
+    observed.pair = live(Some(foreign));
+    let Step::Finish(verdict) = plan(&desired,
+        &observed) else { panic!("a conflict ends the reconciliation") };
+    assert_eq!(verdict.state, State::Stalled);
+    for told in ["arn:secret", "team-z", &key(SECOND).sha256()] {
+        assert!(!verdict.message.contains(told), "{}", verdict.message);
+    }
+    assert_eq!(own_pair(&desired, &observed), None);
+}

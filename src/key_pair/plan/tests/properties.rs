@@ -1,0 +1,390 @@
+//! What holds for every plan, whatever is wanted and whatever was seen: the invariants, over worlds
+//! that nobody thought of.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::*;
+use crate::lightsail::Downloaded;
+
+/// A world is 20 or so choices of two to five: these are enough to meet each pair of choices many
+/// times. The variable `PROPTEST_CASES` may ask for more.
+const CASES: u32 = 20_000;
+/// More steps than the longest way through the plan.
+const MAX_STEPS: usize = 25;
+
+fn keys() -> [PrivateKey; 2] {
+    [private_key(), private_key()]
+}
+
+/// What a case is made of, as plain choices.
+#[derive(Clone, Debug)]
+struct Choices {
+    kind: usize,
+    goal: Goal,
+    replace: ReplacePolicy,
+    policy: Option<DeletionPolicy>,
+    adoption: AdoptionPolicy,
+    backup: Backup,
+    flags: [bool; 6],
+    expected: Option<usize>,
+    listed: Option<(usize, usize, usize, usize)>,
+    recorded: Option<(usize, usize, Origin)>,
+    finalizer: Finalizer,
+    live: Option<bool>,
+    secret: Option<Option<(Option<usize>, u8)>>,
+    source: Option<Option<usize>>,
+    rival: Option<(bool, bool)>,
+    downloaded: Option<usize>,
+}
+
+fn choices() -> impl Strategy<Value = Choices> {
+    let kind = (0..4_usize, select(vec![Goal::Present, Goal::Absent, Goal::ObjectDeleted,
+        Goal::ObjectVanished]));
+    let policies = (
+        select(vec![ReplacePolicy::Never, ReplacePolicy::Recreate]),
+        proptest::option::of(select(vec![DeletionPolicy::Delete, DeletionPolicy::Retain])),
+        select(vec![AdoptionPolicy::IfFingerprintMatches, AdoptionPolicy::TakeOver,
+            AdoptionPolicy::Never]),
+        select(vec![Backup::Required, Backup::Skip]),
+        proptest::array::uniform6(any::<bool>()),
+        proptest::option::of(0..2_usize),
+    );
+    let origin = select(vec![Origin::Imported, Origin::Generated, Origin::Adopted,
+        Origin::Default]);
+    let seen = (
+        proptest::option::of((0..3_usize, 0..2_usize, 0..3_usize, 0..2_usize)),
+        proptest::option::of((0..2_usize, 0..3_usize, origin)),
+        select(vec![Finalizer::Missing, Finalizer::New, Finalizer::Old]),
+        proptest::option::of(any::<bool>()),
+        proptest::option::of(proptest::option::of((proptest::option::of(0..2_usize), 0..8_u8))),
+        proptest::option::of(proptest::option::of(0..2_usize)),
+        proptest::option::of((any::<bool>(), any::<bool>())),
+        proptest::option::of(0..2_usize),
+    );
+    (kind, policies, seen).prop_map(|(kind, policies, seen)| Choices {
+        kind: kind.0,
+        goal: kind.1,
+        replace: policies.0,
+        policy: policies.1,
+        adoption: policies.2,
+        backup: policies.3,
+        flags: policies.4,
+        expected: policies.5,
+        listed: seen.0,
+        recorded: seen.1,
+        finalizer: seen.2,
+        live: seen.3,
+        secret: seen.4,
+        source: seen.5,
+        rival: seen.6,
+        downloaded: seen.7,
+    })
+}
+
+fn fingerprint(keys: &[PrivateKey; 2], choice: usize) -> Option<String> {
+    keys.get(choice).map(|key| key.public().sha256())
+}
+
+fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
+    let [create, passwords, suspend, asked, terminating, windows] = choices.flags;
+    let line = |choice: usize| keys[choice].public().line().to_owned();
+    let desired_pair = match choices.kind {
+        0 => DesiredPair::Imported { key: ImportedKey::Inline(PublicKey::parse(&line(0))),
+            replace: choices.replace },
+        1 => {
+            let at = SourceRef { kind: SourceKind::Secret, name: "s".to_owned(),
+                key: "k".to_owned() };
+            DesiredPair::Imported { key: ImportedKey::From(at), replace: choices.replace }
+        }
+        2 => DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
+            replace: choices.replace },
+        _ => DesiredPair::Default {
+            create_if_missing: create,
+            secret: kept(),
+            backup: choices.backup,
+            windows_passwords_saved: passwords,
+        },
+    };
+    let is_default = matches!(desired_pair, DesiredPair::Default { .. });
+    let name = if is_default { KeyPairName::DEFAULT } else { "fleet" };
+    let desired = Desired {
+        pair: desired_pair,
+        name: name.into(),
+        goal: choices.goal,
+        deletion_policy: choices.policy,
+        adoption: choices.adoption,
+        suspend,
+        expected_fingerprint: choices.expected.and_then(|choice| fingerprint(keys,
+            choice)).map(Into::into),
+        ..desired()
+    };
+    let pair = choices.listed.map(|(key, arn, tag, age)| {
+        let tag = [None, Some(OWNER), Some("other/team-z/fleet")][tag];
+        let pair = KeyPair {
+            name: name.into(),
+            arn: ["arn:own", "arn:another"][arn].into(),
+            created_at: Some(["2020-01-01T00:00:00Z", NOW][age].to_owned()),
+            fingerprint: fingerprint(keys, key).map(Into::into),
+            ..pair(FIRST)
+        };
+        tag.map_or(pair.clone(), |tag| tagged(pair, tag))
+    });
+    let recorded = choices.recorded.map_or_else(Recorded::default, |(key, listed,
+        origin)| Recorded {
+        account: Some("123456789012".into()),
+        arn: Some("arn:own".into()),
+        created_at: Some(NOW.to_owned()),
+        fingerprint: fingerprint(keys, listed).map(Into::into),
+        public_key_sha256: fingerprint(keys, key),
+        origin: Some(origin),
+        managed_tag_keys: Vec::new(),
+    });
+    let secret = choices.secret.map_or(Lookup::Unread, |found| {
+        Lookup::from(found.map(|(key, bits)| Found {
+            is_own: bits & 1 == 0,
+            is_of_another: bits & 3 == 3,
+            is_terminating: bits & 4 != 0,
+            key: key.map(|choice| keys[choice].clone()),
+            ..somebodys_secret()
+        }))
+    });
+    let source = choices.source.map(|found| match found {
+        Some(choice) => Source::Found(PublicKey::parse(&line(choice))),
+        None => Source::Missing { since: time(NOW) },
+    });
+    let rival = choices.rival.map(|(records, deleting)| Rival {
+        arn: records.then(|| "arn:own".into()),
+        deleting,
+        ..rival("c", None)
+    });
+    let mut observed = Observed {
+        asked,
+        recorded,
+        finalizer: choices.finalizer,
+        pair: choices.live.map(|live| PairRead { live, at: time(NOW), pair }),
+        source,
+        secret,
+        namespace_terminating: Some(terminating),
+        windows_instances: Some(if windows { vec!["desk".to_owned()] } else { Vec::new() }),
+        edited: false,
+        list_at_hand: true,
+        rivals: rival.into_iter().collect(),
+        ..observed()
+    };
+    observed.done.download = choices
+        .downloaded
+        .filter(|_| is_default)
+        .map(|choice| Downloaded { key: keys[choice].clone(), created_at: None });
+    (desired, observed)
+}
+
+fn for_all(property: impl Fn(&Desired, &Observed, &[PrivateKey; 2]) -> Result<(), TestCaseError>) {
+    let keys = keys();
+    let mut runner = TestRunner::new(Config { cases: Config::default().cases.max(CASES),
+        failure_persistence: None, ..Config::default() });
+    let run = runner.run(&choices(), |choices| {
+        let (desired, observed) = world(&choices, &keys);
+        property(&desired, &observed, &keys)
+    });
+    run.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn i1_i7_nothing_is_deleted_without_ownership_identity_and_a_live_read() {
+    for_all(|desired, observed, _| {
+        let Step::Delete { .. } = plan(desired, observed) else { return Ok(()) };
+        let read = observed.pair.as_ref().expect("it was read");
+        prop_assert!(read.live);
+        let pair = read.pair.as_ref().expect("there is a pair");
+        let recorded = &observed.recorded;
+        let is_as_recorded = recorded.arn.as_ref() == Some(&pair.arn)
+            && recorded.created_at == pair.created_at
+            && recorded.fingerprint == pair.fingerprint;
+        let is_named = desired.expected_fingerprint.is_some()
+            && desired.expected_fingerprint == pair.fingerprint;
+        let has_its_key = wanted_key(desired, observed)
+            .is_some_and(|key| key.fingerprints().compare(pair.fingerprint
+                .as_ref()) == Match::Same);
+        prop_assert!(is_as_recorded || is_named || (recorded.arn.is_none() && has_its_key));
+        prop_assert!(desired.expected_fingerprint.is_none() || is_named);
+        let others_tag = pair.tags.get(crate::api::OWNER_TAG).is_some_and(|tag| tag
+            .as_deref() != Some(OWNER));
+        let is_default = matches!(desired.pair, DesiredPair::Default { .. });
+        prop_assert!(is_default || !others_tag || desired.adoption == AdoptionPolicy::TakeOver);
+        prop_assert!(observed.rivals.iter().all(|rival| rival.arn.as_ref() != Some(&pair.arn)
+            || recorded.arn == rival.arn));
+        if desired.goal == Goal::Present {
+            prop_assert!(matches!(recorded.origin, Some(Origin::Imported | Origin::Generated)));
+        }
+        prop_assert!(!desired.suspend);
+        Ok(())
+    });
+}
+
+#[test]
+fn i2_i3_the_default_pair_goes_only_by_its_fingerprint_and_with_its_key_kept() {
+    for_all(|desired, observed, _| {
+        let (Step::Delete { expected_fingerprint }, DesiredPair::Default { backup,
+            .. }) = (plan(desired,
+            observed), &desired.pair)
+        else {
+            return Ok(());
+        };
+        let pair = observed.pair.as_ref().and_then(|read| read.pair.as_ref())
+            .expect("there is a pair");
+        prop_assert!(pair.fingerprint.is_some());
+        prop_assert_eq!(&pair.fingerprint, &desired.expected_fingerprint);
+        prop_assert_eq!(&pair.fingerprint, &expected_fingerprint);
+        if *backup == Backup::Required {
+            let found = observed.secret.found()
+                .expect("there is a Secret");
+            let key = found.key.as_ref().expect("it has a key");
+            prop_assert!(found.is_own && !found.is_terminating);
+            prop_assert_eq!(key.fingerprints().compare(pair.fingerprint.as_ref()), Match::Same);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn i5_nothing_is_downloaded_unless_it_is_listed_or_may_be_created() {
+    for_all(|desired, observed, _| {
+        let Step::Download = plan(desired, observed) else { return Ok(()) };
+        let DesiredPair::Default { create_if_missing, .. } = &desired.pair else {
+            return Err(TestCaseError::fail("only a default pair is downloaded"));
+        };
+        let read = observed.pair.as_ref().expect("it was read");
+        prop_assert!(read.live);
+        prop_assert!(read.pair.is_some() || (*create_if_missing && desired.goal == Goal::Present));
+        Ok(())
+    });
+}
+
+#[test]
+fn i3_a_secret_is_never_overwritten_while_it_may_hold_the_only_copy_of_a_key() {
+    for_all(|desired, observed, _| {
+        let Step::WriteSecret { found: Some(found), key, .. } = plan(desired,
+            observed) else { return Ok(()) };
+        prop_assert!(!found.is_of_another && !found.is_terminating);
+        if let Some(old) = &found.key {
+            prop_assert!(old.public() == key.public()
+                || observed.done.set_aside == SetAside::Copied);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn i11_nothing_is_said_about_a_pair_that_is_not_the_objects_own() {
+    for_all(|desired, observed, _| {
+        let Step::Finish(verdict) = plan(desired, observed) else { return Ok(()) };
+        let Some(pair) = observed.pair.as_ref().and_then(|read| read.pair.as_ref()) else {
+            return Ok(()) };
+        if own_pair(desired, observed).is_none() {
+            let is_told = |text: &str| verdict.message.contains(text);
+            let fingerprint = pair.fingerprint.as_ref();
+            prop_assert!(!is_told(pair.arn.as_str()));
+            prop_assert!(!fingerprint.is_some_and(|listed| is_told(listed.as_str())));
+        }
+        prop_assert!(!verdict.message.contains("team-z") && !verdict.message.contains("team-b"));
+        Ok(())
+    });
+}
+
+/// A world that does what the steps say, as Lightsail and the API server would.
+fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[PrivateKey; 2]) {
+    let new_pair = |fingerprint: Option<String>| KeyPair {
+        name: desired.name.clone(),
+        arn: "arn:new".into(),
+        created_at: Some(NOW.to_owned()),
+        fingerprint: fingerprint.map(Into::into),
+        ..pair(FIRST)
+    };
+    let imported = observed.done.import.as_ref().filter(|_| observed.pair.is_none());
+    let there = match imported {
+        Some(_) => Some(new_pair(observed.recorded.public_key_sha256.clone())),
+        None => observed.pair.as_ref().and_then(|read| read.pair.clone()),
+    };
+    match step {
+        Step::ReadPair { live } => {
+            observed.pair = Some(PairRead {
+                live: live || observed.pair.as_ref().is_some_and(|read| read.live), at: time(NOW),
+                    pair: there });
+            observed.done.read_since_download = observed.done.download.is_some();
+            if observed.done.read_since_download && observed.pair.as_ref()
+                .is_none_or(|read| read.pair.is_none()) {
+                let key = observed.done.download.as_ref().map(|downloaded| downloaded.key
+                    .public().sha256());
+                observed.pair = live_read(Some(new_pair(key)));
+            }
+        }
+        Step::Identify => observed.account = Some("123456789012".into()),
+        Step::ReadSource(_) => observed.source = Some(Source::Found(Ok(keys[0].public().clone()))),
+        Step::ReadSecret(_) => observed.secret = Lookup::Absent,
+        Step::FindWindowsInstances => observed.windows_instances = Some(Vec::new()),
+        Step::ReadNamespace => observed.namespace_terminating = Some(false),
+        Step::AddFinalizer => observed.finalizer = Finalizer::New,
+        Step::ForgetPair => observed.recorded = Recorded::default(),
+        Step::RecordAdoption => observed.recorded = Recorded { origin: Some(Origin::Adopted),
+            ..Recorded::default() },
+        Step::Generate(_) => observed.done.generated = Some(keys[1].clone()),
+        Step::Import(key) => {
+            observed.done.import = Some(Imported::Accepted(Operation {
+                status: Some("Succeeded".to_owned()),
+                ..Operation::default() }));
+            observed.pair = None;
+            observed.recorded = Recorded { public_key_sha256: Some(key.sha256()),
+                ..observed.recorded.clone() };
+        }
+        Step::Tag { mut pair, tags } => {
+            pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
+            observed.pair = live_read(Some(pair));
+        }
+        Step::RemoveTags { mut pair, keys } => {
+            pair.tags.retain(|key, _| !keys.contains(key));
+            observed.pair = live_read(Some(pair));
+        }
+        Step::Download => {
+            let of_pair = keys.iter().find(|key| there.as_ref()
+                .is_some_and(|pair| pair.fingerprint == Some(key.public().sha256().into())));
+            let key = of_pair.unwrap_or(&keys[0]).clone();
+            observed.done.download = Some(Downloaded { key, created_at: None });
+        }
+        Step::SetAside { .. } => observed.done.set_aside = SetAside::Copied,
+        Step::WriteSecret { key, .. } => observed.secret = secret(Some(&key)),
+        Step::Delete { .. } => {
+            observed.done.delete = Some(Operation::default());
+            observed.pair = live_read(None);
+        }
+        Step::ReleaseTag { .. } => observed.done.tag_release = Some(Ok(())),
+        Step::ReadCopy { .. } => observed.copy = Lookup::Absent,
+        Step::RemoveFinalizer { .. }
+        | Step::EndFollowUp { .. }
+        | Step::Finish(_)
+        | Step::Pause { .. }
+        | Step::Leave => {}
+    }
+}
+
+fn live_read(pair: Option<KeyPair>) -> Option<PairRead> {
+    Some(PairRead { live: true, at: time(NOW), pair })
+}
+
+#[test]
+fn i8_every_reconciliation_ends_in_a_world_that_follows_its_steps() {
+    for_all(|desired, observed, keys| {
+        let mut observed = observed.clone();
+        for _ in 0..MAX_STEPS {
+            let step = plan(desired, &observed);
+            if matches!(step, Step::Finish(_) | Step::Pause { .. } | Step::Leave
+                | Step::RemoveFinalizer { .. } | Step::EndFollowUp { .. }) {
+                return Ok(());
+            }
+            follow(desired, &mut observed, step, keys);
+        }
+        Err(TestCaseError::fail(format!("it does not end; the next step is {}", plan(desired,
+            &observed).name())))
+    });
+}

@@ -1,0 +1,115 @@
+//! Objects that need no reconciliation: those that were acted on and whose pair is in the shared
+//! list as it was recorded. This justifies nothing but leaving them alone.
+
+use crate::api::OWNER_TAG;
+use crate::ids::AccountId;
+use crate::key_pair::claim::{Baseline, PairClaim};
+use crate::lightsail::KeyPair;
+
+/// Whether the pair is as it was recorded, with its tags; or is not there, if that is what was
+/// recorded.
+#[must_use]
+pub fn is_unchanged(
+    claim: &PairClaim,
+    baseline: &Baseline,
+    account: &AccountId,
+    pair: Option<&KeyPair>,
+) -> bool {
+    let (Some(arn), Some(pair)) = (&claim.arn, pair) else {
+        return baseline.account == *account && claim.arn.is_none() && pair.is_none();
+    };
+    let has_tag = |key: &str, value: &str| {
+        pair.tags.get(key).is_some_and(|own| own.as_deref() == Some(value))
+    };
+    baseline.account == *account
+        && *arn == pair.arn
+        && baseline.fingerprint == pair.fingerprint
+        && has_tag(OWNER_TAG, claim.owner.as_str())
+        && baseline.tags.iter().all(|(key, value)| has_tag(key, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_pair_is_as_it_was_recorded_or_its_object_is_reconciled() {
+        type Change = fn(&mut PairClaim, &mut Baseline, &mut Option<KeyPair>);
+        let rows: [(&str, Change, bool); 10] = [
+            ("as it was recorded", |_, _, _| {}, true),
+            (
+                "with more tags",
+                |_, _, p| drop(p.as_mut().unwrap().tags.insert("other".to_owned(), None)),
+                true,
+            ),
+            ("gone", |_, _, p| *p = None, false),
+            (
+                "another one of that name",
+                |_, _, p| p.as_mut().unwrap().arn = "arn:other".into(),
+                false,
+            ),
+            ("with another fingerprint", |_, _, p| p.as_mut().unwrap().fingerprint = None, false),
+            ("without a tag", |_, _, p| drop(p.as_mut().unwrap().tags.remove("team")), false),
+            (
+                "with another value",
+                |_, _, p| drop(p.as_mut().unwrap().tags.insert("team".to_owned(), None)),
+                false,
+            ),
+            ("with another owner", |c, _, _| c.owner = "c/n/other".into(), false),
+            ("in another account", |_, s, _| s.account = "999999999999".into(), false),
+            ("there, though it should not be", |c, _, _| c.arn = None, false),
+        ];
+        for (name, change, expected) in rows {
+            let mut claim = PairClaim {
+                region: "eu-west-1".into(),
+                name: "fleet".into(),
+                owner: "c/n/o".into(),
+                created_at: None,
+                arn: Some("arn:own".into()),
+                baseline: None,
+            };
+            let mut baseline = Baseline {
+                account: "123456789012".into(),
+                fingerprint: Some("f".into()),
+                tags: Box::new([("team".to_owned(), "a".to_owned())]),
+                interval: Duration::from_mins(10),
+            };
+            let tags = [(OWNER_TAG, "c/n/o"), ("team", "a")];
+            let mut pair = Some(KeyPair {
+                name: "fleet".into(),
+                arn: "arn:own".into(),
+                created_at: None,
+                support_code: None,
+                fingerprint: Some("f".into()),
+                tags: tags
+                    .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
+                    .into_iter()
+                    .collect(),
+            });
+            change(&mut claim, &mut baseline, &mut pair);
+            assert_eq!(
+                is_unchanged(&claim, &baseline, &"123456789012".into(), pair.as_ref()),
+                expected,
+                "{name}"
+            );
+        }
+        // What should not be there, and is not.
+        let claim = PairClaim {
+            region: "".into(),
+            name: "".into(),
+            owner: "".into(),
+            created_at: None,
+            arn: None,
+            baseline: None,
+        };
+        let baseline = Baseline {
+            account: "1".into(),
+            fingerprint: None,
+            tags: Box::default(),
+            interval: Duration::ZERO,
+        };
+        assert!(is_unchanged(&claim, &baseline, &"1".into(), None));
+    }
+}

@@ -1,0 +1,42 @@
+//! What earlier reconciliations recorded in the status of a `LightsailKeyPair`, in domain types.
+//! Pure.
+
+use super::world::Recorded;
+use crate::api::conditions::{READY, is_true};
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION};
+use crate::engine::objects::annotation;
+
+/// What earlier reconciliations recorded.
+pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
+    let Some(status) = &object.status else { return Recorded::default() };
+    Recorded {
+        account: status.account_id.as_deref().map(Into::into),
+        arn: status.arn.as_deref().map(Into::into),
+        created_at: status.created_at.clone(),
+        fingerprint: status.fingerprint.as_deref().map(Into::into),
+        public_key_sha256: status.public_key_sha256.clone(),
+        origin: status.origin,
+        managed_tag_keys: status.managed_tag_keys.clone(),
+    }
+}
+
+/// Whether the object is Ready for its present generation, and nobody has asked for more.
+pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
+    let is_present =
+        |status: &LightsailKeyPairStatus| is_current(object) && is_true(&status.conditions, READY);
+    object.status.as_ref().is_some_and(is_present) && !is_asked(object)
+}
+
+/// Whether the present generation was observed.
+pub(super) fn is_current(object: &LightsailKeyPair) -> bool {
+    let observed = object.status.as_ref().map(|status| status.observed_generation);
+    observed.is_some() && observed == object.metadata.generation
+}
+
+/// Whether somebody asked for a reconciliation now, and none has handled that yet.
+pub(super) fn is_asked(object: &LightsailKeyPair) -> bool {
+    let asked = annotation(object, RECONCILE_ANNOTATION);
+    let handled =
+        object.status.as_ref().and_then(|status| status.last_handled_reconcile.as_deref());
+    asked.is_some() && asked != handled
+}

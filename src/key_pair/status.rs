@@ -1,0 +1,166 @@
+//! The status of a `LightsailKeyPair`, made of what a reconciliation came to. Pure.
+
+use std::collections::BTreeSet;
+
+use super::plan;
+use super::world::{Desired, DesiredPair, Observed};
+use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED};
+use crate::api::key_pair::Origin;
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION, Reason};
+use crate::engine::Verdict;
+use crate::engine::objects::annotation;
+use crate::ids::AccountId;
+use crate::lightsail::{Imported, KeyPair};
+use crate::ssh::Match;
+
+/// The status as it is, but without a pair.
+pub(super) fn with_record(
+    object: &LightsailKeyPair,
+    account: Option<&AccountId>,
+    origin: Option<Origin>,
+) -> LightsailKeyPairStatus {
+    let mut status = object.status.clone().unwrap_or_else(unobserved);
+    status.account_id = account.map(AccountId::to_string).or(status.account_id);
+    record(&mut status, None, origin);
+    status
+}
+
+fn unobserved() -> LightsailKeyPairStatus {
+    LightsailKeyPairStatus { observed_generation: -1, ..LightsailKeyPairStatus::default() }
+}
+
+fn record(status: &mut LightsailKeyPairStatus, pair: Option<&KeyPair>, origin: Option<Origin>) {
+    status.arn = pair.map(|pair| pair.arn.to_string());
+    status.created_at = pair.and_then(|pair| pair.created_at.clone());
+    status.support_code = pair.and_then(|pair| pair.support_code.clone());
+    status.fingerprint = pair.and_then(|pair| pair.fingerprint.as_ref()).map(ToString::to_string);
+    status.origin = origin;
+    if pair.is_none() {
+        status.public_key_sha256 = None;
+        status.managed_tag_keys.clear();
+    }
+}
+
+/// The status after a reconciliation. What that did not get to read stays as it was.
+pub(super) fn status(
+    object: &LightsailKeyPair,
+    desired: &Desired,
+    observed: &Observed,
+    verdict: &Verdict,
+) -> LightsailKeyPairStatus {
+    let before = object.status.clone().unwrap_or_else(unobserved);
+    let generation = object.metadata.generation.unwrap_or_default();
+    let mut status = before.clone();
+    status.observed_generation = generation;
+    status.last_handled_reconcile = annotation(object, RECONCILE_ANNOTATION).map(str::to_owned);
+    status.key_pair_name = Some(desired.name.to_string());
+    if verdict.reason != Reason::WrongAccount {
+        let account = observed.account.as_ref().map(AccountId::to_string);
+        status.account_id = account.or(before.account_id.clone());
+    }
+    let own = plan::own_pair(desired, observed);
+    if let Some((pair, origin)) = &own {
+        record(&mut status, Some(pair), Some(*origin));
+    } else if verdict.reason == Reason::Absent {
+        record(&mut status, None, None);
+    }
+    status.managed_tag_keys =
+        managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
+    status.planned_step = desired.suspend.then(|| verdict.planned.unwrap_or("None").to_owned());
+    status.public_key_sha256 =
+        public_key_sha256(desired, observed, own.as_ref().map(|(pair, _)| pair), verdict, &before);
+    status.secret_name = secret_name(desired, observed, &before);
+    status.effective_deletion_policy =
+        Some(plan::effective_deletion_policy(desired, status.origin));
+    let imported = match &observed.done.import {
+        Some(Imported::Accepted(operation)) => Some(operation),
+        Some(Imported::NameTaken) | None => None,
+    };
+    let operation = observed.done.delete.as_ref().or(imported);
+    status.last_operation = operation
+        .filter(|operation| operation.id.is_some())
+        .cloned()
+        .or(before.last_operation.clone());
+    let mut conditions =
+        verdict.conditions(Conditions::new(&before.conditions, generation, observed.now));
+    if let Some((pair, _)) = own.filter(|_| verdict.reason != Reason::Absent)
+        && let Some(matches) = plan::verified(desired, observed, &pair)
+    {
+        let (status, reason, message) = match matches {
+            Match::Same => (
+                "True",
+                Reason::FingerprintMatches,
+                "the fingerprint in Lightsail is that of the key",
+            ),
+            Match::Different => (
+                "False",
+                Reason::FingerprintDiffers,
+                "the fingerprint in Lightsail is not that of the key",
+            ),
+            Match::Unknown => (
+                "Unknown",
+                Reason::FingerprintUnknown,
+                "Lightsail gives no fingerprint of a known form",
+            ),
+        };
+        conditions = conditions.with(FINGERPRINT_VERIFIED, status, reason, message);
+    }
+    status.conditions = conditions.into_list();
+    status
+}
+
+/// The keys that this object has set, now or before, and that are still there.
+fn managed_tag_keys(
+    desired: &Desired,
+    own: Option<&KeyPair>,
+    status: &LightsailKeyPairStatus,
+) -> Vec<String> {
+    let Some(pair) = own else { return status.managed_tag_keys.clone() };
+    let keys: BTreeSet<&String> =
+        status.managed_tag_keys.iter().chain(desired.tags.keys()).collect();
+    keys.into_iter().filter(|key| pair.tags.contains_key(*key)).cloned().collect()
+}
+
+/// The key that Lightsail has, not the one that the spec has by now: a change that was refused, or
+/// that could not be carried out yet, must stay visible as a change. The fingerprint tells; where
+/// there is none, the import does, or the first look.
+fn public_key_sha256(
+    desired: &Desired,
+    observed: &Observed,
+    own: Option<&KeyPair>,
+    verdict: &Verdict,
+    before: &LightsailKeyPairStatus,
+) -> Option<String> {
+    if verdict.reason == Reason::Absent {
+        return None;
+    }
+    if let DesiredPair::Default { .. } = &desired.pair {
+        let found = observed.secret.found().filter(|found| found.is_own);
+        let kept = found.and_then(|found| found.key.as_ref()).map(|key| key.public().sha256());
+        return kept.or_else(|| before.public_key_sha256.clone());
+    }
+    let is_new = observed.done.import.is_some() || before.public_key_sha256.is_none();
+    let key = own.zip(plan::wanted_key(desired, observed)).filter(|(pair, key)| {
+        match key.fingerprints().compare(pair.fingerprint.as_ref()) {
+            Match::Same => true,
+            Match::Unknown => is_new,
+            Match::Different => false,
+        }
+    });
+    key.map(|(_, key)| key.sha256()).or_else(|| before.public_key_sha256.clone())
+}
+
+fn secret_name(
+    desired: &Desired,
+    observed: &Observed,
+    before: &LightsailKeyPairStatus,
+) -> Option<String> {
+    let (DesiredPair::Default { secret, .. } | DesiredPair::Generated { secret, .. }) =
+        &desired.pair
+    else {
+        return None;
+    };
+    let found = observed.secret.found();
+    let is_kept_there = found.is_some_and(|found| found.is_own && found.key.is_some());
+    if is_kept_there { Some(secret.name.clone()) } else { before.secret_name.clone() }
+}

@@ -1,0 +1,298 @@
+//! What a plan for a key pair is made of: the desired state, and what was read and done.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::Operation;
+use crate::api::key_pair::{
+    AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy,
+};
+use crate::engine::Lookup;
+use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region};
+use crate::lightsail::{self, Downloaded, Imported, KeyPair};
+use crate::secret::{Found, SecretSpec};
+use crate::ssh::{InvalidPublicKey, PrivateKey, PublicKey};
+
+/// What the object asks for, after validation.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// What pair.
+    pub pair: DesiredPair,
+    /// The name in Lightsail.
+    pub name: KeyPairName,
+    /// The region.
+    pub region: Region,
+    /// What is to become of the pair.
+    pub goal: Goal,
+    /// What deleting the object does, if the spec says.
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// The fingerprint of a pair that may be deleted.
+    pub expected_fingerprint: Option<Fingerprint>,
+    /// The value of the owner tag.
+    pub owner: Owner,
+    /// The tags that the spec names.
+    pub tags: BTreeMap<String, String>,
+    /// What to do with a pair that is already there.
+    pub adoption: AdoptionPolicy,
+    /// Whether nothing is to be changed.
+    pub suspend: bool,
+    /// When the object was created.
+    pub created_at: Option<Timestamp>,
+    /// The object's uid.
+    pub uid: String,
+    /// How often to check for drift.
+    pub interval: Duration,
+    /// Why nothing can be done with this name, if so.
+    pub invalid_name: Option<String>,
+    /// The account that the operator must be in, if it is pinned.
+    pub pinned_account: Option<AccountId>,
+}
+
+/// The pair that the spec describes, by its type.
+#[derive(Clone, Debug)]
+pub enum DesiredPair {
+    /// With a public key that the user has.
+    Imported {
+        /// The public key.
+        key: ImportedKey,
+        /// What another key does.
+        replace: ReplacePolicy,
+    },
+    /// With a private key that the operator makes.
+    Generated {
+        /// The type of new keys.
+        algorithm: KeyAlgorithm,
+        /// The Secret that keeps the private key.
+        secret: SecretSpec,
+        /// What a lost or another key does.
+        replace: ReplacePolicy,
+    },
+    /// The region's default pair.
+    Default {
+        /// Whether it may be created.
+        create_if_missing: bool,
+        /// The Secret that keeps its private key.
+        secret: SecretSpec,
+        /// Whether the Secret must hold the key before the pair is deleted.
+        backup: Backup,
+        /// Whether the passwords of Windows instances are saved.
+        windows_passwords_saved: bool,
+    },
+}
+
+/// Where a public key comes from.
+#[derive(Clone, Debug)]
+pub enum ImportedKey {
+    /// From nowhere; enough where the pair is to be absent.
+    Absent,
+    /// From the spec.
+    Inline(Result<PublicKey, InvalidPublicKey>),
+    /// From a Secret or ConfigMap.
+    From(SourceRef),
+}
+
+/// A key of a Secret or ConfigMap in the object's namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRef {
+    /// `Secret` or `ConfigMap`.
+    pub kind: SourceKind,
+    /// Its name.
+    pub name: String,
+    /// The key in its data.
+    pub key: String,
+}
+
+/// What a public key stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+}
+
+/// What was found at a [`SourceRef`].
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Nothing, and that since then, as far as this process knows.
+    Missing {
+        /// When it was missed first.
+        since: Timestamp,
+    },
+    /// A text, which is a public key or not.
+    Found(Result<PublicKey, InvalidPublicKey>),
+}
+
+/// What is to become of the pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// It exists.
+    Present,
+    /// It does not exist, and the object stays.
+    Absent,
+    /// The object is being deleted.
+    ObjectDeleted,
+    /// The object is gone with its finalizer: what its deletion asks for is done all the same.
+    ObjectVanished,
+}
+
+impl Goal {
+    /// Whether the object ends, or has ended.
+    #[must_use]
+    pub fn ends(self) -> bool {
+        matches!(self, Self::ObjectDeleted | Self::ObjectVanished)
+    }
+}
+
+/// What was read and done in this reconciliation. `None` means that it was not read yet.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is so or not")]
+pub struct Observed {
+    /// The time.
+    pub now: Timestamp,
+    /// Somebody asked for a reconciliation now, and none has handled that yet.
+    pub asked: bool,
+    /// What the status records of earlier reconciliations.
+    pub recorded: Recorded,
+    /// The finalizer.
+    pub finalizer: Finalizer,
+    /// The account of the credentials.
+    pub account: Option<AccountId>,
+    /// The pair in Lightsail.
+    pub pair: Option<PairRead>,
+    /// What stands where the spec says that the public key is.
+    pub source: Option<Source>,
+    /// The Secret that keeps the private key.
+    pub secret: Lookup<Found>,
+    /// Since when the Secret has no key, as far as this process knows.
+    pub key_missing_since: Option<Timestamp>,
+    /// The Secret that has the name of the copy of an old private key, where it is in the way.
+    pub copy: Lookup<Found>,
+    /// The Windows instances that use the default pair.
+    pub windows_instances: Option<Vec<String>>,
+    /// Whether the namespace is being deleted.
+    pub namespace_terminating: Option<bool>,
+    /// Whether the object was Ready for its present generation, and nobody asks for more.
+    pub was_acted_on: bool,
+    /// Whether the object changed since it was observed.
+    pub edited: bool,
+    /// Whether the shared list is there and young enough.
+    pub list_at_hand: bool,
+    /// Other objects that want the same name in the same region.
+    pub rivals: Vec<Rival>,
+    /// Until when an import that this object may have sent can still take effect.
+    pub import_may_take_effect_until: Option<Timestamp>,
+    /// An object of the same name vanished, and what became of its pair is not settled yet.
+    pub has_predecessor: bool,
+    /// How long Lightsail has not been read, in the region of the object.
+    pub silent_for: Duration,
+    /// Why the last step failed, if it did.
+    pub failure: Option<Failure>,
+    /// What this reconciliation has done.
+    pub done: Done,
+}
+
+/// What the status says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The account.
+    pub account: Option<AccountId>,
+    /// The pair that is this object's.
+    pub arn: Option<Arn>,
+    /// When Lightsail created it.
+    pub created_at: Option<String>,
+    /// Its fingerprint, verbatim.
+    pub fingerprint: Option<Fingerprint>,
+    /// The public key that it was imported with.
+    pub public_key_sha256: Option<String>,
+    /// How the object came to it.
+    pub origin: Option<Origin>,
+    /// The keys of the tags that it has set.
+    pub managed_tag_keys: Vec<String>,
+}
+
+/// Whether the object has the finalizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finalizer {
+    /// No.
+    Missing,
+    /// Since this reconciliation: before it, this object cannot have changed anything in Lightsail.
+    New,
+    /// Since an earlier reconciliation.
+    Old,
+}
+
+/// What was read of a pair in Lightsail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairRead {
+    /// Whether it was read in this reconciliation, and not taken from a shared list (I7).
+    pub live: bool,
+    /// When the read was begun.
+    pub at: Timestamp,
+    /// The pair, if there is one.
+    pub pair: Option<KeyPair>,
+}
+
+/// Another object that wants the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Its uid.
+    pub uid: String,
+    /// The owner tag that it would set.
+    pub owner: Owner,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// The pair that its status records.
+    pub arn: Option<Arn>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// Why a step failed, where the plan decides what that means for the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Lightsail, STS or the way there.
+    Lightsail(lightsail::Error),
+    /// The API server does not let the operator read or write a Secret.
+    SecretRejected {
+        /// The Secret.
+        name: String,
+        /// What the API server said.
+        why: String,
+    },
+    /// The API server does not let the operator read this ConfigMap.
+    ConfigMapForbidden(String),
+}
+
+/// What this reconciliation has done, and what it learnt by it.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// The answer to an import.
+    pub import: Option<Imported>,
+    /// The answer to a deletion.
+    pub delete: Option<Operation>,
+    /// The key that was generated.
+    pub generated: Option<PrivateKey>,
+    /// The key that was downloaded.
+    pub download: Option<Downloaded>,
+    /// The pair was read again after the download.
+    pub read_since_download: bool,
+    /// Whether the Secret's old key was copied aside.
+    pub set_aside: SetAside,
+    /// Whether the owner tag was taken off, if that was tried.
+    pub tag_release: Option<Result<(), lightsail::Error>>,
+}
+
+/// Whether an old private key was copied to a Secret of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetAside {
+    /// That was not tried.
+    #[default]
+    Not,
+    /// It was.
+    Copied,
+    /// There is a Secret of that name already.
+    NameTaken,
+}

@@ -1,0 +1,293 @@
+//! The calls: one method for each operation of Lightsail.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_lightsail::Client;
+use aws_sdk_lightsail::operation::RequestId;
+use aws_sdk_lightsail::types::{self, Tag};
+
+use super::error::{Error, ErrorKind};
+use super::limiter::Limiter;
+use super::pages::Pages;
+use super::retry::Policy;
+use super::sender::Sender;
+use super::types::{Acknowledged, Downloaded, Imported, KeyPair, Read, Result};
+use super::{convert, endpoint};
+use crate::api::Operation;
+use crate::ids::{Arn, Fingerprint, KeyPairName, Scope};
+use crate::metrics::Metrics;
+
+/// Lightsail in one account and region.
+#[derive(Clone, Debug)]
+pub struct Lightsail {
+    client: Client,
+    sender: Sender,
+}
+
+impl Lightsail {
+    pub(super) fn new(
+        scope: Scope,
+        config: &aws_config::SdkConfig,
+        call_timeout: Duration,
+        allow_insecure_endpoints: bool,
+        limiter: Arc<Limiter>,
+        metrics: Metrics,
+    ) -> Self {
+        use aws_sdk_lightsail::config::retry::RetryConfig;
+        use aws_sdk_lightsail::config::{
+            Builder, Region, SharedInterceptor, timeout::TimeoutConfig,
+        };
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(call_timeout.min(Duration::from_secs(5)))
+            .operation_attempt_timeout(call_timeout)
+            .operation_timeout(call_timeout);
+        let region = Region::new(scope.region.to_string());
+        let mut config = Builder::from(config).region(region).timeout_config(timeouts.build());
+        config = config.retry_config(RetryConfig::disabled());
+        if !allow_insecure_endpoints {
+            config.push_interceptor(SharedInterceptor::new(endpoint::SecureEndpoints));
+        }
+        let sender = Sender { scope, limiter, call_timeout, metrics };
+        Self { client: Client::from_conf(config.build()), sender }
+    }
+
+    /// Which account and region this is.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.sender.scope
+    }
+
+    /// `GetKeyPair`. It may not know the default pair by its name (unverified): use
+    /// [`Self::key_pairs`] for that.
+    ///
+    /// # Errors
+    /// As classified; never [`ErrorKind::NotFound`], which is `None`.
+    pub async fn find_key_pair(&self, name: &KeyPairName) -> Result<Read<Option<KeyPair>>> {
+        let call = self.client.get_key_pair().key_pair_name(name.as_str());
+        let read = self.sender.find("GetKeyPair", || call.clone().send()).await?;
+        let pair =
+            read.value.map(|answer| answer.key_pair.ok_or_else(|| Error::incomplete("keyPair")));
+        Ok(Read { value: pair.transpose()?.map(convert::key_pair).transpose()?, at: read.at })
+    }
+
+    /// `GetKeyPairs` over all pages, the default pair included.
+    ///
+    /// # Errors
+    /// As classified; also when a page token is repeated.
+    pub async fn key_pairs(&self) -> Result<Vec<KeyPair>> {
+        let mut pairs = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = self
+                .client
+                .get_key_pairs()
+                .include_default_key_pair(true)
+                .set_page_token(pages.token.clone());
+            let page = self.sender.read("GetKeyPairs", || call.clone().send()).await?.value;
+            for pair in page.key_pairs.unwrap_or_default() {
+                pairs.push(convert::key_pair(pair)?);
+            }
+            if !pages.turn(page.next_page_token)? {
+                return Ok(pairs);
+            }
+        }
+    }
+
+    /// `ImportKeyPair` with an OpenSSH line, raw: the member's name `publicKeyBase64` misleads
+    /// (<https://github.com/aws/aws-cli/issues/6020>).
+    ///
+    /// # Errors
+    /// As classified; never [`ErrorKind::NameTaken`], which is [`Imported::NameTaken`].
+    pub async fn import_key_pair(&self, name: &KeyPairName, line: &str) -> Result<Imported> {
+        let call =
+            self.client.import_key_pair().key_pair_name(name.as_str()).public_key_base64(line);
+        let what = ("ImportKeyPair", name.as_str(), Policy::Change);
+        let answer = self.sender.change(
+            what,
+            || call.clone().send(),
+            |answer| answer.operation.as_slice().to_vec(),
+        );
+        match answer.await {
+            Ok(answer) => Ok(Imported::Accepted(operation_of(answer.operation))),
+            Err(error) if error.kind == ErrorKind::NameTaken => Ok(Imported::NameTaken),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `DeleteKeyPair`. The fingerprint is sent along if it is given; for the default pair it has
+    /// to be.
+    ///
+    /// # Errors
+    /// As classified; never [`ErrorKind::NotFound`], which is `None`: the pair was gone already.
+    pub async fn delete_key_pair(
+        &self,
+        name: &KeyPairName,
+        expected_fingerprint: Option<&Fingerprint>,
+    ) -> Result<Option<Operation>> {
+        let call = self.client.delete_key_pair().key_pair_name(name.as_str());
+        let call = call.set_expected_fingerprint(expected_fingerprint.map(Fingerprint::to_string));
+        let what = ("DeleteKeyPair", name.as_str(), Policy::ChangeAfterRead);
+        let answer = self.sender.change(
+            what,
+            || call.clone().send(),
+            |answer| answer.operation.as_slice().to_vec(),
+        );
+        match answer.await {
+            Ok(answer) => Ok(Some(operation_of(answer.operation))),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `DownloadDefaultKeyPair`. **It creates the default pair if there is none.**
+    ///
+    /// # Errors
+    /// As classified; also if the private key cannot be read.
+    pub async fn download_default_key_pair(&self) -> Result<Downloaded> {
+        let call = self.client.download_default_key_pair();
+        let what = ("DownloadDefaultKeyPair", KeyPairName::DEFAULT, Policy::ChangeAfterRead);
+        let answer = self.sender.change(what, || call.clone().send(), |_| Vec::new()).await?;
+        convert::downloaded(answer)
+    }
+
+    /// `TagResource`: adds tags, and replaces the values of those that are there.
+    ///
+    /// # Errors
+    /// As classified; [`ErrorKind::NotFound`] if there is no such pair any more.
+    pub async fn tag(&self, pair: &KeyPair, tags: &BTreeMap<String, String>) -> Result<()> {
+        let tags =
+            tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+        let call = self
+            .client
+            .tag_resource()
+            .resource_name(pair.name.as_str())
+            .resource_arn(pair.arn.as_str())
+            .set_tags(Some(tags));
+        let what = ("TagResource", pair.name.as_str(), Policy::Change);
+        self.sender
+            .change(what, || call.clone().send(), |answer| answer.operations().to_vec())
+            .await
+            .map(drop)
+    }
+
+    /// `UntagResource`. A resource of that name with another ARN is not touched.
+    ///
+    /// # Errors
+    /// As classified; [`ErrorKind::NotFound`] if there is no such pair any more.
+    pub async fn untag(&self, name: &KeyPairName, arn: &Arn, keys: &[String]) -> Result<()> {
+        let call = self
+            .client
+            .untag_resource()
+            .resource_name(name.as_str())
+            .resource_arn(arn.as_str())
+            .set_tag_keys(Some(keys.to_vec()));
+        let what = ("UntagResource", name.as_str(), Policy::Change);
+        self.sender
+            .change(what, || call.clone().send(), |answer| answer.operations().to_vec())
+            .await
+            .map(drop)
+    }
+
+    /// `GetInstances` over all pages: the names of the Windows instances that use the default key
+    /// pair. An instance that names no key pair uses the default one.
+    ///
+    /// # Errors
+    /// As classified; also when a page token is repeated.
+    pub async fn windows_instances_with_default_key(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = self.client.get_instances().set_page_token(pages.token.clone());
+            let page = self.sender.read("GetInstances", || call.clone().send()).await?.value;
+            names.extend(
+                page.instances
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(convert::windows_with_default_key),
+            );
+            if !pages.turn(page.next_page_token)? {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// `GetInstance`, of which only the ARN is of interest.
+    ///
+    /// # Errors
+    /// As classified; never [`ErrorKind::NotFound`], which is `None`.
+    pub async fn find_instance_arn(&self, name: &str) -> Result<Read<Option<Arn>>> {
+        let call = self.client.get_instance().instance_name(name);
+        let read = self.sender.find("GetInstance", || call.clone().send()).await?;
+        let arn = |instance: types::Instance| {
+            instance.arn.map(Arn::from).ok_or_else(|| Error::incomplete("instance.arn"))
+        };
+        let instance =
+            read.value.map(|answer| answer.instance.ok_or_else(|| Error::incomplete("instance")));
+        Ok(Read { value: instance.transpose()?.map(arn).transpose()?, at: read.at })
+    }
+
+    /// `DeleteKnownHostKeys`. It may answer several operations, or none.
+    ///
+    /// # Errors
+    /// As classified. Ask [`ErrorKind::proves_refusal`] before you take it for not done.
+    pub async fn delete_known_host_keys(&self, instance: &str) -> Result<Acknowledged> {
+        let call = self.client.delete_known_host_keys().instance_name(instance);
+        let what = ("DeleteKnownHostKeys", instance, Policy::Once);
+        let answer =
+            self.sender.change(what, || call.clone().send(), |answer| answer.operations().to_vec());
+        let answer = answer.await?;
+        let request_id = answer.request_id().unwrap_or_default().to_owned();
+        let operations =
+            answer.operations.unwrap_or_default().into_iter().map(convert::operation).collect();
+        Ok(Acknowledged { operations, request_id })
+    }
+
+    /// `GetOperation`.
+    ///
+    /// # Errors
+    /// As classified; never [`ErrorKind::NotFound`], which is `None`.
+    pub async fn find_operation(&self, id: &str) -> Result<Option<Operation>> {
+        let call = self.client.get_operation().operation_id(id);
+        let Some(answer) = self.sender.find("GetOperation", || call.clone().send()).await?.value
+        else {
+            return Ok(None);
+        };
+        answer
+            .operation
+            .map(convert::operation)
+            .ok_or_else(|| Error::incomplete("operation"))
+            .map(Some)
+    }
+
+    /// `GetOperationsForResource` over all pages. What it says of a resource without operations is
+    /// unverified: not to know it is the same as an empty list.
+    ///
+    /// # Errors
+    /// As classified; also when a page token is repeated.
+    pub async fn operations_of(&self, resource: &str) -> Result<Read<Vec<Operation>>> {
+        let mut operations: Option<Read<Vec<Operation>>> = None;
+        let mut pages = Pages::default();
+        loop {
+            let call = self.client.get_operations_for_resource().resource_name(resource);
+            let call = call.set_page_token(pages.token.clone());
+            let read = self.sender.find("GetOperationsForResource", || call.clone().send()).await?;
+            // The list is as old as its first page.
+            let list = operations.get_or_insert(Read { value: Vec::new(), at: read.at });
+            let next = read.value.and_then(|page| {
+                list.value.extend(
+                    page.operations.unwrap_or_default().into_iter().map(convert::operation),
+                );
+                page.next_page_token
+            });
+            if !pages.turn(next)? {
+                return Ok(operations.unwrap_or(Read { value: Vec::new(), at: read.at }));
+            }
+        }
+    }
+}
+
+fn operation_of(answer: Option<types::Operation>) -> Operation {
+    answer.map(convert::operation).unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! How a call is sent: when the limiter lets it, within a time, counted, again if that is of use,
+//! and with a line in the log if it changes anything.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_sdk_lightsail::config::http::HttpResponse;
+use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lightsail::operation::RequestId;
+use aws_sdk_lightsail::types;
+use k8s_openapi::jiff::Timestamp;
+
+use super::error::{self, Error, ErrorKind};
+use super::limiter::{Limiter, Token};
+use super::retry::{self, Policy};
+use super::types::{Read, Result};
+use crate::ids::Scope;
+use crate::metrics::Metrics;
+
+/// Sends the calls of one account and region.
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    pub(super) scope: Scope,
+    pub(super) limiter: Arc<Limiter>,
+    pub(super) call_timeout: Duration,
+    pub(super) metrics: Metrics,
+}
+
+impl Sender {
+    pub(super) async fn read<T, E, F>(
+        &self,
+        operation: &'static str,
+        call: impl Fn() -> F,
+    ) -> Result<Read<T>>
+    where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        self.send(operation, Policy::Read, call, |_| {}).await
+    }
+
+    /// As [`Self::read`]; that there is no such thing is `None`.
+    pub(super) async fn find<T, E, F>(
+        &self,
+        operation: &'static str,
+        call: impl Fn() -> F,
+    ) -> Result<Read<Option<T>>>
+    where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let asked_at = Timestamp::now();
+        match self.read(operation, call).await {
+            Ok(Read { value, at }) => Ok(Read { value: Some(value), at }),
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                Ok(Read { value: None, at: asked_at })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a call when its turn has come, and again if that is of use.
+    async fn send<T, E, F>(
+        &self,
+        operation: &'static str,
+        policy: Policy,
+        call: impl Fn() -> F,
+        mut note: impl FnMut(&std::result::Result<T, SdkError<E, HttpResponse>>),
+    ) -> Result<Read<T>>
+    where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let begun = Instant::now();
+        let mut sent = 0;
+        loop {
+            let token = self
+                .token(policy.patience(self.call_timeout).saturating_sub(begun.elapsed()))
+                .await?;
+            let (at, start) = (Timestamp::now(), Instant::now());
+            let outcome = call().await;
+            sent += 1;
+            note(&outcome);
+            let outcome = outcome.map_err(|error| Error::from(&error));
+            let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
+            self.metrics.lightsail_request(
+                operation,
+                self.scope.region.as_str(),
+                code,
+                start.elapsed(),
+            );
+            if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Throttled) {
+                self.limiter.refused(token);
+                self.metrics.throttled(&self.scope);
+            } else {
+                self.limiter.taken(token);
+            }
+            let error = match outcome {
+                Ok(value) => return Ok(Read { value, at }),
+                Err(error) => error,
+            };
+            match retry::pause(policy, &error, begun.elapsed(), sent, self.call_timeout) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn token(&self, patience: Duration) -> Result<Token> {
+        let _waits = self.metrics.waits(&self.scope);
+        let token = tokio::time::timeout(patience, self.limiter.token()).await;
+        self.metrics.set_rate(&self.scope, self.limiter.rate());
+        token.map_err(|_| Error::waited_too_long())
+    }
+
+    /// As [`Self::read`], with a line in the log: it tells what was changed in AWS, and joins it
+    /// with CloudTrail.
+    pub(super) async fn change<T, E, F>(
+        &self,
+        (operation, resource, policy): (&'static str, &str, Policy),
+        call: impl Fn() -> F,
+        operations: impl Fn(&T) -> Vec<types::Operation>,
+    ) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
+        T: RequestId,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let mut request_id = String::new();
+        let note_id = |outcome: &std::result::Result<T, SdkError<E, HttpResponse>>| {
+            request_id = outcome.as_ref().map_or_else(
+                |error| error::request_id(error.raw_response()),
+                |answer| answer.request_id().unwrap_or_default().to_owned(),
+            );
+        };
+        let outcome = self.send(operation, policy, call, note_id).await.map(|seen| seen.value);
+        let (account, region) = (self.scope.account.as_str(), self.scope.region.as_str());
+        match &outcome {
+            Ok(answer) => {
+                let ids = operations(answer)
+                    .into_iter()
+                    .filter_map(|operation| operation.id)
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                tracing::info!(
+                    operation,
+                    resource,
+                    account,
+                    region,
+                    request_id,
+                    operation_id = ids,
+                    "a call of Lightsail succeeded"
+                );
+            }
+            Err(error) => {
+                let (code, error) = (&error.code, &error.message);
+                tracing::warn!(
+                    operation,
+                    resource,
+                    account,
+                    region,
+                    request_id,
+                    code,
+                    error,
+                    "a call of Lightsail failed"
+                );
+            }
+        }
+        outcome
+    }
+}

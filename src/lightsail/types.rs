@@ -1,0 +1,77 @@
+//! What Lightsail has, in the words of this project.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::error::Error;
+use crate::api::Operation;
+use crate::ids::{Arn, Fingerprint, KeyPairName};
+use crate::ssh::PrivateKey;
+
+/// The result of a call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Tags. A sorted list: most pairs have one or two, for which a B-tree keeps room for eleven (half
+/// a kilobyte a pair).
+pub type Tags = litemap::LiteMap<String, Option<String>>;
+
+/// A key pair as Lightsail lists it. The public key is never listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPair {
+    /// Unique in its region among all types of resources.
+    pub name: KeyPairName,
+    /// Another one for each pair of the same name.
+    pub arn: Arn,
+    /// RFC 3339, by AWS's clock.
+    pub created_at: Option<String>,
+    /// For inquiries to AWS.
+    pub support_code: Option<String>,
+    /// If Lightsail printed one.
+    pub fingerprint: Option<Fingerprint>,
+    /// A key-only tag has no value.
+    pub tags: Tags,
+}
+
+impl KeyPair {
+    /// When it was created, if Lightsail said so.
+    #[must_use]
+    pub fn created(&self) -> Option<Timestamp> {
+        self.created_at.as_ref()?.parse().ok()
+    }
+}
+
+/// What `DownloadDefaultKeyPair` answered.
+#[derive(Clone, Debug)]
+pub struct Downloaded {
+    /// The private key.
+    pub key: PrivateKey,
+    /// RFC 3339, by AWS's clock.
+    pub created_at: Option<String>,
+}
+
+/// What `DeleteKnownHostKeys` answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Several, one, or none.
+    pub operations: Vec<Operation>,
+    /// The id of the request, as CloudTrail has it; empty if there was none.
+    pub request_id: String,
+}
+
+/// What `ImportKeyPair` answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one is alive at a time, for a moment")]
+pub enum Imported {
+    /// It took the key; the operation may still be under way.
+    Accepted(Operation),
+    /// Something in the region has the name already, and Lightsail does not say what.
+    NameTaken,
+}
+
+/// What was read, and when the request for it was sent.
+#[derive(Clone, Debug)]
+pub struct Read<T> {
+    /// What was read. It may have changed since.
+    pub value: T,
+    /// When the request was sent.
+    pub at: Timestamp,
+}

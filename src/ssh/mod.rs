@@ -1,0 +1,18 @@
+//! SSH keys: the public key that a user gives, the private key that Lightsail hands out or that is
+//! generated here, and their fingerprints in every form that Lightsail prints.
+//!
+//! Pure. Nothing here logs, and no error repeats its input: that may be a private key that was
+//! pasted by mistake (I4).
+
+mod fingerprint;
+mod generate;
+mod private_key;
+mod public_key;
+
+pub use fingerprint::{Fingerprints, Match};
+pub use generate::{GenerationFailed, generate};
+pub use private_key::{InvalidPrivateKey, PrivateKey};
+pub use public_key::{InvalidPublicKey, PublicKey};
+
+#[cfg(test)]
+pub(crate) mod tests;
