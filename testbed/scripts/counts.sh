@@ -11,4 +11,6 @@ rows=$(cat src/controllers/*/plan/tests.rs src/controllers/*/plan/tests/*.rs | g
 properties=$(($(grep -c '    for_all(' src/controllers/key_pair/plan/tests/properties.rs) + 1))
 cases=$(constant CASES src/controllers/key_pair/plan/tests/properties.rs)
 cases=$((${PROPTEST_CASES:-0} > cases ? ${PROPTEST_CASES:-0} : cases))
-echo "counts: $rows rows of the plans, $properties properties of $cases cases, ${SEQUENCES:-$(constant SEQUENCES tests/control_plane/transitions.rs)} sequences of edits, ${RESETS:-$(constant RESETS tests/control_plane/disturbed.rs)} disturbed resets"
+echo "counts: $rows rows of the plans, $properties properties of $cases cases," \
+    "${SEQUENCES:-$(constant SEQUENCES tests/control_plane/transitions.rs)} sequences of edits," \
+    "${RESETS:-$(constant RESETS tests/control_plane/disturbed.rs)} disturbed resets"

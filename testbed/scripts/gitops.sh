@@ -1,16 +1,19 @@
 #!/bin/bash
-# Builds Flux's kustomize-controller into .tools/flux and a program around Argo CD's engine into .tools/argocd, and puts the definitions
-# of their kinds beside them. Nothing is done when they are there and their modules have not changed.
+# Builds Flux's kustomize-controller into .tools/flux and a program around Argo CD's engine into
+# .tools/argocd, and puts the definitions of their kinds beside them. Nothing is done when they are
+# there and their modules have not changed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 tools=$PWD/.tools
 stamp=$tools/gitops-stamp
-wanted=$(cat testbed/{flux,argocd}/go.{mod,sum} testbed/argocd/main.go testbed/scripts/gitops.sh | sha256sum)
+wanted=$(cat testbed/{flux,argocd}/go.{mod,sum} testbed/argocd/main.go testbed/scripts/gitops.sh |
+    sha256sum)
 if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
     exit 0
 fi
-# Of other controllers only the definitions are used: they are no requirements of the module, because they would lift others.
+# Of other controllers only the definitions are used: they are no requirements of the module,
+# because they would lift others.
 definitions=(
     "github.com/fluxcd/source-controller@v1.9.4 h1:psO6g4NTAMl3GD9gL8TMF3shM939XhTjFvlQXCK3pZ4="
     "github.com/fluxcd/helm-controller@v1.6.0 h1:jlS5X11SG26gspubB5aLrdVSCm0q0tA4ULsY+vwSkL0="
@@ -23,11 +26,14 @@ folder_of() { # folder_of MODULE REQUIREMENT
     go list -C "testbed/$1" -m -f '{{.Dir}}' "$2"
 }
 
-echo "gitops: building Flux's kustomize-controller and Argo CD's engine; the first time this may take 5 minutes"
+echo "gitops: building Flux's kustomize-controller and Argo CD's engine;" \
+    "the first time this may take 5 minutes"
 mkdir -p "$tools/flux" "$tools/argocd"
 testbed/scripts/progress.sh flux \
-    go build -C testbed/flux -v -trimpath -o "$tools/flux/" -ldflags "-s -w" github.com/fluxcd/kustomize-controller
-testbed/scripts/progress.sh argocd go build -C testbed/argocd -v -trimpath -o "$tools/argocd/argocd" -ldflags "-s -w" .
+    go build -C testbed/flux -v -trimpath -o "$tools/flux/" -ldflags "-s -w" \
+    github.com/fluxcd/kustomize-controller
+testbed/scripts/progress.sh argocd \
+    go build -C testbed/argocd -v -trimpath -o "$tools/argocd/argocd" -ldflags "-s -w" .
 
 # The module cache is read-only; what is copied is not.
 copy() {
@@ -42,6 +48,8 @@ for definition in "${definitions[@]}"; do
     fi
     copy "$(field Dir <<<"$downloaded")"/config/crd/bases/*.yaml "$tools/flux/"
 done
-copy "$(folder_of flux github.com/fluxcd/kustomize-controller)"/config/crd/bases/*.yaml "$tools/flux/"
-copy "$(folder_of argocd github.com/argoproj/argo-cd/v3)"/manifests/crds/application-crd.yaml "$tools/argocd/"
+copy "$(folder_of flux github.com/fluxcd/kustomize-controller)"/config/crd/bases/*.yaml \
+    "$tools/flux/"
+copy "$(folder_of argocd github.com/argoproj/argo-cd/v3)"/manifests/crds/application-crd.yaml \
+    "$tools/argocd/"
 echo "$wanted" >"$stamp"

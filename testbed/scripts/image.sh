@@ -25,8 +25,8 @@ chmod 755 "$root"
 
 install -m 755 "$binary" "$root/lightsail-operator"
 
-# The libraries that the binary names, where the loader looks for them, and the loader. Beside them is what scanners need to know
-# which Debian packages they are from, and their licences.
+# The libraries that the binary names, where the loader looks for them, and the loader. Beside them
+# is what scanners need to know which Debian packages they are from, and their licences.
 unset LD_LIBRARY_PATH
 if ldd "$binary" | grep 'not found' >&2; then
     exit 1
@@ -37,12 +37,14 @@ ldd "$binary" | grep -o '/[^ ]*' | while read -r library; do
     package=$(dpkg-query --search "*$library" | sed 's/: .*//;q')
     mkdir -p "$root/var/lib/dpkg/status.d"
     dpkg-query --status "$package" >"$root/var/lib/dpkg/status.d/${package%:*}"
-    install -D -m 644 "/usr/share/doc/${package%:*}/copyright" "$root/usr/share/doc/${package%:*}/copyright"
+    install -D -m 644 "/usr/share/doc/${package%:*}/copyright" \
+        "$root/usr/share/doc/${package%:*}/copyright"
 done
 mkdir -p "$root/etc"
 cp --dereference /etc/os-release "$root/etc/os-release"
 
-# Mozilla's roots, as pinned in testbed/python/requirements.txt. What this machine trusts beside them must not get into an image.
+# Mozilla's roots, as pinned in testbed/python/requirements.txt. What this machine trusts beside
+# them must not get into an image.
 install -D -m 644 "$(.venv/bin/python -m certifi)" "$root/etc/ssl/certs/ca-certificates.crt"
 
 echo 'nonroot:x:65532:65532:nonroot:/nonexistent:/sbin/nologin' >"$root/etc/passwd"
@@ -65,7 +67,8 @@ import tomllib
 with open("Cargo.toml", "rb") as file:
     manifest = tomllib.load(file)
 shared = manifest["workspace"]["package"]
-print(shared["version"], shared["license"], shared["repository"], manifest["package"]["description"], sep="\n")
+print(shared["version"], shared["license"], shared["repository"], sep="\n")
+print(manifest["package"]["description"])
 PYTHON
 )
 labels=(
@@ -77,5 +80,6 @@ labels=(
     "source=$source"
     "licenses=$licence"
 )
-"${build[@]}" --quiet --file Containerfile --tag "$name:$version" "${labels[@]/#/--label=org.opencontainers.image.}" "$root" >/dev/null
+"${build[@]}" --quiet --file Containerfile --tag "$name:$version" \
+    "${labels[@]/#/--label=org.opencontainers.image.}" "$root" >/dev/null
 echo "$name:$version"

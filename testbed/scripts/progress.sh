@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs a command that takes minutes without its output: a line when it starts to be long, and then one about every 30 seconds.
-# If it fails, the end of its output is shown.
+# Runs a command that takes minutes without its output: a line when it starts to be long, and then
+# one about every 30 seconds. If it fails, the end of its output is shown.
 # Usage: progress.sh NAME COMMAND [ARGUMENT...]
 set -euo pipefail
 
@@ -17,7 +17,8 @@ while kill -0 $command 2>/dev/null; do
     sleep 0.2
     if ((SECONDS - told >= 30)); then
         told=$SECONDS
-        echo "$name: $SECONDS s, $(wc -l <"$log") steps so far; now: $(tail -n 1 "$log" | cut -c 1-80)"
+        echo "$name: $SECONDS s, $(wc -l <"$log") steps so far;" \
+            "now: $(tail -n 1 "$log" | cut -c 1-80)"
     fi
 done
 if ! wait $command; then

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds the release binary once more, from a copy of the sources with another Cargo home and another target directory, and
-# compares the two bytes for bytes.
+# Builds the release binary once more, from a copy of the sources with another Cargo home and
+# another target directory, and compares the two bytes for bytes.
 # Usage: reproduce.sh BINARY
 set -euo pipefail
 cd "$(dirname "$0")/../.."

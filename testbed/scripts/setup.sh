@@ -39,14 +39,16 @@ if ((EUID != 0)); then
     root=(sudo)
 fi
 "${root[@]}" apt-get update --quiet --quiet
-# sshd is for tests that start one of their own, and of Prometheus only promtool is used: no package must start a service here.
+# sshd is for tests that start one of their own, and of Prometheus only promtool is used: no package
+# must start a service here.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
     "${root[@]}" chmod +x $policy
     trap '"${root[@]}" rm -f $policy' EXIT
 fi
-DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}" >/dev/null
+DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install --yes --quiet --quiet \
+    --no-install-recommends "${missing[@]}" >/dev/null
 # Nor is Prometheus to be started at the next boot.
 if [[ " ${missing[*]} " == *" prometheus "* ]]; then
     # Where services are started otherwise, there is nothing to disable.

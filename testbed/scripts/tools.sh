@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds the programs of the control plane into .tools/bin, from the module that pins them.
-# Nothing is done when they are there and the module has not changed. Go's own cache makes a second build a matter of seconds.
+# Nothing is done when they are there and the module has not changed. Go's own cache makes a second
+# build a matter of seconds.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -16,7 +17,8 @@ packages=(
     sigs.k8s.io/kwok/cmd/kwok
     github.com/norwoodj/helm-docs/cmd/helm-docs
 )
-wanted=$(cat $module/go.{mod,sum} testbed/kube-score/go.{mod,sum} testbed/scripts/tools.sh | sha256sum)
+wanted=$(cat $module/go.{mod,sum} testbed/kube-score/go.{mod,sum} testbed/scripts/tools.sh |
+    sha256sum)
 if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
     exit 0
 fi
@@ -25,7 +27,8 @@ fi
 version=$(awk '$1 == "require" && $2 == "k8s.io/kubernetes" { print $3 }' $module/go.mod)
 minor=$(cut -d. -f2 <<<"$version")
 ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$version"
-ldflags+=" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$minor"
+ldflags+=" -X k8s.io/component-base/version.gitMajor=1"
+ldflags+=" -X k8s.io/component-base/version.gitMinor=$minor"
 ldflags+=" -X k8s.io/client-go/pkg/version.gitVersion=$version"
 
 echo "tools: building Kubernetes $version, etcd and Helm; the first time this may take 10 minutes"
@@ -35,7 +38,8 @@ build() { # build NAME ARGUMENT...
         go build -C "$module" -v -trimpath -ldflags "$ldflags" "${@:2}"
 }
 build tools -o "$bin/" "${packages[@]}"
-# Go names a program after the last part of its path: that of etcd is wrong, and those of Helm are the same.
+# Go names a program after the last part of its path: that of etcd is wrong, and those of Helm are
+# the same.
 mv "$bin/server" "$bin/etcd"
 build "helm 4" -o "$bin/helm" helm.sh/helm/v4/cmd/helm
 # It takes the version that it templates for from here, and would take v1.20 otherwise.
@@ -47,5 +51,6 @@ build "helm 3" -o "$bin/helm3" helm.sh/helm/v3/cmd/helm
 module=testbed/kube-score build kube-score -o "$bin/" github.com/zegl/kube-score/cmd/kube-score
 # What a fake node does is told to kwok by files of its own module.
 rm -rf "$bin/kwok-stages"
-cp -R --no-preserve=mode "$(go list -C $module -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage" "$bin/kwok-stages"
+cp -R --no-preserve=mode "$(go list -C $module -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage" \
+    "$bin/kwok-stages"
 echo "$wanted" >"$stamp"

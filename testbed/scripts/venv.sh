@@ -1,5 +1,6 @@
 #!/bin/bash
-# Makes a virtual environment from pinned requirements. Nothing is done when it is there and they have not changed.
+# Makes a virtual environment from pinned requirements. Nothing is done when it is there and they
+# have not changed.
 # Usage: venv.sh FOLDER REQUIREMENTS WHAT
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -14,5 +15,6 @@ fi
 echo "venv: installing $3 into $folder"
 rm -rf "$folder"
 python3 -m venv "$folder"
-"$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement "$requirements"
+"$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
+    --only-binary :all: --requirement "$requirements"
 echo "$wanted" >"$stamp"
