@@ -24,11 +24,11 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools .venv build ## Show the operator at work: real Kubernetes, simulated Lightsail, the samples
+demo: tools .venv build ## Show the operator at work on real Kubernetes and a simulated Lightsail
 	@$(debug)/testbed demo --operator $(debug)/lightsail-operator
 
 .PHONY: up
-up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try things
+up: tools .venv build ## Start the same and keep it running until Ctrl-C, to try things
 	@exec $(debug)/testbed up --operator $(debug)/lightsail-operator
 
 .PHONY: test
@@ -50,7 +50,7 @@ test-all: gitops image test ## Run all tests, and those in full of which `make t
 	@testbed/scripts/reproduce.sh $(release)
 
 .PHONY: bench
-bench: tools ## Measure the simulator and the operator: most of an hour, after a release build of minutes
+bench: tools ## Measure the simulator and the operator, which takes most of an hour
 	@testbed/scripts/progress.sh build cargo build --release --workspace --bins
 	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
 	@$(CARGO_TARGET_DIR)/release/testbed bench operator $(BENCH)
@@ -62,8 +62,9 @@ image: setup .venv ## Build the image of the release binary, and its SBOM
 	@IMAGE_TOOL=$(IMAGE_TOOL) testbed/scripts/image.sh $(release) $(IMAGE)
 
 .PHONY: lint
-lint: .venv ## Check format, lints, the workflows, and what the dependency tree may hold
+lint: .venv ## Check format, line width, lints, dependencies and workflows
 	@cargo fmt --all --check
+	@$(TESTBED_PYTHON) testbed/python/width.py
 	@echo "lint: clippy"
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@cargo deny --log-level error check bans licenses sources
