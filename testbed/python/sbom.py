@@ -31,7 +31,7 @@ with open("Cargo.lock", "rb") as file:
         (package["name"], package["version"]): package for package in tomllib.load(file)["package"]
     }
 
-# A line is `DEPTH` `NAME` v`VERSION` …`|LICENCE|REPOSITORY`. What a package depends on stands below
+# A line is `DEPTH` `NAME` v`VERSION` …`|LICENSE|REPOSITORY`. What a package depends on stands below
 # it where it stands first.
 tree = output(
     "cargo",
@@ -49,7 +49,7 @@ tree = output(
 components, edges, path = {}, {}, []
 for line in tree.splitlines():
     depth, rest = line.split(" ", 1)
-    package, licence, repository = rest.removesuffix(" (*)").split("|")
+    package, license, repository = rest.removesuffix(" (*)").split("|")
     name, version = package.split()[:2]
     version = version.removeprefix("v")
     reference = purl(name, version)
@@ -60,7 +60,7 @@ for line in tree.splitlines():
         "version": version,
         "purl": reference,
         # Some packages have the slash of old, which is no SPDX.
-        "licenses": [{"expression": licence.replace("/", " OR ")}],
+        "licenses": [{"expression": license.replace("/", " OR ")}],
     }
     if checksum := locked[name, version].get("checksum"):
         component["hashes"] = [{"alg": "SHA-256", "content": checksum}]

@@ -26,7 +26,7 @@ chmod 755 "$root"
 install -m 755 "$binary" "$root/lightsail-operator"
 
 # The libraries that the binary names, where the loader looks for them, and the loader. Beside them
-# is what scanners need to know which Debian packages they are from, and their licences.
+# is what scanners need to know which Debian packages they are from, and their licenses.
 unset LD_LIBRARY_PATH
 if ldd "$binary" | grep 'not found' >&2; then
     exit 1
@@ -62,7 +62,7 @@ else
 fi
 
 # `repository` in Cargo.toml is the only place that says where this project is.
-{ read -r version; read -r licence; read -r source; read -r description; } < <(python3 - <<'PYTHON'
+{ read -r version; read -r license; read -r source; read -r description; } < <(python3 - <<'PYTHON'
 import tomllib
 with open("Cargo.toml", "rb") as file:
     manifest = tomllib.load(file)
@@ -78,7 +78,7 @@ labels=(
     "revision=$(git rev-parse HEAD)"
     "created=$(date --utc --date "@$epoch" +%Y-%m-%dT%H:%M:%SZ)"
     "source=$source"
-    "licenses=$licence"
+    "licenses=$license"
 )
 "${build[@]}" --quiet --file Containerfile --tag "$name:$version" \
     "${labels[@]/#/--label=org.opencontainers.image.}" "$root" >/dev/null
