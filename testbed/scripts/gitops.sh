@@ -6,10 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 tools=$PWD/.tools
-stamp=$tools/gitops-stamp
-wanted=$(cat testbed/{flux,argocd}/go.{mod,sum} testbed/argocd/main.go testbed/scripts/gitops.sh |
-    sha256sum)
-if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
+source testbed/scripts/stamp.sh
+if is_current "$tools/gitops-stamp" \
+    testbed/{flux,argocd}/go.{mod,sum} testbed/argocd/main.go testbed/scripts/gitops.sh; then
     exit 0
 fi
 # Of other controllers only the definitions are used: they are no requirements of the module,
@@ -40,9 +39,9 @@ copy() {
     install --mode 644 "$@"
 }
 for definition in "${definitions[@]}"; do
-    read -r source sum <<<"$definition"
+    read -r source checksum <<<"$definition"
     downloaded=$(go mod download -json "$source")
-    if [[ $(field Sum <<<"$downloaded") != "$sum" ]]; then
+    if [[ $(field Sum <<<"$downloaded") != "$checksum" ]]; then
         echo "gitops: $source is not what it was" >&2
         exit 1
     fi
@@ -52,4 +51,4 @@ copy "$(folder_of flux github.com/fluxcd/kustomize-controller)"/config/crd/bases
     "$tools/flux/"
 copy "$(folder_of argocd github.com/argoproj/argo-cd/v3)"/manifests/crds/application-crd.yaml \
     "$tools/argocd/"
-echo "$wanted" >"$stamp"
+write_stamp

@@ -4,9 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../javascript"
 
-stamp=node_modules/stamp
-wanted=$(cat package.json package-lock.json | sha256sum)
-if [[ -e $stamp && $(<$stamp) == "$wanted" ]]; then
+source ../scripts/stamp.sh
+if is_current node_modules/stamp package.json package-lock.json; then
     exit 0
 fi
 # Distributions often have an older one, with which the SDK does not run.
@@ -18,4 +17,4 @@ if ((${major:-0} < 20)) || ! command -v npm >/dev/null; then
 fi
 echo "javascript: installing the AWS SDK into testbed/javascript/node_modules"
 npm ci --silent --ignore-scripts --no-audit --no-fund
-echo "$wanted" >$stamp
+write_stamp

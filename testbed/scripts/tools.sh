@@ -6,7 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 bin=$PWD/.tools/bin
-stamp=$PWD/.tools/stamp
 module=testbed/tools
 packages=(
     k8s.io/kubernetes/cmd/kube-apiserver
@@ -17,9 +16,9 @@ packages=(
     sigs.k8s.io/kwok/cmd/kwok
     github.com/norwoodj/helm-docs/cmd/helm-docs
 )
-wanted=$(cat $module/go.{mod,sum} testbed/kube-score/go.{mod,sum} testbed/scripts/tools.sh |
-    sha256sum)
-if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
+source testbed/scripts/stamp.sh
+if is_current .tools/stamp \
+    $module/go.{mod,sum} testbed/kube-score/go.{mod,sum} testbed/scripts/tools.sh; then
     exit 0
 fi
 
@@ -53,4 +52,4 @@ module=testbed/kube-score build kube-score -o "$bin/" github.com/zegl/kube-score
 rm -rf "$bin/kwok-stages"
 cp -R --no-preserve=mode "$(go list -C $module -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage" \
     "$bin/kwok-stages"
-echo "$wanted" >"$stamp"
+write_stamp

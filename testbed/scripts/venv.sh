@@ -7,9 +7,8 @@ cd "$(dirname "$0")/../.."
 
 folder=$1
 requirements=$2
-stamp=$folder/stamp
-wanted=$(sha256sum <"$requirements")
-if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
+source testbed/scripts/stamp.sh
+if is_current "$folder/stamp" "$requirements"; then
     exit 0
 fi
 echo "venv: installing $3 into $folder"
@@ -17,4 +16,4 @@ rm -rf "$folder"
 python3 -m venv "$folder"
 "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes \
     --only-binary :all: --requirement "$requirements"
-echo "$wanted" >"$stamp"
+write_stamp
