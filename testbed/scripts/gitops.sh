@@ -1,7 +1,6 @@
 #!/bin/bash
-# Builds Flux's kustomize-controller into .tools/flux and a program around Argo CD's engine into
-# .tools/argocd, and puts the definitions of their kinds beside them. Nothing is done when they are
-# there and their modules have not changed.
+# Builds Flux's kustomize-controller into .tools/flux, and a program around Argo CD's engine into
+# .tools/argocd, and copies their CRDs next to them. Does nothing if their modules have not changed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -11,14 +10,14 @@ if is_current "$tools/gitops-stamp" \
     testbed/{flux,argocd}/go.{mod,sum} testbed/argocd/main.go testbed/scripts/gitops.sh; then
     exit 0
 fi
-# Of other controllers only the definitions are used: they are no requirements of the module,
-# because they would lift others.
-definitions=(
+# Only the CRDs of these controllers are used. They are not in go.mod, because there they would
+# raise the versions of other modules.
+crd_modules=(
     "github.com/fluxcd/source-controller@v1.9.4 h1:psO6g4NTAMl3GD9gL8TMF3shM939XhTjFvlQXCK3pZ4="
     "github.com/fluxcd/helm-controller@v1.6.0 h1:jlS5X11SG26gspubB5aLrdVSCm0q0tA4ULsY+vwSkL0="
 )
 export CGO_ENABLED=0 GOTOOLCHAIN=local
-field() { # field NAME, of JSON with a line for each
+field() { # field NAME, from JSON with one field per line
     sed -n "s/.*\"$1\": \"\\(.*\\)\".*/\\1/p"
 }
 folder_of() { # folder_of MODULE REQUIREMENT
@@ -26,7 +25,7 @@ folder_of() { # folder_of MODULE REQUIREMENT
 }
 
 echo "gitops: building Flux's kustomize-controller and Argo CD's engine;" \
-    "the first time this may take 5 minutes"
+    "the first build may take 5 minutes"
 mkdir -p "$tools/flux" "$tools/argocd"
 testbed/scripts/progress.sh flux \
     go build -C testbed/flux -v -trimpath -o "$tools/flux/" -ldflags "-s -w" \
@@ -34,15 +33,15 @@ testbed/scripts/progress.sh flux \
 testbed/scripts/progress.sh argocd \
     go build -C testbed/argocd -v -trimpath -o "$tools/argocd/argocd" -ldflags "-s -w" .
 
-# The module cache is read-only; what is copied is not.
+# The module cache is read-only; the copies must not be.
 copy() {
     install --mode 644 "$@"
 }
-for definition in "${definitions[@]}"; do
-    read -r source checksum <<<"$definition"
-    downloaded=$(go mod download -json "$source")
+for crd_module in "${crd_modules[@]}"; do
+    read -r module checksum <<<"$crd_module"
+    downloaded=$(go mod download -json "$module")
     if [[ $(field Sum <<<"$downloaded") != "$checksum" ]]; then
-        echo "gitops: $source is not what it was" >&2
+        echo "gitops: the checksum of $module is not $checksum" >&2
         exit 1
     fi
     copy "$(field Dir <<<"$downloaded")"/config/crd/bases/*.yaml "$tools/flux/"

@@ -1,6 +1,5 @@
 #!/bin/bash
-# Makes a virtual environment from pinned requirements. Nothing is done when it is there and they
-# have not changed.
+# Makes a virtual environment from pinned requirements. Does nothing if they have not changed.
 # Usage: venv.sh FOLDER REQUIREMENTS WHAT
 set -euo pipefail
 cd "$(dirname "$0")/../.."
