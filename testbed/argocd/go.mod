@@ -1,5 +1,6 @@
-// Argo CD's engine and health checks, in a module of their own. `replace` lines count only in the main module, so those of Argo CD's
-// own go.mod are repeated here. Later versions of Argo CD cannot be had as a module: they replace the engine by a folder of theirs.
+// Argo CD's engine and health checks, in a module of their own. `replace` lines count only in the
+// main module, so those of Argo CD's own go.mod are repeated here. Later versions of Argo CD cannot
+// be had as a module: they replace the engine by a folder of theirs.
 module lightsail-operator.dev/testbed/argocd
 
 go 1.26.0

@@ -1,10 +1,12 @@
-// Command argocd does what Argo CD's application controller does, with Argo CD's own engine and Lua, without its Applications, its
-// repositories and its servers. The health checks are those of ARGOCD_CM, a file with the ConfigMap argocd-cm.
+// Command argocd does what Argo CD's application controller does, with Argo CD's own engine and
+// Lua, without its Applications, its repositories and its servers. The health checks are those of
+// ARGOCD_CM, a file with the ConfigMap argocd-cm.
 //
 //	argocd sync ARGOCD_CM NAMESPACE < manifests.yaml
 //
-// applies the manifests to the cluster of KUBECONFIG, hooks and waves in their order, until the sync is over. It then writes a JSON
-// object: how the sync ended, what is said of each resource, and which of them are OutOfSync.
+// applies the manifests to the cluster of KUBECONFIG, hooks and waves in their order, until the
+// sync is over. It then writes a JSON object: how the sync ended, what is said of each resource,
+// and which of them are OutOfSync.
 //
 //	argocd health ARGOCD_CM < objects.json
 //
@@ -67,7 +69,8 @@ func main() {
 
 func run() error {
 	if len(os.Args) < 3 {
-		return fmt.Errorf("usage: argocd sync ARGOCD_CM NAMESPACE < manifests.yaml; argocd health ARGOCD_CM < objects.json")
+		return fmt.Errorf("usage: argocd sync ARGOCD_CM NAMESPACE < manifests.yaml; " +
+			"argocd health ARGOCD_CM < objects.json")
 	}
 	overrides, err := healthOverrides(os.Args[2])
 	if err != nil {
@@ -120,7 +123,8 @@ func syncOnce(input []byte, namespace string, overrides health.HealthOverride) (
 			annotations = map[string]string{}
 		}
 		kind := target.GroupVersionKind()
-		annotations[tracking] = fmt.Sprintf("test:%s/%s:%s/%s", kind.Group, kind.Kind, namespace, target.GetName())
+		annotations[tracking] = fmt.Sprintf("test:%s/%s:%s/%s",
+			kind.Group, kind.Kind, namespace, target.GetName())
 		target.SetAnnotations(annotations)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
@@ -160,7 +164,8 @@ func healthOverrides(file string) (health.HealthOverride, error) {
 	return overrides, nil
 }
 
-// syncUntilOver takes a step, looks at the cluster again, and takes the next with the state of the last, as the controller does.
+// syncUntilOver takes a step, looks at the cluster again, and takes the next with the state of the
+// last, as the controller does.
 func syncUntilOver(
 	config *rest.Config, cluster cache.ClusterCache, targets []*unstructured.Unstructured,
 	namespace string, overrides health.HealthOverride, log logr.Logger,
@@ -176,7 +181,8 @@ func syncUntilOver(
 			return nil, err
 		}
 		state := sync.Reconcile(targets, live, namespace, cluster)
-		step, cleanup, err := sync.NewSyncContext("revision", state, config, config, kubectl, namespace, cluster.GetOpenAPISchema(),
+		step, cleanup, err := sync.NewSyncContext("revision", state, config, config, kubectl, namespace,
+			cluster.GetOpenAPISchema(),
 			sync.WithLogr(log),
 			sync.WithHealthOverride(overrides),
 			sync.WithPrune(true),
@@ -192,7 +198,8 @@ func syncUntilOver(
 	}
 	for _, result := range results {
 		answer.Resources = append(answer.Resources, resource{
-			result.ResourceKey.Kind, result.ResourceKey.Name, string(result.Status), string(result.HookPhase), result.Message,
+			result.ResourceKey.Kind, result.ResourceKey.Name,
+			string(result.Status), string(result.HookPhase), result.Message,
 		})
 	}
 	outOfSync, err := outOfSync(cluster, targets, namespace, isOurs)
@@ -202,7 +209,8 @@ func syncUntilOver(
 
 // outOfSync compares as Argo CD does without any ignoreDifferences.
 func outOfSync(
-	cluster cache.ClusterCache, targets []*unstructured.Unstructured, namespace string, isOurs func(*cache.Resource) bool,
+	cluster cache.ClusterCache, targets []*unstructured.Unstructured, namespace string,
+	isOurs func(*cache.Resource) bool,
 ) ([]string, error) {
 	live, err := cluster.GetManagedLiveObjs(targets, isOurs)
 	if err != nil {

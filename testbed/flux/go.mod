@@ -1,5 +1,6 @@
-// Flux's kustomize-controller, in a module of its own: its dependencies are not those of Kubernetes in ../tools.
-// `replace` lines count only in the main module, so those of the controller's own go.mod are repeated here.
+// Flux's kustomize-controller, in a module of its own: its dependencies are not those of Kubernetes
+// in ../tools. `replace` lines count only in the main module, so those of the controller's own
+// go.mod are repeated here.
 module lightsail-operator.dev/testbed/flux
 
 go 1.26.0

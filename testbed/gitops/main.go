@@ -1,9 +1,11 @@
-// Command gitops-health says of objects what the tools think of them that wait for objects: kstatus, by the library that Flux and
-// Helm 4 use, and Argo CD, by its Lua and the health.lua of the kind.
+// Command gitops-health says of objects what the tools think of them that wait for objects:
+// kstatus, by the library that Flux and Helm 4 use, and Argo CD, by its Lua and the health.lua of
+// the kind.
 //
 //	gitops-health RESOURCE_CUSTOMIZATIONS < objects.json
 //
-// reads a JSON array of objects as `kubectl get --output json` prints them, and writes a JSON array of what is said of each.
+// reads a JSON array of objects as `kubectl get --output json` prints them, and writes a JSON array
+// of what is said of each.
 package main
 
 import (
@@ -64,17 +66,24 @@ func run() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", object.GetName(), err)
 		}
-		answers = append(answers, opinions{Kstatus: opinion{kstatus.Status.String(), kstatus.Message}, ArgoCD: health})
+		answers = append(answers, opinions{
+			Kstatus: opinion{kstatus.Status.String(), kstatus.Message},
+			ArgoCD:  health,
+		})
 	}
 	return json.NewEncoder(os.Stdout).Encode(answers)
 }
 
-// argoHealth does as GetResourceHealth of gitops-engine/pkg/health: what is being deleted is Progressing, whatever its script says.
-func argoHealth(object *unstructured.Unstructured, text []byte, customizations string) (opinion, error) {
+// argoHealth does as GetResourceHealth of gitops-engine/pkg/health: what is being deleted is
+// Progressing, whatever its script says.
+func argoHealth(
+	object *unstructured.Unstructured, text []byte, customizations string,
+) (opinion, error) {
 	if object.GetDeletionTimestamp() != nil {
 		return opinion{"Progressing", "Pending deletion"}, nil
 	}
-	script := filepath.Join(customizations, object.GroupVersionKind().Group, object.GetKind(), "health.lua")
+	script := filepath.Join(
+		customizations, object.GroupVersionKind().Group, object.GetKind(), "health.lua")
 	source, err := os.ReadFile(script)
 	if err != nil {
 		return opinion{}, err
@@ -82,15 +91,20 @@ func argoHealth(object *unstructured.Unstructured, text []byte, customizations s
 	return runLua(text, string(source))
 }
 
-// runLua runs a script with what a script in argocd-cm has: the base and table libraries and a second of time
-// (runLua in Argo CD's util/lua/lua.go; os.time and os.date, which it opens too, are left out).
+// runLua runs a script with what a script in argocd-cm has: the base and table libraries and a
+// second of time (runLua in Argo CD's util/lua/lua.go; os.time and os.date, which it opens too, are
+// left out).
 func runLua(object []byte, source string) (opinion, error) {
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer state.Close()
 	libraries := []struct {
 		name string
 		open lua.LGFunction
-	}{{lua.LoadLibName, lua.OpenPackage}, {lua.BaseLibName, lua.OpenBase}, {lua.TabLibName, lua.OpenTable}}
+	}{
+		{lua.LoadLibName, lua.OpenPackage},
+		{lua.BaseLibName, lua.OpenBase},
+		{lua.TabLibName, lua.OpenTable},
+	}
 	for _, library := range libraries {
 		open := lua.P{Fn: state.NewFunction(library.open), Protect: true}
 		if err := state.CallByParam(open, lua.LString(library.name)); err != nil {

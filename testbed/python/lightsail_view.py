@@ -1,6 +1,8 @@
-"""Prints what Lightsail has, as boto3 sees it: one JSON object with the key pairs and the operations on one instance.
+"""Prints what Lightsail has, as boto3 sees it: one JSON object with the key pairs and the
+operations on one instance.
 
-Endpoint, region and credentials come from the usual AWS_* variables. Usage: lightsail_view.py [INSTANCE]
+Endpoint, region and credentials come from the usual AWS_* variables.
+Usage: lightsail_view.py [INSTANCE]
 """
 
 import json
@@ -26,7 +28,11 @@ def main() -> None:
             for pair in key_pairs
         ],
         "operations": [
-            {"id": operation["id"], "type": operation["operationType"], "status": operation["status"]}
+            {
+                "id": operation["id"],
+                "type": operation["operationType"],
+                "status": operation["status"],
+            }
             for operation in operations
         ],
     }

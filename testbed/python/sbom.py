@@ -1,7 +1,9 @@
-"""Writes what the operator's binary is made from, as CycloneDX: the packages that are compiled into it for this machine's target.
+"""Writes what the operator's binary is made from, as CycloneDX: the packages that are compiled
+into it for this machine's target.
 
-The packages are those of `cargo tree`, which knows the features that a build takes. Tools that read `cargo metadata`, as
-cargo-cyclonedx does, have those of the whole workspace, and would name ring, which the testbed's features bring in.
+The packages are those of `cargo tree`, which knows the features that a build takes. Tools that read
+`cargo metadata`, as cargo-cyclonedx does, have those of the whole workspace, and would name ring,
+which the testbed's features bring in.
 Usage: sbom.py FILE
 """
 
@@ -25,14 +27,29 @@ def purl(name, version):
 
 
 with open("Cargo.lock", "rb") as file:
-    locked = {(package["name"], package["version"]): package for package in tomllib.load(file)["package"]}
+    locked = {
+        (package["name"], package["version"]): package for package in tomllib.load(file)["package"]
+    }
 
-# A line is `DEPTH` `NAME` v`VERSION` …`|LICENCE|REPOSITORY`. What a package depends on stands below it where it stands first.
-tree = output("cargo", "tree", "--locked", "--package", PACKAGE, "--edges", "normal", "--prefix", "depth", "--format", " {p}|{l}|{r}")
+# A line is `DEPTH` `NAME` v`VERSION` …`|LICENSE|REPOSITORY`. What a package depends on stands below
+# it where it stands first.
+tree = output(
+    "cargo",
+    "tree",
+    "--locked",
+    "--package",
+    PACKAGE,
+    "--edges",
+    "normal",
+    "--prefix",
+    "depth",
+    "--format",
+    " {p}|{l}|{r}",
+)
 components, edges, path = {}, {}, []
 for line in tree.splitlines():
     depth, rest = line.split(" ", 1)
-    package, licence, repository = rest.removesuffix(" (*)").split("|")
+    package, license, repository = rest.removesuffix(" (*)").split("|")
     name, version = package.split()[:2]
     version = version.removeprefix("v")
     reference = purl(name, version)
@@ -43,7 +60,7 @@ for line in tree.splitlines():
         "version": version,
         "purl": reference,
         # Some packages have the slash of old, which is no SPDX.
-        "licenses": [{"expression": licence.replace("/", " OR ")}],
+        "licenses": [{"expression": license.replace("/", " OR ")}],
     }
     if checksum := locked[name, version].get("checksum"):
         component["hashes"] = [{"alg": "SHA-256", "content": checksum}]
@@ -69,7 +86,9 @@ document = {
         "component": own,
     },
     "components": [components[reference] for reference in sorted(components)],
-    "dependencies": [{"ref": reference, "dependsOn": sorted(edges[reference])} for reference in sorted(edges)],
+    "dependencies": [
+        {"ref": reference, "dependsOn": sorted(edges[reference])} for reference in sorted(edges)
+    ],
 }
 file = pathlib.Path(sys.argv[1])
 file.parent.mkdir(parents=True, exist_ok=True)

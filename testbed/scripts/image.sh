@@ -1,7 +1,7 @@
 #!/bin/bash
-# Builds the image around a binary of the operator, and prints its name with the version as its tag.
+# Builds an image of the operator's binary, and prints its name, with the version as the tag.
 # Usage: image.sh BINARY NAME
-# IMAGE_TOOL is docker, podman or buildah: by default the first of them that works.
+# IMAGE_TOOL is docker, podman or buildah. By default, it is the first of them that works.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 umask 022
@@ -9,47 +9,49 @@ binary=$1 name=$2
 
 tool=${IMAGE_TOOL:-}
 for candidate in docker podman buildah; do
-    # Docker may be there without its daemon.
+    # Docker may be installed without a running daemon.
     if [[ -z $tool ]] && $candidate info >/dev/null 2>&1; then
         tool=$candidate
     fi
 done
 if [[ -z $tool ]]; then
-    echo "image: none of docker, podman and buildah works here" >&2
+    echo "image: docker, podman or buildah is needed, and none of them works" >&2
     exit 1
 fi
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-# mktemp's own mode would become that of the image's root, which another user could not enter.
+# The mode becomes that of the image's root directory: with mktemp's, no other user could enter it.
 chmod 755 "$root"
 
 install -m 755 "$binary" "$root/lightsail-operator"
 
-# The libraries that the binary names, where the loader looks for them, and the loader. Beside them is what scanners need to know
-# which Debian packages they are from, and their licences.
+# The loader, and the libraries that the binary needs, where the loader looks for them. Scanners
+# read from var/lib/dpkg/status.d which Debian packages these are. Their licenses are included.
 unset LD_LIBRARY_PATH
 if ldd "$binary" | grep 'not found' >&2; then
     exit 1
 fi
 ldd "$binary" | grep -o '/[^ ]*' | while read -r library; do
     install -D -m 755 "$library" "$root$library"
-    # Packages name their files with or without /usr before them.
+    # A package may list the file with or without /usr in front.
     package=$(dpkg-query --search "*$library" | sed 's/: .*//;q')
     mkdir -p "$root/var/lib/dpkg/status.d"
     dpkg-query --status "$package" >"$root/var/lib/dpkg/status.d/${package%:*}"
-    install -D -m 644 "/usr/share/doc/${package%:*}/copyright" "$root/usr/share/doc/${package%:*}/copyright"
+    install -D -m 644 "/usr/share/doc/${package%:*}/copyright" \
+        "$root/usr/share/doc/${package%:*}/copyright"
 done
 mkdir -p "$root/etc"
 cp --dereference /etc/os-release "$root/etc/os-release"
 
-# Mozilla's roots, as pinned in testbed/python/requirements.txt. What this machine trusts beside them must not get into an image.
+# Mozilla's root certificates, as pinned in testbed/python/requirements.txt. Other certificates that
+# this machine trusts must not get into an image.
 install -D -m 644 "$(.venv/bin/python -m certifi)" "$root/etc/ssl/certs/ca-certificates.crt"
 
 echo 'nonroot:x:65532:65532:nonroot:/nonexistent:/sbin/nologin' >"$root/etc/passwd"
 echo 'nonroot:x:65532:' >"$root/etc/group"
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 
-# All times in the image are that of the commit, so that the same binary gives the same image.
+# Every time in the image is that of the commit, so that the same binary gives the same image.
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 find "$root" -exec touch --no-dereference --date "@$epoch" {} +
 if [[ $tool == docker ]]; then
@@ -59,13 +61,14 @@ else
     build=("$tool" build --timestamp "$epoch")
 fi
 
-# `repository` in Cargo.toml is the only place that says where this project is.
-{ read -r version; read -r licence; read -r source; read -r description; } < <(python3 - <<'PYTHON'
+# Only `repository` in Cargo.toml says where this project is.
+{ read -r version; read -r license; read -r source; read -r description; } < <(python3 - <<'PYTHON'
 import tomllib
 with open("Cargo.toml", "rb") as file:
     manifest = tomllib.load(file)
 shared = manifest["workspace"]["package"]
-print(shared["version"], shared["license"], shared["repository"], manifest["package"]["description"], sep="\n")
+print(shared["version"], shared["license"], shared["repository"], sep="\n")
+print(manifest["package"]["description"])
 PYTHON
 )
 labels=(
@@ -75,7 +78,8 @@ labels=(
     "revision=$(git rev-parse HEAD)"
     "created=$(date --utc --date "@$epoch" +%Y-%m-%dT%H:%M:%SZ)"
     "source=$source"
-    "licenses=$licence"
+    "licenses=$license"
 )
-"${build[@]}" --quiet --file Containerfile --tag "$name:$version" "${labels[@]/#/--label=org.opencontainers.image.}" "$root" >/dev/null
+"${build[@]}" --quiet --file Containerfile --tag "$name:$version" \
+    "${labels[@]/#/--label=org.opencontainers.image.}" "$root" >/dev/null
 echo "$name:$version"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs a command that takes minutes without its output: a line when it starts to be long, and then one about every 30 seconds.
-# If it fails, the end of its output is shown.
+# Runs a command that may take minutes, and prints a line about every 30 seconds instead of its
+# output. If the command fails, prints the end of its output.
 # Usage: progress.sh NAME COMMAND [ARGUMENT...]
 set -euo pipefail
 
@@ -9,7 +9,7 @@ shift
 log=$(mktemp)
 "$@" >"$log" 2>&1 </dev/null &
 command=$!
-# Whatever ends this ends the command too.
+# The command must not outlive this script.
 trap 'kill $command 2>/dev/null || true; rm -f "$log"' EXIT
 
 told=$SECONDS
@@ -17,7 +17,8 @@ while kill -0 $command 2>/dev/null; do
     sleep 0.2
     if ((SECONDS - told >= 30)); then
         told=$SECONDS
-        echo "$name: $SECONDS s, $(wc -l <"$log") steps so far; now: $(tail -n 1 "$log" | cut -c 1-80)"
+        echo "$name: $SECONDS s, $(wc -l <"$log") lines of output so far;" \
+            "the last: $(tail -n 1 "$log" | cut -c 1-80)"
     fi
 done
 if ! wait $command; then

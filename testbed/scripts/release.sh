@@ -1,12 +1,14 @@
 #!/bin/bash
-# Builds the operator's release binary, the same bytes wherever the checkout, Cargo's home and the target directory are.
+# Builds the operator's release binary. The bytes do not depend on where the checkout, Cargo's home
+# and the target directory are.
 # Usage: release.sh TARGET_DIRECTORY; the binary is TARGET_DIRECTORY/release/lightsail-operator.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 target=$(realpath --canonicalize-missing "$1")
 registry=$(realpath --canonicalize-missing "${CARGO_HOME:-$HOME/.cargo}")/registry/src
-# Panics and the C part of aws-lc name their source files. The folder below registry/src is named after the registry, or its mirror.
+# Panics and the C part of aws-lc name their source files. The folder below registry/src has the
+# name of the registry or of a mirror, so its name is mapped too.
 cargo fetch --locked --quiet
 rust=() c=()
 map() { # map DIRECTORY NAME
@@ -22,16 +24,18 @@ done
 export CARGO_ENCODED_RUSTFLAGS CFLAGS=${c[*]}
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && echo "${rust[*]}")
 testbed/scripts/progress.sh release \
-    cargo build --locked --release --package lightsail-operator --bin lightsail-operator --target-dir "$target"
+    cargo build --locked --release --package lightsail-operator --bin lightsail-operator \
+    --target-dir "$target"
 
 binary=$target/release/lightsail-operator
-if grep --text --quiet --fixed-strings --regexp="$PWD/" --regexp="$target/" --regexp="$registry/" "$binary"; then
-    echo "release: the binary names a directory of this machine" >&2
+if grep --text --quiet --fixed-strings \
+    --regexp="$PWD/" --regexp="$target/" --regexp="$registry/" "$binary"; then
+    echo "release: the binary contains a path of this machine" >&2
     exit 1
 fi
 size=$(stat --format=%s "$binary")
 if ((size > 15000000)); then
-    echo "release: the binary has $size bytes; more than 15 MB is not wanted" >&2
+    echo "release: the binary has $size bytes; the limit is 15 MB" >&2
     exit 1
 fi
 echo "release: $size bytes"

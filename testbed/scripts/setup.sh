@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs what is missing of the Debian packages that are needed beside Rust, Go, Python and make.
+# Installs the missing ones of the Debian packages that the project needs in addition to Rust, Go,
+# Python and make.
 set -euo pipefail
 
 missing=()
@@ -8,28 +9,28 @@ need() { # need COMMAND PACKAGE
 }
 need setpriv util-linux
 need cc gcc
-# What tests compare with.
+# Tests compare their results with those of these programs.
 need ssh-keygen openssh-client
 need openssl openssl
 [[ -x /usr/sbin/sshd ]] || missing+=(openssh-server)
-# Checks the alerts.
+# Checks the alerts (promtool).
 need promtool prometheus
-# Sets an operator's clock.
+# Sets the clock of an operator under test.
 need faketime faketime
-# Makes the image, and runs it for the tests.
+# Builds the image, and runs it in tests.
 need podman podman
 need runc runc
-# For podman where root does not run it.
+# Podman needs it if it does not run as root.
 need newuidmap uidmap
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 for program in cargo go python3; do
     if ! command -v $program >/dev/null; then
-        echo "setup: $program is missing; README.md says how to get it" >&2
+        echo "setup: $program is missing; README.md lists the requirements" >&2
         exit 1
     fi
 done
 if ((${#missing[@]} == 0)); then
-    echo "setup: everything is there"
+    echo "setup: nothing is missing"
     exit 0
 fi
 
@@ -39,16 +40,18 @@ if ((EUID != 0)); then
     root=(sudo)
 fi
 "${root[@]}" apt-get update --quiet --quiet
-# sshd is for tests that start one of their own, and of Prometheus only promtool is used: no package must start a service here.
+# No package may start a service here: tests start an sshd of their own, and use only promtool of
+# Prometheus.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $policy >/dev/null
     "${root[@]}" chmod +x $policy
     trap '"${root[@]}" rm -f $policy' EXIT
 fi
-DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install --yes --quiet --quiet --no-install-recommends "${missing[@]}" >/dev/null
-# Nor is Prometheus to be started at the next boot.
+DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install --yes --quiet --quiet \
+    --no-install-recommends "${missing[@]}" >/dev/null
+# Prometheus must not start at the next boot either.
 if [[ " ${missing[*]} " == *" prometheus "* ]]; then
-    # Where services are started otherwise, there is nothing to disable.
+    # This fails where the init system does not know the service; then nothing would start it.
     "${root[@]}" update-rc.d prometheus disable 2>/dev/null || true
 fi

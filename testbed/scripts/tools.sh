@@ -1,11 +1,10 @@
 #!/bin/bash
-# Builds the programs of the control plane into .tools/bin, from the module that pins them.
-# Nothing is done when they are there and the module has not changed. Go's own cache makes a second build a matter of seconds.
+# Builds the programs of the control plane into .tools/bin, from the Go modules that pin them. Does
+# nothing if the modules have not changed. With Go's cache, a second build takes seconds.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 bin=$PWD/.tools/bin
-stamp=$PWD/.tools/stamp
 module=testbed/tools
 packages=(
     k8s.io/kubernetes/cmd/kube-apiserver
@@ -16,36 +15,41 @@ packages=(
     sigs.k8s.io/kwok/cmd/kwok
     github.com/norwoodj/helm-docs/cmd/helm-docs
 )
-wanted=$(cat $module/go.{mod,sum} testbed/kube-score/go.{mod,sum} testbed/scripts/tools.sh | sha256sum)
-if [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; then
+source testbed/scripts/stamp.sh
+if is_current .tools/stamp \
+    $module/go.{mod,sum} testbed/kube-score/go.{mod,sum} testbed/scripts/tools.sh; then
     exit 0
 fi
 
-# Without these the programs call themselves v0.0.0, and clients that compare versions refuse them.
+# Without these flags the version of the programs is v0.0.0, and clients that compare versions
+# refuse to work with them.
 version=$(awk '$1 == "require" && $2 == "k8s.io/kubernetes" { print $3 }' $module/go.mod)
 minor=$(cut -d. -f2 <<<"$version")
 ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$version"
-ldflags+=" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$minor"
+ldflags+=" -X k8s.io/component-base/version.gitMajor=1"
+ldflags+=" -X k8s.io/component-base/version.gitMinor=$minor"
 ldflags+=" -X k8s.io/client-go/pkg/version.gitVersion=$version"
 
-echo "tools: building Kubernetes $version, etcd and Helm; the first time this may take 10 minutes"
+echo "tools: building Kubernetes $version, etcd and Helm; the first build may take 10 minutes"
 mkdir -p "$bin"
 build() { # build NAME ARGUMENT...
     CGO_ENABLED=0 GOTOOLCHAIN=local testbed/scripts/progress.sh "$1" \
         go build -C "$module" -v -trimpath -ldflags "$ldflags" "${@:2}"
 }
 build tools -o "$bin/" "${packages[@]}"
-# Go names a program after the last part of its path: that of etcd is wrong, and those of Helm are the same.
+# Go names a program after the last part of its path. For etcd that is `server`, and both versions
+# of Helm would be `helm`.
 mv "$bin/server" "$bin/etcd"
 build "helm 4" -o "$bin/helm" helm.sh/helm/v4/cmd/helm
-# It takes the version that it templates for from here, and would take v1.20 otherwise.
+# Helm 3 renders for this version of Kubernetes, which would be v1.20 otherwise.
 for package in pkg/chartutil pkg/lint/rules; do
     ldflags+=" -X helm.sh/helm/v3/$package.k8sVersionMinor=$minor"
 done
 build "helm 3" -o "$bin/helm3" helm.sh/helm/v3/cmd/helm
-# It uses an older Kubernetes, hence a module of its own.
+# kube-score depends on an older Kubernetes, hence a module of its own.
 module=testbed/kube-score build kube-score -o "$bin/" github.com/zegl/kube-score/cmd/kube-score
-# What a fake node does is told to kwok by files of its own module.
+# These files, from its own module, tell kwok how a fake node behaves.
 rm -rf "$bin/kwok-stages"
-cp -R --no-preserve=mode "$(go list -C $module -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage" "$bin/kwok-stages"
-echo "$wanted" >"$stamp"
+cp -R --no-preserve=mode "$(go list -C $module -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage" \
+    "$bin/kwok-stages"
+write_stamp

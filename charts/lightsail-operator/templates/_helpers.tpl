@@ -2,7 +2,8 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Helm's usual names. 40 characters leave room for the suffixes below, and for what a Deployment adds to the names of pods. */}}
+{{/* Helm's usual names. 40 characters leave room for the suffixes below, and for what a Deployment
+     adds to the names of pods. */}}
 {{- define "lightsail-operator.fullname" -}}
 {{- $name := include "lightsail-operator.name" . }}
 {{- if .Values.fullnameOverride }}
@@ -27,7 +28,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "lightsail-operator.serviceAccountName" -}}
-{{- $default := ternary (include "lightsail-operator.fullname" .) "default" .Values.serviceAccount.create }}
+{{- $default := ternary (include "lightsail-operator.fullname" .) "default"
+  .Values.serviceAccount.create }}
 {{- .Values.serviceAccount.name | default $default }}
 {{- end }}
 
@@ -42,7 +44,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
-{{/* What the operator does with its objects and what they refer to: in the whole cluster, or in each namespace that it watches. */}}
+{{/* What the operator does with its objects and what they refer to: in the whole cluster, or in
+     each namespace that it watches. */}}
 {{- define "lightsail-operator.rules" -}}
 # The objects, live and by watch; their finalizers and the mark of a reset.
 - apiGroups: [lightsail-operator.dev]
@@ -56,7 +59,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [lightsailkeypairs/status, hostkeyresets/status]
   verbs: [patch]
 {{- if eq .Values.secrets.mode "full" }}
-# The private keys of default and generated key pairs, and public keys that stand in Secrets: by name only.
+# The private keys of default and generated key pairs, and public keys that stand in Secrets: by
+# name only.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch]

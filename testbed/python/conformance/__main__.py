@@ -1,7 +1,8 @@
-"""Talks to the Lightsail simulator with boto3, which nobody here wrote, and checks what it understands.
+"""Talks to the Lightsail simulator with boto3, which nobody here wrote, and checks what it
+understands.
 
-Endpoint and credentials come from the AWS_* variables that `testbed simulator` prints. Everything runs with the header
-`x-amzn-errortype` and without. The last line says how many checks have held.
+Endpoint and credentials come from the AWS_* variables that `testbed simulator` prints. Everything
+runs with the header `x-amzn-errortype` and without. The last line says how many checks have held.
 """
 
 import concurrent.futures
@@ -69,8 +70,9 @@ def main() -> int:
     seconds = time.monotonic() - start
     checks = counts["statements"] + counts["answers"]
     print(
-        f"boto3: {checks} checks held ({counts['statements']} statements; {counts['answers']} answers with"
-        f" {counts['members']} values against the API model) in {len(parts) + 2 * len(alone)} parts, {seconds:.0f} s"
+        f"boto3: {checks} checks held ({counts['statements']} statements; {counts['answers']}"
+        f" answers with {counts['members']} values against the API model)"
+        f" in {len(parts) + 2 * len(alone)} parts, {seconds:.0f} s"
     )
     return 1 if failures else 0
 

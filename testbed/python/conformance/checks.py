@@ -28,7 +28,9 @@ def expect_in(statement: str, part: str, whole: str) -> None:
     count("statements")
 
 
-def refused(error_type: str, code: str | None, call: object, message: str = "", **arguments: object) -> ClientError:
+def refused(
+    error_type: str, code: str | None, call: object, message: str = "", **arguments: object
+) -> ClientError:
     """The call must fail with this type, this sub-code, and these words in its message."""
     try:
         call(**arguments)

@@ -55,7 +55,11 @@ ERRORS = {
 
 def everything(_: World) -> None:
     counts = admin("GET", "/counts")
-    expect("operations that never succeeded", {name for name in OPERATIONS if "ok" not in counts.get(name, {})}, set())
+    expect(
+        "operations that never succeeded",
+        {name for name in OPERATIONS if "ok" not in counts.get(name, {})},
+        set(),
+    )
     outcomes = {outcome for of_operation in counts.values() for outcome in of_operation}
     expect("errors that never came", ERRORS - outcomes, set())
     defaults = admin("GET", "/switches")

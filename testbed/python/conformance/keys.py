@@ -14,14 +14,18 @@ DIRECTORY = pathlib.Path(tempfile.mkdtemp(prefix="simulator-keys-"))
 
 
 def run(*command: object, stdin: bytes | None = None) -> bytes:
-    done = subprocess.run([str(word) for word in command], input=stdin, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(
+        [str(word) for word in command], input=stdin, capture_output=True, check=False, timeout=60
+    )
     if done.returncode != 0:
         raise AssertionError(f"{command}: {done.stderr.decode()}")
     return done.stdout
 
 
 def make(name: str, key_type: str, bits: int = 0) -> str:
-    """The public line of a key that is made once; its private half is thrown away with the directory."""
+    """The public line of a key that is made once; its private half is thrown away with the
+    directory.
+    """
     with _lock:
         return _make(name, key_type, bits)
 
@@ -51,7 +55,17 @@ def certificate() -> str:
 @functools.cache
 def _certificate() -> str:
     make("signed", "ed25519")
-    run("ssh-keygen", "-q", "-s", DIRECTORY / "signed", "-I", "test", "-n", "admin", DIRECTORY / "signed.pub")
+    run(
+        "ssh-keygen",
+        "-q",
+        "-s",
+        DIRECTORY / "signed",
+        "-I",
+        "test",
+        "-n",
+        "admin",
+        DIRECTORY / "signed.pub",
+    )
     return (DIRECTORY / "signed-cert.pub").read_text().strip()
 
 
@@ -90,13 +104,17 @@ def md5_of_blob(line: str) -> str:
 
 
 def sha1_of_private_key(private_key: str) -> str:
-    der = run("openssl", "pkcs8", "-nocrypt", "-topk8", "-outform", "DER", stdin=private_key.encode())
+    der = run(
+        "openssl", "pkcs8", "-nocrypt", "-topk8", "-outform", "DER", stdin=private_key.encode()
+    )
     return _openssl_hex(run("openssl", "sha1", "-c", stdin=der))
 
 
 def sha256(line: str) -> str:
     """As OpenSSH prints it."""
-    return run("ssh-keygen", "-l", "-E", "sha256", "-f", write("line.pub", line)).decode().split()[1]
+    return (
+        run("ssh-keygen", "-l", "-E", "sha256", "-f", write("line.pub", line)).decode().split()[1]
+    )
 
 
 def sha256_padded(line: str) -> str:
@@ -106,4 +124,6 @@ def sha256_padded(line: str) -> str:
 
 def public_of(private_key: str) -> str:
     """The public line of a private key, without a comment."""
-    return " ".join(run("ssh-keygen", "-y", "-f", write("private", private_key)).decode().split()[:2])
+    return " ".join(
+        run("ssh-keygen", "-y", "-f", write("private", private_key)).decode().split()[:2]
+    )

@@ -1,6 +1,8 @@
-"""Holds every answer of Lightsail against botocore's model of the API, before botocore's own lenient parser has seen it.
+"""Holds every answer of Lightsail against botocore's model of the API, before botocore's own
+lenient parser has seen it.
 
-Names, JSON types, enumerations, patterns and required members of answers; declared types, members and HTTP statuses of errors.
+Names, JSON types, enumerations, patterns and required members of answers; declared types, members
+and HTTP statuses of errors.
 """
 
 import json
@@ -10,9 +12,17 @@ from botocore.model import OperationModel, Shape
 
 from checks import count
 
-# Values for which the model's enumeration has no word. The AWS CLI's examples show CreateKeyPair and DeleteKeyPair; by analogy the
-# others are named after their operations too.
-UNLISTED = {"OperationType": {"CreateKeyPair", "DeleteKeyPair", "ImportKeyPair", "TagResource", "UntagResource"}}
+# Values for which the model's enumeration has no word. The AWS CLI's examples show CreateKeyPair
+# and DeleteKeyPair; by analogy the others are named after their operations too.
+UNLISTED = {
+    "OperationType": {
+        "CreateKeyPair",
+        "DeleteKeyPair",
+        "ImportKeyPair",
+        "TagResource",
+        "UntagResource",
+    }
+}
 TYPES = {
     "string": str,
     "boolean": bool,
@@ -22,7 +32,8 @@ TYPES = {
     "double": (int, float),
     "timestamp": (int, float),
 }
-# Errors from the front of every AWS API ("Common Errors" in the API Reference): their bodies have a message alone.
+# Errors from the front of every AWS API ("Common Errors" in the API Reference): their bodies have a
+# message alone.
 COMMON = {
     "AccessDeniedException",
     "ExpiredTokenException",
@@ -111,7 +122,8 @@ def check_text(shape: Shape, value: object, path: str) -> None:
     if enumeration and value not in enumeration and value not in UNLISTED.get(shape.name, ()):
         raise Violation(f"{path}: {value!r} is not in the enumeration {shape.name}")
     pattern = shape.metadata.get("pattern")
-    # Names may have dots, against the model: https://github.com/hashicorp/terraform-provider-aws/pull/8647.
+    # Names may have dots, against the model:
+    # https://github.com/hashicorp/terraform-provider-aws/pull/8647.
     text = value.replace(".", "-") if shape.name == "ResourceName" else value
     if pattern and not re.fullmatch(pattern.removeprefix("^").removesuffix("$"), text):
         raise Violation(f"{path}: {value!r} does not fit {pattern}")

@@ -14,8 +14,12 @@ def life(world: World) -> None:
     missing(world.lightsail.get_key_pair, keyPairName=DEFAULT)
     missing(world.lightsail.delete_key_pair, keyPairName=DEFAULT, expectedFingerprint="x")
     first = world.lightsail.download_default_key_pair()
-    expect("they belong together", keys.public_of(first["privateKeyBase64"]), first["publicKeyBase64"])
-    expect("raw PEM", first["privateKeyBase64"].startswith("-----BEGIN RSA PRIVATE KEY-----\n"), True)
+    expect(
+        "they belong together", keys.public_of(first["privateKeyBase64"]), first["publicKeyBase64"]
+    )
+    expect(
+        "raw PEM", first["privateKeyBase64"].startswith("-----BEGIN RSA PRIVATE KEY-----\n"), True
+    )
     expect("the same again", _body(world.lightsail.download_default_key_pair()), _body(first))
     expect("not listed unasked", world.names(), [])
     expect("not listed unasked", world.names(includeDefaultKeyPair=False), [])
@@ -27,10 +31,18 @@ def life(world: World) -> None:
 
     delete = world.lightsail.delete_key_pair
     invalid(delete, "expectedFingerprint", keyPairName=DEFAULT)
-    invalid(delete, "fingerprint", keyPairName=DEFAULT, expectedFingerprint=keys.md5_of_spki(keys.rsa()))
+    invalid(
+        delete, "fingerprint", keyPairName=DEFAULT, expectedFingerprint=keys.md5_of_spki(keys.rsa())
+    )
     world.switch(expectedFingerprintOnCustomPairs=False, mismatchError="OperationFailure")
     refused("OperationFailureException", "OperationFailure", delete, keyPairName=DEFAULT)
-    refused("OperationFailureException", "OperationFailure", delete, keyPairName=DEFAULT, expectedFingerprint="x")
+    refused(
+        "OperationFailureException",
+        "OperationFailure",
+        delete,
+        keyPairName=DEFAULT,
+        expectedFingerprint="x",
+    )
     world.switch()
     delete(keyPairName=DEFAULT, expectedFingerprint=listed["fingerprint"])
     expect("gone", world.names(includeDefaultKeyPair=True), [])
@@ -45,7 +57,9 @@ def _body(answer: dict) -> dict:
 def switches(world: World) -> None:
     world.switch(defaultNameReserved=False)
     world.lightsail.import_key_pair(keyPairName=DEFAULT, publicKeyBase64=keys.ed25519())
-    world.lightsail.delete_key_pair(keyPairName=DEFAULT, expectedFingerprint=keys.sha256_padded(keys.ed25519()))
+    world.lightsail.delete_key_pair(
+        keyPairName=DEFAULT, expectedFingerprint=keys.sha256_padded(keys.ed25519())
+    )
     world.switch(privateKeysAsBase64=True)
     answer = world.lightsail.download_default_key_pair()
     private = base64.b64decode(answer["privateKeyBase64"]).decode()
@@ -55,16 +69,26 @@ def switches(world: World) -> None:
     expect("listed", world.names(includeDefaultKeyPair=True), [DEFAULT])
     world.switch(defaultPairFingerprint=False)
     world.lightsail.import_key_pair(keyPairName="custom", publicKeyBase64=keys.rsa())
-    shown = {pair["name"]: "fingerprint" in pair for pair in world.key_pairs(includeDefaultKeyPair=True)}
+    shown = {
+        pair["name"]: "fingerprint" in pair for pair in world.key_pairs(includeDefaultKeyPair=True)
+    }
     expect("fingerprints", shown, {DEFAULT: False, "custom": True})
     world.switch(fingerprints=False)
-    shown = {pair["name"]: "fingerprint" in pair for pair in world.key_pairs(includeDefaultKeyPair=True)}
+    shown = {
+        pair["name"]: "fingerprint" in pair for pair in world.key_pairs(includeDefaultKeyPair=True)
+    }
     expect("fingerprints", shown, {DEFAULT: False, "custom": False})
     world.switch(defaultPairTaggable=False)
-    invalid(world.lightsail.tag_resource, "cannot be tagged", resourceName=DEFAULT, tags=[{"key": "a"}])
+    invalid(
+        world.lightsail.tag_resource, "cannot be tagged", resourceName=DEFAULT, tags=[{"key": "a"}]
+    )
     world.switch()
     world.lightsail.tag_resource(resourceName=DEFAULT, tags=[{"key": "a"}])
-    expect("tagged", world.lightsail.get_key_pair(keyPairName=DEFAULT)["keyPair"]["tags"], [{"key": "a"}])
+    expect(
+        "tagged",
+        world.lightsail.get_key_pair(keyPairName=DEFAULT)["keyPair"]["tags"],
+        [{"key": "a"}],
+    )
 
 
 PARTS = (life, switches)

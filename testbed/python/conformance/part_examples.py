@@ -1,4 +1,5 @@
-"""The AWS CLI's published examples as fixtures: answers have the members that they show, of the same types.
+"""The AWS CLI's published examples as fixtures: answers have the members that they show, of the
+same types.
 
 examples.json has the members of each example's output and their JSON types, and no text of it.
 """
@@ -47,7 +48,9 @@ def examples(world: World) -> None:
         seen = shape_of(raw[operation_name])
         left_out = LEFT_OUT.get(operation_name, set())
         for path, json_type in members.items():
-            if any(path == whole or path.startswith((whole + ".", whole + "[")) for whole in left_out):
+            if any(
+                path == whole or path.startswith((whole + ".", whole + "[")) for whole in left_out
+            ):
                 continue
             expect(f"{operation_name} {path}", seen.get(path), json_type)
 

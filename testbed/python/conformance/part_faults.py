@@ -34,7 +34,12 @@ def effects(world: World) -> None:
     """Each fault on an import: how the client sees it, and whether the pair is there afterwards."""
     unchecked = make_client("lightsail", world.credentials, unchecked=True)
     closed = (ConnectionClosedError, ResponseStreamingError, ProtocolError, IncompleteRead)
-    error = {"errorType": "ServiceException", "code": "InternalError", "message": "no", "status": 500}
+    error = {
+        "errorType": "ServiceException",
+        "code": "InternalError",
+        "message": "no",
+        "status": 500,
+    }
     for number, (effect, errors, done, outcome) in enumerate(
         (
             ({"error": error}, ClientError, False, "InternalError"),
@@ -54,7 +59,11 @@ def effects(world: World) -> None:
         _fails(unchecked.import_key_pair, *errors, keyPairName=name, **KEY)
         expect(f"{effect}: done", name in world.names(), done)
         last = [it for it in world.requests() if it["resource"] == name][-1]
-        expect(f"{effect}: the log", (last["outcome"], last["answered"]), (outcome, isinstance(effect, dict)))
+        expect(
+            f"{effect}: the log",
+            (last["outcome"], last["answered"]),
+            (outcome, isinstance(effect, dict)),
+        )
         [struck] = [it for it in admin("GET", "/faults") if it["id"] == fault["id"]]
         expect("it struck once", struck["hits"], 1)
         if not done:
@@ -65,7 +74,9 @@ def effects(world: World) -> None:
 def garbage(world: World) -> None:
     """botocore takes a body that is no JSON for a message, so this one is looked at as it is."""
     world.fault("ImportKeyPair", "garbage", times=1)
-    status, _, body = raw.send(raw.signed(world.credentials, "ImportKeyPair", {"keyPairName": "pair"} | KEY))
+    status, _, body = raw.send(
+        raw.signed(world.credentials, "ImportKeyPair", {"keyPairName": "pair"} | KEY)
+    )
     expect("well answered", status, 200)
     try:
         json.loads(body)
@@ -76,7 +87,9 @@ def garbage(world: World) -> None:
 
 
 def half(world: World) -> None:
-    """Half an answer is exactly that: the bytes that came are the beginning of what was promised. botocore takes it for whole."""
+    """Half an answer is exactly that: the bytes that came are the beginning of what was promised.
+    botocore takes it for whole.
+    """
     world.lightsail.import_key_pair(keyPairName="pair", **KEY)
     world.fault("GetKeyPair", "halfAnswer", times=1)
     request = raw.signed(world.credentials, "GetKeyPair", {"keyPairName": "pair"})
@@ -96,7 +109,9 @@ def half(world: World) -> None:
 
 
 def impatient(world: World) -> None:
-    """A client that gives up after a second: whether its request takes effect after that is what tells the faults apart."""
+    """A client that gives up after a second: whether its request takes effect after that is what
+    tells the faults apart.
+    """
     hasty = make_client("lightsail", world.credentials, unchecked=True, read_timeout=1)
 
     def outcome(name: str) -> str | None:
@@ -125,7 +140,9 @@ def aim(world: World) -> None:
     get, call = world.lightsail.get_key_pair, world.lightsail
     for name in ("aa", "bb"):
         call.import_key_pair(keyPairName=name, **KEY)
-    throttled = {"error": {"errorType": "ThrottlingException", "message": "Rate exceeded", "status": 400}}
+    throttled = {
+        "error": {"errorType": "ThrottlingException", "message": "Rate exceeded", "status": 400}
+    }
 
     def strikes(**more: object) -> str:
         fault = world.fault("GetKeyPair", throttled, **more)
@@ -195,7 +212,9 @@ def setup(world: World) -> None:
             seen = refusal.response["ResponseMetadata"]["HTTPStatusCode"]
             expect("its status", seen, status)
     world.switch(modelHttpStatuses=True)
-    refusal = refused("NotFoundException", "DoesNotExist", world.lightsail.get_key_pair, keyPairName="nobody")
+    refusal = refused(
+        "NotFoundException", "DoesNotExist", world.lightsail.get_key_pair, keyPairName="nobody"
+    )
     expect("its status", refusal.response["ResponseMetadata"]["HTTPStatusCode"], 404)
 
 

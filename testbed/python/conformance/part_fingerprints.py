@@ -13,12 +13,22 @@ DEFAULT = "LightsailDefaultKeyPair"
 
 def imported(world: World) -> None:
     """RSA of each size, with MD5 of the DER public key; moto's EC2 agrees."""
-    lines = {f"rsa-{bits}": keys.make(f"rsa-{bits}", "rsa", bits) for bits in (1024, 2048, 3072, 4096)}
+    lines = {
+        f"rsa-{bits}": keys.make(f"rsa-{bits}", "rsa", bits) for bits in (1024, 2048, 3072, 4096)
+    }
     with moto.mock_aws():
         config = Config(ignore_configured_endpoint_urls=True)
-        ec2 = boto3.client("ec2", "eu-west-1", config=config, aws_access_key_id="none", aws_secret_access_key="none")
+        ec2 = boto3.client(
+            "ec2",
+            "eu-west-1",
+            config=config,
+            aws_access_key_id="none",
+            aws_secret_access_key="none",
+        )
         of_moto = {
-            name: ec2.import_key_pair(KeyName=name, PublicKeyMaterial=line.encode())["KeyFingerprint"]
+            name: ec2.import_key_pair(KeyName=name, PublicKeyMaterial=line.encode())[
+                "KeyFingerprint"
+            ]
             for name, line in lines.items()
         }
     for name, line in lines.items():
@@ -41,7 +51,11 @@ def forms(world: World) -> None:
     ):
         world.switch(**{switch: value})
         world.lightsail.import_key_pair(keyPairName="pair", publicKeyBase64=line)
-        expect(f"{switch}={value}", world.lightsail.get_key_pair(keyPairName="pair")["keyPair"]["fingerprint"], wanted)
+        expect(
+            f"{switch}={value}",
+            world.lightsail.get_key_pair(keyPairName="pair")["keyPair"]["fingerprint"],
+            wanted,
+        )
         world.lightsail.delete_key_pair(keyPairName="pair")
     for value in ("Md5OfSpki", "Md5OfBlob", "Sha1OfPrivateKey"):
         world.switch(createdFingerprint=value, defaultPairFingerprintForm=value)

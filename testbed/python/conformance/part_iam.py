@@ -8,7 +8,9 @@ OWNER = "lightsail.example/owner"
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
-def denied(world: World, call: object, words: str = "no identity-based policy allows", **arguments: object) -> None:
+def denied(
+    world: World, call: object, words: str = "no identity-based policy allows", **arguments: object
+) -> None:
     error = refused("AccessDeniedException", None, call, words, **arguments)
     expect_in("who", f"User: arn:aws:iam::{world.account}:user/simulated", str(error))
 
@@ -25,7 +27,9 @@ def actions(world: World) -> None:
     expect("reads", world.names(), ["pair"])
     denied(world, world.lightsail.delete_key_pair, "lightsail:DeleteKeyPair", keyPairName="pair")
     denied(world, world.lightsail.download_default_key_pair, "lightsail:DownloadDefaultKeyPair")
-    expect("identity needs no permission", world.sts.get_caller_identity()["Account"], world.account)
+    expect(
+        "identity needs no permission", world.sts.get_caller_identity()["Account"], world.account
+    )
     world.policy(EVERYTHING, {"Effect": "Deny", "Action": "lightsail:Delete*", "Resource": "*"})
     denied(world, world.lightsail.delete_key_pair, "explicit deny", keyPairName="pair")
     denied(world, world.lightsail.delete_known_host_keys, "explicit deny", instanceName="web-1")
@@ -41,7 +45,9 @@ def actions(world: World) -> None:
 
 
 def regions(world: World) -> None:
-    world.policy(allow("lightsail:*", StringEquals={"aws:RequestedRegion": ["eu-west-1", "eu-west-2"]}))
+    world.policy(
+        allow("lightsail:*", StringEquals={"aws:RequestedRegion": ["eu-west-1", "eu-west-2"]})
+    )
     world.lightsail.get_key_pairs()
     make_client("lightsail", world.credentials, "eu-west-2").get_key_pairs()
     denied(world, make_client("lightsail", world.credentials, "us-east-1").get_key_pairs)
@@ -51,10 +57,14 @@ def resources(world: World) -> None:
     for name in ("mine", "yours"):
         world.lightsail.import_key_pair(keyPairName=name, publicKeyBase64=keys.ed25519())
     arn = world.lightsail.get_key_pair(keyPairName="mine")["keyPair"]["arn"]
-    world.policy(allow(["lightsail:DeleteKeyPair", "lightsail:ImportKeyPair"], arn), allow("lightsail:Get*"))
+    world.policy(
+        allow(["lightsail:DeleteKeyPair", "lightsail:ImportKeyPair"], arn), allow("lightsail:Get*")
+    )
     denied(world, world.lightsail.delete_key_pair, keyPairName="yours")
     # Its only resource is *, so an ARN allows nothing.
-    denied(world, world.lightsail.import_key_pair, keyPairName="new", publicKeyBase64=keys.ed25519())
+    denied(
+        world, world.lightsail.import_key_pair, keyPairName="new", publicKeyBase64=keys.ed25519()
+    )
     missing(world.lightsail.delete_key_pair, keyPairName="nobody")
     world.lightsail.delete_key_pair(keyPairName="mine")
     world.switch(notFoundBeforeDenied=False)
@@ -75,11 +85,24 @@ def tags(world: World) -> None:
     world.policy(
         allow(["lightsail:GetKeyPair", "lightsail:GetKeyPairs"]),
         allow("lightsail:CreateKeyPair", StringLike={f"aws:RequestTag/{OWNER}": "cluster/*"}),
-        allow("lightsail:TagResource", pairs, Null={tag: "true"}, StringLike={f"aws:RequestTag/{OWNER}": "cluster/*"}),
-        allow(["lightsail:DeleteKeyPair", "lightsail:TagResource", "lightsail:UntagResource"], pairs, **own_only),
+        allow(
+            "lightsail:TagResource",
+            pairs,
+            Null={tag: "true"},
+            StringLike={f"aws:RequestTag/{OWNER}": "cluster/*"},
+        ),
+        allow(
+            ["lightsail:DeleteKeyPair", "lightsail:TagResource", "lightsail:UntagResource"],
+            pairs,
+            **own_only,
+        ),
         {
             "Effect": "Deny",
-            "Action": ["lightsail:DeleteKeyPair", "lightsail:TagResource", "lightsail:UntagResource"],
+            "Action": [
+                "lightsail:DeleteKeyPair",
+                "lightsail:TagResource",
+                "lightsail:UntagResource",
+            ],
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:ResourceTag/protected": "true"}},
         },
@@ -87,7 +110,9 @@ def tags(world: World) -> None:
     denied(world, call.delete_key_pair, keyPairName="theirs")
     denied(world, call.delete_key_pair, keyPairName="free")
     denied(world, call.delete_key_pair, "explicit deny", keyPairName="guarded")
-    denied(world, call.untag_resource, "explicit deny", resourceName="guarded", tagKeys=["protected"])
+    denied(
+        world, call.untag_resource, "explicit deny", resourceName="guarded", tagKeys=["protected"]
+    )
     denied(world, call.tag_resource, resourceName="theirs", tags=[own])
     denied(world, call.tag_resource, resourceName="free", tags=[other])
     denied(world, call.tag_resource, resourceName="web-1", tags=[own])
@@ -100,7 +125,9 @@ def tags(world: World) -> None:
     for name in ("mine", "free", "new"):
         call.delete_key_pair(keyPairName=name)
     expect("what is left", world.names(), ["guarded", "theirs"])
-    world.policy(allow("lightsail:TagResource", **{"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}}))
+    world.policy(
+        allow("lightsail:TagResource", **{"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}})
+    )
     call.tag_resource(resourceName="theirs", tags=[{"key": "team"}])
     denied(world, call.tag_resource, resourceName="theirs", tags=[{"key": "team"}, {"key": "more"}])
 

@@ -14,14 +14,22 @@ def imports(world: World) -> None:
     rsa, ed25519 = keys.rsa(), keys.ed25519()
     before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=1)
     operation = world.lightsail.import_key_pair(keyPairName="rsa", publicKeyBase64=rsa)["operation"]
-    expect("the operation is over", (operation["status"], operation["isTerminal"]), ("Succeeded", True))
-    expect("on the pair", (operation["resourceName"], operation["resourceType"]), ("rsa", "KeyPair"))
+    expect(
+        "the operation is over", (operation["status"], operation["isTerminal"]), ("Succeeded", True)
+    )
+    expect(
+        "on the pair", (operation["resourceName"], operation["resourceType"]), ("rsa", "KeyPair")
+    )
     expect("times are now", before < operation["createdAt"] <= operation["statusChangedAt"], True)
     world.lightsail.import_key_pair(keyPairName="ed25519", publicKeyBase64=ed25519)
     pair = world.lightsail.get_key_pair(keyPairName="rsa")["keyPair"]
     expect("the place", pair["location"], {"availabilityZone": "all", "regionName": "eu-west-1"})
     expect("the type", pair["resourceType"], "KeyPair")
-    expect("the ARN", pair["arn"].rsplit("/", 1)[0], f"arn:aws:lightsail:eu-west-1:{world.account}:KeyPair")
+    expect(
+        "the ARN",
+        pair["arn"].rsplit("/", 1)[0],
+        f"arn:aws:lightsail:eu-west-1:{world.account}:KeyPair",
+    )
     expect("no name in the ARN", "rsa" in pair["arn"].rsplit("/", 1)[1], False)
     expect("no tags", pair["tags"], [])
     expect(
@@ -31,8 +39,20 @@ def imports(world: World) -> None:
     )
 
     again = dict(call=world.lightsail.import_key_pair, publicKeyBase64=ed25519)
-    refused("InvalidInputException", "NameExists", keyPairName="rsa", message="already in use: rsa", **again)
-    refused("InvalidInputException", "NameExists", keyPairName="web-1", message="already in use: web-1", **again)
+    refused(
+        "InvalidInputException",
+        "NameExists",
+        keyPairName="rsa",
+        message="already in use: rsa",
+        **again,
+    )
+    refused(
+        "InvalidInputException",
+        "NameExists",
+        keyPairName="web-1",
+        message="already in use: web-1",
+        **again,
+    )
     refused("InvalidInputException", "NameExists", keyPairName="LightsailDefaultKeyPair", **again)
     missing(world.lightsail.get_key_pair, keyPairName="web-1")
     other = world.lightsail.meta.region_name
@@ -85,10 +105,16 @@ def other_keys(world: World) -> None:
     ):
         call = dict(keyPairName="other", publicKeyBase64=key)
         world.switch()
-        refused("InvalidInputException", "InvalidKey.Format", world.lightsail.import_key_pair, **call)
+        refused(
+            "InvalidInputException", "InvalidKey.Format", world.lightsail.import_key_pair, **call
+        )
         world.switch(**{switch: True})
         world.lightsail.import_key_pair(**call)
-        expect(switch, world.lightsail.get_key_pair(keyPairName="other")["keyPair"]["fingerprint"], fingerprint)
+        expect(
+            switch,
+            world.lightsail.get_key_pair(keyPairName="other")["keyPair"]["fingerprint"],
+            fingerprint,
+        )
         world.lightsail.delete_key_pair(keyPairName="other")
     world.switch()
     world.lightsail.import_key_pair(keyPairName="odd", publicKeyBase64=odd)
@@ -109,7 +135,11 @@ def names(world: World) -> None:
     for name in ("ab", "a-b", "a.b", "_0", "A" * 255):
         world.lightsail.import_key_pair(keyPairName=name, publicKeyBase64=key)
         if "." not in name:
-            expect("it is there", world.lightsail.get_key_pair(keyPairName=name)["keyPair"]["name"], name)
+            expect(
+                "it is there",
+                world.lightsail.get_key_pair(keyPairName=name)["keyPair"]["name"],
+                name,
+            )
     words = "Resource names must be at least 2 characters long"
     for name in ("", "a", "-a", "a-", "a b", "a/b", "né", "a\n"):
         for call, more in (
@@ -133,7 +163,11 @@ def pages(world: World) -> None:
         world.switch(pageSize=size)
         pages = list(world.lightsail.get_paginator("get_key_pairs").paginate())
         expect(f"pages of {size}", len(pages), count)
-        expect("each once, in order", [pair["name"] for page in pages for pair in page["keyPairs"]], wanted)
+        expect(
+            "each once, in order",
+            [pair["name"] for page in pages for pair in page["keyPairs"]],
+            wanted,
+        )
         expect("no token on the last", "nextPageToken" in pages[-1], False)
         expect("full pages", {len(page["keyPairs"]) for page in pages[:-1]} <= {size}, True)
     world.switch(pageSize=20)
@@ -143,7 +177,11 @@ def pages(world: World) -> None:
     world.admin("POST", "/key-pairs", {"name": "page-00a", "publicKey": keys.ed25519()})
     second = world.lightsail.get_key_pairs(pageToken=first["nextPageToken"])
     expect("goes on", [pair["name"] for pair in second["keyPairs"]], wanted[20:40])
-    expect("an empty token is none", world.lightsail.get_key_pairs(pageToken="")["keyPairs"][0]["name"], "page-00")
+    expect(
+        "an empty token is none",
+        world.lightsail.get_key_pairs(pageToken="")["keyPairs"][0]["name"],
+        "page-00",
+    )
     for token in ("nonsense", "bm9uc2Vuc2U=", world_token_of_another_list(world)):
         invalid(world.lightsail.get_key_pairs, "token", pageToken=token)
 
@@ -161,20 +199,30 @@ def created(world: World) -> None:
     expect("raw PEM", private.startswith("-----BEGIN RSA PRIVATE KEY-----\n"), True)
     expect("its end", private.endswith("-----END RSA PRIVATE KEY-----"), True)
     expect("they belong together", keys.public_of(private), public)
-    expect("no fingerprint or tags in the answer", {"tags", "fingerprint"} & set(answer["keyPair"]), set())
+    expect(
+        "no fingerprint or tags in the answer",
+        {"tags", "fingerprint"} & set(answer["keyPair"]),
+        set(),
+    )
     expect("its operation", answer["operation"]["operationType"], "CreateKeyPair")
     pair = world.lightsail.get_key_pair(keyPairName="made")["keyPair"]
     expect("tags", pair["tags"], tags)
     expect("fingerprint", pair["fingerprint"], keys.sha1_of_private_key(private))
     expect(
-        "and again another", world.lightsail.create_key_pair(keyPairName="more")["privateKeyBase64"] == private, False
+        "and again another",
+        world.lightsail.create_key_pair(keyPairName="more")["privateKeyBase64"] == private,
+        False,
     )
-    refused("InvalidInputException", "NameExists", world.lightsail.create_key_pair, keyPairName="made")
+    refused(
+        "InvalidInputException", "NameExists", world.lightsail.create_key_pair, keyPairName="made"
+    )
     world.switch(privateKeysAsBase64=True, createdPairIsShort=False)
     answer = world.lightsail.create_key_pair(keyPairName="encoded")
     private = base64.b64decode(answer["privateKeyBase64"]).decode()
     expect("the switch", keys.public_of(private), answer["publicKeyBase64"])
-    expect("and its fingerprint", answer["keyPair"]["fingerprint"], keys.sha1_of_private_key(private))
+    expect(
+        "and its fingerprint", answer["keyPair"]["fingerprint"], keys.sha1_of_private_key(private)
+    )
     state = str(world_state(world))
     expect("no private key in the dump", "PRIVATE KEY" in state or private[100:160] in state, False)
 
@@ -182,7 +230,9 @@ def created(world: World) -> None:
 def world_state(world: World) -> list:
     from world import admin
 
-    return [region for region in admin("GET", "/state")["regions"] if region["account"] == world.account]
+    return [
+        region for region in admin("GET", "/state")["regions"] if region["account"] == world.account
+    ]
 
 
 def deletion(world: World) -> None:
@@ -192,7 +242,11 @@ def deletion(world: World) -> None:
     for expected in ({}, {"expectedFingerprint": keys.md5_of_spki(key)}):
         world.lightsail.import_key_pair(keyPairName="gone", publicKeyBase64=key)
         operation = delete(keyPairName="gone", **expected)["operation"]
-        expect("its operation", (operation["operationType"], operation["status"]), ("DeleteKeyPair", "Succeeded"))
+        expect(
+            "its operation",
+            (operation["operationType"], operation["status"]),
+            ("DeleteKeyPair", "Succeeded"),
+        )
         missing(world.lightsail.get_key_pair, keyPairName="gone")
     world.lightsail.import_key_pair(keyPairName="kept", publicKeyBase64=key)
     wrong = {"keyPairName": "kept", "expectedFingerprint": keys.sha256_padded(keys.ed25519())}

@@ -24,7 +24,9 @@ def progress(world: World) -> None:
         world.switch(operationPolls=polls, operationStatus=status)
         [operation] = world.lightsail.delete_known_host_keys(instanceName="web-1")["operations"]
         expect(
-            "at first", (operation["status"], operation["isTerminal"]), ("Started", False) if polls else (status, True)
+            "at first",
+            (operation["status"], operation["isTerminal"]),
+            ("Started", False) if polls else (status, True),
         )
         seen = [get(operationId=operation["id"])["operation"]["status"] for _ in range(polls + 1)]
         wanted = ["Started"] * (polls - 1) + [status] * (2 if polls else 1)
@@ -37,10 +39,15 @@ def progress(world: World) -> None:
 def of_key_pairs(world: World) -> None:
     key = keys.ed25519()
     world.switch(keyPairOperationPolls=2, keyPairOperationStatus="Completed")
-    operation = world.lightsail.import_key_pair(keyPairName="pair", publicKeyBase64=key)["operation"]
+    operation = world.lightsail.import_key_pair(keyPairName="pair", publicKeyBase64=key)[
+        "operation"
+    ]
     expect("under way", (operation["status"], operation["isTerminal"]), ("Started", False))
     expect("with its effect", world.names(), ["pair"])
-    statuses = [world.lightsail.get_operation(operationId=operation["id"])["operation"]["status"] for _ in range(2)]
+    statuses = [
+        world.lightsail.get_operation(operationId=operation["id"])["operation"]["status"]
+        for _ in range(2)
+    ]
     expect("then over", statuses, ["Started", "Completed"])
     world.switch(keyPairOperationStatus="Failed")
     for call, arguments in (
@@ -48,13 +55,25 @@ def of_key_pairs(world: World) -> None:
         (world.lightsail.delete_key_pair, {"keyPairName": "pair"}),
     ):
         expect("failed", call(**arguments)["operation"]["status"], "Failed")
-    [operation] = world.lightsail.tag_resource(resourceName="pair", tags=[{"key": "a"}])["operations"]
+    [operation] = world.lightsail.tag_resource(resourceName="pair", tags=[{"key": "a"}])[
+        "operations"
+    ]
     expect("failed", operation["status"], "Failed")
     world.switch()
-    expect("nothing was done", [(pair["name"], pair["tags"]) for pair in world.key_pairs()], [("pair", [])])
-    for value, wanted in (("ImportKeyPair", "ImportKeyPair"), ("CreateKeyPair", "CreateKeyPair"), ("Absent", None)):
+    expect(
+        "nothing was done",
+        [(pair["name"], pair["tags"]) for pair in world.key_pairs()],
+        [("pair", [])],
+    )
+    for value, wanted in (
+        ("ImportKeyPair", "ImportKeyPair"),
+        ("CreateKeyPair", "CreateKeyPair"),
+        ("Absent", None),
+    ):
         world.switch(importOperationType=value)
-        operation = world.lightsail.import_key_pair(keyPairName=f"a-{value}", publicKeyBase64=key)["operation"]
+        operation = world.lightsail.import_key_pair(keyPairName=f"a-{value}", publicKeyBase64=key)[
+            "operation"
+        ]
         expect("its type", operation.get("operationType"), wanted)
 
 
@@ -63,7 +82,11 @@ def lists(world: World) -> None:
     ids = []
     for number in range(45):
         name = "even" if number % 2 == 0 else "odd"
-        ids.append(world.lightsail.import_key_pair(keyPairName=name, publicKeyBase64=key)["operation"]["id"])
+        ids.append(
+            world.lightsail.import_key_pair(keyPairName=name, publicKeyBase64=key)["operation"][
+                "id"
+            ]
+        )
         ids.append(world.lightsail.delete_key_pair(keyPairName=name)["operation"]["id"])
     even = [id for number, id in enumerate(ids) if number // 2 % 2 == 0]
     for newest_first in (True, False):
@@ -82,7 +105,9 @@ def lists(world: World) -> None:
     expect("at most 200", [len(page["operations"]) for page in pages], [200, 10])
     missing(world.lightsail.get_operations_for_resource, resourceName="never")
     expect("none yet", _of(world, "web-1"), [])
-    invalid(world.lightsail.get_operations_for_resource, "token", resourceName="even", pageToken="x")
+    invalid(
+        world.lightsail.get_operations_for_resource, "token", resourceName="even", pageToken="x"
+    )
     world.switch(operationsOfKeyPairs=False)
     missing(world.lightsail.get_operations_for_resource, resourceName="even")
     expect("of an instance", _of(world, "web-1"), [])
@@ -97,7 +122,8 @@ def time(world: World) -> None:
     expect("not listed yet", world.lightsail.get_operations()["operations"], [])
     world.lightsail.get_operation(operationId=operation["id"])
     admin("POST", "/clock/advance", {"seconds": 3700})
-    # botocore signs with this machine's clock, so it has to be told of the other one first, as any client has.
+    # botocore signs with this machine's clock, so it has to be told of the other one first, as any
+    # client has.
     refused("InvalidSignatureException", None, world.lightsail.get_operations, "Signature expired")
     admin("PUT", "/clock", {"offsetMillis": 0})
     world.switch(operationListLag=0, operationRetention=7200)

@@ -1,4 +1,6 @@
-"""Who signed a request, and what every kind of wrong signature is answered with; malformed requests."""
+"""Who signed a request, and what every kind of wrong signature is answered with; malformed
+requests.
+"""
 
 import json
 
@@ -16,7 +18,11 @@ def wrong_signatures(world: World) -> None:
     unknown = "UnrecognizedClientException"
     mismatch, words = "InvalidSignatureException", "does not match the signature you provided"
     for error, message, credentials in (
-        (unknown, "security token included in the request is invalid", own | {"accessKeyId": "AKIAUNKNOWN"}),
+        (
+            unknown,
+            "security token included in the request is invalid",
+            own | {"accessKeyId": "AKIAUNKNOWN"},
+        ),
         (mismatch, words, own | {"secretAccessKey": "wrong"}),
         (mismatch, words, own | {"secretAccessKey": other["secretAccessKey"]}),
         (unknown, "", own | {"sessionToken": "none-of-ours"}),
@@ -75,14 +81,18 @@ def requests(world: World) -> None:
     request = raw.signed(own, "GetKeyPairs", {})
     authorization = request.headers["Authorization"]
     date = authorization.split("/")[1]
-    request.headers.replace_header("Authorization", authorization.replace(f"/{date}/", "/20200101/"))
+    request.headers.replace_header(
+        "Authorization", authorization.replace(f"/{date}/", "/20200101/")
+    )
     expect("another day", answer(request)[:2], (403, "InvalidSignatureException"))
     status, error, message = answer(raw.signed(own, "GetKeyPairs", {}, service="ec2"))
     expect("another service", (status, error), (403, "InvalidSignatureException"))
     expect_in("another service", "correct service: 'lightsail'", message)
     host = f"lightsail.{REGION}.localhost"
     expect("the region's host", answer(raw.signed(own, "GetKeyPairs", {}, host=host))[0], 200)
-    status, error, message = answer(raw.signed(own, "GetKeyPairs", {}, host="lightsail.us-east-1.localhost"))
+    status, error, message = answer(
+        raw.signed(own, "GetKeyPairs", {}, host="lightsail.us-east-1.localhost")
+    )
     expect("another region's host", (status, error), (403, "InvalidSignatureException"))
     extra = raw.signed(own, "GetKeyPairs", {}, **{"X-Extra": "a  b"})
     expect("any header may be signed", answer(extra)[0], 200)
@@ -119,14 +129,20 @@ def malformed(world: World) -> None:
         ("GetOperationsForResource", {}),
     ):
         expect(f"{operation} {body}", outcome(operation, body), (400, "InvalidInputException"))
-    expect("members that nobody knows are passed over", raw.send(raw.signed(own, "GetKeyPairs", {"more": 1}))[0], 200)
+    expect(
+        "members that nobody knows are passed over",
+        raw.send(raw.signed(own, "GetKeyPairs", {"more": 1}))[0],
+        200,
+    )
 
 
 def unknown_operations(world: World) -> None:
     before = admin("GET", "/counts")
     client = make_client("lightsail", world.credentials, unchecked=True)
     # Both forms run at the same time, and the counts are of all accounts.
-    once, twice = ("GetRegions", "GetBundles") if world.error_type_header else ("GetDomains", "GetBlueprints")
+    once, twice = (
+        ("GetRegions", "GetBundles") if world.error_type_header else ("GetDomains", "GetBlueprints")
+    )
     for operation in (once, twice, twice):
         refused("UnknownOperationException", None, getattr(client, xform_name(operation)))
     after = admin("GET", "/counts")
@@ -149,7 +165,9 @@ def log(world: World) -> None:
     ]
     expect("what and its outcome", what, wanted)
     expect("which", seen[-1]["requestId"], id)
-    expect("who", {it["principal"] for it in seen}, {f"arn:aws:iam::{world.account}:user/simulated"})
+    expect(
+        "who", {it["principal"] for it in seen}, {f"arn:aws:iam::{world.account}:user/simulated"}
+    )
     expect("where", {it["region"] for it in seen}, {REGION})
     expect("no keys", "ssh-ed25519" in str(seen), False)
 

@@ -1,4 +1,6 @@
-"""Roles: with an external id, with session tags and policies, and with a web identity token as Kubernetes mounts it."""
+"""Roles: with an external id, with session tags and policies, and with a web identity token as
+Kubernetes mounts it.
+"""
 
 import base64
 import datetime
@@ -37,11 +39,17 @@ def assume(world: World) -> None:
     answer = world.sts.assume_role(**ask, ExternalId="secret-42")
     session = f"arn:aws:sts::{world.account}:assumed-role/keys/test-1"
     expect("the user", answer["AssumedRoleUser"]["Arn"], session)
-    left = (answer["Credentials"]["Expiration"] - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+    left = (
+        answer["Credentials"]["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
+    ).total_seconds()
     expect("an hour", 3590 <= left <= 3600, True)
     credentials = _credentials(answer)
     caller = make_client("sts", credentials).get_caller_identity()
-    expect("the session", (caller["Arn"], caller["UserId"]), (session, answer["AssumedRoleUser"]["AssumedRoleId"]))
+    expect(
+        "the session",
+        (caller["Arn"], caller["UserId"]),
+        (session, answer["AssumedRoleUser"]["AssumedRoleId"]),
+    )
     make_client("lightsail", credentials).get_key_pairs()
     unknown = "UnrecognizedClientException"
     for token in (None, "wrong"):
@@ -66,8 +74,20 @@ def assume(world: World) -> None:
         {"DurationSeconds": 899},
         {"DurationSeconds": 43201},
     ):
-        refused("ValidationError", None, world.sts.assume_role, **(ask | {"ExternalId": "secret-42"} | bad))
-    refused("MalformedPolicyDocument", None, world.sts.assume_role, **ask, ExternalId="secret-42", Policy="{}")
+        refused(
+            "ValidationError",
+            None,
+            world.sts.assume_role,
+            **(ask | {"ExternalId": "secret-42"} | bad),
+        )
+    refused(
+        "MalformedPolicyDocument",
+        None,
+        world.sts.assume_role,
+        **ask,
+        ExternalId="secret-42",
+        Policy="{}",
+    )
 
 
 def across_accounts(world: World) -> None:
@@ -83,7 +103,9 @@ def permissions(world: World) -> None:
     allow = lambda action, **more: {"Effect": "Allow", "Action": action, "Resource": "*"} | more
     document = lambda *statements: {"Version": "2012-10-17", "Statement": list(statements)}
     world.policy(allow("lightsail:GetKeyPairs"))
-    arn = _role(world, "writer", policy=document(allow("lightsail:Import*"), allow("lightsail:Get*")))
+    arn = _role(
+        world, "writer", policy=document(allow("lightsail:Import*"), allow("lightsail:Get*"))
+    )
     ask = {"RoleArn": arn, "RoleSessionName": "test-1"}
     writer = make_client("lightsail", _credentials(world.sts.assume_role(**ask)))
     writer.get_operations()
@@ -95,22 +117,44 @@ def permissions(world: World) -> None:
     for call in (narrowed.get_operations, narrowed.download_default_key_pair):
         refused("AccessDeniedException", None, call)
 
-    refused("AccessDenied", None, world.sts.assume_role, "sts:TagSession", **ask, Tags=[{"Key": "team", "Value": "a"}])
-    by_tag = allow("*", Condition={"StringEquals": {"aws:RequestTag/team": "${aws:PrincipalTag/team}"}})
+    refused(
+        "AccessDenied",
+        None,
+        world.sts.assume_role,
+        "sts:TagSession",
+        **ask,
+        Tags=[{"Key": "team", "Value": "a"}],
+    )
+    by_tag = allow(
+        "*", Condition={"StringEquals": {"aws:RequestTag/team": "${aws:PrincipalTag/team}"}}
+    )
     arn = _role(world, "tagged", sessionTags=True, policy=document(by_tag))
-    answer = world.sts.assume_role(RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a & b"}])
+    answer = world.sts.assume_role(
+        RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a & b"}]
+    )
     tagged = make_client("lightsail", _credentials(answer))
     refused(
-        "AccessDeniedException", None, tagged.create_key_pair, keyPairName="no", tags=[{"key": "team", "value": "b"}]
+        "AccessDeniedException",
+        None,
+        tagged.create_key_pair,
+        keyPairName="no",
+        tags=[{"key": "team", "value": "b"}],
     )
-    answer = world.sts.assume_role(RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a"}])
+    answer = world.sts.assume_role(
+        RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a"}]
+    )
     make_client("lightsail", _credentials(answer)).create_key_pair(
         keyPairName="yes", tags=[{"key": "team", "value": "a"}]
     )
 
 
 def _token(**claims: object) -> str:
-    good = {"iss": TRUST["issuer"], "sub": SUBJECT, "aud": ["sts.amazonaws.com"], "exp": time.time() + 600}
+    good = {
+        "iss": TRUST["issuer"],
+        "sub": SUBJECT,
+        "aud": ["sts.amazonaws.com"],
+        "exp": time.time() + 600,
+    }
     part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
     return f"{part({'alg': 'RS256'})}.{part(good | claims)}.c2lnbmF0dXJl"
 
@@ -122,7 +166,9 @@ def web_identity(world: World) -> None:
     ask = {"RoleArn": arn, "RoleSessionName": "pod-1"}
     answer = assume(**ask, WebIdentityToken=_token())
     expect("whose", answer["SubjectFromWebIdentityToken"], SUBJECT)
-    expect("for whom", (answer["Audience"], answer["Provider"]), ("sts.amazonaws.com", TRUST["issuer"]))
+    expect(
+        "for whom", (answer["Audience"], answer["Provider"]), ("sts.amazonaws.com", TRUST["issuer"])
+    )
     caller = make_client("sts", _credentials(answer)).get_caller_identity()
     expect("the session", caller["Arn"], f"arn:aws:sts::{world.account}:assumed-role/irsa/pod-1")
     make_client("lightsail", _credentials(answer)).get_key_pairs()
@@ -132,17 +178,35 @@ def web_identity(world: World) -> None:
         {"sub": "system:serviceaccount:other:operator"},
         {"aud": ["other"]},
     ):
-        refused("AccessDenied", None, assume, "sts:AssumeRoleWithWebIdentity", **ask, WebIdentityToken=_token(**wrong))
-    refused("ExpiredTokenException", None, assume, **ask, WebIdentityToken=_token(exp=time.time() - 1))
+        refused(
+            "AccessDenied",
+            None,
+            assume,
+            "sts:AssumeRoleWithWebIdentity",
+            **ask,
+            WebIdentityToken=_token(**wrong),
+        )
+    refused(
+        "ExpiredTokenException", None, assume, **ask, WebIdentityToken=_token(exp=time.time() - 1)
+    )
     refused("InvalidIdentityToken", None, assume, **ask, WebIdentityToken="nonsense")
     refused("ValidationError", None, assume, **ask)
     plain = _role(world, "plain")
-    refused("AccessDenied", None, assume, RoleArn=plain, RoleSessionName="pod-1", WebIdentityToken=_token())
+    refused(
+        "AccessDenied",
+        None,
+        assume,
+        RoleArn=plain,
+        RoleSessionName="pod-1",
+        WebIdentityToken=_token(),
+    )
 
 
 def expiry(world: World) -> None:
     arn = _role(world, "short")
-    credentials = _credentials(world.sts.assume_role(RoleArn=arn, RoleSessionName="test-1", DurationSeconds=900))
+    credentials = _credentials(
+        world.sts.assume_role(RoleArn=arn, RoleSessionName="test-1", DurationSeconds=900)
+    )
     lightsail, sts = make_client("lightsail", credentials), make_client("sts", credentials)
     admin("POST", "/clock/advance", {"seconds": 200})
     lightsail.get_key_pairs()

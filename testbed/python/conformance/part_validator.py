@@ -16,14 +16,22 @@ GOOD = {
         "tags": [{"key": "a"}],
     }
 }
-ERROR = {"__type": "NotFoundException", "code": "DoesNotExist", "docs": "", "message": "", "tip": ""}
+ERROR = {
+    "__type": "NotFoundException",
+    "code": "DoesNotExist",
+    "docs": "",
+    "message": "",
+    "tip": "",
+}
 
 
 def wrong_answers(world: World) -> None:
     service = world.lightsail.meta.service_model
     operation = service.operation_model("GetKeyPair")
 
-    def passes(change: object, status: int = 200, good: dict = GOOD, headers: dict | None = None) -> bool:
+    def passes(
+        change: object, status: int = 200, good: dict = GOOD, headers: dict | None = None
+    ) -> bool:
         answer = copy.deepcopy(good)
         change(answer)
         try:
@@ -60,7 +68,11 @@ def wrong_answers(world: World) -> None:
         (400, lambda error: error.update(message=1)),
     ):
         expect("a wrong error", passes(change, status, ERROR), False)
-    expect("another header", passes(lambda error: None, 400, ERROR, {"x-amzn-errortype": "ServiceException"}), False)
+    expect(
+        "another header",
+        passes(lambda error: None, 400, ERROR, {"x-amzn-errortype": "ServiceException"}),
+        False,
+    )
 
 
 PARTS = (wrong_answers,)

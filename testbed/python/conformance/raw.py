@@ -1,4 +1,6 @@
-"""Requests as no client would send them: signed by botocore, or not, and with whatever body, headers, and time."""
+"""Requests as no client would send them: signed by botocore, or not, and with whatever body,
+headers, and time.
+"""
 
 import contextlib
 import datetime
@@ -37,9 +39,14 @@ def signed(
 ) -> AWSRequest:
     text = body if isinstance(body, (str, bytes)) else json.dumps(body)
     url = f"http://{host or urlsplit(ENDPOINT).netloc}/"
-    target = {"X-Amz-Target": f"Lightsail_20161128.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+    target = {
+        "X-Amz-Target": f"Lightsail_20161128.{operation}",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
     request = AWSRequest(method="POST", url=url, data=text, headers=target | headers)
-    keys = Credentials(credentials["accessKeyId"], credentials["secretAccessKey"], credentials.get("sessionToken"))
+    keys = Credentials(
+        credentials["accessKeyId"], credentials["secretAccessKey"], credentials.get("sessionToken")
+    )
     botocore.auth.SigV4Auth(keys, service, region).add_auth(request)
     if host:
         request.headers["Host"] = host
@@ -51,6 +58,10 @@ def send(request: AWSRequest, timeout: float = 20) -> tuple[int, dict, bytes]:
     try:
         connection.request(request.method, "/", request.data, dict(request.headers))
         response = connection.getresponse()
-        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        return (
+            response.status,
+            {name.lower(): value for name, value in response.getheaders()},
+            response.read(),
+        )
     finally:
         connection.close()

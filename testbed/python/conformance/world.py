@@ -16,9 +16,13 @@ import model
 
 REGION = "eu-west-1"
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
-# Each call once: what fails must be seen, not tried again. What botocore itself would refuse must reach the simulator.
+# Each call once: what fails must be seen, not tried again. What botocore itself would refuse must
+# reach the simulator.
 CONFIG = Config(
-    retries={"total_max_attempts": 1}, parameter_validation=False, connect_timeout=5, max_pool_connections=1
+    retries={"total_max_attempts": 1},
+    parameter_validation=False,
+    connect_timeout=5,
+    max_pool_connections=1,
 )
 _accounts = itertools.count(100_000_000_000)
 _session = botocore.session.Session()
@@ -54,7 +58,12 @@ def make_client(service: str, credentials: dict, region: str = REGION, **changes
 
 
 def _check(operation_model: object, response_dict: dict, **_: object) -> None:
-    model.check_answer(operation_model, response_dict["status_code"], response_dict["headers"], response_dict["body"])
+    model.check_answer(
+        operation_model,
+        response_dict["status_code"],
+        response_dict["headers"],
+        response_dict["body"],
+    )
 
 
 class World:
@@ -91,7 +100,11 @@ class World:
         return admin(method, self.place + path, body)
 
     def policy(self, *statements: dict) -> None:
-        admin("PUT", f"/accounts/{self.account}/policy", {"Version": "2012-10-17", "Statement": list(statements)})
+        admin(
+            "PUT",
+            f"/accounts/{self.account}/policy",
+            {"Version": "2012-10-17", "Statement": list(statements)},
+        )
 
     def key_pairs(self, **arguments: object) -> list:
         pages = self.lightsail.get_paginator("get_key_pairs").paginate(**arguments)

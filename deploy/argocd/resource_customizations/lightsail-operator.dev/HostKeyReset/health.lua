@@ -1,8 +1,10 @@
--- The conditions are those of a Job (Complete, Failed, Suspended) and of kstatus (Ready, and Stalled only while it is True).
+-- The conditions are those of a Job (Complete, Failed, Suspended) and of kstatus (Ready, and
+-- Stalled only while it is True).
 -- https://github.com/OWNER/lightsail-operator/blob/main/docs/hostkeyreset.md#conditions
 local status = obj.status
 -- observedGeneration is -1 until the object was looked at.
-if status == nil or status.conditions == nil or status.observedGeneration ~= obj.metadata.generation then
+if status == nil or status.conditions == nil
+  or status.observedGeneration ~= obj.metadata.generation then
   return { status = "Progressing", message = "Waiting until this generation is acted on" }
 end
 

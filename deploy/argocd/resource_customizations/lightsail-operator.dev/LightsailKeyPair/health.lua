@@ -2,7 +2,8 @@
 -- https://github.com/OWNER/lightsail-operator/blob/main/docs/lightsailkeypair.md#conditions
 local status = obj.status
 -- observedGeneration is -1 until the object was looked at.
-if status == nil or status.conditions == nil or status.observedGeneration ~= obj.metadata.generation then
+if status == nil or status.conditions == nil
+  or status.observedGeneration ~= obj.metadata.generation then
   return { status = "Progressing", message = "Waiting until this generation is acted on" }
 end
 
