@@ -1,7 +1,7 @@
--- The conditions are those of kstatus: Ready is always there, Stalled only while it is True.
+-- The conditions are those of kstatus: Ready is always present, Stalled only while it is True.
 -- https://github.com/OWNER/lightsail-operator/blob/main/docs/lightsailkeypair.md#conditions
 local status = obj.status
--- observedGeneration is -1 until the object was looked at.
+-- observedGeneration is -1 before the first reconciliation.
 if status == nil or status.conditions == nil
   or status.observedGeneration ~= obj.metadata.generation then
   return { status = "Progressing", message = "Waiting until this generation is acted on" }
