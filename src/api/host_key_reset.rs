@@ -117,7 +117,7 @@ pub struct HostKeyResetSpec {
     /// Delete this object so many seconds after it was over, and with it the record. Default: keep
     /// it for ever.
     ///
-    /// It is not honoured while the object carries the marks by which Argo CD, Flux or Helm track
+    /// It is not honored while the object carries the marks by which Argo CD, Flux or Helm track
     /// what they have applied: they would make the object again, and the reset would be done again.
     /// Remove it from its source instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]

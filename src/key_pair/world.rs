@@ -266,7 +266,7 @@ pub enum Failure {
     ConfigMapForbidden(String),
 }
 
-/// What this reconciliation has done, and what it learnt by it.
+/// What this reconciliation has done, and what it learned by it.
 #[derive(Clone, Debug, Default)]
 pub struct Done {
     /// The answer to an import.
