@@ -3,11 +3,7 @@
 //! Each takes the site and the checked input and either changes the site and answers, or answers an
 //! error and changes nothing.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::ops::Bound;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +16,7 @@ use super::key_material::{self, PrivateKey};
 use super::pages::Page;
 use super::state::{DEFAULT_KEY_PAIR, KeyPair, Site, StoredPair, Tags};
 use super::switches::{ImportOperationType, MismatchError, OperationStatus, Switches};
+use crate::private_file;
 
 const KEY_PAIR: &str = "KeyPair";
 
@@ -209,13 +206,7 @@ pub(super) fn issue(
         site.scope.region,
         fingerprint.replace(':', "")
     );
-    write_private(&directory.join(file), &private_key.0).map_err(|error| {
+    private_file::write(&directory.join(file), &private_key.0).map_err(|error| {
         ApiError::service(format!("An issued key could not be written down: {}", error.kind()))
     })
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
 }
