@@ -17,9 +17,9 @@ use super::host_keys::HostKey;
 use super::identity::{random_word, uuid};
 use super::imported::Imported;
 use super::input::Input;
-use super::key_material::spki_der;
 use super::key_pairs::{ensure_default, issue};
 use super::pages::Page;
+use super::rsa_key::spki_der;
 use super::state::{DEFAULT_KEY_PAIR, Site, Tags, resource_json};
 use super::switches::OperationStatus;
 

@@ -34,6 +34,7 @@ mod policy;
 mod region;
 mod request_log;
 mod resources;
+mod rsa_key;
 mod server;
 mod signature;
 mod state;
