@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 
 use super::clock::epoch_seconds;
 use super::error::{ApiError, Result};
-use super::input::{Input, check_tag_count};
+use super::input::Input;
 use super::key_material::{self, PrivateKey};
 use super::pages::Page;
-use super::state::{DEFAULT_KEY_PAIR, KeyPair, Site, StoredPair, Tags};
+use super::resource::{DEFAULT_KEY_PAIR, KeyPair, StoredPair};
+use super::state::Site;
 use super::switches::{ImportOperationType, MismatchError, OperationStatus, Switches};
+use super::tags::{self, Tags};
 use crate::private_file;
 
 const KEY_PAIR: &str = "KeyPair";
@@ -49,7 +51,7 @@ pub(super) fn import_as(site: &mut Site<'_>, name: &str, line: &str) -> Result<K
 pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let name = input.resource_name("keyPairName", &site.switches)?;
     let tags = input.tags()?.unwrap_or_default();
-    check_tag_count(&tags)?;
+    tags::check_count(&tags)?;
     site.check_free(name)?;
     let new = site.new_key();
     let fingerprint = new.fingerprint(site.switches.created_fingerprint);

@@ -28,18 +28,21 @@ mod key_material;
 mod key_pairs;
 mod ledger;
 mod limits;
+mod operation_lookups;
 mod operations;
 mod pages;
 mod policy;
 mod region;
 mod request_log;
-mod resources;
+mod resource;
 mod rsa_key;
 mod server;
 mod signature;
 mod state;
 mod sts;
 mod switches;
+mod tagging;
+mod tags;
 mod wire;
 mod xml;
 
@@ -55,11 +58,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::fault::{Fault, FaultEffect, FaultHandle, FaultPoint};
 pub use self::identity::{Credentials, Role, WebIdentity};
-pub use self::instances::{NewInstance, Platform};
 pub use self::ledger::Operation;
 pub use self::region::Region;
 pub use self::request_log::Request;
-pub use self::state::KeyPair;
+pub use self::resource::{KeyPair, NewInstance, Platform};
 pub use self::switches::{
     Ed25519Fingerprint, ImportOperationType, MismatchError, OperationStatus, RsaFingerprint, Setup,
     Switches,

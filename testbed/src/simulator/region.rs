@@ -10,11 +10,11 @@
 
 use super::fault::{FaultHandle, FaultPoint};
 use super::identity::Scope;
-use super::instances::{self, NewInstance};
 use super::ledger::Operation;
-use super::state::{DEFAULT_KEY_PAIR, KeyPair, Site};
+use super::resource::{DEFAULT_KEY_PAIR, KeyPair, NewInstance};
+use super::state::Site;
 use super::switches::Switches;
-use super::{Simulator, key_pairs, resources};
+use super::{Simulator, instances, key_pairs, tagging};
 
 /// One account's resources in one region.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Region {
     pub fn set_tags(&self, name: &str, tags: &[(&str, Option<&str>)]) {
         let tags =
             tags.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect();
-        let set = self.with(|site| resources::replace_tags(site, name, tags));
+        let set = self.with(|site| tagging::replace_tags(site, name, tags));
         set.expect("the resource exists and the tags are within the limits");
     }
 

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::super::Shared;
 use super::super::identity::Scope;
-use super::super::instances::{self, NewInstance, Platform};
-use super::super::key_pairs;
-use super::super::resources::replace_tags;
+use super::super::resource::{NewInstance, Platform};
 use super::super::state::Site;
+use super::super::tagging::replace_tags;
+use super::super::{instances, key_pairs};
 use super::control::changed;
 use super::{Refusal, Reply, done, read};
 
