@@ -7,42 +7,17 @@
 
 mod condition;
 mod parse;
+mod question;
+mod statement;
 
-use std::collections::BTreeMap;
+pub(super) use self::question::Question;
 
-use self::condition::Condition;
+use self::statement::Statement;
 
 /// A policy document.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
     statements: Vec<Statement>,
-}
-
-#[derive(Clone, Debug)]
-struct Statement {
-    allows: bool,
-    actions: Patterns,
-    resources: Patterns,
-    conditions: Vec<Condition>,
-}
-
-/// `Action` or `NotAction`, `Resource` or `NotResource`.
-#[derive(Clone, Debug)]
-struct Patterns {
-    negated: bool,
-    patterns: Vec<String>,
-}
-
-/// What a request wants to do, as IAM sees it.
-#[derive(Debug, Default)]
-pub(super) struct Question {
-    /// For example `lightsail:DeleteKeyPair`.
-    pub(super) action: String,
-    /// An ARN, or `*`.
-    pub(super) resource: String,
-    /// The condition keys, in lower case up to the first `/`. Only `aws:tagkeys` has more than one
-    /// value.
-    pub(super) context: BTreeMap<String, Vec<String>>,
 }
 
 /// What a policy says.
@@ -59,7 +34,7 @@ pub(super) enum Verdict {
 impl Policy {
     /// The policy in this JSON document, or what is wrong with it.
     pub(super) fn parse(document: &str) -> Result<Self, String> {
-        parse::policy(document)
+        parse::statements(document).map(|statements| Self { statements })
     }
 
     pub(super) fn verdict(&self, question: &Question) -> Verdict {
@@ -72,84 +47,6 @@ impl Policy {
         }
         verdict
     }
-}
-
-impl Statement {
-    fn applies(&self, question: &Question) -> bool {
-        // Names of actions are the only part of a policy where case does not count.
-        let action = question.action.to_lowercase();
-        self.actions.fit(|pattern| is_like(&pattern.to_lowercase(), &action))
-            && self
-                .resources
-                .fit(|pattern| fits_resource(&question.with_variables(pattern), &question.resource))
-            && self.conditions.iter().all(|condition| condition.holds(question))
-    }
-}
-
-impl Patterns {
-    fn fit(&self, fits: impl Fn(&str) -> bool) -> bool {
-        self.patterns.iter().any(|pattern| fits(pattern)) != self.negated
-    }
-}
-
-/// An action without resource-level permissions has the resource `*`: only a pattern of all
-/// resources fits it.
-fn fits_resource(pattern: &str, resource: &str) -> bool {
-    if resource == "*" {
-        pattern.chars().all(|character| character == '*')
-    } else {
-        is_like(pattern, resource)
-    }
-}
-
-impl Question {
-    /// The values of a condition key.
-    fn values(&self, key: &str) -> Option<&[String]> {
-        self.context.get(key).map(Vec::as_slice)
-    }
-
-    /// A text of a policy with its `${…}` replaced. A variable without a value fits nothing, as in
-    /// IAM.
-    fn with_variables(&self, text: &str) -> String {
-        let mut result = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${") {
-            let Some((name, behind)) = after.split_once('}') else { break };
-            result.push_str(before);
-            match (name, self.values(&condition::key(name))) {
-                ("*" | "?" | "$", _) => result.push_str(name),
-                (_, Some([value])) => result.push_str(value),
-                (_, _) => return "\u{0}".to_owned(),
-            }
-            rest = behind;
-        }
-        result + rest
-    }
-}
-
-/// Whether a text fits a pattern in which `*` is any text and `?` any character.
-fn is_like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut of) = (0, 0);
-    // Where to go on when the last `*` has to take one character more.
-    let mut retry = None;
-    while of < text.len() {
-        if pattern.get(at) == Some(&'*') {
-            retry = Some((at, of));
-            at += 1;
-        } else if pattern.get(at).is_some_and(|wanted| *wanted == '?' || *wanted == text[of]) {
-            at += 1;
-            of += 1;
-        } else if let Some((star, taken)) = retry {
-            retry = Some((star, taken + 1));
-            at = star + 1;
-            of = taken + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[at..].iter().all(|rest| *rest == '*')
 }
 
 #[cfg(test)]
