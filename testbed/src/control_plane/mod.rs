@@ -63,7 +63,7 @@ impl ControlPlane {
         for _ in 1..TRIES {
             match Self::try_start(&tools, &directory, &certificates).await {
                 Err(error) if format!("{error:#}").contains("address already in use") => {
-                    remove_traces(&directory)?
+                    remove_traces(&directory)?;
                 }
                 outcome => return outcome,
             }
