@@ -18,12 +18,12 @@ mod generated;
 mod gitops;
 mod hardships;
 mod iam;
-#[path = "../iam_files/mod.rs"]
+#[path = "../support/iam_files.rs"]
 mod iam_files;
 mod image;
 mod key_pairs;
 mod leader;
-#[path = "../markdown/mod.rs"]
+#[path = "../support/markdown.rs"]
 mod markdown;
 mod policies;
 mod private_keys;

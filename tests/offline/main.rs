@@ -6,10 +6,10 @@ mod architecture;
 mod docs;
 mod generated;
 mod iam;
-#[path = "../iam_files/mod.rs"]
+#[path = "../support/iam_files.rs"]
 mod iam_files;
 mod lightsail;
-#[path = "../markdown/mod.rs"]
+#[path = "../support/markdown.rs"]
 mod markdown;
 mod monitoring;
 mod sbom;
