@@ -5,24 +5,26 @@
 //! TRACE; all of them share one control plane.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
+mod api_server;
 mod approval;
 mod argocd;
 mod bed;
-mod disturbed;
+mod clocks;
 mod docs;
+mod errors_of_lightsail;
 mod explain;
-mod failures;
 mod fleet;
 mod flux;
 mod generated;
 mod gitops;
-mod hardships;
 mod iam;
 #[path = "../support/iam_files.rs"]
 mod iam_files;
 mod image;
+mod interrupted_resets;
 mod key_pairs;
 mod leader;
+mod lists;
 #[path = "../support/markdown.rs"]
 mod markdown;
 mod policies;
