@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod architecture;
+mod counts;
 mod docs;
 mod generated;
 mod iam;
