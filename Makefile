@@ -38,7 +38,6 @@ test: tools .venv .venv-checkov javascript lint ## Run all checks and all tests
 	@$(debug)/testbed run --apply testbed/deploy -- \
 		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && \
 			$(debug)/testbed search-logs && $(debug)/testbed check-rights'
-	@testbed/scripts/counts.sh
 
 .PHONY: test-all
 test-all: export SEQUENCES := 3000

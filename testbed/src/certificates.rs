@@ -10,6 +10,8 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, SanType,
 };
 
+use crate::private_file;
+
 /// A certificate with its key, both in PEM.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
@@ -40,7 +42,8 @@ impl Certificates {
         let service_accounts = KeyPair::generate().context("generate a key")?;
         let write = |name: &str, text: &str| -> Result<PathBuf> {
             let path = directory.join(name);
-            crate::kubeconfig::write_private(&path, text)?;
+            private_file::write(&path, text)
+                .with_context(|| format!("write {}", path.display()))?;
             Ok(path)
         };
         Ok(Self {

@@ -3,9 +3,7 @@
 //!
 //! They are JSON, which every reader of kubeconfigs takes as the YAML that it is.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -14,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::certificates::Identity;
+use crate::private_file;
 
 /// Writes a kubeconfig for a client with a certificate. `authority` is that of the server, in PEM.
 pub(crate) fn write_for_certificate(
@@ -59,16 +58,6 @@ fn write(path: &Path, cluster: &Value, namespace: &str, user: &Value) -> Result<
             "namespace": namespace}}],
         "current-context": name,
     });
-    write_private(path, &format!("{config:#}\n"))
-}
-
-/// Writes a file that only its owner can read, whatever it was before.
-pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        file.set_permissions(PermissionsExt::from_mode(0o600))?;
-        file.write_all(text.as_bytes())
-    };
-    write().with_context(|| format!("write {}", path.display()))
+    private_file::write(path, &format!("{config:#}\n"))
+        .with_context(|| format!("write {}", path.display()))
 }

@@ -23,5 +23,6 @@ pub mod fake_node;
 pub mod helm;
 mod kubeconfig;
 pub mod operator;
+mod private_file;
 pub mod process;
 pub mod simulator;

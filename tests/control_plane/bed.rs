@@ -152,6 +152,12 @@ impl Bed {
         self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(change)).await.unwrap()
     }
 
+    /// Asks for a reconciliation now, in the words of a user.
+    pub(crate) async fn reconcile_now<K: Reconciled>(&self, name: &str) {
+        let annotations = json!({ "lightsail-operator.dev/reconcile": "now" });
+        self.patch::<K>(name, &json!({ "metadata": { "annotations": annotations } })).await;
+    }
+
     pub(crate) async fn delete<K: Reconciled>(&self, name: &str) {
         self.api::<K>().delete(name, &DeleteParams::default()).await.unwrap();
     }
@@ -288,6 +294,15 @@ impl Bed {
             let _ = writeln!(report, "{line}");
         }
         report
+    }
+}
+
+/// Waits until something is so that is no object's status.
+pub(crate) async fn wait_for(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < DEADLINE, "it does not come to this: {what}");
+        tokio::time::sleep(POLL).await;
     }
 }
 

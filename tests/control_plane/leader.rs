@@ -1,4 +1,5 @@
-//! Several replicas: one acts, and when it cannot any more another one does.
+//! Several replicas: one acts, and when it cannot any more another one does. One that wakes up late
+//! does no harm.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,9 @@ use kube::Api;
 use lightsail_operator::api::LightsailKeyPair;
 use rustix::process::{Pid, Signal, kill_process};
 use testbed::operator::Operator;
+use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, imported, public_key, set};
+use crate::bed::{Bed, default_pair, imported, public_half, public_key, set};
 
 /// The Lease that the chart makes, and that its Role names.
 const LEASE: &str = "lightsail-operator";
@@ -20,6 +22,11 @@ async fn replica(bed: &Bed, lease: &str, log: &str) -> Operator {
     options.arguments.extend(["--lease-name".to_owned(), lease.to_owned()]);
     options.log = options.log.with_file_name(log);
     Operator::start(options).await.unwrap()
+}
+
+fn signal(operator: &Operator, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(operator.pid()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 async fn leads(operator: &Operator) -> bool {
@@ -51,7 +58,6 @@ async fn one_replica_acts_and_hands_over_when_it_ends() {
     bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
     // The follower is ready, knows the objects, and does nothing.
     assert_eq!(second.get("/readyz").await.unwrap().0, 200);
-    assert!(!leads(&second).await && !second.log_text().contains("AWS credentials are in force"));
     let known =
         r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="true",reason="Imported"} 1"#;
     let start = Instant::now();
@@ -59,6 +65,7 @@ async fn one_replica_acts_and_hands_over_when_it_ends() {
         assert!(start.elapsed() < Duration::from_mins(1), "the follower does not know the objects");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    assert!(!leads(&second).await && !second.log_text().contains("AWS credentials are in force"));
     let leases: Api<Lease> = Api::namespaced(bed.cluster.client(), "lightsail-operator");
     let transitions = async || {
         leases.get(LEASE).await.unwrap().spec.unwrap().lease_transitions.unwrap_or_default()
@@ -82,13 +89,12 @@ async fn a_leader_that_slept_through_its_lease_ends_without_another_call() {
     let mut first = replica(&bed, lease, "first.log").await;
     wait_until_it_leads(&first).await;
     let second = replica(&bed, lease, "second.log").await;
-    let pid = Pid::from_raw(i32::try_from(first.pid()).unwrap()).unwrap();
-    kill_process(pid, Signal::STOP).unwrap();
+    signal(&first, Signal::STOP);
     wait_until_it_leads(&second).await;
     bed.create::<LightsailKeyPair>("one", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
     let calls = bed.simulator.requests().len();
-    kill_process(pid, Signal::CONT).unwrap();
+    signal(&first, Signal::CONT);
     let start = Instant::now();
     let status = loop {
         if let Some(status) = first.has_ended().unwrap() {
@@ -100,4 +106,93 @@ async fn a_leader_that_slept_through_its_lease_ends_without_another_call() {
     assert_eq!(status.code(), Some(1));
     assert!(first.log_text().contains("lease"), "{}", first.log_text());
     assert_eq!(bed.simulator.requests().len(), calls);
+}
+
+/// Two operators on the same objects: what a leader is that does not know yet that it is not one
+/// any more.
+async fn second(bed: &Bed) -> Operator {
+    let mut options = bed.options(None).await;
+    options.log = options.log.with_file_name("second.log");
+    Operator::start(options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_an_old_leader_that_wakes_up_replaces_no_key() {
+    let bed = Bed::new("old-leader-key").await;
+    bed.region.create_default_key_pair();
+    let effect = FaultEffect::HoldAfter;
+    let held = bed.region.add_fault(Fault {
+        operation: "DownloadDefaultKeyPair".to_owned(),
+        resource: None,
+        times: 1,
+        effect,
+    });
+    let old = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    held.reached().await;
+    signal(&old, Signal::STOP);
+    held.release();
+    bed.region.delete_key_pair("LightsailDefaultKeyPair");
+    let there = bed.region.create_default_key_pair();
+    let new = second(&bed).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+    let version = bed.secrets().get("kept").await.unwrap().metadata.resource_version;
+    signal(&old, Signal::CONT);
+    // The old one takes the answer that it was waiting for, and says that it has by handling this:
+    // there is nobody else who could.
+    drop(new);
+    bed.reconcile_now::<LightsailKeyPair>("default").await;
+    let handled = |object: &LightsailKeyPair| {
+        object.status.as_ref().unwrap().last_handled_reconcile.is_some()
+    };
+    bed.wait("default", "handled by the old one", handled).await;
+    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
+    let secret = bed.secrets().get("kept").await.unwrap();
+    assert_eq!(secret.metadata.resource_version, version);
+    let key = String::from_utf8(secret.data.unwrap()["ssh-privatekey"].0.clone()).unwrap();
+    assert_eq!(public_half(&key), there.public_key.trim());
+    assert_eq!(bed.calls("DeleteKeyPair"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_an_old_leader_that_wakes_up_deletes_no_pair_that_it_has_not_seen() {
+    let bed = Bed::new("old-leader-pair").await;
+    let old = bed.start().await;
+    let key = public_key("ed25519");
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let effect = FaultEffect::HoldAfter;
+    let held = bed.region.add_fault(Fault {
+        operation: "GetKeyPair".to_owned(),
+        resource: None,
+        times: 1,
+        effect,
+    });
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    held.reached().await;
+    signal(&old, Signal::STOP);
+    held.release();
+    // Meanwhile the other one does what was asked for, and the user makes the object again.
+    let new = second(&bed).await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let there = bed.region.find_key_pair("fleet");
+    // Longer than a look holds. It has to pass; there is nothing to wait for.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let looks = bed.calls("GetKeyPair");
+    signal(&old, Signal::CONT);
+    let start = Instant::now();
+    while bed.calls("GetKeyPair") == looks {
+        assert!(start.elapsed() < Duration::from_mins(1), "the old one does not look again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(new);
+    bed.reconcile_now::<LightsailKeyPair>("fleet").await;
+    let handled = |object: &LightsailKeyPair| {
+        object.status.as_ref().unwrap().last_handled_reconcile.is_some()
+    };
+    bed.wait("fleet", "handled by the old one", handled).await;
+    assert_eq!(bed.region.find_key_pair("fleet"), there);
+    assert_eq!(bed.calls("DeleteKeyPair"), 1);
 }

@@ -5,25 +5,27 @@
 //! TRACE; all of them share one control plane.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
+mod api_server;
 mod approval;
 mod argocd;
 mod bed;
-mod disturbed;
+mod clocks;
 mod docs;
+mod errors_of_lightsail;
 mod explain;
-mod failures;
 mod fleet;
 mod flux;
 mod generated;
 mod gitops;
-mod hardships;
 mod iam;
-#[path = "../iam_files/mod.rs"]
+#[path = "../support/iam_files.rs"]
 mod iam_files;
 mod image;
+mod interrupted_resets;
 mod key_pairs;
 mod leader;
-#[path = "../markdown/mod.rs"]
+mod lists;
+#[path = "../support/markdown.rs"]
 mod markdown;
 mod policies;
 mod private_keys;

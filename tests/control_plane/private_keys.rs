@@ -34,6 +34,8 @@ async fn i4_a_downloaded_key_is_in_the_secret_and_nowhere_else() {
     let lines: Vec<&str> = private.lines().filter(|line| !line.starts_with("-----")).collect();
     assert!(lines.len() > 20);
 
+    // So that it is among what is read below.
+    bed.wait_event("Downloaded").await;
     let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
     let events =
         serde_json::to_string(&events.list(&ListParams::default()).await.unwrap()).unwrap();

@@ -10,7 +10,7 @@ use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, imported, public_key, ready_reason, reset};
+use crate::bed::{Bed, imported, public_key, ready_reason, reset, wait_for};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn probes_and_metrics_are_served() {
@@ -146,7 +146,7 @@ async fn missing_definitions_are_waited_for_and_said() {
     let options = OperatorOptions {
         binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
         kubeconfig: cluster.kubeconfig().to_owned(),
-        arguments: Vec::new(),
+        arguments: vec!["--log".to_owned(), "info,lightsail_operator=debug".to_owned()],
         environment: vec![("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned())],
         log: folder.path().join("operator.log"),
     };
@@ -173,9 +173,12 @@ async fn missing_definitions_are_waited_for_and_said() {
         cluster.kubectl_with_input(&["apply", "-f", "-"], &yaml).await.unwrap().or_error().unwrap();
     }
     operator.wait_until_ready().await.unwrap();
-    // Taken away again, they are missing again, and the process goes on.
+    // When one is taken away again its watch ends, and the process goes on.
+    let interruptions = || operator.log_text().matches("the watch was interrupted").count();
+    let before = interruptions();
     let name = "hostkeyresets.lightsail-operator.dev";
     definitions.delete(name, &DeleteParams::default()).await.unwrap();
+    wait_for("the watch is interrupted", async || interruptions() > before).await;
     assert_eq!(operator.has_ended().unwrap(), None);
     assert!(operator.stop().await.unwrap().success());
 }

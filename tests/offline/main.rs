@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod architecture;
+mod counts;
 mod docs;
 mod generated;
 mod iam;
-#[path = "../iam_files/mod.rs"]
+#[path = "../support/iam_files.rs"]
 mod iam_files;
+#[path = "../support/imports.rs"]
+mod imports;
 mod lightsail;
-#[path = "../markdown/mod.rs"]
+#[path = "../support/markdown.rs"]
 mod markdown;
 mod monitoring;
 mod sbom;

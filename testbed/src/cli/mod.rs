@@ -1,21 +1,20 @@
-//! The subcommands, each in a file of its own, and what they share.
+//! The subcommands, each in a file of its own.
 
 mod bench;
 mod check_rights;
 mod demo;
+mod interrupts;
 mod report;
 mod run;
 mod scene;
 mod search_logs;
 mod simulator;
+mod tools;
 mod up;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(name = "testbed", about = "Real Kubernetes and a simulated Lightsail on this machine")]
@@ -43,14 +42,6 @@ enum Command {
     Demo(scene::Settings),
 }
 
-/// Where the programs of the control plane are.
-#[derive(Debug, Args)]
-struct Tools {
-    /// The directory with kube-apiserver, kube-controller-manager, kubectl and etcd
-    #[arg(long, env = "TESTBED_TOOLS", default_value = ".tools/bin")]
-    tools: PathBuf,
-}
-
 /// Reads the arguments and does what they say.
 pub(crate) async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
@@ -66,37 +57,4 @@ pub(crate) async fn main() -> ExitCode {
         report::error(&error);
         ExitCode::FAILURE
     })
-}
-
-/// The signals by which a person, a CI system or a closed terminal ends this.
-struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Interrupts {
-    /// From here on these signals no longer end the process by themselves.
-    fn listen() -> Result<Self> {
-        let listen = |kind| signal(kind).context("listen for signals");
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    /// Completes when one comes.
-    async fn next(&mut self) -> rustix::process::Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => rustix::process::Signal::INT,
-            _ = self.terminate.recv() => rustix::process::Signal::TERM,
-            _ = self.hangup.recv() => rustix::process::Signal::HUP,
-        }
-    }
-}
-
-/// What a shell says of a command that a signal has ended.
-fn exit_code_of(signal: rustix::process::Signal) -> ExitCode {
-    ExitCode::from(u8::try_from(128 + signal.as_raw()).unwrap_or(u8::MAX))
 }

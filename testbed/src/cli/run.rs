@@ -18,8 +18,9 @@ use testbed::cluster::{Cluster, variables};
 use testbed::control_plane::ControlPlane;
 use testbed::process::bound_to_this_process;
 
+use super::interrupts::{Interrupts, exit_code_of};
 use super::report::Report;
-use super::{Interrupts, Tools, exit_code_of};
+use super::tools::Tools;
 
 const POLL: Duration = Duration::from_millis(20);
 /// How long a command may take to end when it is asked to.

@@ -10,10 +10,10 @@ use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Options, Region, Simulator};
 
-use super::Tools;
 use super::report::Report;
 use super::run::apply;
 use super::simulator::{ACCOUNT, REGION, environment};
+use super::tools::Tools;
 
 /// The namespace and the ServiceAccount of `deploy/base`.
 pub(super) const OPERATOR: &str = "lightsail-operator";

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use testbed::simulator::{Credentials, NewInstance, Options, Platform, Simulator, Switches};
 
-use super::Interrupts;
+use super::interrupts::Interrupts;
 use super::report::Report;
 
 /// The account that there is to begin with.

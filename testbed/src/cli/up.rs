@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::interrupts::{Interrupts, exit_code_of};
 use super::report::Report;
 use super::scene::{ADOPTED, INSTANCE, Scene, Settings};
 use super::simulator::REGION;
-use super::{Interrupts, exit_code_of};
 
 /// How often to look whether all still runs.
 const LOOK: Duration = Duration::from_secs(1);

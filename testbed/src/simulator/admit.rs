@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Shared;
 use super::authorize::authorize;
 use super::error::{ApiError, Result};
 use super::identity::{Principal, Scope};
 use super::input::Input;
 use super::operations::{Perform, needs_key};
+use super::shared::Shared;
 use super::signature::Received;
 use super::state::State;
 use super::sts::{Desk, needs_no_signature};

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::Shared;
 use super::clock::epoch_seconds;
 use super::fault::FaultHandle;
 use super::identity::{Account, Scope};
 use super::ledger::Operation;
+use super::shared::Shared;
 use super::state::{RegionState, State};
 use super::switches::Switches;
 

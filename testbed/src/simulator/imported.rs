@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use ssh_key::PublicKey;
 use ssh_key::public::{KeyData, RsaPublicKey};
 
-use super::key_material::rsa_of;
+use super::rsa_key;
 use super::switches::Switches;
 
 /// A public key, as far as its fingerprint needs it.
@@ -84,7 +84,7 @@ impl Imported {
             .ok()
             .filter(|_| label == "PUBLIC KEY")?;
         let key = pkcs1::RsaPublicKey::try_from(spki.subject_public_key.as_bytes()?).ok()?;
-        rsa_of(key).map(Self::Rsa)
+        rsa_key::of_pkcs1(key).map(Self::Rsa)
     }
 }
 

@@ -6,8 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use super::error::{ApiError, Result};
-use super::state::Tags;
 use super::switches::Switches;
+use super::tags::{Tags, check_tag};
 
 /// The JSON object in the body of a request.
 #[derive(Debug, Default)]
@@ -108,19 +108,6 @@ impl Input {
     }
 }
 
-/// A resource has at most this many tags.
-const MAX_TAGS: usize = 50;
-
-/// Refuses more tags than a resource may have.
-pub(super) fn check_tag_count(tags: &Tags) -> Result<()> {
-    if tags.len() > MAX_TAGS {
-        return Err(ApiError::invalid_input(format!(
-            "A resource can have at most {MAX_TAGS} tags."
-        )));
-    }
-    Ok(())
-}
-
 fn tag_of(tag: &Value) -> Result<(String, Option<String>)> {
     let text = |member| match tag.get(member) {
         None | Some(Value::Null) => Ok(None),
@@ -131,29 +118,6 @@ fn tag_of(tag: &Value) -> Result<(String, Option<String>)> {
     let value = text("value")?;
     check_tag(&key, value.as_deref())?;
     Ok((key, value))
-}
-
-fn check_tag(key: &str, value: Option<&str>) -> Result<()> {
-    let key_length = key.chars().count();
-    let value_length = value.map_or(0, |value| value.chars().count());
-    if key_length == 0 || key_length > 128 || value_length > 256 {
-        return Err(ApiError::invalid_input(
-            "A tag key has 1 to 128 characters and a tag value at most 256.",
-        ));
-    }
-    if key.to_lowercase().starts_with("aws:") {
-        return Err(ApiError::invalid_input("The prefix aws: of tag keys is reserved."));
-    }
-    if !key.chars().chain(value.unwrap_or_default().chars()).all(is_tag_character) {
-        return Err(ApiError::invalid_input(
-            "Tags have letters, digits, spaces and + - = . _ : / @ only.",
-        ));
-    }
-    Ok(())
-}
-
-fn is_tag_character(character: char) -> bool {
-    character.is_alphanumeric() || " +-=._:/@".contains(character)
 }
 
 /// The model's pattern is `\w[\w\-]*\w`; the service's own message allows dots too
@@ -212,7 +176,7 @@ fn wrong_type(member: &str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Switches, check_tag, is_resource_arn, is_resource_name};
+    use super::{Switches, is_resource_arn, is_resource_name};
 
     #[test]
     fn resource_names() {
@@ -244,22 +208,5 @@ mod tests {
         ] {
             assert!(!is_resource_arn(arn), "{arn}");
         }
-    }
-
-    #[test]
-    fn tags() {
-        let (long_key, long_value) = ("k".repeat(129), "v".repeat(257));
-        for (key, value) in [
-            ("team", Some("a b")),
-            ("example.com/x", None),
-            (&long_key[1..], Some(&long_value[1..])),
-        ] {
-            assert_eq!(check_tag(key, value), Ok(()), "{key}");
-        }
-        for (key, value) in [("", None), ("aws:x", None), ("a!", None), ("a", Some("b?"))] {
-            assert!(check_tag(key, value).is_err(), "{key}");
-        }
-        assert!(check_tag(&long_key, None).is_err());
-        assert!(check_tag("k", Some(&long_value)).is_err());
     }
 }

@@ -1,10 +1,10 @@
-//! Instances as far as key pairs and host keys need them, and the operations on them.
+//! The operations on instances, as far as key pairs and host keys need them.
 //!
 //! Each operation takes the site and the input and either changes the site and answers, or answers
 //! an error and changes nothing.
 
 use std::ops::Bound;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use base64::Engine;
@@ -17,95 +17,12 @@ use super::host_keys::HostKey;
 use super::identity::{random_word, uuid};
 use super::imported::Imported;
 use super::input::Input;
-use super::key_material::spki_der;
 use super::key_pairs::{ensure_default, issue};
 use super::pages::Page;
-use super::state::{DEFAULT_KEY_PAIR, Site, Tags, resource_json};
+use super::resource::{DEFAULT_KEY_PAIR, Instance, NewInstance, PUBLIC_ADDRESS, Platform};
+use super::rsa_key::spki_der;
+use super::state::Site;
 use super::switches::OperationStatus;
-
-/// What an instance runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Platform {
-    /// Debian, with SSH.
-    #[default]
-    Linux,
-    /// Windows Server, with RDP; its first password is encrypted for its key pair.
-    Windows,
-}
-
-/// An instance to be launched.
-#[derive(Clone, Debug, Default)]
-pub struct NewInstance {
-    /// Unique in its region over all types of resources.
-    pub name: String,
-    /// What it runs.
-    pub platform: Platform,
-    /// Its key pair, which need not exist; `None` is the default pair.
-    pub key_pair_name: Option<String>,
-    /// Its tags; a key-only tag has no value.
-    pub tags: Tags,
-}
-
-/// An instance, as far as host keys need one.
-#[derive(Debug)]
-pub(super) struct Instance {
-    pub(super) name: String,
-    pub(super) arn: String,
-    pub(super) support_code: String,
-    pub(super) created_at: SystemTime,
-    pub(super) availability_zone: String,
-    pub(super) region: String,
-    pub(super) tags: Tags,
-    pub(super) platform: Platform,
-    pub(super) key_pair_name: String,
-    pub(super) known_host_keys_resets: usize,
-    /// When the host keys were put on record; `None` if they are not.
-    pub(super) witnessed_at: Option<SystemTime>,
-    /// Made when somebody first asks for them.
-    host_keys: Option<Vec<HostKey>>,
-    password: Option<String>,
-}
-
-impl Instance {
-    pub(super) fn to_json(&self) -> Value {
-        let (blueprint, blueprint_name) = match self.platform {
-            Platform::Linux => ("debian_12", "Debian"),
-            Platform::Windows => ("windows_server_2022", "Windows Server 2022"),
-        };
-        let mut instance =
-            resource_json(&self.name, &self.arn, &self.support_code, self.created_at, &self.tags);
-        for (member, value) in [
-            (
-                "location",
-                json!({"availabilityZone": self.availability_zone, "regionName": self.region}),
-            ),
-            ("resourceType", json!("Instance")),
-            ("blueprintId", json!(blueprint)),
-            ("blueprintName", json!(blueprint_name)),
-            ("bundleId", json!("nano_3_0")),
-            ("isStaticIp", json!(false)),
-            ("privateIpAddress", json!("172.26.0.10")),
-            ("publicIpAddress", json!(PUBLIC_ADDRESS)),
-            ("ipAddressType", json!("dualstack")),
-            ("sshKeyName", json!(self.key_pair_name)),
-            ("state", json!({"code": 16, "name": "running"})),
-            ("username", json!(self.username())),
-        ] {
-            instance.insert(member.to_owned(), value);
-        }
-        Value::Object(instance)
-    }
-
-    fn username(&self) -> &'static str {
-        match self.platform {
-            Platform::Linux => "admin",
-            Platform::Windows => "Administrator",
-        }
-    }
-}
-
-/// One of RFC 5737's addresses for documentation.
-const PUBLIC_ADDRESS: &str = "192.0.2.10";
 
 /// Launches an instance; it does not make the default key pair.
 pub(super) fn add(site: &mut Site<'_>, new: NewInstance) -> Result<()> {

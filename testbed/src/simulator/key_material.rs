@@ -12,19 +12,17 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use der::Encode;
-use der::asn1::{AnyRef, BitStringRef, UintRef};
 use der::pem::LineEnding;
 use md5::{Digest, Md5};
 use pkcs8::PrivateKeyInfo;
 use sha1::Sha1;
 use sha2::Sha256;
-use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
+use ssh_key::PublicKey;
 use ssh_key::public::{KeyData, RsaPublicKey};
-use ssh_key::{Mpint, PublicKey};
 
 use super::error::{ApiError, Result};
 use super::imported::Imported;
+use super::rsa_key;
 use super::switches::{Ed25519Fingerprint, RsaFingerprint, Switches};
 
 /// The sizes of RSA keys that can be imported, in bits. Unverified.
@@ -32,9 +30,6 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 1024..=4096;
 
 /// Those that the EC2 User Guide names.
 const EC2_RSA_BITS: [usize; 3] = [1024, 2048, 4096];
-
-/// RFC 8017, appendix A.1.
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 /// A private key in PEM, which `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,7 +93,7 @@ fn rsa_fingerprint(key: &RsaPublicKey, switches: &Switches) -> Option<String> {
     match switches.imported_rsa_fingerprint {
         RsaFingerprint::Md5OfBlob => Some(md5_of_blob(key)),
         RsaFingerprint::Md5OfSpki | RsaFingerprint::Sha1OfPrivateKey => {
-            Some(colon_hex(&Md5::digest(spki_der(key)?)))
+            Some(colon_hex(&Md5::digest(rsa_key::spki_der(key)?)))
         }
     }
 }
@@ -115,20 +110,6 @@ fn sha256_fingerprint(blob: &[u8], form: Ed25519Fingerprint) -> String {
         Ed25519Fingerprint::Unpadded => STANDARD_NO_PAD.encode(digest),
         Ed25519Fingerprint::Prefixed => format!("SHA256:{}", STANDARD_NO_PAD.encode(digest)),
     }
-}
-
-/// The DER `SubjectPublicKeyInfo`.
-pub(super) fn spki_der(key: &RsaPublicKey) -> Option<Vec<u8>> {
-    let public_key = pkcs1::RsaPublicKey {
-        modulus: UintRef::new(key.n.as_positive_bytes()?).ok()?,
-        public_exponent: UintRef::new(key.e.as_positive_bytes()?).ok()?,
-    };
-    let public_key = public_key.to_der().ok()?;
-    let spki = SubjectPublicKeyInfoRef {
-        algorithm: AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) },
-        subject_public_key: BitStringRef::from_bytes(&public_key).ok()?,
-    };
-    spki.to_der().ok()
 }
 
 /// Makes a key pair as `CreateKeyPair` and `DownloadDefaultKeyPair` do.
@@ -158,14 +139,8 @@ fn pkcs1_pem(pkcs8_der: &[u8]) -> String {
 
 fn ssh_form(pair: &RsaKeyPair) -> RsaPublicKey {
     let public = pkcs1::RsaPublicKey::try_from(pair.public_key().as_ref());
-    rsa_of(public.expect("AWS-LC writes valid PKCS#1"))
+    rsa_key::of_pkcs1(public.expect("AWS-LC writes valid PKCS#1"))
         .expect("the numbers of an RSA key are positive")
-}
-
-/// A key of PKCS#1 in the form that OpenSSH uses.
-pub(super) fn rsa_of(key: pkcs1::RsaPublicKey<'_>) -> Option<RsaPublicKey> {
-    let number = |number: UintRef<'_>| Mpint::from_positive_bytes(number.as_bytes()).ok();
-    Some(RsaPublicKey { e: number(key.public_exponent)?, n: number(key.modulus)? })
 }
 
 fn colon_hex(digest: &[u8]) -> String {

@@ -3,11 +3,7 @@
 //! Each takes the site and the checked input and either changes the site and answers, or answers an
 //! error and changes nothing.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::ops::Bound;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,11 +11,14 @@ use serde_json::{Value, json};
 
 use super::clock::epoch_seconds;
 use super::error::{ApiError, Result};
-use super::input::{Input, check_tag_count};
+use super::input::Input;
 use super::key_material::{self, PrivateKey};
 use super::pages::Page;
-use super::state::{DEFAULT_KEY_PAIR, KeyPair, Site, StoredPair, Tags};
+use super::resource::{DEFAULT_KEY_PAIR, KeyPair, StoredPair};
+use super::state::Site;
 use super::switches::{ImportOperationType, MismatchError, OperationStatus, Switches};
+use super::tags::{self, Tags};
+use crate::private_file;
 
 const KEY_PAIR: &str = "KeyPair";
 
@@ -52,7 +51,7 @@ pub(super) fn import_as(site: &mut Site<'_>, name: &str, line: &str) -> Result<K
 pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let name = input.resource_name("keyPairName", &site.switches)?;
     let tags = input.tags()?.unwrap_or_default();
-    check_tag_count(&tags)?;
+    tags::check_count(&tags)?;
     site.check_free(name)?;
     let new = site.new_key();
     let fingerprint = new.fingerprint(site.switches.created_fingerprint);
@@ -209,13 +208,7 @@ pub(super) fn issue(
         site.scope.region,
         fingerprint.replace(':', "")
     );
-    write_private(&directory.join(file), &private_key.0).map_err(|error| {
+    private_file::write(&directory.join(file), &private_key.0).map_err(|error| {
         ApiError::service(format!("An issued key could not be written down: {}", error.kind()))
     })
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
 }

@@ -6,7 +6,7 @@ use super::error::Result;
 use super::input::Input;
 use super::state::Site;
 use super::sts::{self, Desk};
-use super::{instances, key_pairs, resources};
+use super::{instances, key_pairs, operation_lookups, tagging};
 
 /// What does an operation.
 #[derive(Clone, Copy, Debug)]
@@ -24,15 +24,15 @@ pub(super) fn lightsail_operation(name: &str) -> Option<Perform> {
         "GetKeyPairs" => key_pairs::list,
         "DeleteKeyPair" => key_pairs::delete,
         "DownloadDefaultKeyPair" => key_pairs::download_default,
-        "TagResource" => resources::tag,
-        "UntagResource" => resources::untag,
+        "TagResource" => tagging::tag,
+        "UntagResource" => tagging::untag,
         "GetInstance" => instances::get,
         "GetInstances" => instances::list,
         "GetInstanceAccessDetails" => instances::access_details,
         "DeleteKnownHostKeys" => instances::delete_known_host_keys,
-        "GetOperation" => resources::get_operation,
-        "GetOperations" => resources::operations,
-        "GetOperationsForResource" => resources::operations_for_resource,
+        "GetOperation" => operation_lookups::get_operation,
+        "GetOperations" => operation_lookups::operations,
+        "GetOperationsForResource" => operation_lookups::operations_for_resource,
         _ => return None,
     }))
 }

@@ -8,28 +8,35 @@
     reason = "these are called for what they do; what they return is often of no interest"
 )]
 
+use std::sync::Arc;
+
+use tokio_util::sync::DropGuard;
+
 use super::fault::{FaultHandle, FaultPoint};
 use super::identity::Scope;
-use super::instances::{self, NewInstance};
 use super::ledger::Operation;
-use super::state::{DEFAULT_KEY_PAIR, KeyPair, Site};
+use super::resource::{DEFAULT_KEY_PAIR, KeyPair, NewInstance};
+use super::shared::Shared;
+use super::state::Site;
 use super::switches::Switches;
-use super::{Simulator, key_pairs, resources};
+use super::{instances, key_pairs, tagging};
 
 /// One account's resources in one region.
 #[derive(Clone, Debug)]
 pub struct Region {
-    simulator: Simulator,
+    shared: Arc<Shared>,
+    _stop: Arc<DropGuard>,
     scope: Scope,
 }
 
 impl Region {
-    pub(super) fn new(simulator: Simulator, account: &str, region: &str) -> Self {
-        Self { simulator, scope: Scope { account: account.to_owned(), region: region.to_owned() } }
+    /// The simulator stops when the last clone of `stop` is dropped.
+    pub(super) fn new(shared: Arc<Shared>, stop: Arc<DropGuard>, scope: Scope) -> Self {
+        Self { shared, _stop: stop, scope }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Site<'_>) -> T) -> T {
-        act(&mut self.simulator.shared.state().site(&self.scope))
+        act(&mut self.shared.state().site(&self.scope))
     }
 
     /// Launches an instance.
@@ -138,7 +145,7 @@ impl Region {
     pub fn set_tags(&self, name: &str, tags: &[(&str, Option<&str>)]) {
         let tags =
             tags.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect();
-        let set = self.with(|site| resources::replace_tags(site, name, tags));
+        let set = self.with(|site| tagging::replace_tags(site, name, tags));
         set.expect("the resource exists and the tags are within the limits");
     }
 
@@ -154,7 +161,7 @@ impl Region {
     }
 
     /// Gives this region switches of its own, which start as those that hold now.
-    /// [`Simulator::set_switches`] does not change them any more.
+    /// [`Simulator::set_switches`](super::Simulator::set_switches) does not change them any more.
     pub fn set_switches(&self, change: impl FnOnce(&mut Switches)) {
         self.with(|site| {
             let mut switches = site.switches.clone();
@@ -165,6 +172,6 @@ impl Region {
 
     /// Lets requests of this account in this region go wrong.
     pub fn add_fault(&self, fault: impl Into<FaultPoint>) -> FaultHandle {
-        self.simulator.shared.faults.add(fault.into(), Some(self.scope.clone()))
+        self.shared.faults.add(fault.into(), Some(self.scope.clone()))
     }
 }

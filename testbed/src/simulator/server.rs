@@ -20,9 +20,10 @@ use super::error::{ApiError, Result};
 use super::fault::{FaultEffect, Turns};
 use super::identity::Scope;
 use super::request_log::Entry;
+use super::shared::Shared;
 use super::signature::Received;
 use super::wire::{Answer, Ask, Protocol};
-use super::{Shared, admin, key_material};
+use super::{admin, key_material};
 
 /// Serves until `stop`. Idle connections are closed then; requests under way are finished.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {

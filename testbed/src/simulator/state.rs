@@ -1,75 +1,21 @@
 //! What exists in each account and region: key pairs, instances and the operations that changed
 //! them.
 //!
-//! The operations decide what happens to them; this file only knows where they are kept and how
-//! they look in the API's JSON.
+//! The operations decide what happens to them; this file only knows where they are kept.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde_json::{Map, Value, json};
-
-use super::clock::{Clock, epoch_seconds};
+use super::clock::Clock;
 use super::error::{ApiError, Result};
 use super::identity::{Identities, Scope, uuid};
-use super::instances::Instance;
-use super::key_material::{self, NewKeyPair, PrivateKey};
+use super::key_material::{self, NewKeyPair};
 use super::ledger::{Ledger, Operation};
 use super::limits::Bucket;
+use super::resource::{DEFAULT_KEY_PAIR, Instance, StoredPair};
 use super::switches::{OperationStatus, Switches};
-
-/// The name of the default key pair in every region.
-pub(super) const DEFAULT_KEY_PAIR: &str = "LightsailDefaultKeyPair";
-
-/// Tags; a key-only tag has no value.
-pub(super) type Tags = BTreeMap<String, Option<String>>;
-
-/// A key pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyPair {
-    /// Unique in its region over all types of resources.
-    pub name: String,
-    /// Ends in a UUID, not in the name.
-    pub arn: String,
-    /// What AWS support asks for.
-    pub support_code: String,
-    /// To the millisecond, like the API's answers.
-    pub created_at: SystemTime,
-    /// The region.
-    pub region: String,
-    /// The tags; a key-only tag has no value.
-    pub tags: BTreeMap<String, Option<String>>,
-    /// In the form that Lightsail uses for this type and origin of key.
-    pub fingerprint: String,
-    /// The OpenSSH line. The API never returns it.
-    pub public_key: String,
-}
-
-impl KeyPair {
-    pub(super) fn to_json(&self, switches: &Switches) -> Value {
-        let mut pair =
-            resource_json(&self.name, &self.arn, &self.support_code, self.created_at, &self.tags);
-        pair.insert(
-            "location".to_owned(),
-            json!({"availabilityZone": "all", "regionName": self.region}),
-        );
-        pair.insert("resourceType".to_owned(), json!("KeyPair"));
-        let is_shown = switches.default_pair_fingerprint || self.name != DEFAULT_KEY_PAIR;
-        if switches.fingerprints && is_shown {
-            pair.insert("fingerprint".to_owned(), json!(self.fingerprint));
-        }
-        Value::Object(pair)
-    }
-}
-
-/// A key pair, and its private key if Lightsail has it.
-#[derive(Debug)]
-pub(super) struct StoredPair {
-    pub(super) pair: KeyPair,
-    /// Only of the default pair: that of a created pair is handed out once and forgotten.
-    pub(super) private_key: Option<PrivateKey>,
-}
+use super::tags::Tags;
 
 /// One account's resources in one region.
 #[derive(Debug, Default)]
@@ -239,25 +185,4 @@ impl Site<'_> {
         self.region.operations.add(operation.clone());
         operation
     }
-}
-
-/// The members that all resources have.
-pub(super) fn resource_json(
-    name: &str,
-    arn: &str,
-    support_code: &str,
-    created_at: SystemTime,
-    tags: &Tags,
-) -> Map<String, Value> {
-    let mut resource = Map::new();
-    resource.insert("name".to_owned(), json!(name));
-    resource.insert("arn".to_owned(), json!(arn));
-    resource.insert("supportCode".to_owned(), json!(support_code));
-    resource.insert("createdAt".to_owned(), json!(epoch_seconds(created_at)));
-    resource.insert("tags".to_owned(), tags.iter().map(tag_json).collect());
-    resource
-}
-
-fn tag_json((key, value): (&String, &Option<String>)) -> Value {
-    value.as_ref().map_or_else(|| json!({"key": key}), |value| json!({"key": key, "value": value}))
 }

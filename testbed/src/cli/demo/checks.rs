@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use testbed::simulator::KeyPair;
 
-use super::{ADOPTED, GENERATED, IMPORTED};
+use super::samples::{GENERATED, IMPORTED};
+use crate::cli::scene::ADOPTED;
 use crate::cli::simulator::ACCOUNT;
 
 /// The Secret must hold this pair, under the usual names and nothing else.

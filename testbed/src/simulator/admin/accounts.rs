@@ -7,10 +7,10 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::Shared;
 use super::super::identity::{KnownRole, Role, WebIdentity};
 use super::super::policy::Policy;
-use super::{Refusal, Reply, done, read};
+use super::super::shared::Shared;
+use super::reply::{Refusal, Reply, done, read};
 
 /// New credentials, and with them the account if it is new.
 pub(super) async fn add_credentials(

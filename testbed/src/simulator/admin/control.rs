@@ -11,14 +11,14 @@ use http::Uri;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::Shared;
 use super::super::clock::epoch_seconds;
 use super::super::dump::{dump, fault_json};
 use super::super::fault::{Fault, FaultEffect, FaultHandle, FaultPoint};
 use super::super::identity::Scope;
 use super::super::request_log::request_json;
+use super::super::shared::Shared;
 use super::super::switches::Switches;
-use super::{Refusal, Reply, done, read};
+use super::reply::{Refusal, Reply, done, read};
 
 pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Reply {
     Reply(Ok(dump(&shared)))

@@ -9,14 +9,14 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::Shared;
 use super::super::identity::Scope;
-use super::super::instances::{self, NewInstance, Platform};
-use super::super::key_pairs;
-use super::super::resources::replace_tags;
+use super::super::resource::{NewInstance, Platform};
+use super::super::shared::Shared;
 use super::super::state::Site;
+use super::super::tagging::replace_tags;
+use super::super::{instances, key_pairs};
 use super::control::changed;
-use super::{Refusal, Reply, done, read};
+use super::reply::{Refusal, Reply, done, read};
 
 type Place = Path<(String, String)>;
 type Named = Path<(String, String, String)>;

@@ -1,7 +1,7 @@
 //! Conditions of a statement: whether the values that a request has for a key are as the policy
 //! wants them.
 
-use super::{Question, is_like};
+use super::question::{Question, is_like, key};
 
 /// One key of one operator's block.
 #[derive(Clone, Debug)]
@@ -26,14 +26,6 @@ enum Operator {
 enum Set {
     All,
     Any,
-}
-
-/// A condition key as it is compared: case counts only behind the first `/`, where a tag's key is.
-pub(super) fn key(name: &str) -> String {
-    name.split_once('/').map_or_else(
-        || name.to_lowercase(),
-        |(prefix, tag)| format!("{}/{tag}", prefix.to_lowercase()),
-    )
 }
 
 impl Condition {

@@ -4,11 +4,12 @@
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
-use super::{Patterns, Policy, Statement};
+use super::statement::{Patterns, Statement};
 
 type Parsed<T> = Result<T, String>;
 
-pub(super) fn policy(document: &str) -> Parsed<Policy> {
+/// The statements of a document.
+pub(super) fn statements(document: &str) -> Parsed<Vec<Statement>> {
     let document: Value =
         serde_json::from_str(document).map_err(|error| format!("not JSON: {error}"))?;
     let document = object(&document, "the policy")?;
@@ -16,8 +17,7 @@ pub(super) fn policy(document: &str) -> Parsed<Policy> {
     let statements = document.get("Statement").ok_or("Statement is missing")?;
     let list =
         statements.as_array().map_or_else(|| std::slice::from_ref(statements), Vec::as_slice);
-    let statements = list.iter().map(statement).collect::<Parsed<_>>()?;
-    Ok(Policy { statements })
+    list.iter().map(statement).collect()
 }
 
 fn statement(value: &Value) -> Parsed<Statement> {

@@ -1,5 +1,6 @@
 use super::Verdict::{Allowed, Denied, NotAllowed};
-use super::{Policy, Question, Verdict, is_like};
+use super::question::{is_like, key as condition_key};
+use super::{Policy, Question, Verdict};
 
 const PAIR: &str = "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/0a1b";
 
@@ -10,7 +11,7 @@ fn question(action: &str, resource: &str, context: &[(&str, &str)]) -> Question 
         ..Question::default()
     };
     for (key, value) in context {
-        question.context.entry(super::condition::key(key)).or_default().push((*value).to_owned());
+        question.context.entry(condition_key(key)).or_default().push((*value).to_owned());
     }
     question
 }

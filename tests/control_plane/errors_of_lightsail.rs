@@ -9,12 +9,10 @@ use kube::Api;
 use kube::api::ListParams;
 use lightsail_operator::api::LightsailKeyPair;
 use lightsail_operator::api::conditions::{STALLED, is_true};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{ACCOUNT, Bed, default_pair, imported, public_half, public_key};
+use crate::bed::{ACCOUNT, Bed, imported, public_half, public_key, ready_reason};
 
 fn error(error_type: &str, status: u16) -> FaultEffect {
     FaultEffect::Error {
@@ -68,13 +66,6 @@ async fn wait_said(bed: &Bed, name: &str, reason: &str) {
     }
 }
 
-/// Asks for a look now: setting up an account is waited for by the minute.
-async fn ask(bed: &Bed, name: &str) {
-    let change =
-        json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
-    bed.patch::<LightsailKeyPair>(name, &change).await;
-}
-
 /// Failures after which a call that changes nothing is sent again, three times in all.
 const REPEATED: [&str; 7] =
     ["service", "unknown", "cut-before", "cut-after", "late", "html", "garbage"];
@@ -122,7 +113,7 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
         bed.wait_gone::<LightsailKeyPair>(&name).await;
         assert_eq!(bed.region.find_key_pair(&name), None, "{name}");
     } else {
-        ask(bed, &name).await;
+        bed.reconcile_now::<LightsailKeyPair>(&name).await;
         bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
         assert!(!bed.region.find_key_pair(&name).unwrap().tags.contains_key("team"), "{name}");
         bed.delete::<LightsailKeyPair>(&name).await;
@@ -170,7 +161,7 @@ async fn check_heals_in_region(
     }
     bed.create::<LightsailKeyPair>(&name, &spec).await;
     wait_said(bed, &name, reason).await;
-    ask(bed, &name).await;
+    bed.reconcile_now::<LightsailKeyPair>(&name).await;
     bed.wait_ready::<LightsailKeyPair>(&name, ends_as).await;
     let secret = bed.secrets().get(&name).await.unwrap().data.unwrap();
     let key = String::from_utf8(secret["ssh-privatekey"].0.clone()).unwrap();
@@ -251,7 +242,7 @@ async fn i8_throttling_is_waited_for_and_said_where_it_lasts() {
         let object: LightsailKeyPair = bed.api().get("lasting").await.unwrap();
         assert!(!is_true(&object.status.unwrap().conditions, STALLED), "{operation}");
         lasting.remove();
-        ask(&bed, "lasting").await;
+        bed.reconcile_now::<LightsailKeyPair>("lasting").await;
         bed.wait_ready::<LightsailKeyPair>("lasting", "Imported").await;
     }
 }
@@ -274,107 +265,10 @@ async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {
     // A new object says what is wrong, and shows that the read was tried.
     bed.create::<LightsailKeyPair>("fresh", &imported(&public_key("ed25519"))).await;
     bed.wait("fresh", "ServiceError", |object: &LightsailKeyPair| {
-        crate::bed::ready_reason(object) == "ServiceError"
+        ready_reason(object) == "ServiceError"
     })
     .await;
     fault.wait_for_hits(6).await;
     let after: LightsailKeyPair = bed.api().get("settled").await.unwrap();
     assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
-}
-
-fn signal(operator: &Operator, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(operator.pid()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
-
-/// Two operators on the same objects: what a leader is that does not know yet that it is not one
-/// any more.
-async fn second(bed: &Bed) -> Operator {
-    let mut options = bed.options(None).await;
-    options.log = options.log.with_file_name("second.log");
-    Operator::start(options).await.unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i3_an_old_leader_that_wakes_up_replaces_no_key() {
-    let bed = Bed::new("old-leader-key").await;
-    bed.region.create_default_key_pair();
-    let effect = FaultEffect::HoldAfter;
-    let held = bed.region.add_fault(Fault {
-        operation: "DownloadDefaultKeyPair".to_owned(),
-        resource: None,
-        times: 1,
-        effect,
-    });
-    let old = bed.start().await;
-    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
-    held.reached().await;
-    signal(&old, Signal::STOP);
-    held.release();
-    bed.region.delete_key_pair("LightsailDefaultKeyPair");
-    let there = bed.region.create_default_key_pair();
-    let _new = second(&bed).await;
-    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
-    let version = bed.secrets().get("kept").await.unwrap().metadata.resource_version;
-    signal(&old, Signal::CONT);
-    // The old one comes to its own conclusion, and says so by handling this.
-    ask(&bed, "default").await;
-    let handled = |object: &LightsailKeyPair| {
-        object.status.as_ref().unwrap().last_handled_reconcile.is_some()
-    };
-    bed.wait("default", "handled", handled).await;
-    let start = std::time::Instant::now();
-    while old.log_text().matches("DownloadDefaultKeyPair").count() == 0 {
-        assert!(start.elapsed() < Duration::from_mins(1), "the old one does not go on");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
-    let secret = bed.secrets().get("kept").await.unwrap();
-    assert_eq!(secret.metadata.resource_version, version);
-    let key = String::from_utf8(secret.data.unwrap()["ssh-privatekey"].0.clone()).unwrap();
-    assert_eq!(public_half(&key), there.public_key.trim());
-    assert_eq!(bed.calls("DeleteKeyPair"), 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i1_an_old_leader_that_wakes_up_deletes_no_pair_that_it_has_not_seen() {
-    let bed = Bed::new("old-leader-pair").await;
-    let old = bed.start().await;
-    let key = public_key("ed25519");
-    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
-    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    let effect = FaultEffect::HoldAfter;
-    let held = bed.region.add_fault(Fault {
-        operation: "GetKeyPair".to_owned(),
-        resource: None,
-        times: 1,
-        effect,
-    });
-    bed.delete::<LightsailKeyPair>("fleet").await;
-    held.reached().await;
-    signal(&old, Signal::STOP);
-    held.release();
-    // Meanwhile the other one does what was asked for, and the user makes the object again.
-    let new = second(&bed).await;
-    bed.wait_gone::<LightsailKeyPair>("fleet").await;
-    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
-    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    let there = bed.region.find_key_pair("fleet");
-    // Longer than a look holds. It has to pass; there is nothing to wait for.
-    tokio::time::sleep(Duration::from_secs(11)).await;
-    let looks = bed.calls("GetKeyPair");
-    signal(&old, Signal::CONT);
-    let start = std::time::Instant::now();
-    while bed.calls("GetKeyPair") == looks {
-        assert!(start.elapsed() < Duration::from_mins(1), "the old one does not look again");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    drop(new);
-    ask(&bed, "fleet").await;
-    let handled = |object: &LightsailKeyPair| {
-        object.status.as_ref().unwrap().last_handled_reconcile.is_some()
-    };
-    bed.wait("fleet", "handled by the old one", handled).await;
-    assert_eq!(bed.region.find_key_pair("fleet"), there);
-    assert_eq!(bed.calls("DeleteKeyPair"), 1);
 }

@@ -1,69 +1,15 @@
-//! The operations on tags, and those that look operations up.
-//!
-//! Each takes the site and the input and either changes the site and answers, or answers an error
-//! and changes nothing.
+//! The operations that look operations up.
 
 use serde_json::{Value, json};
 
 use super::error::{ApiError, Result};
-use super::input::{Input, check_tag_count};
+use super::input::Input;
 use super::ledger::Operation;
 use super::pages::Page;
-use super::state::{DEFAULT_KEY_PAIR, Site, Tags};
+use super::state::Site;
 
 /// The API Reference of `GetOperations`: "up to a maximum of 200".
 const MAX_OPERATIONS: usize = 200;
-
-/// `TagResource`. It adds tags and replaces the values of those that are there.
-pub(super) fn tag(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let (name, resource_type) = taggable(site, input)?;
-    let new = input.required_tags()?;
-    change_tags(site, name, |tags| tags.extend(new))?;
-    Ok(operations_json(&site.record("TagResource", resource_type, name)))
-}
-
-/// `UntagResource`. Keys that are not there are passed over.
-pub(super) fn untag(site: &mut Site<'_>, input: &Input) -> Result<Value> {
-    let (name, resource_type) = taggable(site, input)?;
-    let keys = input.tag_keys()?;
-    change_tags(site, name, |tags| tags.retain(|key, _| !keys.contains(&key.as_str())))?;
-    Ok(operations_json(&site.record("UntagResource", resource_type, name)))
-}
-
-/// The resource that the input names, and its type; if its ARN is sent, it must be of the same
-/// resource.
-fn taggable<'a>(site: &Site<'_>, input: &'a Input) -> Result<(&'a str, &'static str)> {
-    let name = input.resource_name("resourceName", &site.switches)?;
-    let arn = input.arn("resourceArn")?;
-    let resource = site.find(name).filter(|resource| arn.is_none_or(|sent| sent == resource.arn));
-    let resource = resource.ok_or_else(|| ApiError::does_not_exist("Resource", name))?;
-    if name == DEFAULT_KEY_PAIR && !site.switches.default_pair_taggable {
-        return Err(ApiError::invalid_input(format!("{DEFAULT_KEY_PAIR} cannot be tagged")));
-    }
-    Ok((name, resource.kind))
-}
-
-/// Sets the tags of a resource to what `change` makes of them, unless that breaks a limit or is to
-/// fail.
-fn change_tags(site: &mut Site<'_>, name: &str, change: impl FnOnce(&mut Tags)) -> Result<()> {
-    let fails = site.fails();
-    let tags = site.tags_mut(name).ok_or_else(|| ApiError::does_not_exist("Resource", name))?;
-    let mut changed = tags.clone();
-    change(&mut changed);
-    check_tag_count(&changed)?;
-    if !fails {
-        *tags = changed;
-    }
-    Ok(())
-}
-
-/// Replaces the tags of a resource. Whether there is such a resource, and the tags are not too
-/// many.
-pub(super) fn replace_tags(site: &mut Site<'_>, name: &str, tags: Tags) -> Result<()> {
-    check_tag_count(&tags)?;
-    *site.tags_mut(name).ok_or_else(|| ApiError::does_not_exist("Resource", name))? = tags;
-    Ok(())
-}
 
 /// `GetOperation`. Each call brings an operation that is under way nearer to its end.
 pub(super) fn get_operation(site: &mut Site<'_>, input: &Input) -> Result<Value> {
@@ -126,8 +72,4 @@ fn entries<'a>(
             listed.filter(move |(number, _)| after.is_none_or(|after| *number > after)).map(key),
         )
     }
-}
-
-fn operations_json(operation: &Operation) -> Value {
-    json!({"operations": [operation.to_json()]})
 }

@@ -6,6 +6,7 @@
 //! tells more.
 
 mod checks;
+mod samples;
 mod stage;
 
 use std::process::ExitCode;
@@ -15,19 +16,12 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testbed::simulator::KeyPair;
 
+use self::samples::{DEFAULT, GENERATED, GENERATED_SECRET, IMPORTED, RESET, SECRET};
 use self::stage::Stage;
+use super::interrupts::{Interrupts, exit_code_of};
 use super::report::Report;
 use super::scene::{ADOPTED, INSTANCE, Scene, Settings};
 use super::simulator::REGION;
-use super::{Interrupts, exit_code_of};
-
-// The names in deploy/samples.
-const IMPORTED: &str = "fleet";
-const DEFAULT: &str = "default-eu-west-1";
-const SECRET: &str = "lightsail-default-eu-west-1";
-const GENERATED: &str = "deploy";
-const GENERATED_SECRET: &str = "deploy-ssh";
-const RESET: &str = "web-1-2026-11-24";
 
 const FIRST_MEANT: &str = "web-1-2026-11-25";
 const NOT_MEANT: &str = "web-1-2026-11-26";

@@ -7,20 +7,15 @@
 
 mod accounts;
 mod control;
+mod reply;
 mod resources;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::response::Response;
 use axum::routing::{delete, get, post, put};
-use http::{HeaderValue, StatusCode};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 
-use super::Shared;
-use super::error::ApiError;
+use super::shared::Shared;
 
 pub(super) fn router() -> Router<Arc<Shared>> {
     Router::new()
@@ -58,53 +53,4 @@ pub(super) fn router() -> Router<Arc<Shared>> {
             post(resources::create_default_key_pair),
         )
         .route("/regions/{account}/{region}/tags/{name}", put(resources::set_tags))
-}
-
-/// What an admin request comes to.
-struct Reply(Result<Value, Refusal>);
-
-/// Why it is refused.
-struct Refusal {
-    status: StatusCode,
-    reason: String,
-}
-
-impl Refusal {
-    fn bad(reason: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, reason: reason.into() }
-    }
-
-    fn not_found(what: &str) -> Self {
-        Self { status: StatusCode::NOT_FOUND, reason: format!("there is no {what}") }
-    }
-}
-
-impl From<ApiError> for Refusal {
-    fn from(error: ApiError) -> Self {
-        Self::bad(error.message)
-    }
-}
-
-/// The answer of requests that have nothing to say.
-fn done() -> Value {
-    json!({})
-}
-
-/// The body of a request.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::bad(format!("the body is not as it should be: {error}")))
-}
-
-impl axum::response::IntoResponse for Reply {
-    fn into_response(self) -> Response {
-        let (status, body) = match self.0 {
-            Ok(body) => (StatusCode::OK, body),
-            Err(Refusal { status, reason }) => (status, json!({"error": reason})),
-        };
-        let mut response = Response::new(Body::from(format!("{body}\n")));
-        *response.status_mut() = status;
-        response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
-        response
-    }
 }

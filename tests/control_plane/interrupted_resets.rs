@@ -1,7 +1,7 @@
-//! Resets while everything goes wrong that can: killed operators, a second leader, lost and late
-//! answers, refusals, conflicts and failures of the API server, lists that lag. What goes wrong is
-//! chosen by a seed. Whatever it is, nothing is done twice, an end says what is so, and every reset
-//! ends (I6, I8).
+//! Resets that are interrupted by everything that can go wrong: killed operators, a second leader,
+//! lost and late answers, refusals, conflicts and failures of the API server, lists that lag. What
+//! goes wrong is chosen by a seed. Whatever it is, nothing is done twice, an end says what is so,
+//! and every reset ends (I6, I8).
 //!
 //! `RESETS` asks for more of them, `SEED` for others. A table of how they ended is printed.
 #![expect(clippy::print_stdout, reason = "the table is what a run of it tells")]
@@ -36,7 +36,7 @@ const SETTLE_TIME: Duration = Duration::from_secs(2);
 /// Whoever waits for a request that never comes gives up.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How a disturbed reset may end.
+/// How an interrupted reset may end.
 const ENDS: [&str; 3] = ["OperationSucceeded", "OperationFailed", "OutcomeUnknown"];
 
 /// Numbers from a seed: `SplitMix64`.
@@ -270,7 +270,7 @@ type Table = BTreeMap<String, BTreeMap<String, usize>>;
 
 async fn batch(seed: u64, count: usize) -> Table {
     let dice = &mut Dice(seed);
-    let bed = Bed::new("disturbed").await;
+    let bed = Bed::new("interrupted").await;
     let weather = make_weather(&bed, dice);
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let victim =
@@ -289,7 +289,8 @@ async fn batch(seed: u64, count: usize) -> Table {
         handles.push(disturb(disturbance, &bed, &proxy, &victim, name));
     }
     let creations = resets.iter().map(|(name, _)| {
-        let spec = json!({ "region": REGION, "instanceName": name, "reason": "the disturbed run" });
+        let spec =
+            json!({ "region": REGION, "instanceName": name, "reason": "the interrupted run" });
         let bed = &bed;
         async move { bed.create::<HostKeyReset>(name, &spec).await }
     });
@@ -358,7 +359,7 @@ fn check(bed: &Bed, name: &str, object: &HostKeyReset, weather: &Weather, what: 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i6_i8_disturbed_resets_are_done_at_most_once_and_end_as_they_say() {
+async fn i6_i8_interrupted_resets_are_done_at_most_once_and_end_as_they_say() {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<usize>().unwrap());
     let (resets, seed) = (number("RESETS").unwrap_or(RESETS), number("SEED").unwrap_or(1));
     let start = std::time::Instant::now();
@@ -376,7 +377,7 @@ async fn i6_i8_disturbed_resets_are_done_at_most_once_and_end_as_they_say() {
         }
     }
     println!(
-        "{resets} disturbed resets from seed {seed}, in {:.0} s, ended as they say:",
+        "{resets} interrupted resets from seed {seed}, in {:.0} s, ended as they say:",
         start.elapsed().as_secs_f64()
     );
     println!("{:60} {:>18} {:>15} {:>14}", "", ENDS[0], ENDS[1], ENDS[2]);

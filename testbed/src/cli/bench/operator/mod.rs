@@ -32,9 +32,10 @@ use self::bed::Bed;
 use self::create::Created;
 use self::table::{Figure, Table, real};
 use super::machine::machine;
+use crate::cli::interrupts::{Interrupts, exit_code_of};
 use crate::cli::report::Report;
 use crate::cli::scene::operator_binary;
-use crate::cli::{Interrupts, Tools, exit_code_of};
+use crate::cli::tools::Tools;
 
 /// Measure the operator.
 #[derive(Debug, clap::Args)]

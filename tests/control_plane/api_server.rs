@@ -1,0 +1,37 @@
+//! An API server that does not keep still: the operator stays up and goes on.
+
+use std::time::Duration;
+
+use http::Method;
+use lightsail_operator::api::LightsailKeyPair;
+use testbed::api_proxy::{ApiProxy, Matcher};
+use testbed::operator::Operator;
+
+use crate::bed::{Bed, imported, public_key, wait_for};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_an_api_server_that_does_not_keep_still_is_outlasted() {
+    for status in [410, 429, 500] {
+        let bed = Bed::new("unsteady").await;
+        let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+        let watch =
+            || Matcher::new(Method::GET, "/lightsailkeypairs?").with_path_part("watch=true");
+        // Watches fail again and again, and so do the first lists.
+        proxy.fail(watch(), 3, status);
+        proxy.fail(Matcher::new(Method::GET, "/lightsailkeypairs?"), 2, status);
+        proxy.close_watches_after(Duration::from_secs(1));
+        let mut operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+        for number in 0..5 {
+            let name = format!("pair-{number}");
+            bed.create::<LightsailKeyPair>(&name, &imported(&public_key("ed25519"))).await;
+            bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
+            proxy.fail(watch(), 1, status);
+        }
+        wait_for("the operator is ready", async || {
+            operator.get("/readyz").await.is_ok_and(|(status, _)| status == 200)
+        })
+        .await;
+        assert_eq!(operator.has_ended().unwrap(), None, "{status}");
+        assert_eq!(bed.calls("ImportKeyPair"), 5, "{status}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Lists of key pairs that cannot be read, and lists that are unlike the usual ones: the operator
+//! stays up, says so, and heals.
+
+use lightsail_operator::api::LightsailKeyPair;
+use serde_json::json;
+use testbed::simulator::{Fault, FaultEffect};
+
+use crate::bed::{Bed, imported, public_key, ready_reason};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_a_list_that_is_none_is_said_and_heals() {
+    let body = |body: &str| FaultEffect::Body { status: 200, body: body.to_owned() };
+    let cases = [
+        ("garbage", FaultEffect::Garbage),
+        ("half a page", FaultEffect::HalfAnswer),
+        ("the same token for ever", FaultEffect::RepeatPageToken),
+        ("nothing until the timeout", FaultEffect::Hang),
+        ("another kind of answer", body("[1, 2]")),
+        ("a pair without a name", body(r#"{"keyPairs":[{"arn":"a"}]}"#)),
+    ];
+    let checks = cases.into_iter().map(|(name, effect)| async move {
+        let bed = Bed::new("garbage").await;
+        // A token is repeated only where there is one.
+        bed.region.set_switches(|switches| switches.page_size = 1);
+        for number in 0..3 {
+            bed.region.import_key_pair(&format!("other-{number}"), public_key("ed25519").trim());
+        }
+        let fault = bed.region.add_fault(Fault::new("GetKeyPairs", effect));
+        let operator = bed.start().await;
+        bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+        let says = |pair: &LightsailKeyPair| ready_reason(pair) == "ServiceError";
+        bed.wait("fleet", &format!("{name}: ServiceError"), says).await;
+        // It is ready to serve; the details and the metrics say what it cannot read.
+        let (status, body) = operator.get("/readyz").await.unwrap();
+        assert_eq!(status, 200, "{name}: {body}");
+        assert!(body.contains("the key pairs of 123456789012 in eu-west-1"), "{name}: {body}");
+        let (_, metrics) = operator.get("/metrics").await.unwrap();
+        let failed = |line: &&str| {
+            line.contains(r#"operation="GetKeyPairs""#) && !line.contains(r#"code="OK""#)
+        };
+        assert!(
+            metrics.lines().any(|line| failed(&line)) || name.contains("token"),
+            "{name}: {metrics}"
+        );
+        fault.remove();
+        // Another one reads the list again, and it is said no more.
+        bed.create::<LightsailKeyPair>("second", &imported(&public_key("ed25519"))).await;
+        for pair in ["fleet", "second"] {
+            bed.wait_ready::<LightsailKeyPair>(pair, "Imported").await;
+        }
+        assert_eq!(operator.get("/readyz").await.unwrap(), (200, "ok\n".to_owned()), "{name}");
+    });
+    futures::future::join_all(checks).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_any_size_and_fields_that_nobody_knows_are_taken() {
+    let bed = Bed::new("large").await;
+    bed.region.set_switches(|switches| switches.page_size = 10_000);
+    let line = public_key("ed25519");
+    for number in 0..10_000 {
+        bed.region.import_key_pair(&format!("other-{number}"), line.trim());
+    }
+    let operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let expected = r#"lightsail_operator_inventory_key_pairs{account="123456789012",region="eu-west-1",managed="false"} 10000"#;
+    assert!(operator.get("/metrics").await.unwrap().1.contains(expected));
+    assert_eq!(bed.calls("GetKeyPairs"), 1);
+
+    let bed = Bed::new("unknown").await;
+    let body = json!({ "keyPairs": [{ "name": "x", "arn": "a", "colour": { "deep": [1] } }],
+            "weather": "fine" })
+    .to_string();
+    bed.region.add_fault(Fault::new("GetKeyPairs", FaultEffect::Body { status: 200, body }));
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+}
