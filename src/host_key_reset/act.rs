@@ -1,21 +1,21 @@
 //! The steps of the plan, done one at a time, and what came of them published. No decisions here.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::claim::ResetClaim;
 use super::mark::{Mark, MarkState};
 use super::memory::{Memory, Recollection};
+use super::observe::{effect_window, observed};
 use super::plan::{self, End, Read, Step};
-use super::world::{Desired, InstanceRead, Observed, Turn};
+use super::world::{Desired, InstanceRead, Observed};
 use super::{desired, record, status};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
 use crate::engine::objects;
 use crate::engine::verdict::{Severity, seconds_to_ready};
-use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, Settings, State, Verdict};
+use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, State, Verdict};
 use crate::error::Error;
 use crate::ids::Region;
 use crate::lightsail::{self, Account, Lightsail};
@@ -287,40 +287,4 @@ impl<'a> Run<'a> {
         self.observed.mark = objects::annotation(&self.object, key).map(Mark::parse);
         Ok(())
     }
-}
-
-/// What is known before anything is read.
-fn observed(ctx: &Context, memory: &Memory, at: &ObjectRef, object: &HostKeyReset) -> Observed {
-    let status = object.status.clone().unwrap_or_else(record::unobserved);
-    let known = memory.recollection(at, object.metadata.uid.as_deref().unwrap_or_default());
-    Observed {
-        now: Timestamp::now(),
-        end: record::end(&status),
-        status,
-        mark: objects::annotation(object, EXECUTED_ANNOTATION).map(Mark::parse),
-        foreign_mark_reported: false,
-        intent_written: false,
-        marked_at: None,
-        account: None,
-        instance: None,
-        turn: Turn::NotAsked,
-        operations: None,
-        taken: Vec::new(),
-        call: known.call,
-        polled: None,
-        failure: None,
-        search: known.search,
-        lease_duration: signed(ctx.settings.lease_duration),
-        call_timeout: signed(ctx.settings.call_timeout),
-        settle_time: signed(ctx.settings.settle_time),
-    }
-}
-
-/// How long after a call its effect may still appear.
-pub(super) fn effect_window(settings: &Settings) -> SignedDuration {
-    signed(settings.effect_window())
-}
-
-fn signed(time: Duration) -> SignedDuration {
-    SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX)
 }

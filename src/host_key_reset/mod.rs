@@ -6,6 +6,7 @@ mod claim;
 mod desired;
 mod mark;
 mod memory;
+mod observe;
 pub mod plan;
 mod record;
 mod status;
@@ -68,7 +69,7 @@ impl Controller for HostKeyResets {
     }
 
     fn row_of(&self, object: &HostKeyReset) -> Row<ResetClaim> {
-        claim::row_of(object, act::effect_window(&self.ctx.settings))
+        claim::row_of(object, observe::effect_window(&self.ctx.settings))
     }
 
     fn note_gone(&self, _: &HostKeyReset) -> bool {

@@ -1,18 +1,18 @@
 //! The steps of the plan, done one at a time, and what came of them published. No decisions here.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::memory::{Memory, Vanished};
+use super::observe::{observed, shared_list};
 use super::plan::{self, Step};
 use super::world::{
-    Desired, DesiredPair, Done, Failure, Finalizer, Goal, Observed, PairRead, SetAside, Source,
+    Desired, DesiredPair, Failure, Finalizer, Goal, Observed, PairRead, SetAside, Source,
     SourceKind, SourceRef,
 };
-use super::{claim, desired, record, status};
+use super::{desired, record, status};
 use crate::api::key_pair::Origin;
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
 use crate::engine::objects;
@@ -20,7 +20,7 @@ use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
 use crate::error::Error;
 use crate::ids::{AccountId, Arn, Fingerprint};
-use crate::lightsail::{self, KeyPair, Lightsail, Listing};
+use crate::lightsail::{self, KeyPair, Lightsail};
 use crate::secret::{self, Owner, SecretSpec};
 use crate::ssh::{self, PrivateKey, PublicKey};
 
@@ -357,64 +357,4 @@ impl<'a> Run<'a> {
         }
         Ok(Action::shows(verdict.reason, verdict.next))
     }
-}
-
-/// What is known before anything is read.
-fn observed(
-    ctx: &Context,
-    memory: &Memory,
-    at: &ObjectRef,
-    object: &LightsailKeyPair,
-    desired: &Desired,
-) -> Observed {
-    let has_finalizer = objects::has_finalizer(object, FINALIZER);
-    // An import may have been sent by this process, or by one before it.
-    let sent_here = memory.imports.lock().get(&desired.uid).copied();
-    let sent_before = ctx.started + ctx.settings.effect_window();
-    let may_take_effect_until = sent_here.map_or(sent_before, |until| until.max(sent_before));
-    let now = Timestamp::now();
-    Observed {
-        now,
-        asked: record::is_asked(object),
-        recorded: record::recorded(object),
-        finalizer: if has_finalizer { Finalizer::Old } else { Finalizer::Missing },
-        account: None,
-        pair: None,
-        source: None,
-        secret: Lookup::Unread,
-        key_missing_since: None,
-        copy: Lookup::Unread,
-        windows_instances: None,
-        namespace_terminating: None,
-        was_acted_on: record::was_acted_on(object),
-        edited: !record::is_current(object),
-        list_at_hand: false,
-        rivals: claim::rivals(at, &memory.rows.lock(), desired),
-        import_may_take_effect_until: timestamp(now, may_take_effect_until),
-        has_predecessor: false,
-        silent_for: Duration::ZERO,
-        failure: None,
-        done: Done::default(),
-    }
-}
-
-/// The time of an instant, for the plan, which knows only one clock.
-fn timestamp(now: Timestamp, instant: Instant) -> Option<Timestamp> {
-    now.checked_add(instant.saturating_duration_since(Instant::now())).ok()
-}
-
-/// The shared list, not older than that. That it could be read is noted.
-pub(super) async fn shared_list(
-    ctx: &Context,
-    memory: &Memory,
-    region: &Lightsail,
-    max_age: Duration,
-) -> lightsail::Result<Arc<Listing>> {
-    let list = ctx.inventory.list(region, max_age).await;
-    let scope = region.scope();
-    let what = format!("the key pairs of {scope}");
-    ctx.readiness.trouble(what, list.as_ref().err().map(ToString::to_string));
-    let list = list?;
-    memory.reads.lock().insert(scope.region.clone(), Instant::now());
-    Ok(list)
 }

@@ -5,6 +5,7 @@ mod act;
 mod claim;
 mod desired;
 mod memory;
+mod observe;
 pub mod plan;
 mod record;
 mod status;
@@ -48,7 +49,7 @@ impl KeyPairs {
         let account = self.ctx.accounts.current().await.ok()?;
         let region = account.region(&claim.region);
         let max_age = plan::max_age_of_list(false, baseline.interval);
-        let list = act::shared_list(&self.ctx, &self.memory, &region, max_age).await.ok()?;
+        let list = observe::shared_list(&self.ctx, &self.memory, &region, max_age).await.ok()?;
         let pair = list.find(&claim.name);
         let is_unchanged = plan::is_unchanged(&claim, baseline, &account.id, pair);
         let next = Next::After(baseline.interval);

@@ -69,7 +69,7 @@ async fn a_page_of_any_size_and_fields_that_nobody_knows_are_taken() {
     assert_eq!(bed.calls("GetKeyPairs"), 1);
 
     let bed = Bed::new("unknown").await;
-    let body = json!({ "keyPairs": [{ "name": "x", "arn": "a", "colour": { "deep": [1] } }],
+    let body = json!({ "keyPairs": [{ "name": "x", "arn": "a", "color": { "deep": [1] } }],
             "weather": "fine" })
     .to_string();
     bed.region.add_fault(Fault::new("GetKeyPairs", FaultEffect::Body { status: 200, body }));

@@ -107,11 +107,11 @@ async fn tags_are_set_changed_and_taken_off_and_others_left_alone() {
     let spec = with(
         imported(&public_key("ed25519")),
         "tags",
-        json!({ "team": "a", "cost centre": "1 + 1" }),
+        json!({ "team": "a", "cost center": "1 + 1" }),
     );
     bed.create::<LightsailKeyPair>("fleet", &spec).await;
     let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
-    assert_eq!(object.status.unwrap().managed_tag_keys, ["cost centre", "team"]);
+    assert_eq!(object.status.unwrap().managed_tag_keys, ["cost center", "team"]);
     assert_eq!(bed.calls("TagResource"), 1, "with the owner tag in one call");
     let tags = |bed: &Bed| bed.region.find_key_pair("fleet").unwrap().tags;
     let owner = tags(&bed)[OWNER_TAG].clone().unwrap();
@@ -120,13 +120,13 @@ async fn tags_are_set_changed_and_taken_off_and_others_left_alone() {
         &[
             (OWNER_TAG, Some(&owner)),
             ("team", Some("a")),
-            ("cost centre", Some("1 + 1")),
+            ("cost center", Some("1 + 1")),
             ("theirs", None),
         ],
     );
     bed.patch::<LightsailKeyPair>(
         "fleet",
-        &json!({ "spec": { "tags": { "team": "b", "cost centre": null } } }),
+        &json!({ "spec": { "tags": { "team": "b", "cost center": null } } }),
     )
     .await;
     let is_done = |object: &LightsailKeyPair| {

@@ -61,7 +61,7 @@ fn room(file: &str) -> &str {
 
 fn floor(room: &str) -> usize {
     let floor = FLOORS.iter().position(|rooms| rooms.contains(&room));
-    floor.unwrap_or_else(|| panic!("{room} is a new room: put it on a floor"))
+    floor.expect("a new room has a floor in FLOORS")
 }
 
 #[test]
@@ -82,7 +82,8 @@ fn no_file_is_in_a_circle_with_another() {
     for (name, folder) in [("lightsail_operator", "src"), ("testbed", "testbed/src")] {
         let arrows = Crate::new(name, folder, files(folder)).arrows();
         assert!(arrows.len() > 50, "the imports of {folder} are read: {}", arrows.len());
-        assert_eq!(circles(&arrows), [const { BTreeSet::<String>::new() }; 0], "{folder}");
+        let circles = circles(&arrows);
+        assert!(circles.is_empty(), "{folder}: {circles:#?}");
     }
 }
 
@@ -181,7 +182,7 @@ fn files_stay_short_enough_to_be_read() {
         .into_iter()
         .filter(|(name, _)| !lists.contains(&name.as_str()))
         .map(|(name, text)| (name, text.lines().count()))
-        .filter(|(_, lines)| *lines > 400)
+        .filter(|(_, lines)| *lines > 350)
         .collect();
     assert_eq!(lengths, BTreeMap::new());
 }

@@ -18,7 +18,7 @@ impl Crate {
     pub(crate) fn new(name: &str, folder: &str, files: Vec<(String, String)>) -> Self {
         let (mut modules, mut roots) = (BTreeMap::new(), Vec::new());
         for (file, text) in files {
-            let text = without_comments(&text);
+            let text = code(&text);
             let path = file.strip_prefix(folder).unwrap_or(&file).trim_start_matches('/');
             if path == "main.rs" || path.starts_with("bin/") {
                 roots.push((file, text));
@@ -120,9 +120,13 @@ fn follow<'a>(text: &'a str, mut base: Vec<String>, found: &mut Vec<Vec<String>>
     }
 }
 
-fn without_comments(text: &str) -> String {
+/// Without comments, and without the places to which a visibility is restricted.
+fn code(text: &str) -> String {
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-    lines.collect::<Vec<_>>().join("\n")
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let mut parts = text.split("pub(in ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    first + &parts.filter_map(|part| Some(part.split_once(')')?.1)).collect::<String>()
 }
 
 /// The sets of files that use each other in a circle.

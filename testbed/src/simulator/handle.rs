@@ -34,7 +34,7 @@ pub struct Options {
     /// A directory that gets a file for each private key that was handed out, so that a test can
     /// search logs for it.
     pub issued_keys: Option<PathBuf>,
-    /// What the simulator does where Lightsail's behaviour is unknown or varies.
+    /// What the simulator does where Lightsail's behavior is unknown or varies.
     pub switches: Switches,
 }
 

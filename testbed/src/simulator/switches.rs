@@ -1,16 +1,16 @@
-//! What can be changed about the simulator's behaviour, because Lightsail's is unknown or because
+//! What can be changed about the simulator's behavior, because Lightsail's is unknown or because
 //! it varies.
 //!
 //! This is the one place where each of them is named; `docs/simulator.md` has the same list as a
 //! table. Each field says what AWS documents, if anything. The defaults are the likeliest
-//! behaviour. In JSON the names are in camelCase and times are seconds.
+//! behavior. In JSON the names are in camelCase and times are seconds.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Where Lightsail's behaviour is unknown or varies, the answer that the simulator gives.
+/// Where Lightsail's behavior is unknown or varies, the answer that the simulator gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[expect(

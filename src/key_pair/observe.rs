@@ -1,0 +1,74 @@
+//! What is known of a key pair before its first step, and the shared list. No decisions here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::memory::Memory;
+use super::world::{Desired, Done, Finalizer, Observed};
+use super::{claim, record};
+use crate::api::{FINALIZER, LightsailKeyPair};
+use crate::engine::objects::has_finalizer;
+use crate::engine::{Context, Lookup, ObjectRef};
+use crate::lightsail::{self, Lightsail, Listing};
+
+/// What is known before anything is read.
+pub(super) fn observed(
+    ctx: &Context,
+    memory: &Memory,
+    at: &ObjectRef,
+    object: &LightsailKeyPair,
+    desired: &Desired,
+) -> Observed {
+    let is_there = has_finalizer(object, FINALIZER);
+    // An import may have been sent by this process, or by one before it.
+    let sent_here = memory.imports.lock().get(&desired.uid).copied();
+    let sent_before = ctx.started + ctx.settings.effect_window();
+    let may_take_effect_until = sent_here.map_or(sent_before, |until| until.max(sent_before));
+    let now = Timestamp::now();
+    Observed {
+        now,
+        asked: record::is_asked(object),
+        recorded: record::recorded(object),
+        finalizer: if is_there { Finalizer::Old } else { Finalizer::Missing },
+        account: None,
+        pair: None,
+        source: None,
+        secret: Lookup::Unread,
+        key_missing_since: None,
+        copy: Lookup::Unread,
+        windows_instances: None,
+        namespace_terminating: None,
+        was_acted_on: record::was_acted_on(object),
+        edited: !record::is_current(object),
+        list_at_hand: false,
+        rivals: claim::rivals(at, &memory.rows.lock(), desired),
+        import_may_take_effect_until: timestamp(now, may_take_effect_until),
+        has_predecessor: false,
+        silent_for: Duration::ZERO,
+        failure: None,
+        done: Done::default(),
+    }
+}
+
+/// The time of an instant, for the plan, which knows only one clock.
+fn timestamp(now: Timestamp, instant: Instant) -> Option<Timestamp> {
+    now.checked_add(instant.saturating_duration_since(Instant::now())).ok()
+}
+
+/// The shared list, not older than that. That it could be read is noted.
+pub(super) async fn shared_list(
+    ctx: &Context,
+    memory: &Memory,
+    region: &Lightsail,
+    max_age: Duration,
+) -> lightsail::Result<Arc<Listing>> {
+    let list = ctx.inventory.list(region, max_age).await;
+    let scope = region.scope();
+    let what = format!("the key pairs of {scope}");
+    ctx.readiness.trouble(what, list.as_ref().err().map(ToString::to_string));
+    let list = list?;
+    memory.reads.lock().insert(scope.region.clone(), Instant::now());
+    Ok(list)
+}
