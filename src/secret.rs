@@ -261,7 +261,7 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
         // It may be the only copy of something (I3).
         Some(
             "its ssh-privatekey is a key that cannot be read here, because it has a passphrase, \
-                say",
+             say",
         )
     } else if secret.immutable == Some(true) {
         Some("it is immutable")

@@ -19,8 +19,8 @@ use super::schema;
     group = "lightsail-operator.dev",
     version = "v1alpha1",
     kind = "HostKeyReset",
-    doc = "Forgets the host keys that Lightsail's browser-based SSH or RDP client has recorded \
-        for one instance, once, and keeps the record of it.",
+    doc = "Forgets the host keys that Lightsail's browser-based SSH or RDP client has recorded for \
+           one instance, once, and keeps the record of it.",
     plural = "hostkeyresets",
     singular = "hostkeyreset",
     shortname = "hkr",
@@ -45,18 +45,20 @@ use super::schema;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.notAfter) == has(oldSelf.notAfter) && (!has(self.notAfter) \
-        || self.notAfter == oldSelf.notAfter)")
+    validation = Rule::new("has(self.notAfter) == has(oldSelf.notAfter) && (!has(self.notAfter) || \
+                            self.notAfter == oldSelf.notAfter)")
         .message("a reset is done once, so its notAfter is immutable, and so is leaving it unset; \
-            make a new HostKeyReset"),
+                  make a new HostKeyReset"),
     validation = Rule::new("has(self.preconditions) == has(oldSelf.preconditions) && \
-        (!has(self.preconditions) || self.preconditions == oldSelf.preconditions)")
-        .message("a reset is done once, so its preconditions are immutable, and so is leaving \
-            them unset; make a new HostKeyReset"),
+                            (!has(self.preconditions) || self.preconditions == \
+                            oldSelf.preconditions)")
+        .message("a reset is done once, so its preconditions are immutable, and so is leaving them \
+                  unset; make a new HostKeyReset"),
     validation = Rule::new("!has(self.preconditions) || \
-        self.preconditions.instanceARN.contains(':lightsail:' + self.region + ':')")
+                            self.preconditions.instanceARN.contains(':lightsail:' + self.region + \
+                            ':')")
         .message("preconditions.instanceARN must name an instance in spec.region; correct the one \
-            that is wrong"),
+                  that is wrong"),
 )]
 pub struct HostKeyResetSpec {
     /// The AWS region of the instance, for example `eu-west-1`. Immutable.
@@ -86,8 +88,8 @@ pub struct HostKeyResetSpec {
         validation = Rule::new("self.trim() != '' && \
             !self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{61c}\\\\x{200e}\\\\x{200f}\
             \\\\x{2028}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')")
-            .message("reason must say on one line, without control characters (those that turn \
-                the direction of writing too), why the recorded host keys may be forgotten"),
+            .message("reason must say on one line, without control characters (those that turn the \
+                      direction of writing too), why the recorded host keys may be forgotten"),
     )]
     pub reason: String,
 

@@ -27,7 +27,7 @@ use super::schema;
     version = "v1alpha1",
     kind = "LightsailKeyPair",
     doc = "A key pair in a region of Amazon Lightsail: that it exists with a public key, or that \
-        it does not exist.",
+           it does not exist.",
     plural = "lightsailkeypairs",
     singular = "lightsailkeypair",
     shortname = "lskp",
@@ -60,9 +60,9 @@ use super::schema;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.type != 'Imported' || has(self.imported) || self.ensure == \
-        'Absent'")
+                            'Absent'")
         .message("type Imported needs spec.imported with a publicKey or publicKeyFrom; it may be \
-            left out only with ensure: Absent"),
+                  left out only with ensure: Absent"),
     validation = Rule::new("self.type == 'Imported' || !has(self.imported)")
         .message("spec.imported belongs to type Imported; remove it"),
     validation = Rule::new("self.type == 'Generated' || !has(self.generated)")
@@ -72,21 +72,21 @@ use super::schema;
     validation = Rule::new("self.type != 'Default' || !has(self.keyPairName)")
         .message("the default key pair has a fixed name; remove spec.keyPairName"),
     validation = Rule::new("self.type == 'Default' || !has(self.keyPairName) || \
-        self.keyPairName.lowerAscii() != 'lightsaildefaultkeypair'")
+                            self.keyPairName.lowerAscii() != 'lightsaildefaultkeypair'")
         .message("that is the name of the region's default key pair; use type: Default for it, or \
-            choose another keyPairName"),
+                  choose another keyPairName"),
     validation = Rule::new("has(self.keyPairName) == has(oldSelf.keyPairName) && \
-        (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
+                            (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
         .message("keyPairName is immutable, and so is leaving it unset; make a new object for \
-            another key pair"),
+                  another key pair"),
     validation = Rule::new("self.type != 'Default' || self.ensure != 'Absent' || \
-        has(self.expectedFingerprint)")
+                            has(self.expectedFingerprint)")
         .message("deleting the default key pair needs spec.expectedFingerprint; copy it from \
-            status.fingerprint"),
+                  status.fingerprint"),
     validation = Rule::new("self.type != 'Default' || !has(self.deletionPolicy) || \
-        self.deletionPolicy != 'Delete' || has(self.expectedFingerprint)")
+                            self.deletionPolicy != 'Delete' || has(self.expectedFingerprint)")
         .message("deletionPolicy: Delete of the default key pair needs spec.expectedFingerprint; \
-            copy it from status.fingerprint, or use Retain"),
+                  copy it from status.fingerprint, or use Retain"),
 )]
 pub struct LightsailKeyPairSpec {
     /// What kind of key pair this is. Immutable.
@@ -164,13 +164,13 @@ pub struct LightsailKeyPairSpec {
     #[schemars(schema_with = "schema::tags")]
     #[x_kube(
         validation = Rule::new("self.all(key, key.matches('^[\\\\p{L}\\\\p{N} +=._:/@-]{1,128}$') \
-            && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
-            .message("tags have keys of 1 to 128 characters; use letters, digits, spaces and + - \
-                = . _ : / @ in keys and values"),
+                                && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
+            .message("tags have keys of 1 to 128 characters; use letters, digits, spaces and + - = \
+                      . _ : / @ in keys and values"),
         validation = Rule::new("self.all(key, !key.startsWith('aws:') && \
-            !key.startsWith('lightsail-operator.dev/'))")
+                                !key.startsWith('lightsail-operator.dev/'))")
             .message("keys of tags must not start with aws: or lightsail-operator.dev/; choose \
-                another prefix"),
+                      another prefix"),
     )]
     pub tags: BTreeMap<String, String>,
 
@@ -186,7 +186,7 @@ pub struct LightsailKeyPairSpec {
     #[serde(default = "default_interval")]
     #[schemars(length(min = 2, max = 32), regex(pattern = r"^([0-9]+(\.[0-9]+)?(s|m|h))+$"))]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= \
-        duration('168h')")
+                                     duration('168h')")
         .message("interval must be between 1m and 168h; write for example 10m"))]
     pub interval: String,
 
@@ -270,15 +270,15 @@ pub enum DeletionPolicy {
         .message("spec.imported needs exactly one of publicKey and publicKeyFrom"),
     validation = Rule::new("!has(self.publicKey) || !self.publicKey.contains('PRIVATE KEY')")
         .message("publicKey holds a private key; give the line of the .pub file instead, and \
-            replace that key pair: what was pasted here may have been recorded"),
+                  replace that key pair: what was pasted here may have been recorded"),
     validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || \
-        !self.publicKey.trim().contains('\\n')")
+                            !self.publicKey.trim().contains('\\n')")
         .message("publicKey must be one line, as in a .pub file: the type, the base64 data and \
-            maybe a comment"),
+                  maybe a comment"),
     validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || \
-        self.publicKey.trim().matches('^(ssh|ecdsa)-')")
+                            self.publicKey.trim().matches('^(ssh|ecdsa)-')")
         .message("publicKey must start with its type, for example ssh-ed25519 AAAA… or ssh-rsa \
-            AAAA…, without options in front; ssh-keygen -y -f KEYFILE prints it"),
+                  AAAA…, without options in front; ssh-keygen -y -f KEYFILE prints it"),
     validation = Rule::new("!has(self.publicKey) || self.publicKey.size() <= 16384")
         .message("publicKey must be at most 16384 characters, one line as in a .pub file"),
 )]
@@ -430,9 +430,9 @@ pub struct KeySecret {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     #[x_kube(validation = Rule::new("self.all(key, \
-        key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$'))")
+                                     key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$'))")
         .message("keys of a Secret's labels have no prefix, and at most 63 letters, digits, \
-            hyphens, underscores and dots"))]
+                  hyphens, underscores and dots"))]
     pub labels: BTreeMap<String, String>,
 
     /// Whether the Secret is deleted with this object. Default: `false`: the private key outlives

@@ -6,7 +6,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "description": "What was found at the last look, in the words of the Kubernetes API \
-            conventions.",
+                        conventions.",
         "type": "array",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
@@ -38,7 +38,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
                 },
                 "reason": {
                     "description": "Why, in one CamelCase word; docs and metrics use the same \
-                        words.",
+                                    words.",
                     "type": "string",
                     "minLength": 1,
                     "maxLength": 1024,
@@ -101,8 +101,8 @@ pub(super) fn instance_arn(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [{
             "rule": r"self.matches('^arn:aws[a-z-]*:lightsail:[a-z0-9-]+:[0-9]{12}:Instance/[A-Za-z0-9-]+$')",
             "message": "instanceARN must look like \
-                arn:aws:lightsail:<region>:<account>:Instance/<id>; `aws lightsail get-instance` \
-                prints it as arn",
+                        arn:aws:lightsail:<region>:<account>:Instance/<id>; `aws lightsail \
+                        get-instance` prints it as arn",
         }]
     })
 }

@@ -187,7 +187,7 @@ fn why(error: &kube::Error, crd: &str) -> String {
     if is_status(error, 404) {
         format!(
             "the custom resource definition {crd} is not installed; apply it, and this goes on by \
-                itself"
+             itself"
         )
     } else if is_status(error, 403) {
         "the operator's service account may not list and watch it".to_owned()

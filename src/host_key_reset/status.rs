@@ -51,9 +51,9 @@ pub(super) fn kept(
     let mut message = end.map(|end| end.message.clone()).unwrap_or_default();
     if let Some(mark) = tracked_by {
         message = format!(
-            "{message}; ttlSecondsAfterFinished is not honored, because the object carries \
-                {mark}: it would be made again, and the \
-             reset would be done again. Remove the object from its source instead"
+            "{message}; ttlSecondsAfterFinished is not honored, because the object carries {mark}: \
+             it would be made again, and the reset would be done again. Remove the object from its \
+             source instead"
         );
     }
     for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == READY) {

@@ -110,8 +110,8 @@ fn secret_spec(secret: Option<KeySecret>, object_name: &str) -> SecretSpec {
 fn invalid_name(type_: KeyPairType, object_name: &str, name: &KeyPairName) -> Option<String> {
     if object_name.len() > MAX_OBJECT_NAME {
         return Some(format!(
-            "the object's name has more than {MAX_OBJECT_NAME} characters; make one with a \
-                shorter name"
+            "the object's name has more than {MAX_OBJECT_NAME} characters; make one with a shorter \
+             name"
         ));
     }
     if type_ != KeyPairType::Default && name.is_default() {

@@ -11,7 +11,7 @@ use aws_sdk_lightsail::error::BoxError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the endpoint is plain http on another machine; use https, or --allow-insecure-endpoints if \
-        you mean it"
+     you mean it"
 )]
 pub(super) struct InsecureEndpoint;
 

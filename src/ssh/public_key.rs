@@ -33,7 +33,7 @@ pub enum InvalidPublicKey {
     /// A private key was given.
     #[error(
         "it is a private key; give the line of the .pub file instead, and replace that key pair: \
-            what was pasted may have been recorded"
+         what was pasted may have been recorded"
     )]
     Private,
     /// Empty.
@@ -51,7 +51,7 @@ pub enum InvalidPublicKey {
     /// A kind of key that Lightsail is known to refuse, or that lives on a token.
     #[error(
         "keys of this type cannot be used with Lightsail; make one with ssh-keygen -t ed25519 or \
-            ssh-keygen -t rsa -b 4096"
+         ssh-keygen -t rsa -b 4096"
     )]
     Unsupported,
     /// Something else stands in front of the key.
@@ -60,7 +60,7 @@ pub enum InvalidPublicKey {
     /// Not the data of such a key.
     #[error(
         "its data is not that of a public key of the type that it names; ssh-keygen -y -f KEYFILE \
-            prints the right line"
+         prints the right line"
     )]
     Data,
 }

@@ -34,7 +34,7 @@ const CHECKOV: &[Waiver] = &[
         "CKV_K8S_35",
         "everything",
         "only with aws.existingSecret, and AWS's variables are what people have; nothing in the \
-            image can print them",
+         image can print them",
     ),
 ];
 
@@ -53,7 +53,7 @@ const KUBE_SCORE: &[Waiver] = &[
         "Deployment container-ephemeral-storage-request-and-limit",
         "both",
         "the root is read-only and there is no volume: what is left is the log, whose size the \
-            node decides",
+         node decides",
     ),
     (
         "Deployment pod-networkpolicy",

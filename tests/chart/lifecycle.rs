@@ -50,8 +50,8 @@ impl Stage {
         self.cluster.service_account_kubeconfig(NAME, NAME, &kubeconfig, None).await.unwrap();
         let arguments = self
             .kubectl(
-                "get deployment lightsail-operator --namespace \
-            lightsail-operator --output jsonpath={.spec.template.spec.containers[0].args}",
+                "get deployment lightsail-operator --namespace lightsail-operator --output \
+                 jsonpath={.spec.template.spec.containers[0].args}",
             )
             .await;
         let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap();
@@ -208,7 +208,7 @@ async fn life(
 ) {
     install(helm, to_install);
     let pods = "get pods --namespace lightsail-operator --field-selector=status.phase=Running \
-        --output name";
+                --output name";
     assert_eq!(stage.kubectl(pods).await.lines().count(), 2);
 
     let mut operator = stage.operator().await;
@@ -224,7 +224,7 @@ async fn life(
     let ready = stage.wait_until_ready(&operator).await;
     let changes = stage.changes();
     let holder = "get lease lightsail-operator --namespace lightsail-operator --output \
-        jsonpath={.spec.holderIdentity}";
+                  jsonpath={.spec.holderIdentity}";
     let leader = stage.kubectl(holder).await;
 
     let later = later.to_string_lossy();
@@ -234,7 +234,7 @@ async fn life(
     helm.run(&[&arguments, to_upgrade].concat(), &values).unwrap().or_error().unwrap();
     assert_eq!(stage.kubectl(pods).await.lines().count(), 3);
     let names = "get crd lightsailkeypairs.lightsail-operator.dev --output \
-        jsonpath={.spec.names.shortNames}";
+                 jsonpath={.spec.names.shortNames}";
     assert!(stage.kubectl(names).await.contains("later"), "the definitions were not upgraded");
 
     let arguments = ["rollback", NAME, "1", "--namespace", NAME, "--wait", TIMEOUT];

@@ -101,7 +101,7 @@ impl Bed {
             ),
             format!(
                 "create rolebinding {lease} --role={lease} \
-                    --serviceaccount=lightsail-operator:lightsail-operator"
+                 --serviceaccount=lightsail-operator:lightsail-operator"
             ),
         ] {
             let arguments =

@@ -1,5 +1,5 @@
-//! Clocks that jump, Lightsail's and the operator's own: nothing is done twice, and nothing is given
-//! up.
+//! Clocks that jump, Lightsail's and the operator's own: nothing is done twice, and nothing is
+//! given up.
 
 use std::path::PathBuf;
 

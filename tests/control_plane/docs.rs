@@ -292,7 +292,7 @@ async fn the_operator_is_uninstalled_as_the_page_says_and_no_key_pair_is_lost() 
     let crds = root().join("crds").display().to_string();
     sh(&format!(
         "kubectl apply --server-side -f {crds} && kubectl wait --for=condition=Established crd \
-            --all --timeout=60s"
+         --all --timeout=60s"
     ))
     .await;
     let environment = [
@@ -320,7 +320,7 @@ async fn the_operator_is_uninstalled_as_the_page_says_and_no_key_pair_is_lost() 
     });
     std::fs::write(folder.path().join("fleet.json"), object.to_string()).unwrap();
     let create = "kubectl apply -f fleet.json && kubectl wait --for=condition=Ready lskp/fleet \
-        --timeout=60s";
+                  --timeout=60s";
     sh(create).await;
     let there = region.find_key_pair("fleet").unwrap();
 

@@ -255,6 +255,7 @@ fn folder_with(resources: &[&str]) -> tempfile::TempDir {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "it is one story")]
 async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
     let bed = Bed::new("flux").await;
     // What the samples speak of.

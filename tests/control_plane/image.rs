@@ -35,7 +35,7 @@ impl Image {
         // The driver that works everywhere: layers are plain folders.
         let settings = format!(
             "[storage]\ndriver = \"vfs\"\ngraphroot = \"{folder}/images\"\nrunroot = \
-                \"{folder}/run\"\n"
+             \"{folder}/run\"\n"
         );
         std::fs::write(storage.path().join("storage.conf"), settings).unwrap();
         let mut image = Self { name: String::new(), storage };

@@ -88,8 +88,8 @@ async fn a_reset_is_done_once_and_recorded() {
     let second = wait_complete(&bed, "second").await;
     assert_eq!(second.status.unwrap().last_operation_before.as_ref(), Some(&done[0].id));
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
-    // Deleting them calls nothing. A later one that calls nothing either shows that the deletion was
-    // seen.
+    // Deleting them calls nothing. A later one that calls nothing either shows that the deletion
+    // was seen.
     let calls = bed.simulator.requests().len();
     bed.delete::<HostKeyReset>("first").await;
     bed.wait_gone::<HostKeyReset>("first").await;

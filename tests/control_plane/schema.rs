@@ -39,6 +39,7 @@ async fn check_refused<K: Reconciled>(bed: &Bed, cases: &[Case]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 async fn bad_key_pairs_are_refused() {
     let bed = Bed::new("schema").await;
     let good = imported(&public_key("ed25519"));
@@ -87,8 +88,8 @@ async fn bad_key_pairs_are_refused() {
         ("a tag's value with other characters",
          with(good.clone(), &json!({ "tags": { "a": "b?" } })),
              "tags have keys of 1 to 128 characters"),
-        ("an empty tag", with(good.clone(), &json!({ "tags": { "": "b" } })), "tags have keys of \
-            1 to 128 characters"),
+        ("an empty tag", with(good.clone(), &json!({ "tags": { "": "b" } })), "tags have keys of 1 \
+            to 128 characters"),
         ("too many tags",
          with(good.clone(), &json!({ "tags": (0..41).map(|n| (format!("k{n}"),
              "v")).collect::<std::collections::BTreeMap<_, _>>() })), "spec.tags"),
@@ -276,6 +277,7 @@ fn instance_arn(id: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 async fn bad_resets_are_refused() {
     let bed = Bed::new("schema").await;
     let not_after = |time: &str| with(reset(), &json!({ "notAfter": time }));

@@ -1,6 +1,6 @@
 //! The shape of the code, as far as a machine can check it. `docs/architecture.md` says why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -172,17 +172,4 @@ fn a_reason_is_compared_as_a_value() {
 #[test]
 fn what_is_shipped_does_not_know_the_testbed() {
     assert_eq!(lines_with("src", |_| true, &["testbed", "simulator", "cfg(feature"]), [""; 0]);
-}
-
-#[test]
-fn files_stay_short_enough_to_be_read() {
-    // The schemas of the two kinds are long lists of fields with their documentation.
-    let lists = ["src/api/key_pair.rs"];
-    let lengths: BTreeMap<String, usize> = files("src")
-        .into_iter()
-        .filter(|(name, _)| !lists.contains(&name.as_str()))
-        .map(|(name, text)| (name, text.lines().count()))
-        .filter(|(_, lines)| *lines > 350)
-        .collect();
-    assert_eq!(lengths, BTreeMap::new());
 }

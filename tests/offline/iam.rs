@@ -20,7 +20,8 @@ const ACCOUNT: &str = "123456789012";
 const HERE: &str = "eu-west-1";
 const ELSEWHERE: &str = "eu-west-2";
 const KEY: &str = "ssh-ed25519 \
-    AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA nobody@example.com";
+                   AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA \
+                   nobody@example.com";
 const OWN: &[(&str, &str)] = &[(OWNER_TAG, "test/team-a/target")];
 const OF_OLD: &[(&str, &str)] = &[(OWNER_TAG, "old/team-a/target")];
 const OF_THIRD: &[(&str, &str)] = &[(OWNER_TAG, "third/team-z/target")];

@@ -10,7 +10,8 @@ use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
 
 const ACCOUNT: &str = "123456789012";
 const PUBLIC_KEY: &str = "ssh-ed25519 \
-    AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA nobody@example.com";
+                          AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA \
+                          nobody@example.com";
 
 async fn accounts(simulator: &Simulator) -> Accounts {
     let keys = simulator.add_account(ACCOUNT);

@@ -52,8 +52,8 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     if let Some(wanted) = desired.instance_arn.as_ref().filter(|wanted| *wanted != arn) {
         let message = format!(
             "nothing was reset: the instance {} has the ARN {arn}, and \
-                spec.preconditions.instanceARN is {wanted}; it is another \
-             instance of that name. Make a new HostKeyReset if it is the one that you mean",
+             spec.preconditions.instanceARN is {wanted}; it is another instance of that name. Make \
+             a new HostKeyReset if it is the one that you mean",
             desired.instance
         );
         return Step::End(not_done(observed, Reason::PreconditionFailed, message));
@@ -104,14 +104,14 @@ fn out_of_time(desired: &Desired, observed: &Observed) -> Option<End> {
         let deadline = deadline(desired, observed)?;
         let message = format!(
             "nothing was reset within activeDeadlineSeconds, until {deadline}{why}; make a new \
-                HostKeyReset to try again"
+             HostKeyReset to try again"
         );
         return Some(not_done(observed, Reason::DeadlineExceeded, message));
     }
     (observed.now > desired.not_after).then(|| {
         let message = format!(
             "nothing was reset: it was not started by {}{why}; make a new HostKeyReset if it is \
-                still wanted",
+             still wanted",
             desired.not_after
         );
         not_done(observed, Reason::Expired, message)

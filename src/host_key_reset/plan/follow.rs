@@ -75,8 +75,8 @@ fn go_on(
 ) -> Step {
     if is_late(desired, observed) {
         let message = format!(
-            "the operation was not seen to end within activeDeadlineSeconds; what becomes of it \
-                is up to Lightsail (last: {})",
+            "the operation was not seen to end within activeDeadlineSeconds; what becomes of it is \
+             up to Lightsail (last: {})",
             verdict.message
         );
         return Step::End(End::failed(Reason::DeadlineExceeded, message, operations));

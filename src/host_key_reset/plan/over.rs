@@ -42,8 +42,8 @@ pub(super) fn remembered(mark: &Mark) -> End {
     match &mark.state {
         MarkState::Started => End::failed(
             Reason::OutcomeUnknown,
-            "a call was begun for this object before its status was lost, and nobody can tell \
-                what became of it; no call was made",
+            "a call was begun for this object before its status was lost, and nobody can tell what \
+             became of it; no call was made",
             Vec::new(),
         ),
         MarkState::Succeeded(id) => {

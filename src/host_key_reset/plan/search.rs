@@ -39,7 +39,7 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     let waiting = |until: Timestamp| {
         let pause = until.duration_since(observed.now).unsigned_abs().max(Duration::from_secs(1));
         let message = "the call was not answered; looking among the instance's operations whether \
-            it was carried out";
+                       it was carried out";
         Step::Progress {
             operations: Vec::new(),
             verdict: Verdict::wait(Reason::InProgress, message, pause),
@@ -60,8 +60,8 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     }
     let message = format!(
         "the call was not answered, and no operation of it is to be seen: nobody can tell whether \
-            the recorded host keys of {} were \
-         forgotten; look whether they are, and make a new HostKeyReset if they are not",
+         the recorded host keys of {} were forgotten; look whether they are, and make a new \
+         HostKeyReset if they are not",
         desired.instance
     );
     Step::End(End::failed(Reason::OutcomeUnknown, message, Vec::new()))
@@ -75,9 +75,8 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
     if observed.now > end {
         let message = format!(
             "the call was not answered, and Lightsail did not tell within activeDeadlineSeconds \
-                what became of it (last: {}); look \
-             whether the recorded host keys of {} are forgotten, and make a new HostKeyReset if \
-             they are not",
+             what became of it (last: {}); look whether the recorded host keys of {} are \
+             forgotten, and make a new HostKeyReset if they are not",
             verdict.message, desired.instance
         );
         return Step::End(End::failed(Reason::DeadlineExceeded, message, Vec::new()));

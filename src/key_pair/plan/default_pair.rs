@@ -60,7 +60,7 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
     if !create_if_missing {
         let message = format!(
             "{} has no default key pair; set spec.default.createIfMissing: true to let one be \
-                created",
+             created",
             desired.region
         );
         return Step::Finish(Verdict::stalled(
@@ -187,8 +187,8 @@ fn windows(desired: &Desired, first: &str, count: usize) -> Step {
     let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     let message = format!(
         "nothing was deleted: the Windows instance {first}{others} uses the default key pair, \
-            without which its initial password cannot \
-         be decrypted; save the passwords and set spec.default.windowsPasswordsSaved: true"
+         without which its initial password cannot be decrypted; save the passwords and set \
+         spec.default.windowsPasswordsSaved: true"
     );
     Step::Finish(Verdict::stalled(
         Reason::WindowsInstancesUseKey,
@@ -205,8 +205,8 @@ fn mismatch(desired: &Desired) -> Step {
     };
     let message = format!(
         "nothing was deleted: the default key pair of {} does not have the expectedFingerprint; \
-            compare it with \
-         status.fingerprint, and set it to that if this is the pair that you mean{way_out}",
+         compare it with status.fingerprint, and set it to that if this is the pair that you \
+         mean{way_out}",
         desired.region
     );
     Step::Finish(Verdict::stalled(
@@ -249,7 +249,7 @@ fn keep_key(
 fn refuse_replaced(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
     observed.done.download.as_ref().filter(|downloaded| is_replaced(pair, downloaded)).map(|_| {
         let message = "the default key pair was replaced while it was downloaded; both private \
-            keys were kept";
+                       keys were kept";
         Step::Finish(Verdict::stalled(
             Reason::DefaultKeyPairReplaced,
             message,

@@ -101,8 +101,7 @@ fn lost(
     }
     let message = format!(
         "the private key of {} is lost: restore its Secret from a backup, or set \
-            spec.generated.replacePolicy: Recreate to let the key \
-         pair be made anew",
+         spec.generated.replacePolicy: Recreate to let the key pair be made anew",
         desired.name
     );
     Some(Step::Finish(Verdict::stalled(

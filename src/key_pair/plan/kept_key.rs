@@ -40,7 +40,7 @@ pub(super) fn usable<'a>(
     if found.is_of_another || (!found.is_own && !has_this_key) {
         let message = format!(
             "the Secret {name} is not this object's and was left alone; set another name of the \
-                Secret"
+             Secret"
         );
         return stalled(Reason::SecretNotOwned, message);
     }
@@ -50,8 +50,8 @@ pub(super) fn usable<'a>(
     {
         Some(why) => {
             let message = format!(
-                "the Secret {name} cannot be written: {why}; delete it, or set another name of \
-                    the Secret"
+                "the Secret {name} cannot be written: {why}; delete it, or set another name of the \
+                 Secret"
             );
             stalled(Reason::SecretRejected, message)
         }

@@ -176,17 +176,16 @@ fn other_key(
             Reason::PrivateKeyMismatch,
             format!(
                 "the private key in the Secret is not that of {name}: put the right one back, or \
-                    set \
-                 spec.generated.replacePolicy: Recreate to let the key pair be made anew from it"
+                 set spec.generated.replacePolicy: Recreate to let the key pair be made anew from \
+                 it"
             ),
         ),
         (DesiredPair::Imported { .. } | DesiredPair::Default { .. }, true) => (
             Reason::PublicKeyChanged,
             format!(
                 "the public key was changed, and {name} was not replaced: instances do not get \
-                    another key by that; put the old key \
-                 back, or set spec.imported.replacePolicy: Recreate, or make a new object for the \
-                 new key"
+                 another key by that; put the old key back, or set spec.imported.replacePolicy: \
+                 Recreate, or make a new object for the new key"
             ),
         ),
         (DesiredPair::Imported { .. } | DesiredPair::Default { .. }, false) => (
@@ -256,7 +255,7 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         Whose::Foreign { tagged: false } if is_first => mismatch(
             desired,
             "is not this object's, or not any more; with ensure: Absent and its \
-                expectedFingerprint it is deleted",
+             expectedFingerprint it is deleted",
         ),
         Whose::Own | Whose::TaggedAway | Whose::Foreign { .. } => yield_to_rival(desired, observed),
     }

@@ -31,9 +31,9 @@ mod imported;
 mod properties;
 
 const FIRST: &str = "ssh-ed25519 \
-    AAAAC3NzaC1lZDI1NTE5AAAAIInr0RHyB4V7DJqGqPA5Vy+9U501OmgDwTtpC3DgRvHS first";
+                     AAAAC3NzaC1lZDI1NTE5AAAAIInr0RHyB4V7DJqGqPA5Vy+9U501OmgDwTtpC3DgRvHS first";
 const SECOND: &str = "ssh-ed25519 \
-    AAAAC3NzaC1lZDI1NTE5AAAAIGOg8x1KKUn7tht3BG5yIFuvz0i4Tc4vL+ES7obngiIE second";
+                      AAAAC3NzaC1lZDI1NTE5AAAAIGOg8x1KKUn7tht3BG5yIFuvz0i4Tc4vL+ES7obngiIE second";
 const OWNER: &str = "cluster/team-a/fleet";
 const NOW: &str = "2026-11-24T12:00:00Z";
 

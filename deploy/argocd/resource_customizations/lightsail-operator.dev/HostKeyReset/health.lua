@@ -1,5 +1,5 @@
--- The conditions are those of a Job (Complete, Failed, Suspended) and of kstatus (Ready, and Stalled
--- only while it is True).
+-- The conditions are those of a Job (Complete, Failed, Suspended) and of kstatus (Ready, and
+-- Stalled only while it is True).
 -- https://github.com/OWNER/lightsail-operator/blob/main/docs/hostkeyreset.md#conditions
 local status = obj.status
 -- observedGeneration is -1 before the first reconciliation.
