@@ -29,13 +29,13 @@ const _: () = assert!(RENEW_DEADLINE.as_secs() < LEASE_DURATION.as_secs());
 ///
 /// # Errors
 /// What to set instead.
-pub fn check_call_timeout(call_timeout: Duration) -> anyhow::Result<()> {
+pub fn check_call_timeout(call_timeout: Duration) -> Result<(), String> {
     if call_timeout + RETRY_PERIOD >= LEASE_DURATION {
-        bail!(
+        return Err(format!(
             "--aws-call-timeout is {call_timeout:?}, and the Lease lasts {LEASE_DURATION:?} and is \
              renewed every {RETRY_PERIOD:?}: a call could outlive the Lease; set a shorter \
              timeout, or --leader-election=false for a single replica"
-        );
+        ));
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use lightsail_operator::config::Config;
@@ -36,8 +37,10 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    if config.leader_election {
-        leader::check_call_timeout(config.aws_call_timeout)?;
+    if config.leader_election
+        && let Err(why) = leader::check_call_timeout(config.aws_call_timeout)
+    {
+        Config::command().error(ErrorKind::ValueValidation, why).exit();
     }
     telemetry::start_log(config.log_format, &config.log)?;
     let stop = stop_on_signals()?;

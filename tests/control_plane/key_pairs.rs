@@ -3,6 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
 use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, READY, find};
 use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
@@ -228,19 +231,37 @@ async fn a_pair_whose_object_vanishes_during_the_import_follows_it() {
         Matcher::new(Method::PATCH, "/lightsailkeypairs/fleet?").with_body("finalizers"),
         Place::BeforeAnswer,
     );
-    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     held.reached().await;
     bed.patch::<LightsailKeyPair>("fleet", &json!({ "metadata": { "finalizers": null } })).await;
     bed.delete::<LightsailKeyPair>("fleet").await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    // Lightsail does not answer for a while: that is no reason to leave the pair behind.
+    bed.region.add_fault(Fault {
+        operation: "DeleteKeyPair".to_owned(),
+        resource: None,
+        times: 2,
+        effect: FaultEffect::Error {
+            error_type: "ServiceException".to_owned(),
+            code: None,
+            message: "try again".to_owned(),
+            status: 500,
+        },
+    });
     held.release();
+    let ended = "lightsail_operator_vanished_objects_ended_total{kind=\"LightsailKeyPair\",\
+                 reason=\"Deleted\"} 1";
     let start = std::time::Instant::now();
-    while bed.calls("DeleteKeyPair") == 0 || bed.region.find_key_pair("fleet").is_some() {
+    while !operator.get("/metrics").await.unwrap().1.contains(ended) {
         assert!(start.elapsed().as_secs() < 60, "the pair stays");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert_eq!(bed.calls("ImportKeyPair"), 1);
+    assert_eq!(bed.region.find_key_pair("fleet"), None);
+    assert_eq!((bed.calls("ImportKeyPair"), bed.calls("DeleteKeyPair")), (1, 3));
+    // A new object of that name has a pair of its own.
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -404,12 +425,54 @@ async fn i3_a_default_pair_that_was_replaced_outside_leaves_its_old_key_aside() 
         public_half(&secret_data(&bed, "kept", "ssh-privatekey").await),
         replaced.public_key.trim()
     );
-    // `SHA256:` and base64 of the digest; the name has its first four bytes in hexadecimal digits.
-    let sha256 = first.status.unwrap().public_key_sha256.unwrap();
+    assert_eq!(secret_data(&bed, &name_of_copy(&first), "ssh-privatekey").await, old);
+}
+
+/// The Secret to which the old key of an object is copied: `SHA256:` and base64 of the digest, of
+/// which the name has the first four bytes in hexadecimal digits.
+fn name_of_copy(object: &LightsailKeyPair) -> String {
+    let sha256 = object.status.as_ref().unwrap().public_key_sha256.clone().unwrap();
     let digest = STANDARD.decode(format!("{}=", sha256.strip_prefix("SHA256:").unwrap())).unwrap();
-    let aside =
-        format!("kept-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
-    assert_eq!(secret_data(&bed, &aside, "ssh-privatekey").await, old);
+    format!("kept-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_a_secret_in_the_way_of_the_old_keys_copy_is_said_and_nothing_is_replaced() {
+    let bed = Bed::new("in-the-way").await;
+    bed.region.create_default_key_pair();
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("default", &default_pair()).await;
+    let first: LightsailKeyPair = bed.wait_ready("default", "Downloaded").await;
+    let old = secret_data(&bed, "kept", "ssh-privatekey").await;
+    let copy = name_of_copy(&first);
+    let somebodys = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": copy },
+        "stringData": { "something": "else" },
+    });
+    let secrets: Api<Secret> = Api::namespaced(bed.cluster.client(), &bed.namespace);
+    let somebodys = serde_json::from_value(somebodys).unwrap();
+    secrets.create(&PostParams::default(), &somebodys).await.unwrap();
+    bed.region.delete_key_pair("LightsailDefaultKeyPair");
+    let replaced = bed.region.create_default_key_pair();
+    let ask = |value: &str| {
+        let annotations = json!({ "lightsail-operator.dev/reconcile": value });
+        json!({ "metadata": { "annotations": annotations } })
+    };
+    bed.patch::<LightsailKeyPair>("default", &ask("1")).await;
+    let (_, message) = bed.wait_stalled::<LightsailKeyPair>("default", "SecretNotOwned").await;
+    assert!(message.contains(&copy), "{message}");
+    assert_eq!(secret_data(&bed, "kept", "ssh-privatekey").await, old);
+    assert_eq!(bed.calls("DownloadDefaultKeyPair"), 2, "it does not go on and on");
+    // The way out that the message names.
+    secrets.delete(&copy, &DeleteParams::default()).await.unwrap();
+    bed.patch::<LightsailKeyPair>("default", &ask("2")).await;
+    let fingerprint = replaced.fingerprint.clone();
+    let is_new = move |object: &LightsailKeyPair| {
+        ready_reason(object) == "Downloaded"
+            && object.status.as_ref().unwrap().fingerprint.as_ref() == Some(&fingerprint)
+    };
+    bed.wait("default", "the new pair", is_new).await;
+    assert_eq!(secret_data(&bed, &copy, "ssh-privatekey").await, old);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

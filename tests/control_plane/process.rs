@@ -81,6 +81,7 @@ async fn a_wrong_flag_is_explained_and_ends_with_2() {
         (&["--cluster-id", "a/b"][..], "use 1 to 64 letters, digits"),
         (&["--aws-account-id", "1"][..], "12 digits"),
         (&["--settle-time", "soon"][..], "write for example 20s"),
+        (&["--aws-call-timeout", "13s"][..], "a call could outlive the Lease"),
         (&["--watch-namespace", "Team A"][..], "lower case letters, digits and hyphens"),
         (&["--watch-label-selector", "team in a"][..], "write for example team=a,tier in (x,y)"),
         (&["--leader-election=perhaps"][..], "true, false"),
