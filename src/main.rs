@@ -62,7 +62,7 @@ async fn main() -> anyhow::Result<()> {
             tokio::select! {
                 _ = both => {}
                 () = too_late(&stop) => tracing::warn!("a step does not end in time; it is left, \
-                    and whoever acts next looks what became of it"),
+                    and whoever acts next finds out what became of it"),
             }
             done.cancel();
             Ok(())
@@ -97,9 +97,12 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Steps in flight have this long to end, so that another replica can act five seconds after this
-/// one was told to end.
+/// Another replica can act this long after this one was told to end.
+const HANDOVER: Duration = Duration::from_secs(5);
+/// Steps in flight have this long to end.
 const LAST_STEP: Duration = Duration::from_secs(4);
+// Giving back the lease takes a moment too.
+const _: () = assert!(LAST_STEP.as_secs() < HANDOVER.as_secs());
 
 async fn too_late(stop: &CancellationToken) {
     stop.cancelled().await;

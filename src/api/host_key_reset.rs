@@ -153,7 +153,7 @@ pub struct Preconditions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostKeyResetStatus {
-    /// The generation of the spec that this status speaks of; -1 until the object was looked at.
+    /// The generation of the spec that this status speaks of; -1 until the first reconciliation.
     #[serde(default = "never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,

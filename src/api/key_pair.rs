@@ -181,7 +181,7 @@ pub struct LightsailKeyPairSpec {
     #[serde(default)]
     pub suspend: bool,
 
-    /// How often to look whether Lightsail still has what this spec wants, for example `10m` or
+    /// How often to check whether Lightsail still has what this spec wants, for example `10m` or
     /// `1h30m`. At least `1m`. Default: `10m`.
     #[serde(default = "default_interval")]
     #[schemars(length(min = 2, max = 32), regex(pattern = r"^([0-9]+(\.[0-9]+)?(s|m|h))+$"))]
@@ -291,8 +291,8 @@ pub struct ImportedKeyPair {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
 
-    /// Where the public key stands, instead of `publicKey`. It is read at each look: a change is
-    /// seen within `interval`.
+    /// Where the public key stands, instead of `publicKey`. It is read at each reconciliation: a
+    /// change is seen within `interval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublicKeySource")]
     pub public_key_from: Option<PublicKeySource>,
@@ -445,7 +445,7 @@ pub struct KeySecret {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LightsailKeyPairStatus {
-    /// The generation of the spec that this status speaks of; -1 until the object was looked at.
+    /// The generation of the spec that this status speaks of; -1 until the first reconciliation.
     #[serde(default = "never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,

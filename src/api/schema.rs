@@ -5,7 +5,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 /// `metav1.Condition` as a list-map by type, with upstream's limits.
 pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "description": "What was found at the last look, in the words of the Kubernetes API \
+        "description": "What the last reconciliation found, in the words of the Kubernetes API \
                         conventions.",
         "type": "array",
         "x-kubernetes-list-type": "map",
@@ -107,7 +107,7 @@ pub(super) fn instance_arn(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// An integer that is -1 until the object was looked at for the first time.
+/// An integer that is -1 until the first reconciliation.
 pub(super) fn observed_generation(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "default": -1 })
 }

@@ -312,14 +312,14 @@ mod tests {
             rows.apply(&at("a"), Row { uid: "made again".to_owned(), ..row(2, "fleet") }),
             [changed("a")]
         );
-        let settled = Row { was_acted_on: true, ..row(1, "fleet") };
+        let acted_on = Row { was_acted_on: true, ..row(1, "fleet") };
         assert_eq!(
-            rows.apply(&at("b"), settled.clone()),
+            rows.apply(&at("b"), acted_on.clone()),
             [(at("b"), Class::Resync)],
             "it was acted on by another process"
         );
         let edited =
-            Row { trigger: Trigger { generation: 2, ..settled.trigger.clone() }, ..settled };
+            Row { trigger: Trigger { generation: 2, ..acted_on.trigger.clone() }, ..acted_on };
         assert_eq!(rows.apply(&at("b"), edited), [changed("b")]);
     }
 

@@ -72,7 +72,7 @@ impl<K: Reconciled> Change<K> {
 }
 
 /// Which first lists are being read. Until they are, nobody knows who else wants the same, and no
-/// pass is begun. A list that cannot be had holds up nobody else.
+/// reconciliation is begun. A list that cannot be had holds up nobody else.
 #[derive(Debug, Default)]
 pub(super) struct FirstLists {
     open: HashSet<Option<String>>,
@@ -104,7 +104,7 @@ impl FirstLists {
 /// What a change means.
 #[derive(Debug)]
 pub(super) struct News {
-    /// The objects for which a pass is due.
+    /// The objects for which a reconciliation is due.
     pub(super) due: Vec<(ObjectRef, Class)>,
     /// The objects that are gone, with their uids.
     pub(super) gone: Vec<(ObjectRef, String)>,

@@ -124,11 +124,9 @@ impl<'a> Run<'a> {
             Step::Wait(verdict) => return self.wait(verdict).await.map(Some),
             Step::Keep { tracked_by, next } => {
                 let status = status::kept(&self.object, &self.observed.status, tracked_by);
-                let is_news = tracked_by.is_some()
-                    && record::message(&status) != record::message(&self.observed.status);
-                let note = record::message(&status).to_owned();
+                let news = status::news_of_keeping(&self.observed.status, &status, tracked_by);
                 self.write(status).await?;
-                if is_news {
+                if let Some(note) = news {
                     self.publish_event(Severity::Warning, Reason::TTLIgnored, &note).await;
                 }
                 return Ok(Some(Action { next, outcome: Outcome::Unchanged }));

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::plan::End;
+use super::record;
 use super::world::Observed;
 use crate::api::conditions::{COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, whole_seconds};
 use crate::api::{HostKeyReset, HostKeyResetStatus, RECONCILE_ANNOTATION, Reason};
@@ -60,6 +61,16 @@ pub(super) fn kept(
         condition.message.clone_from(&message);
     }
     status
+}
+
+/// What is new for an Event when an object is kept beyond its time, if that was not published yet.
+pub(super) fn news_of_keeping(
+    before: &HostKeyResetStatus,
+    after: &HostKeyResetStatus,
+    tracked_by: Option<&str>,
+) -> Option<String> {
+    let (before, after) = (record::message(before), record::message(after));
+    tracked_by.filter(|_| before != after).map(|_| after.to_owned())
 }
 
 /// The intent: from here on a call may be made.

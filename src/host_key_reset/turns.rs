@@ -11,14 +11,14 @@ use super::world::{Turn, later};
 use crate::engine::ObjectRef;
 use crate::ids::Region;
 
-/// A reset that was made a moment ago, and at which nobody has looked, comes before a younger one.
-/// If nobody looks for this long, it is not waited for.
+/// A reset that was created a moment ago, and was not reconciled yet, comes before a younger one.
+/// If it is not reconciled within this time, it is not waited for.
 const NEW_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// How soon one that waits for another in the line asks again, if it is not called.
 const LINE_MOVES: SignedDuration = SignedDuration::from_secs(5);
 
-/// Who has the turn at each instance, from before its intent is written, so that no two passes take
-/// it at once.
+/// Who has the turn at each instance, from before its intent is written, so that no two
+/// reconciliations take it at once.
 #[derive(Debug, Default)]
 pub(super) struct Turns(HashMap<(Region, String), Holder>);
 

@@ -83,13 +83,12 @@ impl KeyPairs {
     ) -> Result<Option<Action>, Error> {
         let vanished = self.memory.vanished.lock().get(at).cloned();
         let Some(vanished) = vanished else { return Ok(None) };
-        // One that only left the selector of this operator is still there.
-        let is_there =
-            there.is_some_and(|there| there.metadata.uid == vanished.object.metadata.uid);
-        let action = if is_there {
-            Action::gone()
-        } else {
+        let uid = vanished.object.metadata.uid.as_deref();
+        let uid_of_its_name = there.and_then(|there| there.metadata.uid.as_deref());
+        let action = if plan::is_gone(uid, uid_of_its_name) {
             Run::follow_up(&self.ctx, &self.memory, at, vanished).reconcile().await?
+        } else {
+            Action::gone()
         };
         if action.outcome != Outcome::Gone {
             return Ok(Some(action));

@@ -123,7 +123,7 @@ fn managed_tag_keys(
 
 /// The key that Lightsail has, not the one that the spec has by now: a change that was refused, or
 /// that could not be carried out yet, must stay visible as a change. The fingerprint tells; where
-/// there is none, the import does, or the first look.
+/// there is none, the import does, or the first read.
 fn public_key_sha256(
     desired: &Desired,
     observed: &Observed,

@@ -184,7 +184,7 @@ pub struct Observed {
     pub rivals: Vec<Rival>,
     /// Until when an import that this object may have sent can still take effect.
     pub import_may_take_effect_until: Option<Timestamp>,
-    /// An object of the same name vanished, and what became of its pair is not settled yet.
+    /// An object of the same name vanished, and its pair was not dealt with yet.
     pub has_predecessor: bool,
     /// How long Lightsail has not been read, in the region of the object.
     pub silent_for: Duration,

@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 
 /// A list that took long is good for so many times as long, so that where there are many pairs, or
 /// where Lightsail throttles, no more than a twentieth of all requests goes into walking. Whatever
-/// is decided by an older one is found out by the call that follows, or by a look of its own.
+/// is decided by an older one is found out by the call that follows, or by a read of its own.
 const WALKS_APART: u32 = 19;
 
 /// All key pairs of one account in one region, the default pair included.

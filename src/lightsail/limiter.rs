@@ -2,15 +2,15 @@
 //! slower when an answer says that there were too many requests, a little faster with each one that
 //! was taken (additive increase, multiplicative decrease).
 //!
-//! Whoever asks waits for a token, in the order of asking. Only a handful of passes of a region run
-//! at the same time, and so only a handful waits here; the others wait in the queue.
+//! Whoever asks waits for a token, in the order of asking. Only a handful of reconciliations of a
+//! region run at the same time, and so only a handful waits here; the others wait in the queue.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// Requests a second at the beginning: more than the passes of a region, ten at the same time, can
-/// send on most networks. Whatever is too many is known after a few of them.
+/// Requests a second at the beginning: more than the reconciliations of a region, ten at the same
+/// time, can send on most networks. Whatever is too many is known after a few of them.
 const FIRST_RATE: f64 = 400.0;
 /// No faster than that, whatever is answered.
 const HIGHEST_RATE: f64 = 1_000.0;
@@ -182,7 +182,7 @@ mod tests {
 
     const THEIR_BURST: f64 = 10.0;
     const LATENCY: Duration = Duration::from_millis(50);
-    /// So many ask at the same time: the passes of a region.
+    /// So many ask at the same time: the reconciliations of a region.
     const CROWD: usize = 10;
 
     impl World {

@@ -168,8 +168,7 @@ fn alerts_fire_when_they_should_and_are_silent_when_they_should_not() {
 #[test]
 fn every_reason_that_asks_for_a_person_has_an_alert() {
     let (reasons, rules) = (read("src/api/reason.rs"), yaml(RULES));
-    let asking =
-        reasons.split("// Stalled\n").nth(1).unwrap().split("//").next().unwrap();
+    let asking = reasons.split("// Stalled\n").nth(1).unwrap().split("//").next().unwrap();
     let asking = asking.lines().filter_map(|line| line.trim().strip_suffix(','));
     let rule =
         alerts(&rules).into_iter().find(|rule| rule["alert"] == "LightsailOperatorObjectsStalled");

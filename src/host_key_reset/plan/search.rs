@@ -60,7 +60,7 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     }
     let message = format!(
         "the call was not answered, and no operation of it is to be seen: nobody can tell whether \
-         the recorded host keys of {} were forgotten; look whether they are, and make a new \
+         the recorded host keys of {} were forgotten; check whether they are, and make a new \
          HostKeyReset if they are not",
         desired.instance
     );
@@ -75,7 +75,7 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
     if observed.now > end {
         let message = format!(
             "the call was not answered, and Lightsail did not tell within activeDeadlineSeconds \
-             what became of it (last: {}); look whether the recorded host keys of {} are \
+             what became of it (last: {}); check whether the recorded host keys of {} are \
              forgotten, and make a new HostKeyReset if they are not",
             verdict.message, desired.instance
         );

@@ -79,6 +79,13 @@ pub fn is_followed_up(has_finalizer: bool, is_marked_for_deletion: bool, acts: b
     acts && has_finalizer && !is_marked_for_deletion
 }
 
+/// Whether an object that vanished is still to be followed up: one that only left the selector of
+/// this operator is there under its UID.
+#[must_use]
+pub fn is_gone(vanished_uid: Option<&str>, uid_of_its_name: Option<&str>) -> bool {
+    uid_of_its_name.is_none() || uid_of_its_name != vanished_uid
+}
+
 /// Whether a reconciliation that finds its object gone leaves a pair behind that it imported.
 #[must_use]
 pub fn is_left_behind(desired: &Desired, observed: &Observed) -> bool {

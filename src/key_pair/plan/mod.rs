@@ -19,7 +19,7 @@ mod source;
 mod step;
 mod unchanged;
 
-pub use ending::{effective_deletion_policy, is_followed_up, is_left_behind};
+pub use ending::{effective_deletion_policy, is_followed_up, is_gone, is_left_behind};
 pub use failure::import_may_take_effect;
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;

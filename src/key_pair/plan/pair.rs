@@ -198,7 +198,7 @@ fn other_key(
 
 pub(super) fn ownership_lost(desired: &Desired) -> Step {
     let message = format!(
-        "another owner's tag is on {} now; settle whose it is, and take that tag off",
+        "another owner's tag is on {} now; decide whose it is, and remove that tag",
         desired.name
     );
     Step::Finish(Verdict::stalled(Reason::OwnershipLost, message, Next::After(desired.interval)))
@@ -224,7 +224,7 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
     let is_first = is_first(desired, observed, Some(pair));
     let is_adopted = origin(desired, observed, pair) == Origin::Adopted;
     match whose(desired, observed, pair) {
-        // Its status was lost: the policy that holds for it was not known before this look.
+        // Its status was lost: the policy that holds for it was not known before this read.
         Whose::Own if desired.goal.ends() && is_adopted && desired.deletion_policy.is_none() => {
             release(
                 desired,

@@ -400,6 +400,13 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
     ] {
         assert_eq!(is_followed_up(has_finalizer, is_marked, acts), expected, "{name}");
     }
+    for (name, uid, uid_of_its_name, expected) in [
+        ("nothing has its name", Some("a"), None, true),
+        ("a new object has its name", Some("a"), Some("b"), true),
+        ("it only left the selector", Some("a"), Some("a"), false),
+    ] {
+        assert_eq!(is_gone(uid, uid_of_its_name), expected, "{name}");
+    }
     let mut observed = observed();
     assert!(!is_left_behind(&desired(), &observed), "nothing was imported");
     observed.done.import = Some(Imported::Accepted(Operation::default()));
