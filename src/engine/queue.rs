@@ -117,6 +117,8 @@ struct Running {
     class: Class,
     /// What came for it meanwhile.
     again: Option<(Arc<str>, Class)>,
+    /// It is to come back only if something comes for it.
+    is_forgotten: bool,
 }
 
 #[derive(Debug, Default)]
@@ -298,7 +300,7 @@ impl Queue {
         let (lane, at, class, since) = found?;
         self.depth[class as usize] -= 1;
         self.last = Some(Arc::clone(&lane));
-        self.running.insert(at.clone(), Running { lane, class, again: None });
+        self.running.insert(at.clone(), Running { lane, class, again: None, is_forgotten: false });
         let failures = self.failures.get(&at).copied().unwrap_or_default();
         Some(Item { at, class, waited: now.saturating_duration_since(since), failures })
     }
@@ -313,6 +315,7 @@ impl Queue {
             }
         }
         let due = match next {
+            _ if running.is_forgotten => None,
             Next::Change => None,
             Next::After(pause) => Some((pause, Class::Resync)),
             Next::Backoff => Some((self.pause(at, FIRST_PAUSE), Class::Retry)),
@@ -321,7 +324,7 @@ impl Queue {
             }
             Next::StartOver => Some((self.pause(at, FIRST_PAUSE_AFTER_CONFLICT), Class::Retry)),
         };
-        if matches!(next, Next::Change | Next::After(_)) {
+        if running.is_forgotten || matches!(next, Next::Change | Next::After(_)) {
             self.failures.remove(at);
         }
         if let Some((lane, class)) = running.again {
@@ -335,10 +338,18 @@ impl Queue {
         }
     }
 
-    /// The object is gone: nothing of it is kept but that it may be running.
+    /// The object is gone, or is not this operator's any more: nothing of it is kept but that it may
+    /// be running, and then it does not come back.
     pub fn forget(&mut self, at: &ObjectRef) {
         self.clear_due(at);
         self.failures.remove(at);
+        // Its name stays in the line, and is passed over there.
+        if let Some(ready) = self.ready.remove(at) {
+            self.depth[ready.class as usize] -= 1;
+        }
+        if let Some(running) = self.running.get_mut(at) {
+            (running.again, running.is_forgotten) = (None, true);
+        }
     }
 
     /// When the next object becomes due.
@@ -570,6 +581,28 @@ mod tests {
             queue.failures.len(),
         ];
         assert_eq!(kept, [0; 5]);
+    }
+
+    #[test]
+    fn what_is_forgotten_does_not_come_back_by_itself() {
+        let now = Instant::now();
+        let mut queue = Queue::new(10);
+        queue.push(at("waits"), LANE, Class::Change, now);
+        queue.forget(&at("waits"));
+        assert_eq!((queue.pop(now), queue.depth(Class::Change)), (None, 0));
+        for next in [Next::After(Duration::ZERO), Next::Backoff, Next::StartOver] {
+            queue.push(at("runs"), LANE, Class::Change, now);
+            assert!(queue.pop(now).is_some());
+            queue.forget(&at("runs"));
+            queue.finished(&at("runs"), next, now);
+            assert_eq!(queue.next_due(), None, "{next:?}");
+        }
+        queue.push(at("runs"), LANE, Class::Change, now);
+        assert!(queue.pop(now).is_some());
+        queue.forget(&at("runs"));
+        queue.push(at("runs"), LANE, Class::Change, now);
+        queue.finished(&at("runs"), Next::Change, now);
+        assert!(queue.pop(now).is_some(), "something came for it since");
     }
 
     #[test]
