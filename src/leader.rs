@@ -4,7 +4,7 @@
 //! renewed for 10. Losing it ends the process, and with it whatever was under way: nothing is
 //! spawned that could outlive it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use k8s_controller::LeaderElection;
@@ -58,14 +58,14 @@ pub struct Candidate {
 /// The lease was lost.
 pub async fn lead(
     candidate: Option<(Client, Candidate)>,
-    leads: watch::Sender<bool>,
+    leads: watch::Sender<Option<Instant>>,
     metrics: Metrics,
     stop: CancellationToken,
     done: CancellationToken,
 ) -> anyhow::Result<()> {
     let begin = || {
         metrics.set_leader(true);
-        leads.send_replace(true);
+        leads.send_replace(Some(Instant::now()));
     };
     let Some((client, candidate)) = candidate else {
         begin();
@@ -84,7 +84,7 @@ pub async fn lead(
     // Whoever has the lease when it is told to end finishes what is under way, and gives it back.
     let following = async {
         stop.cancelled().await;
-        if *leads.borrow() {
+        if leads.borrow().is_some() {
             std::future::pending::<()>().await;
         }
     };

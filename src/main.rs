@@ -48,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
     readiness.missing(CLUSTER, "not read yet");
     let work = async {
         let kube = kube_config().await?;
-        let leads = watch::Sender::new(false);
+        let leads = watch::Sender::new(None);
         let Some(context) = context(&config, &kube, &leads, &readiness, &metrics, &stop).await?
         else {
             return Ok(());
@@ -138,7 +138,7 @@ fn candidate(config: &Config, kube: &kube::Config) -> anyhow::Result<(Client, Ca
 async fn context(
     config: &Config,
     kube: &kube::Config,
-    leads: &watch::Sender<bool>,
+    leads: &watch::Sender<Option<Instant>>,
     readiness: &Readiness,
     metrics: &Metrics,
     stop: &CancellationToken,
@@ -182,7 +182,6 @@ async fn context(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         settings,
-        started: Instant::now(),
         leads: leads.subscribe(),
         stop: stop.clone(),
     }))

@@ -257,11 +257,11 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
         .map(|pem| String::from_utf8_lossy(&pem.0));
     let pem = pem.map(|pem| Zeroizing::new(pem.into_owned()));
     let key = pem.as_ref().and_then(|pem| PrivateKey::parse(pem).ok());
-    let rejects = if key.is_none() && pem.is_some_and(|pem| pem.contains("-----BEGIN")) {
+    let rejects = if key.is_none() && pem.is_some_and(|pem| !pem.trim().is_empty()) {
         // It may be the only copy of something (I3).
         Some(
-            "its ssh-privatekey is a key that cannot be read here, because it has a passphrase, \
-             say",
+            "its ssh-privatekey holds something that cannot be read here, such as a key with a \
+             passphrase or a PuTTY key",
         )
     } else if secret.immutable == Some(true) {
         Some("it is immutable")
@@ -281,5 +281,35 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
         owners: secret.metadata.owner_references.unwrap_or_default(),
         uid: secret.metadata.uid.unwrap_or_default(),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    #[test]
+    fn i3_what_cannot_be_read_as_a_key_may_be_the_only_copy_of_something() {
+        let data = |content: &str| {
+            let bytes = ByteString(content.as_bytes().to_vec());
+            BTreeMap::from([(PRIVATE_KEY.to_owned(), bytes)])
+        };
+        for (name, content, is_rejected) in [
+            ("nothing", "", false),
+            ("white space", " \n", false),
+            ("a PuTTY key", "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", true),
+            ("a key with a passphrase", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMI==\n", true),
+            ("anything else", "something", true),
+        ] {
+            let secret = Secret {
+                data: Some(data(content)),
+                type_: Some(TYPE.to_owned()),
+                ..Secret::default()
+            };
+            let found = found("fleet", secret, "fleet");
+            assert_eq!(found.rejects.is_some(), is_rejected, "{name}: {:?}", found.rejects);
+        }
     }
 }

@@ -25,12 +25,19 @@ pub struct Context {
     pub readiness: Readiness,
     /// The settings.
     pub settings: Settings,
-    /// When this process began.
-    pub started: Instant,
-    /// Whether this process acts.
-    pub leads: watch::Receiver<bool>,
+    /// Since when this process acts; `None` while it follows.
+    pub leads: watch::Receiver<Option<Instant>>,
     /// Set when the operator is to end: the step in flight is finished and no other is begun.
     pub stop: CancellationToken,
+}
+
+impl Context {
+    /// How long this process has been acting. What happened before is not known: another process
+    /// may have acted, until a moment ago.
+    #[must_use]
+    pub fn leads_for(&self) -> Duration {
+        self.leads.borrow().map_or(Duration::ZERO, |since| since.elapsed())
+    }
 }
 
 /// The settings.

@@ -62,7 +62,7 @@ pub async fn run<C: Controller>(controller: &C) {
     let mut running = FuturesUnordered::new();
     let (mut leads, mut has_begun) = (ctx.leads.clone(), false);
     loop {
-        let leads_now = *leads.borrow_and_update();
+        let leads_now = leads.borrow_and_update().is_some();
         if leads_now && !has_begun {
             queue.begin(Instant::now());
             has_begun = true;

@@ -108,7 +108,9 @@ impl<'a> Run<'a> {
             | Error::Stopping) => return Err(error),
         };
         let last_read = self.memory.reads.lock().get(&self.desired.region).copied();
-        self.observed.silent_for = last_read.unwrap_or(self.ctx.started).elapsed();
+        let silent_for = last_read.map(|read_at| read_at.elapsed());
+        let leads_for = self.ctx.leads_for();
+        self.observed.silent_for = silent_for.map_or(leads_for, |silent| silent.min(leads_for));
         self.observed.failure = Some(failure);
         Ok(())
     }

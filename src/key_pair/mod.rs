@@ -126,7 +126,7 @@ impl Controller for KeyPairs {
 
     fn note_gone(&self, object: &LightsailKeyPair) -> bool {
         let is_marked = object.metadata.deletion_timestamp.is_some();
-        let acts = *self.ctx.leads.borrow();
+        let acts = self.ctx.leads.borrow().is_some();
         let is_followed_up =
             plan::is_followed_up(has_finalizer(object, FINALIZER), is_marked, acts);
         if is_followed_up {

@@ -24,7 +24,8 @@ pub(super) fn observed(
     let is_there = has_finalizer(object, FINALIZER);
     // An import may have been sent by this process, or by one before it.
     let sent_here = memory.imports.lock().get(&desired.uid).copied();
-    let sent_before = ctx.started + ctx.settings.effect_window();
+    let window = ctx.settings.effect_window();
+    let sent_before = Instant::now() + window.saturating_sub(ctx.leads_for());
     let may_take_effect_until = sent_here.map_or(sent_before, |until| until.max(sent_before));
     let now = Timestamp::now();
     Observed {

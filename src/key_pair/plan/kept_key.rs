@@ -50,8 +50,8 @@ pub(super) fn usable<'a>(
     {
         Some(why) => {
             let message = format!(
-                "the Secret {name} cannot be written: {why}; delete it, or set another name of the \
-                 Secret"
+                "the Secret {name} cannot be written: {why}; set another name of the Secret, or \
+                 first copy what it holds to a Secret with another name"
             );
             stalled(Reason::SecretRejected, message)
         }

@@ -43,8 +43,8 @@ pub(super) fn present(
             other_key(desired, observed, pair, changed, replace)
         }
         Whose::Own => keep(desired, observed, pair),
-        // A refusal is not made on old news.
-        _ if !read.live => Step::ReadPair { live: true },
+        // A pair is adopted only as it is now.
+        Whose::TaggedAway | Whose::Foreign { .. } if !read.live => Step::ReadPair { live: true },
         Whose::TaggedAway => ownership_lost(desired),
         Whose::Foreign { tagged } => {
             if may_adopt(desired, observed, tagged, matches) {

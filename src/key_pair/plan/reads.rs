@@ -5,6 +5,8 @@ use std::time::Duration;
 use k8s_openapi::jiff::SignedDuration;
 
 use super::step::Step;
+use crate::api::Reason;
+use crate::engine::State;
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
 use crate::lightsail::CHANGE_AFTER_READ_WAITS;
 
@@ -30,11 +32,29 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     if is_destructive && is_outdated(observed) {
         return Step::ReadPair { live: true };
     }
+    // A list may be as old as an interval: what it says sticks only if a live read confirms it.
+    if observed.pair.as_ref().is_some_and(|read| !read.live) && refuses_for_the_pair(&step) {
+        return Step::ReadPair { live: true };
+    }
     let is_shared = matches!(step, Step::ReadPair { live: false });
     if is_shared && prefers_own_read(desired, observed) {
         return Step::ReadPair { live: true };
     }
     step
+}
+
+/// Whether the step is a refusal that rests on what was read of the pair, and not on the spec, its
+/// source or the account.
+fn refuses_for_the_pair(step: &Step) -> bool {
+    let Step::Finish(verdict) = step else { return false };
+    let rests_on_something_else = matches!(
+        verdict.reason,
+        Reason::InvalidName
+            | Reason::InvalidPublicKey
+            | Reason::SourceNotFound
+            | Reason::WrongAccount
+    );
+    verdict.state == State::Stalled && !rests_on_something_else
 }
 
 /// Whether an object that was edited asks for its own pair: one call, where a list would have to be

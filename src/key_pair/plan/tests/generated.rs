@@ -68,6 +68,10 @@ fn a_generated_pair_that_shall_be_there() {
             o.secret = Lookup::Found(Found { is_own: true, rejects: Some("it is immutable"),
                 ..somebodys_secret() });
         }, "Stalled SecretRejected"),
+        ("a Secret that is refused on what a list says is not refused yet", |_, o, key| {
+            o.pair = cached(None);
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
+        }, "Read pair live"),
         ("a foreign pair is a conflict before any key is made",
          |_, o, _| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
         ("a pair that is gone is imported again with the same key", |_, o, key| {

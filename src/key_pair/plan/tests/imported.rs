@@ -113,6 +113,9 @@ fn an_imported_pair_that_somebody_else_made() {
     }
     check(base, &[
         ("the same key is adopted, the finalizer first", |_, _| {}, "AddFinalizer"),
+        ("an adoption follows a live read", |_, o| {
+            (o.finalizer, o.pair) = (Finalizer::New, cached(o.pair.clone().and_then(|it| it.pair)));
+        }, "Read pair live"),
         ("an adoption is recorded before it is tagged",
          |_, o| o.finalizer = Finalizer::New, "RecordAdoption"),
         ("a recorded adoption is tagged", |_, o| {
@@ -190,6 +193,9 @@ fn an_imported_pair_that_somebody_else_made() {
         ("another object that is on its way out is waited for", |_, o| {
             o.rivals = vec![Rival { deleting: true, ..rival("z", Some("arn:own")) }];
         }, "Reconciling WaitingForOwner"),
+        ("another object comes first only by a live read", |_, o| {
+            (o.pair, o.rivals) = (cached(None), vec![rival("a", None)]);
+        }, "Read pair live"),
         ("of two objects of one age the smaller uid comes first",
          |_, o| o.rivals = vec![rival("a", None)], "Stalled NameConflict"),
         ("and the greater one waits for it",
