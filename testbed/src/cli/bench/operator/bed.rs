@@ -97,8 +97,8 @@ impl Bed {
     }
 }
 
-/// Kills the operator, starts it anew and waits until it is ready, which it looks for in its log:
-/// it has another one each time.
+/// Kills the operator, starts it anew and waits until it is ready. It gets another log each time:
+/// whoever waits for it reads that again and again.
 pub(super) async fn restart(operator: &mut Operator) -> Result<()> {
     let log = format!("operator-after-{}.log", operator.pid());
     let options = operator.options().clone();
