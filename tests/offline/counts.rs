@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "the counts are what a run of it tells")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The files of a folder and of those in it.
@@ -35,12 +36,15 @@ fn the_plans_have_tables_and_properties() {
     });
     let texts: Vec<String> = of_plans.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let rows: usize = texts.iter().map(|text| rows(text)).sum();
-    let properties =
-        texts.iter().filter_map(|text| Some((text.matches("#[test]").count(), cases(text)?)));
-    let properties: Vec<(usize, u64)> = properties.collect();
+    let mut properties: BTreeMap<u64, usize> = BTreeMap::new();
+    for text in &texts {
+        if let Some(cases) = cases(text) {
+            *properties.entry(cases).or_default() += text.matches("#[test]").count();
+        }
+    }
     assert!(rows > 0 && !properties.is_empty(), "the tests of the plans are somewhere else");
     println!("plans: {rows} rows of their tables");
-    for (count, cases) in properties {
+    for (cases, count) in properties {
         println!("plans: {count} properties of {cases} cases each");
     }
 }

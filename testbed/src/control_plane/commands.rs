@@ -87,7 +87,9 @@ pub(super) fn api_server(
         .arg("--audit-policy-file")
         .arg(&policy)
         .arg("--audit-log-path")
-        .arg(at.join("audit.log"));
+        .arg(at.join("audit.log"))
+        // In MB. By default it begins another file after 100, and whoever counts lines misses some.
+        .arg("--audit-log-maxsize=100000");
     Ok(command)
 }
 

@@ -1,154 +1,84 @@
-//! A client that costs little: requests are signed ahead, and several connections send them as fast
-//! as they are answered.
-//!
-//! A signature holds for five minutes, so that a signed request may be sent again.
+//! A client that costs little: it signs a request once and may send it again, since a signature
+//! holds for five minutes. Its connections are kept open.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use axum::body::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
 
 use crate::cli::simulator::REGION;
+
+/// Answers take milliseconds; a loaded machine may be much slower.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A request that can be sent again.
+pub(super) type Request = http::Request<Full<Bytes>>;
 
 /// Where requests go, and who signs them.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
-    /// Host and port.
-    pub(super) host: String,
-    pub(super) credentials: Credentials,
+    url: String,
+    credentials: Credentials,
+    http: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl Target {
-    /// The bytes of a signed request.
-    pub(super) fn request(&self, operation: &str, body: &str) -> Result<Arc<[u8]>> {
+    pub(super) fn new(url: String, credentials: Credentials) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        Self { url, credentials, http: Client::builder(TokioExecutor::new()).build(connector) }
+    }
+
+    /// An unsigned request.
+    pub(super) fn plain(&self, method: &str, path: &str, body: String) -> Result<Request> {
+        let builder = http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        builder.body(Full::from(body)).context("make a request")
+    }
+
+    /// A signed call of Lightsail.
+    pub(super) fn call(&self, operation: &str, input: &Value) -> Result<Request> {
+        let body = input.to_string();
+        let mut request = self.plain("POST", "/", body.clone())?;
+        let host = self.url.trim_start_matches("http://");
         let target = format!("Lightsail_20161128.{operation}");
         let headers = [
-            ("host", self.host.as_str()),
+            ("host", host),
             ("x-amz-target", &target),
             ("content-type", "application/x-amz-json-1.1"),
         ];
+        for (name, value) in headers {
+            request.headers_mut().insert(name, value.parse()?);
+        }
         let identity = self.credentials.clone().into();
-        let builder =
-            v4::SigningParams::builder().identity(&identity).region(REGION).name("lightsail");
-        let params =
-            builder.time(SystemTime::now()).settings(SigningSettings::default()).build()?.into();
-        let url = format!("http://{}/", self.host);
-        let signable = SignableRequest::new(
-            "POST",
-            url,
-            headers.into_iter(),
-            SignableBody::Bytes(body.as_bytes()),
-        )?;
-        let (instructions, _) = sign(signable, &params)?.into_parts();
-        let lines = headers
-            .into_iter()
-            .chain(instructions.headers())
-            .map(|(name, value)| format!("{name}: {value}\r\n"));
-        let head = lines.collect::<Vec<_>>().concat();
-        Ok(format!("POST / HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{body}", body.len())
-            .into_bytes()
-            .into())
-    }
-}
-
-/// How a run went.
-#[derive(Debug)]
-pub(super) struct Run {
-    pub(super) time: Duration,
-    /// Sorted.
-    latencies: Vec<Duration>,
-}
-
-impl Run {
-    pub(super) fn count(&self) -> usize {
-        self.latencies.len()
-    }
-
-    /// `share` is in thousandths.
-    pub(super) fn quantile(&self, share: usize) -> Duration {
-        let last = self.latencies.len().saturating_sub(1);
-        self.latencies.get(last * share / 1000).copied().unwrap_or_default()
-    }
-}
-
-/// Sends the requests in turn, over so many connections, until `count` are answered. Each must
-/// succeed.
-pub(super) async fn run(
-    target: &Target,
-    requests: Vec<Arc<[u8]>>,
-    count: usize,
-    connections: usize,
-) -> Result<Run> {
-    let (next, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(requests));
-    let start = Instant::now();
-    let workers = (0..connections).map(|_| {
-        let (next, requests, host) =
-            (Arc::clone(&next), Arc::clone(&requests), target.host.clone());
-        tokio::spawn(async move {
-            let mut connection = Connection::open(&host).await?;
-            let mut latencies = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= count {
-                    return anyhow::Ok(latencies);
-                }
-                let sent = Instant::now();
-                connection.exchange(&requests[number % requests.len()]).await?;
-                latencies.push(sent.elapsed());
-            }
-        })
-    });
-    let workers: Vec<_> = workers.collect();
-    let mut latencies = Vec::with_capacity(count);
-    for worker in workers {
-        latencies.extend(worker.await.context("a connection panicked")??);
-    }
-    let time = start.elapsed();
-    latencies.sort_unstable();
-    Ok(Run { time, latencies })
-}
-
-/// One connection that is kept open.
-#[derive(Debug)]
-pub(super) struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    pub(super) async fn open(host: &str) -> Result<Self> {
-        let stream = TcpStream::connect(host).await.context("connect to the simulator")?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new() })
+        let settings = SigningSettings::default();
+        let params = v4::SigningParams::builder().identity(&identity).region(REGION);
+        let params = params.name("lightsail").time(SystemTime::now()).settings(settings).build()?;
+        let body = SignableBody::Bytes(body.as_bytes());
+        let signable =
+            SignableRequest::new("POST", format!("{}/", self.url), headers.into_iter(), body)?;
+        let (instructions, _) = sign(signable, &params.into())?.into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        Ok(request)
     }
 
     /// The body of the answer, which must be a success.
-    pub(super) async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
-        self.stream.write_all(request).await?;
-        self.buffer.clear();
-        loop {
-            ensure!(
-                self.stream.read_buf(&mut self.buffer).await? > 0,
-                "the simulator has closed the connection"
-            );
-            let Some(head) = self.buffer.windows(4).position(|end| end == b"\r\n\r\n") else {
-                continue;
-            };
-            let text = std::str::from_utf8(&self.buffer[..head])?;
-            let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let length: usize = length.context("an answer without a length")?.parse()?;
-            if self.buffer.len() >= head + 4 + length {
-                let is_success = text.starts_with("HTTP/1.1 200");
-                let body = &self.buffer[head + 4..];
-                ensure!(is_success, "a refusal: {}", String::from_utf8_lossy(body));
-                return Ok(body);
-            }
-        }
+    pub(super) async fn send(&self, request: Request) -> Result<Bytes> {
+        let exchange = async {
+            let answer = self.http.request(request).await?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await?.to_bytes();
+            ensure!(status == StatusCode::OK, "a refusal: {}", String::from_utf8_lossy(&body));
+            Ok(body)
+        };
+        tokio::time::timeout(DEADLINE, exchange).await.context("no answer in time")?
     }
 }

@@ -6,52 +6,22 @@ use anyhow::{Context, Result};
 
 /// One line: processor, cores, memory, and how this program was built.
 pub(super) fn machine() -> String {
-    let model =
-        field("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unknown processor".to_owned());
+    let model = field("/proc/cpuinfo", "model name").unwrap_or("an unknown processor".to_owned());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let kibibytes =
-        field("/proc/meminfo", "MemTotal").and_then(|text| kibibytes_of(&text)).unwrap_or_default();
+    let gibibytes = kibibytes("/proc/meminfo", "MemTotal").unwrap_or_default() / 1024 / 1024;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    format!("{model}, {cores} cores, {} GiB of memory; {build} build", kibibytes / 1024 / 1024)
+    format!("{model}, {cores} cores, {gibibytes} GiB of memory; {build} build")
 }
 
-/// What a process has used.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Usage {
-    /// Resident, in KiB.
-    pub(super) memory: u64,
-    /// The most that was ever resident, in KiB.
-    pub(super) peak: u64,
-    /// User and system together.
-    pub(super) cpu: Duration,
+/// The memory of a process that is resident, in KiB, and the most that ever was.
+pub(super) fn memory(process: u32) -> Result<(u64, u64)> {
+    let status = format!("/proc/{process}/status");
+    let memory = kibibytes(&status, "VmRSS").zip(kibibytes(&status, "VmHWM"));
+    memory.with_context(|| format!("read {status}"))
 }
 
-impl Usage {
-    pub(super) fn of(process: u32) -> Result<Self> {
-        let status = format!("/proc/{process}/status");
-        let kibibytes = |name| {
-            field(&status, name).and_then(|text| kibibytes_of(&text)).context("read its memory")
-        };
-        let (memory, peak) = (kibibytes("VmRSS")?, kibibytes("VmHWM")?);
-        let stat =
-            std::fs::read_to_string(format!("/proc/{process}/stat")).context("read its times")?;
-        // The name before the last parenthesis may have spaces; utime and stime are the 14th and
-        // 15th fields (proc(5)).
-        let fields: Vec<&str> =
-            stat.rsplit_once(')').context("read its times")?.1.split_whitespace().collect();
-        let ticks: u64 = fields
-            .get(11..13)
-            .context("read its times")?
-            .iter()
-            .filter_map(|it| it.parse::<u64>().ok())
-            .sum();
-        // A tick is 10 ms on every Linux that this runs on.
-        Ok(Self { memory, peak, cpu: Duration::from_millis(ticks * 10) })
-    }
-}
-
-/// How long the threads of a process have run that it has now, to the nanosecond: `Usage` counts in
-/// ticks, which are too long for a process that does next to nothing.
+/// How long the threads of a process have run that it has now, to the nanosecond: other times are
+/// in ticks, which are too long for a process that does next to nothing.
 pub(super) fn running_time(process: u32) -> Result<Duration> {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).context("list its threads")?;
     let times = threads.flatten().filter_map(|thread| {
@@ -62,12 +32,12 @@ pub(super) fn running_time(process: u32) -> Result<Duration> {
     Ok(times.sum())
 }
 
+fn kibibytes(file: &str, name: &str) -> Option<u64> {
+    field(file, name)?.split(' ').next()?.parse().ok()
+}
+
 fn field(file: &str, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-fn kibibytes_of(text: &str) -> Option<u64> {
-    text.split(' ').next()?.parse().ok()
 }

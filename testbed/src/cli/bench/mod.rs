@@ -2,6 +2,7 @@
 //! a time.
 
 mod client;
+mod figures;
 mod machine;
 mod operator;
 mod process;

@@ -1,17 +1,18 @@
 //! How many requests the simulator serves with many key pairs in a region, signatures checked, and
 //! what memory it takes.
-//!
-//! The simulator is a process of its own, started as a person starts it, so that its time and
-//! memory are its own.
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::client::{Connection, Target, run};
-use super::machine::{Usage, machine};
+use super::client::{Request, Target};
+use super::figures::{quantile, real};
+use super::machine::{machine, memory, running_time};
 use super::process::Simulator;
 use crate::cli::report::Report;
 
@@ -40,47 +41,41 @@ pub(crate) async fn simulator(settings: &Settings) -> Result<ExitCode> {
     let report = Report::on_stdout();
     report.line(&machine());
     let simulator = Simulator::start()?;
-    let idle = simulator.usage()?;
-    let (pairs, connections) = (settings.key_pairs, settings.connections);
+    let (pairs, connections, target) =
+        (settings.key_pairs, settings.connections, &simulator.target);
     report.line(&format!(
-        "{pairs} key pairs in a region, {connections} connections, every signature checked"
+        "{pairs} key pairs in a region, {connections} connections, every signature checked\n\
+         {:<28} {:>9} {:>11} {:>9} {:>9} {:>13}",
+        "", "requests", "a second", "median", "p99", "CPU a request"
     ));
-    report.line(
-        "                              requests    a second    median       p99   CPU a request",
-    );
-
-    let target = &simulator.target;
-    let name = |number: usize| format!("pair-{number:06}");
-    let bodies =
-        (0..pairs).map(|number| json!({"keyPairName": name(number), "publicKeyBase64": KEY}));
-    let imports = requests(target, "ImportKeyPair", bodies)?;
-    measure(&simulator, report, settings, "ImportKeyPair", imports, pairs).await?;
-    let filled = simulator.usage()?;
-
-    let spread = |number: usize| name(number * pairs.max(1) / DISTINCT);
-    let gets = requests(
-        target,
-        "GetKeyPair",
-        (0..DISTINCT).map(|number| json!({"keyPairName": spread(number)})),
-    )?;
-    let lists = requests(
-        target,
-        "GetKeyPairs",
-        tokens(target).await?.iter().map(|token| json!({"pageToken": token})),
-    )?;
-    let tag = |number: usize| {
-        json!({"resourceName": spread(number), "tags": [{"key": "n",
-        "value": number.to_string()}]})
+    let mebibytes = || anyhow::Ok(memory(simulator.pid())?.0 / 1024);
+    let measure = async |what: &str, requests: Vec<Request>, count: usize| {
+        let line = measure(&simulator, connections, what, requests, count).await;
+        report.line(&line.context(what.to_owned())?);
+        anyhow::Ok(())
     };
-    let tags = requests(target, "TagResource", (0..DISTINCT).map(tag))?;
-    let of = |number: usize| json!({"resourceName": spread(number)});
-    let operations = requests(target, "GetOperationsForResource", (0..DISTINCT).map(of))?;
+
+    let idle = mebibytes()?;
+    let name = |number: usize| format!("pair-{number:06}");
+    let import = |number| json!({"keyPairName": name(number), "publicKeyBase64": KEY});
+    let imports = signed(target, "ImportKeyPair", (0..pairs).map(import))?;
+    measure("ImportKeyPair", imports, pairs).await?;
+    let filled = mebibytes()?;
+
+    let spread = || (0..DISTINCT).map(|number| name(number * pairs.max(1) / DISTINCT));
+    let gets = signed(target, "GetKeyPair", spread().map(|name| json!({"keyPairName": name})))?;
+    let tokens = tokens(target).await?.into_iter();
+    let lists = signed(target, "GetKeyPairs", tokens.map(|token| json!({"pageToken": token})))?;
+    let tag = |name| json!({"resourceName": name, "tags": [{"key": "n", "value": name}]});
+    let tags = signed(target, "TagResource", spread().map(tag))?;
+    let of = |name| json!({"resourceName": name});
+    let operations = signed(target, "GetOperationsForResource", spread().map(of))?;
     // Seven gets, a page, a change and a look at operations of every ten.
     let mix = (0..DISTINCT).map(|number| match number % 10 {
-        0 => Arc::clone(&lists[number % lists.len()]),
-        1 => Arc::clone(&tags[number]),
-        2 => Arc::clone(&operations[number]),
-        _ => Arc::clone(&gets[number]),
+        0 => lists[number % lists.len()].clone(),
+        1 => tags[number].clone(),
+        2 => operations[number].clone(),
+        _ => gets[number].clone(),
     });
     let mix = mix.collect();
     for (what, requests) in [
@@ -90,36 +85,30 @@ pub(crate) async fn simulator(settings: &Settings) -> Result<ExitCode> {
         ("GetOperationsForResource", operations),
         ("a mix of these", mix),
     ] {
-        measure(&simulator, report, settings, what, requests, settings.requests).await?;
+        measure(what, requests, settings.requests).await?;
     }
-    let end = simulator.usage()?;
-    let mebibytes = |usage: Usage| usage.memory / 1024;
+    let end = mebibytes()?;
     report.line(&format!(
-        "memory of the simulator: {} MiB idle, {} MiB with the key pairs, {} MiB at the end",
-        mebibytes(idle),
-        mebibytes(filled),
-        mebibytes(end)
+        "memory of the simulator: {idle} MiB idle, {filled} MiB with the key pairs, {end} MiB at \
+            the end"
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-fn requests(
+fn signed(
     target: &Target,
     operation: &str,
-    bodies: impl Iterator<Item = Value>,
-) -> Result<Vec<Arc<[u8]>>> {
-    bodies.map(|body| target.request(operation, &body.to_string())).collect()
+    inputs: impl Iterator<Item = Value>,
+) -> Result<Vec<Request>> {
+    inputs.map(|input| target.call(operation, &input)).collect()
 }
 
 /// The tokens of all pages, which also shows that a walk over them comes to an end.
 async fn tokens(target: &Target) -> Result<Vec<String>> {
-    let mut connection = Connection::open(&target.host).await?;
     let mut tokens = vec![String::new()];
     loop {
-        let body = json!({"pageToken": tokens.last()}).to_string();
-        let answer: Value = serde_json::from_slice(
-            connection.exchange(&target.request("GetKeyPairs", &body)?).await?,
-        )?;
+        let request = target.call("GetKeyPairs", &json!({"pageToken": tokens.last()}))?;
+        let answer: Value = serde_json::from_slice(&target.send(request).await?)?;
         match answer["nextPageToken"].as_str() {
             Some(token) => tokens.push(token.to_owned()),
             None => return Ok(tokens),
@@ -127,27 +116,37 @@ async fn tokens(target: &Target) -> Result<Vec<String>> {
     }
 }
 
+/// Sends the requests in turn, over so many connections, until `count` are answered. A line that
+/// tells how that went.
 async fn measure(
     simulator: &Simulator,
-    report: Report,
-    settings: &Settings,
+    connections: usize,
     what: &str,
-    requests: Vec<Arc<[u8]>>,
+    requests: Vec<Request>,
     count: usize,
-) -> Result<()> {
-    let before = simulator.usage()?;
-    let run = run(&simulator.target, requests, count, settings.connections)
-        .await
-        .context(what.to_owned())?;
-    let cpu = simulator.usage()?.cpu.saturating_sub(before.cpu);
-    let count = u32::try_from(run.count()).unwrap_or(u32::MAX).max(1);
-    let rate = f64::from(count) / run.time.as_secs_f64();
-    let micros = |time: std::time::Duration| time.as_micros();
-    report.line(&format!(
-        "{what:<28} {count:>9} {rate:>11.0} {:>6} µs {:>6} µs {:>10} µs",
-        micros(run.quantile(500)),
-        micros(run.quantile(990)),
-        micros(cpu / count)
-    ));
-    Ok(())
+) -> Result<String> {
+    let shared = Arc::new((AtomicUsize::new(0), requests, simulator.target.clone()));
+    let (cpu, start) = (running_time(simulator.pid())?, Instant::now());
+    let workers = (0..connections).map(|_| {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let ((next, requests, target), mut latencies) = (&*shared, Vec::new());
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return anyhow::Ok(latencies);
+                }
+                let (request, sent) = (requests[number % requests.len()].clone(), Instant::now());
+                target.send(request).await?;
+                latencies.push(sent.elapsed());
+            }
+        })
+    });
+    let workers = try_join_all(workers).await.context("a worker panicked")?;
+    let rate = real(count) / start.elapsed().as_secs_f64();
+    let cpu = running_time(simulator.pid())?.saturating_sub(cpu).as_secs_f64() * 1e6;
+    let mut latencies = workers.into_iter().collect::<Result<Vec<_>>>()?.concat();
+    let [median, late] = [500, 990].map(|share| quantile(&mut latencies, share).as_micros());
+    let cpu = cpu / real(count.max(1));
+    Ok(format!("{what:<28} {count:>9} {rate:>11.0} {median:>6} µs {late:>6} µs {cpu:>10.0} µs"))
 }

@@ -1,18 +1,19 @@
 //! What a measurement stands on: a control plane, a simulator and an operator of its own, each a
 //! process.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::Value;
 use testbed::cluster::Cluster;
 use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
 
-use super::Settings;
-use super::audit::Audit;
+use super::run::Run;
 use crate::cli::bench::process::Simulator;
 use crate::cli::run::apply;
 use crate::cli::scene::{OPERATOR, operator_binary};
@@ -20,9 +21,8 @@ use crate::cli::scene::{OPERATOR, operator_binary};
 /// A control plane and a Lightsail that nobody has used yet. Dropping it ends both.
 pub(super) struct Bed {
     pub(super) simulator: Simulator,
-    pub(super) cluster: Cluster,
-    /// What the operator has asked of the API server.
-    pub(super) audit: Audit,
+    pub(super) client: Client,
+    cluster: Cluster,
     binary: PathBuf,
     directory: PathBuf,
     _control_plane: ControlPlane,
@@ -30,93 +30,121 @@ pub(super) struct Bed {
 
 impl Bed {
     /// Starts both, in a directory of this name.
-    pub(super) async fn start(settings: &Settings, directory: &Path, name: &str) -> Result<Self> {
-        let binary = operator_binary(settings.operator.as_deref())?;
-        let directory = directory.join(name);
-        let control_plane = ControlPlane::start(&settings.tools.tools, &directory).await?;
+    pub(super) async fn start(run: &Run<'_>, name: &str) -> Result<Self> {
+        let binary = operator_binary(run.settings.operator.as_deref())?;
+        let directory = run.directory.join(name);
+        let control_plane = ControlPlane::start(&run.settings.tools.tools, &directory).await?;
         let cluster = Cluster::of(&control_plane).await?;
-        apply(&cluster, &settings.project.join("testbed").join("deploy")).await?;
-        let audit = Audit::of(&directory, &format!("system:serviceaccount:{OPERATOR}:{OPERATOR}"));
-        let simulator = Simulator::start()?;
-        Ok(Self { simulator, cluster, audit, binary, directory, _control_plane: control_plane })
+        apply(&cluster, &run.settings.project.join("testbed/deploy")).await?;
+        let (simulator, client) = (Simulator::start()?, cluster.client());
+        Ok(Self { simulator, client, cluster, binary, directory, _control_plane: control_plane })
+    }
+
+    /// A kubeconfig of the operator's ServiceAccount.
+    async fn kubeconfig(&self, name: &str) -> Result<PathBuf> {
+        let file = self.directory.join(name);
+        self.cluster.service_account_kubeconfig(OPERATOR, OPERATOR, &file, None).await?;
+        Ok(file)
     }
 
     /// Starts the operator as its ServiceAccount, and waits until it is ready. It logs what it logs
     /// by default.
     pub(super) async fn start_operator(&self) -> Result<Operator> {
-        let home = self.directory.join("operator");
-        std::fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
-        let kubeconfig = home.join("kubeconfig");
-        self.cluster.service_account_kubeconfig(OPERATOR, OPERATOR, &kubeconfig, None).await?;
-        let arguments = vec!["--leader-election=false".to_owned(), "--log=info".to_owned()];
-        let (environment, log) = (self.simulator.environment.clone(), home.join("operator.log"));
-        let binary = self.binary.clone();
+        let kubeconfig = self.kubeconfig("operator.kubeconfig").await?;
+        let arguments = ["--leader-election=false", "--log=info"].map(str::to_owned).to_vec();
+        let environment = self.simulator.environment.clone().into_iter().collect();
+        let (binary, log) = (self.binary.clone(), self.directory.join("operator.log"));
         Operator::start(OperatorOptions { binary, kubeconfig, arguments, environment, log }).await
     }
 
     /// A client with the operator's rights, which the API server serves no sooner and no later than
     /// the operator.
     pub(super) async fn client_as_operator(&self) -> Result<Client> {
-        let file = self.directory.join("client.kubeconfig");
-        self.cluster.service_account_kubeconfig(OPERATOR, OPERATOR, &file, None).await?;
-        let kubeconfig = Kubeconfig::read_from(&file).context("read the client's kubeconfig")?;
-        let config =
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-        Client::try_from(config.context("use the client's kubeconfig")?).context("make a client")
+        let kubeconfig = Kubeconfig::read_from(self.kubeconfig("client.kubeconfig").await?)?;
+        let options = KubeConfigOptions::default();
+        Ok(Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &options).await?)?)
+    }
+
+    /// What the operator has written, by resource, as in `lightsailkeypairs/status`: creates,
+    /// patches, updates and deletions, those that were refused included. A line of the audit log
+    /// may come a moment after its answer.
+    pub(super) fn writes(&self) -> Result<BTreeMap<String, usize>> {
+        let user = format!("system:serviceaccount:{OPERATOR}:{OPERATOR}");
+        let log = std::fs::read_to_string(self.cluster.audit_log()).context("the audit log")?;
+        let mut writes = BTreeMap::new();
+        // Most lines are somebody else's, and not worth parsing; the last may be half a line.
+        for line in log.split_inclusive('\n').filter(|it| it.ends_with('\n') && it.contains(&user))
+        {
+            let entry: Value = serde_json::from_str(line).context("a line of the audit log")?;
+            let is_read = ["get", "list", "watch"].map(Value::from).contains(&entry["verb"]);
+            if !is_read
+                && entry["user"]["username"] == *user
+                && entry["stage"] == "ResponseComplete"
+            {
+                let of = |name: &str| entry["objectRef"][name].as_str().unwrap_or_default();
+                let resource = format!("{}/{}", of("resource"), of("subresource"));
+                *writes.entry(resource.trim_end_matches('/').to_owned()).or_default() += 1;
+            }
+        }
+        Ok(writes)
     }
 
     /// Ends both and removes their directory.
     pub(super) fn end(self) -> Result<()> {
         let directory = self.directory.clone();
         drop(self);
-        std::fs::remove_dir_all(&directory)
-            .with_context(|| format!("remove {}", directory.display()))
+        std::fs::remove_dir_all(directory).context("remove a directory")
     }
 }
 
-/// Kills the operator and starts it anew, with a log of its own: whoever waits for it reads that
-/// again and again. Does not wait.
-pub(super) fn respawn(operator: &mut Operator) -> Result<()> {
+/// Kills the operator, starts it anew and waits until it is ready. It gets another log each time:
+/// whoever waits for it reads that again and again.
+pub(super) async fn restart(operator: &mut Operator) -> Result<()> {
     let log = format!("operator-after-{}.log", operator.pid());
     let options = operator.options().clone();
     operator.kill();
-    *operator =
-        Operator::spawn(OperatorOptions { log: options.log.with_file_name(log), ..options })?;
+    let options = OperatorOptions { log: options.log.with_file_name(log), ..options };
+    *operator = Operator::start(options).await?;
     Ok(())
 }
 
-/// A request that must be answered within a minute; requests take milliseconds, and the client
-/// library waits for ever.
-pub(super) async fn bounded<T, E>(
-    what: &str,
-    request: impl Future<Output = std::result::Result<T, E>>,
-) -> Result<T>
-where
-    E: Into<anyhow::Error>,
-{
-    const DEADLINE: Duration = Duration::from_mins(1);
-    let answer = tokio::time::timeout(DEADLINE, request).await;
-    answer
-        .with_context(|| format!("no answer within {DEADLINE:?}"))
-        .and_then(|it| it.map_err(Into::into))
-        .with_context(|| what.to_owned())
+/// Objects that were found as they should be, by the operator's metrics.
+pub(super) const UNCHANGED: &str =
+    r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"}"#;
+
+/// Waits until a metric of the operator has come to so much.
+pub(super) async fn wait_for_metric(
+    operator: &Operator,
+    every: Duration,
+    metric: &str,
+    count: usize,
+) -> Result<()> {
+    let is_there = async || {
+        let (_, metrics) = operator.get("/metrics").await?;
+        let mut values = metrics.lines().filter_map(|line| line.strip_prefix(metric));
+        let value = values.find_map(|value| value.trim().parse::<usize>().ok());
+        Ok(value.filter(|value| *value >= count).map(drop))
+    };
+    poll(every, is_there).await.with_context(|| format!("{metric} does not come to {count}"))
 }
+
+/// Often enough for what is timed, and little beside the work.
+pub(super) const OFTEN: Duration = Duration::from_millis(10);
+/// Enough for what is only waited for.
+pub(super) const SELDOM: Duration = Duration::from_millis(200);
 
 /// Polls until there is something, for ten minutes at most.
 pub(super) async fn poll<T>(
-    what: &str,
     every: Duration,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
-    const DEADLINE: Duration = Duration::from_mins(10);
     let polling = async {
         loop {
             if let Some(found) = look().await? {
-                return anyhow::Ok(found);
+                return Ok(found);
             }
             tokio::time::sleep(every).await;
         }
     };
-    let found = tokio::time::timeout(DEADLINE, polling).await;
-    found.with_context(|| format!("{what}: not within {DEADLINE:?}")).flatten()
+    tokio::time::timeout(Duration::from_mins(10), polling).await.context("not in ten minutes")?
 }

@@ -2,149 +2,103 @@
 //! operator and does nothing else. It decides nothing, watches nothing, keeps nothing, and signs as
 //! cheaply as can be.
 
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::events::v1::Event;
+use futures::channel::mpsc;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Client, Resource};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinSet;
 
-use super::bed::bounded;
-use super::fleet::{At, resource};
-use crate::cli::bench::client::{Connection, Target};
+use super::bed::Bed;
+use super::fleet::{At, all_ready, create_all, fleet, resource};
+use super::run::Run;
+use crate::cli::bench::client::Target;
 use crate::cli::bench::simulator::KEY;
+use crate::cli::scene::OPERATOR;
 use crate::cli::simulator::{ACCOUNT, REGION};
 
 /// As many as the operator works on at the same time.
-const WORKERS: usize = 10;
-const MANAGER: &str = "lightsail-operator";
+const AT_ONCE: usize = 10;
 
-/// Works on what is told until nobody tells any more.
-pub(super) async fn work(
-    client: Client,
-    target: Target,
-    told: mpsc::UnboundedReceiver<At>,
-) -> Result<()> {
-    let told = Arc::new(Mutex::new(told));
-    let mut workers = JoinSet::new();
-    for _ in 0..WORKERS {
-        let (client, target, told) = (client.clone(), target.clone(), Arc::clone(&told));
-        workers.spawn(async move {
-            let mut lightsail = Connection::open(&target.host).await?;
-            loop {
-                let at = told.lock().await.recv().await;
-                let Some(at) = at else { return anyhow::Ok(()) };
-                let what = format!("the control run at {}/{}", at.namespace, at.name);
-                bounded(&what, one(&client, &target, &mut lightsail, &at)).await?;
-            }
-        });
-    }
-    while let Some(worker) = workers.join_next().await {
-        worker.context("a worker of the control run panicked")??;
-    }
-    Ok(())
+/// How long it takes for so many objects, on a control plane of its own.
+pub(super) async fn control(run: &Run<'_>, size: usize) -> Result<Duration> {
+    let bed = Bed::start(run, &format!("control-{size}")).await?;
+    let objects = fleet(&bed.client, size).await?;
+    let ((teller, told), own) = (mpsc::unbounded(), bed.client_as_operator().await?);
+    let recorder = Recorder::new(own.clone(), OPERATOR.into());
+    let start = Instant::now();
+    let work = told.map(Ok).try_for_each_concurrent(AT_ONCE, async |at: At| {
+        let done = one(&own, &recorder, &bed.simulator.target, &at).await;
+        done.with_context(|| format!("the control run at {at:?}"))
+    });
+    let created = create_all(&bed.client, &objects, Some(teller));
+    let ((), (), ready) = futures::try_join!(created, work, all_ready(&bed.client, size))?;
+    bed.end()?;
+    Ok(ready - start)
 }
 
 /// The requests for one object, in the operator's order.
-async fn one(client: &Client, target: &Target, lightsail: &mut Connection, at: &At) -> Result<()> {
-    let resource = resource();
-    let api = Api::<DynamicObject>::namespaced_with(client.clone(), &at.namespace, &resource);
-    let object = api.get(&at.name).await.context("get")?;
-    let (uid, version) = (object.metadata.uid.clone(), object.metadata.resource_version.clone());
+async fn one(client: &Client, recorder: &Recorder, target: &Target, at: &At) -> Result<()> {
+    let (api, name) = (at.api(client), &at.name);
+    let object = api.get(name).await.context("get")?;
     let change = json!({"metadata": {
-        "uid": uid, "resourceVersion": version, "finalizers": ["lightsail-operator.dev/finalizer"],
+        "uid": object.metadata.uid, "resourceVersion": object.metadata.resource_version,
+        "finalizers": ["lightsail-operator.dev/finalizer"],
     }});
-    let parameters =
-        PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    let object =
-        api.patch(&at.name, &parameters, &Patch::Merge(change)).await.context("finalizer")?;
+    let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..Default::default() };
+    let object = api.patch(name, &parameters, &Patch::Merge(change)).await.context("finalizer")?;
 
-    let name = &at.name;
-    call(target, lightsail, "ImportKeyPair", &json!({"keyPairName": name, "publicKeyBase64": KEY}))
-        .await?;
-    let answer = call(target, lightsail, "GetKeyPair", &json!({"keyPairName": name})).await?;
-    let owner = json!({
-        "key": "lightsail-operator.dev/owner",
-        "value": format!("00000000-0000-0000-0000-000000000000/{}/{name}", at.namespace),
+    let call = async |operation: &str, input: Value| {
+        let answer = target.send(target.call(operation, &input)?).await;
+        anyhow::Ok(serde_json::from_slice::<Value>(&answer.context(operation.to_owned())?)?)
+    };
+    call("ImportKeyPair", json!({"keyPairName": name, "publicKeyBase64": KEY})).await?;
+    let answer = call("GetKeyPair", json!({"keyPairName": name})).await?;
+    let owner = format!("00000000-0000-0000-0000-000000000000/{}/{name}", at.namespace);
+    let tag = json!({"key": "lightsail-operator.dev/owner", "value": owner});
+    call("TagResource", json!({"resourceName": name, "tags": [tag]})).await?;
+
+    let status = json!({
+        "apiVersion": resource().api_version, "kind": resource().kind,
+        "metadata": {"name": name, "uid": object.metadata.uid},
+        "status": status(&object, &answer["keyPair"]),
     });
-    call(target, lightsail, "TagResource", &json!({"resourceName": name, "tags": [owner]})).await?;
-
-    let patch = json!({
-        "apiVersion": resource.api_version,
-        "kind": resource.kind,
-        "metadata": {"name": name, "uid": uid},
-        "status": status(&object, name, &answer["keyPair"]),
-    });
-    let parameters = PatchParams::apply(MANAGER).force();
-    api.patch_status(name, &parameters, &Patch::Apply(patch)).await.context("status")?;
-    let events: Api<Event> = Api::namespaced(client.clone(), &at.namespace);
-    events.create(&PostParams::default(), &event(at, uid.as_deref())?).await.context("event")?;
-    Ok(())
-}
-
-async fn call(
-    target: &Target,
-    lightsail: &mut Connection,
-    operation: &str,
-    body: &Value,
-) -> Result<Value> {
-    let request = target.request(operation, &body.to_string())?;
-    let answer = lightsail.exchange(&request).await.with_context(|| operation.to_owned())?;
-    serde_json::from_slice(answer).with_context(|| format!("the answer of {operation}"))
+    let parameters = PatchParams::apply(OPERATOR).force();
+    api.patch_status(name, &parameters, &Patch::Apply(status)).await.context("status")?;
+    let event = Event {
+        type_: EventType::Normal,
+        reason: "Imported".to_owned(),
+        note: Some(format!("the key pair {name} was imported in {REGION}")),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    recorder.publish(&event, &object.object_ref(&resource())).await.context("event")
 }
 
 /// As large as the operator's.
-fn status(object: &DynamicObject, name: &str, pair: &Value) -> Value {
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let generation = object.metadata.generation;
-    let condition = |type_: &str, status: &str, reason: &str, message: &str| {
+fn status(object: &DynamicObject, pair: &Value) -> Value {
+    let (now, generation) = (Timestamp::now(), object.metadata.generation);
+    let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let conditions = [
+        ("Ready", "True", "the key pair was imported"),
+        ("Reconciling", "False", "the key pair was imported"),
+        ("Stalled", "False", "the key pair was imported"),
+        ("FingerprintVerified", "True", "the fingerprint is that of the public key"),
+    ];
+    let conditions = conditions.map(|(type_, status, message)| {
         json!({
-            "type": type_, "status": status, "reason": reason, "message": message,
+            "type": type_, "status": status, "reason": "Imported", "message": message,
             "lastTransitionTime": now, "observedGeneration": generation,
         })
-    };
-    let message = format!("the key pair {name} was imported");
-    json!({
-        "observedGeneration": generation,
-        "accountID": ACCOUNT,
-        "arn": pair["arn"],
-        "createdAt": now,
-        "effectiveDeletionPolicy": "Delete",
-        "fingerprint": pair["fingerprint"],
-        "keyPairName": name,
-        "origin": "Imported",
-        "supportCode": pair["supportCode"],
-        "conditions": [
-            condition("Ready", "True", "Imported", &message),
-            condition("Reconciling", "False", "Imported", &message),
-            condition("Stalled", "False", "Imported", &message),
-            condition("FingerprintVerified", "True", "Matches", "the fingerprint is that of the \
-                public key"),
-        ],
-    })
-}
-
-fn event(at: &At, uid: Option<&str>) -> Result<Event> {
-    let now = Timestamp::now();
-    let resource = resource();
-    let event = json!({
-        "metadata": {"name": format!("{}.{:x}", at.name, now.as_nanosecond()),
-            "namespace": at.namespace},
-        "action": "Reconcile",
-        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
-        "note": format!("the key pair {} was imported in {REGION}", at.name),
-        "reason": "Imported",
-        "regarding": {
-            "apiVersion": resource.api_version, "kind": resource.kind, "namespace": at.namespace,
-                "name": at.name, "uid": uid,
-        },
-        "reportingController": MANAGER,
-        "reportingInstance": MANAGER,
-        "type": "Normal",
     });
-    serde_json::from_value(event).context("make an Event")
+    json!({
+        "observedGeneration": generation, "conditions": conditions, "accountID": ACCOUNT,
+        "arn": pair["arn"], "createdAt": now, "effectiveDeletionPolicy": "Delete",
+        "fingerprint": pair["fingerprint"], "keyPairName": pair["name"], "origin": "Imported",
+        "supportCode": pair["supportCode"],
+    })
 }

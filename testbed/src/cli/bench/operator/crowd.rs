@@ -1,67 +1,45 @@
 //! A quiet namespace beside one whose objects all fail, again and again: how long a new object in
 //! the quiet one takes.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use kube::Client;
-use serde_json::json;
-use testbed::operator::Operator;
+use kube::runtime::wait::await_condition;
+use serde_json::{Value, json};
 
-use super::Settings;
-use super::bed::{Bed, poll};
-use super::fleet::{At, Watch, create, create_all, create_namespaces, crowd as objects};
-use super::table::{Figure, Table};
+use super::bed::{Bed, SELDOM, wait_for_metric};
+use super::fleet::{At, create, create_all, create_namespace, is_ready};
+use super::run::Run;
+use crate::cli::bench::figures::{Figure, quantile};
 
 const SAMPLES: usize = 9;
 /// Between samples, so that they are spread over the time in which the crowd fails.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How soon it is seen that all of the crowd have failed.
-const LOOK: Duration = Duration::from_millis(500);
 /// What an object of the crowd shows.
 const FAILED: &str =
     r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="false",reason="ServiceError"}"#;
 
-pub(super) async fn crowd(settings: &Settings, directory: &Path, table: &mut Table) -> Result<()> {
-    let size = usize::try_from(settings.failing).context("a size")?;
-    let bed = Bed::start(settings, directory, "crowd").await?;
-    let mut operator = bed.start_operator().await?;
-    let client = bed.cluster.client();
-    let (crowd, quiet) = (objects("crowd", size), objects("quiet", SAMPLES * 3));
-    create_namespaces(&client, &crowd).await?;
-    create_namespaces(&client, &quiet).await?;
-    for at in &crowd {
-        let fault = json!({"operation": "ImportKeyPair", "resource": at.name, "effect": {"error": {
-            "errorType": "ServiceException", "message": "The service failed.", "status": 500,
-        }}});
-        bed.simulator.admin("POST", "/faults", &fault.to_string()).await?;
+pub(super) async fn crowd(run: &Run<'_>) -> Result<()> {
+    let (size, bed) = (run.settings.failing, Bed::start(run, "crowd").await?);
+    let (operator, client) = (bed.start_operator().await?, &bed.client);
+    let (crowd, quiet) =
+        (objects(client, "crowd", size).await?, objects(client, "quiet", SAMPLES * 3).await?);
+    let error = json!({"errorType": "ServiceException", "message": "It failed.", "status": 500});
+    for At { name, .. } in &crowd {
+        let effect = json!({"error": error});
+        let fault = json!({"operation": "ImportKeyPair", "resource": name, "effect": effect});
+        bed.simulator.admin::<Value>("POST", "/faults", Some(fault)).await?;
     }
-    let mut watch = Watch::start(&client).await?;
-    let mut samples = quiet.chunks(SAMPLES).enumerate();
-    let mut next = async |operator: &mut Operator| {
-        let (number, objects) = samples.next().context("there are samples for three times")?;
-        median(&client, &mut watch, operator, objects, number * SAMPLES).await
-    };
-    let alone = next(&mut operator).await?;
+    let alone = median(client, &quiet[..SAMPLES]).await?;
     // The crowd still comes when it is measured first.
-    let (created, at_first) =
-        futures::join!(create_all(&client, &crowd, None), next(&mut operator));
-    created?;
-    let at_first = at_first?;
-    let running = &operator;
-    poll("all of the crowd have failed", LOOK, async || {
-        let (_, metrics) = running.get("/metrics").await?;
-        let failed = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix(FAILED)?.trim().parse::<usize>().ok());
-        Ok(failed.filter(|failed| *failed >= size))
-    })
-    .await?;
-    let beside = next(&mut operator).await?;
-    let mut tell = |what: &str, time| {
+    let at_first = median(client, &quiet[SAMPLES..SAMPLES * 2]);
+    let ((), at_first) = futures::try_join!(create_all(client, &crowd, None), at_first)?;
+    wait_for_metric(&operator, SELDOM, FAILED, size).await?;
+    let beside = median(client, &quiet[SAMPLES * 2..]).await?;
+    let tell = |what: &str, time| {
         let what = format!("quiet namespace {what}: time until Ready (control: alone)");
-        table.compare(&what, size, Figure::time(time), Figure::time(alone));
+        run.table.compare(&what, size, Figure::time(time), Figure::time(alone));
     };
     tell("while failing objects are created beside it", at_first);
     tell("beside failing objects", beside);
@@ -69,24 +47,24 @@ pub(super) async fn crowd(settings: &Settings, directory: &Path, table: &mut Tab
     bed.end()
 }
 
-/// The median time until an object is Ready that was created just now. `before` is how many were
-/// Ready already.
-async fn median(
-    client: &Client,
-    watch: &mut Watch,
-    operator: &mut Operator,
-    samples: &[At],
-    before: usize,
-) -> Result<Duration> {
+/// So many objects in a namespace, which is made for them.
+async fn objects(client: &Client, namespace: &str, count: usize) -> Result<Vec<At>> {
+    create_namespace(client, namespace).await?;
+    let at = |number| At { namespace: namespace.to_owned(), name: format!("{namespace}-{number}") };
+    Ok((0..count).map(at).collect())
+}
+
+/// The median time until an object is Ready that was created just now.
+async fn median(client: &Client, samples: &[At]) -> Result<Duration> {
     let mut times = Vec::new();
     for at in samples {
+        let is_ready = |object: Option<&_>| object.is_some_and(is_ready);
+        let ready = await_condition(at.api(client), &at.name, is_ready);
+        let ready = async { ready.await.context("a sample is Ready") };
         let start = Instant::now();
-        create(client, at).await?;
-        times.push(
-            watch.wait(before + times.len() + 1, Some(&mut *operator)).await?.duration_since(start),
-        );
+        futures::try_join!(create(client, at), ready)?;
+        times.push(start.elapsed());
         tokio::time::sleep(PAUSE).await;
     }
-    times.sort_unstable();
-    Ok(times[times.len() / 2])
+    Ok(quantile(&mut times, 500))
 }

@@ -3,71 +3,46 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
-use kube::Api;
+use anyhow::{Context, Result};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use testbed::operator::Operator;
 
-use super::bed::{Bed, bounded, poll, respawn};
-use super::fleet::{At, KeyPair, fleet, is_ready, resource};
-use super::healthy::since;
-use super::table::{Figure, Table};
+use super::bed::{Bed, OFTEN, poll, restart};
+use super::fleet::{At, fleet, is_ready};
+use crate::cli::bench::figures::{Figure, Table, quantile};
 
 const EDITS: usize = 200;
 const RESTARTS: usize = 10;
-/// Often enough to go on soon, and little beside the work. Times do not depend on it.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Changes a tag of an object; returns the time until the call. Ends when the object is Ready
 /// again.
 async fn edit(bed: &Bed, at: &At, value: &str) -> Result<Duration> {
-    let api: Api<KeyPair> = Api::namespaced_with(bed.cluster.client(), &at.namespace, &resource());
-    let seen = bed.simulator.counts().await?.total();
+    let (api, seen) = (at.api(&bed.client), bed.simulator.total().await?);
     let change = Patch::Merge(json!({"spec": {"tags": {"edit": value}}}));
-    bounded("edit an object", api.patch(&at.name, &PatchParams::default(), &change)).await?;
+    api.patch(&at.name, &PatchParams::default(), &change).await.context("edit an object")?;
     let patched = SystemTime::now();
-    let called = poll("the call that an edit asks for", LOOK, async || {
+    let called = poll(OFTEN, async || {
         let requests = bed.simulator.requests_after(seen).await?;
-        let is_call = |it: &&_| is_call_for(it, at);
-        Ok(requests.iter().find(is_call).map(|it| it.at))
+        let mut tags = requests.iter().filter(|it| it.operation == "TagResource");
+        let call = tags.find(|it| it.resource.as_deref() == Some(&at.name));
+        Ok(call.map(|call| call.since(patched)))
     });
-    let called = called.await?;
-    let ready = poll("an edited object is Ready again", LOOK, async || {
-        Ok(is_ready(&api.get(&at.name).await?).then_some(()))
-    });
-    ready.await?;
-    Ok(since(called, patched))
-}
-
-fn is_call_for(request: &crate::cli::bench::process::Request, at: &At) -> bool {
-    request.operation == "TagResource" && request.resource.as_deref() == Some(&at.name)
-}
-
-/// The share is in hundredths.
-fn quantile(sorted: &[Duration], share: usize) -> Duration {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get(last * share / 100).copied().unwrap_or_default()
+    let called = called.await.context("the call that an edit asks for")?;
+    let ready = poll(OFTEN, async || Ok(is_ready(&api.get(&at.name).await?).then_some(())));
+    ready.await.context("an edited object is Ready again")?;
+    Ok(called)
 }
 
 /// Edits of one object, one after the other, with nothing else to do.
-pub(super) async fn idle(bed: &Bed, size: usize, table: &mut Table) -> Result<()> {
-    let objects = fleet(1);
-    let mut times = Vec::new();
+pub(super) async fn idle(bed: &Bed, size: usize, table: &Table) -> Result<()> {
+    let (object, mut times) = (&fleet(&bed.client, 1).await?[0], Vec::new());
     for number in 0..EDITS {
-        times.push(edit(bed, &objects[0], &format!("idle-{number}")).await?);
+        times.push(edit(bed, object, &format!("idle-{number}")).await?);
     }
-    times.sort_unstable();
-    table.add(
-        "edit, idle: time until TagResource, p50 of 200",
-        size,
-        Figure::time(quantile(&times, 50)),
-    );
-    table.add(
-        "edit, idle: time until TagResource, p99 of 200",
-        size,
-        Figure::time(quantile(&times, 99)),
-    );
+    let [middle, late] = [500, 990].map(|share| Figure::time(quantile(&mut times, share)));
+    table.add("edit, idle: time until TagResource, p50 of 200", size, middle);
+    table.add("edit, idle: time until TagResource, p99 of 200", size, late);
     Ok(())
 }
 
@@ -76,25 +51,17 @@ pub(super) async fn after_restarts(
     bed: &Bed,
     operator: &mut Operator,
     size: usize,
-    table: &mut Table,
+    table: &Table,
 ) -> Result<()> {
     // One of the many that wait for their turn to be looked at again; the first ones have it, and
     // their edits wait for the list with them.
-    let all = fleet(size);
-    let object = &all[size / 2];
-    let mut times = Vec::new();
+    let (object, mut times) = (&fleet(&bed.client, size).await?[size / 2], Vec::new());
     for number in 0..RESTARTS {
-        respawn(operator)?;
-        operator.wait_until_ready().await?;
+        restart(operator).await?;
         times.push(edit(bed, object, &format!("restarted-{number}")).await?);
     }
-    times.sort_unstable();
-    let (middle, last) = (quantile(&times, 50), quantile(&times, 100));
-    table.add(
-        "edit, just restarted: time until TagResource, p50 of 10",
-        size,
-        Figure::time(middle),
-    );
-    table.add("edit, just restarted: time until TagResource, longest", size, Figure::time(last));
+    let [middle, last] = [500, 1000].map(|share| Figure::time(quantile(&mut times, share)));
+    table.add("edit, just restarted: time until TagResource, p50 of 10", size, middle);
+    table.add("edit, just restarted: time until TagResource, longest", size, last);
     Ok(())
 }

@@ -3,20 +3,16 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use futures::channel::mpsc::UnboundedSender;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta, PostParams};
-use kube::core::{GroupVersionKind, NotUsed, Object};
-use kube::runtime::watcher::{self, Event};
+use kube::core::GroupVersionKind;
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use testbed::operator::Operator;
-use tokio::sync::{mpsc, watch};
-use tokio_util::task::AbortOnDropHandle;
 
-use super::bed::bounded;
 use crate::cli::bench::simulator::KEY;
 use crate::cli::simulator::REGION;
 
@@ -35,25 +31,12 @@ pub(super) struct At {
     pub(super) name: String,
 }
 
-/// The part of a status that says whether something was done.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Status {
-    #[serde(default)]
-    pub(super) observed_generation: i64,
-    #[serde(default)]
-    conditions: Vec<Condition>,
+impl At {
+    /// The objects of its namespace.
+    pub(super) fn api(&self, client: &Client) -> Api<DynamicObject> {
+        Api::namespaced_with(client.clone(), &self.namespace, &resource())
+    }
 }
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Condition {
-    #[serde(rename = "type")]
-    type_: String,
-    status: String,
-}
-
-/// An object as it is read here. The spec is of no interest.
-pub(super) type KeyPair = Object<NotUsed, Status>;
 
 pub(super) fn resource() -> ApiResource {
     let kind = GroupVersionKind::gvk("lightsail-operator.dev", "v1alpha1", "LightsailKeyPair");
@@ -61,151 +44,77 @@ pub(super) fn resource() -> ApiResource {
 }
 
 /// Whether the object's present generation is Ready.
-pub(super) fn is_ready(object: &KeyPair) -> bool {
-    object.status.as_ref().is_some_and(|status| {
-        let ready = status.conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True");
-        ready && Some(status.observed_generation) == object.metadata.generation
-    })
+pub(super) fn is_ready(object: &DynamicObject) -> bool {
+    let status = &object.data["status"];
+    let mut conditions = status["conditions"].as_array().into_iter().flatten();
+    status["observedGeneration"].as_i64() == object.metadata.generation
+        && conditions.any(|it| it["type"] == "Ready" && it["status"] == "True")
 }
 
-/// So many objects, spread over the namespaces.
-pub(super) fn fleet(count: usize) -> Vec<At> {
-    let at = |number| At {
-        namespace: format!("fleet-{}", number % NAMESPACES),
-        name: format!("pair-{number:06}"),
-    };
-    (0..count).map(at).collect()
-}
-
-/// So many objects in one namespace.
-pub(super) fn crowd(namespace: &str, count: usize) -> Vec<At> {
-    let at =
-        |number| At { namespace: namespace.to_owned(), name: format!("{namespace}-{number:06}") };
-    (0..count).map(at).collect()
-}
-
-/// Makes the namespaces of the objects.
-pub(super) async fn create_namespaces(client: &Client, objects: &[At]) -> Result<()> {
-    let names: HashSet<&str> = objects.iter().map(|at| at.namespace.as_str()).collect();
-    for name in names {
-        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        let namespace = Namespace { metadata, ..Namespace::default() };
-        let created = Api::all(client.clone()).create(&PostParams::default(), &namespace).await;
-        created.with_context(|| format!("create the namespace {name}"))?;
+/// So many objects, spread over the namespaces, which are made if there are none.
+pub(super) async fn fleet(client: &Client, count: usize) -> Result<Vec<At>> {
+    for number in 0..NAMESPACES {
+        create_namespace(client, &format!("fleet-{number}")).await?;
     }
-    Ok(())
+    let namespace = |number| format!("fleet-{}", number % NAMESPACES);
+    let name = |number| format!("pair-{number:06}");
+    Ok((0..count).map(|it| At { namespace: namespace(it), name: name(it) }).collect())
+}
+
+pub(super) async fn create_namespace(client: &Client, name: &str) -> Result<()> {
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    let namespace = Namespace { metadata, ..Namespace::default() };
+    match Api::all(client.clone()).create(&PostParams::default(), &namespace).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        outcome => outcome.map(drop).with_context(|| format!("create the namespace {name}")),
+    }
 }
 
 /// Creates one object of type Imported.
 pub(super) async fn create(client: &Client, at: &At) -> Result<()> {
-    let resource = resource();
-    let object = json!({
-        "apiVersion": resource.api_version,
-        "kind": resource.kind,
-        "metadata": {"name": at.name, "namespace": at.namespace},
-        "spec": {"type": "Imported", "region": REGION, "imported": {"publicKey": KEY}},
-    });
-    let api = Api::<DynamicObject>::namespaced_with(client.clone(), &at.namespace, &resource);
-    let (parameters, object) = (PostParams::default(), serde_json::from_value(object)?);
-    bounded(&format!("create {}/{}", at.namespace, at.name), api.create(&parameters, &object))
-        .await?;
-    Ok(())
+    let spec = json!({"type": "Imported", "region": REGION, "imported": {"publicKey": KEY}});
+    let object = DynamicObject::new(&at.name, &resource()).data(json!({"spec": spec}));
+    let created = at.api(client).create(&PostParams::default(), &object).await;
+    created.map(drop).with_context(|| format!("create {at:?}"))
 }
 
 /// Creates all of them, as fast as the API server takes them, and tells of each.
 pub(super) async fn create_all(
     client: &Client,
     objects: &[At],
-    tell: Option<mpsc::UnboundedSender<At>>,
+    told: Option<UnboundedSender<At>>,
 ) -> Result<()> {
     let creations = objects.iter().map(|at| async {
         create(client, at).await?;
-        if let Some(tell) = &tell {
-            tell.send(at.clone()).context("nobody works on what was created")?;
-        }
-        anyhow::Ok(())
+        let told = told.as_ref().map(|told| told.unbounded_send(at.clone()));
+        told.transpose().context("nobody works on what was created").map(drop)
     });
-    futures::stream::iter(creations).buffer_unordered(CREATIONS).try_collect::<Vec<()>>().await?;
-    Ok(())
+    futures::stream::iter(creations).buffer_unordered(CREATIONS).try_collect().await
 }
 
-/// How many objects were seen Ready, and when that was the last of them.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    count: usize,
-    at: Instant,
-}
-
-/// A watch of all objects that counts those that are Ready, each once.
-#[derive(Debug)]
-pub(super) struct Watch {
-    seen: watch::Receiver<Seen>,
-    _task: AbortOnDropHandle<()>,
-}
-
-impl Watch {
-    /// Begins to watch; what is created from now on is seen.
-    pub(super) async fn start(client: &Client) -> Result<Self> {
-        let (sender, seen) = watch::channel(Seen { count: 0, at: Instant::now() });
-        let (started, is_started) = tokio::sync::oneshot::channel();
-        let api: Api<KeyPair> = Api::all_with(client.clone(), &resource());
-        let task = tokio::spawn(count(api, sender, started));
-        let watch = Self { seen, _task: AbortOnDropHandle::new(task) };
-        let started = tokio::time::timeout(PATIENCE, is_started).await;
-        started
-            .context("the objects are not listed in time")?
-            .context("the watch of the objects has ended")?;
-        Ok(watch)
-    }
-
-    /// Waits until so many were Ready, and says when that was. Whoever makes them Ready must not
-    /// end meanwhile.
-    pub(super) async fn wait(
-        &mut self,
-        count: usize,
-        mut operator: Option<&mut Operator>,
-    ) -> Result<Instant> {
-        loop {
-            let now = *self.seen.borrow_and_update();
-            if now.count >= count {
-                return Ok(now.at);
-            }
-            if let Some(status) = operator.as_mut().map(|it| it.has_ended()).transpose()?.flatten()
-            {
-                bail!("the operator has ended ({status})");
-            }
-            if now.at.elapsed() > PATIENCE {
-                bail!(
-                    "{} of {count} objects are Ready, and none more became so within {PATIENCE:?}",
-                    now.count
-                );
-            }
-            // The time limit is for the two looks above.
-            let _ = tokio::time::timeout(Duration::from_secs(1), self.seen.changed()).await;
+/// Waits until so many objects were seen Ready, and says when that was.
+pub(super) async fn all_ready(client: &Client, count: usize) -> Result<Instant> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
+    let events = watcher(api, watcher::Config::default()).default_backoff().applied_objects();
+    let (mut events, mut ready, mut last) =
+        (std::pin::pin!(events), HashSet::new(), Instant::now());
+    while ready.len() < count {
+        let event = tokio::time::timeout_at((last + PATIENCE).into(), events.next()).await;
+        let so_far = || format!("{} of {count} objects are Ready, and no more", ready.len());
+        // After an error it begins anew by itself.
+        if let Some(Ok(object)) = event.with_context(so_far)?
+            && is_ready(&object)
+            && ready.insert(object.metadata.uid)
+        {
+            last = Instant::now();
         }
     }
+    Ok(last)
 }
 
-async fn count(
-    api: Api<KeyPair>,
-    sender: watch::Sender<Seen>,
-    started: tokio::sync::oneshot::Sender<()>,
-) {
-    let mut ready = HashSet::new();
-    let mut started = Some(started);
-    let mut events = std::pin::pin!(watcher::watcher(api, watcher::Config::default()));
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Apply(object) | Event::InitApply(object)) if is_ready(&object) => {
-                let ObjectMeta { namespace, name, .. } = object.metadata;
-                if ready.insert((namespace, name)) {
-                    sender.send_replace(Seen { count: ready.len(), at: Instant::now() });
-                }
-            }
-            Ok(Event::InitDone) => drop(started.take().map(|started| started.send(()))),
-            // It begins anew by itself.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            Ok(_) => {}
-        }
-    }
+/// Creates all of them and waits until they are Ready; how long that takes.
+pub(super) async fn create_until_ready(client: &Client, objects: &[At]) -> Result<Duration> {
+    let start = Instant::now();
+    let (created, ready) = (create_all(client, objects, None), all_ready(client, objects.len()));
+    Ok(futures::try_join!(created, ready)?.1 - start)
 }

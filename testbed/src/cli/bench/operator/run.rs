@@ -1,0 +1,104 @@
+//! What all measurements of a run share: what is wanted, where they work, and the table.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::cli::bench::figures::Table;
+use crate::cli::report::Report;
+use crate::cli::tools::Tools;
+
+/// Measure the operator.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Settings {
+    #[command(flatten)]
+    pub(super) tools: Tools,
+    /// The operator's binary; without it, the one beside this program
+    #[arg(long, value_name = "FILE")]
+    pub(super) operator: Option<PathBuf>,
+    /// The project's directory
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) project: PathBuf,
+    /// How many objects, for each measurement that depends on that
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "100,1000,10000",
+        value_parser = parse_count)]
+    pub(super) sizes: Vec<usize>,
+    /// How many objects are created while Lightsail takes five requests a second
+    #[arg(long, value_name = "COUNT", default_value = "2000", value_parser = parse_count)]
+    pub(super) throttled: usize,
+    /// How many objects fail beside a quiet namespace
+    #[arg(long, value_name = "COUNT", default_value = "5000", value_parser = parse_count)]
+    pub(super) failing: usize,
+    /// How many objects come and go
+    #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = parse_count)]
+    pub(super) churned: usize,
+    /// Measure only this; may be repeated
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Write operator.md into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) write: Option<PathBuf>,
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=100_000).contains(count));
+    count.ok_or_else(|| "a number from 1 to 100000".to_owned())
+}
+
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Part {
+    /// Many objects created at once, beside the control run
+    Create,
+    /// A restart with all of them healthy
+    Restart,
+    /// Doing nothing with all of them healthy
+    Idle,
+    /// From an edit to the call of Lightsail
+    Edit,
+    /// Lightsail takes five requests a second
+    Throttled,
+    /// A quiet namespace beside one whose objects all fail
+    Crowd,
+    /// Objects that come and go
+    Churn,
+    /// What each further object takes
+    Growth,
+    /// Instructions for each unchanged object, by Valgrind
+    Instructions,
+}
+
+/// A run of the benchmark.
+pub(super) struct Run<'a> {
+    pub(super) settings: &'a Settings,
+    /// Each measurement has a directory of its own in it.
+    pub(super) directory: &'a Path,
+    pub(super) report: Report,
+    pub(super) table: Table,
+}
+
+impl Run<'_> {
+    /// Whether any of these is to be measured.
+    pub(super) fn wants(&self, parts: &[Part]) -> bool {
+        let only = &self.settings.only;
+        only.is_empty() || parts.iter().any(|part| only.contains(part))
+    }
+
+    /// Does a step if any of these parts is to be measured. All take minutes; the client library
+    /// would wait for ever for an answer that does not come.
+    pub(super) fn step<T>(
+        &self,
+        parts: &[Part],
+        name: &str,
+        step: impl Future<Output = Result<T>>,
+    ) -> impl Future<Output = Result<Option<T>>> {
+        let step = Box::pin(tokio::time::timeout(Duration::from_hours(1), step));
+        let step = async { step.await.context("not done within an hour")? };
+        async {
+            let done = async || self.report.step(name, step).await.map(Some);
+            if self.wants(parts) { done().await } else { Ok(None) }
+        }
+    }
+}
