@@ -486,6 +486,11 @@ pub struct LightsailKeyPairStatus {
     /// The keys of the tags that this object has set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub managed_tag_keys: Vec<String>,
+    /// The import that is under way, on record before it is sent. With it the operator recognizes
+    /// the key pair that this import made, also after a crash and without the key's source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ImportIntent")]
+    pub import_intent: Option<ImportIntent>,
     /// While the object is suspended: the next step that would be taken, or `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_step: Option<String>,
@@ -500,6 +505,24 @@ pub struct LightsailKeyPairStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// An import that is about to be sent, or whose answer is not on record yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportIntent {
+    /// The AWS account, 12 digits.
+    #[serde(rename = "accountID")]
+    pub account_id: String,
+    /// The SHA-256 fingerprint of the public key as `ssh-keygen -l` prints it.
+    #[serde(rename = "publicKeySHA256")]
+    pub public_key_sha256: String,
+    /// The fingerprints that Lightsail may print for this key.
+    pub fingerprints: Vec<String>,
+    /// The time by Lightsail's clock, in RFC 3339: the import comes later. Unset if Lightsail's
+    /// answers have no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
 }
 
 fn never_observed() -> i64 {

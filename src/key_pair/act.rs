@@ -12,9 +12,8 @@ use super::world::{
     Desired, DesiredPair, Failure, Finalizer, Goal, Observed, PairRead, SetAside, Source,
     SourceKind, SourceRef,
 };
-use super::{desired, record, status};
-use crate::api::key_pair::Origin;
-use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
+use super::{desired, observe, record, status};
+use crate::api::{FINALIZER, LightsailKeyPair, LightsailKeyPairStatus, OWNER_TAG, Reason};
 use crate::engine::objects;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
@@ -193,8 +192,12 @@ impl<'a> Run<'a> {
                 self.object = objects::add_finalizer(client, &self.object, FINALIZER).await?;
                 self.observed.finalizer = Finalizer::New;
             }
-            Step::ForgetPair => self.record(None).await?,
-            Step::RecordAdoption => self.record(Some(Origin::Adopted)).await?,
+            Step::WriteIntent(key) => self.write_intent(&key).await?,
+            Step::RecordAdoption => {
+                let account = self.observed.account.as_ref();
+                let status = status::adopting(&self.object, account);
+                self.record(&status).await?;
+            }
             Step::Generate(algorithm) => {
                 // An RSA key takes a second of one core: the others go on meanwhile.
                 let key = tokio::task::block_in_place(|| ssh::generate(algorithm))?;
@@ -282,13 +285,28 @@ impl<'a> Run<'a> {
         self.ctx.inventory.correct(self.lightsail().scope(), &self.desired.name, pair);
     }
 
+    /// From here on the pair that the import makes is known as this object's own, whatever becomes
+    /// of this process. Until the import is sent, none can take effect.
+    async fn write_intent(&mut self, key: &PublicKey) -> Result<(), Error> {
+        let (account, date) = (self.observed.account.as_ref(), self.lightsail().clock());
+        let status = status::intending(&self.object, account, key, date);
+        self.record(&status).await?;
+        self.memory.imports.lock().insert(self.desired.uid.clone(), None);
+        self.observed.import_may_take_effect_until = None;
+        Ok(())
+    }
+
     async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
         // Noted before the call is sent: its answer may never come.
         let until = Instant::now() + self.ctx.settings.effect_window();
-        self.memory.imports.lock().insert(self.desired.uid.clone(), until);
+        let uid = self.desired.uid.clone();
+        let before = self.memory.imports.lock().insert(uid.clone(), Some(until)).flatten();
         let outcome = self.lightsail().import_key_pair(&self.desired.name, key.line()).await;
-        if !plan::import_may_take_effect(&outcome) {
-            self.memory.imports.lock().remove(&self.desired.uid);
+        if plan::import_was_refused(&outcome) {
+            self.memory.imports.lock().insert(uid, before);
+            self.observed.done.import_refused = true;
+        } else {
+            self.observed.import_may_take_effect_until = observe::timestamp(Some(until));
         }
         self.observed.done.import = Some(outcome?);
         self.observed.pair = None;
@@ -324,14 +342,12 @@ impl<'a> Run<'a> {
         outcome.unwrap_or_else(|_| Err(lightsail::Error::timeout()))
     }
 
-    /// Writes into the status that no pair is this object's yet, or any more, and how the next one
-    /// comes to it; leaves the rest of it as it is.
-    async fn record(&mut self, origin: Option<Origin>) -> Result<(), Error> {
-        let status = status::with_record(&self.object, self.observed.account.as_ref(), origin);
+    /// Writes a status before the step that it is about.
+    async fn record(&mut self, status: &LightsailKeyPairStatus) -> Result<(), Error> {
         // Only the status is kept: the answer may have a newer spec than the one that this
         // reconciliation acts on (I10).
         self.object.status =
-            objects::apply_status(&self.ctx.client, &self.object, &status, None).await?.status;
+            objects::apply_status(&self.ctx.client, &self.object, status, None).await?.status;
         self.observed.recorded = record::recorded(&self.object);
         Ok(())
     }

@@ -21,8 +21,9 @@ pub(super) struct Memory {
     pub(super) rows: Mutex<Rows<PairClaim>>,
     /// By region: when Lightsail was read last.
     pub(super) reads: Mutex<HashMap<Region, Instant>>,
-    /// By uid: imports that may have been sent, until when they can take effect.
-    pub(super) imports: Mutex<HashMap<String, Instant>>,
+    /// By uid, of objects whose intent this process wrote: until when an import of it that was sent
+    /// can take effect, if one was.
+    pub(super) imports: Mutex<HashMap<String, Option<Instant>>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
     pub(super) missing: Mutex<HashMap<String, Timestamp>>,
     /// Objects that vanished with their finalizer and are to be followed up.

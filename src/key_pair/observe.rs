@@ -22,11 +22,11 @@ pub(super) fn observed(
     desired: &Desired,
 ) -> Observed {
     let is_there = has_finalizer(object, FINALIZER);
-    // An import may have been sent by this process, or by one before it.
-    let sent_here = memory.imports.lock().get(&desired.uid).copied();
+    // Whoever wrote the intent knows what was sent under it. Another process, before this one led,
+    // may have sent an import until a moment ago.
     let window = ctx.settings.effect_window();
-    let sent_before = Instant::now() + window.saturating_sub(ctx.leads_for());
-    let may_take_effect_until = sent_here.map_or(sent_before, |until| until.max(sent_before));
+    let sent_before = || Some(Instant::now() + window.saturating_sub(ctx.leads_for()));
+    let until = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
     let now = Timestamp::now();
     Observed {
         now,
@@ -45,7 +45,7 @@ pub(super) fn observed(
         edited: !record::is_current(object),
         list_at_hand: false,
         rivals: claim::rivals(at, &memory.rows.lock(), desired),
-        import_may_take_effect_until: timestamp(now, may_take_effect_until),
+        import_may_take_effect_until: timestamp(until),
         has_predecessor: false,
         silent_for: Duration::ZERO,
         failure: None,
@@ -53,9 +53,10 @@ pub(super) fn observed(
     }
 }
 
-/// The time of an instant, for the plan, which knows only one clock.
-fn timestamp(now: Timestamp, instant: Instant) -> Option<Timestamp> {
-    now.checked_add(instant.saturating_duration_since(Instant::now())).ok()
+/// The time of an instant that is to come, for the plan, which knows only one clock.
+pub(super) fn timestamp(instant: Option<Instant>) -> Option<Timestamp> {
+    let left = instant?.saturating_duration_since(Instant::now());
+    Timestamp::now().checked_add(left).ok()
 }
 
 /// The shared list, not older than that. That it could be read is noted.

@@ -1,10 +1,12 @@
 //! What earlier reconciliations recorded in the status of a `LightsailKeyPair`, in domain types.
 //! Pure.
 
-use super::world::Recorded;
+use super::world::{Intent, Recorded};
 use crate::api::conditions::{READY, is_true};
+use crate::api::key_pair::ImportIntent;
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION};
 use crate::engine::objects::annotation;
+use crate::ssh::Fingerprints;
 
 /// What earlier reconciliations recorded.
 pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
@@ -17,6 +19,16 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
         public_key_sha256: status.public_key_sha256.clone(),
         origin: status.origin,
         managed_tag_keys: status.managed_tag_keys.clone(),
+        intent: status.import_intent.as_ref().map(intent),
+    }
+}
+
+fn intent(intent: &ImportIntent) -> Intent {
+    Intent {
+        account: intent.account_id.as_str().into(),
+        public_key_sha256: intent.public_key_sha256.clone(),
+        fingerprints: Fingerprints::from_forms(intent.fingerprints.clone()),
+        date: intent.date.as_ref().and_then(|date| date.parse().ok()),
     }
 }
 

@@ -2,19 +2,47 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::plan;
 use super::world::{Desired, DesiredPair, Observed};
 use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED};
-use crate::api::key_pair::Origin;
+use crate::api::key_pair::{ImportIntent, Origin};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION, Reason};
-use crate::engine::Verdict;
 use crate::engine::objects::annotation;
+use crate::engine::{State, Verdict};
 use crate::ids::AccountId;
 use crate::lightsail::{Imported, KeyPair};
-use crate::ssh::Match;
+use crate::ssh::{Match, PublicKey};
 
-/// The status as it is, but without a pair.
-pub(super) fn with_record(
+/// The status before a pair that was there is tagged: with the tag alone it would pass as imported
+/// after a crash, and would be deleted with the object.
+pub(super) fn adopting(
+    object: &LightsailKeyPair,
+    account: Option<&AccountId>,
+) -> LightsailKeyPairStatus {
+    without_pair(object, account, Some(Origin::Adopted))
+}
+
+/// The status before a key is imported (I12).
+pub(super) fn intending(
+    object: &LightsailKeyPair,
+    account: Option<&AccountId>,
+    key: &PublicKey,
+    date: Option<Timestamp>,
+) -> LightsailKeyPairStatus {
+    let mut status = without_pair(object, account, None);
+    status.import_intent = Some(ImportIntent {
+        account_id: account.map(AccountId::to_string).unwrap_or_default(),
+        public_key_sha256: key.sha256(),
+        fingerprints: key.fingerprints().forms().to_vec(),
+        date: date.map(|date| date.to_string()),
+    });
+    status
+}
+
+/// The status as it is, but that no pair is this object's yet, or any more.
+fn without_pair(
     object: &LightsailKeyPair,
     account: Option<&AccountId>,
     origin: Option<Origin>,
@@ -35,6 +63,7 @@ fn record(status: &mut LightsailKeyPairStatus, pair: Option<&KeyPair>, origin: O
     status.support_code = pair.and_then(|pair| pair.support_code.clone());
     status.fingerprint = pair.and_then(|pair| pair.fingerprint.as_ref()).map(ToString::to_string);
     status.origin = origin;
+    status.import_intent = None;
     if pair.is_none() {
         status.public_key_sha256 = None;
         status.managed_tag_keys.clear();
@@ -63,6 +92,12 @@ pub(super) fn status(
         record(&mut status, Some(pair), Some(*origin));
     } else if verdict.reason == Reason::Absent {
         record(&mut status, None, None);
+    }
+    // A refusal that answers the first import under an intent leaves no doubt behind. After one that
+    // was not answered it proves nothing, until its effect would be there.
+    let until = observed.import_may_take_effect_until.filter(|until| *until > observed.now);
+    if verdict.state == State::Stalled && observed.done.import_refused && until.is_none() {
+        status.import_intent = None;
     }
     status.managed_tag_keys =
         managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
@@ -143,7 +178,7 @@ fn public_key_sha256(
     let key = own.zip(plan::wanted_key(desired, observed)).filter(|(pair, key)| {
         match key.fingerprints().compare(pair.fingerprint.as_ref()) {
             Match::Same => true,
-            Match::Unknown => is_new,
+            Match::Unknown => is_new && observed.done.import.is_some(),
             Match::Different => false,
         }
     });

@@ -13,7 +13,7 @@ use crate::engine::Lookup;
 use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region};
 use crate::lightsail::{self, Downloaded, Imported, KeyPair};
 use crate::secret::{Found, SecretSpec};
-use crate::ssh::{InvalidPublicKey, PrivateKey, PublicKey};
+use crate::ssh::{Fingerprints, InvalidPublicKey, PrivateKey, PublicKey};
 
 /// What the object asks for, after validation.
 #[derive(Clone, Debug)]
@@ -182,7 +182,8 @@ pub struct Observed {
     pub list_at_hand: bool,
     /// Other objects that want the same name in the same region.
     pub rivals: Vec<Rival>,
-    /// Until when an import that this object may have sent can still take effect.
+    /// Until when an import of the intent on record can still take effect; `None` if none was sent
+    /// that could.
     pub import_may_take_effect_until: Option<Timestamp>,
     /// An object of the same name vanished, and its pair was not dealt with yet.
     pub has_predecessor: bool,
@@ -211,6 +212,21 @@ pub struct Recorded {
     pub origin: Option<Origin>,
     /// The keys of the tags that it has set.
     pub managed_tag_keys: Vec<String>,
+    /// The import that is under way.
+    pub intent: Option<Intent>,
+}
+
+/// An import that is about to be sent, or whose answer is not on record yet (I12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The account.
+    pub account: AccountId,
+    /// The public key.
+    pub public_key_sha256: String,
+    /// The fingerprints that Lightsail may print for it.
+    pub fingerprints: Fingerprints,
+    /// The time by Lightsail's clock: what it created earlier does not come from this import.
+    pub date: Option<Timestamp>,
 }
 
 /// Whether the object has the finalizer.
@@ -271,6 +287,8 @@ pub enum Failure {
 pub struct Done {
     /// The answer to an import.
     pub import: Option<Imported>,
+    /// An import was refused: it proves that it did not take effect.
+    pub import_refused: bool,
     /// The answer to a deletion.
     pub delete: Option<Operation>,
     /// The key that was generated.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use aws_sdk_lightsail::Client;
 use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types::{self, Tag};
+use k8s_openapi::jiff::Timestamp;
 
+use super::clock::Clock;
 use super::error::{Error, ErrorKind};
 use super::limiter::Limiter;
 use super::pages::Pages;
@@ -24,6 +26,7 @@ use crate::metrics::Metrics;
 pub struct Lightsail {
     client: Client,
     sender: Sender,
+    clock: Clock,
 }
 
 impl Lightsail {
@@ -49,14 +52,23 @@ impl Lightsail {
         if !allow_insecure_endpoints {
             config.push_interceptor(SharedInterceptor::new(endpoint::SecureEndpoints));
         }
+        let clock = Clock::default();
+        config.push_interceptor(SharedInterceptor::new(clock.clone()));
         let sender = Sender { scope, limiter, call_timeout, metrics };
-        Self { client: Client::from_conf(config.build()), sender }
+        Self { client: Client::from_conf(config.build()), sender, clock }
     }
 
     /// Which account and region this is.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.sender.scope
+    }
+
+    /// What Lightsail's clock shows now, to the second: by the `Date` of its last answer here, and
+    /// the time that has passed since. `None` if no answer had one.
+    #[must_use]
+    pub fn clock(&self) -> Option<Timestamp> {
+        self.clock.now()
     }
 
     /// `GetKeyPair`. It may not know the default pair by its name (unverified): use

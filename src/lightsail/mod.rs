@@ -9,6 +9,7 @@
 mod account;
 mod cached;
 mod client;
+mod clock;
 mod convert;
 mod endpoint;
 mod error;

@@ -6,20 +6,16 @@ use md5::{Digest, Md5};
 
 use crate::ids::Fingerprint;
 
-/// The fingerprints of one key.
+/// The fingerprints of one key, in all forms:
+///
+/// - `SHA256:…` without padding, of the SSH wire form: imported Ed25519 keys.
+/// - MD5 of the DER `SubjectPublicKeyInfo`: imported RSA keys and the default pair. By analogy with
+///   EC2's `KeyPairInfo`, and unverified for Lightsail.
+/// - MD5 of the SSH wire form, tolerated.
+/// - SHA-1 of the DER PKCS#8 private key: RSA pairs that Lightsail created. Only where the private
+///   key is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprints {
-    /// `SHA256:…` without padding; names the key.
-    pub sha256: String,
-    /// MD5 of the DER `SubjectPublicKeyInfo`: imported RSA keys and the default pair. By analogy
-    /// with EC2's `KeyPairInfo`, and unverified for Lightsail.
-    md5_spki: Option<String>,
-    /// MD5 of the SSH wire form, tolerated.
-    md5_wire: String,
-    /// SHA-1 of the DER PKCS#8 private key: RSA pairs that Lightsail created. Only where the
-    /// private key is known.
-    sha1_pkcs8: Option<String>,
-}
+pub struct Fingerprints(Vec<String>);
 
 /// What a fingerprint in Lightsail says about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +32,25 @@ impl Fingerprints {
     /// Of the public key in SSH's wire form; `spki` is its DER `SubjectPublicKeyInfo`, for RSA.
     pub(super) fn new(sha256: String, spki: Option<&[u8]>, wire: &[u8]) -> Self {
         let md5 = |bytes: &[u8]| colon_hex(&Md5::digest(bytes));
-        Self { sha256, md5_spki: spki.map(md5), md5_wire: md5(wire), sha1_pkcs8: None }
+        Self([Some(sha256), spki.map(md5), Some(md5(wire))].into_iter().flatten().collect())
     }
 
     /// With the form that only whoever has the private key can compute.
-    pub(super) fn with_sha1_pkcs8(self, sha1_pkcs8: Option<String>) -> Self {
-        Self { sha1_pkcs8, ..self }
+    pub(super) fn with_sha1_pkcs8(mut self, sha1_pkcs8: Option<String>) -> Self {
+        self.0.extend(sha1_pkcs8);
+        self
+    }
+
+    /// Of forms that were written down before.
+    #[must_use]
+    pub fn from_forms(forms: Vec<String>) -> Self {
+        Self(forms)
+    }
+
+    /// All forms, to be written down.
+    #[must_use]
+    pub fn forms(&self) -> &[String] {
+        &self.0
     }
 
     /// Compares with what Lightsail prints. Hexadecimal digits in any case, base64 exactly.
@@ -50,24 +59,18 @@ impl Fingerprints {
         let Some(listed) = listed.map(|listed| listed.as_str().trim()) else {
             return Match::Unknown;
         };
-        let same = if is_colon_hex(listed, 16) {
-            listed.eq_ignore_ascii_case(&self.md5_wire) || is(self.md5_spki.as_ref(), listed)
-        } else if is_colon_hex(listed, 20) {
-            is(self.sha1_pkcs8.as_ref(), listed)
+        let is_same = if is_colon_hex(listed, 16) || is_colon_hex(listed, 20) {
+            self.0.iter().any(|form| form.eq_ignore_ascii_case(listed))
         } else {
             let hash = listed.trim_start_matches("SHA256:").trim_end_matches('=');
             if STANDARD_NO_PAD.decode(hash).is_ok_and(|bytes| bytes.len() == 32) {
-                self.sha256.strip_prefix("SHA256:") == Some(hash)
+                self.0.iter().any(|form| form.strip_prefix("SHA256:") == Some(hash))
             } else {
                 return Match::Unknown;
             }
         };
-        if same { Match::Same } else { Match::Different }
+        if is_same { Match::Same } else { Match::Different }
     }
-}
-
-fn is(form: Option<&String>, listed: &str) -> bool {
-    form.is_some_and(|form| form.eq_ignore_ascii_case(listed))
 }
 
 fn is_colon_hex(text: &str, pairs: usize) -> bool {

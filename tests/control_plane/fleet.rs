@@ -87,8 +87,8 @@ async fn i9_a_fleet_costs_what_its_pages_cost() {
     let created = [bed.calls("ImportKeyPair"), bed.calls("TagResource"), bed.calls("GetKeyPair")];
     assert_eq!(created, [OBJECTS; 3], "to create an object: import, look, tag");
 
-    // The finalizer and the status of each.
-    let writes = 2 * OBJECTS;
+    // The finalizer, the intent and the result of each.
+    let writes = 3 * OBJECTS;
     wait_for_writes(&bed, writes).await;
 
     // A restart reads the pages, and asks neither Kubernetes nor Lightsail for any object alone.

@@ -301,7 +301,8 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
         .filter(|request| request.operation != "GetCallerIdentity")
         .count();
     assert_eq!(creation, 4, "the shared list, the import, a look, and the tag");
-    assert_eq!(bed.writes("lightsailkeypairs", "fleet", 2).await, 2, "finalizer and status");
+    let writes = bed.writes("lightsailkeypairs", "fleet", 3).await;
+    assert_eq!(writes, 3, "finalizer, intent and result");
 
     // I9: restarted, with nothing changed, it reads the list once and writes nothing.
     let before = bed.simulator.requests().len();
@@ -328,7 +329,7 @@ async fn counts_of_writes_and_calls_are_as_few_as_can_be() {
     let deletion: Vec<&str> =
         requests[before..].iter().map(|request| request.operation.as_str()).collect();
     assert_eq!(deletion, ["GetKeyPair", "DeleteKeyPair"]);
-    assert_eq!(bed.writes("lightsailkeypairs", "fleet", 3).await, 3, "and the finalizer again");
+    assert_eq!(bed.writes("lightsailkeypairs", "fleet", 4).await, 4, "and the finalizer again");
 }
 
 async fn secret_data(bed: &Bed, name: &str, key: &str) -> String {

@@ -41,11 +41,12 @@ fn keeps_still(desired: &Desired, observed: &Observed) -> bool {
         && observed.silent_for < desired.interval * 3
 }
 
-/// Whether an import that ended so may still take effect.
+/// Whether the answer to an import proves that it did not take effect.
 #[must_use]
-pub fn import_may_take_effect(outcome: &lightsail::Result<Imported>) -> bool {
+pub fn import_was_refused(outcome: &lightsail::Result<Imported>) -> bool {
     match outcome {
-        Ok(_) => true,
-        Err(error) => !error.kind.proves_refusal(),
+        Ok(Imported::NameTaken) => true,
+        Ok(Imported::Accepted(_)) => false,
+        Err(error) => error.kind.proves_refusal(),
     }
 }

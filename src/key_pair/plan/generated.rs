@@ -10,8 +10,8 @@ use super::pair::ownership_lost;
 use super::refusals::{name_conflict, yield_to_rival};
 use super::step::Step;
 use super::{kept_key, pair};
+use crate::api::Reason;
 use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
-use crate::api::{OWNER_TAG, Reason};
 use crate::engine::queue::Next;
 use crate::engine::{Lookup, Verdict};
 use crate::key_pair::world::{Desired, Finalizer, Observed};
@@ -80,10 +80,9 @@ fn lost(
         return Some(Step::ReadPair { live: true });
     }
     match whose(desired, observed, pair) {
-        Whose::Own => {}
         // With this object's tag, but unknown to its status and without its key: it is its own all
-        // the same.
-        Whose::Foreign { tagged: false } if pair.tags.contains_key(OWNER_TAG) => {}
+        // the same, as far as saying that its key is lost goes.
+        Whose::Own | Whose::Doubtful | Whose::Marked(_) => {}
         Whose::TaggedAway => return Some(ownership_lost(desired)),
         Whose::Foreign { .. } => return Some(name_conflict(desired)),
     }
@@ -114,7 +113,8 @@ fn lost(
 /// The pair should not be there. The Secret is read only where nothing else tells which pair it
 /// is.
 pub(super) fn absent(desired: &Desired, observed: &Observed, secret: &SecretSpec) -> Step {
-    if observed.recorded.arn.is_none() && matches!(observed.secret, Lookup::Unread) {
+    let is_known = observed.recorded.arn.is_some() || observed.recorded.intent.is_some();
+    if !is_known && matches!(observed.secret, Lookup::Unread) {
         return Step::ReadSecret(secret.name.clone());
     }
     pair::absent(desired, observed)

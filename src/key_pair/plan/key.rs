@@ -23,6 +23,21 @@ pub fn wanted_key<'a>(desired: &'a Desired, observed: &'a Observed) -> Option<&'
     }
 }
 
+/// What the fingerprint in Lightsail says about the key that the pair should have; `None` if no key
+/// is known here. Whoever has the private key knows one more form of it.
+pub(super) fn compare(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Match> {
+    let fingerprints = match &desired.pair {
+        DesiredPair::Generated { .. } => {
+            let found = observed.secret.found().filter(|found| !found.is_of_another);
+            found?.key.as_ref()?.fingerprints()
+        }
+        DesiredPair::Imported { .. } | DesiredPair::Default { .. } => {
+            wanted_key(desired, observed)?.fingerprints()
+        }
+    };
+    Some(fingerprints.compare(pair.fingerprint.as_ref()))
+}
+
 /// The Secret, if it is this object's.
 fn own_secret(observed: &Observed) -> Option<&Found> {
     observed.secret.found().filter(|found| found.is_own)
@@ -36,6 +51,5 @@ pub fn verified(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Optio
         let key = observed.secret.found()?.key.as_ref()?;
         return Some(key.fingerprints().compare(pair.fingerprint.as_ref()));
     }
-    let key = wanted_key(desired, observed)?;
-    Some(key.fingerprints().compare(pair.fingerprint.as_ref()))
+    compare(desired, observed, pair)
 }

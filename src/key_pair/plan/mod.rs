@@ -20,7 +20,7 @@ mod step;
 mod unchanged;
 
 pub use ending::{effective_deletion_policy, is_followed_up, is_gone, is_left_behind};
-pub use failure::import_may_take_effect;
+pub use failure::import_was_refused;
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
 pub use reads::max_age_of_list;

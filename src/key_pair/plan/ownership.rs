@@ -1,27 +1,25 @@
 //! Whose a pair is.
 
-use k8s_openapi::jiff::SignedDuration;
-
-use super::key::wanted_key;
+use super::key::compare;
 use crate::api::OWNER_TAG;
 use crate::api::key_pair::Origin;
 use crate::ids::{Arn, Owner};
-use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Observed};
+use crate::key_pair::world::{Desired, DesiredPair, Observed};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::Match;
-
-/// An imported pair may be older than its object by this much: two clocks are compared, AWS's and
-/// the cluster's.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Whose a pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// This object's own: its status records it, or this object is the only one that can have
-    /// imported it.
+    /// This object's own: its status records it, or the import that made it.
     Own,
     /// Recorded as this object's own, but now it has another owner's tag.
     TaggedAway,
+    /// An import of this object may have made it, and nothing tells whether it did.
+    Doubtful,
+    /// It carries this object's tag, and nothing is on record: the object was restored without its
+    /// status, or somebody else set the tag.
+    Marked(Match),
     /// Not this object's.
     Foreign {
         /// Somebody else has tagged it as theirs.
@@ -29,7 +27,7 @@ pub(super) enum Whose {
     },
 }
 
-/// Whose the pair is.
+/// Whose the pair is. Nothing is own by age, finalizer or tag alone (I12).
 pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Whose {
     let tag = pair.tags.get(OWNER_TAG).map(|value| value.as_deref().unwrap_or_default());
     let tagged_by_other = tag.is_some_and(|tag| tag != desired.owner.as_str());
@@ -40,52 +38,52 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
             (false, tagged) => Whose::Foreign { tagged },
         };
     }
-    let was_imported = matches!(
-        &observed.done.import,
-        Some(Imported::Accepted(operation)) if !operation.failed()
-    );
-    let is_own = !tagged_by_other
-        && match wanted_key(desired, observed)
-            .map(|key| key.fingerprints().compare(pair.fingerprint.as_ref()))
-        {
-            Some(Match::Same) => {
-                was_imported || tag.is_some() || may_be_from_here(desired, observed, pair)
-            }
-            // Lightsail need not tell a fingerprint. The answer to the import is then all there is,
-            // or that it was adopted.
-            Some(Match::Unknown) => {
-                was_imported || tag.is_some() && observed.recorded.origin == Some(Origin::Adopted)
-            }
-            // Also right after an import: somebody else was quicker with another key.
-            Some(Match::Different) | None => false,
+    if tagged_by_other {
+        return Whose::Foreign { tagged: true };
+    }
+    if let Some(matches) = matches_intent(observed, pair) {
+        return match (matches, tag.is_some() || was_imported(observed)) {
+            (Match::Same, _) | (Match::Unknown, true) => Whose::Own,
+            (Match::Unknown, false) => Whose::Doubtful,
+            (Match::Different, _) => Whose::Foreign { tagged: false },
         };
-    if is_own { Whose::Own } else { Whose::Foreign { tagged: tagged_by_other } }
+    }
+    let matches = compare(desired, observed, pair).unwrap_or(Match::Unknown);
+    let is_adoption = observed.recorded.origin == Some(Origin::Adopted);
+    match (tag.is_some(), matches) {
+        // The adoption is on record, and the tag was set after that.
+        (true, Match::Same | Match::Unknown) if is_adoption => Whose::Own,
+        (true, matches) => Whose::Marked(matches),
+        (false, _) => Whose::Foreign { tagged: false },
+    }
 }
 
-/// How the object came to a pair of its own. Where the status was lost, a pair that is older than
-/// the object counts as adopted: it may have been, and then it must not be deleted or replaced
-/// unasked.
+/// What the pair's fingerprint says about the key of the import on record, if that import can have
+/// made the pair: Lightsail created it later, by its own clock. An import that was answered just now
+/// needs no clock.
+fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
+    let intent = observed.recorded.intent.as_ref()?;
+    let is_later = intent.date.zip(pair.created()).is_some_and(|(date, made)| made >= date);
+    let may_be_of_it = is_later || was_imported(observed);
+    may_be_of_it.then(|| intent.fingerprints.compare(pair.fingerprint.as_ref()))
+}
+
+/// Whether an import was answered in this reconciliation, and did not fail.
+fn was_imported(observed: &Observed) -> bool {
+    matches!(&observed.done.import, Some(Imported::Accepted(operation)) if !operation.failed())
+}
+
+/// How the object came to a pair of its own.
 pub(super) fn origin(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Origin {
     let made_here = match desired.pair {
         DesiredPair::Imported { .. } => Origin::Imported,
         DesiredPair::Generated { .. } => Origin::Generated,
         DesiredPair::Default { .. } => return Origin::Default,
     };
-    let was_imported = matches!(observed.done.import, Some(Imported::Accepted(_)));
-    let is_from_here = was_imported || is_as_young(desired, pair);
-    observed.recorded.origin.unwrap_or(if is_from_here { made_here } else { Origin::Adopted })
-}
-
-/// Whether the pair is not older than the object.
-fn is_as_young(desired: &Desired, pair: &KeyPair) -> bool {
-    let (Some(pair), Some(object)) = (pair.created(), desired.created_at) else { return false };
-    pair >= object.saturating_sub(CLOCK_SKEW).unwrap_or(object)
-}
-
-/// Whether the pair can come from an import whose answer or status was lost: the finalizer was
-/// there before this reconciliation, and the pair is not older than the object.
-fn may_be_from_here(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
-    observed.finalizer == Finalizer::Old && is_as_young(desired, pair)
+    if observed.recorded.arn.is_none() && matches_intent(observed, pair).is_some() {
+        return made_here;
+    }
+    observed.recorded.origin.unwrap_or(Origin::Adopted)
 }
 
 /// Whether this object comes first of all in the cluster that want this name: the one that records

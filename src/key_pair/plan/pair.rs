@@ -1,18 +1,23 @@
 //! A pair whose public key was imported: the user's, or the public half of a generated one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::ending::{gone, release};
+use super::key::compare;
 use super::ownership::{Whose, is_first, origin, whose};
 use super::refusals::{SOON, name_conflict, operation_failed, unfinished_deletion, yield_to_rival};
 use super::step::Step;
-use crate::api::key_pair::{AdoptionPolicy, Origin, ReplacePolicy};
+use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy};
 use crate::api::{OWNER_TAG, Reason};
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
 use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
+
+/// How soon to read again whether an import took effect that was not answered.
+const READ_AGAIN: Duration = Duration::from_secs(15);
 
 /// The pair should be there with this key.
 pub(super) fn present(
@@ -32,20 +37,23 @@ pub(super) fn present(
     let Some(pair) = &read.pair else {
         return import(desired, observed, read.live, key);
     };
-    let matches = key.fingerprints().compare(pair.fingerprint.as_ref());
-    let changed = observed
-        .recorded
-        .public_key_sha256
-        .as_ref()
-        .is_some_and(|recorded| *recorded != key.sha256());
-    match whose(desired, observed, pair) {
+    let matches = compare(desired, observed, pair).unwrap_or(Match::Unknown);
+    let recorded = &observed.recorded;
+    let changed = recorded.public_key_sha256.as_ref().is_some_and(|own| *own != key.sha256());
+    let whose = whose(desired, observed, pair);
+    // A pair is adopted, or refused, only as it is now.
+    if whose != Whose::Own && !read.live {
+        return Step::ReadPair { live: true };
+    }
+    match whose {
         Whose::Own if matches == Match::Different || changed => {
             other_key(desired, observed, pair, changed, replace)
         }
         Whose::Own => keep(desired, observed, pair),
-        // A pair is adopted only as it is now.
-        Whose::TaggedAway | Whose::Foreign { .. } if !read.live => Step::ReadPair { live: true },
         Whose::TaggedAway => ownership_lost(desired),
+        Whose::Doubtful => doubtful(desired),
+        Whose::Marked(Match::Same) => adopt(desired, observed, pair),
+        Whose::Marked(Match::Different | Match::Unknown) => name_conflict(desired),
         Whose::Foreign { tagged } => {
             if may_adopt(desired, observed, tagged, matches) {
                 adopt(desired, observed, pair)
@@ -60,8 +68,13 @@ fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -
     if let Some(step) = observed.done.delete.as_ref().and_then(unfinished_deletion) {
         return step;
     }
+    let may_take_effect = import_may_take_effect(observed);
     match &observed.done.import {
-        Some(Imported::NameTaken) => return name_conflict(desired),
+        // Something has the name. Only if no earlier import was left unanswered it is not this
+        // object's own.
+        Some(Imported::NameTaken) => {
+            return may_take_effect.map_or_else(|| name_conflict(desired), wait_for_import);
+        }
         Some(Imported::Accepted(operation)) if operation.failed() => {
             return Step::Finish(operation_failed("ImportKeyPair", operation));
         }
@@ -71,16 +84,55 @@ fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -
         }
         None => {}
     }
-    if observed.recorded.arn.is_some() || observed.recorded.origin.is_some() {
-        // The recorded pair is gone. That is forgotten before another one is made, so that a crash
-        // in between leaves a pair that is still known as this object's own.
-        return if live { Step::ForgetPair } else { Step::ReadPair { live: true } };
+    let recorded = &observed.recorded;
+    let has_pair = recorded.arn.is_some() || recorded.origin.is_some();
+    if (has_pair || may_take_effect.is_some()) && !live {
+        return Step::ReadPair { live: true };
+    }
+    if let Some(pause) = may_take_effect {
+        return wait_for_import(pause);
     }
     if observed.finalizer == Finalizer::Missing {
-        Step::AddFinalizer
-    } else {
-        Step::Import(key.clone())
+        return Step::AddFinalizer;
     }
+    let intent = recorded.intent.as_ref().filter(|intent| {
+        intent.public_key_sha256 == key.sha256()
+            && Some(&intent.account) == observed.account.as_ref()
+    });
+    if intent.is_none() || has_pair {
+        return Step::WriteIntent(key.clone());
+    }
+    Step::Import(key.clone())
+}
+
+/// For how long an import of the intent on record may still take effect: until then, that the pair
+/// is not there proves nothing.
+fn import_may_take_effect(observed: &Observed) -> Option<Duration> {
+    let until = observed.import_may_take_effect_until.filter(|until| *until > observed.now)?;
+    let is_open = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
+    is_open.then(|| until.duration_since(observed.now).unsigned_abs().max(SOON))
+}
+
+fn wait_for_import(pause: Duration) -> Step {
+    let message = "an import that was not answered may still take effect";
+    Step::Finish(Verdict::wait(Reason::InProgress, message, pause.min(READ_AGAIN)))
+}
+
+/// An import of this object may have made the pair, and nothing tells whether it did.
+fn doubtful(desired: &Desired) -> Step {
+    let way_out = if desired.goal.ends() {
+        "; if it is not, set deletionPolicy: Retain to release the object without it"
+    } else {
+        ""
+    };
+    let message = format!(
+        "an import of this object was not answered, and Lightsail lists no fingerprint that tells \
+         whether the key pair {} comes from it; if it does, set its tag {OWNER_TAG} to \
+         {}{way_out}",
+        desired.name, desired.owner
+    );
+    let next = Next::After(desired.interval);
+    Step::Finish(Verdict::stalled(Reason::FingerprintMismatch, message, next))
 }
 
 /// Whether a pair of somebody else's may become this object's.
@@ -115,7 +167,7 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
         return step;
     }
     let (reason, how) = match (origin(desired, observed, pair), &desired.pair) {
-        (Origin::Adopted, _) => (Reason::Adopted, "was there with this key"),
+        (Origin::Adopted, _) => (Reason::Adopted, adopted_words(desired, observed, pair)),
         (_, DesiredPair::Generated { .. }) => (Reason::Generated, "was generated"),
         (_, DesiredPair::Imported { .. } | DesiredPair::Default { .. }) => {
             (Reason::Imported, "was imported")
@@ -123,6 +175,15 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     };
     let message = format!("the key pair {} {how} and is in {}", desired.name, desired.region);
     Step::Finish(Verdict::ready(reason, message, Next::After(desired.interval)))
+}
+
+/// An adopted pair whose key cannot be told is said to be that, and never deleted or replaced.
+fn adopted_words(desired: &Desired, observed: &Observed, pair: &KeyPair) -> &'static str {
+    if compare(desired, observed, pair) == Some(Match::Same) {
+        "was there with this key"
+    } else {
+        "was there before, and Lightsail lists no fingerprint that tells whether it has this key,"
+    }
 }
 
 fn wanted_tags(desired: &Desired) -> BTreeMap<String, String> {
@@ -210,29 +271,28 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         return Step::ReadPair { live: true };
     };
     let Some(pair) = &read.pair else {
-        return match observed.import_may_take_effect_until.filter(|until| *until > observed.now) {
-            Some(until)
-                if observed.recorded.arn.is_none() && observed.finalizer == Finalizer::Old =>
-            {
-                let pause = until.duration_since(observed.now).unsigned_abs();
-                let message = "an import that was not answered may still take effect";
-                Step::Finish(Verdict::wait(Reason::InProgress, message, pause.max(SOON)))
-            }
-            _ => gone(desired, observed),
-        };
+        let may_take_effect = import_may_take_effect(observed);
+        return may_take_effect.map_or_else(|| gone(desired, observed), wait_for_import);
     };
     let is_first = is_first(desired, observed, Some(pair));
-    let is_adopted = origin(desired, observed, pair) == Origin::Adopted;
+    let is_named = names(desired, pair);
     match whose(desired, observed, pair) {
-        // Its status was lost: the policy that holds for it was not known before this read.
-        Whose::Own if desired.goal.ends() && is_adopted && desired.deletion_policy.is_none() => {
-            release(
-                desired,
-                observed,
-                "the key pair stays in Lightsail: it was there before the object",
-            )
+        Whose::Doubtful if is_first && !is_named => doubtful(desired),
+        // Its status was lost, and it may have been there before the object: nothing but a policy
+        // says that it goes with it.
+        Whose::Marked(Match::Same)
+            if is_first
+                && desired.deletion_policy == Some(DeletionPolicy::Delete)
+                && is_expected(desired, pair) =>
+        {
+            delete(desired, observed)
         }
-        Whose::Own if is_first && is_adopted && pair.fingerprint.is_none() => mismatch(
+        Whose::Marked(_) if is_first && desired.goal.ends() => mismatch(
+            desired,
+            "has this object's tag, but the object has no record of it; with deletionPolicy: \
+             Delete it is deleted if it has this object's key",
+        ),
+        Whose::Own if is_first && !is_named && !is_known(desired, observed, pair) => mismatch(
             desired,
             "has no fingerprint that tells which key it is, and this object did not make it",
         ),
@@ -244,21 +304,41 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         Whose::Foreign { tagged }
             if is_first
                 && desired.goal == Goal::Absent
-                && names(desired, pair)
+                && is_named
                 && may_name(desired, tagged) =>
         {
             delete(desired, observed)
         }
-        _ if desired.goal.ends() && observed.recorded.arn.is_none() => {
+        Whose::Doubtful | Whose::Marked(_)
+            if is_first && desired.goal == Goal::Absent && is_named =>
+        {
+            delete(desired, observed)
+        }
+        Whose::Own | Whose::TaggedAway | Whose::Doubtful | Whose::Foreign { .. }
+            if desired.goal.ends() && observed.recorded.arn.is_none() =>
+        {
             release(desired, observed, "the object had no key pair of its own")
         }
-        Whose::Foreign { tagged: false } if is_first => mismatch(
+        Whose::Foreign { tagged: false } | Whose::Marked(_) if is_first => mismatch(
             desired,
             "is not this object's, or not any more; with ensure: Absent and its \
              expectedFingerprint it is deleted",
         ),
-        Whose::Own | Whose::TaggedAway | Whose::Foreign { .. } => yield_to_rival(desired, observed),
+        Whose::Own
+        | Whose::TaggedAway
+        | Whose::Doubtful
+        | Whose::Marked(_)
+        | Whose::Foreign { .. } => yield_to_rival(desired, observed),
     }
+}
+
+/// Whether it is known which key the pair has: this object imported it, or found it with this key.
+fn is_known(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
+    let recorded = &observed.recorded;
+    let was_verified = recorded.arn.is_some() && recorded.public_key_sha256.is_some();
+    origin(desired, observed, pair) != Origin::Adopted
+        || (was_verified && pair.fingerprint.is_some())
+        || compare(desired, observed, pair) == Some(Match::Same)
 }
 
 /// Whether somebody else's pair may be deleted by its name and fingerprint. One that another

@@ -42,6 +42,7 @@ pub(super) fn public_key<'a>(
 pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) -> Option<Step> {
     let ImportedKey::From(at) = key else { return None };
     let is_needed = observed.recorded.arn.is_none()
+        && observed.recorded.intent.is_none()
         && observed.source.is_none()
         && desired.expected_fingerprint.is_none();
     is_needed.then(|| Step::ReadSource(at.clone()))

@@ -33,8 +33,9 @@ pub enum Step {
     ReadNamespace,
     /// Add the finalizer.
     AddFinalizer,
-    /// Take the recorded pair out of the status: it is gone, and another one will be made.
-    ForgetPair,
+    /// Write into the status that this key is about to be imported (I12). A recorded pair, which is
+    /// gone, is forgotten by the same write.
+    WriteIntent(PublicKey),
     /// Write into the status that a pair that was there is to be adopted. Before it is tagged: with
     /// the tag alone it would pass as imported after a crash, and would be deleted with the object.
     RecordAdoption,
@@ -137,7 +138,7 @@ impl Step {
             | Self::Pause { .. }
             | Self::Leave => false,
             Self::AddFinalizer
-            | Self::ForgetPair
+            | Self::WriteIntent(_)
             | Self::RecordAdoption
             | Self::Generate(_)
             | Self::Import(_)
@@ -163,7 +164,7 @@ impl Step {
             Self::ReadNamespace => "ReadNamespace",
             Self::AddFinalizer => "AddFinalizer",
             // Only a note in the status: what follows is the import.
-            Self::ForgetPair | Self::Import(_) => "Import",
+            Self::WriteIntent(_) | Self::Import(_) => "Import",
             Self::RecordAdoption => "Adopt",
             Self::Generate(_) => "Generate",
             Self::Tag { .. } => "Tag",

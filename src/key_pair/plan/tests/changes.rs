@@ -32,11 +32,11 @@ fn an_own_pair_that_changes() {
             o.done.delete = Some(Operation { id: Some("a".to_owned()),
                 status: Some("Started".to_owned()), ..Operation::default() });
         }, "Reconciling InProgress"),
-        ("forgets it", |d, o| { recreate(d, SECOND); o.pair = live(None); }, "ForgetPair"),
+        ("forgets it, by the write that states the next import", |d, o| { recreate(d, SECOND); o.pair = live(None); }, "WriteIntent"),
         ("and imports the new key", |d, o| {
             recreate(d, SECOND);
             o.pair = live(None);
-            o.recorded = Recorded::default();
+            o.recorded = Recorded { intent: intent(SECOND), ..Recorded::default() };
         }, "Import"),
         ("I1: Recreate never touches an adopted pair", |d, o| {
             recreate(d, SECOND);

@@ -50,13 +50,19 @@ fn a_generated_pair_that_shall_be_there() {
         ("but not on old news", |_, o, _| o.pair = cached(None), "Read pair live"),
         ("I3: and is in the Secret before it is imported",
          |_, o, key| o.done.generated = Some(key.clone()), "Create Secret"),
-        ("then its public half is imported", |_, o, key| o.secret = secret(Some(key)), "Import"),
+        ("then the import of its public half is on record",
+         |_, o, key| o.secret = secret(Some(key)), "WriteIntent"),
+        ("and sent", |_, o, key| {
+            o.secret = secret(Some(key));
+            o.recorded.intent = intent(key.public().line());
+        }, "Import"),
         ("after a crash in between, the key of the Secret is", |_, o, key| {
             o.finalizer = Finalizer::Old;
             o.secret = secret(Some(key));
+            o.recorded.intent = intent(key.public().line());
         }, "Import"),
         ("what was imported before a crash is the object's own", |_, o, key| {
-            o.finalizer = Finalizer::Old;
+            (o.finalizer, o.recorded.intent) = (Finalizer::Old, intent(key.public().line()));
             o.secret = secret(Some(key));
             o.pair = live(Some(listed(key)));
         }, "Tag"),
@@ -77,7 +83,7 @@ fn a_generated_pair_that_shall_be_there() {
         ("a pair that is gone is imported again with the same key", |_, o, key| {
             stands(o, key);
             o.pair = live(None);
-        }, "ForgetPair"),
+        }, "WriteIntent"),
         ("with both gone a new key is made", |_, o, key| {
             stands(o, key);
             (o.pair, o.secret) = (live(None), Lookup::Absent);
@@ -142,10 +148,15 @@ fn a_generated_pair_that_shall_go() {
             o.recorded = Recorded::default();
             (d.goal, o.secret) = (Goal::ObjectDeleted, Lookup::Unread);
         }, "ReadSecret"),
-        ("and goes", |d, o, key| {
+        ("and goes if the policy says so", |d, o, key| {
             stands(o, key);
             o.recorded = Recorded::default();
-            d.goal = Goal::ObjectDeleted;
+            (d.goal, d.deletion_policy) = (Goal::ObjectDeleted, Some(DeletionPolicy::Delete));
+        }, "Delete"),
+        ("or if its import is on record, the Secret unseen", |d, o, key| {
+            stands(o, key);
+            o.recorded = Recorded { intent: intent(key.public().line()), ..Recorded::default() };
+            (d.goal, o.secret) = (Goal::ObjectDeleted, Lookup::Unread);
         }, "Delete"),
         ("what is gone is gone", |d, o, key| {
             stands(o, key);

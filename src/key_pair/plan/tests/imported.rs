@@ -4,14 +4,39 @@
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn an_imported_pair_that_should_be_there() {
     check(|| (desired(), observed()), &[
         ("nothing is called before the account is known", |_, o| o.account = None, "Identify"),
         ("a look may come from the shared list", |_, _| {}, "Read pair"),
         ("but not if somebody asked for a look now", |_, o| o.asked = true, "Read pair live"),
         ("the finalizer comes before the import", |_, o| o.pair = cached(None), "AddFinalizer"),
-        ("what is not there is imported",
-         |_, o| { o.pair = cached(None); o.finalizer = Finalizer::New; }, "Import"),
+        ("I12: an import is on record before it is sent",
+         |_, o| { o.pair = cached(None); o.finalizer = Finalizer::New; }, "WriteIntent"),
+        ("then it is sent", |_, o| {
+            (o.pair, o.finalizer) = (cached(None), Finalizer::New);
+            o.recorded.intent = intent(FIRST);
+        }, "Import"),
+        ("an intent for another key is written anew", |_, o| {
+            (o.pair, o.finalizer) = (cached(None), Finalizer::Old);
+            o.recorded.intent = intent(SECOND);
+        }, "WriteIntent"),
+        ("an import that may have been sent before is waited for", |_, o| {
+            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            o.recorded.intent = intent(SECOND);
+            o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
+        }, "Reconciling InProgress"),
+        ("also if the name is taken: by that import, maybe", |_, o| {
+            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            o.recorded.intent = intent(FIRST);
+            o.done.import = Some(Imported::NameTaken);
+            o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
+        }, "Reconciling InProgress"),
+        ("and then sent again", |_, o| {
+            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            o.recorded.intent = intent(FIRST);
+            o.import_may_take_effect_until = Some(time(NOW));
+        }, "Import"),
         ("a private key is refused before any call", |d, o| {
             d.pair = inline(Err(InvalidPublicKey::Private));
             o.pair = cached(None);
@@ -37,24 +62,20 @@ fn an_imported_pair_that_should_be_there() {
             o.done.import = Some(Imported::NameTaken);
         }, "Stalled NameConflict"),
         ("an imported pair is tagged", |_, o| {
-            o.finalizer = Finalizer::New;
+            (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
             o.pair = live(Some(pair(FIRST)));
             o.done.import = Some(Imported::Accepted(Operation::default()));
         }, "Tag"),
         ("an imported pair without a fingerprint is tagged too", |_, o| {
-            o.finalizer = Finalizer::New;
+            (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
             o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
             o.done.import = Some(Imported::Accepted(Operation::default()));
         }, "Tag"),
         ("I1: a pair with another key that took the name after the import is not", |_, o| {
-            o.finalizer = Finalizer::New;
+            (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
             o.pair = live(Some(pair(SECOND)));
             o.done.import = Some(Imported::Accepted(Operation::default()));
         }, "Stalled NameConflict"),
-        ("an import whose status was lost is the object's own", |_, o| {
-            o.finalizer = Finalizer::Old;
-            o.pair = live(Some(pair(FIRST)));
-        }, "Tag"),
         ("a settled pair is Ready", |_, o| unchanged(o), "Ready Imported"),
         ("an edited object does not wait until a list is read", |_, o| {
             unchanged(o);
@@ -77,7 +98,7 @@ fn an_imported_pair_that_should_be_there() {
         ("a pair that seems to be gone is looked for live",
          |_, o| { unchanged(o); o.pair = cached(None); }, "Read pair live"),
         ("a pair that is gone is forgotten before another is imported",
-         |_, o| { unchanged(o); o.pair = live(None); }, "ForgetPair"),
+         |_, o| { unchanged(o); o.pair = live(None); }, "WriteIntent"),
         ("another key in the spec replaces nothing", |d, o| {
             unchanged(o);
             d.pair = with_key(SECOND);
@@ -136,7 +157,7 @@ fn an_imported_pair_that_somebody_else_made() {
             o.finalizer = Finalizer::New;
             o.recorded.origin = Some(Origin::Adopted);
             o.pair = live(None);
-        }, "ForgetPair"),
+        }, "WriteIntent"),
         ("Never leaves it alone",
          |d, _| d.adoption = AdoptionPolicy::Never, "Stalled NameConflict"),
         ("TakeOver ignores another owner's tag", |d, o| {
@@ -178,15 +199,6 @@ fn an_imported_pair_that_somebody_else_made() {
         }, "Stalled NameConflict"),
         ("our tag on another key is a conflict",
          |_, o| o.pair = live(Some(tagged(pair(SECOND), OWNER))), "Stalled NameConflict"),
-        ("an object whose status was lost knows its pair by tag and key", |_, o| {
-            o.finalizer = Finalizer::Old;
-            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
-        }, "Ready Imported"),
-        ("an older pair that it knows by tag and key may have been adopted", |_, o| {
-            o.finalizer = Finalizer::Old;
-            o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
-                ..tagged(pair(FIRST), OWNER) }));
-        }, "Ready Adopted"),
         ("another object that records the pair comes first", |_, o| {
             o.rivals = vec![rival("z", Some("arn:own"))];
         }, "Stalled NameConflict"),
@@ -204,7 +216,6 @@ fn an_imported_pair_that_somebody_else_made() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn deleting_an_object_with_an_imported_pair() {
     fn base() -> (Desired, Observed) {
         let mut observed = observed();
@@ -258,21 +269,6 @@ fn deleting_an_object_with_an_imported_pair() {
         ("and is sent along",
          |d, o| d.expected_fingerprint.clone_from(&o.recorded.fingerprint),
              "Delete with fingerprint"),
-        ("an import without a status is known by its key", |_, o| {
-            o.recorded = Recorded::default();
-            o.pair = live(Some(pair(FIRST)));
-        }, "Delete"),
-        ("without a record, an older pair of its own may have been adopted, and stays", |_, o| {
-            o.recorded = Recorded::default();
-            o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
-                ..tagged(pair(FIRST), OWNER) }));
-        }, "Remove finalizer Released"),
-        ("unless the spec says that it goes", |d, o| {
-            d.deletion_policy = Some(DeletionPolicy::Delete);
-            o.recorded = Recorded::default();
-            o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
-                ..tagged(pair(FIRST), OWNER) }));
-        }, "Delete"),
         ("an adopted pair whose key is not known is not deleted", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Delete);
             o.recorded.origin = Some(Origin::Adopted);
@@ -288,13 +284,13 @@ fn deleting_an_object_with_an_imported_pair() {
             o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
                 ..pair(FIRST) }));
         }, "Remove finalizer Released"),
-        ("an import that may still land is waited for", |_, o| {
-            o.recorded = Recorded::default();
+        ("an import that may still take effect is waited for", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
             o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
         }, "Reconciling InProgress"),
         ("but not for ever", |_, o| {
-            o.recorded = Recorded::default();
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
             o.import_may_take_effect_until = Some(time(NOW));
         }, "Remove finalizer Deleted"),
@@ -305,9 +301,15 @@ fn deleting_an_object_with_an_imported_pair() {
             o.done.delete = Some(Operation { status: Some("Failed".to_owned()),
                 ..Operation::default() });
         }, "Stalled OperationFailed"),
+        ("where no import was sent, nothing is waited for", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(None);
+            o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
+        }, "Remove finalizer Deleted"),
         ("a key that cannot be read does not hold the object", |d, o| {
             d.pair = inline(Err(InvalidPublicKey::Data));
             o.recorded = Recorded::default();
+            o.pair = live(Some(pair(FIRST)));
         }, "Remove finalizer Released"),
     ]);
 }
@@ -354,5 +356,120 @@ fn an_imported_pair_that_shall_not_be_there() {
                 replace: ReplacePolicy::Never };
             o.pair = live(None);
         }, "Ready Absent"),
+    ]);
+}
+
+/// Nothing but what a row says is on record, and the finalizer is there from before.
+fn unrecorded(goal: Goal) -> (Desired, Observed) {
+    let observed = Observed { finalizer: Finalizer::Old, pair: live(Some(pair(FIRST))),
+        ..observed() };
+    (Desired { goal, ..desired() }, observed)
+}
+
+fn of_no_known_form(pair: KeyPair) -> KeyPair {
+    KeyPair { fingerprint: Some("of a new form".into()), ..pair }
+}
+
+fn older(pair: KeyPair) -> KeyPair {
+    KeyPair { created_at: Some("2026-11-24T11:59:58Z".to_owned()), ..pair }
+}
+
+#[test]
+fn i12_whose_a_pair_is_without_its_arn_on_record() {
+    check(|| unrecorded(Goal::Present), &[
+        ("an intent, and its key: own", |_, o| o.recorded.intent = intent(FIRST), "Tag"),
+        ("an intent, an unknown fingerprint and our tag: own", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+        }, "Ready Imported"),
+        ("an intent, an unknown fingerprint and no tag: nobody can tell", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(pair(FIRST))));
+        }, "Stalled FingerprintMismatch"),
+        ("an intent, and another key: not own", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(pair(SECOND))));
+        }, "Stalled NameConflict"),
+        ("an intent, and a pair from before it: as without an intent", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
+        }, "RecordAdoption"),
+        ("an intent, and a pair that another owner has tagged", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled NameConflict"),
+        ("our tag and our key: a restored object adopts it", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "RecordAdoption"),
+        ("also where nothing else is adopted", |d, o| {
+            d.adoption = AdoptionPolicy::Never;
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "RecordAdoption"),
+        ("our tag and another key", |_, o| o.pair = live(Some(tagged(pair(SECOND), OWNER))),
+         "Stalled NameConflict"),
+        ("our tag and an unknown fingerprint", |_, o| {
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+        }, "Stalled NameConflict"),
+        ("no tag, our key: adopted, whatever the finalizer and its age say", |_, _| {},
+         "RecordAdoption"),
+        ("no tag, an unknown fingerprint: adopted by policy",
+         |_, o| o.pair = live(Some(of_no_known_form(pair(FIRST)))), "RecordAdoption"),
+        ("no tag, another key", |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
+    ]);
+}
+
+#[test]
+fn i12_a_deletion_leaves_no_pair_behind_that_may_be_the_objects_own() {
+    check(|| unrecorded(Goal::ObjectDeleted), &[
+        ("an intent, and its key", |_, o| o.recorded.intent = intent(FIRST), "Delete"),
+        ("without the source of that key", |d, o| {
+            let at = SourceRef { kind: SourceKind::Secret, name: "gone".to_owned(),
+                key: "key".to_owned() };
+            d.pair = DesiredPair::Imported { key: ImportedKey::From(at),
+                replace: ReplacePolicy::Never };
+            o.recorded.intent = intent(FIRST);
+        }, "Delete"),
+        ("an intent, an unknown fingerprint and our tag", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+        }, "Delete"),
+        ("an intent, an unknown fingerprint and no tag: never released silently", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(pair(FIRST))));
+        }, "Stalled FingerprintMismatch"),
+        ("an intent, and a pair from before it", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
+        }, "Remove finalizer Released"),
+        ("our tag and our key, but no record", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Stalled FingerprintMismatch"),
+        ("unless the policy says that it goes", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Delete"),
+        ("or that it stays", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Remove finalizer Released"),
+        ("our tag and another key", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.pair = live(Some(tagged(pair(SECOND), OWNER)));
+        }, "Stalled FingerprintMismatch"),
+        ("our tag and a key that cannot be read", |d, o| {
+            d.pair = inline(Err(InvalidPublicKey::Data));
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Stalled FingerprintMismatch"),
+        ("no tag, our key: somebody else's", |_, _| {}, "Remove finalizer Released"),
+    ]);
+    check(|| unrecorded(Goal::Absent), &[
+        ("I1: an adopted pair of no known fingerprint is not deleted", |_, o| {
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+            o.recorded = recorded(&of_no_known_form(pair(FIRST)), Origin::Adopted);
+            o.recorded.public_key_sha256 = None;
+        }, "Stalled FingerprintMismatch"),
+        ("unless its exact fingerprint names it", |d, o| {
+            d.expected_fingerprint = Some("of a new form".into());
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+            o.recorded = recorded(&of_no_known_form(pair(FIRST)), Origin::Adopted);
+            o.recorded.public_key_sha256 = None;
+        }, "Delete with fingerprint"),
     ]);
 }

@@ -17,7 +17,7 @@ use crate::api::{OWNER_TAG, Operation};
 use crate::engine::{Lookup, State};
 use crate::ids::KeyPairName;
 use crate::key_pair::world::{
-    Done, Failure, ImportedKey, PairRead, Recorded, Rival, SetAside, Source, SourceKind, SourceRef,
+    Done, Failure, ImportedKey, Intent, PairRead, Recorded, Rival, SetAside, Source, SourceKind, SourceRef,
 };
 use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
 use crate::secret::{Found, SecretSpec};
@@ -135,6 +135,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
         public_key_sha256: Some(key(FIRST).sha256()),
         origin: Some(origin),
         managed_tag_keys: Vec::new(),
+        intent: None,
     }
 }
 
@@ -143,6 +144,16 @@ fn unchanged(observed: &mut Observed) {
     observed.finalizer = Finalizer::Old;
     observed.recorded = recorded(&pair(FIRST), Origin::Imported);
     observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
+}
+
+/// The import of the first key is on record, from before the pair was made.
+fn intent(line: &str) -> Option<Intent> {
+    Some(Intent {
+        account: "123456789012".into(),
+        public_key_sha256: key(line).sha256(),
+        fingerprints: key(line).fingerprints(),
+        date: Some(time("2026-11-24T11:59:59Z")),
+    })
 }
 
 fn rival(uid: &str, arn: Option<&str>) -> Rival {
@@ -169,7 +180,7 @@ fn word(step: &Step) -> String {
         | Step::AddFinalizer
         | Step::ReadSource(_)
         | Step::FindWindowsInstances
-        | Step::ForgetPair
+        | Step::WriteIntent(_)
         | Step::RecordAdoption
         | Step::Generate(_)
         | Step::Import(_)
@@ -312,12 +323,13 @@ fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
 fn an_import_that_was_refused_leaves_no_doubt() {
     let error = |kind| lightsail::Error { kind, code: String::new(), message: String::new() };
     for (name, outcome, expected) in [
-        ("an answer", Ok(Imported::Accepted(Operation::default())), true),
-        ("no answer", Err(error(ErrorKind::Transient)), true),
-        ("throttled", Err(error(ErrorKind::Throttled)), false),
-        ("denied", Err(error(ErrorKind::Denied)), false),
+        ("an answer", Ok(Imported::Accepted(Operation::default())), false),
+        ("the name is taken", Ok(Imported::NameTaken), true),
+        ("no answer", Err(error(ErrorKind::Transient)), false),
+        ("throttled", Err(error(ErrorKind::Throttled)), true),
+        ("denied", Err(error(ErrorKind::Denied)), true),
     ] {
-        assert_eq!(import_may_take_effect(&outcome), expected, "{name}");
+        assert_eq!(import_was_refused(&outcome), expected, "{name}");
     }
 }
 
@@ -376,7 +388,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
         ("so are the credentials of another account",
          |_, o| o.account = Some("999999999999".into()), "Pause WrongAccount"),
         ("an import that may still take effect is waited for", |_, o| {
-            o.recorded = Recorded::default();
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
             o.import_may_take_effect_until = Some(time("2026-11-24T12:01:00Z"));
         }, "Pause InProgress"),

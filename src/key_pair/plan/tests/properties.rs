@@ -37,6 +37,7 @@ struct Choices {
     source: Option<Option<usize>>,
     rival: Option<(bool, bool)>,
     downloaded: Option<usize>,
+    intent: Option<(usize, bool)>,
 }
 
 fn choices() -> impl Strategy<Value = Choices> {
@@ -62,6 +63,7 @@ fn choices() -> impl Strategy<Value = Choices> {
         proptest::option::of(proptest::option::of(0..2_usize)),
         proptest::option::of((any::<bool>(), any::<bool>())),
         proptest::option::of(0..2_usize),
+        proptest::option::of((0..2_usize, any::<bool>())),
     );
     (kind, policies, seen).prop_map(|(kind, policies, seen)| Choices {
         kind: kind.0,
@@ -80,6 +82,7 @@ fn choices() -> impl Strategy<Value = Choices> {
         source: seen.5,
         rival: seen.6,
         downloaded: seen.7,
+        intent: seen.8,
     })
 }
 
@@ -131,7 +134,14 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         };
         tag.map_or(pair.clone(), |tag| tagged(pair, tag))
     });
-    let recorded = choices.recorded.map_or_else(Recorded::default, |(key, listed,
+    let intent = choices.intent.map(|(key, is_before)| Intent {
+        account: "123456789012".into(),
+        public_key_sha256: keys[key].public().sha256(),
+        fingerprints: keys[key].public().fingerprints(),
+        date: Some(time(if is_before { "2019-01-01T00:00:00Z" } else { NOW })),
+    });
+    let unrecorded = || Recorded { intent: intent.clone(), ..Recorded::default() };
+    let recorded = choices.recorded.map_or_else(unrecorded, |(key, listed,
         origin)| Recorded {
         account: Some("123456789012".into()),
         arn: Some("arn:own".into()),
@@ -140,6 +150,7 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         public_key_sha256: fingerprint(keys, key),
         origin: Some(origin),
         managed_tag_keys: Vec::new(),
+        intent: None,
     });
     let secret = choices.secret.map_or(Lookup::Unread, |found| {
         Lookup::from(found.map(|(key, bits)| Found {
@@ -207,7 +218,17 @@ fn i1_i7_nothing_is_deleted_without_ownership_identity_and_a_live_read() {
         let has_its_key = wanted_key(desired, observed)
             .is_some_and(|key| key.fingerprints().compare(pair.fingerprint
                 .as_ref()) == Match::Same);
-        prop_assert!(is_as_recorded || is_named || (recorded.arn.is_none() && has_its_key));
+        let has_own_tag = pair.tags.get(OWNER_TAG).is_some_and(|tag| tag.as_deref() == Some(OWNER));
+        let is_of_intent = recorded.intent.as_ref().is_some_and(|intent| {
+            let matches = intent.fingerprints.compare(pair.fingerprint.as_ref());
+            let is_told = matches == Match::Same || (matches == Match::Unknown && has_own_tag);
+            pair.created() >= intent.date && is_told
+        });
+        let is_wanted_away = desired.deletion_policy == Some(DeletionPolicy::Delete)
+            || recorded.origin == Some(Origin::Adopted);
+        let is_without_arn = recorded.arn.is_none()
+            && (is_of_intent || (has_own_tag && has_its_key && is_wanted_away));
+        prop_assert!(is_as_recorded || is_named || is_without_arn);
         prop_assert!(desired.expected_fingerprint.is_none() || is_named);
         let others_tag = pair.tags.get(crate::api::OWNER_TAG).is_some_and(|tag| tag
             .as_deref() != Some(OWNER));
@@ -326,7 +347,9 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
         Step::FindWindowsInstances => observed.windows_instances = Some(Vec::new()),
         Step::ReadNamespace => observed.namespace_terminating = Some(false),
         Step::AddFinalizer => observed.finalizer = Finalizer::New,
-        Step::ForgetPair => observed.recorded = Recorded::default(),
+        Step::WriteIntent(key) => observed.recorded = Recorded { intent: Some(Intent {
+            account: "123456789012".into(), public_key_sha256: key.sha256(),
+            fingerprints: key.fingerprints(), date: Some(time(NOW)) }), ..Recorded::default() },
         Step::RecordAdoption => observed.recorded = Recorded { origin: Some(Origin::Adopted),
             ..Recorded::default() },
         Step::Generate(_) => observed.done.generated = Some(keys[1].clone()),

@@ -1,0 +1,74 @@
+//! Lightsail's clock, as far as its answers tell it.
+//!
+//! What Lightsail created is dated by its clock, and the clocks of AWS and of the cluster are never
+//! compared. So what must be known to be younger than something is compared with the `Date` of
+//! Lightsail's own answers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aws_sdk_lightsail::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_lightsail::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_lightsail::error::BoxError;
+use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::fmt::rfc2822;
+use parking_lot::Mutex;
+
+/// The clock of one endpoint. Clones are the same clock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Clock(Arc<Mutex<Option<(Timestamp, Instant)>>>);
+
+impl Clock {
+    /// What the clock shows now: the last `Date`, and the time that has passed since. To the second,
+    /// and never ahead of the clock by more than it went wrong since. `None` before the first
+    /// answer, or if answers have no `Date`.
+    pub(super) fn now(&self) -> Option<Timestamp> {
+        let (date, at) = (*self.0.lock())?;
+        let now = date.checked_add(at.elapsed()).ok()?;
+        Timestamp::from_second(now.as_second()).ok()
+    }
+
+    fn note(&self, date: &str) {
+        // `GMT` is what HTTP writes and RFC 2822 calls obsolete.
+        if let Ok(date) = rfc2822::parse(date) {
+            *self.0.lock() = Some((date.timestamp(), Instant::now()));
+        }
+    }
+}
+
+impl Intercept for Clock {
+    fn name(&self) -> &'static str {
+        "Clock"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(date) = context.response().headers().get("date") {
+            self.note(date);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_shows_the_date_of_the_last_answer_and_what_has_passed_since() {
+        let clock = Clock::default();
+        assert_eq!(clock.now(), None);
+        clock.note("soon");
+        assert_eq!(clock.now(), None);
+        for date in ["Sun, 30 Aug 2015 12:36:01 GMT", "Tue, 24 Nov 2026 22:14:49 GMT"] {
+            clock.note(date);
+            let shown = clock.now().unwrap();
+            let expected = rfc2822::parse(date).unwrap().timestamp();
+            assert!((0..5).contains(&shown.duration_since(expected).as_secs()), "{shown}");
+        }
+    }
+}
