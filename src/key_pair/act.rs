@@ -23,9 +23,9 @@ use crate::lightsail::{self, KeyPair, Lightsail};
 use crate::secret::{self, Owner, SecretSpec};
 use crate::ssh::{self, PrivateKey, PublicKey};
 
-/// How long the one try to take the owner tag off may take: releasing an object does not wait for
-/// AWS.
-const TAG_RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long each of the two calls before a release may take: an object is released without AWS
+/// having to answer.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A reconciliation under way.
 pub(super) struct Run<'a> {
@@ -230,6 +230,9 @@ impl<'a> Run<'a> {
             Step::Delete { expected_fingerprint } => {
                 self.delete(expected_fingerprint.as_ref()).await?;
             }
+            Step::ReadForRelease { account } => {
+                self.observed.done.read_for_release = Some(self.read_for_release(&account).await);
+            }
             Step::ReleaseTag { account, arn } => {
                 self.observed.done.tag_release = Some(self.release_tag(&account, &arn).await);
             }
@@ -331,6 +334,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    async fn read_for_release(&self, account: &AccountId) -> lightsail::Result<Option<KeyPair>> {
+        let attempt = async {
+            let region = self.ctx.accounts.expect(account).await?.region(&self.desired.region);
+            Ok(region.find_key_pair(&self.desired.name).await?.value)
+        };
+        let outcome = tokio::time::timeout(RELEASE_TIMEOUT, attempt).await;
+        outcome.unwrap_or_else(|_| Err(lightsail::Error::timeout()))
+    }
+
     /// The ARN is sent along, so that a pair that took the name is not touched.
     async fn release_tag(&self, account: &AccountId, arn: &Arn) -> lightsail::Result<()> {
         let tags = [OWNER_TAG.to_owned()];
@@ -338,7 +350,7 @@ impl<'a> Run<'a> {
             let region = self.ctx.accounts.expect(account).await?.region(&self.desired.region);
             region.untag(&self.desired.name, arn, &tags).await
         };
-        let outcome = tokio::time::timeout(TAG_RELEASE_TIMEOUT, attempt).await;
+        let outcome = tokio::time::timeout(RELEASE_TIMEOUT, attempt).await;
         outcome.unwrap_or_else(|_| Err(lightsail::Error::timeout()))
     }
 

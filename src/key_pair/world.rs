@@ -299,8 +299,10 @@ pub struct Done {
     pub read_since_download: bool,
     /// Whether the Secret's old key was copied aside.
     pub set_aside: SetAside,
+    /// The pair as it was before its release, or why it could not be read.
+    pub read_for_release: Option<lightsail::Result<Option<KeyPair>>>,
     /// Whether the owner tag was taken off, if that was tried.
-    pub tag_release: Option<Result<(), lightsail::Error>>,
+    pub tag_release: Option<lightsail::Result<()>>,
 }
 
 /// Whether an old private key was copied to a Secret of its own.

@@ -2,11 +2,12 @@
 
 use super::refusals::unfinished_deletion;
 use super::step::Step;
-use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
+use crate::api::{OWNER_TAG, Reason};
 use crate::engine::queue::Next;
 use crate::engine::{State, Verdict};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
+use crate::lightsail::KeyPair;
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
 /// imported.
@@ -19,18 +20,32 @@ pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> D
 }
 
 /// Releases the object without AWS having to answer. The owner tag is taken off if that works at
-/// once.
+/// once, and only if it is this object's: by now another owner's may be in its place.
 pub(super) fn release(desired: &Desired, observed: &Observed, why: &str) -> Step {
+    let (recorded, done) = (&observed.recorded, &observed.done);
     let is_tagged = !matches!(desired.pair, DesiredPair::Default { .. });
-    let (account, arn) = (&observed.recorded.account, &observed.recorded.arn);
-    let message = match (account, arn, &observed.done.tag_release) {
-        (Some(account), Some(arn), None) if is_tagged => {
-            return Step::ReleaseTag { account: account.clone(), arn: arn.clone() };
+    let message = match (&recorded.account, &recorded.arn) {
+        (Some(account), Some(arn)) if is_tagged => {
+            let (account, arn) = (account.clone(), arn.clone());
+            match (&done.read_for_release, &done.tag_release) {
+                (None, _) => return Step::ReadForRelease { account },
+                (Some(Ok(Some(pair))), None) if pair.arn == arn && has_own_tag(desired, pair) => {
+                    return Step::ReleaseTag { account, arn };
+                }
+                (Some(Err(error)), _) | (_, Some(Err(error))) => {
+                    format!("{why}; its owner tag stays too: {error}")
+                }
+                (Some(Ok(_)), None | Some(Ok(()))) => why.to_owned(),
+            }
         }
-        (_, _, Some(Err(error))) => format!("{why}; its owner tag stays too: {error}"),
-        (_, _, Some(Ok(())) | None) => why.to_owned(),
+        _ => why.to_owned(),
     };
     end(desired, Reason::Released, message)
+}
+
+fn has_own_tag(desired: &Desired, pair: &KeyPair) -> bool {
+    let tag = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
+    tag == Some(desired.owner.as_str())
 }
 
 /// The pair is not there, and should not be.

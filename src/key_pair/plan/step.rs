@@ -85,11 +85,16 @@ pub enum Step {
         /// Sent along.
         expected_fingerprint: Option<Fingerprint>,
     },
-    /// Take the owner tag off, once; it may fail.
-    ReleaseTag {
+    /// Read the recorded pair before it is released, once; it may fail.
+    ReadForRelease {
         /// The account of the pair: nothing is called with the credentials of another one.
         account: AccountId,
-        /// The recorded pair.
+    },
+    /// Take the owner tag off, once; it may fail.
+    ReleaseTag {
+        /// The account of the pair.
+        account: AccountId,
+        /// The pair.
         arn: Arn,
     },
     /// Release the object: Kubernetes may remove it.
@@ -131,6 +136,7 @@ impl Step {
             | Self::ReadCopy { .. }
             | Self::FindWindowsInstances
             | Self::ReadNamespace
+            | Self::ReadForRelease { .. }
             | Self::ReleaseTag { .. }
             | Self::RemoveFinalizer { .. }
             | Self::EndFollowUp { .. }
@@ -172,6 +178,7 @@ impl Step {
             Self::Download => "Download",
             Self::SetAside { .. } | Self::WriteSecret { .. } => "WriteSecret",
             Self::Delete { .. } => "Delete",
+            Self::ReadForRelease { .. } => "ReadForRelease",
             Self::ReleaseTag { .. } => "ReleaseTag",
             Self::RemoveFinalizer { .. } => "RemoveFinalizer",
             Self::EndFollowUp { .. } => "EndFollowUp",

@@ -90,11 +90,11 @@ fn a_suspended_object_says_what_it_would_do() {
         ("a refusal is a refusal",
          |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
         ("deleting it releases the pair",
-         |d, o| { unchanged(o); d.goal = Goal::ObjectDeleted; }, "ReleaseTag"),
+         |d, o| { unchanged(o); d.goal = Goal::ObjectDeleted; }, "ReadForRelease"),
         ("and then lets it go", |d, o| {
             unchanged(o);
             d.goal = Goal::ObjectDeleted;
-            (o.account, o.pair, o.done.tag_release) = (None, None, Some(Ok(())));
+            (o.account, o.pair, o.done.read_for_release) = (None, None, Some(Ok(None)));
         }, "Remove finalizer Released"),
     ]);
     assert_eq!(planned(|_, o| o.pair = live(None)), Some("Import"), "not the finalizer");

@@ -232,15 +232,12 @@ fn deleting_an_object_with_an_imported_pair() {
         ("I7: nor on a live look before a nap",
          |_, o| o.now = time("2026-11-24T12:00:11Z"), "Read pair live"),
         ("what is gone is gone", |_, o| o.pair = live(None), "Remove finalizer Deleted"),
-        ("an adopted pair stays", |_, o| o.recorded.origin = Some(Origin::Adopted), "ReleaseTag"),
+        ("an adopted pair stays",
+         |_, o| o.recorded.origin = Some(Origin::Adopted), "ReadForRelease"),
         ("I8: a release needs no account and no look", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Retain);
             (o.account, o.pair) = (None, None);
-        }, "ReleaseTag"),
-        ("I8: a release goes on when the tag could not be taken off", |d, o| {
-            d.deletion_policy = Some(DeletionPolicy::Retain);
-            o.done.tag_release = Some(Ok(()));
-        }, "Remove finalizer Released"),
+        }, "ReadForRelease"),
         ("an adopted pair goes if the spec says so", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Delete);
             o.recorded.origin = Some(Origin::Adopted);

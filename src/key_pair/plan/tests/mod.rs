@@ -190,6 +190,7 @@ fn word(step: &Step) -> String {
         | Step::SetAside { .. }
         | Step::ReadCopy { .. }
         | Step::Delete { .. }
+        | Step::ReadForRelease { .. }
         | Step::ReleaseTag { .. }
         | Step::Leave) => format!("{other:?}").split(['(', ' ',
             '{']).next().unwrap_or_default().to_owned(),
@@ -343,22 +344,45 @@ fn a_release_never_waits_for_lightsail() {
             (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
         (desired, observed)
     }
+    fn read(pair: KeyPair) -> Option<lightsail::Result<Option<KeyPair>>> {
+        Some(Ok(Some(pair)))
+    }
+    fn error(kind: ErrorKind) -> lightsail::Error {
+        lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned() }
+    }
     check(retained, &[
-        ("the tag is taken off first", |_, _| {}, "ReleaseTag"),
-        ("then the finalizer", |_, o| o.done.tag_release = Some(Ok(())),
-         "Remove finalizer Released"),
-        ("also if the tag could not be taken off", |_, o| {
-            let Some(Failure::Lightsail(error)) = failed(ErrorKind::Transient) else { return };
-            o.done.tag_release = Some(Err(error));
+        ("the pair is read first", |_, _| {}, "ReadForRelease"),
+        ("with whatever account", |_, o| o.account = Some("999999999999".into()),
+         "ReadForRelease"),
+        ("its own tag is taken off",
+         |_, o| o.done.read_for_release = read(tagged(pair(FIRST), OWNER)), "ReleaseTag"),
+        ("another owner's is not", |_, o| {
+            o.done.read_for_release = read(tagged(pair(FIRST), "other/team-a/fleet"));
         }, "Remove finalizer Released"),
-        ("with another account nothing is asked",
-         |_, o| o.account = Some("999999999999".into()), "ReleaseTag"),
-        ("nothing is recorded, so no tag is taken off", |_, o| o.recorded = Recorded::default(),
+        ("nor that of another pair of the name", |_, o| {
+            let other = KeyPair { arn: "arn:another".into(), ..tagged(pair(FIRST), OWNER) };
+            o.done.read_for_release = read(other);
+        }, "Remove finalizer Released"),
+        ("nor where there is none",
+         |_, o| o.done.read_for_release = read(pair(FIRST)), "Remove finalizer Released"),
+        ("what is gone has no tag", |_, o| o.done.read_for_release = Some(Ok(None)),
+         "Remove finalizer Released"),
+        ("a read that fails holds up nothing", |_, o| {
+            o.done.read_for_release = Some(Err(error(ErrorKind::Transient)));
+        }, "Remove finalizer Released"),
+        ("then the object is released", |_, o| {
+            o.done.read_for_release = read(tagged(pair(FIRST), OWNER));
+            o.done.tag_release = Some(Ok(()));
+        }, "Remove finalizer Released"),
+        ("also if the tag could not be taken off", |_, o| {
+            o.done.read_for_release = read(tagged(pair(FIRST), OWNER));
+            o.done.tag_release = Some(Err(error(ErrorKind::Denied)));
+        }, "Remove finalizer Released"),
+        ("nothing is recorded, so nothing is read", |_, o| o.recorded = Recorded::default(),
          "Remove finalizer Released"),
     ]);
     let (desired, mut observed) = retained();
-    let Some(Failure::Lightsail(error)) = failed(ErrorKind::NeverSent) else { return };
-    observed.done.tag_release = Some(Err(error));
+    observed.done.read_for_release = Some(Err(error(ErrorKind::NeverSent)));
     let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else {
         panic!("the object is released")
     };
@@ -379,7 +403,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
         ("then it is over", |_, o| o.pair = live(None), "End follow-up Deleted"),
         ("under Retain the pair is released", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Retain);
-            o.done.tag_release = Some(Ok(()));
+            o.done.read_for_release = Some(Ok(None));
         }, "End follow-up Released"),
         ("a read that fails is retried", |_, o| o.failure = failed(ErrorKind::Transient),
          "Pause ServiceError"),

@@ -381,6 +381,7 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
             observed.done.delete = Some(Operation::default());
             observed.pair = live_read(None);
         }
+        Step::ReadForRelease { .. } => observed.done.read_for_release = Some(Ok(there)),
         Step::ReleaseTag { .. } => observed.done.tag_release = Some(Ok(())),
         Step::ReadCopy { .. } => observed.copy = Lookup::Absent,
         Step::RemoveFinalizer { .. }
