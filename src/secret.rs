@@ -30,6 +30,10 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Names the object that a Secret belongs to by kind and name; not by uid, since a restored backup
 /// has another.
 const OWNER: &str = "lightsail-operator.dev/owner";
+/// Set by the create: only a Secret that the operator created is ever deleted with its object (I15).
+const CREATED: &str = "lightsail-operator.dev/created";
+/// Whose key it is: `Generated` or `Default`.
+const KEY_TYPE: &str = "lightsail-operator.dev/key-type";
 
 /// A Secret as the spec wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct SecretSpec {
     pub labels: BTreeMap<String, String>,
     /// Whether it goes with its object.
     pub delete_with_object: bool,
+    /// The type of the key pair: `Generated` or `Default`; empty for a copy of an old key.
+    pub key_type: &'static str,
 }
 
 /// The object that a Secret belongs to.
@@ -62,6 +68,10 @@ pub struct Found {
     pub is_own: bool,
     /// Whether another object of the operator's wrote it.
     pub is_of_another: bool,
+    /// Whether the operator created it.
+    pub was_created: bool,
+    /// The type of the key pair whose key it holds, if it says so.
+    pub key_type: Option<String>,
     /// Whether it is being deleted.
     pub is_terminating: bool,
     /// Why it cannot be written, if so.
@@ -80,11 +90,12 @@ pub struct Found {
 
 impl Found {
     /// Whether it has the labels that the spec wants, and goes with the object of this uid if, and
-    /// only if, the spec wants that.
+    /// only if, the spec wants that and the operator created it.
     #[must_use]
     pub fn fits(&self, spec: &SecretSpec, uid: &str) -> bool {
         let has_labels = spec.labels.iter().all(|(key, value)| self.labels.get(key) == Some(value));
-        has_labels && self.owners.iter().any(|owner| owner.uid == uid) == spec.delete_with_object
+        let goes_with_object = spec.delete_with_object && self.was_created;
+        has_labels && self.owners.iter().any(|owner| owner.uid == uid) == goes_with_object
     }
 }
 
@@ -133,7 +144,8 @@ pub async fn create(
     spec: &SecretSpec,
     key: &PrivateKey,
 ) -> Result<(), Error> {
-    let mut metadata = metadata(owner, spec, &[]);
+    let mut metadata = metadata(owner, spec, &[], true);
+    metadata["annotations"][CREATED] = json!("true");
     metadata["name"] = json!(spec.name);
     metadata["namespace"] = json!(owner.namespace);
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": TYPE,
@@ -142,21 +154,6 @@ pub async fn create(
         PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let request = request(owner.namespace).create(&parameters, secret.to_string().into_bytes());
     send(client, &spec.name, request).await.map(drop)
-}
-
-/// Makes sure that the Secret of this name holds this very key.
-///
-/// # Errors
-/// [`Error::Conflict`] if it does not.
-pub async fn confirm(
-    client: &Client,
-    owner: Owner<'_>,
-    name: &str,
-    key: &PrivateKey,
-) -> Result<(), Error> {
-    let found = find(client, owner, name).await?.and_then(|found| found.key);
-    let is_kept = found.is_some_and(|found| found.public() == key.public());
-    if is_kept { Ok(()) } else { Err(Error::Conflict) }
 }
 
 /// Puts a key into the Secret that was found, and the labels and marks that the spec wants.
@@ -170,7 +167,7 @@ pub async fn replace(
     found: &Found,
     key: &PrivateKey,
 ) -> Result<(), Error> {
-    let mut metadata = metadata(owner, spec, &found.owners);
+    let mut metadata = metadata(owner, spec, &found.owners, found.was_created);
     metadata["uid"] = json!(found.uid);
     metadata["resourceVersion"] = json!(found.resource_version);
     let patch = Patch::Merge(json!({ "metadata": metadata, "data": data(key) }));
@@ -181,12 +178,17 @@ pub async fn replace(
 }
 
 /// Labels, marks and owners. The other owners that it has are kept.
-fn metadata(owner: Owner<'_>, spec: &SecretSpec, owners: &[OwnerReference]) -> serde_json::Value {
+fn metadata(
+    owner: Owner<'_>,
+    spec: &SecretSpec,
+    owners: &[OwnerReference],
+    was_created: bool,
+) -> serde_json::Value {
     let mut labels = spec.labels.clone();
     labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
     let mut owners: Vec<_> =
         owners.iter().filter(|other| other.uid != owner.uid).cloned().collect();
-    if spec.delete_with_object {
+    if spec.delete_with_object && was_created {
         owners.push(OwnerReference {
             api_version: LightsailKeyPair::api_version(&()).into_owned(),
             kind: LightsailKeyPair::kind(&()).into_owned(),
@@ -195,8 +197,11 @@ fn metadata(owner: Owner<'_>, spec: &SecretSpec, owners: &[OwnerReference]) -> s
             ..OwnerReference::default()
         });
     }
-    json!({ "labels": labels, "annotations": { OWNER: owner_mark(owner.name) },
-        "ownerReferences": owners })
+    let mut annotations = json!({ OWNER: owner_mark(owner.name) });
+    if !spec.key_type.is_empty() {
+        annotations[KEY_TYPE] = json!(spec.key_type);
+    }
+    json!({ "labels": labels, "annotations": annotations, "ownerReferences": owners })
 }
 
 fn request(namespace: &str) -> Request {
@@ -274,6 +279,8 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
         name: name.to_owned(),
         is_own: mark.as_deref() == Some(&owner_mark(owner)),
         is_of_another: mark.is_some_and(|mark| mark != owner_mark(owner)),
+        was_created: value(&secret.metadata.annotations, CREATED).is_some(),
+        key_type: value(&secret.metadata.annotations, KEY_TYPE),
         is_terminating: secret.metadata.deletion_timestamp.is_some(),
         rejects,
         key,

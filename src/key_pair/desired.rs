@@ -32,7 +32,7 @@ pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired
         }
         KeyPairType::Generated => {
             let generated = spec.generated.clone().unwrap_or_default();
-            let secret = secret_spec(generated.secret, &object_name);
+            let secret = secret_spec(generated.secret, &object_name, "Generated");
             DesiredPair::Generated {
                 algorithm: generated.algorithm,
                 secret,
@@ -43,7 +43,7 @@ pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired
             let default = spec.default.clone().unwrap_or_default();
             DesiredPair::Default {
                 create_if_missing: default.create_if_missing,
-                secret: secret_spec(default.secret, &object_name),
+                secret: secret_spec(default.secret, &object_name, "Default"),
                 backup: default.backup,
                 windows_passwords_saved: default.windows_passwords_saved,
             }
@@ -97,12 +97,13 @@ fn imported_key(imported: &ImportedKeyPair) -> ImportedKey {
     }
 }
 
-fn secret_spec(secret: Option<KeySecret>, object_name: &str) -> SecretSpec {
+fn secret_spec(secret: Option<KeySecret>, object_name: &str, key_type: &'static str) -> SecretSpec {
     let secret = secret.unwrap_or_default();
     SecretSpec {
         name: secret.name.unwrap_or_else(|| object_name.to_owned()),
         labels: secret.labels,
         delete_with_object: secret.delete_with_object,
+        key_type,
     }
 }
 

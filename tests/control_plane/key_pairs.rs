@@ -221,14 +221,13 @@ async fn an_import_whose_answer_is_lost_is_found_and_not_repeated() {
     assert_eq!(bed.region.key_pairs(), []);
 }
 
-/// The API server may delete an object although a finalizer was just added, if the deletion was
-/// under way before.
+/// Somebody takes the finalizer off and deletes the object while its key is being imported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_whose_object_vanishes_during_the_import_follows_it() {
     let bed = Bed::new("deserted").await;
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let held = proxy.hold(
-        Matcher::new(Method::PATCH, "/lightsailkeypairs/fleet?").with_body("finalizers"),
+        Matcher::new(Method::PATCH, "/lightsailkeypairs/fleet/status").with_body("importIntent"),
         Place::BeforeAnswer,
     );
     let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();

@@ -66,7 +66,8 @@ async fn an_object_restored_without_its_status_finds_its_pair_again() {
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
     let _operator = bed.start().await;
-    let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+    // Only the status knew that the object had imported it.
+    let object: LightsailKeyPair = bed.wait_ready("fleet", "Adopted").await;
     assert_eq!(bed.region.find_key_pair("fleet"), there);
     assert_eq!(object.status.unwrap().arn, there.map(|pair| pair.arn));
     assert_eq!(bed.calls("ImportKeyPair") + bed.calls("TagResource"), 2, "of before");

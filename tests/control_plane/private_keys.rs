@@ -16,8 +16,8 @@ async fn i4_a_downloaded_key_is_in_the_secret_and_nowhere_else() {
     let operator = bed.start().await;
     bed.create::<LightsailKeyPair>("default", &default_pair()).await;
     bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
-    // A Secret that is broken makes the operator read, refuse and write again.
-    let broken = json!({ "data": { "ssh-privatekey": "bm8ga2V5" } });
+    // A Secret that lost its key makes the operator read, download and write again.
+    let broken = json!({ "data": { "ssh-privatekey": "" } });
     bed.secrets()
         .patch("kept", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(broken))
         .await

@@ -13,7 +13,7 @@ use super::{kept_key, pair};
 use crate::api::Reason;
 use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
 use crate::engine::queue::Next;
-use crate::engine::{Lookup, Verdict};
+use crate::engine::{Lookup, State, Verdict};
 use crate::key_pair::world::{Desired, Finalizer, Observed};
 use crate::lightsail::KeyPair;
 use crate::secret::{Found, SecretSpec};
@@ -42,8 +42,11 @@ pub(super) fn present(
         Err(step) => return *step,
     };
     if let Some((found, key)) = found.and_then(|found| Some((found, found.key.as_ref()?))) {
-        let dress = kept_key::dress(desired, secret, found);
-        return dress.unwrap_or_else(|| pair::present(desired, observed, key.public(), replace));
+        let step = pair::present(desired, observed, key.public(), replace);
+        // I15: nothing of the Secret changes before the pair is the object's own.
+        let is_ready = matches!(&step, Step::Finish(verdict) if verdict.state == State::Ready);
+        let dress = kept_key::dress(desired, secret, found).filter(|_| is_ready);
+        return dress.unwrap_or(step);
     }
     match &read.pair {
         None if !read.live => Step::ReadPair { live: true },

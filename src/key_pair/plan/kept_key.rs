@@ -37,6 +37,15 @@ pub(super) fn usable<'a>(
             Next::After(desired.interval),
         ))))
     };
+    let is_of_other_type =
+        found.is_own && found.key_type.as_ref().is_some_and(|type_| type_ != spec.key_type);
+    if is_of_other_type && !has_this_key {
+        let message = format!(
+            "the Secret {name} holds the private key of a key pair of another type, which an \
+             earlier object of this name had; set another name of the Secret"
+        );
+        return stalled(Reason::SecretNotOwned, message);
+    }
     if found.is_of_another || (!found.is_own && !has_this_key) {
         let message = format!(
             "the Secret {name} is not this object's and was left alone; set another name of the \

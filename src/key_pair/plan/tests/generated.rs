@@ -74,6 +74,39 @@ fn a_generated_pair_that_shall_be_there() {
             o.secret = Lookup::Found(Found { is_own: true, rejects: Some("it is immutable"),
                 ..somebodys_secret() });
         }, "Stalled SecretRejected"),
+        ("I15: the Secret of a pair that is adopted is marked only when the pair is own",
+         |_, o, key| {
+            o.finalizer = Finalizer::Old;
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
+            o.pair = live(Some(listed(key)));
+        }, "RecordAdoption"),
+        ("then it is", |_, o, key| {
+            stands(o, key);
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
+        }, "Replace Secret"),
+        ("I15: it never goes with the object: the operator did not create it", |d, o, key| {
+            let spec = SecretSpec { delete_with_object: true, ..kept() };
+            d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: spec,
+                replace: ReplacePolicy::Never };
+            stands(o, key);
+        }, "Ready Generated"),
+        ("where nothing is adopted, the Secret is left as it is", |d, o, key| {
+            d.adoption = AdoptionPolicy::Never;
+            o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
+            o.pair = live(Some(listed(key)));
+        }, "Stalled NameConflict"),
+        ("the key of a default pair is not taken for a new pair", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_own: true, key: Some(key.clone()),
+                key_type: Some("Default".to_owned()), ..somebodys_secret() });
+        }, "Stalled SecretNotOwned"),
+        ("a pair that Lightsail created is known by the private key", |_, o, _| {
+            let key = PrivateKey::parse(&Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"])
+                .private()).unwrap();
+            let created = key.fingerprints().forms().last().cloned().unwrap();
+            o.finalizer = Finalizer::Old;
+            o.secret = Lookup::Found(Found { key: Some(key), ..somebodys_secret() });
+            o.pair = live(Some(KeyPair { fingerprint: Some(created.into()), ..pair(FIRST) }));
+        }, "RecordAdoption"),
         ("a Secret that is refused on what a list says is not refused yet", |_, o, key| {
             o.pair = cached(None);
             o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });

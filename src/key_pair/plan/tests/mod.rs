@@ -198,7 +198,7 @@ fn word(step: &Step) -> String {
 }
 
 fn kept() -> SecretSpec {
-    SecretSpec { name: "kept".to_owned(), ..SecretSpec::default() }
+    SecretSpec { name: "kept".to_owned(), key_type: "Generated", ..SecretSpec::default() }
 }
 
 fn private_key() -> PrivateKey {
@@ -211,6 +211,8 @@ fn somebodys_secret() -> Found {
         name: "kept".to_owned(),
         is_own: false,
         is_of_another: false,
+        was_created: false,
+        key_type: None,
         is_terminating: false,
         rejects: None,
         key: None,
