@@ -30,7 +30,8 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Names the object that a Secret belongs to by kind and name; not by uid, since a restored backup
 /// has another.
 const OWNER: &str = "lightsail-operator.dev/owner";
-/// Set by the create: only a Secret that the operator created is ever deleted with its object (I15).
+/// Set by the create: only a Secret that the operator created is ever deleted with its object
+/// (I15).
 const CREATED: &str = "lightsail-operator.dev/created";
 /// Whose key it is: `Generated` or `Default`.
 const KEY_TYPE: &str = "lightsail-operator.dev/key-type";
@@ -61,6 +62,7 @@ pub struct Owner<'a> {
 
 /// A Secret as it was found.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is so or not")]
 pub struct Found {
     /// Its name.
     pub name: String,

@@ -338,8 +338,8 @@ impl Queue {
         }
     }
 
-    /// The object is gone, or is not this operator's any more: nothing of it is kept but that it may
-    /// be running, and then it does not come back.
+    /// The object is gone, or is not this operator's any more: nothing of it is kept but that it
+    /// may be running, and then it does not come back.
     pub fn forget(&mut self, at: &ObjectRef) {
         self.clear_due(at);
         self.failures.remove(at);

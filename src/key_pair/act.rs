@@ -1,5 +1,6 @@
 //! The steps of the plan, done one at a time, and what came of them published. No decisions here.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
@@ -204,16 +205,8 @@ impl<'a> Run<'a> {
                 self.observed.done.generated = Some(key);
             }
             Step::Import(key) => self.import(&key).await?,
-            Step::Tag { mut pair, tags } => {
-                self.lightsail().tag(&pair, &tags).await?;
-                pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
-                self.learn(Some(pair));
-            }
-            Step::RemoveTags { mut pair, keys } => {
-                self.lightsail().untag(&pair.name, &pair.arn, &keys).await?;
-                pair.tags.retain(|key, _| !keys.contains(key));
-                self.learn(Some(pair));
-            }
+            Step::Tag { pair, tags } => self.tag(pair, tags).await?,
+            Step::RemoveTags { pair, keys } => self.remove_tags(pair, &keys).await?,
             Step::Download => {
                 let downloaded = self.lightsail().download_default_key_pair().await?;
                 self.observed.done.download = Some(downloaded);
@@ -313,6 +306,24 @@ impl<'a> Run<'a> {
         }
         self.observed.done.import = Some(outcome?);
         self.observed.pair = None;
+        Ok(())
+    }
+
+    async fn tag(
+        &mut self,
+        mut pair: KeyPair,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.lightsail().tag(&pair, &tags).await?;
+        pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
+        self.learn(Some(pair));
+        Ok(())
+    }
+
+    async fn remove_tags(&mut self, mut pair: KeyPair, keys: &[String]) -> Result<(), Error> {
+        self.lightsail().untag(&pair.name, &pair.arn, keys).await?;
+        pair.tags.retain(|key, _| !keys.contains(key));
+        self.learn(Some(pair));
         Ok(())
     }
 

@@ -58,7 +58,7 @@ impl KeyPairs {
 
     async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
         let object = objects::find::<LightsailKeyPair>(&self.ctx.client, at).await?;
-        let follow_up = self.follow_up(at, object.as_ref()).await?;
+        let follow_up = Box::pin(self.follow_up(at, object.as_ref())).await?;
         match (object, follow_up) {
             (Some(object), follow_up) => {
                 let mut run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());

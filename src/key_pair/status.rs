@@ -93,8 +93,8 @@ pub(super) fn status(
     } else if verdict.reason == Reason::Absent {
         record(&mut status, None, None);
     }
-    // A refusal that answers the first import under an intent leaves no doubt behind. After one that
-    // was not answered it proves nothing, until its effect would be there.
+    // A refusal that answers the first import under an intent leaves no doubt behind. After one
+    // that was not answered it proves nothing, until its effect would be there.
     let until = observed.import_may_take_effect_until.filter(|until| *until > observed.now);
     if verdict.state == State::Stalled && observed.done.import_refused && until.is_none() {
         status.import_intent = None;

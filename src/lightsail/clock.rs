@@ -19,9 +19,9 @@ use parking_lot::Mutex;
 pub(super) struct Clock(Arc<Mutex<Option<(Timestamp, Instant)>>>);
 
 impl Clock {
-    /// What the clock shows now: the last `Date`, and the time that has passed since. To the second,
-    /// and never ahead of the clock by more than it went wrong since. `None` before the first
-    /// answer, or if answers have no `Date`.
+    /// What the clock shows now: the last `Date`, and the time that has passed since. To the
+    /// second, and never ahead of the clock by more than it went wrong since. `None` before the
+    /// first answer, or if answers have no `Date`.
     pub(super) fn now(&self) -> Option<Timestamp> {
         let (date, at) = (*self.0.lock())?;
         let now = date.checked_add(at.elapsed()).ok()?;

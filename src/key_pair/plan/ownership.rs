@@ -59,8 +59,8 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
 }
 
 /// What the pair's fingerprint says about the key of the import on record, if that import can have
-/// made the pair: Lightsail created it later, by its own clock. An import that was answered just now
-/// needs no clock.
+/// made the pair: Lightsail created it later, by its own clock. An import that was answered just
+/// now needs no clock.
 fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
     let intent = observed.recorded.intent.as_ref()?;
     let is_later = intent.date.zip(pair.created()).is_some_and(|(date, made)| made >= date);

@@ -10,20 +10,20 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-/// Where a report goes, and whether with colours.
+/// Where a report goes, and whether with colors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Report {
     to_stderr: bool,
-    colours: bool,
+    colors: bool,
 }
 
 impl Report {
     pub(super) fn on_stdout() -> Self {
-        Self { to_stderr: false, colours: wants_colours(std::io::stdout().is_terminal()) }
+        Self { to_stderr: false, colors: wants_colors(std::io::stdout().is_terminal()) }
     }
 
     pub(super) fn on_stderr() -> Self {
-        Self { to_stderr: true, colours: wants_colours(std::io::stderr().is_terminal()) }
+        Self { to_stderr: true, colors: wants_colors(std::io::stderr().is_terminal()) }
     }
 
     fn write(self, text: &str) {
@@ -38,7 +38,7 @@ impl Report {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colors { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// A line as it is.
@@ -68,12 +68,12 @@ impl Report {
         step: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let started = Instant::now();
-        if self.colours {
+        if self.colors {
             self.write(&format!("  … {name}"));
         }
         let outcome = step.await;
         let mark = if outcome.is_ok() { self.paint("32", "✓") } else { self.paint("31", "✗") };
-        let start = if self.colours { "\r\x1b[K" } else { "" };
+        let start = if self.colors { "\r\x1b[K" } else { "" };
         let seconds = started.elapsed().as_secs_f64();
         self.write(&format!("{start}  {mark} {name} ({seconds:.1} s)\n"));
         outcome
@@ -94,7 +94,7 @@ impl Report {
 }
 
 /// <https://no-color.org>
-fn wants_colours(is_terminal: bool) -> bool {
+fn wants_colors(is_terminal: bool) -> bool {
     is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

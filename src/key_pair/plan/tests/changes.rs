@@ -32,7 +32,8 @@ fn an_own_pair_that_changes() {
             o.done.delete = Some(Operation { id: Some("a".to_owned()),
                 status: Some("Started".to_owned()), ..Operation::default() });
         }, "Reconciling InProgress"),
-        ("forgets it, by the write that states the next import", |d, o| { recreate(d, SECOND); o.pair = live(None); }, "WriteIntent"),
+        ("forgets it, by the write that states the next import",
+         |d, o| { recreate(d, SECOND); o.pair = live(None); }, "WriteIntent"),
         ("and imports the new key", |d, o| {
             recreate(d, SECOND);
             o.pair = live(None);

@@ -17,7 +17,8 @@ use crate::api::{OWNER_TAG, Operation};
 use crate::engine::{Lookup, State};
 use crate::ids::KeyPairName;
 use crate::key_pair::world::{
-    Done, Failure, ImportedKey, Intent, PairRead, Recorded, Rival, SetAside, Source, SourceKind, SourceRef,
+    Done, Failure, ImportedKey, Intent, PairRead, Recorded, Rival, SetAside, Source, SourceKind,
+        SourceRef,
 };
 use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
 use crate::secret::{Found, SecretSpec};
