@@ -189,6 +189,10 @@ pub struct HostKeyResetStatus {
     /// call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation_before: Option<String>,
+    /// The time by Lightsail's clock before the call, in RFC 3339: an operation that Lightsail
+    /// created earlier is not this reset's. Unset if Lightsail's answers have no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lightsail_date: Option<String>,
     /// The operations that Lightsail answered with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,

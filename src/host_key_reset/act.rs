@@ -159,6 +159,7 @@ impl<'a> Run<'a> {
             Read::ListOperations => {
                 let read = self.lightsail().operations_of(&self.desired.instance).await?;
                 self.observed.operations = Some((read.value, read.at));
+                self.observed.lightsail_date = self.lightsail().clock();
                 self.observed.taken = self.operations_of_others();
             }
             Read::PollOperations => {

@@ -33,6 +33,7 @@ pub(super) fn observed(
         instance: None,
         turn: Turn::NotAsked,
         operations: None,
+        lightsail_date: None,
         taken: Vec::new(),
         call: known.call,
         polled: None,

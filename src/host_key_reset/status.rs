@@ -89,6 +89,7 @@ pub(super) fn intent(
     status.instance_arn = Some(instance_arn.to_string());
     status.caller_arn = caller_arn;
     status.last_operation_before = last_operation_before;
+    status.lightsail_date = observed.lightsail_date.map(|date| date.to_string());
     let verdict =
         Verdict::wait(Reason::InProgress, "the reset was begun", std::time::Duration::ZERO);
     with_conditions(object, observed, status, None, &verdict)

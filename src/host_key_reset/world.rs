@@ -58,6 +58,8 @@ pub struct Observed {
     pub turn: Turn,
     /// The operations of the instance, and when they were asked for.
     pub operations: Option<(Vec<Operation>, Timestamp)>,
+    /// The time by Lightsail's clock when they were listed, if its answers have one.
+    pub lightsail_date: Option<Timestamp>,
     /// The ids of operations that other resets of the instance have recorded as theirs.
     pub taken: Vec<String>,
     /// How the call ended, in this reconciliation or in an earlier one that could not record it.

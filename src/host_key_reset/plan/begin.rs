@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::deadline::{deadline, in_time, is_late, last_start};
 use super::follow::conclude;
 use super::hindrance::{Hindrance, hindrance};
-use super::search::{newer_than, newest};
+use super::search::{newer, newest};
 use super::step::{End, Read, Step};
 use crate::api::Reason;
 use crate::api::conditions::{READY, find};
@@ -76,8 +76,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     if observed.intent_written {
         return Step::WriteMark(MarkState::Started);
     }
-    let before = observed.status.last_operation_before.as_deref();
-    if let Some(found) = newer_than(operations, before, &observed.taken).filter(|_| is_open) {
+    if let Some(found) = newer(observed, operations).filter(|_| is_open) {
         // Somebody may have taken the mark off after the call. Whoever did it: it was done since
         // the intent, and once is enough.
         return conclude(desired, observed, vec![found.clone()]);

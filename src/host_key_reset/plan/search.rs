@@ -32,8 +32,7 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     let Some((operations, read_at)) = &observed.operations else {
         return Step::Read(Read::ListOperations);
     };
-    let before = observed.status.last_operation_before.as_deref();
-    if let Some(found) = newer_than(operations, before, &observed.taken) {
+    if let Some(found) = newer(observed, operations) {
         return conclude(desired, observed, vec![found.clone()]);
     }
     let waiting = |until: Timestamp| {
@@ -104,20 +103,21 @@ pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
     resets(operations).max_by_key(|operation| created(operation))
 }
 
-/// The oldest operation of the kind that is newer than the one before the call. If that one is not
-/// listed any more, all that are listed are newer.
-pub(super) fn newer_than<'a>(
-    operations: &'a [Operation],
-    before: Option<&str>,
-    taken: &[String],
-) -> Option<&'a Operation> {
+/// The oldest operation of the kind that is newer than the one before the call, was not created
+/// before the intent by Lightsail's clock, and is on record for no other reset. If the one before
+/// the call is not listed any more, all that are listed are newer.
+pub(super) fn newer<'a>(observed: &Observed, operations: &'a [Operation]) -> Option<&'a Operation> {
+    let before = observed.status.last_operation_before.as_deref();
+    let since = observed.status.lightsail_date.as_ref().and_then(|date| date.parse().ok());
     let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
     let is_taken =
-        |operation: &&Operation| taken.iter().any(|id| operation.id.as_ref() == Some(id));
+        |operation: &&Operation| observed.taken.iter().any(|id| operation.id.as_ref() == Some(id));
+    let is_older = |operation: &&Operation| {
+        created(operation).zip(since).is_some_and(|(created, since)| created < since)
+    };
     let border = resets(operations).find(is_before).and_then(created);
-    let newer =
-        resets(operations).filter(|operation| !is_before(operation) && !is_taken(operation));
-    newer
+    resets(operations)
+        .filter(|it| !is_before(it) && !is_taken(it) && !is_older(it))
         .filter(|operation| border.is_none() || created(operation) > border)
         .min_by_key(|operation| created(operation))
 }

@@ -54,6 +54,7 @@ fn observed() -> Observed {
         instance: None,
         turn: Turn::NotAsked,
         operations: None,
+        lightsail_date: None,
         taken: Vec::new(),
         call: None,
         polled: None,
@@ -566,6 +567,18 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
             o.operations = Some((vec![operation("b", "Succeeded", NOW)], o.now));
             o.taken = vec!["b".to_owned()];
         }, "Progress InProgress"),
+        ("not if Lightsail created it before the intent", |_, o| {
+            searching(o);
+            o.status.lightsail_date = Some(NOW.to_owned());
+            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T11:59:59.9Z")],
+                o.now));
+        }, "Progress InProgress"),
+        ("one of the same second is", |_, o| {
+            searching(o);
+            o.status.lightsail_date = Some(NOW.to_owned());
+            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:00.1Z")],
+                o.now));
+        }, "Complete OperationSucceeded"),
         ("the oldest of several is", |_, o| {
             searching(o);
             o.operations = Some((vec![operation("c", "Failed", "2026-11-24T12:00:02Z"),
