@@ -41,9 +41,11 @@ pub trait Controller: Send + Sync {
     /// What is kept of this object.
     fn row_of(&self, object: &Self::Object) -> Row<Self::Claim>;
 
-    /// The watch says that an object is gone; this is how it was last. Returns whether it is to be
-    /// reconciled all the same.
-    fn note_gone(&self, object: &Self::Object) -> bool;
+    /// The watch says that an object is gone; this is how it was last.
+    fn note_gone(&self, object: &Self::Object);
+
+    /// The lane of what is still to be done for an object of this name that is gone.
+    fn follow_up_lane(&self, at: &ObjectRef) -> Option<String>;
 
     /// Forgets what is remembered of the object with this uid, which is gone.
     fn forget(&self, uid: &str);
@@ -85,7 +87,14 @@ pub async fn run<C: Controller>(controller: &C) {
             }
             Some((at, action, duration)) = running.next() => {
                 ctx.metrics.reconciled(&kind, &action.outcome.to_string(), duration);
-                queue.finished(&at, action.next, Instant::now());
+                let now = Instant::now();
+                queue.finished(&at, action.next, now);
+                // It may have been forgotten, as it is gone, and have left something behind.
+                if action.outcome == Outcome::Gone
+                    && let Some(lane) = controller.follow_up_lane(&at)
+                {
+                    queue.push(at, &lane, Class::Change, now);
+                }
             }
             () = sleep_until(queue.next_due()), if acts => {}
             // Its sender lives as long as the process acts.
@@ -103,8 +112,9 @@ fn note_change<C: Controller>(
     change: Change<C::Object>,
 ) {
     let now = Instant::now();
-    let gone = change.gone().filter(|object| controller.note_gone(object));
-    let vanished = gone.map(|object| (ObjectRef::of(object), controller.row_of(object).lane));
+    if let Some(object) = change.gone() {
+        controller.note_gone(object);
+    }
     let mut rows = controller.rows().lock();
     let news = change.apply_to(&mut rows, |object| controller.row_of(object));
     for (at, class) in news.due {
@@ -113,9 +123,9 @@ fn note_change<C: Controller>(
     for (at, uid) in news.gone {
         queue.forget(&at);
         controller.forget(&uid);
-    }
-    if let Some((at, lane)) = vanished {
-        queue.push(at, &lane, Class::Change, now);
+        if let Some(lane) = controller.follow_up_lane(&at) {
+            queue.push(at, &lane, Class::Change, now);
+        }
     }
     for (shown, count) in rows.shown() {
         controller.context().metrics.set_objects(kind, shown.ready, &shown.word(), count);

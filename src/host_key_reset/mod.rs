@@ -72,8 +72,10 @@ impl Controller for HostKeyResets {
         claim::row_of(object, observe::effect_window(&self.ctx.settings))
     }
 
-    fn note_gone(&self, _: &HostKeyReset) -> bool {
-        false
+    fn note_gone(&self, _: &HostKeyReset) {}
+
+    fn follow_up_lane(&self, _: &ObjectRef) -> Option<String> {
+        None
     }
 
     // Reconciliations forget what is known of an object: one may still be under way.

@@ -65,7 +65,7 @@ impl KeyPairs {
                 let action = run.reconcile().await;
                 if matches!(action, Err(Error::Gone)) && run.is_left_behind() {
                     self.note_vanished(at, run.into_vanished());
-                    return Ok(Action { next: Next::StartOver, outcome: Outcome::Gone });
+                    return Ok(Action::gone());
                 }
                 action
             }
@@ -124,16 +124,17 @@ impl Controller for KeyPairs {
         claim::row_of(object, &self.ctx.settings)
     }
 
-    fn note_gone(&self, object: &LightsailKeyPair) -> bool {
+    fn note_gone(&self, object: &LightsailKeyPair) {
         let is_marked = object.metadata.deletion_timestamp.is_some();
         let acts = self.ctx.leads.borrow().is_some();
-        let is_followed_up =
-            plan::is_followed_up(has_finalizer(object, FINALIZER), is_marked, acts);
-        if is_followed_up {
+        if plan::is_followed_up(has_finalizer(object, FINALIZER), is_marked, acts) {
             let vanished = Vanished { object: object.clone(), import: None };
             self.note_vanished(&ObjectRef::of(object), vanished);
         }
-        is_followed_up
+    }
+
+    fn follow_up_lane(&self, at: &ObjectRef) -> Option<String> {
+        self.memory.vanished.lock().get(at).map(|vanished| self.row_of(&vanished.object).lane)
     }
 
     fn forget(&self, uid: &str) {

@@ -16,12 +16,8 @@ async fn i4_a_downloaded_key_is_in_the_secret_and_nowhere_else() {
     let operator = bed.start().await;
     bed.create::<LightsailKeyPair>("default", &default_pair()).await;
     bed.wait_ready::<LightsailKeyPair>("default", "Downloaded").await;
-    // A Secret that lost its key makes the operator read, download and write again.
-    let broken = json!({ "data": { "ssh-privatekey": "" } });
-    bed.secrets()
-        .patch("kept", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(broken))
-        .await
-        .unwrap();
+    // A Secret that was deleted makes the operator read, download and write again.
+    bed.secrets().delete("kept", &kube::api::DeleteParams::default()).await.unwrap();
     let again =
         json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
     bed.patch::<LightsailKeyPair>("default", &again).await;
