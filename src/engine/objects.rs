@@ -14,6 +14,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::Request;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -73,29 +74,31 @@ pub(crate) async fn find_text(
     Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, text)| text))
 }
 
-/// Writes the whole status by server-side apply: what is left out is taken out. With
-/// `resource_version`, only if the object is still as it was read.
-pub(crate) async fn apply_status<K: Reconciled>(
+/// Writes the whole status of exactly the object that was read, whoever wrote what is there: an
+/// update, since an apply cannot take out what another field manager owns too.
+pub(crate) async fn write_status<K: Reconciled>(
     client: &Client,
     object: &K,
     status: &K::Status,
-    resource_version: Option<&str>,
 ) -> Result<K, Error> {
-    let mut metadata = json!({ "name": object.name_any(), "uid": object.uid() });
-    if let Some(version) = resource_version {
-        metadata["resourceVersion"] = json!(version);
-    }
-    let patch = json!({
+    let (name, metadata) = (object.name_any(), object.meta());
+    let update = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
-        "metadata": metadata,
+        "metadata": {
+            "name": metadata.name,
+            "namespace": metadata.namespace,
+            "uid": metadata.uid,
+            "resourceVersion": metadata.resource_version,
+        },
         "status": status,
     });
-    let api = api::<K>(client, &object.namespace().unwrap_or_default());
-    let parameters = PatchParams::apply(FIELD_MANAGER).force();
-    bounded(api.patch_status(&object.name_any(), &parameters, &Patch::Apply(patch)))
-        .await
-        .map_err(gone)
+    let parameters =
+        PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let request = Request::new(K::url_path(&(), metadata.namespace.as_deref()))
+        .replace_subresource("status", &name, &parameters, update.to_string().into_bytes())
+        .map_err(kube::Error::BuildRequest)?;
+    bounded(client.request(request)).await.map_err(gone)
 }
 
 /// A write that finds no object says that it is gone.

@@ -264,14 +264,10 @@ impl<'a> Run<'a> {
         Ok(Action::shows(verdict.reason, verdict.next))
     }
 
-    /// Writes the status if it changed, and keeps what the object is then. Only over what was
-    /// read: an old leader must not write over the end that another one has found.
+    /// Writes the status if it changed, and keeps what the object is then.
     async fn write(&mut self, status: HostKeyResetStatus) -> Result<(), Error> {
         if self.object.status.as_ref() != Some(&status) {
-            let version = self.object.resource_version();
-            self.object =
-                objects::apply_status(&self.ctx.client, &self.object, &status, version.as_deref())
-                    .await?;
+            self.object = objects::write_status(&self.ctx.client, &self.object, &status).await?;
         }
         self.observed.status = self.object.status.clone().unwrap_or_else(record::unobserved);
         self.observed.end = record::end(&self.observed.status);

@@ -367,10 +367,7 @@ impl<'a> Run<'a> {
 
     /// Writes a status before the step that it is about.
     async fn record(&mut self, status: &LightsailKeyPairStatus) -> Result<(), Error> {
-        // Only the status is kept: the answer may have a newer spec than the one that this
-        // reconciliation acts on (I10).
-        self.object.status =
-            objects::apply_status(&self.ctx.client, &self.object, status, None).await?.status;
+        self.object = objects::write_status(&self.ctx.client, &self.object, status).await?;
         self.observed.recorded = record::recorded(&self.object);
         Ok(())
     }
@@ -384,7 +381,7 @@ impl<'a> Run<'a> {
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::status(&self.object, &self.desired, &self.observed, verdict);
         if status != before {
-            objects::apply_status(&self.ctx.client, &self.object, &status, None).await?;
+            objects::write_status(&self.ctx.client, &self.object, &status).await?;
         }
         let now = Timestamp::now();
         if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {

@@ -104,6 +104,34 @@ async fn a_pair_that_is_gone_is_imported_again_at_the_reconcile_annotation() {
     assert_eq!(after.status.unwrap().arn, bed.region.find_key_pair("fleet").map(|pair| pair.arn));
 }
 
+/// A restore by `kubectl replace --subresource=status` makes its tool an owner of what it wrote.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_manager_wrote_to_the_status_does_not_stay() {
+    let bed = Bed::new("restored").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    let mut before: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+    let arn = before.status.as_ref().unwrap().arn.clone();
+    before.metadata.managed_fields = None;
+    before.status.as_mut().unwrap().planned_step = Some("Restored".to_owned());
+    let tool =
+        PostParams { field_manager: Some("velero-server".to_owned()), ..PostParams::default() };
+    let api: Api<LightsailKeyPair> = Api::namespaced(bed.cluster.client(), &bed.namespace);
+    api.replace_status("fleet", &tool, &before).await.unwrap();
+
+    assert!(bed.region.delete_key_pair("fleet"));
+    let change =
+        json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "now" } } });
+    bed.patch::<LightsailKeyPair>("fleet", &change).await;
+    let is_new = |object: &LightsailKeyPair| {
+        let status = object.status.clone().unwrap_or_default();
+        ready_reason(object) == "Imported" && status.arn.is_some() && status.arn != arn
+    };
+    let after = bed.wait("fleet", "another pair", is_new).await;
+    assert_eq!(after.status.unwrap().planned_step, None);
+    assert_eq!(bed.calls("ImportKeyPair"), 2);
+}
+
 /// A minute is the shortest interval; it passes while other tests run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_that_is_gone_is_imported_again_at_its_interval() {
@@ -227,7 +255,7 @@ async fn a_pair_whose_object_vanishes_during_the_import_follows_it() {
     let bed = Bed::new("deserted").await;
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let held = proxy.hold(
-        Matcher::new(Method::PATCH, "/lightsailkeypairs/fleet/status").with_body("importIntent"),
+        Matcher::new(Method::PUT, "/lightsailkeypairs/fleet/status").with_body("importIntent"),
         Place::BeforeAnswer,
     );
     let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();

@@ -231,7 +231,7 @@ async fn i6_killed_between_call_and_status_its_operation_is_found() {
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let status_request =
-        Matcher::new(Method::PATCH, "/hostkeyresets/killed/status").with_body("OperationSucceeded");
+        Matcher::new(Method::PUT, "/hostkeyresets/killed/status").with_body("OperationSucceeded");
     let (_operator, _held, between) =
         kill_at(&bed, &proxy, (status_request, Place::BeforeRequest)).await;
     assert_eq!(between.status.unwrap().operations, []);

@@ -57,7 +57,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [delete]
 - apiGroups: [lightsail-operator.dev]
   resources: [lightsailkeypairs/status, hostkeyresets/status]
-  verbs: [patch]
+  verbs: [update]
 {{- if eq .Values.secrets.mode "full" }}
 # The private keys of default and generated key pairs, and public keys that stand in Secrets: by
 # name only.
