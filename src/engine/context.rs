@@ -6,6 +6,7 @@ use kube::Client;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::objects::REQUEST_TIMEOUT;
 use crate::ids::AccountId;
 use crate::lightsail::{Accounts, Inventory};
 use crate::metrics::Metrics;
@@ -67,5 +68,12 @@ impl Settings {
     #[must_use]
     pub fn effect_window(&self) -> Duration {
         self.lease_duration + self.call_timeout + self.settle_time
+    }
+
+    /// How long after its intent was dated the effect of an import may appear: before it is sent,
+    /// the intent is written, and the import waits for its turn.
+    #[must_use]
+    pub fn intent_window(&self) -> Duration {
+        REQUEST_TIMEOUT + self.call_timeout * 3 + self.effect_window()
     }
 }

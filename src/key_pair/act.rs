@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::memory::{Memory, Vanished};
+use super::memory::{Memory, Sent};
 use super::observe::{observed, shared_list};
 use super::plan::{self, Step};
 use super::world::{
@@ -59,12 +59,11 @@ impl<'a> Run<'a> {
         ctx: &'a Context,
         memory: &'a Memory,
         at: &'a ObjectRef,
-        vanished: Vanished,
+        vanished: LightsailKeyPair,
     ) -> Self {
-        let mut run = Self::new(ctx, memory, at, vanished.object, false);
+        let mut run = Self::new(ctx, memory, at, vanished, false);
         run.desired.goal = Goal::ObjectVanished;
         run.observed.finalizer = Finalizer::Old;
-        run.observed.done.import = vanished.import;
         run
     }
 
@@ -73,9 +72,15 @@ impl<'a> Run<'a> {
         plan::is_left_behind(&self.desired, &self.observed)
     }
 
-    /// What the follow-up needs.
-    pub(super) fn into_vanished(self) -> Vanished {
-        Vanished { object: self.object, import: self.observed.done.import }
+    /// The object, for the follow-up. What was sent under its intent is not forgotten with it.
+    pub(super) fn into_vanished(mut self) -> LightsailKeyPair {
+        let (window, accepted) = (self.ctx.settings.effect_window(), self.was_accepted());
+        self.note_sent(Some(Sent { until: Instant::now() + window, accepted }));
+        self.object
+    }
+
+    fn was_accepted(&self) -> bool {
+        self.observed.sent.is_some_and(|sent| sent.accepted)
     }
 
     /// Does what the plan says until it ends the reconciliation.
@@ -287,26 +292,30 @@ impl<'a> Run<'a> {
         let (account, date) = (self.observed.account.as_ref(), self.lightsail().clock());
         let status = status::intending(&self.object, account, key, date);
         self.record(&status).await?;
-        self.memory.imports.lock().insert(self.desired.uid.clone(), None);
-        self.observed.import_may_take_effect_until = None;
+        self.note_sent(None);
+        self.observed.done.intent = true;
         Ok(())
     }
 
     async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
+        let until = || Instant::now() + self.ctx.settings.effect_window();
         // Noted before the call is sent: its answer may never come.
-        let until = Instant::now() + self.ctx.settings.effect_window();
-        let uid = self.desired.uid.clone();
-        let before = self.memory.imports.lock().insert(uid.clone(), Some(until)).flatten();
+        let sent = Sent { until: until(), accepted: false };
+        self.memory.imports.lock().insert(self.desired.uid.clone(), Some(sent));
         let outcome = self.lightsail().import_key_pair(&self.desired.name, key.line()).await;
-        if plan::import_was_refused(&outcome) {
-            self.memory.imports.lock().insert(uid, before);
-            self.observed.done.import_refused = true;
-        } else {
-            self.observed.import_may_take_effect_until = observe::timestamp(Some(until));
-        }
+        // Counted from the answer: the call may have waited for its turn.
+        let sent =
+            plan::answer_to_import(&outcome).map(|accepted| Sent { until: until(), accepted });
+        self.note_sent(sent);
+        self.observed.done.import_refused = sent.is_none();
         self.observed.done.import = Some(outcome?);
         self.observed.pair = None;
         Ok(())
+    }
+
+    fn note_sent(&mut self, sent: Option<Sent>) {
+        self.memory.imports.lock().insert(self.desired.uid.clone(), sent);
+        self.observed.sent = sent.map(observe::import_sent);
     }
 
     async fn tag(

@@ -12,7 +12,6 @@ use crate::api::LightsailKeyPair;
 use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
 use crate::ids::Region;
-use crate::lightsail::Imported;
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -21,26 +20,34 @@ pub(super) struct Memory {
     pub(super) rows: Mutex<Rows<PairClaim>>,
     /// By region: when Lightsail was read last.
     pub(super) reads: Mutex<HashMap<Region, Instant>>,
-    /// By uid, of objects whose intent this process wrote: until when an import of it that was sent
-    /// can take effect, if one was.
-    pub(super) imports: Mutex<HashMap<String, Option<Instant>>>,
+    /// By uid, of objects whose intent this process wrote: the import that was sent under it, and
+    /// not refused.
+    pub(super) imports: Mutex<HashMap<String, Option<Sent>>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
     pub(super) missing: Mutex<HashMap<String, Timestamp>>,
     /// Objects that vanished with their finalizer and are to be followed up.
-    pub(super) vanished: Mutex<HashMap<ObjectRef, Vanished>>,
+    pub(super) vanished: Mutex<HashMap<ObjectRef, LightsailKeyPair>>,
 }
 
-/// An object that vanished with its finalizer.
-#[derive(Clone, Debug)]
-pub(super) struct Vanished {
-    /// How it was last.
-    pub(super) object: LightsailKeyPair,
-    /// The answer to the import that was under way, if one was.
-    pub(super) import: Option<Imported>,
+/// An import that was sent, and not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Until when it can still take effect.
+    pub(super) until: Instant,
+    /// Lightsail said that it does.
+    pub(super) accepted: bool,
 }
 
 impl Memory {
-    /// The object with this uid is gone, or its pair is.
+    /// Forgets an object that is gone, unless its pair is still to be dealt with.
+    pub(super) fn forget_gone(&self, uid: &str) {
+        let is_uid = |object: &LightsailKeyPair| object.metadata.uid.as_deref() == Some(uid);
+        if !self.vanished.lock().values().any(is_uid) {
+            self.forget(uid);
+        }
+    }
+
+    /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
         self.imports.lock().remove(uid);
         self.missing.lock().remove(uid);

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use self::act::Run;
 use self::claim::PairClaim;
-use self::memory::{Memory, Vanished};
+use self::memory::Memory;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
@@ -59,15 +59,19 @@ impl KeyPairs {
     async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
         let object = objects::find::<LightsailKeyPair>(&self.ctx.client, at).await?;
         let follow_up = Box::pin(self.follow_up(at, object.as_ref())).await?;
-        match (object, follow_up) {
+        // An object that left the selector is there, and is not this operator's any more.
+        let is_watched = self.memory.rows.lock().get(at).is_some();
+        match (object.filter(|_| is_watched), follow_up) {
             (Some(object), follow_up) => {
                 let mut run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
                 let action = run.reconcile().await;
-                if matches!(action, Err(Error::Gone)) && run.is_left_behind() {
+                let is_gone = matches!(action, Err(Error::Gone));
+                // After a conflict another object may have the name; the follow-up looks.
+                let may_be_gone = is_gone || matches!(action, Err(Error::Conflict));
+                if may_be_gone && run.is_left_behind() {
                     self.note_vanished(at, run.into_vanished());
-                    return Ok(Action::gone());
                 }
-                action
+                if is_gone { Ok(Action::gone()) } else { action }
             }
             (None, Some(action)) => Ok(action),
             (None, None) => Ok(Action::gone()),
@@ -83,7 +87,7 @@ impl KeyPairs {
     ) -> Result<Option<Action>, Error> {
         let vanished = self.memory.vanished.lock().get(at).cloned();
         let Some(vanished) = vanished else { return Ok(None) };
-        let uid = vanished.object.metadata.uid.as_deref();
+        let uid = vanished.metadata.uid.as_deref();
         let uid_of_its_name = there.and_then(|there| there.metadata.uid.as_deref());
         let action = if plan::is_gone(uid, uid_of_its_name) {
             Run::follow_up(&self.ctx, &self.memory, at, vanished).reconcile().await?
@@ -98,7 +102,7 @@ impl KeyPairs {
         Ok(None)
     }
 
-    fn note_vanished(&self, at: &ObjectRef, vanished: Vanished) {
+    fn note_vanished(&self, at: &ObjectRef, vanished: LightsailKeyPair) {
         self.memory.vanished.lock().insert(at.clone(), vanished);
         self.count_vanished();
     }
@@ -128,17 +132,16 @@ impl Controller for KeyPairs {
         let is_marked = object.metadata.deletion_timestamp.is_some();
         let acts = self.ctx.leads.borrow().is_some();
         if plan::is_followed_up(has_finalizer(object, FINALIZER), is_marked, acts) {
-            let vanished = Vanished { object: object.clone(), import: None };
-            self.note_vanished(&ObjectRef::of(object), vanished);
+            self.note_vanished(&ObjectRef::of(object), object.clone());
         }
     }
 
     fn follow_up_lane(&self, at: &ObjectRef) -> Option<String> {
-        self.memory.vanished.lock().get(at).map(|vanished| self.row_of(&vanished.object).lane)
+        self.memory.vanished.lock().get(at).map(|vanished| self.row_of(vanished).lane)
     }
 
     fn forget(&self, uid: &str) {
-        self.memory.forget(uid);
+        self.memory.forget_gone(uid);
     }
 
     async fn reconcile(&self, item: Item) -> Action {

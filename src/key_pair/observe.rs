@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::memory::Memory;
-use super::world::{Desired, Done, Finalizer, Observed};
+use super::memory::{Memory, Sent};
+use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
 use super::{claim, record};
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::engine::objects::has_finalizer;
@@ -25,8 +25,11 @@ pub(super) fn observed(
     // Whoever wrote the intent knows what was sent under it. Another process, before this one led,
     // may have sent an import until a moment ago.
     let window = ctx.settings.effect_window();
-    let sent_before = || Some(Instant::now() + window.saturating_sub(ctx.leads_for()));
-    let until = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
+    let sent_before = || {
+        let until = Instant::now() + window.saturating_sub(ctx.leads_for());
+        Some(Sent { until, accepted: false })
+    };
+    let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
     let now = Timestamp::now();
     Observed {
         now,
@@ -45,7 +48,8 @@ pub(super) fn observed(
         edited: !record::is_current(object),
         list_at_hand: false,
         rivals: claim::rivals(at, &memory.rows.lock(), desired),
-        import_may_take_effect_until: timestamp(until),
+        sent: sent.map(import_sent),
+        intent_window: ctx.settings.intent_window(),
         has_predecessor: false,
         silent_for: Duration::ZERO,
         failure: None,
@@ -53,10 +57,11 @@ pub(super) fn observed(
     }
 }
 
-/// The time of an instant that is to come, for the plan, which knows only one clock.
-pub(super) fn timestamp(instant: Option<Instant>) -> Option<Timestamp> {
-    let left = instant?.saturating_duration_since(Instant::now());
-    Timestamp::now().checked_add(left).ok()
+/// The import that was sent, for the plan, which knows only one clock.
+pub(super) fn import_sent(sent: Sent) -> ImportSent {
+    let left = sent.until.saturating_duration_since(Instant::now());
+    let until = Timestamp::now().checked_add(left).unwrap_or(Timestamp::MAX);
+    ImportSent { until, accepted: sent.accepted }
 }
 
 /// The shared list, not older than that. That it could be read is noted.

@@ -93,10 +93,8 @@ pub(super) fn status(
     } else if verdict.reason == Reason::Absent {
         record(&mut status, None, None);
     }
-    // A refusal that answers the first import under an intent leaves no doubt behind. After one
-    // that was not answered it proves nothing, until its effect would be there.
-    let until = observed.import_may_take_effect_until.filter(|until| *until > observed.now);
-    if verdict.state == State::Stalled && observed.done.import_refused && until.is_none() {
+    // Each import has its own intent, so a refusal leaves no doubt behind.
+    if verdict.state == State::Stalled && observed.done.import_refused {
         status.import_intent = None;
     }
     status.managed_tag_keys =
@@ -172,17 +170,16 @@ fn public_key_sha256(
     if let DesiredPair::Default { .. } = &desired.pair {
         let found = observed.secret.found().filter(|found| found.is_own);
         let kept = found.and_then(|found| found.key.as_ref()).map(|key| key.public().sha256());
+        let downloaded = observed.done.download.as_ref().map(|it| it.key.public().sha256());
+        let is_same = own.and_then(|pair| plan::verified(desired, observed, pair));
+        let kept = kept.filter(|_| is_same == Some(Match::Same)).or(downloaded);
         return kept.or_else(|| before.public_key_sha256.clone());
     }
-    let is_new = observed.done.import.is_some() || before.public_key_sha256.is_none();
-    let key = own.zip(plan::wanted_key(desired, observed)).filter(|(pair, key)| {
-        match key.fingerprints().compare(pair.fingerprint.as_ref()) {
-            Match::Same => true,
-            Match::Unknown => is_new && observed.done.import.is_some(),
-            Match::Different => false,
-        }
-    });
-    key.map(|(_, key)| key.sha256()).or_else(|| before.public_key_sha256.clone())
+    let key = own
+        .zip(plan::wanted_key(desired, observed))
+        .filter(|(pair, key)| key.fingerprints().compare(pair.fingerprint.as_ref()) == Match::Same);
+    let imported = own.and_then(|_| plan::imported_key(&observed.recorded).cloned());
+    key.map(|(_, key)| key.sha256()).or(imported).or_else(|| before.public_key_sha256.clone())
 }
 
 fn secret_name(

@@ -182,9 +182,11 @@ pub struct Observed {
     pub list_at_hand: bool,
     /// Other objects that want the same name in the same region.
     pub rivals: Vec<Rival>,
-    /// Until when an import of the intent on record can still take effect; `None` if none was sent
-    /// that could.
-    pub import_may_take_effect_until: Option<Timestamp>,
+    /// The import that was sent under the intent on record, as far as this process knows; `None`
+    /// if none was sent that was not refused.
+    pub sent: Option<ImportSent>,
+    /// How long after its intent was dated the effect of an import may appear.
+    pub intent_window: Duration,
     /// An object of the same name vanished, and its pair was not dealt with yet.
     pub has_predecessor: bool,
     /// How long Lightsail has not been read, in the region of the object.
@@ -227,6 +229,15 @@ pub struct Intent {
     pub fingerprints: Fingerprints,
     /// The time by Lightsail's clock: what it created earlier does not come from this import.
     pub date: Option<Timestamp>,
+}
+
+/// An import that was sent, or may have been, and was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportSent {
+    /// Until when it can still take effect.
+    pub until: Timestamp,
+    /// Lightsail said that it does.
+    pub accepted: bool,
 }
 
 /// Whether the object has the finalizer.
@@ -287,6 +298,8 @@ pub enum Failure {
 pub struct Done {
     /// The answer to an import.
     pub import: Option<Imported>,
+    /// Whether the intent was written that an import needs.
+    pub intent: bool,
     /// An import was refused: it proves that it did not take effect.
     pub import_refused: bool,
     /// The answer to a deletion.

@@ -261,8 +261,11 @@ fn refuse_replaced(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Op
 /// Whether the Secret holds the key of this pair. Where Lightsail gives no fingerprint, it does if
 /// the pair is the one that was there when the key was written.
 fn holds_key(observed: &Observed, found: &Found, pair: &KeyPair) -> bool {
-    let is_the_recorded_pair = observed.recorded.arn.as_ref() == Some(&pair.arn)
-        && observed.recorded.created_at == pair.created_at;
+    let recorded = &observed.recorded;
+    let key = found.key.as_ref().map(|key| key.public().sha256());
+    let is_the_recorded_pair = recorded.arn.as_ref() == Some(&pair.arn)
+        && recorded.created_at == pair.created_at
+        && recorded.public_key_sha256 == key;
     match kept_key::compare(found, pair) {
         Some(Match::Same) => true,
         Some(Match::Unknown) => is_the_recorded_pair || has_downloaded_key(observed, found),

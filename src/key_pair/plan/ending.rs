@@ -24,13 +24,18 @@ pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> D
 pub(super) fn release(desired: &Desired, observed: &Observed, why: &str) -> Step {
     let (recorded, done) = (&observed.recorded, &observed.done);
     let is_tagged = !matches!(desired.pair, DesiredPair::Default { .. });
-    let message = match (&recorded.account, &recorded.arn) {
-        (Some(account), Some(arn)) if is_tagged => {
-            let (account, arn) = (account.clone(), arn.clone());
+    // Before the pair was recorded it may have been tagged already.
+    let had_pair = recorded.arn.is_some() || recorded.origin.is_some() || recorded.intent.is_some();
+    let is_own = |pair: &KeyPair| {
+        recorded.arn.as_ref().is_none_or(|arn| *arn == pair.arn) && has_own_tag(desired, pair)
+    };
+    let message = match &recorded.account {
+        Some(account) if is_tagged && had_pair => {
+            let account = account.clone();
             match (&done.read_for_release, &done.tag_release) {
                 (None, _) => return Step::ReadForRelease { account },
-                (Some(Ok(Some(pair))), None) if pair.arn == arn && has_own_tag(desired, pair) => {
-                    return Step::ReleaseTag { account, arn };
+                (Some(Ok(Some(pair))), None) if is_own(pair) => {
+                    return Step::ReleaseTag { account, arn: pair.arn.clone() };
                 }
                 (Some(Err(error)), _) | (_, Some(Err(error))) => {
                     format!("{why}; its owner tag stays too: {error}")
@@ -101,8 +106,10 @@ pub fn is_gone(vanished_uid: Option<&str>, uid_of_its_name: Option<&str>) -> boo
     uid_of_its_name.is_none() || uid_of_its_name != vanished_uid
 }
 
-/// Whether a reconciliation that finds its object gone leaves a pair behind that it imported.
+/// Whether a reconciliation that finds its object gone leaves a pair behind that it imported, or
+/// may have imported.
 #[must_use]
 pub fn is_left_behind(desired: &Desired, observed: &Observed) -> bool {
-    observed.done.import.is_some() && !desired.goal.ends()
+    let has_intent = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
+    has_intent && observed.sent.is_some() && !desired.goal.ends()
 }

@@ -41,12 +41,13 @@ fn keeps_still(desired: &Desired, observed: &Observed) -> bool {
         && observed.silent_for < desired.interval * 3
 }
 
-/// Whether the answer to an import proves that it did not take effect.
+/// What the answer to an import says: whether it was accepted, or `None` if it proves that the
+/// import did not take effect.
 #[must_use]
-pub fn import_was_refused(outcome: &lightsail::Result<Imported>) -> bool {
+pub fn answer_to_import(outcome: &lightsail::Result<Imported>) -> Option<bool> {
     match outcome {
-        Ok(Imported::NameTaken) => true,
-        Ok(Imported::Accepted(_)) => false,
-        Err(error) => error.kind.proves_refusal(),
+        Ok(Imported::NameTaken) => None,
+        Ok(Imported::Accepted(operation)) => Some(!operation.failed()),
+        Err(error) => (!error.kind.proves_refusal()).then_some(false),
     }
 }

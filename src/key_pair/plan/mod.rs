@@ -20,9 +20,10 @@ mod step;
 mod unchanged;
 
 pub use ending::{effective_deletion_policy, is_followed_up, is_gone, is_left_behind};
-pub use failure::import_was_refused;
+pub use failure::answer_to_import;
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
+pub use pair::imported_key;
 pub use reads::max_age_of_list;
 pub use step::Step;
 pub use unchanged::is_unchanged;

@@ -1,11 +1,13 @@
 //! Whose a pair is.
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::key::compare;
 use crate::api::OWNER_TAG;
 use crate::api::key_pair::Origin;
 use crate::ids::{Arn, Owner};
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
-use crate::lightsail::{Imported, KeyPair};
+use crate::lightsail::KeyPair;
 use crate::ssh::Match;
 
 /// Whose a pair is.
@@ -59,18 +61,21 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
 }
 
 /// What the pair's fingerprint says about the key of the import on record, if that import can have
-/// made the pair: Lightsail created it later, by its own clock. An import that was answered just
-/// now needs no clock.
+/// made the pair: one was sent, and Lightsail created the pair within the window of the intent, by
+/// its own clock. An import that was accepted just now needs no clock.
 fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
     let intent = observed.recorded.intent.as_ref()?;
-    let is_later = intent.date.zip(pair.created()).is_some_and(|(date, made)| made >= date);
-    let may_be_of_it = is_later || was_imported(observed);
+    let is_within = |(date, made): (Timestamp, Timestamp)| {
+        made >= date && made.duration_since(date).unsigned_abs() <= observed.intent_window
+    };
+    let may_be_of_it = observed.sent.is_some()
+        && (intent.date.zip(pair.created()).is_some_and(is_within) || was_imported(observed));
     may_be_of_it.then(|| intent.fingerprints.compare(pair.fingerprint.as_ref()))
 }
 
-/// Whether an import was answered in this reconciliation, and did not fail.
+/// Whether an import was accepted just now.
 fn was_imported(observed: &Observed) -> bool {
-    matches!(&observed.done.import, Some(Imported::Accepted(operation)) if !operation.failed())
+    observed.sent.is_some_and(|sent| sent.accepted && sent.until > observed.now)
 }
 
 /// How the object came to a pair of its own.
@@ -92,17 +97,21 @@ pub(super) fn origin(desired: &Desired, observed: &Observed, pair: &KeyPair) -> 
 pub(super) fn is_first(desired: &Desired, observed: &Observed, pair: Option<&KeyPair>) -> bool {
     let arn = pair.map(|pair| &pair.arn);
     let tag = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_deref);
-    let rank = |recorded: Option<&Arn>, owner: &Owner, created_at, uid: &String| {
-        let is_not_recorded = arn.is_none() || recorded != arn;
+    let is_recorded = |recorded: Option<&Arn>| arn.is_some() && recorded == arn;
+    let rank = |is_recorded: bool, owner: &Owner, created_at, uid: &String| {
         let is_not_named = tag != Some(owner.as_str());
-        (is_not_recorded, is_not_named, created_at, uid.clone())
+        (!is_recorded, is_not_named, created_at, uid.clone())
     };
-    let own =
-        rank(observed.recorded.arn.as_ref(), &desired.owner, desired.created_at, &desired.uid);
-    observed
-        .rivals
-        .iter()
-        .all(|rival| own <= rank(rival.arn.as_ref(), &rival.owner, rival.created_at, &rival.uid))
+    // A pair that its own import made is as good as recorded, unless somebody else records it.
+    let is_rival_recorded = observed.rivals.iter().any(|rival| is_recorded(rival.arn.as_ref()));
+    let is_of_intent = observed.recorded.arn.is_none()
+        && pair.and_then(|pair| matches_intent(observed, pair)) == Some(Match::Same);
+    let is_own = is_recorded(observed.recorded.arn.as_ref()) || is_of_intent && !is_rival_recorded;
+    let own = rank(is_own, &desired.owner, desired.created_at, &desired.uid);
+    observed.rivals.iter().all(|rival| {
+        let is_recorded = is_recorded(rival.arn.as_ref());
+        own <= rank(is_recorded, &rival.owner, rival.created_at, &rival.uid)
+    })
 }
 
 /// The pair that is this object's, as far as this reconciliation has read, and how the object came

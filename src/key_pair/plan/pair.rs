@@ -12,7 +12,7 @@ use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy
 use crate::api::{OWNER_TAG, Reason};
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
-use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed};
+use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, Recorded};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
 
@@ -39,7 +39,7 @@ pub(super) fn present(
     };
     let matches = compare(desired, observed, pair).unwrap_or(Match::Unknown);
     let recorded = &observed.recorded;
-    let changed = recorded.public_key_sha256.as_ref().is_some_and(|own| *own != key.sha256());
+    let changed = imported_key(recorded).is_some_and(|own| *own != key.sha256());
     let whose = whose(desired, observed, pair);
     // A pair is adopted, or refused, only as it is now.
     if whose != Whose::Own && !read.live {
@@ -70,11 +70,7 @@ fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -
     }
     let may_take_effect = import_may_take_effect(observed);
     match &observed.done.import {
-        // Something has the name. Only if no earlier import was left unanswered it is not this
-        // object's own.
-        Some(Imported::NameTaken) => {
-            return may_take_effect.map_or_else(|| name_conflict(desired), wait_for_import);
-        }
+        Some(Imported::NameTaken) => return name_conflict(desired),
         Some(Imported::Accepted(operation)) if operation.failed() => {
             return Step::Finish(operation_failed("ImportKeyPair", operation));
         }
@@ -95,20 +91,24 @@ fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
-    let intent = recorded.intent.as_ref().filter(|intent| {
-        intent.public_key_sha256 == key.sha256()
-            && Some(&intent.account) == observed.account.as_ref()
-    });
-    if intent.is_none() || has_pair {
+    // Each import has its own intent: an older one has another date.
+    if !observed.done.intent {
         return Step::WriteIntent(key.clone());
     }
     Step::Import(key.clone())
 }
 
+/// The key that the pair was imported with.
+#[must_use]
+pub fn imported_key(recorded: &Recorded) -> Option<&String> {
+    let intent = recorded.intent.as_ref().filter(|_| recorded.arn.is_none());
+    recorded.public_key_sha256.as_ref().or(intent.map(|intent| &intent.public_key_sha256))
+}
+
 /// For how long an import of the intent on record may still take effect: until then, that the pair
 /// is not there proves nothing.
 fn import_may_take_effect(observed: &Observed) -> Option<Duration> {
-    let until = observed.import_may_take_effect_until.filter(|until| *until > observed.now)?;
+    let until = observed.sent.map(|sent| sent.until).filter(|until| *until > observed.now)?;
     let is_open = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
     is_open.then(|| until.duration_since(observed.now).unsigned_abs().max(SOON))
 }
@@ -277,7 +277,7 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
     let is_first = is_first(desired, observed, Some(pair));
     let is_named = names(desired, pair);
     match whose(desired, observed, pair) {
-        Whose::Doubtful if is_first && !is_named => doubtful(desired),
+        Whose::Doubtful if is_first && (!is_named || desired.goal.ends()) => doubtful(desired),
         // Its status was lost, and it may have been there before the object: nothing but a policy
         // says that it goes with it.
         Whose::Marked(Match::Same)

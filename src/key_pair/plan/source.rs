@@ -44,7 +44,7 @@ pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) 
     let is_needed = observed.recorded.arn.is_none()
         && observed.recorded.intent.is_none()
         && observed.source.is_none()
-        && desired.expected_fingerprint.is_none();
+        && (desired.expected_fingerprint.is_none() || desired.goal.ends());
     is_needed.then(|| Step::ReadSource(at.clone()))
 }
 

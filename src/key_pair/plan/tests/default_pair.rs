@@ -150,8 +150,14 @@ fn a_default_pair_that_should_be_there() {
         ("and at the next pass the record tells that it is the same pair", |_, o, key| {
             o.secret = secret(Some(key));
             o.recorded = recorded(&pair(FIRST), Origin::Default);
+            o.recorded.public_key_sha256 = Some(key.public().sha256());
             o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
         }, "Ready Downloaded"),
+        ("but not of another key that is in the Secret by now", |_, o, key| {
+            o.secret = secret(Some(key));
+            o.recorded = recorded(&pair(FIRST), Origin::Default);
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Download"),
         ("I5: no pair is created unasked",
          |_, o, _| o.pair = live(None), "Stalled DefaultKeyPairMissing"),
         ("nor is its absence said on old news", |_, o, _| o.pair = cached(None), "Read pair live"),

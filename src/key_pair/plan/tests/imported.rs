@@ -16,27 +16,23 @@ fn an_imported_pair_that_should_be_there() {
         ("then it is sent", |_, o| {
             (o.pair, o.finalizer) = (cached(None), Finalizer::New);
             o.recorded.intent = intent(FIRST);
+            o.done.intent = true;
         }, "Import"),
-        ("an intent for another key is written anew", |_, o| {
-            (o.pair, o.finalizer) = (cached(None), Finalizer::Old);
-            o.recorded.intent = intent(SECOND);
+        ("each import has its own intent", |_, o| {
+            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            o.recorded.intent = intent(FIRST);
+            o.sent = None;
         }, "WriteIntent"),
         ("an import that may have been sent before is waited for", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);
             o.recorded.intent = intent(SECOND);
-            o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
+            o.sent = sent("2026-11-24T12:00:30Z", false);
         }, "Reconciling InProgress"),
-        ("also if the name is taken: by that import, maybe", |_, o| {
+        ("and then stated anew", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);
             o.recorded.intent = intent(FIRST);
-            o.done.import = Some(Imported::NameTaken);
-            o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
-        }, "Reconciling InProgress"),
-        ("and then sent again", |_, o| {
-            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
-            o.recorded.intent = intent(FIRST);
-            o.import_may_take_effect_until = Some(time(NOW));
-        }, "Import"),
+            o.sent = sent(NOW, false);
+        }, "WriteIntent"),
         ("a private key is refused before any call", |d, o| {
             d.pair = inline(Err(InvalidPublicKey::Private));
             o.pair = cached(None);
@@ -70,6 +66,7 @@ fn an_imported_pair_that_should_be_there() {
             (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
             o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
             o.done.import = Some(Imported::Accepted(Operation::default()));
+            o.sent = sent("2026-11-24T12:00:30Z", true);
         }, "Tag"),
         ("I1: a pair with another key that took the name after the import is not", |_, o| {
             (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
@@ -284,12 +281,12 @@ fn deleting_an_object_with_an_imported_pair() {
         ("an import that may still take effect is waited for", |_, o| {
             o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
-            o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
+            o.sent = sent("2026-11-24T12:00:30Z", false);
         }, "Reconciling InProgress"),
         ("but not for ever", |_, o| {
             o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
-            o.import_may_take_effect_until = Some(time(NOW));
+            o.sent = sent(NOW, false);
         }, "Remove finalizer Deleted"),
         ("an object of another account releases nothing",
          |_, o| o.account = Some("999999999999".into()), "Stalled WrongAccount"),
@@ -301,7 +298,7 @@ fn deleting_an_object_with_an_imported_pair() {
         ("where no import was sent, nothing is waited for", |_, o| {
             o.recorded = Recorded::default();
             o.pair = live(None);
-            o.import_may_take_effect_until = Some(time("2026-11-24T12:00:30Z"));
+            o.sent = sent("2026-11-24T12:00:30Z", false);
         }, "Remove finalizer Deleted"),
         ("a key that cannot be read does not hold the object", |d, o| {
             d.pair = inline(Err(InvalidPublicKey::Data));
@@ -371,6 +368,10 @@ fn older(pair: KeyPair) -> KeyPair {
     KeyPair { created_at: Some("2026-11-24T11:59:58Z".to_owned()), ..pair }
 }
 
+fn newer(pair: KeyPair) -> KeyPair {
+    KeyPair { created_at: Some("2026-11-24T12:02:00Z".to_owned()), ..pair }
+}
+
 #[test]
 fn i12_whose_a_pair_is_without_its_arn_on_record() {
     check(|| unrecorded(Goal::Present), &[
@@ -389,6 +390,29 @@ fn i12_whose_a_pair_is_without_its_arn_on_record() {
         ("an intent, and a pair from before it: as without an intent", |_, o| {
             (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
         }, "RecordAdoption"),
+        ("or from long after it", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(newer(pair(FIRST)))));
+        }, "RecordAdoption"),
+        ("an intent, and every import of it was refused", |_, o| {
+            (o.recorded.intent, o.sent) = (intent(FIRST), None);
+        }, "RecordAdoption"),
+        ("an intent, its key, and an older rival", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.rivals = vec![rival("0", None)];
+        }, "Tag"),
+        ("an intent, its key, and a rival that records the pair", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.rivals = vec![rival("0", Some("arn:own"))];
+        }, "Stalled NameConflict"),
+        ("an intent for a key that the spec has no more", |d, o| {
+            d.pair = with_key(SECOND);
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+        }, "Stalled PublicKeyChanged"),
+        ("an accepted import that is not tagged yet", |_, o| {
+            (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
+            o.pair = live(Some(of_no_known_form(pair(FIRST))));
+        }, "Tag"),
         ("an intent, and a pair that another owner has tagged", |_, o| {
             o.recorded.intent = intent(FIRST);
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));

@@ -17,8 +17,8 @@ use crate::api::{OWNER_TAG, Operation};
 use crate::engine::{Lookup, State};
 use crate::ids::KeyPairName;
 use crate::key_pair::world::{
-    Done, Failure, ImportedKey, Intent, PairRead, Recorded, Rival, SetAside, Source, SourceKind,
-        SourceRef,
+    Done, Failure, ImportSent, ImportedKey, Intent, PairRead, Recorded, Rival, SetAside, Source,
+        SourceKind, SourceRef,
 };
 use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
 use crate::secret::{Found, SecretSpec};
@@ -94,7 +94,8 @@ fn observed() -> Observed {
         edited: false,
         list_at_hand: true,
         rivals: Vec::new(),
-        import_may_take_effect_until: None,
+        sent: sent(NOW, false),
+        intent_window: Duration::from_mins(2),
         has_predecessor: false,
         silent_for: Duration::ZERO,
         failure: None,
@@ -155,6 +156,10 @@ fn intent(line: &str) -> Option<Intent> {
         fingerprints: key(line).fingerprints(),
         date: Some(time("2026-11-24T11:59:59Z")),
     })
+}
+
+fn sent(until: &str, accepted: bool) -> Option<ImportSent> {
+    Some(ImportSent { until: time(until), accepted })
 }
 
 fn rival(uid: &str, arn: Option<&str>) -> Rival {
@@ -327,13 +332,13 @@ fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
 fn an_import_that_was_refused_leaves_no_doubt() {
     let error = |kind| lightsail::Error { kind, code: String::new(), message: String::new() };
     for (name, outcome, expected) in [
-        ("an answer", Ok(Imported::Accepted(Operation::default())), false),
-        ("the name is taken", Ok(Imported::NameTaken), true),
-        ("no answer", Err(error(ErrorKind::Transient)), false),
-        ("throttled", Err(error(ErrorKind::Throttled)), true),
-        ("denied", Err(error(ErrorKind::Denied)), true),
+        ("an answer", Ok(Imported::Accepted(Operation::default())), Some(true)),
+        ("the name is taken", Ok(Imported::NameTaken), None),
+        ("no answer", Err(error(ErrorKind::Transient)), Some(false)),
+        ("throttled", Err(error(ErrorKind::Throttled)), None),
+        ("denied", Err(error(ErrorKind::Denied)), None),
     ] {
-        assert_eq!(import_was_refused(&outcome), expected, "{name}");
+        assert_eq!(answer_to_import(&outcome), expected, "{name}");
     }
 }
 
@@ -417,7 +422,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
         ("an import that may still take effect is waited for", |_, o| {
             o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
-            o.import_may_take_effect_until = Some(time("2026-11-24T12:01:00Z"));
+            o.sent = sent("2026-11-24T12:01:00Z", false);
         }, "Pause InProgress"),
         ("what only its spec could solve ends it, and the pair stays", |_, o| {
             o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
@@ -448,7 +453,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
     }
     let mut observed = observed();
     assert!(!is_left_behind(&desired(), &observed), "nothing was imported");
-    observed.done.import = Some(Imported::Accepted(Operation::default()));
+    observed.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
     assert!(is_left_behind(&desired(), &observed));
     let deleted = Desired { goal: Goal::ObjectDeleted, ..desired() };
     assert!(!is_left_behind(&deleted, &observed), "its deletion deals with it");

@@ -347,9 +347,12 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
         Step::FindWindowsInstances => observed.windows_instances = Some(Vec::new()),
         Step::ReadNamespace => observed.namespace_terminating = Some(false),
         Step::AddFinalizer => observed.finalizer = Finalizer::New,
-        Step::WriteIntent(key) => observed.recorded = Recorded { intent: Some(Intent {
-            account: "123456789012".into(), public_key_sha256: key.sha256(),
-            fingerprints: key.fingerprints(), date: Some(time(NOW)) }), ..Recorded::default() },
+        Step::WriteIntent(key) => {
+            observed.recorded = Recorded { intent: Some(Intent {
+                account: "123456789012".into(), public_key_sha256: key.sha256(),
+                fingerprints: key.fingerprints(), date: Some(time(NOW)) }), ..Recorded::default() };
+            (observed.done.intent, observed.sent) = (true, None);
+        }
         Step::RecordAdoption => observed.recorded = Recorded { origin: Some(Origin::Adopted),
             ..Recorded::default() },
         Step::Generate(_) => observed.done.generated = Some(keys[1].clone()),
@@ -357,6 +360,7 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
             observed.done.import = Some(Imported::Accepted(Operation {
                 status: Some("Succeeded".to_owned()),
                 ..Operation::default() }));
+            observed.sent = super::sent("2026-11-24T12:01:00Z", true);
             observed.pair = None;
             observed.recorded = Recorded { public_key_sha256: Some(key.sha256()),
                 ..observed.recorded.clone() };
