@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use aho_corasick::AhoCorasick;
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -43,12 +44,13 @@ pub(super) fn search_logs(settings: &Settings) -> Result<ExitCode> {
         ensure!(!traces.is_empty(), "{} holds no private key", key.display());
         needles.extend(traces);
     }
+    let needles = AhoCorasick::new(&needles)?;
     let mut bytes = 0;
     let mut found = Vec::new();
     for log in &logs {
         let content = fs::read(log).with_context(|| format!("read {}", log.display()))?;
         bytes += content.len();
-        if needles.iter().any(|needle| contains(&content, needle)) {
+        if needles.is_match(&content) {
             found.push(log.display().to_string());
         }
     }
@@ -103,18 +105,6 @@ fn traces(pem: &str) -> Vec<Vec<u8>> {
     traces
 }
 
-fn contains(content: &[u8], needle: &[u8]) -> bool {
-    let Some(first) = needle.first() else { return false };
-    let mut rest = content;
-    while let Some(at) = rest.iter().position(|byte| byte == first) {
-        if rest[at..].starts_with(needle) {
-            return true;
-        }
-        rest = &rest[at + 1..];
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,7 +120,7 @@ mod tests {
         assert!(made.unwrap().success());
         let pem = fs::read_to_string(path).unwrap();
         let traces = traces(&pem);
-        let is_found = |content: &[u8]| traces.iter().any(|trace| contains(content, trace));
+        let is_found = |content: &[u8]| AhoCorasick::new(&traces).unwrap().is_match(content);
         let joined: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
         let der = STANDARD.decode(&joined).unwrap();
         assert!(is_found(pem.as_bytes()) && is_found(pem.replace('\n', "\\n").as_bytes()));
