@@ -107,7 +107,8 @@ pub trait Claim {
     /// The region, and the name in it.
     fn place(&self) -> (&str, &str);
 
-    /// Whether it stands in the way of others, and who of those that do comes first: the lesser.
+    /// Whether it stands in the way of others, and who of those that do comes first: the lesser, or
+    /// the one with the lesser uid.
     fn rank(&self) -> Option<impl Ord>;
 
     /// Whether it waits for others, and wants to hear when one of them steps aside.
@@ -213,7 +214,7 @@ impl<C: Claim> Rows<C> {
             .at_place(claim)
             .filter(|(_, other)| other.claim.as_ref().is_some_and(Claim::waits));
         waiting
-            .min_by_key(|(_, other)| other.claim.as_ref().and_then(Claim::rank))
+            .min_by_key(|(_, other)| (other.claim.as_ref().and_then(Claim::rank), &other.uid))
             .map(|(at, _)| at.clone())
     }
 

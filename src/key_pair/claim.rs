@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::world::{Desired, DesiredPair, ImportedKey, Rival};
 use super::{desired, record};
-use crate::api::{FINALIZER, LightsailKeyPair};
+use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::engine::objects::has_finalizer;
 use crate::engine::rows::{Claim, Row, Rows, Shown, Trigger};
 use crate::engine::{ObjectRef, Settings};
@@ -26,6 +26,8 @@ pub struct PairClaim {
     pub created_at: Option<Timestamp>,
     /// The pair that the status records.
     pub arn: Option<Arn>,
+    /// Whether it waits for another object that has the name.
+    pub waits: bool,
     /// What else is recorded, if nothing but the pair can have changed since.
     pub baseline: Option<Baseline>,
 }
@@ -54,6 +56,7 @@ impl PairClaim {
             owner: desired.owner.clone(),
             created_at: desired.created_at,
             arn,
+            waits: false,
             baseline: None,
         }
     }
@@ -64,13 +67,13 @@ impl Claim for PairClaim {
         (self.region.as_str(), self.name.as_str())
     }
 
-    // Whose a pair is depends on the pair too; those that are not the owner try again on their own.
+    // Whose a pair is depends on the pair too: the plan decides that.
     fn rank(&self) -> Option<impl Ord> {
-        None::<()>
+        Some(self.created_at)
     }
 
     fn waits(&self) -> bool {
-        false
+        self.waits
     }
 
     fn asks(&self, _: &Self) -> bool {
@@ -86,13 +89,15 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     // pair.
     let claims = arn.is_some() || can_act(&desired);
     let baseline = baseline(object, &desired);
-    let claim = claims.then(|| PairClaim { baseline, ..PairClaim::of(&desired, arn) });
+    let shown = Shown::of(object);
+    let waits = matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
+    let claim = claims.then(|| PairClaim { waits, baseline, ..PairClaim::of(&desired, arn) });
     Row {
         lane: desired.region.to_string(),
         trigger: Trigger::of(object),
         claim,
         was_acted_on: record::was_acted_on(object),
-        shown: Shown::of(object),
+        shown,
         uid: desired.uid,
     }
 }

@@ -8,7 +8,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
@@ -40,6 +40,10 @@ pub struct Matcher {
     pub more: String,
     /// A part of the body.
     pub body: String,
+    /// The whole path without its query.
+    pub whole_path: Option<String>,
+    /// So many requests that match come first.
+    pub after: usize,
 }
 
 impl Matcher {
@@ -47,6 +51,13 @@ impl Matcher {
     #[must_use]
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         Self { method: Some(method), path: path.into(), ..Self::default() }
+    }
+
+    /// The request of one method with exactly this path, whatever its query, after so many others
+    /// of that kind.
+    #[must_use]
+    pub fn nth(method: Method, path: impl Into<String>, after: usize) -> Self {
+        Self { method: Some(method), whole_path: Some(path.into()), after, ..Self::default() }
     }
 
     /// And with this, too, in their path.
@@ -64,6 +75,7 @@ impl Matcher {
     fn matches(&self, method: &Method, path: &str, body: &Bytes) -> bool {
         self.method.as_ref().is_none_or(|wanted| wanted == method)
             && path.contains(&self.path)
+            && self.whole_path.as_deref().is_none_or(|whole| whole == without_query(path))
             && path.contains(&self.more)
             && (self.body.is_empty() || String::from_utf8_lossy(body).contains(&self.body))
     }
@@ -110,6 +122,8 @@ enum Effect {
     Hold { place: Place, reached: watch::Sender<bool>, released: watch::Receiver<bool> },
     Fail(u16),
     Lose(u16),
+    Cut,
+    Delay(Duration),
 }
 
 #[derive(Debug)]
@@ -119,9 +133,37 @@ struct Rule {
     effect: Arc<Effect>,
 }
 
+/// A request that the API server has answered, or that the proxy has answered for it.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// When it came.
+    pub at: SystemTime,
+    /// The method.
+    pub method: Method,
+    /// The path with its query.
+    pub path: String,
+    /// The body.
+    pub body: Bytes,
+    /// The status of the API server's answer; `None` if it has not seen the request.
+    pub status: Option<u16>,
+}
+
+impl Passed {
+    /// The path without its query.
+    #[must_use]
+    pub fn whole_path(&self) -> &str {
+        without_query(&self.path)
+    }
+}
+
+fn without_query(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
+}
+
 struct Shared {
     client: Client,
     rules: Mutex<Vec<Rule>>,
+    passed: Mutex<Vec<Passed>>,
     watch_time: Mutex<Option<Duration>>,
 }
 
@@ -136,6 +178,10 @@ impl Shared {
         let rule = rules
             .iter_mut()
             .find(|rule| rule.times > 0 && rule.matcher.matches(method, path, body))?;
+        if rule.matcher.after > 0 {
+            rule.matcher.after -= 1;
+            return None;
+        }
         rule.times -= 1;
         Some(Arc::clone(&rule.effect))
     }
@@ -161,7 +207,12 @@ impl ApiProxy {
         config.default_retry = false;
         let client = Client::try_from(config).context("make a client")?;
         let shared =
-            Arc::new(Shared { client, rules: Mutex::default(), watch_time: Mutex::default() });
+            Arc::new(Shared {
+                client,
+                rules: Mutex::default(),
+                passed: Mutex::default(),
+                watch_time: Mutex::default(),
+            });
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on loopback")?;
         let address = listener.local_addr().context("listen on loopback")?;
@@ -184,6 +235,12 @@ impl ApiProxy {
         format!("http://{}", self.address)
     }
 
+    /// The requests so far, in the order of their answers.
+    #[must_use]
+    pub fn passed(&self) -> Vec<Passed> {
+        self.shared.passed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Lets the next request that matches wait; later ones do not.
     #[must_use = "dropping it lets the request go on"]
     pub fn hold(&self, matcher: Matcher, place: Place) -> Held {
@@ -201,6 +258,16 @@ impl ApiProxy {
     /// them.
     pub fn fail(&self, matcher: Matcher, times: usize, status: u16) {
         self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Fail(status)) });
+    }
+
+    /// Lets the next request that matches take effect, and cuts its answer off in the middle.
+    pub fn cut(&self, matcher: Matcher) {
+        self.shared.add(Rule { matcher, times: 1, effect: Arc::new(Effect::Cut) });
+    }
+
+    /// Lets the next request that matches wait for this long before the API server sees it.
+    pub fn delay(&self, matcher: Matcher, time: Duration) {
+        self.shared.add(Rule { matcher, times: 1, effect: Arc::new(Effect::Delay(time)) });
     }
 
     /// Ends each watch after this time, as a proxy that knows no long answers does.
@@ -223,15 +290,25 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     };
     let path = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let effect = shared.take(&parts.method, &path, &body);
+    let (at, method) = (SystemTime::now(), parts.method.clone());
+    let note = |status| {
+        let passed = Passed { at, method, path: path.clone(), body: body.clone(), status };
+        shared.passed.lock().unwrap_or_else(PoisonError::into_inner).push(passed);
+    };
     if let Some(Effect::Fail(status)) = effect.as_deref() {
+        note(None);
         return failure(*status, "the proxy was told to fail this request");
     }
     wait_at(Place::BeforeRequest, effect.as_deref()).await;
+    if let Some(Effect::Delay(time)) = effect.as_deref() {
+        tokio::time::sleep(*time).await;
+    }
     remove_connection_headers(&mut parts.headers);
     let answer = shared
         .client
         .send(Request::from_parts(parts, kube::client::Body::from(body.to_vec())))
         .await;
+    note(answer.as_ref().ok().map(|answer| answer.status().as_u16()));
     wait_at(Place::BeforeAnswer, effect.as_deref()).await;
     if let Some(Effect::Lose(status)) = effect.as_deref() {
         return failure(*status, "the proxy was told to lose this answer");
@@ -240,6 +317,13 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         Ok(answer) => {
             let (mut parts, body) = answer.into_parts();
             remove_connection_headers(&mut parts.headers);
+            if let Some(Effect::Cut) = effect.as_deref() {
+                let cut = futures::stream::iter([
+                    Ok(Bytes::from_static(b"{")),
+                    Err(std::io::Error::other("the proxy was told to cut this answer")),
+                ]);
+                return Response::from_parts(parts, Body::from_stream(cut));
+            }
             let watch_time = *shared.watch_time.lock().unwrap_or_else(PoisonError::into_inner);
             match watch_time.filter(|_| path.contains("watch=true")) {
                 Some(time) => {

@@ -68,6 +68,7 @@ mod tests {
                 owner: "c/n/o".into(),
                 created_at: None,
                 arn: Some("arn:own".into()),
+                waits: false,
                 baseline: None,
             };
             let mut baseline = Baseline {
@@ -102,6 +103,7 @@ mod tests {
             owner: "".into(),
             created_at: None,
             arn: None,
+            waits: false,
             baseline: None,
         };
         let baseline = Baseline {

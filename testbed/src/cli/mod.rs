@@ -3,6 +3,7 @@
 mod bench;
 mod check_rights;
 mod demo;
+mod explore;
 mod interrupts;
 mod report;
 mod run;
@@ -38,6 +39,8 @@ enum Command {
     SearchLogs(search_logs::Settings),
     /// Compare what the chart grants the operator with what the operator asked for in a run
     CheckRights(check_rights::Settings),
+    /// Run scenarios with requests disturbed, and compare how they end
+    Explore(explore::Settings),
     /// Apply the samples to a fresh control plane, and show and check what they become
     Demo(scene::Settings),
 }
@@ -51,6 +54,7 @@ pub(crate) async fn main() -> ExitCode {
         Command::Bench(bench) => bench::bench(&bench).await,
         Command::SearchLogs(settings) => search_logs::search_logs(&settings),
         Command::CheckRights(settings) => check_rights::check_rights(&settings).await,
+        Command::Explore(settings) => explore::explore(&settings).await,
         Command::Demo(settings) => demo::demo(&settings).await,
     };
     outcome.unwrap_or_else(|error| {

@@ -14,7 +14,7 @@ use super::error::{ApiError, Result};
 use super::input::Input;
 use super::key_material::{self, PrivateKey};
 use super::pages::Page;
-use super::resource::{DEFAULT_KEY_PAIR, KeyPair, StoredPair};
+use super::resource::{DEFAULT_KEY_PAIR, KeyPair, KeyPairChange, StoredPair};
 use super::state::Site;
 use super::switches::{ImportOperationType, MismatchError, OperationStatus, Switches};
 use super::tags::{self, Tags};
@@ -29,7 +29,8 @@ pub(super) fn import(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     site.check_free(name)?;
     let fingerprint = key_material::imported_fingerprint(line, &site.switches)?;
     if !site.fails() {
-        insert(site, name, fingerprint, line, Tags::new(), None);
+        let pair = insert(site, name, fingerprint, line, Tags::new(), None);
+        site.region.changes.push(KeyPairChange::Made(pair));
     }
     let operation_type = match site.switches.import_operation_type {
         ImportOperationType::ImportKeyPair => "ImportKeyPair",
@@ -57,6 +58,7 @@ pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let fingerprint = new.fingerprint(site.switches.created_fingerprint);
     issue(site, name, fingerprint, &new.private_key)?;
     let pair = insert(site, name, fingerprint.to_owned(), &new.public_key, tags, None);
+    site.region.changes.push(KeyPairChange::Made(pair.clone()));
     let operation = site.start(
         "CreateKeyPair",
         KEY_PAIR,
@@ -108,8 +110,10 @@ pub(super) fn delete(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let stored =
         site.region.key_pairs.get(name).ok_or_else(|| ApiError::does_not_exist(KEY_PAIR, name))?;
     check_expected(&stored.pair, expected, &site.switches)?;
-    if !site.fails() {
-        site.region.key_pairs.remove(name);
+    if !site.fails()
+        && let Some(stored) = site.region.key_pairs.remove(name)
+    {
+        site.region.changes.push(KeyPairChange::Deleted(stored.pair));
     }
     let operation = site.record("DeleteKeyPair", KEY_PAIR, name);
     Ok(json!({"operation": operation.to_json()}))
@@ -138,7 +142,11 @@ fn check_expected(pair: &KeyPair, expected: Option<&str>, switches: &Switches) -
 
 /// `DownloadDefaultKeyPair`, which makes the pair if there is none.
 pub(super) fn download_default(site: &mut Site<'_>, _: &Input) -> Result<Value> {
+    let was_there = site.region.key_pairs.contains_key(DEFAULT_KEY_PAIR);
     let pair = ensure_default(site);
+    if !was_there {
+        site.region.changes.push(KeyPairChange::Made(pair.clone()));
+    }
     let stored = site.region.key_pairs.get(DEFAULT_KEY_PAIR);
     let private_key = stored.and_then(|stored| stored.private_key.clone());
     let private_key =

@@ -54,7 +54,7 @@ pub use self::identity::{Credentials, Role, WebIdentity};
 pub use self::ledger::Operation;
 pub use self::region::Region;
 pub use self::request_log::Request;
-pub use self::resource::{KeyPair, NewInstance, Platform};
+pub use self::resource::{KeyPair, KeyPairChange, NewInstance, Platform};
 pub use self::switches::{
     Ed25519Fingerprint, ImportOperationType, MismatchError, OperationStatus, RsaFingerprint, Setup,
     Switches,

@@ -15,7 +15,7 @@ use tokio_util::sync::DropGuard;
 use super::fault::{FaultHandle, FaultPoint};
 use super::identity::Scope;
 use super::ledger::Operation;
-use super::resource::{DEFAULT_KEY_PAIR, KeyPair, NewInstance};
+use super::resource::{DEFAULT_KEY_PAIR, KeyPair, KeyPairChange, NewInstance};
 use super::shared::Shared;
 use super::state::Site;
 use super::switches::Switches;
@@ -110,6 +110,12 @@ impl Region {
     #[must_use]
     pub fn key_pairs(&self) -> Vec<KeyPair> {
         self.with(|site| site.region.key_pairs.values().map(|stored| stored.pair.clone()).collect())
+    }
+
+    /// What requests have made and deleted, the oldest first; others' changes are not in it.
+    #[must_use]
+    pub fn changes(&self) -> Vec<KeyPairChange> {
+        self.with(|site| site.region.changes.clone())
     }
 
     /// The key pair with this name.

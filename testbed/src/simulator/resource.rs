@@ -54,6 +54,15 @@ impl KeyPair {
     }
 }
 
+/// What a request has done to a key pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPairChange {
+    /// It was imported or created.
+    Made(KeyPair),
+    /// It was deleted; this is how it was then.
+    Deleted(KeyPair),
+}
+
 /// A key pair, and its private key if Lightsail has it.
 #[derive(Debug)]
 pub(super) struct StoredPair {

@@ -13,7 +13,7 @@ use super::identity::{Identities, Scope, uuid};
 use super::key_material::{self, NewKeyPair};
 use super::ledger::{Ledger, Operation};
 use super::limits::Bucket;
-use super::resource::{DEFAULT_KEY_PAIR, Instance, StoredPair};
+use super::resource::{DEFAULT_KEY_PAIR, Instance, KeyPairChange, StoredPair};
 use super::switches::{OperationStatus, Switches};
 use super::tags::Tags;
 
@@ -21,6 +21,8 @@ use super::tags::Tags;
 #[derive(Debug, Default)]
 pub(super) struct RegionState {
     pub(super) key_pairs: BTreeMap<String, StoredPair>,
+    /// What requests have imported or deleted, the oldest first.
+    pub(super) changes: Vec<KeyPairChange>,
     pub(super) instances: BTreeMap<String, Instance>,
     pub(super) operations: Ledger,
     pub(super) switches: Option<Switches>,

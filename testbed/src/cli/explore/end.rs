@@ -1,0 +1,230 @@
+//! How a run ends: objects, key pairs, tags, the keys in Secrets, and what took effect; without
+//! times, ids and names that differ from run to run.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use k8s_openapi::api::core::v1::Secret;
+use serde_json::{Value, json};
+use testbed::simulator::{KeyPair, KeyPairChange, Request};
+
+use super::keys::{bare, public_half};
+use super::scenario::Scenario;
+use super::stage::Stage;
+
+/// A part of the end by its name, as in `LightsailKeyPair/fleet` or `key pair fleet`.
+pub(super) type End = BTreeMap<String, Value>;
+
+/// The end as it is now.
+pub(super) async fn look(stage: &Stage) -> Result<End> {
+    let (objects, secrets) = (stage.all_objects().await?, stage.all_secrets().await?);
+    let pairs = stage.region.key_pairs();
+    let mut end = End::new();
+    for (name, object) in &objects {
+        end.insert(name.clone(), object_end(object, &pairs));
+    }
+    for pair in &pairs {
+        let owner = pair.tags.get("lightsail-operator.dev/owner").cloned().flatten();
+        let tags: BTreeMap<_, _> = pair.tags.iter().collect();
+        let tags = json!(tags).to_string().replace(&stage.namespace, "-");
+        let key = bare(&pair.public_key);
+        let key = key_name(stage, key.as_deref()).unwrap_or("another key");
+        let value = json!({ "key": key, "tags": tags, "tagged": owner.is_some() });
+        end.insert(format!("key pair {}", pair.name), value);
+    }
+    for (name, secret) in &secrets {
+        end.insert(format!("Secret {}", unhashed(name)), secret_end(stage, secret, &pairs));
+    }
+    end.insert("effects".to_owned(), effects(stage));
+    Ok(end)
+}
+
+/// A copy of an old key has a part of its hash in its name.
+fn unhashed(name: &str) -> String {
+    let is_hash = |part: &str| part.len() >= 8 && part.chars().all(|it| it.is_ascii_hexdigit());
+    match name.rsplit_once('-') {
+        Some((start, hash)) if is_hash(hash) => format!("{start}-*"),
+        _ => name.to_owned(),
+    }
+}
+
+fn object_end(object: &Value, pairs: &[KeyPair]) -> Value {
+    let status = &object["status"];
+    let conditions = status["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+    let conditions: BTreeMap<_, _> = conditions
+        .iter()
+        .map(|it| {
+            let text = |member: &str| it[member].as_str().unwrap_or_default().to_owned();
+            (text("type"), format!("{} {}", text("status"), text("reason")))
+        })
+        .collect();
+    let arn = status["arn"].as_str();
+    let arn = arn.map(|arn| match pairs.iter().find(|pair| pair.arn == arn) {
+        Some(pair) => pair.name.clone(),
+        None => "of no key pair".to_owned(),
+    });
+    let fingerprint = status["fingerprint"].as_str();
+    let fingerprint = fingerprint.map(|text| match pairs.iter().find(|it| it.fingerprint == text) {
+        Some(pair) => pair.name.clone(),
+        None => "of no key pair".to_owned(),
+    });
+    let mark = object["metadata"]["annotations"]["lightsail-operator.dev/executed"].as_str();
+    let operations = status["operations"].as_array().map_or(&[][..], Vec::as_slice);
+    let operations: Vec<_> = operations.iter().map(|operation| &operation["status"]).collect();
+    json!({
+        "conditions": conditions,
+        "generation": status["observedGeneration"] == object["metadata"]["generation"],
+        "finalizers": object["metadata"]["finalizers"],
+        "deleting": object["metadata"]["deletionTimestamp"].is_string(),
+        "arn": arn,
+        "fingerprint": fingerprint,
+        "origin": status["origin"],
+        "policy": status["effectiveDeletionPolicy"],
+        "tags": status["managedTagKeys"],
+        "intent": status["importIntent"].is_object(),
+        "planned": status["plannedStep"],
+        "secret": status["secretName"],
+        "mark": mark.and_then(|mark| mark.split('/').nth(1)),
+        "operations": operations,
+    })
+}
+
+fn secret_end(stage: &Stage, secret: &Secret, pairs: &[KeyPair]) -> Value {
+    let key = key_of(secret);
+    let of_pair = pairs.iter().find(|pair| key.is_some() && bare(&pair.public_key) == key);
+    let of_pair = of_pair.map(|pair| format!("that of {}", pair.name));
+    let name = key_name(stage, key.as_deref()).map(str::to_owned);
+    let key = key.as_ref().map(|_| {
+        name.or(of_pair).unwrap_or_else(|| "another key".to_owned())
+    });
+    let metadata = &secret.metadata;
+    let annotations = metadata.annotations.iter().flatten();
+    let annotations: Vec<_> = annotations.map(|(key, _)| key).collect();
+    json!({
+        "key": key,
+        "annotations": annotations,
+        "labels": metadata.labels,
+        "owners": metadata.owner_references.as_ref().map_or(0, Vec::len),
+        "deleting": metadata.deletion_timestamp.is_some(),
+    })
+}
+
+/// The public half of the private key in a Secret.
+pub(super) fn key_of(secret: &Secret) -> Option<String> {
+    let text = secret.data.as_ref()?.get("ssh-privatekey")?;
+    public_half(std::str::from_utf8(&text.0).ok()?)
+}
+
+fn key_name(stage: &Stage, public: Option<&str>) -> Option<&'static str> {
+    let public = public?;
+    let is_it = |key: &super::keys::Key| bare(&key.public).as_deref() == Some(public);
+    stage.keys().iter().find(|(_, key)| is_it(key)).map(|(name, _)| *name)
+}
+
+/// What took effect, by name: imports, deletions and resets.
+fn effects(stage: &Stage) -> Value {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for change in stage.region.changes() {
+        let what = match change {
+            KeyPairChange::Made(pair) => format!("{} made", pair.name),
+            KeyPairChange::Deleted(pair) => format!("{} deleted", pair.name),
+        };
+        *counts.entry(what).or_default() += 1;
+    }
+    let requests = stage.simulator.requests();
+    let is_reset = |it: &&Request| it.operation == "DeleteKnownHostKeys" && it.outcome == "ok";
+    for reset in requests.iter().filter(is_reset) {
+        let instance = reset.resource.clone().unwrap_or_default();
+        *counts.entry(format!("{instance} reset")).or_default() += 1;
+    }
+    json!(counts)
+}
+
+/// The reason of the condition Ready; nothing while the object's generation is not observed.
+fn reason(object: &Value) -> Option<&str> {
+    if object["status"]["observedGeneration"] != object["metadata"]["generation"] {
+        return None;
+    }
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().find(|it| it["type"] == "Ready")?["reason"].as_str()
+}
+
+/// Whether an object is Ready, Stalled, suspended or over, and its present generation was observed.
+pub(super) fn is_settled(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+    let is_true = |type_: &str| {
+        conditions.iter().any(|it| it["type"] == type_ && it["status"] == "True")
+    };
+    let is_deleting = object["metadata"]["deletionTimestamp"].is_string();
+    let is_observed = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+    let waits_for_a_person = reason(object) == Some("Suspended");
+    is_observed
+        && (is_true("Stalled")
+            || waits_for_a_person
+            || (!is_deleting && ["Ready", "Complete", "Failed"].into_iter().any(is_true)))
+}
+
+/// Which objects are not at one of their ends; `any` allows those of a disturbed run too.
+pub(super) async fn not_ended(
+    stage: &Stage,
+    scenario: &Scenario,
+    any: bool,
+) -> Result<Vec<String>> {
+    let objects = stage.all_objects().await?;
+    let mut open = Vec::new();
+    for (name, ends) in &scenario.ends {
+        let ends = if any { &ends[..] } else { &ends[..1] };
+        let seen = objects.get(name).map_or(Some("gone"), reason);
+        if !seen.is_some_and(|seen| ends.iter().any(|end| end == seen)) {
+            open.push(format!("{name} is {}", seen.unwrap_or("not observed")));
+        }
+    }
+    Ok(open)
+}
+
+/// The objects that are at another end than that of the undisturbed run, which the scenario allows.
+pub(super) async fn at_other_ends(stage: &Stage, scenario: &Scenario) -> Result<Vec<String>> {
+    let objects = stage.all_objects().await?;
+    let is_other = |(name, ends): &(&String, &Vec<String>)| {
+        let seen = objects.get(*name).map_or(Some("gone"), reason);
+        seen.is_some_and(|seen| ends[0] != seen && ends.iter().any(|end| end == seen))
+    };
+    Ok(scenario.ends.iter().filter(is_other).map(|(name, _)| name.clone()).collect())
+}
+
+/// How an end differs from what it should be, without the objects that may differ.
+pub(super) fn differences(wanted: &End, seen: &End, may_differ: &[String]) -> Vec<String> {
+    let names: std::collections::BTreeSet<_> = wanted.keys().chain(seen.keys()).collect();
+    let mut differences = Vec::new();
+    for name in names {
+        // What took effect goes with what the object says of it.
+        let is_free = may_differ.contains(name) || (!may_differ.is_empty() && name == "effects");
+        let (wanted, seen) = (wanted.get(name), seen.get(name));
+        if is_free || wanted == seen {
+            continue;
+        }
+        let (wanted, seen) = match (wanted, seen) {
+            (Some(wanted), Some(seen)) => only_differing(wanted, seen),
+            (wanted, seen) => (text(wanted), text(seen)),
+        };
+        differences.push(format!("{name}: should be {wanted}, and is {seen}"));
+    }
+    differences
+}
+
+fn text(value: Option<&Value>) -> String {
+    value.map_or_else(|| "not there".to_owned(), ToString::to_string)
+}
+
+fn only_differing(wanted: &Value, seen: &Value) -> (String, String) {
+    let (Value::Object(wanted), Value::Object(seen)) = (wanted, seen) else {
+        return (wanted.to_string(), seen.to_string());
+    };
+    let differing = |own: &serde_json::Map<String, Value>, other: &serde_json::Map<_, _>| {
+        let own = own.iter().filter(|(key, value)| other.get(*key) != Some(value));
+        let own: serde_json::Map<_, _> =
+            own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        Value::Object(own).to_string()
+    };
+    (differing(wanted, seen), differing(seen, wanted))
+}

@@ -1,0 +1,288 @@
+//! `testbed explore`: runs scenarios with each request of the operator disturbed, and compares how
+//! they end with how they end undisturbed.
+//!
+//! Each run has a namespace, a Lightsail and an operator of its own; several are under way at the
+//! same time, since a run mostly waits.
+
+mod disturbance;
+mod end;
+mod keys;
+mod point;
+mod run;
+mod scenario;
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use futures::StreamExt;
+use sha2::{Digest, Sha256};
+use testbed::cluster::Cluster;
+use testbed::control_plane::ControlPlane;
+
+use self::disturbance::Disturbance;
+use self::keys::Key;
+use self::run::{Case, Reference};
+use self::scenario::Scenario;
+use self::stage::Ground;
+use super::interrupts::{Interrupts, exit_code_of};
+use super::report::Report;
+use super::run::apply;
+use super::scene::operator_binary;
+use super::tools::Tools;
+
+/// Run scenarios with requests disturbed, and compare how they end
+#[derive(Debug, clap::Args)]
+pub(super) struct Settings {
+    /// Only these scenarios
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// Only these disturbances
+    #[arg(long, value_name = "NAME")]
+    disturbance: Vec<Disturbance>,
+    /// Only requests whose text has this part, as a line of the output shows it
+    #[arg(long, value_name = "TEXT")]
+    point: Option<String>,
+    /// All points. Without this, or chosen scenarios, it is a share
+    #[arg(long)]
+    all: bool,
+    /// Which share: the same number chooses the same points
+    #[arg(long, value_name = "NUMBER", env = "SHARE", default_value_t = 1)]
+    share: u64,
+    /// A share has this many points
+    #[arg(long, value_name = "POINTS", default_value_t = 100)]
+    size: usize,
+    /// How many runs are under way at the same time
+    #[arg(long, value_name = "RUNS", default_value_t = 10)]
+    parallel: usize,
+    /// Say how each scenario ends undisturbed
+    #[arg(long)]
+    show_ends: bool,
+    /// The operator's binary; without it, the one beside this program
+    #[arg(long, value_name = "FILE")]
+    operator: Option<PathBuf>,
+    /// The project's directory
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    project: PathBuf,
+    #[command(flatten)]
+    tools: Tools,
+}
+
+pub(super) async fn explore(settings: &Settings) -> Result<ExitCode> {
+    let mut interrupts = Interrupts::listen()?;
+    let scenarios = scenario::read(&settings.project.join("testbed/scenarios.yaml"))?;
+    let scenarios = scenario::choose(scenarios, &settings.scenarios)?;
+    let temporary = tempfile::Builder::new().prefix("testbed-").tempdir().context("a directory")?;
+    let outcome = tokio::select! {
+        outcome = on_a_cluster(settings, &scenarios, temporary.path()) => outcome,
+        signal = interrupts.next() => return Ok(exit_code_of(signal)),
+    };
+    let is_fine = matches!(outcome, Ok(0));
+    if !is_fine {
+        let kept = temporary.keep();
+        Report::on_stdout().line(&format!("the logs are in {}", kept.display()));
+    }
+    outcome.map(|_| if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// On the control plane of `testbed run`, if there is one, or on one of its own. How many ends
+/// differ.
+async fn on_a_cluster(
+    settings: &Settings,
+    scenarios: &[Scenario],
+    directory: &Path,
+) -> Result<usize> {
+    let report = Report::on_stdout();
+    let mut control_plane = None;
+    let cluster = if std::env::var_os(testbed::cluster::variables::OWNER).is_some() {
+        Cluster::from_env().await?
+    } else {
+        let start = ControlPlane::start(&settings.tools.tools, directory);
+        let started = control_plane.insert(report.step("control plane", start).await?);
+        let cluster = Cluster::of(started).await?;
+        let base = settings.project.join("testbed/deploy");
+        report.step("apply testbed/deploy", apply(&cluster, &base)).await?;
+        cluster
+    };
+    let runs = cluster.directory().join("explore");
+    std::fs::create_dir_all(&runs).context("make a directory")?;
+    let keys = [("A", "key-a"), ("B", "key-b")]
+        .map(|(letter, name)| Key::generate(directory, name).map(|key| (letter, key)));
+    let ground = Ground {
+        binary: operator_binary(settings.operator.as_deref())?,
+        directory: runs,
+        keys: keys.into_iter().collect::<Result<_>>()?,
+        cluster,
+    };
+    ground.grant_leases().await?;
+    let found = explore_all(settings, scenarios, &ground, report).await;
+    drop(control_plane);
+    found
+}
+
+/// A line of the table.
+#[derive(Default)]
+struct Line {
+    requests: usize,
+    points: usize,
+    not_met: usize,
+    differing: usize,
+    time: Duration,
+}
+
+async fn explore_all(
+    settings: &Settings,
+    scenarios: &[Scenario],
+    ground: &Ground,
+    report: Report,
+) -> Result<usize> {
+    let started = Instant::now();
+    let references = futures::stream::iter(scenarios)
+        .map(|scenario| async move {
+            (scenario, run::undisturbed(ground, scenario).await)
+        })
+        .buffered(settings.parallel)
+        .collect::<Vec<_>>()
+        .await;
+    let mut known: Vec<(&Scenario, Reference)> = Vec::new();
+    let mut failed = 0;
+    for (scenario, reference) in references {
+        match reference {
+            Ok(reference) => known.push((scenario, reference)),
+            Err(error) => {
+                failed += 1;
+                report.line(&format!("{error:#}"));
+            }
+        }
+    }
+    if settings.show_ends {
+        for (scenario, reference) in &known {
+            report.section(&scenario.name);
+            for point in &reference.points {
+                report.line(&format!("  {point}"));
+            }
+            for (name, end) in &reference.end {
+                report.line(&format!("  {name}: {end}"));
+            }
+        }
+    }
+    let cases = chosen_cases(settings, &known);
+    let mut lines: BTreeMap<&str, Line> = BTreeMap::new();
+    for (scenario, reference) in &known {
+        let line = lines.entry(&scenario.name).or_default();
+        line.requests = reference.points.len();
+    }
+    let mut outcomes = futures::stream::iter(cases)
+        .map(|(scenario, reference, case)| async move {
+            let started = Instant::now();
+            let outcome = run::disturbed(ground, scenario, reference, &case).await;
+            (scenario, case, outcome, started.elapsed())
+        })
+        .buffer_unordered(settings.parallel);
+    while let Some((scenario, case, outcome, time)) = outcomes.next().await {
+        let line = lines.entry(&scenario.name).or_default();
+        line.points += 1;
+        line.time += time;
+        let (differences, logs) = match outcome {
+            Ok(outcome) => {
+                line.not_met += usize::from(!outcome.met);
+                (outcome.differences, outcome.logs)
+            }
+            Err(error) => (vec![format!("the run failed: {error:#}")], String::new()),
+        };
+        if !differences.is_empty() {
+            line.differing += 1;
+            tell_differing(report, scenario, &case, &differences, &logs);
+        }
+    }
+    tell_table(report, &lines, started.elapsed());
+    Ok(failed + lines.values().map(|line| line.differing).sum::<usize>())
+}
+
+/// The points of the scenarios with each disturbance: all of them, those that were asked for, or a
+/// share.
+fn chosen_cases<'a>(
+    settings: &Settings,
+    known: &'a [(&'a Scenario, Reference)],
+) -> Vec<(&'a Scenario, &'a Reference, Case)> {
+    let disturbances = if settings.disturbance.is_empty() {
+        Disturbance::value_variants()
+    } else {
+        &settings.disturbance
+    };
+    let mut cases = Vec::new();
+    for (scenario, reference) in known {
+        for (turn, point) in reference.points.iter().enumerate() {
+            if settings.point.as_ref().is_some_and(|part| !point.to_string().contains(part)) {
+                continue;
+            }
+            for disturbance in disturbances {
+                let case = Case { point: point.clone(), disturbance: *disturbance, turn };
+                cases.push((*scenario, reference, case));
+            }
+        }
+    }
+    // In an order that has nothing to do with the scenarios: those with long waits are spread.
+    cases.sort_by_cached_key(|(scenario, _, case)| {
+        let name = format!("{} {} {:?}", settings.share, scenario.name, case.disturbance);
+        Sha256::digest(format!("{name} {}", case.point))
+    });
+    let is_chosen = settings.all
+        || settings.point.is_some()
+        || !settings.scenarios.is_empty()
+        || !settings.disturbance.is_empty();
+    if !is_chosen {
+        cases.truncate(settings.size);
+    }
+    cases
+}
+
+fn tell_differing(
+    report: Report,
+    scenario: &Scenario,
+    case: &Case,
+    differences: &[String],
+    logs: &str,
+) {
+    let (name, point, disturbance) = (&scenario.name, &case.point, case.disturbance.name());
+    report.line(&format!("\n{name}: {disturbance}: {point}"));
+    for difference in differences {
+        report.line(&format!("  {difference}"));
+    }
+    report.line(&format!(
+        "  again: testbed explore {name} --disturbance {disturbance} --point '{point}'\n  logs: \
+         {logs}"
+    ));
+}
+
+fn tell_table(report: Report, lines: &BTreeMap<&str, Line>, time: Duration) {
+    report.line(&format!(
+        "\n{:28} {:>8} {:>7} {:>8} {:>10} {:>9}",
+        "scenario", "requests", "points", "not met", "ends differ", "seconds"
+    ));
+    let mut sum = Line::default();
+    for (name, line) in lines {
+        tell_line(report, name, line, line.time);
+        sum.requests += line.requests;
+        sum.points += line.points;
+        sum.not_met += line.not_met;
+        sum.differing += line.differing;
+    }
+    let names: BTreeSet<_> = lines.keys().collect();
+    tell_line(report, &format!("{} scenarios", names.len()), &sum, time);
+}
+
+fn tell_line(report: Report, name: &str, line: &Line, time: Duration) {
+    report.line(&format!(
+        "{name:28} {:>8} {:>7} {:>8} {:>10} {:>9.0}",
+        line.requests,
+        line.points,
+        line.not_met,
+        line.differing,
+        time.as_secs_f64()
+    ));
+}

@@ -1,0 +1,462 @@
+//! What one run stands on: a namespace, a Lightsail and a proxy of its own, and one operator or two.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
+    PostParams,
+};
+use kube::{Api, Client};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use testbed::api_proxy::ApiProxy;
+use testbed::cluster::Cluster;
+use testbed::operator::{Operator, OperatorOptions};
+use testbed::simulator::{Options, Region, Simulator};
+use tokio::sync::Mutex;
+
+use super::end::is_settled;
+use super::keys::Key;
+use super::point::is_counted;
+use super::scenario::Act;
+use crate::cli::scene::OPERATOR;
+use crate::cli::simulator::{ACCOUNT, REGION, environment};
+
+/// The settings of the operator: as short as a busy machine allows.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+const SETTLE_TIME: Duration = Duration::from_secs(2);
+pub(super) const LEASE_DURATION: Duration = Duration::from_secs(3);
+const GRACE: Duration = Duration::from_secs(3);
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
+/// The first part of the owner tags.
+const CLUSTER_ID: &str = "explored";
+
+/// How often is looked whether something is so.
+pub(super) const POLL: Duration = Duration::from_millis(150);
+/// How late a request takes effect: later than a call may take, and not as late as the settle
+/// time allows.
+pub(super) const LATE: Duration = Duration::from_millis(1_700);
+const _: () = assert!(LATE.as_millis() > CALL_TIMEOUT.as_millis());
+const _: () = assert!(LATE.as_millis() < SETTLE_TIME.as_millis());
+/// Nothing happens for so long once a run is over.
+const QUIET: Duration = Duration::from_millis(400);
+/// A run takes seconds; on a busy machine it may take many.
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The kinds of the operator.
+pub(super) const KINDS: [&str; 2] = ["LightsailKeyPair", "HostKeyReset"];
+
+/// What all runs share.
+#[derive(Clone)]
+pub(super) struct Ground {
+    pub(super) cluster: Cluster,
+    pub(super) binary: PathBuf,
+    pub(super) directory: PathBuf,
+    /// By letter.
+    pub(super) keys: BTreeMap<&'static str, Key>,
+}
+
+impl Ground {
+    /// Lets the operator have a Lease of its own in each run.
+    pub(super) async fn grant_leases(&self) -> Result<()> {
+        let client = self.cluster.client();
+        let role: ClusterRole = object(json!({
+            "metadata": { "name": "explorer-leases" },
+            "rules": [{ "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+                "verbs": ["get", "create", "update", "patch"] }],
+        }))?;
+        let binding: ClusterRoleBinding = object(json!({
+            "metadata": { "name": "explorer-leases" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                "name": "explorer-leases" },
+            "subjects": [{ "kind": "ServiceAccount", "name": OPERATOR, "namespace": OPERATOR }],
+        }))?;
+        ignore_conflict(Api::all(client.clone()).create(&PostParams::default(), &role).await)?;
+        ignore_conflict(Api::all(client).create(&PostParams::default(), &binding).await)
+    }
+}
+
+fn object<T: DeserializeOwned>(json: Value) -> Result<T> {
+    serde_json::from_value(json).context("an object")
+}
+
+fn ignore_conflict<T>(outcome: kube::Result<T>) -> Result<()> {
+    match outcome {
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        outcome => outcome.map(drop).context("write an object"),
+    }
+}
+
+/// One run. Dropping it ends its operators.
+pub(super) struct Stage {
+    ground: Ground,
+    pub(super) namespace: String,
+    pub(super) proxy: ApiProxy,
+    pub(super) simulator: Simulator,
+    pub(super) region: Region,
+    options: OperatorOptions,
+    /// The one that leads first, and the one that takes over, if there is one.
+    operators: Mutex<Vec<Operator>>,
+    asked: std::sync::atomic::AtomicUsize,
+    /// Private keys that somebody deleted with their Secret, by their public half.
+    pub(super) deleted_keys: std::sync::Mutex<Vec<String>>,
+}
+
+impl Stage {
+    /// Starts what a run needs, with one operator that leads, and a warm second one if wanted.
+    pub(super) async fn start(ground: &Ground, with_second: bool) -> Result<Arc<Self>> {
+        let cluster = &ground.cluster;
+        let namespace = cluster.create_namespace("explore").await?;
+        let directory = ground.directory.join(&namespace);
+        std::fs::create_dir_all(&directory).context("make a directory")?;
+        let simulator = Simulator::start(Options {
+            request_log: Some(directory.join("requests.log")),
+            issued_keys: Some(directory.join("issued")),
+            ..Options::default()
+        });
+        let simulator = simulator.await.context("start a simulator")?;
+        let proxy = ApiProxy::start(cluster).await?;
+        let kubeconfig = directory.join("kubeconfig");
+        let url = proxy.url();
+        cluster.service_account_kubeconfig(OPERATOR, OPERATOR, &kubeconfig, Some(&url)).await?;
+        let seconds = |time: Duration| format!("{}s", time.as_secs());
+        let arguments = [
+            ["--watch-namespace", &namespace],
+            ["--cluster-id", CLUSTER_ID],
+            ["--lease-name", &namespace],
+            ["--lease-namespace", OPERATOR],
+            ["--lease-duration", &seconds(LEASE_DURATION)],
+            ["--aws-call-timeout", &seconds(CALL_TIMEOUT)],
+            ["--settle-time", &seconds(SETTLE_TIME)],
+            ["--missing-key-grace", &seconds(GRACE)],
+            ["--source-grace", &seconds(GRACE)],
+            ["--search-interval", &seconds(SEARCH_INTERVAL)],
+        ];
+        let options = OperatorOptions {
+            binary: ground.binary.clone(),
+            kubeconfig,
+            arguments: arguments.iter().flatten().map(|text| (*text).to_owned()).collect(),
+            environment: environment(&simulator.url(), &simulator.add_account(ACCOUNT)),
+            log: directory.join("operator.log"),
+        };
+        let stage = Arc::new(Self {
+            ground: ground.clone(),
+            region: simulator.region(ACCOUNT, REGION),
+            namespace,
+            proxy,
+            simulator,
+            options: options.clone(),
+            operators: Mutex::default(),
+            asked: std::sync::atomic::AtomicUsize::default(),
+            deleted_keys: std::sync::Mutex::default(),
+        });
+        stage.add_lease().await?;
+        let first = Operator::start(options).await?;
+        stage.wait_until_it_leads(&first).await?;
+        let mut operators = stage.operators.lock().await;
+        operators.push(first);
+        if with_second {
+            let log = stage.options.log.with_file_name("second.log");
+            operators.push(Operator::start(OperatorOptions { log, ..stage.options.clone() }).await?);
+        }
+        drop(operators);
+        Ok(stage)
+    }
+
+    async fn add_lease(&self) -> Result<()> {
+        let leases: Api<Lease> = Api::namespaced(self.client(), OPERATOR);
+        let lease: Lease = object(json!({ "metadata": { "name": self.namespace } }))?;
+        leases.create(&PostParams::default(), &lease).await.context("create a Lease").map(drop)
+    }
+
+    async fn wait_until_it_leads(&self, operator: &Operator) -> Result<()> {
+        self.wait("the operator leads", async || leads(operator).await).await
+    }
+
+    /// Waits until the second operator leads.
+    pub(super) async fn wait_until_taken_over(&self) -> Result<()> {
+        self.wait("the second operator leads", async || {
+            leads(self.operators.lock().await.get(1).context("there is a second operator")?).await
+        })
+        .await
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.ground.cluster.client()
+    }
+
+    pub(super) fn keys(&self) -> &BTreeMap<&'static str, Key> {
+        &self.ground.keys
+    }
+
+    /// Where the logs of the run are.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.ground.directory.join(&self.namespace)
+    }
+
+    pub(super) fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.client(), &self.namespace)
+    }
+
+    pub(super) fn objects(&self, kind: &str) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("lightsail-operator.dev", "v1alpha1", kind);
+        let resource = ApiResource::from_gvk(&kind);
+        Api::namespaced_with(self.client(), &self.namespace, &resource)
+    }
+
+    /// All objects of the operator's kinds, as in `LightsailKeyPair/fleet`.
+    pub(super) async fn all_objects(&self) -> Result<BTreeMap<String, Value>> {
+        let mut all = BTreeMap::new();
+        for kind in KINDS {
+            for object in self.objects(kind).list(&ListParams::default()).await? {
+                let name = object.metadata.name.clone().unwrap_or_default();
+                all.insert(format!("{kind}/{name}"), serde_json::to_value(object)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The Secrets by name.
+    pub(super) async fn all_secrets(&self) -> Result<BTreeMap<String, Secret>> {
+        let all = self.secrets().list(&ListParams::default()).await?;
+        let named = |secret: Secret| (secret.metadata.name.clone().unwrap_or_default(), secret);
+        Ok(all.into_iter().map(named).collect())
+    }
+
+    /// Does what a user or somebody else does.
+    pub(super) async fn act(&self, act: &Act) -> Result<()> {
+        match act {
+            Act::Create { object, spec, metadata } => self.create(object, spec, metadata).await?,
+            Act::Patch { object, change } => {
+                let (kind, name) = split(object)?;
+                let change = Patch::Merge(self.filled(change));
+                self.objects(kind).patch(name, &PatchParams::default(), &change).await?;
+            }
+            Act::Delete(object) => self.delete(object).await?,
+            Act::Reconcile(object) => {
+                let (kind, name) = split(object)?;
+                let times = self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let annotations = json!({ "lightsail-operator.dev/reconcile": times.to_string() });
+                let change = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+                self.objects(kind).patch(name, &PatchParams::default(), &change).await?;
+            }
+            Act::Secret { name, data } => {
+                let is_key = data.contains_key("ssh-privatekey");
+                let type_ = if is_key { "kubernetes.io/ssh-auth" } else { "Opaque" };
+                let secret = json!({
+                    "metadata": { "name": name }, "type": type_, "stringData": self.texts(data),
+                });
+                self.secrets().create(&PostParams::default(), &object(secret)?).await?;
+            }
+            Act::PatchSecret { name, data } => {
+                self.note_deleted_key(name).await?;
+                let change = Patch::Merge(json!({ "stringData": self.texts(data) }));
+                self.secrets().patch(name, &PatchParams::default(), &change).await?;
+            }
+            Act::Import { name, key, tags } => {
+                self.region.import_key_pair(name, &self.text(key));
+                self.tag(name, tags);
+            }
+            Act::Tag { name, tags } => self.tag(name, tags),
+            Act::DeletePair(name) => {
+                self.region.delete_key_pair(name);
+            }
+            Act::CreateDefaultPair => {
+                self.region.create_default_key_pair();
+            }
+            Act::Launch(name) => self.region.add_instance(name),
+            Act::Switches(switches) => {
+                let mut outcome = Ok(());
+                self.region.set_switches(|own| outcome = merge(own, switches));
+                outcome?;
+            }
+            Act::Settle => {
+                self.wait("all objects are settled", async || {
+                    Ok(self.all_objects().await?.values().all(is_settled))
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn create(&self, at: &str, spec: &Value, metadata: &Value) -> Result<()> {
+        let (kind, name) = split(at)?;
+        let mut spec = self.filled(spec);
+        spec["region"] = json!(REGION);
+        let mut metadata = if metadata.is_object() { self.filled(metadata) } else { json!({}) };
+        metadata["name"] = json!(name);
+        let new: DynamicObject = object(json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": kind,
+            "metadata": metadata, "spec": spec,
+        }))?;
+        self.objects(kind).create(&PostParams::default(), &new).await?;
+        Ok(())
+    }
+
+    async fn delete(&self, at: &str) -> Result<()> {
+        let (kind, name) = split(at)?;
+        if kind == "Secret" {
+            self.note_deleted_key(name).await?;
+            self.secrets().delete(name, &DeleteParams::default()).await?;
+        } else {
+            self.objects(kind).delete(name, &DeleteParams::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Somebody else takes a key away: nobody can hold that against the operator.
+    pub(super) async fn note_deleted_key(&self, secret: &str) -> Result<()> {
+        let secret = self.secrets().get_opt(secret).await?;
+        let key = secret.as_ref().and_then(super::end::key_of);
+        let mut deleted = self.deleted_keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        deleted.extend(key);
+        Ok(())
+    }
+
+    fn tag(&self, name: &str, tags: &BTreeMap<String, String>) {
+        let tags: Vec<_> =
+            tags.iter().map(|(key, value)| (key.as_str(), Some(self.text(value)))).collect();
+        let tags: Vec<_> =
+            tags.iter().map(|(key, value)| (*key, value.as_deref())).collect();
+        self.region.set_tags(name, &tags);
+    }
+
+    fn texts(&self, data: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        data.iter().map(|(key, text)| (key.clone(), self.text(text))).collect()
+    }
+
+    /// A text with what stands for something: `$A` for a public key, `$A.private` for its private
+    /// one, `$fingerprint(fleet)` for what Lightsail lists now, `$owner(fleet)` for an owner tag.
+    fn text(&self, text: &str) -> String {
+        let argument = |of: &str| text.strip_prefix(of)?.strip_prefix('(')?.strip_suffix(')');
+        if let Some(name) = argument("$fingerprint") {
+            return self.region.find_key_pair(name).map(|it| it.fingerprint).unwrap_or_default();
+        }
+        if let Some(name) = argument("$owner") {
+            return format!("{CLUSTER_ID}/{}/{name}", self.namespace);
+        }
+        let Some(letter) = text.strip_prefix('$') else { return text.to_owned() };
+        let (letter, part) = letter.split_once('.').unwrap_or((letter, "public"));
+        let key = self.ground.keys.get(letter);
+        key.map_or_else(
+            || text.to_owned(),
+            |key| if part == "private" { key.private.clone() } else { key.public.clone() },
+        )
+    }
+
+    /// The same in all texts of a value.
+    fn filled(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(values) => values.iter().map(|value| self.filled(value)).collect(),
+            Value::Object(members) => members
+                .iter()
+                .map(|(name, value)| (name.clone(), self.filled(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            other => other.clone(),
+        }
+    }
+
+    /// Kills the operator that leads first, and starts it anew.
+    pub(super) async fn kill_and_restart(&self) -> Result<()> {
+        self.kill().await;
+        self.keep_running().await
+    }
+
+    /// Kills it. [`Self::keep_running`] starts it anew.
+    pub(super) async fn kill(&self) {
+        if let Some(operator) = self.operators.lock().await.first_mut() {
+            operator.kill();
+        }
+    }
+
+    /// Sends a signal to the operator that leads first.
+    pub(super) async fn signal(&self, signal: Signal) -> Result<()> {
+        let operators = self.operators.lock().await;
+        let first = operators.first().context("there is an operator")?;
+        let pid = Pid::from_raw(i32::try_from(first.pid())?).context("a process id")?;
+        kill_process(pid, signal).context("send a signal")
+    }
+
+    /// Whether the operator that leads first has ended.
+    pub(super) async fn has_ended(&self) -> Result<bool> {
+        let mut operators = self.operators.lock().await;
+        let first = operators.first_mut().context("there is an operator")?;
+        Ok(first.has_ended()?.is_some())
+    }
+
+    /// Starts those anew that have ended, as a cluster does.
+    pub(super) async fn keep_running(&self) -> Result<()> {
+        for operator in self.operators.lock().await.iter_mut() {
+            if operator.has_ended()?.is_some() {
+                operator.restart().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until something is so.
+    pub(super) async fn wait(
+        &self,
+        what: &str,
+        mut is_so: impl AsyncFnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let start = Instant::now();
+        while !is_so().await? {
+            anyhow::ensure!(start.elapsed() < DEADLINE, "it does not come to this: {what}");
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// How many requests of reconciliations there were.
+    pub(super) fn request_count(&self) -> usize {
+        let of_kubernetes = self.proxy.passed().iter().filter(|it| is_counted(it)).count();
+        of_kubernetes + self.simulator.requests().len()
+    }
+
+    /// Waits until the operator asks nothing more.
+    pub(super) async fn wait_until_quiet(&self) -> Result<()> {
+        let mut count = self.request_count();
+        let start = Instant::now();
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let now = self.request_count();
+            if now == count {
+                return Ok(());
+            }
+            anyhow::ensure!(start.elapsed() < DEADLINE, "the operator does not come to rest");
+            count = now;
+        }
+    }
+}
+
+async fn leads(operator: &Operator) -> Result<bool> {
+    let (_, metrics) = operator.get("/metrics").await?;
+    Ok(metrics.contains("lightsail_operator_leader 1"))
+}
+
+/// `LightsailKeyPair/fleet`: the kind and the name.
+pub(super) fn split(object: &str) -> Result<(&str, &str)> {
+    object.split_once('/').with_context(|| format!("{object}: write KIND/NAME"))
+}
+
+fn merge<T: serde::Serialize + DeserializeOwned>(own: &mut T, changes: &Value) -> Result<()> {
+    let mut all = serde_json::to_value(&*own)?;
+    for (name, value) in changes.as_object().context("switches are named")? {
+        anyhow::ensure!(all.get(name).is_some(), "there is no switch {name}");
+        all[name] = value.clone();
+    }
+    *own = serde_json::from_value(all)?;
+    Ok(())
+}
