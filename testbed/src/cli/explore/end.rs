@@ -73,7 +73,7 @@ fn object_end(object: &Value, pairs: &[KeyPair]) -> Value {
     let operations: Vec<_> = operations.iter().map(|operation| &operation["status"]).collect();
     json!({
         "conditions": conditions,
-        "generation": status["observedGeneration"] == object["metadata"]["generation"],
+        "observed": is_observed(object),
         "finalizers": object["metadata"]["finalizers"],
         "deleting": object["metadata"]["deletionTimestamp"].is_string(),
         "arn": arn,
@@ -140,54 +140,62 @@ fn effects(stage: &Stage) -> Value {
     json!(counts)
 }
 
-/// The reason of the condition Ready; nothing while the object's generation is not observed.
+/// Whether the object shows what came of its present generation, and of what was asked last.
+fn is_observed(object: &Value) -> bool {
+    let asked = &object["metadata"]["annotations"]["lightsail-operator.dev/reconcile"];
+    let handled = &object["status"]["lastHandledReconcile"];
+    object["status"]["observedGeneration"] == object["metadata"]["generation"]
+        && (asked.is_null() || asked == handled)
+}
+
+/// The reason of the condition Ready; nothing while the object is not observed.
 fn reason(object: &Value) -> Option<&str> {
-    if object["status"]["observedGeneration"] != object["metadata"]["generation"] {
+    if !is_observed(object) {
         return None;
     }
     let conditions = object["status"]["conditions"].as_array()?;
     conditions.iter().find(|it| it["type"] == "Ready")?["reason"].as_str()
 }
 
-/// Whether an object is Ready, Stalled, suspended or over, and its present generation was observed.
+/// Whether an object is Ready, Stalled, suspended or over, and observed.
 pub(super) fn is_settled(object: &Value) -> bool {
     let conditions = object["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
     let is_true = |type_: &str| {
         conditions.iter().any(|it| it["type"] == type_ && it["status"] == "True")
     };
     let is_deleting = object["metadata"]["deletionTimestamp"].is_string();
-    let is_observed = object["status"]["observedGeneration"] == object["metadata"]["generation"];
     let waits_for_a_person = reason(object) == Some("Suspended");
-    is_observed
+    is_observed(object)
         && (is_true("Stalled")
             || waits_for_a_person
             || (!is_deleting && ["Ready", "Complete", "Failed"].into_iter().any(is_true)))
 }
 
-/// Which objects are not at one of their ends; `any` allows those of a disturbed run too.
-pub(super) async fn not_ended(
-    stage: &Stage,
-    scenario: &Scenario,
-    any: bool,
-) -> Result<Vec<String>> {
-    let objects = stage.all_objects().await?;
-    let mut open = Vec::new();
-    for (name, ends) in &scenario.ends {
-        let ends = if any { &ends[..] } else { &ends[..1] };
-        let seen = objects.get(name).map_or(Some("gone"), reason);
-        if !seen.is_some_and(|seen| ends.iter().any(|end| end == seen)) {
-            open.push(format!("{name} is {}", seen.unwrap_or("not observed")));
-        }
-    }
-    Ok(open)
+/// What each object of the scenario shows now: the reason of its condition Ready, or `gone`, or
+/// nothing while it is not observed. A Secret that is there has no reason.
+async fn shown(stage: &Stage, scenario: &Scenario) -> Result<BTreeMap<String, Option<String>>> {
+    let (objects, secrets) = (stage.all_objects().await?, stage.all_secrets().await?);
+    let shown = |name: &String| {
+        let is_there = name.strip_prefix("Secret/").is_some_and(|it| secrets.contains_key(it));
+        let gone = (!is_there).then_some("gone");
+        objects.get(name).map_or(gone, reason).map(str::to_owned)
+    };
+    Ok(scenario.ends.keys().map(|name| (name.clone(), shown(name))).collect())
+}
+
+/// Which objects are not at their end.
+pub(super) async fn not_ended(stage: &Stage, scenario: &Scenario) -> Result<Vec<String>> {
+    let shown = shown(stage, scenario).await?;
+    let is_open = |(name, ends): &(&String, &Vec<String>)| shown[*name].as_ref() != Some(&ends[0]);
+    let open = scenario.ends.iter().filter(is_open);
+    Ok(open.map(|(name, _)| format!("{name} is {:?}", shown[name])).collect())
 }
 
 /// The objects that are at another end than that of the undisturbed run, which the scenario allows.
 pub(super) async fn at_other_ends(stage: &Stage, scenario: &Scenario) -> Result<Vec<String>> {
-    let objects = stage.all_objects().await?;
+    let shown = shown(stage, scenario).await?;
     let is_other = |(name, ends): &(&String, &Vec<String>)| {
-        let seen = objects.get(*name).map_or(Some("gone"), reason);
-        seen.is_some_and(|seen| ends[0] != seen && ends.iter().any(|end| end == seen))
+        shown[*name].as_ref().is_some_and(|seen| ends[1..].contains(seen))
     };
     Ok(scenario.ends.iter().filter(is_other).map(|(name, _)| name.clone()).collect())
 }

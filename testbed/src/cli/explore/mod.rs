@@ -4,9 +4,12 @@
 //! Each run has a namespace, a Lightsail and an operator of its own; several are under way at the
 //! same time, since a run mostly waits.
 
+mod deed;
+mod dice;
 mod disturbance;
 mod end;
 mod keys;
+mod others;
 mod point;
 mod run;
 mod scenario;
@@ -35,6 +38,9 @@ use super::run::apply;
 use super::scene::operator_binary;
 use super::tools::Tools;
 
+/// So many points are a share, unless another size is asked for.
+const SHARE: usize = 100;
+
 /// Run scenarios with requests disturbed, and compare how they end
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
@@ -53,9 +59,15 @@ pub(super) struct Settings {
     /// Which share: the same number chooses the same points
     #[arg(long, value_name = "NUMBER", env = "SHARE", default_value_t = 1)]
     share: u64,
-    /// A share has this many points
-    #[arg(long, value_name = "POINTS", default_value_t = 100)]
-    size: usize,
+    /// A share has this many points: 100, or none if sequences are asked for
+    #[arg(long, value_name = "POINTS")]
+    size: Option<usize>,
+    /// So many sequences, in which others act in the middle of a scenario
+    #[arg(long, value_name = "NUMBER")]
+    sequences: Option<u64>,
+    /// The number of the first sequence; the same number is the same sequence
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
     /// How many runs are under way at the same time
     #[arg(long, value_name = "RUNS", default_value_t = 10)]
     parallel: usize,
@@ -70,6 +82,12 @@ pub(super) struct Settings {
     project: PathBuf,
     #[command(flatten)]
     tools: Tools,
+}
+
+impl Settings {
+    fn wants_points(&self) -> bool {
+        self.sequences.is_none() || self.all || self.size.is_some()
+    }
 }
 
 pub(super) async fn explore(settings: &Settings) -> Result<ExitCode> {
@@ -140,7 +158,6 @@ async fn explore_all(
     ground: &Ground,
     report: Report,
 ) -> Result<usize> {
-    let started = Instant::now();
     let references = futures::stream::iter(scenarios)
         .map(|scenario| async move {
             (scenario, run::undisturbed(ground, scenario).await)
@@ -170,9 +187,26 @@ async fn explore_all(
             }
         }
     }
-    let cases = chosen_cases(settings, &known);
+    if settings.wants_points() {
+        failed += tell_points(settings, ground, &known, report).await;
+    }
+    if let Some(count) = settings.sequences {
+        failed += tell_sequences(settings, ground, &known, count, report).await;
+    }
+    Ok(failed)
+}
+
+/// Disturbs points, and says which end differs, and how many there are. How many of them differ.
+async fn tell_points(
+    settings: &Settings,
+    ground: &Ground,
+    known: &[(&Scenario, Reference)],
+    report: Report,
+) -> usize {
+    let started = Instant::now();
+    let cases = chosen_cases(settings, known);
     let mut lines: BTreeMap<&str, Line> = BTreeMap::new();
-    for (scenario, reference) in &known {
+    for (scenario, reference) in known {
         let line = lines.entry(&scenario.name).or_default();
         line.requests = reference.points.len();
     }
@@ -200,7 +234,51 @@ async fn explore_all(
         }
     }
     tell_table(report, &lines, started.elapsed());
-    Ok(failed + lines.values().map(|line| line.differing).sum::<usize>())
+    lines.values().map(|line| line.differing).sum()
+}
+
+/// Runs sequences, and says what does not hold in which. How many those are.
+async fn tell_sequences(
+    settings: &Settings,
+    ground: &Ground,
+    known: &[(&Scenario, Reference)],
+    count: u64,
+    report: Report,
+) -> usize {
+    let started = Instant::now();
+    let mut outcomes = futures::stream::iter(settings.seed..settings.seed + count)
+        .map(|seed| async move {
+            let which = usize::try_from(seed).unwrap_or_default() % known.len();
+            let (scenario, reference) = &known[which];
+            (seed, others::sequence(ground, scenario, reference, seed).await)
+        })
+        .buffer_unordered(settings.parallel);
+    let mut broken_ones = 0;
+    while let Some((seed, outcome)) = outcomes.next().await {
+        let (what, broken, logs) = match outcome {
+            Ok(sequence) => (sequence.what, sequence.broken, sequence.logs),
+            Err(error) => (String::new(), vec![format!("the run failed: {error:#}")], String::new()),
+        };
+        if !broken.is_empty() {
+            broken_ones += 1;
+            report.line(&format!("\nsequence {seed}: {what}"));
+            for one in broken {
+                report.line(&format!("  {one}"));
+            }
+            let chosen = settings.scenarios.join(" ");
+            report.line(&format!(
+                "  again: testbed explore {chosen} --sequences 1 --seed {seed}\n  logs: {logs}"
+            ));
+        }
+    }
+    report.line(&format!(
+        "\n{count} sequences from {} on, in {} scenarios: {broken_ones} in which something does \
+         not hold; {:.0} s",
+        settings.seed,
+        known.len(),
+        started.elapsed().as_secs_f64()
+    ));
+    broken_ones
 }
 
 /// The points of the scenarios with each disturbance: all of them, those that were asked for, or a
@@ -236,7 +314,7 @@ fn chosen_cases<'a>(
         || !settings.scenarios.is_empty()
         || !settings.disturbance.is_empty();
     if !is_chosen {
-        cases.truncate(settings.size);
+        cases.truncate(settings.size.unwrap_or(SHARE));
     }
     cases
 }

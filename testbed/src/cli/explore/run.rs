@@ -46,9 +46,9 @@ pub(super) async fn undisturbed(ground: &Ground, scenario: &Scenario) -> Result<
     let attempt = async {
         let (kubernetes, aws) = prepare(&stage, scenario).await?;
         act(&stage, &scenario.when).await?;
-        wait_for_ends(&stage, scenario, false).await?;
+        wait_for_ends(&stage, scenario).await?;
         stage.wait_until_quiet().await?;
-        let open = end::not_ended(&stage, scenario, false).await?;
+        let open = end::not_ended(&stage, scenario).await?;
         ensure!(open.is_empty(), "it does not stay as it should be: {}", open.join("; "));
         let passed = stage.proxy.passed();
         let points =
@@ -101,7 +101,7 @@ pub(super) async fn disturbed(
 }
 
 /// Does what is given; how many requests there were before the rest.
-async fn prepare(stage: &Stage, scenario: &Scenario) -> Result<(usize, usize)> {
+pub(super) async fn prepare(stage: &Stage, scenario: &Scenario) -> Result<(usize, usize)> {
     act(stage, &scenario.given).await.context("what is given")?;
     if !scenario.given.is_empty() {
         stage.act(&Act::Settle).await.context("what is given")?;
@@ -118,7 +118,7 @@ async fn act(stage: &Stage, acts: &[Act]) -> Result<()> {
 }
 
 /// The same, while operators that end are started anew.
-async fn act_while_it_runs(stage: &Stage, acts: &[Act]) -> Result<()> {
+pub(super) async fn act_while_it_runs(stage: &Stage, acts: &[Act]) -> Result<()> {
     tokio::select! {
         outcome = act(stage, acts) => outcome,
         error = keep_running(stage) => Err(error),
@@ -135,10 +135,10 @@ async fn keep_running(stage: &Stage) -> anyhow::Error {
     }
 }
 
-async fn wait_for_ends(stage: &Stage, scenario: &Scenario, any: bool) -> Result<()> {
+async fn wait_for_ends(stage: &Stage, scenario: &Scenario) -> Result<()> {
     let start = Instant::now();
     loop {
-        let open = end::not_ended(stage, scenario, any).await?;
+        let open = end::not_ended(stage, scenario).await?;
         if open.is_empty() {
             return Ok(());
         }

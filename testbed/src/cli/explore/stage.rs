@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -106,6 +106,8 @@ pub(super) struct Stage {
     /// The one that leads first, and the one that takes over, if there is one.
     operators: Mutex<Vec<Operator>>,
     asked: std::sync::atomic::AtomicUsize,
+    /// Objects that are to be created once their name is free.
+    later: std::sync::Mutex<Vec<(String, Value)>>,
     /// Private keys that somebody deleted with their Secret, by their public half.
     pub(super) deleted_keys: std::sync::Mutex<Vec<String>>,
 }
@@ -156,6 +158,7 @@ impl Stage {
             options: options.clone(),
             operators: Mutex::default(),
             asked: std::sync::atomic::AtomicUsize::default(),
+            later: std::sync::Mutex::default(),
             deleted_keys: std::sync::Mutex::default(),
         });
         stage.add_lease().await?;
@@ -317,7 +320,7 @@ impl Stage {
     pub(super) async fn note_deleted_key(&self, secret: &str) -> Result<()> {
         let secret = self.secrets().get_opt(secret).await?;
         let key = secret.as_ref().and_then(super::end::key_of);
-        let mut deleted = self.deleted_keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut deleted = self.deleted_keys.lock().unwrap_or_else(PoisonError::into_inner);
         deleted.extend(key);
         Ok(())
     }
@@ -417,6 +420,21 @@ impl Stage {
             tokio::time::sleep(POLL).await;
         }
         Ok(())
+    }
+
+    /// Notes an object that is to be created once its name is free.
+    pub(super) fn add_later(&self, at: String, spec: Value) {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).push((at, spec));
+    }
+
+    /// The objects that are to be created.
+    pub(super) fn take_later(&self) -> Vec<(String, Value)> {
+        std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether no object is to be created any more.
+    pub(super) fn has_no_more(&self) -> bool {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// How many requests of reconciliations there were.

@@ -1,0 +1,308 @@
+//! `testbed explore --sequences`: in the middle of a scenario somebody else acts, or several do, and
+//! the operator may be killed. How that ends is not known beforehand; what must always hold is
+//! checked, from what the API server and Lightsail saw.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use testbed::api_proxy::Place;
+use testbed::simulator::{Fault, FaultEffect, KeyPairChange};
+
+use super::deed::{DEEDS, Deed, create_later};
+use super::dice::Dice;
+use super::end::is_settled;
+use super::point::{Kind, Point};
+use super::run::{Reference, act_while_it_runs, lost_keys, prepare};
+use super::scenario::Scenario;
+use super::stage::{DEADLINE, Ground, POLL, Stage};
+
+/// A request that does not come, because of what happened before it, is not waited for longer.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// More requests than this in a second, once all is settled, are a loop.
+const LOOP: usize = 15;
+
+/// What came of a sequence.
+pub(super) struct Sequence {
+    /// What happened, in words.
+    pub(super) what: String,
+    /// What does not hold.
+    pub(super) broken: Vec<String>,
+    /// Where its logs are.
+    pub(super) logs: String,
+}
+
+/// A moment and what somebody does then.
+struct Moment {
+    point: Point,
+    place: Place,
+    deeds: Vec<Deed>,
+}
+
+/// Runs the sequence of a seed.
+pub(super) async fn sequence(
+    ground: &Ground,
+    scenario: &Scenario,
+    reference: &Reference,
+    seed: u64,
+) -> Result<Sequence> {
+    let dice = &mut Dice::new(seed);
+    let moments = choose(reference, dice);
+    let what = moments.iter().map(|moment| {
+        format!("{:?} {:?} {}", moment.deeds, moment.place, moment.point)
+    });
+    let what = format!("{}: {}", scenario.name, what.collect::<Vec<_>>().join(", then "));
+    let stage = Stage::start(ground, false).await?;
+    prepare(&stage, scenario).await?;
+    let mut acted = Vec::new();
+    let attempt = async {
+        let sequence = async {
+            for moment in &moments {
+                acted.push(pass(&stage, moment, dice).await?);
+            }
+            anyhow::Ok(())
+        };
+        let acting = async {
+            // What a user does may be refused by now: the object may be gone.
+            let _ = act_while_it_runs(&stage, &scenario.when).await;
+            anyhow::Ok(())
+        };
+        tokio::try_join!(sequence, acting)?;
+        settle(&stage).await
+    };
+    let mut broken = Vec::new();
+    if let Err(error) = attempt.await {
+        broken.push(format!("I8: {error:#}"));
+    }
+    let deeds: Vec<Deed> = moments.iter().flat_map(|moment| moment.deeds.clone()).collect();
+    broken.extend(check(&stage, scenario, &deeds, &acted).await?);
+    Ok(Sequence { what, broken, logs: stage.directory().display().to_string() })
+}
+
+fn choose(reference: &Reference, dice: &mut Dice) -> Vec<Moment> {
+    let count = 1 + dice.roll(2);
+    let mut moments = Vec::new();
+    for _ in 0..count {
+        let Some(point) = dice.pick(&reference.points) else { continue };
+        // Between the last look and a deletion nobody can tell: Lightsail takes no condition.
+        let is_deletion =
+            matches!(&point.kind, Kind::Aws { operation, .. } if operation == "DeleteKeyPair");
+        let is_before = dice.roll(2) == 0 && !is_deletion;
+        let place = if is_before { Place::BeforeRequest } else { Place::BeforeAnswer };
+        let mut deeds: Vec<Deed> = dice.pick(&DEEDS).into_iter().collect();
+        if dice.roll(3) == 0 {
+            deeds.extend(dice.pick(&DEEDS));
+        }
+        if dice.roll(3) == 0 {
+            deeds.push(Deed::KillOperator);
+        }
+        moments.push(Moment { point, place, deeds });
+    }
+    moments
+}
+
+/// Waits for the request, lets others act while it is held, and lets it go on. When they acted.
+async fn pass(stage: &Arc<Stage>, moment: &Moment, dice: &mut Dice) -> Result<SystemTime> {
+    let (held, fault) = match &moment.point.kind {
+        Kind::Kubernetes { .. } => {
+            let matcher = moment.point.matcher(&stage.namespace)?.context("a request")?;
+            (Some(stage.proxy.hold(matcher, moment.place)), None)
+        }
+        Kind::Aws { operation, resource } => {
+            let effect = match moment.place {
+                Place::BeforeRequest => FaultEffect::HoldBefore,
+                Place::BeforeAnswer => FaultEffect::HoldAfter,
+            };
+            let fault = Fault::new(operation, effect).times(1);
+            let fault = resource.iter().fold(fault, |fault, resource| fault.on(resource));
+            (None, Some(stage.region.add_fault(fault.after(moment.point.before))))
+        }
+    };
+    let reached = async {
+        match (&held, &fault) {
+            (Some(held), _) => held.reached().await,
+            (_, Some(fault)) => fault.reached().await,
+            (None, None) => {}
+        }
+    };
+    // One that does not come any more: then somebody acts now.
+    let _ = tokio::time::timeout(PATIENCE, reached).await;
+    let at = SystemTime::now();
+    for deed in &moment.deeds {
+        deed.perform(stage, dice).await.with_context(|| format!("{deed:?}"))?;
+    }
+    Ok(at)
+}
+
+/// Waits until each object is settled or gone, and the operator asks nothing more.
+async fn settle(stage: &Stage) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        stage.keep_running().await?;
+        for (at, spec) in stage.take_later() {
+            if !create_later(stage, &at, &spec).await? {
+                stage.add_later(at, spec);
+            }
+        }
+        let objects = stage.all_objects().await?;
+        let open: Vec<_> = objects.iter().filter(|(_, object)| !is_settled(object)).collect();
+        if open.is_empty() && stage.has_no_more() {
+            let before = stage.request_count();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let count = stage.request_count() - before;
+            ensure!(count <= LOOP, "{count} requests in a second, though all objects are settled");
+            let objects = stage.all_objects().await?;
+            if objects.values().all(is_settled) {
+                return Ok(());
+            }
+        }
+        if start.elapsed() > DEADLINE {
+            let open: Vec<_> = open
+                .iter()
+                .map(|(name, object)| format!("{name}: {}", object["status"]["conditions"]))
+                .collect();
+            anyhow::bail!("it does not settle: {}", open.join("; "));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// What must always hold and does not.
+async fn check(
+    stage: &Stage,
+    scenario: &Scenario,
+    deeds: &[Deed],
+    acted: &[SystemTime],
+) -> Result<Vec<String>> {
+    let mut broken = Vec::new();
+    broken.extend(deletions(stage, scenario, acted));
+    let is_namespace_gone = deeds.contains(&Deed::DeleteNamespace);
+    if !is_namespace_gone && !scenario.loses_keys {
+        let lost = lost_keys(stage).await?.len();
+        if lost > 0 {
+            broken.push(format!("I3: {lost} private keys that were in a Secret are lost"));
+        }
+    }
+    let resets = scenario.ends.keys().filter(|name| name.starts_with("HostKeyReset/")).count();
+    let resets = resets + deeds.iter().filter(|deed| deed.adds_object()).count();
+    let done = stage.region.known_host_keys_resets("web-1");
+    if done > resets {
+        broken.push(format!("I6: the host keys were reset {done} times for {resets} objects"));
+    }
+    broken.extend(imports_without_intent(stage));
+    broken.extend(owned_by_mistake(stage).await?);
+    if !deeds.iter().any(|deed| deed.is_force()) {
+        broken.extend(left_behind(stage, scenario).await?);
+    }
+    Ok(broken)
+}
+
+/// I1, I7: nothing is deleted that the operator did not make, unless it is named by its
+/// fingerprint. What others do after the last look cannot be known.
+fn deletions(stage: &Stage, scenario: &Scenario, acted: &[SystemTime]) -> Vec<String> {
+    let (changes, requests) = (stage.region.changes(), stage.simulator.requests());
+    let mut made = BTreeSet::new();
+    let names_a_fingerprint = format!("{:?}{:?}", scenario.given, scenario.when)
+        .contains("expectedFingerprint");
+    let mut broken = Vec::new();
+    let mut deletions = requests
+        .iter()
+        .filter(|request| request.operation == "DeleteKeyPair" && request.outcome == "ok");
+    for change in &changes {
+        match change {
+            KeyPairChange::Made(pair) => {
+                made.insert(pair.arn.clone());
+            }
+            KeyPairChange::Deleted(pair) => {
+                let at = deletions.next().map(|request| request.at);
+                let owner = pair.tags.get("lightsail-operator.dev/owner").cloned().flatten();
+                let own = format!("explored/{}/", stage.namespace);
+                let is_others = owner.is_some_and(|owner| !owner.starts_with(&own));
+                let is_own = made.contains(&pair.arn) && !is_others;
+                let is_look = |operation: &str| {
+                    operation == "GetKeyPair" || operation == "GetKeyPairs"
+                };
+                // Whether there was a look at what it had become.
+                let was_seen = requests.iter().any(|request| {
+                    is_look(&request.operation)
+                        && at.is_some_and(|at| request.at < at)
+                        && acted.iter().all(|acted| *acted < request.at)
+                });
+                if !is_own && was_seen && !names_a_fingerprint {
+                    broken.push(format!("I1: {} was deleted, and was not the object's", pair.name));
+                }
+            }
+        }
+    }
+    broken
+}
+
+/// I12: before each import, an intent is on record.
+fn imports_without_intent(stage: &Stage) -> Vec<String> {
+    let passed = stage.proxy.passed();
+    let intents: Vec<_> = passed
+        .iter()
+        .filter(|request| {
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            request.whole_path().ends_with("/status")
+                && request.status == Some(200)
+                && body["status"]["importIntent"].is_object()
+        })
+        .map(|request| request.at)
+        .collect();
+    let requests = stage.simulator.requests();
+    let imports = requests.iter().filter(|request| request.operation == "ImportKeyPair");
+    imports
+        .filter(|import| !intents.iter().any(|intent| *intent < import.at))
+        .map(|import| format!("I12: {:?} was imported without an intent", import.resource))
+        .collect()
+}
+
+/// I15: a Secret that the operator did not create has no owner.
+async fn owned_by_mistake(stage: &Stage) -> Result<Vec<String>> {
+    let passed = stage.proxy.passed();
+    let created = |name: &str| {
+        passed.iter().any(|request| {
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            request.method == http::Method::POST
+                && request.path.contains("/secrets")
+                && body["metadata"]["name"] == name
+        })
+    };
+    let secrets = stage.all_secrets().await?;
+    let is_owned = |secret: &k8s_openapi::api::core::v1::Secret| {
+        secret.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty())
+    };
+    Ok(secrets
+        .iter()
+        .filter(|(name, secret)| is_owned(secret) && !created(name))
+        .map(|(name, _)| format!("I15: the Secret {name} is somebody's, and goes with the object"))
+        .collect())
+}
+
+/// A pair with this object's tag that the operator made does not outlive all objects, unless they
+/// say so.
+async fn left_behind(stage: &Stage, scenario: &Scenario) -> Result<Vec<String>> {
+    let keeps = format!("{:?}{:?}", scenario.given, scenario.when).contains("Retain");
+    if keeps || !stage.all_objects().await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let made: BTreeSet<_> = stage
+        .region
+        .changes()
+        .into_iter()
+        .filter_map(|change| match change {
+            KeyPairChange::Made(pair) => Some(pair.arn),
+            KeyPairChange::Deleted(_) => None,
+        })
+        .collect();
+    let own = format!("explored/{}/", stage.namespace);
+    let is_left = |pair: &testbed::simulator::KeyPair| {
+        let owner = pair.tags.get("lightsail-operator.dev/owner").cloned().flatten();
+        made.contains(&pair.arn) && owner.is_some_and(|owner| owner.starts_with(&own))
+    };
+    let left = stage.region.key_pairs().into_iter().filter(is_left);
+    Ok(left.map(|pair| format!("{} is left behind, with the owner tag", pair.name)).collect())
+}
