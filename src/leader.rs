@@ -1,8 +1,8 @@
 //! Which of several replicas acts. The others keep their rows up to date, and wait.
 //!
-//! The lease is that of client-go: 15 seconds, renewed every 2, given up when it could not be
-//! renewed for 10. Losing it ends the process, and with it whatever was under way: nothing is
-//! spawned that could outlive it.
+//! The times are in the ratio of client-go's: of a lease of 15 seconds, renewed every 2, given up
+//! when it could not be renewed for 10. Losing it ends the process, and with it whatever was under
+//! way: nothing is spawned that could outlive it.
 
 use std::time::{Duration, Instant};
 
@@ -14,30 +14,43 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// How long the lease holds after it was renewed, as others see it.
-pub const LEASE_DURATION: Duration = Duration::from_secs(15);
-/// How long renewing it is tried before it counts as lost.
-const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// How often it is renewed.
-const RETRY_PERIOD: Duration = Duration::from_secs(2);
-// Whoever cannot renew the lease knows that it is lost before others take it.
-const _: () = assert!(RETRY_PERIOD.as_secs() < RENEW_DEADLINE.as_secs());
-const _: () = assert!(RENEW_DEADLINE.as_secs() < LEASE_DURATION.as_secs());
+/// A Lease object says its duration in whole seconds, and at least one.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
-/// Refuses a call timeout with which a call that was sent while the lease held could still be under
-/// way when another process has the lease.
-///
-/// # Errors
-/// What to set instead.
-pub fn check_call_timeout(call_timeout: Duration) -> Result<(), String> {
-    if call_timeout + RETRY_PERIOD >= LEASE_DURATION {
-        return Err(format!(
-            "--aws-call-timeout is {call_timeout:?}, and the Lease lasts {LEASE_DURATION:?} and is \
-             renewed every {RETRY_PERIOD:?}: a call could outlive the Lease; set a shorter \
-             timeout, or --leader-election=false for a single replica"
-        ));
+/// The times of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// How long the lease holds after it was renewed, as others see it.
+    pub lease_duration: Duration,
+    /// How long renewing it is tried before it counts as lost: whoever cannot renew it knows that
+    /// before others take it.
+    pub renew_deadline: Duration,
+    /// How often it is renewed.
+    pub renew_period: Duration,
+}
+
+impl Times {
+    /// Those of a lease of this duration.
+    ///
+    /// # Errors
+    /// What to set instead, if a call that was sent while the lease held could still be under way
+    /// when another process has the lease.
+    pub fn new(lease_duration: Duration, call_timeout: Duration) -> Result<Self, String> {
+        let renew_deadline = lease_duration * 2 / 3;
+        let renew_period = lease_duration * 2 / 15;
+        if lease_duration < SHORTEST_LEASE {
+            return Err(format!("--lease-duration must be at least {SHORTEST_LEASE:?}"));
+        }
+        if lease_duration <= call_timeout + renew_period {
+            return Err(format!(
+                "--aws-call-timeout is {call_timeout:?}, and the Lease lasts {lease_duration:?} \
+                 and is renewed every {renew_period:?}: a call could outlive the Lease; set a \
+                 shorter timeout, a longer --lease-duration, or --leader-election=false for a \
+                 single replica"
+            ));
+        }
+        Ok(Self { lease_duration, renew_deadline, renew_period })
     }
-    Ok(())
 }
 
 /// The lease, and who this process is in it.
@@ -49,6 +62,8 @@ pub struct Candidate {
     pub lease: String,
     /// Unique among the replicas.
     pub identity: String,
+    /// How long it lasts.
+    pub times: Times,
 }
 
 /// Stands for election until this process has the lease, then says so, and keeps it until `done`.
@@ -74,9 +89,9 @@ pub async fn lead(
     };
     let election =
         LeaderElection::new(client, &candidate.namespace, &candidate.lease, &candidate.identity)
-            .with_lease_duration(LEASE_DURATION)
-            .with_renew_deadline(RENEW_DEADLINE)
-            .with_retry_period(RETRY_PERIOD);
+            .with_lease_duration(candidate.times.lease_duration)
+            .with_renew_deadline(candidate.times.renew_deadline)
+            .with_retry_period(candidate.times.renew_period);
     let acting = async {
         begin();
         done.cancelled().await;
@@ -98,4 +113,27 @@ pub async fn lead(
         () = following => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_outlives_each_call_that_is_sent_while_it_is_held() {
+        let seconds = Duration::from_secs_f64;
+        let times = Times::new(seconds(15.0), seconds(10.0)).unwrap();
+        assert_eq!(times.renew_deadline, seconds(10.0), "as client-go's");
+        assert_eq!(times.renew_period, seconds(2.0));
+        for (lease, call, expected) in [
+            (15.0, 12.9, true),
+            (15.0, 13.0, false),
+            (3.0, 1.0, true),
+            (1.0, 0.5, true),
+            (0.9, 0.1, false),
+        ] {
+            let times = Times::new(seconds(lease), seconds(call));
+            assert_eq!(times.is_ok(), expected, "{lease} s, {call} s");
+        }
+    }
 }

@@ -37,12 +37,14 @@ async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    if config.leader_election
-        && let Err(why) = leader::check_call_timeout(config.aws_call_timeout)
-    {
+    let times = leader::Times::new(config.lease_duration, config.aws_call_timeout);
+    let times = config.leader_election.then_some(times).transpose().unwrap_or_else(|why| {
         Config::command().error(ErrorKind::ValueValidation, why).exit();
-    }
+    });
     telemetry::start_log(config.log_format, &config.log)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
@@ -67,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
             done.cancel();
             Ok(())
         };
-        let candidate = config.leader_election.then(|| candidate(&config, &kube)).transpose()?;
+        let candidate = times.map(|times| candidate(&config, &kube, times)).transpose()?;
         let leading =
             leader::lead(candidate, leads.clone(), metrics.clone(), stop.clone(), done.clone());
         tokio::try_join!(reconciling, leading).map(drop)
@@ -121,7 +123,11 @@ async fn kube_config() -> anyhow::Result<kube::Config> {
 
 /// Who this process is in the election. Its client gives up on an answer long before the lease runs
 /// out.
-fn candidate(config: &Config, kube: &kube::Config) -> anyhow::Result<(Client, Candidate)> {
+fn candidate(
+    config: &Config,
+    kube: &kube::Config,
+    times: leader::Times,
+) -> anyhow::Result<(Client, Candidate)> {
     let mut kube = kube.clone();
     kube.read_timeout = Some(Duration::from_secs(5));
     let namespace =
@@ -131,7 +137,7 @@ fn candidate(config: &Config, kube: &kube::Config) -> anyhow::Result<(Client, Ca
     // The pod's name, and something that a restarted container does not share with its predecessor.
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let identity = format!("{host}_{}", hex::encode(random));
-    Ok((Client::try_from(kube)?, Candidate { namespace, lease: config.lease(), identity }))
+    Ok((Client::try_from(kube)?, Candidate { namespace, lease: config.lease(), identity, times }))
 }
 
 /// All that reconciliations share; `None` if the operator is to end before the cluster answers.
@@ -165,11 +171,10 @@ async fn context(
         aws_account_id: config.aws_account_id.clone().map(AccountId::from),
         call_timeout: config.aws_call_timeout,
         settle_time: config.settle_time,
-        lease_duration: if config.leader_election {
-            leader::LEASE_DURATION
-        } else {
-            Duration::ZERO
-        },
+        lease_duration: if config.leader_election { config.lease_duration } else { Duration::ZERO },
+        missing_key_grace: config.missing_key_grace,
+        source_grace: config.source_grace,
+        search_interval: config.search_interval,
         namespaces: config.watch_namespace.clone(),
         label_selector: config.watch_label_selector.clone(),
         concurrency: usize::from(config.concurrency),

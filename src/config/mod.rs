@@ -63,6 +63,13 @@ pub struct Config {
         value_name = "NAME")]
     pub lease_name: Option<String>,
 
+    /// How long the Lease lasts after it was renewed, for example 15s. It is renewed every 2/15 of
+    /// that time, and counts as lost when that has failed for 2/3 of it. Below 10s, a slow API
+    /// server costs the Lease.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_DURATION", default_value = "15s",
+        value_parser = duration, value_name = "TIME")]
+    pub lease_duration: Duration,
+
     /// The namespace of the Lease. Default: the pod's, or that of the kubeconfig.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_NAMESPACE", value_parser = namespace,
         value_name = "NAMESPACE")]
@@ -97,6 +104,24 @@ pub struct Config {
         value_parser = duration, value_name = "TIME")]
     pub settle_time: Duration,
 
+    /// How long the Secret of a generated key pair may be missing before its private key counts as
+    /// lost, for example 1m. Below 1m, a Secret that is applied anew can be replaced by a new key.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_MISSING_KEY_GRACE", default_value = "1m",
+        value_parser = duration, value_name = "TIME")]
+    pub missing_key_grace: Duration,
+
+    /// How long the Secret or ConfigMap with a public key may be missing before its object is
+    /// Stalled, for example 2m. Below 30s, objects that are applied together can be Stalled.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_SOURCE_GRACE", default_value = "2m",
+        value_parser = duration, value_name = "TIME")]
+    pub source_grace: Duration,
+
+    /// How often Lightsail is searched for the effect of a call that was not answered, for example
+    /// 15s. Below 5s, an outage costs calls that others need.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_SEARCH_INTERVAL", default_value = "15s",
+        value_parser = duration, value_name = "TIME")]
+    pub search_interval: Duration,
+
     /// How many objects of a kind are worked on at the same time in each region.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -104,6 +129,51 @@ pub struct Config {
 }
 
 impl Config {
+    /// What to warn of: times that are shorter than is safe, in the words of the flags.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let seconds = Duration::from_secs;
+        let times = [
+            // A renewal that takes a second or two, as during a restart of the API server, must not
+            // cost the Lease.
+            (
+                "--lease-duration",
+                self.lease_duration,
+                seconds(10),
+                "a slow API server costs the Lease",
+            ),
+            // `kubectl replace` and a restored backup take a while to make a Secret again.
+            (
+                "--missing-key-grace",
+                self.missing_key_grace,
+                seconds(60),
+                "a Secret that is applied anew can be replaced by a new key",
+            ),
+            // A folder of hundreds of objects is applied in half a minute.
+            (
+                "--source-grace",
+                self.source_grace,
+                seconds(30),
+                "objects that are applied together can be Stalled",
+            ),
+            // Each search is a call; in an outage all objects search.
+            (
+                "--search-interval",
+                self.search_interval,
+                seconds(5),
+                "an outage costs calls that others need",
+            ),
+        ];
+        let mut warnings = Vec::new();
+        for (flag, time, least, what) in times {
+            let counts = flag != "--lease-duration" || self.leader_election;
+            if counts && time < least {
+                warnings.push(format!("{flag} is {time:?}, and below {least:?} {what}"));
+            }
+        }
+        warnings
+    }
+
     /// The name of the Lease: another one for each share of the cluster.
     #[must_use]
     pub fn lease(&self) -> String {
@@ -201,6 +271,26 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_is_shorter_than_is_safe_is_warned_of() {
+        let warnings = |flags: &[&str]| {
+            Config::parse_from([&["lightsail-operator"], flags].concat()).warnings()
+        };
+        assert_eq!(warnings(&[]), [""; 0], "no default is one");
+        for (flag, time, least) in [
+            ("--lease-duration", "9900ms", "10s"),
+            ("--missing-key-grace", "59s", "60s"),
+            ("--source-grace", "29.9s", "30s"),
+            ("--search-interval", "1s", "5s"),
+        ] {
+            let [warning] = &warnings(&[flag, time])[..] else { panic!("{flag}") };
+            assert!(warning.starts_with(flag) && warning.contains(least), "{warning}");
+            assert_eq!(warnings(&[flag, least]), [""; 0], "{flag}");
+        }
+        let alone = ["--lease-duration", "1s", "--leader-election=false"];
+        assert_eq!(warnings(&alone), [""; 0], "there is no Lease");
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused() {
         assert!(cluster_id("prod-1.eu").is_ok());
         for text in ["", "a/b", "a b", &"x".repeat(65)] {
@@ -217,6 +307,7 @@ mod tests {
             assert!(namespace(text).is_err(), "{text}");
         }
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         for text in ["", "20", "-1s", "0s", "soon"] {
             assert!(duration(text).is_err(), "{text}");
         }

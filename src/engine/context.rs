@@ -54,6 +54,12 @@ pub struct Settings {
     pub settle_time: Duration,
     /// How long another process may act on a lease that it has lost; zero without leader election.
     pub lease_duration: Duration,
+    /// How long the Secret of a generated pair may be missing before its key counts as lost.
+    pub missing_key_grace: Duration,
+    /// How long the source of a public key may be missing before that asks for a person.
+    pub source_grace: Duration,
+    /// How often the effect of a call that was not answered is searched for.
+    pub search_interval: Duration,
     /// The namespaces to watch; all if empty.
     pub namespaces: Vec<String>,
     /// The labels of the objects to watch.

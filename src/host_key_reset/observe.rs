@@ -42,6 +42,7 @@ pub(super) fn observed(
         lease_duration: signed(ctx.settings.lease_duration),
         call_timeout: signed(ctx.settings.call_timeout),
         settle_time: signed(ctx.settings.settle_time),
+        search_interval: ctx.settings.search_interval,
     }
 }
 

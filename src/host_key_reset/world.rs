@@ -1,5 +1,7 @@
 //! What a plan for a reset is made of: the desired state, and what was read and done.
 
+use std::time::Duration;
+
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::mark::{Mark, MarkState};
@@ -78,6 +80,8 @@ pub struct Observed {
     pub call_timeout: SignedDuration,
     /// See `call_timeout`.
     pub settle_time: SignedDuration,
+    /// How often the operations are listed again while a call is searched for.
+    pub search_interval: Duration,
 }
 
 /// How the call ended.

@@ -187,6 +187,12 @@ pub struct Observed {
     pub sent: Option<ImportSent>,
     /// How long after its intent was dated the effect of an import may appear.
     pub intent_window: Duration,
+    /// How long the Secret of a generated pair may be missing before its key counts as lost.
+    pub missing_key_grace: Duration,
+    /// How long the source of the public key may be missing before that asks for a person.
+    pub source_grace: Duration,
+    /// How often the effect of an import that was not answered is searched for.
+    pub search_interval: Duration,
     /// An object of the same name vanished, and its pair was not dealt with yet.
     pub has_predecessor: bool,
     /// How long Lightsail has not been read, in the region of the object.

@@ -16,6 +16,9 @@ use crate::host_key_reset::world::{Desired, Observed, Search, later};
 /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_DeleteKnownHostKeys.html>).
 const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
 
+/// A timer does not fire early, but it counts from now, which has a fraction of a second.
+const TIMER: Duration = Duration::from_millis(10);
+
 /// A call may have been made, and nobody knows what became of it: it is looked for among the
 /// operations of the instance. What is newer than the newest one before the call, and not another
 /// reset's, is taken for it.
@@ -36,7 +39,8 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
         return conclude(desired, observed, vec![found.clone()]);
     }
     let waiting = |until: Timestamp| {
-        let pause = until.duration_since(observed.now).unsigned_abs().max(Duration::from_secs(1));
+        let left = until.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs();
+        let pause = (left + TIMER).min(observed.search_interval);
         let message = "the call was not answered; looking among the instance's operations whether \
                        it was carried out";
         Step::Progress {

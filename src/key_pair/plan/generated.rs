@@ -1,13 +1,10 @@
 //! A pair whose private key is made here. The Secret has it before Lightsail has its public half,
 //! so that no crash loses it (I3).
 
-use std::time::Duration;
-
-use k8s_openapi::jiff::SignedDuration;
-
 use super::ownership::{Whose, is_first, whose};
 use super::pair::ownership_lost;
 use super::refusals::{name_conflict, yield_to_rival};
+use super::source::time_left;
 use super::step::Step;
 use super::{kept_key, pair};
 use crate::api::Reason;
@@ -17,10 +14,6 @@ use crate::engine::{Lookup, State, Verdict};
 use crate::key_pair::world::{Desired, Finalizer, Observed};
 use crate::lightsail::KeyPair;
 use crate::secret::{Found, SecretSpec};
-
-/// A Secret that is missing may be on its way back, as when a folder is applied anew: it counts as
-/// lost when it is still missing after this time.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// The pair should be there, with the key of the Secret.
 pub(super) fn present(
@@ -89,14 +82,11 @@ fn lost(
         Whose::TaggedAway => return Some(ownership_lost(desired)),
         Whose::Foreign { .. } => return Some(name_conflict(desired)),
     }
-    let missing_for = observed.key_missing_since.map(|since| observed.now.duration_since(since));
-    if missing_for.is_none_or(|time| time < PATIENCE) {
+    // A Secret that is missing may be on its way back, as when a folder is applied anew.
+    let since = observed.key_missing_since.unwrap_or(observed.now);
+    if let Some(left) = time_left(since, observed.missing_key_grace, observed.now) {
         let message = "the Secret with the private key is missing; waiting whether it comes back";
-        return Some(Step::Finish(Verdict::wait(
-            Reason::InProgress,
-            message,
-            Duration::from_mins(1),
-        )));
+        return Some(Step::Finish(Verdict::wait(Reason::InProgress, message, left)));
     }
     if replace == ReplacePolicy::Recreate && observed.recorded.origin == Some(Origin::Generated) {
         return None;

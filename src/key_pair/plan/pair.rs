@@ -16,9 +16,6 @@ use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, Re
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
 
-/// How soon to read again whether an import took effect that was not answered.
-const READ_AGAIN: Duration = Duration::from_secs(15);
-
 /// The pair should be there with this key.
 pub(super) fn present(
     desired: &Desired,
@@ -86,7 +83,7 @@ fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -
         return Step::ReadPair { live: true };
     }
     if let Some(pause) = may_take_effect {
-        return wait_for_import(pause);
+        return wait_for_import(observed, pause);
     }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
@@ -113,9 +110,10 @@ fn import_may_take_effect(observed: &Observed) -> Option<Duration> {
     is_open.then(|| until.duration_since(observed.now).unsigned_abs().max(SOON))
 }
 
-fn wait_for_import(pause: Duration) -> Step {
+fn wait_for_import(observed: &Observed, pause: Duration) -> Step {
     let message = "an import that was not answered may still take effect";
-    Step::Finish(Verdict::wait(Reason::InProgress, message, pause.min(READ_AGAIN)))
+    let pause = pause.min(observed.search_interval);
+    Step::Finish(Verdict::wait(Reason::InProgress, message, pause))
 }
 
 /// An import of this object may have made the pair, and nothing tells whether it did.
@@ -272,7 +270,8 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
     };
     let Some(pair) = &read.pair else {
         let may_take_effect = import_may_take_effect(observed);
-        return may_take_effect.map_or_else(|| gone(desired, observed), wait_for_import);
+        return may_take_effect
+            .map_or_else(|| gone(desired, observed), |pause| wait_for_import(observed, pause));
     };
     let is_first = is_first(desired, observed, Some(pair));
     let is_named = names(desired, pair);

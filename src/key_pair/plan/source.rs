@@ -11,8 +11,6 @@ use crate::engine::queue::Next;
 use crate::key_pair::world::{Desired, ImportedKey, Observed, Source, SourceRef};
 use crate::ssh::{InvalidPublicKey, PublicKey};
 
-/// What is missing may be on its way, as when a folder is applied at once.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -30,7 +28,7 @@ pub(super) fn public_key<'a>(
         ImportedKey::From(at) => match &observed.source {
             None => return Err(Box::new(Step::ReadSource(at.clone()))),
             Some(Source::Missing { since }) => {
-                return Err(Box::new(missing(observed.now, *since, at)));
+                return Err(Box::new(missing(observed, *since, at)));
             }
             Some(Source::Found(parsed)) => parsed,
         },
@@ -55,11 +53,12 @@ fn refuse(desired: &Desired, what: &str, error: InvalidPublicKey) -> Box<Step> {
     Box::new(Step::Finish(verdict))
 }
 
-fn missing(now: Timestamp, since: Timestamp, at: &SourceRef) -> Step {
+/// What is missing may be on its way, as when a folder is applied at once.
+fn missing(observed: &Observed, since: Timestamp, at: &SourceRef) -> Step {
     let message = format!("the {:?} {} with the key {} is not there", at.kind, at.name, at.key);
-    let waited = now.duration_since(since);
-    if waited < PATIENCE {
-        let pause = waited.unsigned_abs().clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+    if let Some(left) = time_left(since, observed.source_grace, observed.now) {
+        let waited = observed.now.duration_since(since).unsigned_abs();
+        let pause = waited.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).min(left);
         return Step::Finish(Verdict::wait(Reason::SourceNotFound, message, pause));
     }
     Step::Finish(Verdict::stalled(
@@ -67,4 +66,10 @@ fn missing(now: Timestamp, since: Timestamp, at: &SourceRef) -> Step {
         message,
         Next::After(Duration::from_mins(1)),
     ))
+}
+
+/// What is left of a grace period that began then.
+pub(super) fn time_left(since: Timestamp, grace: Duration, now: Timestamp) -> Option<Duration> {
+    let waited = now.duration_since(since).max(SignedDuration::ZERO).unsigned_abs();
+    grace.checked_sub(waited).filter(|left| !left.is_zero())
 }

@@ -63,6 +63,7 @@ fn observed() -> Observed {
         lease_duration: SignedDuration::ZERO,
         call_timeout: SignedDuration::from_secs(20),
         settle_time: SignedDuration::from_secs(60),
+        search_interval: Duration::from_secs(15),
     }
 }
 
@@ -628,4 +629,31 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
             o.now = time("2026-11-24T12:05:00Z");
         }, "Progress InProgress"),
     ]);
+}
+
+#[test]
+fn a_search_lists_again_in_its_interval_and_when_a_window_ends() {
+    let pause = |change: fn(&mut Observed)| {
+        let mut observed = observed();
+        searching(&mut observed);
+        change(&mut observed);
+        let Step::Progress { verdict, .. } = plan(&desired(), &observed) else { panic!("it ends") };
+        verdict.next
+    };
+    let (interval, timer) = (Next::After(Duration::from_secs(15)), Duration::from_millis(10));
+    assert_eq!(pause(|o| listed(o, NOW)), interval);
+    assert_eq!(pause(|o| listed(o, "2026-11-24T12:00:18Z")),
+        Next::After(Duration::from_secs(2) + timer), "no later than a call can be answered");
+    assert_eq!(pause(|o| {
+        o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+        listed(o, "2026-11-24T12:00:30Z");
+    }), interval);
+    assert_eq!(pause(|o| {
+        o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+        listed(o, "2026-11-24T12:01:19Z");
+    }), Next::After(Duration::from_secs(1) + timer), "no later than the settle time ends");
+    assert_eq!(pause(|o| {
+        o.search_interval = Duration::from_millis(500);
+        listed(o, NOW);
+    }), Next::After(Duration::from_millis(500)));
 }

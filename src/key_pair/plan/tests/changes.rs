@@ -145,3 +145,24 @@ fn a_public_key_that_stands_elsewhere() {
         }, "Remove finalizer Released"),
     ]);
 }
+
+#[test]
+fn what_is_missing_is_read_again_when_its_grace_ends() {
+    let at = SourceRef { kind: SourceKind::ConfigMap, name: "keys".to_owned(),
+        key: "fleet".to_owned() };
+    let pair = DesiredPair::Imported { key: ImportedKey::From(at), replace: ReplacePolicy::Never };
+    let desired = Desired { pair, ..desired() };
+    let pause = |since: &str, grace| {
+        let source = Some(Source::Missing { since: time(since) });
+        let observed = Observed { source, source_grace: grace, ..observed() };
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it goes on") };
+        (verdict.state, verdict.next)
+    };
+    let (minutes, after) = (Duration::from_mins(2),
+        |seconds| (State::Reconciling, Next::After(Duration::from_secs(seconds))));
+    assert_eq!(pause(NOW, minutes), after(2));
+    assert_eq!(pause("2026-11-24T11:59:50Z", minutes), after(10), "later and later");
+    assert_eq!(pause("2026-11-24T11:59:00Z", minutes), after(30), "but within half a minute");
+    assert_eq!(pause("2026-11-24T11:58:02Z", minutes), after(2), "and not later than its end");
+    assert_eq!(pause("2026-11-24T11:59:50Z", Duration::from_secs(10)).0, State::Stalled);
+}

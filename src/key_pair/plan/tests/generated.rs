@@ -133,6 +133,14 @@ fn a_private_key_that_is_lost_or_another_one() {
          |_, o, key| lost(o, key, NOW), "Reconciling InProgress"),
         ("after a minute it is lost",
          |_, o, key| lost(o, key, "2026-11-24T11:59:00Z"), "Stalled PrivateKeyLost"),
+        ("or after the time that is set", |_, o, key| {
+            o.missing_key_grace = Duration::from_secs(3);
+            lost(o, key, "2026-11-24T11:59:57Z");
+        }, "Stalled PrivateKeyLost"),
+        ("and not before", |_, o, key| {
+            o.missing_key_grace = Duration::from_secs(3);
+            lost(o, key, "2026-11-24T11:59:58Z");
+        }, "Reconciling InProgress"),
         ("I7: that is not said on old news", |_, o, key| {
             lost(o, key, "2026-11-24T11:59:00Z");
             o.pair = cached(Some(tagged(listed(key), OWNER)));
