@@ -1,13 +1,13 @@
 //! Why a step could not be done. What that means for the object is decided by the kind's plan.
 
-use crate::lightsail;
+use crate::lightsail::{self, ErrorKind};
 
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Lightsail, STS or the way there.
     #[error("{0}")]
-    Lightsail(#[from] lightsail::Error),
+    Lightsail(lightsail::Error),
     /// Somebody else changed the object meanwhile: the reconciliation starts over.
     #[error("the object was changed meanwhile")]
     Conflict,
@@ -36,9 +36,19 @@ pub enum Error {
     /// A private key could not be made.
     #[error("{0}")]
     GenerationFailed(#[from] crate::ssh::GenerationFailed),
+    /// The Lease could run out before the call is over: nothing was sent. Nothing is said in the
+    /// status: another process may be writing it.
+    #[error("the Lease is not held for long enough, and nothing was sent")]
+    NotLeading,
     /// The operator is told to end.
     #[error("the operator is ending")]
     Stopping,
+}
+
+impl From<lightsail::Error> for Error {
+    fn from(error: lightsail::Error) -> Self {
+        if error.kind == ErrorKind::NotLeading { Self::NotLeading } else { Self::Lightsail(error) }
+    }
 }
 
 impl From<kube::Error> for Error {

@@ -19,6 +19,8 @@
 //! I1 to I12 and I15 that the code and the tests cite.
 
 pub mod api;
+pub mod api_server;
+pub mod clock;
 pub mod config;
 pub mod crds;
 pub mod engine;
@@ -27,6 +29,7 @@ pub mod host_key_reset;
 pub mod ids;
 pub mod key_pair;
 pub mod leader;
+pub mod lease;
 pub mod lightsail;
 pub mod metrics;
 pub mod readiness;

@@ -2,7 +2,7 @@
 //! the server.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -12,12 +12,14 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::config::Config;
 use lightsail_operator::engine::{self, Context, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
 use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
-use lightsail_operator::leader::{self, Candidate};
+use lightsail_operator::leader::{self, Candidate, Office};
+use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{Accounts, Inventory};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
@@ -32,8 +34,7 @@ use tokio_util::sync::CancellationToken;
 const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's id";
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
@@ -45,40 +46,68 @@ async fn main() -> anyhow::Result<()> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    let runtime = tokio::runtime::Runtime::new()?;
+    let outcome = runtime.block_on(run(config, times));
+    // A name that is being looked up on a thread of its own is not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
     let work = async {
         let kube = kube_config().await?;
-        let leads = watch::Sender::new(None);
-        let Some(context) = context(&config, &kube, &leads, &readiness, &metrics, &stop).await?
-        else {
+        let office = Office {
+            leads: watch::Sender::new(None),
+            lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),
+            metrics: metrics.clone(),
+            stop: stop.clone(),
+            done: CancellationToken::new(),
+        };
+        let Some(context) = context(&config, &kube, times, &office, &readiness).await? else {
             return Ok(());
         };
-        let ctx = Arc::new(context);
-        let done = CancellationToken::new();
         let reconciling = async {
-            let (key_pairs, resets) =
-                (KeyPairs::new(Arc::clone(&ctx)), HostKeyResets::new(Arc::clone(&ctx)));
-            let both = async { tokio::join!(engine::run(&key_pairs), engine::run(&resets)) };
-            tokio::select! {
-                _ = both => {}
-                () = too_late(&stop) => tracing::warn!("a step does not end in time; it is left, \
-                    and whoever acts next finds out what became of it"),
-            }
-            done.cancel();
+            reconcile_all(Arc::new(context), &stop).await;
+            office.done.cancel();
             Ok(())
         };
-        let candidate = times.map(|times| candidate(&config, &kube, times)).transpose()?;
-        let leading =
-            leader::lead(candidate, leads.clone(), metrics.clone(), stop.clone(), done.clone());
+        let leading = async {
+            let Some(times) = times else {
+                office.take();
+                return Ok(());
+            };
+            leader::lead(kube.clone(), candidate(&config, &kube, times)?, office.clone()).await
+        };
         tokio::try_join!(reconciling, leading).map(drop)
     };
-    let serve =
-        server::serve(config.bind_address, readiness.clone(), metrics.clone(), stop.clone());
-    tokio::try_join!(serve, work)?;
+    let serve = async {
+        let address = config.bind_address;
+        server::serve(address, readiness.clone(), metrics.clone(), stop.clone()).await?;
+        // Whoever serves no more waits for the work to end.
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    tokio::select! {
+        outcome = work => outcome?,
+        outcome = serve => outcome?,
+        () = after(&stop, HANDOVER) => tracing::warn!("the end takes too long"),
+    }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Runs the controllers until they have ended after `stop`, or until their time is up.
+async fn reconcile_all(ctx: Arc<Context>, stop: &CancellationToken) {
+    let (key_pairs, resets) =
+        (KeyPairs::new(Arc::clone(&ctx)), HostKeyResets::new(Arc::clone(&ctx)));
+    let both = async { tokio::join!(engine::run(&key_pairs), engine::run(&resets)) };
+    tokio::select! {
+        _ = both => {}
+        () = after(stop, LAST_STEP) => tracing::warn!("a step does not end in time; it is left, \
+            and whoever acts next finds out what became of it"),
+    }
 }
 
 /// A token that is cancelled by SIGTERM or SIGINT: the step in flight is then finished, and no
@@ -99,17 +128,21 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// Another replica can act this long after this one was told to end.
+/// The process ends this long after it was told to, whatever its clients do.
 const HANDOVER: Duration = Duration::from_secs(5);
 /// Steps in flight have this long to end.
 const LAST_STEP: Duration = Duration::from_secs(4);
 // Giving back the lease takes a moment too.
 const _: () = assert!(LAST_STEP.as_secs() < HANDOVER.as_secs());
 
-async fn too_late(stop: &CancellationToken) {
+async fn after(stop: &CancellationToken, time: Duration) {
     stop.cancelled().await;
-    tokio::time::sleep(LAST_STEP).await;
+    tokio::time::sleep(time).await;
 }
+
+/// How long a request to Kubernetes may take that changes something, if there is no Lease that it
+/// must fit into.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn kube_config() -> anyhow::Result<kube::Config> {
     let no_cluster = |error| {
@@ -121,15 +154,12 @@ async fn kube_config() -> anyhow::Result<kube::Config> {
     Ok(config)
 }
 
-/// Who this process is in the election. Its client gives up on an answer long before the lease runs
-/// out.
+/// Who this process is in the election.
 fn candidate(
     config: &Config,
     kube: &kube::Config,
     times: leader::Times,
-) -> anyhow::Result<(Client, Candidate)> {
-    let mut kube = kube.clone();
-    kube.read_timeout = Some(Duration::from_secs(5));
+) -> anyhow::Result<Candidate> {
     let namespace =
         config.lease_namespace.clone().unwrap_or_else(|| kube.default_namespace.clone());
     let mut random = [0; 4];
@@ -137,18 +167,18 @@ fn candidate(
     // The pod's name, and something that a restarted container does not share with its predecessor.
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let identity = format!("{host}_{}", hex::encode(random));
-    Ok((Client::try_from(kube)?, Candidate { namespace, lease: config.lease(), identity, times }))
+    Ok(Candidate { namespace, lease: config.lease(), identity, times })
 }
 
 /// All that reconciliations share; `None` if the operator is to end before the cluster answers.
 async fn context(
     config: &Config,
     kube: &kube::Config,
-    leads: &watch::Sender<Option<Instant>>,
+    times: Option<leader::Times>,
+    office: &Office,
     readiness: &Readiness,
-    metrics: &Metrics,
-    stop: &CancellationToken,
 ) -> anyhow::Result<Option<Context>> {
+    let Office { leads, lease, metrics, stop, .. } = office;
     let client = Client::try_from(kube.clone())?;
     // Each object names its region, so none is asked of the instance's metadata, which outside EC2
     // takes its time to fail.
@@ -171,7 +201,8 @@ async fn context(
         aws_account_id: config.aws_account_id.clone().map(AccountId::from),
         call_timeout: config.aws_call_timeout,
         settle_time: config.settle_time,
-        lease_duration: if config.leader_election { config.lease_duration } else { Duration::ZERO },
+        write_timeout: times.map_or(WRITE_TIMEOUT, |times| times.write_timeout()),
+        lease_duration: times.map_or(Duration::ZERO, |times| times.lease_duration),
         missing_key_grace: config.missing_key_grace,
         source_grace: config.source_grace,
         search_interval: config.search_interval,
@@ -181,8 +212,8 @@ async fn context(
     };
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
     Ok(Some(Context {
-        client,
-        accounts: Accounts::new(aws, timeout, insecure, metrics.clone()),
+        api_server: ApiServer::new(client, lease.clone(), settings.write_timeout),
+        accounts: Accounts::new(aws, timeout, insecure, lease.clone(), metrics.clone()),
         inventory,
         metrics: metrics.clone(),
         readiness: readiness.clone(),

@@ -11,14 +11,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
 use kube::api::Patch;
 use kube::core::Request;
 use kube::core::params::{GetParams, PatchParams, PostParams};
-use kube::{Client, Resource};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::{FIELD_MANAGER, LightsailKeyPair};
+use crate::api_server::ApiServer;
 use crate::error::{Error, is_status};
 use crate::ssh::PrivateKey;
 
@@ -105,8 +106,12 @@ impl Found {
 ///
 /// # Errors
 /// The API server refuses or does not answer.
-pub async fn find(client: &Client, owner: Owner<'_>, name: &str) -> Result<Option<Found>, Error> {
-    let secret = get(client, owner.namespace, name).await?;
+pub async fn find(
+    api_server: &ApiServer,
+    owner: Owner<'_>,
+    name: &str,
+) -> Result<Option<Found>, Error> {
+    let secret = get(api_server, owner.namespace, name).await?;
     Ok(secret.map(|secret| found(name, secret, owner.name)))
 }
 
@@ -115,21 +120,23 @@ pub async fn find(client: &Client, owner: Owner<'_>, name: &str) -> Result<Optio
 /// # Errors
 /// The API server refuses or does not answer.
 pub async fn find_text(
-    client: &Client,
+    api_server: &ApiServer,
     namespace: &str,
     name: &str,
     key: &str,
 ) -> Result<Option<Zeroizing<String>>, Error> {
     let data =
-        get(client, namespace, name).await?.and_then(|secret| secret.data).unwrap_or_default();
+        get(api_server, namespace, name).await?.and_then(|secret| secret.data).unwrap_or_default();
     let bytes =
         data.into_iter().find(|(other, _)| other == key).map(|(_, bytes)| Zeroizing::new(bytes.0));
     // What is no text is no public key either; it is refused as that.
     Ok(bytes.map(|bytes| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
 }
 
-async fn get(client: &Client, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
-    match send(client, name, request(namespace).get(name, &GetParams::default())).await {
+async fn get(api_server: &ApiServer, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
+    let request = built(request(namespace).get(name, &GetParams::default()))?;
+    let answer = api_server.read(api_server.client().request_text(request)).await;
+    match parsed(name, answer) {
         Ok(secret) => Ok(Some(secret)),
         Err(Error::Kubernetes(error)) if is_status(&error, 404) => Ok(None),
         Err(error) => Err(error),
@@ -141,7 +148,7 @@ async fn get(client: &Client, namespace: &str, name: &str) -> Result<Option<Secr
 /// # Errors
 /// [`Error::Conflict`] if there is one of this name by now.
 pub async fn create(
-    client: &Client,
+    api_server: &ApiServer,
     owner: Owner<'_>,
     spec: &SecretSpec,
     key: &PrivateKey,
@@ -155,7 +162,7 @@ pub async fn create(
     let parameters =
         PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let request = request(owner.namespace).create(&parameters, secret.to_string().into_bytes());
-    send(client, &spec.name, request).await.map(drop)
+    write(api_server, &spec.name, request).await
 }
 
 /// Puts a key into the Secret that was found, and the labels and marks that the spec wants.
@@ -163,7 +170,7 @@ pub async fn create(
 /// # Errors
 /// [`Error::Conflict`] if it is not any more as it was found.
 pub async fn replace(
-    client: &Client,
+    api_server: &ApiServer,
     owner: Owner<'_>,
     spec: &SecretSpec,
     found: &Found,
@@ -176,7 +183,7 @@ pub async fn replace(
     let parameters =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let request = request(owner.namespace).patch(&found.name, &parameters, &patch);
-    send(client, &found.name, request).await.map(drop)
+    write(api_server, &found.name, request).await
 }
 
 /// Labels, marks and owners. The other owners that it has are kept.
@@ -210,23 +217,34 @@ fn request(namespace: &str) -> Request {
     Request::new(Secret::url_path(&(), Some(namespace)))
 }
 
-async fn send(
-    client: &Client,
-    name: &str,
-    request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-) -> Result<Secret, Error> {
-    let request = request.map_err(|error| Error::from(kube::Error::BuildRequest(error)))?;
-    let text = match client.request_text(request).await {
-        Ok(text) => Zeroizing::new(text),
-        Err(kube::Error::Api(status)) if is_refusal(status.code) => {
-            return Err(Error::SecretRejected {
-                name: name.to_owned(),
-                why: harmless(&status.message),
-            });
-        }
-        Err(error) => return Err(error.into()),
+type Built<T> = Result<http::Request<T>, kube::core::request::Error>;
+
+fn built<T>(request: Built<T>) -> Result<http::Request<T>, Error> {
+    request.map_err(|error| kube::Error::BuildRequest(error).into())
+}
+
+async fn write(api_server: &ApiServer, name: &str, request: Built<Vec<u8>>) -> Result<(), Error> {
+    let answer = api_server.write(api_server.client().request_text(built(request)?)).await;
+    parsed(name, answer).map(drop)
+}
+
+/// The Secret that the API server sent, or why it did not.
+fn parsed(name: &str, answer: Result<String, Error>) -> Result<Secret, Error> {
+    let text = match answer.map(Zeroizing::new) {
+        Ok(text) => text,
+        Err(Error::Kubernetes(error)) => return Err(refused(name, *error)),
+        Err(error) => return Err(error),
     };
     serde_json::from_str(&text).map_err(|_| Error::Unreadable("Secret"))
+}
+
+fn refused(name: &str, error: kube::Error) -> Error {
+    if let kube::Error::Api(status) = &error
+        && is_refusal(status.code)
+    {
+        return Error::SecretRejected { name: name.to_owned(), why: harmless(&status.message) };
+    }
+    error.into()
 }
 
 /// Whether the API server will say the same again: bad requests, forbidden ones and those that a

@@ -27,6 +27,8 @@ pub enum Outcome {
     Conflict,
     /// It was left because the operator ends.
     Stopping,
+    /// The Lease was not held for long enough.
+    NotLeading,
     /// The Kubernetes API server refused, or did not answer.
     KubernetesError,
 }
@@ -53,6 +55,7 @@ impl fmt::Display for Outcome {
             | Self::Gone
             | Self::Conflict
             | Self::Stopping
+            | Self::NotLeading
             | Self::KubernetesError => fmt::Debug::fmt(self, formatter),
         }
     }

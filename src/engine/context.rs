@@ -1,12 +1,12 @@
 //! What all reconciliations share, whatever their kind.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use kube::Client;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::objects::REQUEST_TIMEOUT;
+use crate::api_server::ApiServer;
+use crate::clock::Moment;
 use crate::ids::AccountId;
 use crate::lightsail::{Accounts, Inventory};
 use crate::metrics::Metrics;
@@ -15,7 +15,7 @@ use crate::readiness::Readiness;
 /// What all reconciliations share.
 pub struct Context {
     /// The cluster's API.
-    pub client: Client,
+    pub api_server: ApiServer,
     /// AWS.
     pub accounts: Accounts,
     /// The shared lists of key pairs.
@@ -27,7 +27,7 @@ pub struct Context {
     /// The settings.
     pub settings: Settings,
     /// Since when this process acts; `None` while it follows.
-    pub leads: watch::Receiver<Option<Instant>>,
+    pub leads: watch::Receiver<Option<Moment>>,
     /// Set when the operator is to end: the step in flight is finished and no other is begun.
     pub stop: CancellationToken,
 }
@@ -37,7 +37,7 @@ impl Context {
     /// may have acted, until a moment ago.
     #[must_use]
     pub fn leads_for(&self) -> Duration {
-        self.leads.borrow().map_or(Duration::ZERO, |since| since.elapsed())
+        self.leads.borrow().map_or(Duration::ZERO, Moment::elapsed)
     }
 }
 
@@ -52,6 +52,8 @@ pub struct Settings {
     pub call_timeout: Duration,
     /// How long after that its effect may still appear.
     pub settle_time: Duration,
+    /// How long a request to Kubernetes may take that changes something.
+    pub write_timeout: Duration,
     /// How long another process may act on a lease that it has lost; zero without leader election.
     pub lease_duration: Duration,
     /// How long the Secret of a generated pair may be missing before its key counts as lost.
@@ -80,6 +82,6 @@ impl Settings {
     /// the intent is written, and the import waits for its turn.
     #[must_use]
     pub fn intent_window(&self) -> Duration {
-        REQUEST_TIMEOUT + self.call_timeout * 3 + self.effect_window()
+        self.write_timeout + self.call_timeout * 3 + self.effect_window()
     }
 }

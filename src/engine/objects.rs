@@ -2,12 +2,9 @@
 //! annotation, an Event.
 //!
 //! Every write names the uid that was read, so that an object which was deleted and made again is
-//! never taken for the old one. Each request is bounded in time: the client library has no read
-//! timeout of its own.
+//! never taken for the old one.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ObjectReference};
 use k8s_openapi::api::events::v1::Event;
@@ -15,56 +12,48 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::api::{FIELD_MANAGER, Reason, Reconciled};
+use crate::api_server::ApiServer;
 use crate::error::{Error, is_status};
 
 use super::object_ref::ObjectRef;
 use super::verdict::Severity;
 
-/// How long the API server may take for one request.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Event notes have at most this many bytes.
 const MAX_NOTE: usize = 1024;
 
-async fn bounded<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => {
-            Err(Error::Kubernetes(Box::new(kube::Error::Service("no answer in time".into()))))
-        }
-    }
-}
-
-fn api<K: Reconciled>(client: &Client, namespace: &str) -> Api<K> {
-    Api::namespaced(client.clone(), namespace)
+fn api<K: Reconciled>(api_server: &ApiServer, namespace: &str) -> Api<K> {
+    Api::namespaced(api_server.client().clone(), namespace)
 }
 
 /// The object as it is now.
 pub(crate) async fn find<K: Reconciled>(
-    client: &Client,
+    api_server: &ApiServer,
     at: &ObjectRef,
 ) -> Result<Option<K>, Error> {
-    bounded(api::<K>(client, &at.namespace).get_opt(&at.name)).await
+    api_server.read(api::<K>(api_server, &at.namespace).get_opt(&at.name)).await
 }
 
 /// Whether the namespace is being deleted.
-pub(crate) async fn is_terminating(client: &Client, namespace: &str) -> Result<bool, Error> {
-    let namespace = bounded(Api::<Namespace>::all(client.clone()).get_metadata(namespace)).await?;
+pub(crate) async fn is_terminating(api_server: &ApiServer, namespace: &str) -> Result<bool, Error> {
+    let namespace = api_server
+        .read(Api::<Namespace>::all(api_server.client().clone()).get_metadata(namespace))
+        .await?;
     Ok(namespace.metadata.deletion_timestamp.is_some())
 }
 
 /// One key of the data of a ConfigMap.
 pub(crate) async fn find_text(
-    client: &Client,
+    api_server: &ApiServer,
     namespace: &str,
     name: &str,
     key: &str,
 ) -> Result<Option<String>, Error> {
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let map = match bounded(api.get_opt(name)).await {
+    let api: Api<ConfigMap> = Api::namespaced(api_server.client().clone(), namespace);
+    let map = match api_server.read(api.get_opt(name)).await {
         Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
             return Err(Error::Forbidden(name.to_owned()));
         }
@@ -77,7 +66,7 @@ pub(crate) async fn find_text(
 /// Writes the whole status of exactly the object that was read, whoever wrote what is there: an
 /// update, since an apply cannot take out what another field manager owns too.
 pub(crate) async fn write_status<K: Reconciled>(
-    client: &Client,
+    api_server: &ApiServer,
     object: &K,
     status: &K::Status,
 ) -> Result<K, Error> {
@@ -98,7 +87,7 @@ pub(crate) async fn write_status<K: Reconciled>(
     let request = Request::new(K::url_path(&(), metadata.namespace.as_deref()))
         .replace_subresource("status", &name, &parameters, update.to_string().into_bytes())
         .map_err(kube::Error::BuildRequest)?;
-    bounded(client.request(request)).await.map_err(gone)
+    api_server.write(api_server.client().request(request)).await.map_err(gone)
 }
 
 /// A write that finds no object says that it is gone.
@@ -109,43 +98,44 @@ fn gone(error: Error) -> Error {
 
 /// Changes the metadata of exactly the object that was read.
 async fn patch_metadata<K: Reconciled>(
-    client: &Client,
+    api_server: &ApiServer,
     object: &K,
     key: &str,
     value: Value,
 ) -> Result<K, Error> {
     let mut metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version() });
     metadata[key] = value;
-    let api = api::<K>(client, &object.namespace().unwrap_or_default());
+    let api = api::<K>(api_server, &object.namespace().unwrap_or_default());
     let parameters =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    bounded(api.patch(
-        &object.name_any(),
-        &parameters,
-        &Patch::Merge(json!({ "metadata": metadata })),
-    ))
-    .await
-    .map_err(gone)
+    api_server
+        .write(api.patch(
+            &object.name_any(),
+            &parameters,
+            &Patch::Merge(json!({ "metadata": metadata })),
+        ))
+        .await
+        .map_err(gone)
 }
 
 /// Adds a finalizer.
 pub(crate) async fn add_finalizer<K: Reconciled>(
-    client: &Client,
+    api_server: &ApiServer,
     object: &K,
     finalizer: &str,
 ) -> Result<K, Error> {
     let all = [object.finalizers(), &[finalizer.to_owned()]].concat();
-    patch_metadata(client, object, "finalizers", json!(all)).await
+    patch_metadata(api_server, object, "finalizers", json!(all)).await
 }
 
 /// Takes a finalizer off; the object may be gone with it.
 pub(crate) async fn remove_finalizer<K: Reconciled>(
-    client: &Client,
+    api_server: &ApiServer,
     object: &K,
     finalizer: &str,
 ) -> Result<(), Error> {
     let rest: Vec<_> = object.finalizers().iter().filter(|other| *other != finalizer).collect();
-    match patch_metadata(client, object, "finalizers", json!(rest)).await {
+    match patch_metadata(api_server, object, "finalizers", json!(rest)).await {
         Err(Error::Gone) => Ok(()),
         outcome => outcome.map(drop),
     }
@@ -153,28 +143,28 @@ pub(crate) async fn remove_finalizer<K: Reconciled>(
 
 /// Sets an annotation, or takes it off.
 pub(crate) async fn annotate<K: Reconciled>(
-    client: &Client,
+    api_server: &ApiServer,
     object: &K,
     key: &str,
     value: Option<&str>,
 ) -> Result<K, Error> {
-    patch_metadata(client, object, "annotations", json!({ key: value })).await
+    patch_metadata(api_server, object, "annotations", json!({ key: value })).await
 }
 
 /// Deletes exactly the object that was read, if it is still as it was read.
-pub(crate) async fn delete<K: Reconciled>(client: &Client, object: &K) -> Result<(), Error> {
+pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) -> Result<(), Error> {
     let preconditions =
         Preconditions { uid: object.uid(), resource_version: object.resource_version() };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    let api = api::<K>(client, &object.namespace().unwrap_or_default());
-    bounded(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
+    let api = api::<K>(api_server, &object.namespace().unwrap_or_default());
+    api_server.write(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
 }
 
 /// Publishes an Event of an object. It is not an error if the API server refuses it (a namespace
 /// that is being deleted takes no new objects), nor worth failing a reconciliation if it does not
 /// answer.
 pub(crate) async fn publish_event<K: Reconciled>(
-    client: &Client,
+    api_server: &ApiServer,
     object: &K,
     severity: Severity,
     reason: Reason,
@@ -199,8 +189,8 @@ pub(crate) async fn publish_event<K: Reconciled>(
         type_: Some(format!("{severity:?}")),
         ..Event::default()
     };
-    let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-    if let Err(error) = bounded(api.create(&PostParams::default(), &event)).await {
+    let api: Api<Event> = Api::namespaced(api_server.client().clone(), &namespace);
+    if let Err(error) = api_server.read(api.create(&PostParams::default(), &event)).await {
         tracing::debug!(%error, "an Event was not written");
     }
 }

@@ -145,6 +145,10 @@ pub async fn guarded(
         match reconciliation.await {
             Ok(action) => action,
             Err(Error::Stopping) => Action { next: Next::Change, outcome: Outcome::Stopping },
+            Err(error @ Error::NotLeading) => {
+                tracing::debug!("{error}");
+                Action { next: Next::StartOver, outcome: Outcome::NotLeading }
+            }
             Err(Error::Gone) => Action::gone(),
             Err(Error::Conflict) => {
                 if item.failures == MANY_CONFLICTS {

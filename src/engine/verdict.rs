@@ -144,9 +144,11 @@ impl From<&lightsail::Error> for Verdict {
             ErrorKind::OperationFailed | ErrorKind::Invalid => {
                 (State::Stalled, Reason::OperationFailed, retry)
             }
-            ErrorKind::NotFound | ErrorKind::Busy | ErrorKind::NeverSent | ErrorKind::Transient => {
-                (State::Reconciling, Reason::ServiceError, retry)
-            }
+            ErrorKind::NotFound
+            | ErrorKind::Busy
+            | ErrorKind::NeverSent
+            | ErrorKind::NotLeading
+            | ErrorKind::Transient => (State::Reconciling, Reason::ServiceError, retry),
         };
         Self { state, reason, message: error.to_string(), next, planned: None }
     }

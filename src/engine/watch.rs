@@ -130,8 +130,8 @@ fn watch_one<K: Reconciled>(
     namespace: Option<String>,
 ) -> impl Stream<Item = Change<K>> + use<K> {
     let api: Api<K> = match &namespace {
-        Some(namespace) => Api::namespaced(ctx.client.clone(), namespace),
-        None => Api::all(ctx.client.clone()),
+        Some(namespace) => Api::namespaced(ctx.api_server.client().clone(), namespace),
+        None => Api::all(ctx.api_server.client().clone()),
     };
     let what = namespace
         .as_ref()

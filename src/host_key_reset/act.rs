@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
                 return Ok(Some(Action { next, outcome: Outcome::Unchanged }));
             }
             Step::Delete => {
-                objects::delete(&self.ctx.client, &self.object).await?;
+                objects::delete(&self.ctx.api_server, &self.object).await?;
                 tracing::info!(
                     uid = self.object.uid(),
                     "deleted, ttlSecondsAfterFinished after its end"
@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
     }
 
     async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
-        objects::publish_event(&self.ctx.client, &self.object, severity, reason, note).await;
+        objects::publish_event(&self.ctx.api_server, &self.object, severity, reason, note).await;
     }
 
     /// Publishes why it is not over, and ends the reconciliation.
@@ -267,7 +267,8 @@ impl<'a> Run<'a> {
     /// Writes the status if it changed, and keeps what the object is then.
     async fn write(&mut self, status: HostKeyResetStatus) -> Result<(), Error> {
         if self.object.status.as_ref() != Some(&status) {
-            self.object = objects::write_status(&self.ctx.client, &self.object, &status).await?;
+            self.object =
+                objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
         self.observed.status = self.object.status.clone().unwrap_or_else(record::unobserved);
         self.observed.end = record::end(&self.observed.status);
@@ -277,8 +278,8 @@ impl<'a> Run<'a> {
     async fn annotate(&mut self, mark: Option<Mark>) -> Result<(), Error> {
         let value = mark.as_ref().map(ToString::to_string);
         self.memory.rows.lock().edit_claim(self.at, |claim| claim.mark = mark);
-        let (client, key) = (&self.ctx.client, EXECUTED_ANNOTATION);
-        self.object = objects::annotate(client, &self.object, key, value.as_deref()).await?;
+        let (api_server, key) = (&self.ctx.api_server, EXECUTED_ANNOTATION);
+        self.object = objects::annotate(api_server, &self.object, key, value.as_deref()).await?;
         self.observed.mark = objects::annotation(&self.object, key).map(Mark::parse);
         Ok(())
     }

@@ -43,7 +43,7 @@ impl HostKeyResets {
     }
 
     async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
-        let Some(object) = objects::find::<HostKeyReset>(&self.ctx.client, at).await? else {
+        let Some(object) = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await? else {
             self.memory.forget(at);
             return Ok(Action::gone());
         };

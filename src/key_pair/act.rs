@@ -110,6 +110,7 @@ impl<'a> Run<'a> {
             | Error::Kubernetes(_)
             | Error::Unreadable(_)
             | Error::GenerationFailed(_)
+            | Error::NotLeading
             | Error::Stopping) => return Err(error),
         };
         let last_read = self.memory.reads.lock().get(&self.desired.region).copied();
@@ -130,12 +131,14 @@ impl<'a> Run<'a> {
 
     /// What is missing is remembered with the time at which it was missed first.
     async fn read_source(&self, at: &SourceRef) -> Result<Source, Error> {
-        let (client, namespace) = (&self.ctx.client, &self.at.namespace);
+        let (api_server, namespace) = (&self.ctx.api_server, &self.at.namespace);
         let text = match at.kind {
-            SourceKind::Secret => secret::find_text(client, namespace, &at.name, &at.key).await?,
-            SourceKind::ConfigMap => {
-                objects::find_text(client, namespace, &at.name, &at.key).await?.map(Zeroizing::new)
+            SourceKind::Secret => {
+                secret::find_text(api_server, namespace, &at.name, &at.key).await?
             }
+            SourceKind::ConfigMap => objects::find_text(api_server, namespace, &at.name, &at.key)
+                .await?
+                .map(Zeroizing::new),
         };
         Ok(match text {
             Some(text) => {
@@ -147,7 +150,7 @@ impl<'a> Run<'a> {
     }
 
     async fn read_secret(&mut self, name: &str) -> Result<(), Error> {
-        let found = secret::find(&self.ctx.client, self.owner(), name).await?;
+        let found = secret::find(&self.ctx.api_server, self.owner(), name).await?;
         if found.as_ref().is_some_and(|found| found.key.is_some()) {
             self.memory.missing.lock().remove(&self.desired.uid);
             self.observed.key_missing_since = None;
@@ -160,7 +163,7 @@ impl<'a> Run<'a> {
 
     /// Does one step and notes what it taught, or ends the reconciliation.
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
-        let client = &self.ctx.client;
+        let api_server = &self.ctx.api_server;
         match step {
             Step::Identify => {
                 let account = self.ctx.accounts.current().await?;
@@ -184,18 +187,19 @@ impl<'a> Run<'a> {
             Step::ReadSource(at) => self.observed.source = Some(self.read_source(&at).await?),
             Step::ReadSecret(name) => self.read_secret(&name).await?,
             Step::ReadCopy { name } => {
-                self.observed.copy = secret::find(client, self.owner(), &name).await?.into();
+                self.observed.copy = secret::find(api_server, self.owner(), &name).await?.into();
             }
             Step::FindWindowsInstances => {
                 let instances = self.lightsail().windows_instances_with_default_key().await?;
                 self.observed.windows_instances = Some(instances);
             }
             Step::ReadNamespace => {
-                let is_terminating = objects::is_terminating(client, &self.at.namespace).await?;
+                let is_terminating =
+                    objects::is_terminating(api_server, &self.at.namespace).await?;
                 self.observed.namespace_terminating = Some(is_terminating);
             }
             Step::AddFinalizer => {
-                self.object = objects::add_finalizer(client, &self.object, FINALIZER).await?;
+                self.object = objects::add_finalizer(api_server, &self.object, FINALIZER).await?;
                 self.observed.finalizer = Finalizer::New;
             }
             Step::WriteIntent(key) => self.write_intent(&key).await?,
@@ -218,11 +222,11 @@ impl<'a> Run<'a> {
             }
             Step::SetAside { name, key } => self.set_aside(name, &key).await?,
             Step::WriteSecret { spec, found: Some(found), key } => {
-                secret::replace(client, self.owner(), &spec, &found, &key).await?;
+                secret::replace(api_server, self.owner(), &spec, &found, &key).await?;
                 self.read_secret(&spec.name).await?;
             }
             Step::WriteSecret { spec, found: None, key } => {
-                secret::create(client, self.owner(), &spec, &key).await?;
+                secret::create(api_server, self.owner(), &spec, &key).await?;
                 self.read_secret(&spec.name).await?;
             }
             Step::Delete { expected_fingerprint } => {
@@ -236,7 +240,7 @@ impl<'a> Run<'a> {
             }
             Step::RemoveFinalizer { reason, message } => {
                 self.publish_event(Severity::Normal, reason, &message).await;
-                objects::remove_finalizer(client, &self.object, FINALIZER).await?;
+                objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
                 self.memory.forget(&self.desired.uid);
                 return Ok(Some(Action::gone()));
             }
@@ -339,7 +343,7 @@ impl<'a> Run<'a> {
     async fn set_aside(&mut self, name: String, key: &PrivateKey) -> Result<(), Error> {
         let spec = SecretSpec { name, ..SecretSpec::default() };
         self.observed.done.set_aside =
-            match secret::create(&self.ctx.client, self.owner(), &spec, key).await {
+            match secret::create(&self.ctx.api_server, self.owner(), &spec, key).await {
                 Ok(()) => SetAside::Copied,
                 Err(Error::Conflict) => SetAside::NameTaken,
                 Err(error) => return Err(error),
@@ -376,13 +380,13 @@ impl<'a> Run<'a> {
 
     /// Writes a status before the step that it is about.
     async fn record(&mut self, status: &LightsailKeyPairStatus) -> Result<(), Error> {
-        self.object = objects::write_status(&self.ctx.client, &self.object, status).await?;
+        self.object = objects::write_status(&self.ctx.api_server, &self.object, status).await?;
         self.observed.recorded = record::recorded(&self.object);
         Ok(())
     }
 
     async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
-        objects::publish_event(&self.ctx.client, &self.object, severity, reason, note).await;
+        objects::publish_event(&self.ctx.api_server, &self.object, severity, reason, note).await;
     }
 
     /// Writes the status if it changed, and an Event if the reason did.
@@ -390,7 +394,7 @@ impl<'a> Run<'a> {
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::status(&self.object, &self.desired, &self.observed, verdict);
         if status != before {
-            objects::write_status(&self.ctx.client, &self.object, &status).await?;
+            objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
         let now = Timestamp::now();
         if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {

@@ -57,7 +57,7 @@ impl KeyPairs {
     }
 
     async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
-        let object = objects::find::<LightsailKeyPair>(&self.ctx.client, at).await?;
+        let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
         let follow_up = Box::pin(self.follow_up(at, object.as_ref())).await?;
         // An object that left the selector is there, and is not this operator's any more.
         let is_watched = self.memory.rows.lock().get(at).is_some();

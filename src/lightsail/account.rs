@@ -22,6 +22,7 @@ use super::error::Error;
 use super::limiter::Limiter;
 use super::types::Result;
 use crate::ids::{AccountId, Region, Scope};
+use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 
 /// Where STS is asked if no region is configured.
@@ -38,6 +39,7 @@ pub struct Accounts {
     provider: Option<SharedCredentialsProvider>,
     call_timeout: Duration,
     allow_insecure_endpoints: bool,
+    lease: HeldLease,
     metrics: Metrics,
     limiters: Arc<Limiters>,
     current: tokio::sync::Mutex<Cached<Current>>,
@@ -63,6 +65,7 @@ pub struct Account {
     config: SdkConfig,
     call_timeout: Duration,
     allow_insecure_endpoints: bool,
+    lease: HeldLease,
     metrics: Metrics,
     limiters: Arc<Limiters>,
     regions: Mutex<HashMap<Region, Lightsail>>,
@@ -77,19 +80,22 @@ impl Account {
             let scope = Scope { account: self.id.clone(), region: region.clone() };
             let limiter = Arc::clone(self.limiters.lock().entry(scope.clone()).or_default());
             let (timeout, insecure) = (self.call_timeout, self.allow_insecure_endpoints);
-            Lightsail::new(scope, &self.config, timeout, insecure, limiter, self.metrics.clone())
+            let (lease, metrics) = (self.lease.clone(), self.metrics.clone());
+            Lightsail::new(scope, &self.config, timeout, insecure, limiter, lease, metrics)
         };
         regions.entry(region.clone()).or_insert_with(new).clone()
     }
 }
 
 impl Accounts {
-    /// Uses the credentials, endpoints and the HTTP client of `config`.
+    /// Uses the credentials, endpoints and the HTTP client of `config`. What changes something is
+    /// sent only while the Lease outlives it.
     #[must_use]
     pub fn new(
         config: SdkConfig,
         call_timeout: Duration,
         allow_insecure_endpoints: bool,
+        lease: HeldLease,
         metrics: Metrics,
     ) -> Self {
         let provider = config.credentials_provider();
@@ -100,6 +106,7 @@ impl Accounts {
             provider,
             call_timeout,
             allow_insecure_endpoints,
+            lease,
             metrics,
             limiters,
             current,
@@ -178,6 +185,7 @@ impl Accounts {
             config,
             call_timeout: self.call_timeout,
             allow_insecure_endpoints: self.allow_insecure_endpoints,
+            lease: self.lease.clone(),
             metrics: self.metrics.clone(),
             limiters: Arc::clone(&self.limiters),
             regions: Mutex::default(),

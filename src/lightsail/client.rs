@@ -19,6 +19,7 @@ use super::types::{Acknowledged, Downloaded, Imported, KeyPair, Read, Result};
 use super::{convert, endpoint};
 use crate::api::Operation;
 use crate::ids::{Arn, Fingerprint, KeyPairName, Scope};
+use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 
 /// Lightsail in one account and region.
@@ -36,6 +37,7 @@ impl Lightsail {
         call_timeout: Duration,
         allow_insecure_endpoints: bool,
         limiter: Arc<Limiter>,
+        lease: HeldLease,
         metrics: Metrics,
     ) -> Self {
         use aws_sdk_lightsail::config::retry::RetryConfig;
@@ -54,7 +56,7 @@ impl Lightsail {
         }
         let clock = Clock::default();
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
-        let sender = Sender { scope, limiter, call_timeout, metrics };
+        let sender = Sender { scope, limiter, call_timeout, lease, metrics };
         Self { client: Client::from_conf(config.build()), sender, clock }
     }
 

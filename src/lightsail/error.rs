@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Invalid,
     /// The request was never sent.
     NeverSent,
+    /// It was not sent, because this process may not hold the Lease any more when it is answered.
+    NotLeading,
     /// No answer, or none that tells whether the request was carried out.
     Transient,
 }
@@ -63,7 +65,8 @@ impl ErrorKind {
             | Self::Busy
             | Self::Throttled
             | Self::Invalid
-            | Self::NeverSent => true,
+            | Self::NeverSent
+            | Self::NotLeading => true,
             Self::OperationFailed | Self::Transient => false,
         }
     }
@@ -107,6 +110,12 @@ impl Error {
     pub(super) fn waited_too_long() -> Self {
         let message = "Lightsail takes so few requests that this one was not sent yet";
         Self::new(ErrorKind::Throttled, "WaitedTooLong", message)
+    }
+
+    /// Another process may have the Lease before the call is over.
+    pub(super) fn not_leading() -> Self {
+        let message = "the Lease is not held for long enough, and nothing was sent";
+        Self::new(ErrorKind::NotLeading, "NotLeading", message)
     }
 
     /// An answer lacks what the API model requires.

@@ -1,5 +1,5 @@
 //! How a call is sent: when the limiter lets it, within a time, counted, again if that is of use,
-//! and with a line in the log if it changes anything.
+//! and, if it changes anything, only while the Lease outlives it, and with a line in the log.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::limiter::{Limiter, Token};
 use super::retry::{self, Policy};
 use super::types::{Read, Result};
 use crate::ids::Scope;
+use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 
 /// Sends the calls of one account and region.
@@ -24,6 +25,7 @@ pub(super) struct Sender {
     pub(super) scope: Scope,
     pub(super) limiter: Arc<Limiter>,
     pub(super) call_timeout: Duration,
+    pub(super) lease: HeldLease,
     pub(super) metrics: Metrics,
 }
 
@@ -78,6 +80,9 @@ impl Sender {
             let token = self
                 .token(policy.patience(self.call_timeout).saturating_sub(begun.elapsed()))
                 .await?;
+            if policy != Policy::Read && !self.lease.outlives(self.call_timeout) {
+                return Err(Error::not_leading());
+            }
             let (at, start) = (Timestamp::now(), Instant::now());
             let outcome = call().await;
             sent += 1;

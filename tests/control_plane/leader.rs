@@ -3,25 +3,56 @@
 
 use std::time::{Duration, Instant};
 
+use http::Method;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use lightsail_operator::api::LightsailKeyPair;
 use rustix::process::{Pid, Signal, kill_process};
+use testbed::api_proxy::{ApiProxy, Matcher, Place};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, default_pair, imported, public_half, public_key, set};
+use crate::bed::{Bed, REGION, default_pair, imported, public_half, public_key, set, wait_for};
 
 /// The Lease that the chart makes, and that its Role names.
 const LEASE: &str = "lightsail-operator";
 
 /// A replica with a log of its own.
 async fn replica(bed: &Bed, lease: &str, log: &str) -> Operator {
-    let mut options = bed.options(None).await;
+    replica_with(bed, lease, log, None, &[]).await
+}
+
+/// A replica with other times, or with something before its API server.
+async fn replica_with(
+    bed: &Bed,
+    lease: &str,
+    log: &str,
+    api_server: Option<&str>,
+    times: &[(&str, &str)],
+) -> Operator {
+    let mut options = bed.options(api_server).await;
     set(&mut options, "--leader-election", "true");
     options.arguments.extend(["--lease-name".to_owned(), lease.to_owned()]);
+    for (flag, time) in times {
+        match options.arguments.iter().position(|argument| argument == flag) {
+            Some(at) => (*time).clone_into(&mut options.arguments[at + 1]),
+            None => options.arguments.push(format!("{flag}={time}")),
+        }
+    }
     options.log = options.log.with_file_name(log);
     Operator::start(options).await.unwrap()
+}
+
+/// Waits until it has ended by itself.
+async fn exit_code(operator: &mut Operator) -> Option<i32> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = operator.has_ended().unwrap() {
+            return status.code();
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "it goes on: {}", operator.log_text());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn signal(operator: &Operator, signal: Signal) {
@@ -95,17 +126,180 @@ async fn a_leader_that_slept_through_its_lease_ends_without_another_call() {
     bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
     let calls = bed.simulator.requests().len();
     signal(&first, Signal::CONT);
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = first.has_ended().unwrap() {
-            break status;
-        }
-        assert!(start.elapsed() < Duration::from_mins(1), "it goes on: {}", first.log_text());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(exit_code(&mut first).await, Some(1));
     assert!(first.log_text().contains("lease"), "{}", first.log_text());
     assert_eq!(bed.simulator.requests().len(), calls);
+}
+
+/// What is next when a leader falls asleep.
+#[derive(Clone, Copy, Debug)]
+enum Nap {
+    /// The list was read.
+    Finalizer,
+    /// The intent is written.
+    Import,
+    /// The pair was read live.
+    Deletion,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i13_a_leader_that_slept_between_a_read_and_a_change_does_not_make_the_change() {
+    let naps = [Nap::Finalizer, Nap::Import, Nap::Deletion];
+    let times = [("--lease-duration", "6s"), ("--aws-call-timeout", "2s")];
+    let checks = naps.map(|nap| async move {
+        let bed = Bed::new("nap").await;
+        let lease = bed.grant_lease().await;
+        let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+        let mut first = replica_with(&bed, lease, "first.log", Some(&proxy.url()), &times).await;
+        wait_until_it_leads(&first).await;
+        let second = replica_with(&bed, lease, "second.log", None, &times).await;
+        let spec = imported(&public_key("ed25519"));
+        let answered = |operation: &str| {
+            let (operation, effect) = (operation.to_owned(), FaultEffect::HoldAfter);
+            bed.region.add_fault(Fault { operation, resource: None, times: 1, effect })
+        };
+        match nap {
+            Nap::Finalizer => {
+                let held = answered("GetKeyPairs");
+                bed.create::<LightsailKeyPair>("fleet", &spec).await;
+                held.reached().await;
+                signal(&first, Signal::STOP);
+                held.release();
+            }
+            Nap::Import => {
+                let intent = Matcher::new(Method::PUT, "/fleet/status").with_body("importIntent");
+                let held = proxy.hold(intent, Place::BeforeAnswer);
+                bed.create::<LightsailKeyPair>("fleet", &spec).await;
+                held.reached().await;
+                signal(&first, Signal::STOP);
+                held.release();
+            }
+            Nap::Deletion => {
+                bed.create::<LightsailKeyPair>("fleet", &spec).await;
+                bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+                let held = answered("GetKeyPair");
+                bed.delete::<LightsailKeyPair>("fleet").await;
+                held.reached().await;
+                signal(&first, Signal::STOP);
+                held.release();
+            }
+        }
+        wait_until_it_leads(&second).await;
+        if matches!(nap, Nap::Deletion) {
+            bed.wait_gone::<LightsailKeyPair>("fleet").await;
+            bed.create::<LightsailKeyPair>("fleet", &spec).await;
+        }
+        let ready = bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+        let (there, changes) = (bed.region.find_key_pair("fleet"), bed.changes());
+        signal(&first, Signal::CONT);
+        assert_eq!(exit_code(&mut first).await, Some(1), "{nap:?}");
+        let after: LightsailKeyPair = bed.api().get("fleet").await.unwrap();
+        assert_eq!(after.metadata.resource_version, ready.metadata.resource_version, "{nap:?}");
+        assert_eq!(bed.region.find_key_pair("fleet"), there, "{nap:?}");
+        assert_eq!(bed.changes(), changes, "{nap:?}");
+    });
+    futures::future::join_all(checks).await;
+}
+
+/// The Lease is held, and another cannot have it yet; but it could run out while a call is under
+/// way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_could_outlive_the_lease_is_sent_only_after_a_renewal() {
+    let bed = Bed::new("old-lease").await;
+    let lease = bed.grant_lease().await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    // It is renewed every 4 seconds, and then a little older than a call leaves time for.
+    let times = [("--lease-duration", "30s"), ("--aws-call-timeout", "25900ms")];
+    let operator = replica_with(&bed, lease, "operator.log", Some(&proxy.url()), &times).await;
+    wait_until_it_leads(&operator).await;
+    let renewal = Matcher::new(Method::PUT, format!("/leases/{lease}"));
+    let held = proxy.hold(renewal, Place::BeforeRequest);
+    held.reached().await;
+    // The Lease gets older; there is nothing to wait for.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    let is_refused = || operator.log_text().contains("nothing was sent");
+    wait_for("it is not sent", async || is_refused()).await;
+    assert_eq!(bed.calls("ImportKeyPair"), 0);
+    let object: LightsailKeyPair = bed.api().get("fleet").await.unwrap();
+    let status = object.status.unwrap();
+    assert!(status.import_intent.is_some() && status.conditions.is_empty(), "nothing is said");
+    held.release();
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert_eq!(bed.calls("ImportKeyPair"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i14_the_lease_is_renewed_while_keys_are_generated() {
+    let bed = Bed::new("busy").await;
+    let lease = bed.grant_lease().await;
+    let times = [("--lease-duration", "6s"), ("--aws-call-timeout", "2s")];
+    let mut operator = replica_with(&bed, lease, "operator.log", None, &times).await;
+    wait_until_it_leads(&operator).await;
+    // Each takes about a second of one core.
+    let names: Vec<String> = (0..24).map(|number| format!("rsa-{number}")).collect();
+    for name in &names {
+        let spec = serde_json::json!({ "type": "Generated", "region": REGION,
+            "generated": { "algorithm": "RSA4096", "secret": { "name": name } } });
+        bed.create::<LightsailKeyPair>(name, &spec).await;
+    }
+    for name in &names {
+        bed.wait_ready::<LightsailKeyPair>(name, "Generated").await;
+    }
+    assert_eq!(operator.has_ended().unwrap(), None);
+    let leases: Api<Lease> = Api::namespaced(bed.cluster.client(), "lightsail-operator");
+    let spec = leases.get(lease).await.unwrap().spec.unwrap();
+    assert_eq!(spec.lease_transitions, Some(0), "it was never anybody else's");
+    assert!(leads(&operator).await);
+}
+
+/// A follower that has been there for longer than any effect can be late knows nothing of what the
+/// leader sent a moment ago.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i13_a_follower_that_takes_over_waits_for_an_import_of_the_leader_before_it() {
+    let bed = Bed::new("takeover").await;
+    let lease = bed.grant_lease().await;
+    let (lease_duration, call_timeout, settle_time) = (6, 2, 20);
+    let seconds = |seconds: u64| format!("{seconds}s");
+    let window = Duration::from_secs(lease_duration + call_timeout + settle_time);
+    let times = [
+        ("--lease-duration", &*seconds(lease_duration)),
+        ("--aws-call-timeout", &*seconds(call_timeout)),
+        ("--settle-time", &*seconds(settle_time)),
+        ("--search-interval", "1s"),
+    ];
+    let mut first = replica_with(&bed, lease, "first.log", None, &times).await;
+    wait_until_it_leads(&first).await;
+    let second = replica_with(&bed, lease, "second.log", None, &times).await;
+    // It has to have followed for longer than that; there is nothing to wait for.
+    tokio::time::sleep(window + Duration::from_secs(1)).await;
+    // One is imported late, when the second has led for a while; the other never.
+    let import = |name: &str, effect| {
+        let (operation, resource) = ("ImportKeyPair".to_owned(), Some(name.to_owned()));
+        bed.region.add_fault(Fault { operation, resource, times: 1, effect })
+    };
+    let late = import("late", FaultEffect::Late(Duration::from_secs(settle_time - 2)));
+    let never = import("never", FaultEffect::HoldBefore);
+    for name in ["late", "never"] {
+        bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+    }
+    tokio::join!(late.reached(), never.reached());
+    first.kill();
+    never.release();
+    for name in ["late", "never"] {
+        bed.delete::<LightsailKeyPair>(name).await;
+    }
+    wait_until_it_leads(&second).await;
+    let led_at = Instant::now();
+    assert_eq!(bed.region.find_key_pair("late"), None, "the second leads before it is there");
+    bed.wait_gone::<LightsailKeyPair>("late").await;
+    assert_eq!(bed.calls("DeleteKeyPair"), 1, "it was there by then");
+    bed.wait_gone::<LightsailKeyPair>("never").await;
+    // It is known that it led a moment before that was seen.
+    let waited = led_at.elapsed() + Duration::from_secs(1);
+    assert!(waited >= window, "nothing is final before: {waited:?}");
+    assert_eq!(bed.region.key_pairs(), []);
+    assert_eq!(bed.calls("ImportKeyPair"), 2);
 }
 
 /// Two operators on the same objects: what a leader is that does not know yet that it is not one

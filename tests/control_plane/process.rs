@@ -9,6 +9,8 @@ use testbed::cluster::Cluster;
 use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Fault, FaultEffect};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::bed::{Bed, imported, public_key, ready_reason, reset, wait_for};
 
@@ -73,6 +75,20 @@ async fn sigterm_finishes_the_step_in_flight() {
     })
     .await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_does_not_wait_for_a_client_that_sends_half_a_request() {
+    let bed = Bed::new("half-a-request").await;
+    let mut operator = bed.start().await;
+    let mut client = TcpStream::connect(operator.address().unwrap()).await.unwrap();
+    client.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+    // Its connection was taken before this one was answered.
+    assert_eq!(operator.get("/livez").await.unwrap().0, 200);
+    let start = std::time::Instant::now();
+    assert!(operator.stop().await.unwrap().success());
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    drop(client);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

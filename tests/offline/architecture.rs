@@ -41,11 +41,12 @@ fn lines_with(folder: &str, chosen: impl Fn(&str) -> bool, words: &[&str]) -> Ve
 
 /// The rooms of the operator, from the ground up. A room uses those below it, and no other one on
 /// its own floor.
-const FLOORS: [&[&str]; 9] = [
-    &["api", "ids", "config"],
-    &["ssh", "metrics", "telemetry", "readiness"],
+const FLOORS: [&[&str]; 10] = [
+    &["api", "ids", "config", "clock"],
+    &["ssh", "metrics", "telemetry", "readiness", "lease"],
     &["lightsail", "leader", "server"],
     &["error"],
+    &["api_server"],
     &["secret"],
     &["engine"],
     &["key_pair", "host_key_reset"],

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::api::OWNER_TAG;
+use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result};
 use lightsail_operator::metrics::Metrics;
 use serde_json::{Value, json};
@@ -136,7 +137,13 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
         ))
         .load()
         .await;
-    let accounts = Accounts::new(config, Duration::from_secs(20), false, Metrics::default());
+    let accounts = Accounts::new(
+        config,
+        Duration::from_secs(20),
+        false,
+        HeldLease::unlimited(),
+        Metrics::default(),
+    );
     accounts.current().await.unwrap().region(&region.into())
 }
 

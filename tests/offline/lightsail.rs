@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
+use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{Accounts, ErrorKind, Imported, Inventory, Lightsail};
 use lightsail_operator::metrics::Metrics;
 use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
@@ -27,7 +28,7 @@ async fn accounts(simulator: &Simulator) -> Accounts {
         ))
         .load()
         .await;
-    Accounts::new(config, Duration::from_secs(1), false, Metrics::default())
+    Accounts::new(config, Duration::from_secs(1), false, HeldLease::unlimited(), Metrics::default())
 }
 
 async fn lightsail(simulator: &Simulator) -> Lightsail {

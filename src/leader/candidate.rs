@@ -1,18 +1,6 @@
-//! Which of several replicas acts. The others keep their rows up to date, and wait.
-//!
-//! The times are in the ratio of client-go's: of a lease of 15 seconds, renewed every 2, given up
-//! when it could not be renewed for 10. Losing it ends the process, and with it whatever was under
-//! way: nothing is spawned that could outlive it.
+//! Who stands for election, and the times of the Lease.
 
-use std::time::{Duration, Instant};
-
-use anyhow::bail;
-use k8s_controller::LeaderElection;
-use kube::Client;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
-use crate::metrics::Metrics;
+use std::time::Duration;
 
 /// A Lease object says its duration in whole seconds, and at least one.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
@@ -51,6 +39,18 @@ impl Times {
         }
         Ok(Self { lease_duration, renew_deadline, renew_period })
     }
+
+    /// How long one try may take: one that is never answered leaves time for another.
+    pub(super) fn attempt(&self) -> Duration {
+        self.renew_deadline / 2
+    }
+
+    /// How long a request to Kubernetes may take that changes something: so short that it fits into
+    /// the Lease even if a renewal failed meanwhile.
+    #[must_use]
+    pub fn write_timeout(&self) -> Duration {
+        self.lease_duration / 3
+    }
 }
 
 /// The lease, and who this process is in it.
@@ -64,55 +64,6 @@ pub struct Candidate {
     pub identity: String,
     /// How long it lasts.
     pub times: Times,
-}
-
-/// Stands for election until this process has the lease, then says so, and keeps it until `done`.
-/// Without a candidate this process acts at once.
-///
-/// # Errors
-/// The lease was lost.
-pub async fn lead(
-    candidate: Option<(Client, Candidate)>,
-    leads: watch::Sender<Option<Instant>>,
-    metrics: Metrics,
-    stop: CancellationToken,
-    done: CancellationToken,
-) -> anyhow::Result<()> {
-    let begin = || {
-        metrics.set_leader(true);
-        leads.send_replace(Some(Instant::now()));
-    };
-    let Some((client, candidate)) = candidate else {
-        begin();
-        done.cancelled().await;
-        return Ok(());
-    };
-    let election =
-        LeaderElection::new(client, &candidate.namespace, &candidate.lease, &candidate.identity)
-            .with_lease_duration(candidate.times.lease_duration)
-            .with_renew_deadline(candidate.times.renew_deadline)
-            .with_retry_period(candidate.times.renew_period);
-    let acting = async {
-        begin();
-        done.cancelled().await;
-    };
-    // Whoever has the lease when it is told to end finishes what is under way, and gives it back.
-    let following = async {
-        stop.cancelled().await;
-        if leads.borrow().is_some() {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        kept = election.with_lease(acting) => {
-            if kept.is_none() {
-                bail!("the lease {} was lost; ending, so that only one replica acts",
-                    candidate.lease);
-            }
-        }
-        () = following => {}
-    }
-    Ok(())
 }
 
 #[cfg(test)]

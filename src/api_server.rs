@@ -1,0 +1,73 @@
+//! The Kubernetes API server. Every request to it but the watches goes through here: it is bounded
+//! in time, since the client library has no read timeout of its own, and what changes something is
+//! sent only while the Lease outlives it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use kube::Client;
+
+use crate::error::Error;
+use crate::lease::HeldLease;
+
+/// How long the API server may take for a request that changes nothing.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The API server, as reconciliations use it.
+#[derive(Clone)]
+pub struct ApiServer {
+    client: Client,
+    lease: HeldLease,
+    write_timeout: Duration,
+}
+
+impl ApiServer {
+    /// `write_timeout` is how long a request may take that changes something.
+    #[must_use]
+    pub fn new(client: Client, lease: HeldLease, write_timeout: Duration) -> Self {
+        Self { client, lease, write_timeout }
+    }
+
+    /// For watches, and to make a request that is then given to [`Self::read`] or [`Self::write`].
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a request that changes nothing, or nothing but an Event.
+    ///
+    /// # Errors
+    /// The API server refuses or does not answer.
+    pub(crate) async fn read<T>(
+        &self,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        bounded(READ_TIMEOUT, request).await
+    }
+
+    /// Sends a request that changes something.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; also [`Error::NotLeading`], and then nothing was sent.
+    pub(crate) async fn write<T>(
+        &self,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        if !self.lease.outlives(self.write_timeout) {
+            return Err(Error::NotLeading);
+        }
+        bounded(self.write_timeout, request).await
+    }
+}
+
+async fn bounded<T>(
+    timeout: Duration,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(timeout, request).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => {
+            Err(Error::Kubernetes(Box::new(kube::Error::Service("no answer in time".into()))))
+        }
+    }
+}

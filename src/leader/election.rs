@@ -1,0 +1,194 @@
+//! The Lease of the election, taken, renewed and given back as client-go does it: under the version
+//! that was read, so that of two candidates one fails. When another's Lease has run out is measured
+//! from when it was seen to change, by the own clock, so that clocks need not agree.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use super::candidate::Candidate;
+use crate::clock::Moment;
+
+/// A candidate's part in the election.
+pub(super) struct Election {
+    api: Api<Lease>,
+    candidate: Candidate,
+    /// Another's Lease, and when it was first seen like that.
+    other: Option<(LeaseSpec, Moment)>,
+}
+
+impl Election {
+    pub(super) fn new(client: Client, candidate: Candidate) -> Self {
+        let api = Api::namespaced(client, &candidate.namespace);
+        Self { api, candidate, other: None }
+    }
+
+    /// Takes the Lease if it is free: when the request for it was sent. `None` if it is another's.
+    pub(super) async fn acquire(&mut self) -> kube::Result<Option<Moment>> {
+        let sent = Moment::now();
+        let outcome = match self.api.get_opt(&self.candidate.lease).await? {
+            None => {
+                let name = Some(self.candidate.lease.clone());
+                let metadata = ObjectMeta { name, ..ObjectMeta::default() };
+                let lease = Lease { metadata, spec: Some(self.next(None)) };
+                self.api.create(&PostParams::default(), &lease).await
+            }
+            Some(lease) => {
+                let spec = lease.spec.clone().unwrap_or_default();
+                if !self.is_free(&spec, Moment::now()) {
+                    return Ok(None);
+                }
+                self.replace(lease, self.next(Some(&spec))).await
+            }
+        };
+        match outcome {
+            Ok(_) => Ok(Some(sent)),
+            // Another candidate was faster.
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Renews the Lease: when the request for it was sent. `None` if it is not this candidate's any
+    /// more.
+    pub(super) async fn renew(&self) -> kube::Result<Option<Moment>> {
+        let sent = Moment::now();
+        let Some(lease) = self.own().await? else { return Ok(None) };
+        let spec = self.next(lease.spec.as_ref());
+        self.replace(lease, spec).await.map(|_| Some(sent))
+    }
+
+    /// Gives the Lease back, if it is this candidate's: nobody has to wait until it runs out.
+    pub(super) async fn release(&self) -> kube::Result<()> {
+        let Some(lease) = self.own().await? else { return Ok(()) };
+        let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
+        let spec = LeaseSpec { lease_transitions: transitions, ..LeaseSpec::default() };
+        self.replace(lease, spec).await.map(drop)
+    }
+
+    async fn own(&self) -> kube::Result<Option<Lease>> {
+        let lease = self.api.get_opt(&self.candidate.lease).await?;
+        let is_own = |lease: &Lease| holder(lease.spec.as_ref()) == Some(&self.candidate.identity);
+        Ok(lease.filter(is_own))
+    }
+
+    async fn replace(&self, mut lease: Lease, spec: LeaseSpec) -> kube::Result<Lease> {
+        lease.spec = Some(spec);
+        self.api.replace(&self.candidate.lease, &PostParams::default(), &lease).await
+    }
+
+    fn next(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
+        let lease_duration = self.candidate.times.lease_duration;
+        next(&self.candidate.identity, lease_duration, before, Timestamp::now())
+    }
+
+    /// Whether the Lease may be taken: nobody holds it, or whoever does has not renewed it for as
+    /// long as it says that it lasts.
+    fn is_free(&mut self, spec: &LeaseSpec, now: Moment) -> bool {
+        if holder(Some(spec)).is_none_or(|holder| *holder == self.candidate.identity) {
+            return true;
+        }
+        match &self.other {
+            Some((seen, since)) if seen == spec => {
+                let lasts = spec.lease_duration_seconds.and_then(|time| u64::try_from(time).ok());
+                let lasts = lasts.map(Duration::from_secs);
+                now.since(*since) >= lasts.unwrap_or(self.candidate.times.lease_duration)
+            }
+            _ => {
+                self.other = Some((spec.clone(), now));
+                false
+            }
+        }
+    }
+}
+
+/// Who holds the Lease. client-go writes an empty name when it gives a Lease back.
+fn holder(spec: Option<&LeaseSpec>) -> Option<&String> {
+    spec?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
+}
+
+/// The Lease as this candidate writes it, after it was like that.
+fn next(
+    identity: &str,
+    lease_duration: Duration,
+    before: Option<&LeaseSpec>,
+    now: Timestamp,
+) -> LeaseSpec {
+    // Others must never take it for shorter than it is.
+    let seconds = lease_duration.as_secs() + u64::from(lease_duration.subsec_nanos() > 0);
+    let is_own = holder(before).is_some_and(|holder| *holder == identity);
+    let transitions = before.map(|before| before.lease_transitions.unwrap_or_default());
+    let acquired = before.and_then(|before| before.acquire_time.clone()).filter(|_| is_own);
+    LeaseSpec {
+        holder_identity: Some(identity.to_owned()),
+        lease_duration_seconds: Some(i32::try_from(seconds).unwrap_or(i32::MAX)),
+        acquire_time: acquired.or(Some(MicroTime(now))),
+        renew_time: Some(MicroTime(now)),
+        lease_transitions: transitions
+            .map(|count| if is_own { count } else { count.saturating_add(1) })
+            .or(Some(0)),
+        ..LeaseSpec::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leader::candidate::Times;
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn spec(identity: &str, before: Option<&LeaseSpec>, now: i64) -> LeaseSpec {
+        next(identity, Duration::from_millis(2_500), before, time(now))
+    }
+
+    #[test]
+    fn a_lease_says_who_has_it_since_when_and_how_often_it_changed_hands() {
+        let first = spec("a", None, 1_000);
+        assert_eq!(first.holder_identity.as_deref(), Some("a"));
+        assert_eq!(first.lease_duration_seconds, Some(3), "whole seconds, and not too few");
+        assert_eq!(first.lease_transitions, Some(0));
+        let renewed = spec("a", Some(&first), 1_001);
+        assert_eq!(renewed.acquire_time, Some(MicroTime(time(1_000))));
+        assert_eq!(renewed.renew_time, Some(MicroTime(time(1_001))));
+        assert_eq!(renewed.lease_transitions, Some(0));
+        let taken = spec("b", Some(&renewed), 1_010);
+        assert_eq!(taken.acquire_time, Some(MicroTime(time(1_010))));
+        assert_eq!(taken.lease_transitions, Some(1));
+        let given_back = LeaseSpec { lease_transitions: Some(1), ..LeaseSpec::default() };
+        assert_eq!(spec("b", Some(&given_back), 1_011).lease_transitions, Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_free_if_nobody_has_it_or_it_was_not_renewed_for_its_own_duration() {
+        let config = kube::Config::new("http://localhost".parse().unwrap());
+        let times = Times::new(Duration::from_secs(100), Duration::from_secs(1)).unwrap();
+        let candidate = Candidate {
+            namespace: "n".to_owned(),
+            lease: "l".to_owned(),
+            identity: "own".to_owned(),
+            times,
+        };
+        let mut election = Election::new(Client::try_from(config).unwrap(), candidate);
+        let start = Moment::now();
+        let mut is_free = |spec: &LeaseSpec, milliseconds| {
+            election.is_free(spec, start + Duration::from_millis(milliseconds))
+        };
+        assert!(is_free(&LeaseSpec::default(), 0));
+        assert!(is_free(&spec("", None, 1), 0), "as client-go gives it back");
+        assert!(is_free(&spec("own", None, 1), 0), "its own, whose answer was lost");
+        let other = spec("other", None, 1);
+        assert!(!is_free(&other, 0), "nobody knows since when it is like that");
+        assert!(!is_free(&other, 2_999));
+        let renewed = spec("other", Some(&other), 2);
+        assert!(!is_free(&renewed, 3_000), "it was renewed");
+        assert!(!is_free(&renewed, 5_999));
+        assert!(is_free(&renewed, 6_000), "as long as the other says, and not as this one would");
+    }
+}

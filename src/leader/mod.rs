@@ -1,0 +1,157 @@
+//! Which of several replicas acts. The others keep their rows up to date, and wait.
+//!
+//! The election has a thread and a client of its own, so that nothing that reconciliations do
+//! delays a renewal. It writes down until when the Lease is held, and ends the process as soon as
+//! the Lease is lost, whatever is under way. The times are in the ratio of client-go's: of a lease
+//! of 15 seconds, renewed every 2, given up when it could not be renewed for 10.
+
+mod candidate;
+mod election;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use kube::Client;
+use tokio::sync::{oneshot, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+pub use self::candidate::{Candidate, Times};
+use self::election::Election;
+use crate::clock::Moment;
+use crate::lease::HeldLease;
+use crate::metrics::Metrics;
+
+/// How long giving the Lease back may take. Whoever does not wait for it waits until it runs out.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// Where the election says what comes of it, and who tells it when to end.
+#[derive(Clone, Debug)]
+pub struct Office {
+    /// Since when this process acts; `None` while it follows.
+    pub leads: watch::Sender<Option<Moment>>,
+    /// Until when it may.
+    pub lease: HeldLease,
+    /// Whether it acts.
+    pub metrics: Metrics,
+    /// The process is told to end: who follows stands for election no more.
+    pub stop: CancellationToken,
+    /// What was under way has ended: the Lease is given back.
+    pub done: CancellationToken,
+}
+
+impl Office {
+    /// This process acts from now on.
+    pub fn take(&self) {
+        self.metrics.set_leader(true);
+        self.leads.send_replace(Some(Moment::now()));
+    }
+}
+
+/// Stands for election on a thread of its own until this process has the Lease, then says so, and
+/// keeps it until the office is done. If the Lease is lost, the process ends with 1.
+///
+/// # Errors
+/// The election cannot be held.
+pub async fn lead(kube: kube::Config, candidate: Candidate, office: Office) -> anyhow::Result<()> {
+    let (ended, end) = oneshot::channel();
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let outcome = runtime
+            .context("the election has no runtime")
+            .and_then(|runtime| runtime.block_on(stand(kube, candidate, office)));
+        // Nobody listens any more if the process ends for another reason.
+        let _ = ended.send(outcome);
+    };
+    std::thread::Builder::new().name("election".to_owned()).spawn(run)?;
+    end.await.context("the election ended unexpectedly")?
+}
+
+async fn stand(kube: kube::Config, candidate: Candidate, office: Office) -> anyhow::Result<()> {
+    let (times, lease) = (candidate.times, candidate.lease.clone());
+    let mut election = Election::new(Client::try_from(kube)?, candidate);
+    let sent = tokio::select! {
+        sent = acquire(&mut election, times) => sent,
+        () = office.stop.cancelled() => return Ok(()),
+    };
+    office.lease.hold_until(sent + times.lease_duration);
+    office.take();
+    tracing::info!(lease, "this process has the Lease and acts");
+    let why = tokio::select! {
+        why = hold(&election, times, &office.lease, sent) => why,
+        () = office.done.cancelled() => {
+            office.lease.give_up();
+            release(&election).await;
+            return Ok(());
+        }
+    };
+    office.lease.give_up();
+    tracing::error!(lease, "the lease was lost: {why}; ending, so that only one replica acts");
+    // At once, and whatever the other threads do.
+    std::process::exit(1)
+}
+
+/// Stands for election until it is won: when the request that won it was sent.
+async fn acquire(election: &mut Election, times: Times) -> Moment {
+    let mut said = String::new();
+    loop {
+        match tokio::time::timeout(times.attempt(), election.acquire()).await {
+            Ok(Ok(Some(sent))) => return sent,
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => complain(&mut said, error.to_string()),
+            Err(_) => complain(&mut said, "no answer in time".to_owned()),
+        }
+        tokio::time::sleep(times.renew_period + jitter(times.renew_period)).await;
+    }
+}
+
+/// Says what keeps the election from being held, once for each thing.
+fn complain(said: &mut String, error: String) {
+    if *said != error {
+        tracing::warn!(error, "the Lease cannot be read or written");
+        *said = error;
+    }
+}
+
+/// Up to a fifth, so that candidates do not ask at the same time.
+fn jitter(period: Duration) -> Duration {
+    let mut random = [0];
+    // Without randomness they do.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    period * u32::from(random[0]) / 1_280
+}
+
+/// Renews the Lease, and writes down until when it is held, until it is lost: why. All is counted
+/// from when a request was *sent*: others count from when they see what it wrote, which is later.
+async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment) -> String {
+    let mut renewed = sent;
+    let mut said = String::new();
+    let first = tokio::time::Instant::now() + times.renew_period;
+    let mut ticks = tokio::time::interval_at(first, times.renew_period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let left = times.renew_deadline.saturating_sub(renewed.elapsed());
+        if left.is_zero() {
+            return format!("it could not be renewed for {:?} ({said})", times.renew_deadline);
+        }
+        match tokio::time::timeout(times.attempt().min(left), election.renew()).await {
+            Ok(Ok(Some(sent))) => {
+                renewed = sent;
+                lease.hold_until(sent + times.lease_duration);
+                said.clear();
+            }
+            Ok(Ok(None)) => return "another replica has it, or it was deleted".to_owned(),
+            Ok(Err(error)) => complain(&mut said, error.to_string()),
+            Err(_) => complain(&mut said, "no answer in time".to_owned()),
+        }
+    }
+}
+
+async fn release(election: &Election) {
+    match tokio::time::timeout(RELEASE_TIMEOUT, election.release()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the Lease was not given back"),
+        Err(_) => tracing::warn!("the Lease was not given back: no answer in time"),
+    }
+}
