@@ -14,6 +14,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 debug := $(CARGO_TARGET_DIR)/debug
 release := $(CARGO_TARGET_DIR)/image/release/lightsail-operator
 
+# Which share of the scenarios `make test` takes, and how much of each.
+SHARE ?= $(file <testbed/share)
+EXPLORE := --size 100 --sequences 100
+
 # `make image`: the name without its tag, which is the version; what builds it; where the SBOM goes.
 IMAGE ?= lightsail-operator
 IMAGE_TOOL ?=
@@ -37,12 +41,14 @@ test: tools .venv .venv-checkov javascript lint ## Run all checks and all tests
 	@cargo nextest run --workspace --no-run --cargo-quiet
 	@$(debug)/testbed run --apply testbed/deploy -- \
 		sh -c 'cargo nextest run --workspace --cargo-quiet $(NEXTEST) && \
+			$(debug)/testbed explore --share $(SHARE) --seed $(SHARE)000 $(EXPLORE) && \
 			$(debug)/testbed search-logs && $(debug)/testbed check-rights'
 
 .PHONY: test-all
 test-all: export SEQUENCES := 3000
 test-all: export PROPTEST_CASES := 200000
 test-all: export RESETS := 10000
+test-all: EXPLORE := --all --sequences 5000
 test-all: export IMAGE_BINARY := $(release)
 test-all: NEXTEST := --ignore-default-filter
 test-all: gitops image test ## Run all tests, and those in full of which `make test` takes a share

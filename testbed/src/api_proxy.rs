@@ -206,13 +206,12 @@ impl ApiProxy {
         config.auth_info = AuthInfo::default();
         config.default_retry = false;
         let client = Client::try_from(config).context("make a client")?;
-        let shared =
-            Arc::new(Shared {
-                client,
-                rules: Mutex::default(),
-                passed: Mutex::default(),
-                watch_time: Mutex::default(),
-            });
+        let shared = Arc::new(Shared {
+            client,
+            rules: Mutex::default(),
+            passed: Mutex::default(),
+            watch_time: Mutex::default(),
+        });
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on loopback")?;
         let address = listener.local_addr().context("listen on loopback")?;

@@ -4,183 +4,183 @@
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::dice::Dice;
 use super::scenario::Act;
-use super::stage::{LEASE_DURATION, Stage, split};
+use super::stage::{CLUSTER_ID, LEASE_DURATION, OWNER_TAG, Stage, split};
 
 /// One thing that somebody else does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
-    DeletePair,
-    ReplacePairWithSameKey,
-    ReplacePairWithOtherKey,
-    TakeTagsOff,
-    TagForOtherOwner,
-    TagForThisOwner,
-    DeleteSecret,
-    ReplaceSecret,
-    SwapKey,
-    EmptySecret,
-    MakeSecretImmutable,
-    StripFinalizers,
-    StripAnnotations,
-    ClearStatus,
-    RestoreStatus,
-    DeleteObject,
-    DeleteAndCreateObject,
-    CopyObject,
+    /// To a key pair.
+    Pair(OfPair),
+    /// To a Secret.
+    Secret(OfSecret),
+    /// To an object.
+    Object(OfObject),
     DeleteNamespace,
     PauseOperator,
     KillOperator,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfPair {
+    Delete,
+    ReplaceWithSameKey,
+    ReplaceWithOtherKey,
+    TakeTagsOff,
+    TagForOtherOwner,
+    TagForThisOwner,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfSecret {
+    Delete,
+    Replace,
+    SwapKey,
+    Empty,
+    MakeImmutable,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfObject {
+    StripFinalizers,
+    StripAnnotations,
+    ClearStatus,
+    RestoreStatus,
+    Delete,
+    DeleteAndCreate,
+    Copy,
+}
+
 pub(super) const DEEDS: [Deed; 21] = [
-    Deed::DeletePair,
-    Deed::ReplacePairWithSameKey,
-    Deed::ReplacePairWithOtherKey,
-    Deed::TakeTagsOff,
-    Deed::TagForOtherOwner,
-    Deed::TagForThisOwner,
-    Deed::DeleteSecret,
-    Deed::ReplaceSecret,
-    Deed::SwapKey,
-    Deed::EmptySecret,
-    Deed::MakeSecretImmutable,
-    Deed::StripFinalizers,
-    Deed::StripAnnotations,
-    Deed::ClearStatus,
-    Deed::RestoreStatus,
-    Deed::DeleteObject,
-    Deed::DeleteAndCreateObject,
-    Deed::CopyObject,
+    Deed::Pair(OfPair::Delete),
+    Deed::Pair(OfPair::ReplaceWithSameKey),
+    Deed::Pair(OfPair::ReplaceWithOtherKey),
+    Deed::Pair(OfPair::TakeTagsOff),
+    Deed::Pair(OfPair::TagForOtherOwner),
+    Deed::Pair(OfPair::TagForThisOwner),
+    Deed::Secret(OfSecret::Delete),
+    Deed::Secret(OfSecret::Replace),
+    Deed::Secret(OfSecret::SwapKey),
+    Deed::Secret(OfSecret::Empty),
+    Deed::Secret(OfSecret::MakeImmutable),
+    Deed::Object(OfObject::StripFinalizers),
+    Deed::Object(OfObject::StripAnnotations),
+    Deed::Object(OfObject::ClearStatus),
+    Deed::Object(OfObject::RestoreStatus),
+    Deed::Object(OfObject::Delete),
+    Deed::Object(OfObject::DeleteAndCreate),
+    Deed::Object(OfObject::Copy),
     Deed::DeleteNamespace,
     Deed::PauseOperator,
     Deed::KillOperator,
 ];
 
 impl Deed {
-    /// Whether it takes away what the operator needs to know a pair again, by force.
+    /// Whether it takes away what the operator knows its pair by, or what keeps the object.
     pub(super) fn is_force(self) -> bool {
         matches!(
             self,
-            Self::StripFinalizers | Self::StripAnnotations | Self::ClearStatus
-                | Self::RestoreStatus | Self::DeleteNamespace
+            Self::Object(
+                OfObject::StripFinalizers | OfObject::ClearStatus | OfObject::RestoreStatus
+            ) | Self::DeleteNamespace
         )
     }
 
-    /// Whether there is one more object afterwards, which may do what the first one does.
-    pub(super) fn adds_object(self) -> bool {
+    /// Whether there is one more object afterwards that may be carried out, or one that has lost
+    /// its record of that.
+    pub(super) fn adds_reset(self) -> bool {
         matches!(
             self,
-            Self::DeleteAndCreateObject | Self::CopyObject | Self::StripAnnotations
-                | Self::ClearStatus | Self::RestoreStatus
+            Self::Object(OfObject::DeleteAndCreate | OfObject::Copy | OfObject::StripAnnotations)
         )
     }
 
     /// Does it, to something that is there. Where nothing is, nothing happens.
     pub(super) async fn perform(self, stage: &Stage, dice: &mut Dice) -> Result<()> {
-        match self {
+        // Somebody else may have been faster: what is gone, or newer, is left as it is.
+        let outcome = match self {
+            Self::Pair(deed) => {
+                deed.perform(stage, dice);
+                Ok(())
+            }
+            Self::Secret(deed) => deed.perform(stage, dice).await,
+            Self::Object(deed) => deed.perform(stage, dice).await,
+            Self::DeleteNamespace => {
+                let namespaces: Api<Namespace> = Api::all(stage.client());
+                let deleted = namespaces.delete(&stage.namespace, &DeleteParams::default()).await;
+                deleted.map(drop).context("delete the namespace")
+            }
             Self::PauseOperator => {
                 stage.signal(Signal::STOP).await?;
                 tokio::time::sleep(LEASE_DURATION + LEASE_DURATION / 3).await;
-                return stage.signal(Signal::CONT).await;
+                stage.signal(Signal::CONT).await
             }
             Self::KillOperator => {
                 stage.kill().await;
-                return Ok(());
+                Ok(())
             }
-            Self::DeleteNamespace => {
-                let namespaces: Api<Namespace> = Api::all(stage.client());
-                namespaces.delete(&stage.namespace, &DeleteParams::default()).await?;
-                return Ok(());
-            }
-            _ => {}
-        }
-        if self.is_of_pairs() {
-            self.perform_on_pair(stage, dice);
-            return Ok(());
-        }
-        // Somebody else may have been faster: what is gone, or newer, is left as it is.
-        let attempt = if self.is_of_secrets() {
-            self.perform_on_secret(stage, dice).await
-        } else {
-            self.perform_on_object(stage, dice).await
         };
-        match attempt {
-            Err(error) if is_refused(&error) => Ok(()),
-            outcome => outcome,
-        }
+        outcome.or_else(|error| if is_refused(&error) { Ok(()) } else { Err(error) })
     }
+}
 
-    fn is_of_pairs(self) -> bool {
-        matches!(
-            self,
-            Self::DeletePair | Self::ReplacePairWithSameKey | Self::ReplacePairWithOtherKey
-                | Self::TakeTagsOff | Self::TagForOtherOwner | Self::TagForThisOwner
-        )
-    }
-
-    fn is_of_secrets(self) -> bool {
-        matches!(
-            self,
-            Self::DeleteSecret | Self::ReplaceSecret | Self::SwapKey | Self::EmptySecret
-                | Self::MakeSecretImmutable
-        )
-    }
-
-    fn perform_on_pair(self, stage: &Stage, dice: &mut Dice) {
+impl OfPair {
+    fn perform(self, stage: &Stage, dice: &mut Dice) {
         let Some(pair) = dice.pick(&stage.region.key_pairs()) else { return };
-        let is_default = pair.name == "LightsailDefaultKeyPair";
-        let owner = "lightsail-operator.dev/owner";
-        let own = format!("explored/{}/{}", stage.namespace, pair.name);
+        let replace = |line: &str| {
+            stage.region.delete_key_pair(&pair.name);
+            if pair.name == "LightsailDefaultKeyPair" {
+                stage.region.create_default_key_pair();
+            } else {
+                stage.region.import_key_pair(&pair.name, line);
+            }
+        };
+        let own = format!("{CLUSTER_ID}/{}/{}", stage.namespace, pair.name);
         match self {
+            Self::Delete => drop(stage.region.delete_key_pair(&pair.name)),
+            Self::ReplaceWithSameKey => replace(&pair.public_key),
+            Self::ReplaceWithOtherKey => replace(&stage.keys()["C"].public),
             Self::TakeTagsOff => stage.region.set_tags(&pair.name, &[]),
             Self::TagForOtherOwner => {
-                stage.region.set_tags(&pair.name, &[(owner, Some("other/team/fleet"))]);
+                stage.region.set_tags(&pair.name, &[(OWNER_TAG, Some("other/team/fleet"))]);
             }
-            Self::TagForThisOwner => stage.region.set_tags(&pair.name, &[(owner, Some(&own))]),
-            _ => {
-                stage.region.delete_key_pair(&pair.name);
-                if self == Self::DeletePair {
-                } else if is_default {
-                    stage.region.create_default_key_pair();
-                } else if self == Self::ReplacePairWithSameKey {
-                    stage.region.import_key_pair(&pair.name, &pair.public_key);
-                } else {
-                    let key = if dice.roll(2) == 0 { "A" } else { "B" };
-                    stage.region.import_key_pair(&pair.name, &stage.keys()[key].public);
-                }
+            Self::TagForThisOwner => {
+                stage.region.set_tags(&pair.name, &[(OWNER_TAG, Some(&own))]);
             }
         }
     }
+}
 
-    async fn perform_on_secret(self, stage: &Stage, dice: &mut Dice) -> Result<()> {
+impl OfSecret {
+    async fn perform(self, stage: &Stage, dice: &mut Dice) -> Result<()> {
         let names: Vec<_> = stage.all_secrets().await?.into_keys().collect();
         let Some(name) = dice.pick(&names) else { return Ok(()) };
         let data = |key: &str| [("ssh-privatekey".to_owned(), key.to_owned())].into();
+        let delete = Act::Delete(format!("Secret/{name}"));
         match self {
-            Self::MakeSecretImmutable => {
+            Self::Delete => stage.act(&delete).await,
+            Self::Replace => {
+                stage.act(&delete).await?;
+                stage.act(&Act::Secret { name, data: data("$C.private") }).await
+            }
+            Self::SwapKey => stage.act(&Act::PatchSecret { name, data: data("$C.private") }).await,
+            Self::Empty => stage.act(&Act::PatchSecret { name, data: data("") }).await,
+            Self::MakeImmutable => {
                 let change = Patch::Merge(json!({ "immutable": true }));
                 stage.secrets().patch(&name, &PatchParams::default(), &change).await?;
                 Ok(())
             }
-            Self::SwapKey => stage.act(&Act::PatchSecret { name, data: data("$B.private") }).await,
-            Self::EmptySecret => stage.act(&Act::PatchSecret { name, data: data("") }).await,
-            _ => {
-                stage.act(&Act::Delete(format!("Secret/{name}"))).await?;
-                if self == Self::ReplaceSecret {
-                    stage.act(&Act::Secret { name, data: data("$B.private") }).await?;
-                }
-                Ok(())
-            }
         }
     }
+}
 
-    async fn perform_on_object(self, stage: &Stage, dice: &mut Dice) -> Result<()> {
+impl OfObject {
+    async fn perform(self, stage: &Stage, dice: &mut Dice) -> Result<()> {
         let objects: Vec<_> = stage.all_objects().await?.into_iter().collect();
         let Some((at, object)) = dice.pick(&objects) else { return Ok(()) };
         let (kind, name) = split(&at)?;
@@ -191,43 +191,36 @@ impl Deed {
         match self {
             Self::StripFinalizers => patch(json!({ "metadata": { "finalizers": null } })).await?,
             Self::StripAnnotations => patch(json!({ "metadata": { "annotations": null } })).await?,
-            Self::ClearStatus | Self::RestoreStatus => {
-                // As a tool that restores a backup does it: the status before, or none.
-                let mut status = json!({ "observedGeneration": -1 });
-                if self == Self::RestoreStatus {
-                    status = object["status"].clone();
-                }
-                let restored = api.get(name).await?;
-                let mut restored = serde_json::to_value(restored)?;
-                restored["status"] = status;
-                let by = PostParams {
-                    field_manager: Some("backup-tool".to_owned()),
-                    ..PostParams::default()
-                };
-                api.replace_status(name, &by, &serde_json::from_value(restored)?).await?;
+            Self::ClearStatus => {
+                restore_status(&api, name, json!({ "observedGeneration": -1 })).await?;
             }
-            Self::CopyObject => {
+            Self::RestoreStatus => restore_status(&api, name, object["status"].clone()).await?,
+            Self::Delete => stage.act(&Act::Delete(at.clone())).await?,
+            Self::DeleteAndCreate => {
+                stage.act(&Act::Delete(at.clone())).await?;
+                stage.add_later(at.clone(), object["spec"].clone());
+            }
+            Self::Copy => {
                 let mut spec = object["spec"].clone();
                 if kind == "LightsailKeyPair" && spec["type"] != "Default" {
-                    let pair = spec["keyPairName"].as_str().unwrap_or(name).to_owned();
-                    spec["keyPairName"] = json!(pair);
+                    spec["keyPairName"] = json!(spec["keyPairName"].as_str().unwrap_or(name));
                 }
-                let copy = Act::Create {
-                    object: format!("{kind}/{name}-copy"),
-                    spec,
-                    metadata: json!({ "annotations": object["metadata"]["annotations"] }),
-                };
-                stage.act(&copy).await?;
-            }
-            _ => {
-                stage.act(&Act::Delete(at.clone())).await?;
-                if self == Self::DeleteAndCreateObject {
-                    stage.add_later(at.clone(), object["spec"].clone());
-                }
+                let metadata = json!({ "annotations": object["metadata"]["annotations"] });
+                let object = format!("{kind}/{name}-copy");
+                stage.act(&Act::Create { object, spec, metadata }).await?;
             }
         }
         Ok(())
     }
+}
+
+/// Writes a status as a tool that restores a backup does it.
+async fn restore_status(api: &Api<DynamicObject>, name: &str, status: Value) -> Result<()> {
+    let mut object = api.get(name).await?;
+    object.data["status"] = status;
+    let by = PostParams { field_manager: Some("backup-tool".to_owned()), ..PostParams::default() };
+    api.replace_status(name, &by, &object).await?;
+    Ok(())
 }
 
 /// Whether the API server refused it, for what has changed meanwhile.
@@ -239,7 +232,7 @@ fn is_refused(error: &anyhow::Error) -> bool {
     status.is_some_and(|status| [403, 404, 409, 422].contains(&status))
 }
 
-/// Creates what was to be created once its name is free.
+/// Creates what was to be created once its name is free. Whether that is over.
 pub(super) async fn create_later(stage: &Stage, at: &str, spec: &Value) -> Result<bool> {
     let (kind, name) = split(at)?;
     if stage.objects(kind).get_opt(name).await?.is_some() {
@@ -248,6 +241,6 @@ pub(super) async fn create_later(stage: &Stage, at: &str, spec: &Value) -> Resul
     let create = Act::Create { object: at.to_owned(), spec: spec.clone(), metadata: Value::Null };
     match stage.act(&create).await {
         Err(error) if !is_refused(&error) => Err(error).context("create an object anew"),
-        _ => Ok(true),
+        Ok(()) | Err(_) => Ok(true),
     }
 }

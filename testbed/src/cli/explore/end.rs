@@ -10,7 +10,7 @@ use testbed::simulator::{KeyPair, KeyPairChange, Request};
 
 use super::keys::{bare, public_half};
 use super::scenario::Scenario;
-use super::stage::Stage;
+use super::stage::{OWNER_TAG, Stage};
 
 /// A part of the end by its name, as in `LightsailKeyPair/fleet` or `key pair fleet`.
 pub(super) type End = BTreeMap<String, Value>;
@@ -24,7 +24,7 @@ pub(super) async fn look(stage: &Stage) -> Result<End> {
         end.insert(name.clone(), object_end(object, &pairs));
     }
     for pair in &pairs {
-        let owner = pair.tags.get("lightsail-operator.dev/owner").cloned().flatten();
+        let owner = pair.tags.get(OWNER_TAG).cloned().flatten();
         let tags: BTreeMap<_, _> = pair.tags.iter().collect();
         let tags = json!(tags).to_string().replace(&stage.namespace, "-");
         let key = bare(&pair.public_key);
@@ -64,10 +64,11 @@ fn object_end(object: &Value, pairs: &[KeyPair]) -> Value {
         None => "of no key pair".to_owned(),
     });
     let fingerprint = status["fingerprint"].as_str();
-    let fingerprint = fingerprint.map(|text| match pairs.iter().find(|it| it.fingerprint == text) {
-        Some(pair) => pair.name.clone(),
-        None => "of no key pair".to_owned(),
-    });
+    let fingerprint =
+        fingerprint.map(|text| match pairs.iter().find(|it| it.fingerprint == text) {
+            Some(pair) => pair.name.clone(),
+            None => "of no key pair".to_owned(),
+        });
     let mark = object["metadata"]["annotations"]["lightsail-operator.dev/executed"].as_str();
     let operations = status["operations"].as_array().map_or(&[][..], Vec::as_slice);
     let operations: Vec<_> = operations.iter().map(|operation| &operation["status"]).collect();
@@ -94,9 +95,7 @@ fn secret_end(stage: &Stage, secret: &Secret, pairs: &[KeyPair]) -> Value {
     let of_pair = pairs.iter().find(|pair| key.is_some() && bare(&pair.public_key) == key);
     let of_pair = of_pair.map(|pair| format!("that of {}", pair.name));
     let name = key_name(stage, key.as_deref()).map(str::to_owned);
-    let key = key.as_ref().map(|_| {
-        name.or(of_pair).unwrap_or_else(|| "another key".to_owned())
-    });
+    let key = key.as_ref().map(|_| name.or(of_pair).unwrap_or_else(|| "another key".to_owned()));
     let metadata = &secret.metadata;
     let annotations = metadata.annotations.iter().flatten();
     let annotations: Vec<_> = annotations.map(|(key, _)| key).collect();
@@ -160,9 +159,8 @@ fn reason(object: &Value) -> Option<&str> {
 /// Whether an object is Ready, Stalled, suspended or over, and observed.
 pub(super) fn is_settled(object: &Value) -> bool {
     let conditions = object["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
-    let is_true = |type_: &str| {
-        conditions.iter().any(|it| it["type"] == type_ && it["status"] == "True")
-    };
+    let is_true =
+        |type_: &str| conditions.iter().any(|it| it["type"] == type_ && it["status"] == "True");
     let is_deleting = object["metadata"]["deletionTimestamp"].is_string();
     let waits_for_a_person = reason(object) == Some("Suspended");
     is_observed(object)

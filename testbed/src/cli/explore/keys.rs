@@ -46,7 +46,6 @@ pub(super) fn public_half(private: &str) -> Option<String> {
     }
     let key = pkcs1::RsaPrivateKey::from_der(document.as_bytes()).ok()?;
     let number = |bytes: &[u8]| Mpint::from_positive_bytes(bytes).ok();
-    let (e, n) =
-        (number(key.public_exponent.as_bytes())?, number(key.modulus.as_bytes())?);
+    let (e, n) = (number(key.public_exponent.as_bytes())?, number(key.modulus.as_bytes())?);
     PublicKey::from(KeyData::Rsa(RsaPublicKey { e, n })).to_openssh().ok()
 }

@@ -128,7 +128,7 @@ async fn on_a_cluster(
     };
     let runs = cluster.directory().join("explore");
     std::fs::create_dir_all(&runs).context("make a directory")?;
-    let keys = [("A", "key-a"), ("B", "key-b")]
+    let keys = [("A", "key-a"), ("B", "key-b"), ("C", "key-c")]
         .map(|(letter, name)| Key::generate(directory, name).map(|key| (letter, key)));
     let ground = Ground {
         binary: operator_binary(settings.operator.as_deref())?,
@@ -159,9 +159,7 @@ async fn explore_all(
     report: Report,
 ) -> Result<usize> {
     let references = futures::stream::iter(scenarios)
-        .map(|scenario| async move {
-            (scenario, run::undisturbed(ground, scenario).await)
-        })
+        .map(|scenario| async move { (scenario, run::undisturbed(ground, scenario).await) })
         .buffered(settings.parallel)
         .collect::<Vec<_>>()
         .await;
@@ -257,7 +255,9 @@ async fn tell_sequences(
     while let Some((seed, outcome)) = outcomes.next().await {
         let (what, broken, logs) = match outcome {
             Ok(sequence) => (sequence.what, sequence.broken, sequence.logs),
-            Err(error) => (String::new(), vec![format!("the run failed: {error:#}")], String::new()),
+            Err(error) => {
+                (String::new(), vec![format!("the run failed: {error:#}")], String::new())
+            }
         };
         if !broken.is_empty() {
             broken_ones += 1;

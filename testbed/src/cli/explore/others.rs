@@ -17,7 +17,7 @@ use super::end::is_settled;
 use super::point::{Kind, Point};
 use super::run::{Reference, act_while_it_runs, lost_keys, prepare};
 use super::scenario::Scenario;
-use super::stage::{DEADLINE, Ground, POLL, Stage};
+use super::stage::{CLUSTER_ID, DEADLINE, Ground, OWNER_TAG, POLL, Stage};
 
 /// A request that does not come, because of what happened before it, is not waited for longer.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -50,9 +50,9 @@ pub(super) async fn sequence(
 ) -> Result<Sequence> {
     let dice = &mut Dice::new(seed);
     let moments = choose(reference, dice);
-    let what = moments.iter().map(|moment| {
-        format!("{:?} {:?} {}", moment.deeds, moment.place, moment.point)
-    });
+    let what = moments
+        .iter()
+        .map(|moment| format!("{:?} {:?} {}", moment.deeds, moment.place, moment.point));
     let what = format!("{}: {}", scenario.name, what.collect::<Vec<_>>().join(", then "));
     let stage = Stage::start(ground, false).await?;
     prepare(&stage, scenario).await?;
@@ -186,7 +186,7 @@ async fn check(
         }
     }
     let resets = scenario.ends.keys().filter(|name| name.starts_with("HostKeyReset/")).count();
-    let resets = resets + deeds.iter().filter(|deed| deed.adds_object()).count();
+    let resets = resets + deeds.iter().filter(|deed| deed.adds_reset()).count();
     let done = stage.region.known_host_keys_resets("web-1");
     if done > resets {
         broken.push(format!("I6: the host keys were reset {done} times for {resets} objects"));
@@ -204,8 +204,8 @@ async fn check(
 fn deletions(stage: &Stage, scenario: &Scenario, acted: &[SystemTime]) -> Vec<String> {
     let (changes, requests) = (stage.region.changes(), stage.simulator.requests());
     let mut made = BTreeSet::new();
-    let names_a_fingerprint = format!("{:?}{:?}", scenario.given, scenario.when)
-        .contains("expectedFingerprint");
+    let names_a_fingerprint =
+        format!("{:?}{:?}", scenario.given, scenario.when).contains("expectedFingerprint");
     let mut broken = Vec::new();
     let mut deletions = requests
         .iter()
@@ -217,13 +217,12 @@ fn deletions(stage: &Stage, scenario: &Scenario, acted: &[SystemTime]) -> Vec<St
             }
             KeyPairChange::Deleted(pair) => {
                 let at = deletions.next().map(|request| request.at);
-                let owner = pair.tags.get("lightsail-operator.dev/owner").cloned().flatten();
-                let own = format!("explored/{}/", stage.namespace);
+                let owner = pair.tags.get(OWNER_TAG).cloned().flatten();
+                let own = format!("{CLUSTER_ID}/{}/", stage.namespace);
                 let is_others = owner.is_some_and(|owner| !owner.starts_with(&own));
                 let is_own = made.contains(&pair.arn) && !is_others;
-                let is_look = |operation: &str| {
-                    operation == "GetKeyPair" || operation == "GetKeyPairs"
-                };
+                let is_look =
+                    |operation: &str| operation == "GetKeyPair" || operation == "GetKeyPairs";
                 // Whether there was a look at what it had become.
                 let was_seen = requests.iter().any(|request| {
                     is_look(&request.operation)
@@ -298,9 +297,9 @@ async fn left_behind(stage: &Stage, scenario: &Scenario) -> Result<Vec<String>> 
             KeyPairChange::Deleted(_) => None,
         })
         .collect();
-    let own = format!("explored/{}/", stage.namespace);
+    let own = format!("{CLUSTER_ID}/{}/", stage.namespace);
     let is_left = |pair: &testbed::simulator::KeyPair| {
-        let owner = pair.tags.get("lightsail-operator.dev/owner").cloned().flatten();
+        let owner = pair.tags.get(OWNER_TAG).cloned().flatten();
         made.contains(&pair.arn) && owner.is_some_and(|owner| owner.starts_with(&own))
     };
     let left = stage.region.key_pairs().into_iter().filter(is_left);

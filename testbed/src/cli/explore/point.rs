@@ -45,9 +45,9 @@ impl Point {
         let Kind::Kubernetes { method, path } = &self.kind else { return Ok(None) };
         let method: Method = method.parse().context("a method")?;
         let path = path.replacen("/namespaces/-/", &format!("/namespaces/{namespace}/"), 1);
-        let path = path.strip_suffix("/namespaces/-").map_or(path.clone(), |start| {
-            format!("{start}/namespaces/{namespace}")
-        });
+        let path = path
+            .strip_suffix("/namespaces/-")
+            .map_or(path.clone(), |start| format!("{start}/namespaces/{namespace}"));
         Ok(Some(Matcher::nth(method, path, self.before)))
     }
 }
@@ -78,6 +78,7 @@ pub(super) fn points(namespace: &str, kubernetes: &[Passed], aws: &[Request]) ->
 
 /// Whether it is a request of a reconciliation.
 pub(super) fn is_counted(request: &Passed) -> bool {
-    !request.path.contains("watch=true") && !request.path.contains("/leases/")
+    !request.path.contains("watch=true")
+        && !request.path.contains("/leases/")
         && !request.whole_path().ends_with("/leases")
 }

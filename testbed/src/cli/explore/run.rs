@@ -1,7 +1,7 @@
 //! One run of a scenario: undisturbed, to see how it ends and which requests there are, or with one
 //! request disturbed, to see whether it ends the same way.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -171,7 +171,8 @@ async fn seen_differences(
 pub(super) async fn lost_keys(stage: &Stage) -> Result<Vec<String>> {
     let secrets = stage.all_secrets().await?;
     let kept: Vec<_> = secrets.values().filter_map(end::key_of).collect();
-    let deleted = stage.deleted_keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let deleted =
+        stage.deleted_keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let written = stage.proxy.passed().into_iter().filter_map(|request| {
         let is_taken = request.status.is_some_and(|status| status < 300);
         let is_secret = request.path.contains("/secrets");
@@ -180,11 +181,9 @@ pub(super) async fn lost_keys(stage: &Stage) -> Result<Vec<String>> {
         }
         written_key(&serde_json::from_slice(&request.body).ok()?)
     });
-    let mut lost: BTreeMap<String, ()> = BTreeMap::new();
-    for key in written.filter(|key| !kept.contains(key) && !deleted.contains(key)) {
-        lost.insert(key, ());
-    }
-    Ok(lost.into_keys().collect())
+    let lost: BTreeSet<_> =
+        written.filter(|key| !kept.contains(key) && !deleted.contains(key)).collect();
+    Ok(lost.into_iter().collect())
 }
 
 /// The public half of the private key in the body of a request.

@@ -33,7 +33,12 @@ pub(super) struct Scenario {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(super) enum Act {
     /// A user creates an object.
-    Create { object: String, spec: Value, #[serde(default)] metadata: Value },
+    Create {
+        object: String,
+        spec: Value,
+        #[serde(default)]
+        metadata: Value,
+    },
     /// A user changes an object by a merge patch.
     Patch { object: String, change: Value },
     /// A user deletes an object, or a Secret.
@@ -45,7 +50,12 @@ pub(super) enum Act {
     /// A user changes the data of a Secret.
     PatchSecret { name: String, data: BTreeMap<String, String> },
     /// Somebody else imports a key pair.
-    Import { name: String, key: String, #[serde(default)] tags: BTreeMap<String, String> },
+    Import {
+        name: String,
+        key: String,
+        #[serde(default)]
+        tags: BTreeMap<String, String>,
+    },
     /// Somebody else sets all tags of a key pair.
     Tag { name: String, tags: BTreeMap<String, String> },
     /// Somebody else deletes a key pair, the default one too.

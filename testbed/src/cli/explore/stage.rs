@@ -37,7 +37,9 @@ pub(super) const LEASE_DURATION: Duration = Duration::from_secs(3);
 const GRACE: Duration = Duration::from_secs(3);
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 /// The first part of the owner tags.
-const CLUSTER_ID: &str = "explored";
+pub(super) const CLUSTER_ID: &str = "explored";
+/// The tag that says whose a key pair is.
+pub(super) const OWNER_TAG: &str = "lightsail-operator.dev/owner";
 
 /// How often is looked whether something is so.
 pub(super) const POLL: Duration = Duration::from_millis(150);
@@ -49,7 +51,7 @@ const _: () = assert!(LATE.as_millis() < SETTLE_TIME.as_millis());
 /// Nothing happens for so long once a run is over.
 const QUIET: Duration = Duration::from_millis(400);
 /// A run takes seconds; on a busy machine it may take many.
-pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The kinds of the operator.
 pub(super) const KINDS: [&str; 2] = ["LightsailKeyPair", "HostKeyReset"];
@@ -168,7 +170,8 @@ impl Stage {
         operators.push(first);
         if with_second {
             let log = stage.options.log.with_file_name("second.log");
-            operators.push(Operator::start(OperatorOptions { log, ..stage.options.clone() }).await?);
+            operators
+                .push(Operator::start(OperatorOptions { log, ..stage.options.clone() }).await?);
         }
         drop(operators);
         Ok(stage)
@@ -328,8 +331,7 @@ impl Stage {
     fn tag(&self, name: &str, tags: &BTreeMap<String, String>) {
         let tags: Vec<_> =
             tags.iter().map(|(key, value)| (key.as_str(), Some(self.text(value)))).collect();
-        let tags: Vec<_> =
-            tags.iter().map(|(key, value)| (*key, value.as_deref())).collect();
+        let tags: Vec<_> = tags.iter().map(|(key, value)| (*key, value.as_deref())).collect();
         self.region.set_tags(name, &tags);
     }
 
@@ -366,7 +368,7 @@ impl Stage {
                 .map(|(name, value)| (name.clone(), self.filled(value)))
                 .collect::<serde_json::Map<_, _>>()
                 .into(),
-            other => other.clone(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
     }
 
