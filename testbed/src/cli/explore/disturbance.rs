@@ -179,8 +179,8 @@ impl Armed {
             if self.disturbance == Disturbance::TakenOver {
                 stage.wait_until_taken_over().await?;
                 stage.signal(Signal::CONT).await?;
-                let ended = async || stage.has_ended().await;
-                stage.wait("the operator that lost its Lease ends", ended).await?;
+                let acts_no_more = async || stage.acts_no_more().await;
+                stage.wait("the operator that lost its Lease ends", acts_no_more).await?;
                 stage.keep_running().await?;
             }
             self.acting = None;

@@ -203,8 +203,9 @@ pub(super) fn differences(wanted: &End, seen: &End, may_differ: &[String]) -> Ve
     let names: std::collections::BTreeSet<_> = wanted.keys().chain(seen.keys()).collect();
     let mut differences = Vec::new();
     for name in names {
-        // What took effect goes with what the object says of it.
-        let is_free = may_differ.contains(name) || (!may_differ.is_empty() && name == "effects");
+        // What is in Lightsail goes with what the object says of it.
+        let is_in_lightsail = name == "effects" || name.starts_with("key pair ");
+        let is_free = may_differ.contains(name) || (!may_differ.is_empty() && is_in_lightsail);
         let (wanted, seen) = (wanted.get(name), seen.get(name));
         if is_free || wanted == seen {
             continue;

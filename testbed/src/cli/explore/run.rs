@@ -40,8 +40,17 @@ pub(super) struct Outcome {
     pub(super) logs: String,
 }
 
-/// Runs it undisturbed.
+/// Runs it undisturbed. A busy machine may disturb it: it gets three attempts.
 pub(super) async fn undisturbed(ground: &Ground, scenario: &Scenario) -> Result<Reference> {
+    for _ in 0..2 {
+        if let Ok(reference) = try_undisturbed(ground, scenario).await {
+            return Ok(reference);
+        }
+    }
+    try_undisturbed(ground, scenario).await
+}
+
+async fn try_undisturbed(ground: &Ground, scenario: &Scenario) -> Result<Reference> {
     let stage = Stage::start(ground, false).await?;
     let attempt = async {
         let (kubernetes, aws) = prepare(&stage, scenario).await?;
@@ -102,9 +111,9 @@ pub(super) async fn disturbed(
 
 /// Does what is given; how many requests there were before the rest.
 pub(super) async fn prepare(stage: &Stage, scenario: &Scenario) -> Result<(usize, usize)> {
-    act(stage, &scenario.given).await.context("what is given")?;
+    act_while_it_runs(stage, &scenario.given).await.context("what is given")?;
     if !scenario.given.is_empty() {
-        stage.act(&Act::Settle).await.context("what is given")?;
+        act_while_it_runs(stage, &[Act::Settle]).await.context("what is given")?;
         stage.wait_until_quiet().await?;
     }
     Ok((stage.proxy.passed().len(), stage.simulator.requests().len()))

@@ -164,16 +164,14 @@ impl Stage {
             deleted_keys: std::sync::Mutex::default(),
         });
         stage.add_lease().await?;
-        let first = Operator::start(options).await?;
-        stage.wait_until_it_leads(&first).await?;
-        let mut operators = stage.operators.lock().await;
-        operators.push(first);
+        stage.operators.lock().await.push(Operator::spawn(options)?);
+        stage.wait_until_it_leads(0).await?;
         if with_second {
             let log = stage.options.log.with_file_name("second.log");
-            operators
-                .push(Operator::start(OperatorOptions { log, ..stage.options.clone() }).await?);
+            let second = OperatorOptions { log, ..stage.options.clone() };
+            stage.operators.lock().await.push(Operator::spawn(second)?);
+            stage.wait_until_it_is_ready(1).await?;
         }
-        drop(operators);
         Ok(stage)
     }
 
@@ -183,16 +181,34 @@ impl Stage {
         leases.create(&PostParams::default(), &lease).await.context("create a Lease").map(drop)
     }
 
-    async fn wait_until_it_leads(&self, operator: &Operator) -> Result<()> {
-        self.wait("the operator leads", async || leads(operator).await).await
-    }
-
-    /// Waits until the second operator leads.
-    pub(super) async fn wait_until_taken_over(&self) -> Result<()> {
-        self.wait("the second operator leads", async || {
-            leads(self.operators.lock().await.get(1).context("there is a second operator")?).await
+    /// Waits until an operator acts; one that ends meanwhile is started anew, as on a busy machine it
+    /// may lose its short Lease.
+    async fn wait_until_it_leads(&self, which: usize) -> Result<()> {
+        self.wait("the operator leads", async || {
+            self.keep_running().await?;
+            let metrics = self.get(which, "/metrics").await;
+            Ok(metrics.is_some_and(|(_, text)| text.contains("lightsail_operator_leader 1")))
         })
         .await
+    }
+
+    async fn wait_until_it_is_ready(&self, which: usize) -> Result<()> {
+        self.wait("the operator is ready", async || {
+            self.keep_running().await?;
+            Ok(self.get(which, "/readyz").await.is_some_and(|(status, _)| status == 200))
+        })
+        .await
+    }
+
+    /// What an operator answers, if it serves.
+    async fn get(&self, which: usize, path: &str) -> Option<(u16, String)> {
+        let operators = self.operators.lock().await;
+        operators.get(which)?.get(path).await.ok()
+    }
+
+    /// Waits until the second operator leads, while the first one is paused.
+    pub(super) async fn wait_until_taken_over(&self) -> Result<()> {
+        self.wait_until_it_leads(1).await
     }
 
     pub(super) fn client(&self) -> Client {
@@ -393,18 +409,23 @@ impl Stage {
         kill_process(pid, signal).context("send a signal")
     }
 
-    /// Whether the operator that leads first has ended.
-    pub(super) async fn has_ended(&self) -> Result<bool> {
+    /// Whether the first operator has ended, or says that it does not act: on a busy machine it may
+    /// have lost its short Lease before.
+    pub(super) async fn acts_no_more(&self) -> Result<bool> {
         let mut operators = self.operators.lock().await;
         let first = operators.first_mut().context("there is an operator")?;
-        Ok(first.has_ended()?.is_some())
+        if first.has_ended()?.is_some() {
+            return Ok(true);
+        }
+        let metrics = first.get("/metrics").await;
+        Ok(metrics.is_ok_and(|(_, text)| text.contains("lightsail_operator_leader 0")))
     }
 
     /// Starts those anew that have ended, as a cluster does.
     pub(super) async fn keep_running(&self) -> Result<()> {
         for operator in self.operators.lock().await.iter_mut() {
             if operator.has_ended()?.is_some() {
-                operator.restart().await?;
+                *operator = Operator::spawn(operator.options().clone())?;
             }
         }
         Ok(())
@@ -459,11 +480,6 @@ impl Stage {
             count = now;
         }
     }
-}
-
-async fn leads(operator: &Operator) -> Result<bool> {
-    let (_, metrics) = operator.get("/metrics").await?;
-    Ok(metrics.contains("lightsail_operator_leader 1"))
 }
 
 /// `LightsailKeyPair/fleet`: the kind and the name.
