@@ -109,7 +109,15 @@ pub(super) fn absent(
     let Some(read) = observed.pair.as_ref().filter(|read| read.live) else {
         return Step::ReadPair { live: true };
     };
-    let Some(pair) = &read.pair else { return gone(desired, observed) };
+    let Some(pair) = &read.pair else {
+        // The status says where the private key is, also after a crash that followed the deletion.
+        let is_unread = matches!(observed.secret, Lookup::Unread);
+        return if is_unread && !desired.goal.ends() {
+            Step::ReadSecret(secret.name.clone())
+        } else {
+            gone(desired, observed)
+        };
+    };
     let deletion = Deletion { desired, observed, pair, secret, backup, windows_passwords_saved };
     let refusal = CHECKS.iter().find_map(|check| check(&deletion));
     refusal.unwrap_or_else(|| Step::Delete { expected_fingerprint: pair.fingerprint.clone() })

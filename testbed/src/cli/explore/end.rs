@@ -24,12 +24,11 @@ pub(super) async fn look(stage: &Stage) -> Result<End> {
         end.insert(name.clone(), object_end(object, &pairs));
     }
     for pair in &pairs {
-        let owner = pair.tags.get(OWNER_TAG).cloned().flatten();
-        let tags: BTreeMap<_, _> = pair.tags.iter().collect();
-        let tags = json!(tags).to_string().replace(&stage.namespace, "-");
+        let tags = json!(pair.tags).to_string().replace(&stage.namespace, "-");
+        let tags: Value = serde_json::from_str(&tags)?;
         let key = bare(&pair.public_key);
         let key = key_name(stage, key.as_deref()).unwrap_or("another key");
-        let value = json!({ "key": key, "tags": tags, "tagged": owner.is_some() });
+        let value = json!({ "key": key, "tags": tags });
         end.insert(format!("key pair {}", pair.name), value);
     }
     for (name, secret) in &secrets {
@@ -37,6 +36,15 @@ pub(super) async fn look(stage: &Stage) -> Result<End> {
     }
     end.insert("effects".to_owned(), effects(stage));
     Ok(end)
+}
+
+/// As if no pair had an owner tag.
+pub(super) fn forget_owner_tags(end: &mut End) {
+    for pair in end.values_mut() {
+        if let Some(tags) = pair.get_mut("tags").and_then(Value::as_object_mut) {
+            tags.remove(OWNER_TAG);
+        }
+    }
 }
 
 /// A copy of an old key has a part of its hash in its name.

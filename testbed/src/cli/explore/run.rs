@@ -166,7 +166,10 @@ async fn seen_differences(
     loop {
         stage.keep_running().await?;
         let other = end::at_other_ends(stage, scenario).await?;
-        let seen = end::look(stage).await?;
+        let mut seen = end::look(stage).await?;
+        if scenario.tag_may_stay {
+            end::forget_owner_tags(&mut seen);
+        }
         let differences = end::differences(&wanted.end, &seen, &other);
         if differences.is_empty() || start.elapsed() > DEADLINE {
             return Ok(differences);

@@ -23,6 +23,9 @@ pub(super) struct Scenario {
     /// `gone`. The first is that of the undisturbed run; any other one may be the end of a
     /// disturbed run too.
     pub(super) ends: BTreeMap<String, Vec<String>>,
+    /// Whether the owner tag may stay on a pair that is released: it is taken off by one attempt.
+    #[serde(default)]
+    pub(super) tag_may_stay: bool,
     /// Whether a private key that was written to a Secret goes away, because somebody deletes it.
     #[serde(default)]
     pub(super) loses_keys: bool,
