@@ -96,7 +96,10 @@ impl<C: Claim> Row<C> {
     /// Whether this asks for a reconciliation, after that.
     fn asks(&self, before: &Self) -> bool {
         let claims = (self.claim.as_ref(), before.claim.as_ref());
+        // The operator never takes its status away; a tool that restores a backup may.
+        let has_lost_status = before.shown.reason.is_some() && self.shown.reason.is_none();
         self.uid != before.uid
+            || has_lost_status
             || self.trigger.asks(&before.trigger)
             || matches!(claims, (Some(after), Some(before)) if after.asks(before))
     }
@@ -330,11 +333,14 @@ mod tests {
             let row = row(1, name);
             Row { trigger: Trigger { finalizer, ..row.trigger }, ..row }
         };
+        let shows = |reason| Row { shown: Shown { ready: false, reason }, ..row(false, "a") };
         for (name, before, after, expected) in [
             ("a finalizer that is added", row(false, "a"), row(true, "a"), false),
             ("one that is taken off", row(true, "a"), row(false, "a"), true),
             ("a claim that does not ask", row(false, "a"), row(false, "b"), false),
             ("one that does", row(false, "a"), row(false, "asks"), true),
+            ("another reason", row(false, "a"), shows(Some(Reason::Throttled)), false),
+            ("a status that somebody took away", row(false, "a"), shows(None), true),
         ] {
             assert_eq!(after.asks(&before), expected, "{name}");
         }

@@ -200,10 +200,13 @@ async fn check(
 }
 
 /// I1, I7: nothing is deleted that the operator did not make, unless it is named by its
-/// fingerprint. What others do after the last look cannot be known.
+/// fingerprint. What others do after the last look cannot be known, and neither can it be told who
+/// imported the same key while an import of the operator was not on record yet.
 fn deletions(stage: &Stage, scenario: &Scenario, acted: &[SystemTime]) -> Vec<String> {
     let (changes, requests) = (stage.region.changes(), stage.simulator.requests());
     let mut made = BTreeSet::new();
+    let mut keys = BTreeSet::new();
+    let recorded_at = first_record(stage);
     let names_a_fingerprint =
         format!("{:?}{:?}", scenario.given, scenario.when).contains("expectedFingerprint");
     let mut broken = Vec::new();
@@ -214,6 +217,7 @@ fn deletions(stage: &Stage, scenario: &Scenario, acted: &[SystemTime]) -> Vec<St
         match change {
             KeyPairChange::Made(pair) => {
                 made.insert(pair.arn.clone());
+                keys.insert(pair.public_key.clone());
             }
             KeyPairChange::Deleted(pair) => {
                 let at = deletions.next().map(|request| request.at);
@@ -229,13 +233,25 @@ fn deletions(stage: &Stage, scenario: &Scenario, acted: &[SystemTime]) -> Vec<St
                         && at.is_some_and(|at| request.at < at)
                         && acted.iter().all(|acted| *acted < request.at)
                 });
-                if !is_own && was_seen && !names_a_fingerprint {
+                let was_unrecorded = recorded_at.is_none_or(|at| pair.created_at < at);
+                let cannot_be_told = keys.contains(&pair.public_key) && was_unrecorded;
+                if !is_own && was_seen && !names_a_fingerprint && !cannot_be_told {
                     broken.push(format!("I1: {} was deleted, and was not the object's", pair.name));
                 }
             }
         }
     }
     broken
+}
+
+/// When the operator first wrote into a status which pair it is.
+fn first_record(stage: &Stage) -> Option<SystemTime> {
+    let passed = stage.proxy.passed();
+    let record = passed.iter().find(|request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        request.status == Some(200) && body["status"]["arn"].is_string()
+    });
+    record.map(|request| request.at)
 }
 
 /// I12: before each import, an intent is on record.

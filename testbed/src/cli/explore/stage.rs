@@ -401,10 +401,13 @@ impl Stage {
         }
     }
 
-    /// Sends a signal to the operator that leads first.
+    /// Sends a signal to the operator that leads first, if it runs.
     pub(super) async fn signal(&self, signal: Signal) -> Result<()> {
-        let operators = self.operators.lock().await;
-        let first = operators.first().context("there is an operator")?;
+        let mut operators = self.operators.lock().await;
+        let first = operators.first_mut().context("there is an operator")?;
+        if first.has_ended()?.is_some() {
+            return Ok(());
+        }
         let pid = Pid::from_raw(i32::try_from(first.pid())?).context("a process id")?;
         kill_process(pid, signal).context("send a signal")
     }
