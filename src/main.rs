@@ -13,6 +13,7 @@ use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
+use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::Config;
 use lightsail_operator::engine::{self, Context, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
@@ -24,6 +25,7 @@ use lightsail_operator::lightsail::{Accounts, Inventory};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
 use lightsail_operator::{server, telemetry};
+use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -219,6 +221,7 @@ async fn context(
         readiness: readiness.clone(),
         settings,
         leads: leads.subscribe(),
+        clocks: Mutex::new(Clocks::read()),
         stop: stop.clone(),
     }))
 }

@@ -2,13 +2,12 @@
 //! safety; only an object that vanished with its finalizer is then not followed up any more.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
-use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::claim::PairClaim;
 use crate::api::LightsailKeyPair;
+use crate::clock::Moment;
 use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
 use crate::ids::Region;
@@ -19,12 +18,12 @@ pub(super) struct Memory {
     /// What is kept of each object.
     pub(super) rows: Mutex<Rows<PairClaim>>,
     /// By region: when Lightsail was read last.
-    pub(super) reads: Mutex<HashMap<Region, Instant>>,
+    pub(super) reads: Mutex<HashMap<Region, Moment>>,
     /// By uid, of objects whose intent this process wrote: the import that was sent under it, and
     /// not refused.
     pub(super) imports: Mutex<HashMap<String, Option<Sent>>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
-    pub(super) missing: Mutex<HashMap<String, Timestamp>>,
+    pub(super) missing: Mutex<HashMap<String, Moment>>,
     /// Objects that vanished with their finalizer and are to be followed up.
     pub(super) vanished: Mutex<HashMap<ObjectRef, LightsailKeyPair>>,
 }
@@ -33,7 +32,7 @@ pub(super) struct Memory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
     /// Until when it can still take effect.
-    pub(super) until: Instant,
+    pub(super) until: Moment,
     /// Lightsail said that it does.
     pub(super) accepted: bool,
 }
@@ -54,7 +53,7 @@ impl Memory {
     }
 
     /// Since when what an object needs has been missing: since now, if that is news.
-    pub(super) fn missing_since(&self, uid: &str) -> Timestamp {
-        *self.missing.lock().entry(uid.to_owned()).or_insert_with(Timestamp::now)
+    pub(super) fn missing_since(&self, uid: &str) -> Moment {
+        *self.missing.lock().entry(uid.to_owned()).or_insert_with(Moment::now)
     }
 }

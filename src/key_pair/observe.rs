@@ -1,14 +1,13 @@
 //! What is known of a key pair before its first step, and the shared list. No decisions here.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use k8s_openapi::jiff::Timestamp;
+use std::time::Duration;
 
 use super::memory::{Memory, Sent};
 use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
 use super::{claim, record};
 use crate::api::{FINALIZER, LightsailKeyPair};
+use crate::clock::{Clocks, Moment};
 use crate::engine::objects::has_finalizer;
 use crate::engine::{Context, Lookup, ObjectRef};
 use crate::lightsail::{self, Lightsail, Listing};
@@ -16,6 +15,7 @@ use crate::lightsail::{self, Lightsail, Listing};
 /// What is known before anything is read.
 pub(super) fn observed(
     ctx: &Context,
+    clocks: &Clocks,
     memory: &Memory,
     at: &ObjectRef,
     object: &LightsailKeyPair,
@@ -26,13 +26,12 @@ pub(super) fn observed(
     // may have sent an import until a moment ago.
     let window = ctx.settings.effect_window();
     let sent_before = || {
-        let until = Instant::now() + window.saturating_sub(ctx.leads_for());
+        let until = Moment::now() + window.saturating_sub(ctx.leads_for());
         Some(Sent { until, accepted: false })
     };
     let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
-    let now = Timestamp::now();
     Observed {
-        now,
+        now: clocks.now(),
         asked: record::is_asked(object),
         recorded: record::recorded(object),
         finalizer: if is_there { Finalizer::Old } else { Finalizer::Missing },
@@ -48,7 +47,7 @@ pub(super) fn observed(
         edited: !record::is_current(object),
         list_at_hand: false,
         rivals: claim::rivals(at, &memory.rows.lock(), desired),
-        sent: sent.map(import_sent),
+        sent: sent.map(|sent| import_sent(clocks, sent)),
         intent_window: ctx.settings.intent_window(),
         missing_key_grace: ctx.settings.missing_key_grace,
         source_grace: ctx.settings.source_grace,
@@ -61,10 +60,8 @@ pub(super) fn observed(
 }
 
 /// The import that was sent, for the plan, which knows only one clock.
-pub(super) fn import_sent(sent: Sent) -> ImportSent {
-    let left = sent.until.saturating_duration_since(Instant::now());
-    let until = Timestamp::now().checked_add(left).unwrap_or(Timestamp::MAX);
-    ImportSent { until, accepted: sent.accepted }
+pub(super) fn import_sent(clocks: &Clocks, sent: Sent) -> ImportSent {
+    ImportSent { until: clocks.time_of(sent.until), accepted: sent.accepted }
 }
 
 /// The shared list, not older than that. That it could be read is noted.
@@ -79,6 +76,6 @@ pub(super) async fn shared_list(
     let what = format!("the key pairs of {scope}");
     ctx.readiness.trouble(what, list.as_ref().err().map(ToString::to_string));
     let list = list?;
-    memory.reads.lock().insert(scope.region.clone(), Instant::now());
+    memory.reads.lock().insert(scope.region.clone(), Moment::now());
     Ok(list)
 }
