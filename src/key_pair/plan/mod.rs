@@ -18,6 +18,7 @@ mod refusals;
 mod source;
 mod step;
 mod unchanged;
+mod without_object;
 
 pub use ending::{effective_deletion_policy, is_followed_up, is_gone, is_left_behind};
 pub use failure::answer_to_import;
@@ -27,6 +28,7 @@ pub use pair::imported_key;
 pub use reads::max_age_of_list;
 pub use step::Step;
 pub use unchanged::is_unchanged;
+pub use without_object::{TaggedObject, is_without_object, tagged_object};
 
 use super::world::{Desired, DesiredPair, Finalizer, Goal, Observed};
 use crate::api::key_pair::DeletionPolicy;
