@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::memory::{Memory, Sent};
 use super::observe::{observed, shared_list};
-use super::plan::{self, Step};
+use super::plan::{self, Ended, Step};
 use super::world::{
     Desired, DesiredPair, Failure, Finalizer, Goal, Observed, PairRead, SetAside, Source,
     SourceKind, SourceRef,
@@ -71,8 +71,8 @@ impl<'a> Run<'a> {
     }
 
     /// Whether the object, which is gone, leaves a pair behind that was imported here.
-    pub(super) fn is_left_behind(&self) -> bool {
-        plan::is_left_behind(&self.desired, &self.observed)
+    pub(super) fn is_left_behind(&self, ended: Ended) -> bool {
+        plan::is_left_behind(&self.desired, &self.observed, ended)
     }
 
     /// The object, for the follow-up. What was sent under its intent is not forgotten with it.

@@ -20,7 +20,9 @@ mod step;
 mod unchanged;
 mod without_object;
 
-pub use ending::{effective_deletion_policy, is_followed_up, is_gone, is_left_behind};
+pub use ending::{
+    Ended, Subject, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, subject,
+};
 pub use failure::answer_to_import;
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
