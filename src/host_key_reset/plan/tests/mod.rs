@@ -435,6 +435,8 @@ fn the_call_is_made_once() {
          |_, o| { begun(o); o.call = error(ErrorKind::RegionSetup); }, "TakeBack"),
         ("and a connection that was refused",
          |_, o| { begun(o); o.call = error(ErrorKind::NeverSent); }, "TakeBack"),
+        ("and a Lease that might not have outlived the call: it was not sent",
+         |_, o| { begun(o); o.call = error(ErrorKind::NotLeading); }, "TakeBack"),
         ("an instance that is gone ends it",
          |_, o| { begun(o); o.call = error(ErrorKind::NotFound); }, "Failed InstanceNotFound"),
         ("an input that is refused ends it",
