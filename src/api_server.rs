@@ -71,3 +71,24 @@ async fn bounded<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Moment;
+
+    #[tokio::test]
+    async fn what_changes_something_is_sent_only_while_the_lease_outlives_it() {
+        let config = kube::Config::new("http://localhost".parse().unwrap());
+        let lease = HeldLease::not_held();
+        let timeout = Duration::from_secs(10);
+        let server = ApiServer::new(Client::try_from(config).unwrap(), lease.clone(), timeout);
+        let written = server.write(async { Ok(()) }).await;
+        assert!(matches!(written, Err(Error::NotLeading)));
+        assert!(server.read(async { Ok(()) }).await.is_ok());
+        lease.hold_until(Moment::now() + timeout / 2);
+        assert!(server.write(async { Ok(()) }).await.is_err(), "it could run out meanwhile");
+        lease.hold_until(Moment::now() + timeout * 2);
+        assert!(server.write(async { Ok(()) }).await.is_ok());
+    }
+}

@@ -13,17 +13,19 @@ use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
+use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::Config;
 use lightsail_operator::engine::{self, Context, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
 use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
-use lightsail_operator::leader::{self, Candidate, Office};
+use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{Accounts, Inventory};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
 use lightsail_operator::{server, telemetry};
+use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -59,27 +61,27 @@ async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()>
     readiness.missing(CLUSTER, "not read yet");
     let work = async {
         let kube = kube_config().await?;
-        let office = Office {
+        let leadership = Leadership {
             leads: watch::Sender::new(None),
             lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),
             metrics: metrics.clone(),
             stop: stop.clone(),
             done: CancellationToken::new(),
         };
-        let Some(context) = context(&config, &kube, times, &office, &readiness).await? else {
+        let Some(context) = context(&config, &kube, times, &leadership, &readiness).await? else {
             return Ok(());
         };
         let reconciling = async {
             reconcile_all(Arc::new(context), &stop).await;
-            office.done.cancel();
+            leadership.done.cancel();
             Ok(())
         };
         let leading = async {
             let Some(times) = times else {
-                office.take();
+                leadership.take();
                 return Ok(());
             };
-            leader::lead(kube.clone(), candidate(&config, &kube, times)?, office.clone()).await
+            leader::lead(kube.clone(), candidate(&config, &kube, times)?, leadership.clone()).await
         };
         tokio::try_join!(reconciling, leading).map(drop)
     };
@@ -175,10 +177,10 @@ async fn context(
     config: &Config,
     kube: &kube::Config,
     times: Option<leader::Times>,
-    office: &Office,
+    leadership: &Leadership,
     readiness: &Readiness,
 ) -> anyhow::Result<Option<Context>> {
-    let Office { leads, lease, metrics, stop, .. } = office;
+    let Leadership { leads, lease, metrics, stop, .. } = leadership;
     let client = Client::try_from(kube.clone())?;
     // Each object names its region, so none is asked of the instance's metadata, which outside EC2
     // takes its time to fail.
@@ -219,6 +221,7 @@ async fn context(
         readiness: readiness.clone(),
         settings,
         leads: leads.subscribe(),
+        clocks: Mutex::new(Clocks::read()),
         stop: stop.clone(),
     }))
 }

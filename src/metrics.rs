@@ -34,6 +34,7 @@ pub struct Metrics {
     rate: Family<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     inventory_age: Family<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     inventory_pairs: Family<PairLabels, Gauge>,
+    without_object: Family<ScopeLabels, Gauge>,
     inventory_read_at: Arc<Mutex<HashMap<ScopeLabels, Instant>>>,
     leader: Gauge,
 }
@@ -127,6 +128,7 @@ impl Default for Metrics {
         let inventory_age =
             Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
         let inventory_pairs = Family::default();
+        let without_object = Family::default();
         let leader = Gauge::default();
         let mut all = Registry::with_prefix("lightsail_operator");
         all.register("reconciles", "Reconciliations by kind and outcome", reconciles.clone());
@@ -170,6 +172,8 @@ impl Default for Metrics {
         let help =
             "Key pairs in the shared list, by whether they have an owner tag of this cluster";
         all.register("inventory_key_pairs", help, inventory_pairs.clone());
+        let help = "Key pairs with an owner tag of this cluster that no object has to do with";
+        all.register("key_pairs_without_object", help, without_object.clone());
         all.register("leader", "Whether this process acts: 1, or 0 for a follower", leader.clone());
         let build = Gauge::<i64>::default();
         build.set(1);
@@ -196,6 +200,7 @@ impl Default for Metrics {
             rate,
             inventory_age,
             inventory_pairs,
+            without_object,
             inventory_read_at: Arc::default(),
             leader,
         }
@@ -298,6 +303,11 @@ impl Metrics {
             self.inventory_pairs.get_or_create(&labels).set(gauge(count));
         }
         self.inventory_read_at.lock().insert(scope.into(), read_at);
+    }
+
+    /// How many pairs of the shared list have an owner tag of this cluster, and no object.
+    pub fn set_without_object(&self, scope: &Scope, count: usize) {
+        self.without_object.get_or_create(&scope.into()).set(gauge(count));
     }
 
     /// Whether this process acts.

@@ -523,6 +523,10 @@ pub struct ImportIntent {
     /// answers have no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
+    /// The ARN of the key pair that was recorded before, and is gone. Lightsail may still show it
+    /// for a moment. Unset if none was.
+    #[serde(default, rename = "replacedARN", skip_serializing_if = "Option::is_none")]
+    pub replaced_arn: Option<String>,
 }
 
 fn never_observed() -> i64 {

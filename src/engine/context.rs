@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::SignedDuration;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_server::ApiServer;
-use crate::clock::Moment;
+use crate::clock::{Clocks, Moment};
 use crate::ids::AccountId;
 use crate::lightsail::{Accounts, Inventory};
 use crate::metrics::Metrics;
@@ -28,11 +30,30 @@ pub struct Context {
     pub settings: Settings,
     /// Since when this process acts; `None` while it follows.
     pub leads: watch::Receiver<Option<Moment>>,
+    /// The clocks as they were read last.
+    pub clocks: Mutex<Clocks>,
     /// Set when the operator is to end: the step in flight is finished and no other is begun.
     pub stop: CancellationToken,
 }
 
+/// A wall clock that is set right by less than this is not worth a line in the log.
+const JUMP: SignedDuration = SignedDuration::from_secs(5);
+
 impl Context {
+    /// The clocks now. If the wall clock jumped since they were read last, the log says so.
+    pub fn read_clocks(&self) -> Clocks {
+        let clocks = Clocks::read();
+        let before = std::mem::replace(&mut *self.clocks.lock(), clocks);
+        let jump = clocks.jump_since(&before);
+        if jump.abs() > JUMP {
+            tracing::warn!(
+                by = format!("{jump:#}"),
+                "the clock of this machine jumped; what is under way is measured by another one"
+            );
+        }
+        clocks
+    }
+
     /// How long this process has been acting. What happened before is not known: another process
     /// may have acted, until a moment ago.
     #[must_use]

@@ -131,11 +131,18 @@ pub struct Rows<C> {
     by_place: HashMap<u64, Vec<ObjectRef>>,
     /// How many show what. What nobody shows any more stays with 0.
     shown: HashMap<Shown, usize>,
+    /// The namespaces whose objects are all known; `None` is every one.
+    listed: HashSet<Option<String>>,
 }
 
 impl<C> Default for Rows<C> {
     fn default() -> Self {
-        Self { all: HashMap::new(), by_place: HashMap::new(), shown: HashMap::new() }
+        Self {
+            all: HashMap::new(),
+            by_place: HashMap::new(),
+            shown: HashMap::new(),
+            listed: HashSet::new(),
+        }
     }
 }
 
@@ -219,6 +226,25 @@ impl<C: Claim> Rows<C> {
         waiting
             .min_by_key(|(_, other)| (other.claim.as_ref().and_then(Claim::rank), &other.uid))
             .map(|(at, _)| at.clone())
+    }
+
+    /// A namespace was listed, or all.
+    pub fn note_listed(&mut self, namespace: Option<&str>) {
+        self.listed.insert(namespace.map(str::to_owned));
+    }
+
+    /// Whether an object of this namespace that is not here is nowhere.
+    #[must_use]
+    pub fn are_complete(&self, namespace: &str) -> bool {
+        self.listed.contains(&None) || self.listed.contains(&Some(namespace.to_owned()))
+    }
+
+    /// Whether an object wants what is there.
+    #[must_use]
+    pub fn is_wanted(&self, place: (&str, &str)) -> bool {
+        let there = self.by_place.get(&self.by_place.hasher().hash_one(place));
+        let rows = there.into_iter().flatten().filter_map(|at| self.get(at));
+        rows.filter_map(|row| row.claim.as_ref()).any(|claim| claim.place() == place)
     }
 
     fn at_place(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
@@ -361,6 +387,14 @@ mod tests {
         assert_eq!(rows.rivals(&at("b"), &claim("other")).count(), 0);
         assert_eq!(rows.others(Some("n"), &HashSet::from([at("a")])), [at("b")]);
         assert!(rows.others(Some("elsewhere"), &HashSet::new()).is_empty());
+        let is_wanted = |region, name| rows.is_wanted((region, name));
+        assert!(is_wanted("eu-west-1", "fleet"));
+        assert!(!is_wanted("eu-west-1", "none") && !is_wanted("eu-west-2", "fleet"));
+        assert!(!rows.are_complete("n"));
+        rows.note_listed(Some("n"));
+        assert!(rows.are_complete("n") && !rows.are_complete("elsewhere"));
+        rows.note_listed(None);
+        assert!(rows.are_complete("elsewhere"));
     }
 
     #[test]

@@ -58,7 +58,10 @@ impl<K: Reconciled> Change<K> {
                 };
             }
             Self::Gone(object) => vec![ObjectRef::of(&*object)],
-            Self::Listed { namespace, seen } => rows.others(namespace.as_deref(), &seen),
+            Self::Listed { namespace, seen } => {
+                rows.note_listed(namespace.as_deref());
+                rows.others(namespace.as_deref(), &seen)
+            }
             Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
         };
         let mut news = News { due: Vec::new(), gone: Vec::new() };

@@ -7,12 +7,13 @@ use kube::ResourceExt;
 
 use super::claim::ResetClaim;
 use super::mark::{Mark, MarkState};
-use super::memory::{Memory, Recollection};
-use super::observe::{effect_window, observed};
+use super::memory::{Memory, Recollection, SearchMoments};
+use super::observe::{effect_window, observed, started};
 use super::plan::{self, End, Read, Step};
 use super::world::{Desired, InstanceRead, Observed};
 use super::{desired, record, status};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
+use crate::clock::Clocks;
 use crate::engine::objects;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, State, Verdict};
@@ -23,6 +24,7 @@ use crate::lightsail::{self, Account, Lightsail};
 /// A reconciliation under way.
 pub(super) struct Run<'a> {
     ctx: &'a Context,
+    clocks: Clocks,
     memory: &'a Memory,
     at: &'a ObjectRef,
     object: HostKeyReset,
@@ -39,9 +41,10 @@ impl<'a> Run<'a> {
         at: &'a ObjectRef,
         object: HostKeyReset,
     ) -> Self {
-        let desired = desired::desired(&object, &ctx.settings, Timestamp::now());
-        let observed = observed(ctx, memory, at, &object);
-        Self { ctx, memory, at, object, desired, observed, account: None }
+        let clocks = ctx.read_clocks();
+        let desired = desired::desired(&object, &ctx.settings, clocks.time());
+        let observed = observed(ctx, &clocks, memory, at, &object);
+        Self { ctx, clocks, memory, at, object, desired, observed, account: None }
     }
 
     /// Whether a call may be under way, as far as this reconciliation knows.
@@ -50,10 +53,19 @@ impl<'a> Run<'a> {
             && self.object.status.as_ref().is_some_and(|status| status.attempts > 0)
     }
 
+    pub(super) fn uid(&self) -> &str {
+        self.object.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.observed.end.is_some()
+    }
+
     /// Does what the plan says until it ends the reconciliation.
     pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
         for _ in 0..MAX_STEPS {
-            self.observed.now = Timestamp::now();
+            self.observed.now = self.clocks.now();
             if let Some(action) = self.act(plan::plan(&self.desired, &self.observed)).await? {
                 return Ok(action);
             }
@@ -154,11 +166,12 @@ impl<'a> Run<'a> {
             }
             Read::FindInstance => {
                 let read = self.lightsail().find_instance_arn(&self.desired.instance).await?;
-                self.observed.instance = Some(InstanceRead { arn: read.value, at: read.at });
+                self.observed.instance =
+                    Some(InstanceRead { arn: read.value, at: self.clocks.time_of(read.at) });
             }
             Read::ListOperations => {
                 let read = self.lightsail().operations_of(&self.desired.instance).await?;
-                self.observed.operations = Some((read.value, read.at));
+                self.observed.operations = Some((read.value, self.clocks.time_of(read.at)));
                 self.observed.lightsail_date = self.lightsail().clock();
                 self.observed.taken = self.operations_of_others();
             }
@@ -182,9 +195,14 @@ impl<'a> Run<'a> {
 
     fn take_turn(&mut self) {
         let (own, rows) = (self.claim(), self.memory.rows.lock());
-        let rivals: Vec<&ResetClaim> = rows.rivals(self.at, &own).map(|(_, claim)| claim).collect();
-        let (now, window) = (self.observed.now, effect_window(&self.ctx.settings));
-        let turn = self.memory.turns.lock().take(self.at, &own, &rivals, now, window);
+        let (clocks, window) = (self.clocks.later(), effect_window(&self.ctx.settings));
+        let by_own_clock = |claim: &ResetClaim| {
+            let start = self.memory.find_start(&claim.uid);
+            claim.clone().started(start.map(|start| clocks.time_of(start)))
+        };
+        let rivals = rows.rivals(self.at, &own).map(|(_, claim)| by_own_clock(claim));
+        let rivals: Vec<ResetClaim> = rivals.collect();
+        let turn = self.memory.turns.lock().take(self.at, &own, &rivals, &clocks, window);
         self.observed.turn = turn;
     }
 
@@ -196,8 +214,12 @@ impl<'a> Run<'a> {
 
     fn remember(&self) {
         let uid = self.object.uid().unwrap_or_default();
-        let memory =
-            Recollection { uid, search: self.observed.search, call: self.observed.call.clone() };
+        let moment_of = |time: Option<Timestamp>| time.map(|time| self.clocks.moment_of(time));
+        let search = SearchMoments {
+            since: moment_of(self.observed.search.since),
+            first_list: moment_of(self.observed.search.first_list),
+        };
+        let memory = Recollection { uid, search, call: self.observed.call.clone() };
         self.memory.open.lock().insert(self.at.clone(), memory);
     }
 
@@ -228,7 +250,7 @@ impl<'a> Run<'a> {
         let before = self.object.clone();
         self.write(status::ended(&self.object, &self.observed, end)).await?;
         let state = if end.succeeded { State::Ready } else { State::Stalled };
-        if let Some(seconds) = seconds_to_ready(&before, state, Timestamp::now()) {
+        if let Some(seconds) = seconds_to_ready(&before, state, self.clocks.now()) {
             self.ctx.metrics.became_ready("HostKeyReset", seconds);
         }
         let note = status::record(&self.object, &end.message);
@@ -272,6 +294,8 @@ impl<'a> Run<'a> {
         }
         self.observed.status = self.object.status.clone().unwrap_or_else(record::unobserved);
         self.observed.end = record::end(&self.observed.status);
+        let status = &self.observed.status;
+        self.observed.started = started(&self.clocks, self.memory, self.uid(), status);
         Ok(())
     }
 

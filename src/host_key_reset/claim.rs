@@ -4,7 +4,6 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::mark::Mark;
 use super::record;
-use super::world::later;
 use crate::api::conditions::{COMPLETE, FAILED, READY, find, is_true, reason};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
 use crate::engine::objects::annotation;
@@ -33,8 +32,11 @@ pub(super) enum Stage {
     Waiting,
     /// It waits for a person or for Lightsail.
     Blocked,
-    /// It has an intent, and holds the instance until then at most.
-    Begun(Timestamp),
+    /// It has an intent, and holds the instance for so long at most.
+    Begun {
+        start: Timestamp,
+        holds: SignedDuration,
+    },
     Over,
 }
 
@@ -51,7 +53,7 @@ impl ResetClaim {
         } else if let Some(start) = status.start_time.filter(|_| status.attempts > 0) {
             let deadline =
                 SignedDuration::from_secs(i64::from(object.spec.active_deadline_seconds));
-            Stage::Begun(later(start.0, deadline.max(effect_window * 2)))
+            Stage::Begun { start: start.0, holds: deadline.max(effect_window * 2) }
         } else if object.metadata.deletion_timestamp.is_some() || object.spec.suspend {
             Stage::Blocked
         } else if ready.is_none() {
@@ -76,6 +78,14 @@ impl ResetClaim {
         }
     }
 
+    /// With the start that this process knows, if it does: clocks jump.
+    pub(super) fn started(mut self, at: Option<Timestamp>) -> Self {
+        if let (Stage::Begun { start, .. }, Some(at)) = (&mut self.stage, at) {
+            *start = at;
+        }
+        self
+    }
+
     pub(super) fn age(&self) -> (Option<Timestamp>, &str) {
         (self.created_at, &self.uid)
     }
@@ -88,7 +98,7 @@ impl Claim for ResetClaim {
 
     fn rank(&self) -> Option<impl Ord> {
         match self.stage {
-            Stage::Begun(_) => Some((false, self.age())),
+            Stage::Begun { .. } => Some((false, self.age())),
             Stage::New | Stage::Waiting => Some((true, self.age())),
             Stage::Blocked | Stage::Over => None,
         }

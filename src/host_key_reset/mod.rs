@@ -49,8 +49,12 @@ impl HostKeyResets {
         };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
         let action = run.reconcile().await;
-        if !run.is_open() || matches!(action, Err(Error::Gone)) {
+        let is_gone = matches!(action, Err(Error::Gone));
+        if !run.is_open() || is_gone {
             self.memory.forget(at);
+        }
+        if run.is_over() || is_gone {
+            self.memory.forget_start(run.uid());
         }
         action
     }
@@ -78,8 +82,10 @@ impl Controller for HostKeyResets {
         None
     }
 
-    // Reconciliations forget what is known of an object: one may still be under way.
-    fn forget(&self, _: &str) {}
+    // Reconciliations forget the rest of what is known of an object: one may still be under way.
+    fn forget(&self, uid: &str) {
+        self.memory.forget_start(uid);
+    }
 
     async fn reconcile(&self, item: Item) -> Action {
         guarded(KIND, &item, Box::pin(self.reconcile_live(&item.at))).await

@@ -7,22 +7,28 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::mark::Mark;
 use super::memory::Memory;
 use super::record;
-use super::world::{Observed, Turn};
-use crate::api::{EXECUTED_ANNOTATION, HostKeyReset};
+use super::world::{Observed, Search, Turn};
+use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus};
+use crate::clock::{Clocks, Moment};
 use crate::engine::objects::annotation;
 use crate::engine::{Context, ObjectRef, Settings};
 
 /// What is known before anything is read.
 pub(super) fn observed(
     ctx: &Context,
+    clocks: &Clocks,
     memory: &Memory,
     at: &ObjectRef,
     object: &HostKeyReset,
 ) -> Observed {
     let status = object.status.clone().unwrap_or_else(record::unobserved);
-    let known = memory.recollection(at, object.metadata.uid.as_deref().unwrap_or_default());
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    let known = memory.recollection(at, uid);
+    let time_of = |moment: Option<Moment>| moment.map(|moment| clocks.time_of(moment));
+    let (since, first_list) = (time_of(known.search.since), time_of(known.search.first_list));
     Observed {
-        now: Timestamp::now(),
+        now: clocks.now(),
+        started: started(clocks, memory, uid, &status),
         end: record::end(&status),
         status,
         mark: annotation(object, EXECUTED_ANNOTATION).map(Mark::parse),
@@ -38,12 +44,26 @@ pub(super) fn observed(
         call: known.call,
         polled: None,
         failure: None,
-        search: known.search,
+        search: Search { since, first_list },
         lease_duration: signed(ctx.settings.lease_duration),
         call_timeout: signed(ctx.settings.call_timeout),
         settle_time: signed(ctx.settings.settle_time),
         search_interval: ctx.settings.search_interval,
     }
+}
+
+/// When the reset was started, if it was and is not over. It is noted when it is seen first: from
+/// then on a clock that jumps makes no difference.
+pub(super) fn started(
+    clocks: &Clocks,
+    memory: &Memory,
+    uid: &str,
+    status: &HostKeyResetStatus,
+) -> Option<Timestamp> {
+    let start = status.start_time.as_ref().filter(|_| record::end(status).is_none())?;
+    // A time to come is that of a clock that was set back since.
+    let moment = || clocks.moment_of(start.0.min(clocks.now()));
+    Some(clocks.time_of(memory.start(uid, moment)))
 }
 
 /// How long after a call its effect may still appear.

@@ -4,10 +4,11 @@
 
 use std::collections::HashMap;
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::SignedDuration;
 
 use super::claim::{ResetClaim, Stage};
 use super::world::{Turn, later};
+use crate::clock::{Clocks, Moment};
 use crate::engine::ObjectRef;
 use crate::ids::Region;
 
@@ -26,7 +27,7 @@ pub(super) struct Turns(HashMap<(Region, String), Holder>);
 struct Holder {
     at: ObjectRef,
     uid: String,
-    until: Timestamp,
+    until: Moment,
 }
 
 impl Turns {
@@ -35,16 +36,17 @@ impl Turns {
         &mut self,
         at: &ObjectRef,
         own: &ResetClaim,
-        rivals: &[&ResetClaim],
-        now: Timestamp,
+        rivals: &[ResetClaim],
+        clocks: &Clocks,
         effect_window: SignedDuration,
     ) -> Turn {
+        let now = clocks.time();
         let place = (own.region.clone(), own.instance.clone());
         let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid).and_then(|holder| {
             // One that is gone, or over, holds nothing.
             let holds =
                 rivals.iter().any(|rival| rival.uid == holder.uid && rival.stage != Stage::Over);
-            holds.then_some(holder.until)
+            holds.then(|| clocks.time_of(holder.until))
         });
         let in_line = |rival: &ResetClaim| {
             let is_there = match rival.stage {
@@ -52,19 +54,19 @@ impl Turns {
                     rival.created_at.is_some_and(|created| now.duration_since(created) < NEW_FOR)
                 }
                 Stage::Waiting => true,
-                Stage::Blocked | Stage::Begun(_) | Stage::Over => false,
+                Stage::Blocked | Stage::Begun { .. } | Stage::Over => false,
             };
             (is_there && rival.age() < own.age()).then(|| later(now, LINE_MOVES))
         };
         let until = rivals.iter().filter_map(|rival| match rival.stage {
-            Stage::Begun(until) => Some(until),
+            Stage::Begun { start, holds } => Some(later(start, holds)),
             Stage::New | Stage::Waiting | Stage::Blocked | Stage::Over => in_line(rival),
         });
         if let Some(until) = until.chain(holder).filter(|until| *until > now).max() {
             return Turn::After(until);
         }
-        let holder =
-            Holder { at: at.clone(), uid: own.uid.clone(), until: later(now, effect_window * 2) };
+        let until = clocks.moment_of(later(now, effect_window * 2));
+        let holder = Holder { at: at.clone(), uid: own.uid.clone(), until };
         self.0.insert(place, holder);
         Turn::Taken
     }
@@ -78,12 +80,26 @@ impl Turns {
 #[cfg(test)]
 #[rustfmt::skip]
 mod tests {
+    use std::time::Duration;
+
+    use k8s_openapi::jiff::Timestamp;
+
     use super::*;
+    use crate::clock::tests::clocks;
 
     const WINDOW: SignedDuration = SignedDuration::from_secs(80);
 
     fn time(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    /// The clocks at that second, if the wall clock has not jumped.
+    fn now(second: u64) -> Clocks {
+        clocks(time(second.cast_signed()), Duration::from_secs(second))
+    }
+
+    fn begun(until: i64) -> Stage {
+        Stage::Begun { start: time(900), holds: SignedDuration::from_secs(until - 900) }
     }
 
     fn at(name: &str) -> ObjectRef {
@@ -110,8 +126,8 @@ mod tests {
         for (name, rival, expected) in [
             ("nobody else", None, Turn::Taken),
             ("one that has begun, however young",
-             Some(claim("b", 2_000, Stage::Begun(time(1_600)))), until(1_600)),
-            ("one whose time is up", Some(claim("b", 900, Stage::Begun(time(1_000)))), Turn::Taken),
+             Some(claim("b", 2_000, begun(1_600))), until(1_600)),
+            ("one whose time is up", Some(claim("b", 900, begun(1_000))), Turn::Taken),
             ("an older one that waits too", Some(claim("b", 900, Stage::Waiting)), line),
             ("a younger one that waits", Some(claim("b", 1_001, Stage::Waiting)), Turn::Taken),
             ("one of the same age with a smaller uid",
@@ -124,8 +140,8 @@ mod tests {
              Some(claim("b", 900, Stage::Blocked)), Turn::Taken),
             ("one that is over", Some(claim("b", 900, Stage::Over)), Turn::Taken),
         ] {
-            let rivals: Vec<&ResetClaim> = rival.iter().collect();
-            assert_eq!(Turns::default().take(&at("own"), &own, &rivals, time(1_000), WINDOW),
+            let rivals: Vec<ResetClaim> = rival.into_iter().collect();
+            assert_eq!(Turns::default().take(&at("own"), &own, &rivals, &now(1_000), WINDOW),
                 expected, "{name}");
         }
     }
@@ -135,18 +151,37 @@ mod tests {
         let (first, second) = (claim("b", 1_001, Stage::Waiting), claim("a", 1_000,
             Stage::Blocked));
         let mut turns = Turns::default();
-        let mut take = |own: &ResetClaim, rivals: &[&ResetClaim], now| turns.take(&at(&own.uid),
-            own, rivals,
-            time(now), WINDOW);
-        assert_eq!(take(&first, &[&second], 1_000), Turn::Taken);
+        let mut take = |own: &ResetClaim, rivals: &[ResetClaim], second| {
+            turns.take(&at(&own.uid), own, rivals, &now(second), WINDOW)
+        };
+        let others = |claim: &ResetClaim| [claim.clone()];
+        assert_eq!(take(&first, &others(&second), 1_000), Turn::Taken);
         // What it says of itself does not show it yet.
-        assert_eq!(take(&second, &[&first], 1_001), Turn::After(time(1_160)));
-        assert_eq!(take(&first, &[&second], 1_002), Turn::Taken, "it has it");
-        assert_eq!(take(&second, &[&claim("b", 1_001, Stage::Over)], 1_003), Turn::Taken,
+        assert_eq!(take(&second, &others(&first), 1_001), Turn::After(time(1_160)));
+        assert_eq!(take(&first, &others(&second), 1_002), Turn::Taken, "it has it");
+        assert_eq!(take(&second, &[claim("b", 1_001, Stage::Over)], 1_003), Turn::Taken,
             "one that is over holds nothing");
         assert_eq!(take(&first, &[], 1_004), Turn::Taken, "nor does one that is gone");
-        assert_eq!(take(&second, &[&first], 1_200), Turn::Taken, "nor one whose time is up");
+        assert_eq!(take(&second, &others(&first), 1_200), Turn::Taken, "nor one whose time is up");
         turns.give_up(&at("a"));
         assert_eq!(turns.0.len(), 0);
+    }
+
+    #[test]
+    fn a_turn_lasts_as_long_if_the_wall_clock_jumps() {
+        let (first, second) = (claim("a", 1_000, Stage::Waiting), claim("b", 1_001, Stage::Blocked));
+        for jump in [-7_200, 7_200] {
+            let mut turns = Turns::default();
+            assert_eq!(turns.take(&at("a"), &first, &[], &now(1_000), WINDOW), Turn::Taken);
+            let jumped = |second: u64| {
+                clocks(time(second.cast_signed() + jump), Duration::from_secs(second))
+            };
+            let rivals = [claim("a", 1_000, Stage::Blocked)];
+            let mut take = |at_second| {
+                turns.take(&at("b"), &second, &rivals, &jumped(at_second), WINDOW)
+            };
+            assert_eq!(take(1_159), Turn::After(time(1_160 + jump)));
+            assert_eq!(take(1_160), Turn::Taken);
+        }
     }
 }

@@ -42,6 +42,8 @@ pub struct Observed {
     pub now: Timestamp,
     /// The status as it is.
     pub status: HostKeyResetStatus,
+    /// When it was started, if this process knows better than the status: clocks jump.
+    pub started: Option<Timestamp>,
     /// Whether and how it ended, by its conditions.
     pub end: Option<MarkState>,
     /// The mark, if there is one, whoever wrote it.
@@ -82,6 +84,13 @@ pub struct Observed {
     pub settle_time: SignedDuration,
     /// How often the operations are listed again while a call is searched for.
     pub search_interval: Duration,
+}
+
+impl Observed {
+    /// When it was started, if it was.
+    pub(super) fn start(&self) -> Option<Timestamp> {
+        self.started.or(self.status.start_time.as_ref().map(|start| start.0))
+    }
 }
 
 /// How the call ended.

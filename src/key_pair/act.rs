@@ -1,20 +1,21 @@
 //! The steps of the plan, done one at a time, and what came of them published. No decisions here.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::memory::{Memory, Sent};
 use super::observe::{observed, shared_list};
-use super::plan::{self, Step};
+use super::plan::{self, Ended, Step};
 use super::world::{
     Desired, DesiredPair, Failure, Finalizer, Goal, Observed, PairRead, SetAside, Source,
     SourceKind, SourceRef,
 };
 use super::{desired, observe, record, status};
 use crate::api::{FINALIZER, LightsailKeyPair, LightsailKeyPairStatus, OWNER_TAG, Reason};
+use crate::clock::{Clocks, Moment};
 use crate::engine::objects;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
@@ -31,6 +32,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A reconciliation under way.
 pub(super) struct Run<'a> {
     ctx: &'a Context,
+    clocks: Clocks,
     memory: &'a Memory,
     at: &'a ObjectRef,
     object: LightsailKeyPair,
@@ -49,9 +51,10 @@ impl<'a> Run<'a> {
         has_predecessor: bool,
     ) -> Self {
         let desired = desired::desired(&object, &ctx.settings);
-        let observed = observed(ctx, memory, at, &object, &desired);
+        let clocks = ctx.read_clocks();
+        let observed = observed(ctx, &clocks, memory, at, &object, &desired);
         let observed = Observed { has_predecessor, ..observed };
-        Self { ctx, memory, at, object, desired, observed, lightsail: None }
+        Self { ctx, clocks, memory, at, object, desired, observed, lightsail: None }
     }
 
     /// Of an object that vanished.
@@ -68,14 +71,14 @@ impl<'a> Run<'a> {
     }
 
     /// Whether the object, which is gone, leaves a pair behind that was imported here.
-    pub(super) fn is_left_behind(&self) -> bool {
-        plan::is_left_behind(&self.desired, &self.observed)
+    pub(super) fn is_left_behind(&self, ended: Ended) -> bool {
+        plan::is_left_behind(&self.desired, &self.observed, ended)
     }
 
     /// The object, for the follow-up. What was sent under its intent is not forgotten with it.
     pub(super) fn into_vanished(mut self) -> LightsailKeyPair {
         let (window, accepted) = (self.ctx.settings.effect_window(), self.was_accepted());
-        self.note_sent(Some(Sent { until: Instant::now() + window, accepted }));
+        self.note_sent(Some(Sent { until: Moment::now() + window, accepted }));
         self.object
     }
 
@@ -86,7 +89,7 @@ impl<'a> Run<'a> {
     /// Does what the plan says until it ends the reconciliation.
     pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
         for _ in 0..MAX_STEPS {
-            self.observed.now = Timestamp::now();
+            self.observed.now = self.clocks.now();
             match self.act(plan::plan(&self.desired, &self.observed)).await {
                 Ok(Some(action)) => return Ok(action),
                 Ok(None) => {}
@@ -114,7 +117,7 @@ impl<'a> Run<'a> {
             | Error::Stopping) => return Err(error),
         };
         let last_read = self.memory.reads.lock().get(&self.desired.region).copied();
-        let silent_for = last_read.map(|read_at| read_at.elapsed());
+        let silent_for = last_read.map(Moment::elapsed);
         let leads_for = self.ctx.leads_for();
         self.observed.silent_for = silent_for.map_or(leads_for, |silent| silent.min(leads_for));
         self.observed.failure = Some(failure);
@@ -127,6 +130,10 @@ impl<'a> Run<'a> {
 
     fn owner(&self) -> Owner<'_> {
         Owner { namespace: &self.at.namespace, name: &self.at.name, uid: &self.desired.uid }
+    }
+
+    fn missing_since(&self) -> Timestamp {
+        self.clocks.time_of(self.memory.missing_since(&self.desired.uid))
     }
 
     /// What is missing is remembered with the time at which it was missed first.
@@ -145,7 +152,7 @@ impl<'a> Run<'a> {
                 self.memory.missing.lock().remove(&self.desired.uid);
                 Source::Found(PublicKey::parse(&text))
             }
-            None => Source::Missing { since: self.memory.missing_since(&self.desired.uid) },
+            None => Source::Missing { since: self.missing_since() },
         })
     }
 
@@ -155,7 +162,7 @@ impl<'a> Run<'a> {
             self.memory.missing.lock().remove(&self.desired.uid);
             self.observed.key_missing_since = None;
         } else {
-            self.observed.key_missing_since = Some(self.memory.missing_since(&self.desired.uid));
+            self.observed.key_missing_since = Some(self.missing_since());
         }
         self.observed.secret = Lookup::from(found);
         Ok(())
@@ -174,7 +181,7 @@ impl<'a> Run<'a> {
                 self.observed.account = Some(account.id.clone());
             }
             Step::ReadPair { live: false } => {
-                let at = Timestamp::now();
+                let at = self.clocks.now();
                 let (region, max_age) = (self.lightsail(), self.max_age_of_list());
                 let list = shared_list(self.ctx, self.memory, region, max_age).await?;
                 let pair = list.find(&self.desired.name).cloned();
@@ -266,14 +273,14 @@ impl<'a> Run<'a> {
     async fn read_pair_live(&mut self) -> Result<(), Error> {
         let (pair, at) = match &self.desired.pair {
             DesiredPair::Default { .. } => {
-                let at = Timestamp::now();
+                let at = self.clocks.now();
                 let list = self.ctx.inventory.list_live(self.lightsail()).await?;
                 (list.find(&self.desired.name).cloned(), at)
             }
             DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
                 let read = self.lightsail().find_key_pair(&self.desired.name).await?;
                 self.correct_inventory(read.value.as_ref());
-                (read.value, read.at)
+                (read.value, self.clocks.time_of(read.at))
             }
         };
         self.observed.pair = Some(PairRead { live: true, at, pair });
@@ -283,7 +290,7 @@ impl<'a> Run<'a> {
     /// What is known by a change of one's own.
     fn learn(&mut self, pair: Option<KeyPair>) {
         self.correct_inventory(pair.as_ref());
-        self.observed.pair = Some(PairRead { live: true, at: Timestamp::now(), pair });
+        self.observed.pair = Some(PairRead { live: true, at: self.clocks.now(), pair });
     }
 
     fn correct_inventory(&self, pair: Option<&KeyPair>) {
@@ -302,7 +309,7 @@ impl<'a> Run<'a> {
     }
 
     async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
-        let until = || Instant::now() + self.ctx.settings.effect_window();
+        let until = || Moment::now() + self.ctx.settings.effect_window();
         // Noted before the call is sent: its answer may never come.
         let sent = Sent { until: until(), accepted: false };
         self.memory.imports.lock().insert(self.desired.uid.clone(), Some(sent));
@@ -319,7 +326,7 @@ impl<'a> Run<'a> {
 
     fn note_sent(&mut self, sent: Option<Sent>) {
         self.memory.imports.lock().insert(self.desired.uid.clone(), sent);
-        self.observed.sent = sent.map(observe::import_sent);
+        self.observed.sent = sent.map(|sent| observe::import_sent(&self.clocks, sent));
     }
 
     async fn tag(
@@ -396,7 +403,7 @@ impl<'a> Run<'a> {
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
-        let now = Timestamp::now();
+        let now = self.clocks.now();
         if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {
             self.ctx.metrics.became_ready("LightsailKeyPair", seconds);
         }

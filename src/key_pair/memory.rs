@@ -1,17 +1,17 @@
 //! What is remembered of key pair objects between reconciliations. Losing it costs time, never
 //! safety; only an object that vanished with its finalizer is then not followed up any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::claim::PairClaim;
 use crate::api::LightsailKeyPair;
+use crate::clock::Moment;
 use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
-use crate::ids::Region;
+use crate::ids::{Arn, Region, Scope};
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -19,21 +19,44 @@ pub(super) struct Memory {
     /// What is kept of each object.
     pub(super) rows: Mutex<Rows<PairClaim>>,
     /// By region: when Lightsail was read last.
-    pub(super) reads: Mutex<HashMap<Region, Instant>>,
+    pub(super) reads: Mutex<HashMap<Region, Moment>>,
     /// By uid, of objects whose intent this process wrote: the import that was sent under it, and
     /// not refused.
     pub(super) imports: Mutex<HashMap<String, Option<Sent>>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
-    pub(super) missing: Mutex<HashMap<String, Timestamp>>,
+    pub(super) missing: Mutex<HashMap<String, Moment>>,
+    /// Which pairs of a shared list no object has to do with.
+    pub(super) without_object: Mutex<HashMap<Scope, WithoutObject>>,
     /// Objects that vanished with their finalizer and are to be followed up.
     pub(super) vanished: Mutex<HashMap<ObjectRef, LightsailKeyPair>>,
+}
+
+/// Pairs that no object has to do with. An object may go, or its pair be deleted, while a list is
+/// walked: only what two walks show counts.
+#[derive(Debug, Default)]
+pub(super) struct WithoutObject {
+    /// When the walk started that was counted last.
+    pub(super) walk: Option<Instant>,
+    shown: HashSet<Arn>,
+    counted: HashSet<Arn>,
+}
+
+impl WithoutObject {
+    /// Takes in what another walk shows. Returns how many count, and which of them are news.
+    pub(super) fn note(&mut self, walk: Instant, shown: HashSet<Arn>) -> (usize, Vec<Arn>) {
+        let counted: HashSet<Arn> = shown.intersection(&self.shown).cloned().collect();
+        let news = counted.difference(&self.counted).cloned().collect();
+        let count = counted.len();
+        *self = Self { walk: Some(walk), shown, counted };
+        (count, news)
+    }
 }
 
 /// An import that was sent, and not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
     /// Until when it can still take effect.
-    pub(super) until: Instant,
+    pub(super) until: Moment,
     /// Lightsail said that it does.
     pub(super) accepted: bool,
 }
@@ -54,7 +77,28 @@ impl Memory {
     }
 
     /// Since when what an object needs has been missing: since now, if that is news.
-    pub(super) fn missing_since(&self, uid: &str) -> Timestamp {
-        *self.missing.lock().entry(uid.to_owned()).or_insert_with(Timestamp::now)
+    pub(super) fn missing_since(&self, uid: &str) -> Moment {
+        *self.missing.lock().entry(uid.to_owned()).or_insert_with(Moment::now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_walks_show_counts_and_is_news_once() {
+        let (mut without_object, walk) = (WithoutObject::default(), Instant::now());
+        let mut note = |arns: &[&str]| {
+            let (count, mut news) =
+                without_object.note(walk, arns.iter().copied().map(Arn::from).collect());
+            news.sort();
+            (count, news)
+        };
+        let arns = |arns: &[&str]| arns.iter().copied().map(Arn::from).collect::<Vec<_>>();
+        assert_eq!(note(&["a", "b"]), (0, arns(&[])));
+        assert_eq!(note(&["a", "b", "c"]), (2, arns(&["a", "b"])));
+        assert_eq!(note(&["a", "c"]), (2, arns(&["c"])));
+        assert_eq!(note(&[]), (0, arns(&[])));
     }
 }

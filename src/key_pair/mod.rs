@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use self::act::Run;
 use self::claim::PairClaim;
 use self::memory::Memory;
+use self::plan::{Ended, Subject};
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
@@ -59,23 +60,25 @@ impl KeyPairs {
     async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
         let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
         let follow_up = Box::pin(self.follow_up(at, object.as_ref())).await?;
-        // An object that left the selector is there, and is not this operator's any more.
         let is_watched = self.memory.rows.lock().get(at).is_some();
-        match (object.filter(|_| is_watched), follow_up) {
-            (Some(object), follow_up) => {
-                let mut run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
-                let action = run.reconcile().await;
-                let is_gone = matches!(action, Err(Error::Gone));
-                // After a conflict another object may have the name; the follow-up looks.
-                let may_be_gone = is_gone || matches!(action, Err(Error::Conflict));
-                if may_be_gone && run.is_left_behind() {
-                    self.note_vanished(at, run.into_vanished());
-                }
-                if is_gone { Ok(Action::gone()) } else { action }
+        match plan::subject(object.is_some(), is_watched, follow_up.is_some()) {
+            Subject::Object => {}
+            Subject::LeftBehind | Subject::Nothing => {
+                return Ok(follow_up.unwrap_or_else(Action::gone));
             }
-            (None, Some(action)) => Ok(action),
-            (None, None) => Ok(Action::gone()),
         }
+        let Some(object) = object else { return Ok(Action::gone()) };
+        let mut run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
+        let action = run.reconcile().await;
+        let ended = match &action {
+            Err(Error::Gone) => Ended::Gone,
+            Err(Error::Conflict) => Ended::Conflict,
+            Ok(_) | Err(_) => Ended::There,
+        };
+        if run.is_left_behind(ended) {
+            self.note_vanished(at, run.into_vanished());
+        }
+        if ended == Ended::Gone { Ok(Action::gone()) } else { action }
     }
 
     /// Does what the deletion of an object asks for that vanished with its finalizer. `None` once

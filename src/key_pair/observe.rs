@@ -1,21 +1,24 @@
 //! What is known of a key pair before its first step, and the shared list. No decisions here.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use k8s_openapi::jiff::Timestamp;
+use std::time::Duration;
 
 use super::memory::{Memory, Sent};
+use super::plan::{self, TaggedObject};
 use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
 use super::{claim, record};
 use crate::api::{FINALIZER, LightsailKeyPair};
+use crate::clock::{Clocks, Moment};
 use crate::engine::objects::has_finalizer;
 use crate::engine::{Context, Lookup, ObjectRef};
-use crate::lightsail::{self, Lightsail, Listing};
+use crate::ids::{Arn, KeyPairName, Scope};
+use crate::lightsail::{self, KeyPair, Lightsail, Listing};
 
 /// What is known before anything is read.
 pub(super) fn observed(
     ctx: &Context,
+    clocks: &Clocks,
     memory: &Memory,
     at: &ObjectRef,
     object: &LightsailKeyPair,
@@ -26,13 +29,12 @@ pub(super) fn observed(
     // may have sent an import until a moment ago.
     let window = ctx.settings.effect_window();
     let sent_before = || {
-        let until = Instant::now() + window.saturating_sub(ctx.leads_for());
+        let until = Moment::now() + window.saturating_sub(ctx.leads_for());
         Some(Sent { until, accepted: false })
     };
     let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
-    let now = Timestamp::now();
     Observed {
-        now,
+        now: clocks.now(),
         asked: record::is_asked(object),
         recorded: record::recorded(object),
         finalizer: if is_there { Finalizer::Old } else { Finalizer::Missing },
@@ -48,7 +50,7 @@ pub(super) fn observed(
         edited: !record::is_current(object),
         list_at_hand: false,
         rivals: claim::rivals(at, &memory.rows.lock(), desired),
-        sent: sent.map(import_sent),
+        sent: sent.map(|sent| import_sent(clocks, sent)),
         intent_window: ctx.settings.intent_window(),
         missing_key_grace: ctx.settings.missing_key_grace,
         source_grace: ctx.settings.source_grace,
@@ -61,10 +63,8 @@ pub(super) fn observed(
 }
 
 /// The import that was sent, for the plan, which knows only one clock.
-pub(super) fn import_sent(sent: Sent) -> ImportSent {
-    let left = sent.until.saturating_duration_since(Instant::now());
-    let until = Timestamp::now().checked_add(left).unwrap_or(Timestamp::MAX);
-    ImportSent { until, accepted: sent.accepted }
+pub(super) fn import_sent(clocks: &Clocks, sent: Sent) -> ImportSent {
+    ImportSent { until: clocks.time_of(sent.until), accepted: sent.accepted }
 }
 
 /// The shared list, not older than that. That it could be read is noted.
@@ -79,6 +79,56 @@ pub(super) async fn shared_list(
     let what = format!("the key pairs of {scope}");
     ctx.readiness.trouble(what, list.as_ref().err().map(ToString::to_string));
     let list = list?;
-    memory.reads.lock().insert(scope.region.clone(), Instant::now());
+    memory.reads.lock().insert(scope.region.clone(), Moment::now());
+    count_without_object(ctx, memory, scope, &list);
     Ok(list)
+}
+
+/// So many names are in the line of the log that tells of pairs without an object.
+const NAMED: usize = 10;
+
+/// Counts the pairs of this cluster that no object has to do with, once for each walk.
+fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Listing) {
+    // With a selector, an object that is not watched may be another operator's.
+    if ctx.settings.label_selector.is_some() {
+        return;
+    }
+    let mut all = memory.without_object.lock();
+    let known = all.entry(scope.clone()).or_default();
+    if known.walk == Some(list.started_at()) {
+        return;
+    }
+    let (vanished, rows) = (memory.vanished.lock(), memory.rows.lock());
+    let cluster_id = &ctx.settings.cluster_id;
+    let is_without_object = |pair: &&KeyPair| {
+        let Some((namespace, name)) = plan::tagged_object(cluster_id, pair) else { return false };
+        let at = ObjectRef::new(namespace, name);
+        let tagged = match rows.get(&at) {
+            _ if !rows.are_complete(namespace) || vanished.contains_key(&at) => {
+                TaggedObject::Unknown
+            }
+            None => TaggedObject::Gone,
+            Some(row) if row.claim.is_none() => TaggedObject::Quiet,
+            Some(_) => TaggedObject::Wants,
+        };
+        let place = (scope.region.as_str(), pair.name.as_str());
+        plan::is_without_object(tagged, rows.is_wanted(place))
+    };
+    let shown: HashMap<&Arn, &KeyPairName> =
+        list.pairs().filter(is_without_object).map(|pair| (&pair.arn, &pair.name)).collect();
+    let arns = shown.keys().map(|arn| (*arn).clone()).collect();
+    let (count, news) = known.note(list.started_at(), arns);
+    ctx.metrics.set_without_object(scope, count);
+    if !news.is_empty() {
+        let names = news.iter().take(NAMED).filter_map(|arn| shown.get(arn));
+        let names: Vec<&str> = names.map(|name| name.as_str()).collect();
+        tracing::warn!(
+            account = scope.account.as_str(),
+            region = scope.region.as_str(),
+            count = news.len(),
+            names = names.join(" "),
+            "key pairs have an owner tag of this cluster, and no object has to do with them; they \
+             are left alone"
+        );
+    }
 }

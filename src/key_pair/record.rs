@@ -29,6 +29,7 @@ fn intent(intent: &ImportIntent) -> Intent {
         public_key_sha256: intent.public_key_sha256.clone(),
         fingerprints: Fingerprints::from_forms(intent.fingerprints.clone()),
         date: intent.date.as_ref().and_then(|date| date.parse().ok()),
+        replaced: intent.replaced_arn.as_deref().map(Into::into),
     }
 }
 

@@ -31,12 +31,16 @@ pub(super) fn intending(
     key: &PublicKey,
     date: Option<Timestamp>,
 ) -> LightsailKeyPairStatus {
+    let before = object.status.as_ref();
     let mut status = without_pair(object, account, None);
     status.import_intent = Some(ImportIntent {
         account_id: account.map(AccountId::to_string).unwrap_or_default(),
         public_key_sha256: key.sha256(),
         fingerprints: key.fingerprints().forms().to_vec(),
         date: date.map(|date| date.to_string()),
+        replaced_arn: before.and_then(|before| {
+            before.arn.clone().or_else(|| before.import_intent.as_ref()?.replaced_arn.clone())
+        }),
     });
     status
 }

@@ -235,6 +235,8 @@ pub struct Intent {
     pub fingerprints: Fingerprints,
     /// The time by Lightsail's clock: what it created earlier does not come from this import.
     pub date: Option<Timestamp>,
+    /// The pair that was recorded before, and is gone: a read that shows it is an old one.
+    pub replaced: Option<Arn>,
 }
 
 /// An import that was sent, or may have been, and was not refused.

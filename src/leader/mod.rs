@@ -25,9 +25,10 @@ use crate::metrics::Metrics;
 /// How long giving the Lease back may take. Whoever does not wait for it waits until it runs out.
 const RELEASE_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Where the election says what comes of it, and who tells it when to end.
+/// What the election says, for all that ask whether this process leads, and who tells it when to
+/// end.
 #[derive(Clone, Debug)]
-pub struct Office {
+pub struct Leadership {
     /// Since when this process acts; `None` while it follows.
     pub leads: watch::Sender<Option<Moment>>,
     /// Until when it may.
@@ -40,7 +41,7 @@ pub struct Office {
     pub done: CancellationToken,
 }
 
-impl Office {
+impl Leadership {
     /// This process acts from now on.
     pub fn take(&self) {
         self.metrics.set_leader(true);
@@ -49,17 +50,21 @@ impl Office {
 }
 
 /// Stands for election on a thread of its own until this process has the Lease, then says so, and
-/// keeps it until the office is done. If the Lease is lost, the process ends with 1.
+/// keeps it until what was under way is done. If the Lease is lost, the process ends with 1.
 ///
 /// # Errors
 /// The election cannot be held.
-pub async fn lead(kube: kube::Config, candidate: Candidate, office: Office) -> anyhow::Result<()> {
+pub async fn lead(
+    kube: kube::Config,
+    candidate: Candidate,
+    leadership: Leadership,
+) -> anyhow::Result<()> {
     let (ended, end) = oneshot::channel();
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let outcome = runtime
             .context("the election has no runtime")
-            .and_then(|runtime| runtime.block_on(stand(kube, candidate, office)));
+            .and_then(|runtime| runtime.block_on(stand(kube, candidate, leadership)));
         // Nobody listens any more if the process ends for another reason.
         let _ = ended.send(outcome);
     };
@@ -67,25 +72,29 @@ pub async fn lead(kube: kube::Config, candidate: Candidate, office: Office) -> a
     end.await.context("the election ended unexpectedly")?
 }
 
-async fn stand(kube: kube::Config, candidate: Candidate, office: Office) -> anyhow::Result<()> {
+async fn stand(
+    kube: kube::Config,
+    candidate: Candidate,
+    leadership: Leadership,
+) -> anyhow::Result<()> {
     let (times, lease) = (candidate.times, candidate.lease.clone());
     let mut election = Election::new(Client::try_from(kube)?, candidate);
     let sent = tokio::select! {
         sent = acquire(&mut election, times) => sent,
-        () = office.stop.cancelled() => return Ok(()),
+        () = leadership.stop.cancelled() => return Ok(()),
     };
-    office.lease.hold_until(sent + times.lease_duration);
-    office.take();
+    leadership.lease.hold_until(sent + times.lease_duration);
+    leadership.take();
     tracing::info!(lease, "this process has the Lease and acts");
     let why = tokio::select! {
-        why = hold(&election, times, &office.lease, sent) => why,
-        () = office.done.cancelled() => {
-            office.lease.give_up();
+        why = hold(&election, times, &leadership.lease, sent) => why,
+        () = leadership.done.cancelled() => {
+            leadership.lease.give_up();
             release(&election).await;
             return Ok(());
         }
     };
-    office.lease.give_up();
+    leadership.lease.give_up();
     tracing::error!(lease, "the lease was lost: {why}; ending, so that only one replica acts");
     // At once, and whatever the other threads do.
     std::process::exit(1)

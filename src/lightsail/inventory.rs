@@ -39,6 +39,17 @@ impl Listing {
         self.pairs.get(name).map(Box::as_ref)
     }
 
+    /// All of them.
+    pub fn pairs(&self) -> impl Iterator<Item = &KeyPair> {
+        self.pairs.values().map(Box::as_ref)
+    }
+
+    /// When its walk started: it tells one walk from another.
+    #[must_use]
+    pub fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
     fn is_good(&self, max_age: Duration) -> bool {
         self.started_at.elapsed() <= max_age.max(self.took * WALKS_APART)
     }

@@ -9,12 +9,12 @@ use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types;
-use k8s_openapi::jiff::Timestamp;
 
 use super::error::{self, Error, ErrorKind};
 use super::limiter::{Limiter, Token};
 use super::retry::{self, Policy};
 use super::types::{Read, Result};
+use crate::clock::Moment;
 use crate::ids::Scope;
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
@@ -52,7 +52,7 @@ impl Sender {
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let asked_at = Timestamp::now();
+        let asked_at = Moment::now();
         match self.read(operation, call).await {
             Ok(Read { value, at }) => Ok(Read { value: Some(value), at }),
             Err(error) if error.kind == ErrorKind::NotFound => {
@@ -83,7 +83,7 @@ impl Sender {
             if policy != Policy::Read && !self.lease.outlives(self.call_timeout) {
                 return Err(Error::not_leading());
             }
-            let (at, start) = (Timestamp::now(), Instant::now());
+            let (at, start) = (Moment::now(), Instant::now());
             let outcome = call().await;
             sent += 1;
             note(&outcome);

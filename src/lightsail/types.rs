@@ -4,6 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::error::Error;
 use crate::api::Operation;
+use crate::clock::Moment;
 use crate::ids::{Arn, Fingerprint, KeyPairName};
 use crate::ssh::PrivateKey;
 
@@ -73,5 +74,5 @@ pub struct Read<T> {
     /// What was read. It may have changed since.
     pub value: T,
     /// When the request was sent.
-    pub at: Timestamp,
+    pub at: Moment,
 }

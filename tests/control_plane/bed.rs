@@ -310,7 +310,7 @@ fn is_of_this_generation<K: Reconciled>(object: &K) -> bool {
     Some(object.observed_generation()) == object.meta().generation
 }
 
-fn is_ready<K: Reconciled>(object: &K, reason: &str) -> bool {
+pub(crate) fn is_ready<K: Reconciled>(object: &K, reason: &str) -> bool {
     let ready = find(object.conditions(), READY);
     is_of_this_generation(object)
         && ready.is_some_and(|ready| ready.status == "True" && ready.reason == reason)

@@ -253,6 +253,26 @@ async fn i14_the_lease_is_renewed_while_keys_are_generated() {
     assert!(leads(&operator).await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_leaves_a_step_that_does_not_end_and_gives_the_lease_back() {
+    let bed = Bed::new("hanging-step").await;
+    let lease = bed.grant_lease().await;
+    let times = [("--aws-call-timeout", "12s")];
+    let mut operator = replica_with(&bed, lease, "operator.log", None, &times).await;
+    wait_until_it_leads(&operator).await;
+    let hanging = bed.region.add_fault(Fault::new("GetKeyPairs", FaultEffect::Hang));
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    hanging.reached().await;
+    let told_at = Instant::now();
+    assert!(operator.stop().await.unwrap().success());
+    // After 4 of 5 seconds, and sooner than the call would have been given up.
+    assert!(told_at.elapsed() < Duration::from_secs(11), "{:?}", told_at.elapsed());
+    assert!(operator.log_text().contains("a step does not end in time"));
+    let leases: Api<Lease> = Api::namespaced(bed.cluster.client(), "lightsail-operator");
+    let holder = leases.get(lease).await.unwrap().spec.unwrap().holder_identity;
+    assert_eq!(holder.unwrap_or_default(), "", "it was given back");
+}
+
 /// A follower that has been there for longer than any effect can be late knows nothing of what the
 /// leader sent a moment ago.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

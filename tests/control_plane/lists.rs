@@ -3,9 +3,10 @@
 
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::json;
+use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, imported, public_key, ready_reason};
+use crate::bed::{Bed, imported, public_key, ready_reason, wait_for};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i8_a_list_that_is_none_is_said_and_heals() {
@@ -76,4 +77,52 @@ async fn a_page_of_any_size_and_fields_that_nobody_knows_are_taken() {
     let _operator = bed.start().await;
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i13_a_key_pair_whose_object_is_gone_is_counted_and_never_deleted() {
+    let bed = Bed::new("left-behind").await;
+    let mut operator = bed.start().await;
+    for name in ["left", "stays"] {
+        bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+        bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+    }
+    // Nobody sees how the object goes.
+    operator.kill();
+    bed.patch::<LightsailKeyPair>("left", &json!({ "metadata": { "finalizers": null } })).await;
+    bed.delete::<LightsailKeyPair>("left").await;
+    bed.wait_gone::<LightsailKeyPair>("left").await;
+    // What another operator may know, another cluster's, and one of nobody.
+    for (name, tag) in [
+        ("elsewhere", Some("test/elsewhere/x")),
+        ("foreign", Some("red/left-behind/x")),
+        ("manual", None),
+    ] {
+        bed.region.import_key_pair(name, public_key("ed25519").trim());
+        if let Some(tag) = tag {
+            bed.region.set_tags(name, &[("lightsail-operator.dev/owner", Some(tag))]);
+        }
+    }
+    operator.restart().await.unwrap();
+    let count = async |operator: &Operator| {
+        let (_, metrics) = operator.get("/metrics").await.unwrap();
+        let metric = "lightsail_operator_key_pairs_without_object{";
+        let line = metrics.lines().find(|line| line.starts_with(metric)).map(str::to_owned);
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u32>().ok())
+    };
+    // A new object has the list read anew, if that is not too young.
+    let mut number = 0;
+    wait_for("it is counted", async || {
+        number += 1;
+        let name = format!("new-{number}");
+        bed.create::<LightsailKeyPair>(&name, &imported(&public_key("ed25519"))).await;
+        bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
+        count(&operator).await == Some(1)
+    })
+    .await;
+    let log = operator.log_text();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("left alone")).collect();
+    assert!(lines.len() == 1 && lines[0].contains(r#""names":"left""#), "{lines:?}");
+    assert!(bed.region.find_key_pair("left").is_some());
+    assert_eq!(bed.calls("DeleteKeyPair"), 0);
 }

@@ -36,3 +36,4 @@ mod rights;
 mod schema;
 mod switches;
 mod transitions;
+mod upgrade;

@@ -10,7 +10,7 @@ use crate::host_key_reset::world::{Desired, Observed, later};
 
 /// When the reset has taken as long as it may, if it was started.
 pub(super) fn deadline(desired: &Desired, observed: &Observed) -> Option<Timestamp> {
-    observed.status.start_time.as_ref().map(|start| later(start.0, desired.deadline))
+    observed.start().map(|start| later(start, desired.deadline))
 }
 
 /// Whether the reset has taken longer than it may.

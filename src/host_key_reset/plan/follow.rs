@@ -31,7 +31,7 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
     };
     let id = operations.get(lost).and_then(|operation| operation.id.as_deref()).unwrap_or_default();
     // A moment after the call it may be that not every server of Lightsail knows it yet.
-    let start = observed.status.start_time.as_ref().map_or(observed.now, |start| start.0);
+    let start = observed.start().unwrap_or(observed.now);
     if observed.now < later(later(start, observed.call_timeout), observed.settle_time) {
         let verdict = Verdict::wait(
             Reason::InProgress,

@@ -1,9 +1,10 @@
 //! How an object ends: its key pair is deleted with it, or released.
 
+use super::ownership::{OwnerTag, owner_tag};
 use super::refusals::unfinished_deletion;
 use super::step::Step;
+use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
-use crate::api::{OWNER_TAG, Reason};
 use crate::engine::queue::Next;
 use crate::engine::{State, Verdict};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
@@ -27,7 +28,8 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: &str) -> Step
     // Before the pair was recorded it may have been tagged already.
     let had_pair = recorded.arn.is_some() || recorded.origin.is_some() || recorded.intent.is_some();
     let is_own = |pair: &KeyPair| {
-        recorded.arn.as_ref().is_none_or(|arn| *arn == pair.arn) && has_own_tag(desired, pair)
+        recorded.arn.as_ref().is_none_or(|arn| *arn == pair.arn)
+            && owner_tag(desired, pair) == OwnerTag::Own
     };
     let message = match &recorded.account {
         Some(account) if is_tagged && had_pair => {
@@ -46,11 +48,6 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: &str) -> Step
         _ => why.to_owned(),
     };
     end(desired, Reason::Released, message)
-}
-
-fn has_own_tag(desired: &Desired, pair: &KeyPair) -> bool {
-    let tag = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
-    tag == Some(desired.owner.as_str())
 }
 
 /// The pair is not there, and should not be.
@@ -106,10 +103,48 @@ pub fn is_gone(vanished_uid: Option<&str>, uid_of_its_name: Option<&str>) -> boo
     uid_of_its_name.is_none() || uid_of_its_name != vanished_uid
 }
 
-/// Whether a reconciliation that finds its object gone leaves a pair behind that it imported, or
-/// may have imported.
+/// What a reconciliation of a name is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The object.
+    Object,
+    /// Only what an earlier object of this name left behind.
+    LeftBehind,
+    /// Nothing: it is gone.
+    Nothing,
+}
+
+/// What a reconciliation is about. An object that left the selector is there, and is not this
+/// operator's any more; it may have been watched by another one since.
 #[must_use]
-pub fn is_left_behind(desired: &Desired, observed: &Observed) -> bool {
+pub fn subject(is_there: bool, is_watched: bool, is_followed_up: bool) -> Subject {
+    match (is_there && is_watched, is_followed_up) {
+        (true, _) => Subject::Object,
+        (false, true) => Subject::LeftBehind,
+        (false, false) => Subject::Nothing,
+    }
+}
+
+/// How a reconciliation ended, as far as that says something about its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The object is gone.
+    Gone,
+    /// The object is not as it was: it may be gone, and another one have its name. The follow-up
+    /// finds out.
+    Conflict,
+    /// The object is there, as far as is known.
+    There,
+}
+
+/// Whether a reconciliation whose object is gone, or may be, leaves a pair behind that it imported,
+/// or may have imported.
+#[must_use]
+pub fn is_left_behind(desired: &Desired, observed: &Observed, ended: Ended) -> bool {
+    let may_be_gone = match ended {
+        Ended::Gone | Ended::Conflict => true,
+        Ended::There => false,
+    };
     let has_intent = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
-    has_intent && observed.sent.is_some() && !desired.goal.ends()
+    may_be_gone && has_intent && observed.sent.is_some() && !desired.goal.ends()
 }

@@ -1,9 +1,9 @@
 //! A pair whose private key is made here. The Secret has it before Lightsail has its public half,
 //! so that no crash loses it (I3).
 
-use super::ownership::{Whose, is_first, whose};
+use super::ownership::{Whose, whose};
 use super::pair::ownership_lost;
-use super::refusals::{name_conflict, yield_to_rival};
+use super::refusals::name_conflict;
 use super::source::time_left;
 use super::step::Step;
 use super::{kept_key, pair};
@@ -23,13 +23,10 @@ pub(super) fn present(
     secret: &SecretSpec,
     replace: ReplacePolicy,
 ) -> Step {
-    let Some(read) = &observed.pair else {
-        let live = observed.asked || observed.done.import.is_some();
-        return Step::ReadPair { live };
+    let read = match pair::read_in_turn(desired, observed) {
+        Ok(read) => read,
+        Err(step) => return *step,
     };
-    if !is_first(desired, observed, read.pair.as_ref()) {
-        return yield_to_rival(desired, observed);
-    }
     let found = match kept_key::usable(desired, observed, secret, read.pair.as_ref()) {
         Ok(found) => found,
         Err(step) => return *step,

@@ -18,8 +18,11 @@ mod refusals;
 mod source;
 mod step;
 mod unchanged;
+mod without_object;
 
-pub use ending::{effective_deletion_policy, is_followed_up, is_gone, is_left_behind};
+pub use ending::{
+    Ended, Subject, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, subject,
+};
 pub use failure::answer_to_import;
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
@@ -27,6 +30,7 @@ pub use pair::imported_key;
 pub use reads::max_age_of_list;
 pub use step::Step;
 pub use unchanged::is_unchanged;
+pub use without_object::{TaggedObject, is_without_object, tagged_object};
 
 use super::world::{Desired, DesiredPair, Finalizer, Goal, Observed};
 use crate::api::key_pair::DeletionPolicy;

@@ -29,10 +29,30 @@ pub(super) enum Whose {
     },
 }
 
+/// The owner tag of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnerTag {
+    /// There is none.
+    Missing,
+    /// This object's.
+    Own,
+    /// Another owner's.
+    Other,
+}
+
+/// Whose owner tag the pair has.
+pub(super) fn owner_tag(desired: &Desired, pair: &KeyPair) -> OwnerTag {
+    match pair.tags.get(OWNER_TAG) {
+        None => OwnerTag::Missing,
+        Some(Some(owner)) if owner == desired.owner.as_str() => OwnerTag::Own,
+        Some(_) => OwnerTag::Other,
+    }
+}
+
 /// Whose the pair is. Nothing is own by age, finalizer or tag alone (I12).
 pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Whose {
-    let tag = pair.tags.get(OWNER_TAG).map(|value| value.as_deref().unwrap_or_default());
-    let tagged_by_other = tag.is_some_and(|tag| tag != desired.owner.as_str());
+    let tag = owner_tag(desired, pair);
+    let tagged_by_other = tag == OwnerTag::Other;
     if let Some(recorded) = &observed.recorded.arn {
         return match (recorded == &pair.arn, tagged_by_other) {
             (true, false) => Whose::Own,
@@ -44,7 +64,7 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
         return Whose::Foreign { tagged: true };
     }
     if let Some(matches) = matches_intent(observed, pair) {
-        return match (matches, tag.is_some() || was_imported(observed)) {
+        return match (matches, tag == OwnerTag::Own || was_imported(observed)) {
             (Match::Same, _) | (Match::Unknown, true) => Whose::Own,
             (Match::Unknown, false) => Whose::Doubtful,
             (Match::Different, _) => Whose::Foreign { tagged: false },
@@ -52,7 +72,7 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
     }
     let matches = compare(desired, observed, pair).unwrap_or(Match::Unknown);
     let is_adoption = observed.recorded.origin == Some(Origin::Adopted);
-    match (tag.is_some(), matches) {
+    match (tag == OwnerTag::Own, matches) {
         // The adoption is on record, and the tag was set after that.
         (true, Match::Same | Match::Unknown) if is_adoption => Whose::Own,
         (true, matches) => Whose::Marked(matches),
@@ -65,12 +85,22 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
 /// its own clock. An import that was accepted just now needs no clock.
 fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
     let intent = observed.recorded.intent.as_ref()?;
+    if is_replaced(observed, pair) {
+        return None;
+    }
     let is_within = |(date, made): (Timestamp, Timestamp)| {
         made >= date && made.duration_since(date).unsigned_abs() <= observed.intent_window
     };
     let may_be_of_it = observed.sent.is_some()
         && (intent.date.zip(pair.created()).is_some_and(is_within) || was_imported(observed));
     may_be_of_it.then(|| intent.fingerprints.compare(pair.fingerprint.as_ref()))
+}
+
+/// Whether it is the pair that was recorded before the intent, and is gone: a read that shows it is
+/// an old one, or its deletion did not take effect.
+pub(super) fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
+    let replaced = observed.recorded.intent.as_ref().and_then(|intent| intent.replaced.as_ref());
+    observed.recorded.arn.is_none() && replaced == Some(&pair.arn)
 }
 
 /// Whether an import was accepted just now.

@@ -5,16 +5,34 @@ use std::time::Duration;
 
 use super::ending::{gone, release};
 use super::key::compare;
-use super::ownership::{Whose, is_first, origin, whose};
+use super::ownership::{Whose, is_first, is_replaced, origin, whose};
 use super::refusals::{SOON, name_conflict, operation_failed, unfinished_deletion, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy};
 use crate::api::{OWNER_TAG, Reason};
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
-use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, Recorded};
+use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead, Recorded};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
+
+/// What was read of the pair, if this object is the first of those that want it; otherwise the step
+/// that reads it, or makes way.
+pub(super) fn read_in_turn<'a>(
+    desired: &Desired,
+    observed: &'a Observed,
+) -> Result<&'a PairRead, Box<Step>> {
+    let Some(read) = &observed.pair else {
+        // What a list said before an import counts no more.
+        let live = observed.asked || observed.done.import.is_some();
+        return Err(Box::new(Step::ReadPair { live }));
+    };
+    if is_first(desired, observed, read.pair.as_ref()) {
+        Ok(read)
+    } else {
+        Err(Box::new(yield_to_rival(desired, observed)))
+    }
+}
 
 /// The pair should be there with this key.
 pub(super) fn present(
@@ -23,17 +41,16 @@ pub(super) fn present(
     key: &PublicKey,
     replace: ReplacePolicy,
 ) -> Step {
-    let Some(read) = &observed.pair else {
-        // What a list said before an import counts no more.
-        let live = observed.asked || observed.done.import.is_some();
-        return Step::ReadPair { live };
+    let read = match read_in_turn(desired, observed) {
+        Ok(read) => read,
+        Err(step) => return *step,
     };
-    if !is_first(desired, observed, read.pair.as_ref()) {
-        return yield_to_rival(desired, observed);
-    }
     let Some(pair) = &read.pair else {
         return import(desired, observed, read.live, key);
     };
+    if let Some(step) = wait_for_current_read(observed, read.live, pair) {
+        return step;
+    }
     let matches = compare(desired, observed, pair).unwrap_or(Match::Unknown);
     let recorded = &observed.recorded;
     let changed = imported_key(recorded).is_some_and(|own| *own != key.sha256());
@@ -114,6 +131,15 @@ fn wait_for_import(observed: &Observed, pause: Duration) -> Step {
     let message = "an import that was not answered may still take effect";
     let pause = pause.min(observed.search_interval);
     Step::Finish(Verdict::wait(Reason::InProgress, message, pause))
+}
+
+/// The pair that was recorded before is shown, though it is gone, and the one that was imported in
+/// its place may not be visible yet: nothing is concluded from that until it is.
+fn wait_for_current_read(observed: &Observed, live: bool, pair: &KeyPair) -> Option<Step> {
+    let pause = import_may_take_effect(observed).filter(|_| is_replaced(observed, pair))?;
+    let is_accepted = observed.sent.is_some_and(|sent| sent.accepted);
+    let pause = if is_accepted { SOON } else { pause };
+    Some(if live { wait_for_import(observed, pause) } else { Step::ReadPair { live: true } })
 }
 
 /// An import of this object may have made the pair, and nothing tells whether it did.
@@ -273,6 +299,9 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         return may_take_effect
             .map_or_else(|| gone(desired, observed), |pause| wait_for_import(observed, pause));
     };
+    if let Some(step) = wait_for_current_read(observed, read.live, pair) {
+        return step;
+    }
     let is_first = is_first(desired, observed, Some(pair));
     let is_named = names(desired, pair);
     match whose(desired, observed, pair) {

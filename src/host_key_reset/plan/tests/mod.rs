@@ -45,6 +45,7 @@ fn observed() -> Observed {
     Observed {
         now: time(NOW),
         status: HostKeyResetStatus { observed_generation: -1, ..HostKeyResetStatus::default() },
+        started: None,
         end: None,
         mark: None,
         foreign_mark_reported: true,
@@ -434,6 +435,8 @@ fn the_call_is_made_once() {
          |_, o| { begun(o); o.call = error(ErrorKind::RegionSetup); }, "TakeBack"),
         ("and a connection that was refused",
          |_, o| { begun(o); o.call = error(ErrorKind::NeverSent); }, "TakeBack"),
+        ("and a Lease that might not have outlived the call: it was not sent",
+         |_, o| { begun(o); o.call = error(ErrorKind::NotLeading); }, "TakeBack"),
         ("an instance that is gone ends it",
          |_, o| { begun(o); o.call = error(ErrorKind::NotFound); }, "Failed InstanceNotFound"),
         ("an input that is refused ends it",
@@ -531,6 +534,25 @@ fn searching(observed: &mut Observed) {
 fn listed(observed: &mut Observed, at: &str) {
     observed.now = time(at);
     observed.operations = Some((Vec::new(), observed.now));
+}
+
+#[test]
+fn a_clock_that_was_set_makes_no_deadline_shorter_or_longer() {
+    check(&[
+        ("set back: it is late by what this process knows", |_, o| {
+            searching(o);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.status.start_time = Some(Time(time("2026-11-24T13:55:00Z")));
+            o.started = Some(time("2026-11-24T11:49:00Z"));
+            o.search.since = Some(time("2026-11-24T11:49:01Z"));
+        }, "Failed DeadlineExceeded"),
+        ("set forward: it is not", |_, o| {
+            searching(o);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.status.start_time = Some(Time(time("2026-11-24T09:59:00Z")));
+            o.started = Some(time("2026-11-24T11:59:00Z"));
+        }, "Progress AccessDenied"),
+    ]);
 }
 
 #[test]

@@ -494,3 +494,44 @@ fn i12_a_deletion_leaves_no_pair_behind_that_may_be_the_objects_own() {
         }, "Delete with fingerprint"),
     ]);
 }
+
+/// After a replacement, or when a pair was deleted outside, Lightsail may still show the old one.
+#[test]
+fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        observed.finalizer = Finalizer::Old;
+        let intent = intent(FIRST).map(|intent| Intent { replaced: Some("arn:own".into()), ..intent });
+        observed.recorded = Recorded { intent, ..Recorded::default() };
+        observed.sent = sent("2026-11-24T12:01:00Z", false);
+        observed.pair = live(Some(tagged(pair(SECOND), OWNER)));
+        (desired(), observed)
+    }
+    check(base, &[
+        ("no conflict is concluded from it", |_, _| {}, "Reconciling InProgress"),
+        ("nor is it adopted, if it has the same key",
+         |_, o| o.pair = live(Some(tagged(pair(FIRST), OWNER))), "Reconciling InProgress"),
+        ("nor when the import was accepted just now", |_, o| {
+            o.sent = sent("2026-11-24T12:01:00Z", true);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Reconciling InProgress"),
+        ("a list is no better",
+         |_, o| o.pair = cached(Some(tagged(pair(SECOND), OWNER))), "Read pair live"),
+        ("I1: at deletion nothing is deleted or released by it",
+         |d, _| d.goal = Goal::ObjectDeleted, "Reconciling InProgress"),
+        ("the new one is own",
+         |_, o| o.pair = live(Some(KeyPair { arn: "arn:new".into(), ..pair(FIRST) })), "Tag"),
+        ("when no import can take effect any more it is somebody's",
+         |_, o| o.sent = sent(NOW, false), "Stalled NameConflict"),
+        ("or if every import was refused", |_, o| o.sent = None, "Stalled NameConflict"),
+    ]);
+    let pause = |accepted| {
+        let (desired, mut observed) = base();
+        observed.sent = sent("2026-11-24T12:01:00Z", accepted);
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it goes on") };
+        assert!(own_pair(&desired, &observed).is_none(), "it is not recorded");
+        verdict.next
+    };
+    assert_eq!(pause(false), Next::After(Duration::from_secs(15)));
+    assert_eq!(pause(true), Next::After(Duration::from_secs(2)));
+}

@@ -158,6 +158,7 @@ fn intent(line: &str) -> Option<Intent> {
         public_key_sha256: key(line).sha256(),
         fingerprints: key(line).fingerprints(),
         date: Some(time("2026-11-24T11:59:59Z")),
+        replaced: None,
     })
 }
 
@@ -454,12 +455,35 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
     ] {
         assert_eq!(is_gone(uid, uid_of_its_name), expected, "{name}");
     }
-    let mut observed = observed();
-    assert!(!is_left_behind(&desired(), &observed), "nothing was imported");
-    observed.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
-    assert!(is_left_behind(&desired(), &observed));
-    let deleted = Desired { goal: Goal::ObjectDeleted, ..desired() };
-    assert!(!is_left_behind(&deleted, &observed), "its deletion deals with it");
+}
+
+#[test]
+fn what_a_reconciliation_is_about_and_what_it_leaves_behind() {
+    for (name, is_there, is_watched, is_followed_up, expected) in [
+        ("an object", true, true, false, Subject::Object),
+        ("one that waits for an earlier one of its name", true, true, true, Subject::Object),
+        ("one that left the selector", true, false, false, Subject::Nothing),
+        ("and an earlier one of its name", true, false, true, Subject::LeftBehind),
+        ("one that is gone", false, true, false, Subject::Nothing),
+        ("and left a pair behind", false, false, true, Subject::LeftBehind),
+    ] {
+        assert_eq!(subject(is_there, is_watched, is_followed_up), expected, "{name}");
+    }
+    let intended = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    for (name, recorded, sent, goal, ended, expected) in [
+        ("nothing was imported", &Recorded::default(), true, Goal::Present, Ended::Gone, false),
+        ("an import was sent", &intended, true, Goal::Present, Ended::Gone, true),
+        ("it may be gone", &intended, true, Goal::Present, Ended::Conflict, true),
+        ("it is there", &intended, true, Goal::Present, Ended::There, false),
+        ("no import was sent that was not refused",
+         &intended, false, Goal::Present, Ended::Gone, false),
+        ("its deletion deals with it", &intended, true, Goal::ObjectDeleted, Ended::Gone, false),
+    ] {
+        let desired = Desired { goal, ..desired() };
+        let mut observed = Observed { recorded: recorded.clone(), ..observed() };
+        observed.sent = observed.sent.filter(|_| sent);
+        assert_eq!(is_left_behind(&desired, &observed, ended), expected, "{name}");
+    }
 }
 
 #[test]

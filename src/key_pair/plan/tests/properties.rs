@@ -139,6 +139,7 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         public_key_sha256: keys[key].public().sha256(),
         fingerprints: keys[key].public().fingerprints(),
         date: Some(time(if is_before { "2019-01-01T00:00:00Z" } else { NOW })),
+        replaced: None,
     });
     let unrecorded = || Recorded { intent: intent.clone(), ..Recorded::default() };
     let recorded = choices.recorded.map_or_else(unrecorded, |(key, listed,
@@ -350,7 +351,8 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
         Step::WriteIntent(key) => {
             observed.recorded = Recorded { intent: Some(Intent {
                 account: "123456789012".into(), public_key_sha256: key.sha256(),
-                fingerprints: key.fingerprints(), date: Some(time(NOW)) }), ..Recorded::default() };
+                fingerprints: key.fingerprints(), date: Some(time(NOW)), replaced: None }),
+                ..Recorded::default() };
             (observed.done.intent, observed.sent) = (true, None);
         }
         Step::RecordAdoption => observed.recorded = Recorded { origin: Some(Origin::Adopted),
