@@ -12,7 +12,9 @@ use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy
 use crate::api::{OWNER_TAG, Reason};
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
-use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, Recorded};
+use crate::key_pair::world::{
+    Desired, DesiredPair, Finalizer, Goal, Observed, PairRead, Recorded,
+};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
 
@@ -35,7 +37,7 @@ pub(super) fn present(
         return yield_to_rival(desired, observed);
     }
     let Some(pair) = &read.pair else {
-        return import(desired, observed, read.live, key);
+        return import(desired, observed, read, key);
     };
     let matches = compare(desired, observed, pair).unwrap_or(Match::Unknown);
     let recorded = &observed.recorded;
@@ -64,11 +66,10 @@ pub(super) fn present(
     }
 }
 
-fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -> Step {
+fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicKey) -> Step {
     if let Some(step) = observed.done.delete.as_ref().and_then(unfinished_deletion) {
         return step;
     }
-    let may_take_effect = import_may_take_effect(observed);
     match &observed.done.import {
         Some(Imported::NameTaken) => return name_conflict(desired),
         Some(Imported::Accepted(operation)) if operation.failed() => {
@@ -82,11 +83,12 @@ fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -
     }
     let recorded = &observed.recorded;
     let has_pair = recorded.arn.is_some() || recorded.origin.is_some();
-    if (has_pair || may_take_effect.is_some()) && !live {
+    let unsettled = unsettled_import(observed, read);
+    if (has_pair || unsettled.is_some()) && !read.live {
         return Step::ReadPair { live: true };
     }
-    if let Some(pause) = may_take_effect {
-        return wait_for_import(pause);
+    if let Some(step) = unsettled {
+        return step;
     }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
@@ -105,17 +107,19 @@ pub fn imported_key(recorded: &Recorded) -> Option<&String> {
     recorded.public_key_sha256.as_ref().or(intent.map(|intent| &intent.public_key_sha256))
 }
 
-/// For how long an import of the intent on record may still take effect: until then, that the pair
-/// is not there proves nothing.
-fn import_may_take_effect(observed: &Observed) -> Option<Duration> {
-    let until = observed.sent.map(|sent| sent.until).filter(|until| *until > observed.now)?;
+/// What comes before anything is concluded from the absence of the pair: as long as an import of
+/// the intent on record may still take effect, that proves nothing, and nor does a read that was
+/// begun before that time was over.
+fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
     let is_open = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
-    is_open.then(|| until.duration_since(observed.now).unsigned_abs().max(SOON))
-}
-
-fn wait_for_import(pause: Duration) -> Step {
-    let message = "an import that was not answered may still take effect";
-    Step::Finish(Verdict::wait(Reason::InProgress, message, pause.min(READ_AGAIN)))
+    let until = observed.sent.map(|sent| sent.until).filter(|_| is_open)?;
+    if until > observed.now {
+        let pause = until.duration_since(observed.now).unsigned_abs().max(SOON);
+        let message = "an import that was not answered may still take effect";
+        let verdict = Verdict::wait(Reason::InProgress, message, pause.min(READ_AGAIN));
+        return Some(Step::Finish(verdict));
+    }
+    (until > read.at).then_some(Step::ReadPair { live: true })
 }
 
 /// An import of this object may have made the pair, and nothing tells whether it did.
@@ -271,8 +275,7 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         return Step::ReadPair { live: true };
     };
     let Some(pair) = &read.pair else {
-        let may_take_effect = import_may_take_effect(observed);
-        return may_take_effect.map_or_else(|| gone(desired, observed), wait_for_import);
+        return unsettled_import(observed, read).unwrap_or_else(|| gone(desired, observed));
     };
     let is_first = is_first(desired, observed, Some(pair));
     let is_named = names(desired, pair);

@@ -28,6 +28,11 @@ fn an_imported_pair_that_should_be_there() {
             o.recorded.intent = intent(SECOND);
             o.sent = sent("2026-11-24T12:00:30Z", false);
         }, "Reconciling InProgress"),
+        ("a read from before it was over says nothing", |_, o| {
+            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            o.recorded.intent = intent(SECOND);
+            (o.now, o.sent) = (time("2026-11-24T12:00:09Z"), sent("2026-11-24T12:00:05Z", false));
+        }, "Read pair live"),
         ("and then stated anew", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);
             o.recorded.intent = intent(FIRST);
@@ -278,6 +283,11 @@ fn deleting_an_object_with_an_imported_pair() {
             o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
                 ..pair(FIRST) }));
         }, "Remove finalizer Released"),
+        ("I12: a read from before that time was over does not say that it did not", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+            o.pair = live(None);
+            (o.now, o.sent) = (time("2026-11-24T12:00:09Z"), sent("2026-11-24T12:00:05Z", false));
+        }, "Read pair live"),
         ("an import that may still take effect is waited for", |_, o| {
             o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
