@@ -25,7 +25,7 @@ use super::object_ref::ObjectRef;
 use super::verdict::Severity;
 
 /// How long the API server may take for one request.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Event notes have at most this many bytes.
 const MAX_NOTE: usize = 1024;
 

@@ -293,7 +293,7 @@ impl<'a> Run<'a> {
         let status = status::intending(&self.object, account, key, date);
         self.record(&status).await?;
         self.note_sent(None);
-        self.observed.done.intent = true;
+        self.observed.done.intent = Some(self.observed.now);
         Ok(())
     }
 

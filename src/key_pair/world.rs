@@ -298,8 +298,8 @@ pub enum Failure {
 pub struct Done {
     /// The answer to an import.
     pub import: Option<Imported>,
-    /// Whether the intent was written that an import needs.
-    pub intent: bool,
+    /// When this reconciliation began to write the intent that an import needs.
+    pub intent: Option<Timestamp>,
     /// An import was refused: it proves that it did not take effect.
     pub import_refused: bool,
     /// The answer to a deletion.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use k8s_openapi::jiff::SignedDuration;
+
 use super::ending::{gone, release};
 use super::key::compare;
 use super::ownership::{Whose, is_first, origin, whose};
@@ -11,6 +13,7 @@ use super::step::Step;
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy};
 use crate::api::{OWNER_TAG, Reason};
 use crate::engine::Verdict;
+use crate::engine::objects::REQUEST_TIMEOUT;
 use crate::engine::queue::Next;
 use crate::key_pair::world::{
     Desired, DesiredPair, Finalizer, Goal, Observed, PairRead, Recorded,
@@ -20,6 +23,10 @@ use crate::ssh::{Match, PublicKey};
 
 /// How soon to read again whether an import took effect that was not answered.
 const READ_AGAIN: Duration = Duration::from_secs(15);
+
+/// How old an intent may be when its import is sent. Its window has room for the write of it.
+const INTENT_HOLDS: SignedDuration = SignedDuration::from_secs(30);
+const _: () = assert!(INTENT_HOLDS.as_secs().cast_unsigned() <= REQUEST_TIMEOUT.as_secs());
 
 /// The pair should be there with this key.
 pub(super) fn present(
@@ -93,8 +100,11 @@ fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicK
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
-    // Each import has its own intent: an older one has another date.
-    if !observed.done.intent {
+    // Each import has its own intent: an older one has another date. A process that slept since
+    // would import a pair that was made outside its window.
+    let is_just_written =
+        observed.done.intent.is_some_and(|at| observed.now.duration_since(at) <= INTENT_HOLDS);
+    if !is_just_written {
         return Step::WriteIntent(key.clone());
     }
     Step::Import(key.clone())

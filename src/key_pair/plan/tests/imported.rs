@@ -16,8 +16,14 @@ fn an_imported_pair_that_should_be_there() {
         ("then it is sent", |_, o| {
             (o.pair, o.finalizer) = (cached(None), Finalizer::New);
             o.recorded.intent = intent(FIRST);
-            o.done.intent = true;
+            o.done.intent = Some(time(NOW));
         }, "Import"),
+        ("a process that slept since the intent writes another one", |_, o| {
+            (o.pair, o.finalizer) = (live(None), Finalizer::New);
+            o.recorded.intent = intent(FIRST);
+            o.done.intent = Some(time(NOW));
+            (o.now, o.sent) = (time("2026-11-24T12:00:31Z"), None);
+        }, "WriteIntent"),
         ("each import has its own intent", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);
             o.recorded.intent = intent(FIRST);

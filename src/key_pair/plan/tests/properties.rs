@@ -351,7 +351,7 @@ fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[Privat
             observed.recorded = Recorded { intent: Some(Intent {
                 account: "123456789012".into(), public_key_sha256: key.sha256(),
                 fingerprints: key.fingerprints(), date: Some(time(NOW)) }), ..Recorded::default() };
-            (observed.done.intent, observed.sent) = (true, None);
+            (observed.done.intent, observed.sent) = (Some(time(NOW)), None);
         }
         Step::RecordAdoption => observed.recorded = Recorded { origin: Some(Origin::Adopted),
             ..Recorded::default() },
