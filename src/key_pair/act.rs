@@ -72,15 +72,16 @@ impl<'a> Run<'a> {
         plan::is_left_behind(&self.desired, &self.observed)
     }
 
-    /// The object, for the follow-up. What was sent under its intent is not forgotten with it.
+    /// The object, for the follow-up. What was sent under its intent is not forgotten with it, and
+    /// is not younger by that: a pair that appears later is somebody else's.
     pub(super) fn into_vanished(mut self) -> LightsailKeyPair {
-        let (window, accepted) = (self.ctx.settings.effect_window(), self.was_accepted());
-        self.note_sent(Some(Sent { until: Instant::now() + window, accepted }));
+        let sent = self.observed.sent.map(|sent| {
+            let left = sent.until.duration_since(Timestamp::now());
+            let left = Duration::try_from(left).unwrap_or_default();
+            Sent { until: Instant::now() + left, accepted: sent.accepted }
+        });
+        self.note_sent(sent);
         self.object
-    }
-
-    fn was_accepted(&self) -> bool {
-        self.observed.sent.is_some_and(|sent| sent.accepted)
     }
 
     /// Does what the plan says until it ends the reconciliation.
