@@ -292,6 +292,11 @@ impl<'a> Run<'a> {
     async fn write_intent(&mut self, key: &PublicKey) -> Result<(), Error> {
         let (account, date) = (self.observed.account.as_ref(), self.lightsail().clock());
         let status = status::intending(&self.object, account, key, date);
+        // If the write is not answered, the new intent may be on record all the same, and nothing
+        // was accepted under that one.
+        if let Some(Some(sent)) = self.memory.imports.lock().get_mut(&self.desired.uid) {
+            sent.accepted = false;
+        }
         self.record(&status).await?;
         self.note_sent(None);
         self.observed.done.intent = Some(self.observed.now);
