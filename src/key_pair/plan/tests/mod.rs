@@ -29,6 +29,7 @@ mod changes;
 mod default_pair;
 mod generated;
 mod imported;
+mod model;
 mod properties;
 
 const FIRST: &str = "ssh-ed25519 \
