@@ -429,6 +429,10 @@ fn i12_whose_a_pair_is_without_its_arn_on_record() {
             (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
             o.pair = live(Some(of_no_known_form(pair(FIRST))));
         }, "Tag"),
+        ("an accepted import, and a list that shows the pair from before it", |_, o| {
+            (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
+            o.pair = cached(Some(older(pair(FIRST))));
+        }, "Read pair live"),
         ("an intent, and a pair that another owner has tagged", |_, o| {
             o.recorded.intent = intent(FIRST);
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
