@@ -15,9 +15,7 @@ use crate::api::{OWNER_TAG, Reason};
 use crate::engine::Verdict;
 use crate::engine::objects::REQUEST_TIMEOUT;
 use crate::engine::queue::Next;
-use crate::key_pair::world::{
-    Desired, DesiredPair, Finalizer, Goal, Observed, PairRead, Recorded,
-};
+use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead, Recorded};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
 

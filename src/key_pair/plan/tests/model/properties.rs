@@ -16,8 +16,9 @@ pub(super) struct Step<'a> {
 }
 
 /// What must hold, in the order of the invariants; each says what does not.
-const CHECKS: [fn(&Step<'_>) -> Option<&'static str>; 9] = [
+const CHECKS: [fn(&Step<'_>) -> Option<&'static str>; 10] = [
     i1_only_the_own_pair_is_deleted,
+    i1_only_the_own_tag_is_taken_off,
     i2_the_default_pair_goes_by_its_fingerprint,
     i3_no_key_is_lost,
     i5_nothing_comes_back_by_a_download,
@@ -78,9 +79,12 @@ impl Step<'_> {
 fn i1_only_the_own_pair_is_deleted(step: &Step<'_>) -> Option<&'static str> {
     let (Act::Delete { .. }, Some(pair)) = (step.decision.act, step.live()) else { return None };
     let (run, spec) = (step.run, step.spec);
-    let is_recorded = run.object.record.id == Some(pair.id);
-    let is_elsewhere = pair.tag != Tag::Absent
-        && pair.tag != Tag::Of(u8::try_from(step.place).unwrap());
+    // Whether an adopted pair has the object's key is not known by a fingerprint of a new form.
+    let is_known = run.object.record.how != Some(How::Adopted) || pair.listed;
+    let is_recorded = run.object.record.id == Some(pair.id) && is_known;
+    let tag = step.seen().map_or(pair.tag, |seen| seen.tag);
+    let own_tag = Tag::Of(u8::try_from(step.place).unwrap());
+    let is_elsewhere = tag != Tag::Absent && tag != own_tag;
     let is_rivals = run.rival.is_some_and(|rival| rival.id == Some(pair.id));
     let is_named = pair.listed && spec.expected == Some(pair.key) && !is_rivals
         && (spec.absent || step.type_ == Type::Default)
@@ -89,12 +93,21 @@ fn i1_only_the_own_pair_is_deleted(step: &Step<'_>) -> Option<&'static str> {
     let is_own = step.is_own(&pair) || step.cannot_be_told(&pair) || step.is_given(&pair);
     // A restored object that says so deletes what has its tag and its key, and so does one whose
     // adoption is on record.
-    let is_marked = pair.tag == Tag::Of(u8::try_from(step.place).unwrap())
+    let is_marked = tag == own_tag
         && (spec.policy == Some(DeletionPolicy::Delete)
             && (step.type_ != Type::Imported || pair.key == spec.key)
             || run.object.record.how == Some(How::Adopted) && run.object.record.id.is_none());
     let may = (is_recorded || is_own || is_marked) && !is_rivals || is_named;
     (!may).then_some("I1: a pair is deleted that is not the object's own")
+}
+
+/// Whoever takes another owner's tag off lets a third object delete the pair.
+fn i1_only_the_own_tag_is_taken_off(step: &Step<'_>) -> Option<&'static str> {
+    let Act::ReleaseTag(id) = step.decision.act else { return None };
+    let read = step.run.release_read.and_then(Result::ok).flatten();
+    let own_tag = Tag::Of(u8::try_from(step.place).unwrap());
+    let is_own = read.is_some_and(|read| read.id == id && read.tag == own_tag);
+    (!is_own).then_some("I1: another owner's tag is taken off")
 }
 
 fn i2_the_default_pair_goes_by_its_fingerprint(step: &Step<'_>) -> Option<&'static str> {
@@ -164,7 +177,7 @@ fn i13_memory_brings_nothing_forward(step: &Step<'_>) -> Option<&'static str> {
     // A refusal that is known says that a pair which appears in the window is somebody else's.
     let is_refused = run.sent == Sent::No && step.seen().is_some_and(|seen| seen.within);
     let is_same = decision.without_memory == decision.act || decision.without_memory.waits();
-    (is_first && !is_refused && !is_same)
+    (is_first && !run.outdated && !is_refused && !is_same)
         .then_some("I13: a process that remembers nothing does something else")
 }
 
@@ -195,7 +208,10 @@ impl Step<'_> {
         let uid = run.object.uid;
         let own_tag = Tag::Of(u8::try_from(self.place).unwrap());
         let is_there = self.world.pair.is_some_and(|pair| {
-            pair.maker == Maker::Object(uid) && [Tag::Absent, own_tag].contains(&pair.tag)
+            let read = self.seen().filter(|seen| seen.id == pair.id);
+            let tags = [Some(pair.tag), read.map(|seen| seen.tag)];
+            pair.maker == Maker::Object(uid)
+                && tags.into_iter().flatten().all(|tag| [Tag::Absent, own_tag].contains(&tag))
         });
         let may_appear = self.world.delayed.is_some_and(|delayed| delayed.uid == uid)
             && self.world.pair.is_none();

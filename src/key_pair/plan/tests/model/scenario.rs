@@ -9,7 +9,6 @@ pub(super) enum Type { Imported, Generated, Default }
 
 /// A spec that an object may have.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the spec")]
 pub(super) struct Spec {
     pub(super) absent: bool,
     pub(super) key: Key,

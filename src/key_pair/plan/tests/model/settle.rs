@@ -6,9 +6,11 @@ use super::effects::{Fate, is_stable};
 use super::view::Plans;
 use super::world::{Budget, State};
 use super::stepped;
+use crate::engine::MAX_STEPS;
 use crate::engine::tests::search::{ByHash, Violation, hash_of};
 
-/// More steps of the plan than lead from anywhere to where nothing changes any more.
+/// No more than so many steps lead from anywhere to where nothing changes any more, those counted
+/// that the world takes on its own.
 const STEPS: u32 = 60;
 
 /// How many steps each state is away from where nothing changes any more, as far as that was
@@ -32,7 +34,7 @@ impl Settled {
                 break *left;
             }
             path.push(hash);
-            if path.len() > 4 * STEPS as usize {
+            if path.len() > STEPS as usize {
                 return Err(hangs(plans, &at, "I8: it goes on for ever", unstable));
             }
             match next(plans, &at) {
@@ -50,7 +52,7 @@ impl Settled {
             }
         };
         for (steps, hash) in (left + 1..).zip(path.into_iter().rev()) {
-            if steps > 2 * STEPS {
+            if steps > STEPS {
                 return Err(hangs(plans, &at, "I8: it takes too many steps", unstable));
             }
             self.0.insert(hash, steps);
@@ -98,20 +100,16 @@ fn next(plans: &mut Plans, state: &State) -> Next {
         begins(&plans.scenario, state, slot, &mut |_, to| { begun.get_or_insert(to); });
         let Some(mut to) = begun else { continue };
         let first = to;
-        loop {
-            let run = to.runs[slot].expect("it was begun");
-            let (after, stable) = step(plans, &to, slot);
-            to = after;
-            if to.runs[slot].is_none() {
-                if to != *state {
-                    return Next::State(first, Some((stable, place, run)));
-                }
-                if !stable {
-                    unstable = Some((place, run));
-                }
-                break;
-            }
+        let (mut last, mut stable) = (None, false);
+        for _ in 0..MAX_STEPS {
+            let Some(run) = to.runs[slot] else { break };
+            last = Some((place, run));
+            (to, stable) = step(plans, &to, slot);
         }
+        if to != *state {
+            return Next::State(first, last.map(|(place, run)| (stable, place, run)));
+        }
+        unstable = if stable { unstable } else { last };
     }
     match (later(state), unstable) {
         (Some(to), _) => Next::State(to, None),
@@ -126,5 +124,5 @@ fn step(plans: &mut Plans, state: &State, slot: usize) -> (State, bool) {
     let run = state.runs[slot].expect("there is a run");
     let decision = plans.decide(place, &run);
     let to = stepped(state, (slot, process, place), &decision, Fate::Fine);
-    (to.unwrap_or_else(|| State { runs: [None; 2], ..*state }), is_stable(decision.act))
+    (to.unwrap_or(State { runs: [None; 2], ..*state }), is_stable(decision.act))
 }

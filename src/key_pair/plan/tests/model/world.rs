@@ -347,7 +347,7 @@ impl State {
 
     /// The smallest id that nothing has: states that differ in nothing but ids are one.
     pub(super) fn new_id(&self) -> u8 {
-        (0..).find(|id| self.ids().all(|other| other != *id)).expect("there are few pairs")
+        (0..=u8::MAX).find(|id| self.ids().all(|other| other != *id)).expect("there are few pairs")
     }
 
     /// The smallest uid that nothing has; `None` if all are in use.
