@@ -3,6 +3,7 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "helpers have the shape of the fields of Observed")]
 
+mod model;
 mod properties;
 
 use std::time::Duration;
