@@ -140,7 +140,7 @@ impl At<'_> {
                     return None;
                 }
                 let polled = operation.filter(|_| fate == Fate::Fine).map(|it| it.progress);
-                self.run().polled = Some(polled);
+                self.run().polled = Some((polled, now));
             }
             (Act::Call, _) => return self.call(fate),
             (Act::WriteIntent | Act::WriteMark(_) | Act::TakeBack | Act::End | Act::Publish, _) => {

@@ -156,9 +156,9 @@ impl Plans {
         let operations = |shown_: &world::Shown| (0..).zip(shown_).filter_map(|(number, it)| {
             it.map(|it| shown(number, it.progress, it.created))
         }).collect::<Vec<_>>();
-        let polled = run.polled.map(|polled| {
+        let polled = run.polled.map(|(polled, read)| {
             let number = run.object.status.operation.map_or(0, |(number, _)| number);
-            vec![polled.map(|progress| shown(number, progress, 0))]
+            (vec![polled.map(|progress| shown(number, progress, 0))], at(read))
         });
         Observed {
             now: at(now),

@@ -121,7 +121,8 @@ pub(super) struct Run {
     pub(super) instance: Option<Second>,
     pub(super) has_turn: bool,
     pub(super) listed: Option<(Shown, Second)>,
-    pub(super) polled: Option<Option<Progress>>,
+    /// The state of its operation, `None` if Lightsail does not know it, and when it was read.
+    pub(super) polled: Option<(Option<Progress>, Second)>,
     pub(super) intent_written: bool,
     pub(super) marked: Option<Second>,
     pub(super) failed: bool,
