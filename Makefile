@@ -49,6 +49,7 @@ test-all: export SEQUENCES := 3000
 test-all: export PROPTEST_CASES := 200000
 test-all: export RESETS := 10000
 test-all: EXPLORE := --all --sequences 5000
+test-all: export MODEL := all
 test-all: export IMAGE_BINARY := $(release)
 test-all: NEXTEST := --ignore-default-filter
 test-all: gitops image test ## Run all tests, and those in full of which `make test` takes a share

@@ -103,6 +103,12 @@ impl Settings {
     /// the intent is written, and the import waits for its turn.
     #[must_use]
     pub fn intent_window(&self) -> Duration {
-        self.write_timeout + self.call_timeout * 3 + self.effect_window()
+        self.intent_holds() + self.call_timeout * 2 + self.effect_window()
+    }
+
+    /// How old an intent may be when its import is sent.
+    #[must_use]
+    pub fn intent_holds(&self) -> Duration {
+        self.write_timeout + self.call_timeout
     }
 }

@@ -25,3 +25,6 @@ pub use object_ref::ObjectRef;
 pub use run::{Controller, MAX_STEPS, guarded, run};
 pub use tracking::tracked_by;
 pub use verdict::{State, Verdict};
+
+#[cfg(test)]
+pub(crate) mod tests;

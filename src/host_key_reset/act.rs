@@ -176,14 +176,14 @@ impl<'a> Run<'a> {
                 self.observed.taken = self.operations_of_others();
             }
             Read::PollOperations => {
-                let mut polled = Vec::new();
+                let (mut polled, at) = (Vec::new(), Timestamp::now());
                 for operation in &self.observed.status.operations {
                     polled.push(match (&operation.id, operation.is_over()) {
                         (Some(id), false) => self.lightsail().find_operation(id).await?,
                         _ => Some(operation.clone()),
                     });
                 }
-                self.observed.polled = Some(polled);
+                self.observed.polled = Some((polled, at));
             }
         }
         Ok(())

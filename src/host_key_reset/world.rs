@@ -68,9 +68,9 @@ pub struct Observed {
     pub taken: Vec<String>,
     /// How the call ended, in this reconciliation or in an earlier one that could not record it.
     pub call: Option<Call>,
-    /// The operations of the status were looked up in this reconciliation. `None` in it: Lightsail
-    /// does not know it.
-    pub polled: Option<Vec<Option<Operation>>>,
+    /// The operations of the status as they were looked up in this reconciliation, and when they
+    /// were asked for. `None` in it: Lightsail does not know it.
+    pub polled: Option<(Vec<Option<Operation>>, Timestamp)>,
     /// Why the last read failed.
     pub failure: Option<lightsail::Error>,
     /// The search for a call whose outcome is not known.

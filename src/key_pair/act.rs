@@ -75,15 +75,14 @@ impl<'a> Run<'a> {
         plan::is_left_behind(&self.desired, &self.observed, ended)
     }
 
-    /// The object, for the follow-up. What was sent under its intent is not forgotten with it.
+    /// The object, for the follow-up. What was sent under its intent is not forgotten with it, and
+    /// is not younger by that: a pair that appears later is somebody else's.
     pub(super) fn into_vanished(mut self) -> LightsailKeyPair {
-        let (window, accepted) = (self.ctx.settings.effect_window(), self.was_accepted());
-        self.note_sent(Some(Sent { until: Moment::now() + window, accepted }));
+        let sent = self.observed.sent.map(|sent| {
+            Sent { until: self.clocks.moment_of(sent.until), accepted: sent.accepted }
+        });
+        self.note_sent(sent);
         self.object
-    }
-
-    fn was_accepted(&self) -> bool {
-        self.observed.sent.is_some_and(|sent| sent.accepted)
     }
 
     /// Does what the plan says until it ends the reconciliation.
@@ -302,9 +301,14 @@ impl<'a> Run<'a> {
     async fn write_intent(&mut self, key: &PublicKey) -> Result<(), Error> {
         let (account, date) = (self.observed.account.as_ref(), self.lightsail().clock());
         let status = status::intending(&self.object, account, key, date);
+        // If the write is not answered, the new intent may be on record all the same, and nothing
+        // was accepted under that one.
+        if let Some(Some(sent)) = self.memory.imports.lock().get_mut(&self.desired.uid) {
+            sent.accepted = false;
+        }
         self.record(&status).await?;
         self.note_sent(None);
-        self.observed.done.intent = true;
+        self.observed.done.intent = Some(self.observed.now);
         Ok(())
     }
 

@@ -52,6 +52,7 @@ pub(super) fn observed(
         rivals: claim::rivals(at, &memory.rows.lock(), desired),
         sent: sent.map(|sent| import_sent(clocks, sent)),
         intent_window: ctx.settings.intent_window(),
+        intent_holds: ctx.settings.intent_holds(),
         missing_key_grace: ctx.settings.missing_key_grace,
         source_grace: ctx.settings.source_grace,
         search_interval: ctx.settings.search_interval,

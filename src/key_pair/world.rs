@@ -187,6 +187,8 @@ pub struct Observed {
     pub sent: Option<ImportSent>,
     /// How long after its intent was dated the effect of an import may appear.
     pub intent_window: Duration,
+    /// How old an intent may be when its import is sent.
+    pub intent_holds: Duration,
     /// How long the Secret of a generated pair may be missing before its key counts as lost.
     pub missing_key_grace: Duration,
     /// How long the source of the public key may be missing before that asks for a person.
@@ -306,8 +308,8 @@ pub enum Failure {
 pub struct Done {
     /// The answer to an import.
     pub import: Option<Imported>,
-    /// Whether the intent was written that an import needs.
-    pub intent: bool,
+    /// When this reconciliation began to write the intent that an import needs.
+    pub intent: Option<Timestamp>,
     /// An import was refused: it proves that it did not take effect.
     pub import_refused: bool,
     /// The answer to a deletion.

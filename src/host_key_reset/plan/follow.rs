@@ -25,14 +25,17 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         }
         None => {}
     }
-    let Some(polled) = &observed.polled else { return Step::Read(Read::PollOperations) };
+    let Some((polled, read_at)) = &observed.polled else {
+        return Step::Read(Read::PollOperations);
+    };
     let Some(lost) = polled.iter().position(Option::is_none) else {
         return conclude(desired, observed, polled.iter().flatten().cloned().collect());
     };
     let id = operations.get(lost).and_then(|operation| operation.id.as_deref()).unwrap_or_default();
-    // A moment after the call it may be that not every server of Lightsail knows it yet.
+    // A moment after the call it may be that not every server of Lightsail knows it yet. What was
+    // read then says nothing later either.
     let start = observed.start().unwrap_or(observed.now);
-    if observed.now < later(later(start, observed.call_timeout), observed.settle_time) {
+    if *read_at < later(later(start, observed.call_timeout), observed.settle_time) {
         let verdict = Verdict::wait(
             Reason::InProgress,
             format!("Lightsail does not know the operation {id} yet"),

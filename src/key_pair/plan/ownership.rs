@@ -82,7 +82,8 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
 
 /// What the pair's fingerprint says about the key of the import on record, if that import can have
 /// made the pair: one was sent, and Lightsail created the pair within the window of the intent, by
-/// its own clock. An import that was accepted just now needs no clock.
+/// its own clock. An import that was accepted just now needs no clock, but a live read: a list may
+/// show what had the name before.
 fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
     let intent = observed.recorded.intent.as_ref()?;
     if is_replaced(observed, pair) {
@@ -103,9 +104,10 @@ pub(super) fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
     observed.recorded.arn.is_none() && replaced == Some(&pair.arn)
 }
 
-/// Whether an import was accepted just now.
+/// Whether an import was accepted just now, and what was read since is what it made.
 fn was_imported(observed: &Observed) -> bool {
-    observed.sent.is_some_and(|sent| sent.accepted && sent.until > observed.now)
+    let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
+    is_live && observed.sent.is_some_and(|sent| sent.accepted && sent.until > observed.now)
 }
 
 /// How the object came to a pair of its own.

@@ -46,9 +46,9 @@ pub(super) fn present(
         Err(step) => return *step,
     };
     let Some(pair) = &read.pair else {
-        return import(desired, observed, read.live, key);
+        return import(desired, observed, read, key);
     };
-    if let Some(step) = wait_for_current_read(observed, read.live, pair) {
+    if let Some(step) = wait_for_current_read(observed, read, pair) {
         return step;
     }
     let matches = compare(desired, observed, pair).unwrap_or(Match::Unknown);
@@ -78,11 +78,10 @@ pub(super) fn present(
     }
 }
 
-fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -> Step {
+fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicKey) -> Step {
     if let Some(step) = observed.done.delete.as_ref().and_then(unfinished_deletion) {
         return step;
     }
-    let may_take_effect = import_may_take_effect(observed);
     match &observed.done.import {
         Some(Imported::NameTaken) => return name_conflict(desired),
         Some(Imported::Accepted(operation)) if operation.failed() => {
@@ -96,17 +95,21 @@ fn import(desired: &Desired, observed: &Observed, live: bool, key: &PublicKey) -
     }
     let recorded = &observed.recorded;
     let has_pair = recorded.arn.is_some() || recorded.origin.is_some();
-    if (has_pair || may_take_effect.is_some()) && !live {
+    let unsettled = unsettled_import(observed, read);
+    if (has_pair || unsettled.is_some()) && !read.live {
         return Step::ReadPair { live: true };
     }
-    if let Some(pause) = may_take_effect {
-        return wait_for_import(observed, pause);
+    if let Some(step) = unsettled {
+        return step;
     }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
-    // Each import has its own intent: an older one has another date.
-    if !observed.done.intent {
+    // Each import has its own intent: an older one has another date. A process that slept since
+    // would import a pair that was made outside its window.
+    let is_just_written =
+        observed.done.intent.is_some_and(|at| observed.now.duration_since(at).unsigned_abs() <= observed.intent_holds);
+    if !is_just_written {
         return Step::WriteIntent(key.clone());
     }
     Step::Import(key.clone())
@@ -119,27 +122,34 @@ pub fn imported_key(recorded: &Recorded) -> Option<&String> {
     recorded.public_key_sha256.as_ref().or(intent.map(|intent| &intent.public_key_sha256))
 }
 
-/// For how long an import of the intent on record may still take effect: until then, that the pair
-/// is not there proves nothing.
-fn import_may_take_effect(observed: &Observed) -> Option<Duration> {
-    let until = observed.sent.map(|sent| sent.until).filter(|until| *until > observed.now)?;
+/// What comes before anything is concluded from the absence of the pair: as long as an import of
+/// the intent on record may still take effect, that proves nothing, and nor does a read that was
+/// begun before that time was over.
+fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
     let is_open = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
-    is_open.then(|| until.duration_since(observed.now).unsigned_abs().max(SOON))
+    let until = observed.sent.map(|sent| sent.until).filter(|_| is_open)?;
+    if until > observed.now {
+        let pause = until.duration_since(observed.now).unsigned_abs().max(SOON);
+        return Some(wait_for_import(pause.min(observed.search_interval)));
+    }
+    (until > read.at).then_some(Step::ReadPair { live: true })
 }
 
-fn wait_for_import(observed: &Observed, pause: Duration) -> Step {
+fn wait_for_import(pause: Duration) -> Step {
     let message = "an import that was not answered may still take effect";
-    let pause = pause.min(observed.search_interval);
     Step::Finish(Verdict::wait(Reason::InProgress, message, pause))
 }
 
 /// The pair that was recorded before is shown, though it is gone, and the one that was imported in
 /// its place may not be visible yet: nothing is concluded from that until it is.
-fn wait_for_current_read(observed: &Observed, live: bool, pair: &KeyPair) -> Option<Step> {
-    let pause = import_may_take_effect(observed).filter(|_| is_replaced(observed, pair))?;
-    let is_accepted = observed.sent.is_some_and(|sent| sent.accepted);
-    let pause = if is_accepted { SOON } else { pause };
-    Some(if live { wait_for_import(observed, pause) } else { Step::ReadPair { live: true } })
+fn wait_for_current_read(observed: &Observed, read: &PairRead, pair: &KeyPair) -> Option<Step> {
+    let step = unsettled_import(observed, read).filter(|_| is_replaced(observed, pair))?;
+    if !read.live {
+        return Some(Step::ReadPair { live: true });
+    }
+    let was_accepted = observed.sent.is_some_and(|sent| sent.accepted);
+    let waits = matches!(step, Step::Finish(_));
+    Some(if was_accepted && waits { wait_for_import(SOON) } else { step })
 }
 
 /// An import of this object may have made the pair, and nothing tells whether it did.
@@ -295,11 +305,9 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         return Step::ReadPair { live: true };
     };
     let Some(pair) = &read.pair else {
-        let may_take_effect = import_may_take_effect(observed);
-        return may_take_effect
-            .map_or_else(|| gone(desired, observed), |pause| wait_for_import(observed, pause));
+        return unsettled_import(observed, read).unwrap_or_else(|| gone(desired, observed));
     };
-    if let Some(step) = wait_for_current_read(observed, read.live, pair) {
+    if let Some(step) = wait_for_current_read(observed, read, pair) {
         return step;
     }
     let is_first = is_first(desired, observed, Some(pair));

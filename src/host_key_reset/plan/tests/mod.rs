@@ -3,6 +3,7 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "helpers have the shape of the fields of Observed")]
 
+mod model;
 mod properties;
 
 use std::time::Duration;
@@ -477,20 +478,25 @@ fn an_operation_is_followed_to_its_end() {
         ("what is known of the answer does not stand in for a look",
          |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "PollOperations"),
         ("it is still under way",
-         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Started", NOW))]); },
+         |_, o| { under_way(o); o.polled = Some((vec![Some(operation("a", "Started", NOW))], o.now)); },
              "Progress InProgress"),
         ("it is done",
-         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Completed", NOW))]); },
+         |_, o| { under_way(o); o.polled = Some((vec![Some(operation("a", "Completed", NOW))], o.now)); },
              "Complete OperationSucceeded"),
         ("it failed",
-         |_, o| { under_way(o); o.polled = Some(vec![Some(operation("a", "Failed", NOW))]); },
+         |_, o| { under_way(o); o.polled = Some((vec![Some(operation("a", "Failed", NOW))], o.now)); },
              "Failed OperationFailed"),
         ("Lightsail may not know it yet",
-         |_, o| { under_way(o); o.polled = Some(vec![None]); }, "Progress InProgress"),
+         |_, o| { under_way(o); o.polled = Some((vec![None], o.now)); }, "Progress InProgress"),
+        ("what was read then says nothing later", |_, o| {
+            under_way(o);
+            o.polled = Some((vec![None], o.now));
+            o.now = later(o.now, SignedDuration::from_secs(81));
+        }, "Progress InProgress"),
         ("Lightsail does not know it any more", |_, o| {
             under_way(o);
             o.now = time("2026-11-24T12:01:20Z");
-            o.polled = Some(vec![None]);
+            o.polled = Some((vec![None], o.now));
         }, "Failed OutcomeUnknown"),
         ("a look that fails is said",
          |_, o| { under_way(o); o.failure = Some(failure(ErrorKind::Denied)); },
@@ -515,7 +521,7 @@ fn an_operation_is_followed_to_its_end() {
         ("it takes longer than it may", |_, o| {
             under_way(o);
             o.now = time("2026-11-24T12:10:01Z");
-            o.polled = Some(vec![Some(operation("a", "Started", NOW))]);
+            o.polled = Some((vec![Some(operation("a", "Started", NOW))], o.now));
         }, "Failed DeadlineExceeded"),
         ("after a crash between answer and end it is not called again", |_, o| {
             begun(o);

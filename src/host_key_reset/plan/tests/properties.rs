@@ -225,8 +225,8 @@ impl Process {
             Step::Read(Read::PollOperations) => {
                 let shown = |own: &Operation| world.operations.iter().find(|(_,
                     it)| it.id == own.id).map(|(_, it)| world.shown(it));
-                run.observed.polled = Some(run.observed.status.operations.iter().map(shown)
-                    .collect());
+                let polled = run.observed.status.operations.iter().map(shown).collect();
+                run.observed.polled = Some((polled, at(world.now)));
                 true
             }
             Step::WriteIntent { last_operation_before, instance_arn } => {

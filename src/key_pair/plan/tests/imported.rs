@@ -16,8 +16,14 @@ fn an_imported_pair_that_should_be_there() {
         ("then it is sent", |_, o| {
             (o.pair, o.finalizer) = (cached(None), Finalizer::New);
             o.recorded.intent = intent(FIRST);
-            o.done.intent = true;
+            o.done.intent = Some(time(NOW));
         }, "Import"),
+        ("a process that slept since the intent writes another one", |_, o| {
+            (o.pair, o.finalizer) = (live(None), Finalizer::New);
+            o.recorded.intent = intent(FIRST);
+            o.done.intent = Some(time(NOW));
+            (o.now, o.sent) = (time("2026-11-24T12:00:31Z"), None);
+        }, "WriteIntent"),
         ("each import has its own intent", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);
             o.recorded.intent = intent(FIRST);
@@ -28,6 +34,11 @@ fn an_imported_pair_that_should_be_there() {
             o.recorded.intent = intent(SECOND);
             o.sent = sent("2026-11-24T12:00:30Z", false);
         }, "Reconciling InProgress"),
+        ("a read from before it was over says nothing", |_, o| {
+            (o.pair, o.finalizer) = (live(None), Finalizer::Old);
+            o.recorded.intent = intent(SECOND);
+            (o.now, o.sent) = (time("2026-11-24T12:00:09Z"), sent("2026-11-24T12:00:05Z", false));
+        }, "Read pair live"),
         ("and then stated anew", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);
             o.recorded.intent = intent(FIRST);
@@ -278,6 +289,11 @@ fn deleting_an_object_with_an_imported_pair() {
             o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
                 ..pair(FIRST) }));
         }, "Remove finalizer Released"),
+        ("I12: a read from before that time was over does not say that it did not", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+            o.pair = live(None);
+            (o.now, o.sent) = (time("2026-11-24T12:00:09Z"), sent("2026-11-24T12:00:05Z", false));
+        }, "Read pair live"),
         ("an import that may still take effect is waited for", |_, o| {
             o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
@@ -413,6 +429,10 @@ fn i12_whose_a_pair_is_without_its_arn_on_record() {
             (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
             o.pair = live(Some(of_no_known_form(pair(FIRST))));
         }, "Tag"),
+        ("an accepted import, and a list that shows the pair from before it", |_, o| {
+            (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
+            o.pair = cached(Some(older(pair(FIRST))));
+        }, "Read pair live"),
         ("an intent, and a pair that another owner has tagged", |_, o| {
             o.recorded.intent = intent(FIRST);
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));

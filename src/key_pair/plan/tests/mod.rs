@@ -29,6 +29,7 @@ mod changes;
 mod default_pair;
 mod generated;
 mod imported;
+mod model;
 mod properties;
 
 const FIRST: &str = "ssh-ed25519 \
@@ -96,6 +97,7 @@ fn observed() -> Observed {
         rivals: Vec::new(),
         sent: sent(NOW, false),
         intent_window: Duration::from_mins(2),
+        intent_holds: Duration::from_secs(15),
         missing_key_grace: Duration::from_mins(1),
         source_grace: Duration::from_mins(2),
         search_interval: Duration::from_secs(15),

@@ -11,8 +11,6 @@ use crate::lightsail::Downloaded;
 /// A world is 20 or so choices of two to five: these are enough to meet each pair of choices many
 /// times. The variable `PROPTEST_CASES` may ask for more.
 const CASES: u32 = 20_000;
-/// More steps than the longest way through the plan.
-const MAX_STEPS: usize = 25;
 
 fn keys() -> [PrivateKey; 2] {
     [private_key(), private_key()]
@@ -312,109 +310,5 @@ fn i11_nothing_is_said_about_a_pair_that_is_not_the_objects_own() {
         }
         prop_assert!(!verdict.message.contains("team-z") && !verdict.message.contains("team-b"));
         Ok(())
-    });
-}
-
-/// A world that does what the steps say, as Lightsail and the API server would.
-fn follow(desired: &Desired, observed: &mut Observed, step: Step, keys: &[PrivateKey; 2]) {
-    let new_pair = |fingerprint: Option<String>| KeyPair {
-        name: desired.name.clone(),
-        arn: "arn:new".into(),
-        created_at: Some(NOW.to_owned()),
-        fingerprint: fingerprint.map(Into::into),
-        ..pair(FIRST)
-    };
-    let imported = observed.done.import.as_ref().filter(|_| observed.pair.is_none());
-    let there = match imported {
-        Some(_) => Some(new_pair(observed.recorded.public_key_sha256.clone())),
-        None => observed.pair.as_ref().and_then(|read| read.pair.clone()),
-    };
-    match step {
-        Step::ReadPair { live } => {
-            observed.pair = Some(PairRead {
-                live: live || observed.pair.as_ref().is_some_and(|read| read.live), at: time(NOW),
-                    pair: there });
-            observed.done.read_since_download = observed.done.download.is_some();
-            if observed.done.read_since_download && observed.pair.as_ref()
-                .is_none_or(|read| read.pair.is_none()) {
-                let key = observed.done.download.as_ref().map(|downloaded| downloaded.key
-                    .public().sha256());
-                observed.pair = live_read(Some(new_pair(key)));
-            }
-        }
-        Step::Identify => observed.account = Some("123456789012".into()),
-        Step::ReadSource(_) => observed.source = Some(Source::Found(Ok(keys[0].public().clone()))),
-        Step::ReadSecret(_) => observed.secret = Lookup::Absent,
-        Step::FindWindowsInstances => observed.windows_instances = Some(Vec::new()),
-        Step::ReadNamespace => observed.namespace_terminating = Some(false),
-        Step::AddFinalizer => observed.finalizer = Finalizer::New,
-        Step::WriteIntent(key) => {
-            observed.recorded = Recorded { intent: Some(Intent {
-                account: "123456789012".into(), public_key_sha256: key.sha256(),
-                fingerprints: key.fingerprints(), date: Some(time(NOW)), replaced: None }),
-                ..Recorded::default() };
-            (observed.done.intent, observed.sent) = (true, None);
-        }
-        Step::RecordAdoption => observed.recorded = Recorded { origin: Some(Origin::Adopted),
-            ..Recorded::default() },
-        Step::Generate(_) => observed.done.generated = Some(keys[1].clone()),
-        Step::Import(key) => {
-            observed.done.import = Some(Imported::Accepted(Operation {
-                status: Some("Succeeded".to_owned()),
-                ..Operation::default() }));
-            observed.sent = super::sent("2026-11-24T12:01:00Z", true);
-            observed.pair = None;
-            observed.recorded = Recorded { public_key_sha256: Some(key.sha256()),
-                ..observed.recorded.clone() };
-        }
-        Step::Tag { mut pair, tags } => {
-            pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
-            observed.pair = live_read(Some(pair));
-        }
-        Step::RemoveTags { mut pair, keys } => {
-            pair.tags.retain(|key, _| !keys.contains(key));
-            observed.pair = live_read(Some(pair));
-        }
-        Step::Download => {
-            let of_pair = keys.iter().find(|key| there.as_ref()
-                .is_some_and(|pair| pair.fingerprint == Some(key.public().sha256().into())));
-            let key = of_pair.unwrap_or(&keys[0]).clone();
-            observed.done.download = Some(Downloaded { key, created_at: None });
-        }
-        Step::SetAside { .. } => observed.done.set_aside = SetAside::Copied,
-        Step::WriteSecret { key, .. } => observed.secret = secret(Some(&key)),
-        Step::Delete { .. } => {
-            observed.done.delete = Some(Operation::default());
-            observed.pair = live_read(None);
-        }
-        Step::ReadForRelease { .. } => observed.done.read_for_release = Some(Ok(there)),
-        Step::ReleaseTag { .. } => observed.done.tag_release = Some(Ok(())),
-        Step::ReadCopy { .. } => observed.copy = Lookup::Absent,
-        Step::RemoveFinalizer { .. }
-        | Step::EndFollowUp { .. }
-        | Step::Finish(_)
-        | Step::Pause { .. }
-        | Step::Leave => {}
-    }
-}
-
-fn live_read(pair: Option<KeyPair>) -> Option<PairRead> {
-    Some(PairRead { live: true, at: time(NOW), pair })
-}
-
-#[test]
-fn i8_every_reconciliation_ends_in_a_world_that_follows_its_steps() {
-    for_all(|desired, observed, keys| {
-        let mut observed = observed.clone();
-        for _ in 0..MAX_STEPS {
-            let step = plan(desired, &observed);
-            if matches!(step, Step::Finish(_) | Step::Pause { .. } | Step::Leave
-                | Step::RemoveFinalizer { .. } | Step::EndFollowUp { .. }) {
-                return Ok(());
-            }
-            follow(desired, &mut observed, step, keys);
-        }
-        Err(TestCaseError::fail(format!("it does not end; the next step is {}", plan(desired,
-            &observed).name())))
     });
 }

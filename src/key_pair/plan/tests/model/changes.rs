@@ -1,0 +1,104 @@
+//! What changes in the model's world, whoever does it.
+
+use super::world::{Maker, Missing, Pair, Role, Secret, Sent, State, Tag, UIDS};
+
+impl State {
+    /// Somebody changed the object of this place: what was read of it is not so any more.
+    pub(super) fn outdate(&mut self, place: usize) {
+        let uid = self.objects[place].map(|object| object.uid);
+        for run in self.runs.iter_mut().flatten() {
+            run.outdated |= uid == Some(run.object.uid);
+        }
+    }
+
+    pub(super) fn set_secret(&mut self, secret: Option<Secret>) {
+        self.secret = secret;
+        self.runs.iter_mut().flatten().for_each(|run| run.secret_outdated = true);
+    }
+
+    pub(super) fn set_tag(&mut self, tag: Tag, by_others: bool) {
+        if let Some(pair) = self.pair {
+            let pair = Pair { tag, tagged_by_others: by_others, ..pair };
+            self.set_pair(Some(pair));
+        }
+    }
+
+    /// A new intent begins: what is there was made before its window.
+    pub(super) fn forget_window(&mut self, uid: u8) {
+        for pair in self.pair.iter_mut().chain(self.earlier.as_mut().and_then(Option::as_mut)) {
+            pair.within[usize::from(uid)] = false;
+        }
+    }
+
+    /// An object is gone. The watch tells the process that leads.
+    pub(super) fn object_is_gone(&mut self, place: usize, with_finalizer: bool) {
+        let Some(object) = self.objects[place].take() else { return };
+        let uid = usize::from(object.uid);
+        for run in self.runs.iter_mut().flatten() {
+            run.outdated |= run.object.uid == object.uid;
+        }
+        for process in &mut self.processes {
+            if with_finalizer && process.role.leads() {
+                process.vanished[place] = Some(object);
+            }
+            if process.vanished[place].is_none_or(|vanished| vanished.uid != object.uid) {
+                (process.sent[uid], process.missing[uid]) = (Sent::Unknown, Missing::No);
+            }
+        }
+        if self.secret.is_some_and(|secret| secret.owner == Some(object.uid)) {
+            self.set_secret(None);
+        }
+    }
+
+    /// Where no intent is on record, nothing can be in its window.
+    fn forget_windows(&mut self) {
+        let mut has_intent = [false; UIDS];
+        for object in self.known_objects() {
+            has_intent[usize::from(object.uid)] |= object.record.intent.is_some();
+        }
+        if let Some(pair) = &mut self.pair {
+            (0..UIDS).for_each(|uid| pair.within[uid] &= has_intent[uid]);
+        }
+    }
+
+    /// A request that was sent earlier takes effect, if the name is free.
+    pub(super) fn land(&mut self) {
+        if let Some(delayed) = self.delayed.take().filter(|_| self.pair.is_none()) {
+            self.create(delayed.key, self.listed, Maker::Object(delayed.uid));
+        }
+    }
+
+    /// So much time that nothing that was sent can take effect any more, that Leases have run out
+    /// and that patience is over.
+    pub(super) fn let_time_pass(&mut self) {
+        let over = |sent: &mut Sent| if let Sent::Open { accepted } = *sent {
+            *sent = Sent::Over { accepted };
+        };
+        let long = |missing: &mut Missing| if *missing == Missing::Recent {
+            *missing = Missing::Long;
+        };
+        for process in &mut self.processes {
+            process.sent.iter_mut().for_each(over);
+            process.missing.iter_mut().for_each(long);
+            process.vanished.iter_mut().flatten().for_each(|object| object.intent_open = false);
+            if process.role == Role::LeadsNewly {
+                process.role = Role::Leads;
+            }
+        }
+        for run in self.runs.iter_mut().flatten() {
+            if let Some(read) = &mut run.pair {
+                read.early |= matches!(run.sent, Sent::Open { .. });
+                read.old = true;
+            }
+            over(&mut run.sent);
+            long(&mut run.missing);
+            (run.object.intent_open, run.intent_written) = (false, false);
+        }
+        self.objects.iter_mut().flatten().for_each(|object| object.intent_open = false);
+        self.forget_windows();
+        if let Some(pair) = &mut self.pair {
+            pair.recent = false;
+        }
+        self.earlier = None;
+    }
+}

@@ -1,0 +1,39 @@
+//! A counterexample as a row of the plan's tables.
+
+use std::fmt::Write;
+
+use super::super::*;
+
+/// The row: what differs from the worlds that the tables begin with, and what the plan answered.
+pub(super) fn row(wanted: &Desired, seen: &Observed, answer: &str) -> String {
+    let (plain, nothing) = (desired(), observed());
+    let mut row = String::from("(\"…\", |d, o| {\n");
+    let mut set = |field: &str, value: &dyn std::fmt::Debug, default: &dyn std::fmt::Debug| {
+        let (value, default) = (format!("{value:?}"), format!("{default:?}"));
+        if value != default {
+            let _ = writeln!(row, "    {field} = {value};");
+        }
+    };
+    set("d.pair", &wanted.pair, &plain.pair);
+    set("d.goal", &wanted.goal, &plain.goal);
+    set("d.deletion_policy", &wanted.deletion_policy, &plain.deletion_policy);
+    set("d.expected_fingerprint", &wanted.expected_fingerprint, &plain.expected_fingerprint);
+    set("d.owner", &wanted.owner, &plain.owner);
+    set("d.adoption", &wanted.adoption, &plain.adoption);
+    set("d.suspend", &wanted.suspend, &plain.suspend);
+    set("d.uid", &wanted.uid, &plain.uid);
+    set("o.recorded", &seen.recorded, &nothing.recorded);
+    set("o.finalizer", &seen.finalizer, &nothing.finalizer);
+    set("o.pair", &seen.pair, &nothing.pair);
+    set("o.source", &seen.source, &nothing.source);
+    set("o.secret", &seen.secret, &nothing.secret);
+    set("o.key_missing_since", &seen.key_missing_since, &nothing.key_missing_since);
+    set("o.copy", &seen.copy, &nothing.copy);
+    set("o.rivals", &seen.rivals, &nothing.rivals);
+    set("o.sent", &seen.sent, &nothing.sent);
+    set("o.has_predecessor", &seen.has_predecessor, &nothing.has_predecessor);
+    set("o.failure", &seen.failure, &nothing.failure);
+    set("o.done", &seen.done, &nothing.done);
+    let _ = write!(row, "}}, \"{answer}\"),");
+    row
+}
