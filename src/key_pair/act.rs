@@ -78,9 +78,10 @@ impl<'a> Run<'a> {
     /// The object, for the follow-up. What was sent under its intent is not forgotten with it, and
     /// is not younger by that: a pair that appears later is somebody else's.
     pub(super) fn into_vanished(mut self) -> LightsailKeyPair {
-        let sent = self.observed.sent.map(|sent| {
-            Sent { until: self.clocks.moment_of(sent.until), accepted: sent.accepted }
-        });
+        let sent = self
+            .observed
+            .sent
+            .map(|sent| Sent { until: self.clocks.moment_of(sent.until), accepted: sent.accepted });
         self.note_sent(sent);
         self.object
     }

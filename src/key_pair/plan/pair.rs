@@ -107,8 +107,10 @@ fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicK
     }
     // Each import has its own intent: an older one has another date. A process that slept since
     // would import a pair that was made outside its window.
-    let is_just_written =
-        observed.done.intent.is_some_and(|at| observed.now.duration_since(at).unsigned_abs() <= observed.intent_holds);
+    let is_just_written = observed
+        .done
+        .intent
+        .is_some_and(|at| observed.now.duration_since(at).unsigned_abs() <= observed.intent_holds);
     if !is_just_written {
         return Step::WriteIntent(key.clone());
     }
