@@ -478,14 +478,20 @@ fn an_operation_is_followed_to_its_end() {
         ("what is known of the answer does not stand in for a look",
          |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "PollOperations"),
         ("it is still under way",
-         |_, o| { under_way(o); o.polled = Some((vec![Some(operation("a", "Started", NOW))], o.now)); },
-             "Progress InProgress"),
+         |_, o| {
+             under_way(o);
+             o.polled = Some((vec![Some(operation("a", "Started", NOW))], o.now));
+         }, "Progress InProgress"),
         ("it is done",
-         |_, o| { under_way(o); o.polled = Some((vec![Some(operation("a", "Completed", NOW))], o.now)); },
-             "Complete OperationSucceeded"),
+         |_, o| {
+             under_way(o);
+             o.polled = Some((vec![Some(operation("a", "Completed", NOW))], o.now));
+         }, "Complete OperationSucceeded"),
         ("it failed",
-         |_, o| { under_way(o); o.polled = Some((vec![Some(operation("a", "Failed", NOW))], o.now)); },
-             "Failed OperationFailed"),
+         |_, o| {
+             under_way(o);
+             o.polled = Some((vec![Some(operation("a", "Failed", NOW))], o.now));
+         }, "Failed OperationFailed"),
         ("Lightsail may not know it yet",
          |_, o| { under_way(o); o.polled = Some((vec![None], o.now)); }, "Progress InProgress"),
         ("what was read then says nothing later", |_, o| {

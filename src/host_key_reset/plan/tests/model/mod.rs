@@ -193,9 +193,9 @@ fn resets() {
     for (name, share, whole) in [
         ("crashes", [0, 1, 0], [0, 2, 0]),
         ("faults", [0, 0, 2], [0, 0, 3]),
-        ("crashes and faults", [0, 0, 1], [0, 1, 1]),
+        ("crashes and faults", [0, 0, 1], [0, 2, 1]),
         ("users, others and faults", [1, 0, 0], [1, 0, 1]),
-        ("users, others and crashes", [1, 0, 0], [1, 1, 0]),
+        ("users, others and crashes", [0, 0, 0], [1, 1, 0]),
     ] {
         let [acts, crashes, faults] = if is_whole() { whole } else { share };
         let budget = Budget { acts, crashes, faults };
