@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_turn_lasts_as_long_if_the_wall_clock_jumps() {
-        let (first, second) = (claim("a", 1_000, Stage::Waiting), claim("b", 1_001, Stage::Blocked));
+        let first = claim("a", 1_000, Stage::Waiting);
+        let second = claim("b", 1_001, Stage::Blocked);
         for jump in [-7_200, 7_200] {
             let mut turns = Turns::default();
             assert_eq!(turns.take(&at("a"), &first, &[], &now(1_000), WINDOW), Turn::Taken);

@@ -521,7 +521,8 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
     fn base() -> (Desired, Observed) {
         let mut observed = observed();
         observed.finalizer = Finalizer::Old;
-        let intent = intent(FIRST).map(|intent| Intent { replaced: Some("arn:own".into()), ..intent });
+        let intent = intent(FIRST)
+            .map(|intent| Intent { replaced: Some("arn:own".into()), ..intent });
         observed.recorded = Recorded { intent, ..Recorded::default() };
         observed.sent = sent("2026-11-24T12:01:00Z", false);
         observed.pair = live(Some(tagged(pair(SECOND), OWNER)));

@@ -9,6 +9,7 @@ mod dice;
 mod disturbance;
 mod end;
 mod keys;
+mod object;
 mod others;
 mod point;
 mod run;

@@ -1,6 +1,6 @@
-//! `testbed explore --sequences`: in the middle of a scenario somebody else acts, or several do, and
-//! the operator may be killed. How that ends is not known beforehand; what must always hold is
-//! checked, from what the API server and Lightsail saw.
+//! `testbed explore --sequences`: in the middle of a scenario somebody else acts, and the operator
+//! may be killed. How that ends is not known beforehand. What must always hold is checked, from what
+//! the API server and Lightsail saw.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use testbed::simulator::{Fault, FaultEffect, KeyPairChange};
 
 use super::deed::{DEEDS, Deed, create_later};
 use super::dice::Dice;
-use super::end::is_settled;
+use super::object::is_settled;
 use super::point::{Kind, Point};
 use super::run::{Reference, act_while_it_runs, lost_keys, prepare};
 use super::scenario::Scenario;
 use super::stage::{CLUSTER_ID, DEADLINE, Ground, OWNER_TAG, POLL, Stage};
 
 /// A request that does not come, because of what happened before it, is not waited for longer.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(6);
 /// More requests than this in a second, once all is settled, are a loop.
 const LOOP: usize = 15;
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use super::disturbance::{Disturbance, arm};
 use super::end::{self, End};
 use super::keys::public_half;
+use super::object::key_of;
 use super::point::{Point, points};
 use super::scenario::{Act, Scenario};
 use super::stage::{DEADLINE, Ground, LATE, Stage};
@@ -182,7 +183,7 @@ async fn seen_differences(
 /// without those that somebody else took away. By their public half.
 pub(super) async fn lost_keys(stage: &Stage) -> Result<Vec<String>> {
     let secrets = stage.all_secrets().await?;
-    let kept: Vec<_> = secrets.values().filter_map(end::key_of).collect();
+    let kept: Vec<_> = secrets.values().filter_map(key_of).collect();
     let deleted =
         stage.deleted_keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let written = stage.proxy.passed().into_iter().filter_map(|request| {

@@ -1,4 +1,5 @@
-//! What one run stands on: a namespace, a Lightsail and a proxy of its own, and one operator or two.
+//! What one run stands on: a namespace, a Lightsail and a proxy of its own, and one operator or
+//! two.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,8 +24,8 @@ use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Options, Region, Simulator};
 use tokio::sync::Mutex;
 
-use super::end::is_settled;
 use super::keys::Key;
+use super::object::{is_settled, key_of};
 use super::point::is_counted;
 use super::scenario::Act;
 use crate::cli::scene::OPERATOR;
@@ -181,7 +182,7 @@ impl Stage {
         leases.create(&PostParams::default(), &lease).await.context("create a Lease").map(drop)
     }
 
-    /// Waits until an operator acts; one that ends meanwhile is started anew, as on a busy machine it
+    /// Waits until an operator acts. One that ends meanwhile is started anew: on a busy machine it
     /// may lose its short Lease.
     async fn wait_until_it_leads(&self, which: usize) -> Result<()> {
         self.wait("the operator leads", async || {
@@ -338,7 +339,7 @@ impl Stage {
     /// Somebody else takes a key away: nobody can hold that against the operator.
     pub(super) async fn note_deleted_key(&self, secret: &str) -> Result<()> {
         let secret = self.secrets().get_opt(secret).await?;
-        let key = secret.as_ref().and_then(super::end::key_of);
+        let key = secret.as_ref().and_then(key_of);
         let mut deleted = self.deleted_keys.lock().unwrap_or_else(PoisonError::into_inner);
         deleted.extend(key);
         Ok(())
