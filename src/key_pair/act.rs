@@ -284,6 +284,7 @@ impl<'a> Run<'a> {
             }
         };
         self.observed.pair = Some(PairRead { live: true, at, pair });
+        self.observed.lightsail_date = self.lightsail().clock();
         Ok(())
     }
 

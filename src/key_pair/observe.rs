@@ -53,6 +53,8 @@ pub(super) fn observed(
         sent: sent.map(|sent| import_sent(clocks, sent)),
         intent_window: ctx.settings.intent_window(),
         intent_holds: ctx.settings.intent_holds(),
+        settle_time: ctx.settings.settle_time,
+        lightsail_date: None,
         missing_key_grace: ctx.settings.missing_key_grace,
         source_grace: ctx.settings.source_grace,
         search_interval: ctx.settings.search_interval,

@@ -189,6 +189,10 @@ pub struct Observed {
     pub intent_window: Duration,
     /// How old an intent may be when its import is sent.
     pub intent_holds: Duration,
+    /// How long what Lightsail has done may be missing from its answers.
+    pub settle_time: Duration,
+    /// The time by Lightsail's clock when the pair was read, if its answers have one.
+    pub lightsail_date: Option<Timestamp>,
     /// How long the Secret of a generated pair may be missing before its key counts as lost.
     pub missing_key_grace: Duration,
     /// How long the source of the public key may be missing before that asks for a person.

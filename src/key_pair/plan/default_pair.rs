@@ -3,7 +3,7 @@
 use super::ending::{gone, release};
 use super::kept_key;
 use super::ownership::is_first;
-use super::pair::keep_tags;
+use super::pair::{keep_tags, unsettled_absence};
 use super::refusals::{SOON, yield_to_rival};
 use super::step::Step;
 use crate::api::Reason;
@@ -56,6 +56,9 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
         }
         let message = "Lightsail is creating the default key pair";
         return Step::Finish(Verdict::wait(Reason::InProgress, message, SOON));
+    }
+    if let Some(step) = unsettled_absence(observed) {
+        return step;
     }
     if !create_if_missing {
         let message = format!(
@@ -115,7 +118,7 @@ pub(super) fn absent(
         return if is_unread && !desired.goal.ends() {
             Step::ReadSecret(secret.name.clone())
         } else {
-            gone(desired, observed)
+            unsettled_absence(observed).unwrap_or_else(|| gone(desired, observed))
         };
     };
     let deletion = Deletion { desired, observed, pair, secret, backup, windows_passwords_saved };

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::ending::{gone, release};
 use super::key::compare;
 use super::ownership::{Whose, is_first, is_replaced, origin, whose};
@@ -99,7 +101,7 @@ fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicK
     if (has_pair || unsettled.is_some()) && !read.live {
         return Step::ReadPair { live: true };
     }
-    if let Some(step) = unsettled {
+    if let Some(step) = unsettled.or_else(|| unsettled_absence(observed)) {
         return step;
     }
     if observed.finalizer == Finalizer::Missing {
@@ -135,6 +137,19 @@ fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
         return Some(wait_for_import(pause.min(observed.search_interval)));
     }
     (until > read.at).then_some(Step::ReadPair { live: true })
+}
+
+/// What comes before anything is concluded from the absence of the pair on record: if Lightsail made
+/// it a moment ago, a server may not know it yet. Whoever deletes it has seen it.
+pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
+    let recorded = &observed.recorded;
+    let is_recorded = recorded.arn.is_some() && observed.done.delete.is_none();
+    let made: Timestamp = recorded.created_at.as_ref().filter(|_| is_recorded)?.parse().ok()?;
+    let age = observed.lightsail_date.unwrap_or(observed.now).duration_since(made);
+    let left = observed.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
+    let message = "Lightsail made the key pair a moment ago and does not show it; it is read again";
+    let pause = left.max(SOON).min(observed.search_interval);
+    (!left.is_zero()).then(|| Step::Finish(Verdict::wait(Reason::InProgress, message, pause)))
 }
 
 fn wait_for_import(pause: Duration) -> Step {
@@ -307,7 +322,8 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         return Step::ReadPair { live: true };
     };
     let Some(pair) = &read.pair else {
-        return unsettled_import(observed, read).unwrap_or_else(|| gone(desired, observed));
+        let unsettled = unsettled_import(observed, read).or_else(|| unsettled_absence(observed));
+        return unsettled.unwrap_or_else(|| gone(desired, observed));
     };
     if let Some(step) = wait_for_current_read(observed, read, pair) {
         return step;

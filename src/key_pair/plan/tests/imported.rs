@@ -105,6 +105,15 @@ fn an_imported_pair_that_should_be_there() {
          |_, o| { unchanged(o); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
         ("a pair that seems to be gone is looked for live",
          |_, o| { unchanged(o); o.pair = cached(None); }, "Read pair live"),
+        ("a pair that was made a moment ago may only not be visible yet", |_, o| {
+            unchanged(o);
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+        }, "Reconciling InProgress"),
+        ("by Lightsail's clock it was made long ago", |_, o| {
+            unchanged(o);
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            o.lightsail_date = Some(time("2026-11-24T12:01:00Z"));
+        }, "WriteIntent"),
         ("a pair that is gone is forgotten before another is imported",
          |_, o| { unchanged(o); o.pair = live(None); }, "WriteIntent"),
         ("another key in the spec replaces nothing", |d, o| {
@@ -240,6 +249,13 @@ fn deleting_an_object_with_an_imported_pair() {
         ("I7: nor on a live look before a nap",
          |_, o| o.now = time("2026-11-24T12:00:11Z"), "Read pair live"),
         ("what is gone is gone", |_, o| o.pair = live(None), "Remove finalizer Deleted"),
+        ("one that was made a moment ago may only not be visible yet",
+         |_, o| (o.pair, o.settle_time) = (live(None), Duration::from_mins(1)),
+         "Reconciling InProgress"),
+        ("unless it was deleted just now", |_, o| {
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            o.done.delete = Some(Operation::default());
+        }, "Remove finalizer Deleted"),
         ("an adopted pair stays",
          |_, o| o.recorded.origin = Some(Origin::Adopted), "ReadForRelease"),
         ("I8: a release needs no account and no look", |d, o| {

@@ -98,6 +98,8 @@ fn observed() -> Observed {
         sent: sent(NOW, false),
         intent_window: Duration::from_mins(2),
         intent_holds: Duration::from_secs(15),
+        settle_time: Duration::ZERO,
+        lightsail_date: None,
         missing_key_grace: Duration::from_mins(1),
         source_grace: Duration::from_mins(2),
         search_interval: Duration::from_secs(15),

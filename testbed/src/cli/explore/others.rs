@@ -1,6 +1,6 @@
 //! `testbed explore --sequences`: in the middle of a scenario somebody else acts, and the operator
-//! may be killed. How that ends is not known beforehand. What must always hold is checked, from what
-//! the API server and Lightsail saw.
+//! may be killed. How that ends is not known beforehand. What must always hold is checked, from
+//! what the API server and Lightsail saw.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
