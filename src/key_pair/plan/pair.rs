@@ -139,8 +139,8 @@ fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
     (until > read.at).then_some(Step::ReadPair { live: true })
 }
 
-/// What comes before anything is concluded from the absence of the pair on record: if Lightsail made
-/// it a moment ago, a server may not know it yet. Whoever deletes it has seen it.
+/// What comes before anything is concluded from the absence of the pair on record: if Lightsail
+/// made it a moment ago, a server may not know it yet. Whoever deletes it has seen it.
 pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     let recorded = &observed.recorded;
     let is_recorded = recorded.arn.is_some() && observed.done.delete.is_none();
