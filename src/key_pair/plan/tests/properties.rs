@@ -214,9 +214,12 @@ fn i1_i7_nothing_is_deleted_without_ownership_identity_and_a_live_read() {
             && recorded.fingerprint == pair.fingerprint;
         let is_named = desired.expected_fingerprint.is_some()
             && desired.expected_fingerprint == pair.fingerprint;
-        let has_its_key = wanted_key(desired, observed)
-            .is_some_and(|key| key.fingerprints().compare(pair.fingerprint
-                .as_ref()) == Match::Same);
+        // The key of a Secret counts unless the Secret is another object's, as for an adoption.
+        let kept = observed.secret.found().filter(|found| !found.is_of_another
+            && matches!(desired.pair, DesiredPair::Generated { .. }));
+        let kept = kept.and_then(|found| found.key.as_ref()).map(PrivateKey::fingerprints);
+        let has_its_key = wanted_key(desired, observed).map(PublicKey::fingerprints).or(kept)
+            .is_some_and(|key| key.compare(pair.fingerprint.as_ref()) == Match::Same);
         let has_own_tag = pair.tags.get(OWNER_TAG).is_some_and(|tag| tag.as_deref() == Some(OWNER));
         let is_of_intent = recorded.intent.as_ref().is_some_and(|intent| {
             let matches = intent.fingerprints.compare(pair.fingerprint.as_ref());
