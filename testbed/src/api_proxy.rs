@@ -6,7 +6,13 @@
 //! its client goes away, a request that waits before the API server is dropped and never gets
 //! there.
 
+#![expect(
+    clippy::must_use_candidate,
+    reason = "rules are made for what they do; how often one was met is often of no interest"
+)]
+
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -117,6 +123,18 @@ impl Drop for Held {
     }
 }
 
+/// How many requests a rule has met.
+#[derive(Clone, Debug, Default)]
+pub struct Hits(Arc<AtomicUsize>);
+
+impl Hits {
+    /// So many so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 #[derive(Debug)]
 enum Effect {
     Hold { place: Place, reached: watch::Sender<bool>, released: watch::Receiver<bool> },
@@ -130,6 +148,7 @@ enum Effect {
 struct Rule {
     matcher: Matcher,
     times: usize,
+    hits: Hits,
     effect: Arc<Effect>,
 }
 
@@ -160,6 +179,9 @@ fn without_query(path: &str) -> &str {
     path.split('?').next().unwrap_or(path)
 }
 
+/// What the API server answered.
+type Sent = kube::Result<http::Response<kube::client::Body>>;
+
 struct Shared {
     client: Client,
     rules: Mutex<Vec<Rule>>,
@@ -168,8 +190,23 @@ struct Shared {
 }
 
 impl Shared {
-    fn add(&self, rule: Rule) {
+    fn add(&self, matcher: Matcher, times: usize, effect: Effect) -> Hits {
+        let hits = Hits::default();
+        let rule = Rule { matcher, times, hits: hits.clone(), effect: Arc::new(effect) };
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
+        hits
+    }
+
+    /// Sends a request to the API server and notes it.
+    async fn send(&self, request: Request<kube::client::Body>, mut passed: Passed) -> Sent {
+        let answer = self.client.send(request).await;
+        passed.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        self.note(passed);
+        answer
+    }
+
+    fn note(&self, passed: Passed) {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).push(passed);
     }
 
     /// Takes one turn of the oldest rule that matches.
@@ -183,6 +220,7 @@ impl Shared {
             return None;
         }
         rule.times -= 1;
+        rule.hits.0.fetch_add(1, Ordering::SeqCst);
         Some(Arc::clone(&rule.effect))
     }
 }
@@ -249,24 +287,25 @@ impl ApiProxy {
             reached: held.reached.clone(),
             released: held.released.subscribe(),
         };
-        self.shared.add(Rule { matcher, times: 1, effect: Arc::new(effect) });
+        self.shared.add(matcher, 1, effect);
         held
     }
 
     /// Lets the next `times` requests that match fail with a status, before the API server has seen
     /// them.
-    pub fn fail(&self, matcher: Matcher, times: usize, status: u16) {
-        self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Fail(status)) });
+    pub fn fail(&self, matcher: Matcher, times: usize, status: u16) -> Hits {
+        self.shared.add(matcher, times, Effect::Fail(status))
     }
 
     /// Lets the next request that matches take effect, and cuts its answer off in the middle.
-    pub fn cut(&self, matcher: Matcher) {
-        self.shared.add(Rule { matcher, times: 1, effect: Arc::new(Effect::Cut) });
+    pub fn cut(&self, matcher: Matcher) -> Hits {
+        self.shared.add(matcher, 1, Effect::Cut)
     }
 
-    /// Lets the next request that matches wait for this long before the API server sees it.
-    pub fn delay(&self, matcher: Matcher, time: Duration) {
-        self.shared.add(Rule { matcher, times: 1, effect: Arc::new(Effect::Delay(time)) });
+    /// Lets the next request that matches take effect after this long, even if the client has given
+    /// up by then.
+    pub fn delay(&self, matcher: Matcher, time: Duration) -> Hits {
+        self.shared.add(matcher, 1, Effect::Delay(time))
     }
 
     /// Ends each watch after this time, as a proxy that knows no long answers does.
@@ -276,8 +315,8 @@ impl ApiProxy {
 
     /// Lets the next `times` requests that match take effect, and answers with a status of failure
     /// all the same.
-    pub fn lose(&self, matcher: Matcher, times: usize, status: u16) {
-        self.shared.add(Rule { matcher, times, effect: Arc::new(Effect::Lose(status)) });
+    pub fn lose(&self, matcher: Matcher, times: usize, status: u16) -> Hits {
+        self.shared.add(matcher, times, Effect::Lose(status))
     }
 }
 
@@ -290,24 +329,25 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let path = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let effect = shared.take(&parts.method, &path, &body);
     let (at, method) = (SystemTime::now(), parts.method.clone());
-    let note = |status| {
-        let passed = Passed { at, method, path: path.clone(), body: body.clone(), status };
-        shared.passed.lock().unwrap_or_else(PoisonError::into_inner).push(passed);
-    };
+    let passed = Passed { at, method, path: path.clone(), body: body.clone(), status: None };
     if let Some(Effect::Fail(status)) = effect.as_deref() {
-        note(None);
+        shared.note(passed);
         return failure(*status, "the proxy was told to fail this request");
     }
     wait_at(Place::BeforeRequest, effect.as_deref()).await;
-    if let Some(Effect::Delay(time)) = effect.as_deref() {
-        tokio::time::sleep(*time).await;
-    }
     remove_connection_headers(&mut parts.headers);
-    let answer = shared
-        .client
-        .send(Request::from_parts(parts, kube::client::Body::from(body.to_vec())))
-        .await;
-    note(answer.as_ref().ok().map(|answer| answer.status().as_u16()));
+    let delay = match effect.as_deref() {
+        Some(Effect::Delay(time)) => *time,
+        _ => Duration::ZERO,
+    };
+    let request = Request::from_parts(parts, kube::client::Body::from(body.to_vec()));
+    // In a task of its own: from here on it takes effect although the client may be gone.
+    let sending = Arc::clone(&shared);
+    let sending = tokio::spawn(async move {
+        tokio::time::sleep(delay).await;
+        sending.send(request, passed).await
+    });
+    let answer = sending.await.expect("sending does not panic");
     wait_at(Place::BeforeAnswer, effect.as_deref()).await;
     if let Some(Effect::Lose(status)) = effect.as_deref() {
         return failure(*status, "the proxy was told to lose this answer");

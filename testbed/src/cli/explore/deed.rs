@@ -81,7 +81,7 @@ pub(super) const DEEDS: [Deed; 21] = [
 ];
 
 impl Deed {
-    /// Whether it takes away what the operator knows its pair by, or what keeps the object.
+    /// Whether it removes what identifies the operator's pair, or what protects the object.
     pub(super) fn is_force(self) -> bool {
         matches!(
             self,
@@ -224,7 +224,7 @@ async fn restore_status(api: &Api<DynamicObject>, name: &str, status: Value) -> 
 }
 
 /// Whether the API server refused it, for what has changed meanwhile.
-fn is_refused(error: &anyhow::Error) -> bool {
+pub(super) fn is_refused(error: &anyhow::Error) -> bool {
     let status = error.chain().find_map(|cause| match cause.downcast_ref::<kube::Error>() {
         Some(kube::Error::Api(status)) => Some(status.code),
         _ => None,

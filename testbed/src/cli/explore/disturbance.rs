@@ -1,29 +1,30 @@
-//! What befalls one request of a run.
+//! What happens to one request of a run.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use rustix::process::Signal;
-use testbed::api_proxy::{Held, Place};
+use testbed::api_proxy::{Held, Hits, Place};
 use testbed::simulator::{Fault, FaultEffect, FaultHandle};
 use tokio::task::JoinHandle;
 
 use super::point::{Kind, Point};
 use super::stage::{LATE, LEASE_DURATION, Stage};
 
-/// What befalls a request.
+/// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub(super) enum Disturbance {
-    /// The operator is killed before the request takes effect, and started anew
+    /// The operator is killed before the request takes effect, and restarted
     KilledBefore,
-    /// The operator is killed after the request took effect, and started anew
+    /// The operator is killed after the request took effect, and restarted
     KilledAfter,
     /// The request takes effect, and its answer is lost
     AnswerLost,
     /// The request is refused: 500, 409 or throttled, in rotation
     Refused,
-    /// The request takes effect late: within the settle time, when the operator has given up
+    /// The request takes effect late: within the settle time, after the operator has given up
     Late,
     /// The operator is paused after the request, until a second one has taken over and is done
     TakenOver,
@@ -32,6 +33,12 @@ pub(super) enum Disturbance {
 }
 
 impl Disturbance {
+    /// Whether a run may end otherwise than the undisturbed one, if the scenario says so: nobody can
+    /// tell any more what became of a call. A read that fails is only repeated.
+    pub(super) fn may_end_otherwise(self, is_read: bool) -> bool {
+        acts(self) || !is_read
+    }
+
     /// Its name on the command line.
     pub(super) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -41,9 +48,17 @@ impl Disturbance {
 /// A disturbance in place.
 pub(super) struct Armed {
     disturbance: Disturbance,
-    held: Option<Arc<Held>>,
-    fault: Option<Arc<FaultHandle>>,
+    met: Met,
+    /// Keeps a held request from going on when the operator is gone.
+    _held: Option<Arc<Held>>,
     acting: Option<JoinHandle<Result<()>>>,
+}
+
+/// What tells whether the request came.
+enum Met {
+    AtTheApiServer(Hits),
+    AtAws(Arc<FaultHandle>),
+    Held(Arc<AtomicBool>),
 }
 
 /// Puts it in place.
@@ -58,19 +73,18 @@ pub(super) fn arm(
             arm_kubernetes(stage, disturbance, point, method == "GET", turn)
         }
         Kind::Aws { operation, resource } => {
-            let effect = effect_at_aws(disturbance, turn);
-            let fault = Fault::new(operation, effect).times(1);
+            let fault = Fault::new(operation, effect_at_aws(disturbance, turn)).times(1);
             let fault = resource.iter().fold(fault, |fault, resource| fault.on(resource));
             let handle = Arc::new(stage.region.add_fault(fault.after(point.before)));
-            let reached = Arc::clone(&handle);
+            let met = Met::AtAws(Arc::clone(&handle));
             let acting = acts(disturbance).then(|| {
                 let stage = Arc::clone(stage);
                 tokio::spawn(async move {
-                    reached.reached().await;
-                    act(&stage, disturbance, || reached.release()).await
+                    handle.reached().await;
+                    act(&stage, disturbance, || handle.release()).await
                 })
             });
-            Ok(Armed { disturbance, held: None, fault: Some(handle), acting })
+            Ok(Armed { disturbance, met, _held: None, acting })
         }
     }
 }
@@ -84,34 +98,33 @@ fn arm_kubernetes(
 ) -> Result<Armed> {
     let matcher = point.matcher(&stage.namespace)?.context("a request of the API server")?;
     let proxy = &stage.proxy;
-    let (mut held, mut acting) = (None, None);
-    match disturbance {
+    let hits = match disturbance {
         Disturbance::AnswerLost => proxy.cut(matcher),
         Disturbance::Refused => {
             // A read is never refused for a conflict.
             let statuses: &[u16] = if is_read { &[500, 429] } else { &[500, 409, 429] };
-            proxy.fail(matcher, 1, statuses[turn % statuses.len()]);
+            proxy.fail(matcher, 1, statuses[turn % statuses.len()])
         }
         Disturbance::Late => proxy.delay(matcher, LATE),
         Disturbance::KilledBefore
         | Disturbance::KilledAfter
         | Disturbance::TakenOver
         | Disturbance::Paused => {
-            let place = if disturbance == Disturbance::KilledBefore {
-                Place::BeforeRequest
-            } else {
-                Place::BeforeAnswer
-            };
-            let holding = Arc::new(proxy.hold(matcher, place));
-            let (reached, stage) = (Arc::clone(&holding), Arc::clone(stage));
-            held = Some(holding);
-            acting = Some(tokio::spawn(async move {
-                reached.reached().await;
-                act(&stage, disturbance, || reached.release()).await
-            }));
+            let is_before = disturbance == Disturbance::KilledBefore;
+            let place = if is_before { Place::BeforeRequest } else { Place::BeforeAnswer };
+            let held = Arc::new(proxy.hold(matcher, place));
+            let came = Arc::new(AtomicBool::default());
+            let (holding, met, stage) = (Arc::clone(&held), Arc::clone(&came), Arc::clone(stage));
+            let acting = tokio::spawn(async move {
+                holding.reached().await;
+                met.store(true, Ordering::SeqCst);
+                act(&stage, disturbance, || holding.release()).await
+            });
+            let (met, held, acting) = (Met::Held(came), Some(held), Some(acting));
+            return Ok(Armed { disturbance, met, _held: held, acting });
         }
-    }
-    Ok(Armed { disturbance, held, fault: None, acting })
+    };
+    Ok(Armed { disturbance, met: Met::AtTheApiServer(hits), _held: None, acting: None })
 }
 
 fn effect_at_aws(disturbance: Disturbance, turn: usize) -> FaultEffect {
@@ -165,27 +178,31 @@ async fn act(stage: &Stage, disturbance: Disturbance, release: impl FnOnce()) ->
 }
 
 impl Armed {
-    /// Whether the request came, as far as that is known: some leave no trace.
+    /// Whether the request came.
     pub(super) fn was_met(&self) -> bool {
-        let is_over = self.acting.as_ref().is_none_or(JoinHandle::is_finished);
-        is_over && self.fault.as_ref().is_none_or(|fault| fault.hits() > 0)
+        match &self.met {
+            Met::AtTheApiServer(hits) => hits.count() > 0,
+            Met::AtAws(fault) => fault.hits() > 0,
+            Met::Held(came) => came.load(Ordering::SeqCst),
+        }
     }
 
-    /// Waits until what it does is done. An operator that others have taken over from wakes up, and
-    /// must end.
+    /// Waits until what it does is done, and an operator acts that has seen what there is. An
+    /// operator that others have taken over from wakes up, and must end.
     pub(super) async fn conclude(&mut self, stage: &Stage) -> Result<()> {
-        if let Some(acting) = self.acting.as_mut().filter(|acting| acting.is_finished()) {
-            acting.await.context("a task")??;
-            if self.disturbance == Disturbance::TakenOver {
-                stage.wait_until_taken_over().await?;
-                stage.signal(Signal::CONT).await?;
-                let acts_no_more = async || stage.acts_no_more().await;
-                stage.wait("the operator that lost its Lease ends", acts_no_more).await?;
-                stage.keep_running().await?;
-            }
-            self.acting = None;
+        if !self.was_met() {
+            return Ok(());
         }
-        Ok(())
+        let Some(acting) = &mut self.acting else { return Ok(()) };
+        acting.await.context("a task")??;
+        self.acting = None;
+        if self.disturbance == Disturbance::TakenOver {
+            stage.wait_until_taken_over().await?;
+            stage.signal(Signal::CONT).await?;
+            let acts_no_more = async || stage.acts_no_more().await;
+            stage.wait("the operator that lost its Lease ends", acts_no_more).await?;
+        }
+        stage.wait_until_seen().await
     }
 }
 
@@ -194,6 +211,5 @@ impl Drop for Armed {
         if let Some(acting) = &self.acting {
             acting.abort();
         }
-        self.held = None;
     }
 }

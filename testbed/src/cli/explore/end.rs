@@ -1,7 +1,7 @@
 //! How a run ends: objects, key pairs, tags, the keys in Secrets, and what took effect; without
 //! times, ids and names that differ from run to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Secret;
@@ -16,8 +16,11 @@ use super::stage::{OWNER_TAG, Stage};
 /// A part of the end by its name, as in `LightsailKeyPair/fleet` or `key pair fleet`.
 pub(super) type End = BTreeMap<String, Value>;
 
+/// What took effect in Lightsail.
+const EFFECTS: &str = "effects";
+
 /// The end as it is now.
-pub(super) async fn look(stage: &Stage) -> Result<End> {
+pub(super) async fn observe(stage: &Stage) -> Result<End> {
     let (objects, secrets) = (stage.all_objects().await?, stage.all_secrets().await?);
     let pairs = stage.region.key_pairs();
     let mut end = End::new();
@@ -35,7 +38,7 @@ pub(super) async fn look(stage: &Stage) -> Result<End> {
     for (name, secret) in &secrets {
         end.insert(format!("Secret {}", unhashed(name)), secret_end(stage, secret, &pairs));
     }
-    end.insert("effects".to_owned(), effects(stage));
+    end.insert(EFFECTS.to_owned(), effects(stage));
     Ok(end)
 }
 
@@ -171,15 +174,19 @@ pub(super) async fn at_other_ends(stage: &Stage, scenario: &Scenario) -> Result<
     Ok(scenario.ends.iter().filter(is_other).map(|(name, _)| name.clone()).collect())
 }
 
-/// How an end differs from what it should be, without the objects that may differ.
+/// How an end differs from what it should be. Objects that may differ are left out, and what is in
+/// Lightsail for them; but nothing is ever reset more often.
 pub(super) fn differences(wanted: &End, seen: &End, may_differ: &[String]) -> Vec<String> {
-    let names: std::collections::BTreeSet<_> = wanted.keys().chain(seen.keys()).collect();
+    let names: BTreeSet<_> = wanted.keys().chain(seen.keys()).collect();
+    let may_pairs_differ = may_differ.iter().any(|name| name.starts_with("LightsailKeyPair/"));
     let mut differences = Vec::new();
     for name in names {
-        // What is in Lightsail goes with what the object says of it.
-        let is_in_lightsail = name == "effects" || name.starts_with("key pair ");
-        let is_free = may_differ.contains(name) || (!may_differ.is_empty() && is_in_lightsail);
         let (wanted, seen) = (wanted.get(name), seen.get(name));
+        let is_free = if name == EFFECTS {
+            !may_differ.is_empty() && !is_reset_more_often(wanted, seen)
+        } else {
+            may_differ.contains(name) || (may_pairs_differ && name.starts_with("key pair "))
+        };
         if is_free || wanted == seen {
             continue;
         }
@@ -190,6 +197,15 @@ pub(super) fn differences(wanted: &End, seen: &End, may_differ: &[String]) -> Ve
         differences.push(format!("{name}: should be {wanted}, and is {seen}"));
     }
     differences
+}
+
+fn is_reset_more_often(wanted: Option<&Value>, seen: Option<&Value>) -> bool {
+    let resets = |effects: Option<&Value>| {
+        let effects = effects.and_then(Value::as_object).into_iter().flatten();
+        let resets = effects.filter(|(what, _)| what.ends_with(" reset"));
+        resets.filter_map(|(_, count)| count.as_u64()).sum::<u64>()
+    };
+    resets(seen) > resets(wanted)
 }
 
 fn text(value: Option<&Value>) -> String {

@@ -16,7 +16,7 @@ mod run;
 mod scenario;
 mod stage;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -39,6 +39,9 @@ use super::run::apply;
 use super::scene::operator_binary;
 use super::tools::Tools;
 
+/// At most one in so many requests may fail to come: some are not sent if a process is slower.
+const MANY_NOT_MET: usize = 10;
+
 /// So many points are a share, unless another size is asked for.
 const SHARE: usize = 100;
 
@@ -51,7 +54,7 @@ pub(super) struct Settings {
     /// Only these disturbances
     #[arg(long, value_name = "NAME")]
     disturbance: Vec<Disturbance>,
-    /// Only requests whose text has this part, as a line of the output shows it
+    /// Only requests whose text contains this
     #[arg(long, value_name = "TEXT")]
     point: Option<String>,
     /// All points. Without this, or chosen scenarios, it is a share
@@ -60,10 +63,10 @@ pub(super) struct Settings {
     /// Which share: the same number chooses the same points
     #[arg(long, value_name = "NUMBER", env = "SHARE", default_value_t = 1)]
     share: u64,
-    /// A share has this many points: 100, or none if sequences are asked for
+    /// Number of points in the share [default: 100; none with --sequences]
     #[arg(long, value_name = "POINTS")]
     size: Option<usize>,
-    /// So many sequences, in which others act in the middle of a scenario
+    /// Run this many sequences in which others act during a scenario
     #[arg(long, value_name = "NUMBER")]
     sequences: Option<u64>,
     /// The number of the first sequence; the same number is the same sequence
@@ -160,7 +163,7 @@ async fn explore_all(
     report: Report,
 ) -> Result<usize> {
     let references = futures::stream::iter(scenarios)
-        .map(|scenario| async move { (scenario, run::undisturbed(ground, scenario).await) })
+        .map(|scenario| async move { (scenario, run::undisturbed(ground, scenario, report).await) })
         .buffered(settings.parallel)
         .collect::<Vec<_>>()
         .await;
@@ -190,12 +193,12 @@ async fn explore_all(
         failed += tell_points(settings, ground, &known, report).await;
     }
     if let Some(count) = settings.sequences {
-        failed += tell_sequences(settings, ground, &known, count, report).await;
+        failed += tell_sequences(settings, ground, scenarios, &known, count, report).await;
     }
     Ok(failed)
 }
 
-/// Disturbs points, and says which end differs, and how many there are. How many of them differ.
+/// Disturbs points, and says which end differs, and how many there are. Returns how many differ.
 async fn tell_points(
     settings: &Settings,
     ground: &Ground,
@@ -204,6 +207,7 @@ async fn tell_points(
 ) -> usize {
     let started = Instant::now();
     let cases = chosen_cases(settings, known);
+    report.line(&format!("{} points; SHARE={} chooses a share", cases.len(), settings.share));
     let mut lines: BTreeMap<&str, Line> = BTreeMap::new();
     for (scenario, reference) in known {
         let line = lines.entry(&scenario.name).or_default();
@@ -232,14 +236,22 @@ async fn tell_points(
             tell_differing(report, scenario, &case, &differences, &logs);
         }
     }
-    tell_table(report, &lines, started.elapsed());
-    lines.values().map(|line| line.differing).sum()
+    let sum = tell_table(report, &lines, started.elapsed());
+    if sum.points == 0 {
+        report.line("no request of the chosen scenarios was disturbed");
+    } else if sum.not_met * MANY_NOT_MET > sum.points {
+        report.line("too many requests did not come: the runs say little");
+    } else {
+        return sum.differing;
+    }
+    sum.differing + 1
 }
 
-/// Runs sequences, and says what does not hold in which. How many those are.
+/// Runs sequences, and says what does not hold in which. Returns how many those are.
 async fn tell_sequences(
     settings: &Settings,
     ground: &Ground,
+    scenarios: &[Scenario],
     known: &[(&Scenario, Reference)],
     count: u64,
     report: Report,
@@ -247,9 +259,16 @@ async fn tell_sequences(
     let started = Instant::now();
     let mut outcomes = futures::stream::iter(settings.seed..settings.seed + count)
         .map(|seed| async move {
-            let which = usize::try_from(seed).unwrap_or_default() % known.len();
-            let (scenario, reference) = &known[which];
-            (seed, others::sequence(ground, scenario, reference, seed).await)
+            let which = usize::try_from(seed).unwrap_or_default() % scenarios.len();
+            let name = &scenarios[which].name;
+            let found = known.iter().find(|(scenario, _)| scenario.name == *name);
+            let outcome = match found {
+                Some((scenario, reference)) => {
+                    others::sequence(ground, scenario, reference, seed).await
+                }
+                None => Err(anyhow::anyhow!("{name} did not run undisturbed")),
+            };
+            (seed, outcome)
         })
         .buffer_unordered(settings.parallel);
     let mut broken_ones = 0;
@@ -338,7 +357,7 @@ fn tell_differing(
     ));
 }
 
-fn tell_table(report: Report, lines: &BTreeMap<&str, Line>, time: Duration) {
+fn tell_table(report: Report, lines: &BTreeMap<&str, Line>, time: Duration) -> Line {
     report.line(&format!(
         "\n{:28} {:>8} {:>7} {:>8} {:>10} {:>9}",
         "scenario", "requests", "points", "not met", "ends differ", "seconds"
@@ -351,8 +370,8 @@ fn tell_table(report: Report, lines: &BTreeMap<&str, Line>, time: Duration) {
         sum.not_met += line.not_met;
         sum.differing += line.differing;
     }
-    let names: BTreeSet<_> = lines.keys().collect();
-    tell_line(report, &format!("{} scenarios", names.len()), &sum, time);
+    tell_line(report, &format!("{} scenarios", lines.len()), &sum, time);
+    sum
 }
 
 fn tell_line(report: Report, name: &str, line: &Line, time: Duration) {

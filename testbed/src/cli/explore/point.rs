@@ -40,6 +40,14 @@ impl fmt::Display for Point {
 }
 
 impl Point {
+    /// Whether it changes nothing.
+    pub(super) fn is_read(&self) -> bool {
+        match &self.kind {
+            Kind::Kubernetes { method, .. } => method == "GET",
+            Kind::Aws { operation, .. } => operation.starts_with("Get"),
+        }
+    }
+
     /// The request of the API server, in a run's own namespace.
     pub(super) fn matcher(&self, namespace: &str) -> Result<Option<Matcher>> {
         let Kind::Kubernetes { method, path } = &self.kind else { return Ok(None) };

@@ -2,9 +2,11 @@
 //! request disturbed, to see whether it ends the same way.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::disturbance::{Disturbance, arm};
 use super::end::{self, End};
@@ -13,6 +15,7 @@ use super::object::key_of;
 use super::point::{Point, points};
 use super::scenario::{Act, Scenario};
 use super::stage::{DEADLINE, Ground, LATE, Stage};
+use crate::cli::report::Report;
 
 /// How a scenario ends undisturbed, and the requests on the way there.
 pub(super) struct Reference {
@@ -22,7 +25,7 @@ pub(super) struct Reference {
     lost_keys: usize,
 }
 
-/// A request and what befalls it.
+/// A request and what happens to it.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) point: Point,
@@ -41,11 +44,30 @@ pub(super) struct Outcome {
     pub(super) logs: String,
 }
 
-/// Runs it undisturbed. A busy machine may disturb it: it gets three attempts.
-pub(super) async fn undisturbed(ground: &Ground, scenario: &Scenario) -> Result<Reference> {
+/// Something that an undisturbed run never does, whatever the machine is busy with.
+#[derive(Debug)]
+struct Wrong(String);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+/// Runs it undisturbed. A run that does not come to its end in time is said and repeated, twice.
+pub(super) async fn undisturbed(
+    ground: &Ground,
+    scenario: &Scenario,
+    report: Report,
+) -> Result<Reference> {
     for _ in 0..2 {
-        if let Ok(reference) = try_undisturbed(ground, scenario).await {
-            return Ok(reference);
+        match try_undisturbed(ground, scenario).await {
+            Err(error) if !error.is::<Wrong>() => {
+                report.line(&format!("{error:#}; once more"));
+            }
+            outcome => return outcome,
         }
     }
     try_undisturbed(ground, scenario).await
@@ -59,16 +81,17 @@ async fn try_undisturbed(ground: &Ground, scenario: &Scenario) -> Result<Referen
         wait_for_ends(&stage, scenario).await?;
         stage.wait_until_quiet().await?;
         let open = end::not_ended(&stage, scenario).await?;
-        ensure!(open.is_empty(), "it does not stay as it should be: {}", open.join("; "));
+        if !open.is_empty() {
+            bail!(Wrong(format!("it does not stay as it should be: {}", open.join("; "))));
+        }
         let passed = stage.proxy.passed();
         let points =
             points(&stage.namespace, &passed[kubernetes..], &stage.simulator.requests()[aws..]);
         let lost_keys = lost_keys(&stage).await?.len();
-        ensure!(
-            lost_keys == 0 || scenario.loses_keys,
-            "a private key that was written to a Secret is lost"
-        );
-        Ok(Reference { end: end::look(&stage).await?, points, lost_keys })
+        if lost_keys > 0 && !scenario.loses_keys {
+            bail!(Wrong("a private key that was written to a Secret is lost".to_owned()));
+        }
+        anyhow::Ok(Reference { end: end::observe(&stage).await?, points, lost_keys })
     };
     let logs = stage.directory();
     attempt.await.with_context(|| format!("{}, undisturbed; {}", scenario.name, logs.display()))
@@ -82,13 +105,16 @@ pub(super) async fn disturbed(
     case: &Case,
 ) -> Result<Outcome> {
     let with_second = case.disturbance == Disturbance::TakenOver;
-    let stage = Stage::start(ground, with_second).await?;
-    prepare(&stage, scenario).await?;
+    // On a busy machine an operator may lose its short Lease before anything is disturbed.
+    let stage = match prepared(ground, scenario, with_second).await {
+        Ok(stage) => stage,
+        Err(_) => prepared(ground, scenario, with_second).await?,
+    };
     let mut armed = arm(&stage, case.disturbance, &case.point, case.turn)?;
     let mut differences = Vec::new();
     let attempt = async {
         act_while_it_runs(&stage, &scenario.when).await?;
-        seen_differences(&stage, scenario, wanted).await?;
+        seen_differences(&stage, scenario, wanted, case).await?;
         stage.wait_until_quiet().await?;
         armed.conclude(&stage).await?;
         if case.disturbance == Disturbance::Late {
@@ -96,7 +122,7 @@ pub(super) async fn disturbed(
         }
         // What was still under way has happened: it must be as before, and stay so.
         stage.wait_until_quiet().await?;
-        seen_differences(&stage, scenario, wanted).await
+        seen_differences(&stage, scenario, wanted, case).await
     };
     match attempt.await {
         Ok(seen) => differences.extend(seen),
@@ -110,7 +136,13 @@ pub(super) async fn disturbed(
     Ok(Outcome { met: armed.was_met(), differences, logs })
 }
 
-/// Does what is given; how many requests there were before the rest.
+async fn prepared(ground: &Ground, scenario: &Scenario, with_second: bool) -> Result<Arc<Stage>> {
+    let stage = Stage::start(ground, with_second).await?;
+    prepare(&stage, scenario).await?;
+    Ok(stage)
+}
+
+/// Does what is given. Returns how many requests there were before the rest.
 pub(super) async fn prepare(stage: &Stage, scenario: &Scenario) -> Result<(usize, usize)> {
     act_while_it_runs(stage, &scenario.given).await.context("what is given")?;
     if !scenario.given.is_empty() {
@@ -120,7 +152,7 @@ pub(super) async fn prepare(stage: &Stage, scenario: &Scenario) -> Result<(usize
     Ok((stage.proxy.passed().len(), stage.simulator.requests().len()))
 }
 
-async fn act(stage: &Stage, acts: &[Act]) -> Result<()> {
+pub(super) async fn act(stage: &Stage, acts: &[Act]) -> Result<()> {
     for act in acts {
         stage.act(act).await.with_context(|| format!("{act:?}"))?;
     }
@@ -136,7 +168,7 @@ pub(super) async fn act_while_it_runs(stage: &Stage, acts: &[Act]) -> Result<()>
 }
 
 /// Starts operators anew for ever, and ends only if that fails.
-async fn keep_running(stage: &Stage) -> anyhow::Error {
+pub(super) async fn keep_running(stage: &Stage) -> anyhow::Error {
     loop {
         if let Err(error) = stage.keep_running().await {
             return error;
@@ -162,12 +194,16 @@ async fn seen_differences(
     stage: &Stage,
     scenario: &Scenario,
     wanted: &Reference,
+    case: &Case,
 ) -> Result<Vec<String>> {
     let start = Instant::now();
     loop {
         stage.keep_running().await?;
-        let other = end::at_other_ends(stage, scenario).await?;
-        let mut seen = end::look(stage).await?;
+        let mut other = Vec::new();
+        if case.disturbance.may_end_otherwise(case.point.is_read()) {
+            other = end::at_other_ends(stage, scenario).await?;
+        }
+        let mut seen = end::observe(stage).await?;
         if scenario.tag_may_stay {
             end::forget_owner_tags(&mut seen);
         }

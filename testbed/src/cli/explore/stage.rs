@@ -42,7 +42,7 @@ pub(super) const CLUSTER_ID: &str = "explored";
 /// The tag that says whose a key pair is.
 pub(super) const OWNER_TAG: &str = "lightsail-operator.dev/owner";
 
-/// How often is looked whether something is so.
+/// How often a condition is polled.
 pub(super) const POLL: Duration = Duration::from_millis(150);
 /// How late a request takes effect: later than a call may take, and not as late as the settle
 /// time allows.
@@ -113,6 +113,10 @@ pub(super) struct Stage {
     later: std::sync::Mutex<Vec<(String, Value)>>,
     /// Private keys that somebody deleted with their Secret, by their public half.
     pub(super) deleted_keys: std::sync::Mutex<Vec<String>>,
+    /// The uids of Secrets that a user created.
+    pub(super) users_secrets: std::sync::Mutex<Vec<String>>,
+    /// The fingerprints that specs have named.
+    pub(super) named: std::sync::Mutex<Vec<String>>,
 }
 
 impl Stage {
@@ -163,6 +167,8 @@ impl Stage {
             asked: std::sync::atomic::AtomicUsize::default(),
             later: std::sync::Mutex::default(),
             deleted_keys: std::sync::Mutex::default(),
+            users_secrets: std::sync::Mutex::default(),
+            named: std::sync::Mutex::default(),
         });
         stage.add_lease().await?;
         stage.operators.lock().await.push(Operator::spawn(options)?);
@@ -197,6 +203,24 @@ impl Stage {
         self.wait("the operator is ready", async || {
             self.keep_running().await?;
             Ok(self.get(which, "/readyz").await.is_some_and(|(status, _)| status == 200))
+        })
+        .await
+    }
+
+    /// Waits until an operator acts, and has reconciled as many objects as there are since it was
+    /// started: it has seen what there is.
+    pub(super) async fn wait_until_seen(&self) -> Result<()> {
+        self.wait("an operator has seen what there is", async || {
+            self.keep_running().await?;
+            let count = self.all_objects().await?.len();
+            for which in 0..self.operators.lock().await.len() {
+                let Some((_, metrics)) = self.get(which, "/metrics").await else { continue };
+                let acts = metrics.contains("lightsail_operator_leader 1");
+                if acts && reconciliations(&metrics) >= count {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
         .await
     }
@@ -277,12 +301,16 @@ impl Stage {
                 let secret = json!({
                     "metadata": { "name": name }, "type": type_, "stringData": self.texts(data),
                 });
-                self.secrets().create(&PostParams::default(), &object(secret)?).await?;
+                let secret = object(secret)?;
+                let created = self.secrets().create(&PostParams::default(), &secret).await?;
+                let uid = created.metadata.uid.unwrap_or_default();
+                self.users_secrets.lock().unwrap_or_else(PoisonError::into_inner).push(uid);
             }
             Act::PatchSecret { name, data } => {
-                self.note_deleted_key(name).await?;
+                let key = self.key_in(name).await?;
                 let change = Patch::Merge(json!({ "stringData": self.texts(data) }));
                 self.secrets().patch(name, &PatchParams::default(), &change).await?;
+                self.note_deleted_key(key);
             }
             Act::Import { name, key, tags } => {
                 self.region.import_key_pair(name, &self.text(key));
@@ -328,21 +356,23 @@ impl Stage {
     async fn delete(&self, at: &str) -> Result<()> {
         let (kind, name) = split(at)?;
         if kind == "Secret" {
-            self.note_deleted_key(name).await?;
+            let key = self.key_in(name).await?;
             self.secrets().delete(name, &DeleteParams::default()).await?;
+            self.note_deleted_key(key);
         } else {
             self.objects(kind).delete(name, &DeleteParams::default()).await?;
         }
         Ok(())
     }
 
-    /// Somebody else takes a key away: nobody can hold that against the operator.
-    pub(super) async fn note_deleted_key(&self, secret: &str) -> Result<()> {
-        let secret = self.secrets().get_opt(secret).await?;
-        let key = secret.as_ref().and_then(key_of);
-        let mut deleted = self.deleted_keys.lock().unwrap_or_else(PoisonError::into_inner);
-        deleted.extend(key);
-        Ok(())
+    /// The public half of the private key that a Secret holds.
+    async fn key_in(&self, secret: &str) -> Result<Option<String>> {
+        Ok(self.secrets().get_opt(secret).await?.as_ref().and_then(key_of))
+    }
+
+    /// Somebody else has taken a key away: nobody can hold that against the operator.
+    fn note_deleted_key(&self, key: Option<String>) {
+        self.deleted_keys.lock().unwrap_or_else(PoisonError::into_inner).extend(key);
     }
 
     fn tag(&self, name: &str, tags: &BTreeMap<String, String>) {
@@ -361,7 +391,11 @@ impl Stage {
     fn text(&self, text: &str) -> String {
         let argument = |of: &str| text.strip_prefix(of)?.strip_prefix('(')?.strip_suffix(')');
         if let Some(name) = argument("$fingerprint") {
-            return self.region.find_key_pair(name).map(|it| it.fingerprint).unwrap_or_default();
+            let pair = self.region.find_key_pair(name);
+            let fingerprint = pair.map(|it| it.fingerprint).unwrap_or_default();
+            let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+            named.push(fingerprint.clone());
+            return fingerprint;
         }
         if let Some(name) = argument("$owner") {
             return format!("{CLUSTER_ID}/{}/{name}", self.namespace);
@@ -443,7 +477,7 @@ impl Stage {
     ) -> Result<()> {
         let start = Instant::now();
         while !is_so().await? {
-            anyhow::ensure!(start.elapsed() < DEADLINE, "it does not come to this: {what}");
+            anyhow::ensure!(start.elapsed() < DEADLINE, "timed out waiting until {what}");
             tokio::time::sleep(POLL).await;
         }
         Ok(())
@@ -484,6 +518,15 @@ impl Stage {
             count = now;
         }
     }
+}
+
+/// How many reconciliations have ended, by the metrics of an operator.
+fn reconciliations(metrics: &str) -> usize {
+    let counts = metrics.lines().filter_map(|line| {
+        let rest = line.strip_prefix("lightsail_operator_reconciles_total{")?;
+        rest.rsplit(' ').next()?.parse::<usize>().ok()
+    });
+    counts.sum()
 }
 
 /// `LightsailKeyPair/fleet`: the kind and the name.
