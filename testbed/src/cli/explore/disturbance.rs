@@ -24,7 +24,7 @@ pub(super) enum Disturbance {
     AnswerLost,
     /// The request is refused: 500, 409 or throttled, in rotation
     Refused,
-    /// The request takes effect late: within the settle time, after the operator has given up
+    /// The request takes effect late: after the operator has given up, within the settle time
     Late,
     /// The operator is paused after the request, until a second one has taken over and is done
     TakenOver,
