@@ -1,6 +1,6 @@
 //! The Kubernetes API server. Every request to it but the watches goes through here: it is bounded
-//! in time, since the client library has no read timeout of its own, and what changes something is
-//! sent only while the Lease outlives it.
+//! in time, since the client library has no read timeout of its own, and a write is sent only if
+//! the Lease outlives its timeout.
 
 use std::future::Future;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// `write_timeout` is how long a request may take that changes something.
+    /// `write_timeout` is how long a write may take.
     #[must_use]
     pub fn new(client: Client, lease: HeldLease, write_timeout: Duration) -> Self {
         Self { client, lease, write_timeout }
@@ -45,7 +45,7 @@ impl ApiServer {
         bounded(READ_TIMEOUT, request).await
     }
 
-    /// Sends a request that changes something.
+    /// Sends a write, if the Lease outlives its timeout.
     ///
     /// # Errors
     /// As [`Self::read`]; also [`Error::NotLeading`], and then nothing was sent.
@@ -78,7 +78,7 @@ mod tests {
     use crate::clock::Moment;
 
     #[tokio::test]
-    async fn what_changes_something_is_sent_only_while_the_lease_outlives_it() {
+    async fn a_write_is_sent_only_if_the_lease_outlives_its_timeout() {
         let config = kube::Config::new("http://localhost".parse().unwrap());
         let lease = HeldLease::not_held();
         let timeout = Duration::from_secs(10);

@@ -1,9 +1,9 @@
-//! The clocks of the process. What happens within it is measured by a clock that never jumps, and
-//! that goes on while the machine sleeps. The wall clock does the one and not the other: it is for
-//! what people and other processes read.
+//! The clocks of the process. What happens within it is measured by a monotonic clock, which never
+//! jumps and goes on while the machine sleeps. The wall clock also runs during sleep but can jump:
+//! it is for what people and other processes read.
 //!
-//! Plans know only one clock. So a reconciliation reads both at its start, and goes on by the first
-//! from there; what was remembered as a [`Moment`] is translated.
+//! Plans know only one clock. So a reconciliation reads both at its start, and then advances by the
+//! monotonic clock; what was remembered as a [`Moment`] is translated.
 
 use std::ops::Add;
 use std::time::Duration;
@@ -123,7 +123,7 @@ pub(crate) mod tests {
             assert_eq!(later.jump_since(&start), jump);
         }
         assert_eq!(clocks(noon + seconds(3), seconds(103)).jump_since(&start).as_secs(), 0);
-        // What was begun before the machine was is older than that.
+        // What began before the machine booted is older than that.
         let old = start.moment_of(noon - seconds(1_000));
         assert_eq!(start.time_of(old), noon - seconds(1_000));
     }

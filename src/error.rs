@@ -36,7 +36,7 @@ pub enum Error {
     /// A private key could not be made.
     #[error("{0}")]
     GenerationFailed(#[from] crate::ssh::GenerationFailed),
-    /// The Lease could run out before the call is over: nothing was sent. Nothing is said in the
+    /// The Lease could run out before the write is over: nothing was sent. Nothing is said in the
     /// status: another process may be writing it.
     #[error("the Lease is not held for long enough, and nothing was sent")]
     NotLeading,

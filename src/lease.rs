@@ -1,5 +1,5 @@
-//! Until when this process holds the Lease. The election in `leader` writes it down; whatever is
-//! about to change something, in Kubernetes or in AWS, asks here first.
+//! Until when this process holds the Lease. The election in `leader` records it; every write to
+//! Kubernetes or AWS checks it first.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,7 +16,7 @@
 //! `api` is what users write and read. `engine` is the loop, and knows no kind. `key_pair` and
 //! `host_key_reset` are the kinds, with the same rooms in both: every decision is in their `plan`.
 //! `lightsail` is the only place that knows the AWS SDK. `docs/architecture.md` has the invariants
-//! I1 to I15 that the code and the tests cite.
+//! that the code and the tests cite as I1, I2 and so on.
 
 pub mod api;
 pub mod api_server;

@@ -50,7 +50,7 @@ fn main() -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Runtime::new()?;
     let outcome = runtime.block_on(run(config, times));
-    // A name that is being looked up on a thread of its own is not waited for.
+    // Don't wait for DNS lookups on blocking threads.
     runtime.shutdown_background();
     outcome
 }
@@ -88,13 +88,13 @@ async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()>
     let serve = async {
         let address = config.bind_address;
         server::serve(address, readiness.clone(), metrics.clone(), stop.clone()).await?;
-        // Whoever serves no more waits for the work to end.
+        // After the server stops, wait for the work to end.
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {
         outcome = work => outcome?,
         outcome = serve => outcome?,
-        () = after(&stop, HANDOVER) => tracing::warn!("the end takes too long"),
+        () = after(&stop, HANDOVER) => tracing::warn!("shutdown took too long"),
     }
     tracing::info!("ended");
     Ok(())
@@ -107,8 +107,8 @@ async fn reconcile_all(ctx: Arc<Context>, stop: &CancellationToken) {
     let both = async { tokio::join!(engine::run(&key_pairs), engine::run(&resets)) };
     tokio::select! {
         _ = both => {}
-        () = after(stop, LAST_STEP) => tracing::warn!("a step does not end in time; it is left, \
-            and whoever acts next finds out what became of it"),
+        () = after(stop, LAST_STEP) => tracing::warn!("a step did not finish in time; the next \
+            leader finds out whether it took effect"),
     }
 }
 
@@ -142,8 +142,7 @@ async fn after(stop: &CancellationToken, time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// How long a request to Kubernetes may take that changes something, if there is no Lease that it
-/// must fit into.
+/// How long a write to Kubernetes may take, if there is no Lease that it must fit into.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn kube_config() -> anyhow::Result<kube::Config> {

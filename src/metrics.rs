@@ -172,7 +172,7 @@ impl Default for Metrics {
         let help =
             "Key pairs in the shared list, by whether they have an owner tag of this cluster";
         all.register("inventory_key_pairs", help, inventory_pairs.clone());
-        let help = "Key pairs with an owner tag of this cluster that no object has to do with";
+        let help = "Key pairs with an owner tag of this cluster that no object manages";
         all.register("key_pairs_without_object", help, without_object.clone());
         all.register("leader", "Whether this process acts: 1, or 0 for a follower", leader.clone());
         let build = Gauge::<i64>::default();

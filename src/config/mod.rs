@@ -50,7 +50,7 @@ pub struct Config {
         value_name = "SELECTOR")]
     pub watch_label_selector: Option<String>,
 
-    /// Act only while holding a Lease, so that of several replicas one acts.
+    /// Act only while holding a Lease, so that only one of several replicas acts.
     /// `--leader-election=false` is for a single one.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEADER_ELECTION", default_value_t = true,
         action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
@@ -64,8 +64,8 @@ pub struct Config {
     pub lease_name: Option<String>,
 
     /// How long the Lease lasts after it was renewed, for example 15s. It is renewed every 2/15 of
-    /// that time, and counts as lost when that has failed for 2/3 of it. Below 10s, a slow API
-    /// server costs the Lease.
+    /// that time, and lost if it is not renewed for two thirds of that time. Below 10s, a slow API
+    /// server can cost the operator its Lease.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_DURATION", default_value = "15s",
         value_parser = duration, value_name = "TIME")]
     pub lease_duration: Duration,
@@ -92,7 +92,7 @@ pub struct Config {
     #[arg(long, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
     pub allow_insecure_endpoints: bool,
 
-    /// How long one call of AWS may take, for example 10s. With leader election it must be shorter
+    /// How long one AWS call may take, for example 10s. With leader election it must be shorter
     /// than the Lease lasts: a process that lost the Lease must not have a call under way.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_AWS_CALL_TIMEOUT", default_value = "10s",
         value_parser = duration, value_name = "TIME")]
@@ -105,7 +105,8 @@ pub struct Config {
     pub settle_time: Duration,
 
     /// How long the Secret of a generated key pair may be missing before its private key counts as
-    /// lost, for example 1m. Below 1m, a Secret that is applied anew can be replaced by a new key.
+    /// lost, for example 1m. Below 1m, the operator can generate a new key while a Secret is being
+    /// reapplied.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_MISSING_KEY_GRACE", default_value = "1m",
         value_parser = duration, value_name = "TIME")]
     pub missing_key_grace: Duration,
@@ -116,8 +117,8 @@ pub struct Config {
         value_parser = duration, value_name = "TIME")]
     pub source_grace: Duration,
 
-    /// How often Lightsail is searched for the effect of a call that was not answered, for example
-    /// 15s. Below 5s, an outage costs calls that others need.
+    /// How often the operator checks whether an unanswered call took effect, for example 15s. Below
+    /// 5s, searches use up the request rate of other objects during an outage.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_SEARCH_INTERVAL", default_value = "15s",
         value_parser = duration, value_name = "TIME")]
     pub search_interval: Duration,
@@ -129,7 +130,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// What to warn of: times that are shorter than is safe, in the words of the flags.
+    /// A warning for each flag with a time that is shorter than is safe.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let seconds = Duration::from_secs;
@@ -140,14 +141,14 @@ impl Config {
                 "--lease-duration",
                 self.lease_duration,
                 seconds(10),
-                "a slow API server costs the Lease",
+                "a slow API server can cost the operator its Lease",
             ),
             // `kubectl replace` and a restored backup take a while to make a Secret again.
             (
                 "--missing-key-grace",
                 self.missing_key_grace,
                 seconds(60),
-                "a Secret that is applied anew can be replaced by a new key",
+                "the operator can generate a new key while a Secret is being reapplied",
             ),
             // A folder of hundreds of objects is applied in half a minute.
             (
@@ -161,7 +162,7 @@ impl Config {
                 "--search-interval",
                 self.search_interval,
                 seconds(5),
-                "an outage costs calls that others need",
+                "searches use up the request rate of other objects during an outage",
             ),
         ];
         let mut warnings = Vec::new();

@@ -48,7 +48,7 @@ impl Context {
         if jump.abs() > JUMP {
             tracing::warn!(
                 by = format!("{jump:#}"),
-                "the clock of this machine jumped; what is under way is measured by another one"
+                "the wall clock jumped; running timers use a monotonic clock and are not affected"
             );
         }
         clocks
@@ -69,11 +69,11 @@ pub struct Settings {
     pub cluster_id: String,
     /// The account that the credentials must belong to.
     pub aws_account_id: Option<AccountId>,
-    /// How long one call of AWS may take.
+    /// How long one AWS call may take.
     pub call_timeout: Duration,
     /// How long after that its effect may still appear.
     pub settle_time: Duration,
-    /// How long a request to Kubernetes may take that changes something.
+    /// How long a write to Kubernetes may take.
     pub write_timeout: Duration,
     /// How long another process may act on a lease that it has lost; zero without leader election.
     pub lease_duration: Duration,
@@ -81,7 +81,7 @@ pub struct Settings {
     pub missing_key_grace: Duration,
     /// How long the source of a public key may be missing before that asks for a person.
     pub source_grace: Duration,
-    /// How often the effect of a call that was not answered is searched for.
+    /// How often the operator checks whether an unanswered call took effect.
     pub search_interval: Duration,
     /// The namespaces to watch; all if empty.
     pub namespaces: Vec<String>,

@@ -110,8 +110,8 @@ pub trait Claim {
     /// The region, and the name in it.
     fn place(&self) -> (&str, &str);
 
-    /// Whether it stands in the way of others, and who of those that do comes first: the lesser, or
-    /// the one with the lesser uid.
+    /// Whether it stands in the way of others, and the order of those that do: the lesser comes
+    /// first, or else the one with the lesser uid.
     fn rank(&self) -> Option<impl Ord>;
 
     /// Whether it waits for others, and wants to hear when one of them steps aside.
@@ -233,7 +233,7 @@ impl<C: Claim> Rows<C> {
         self.listed.insert(namespace.map(str::to_owned));
     }
 
-    /// Whether an object of this namespace that is not here is nowhere.
+    /// Whether an object of this namespace that has no row does not exist.
     #[must_use]
     pub fn are_complete(&self, namespace: &str) -> bool {
         self.listed.contains(&None) || self.listed.contains(&Some(namespace.to_owned()))

@@ -25,14 +25,14 @@ pub(super) struct Memory {
     pub(super) imports: Mutex<HashMap<String, Option<Sent>>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
     pub(super) missing: Mutex<HashMap<String, Moment>>,
-    /// Which pairs of a shared list no object has to do with.
+    /// Which pairs of a shared list no object manages.
     pub(super) without_object: Mutex<HashMap<Scope, WithoutObject>>,
     /// Objects that vanished with their finalizer and are to be followed up.
     pub(super) vanished: Mutex<HashMap<ObjectRef, LightsailKeyPair>>,
 }
 
-/// Pairs that no object has to do with. An object may go, or its pair be deleted, while a list is
-/// walked: only what two walks show counts.
+/// Pairs that no object manages. An object may go, or its pair be deleted, while a list is walked:
+/// only what two walks show counts.
 #[derive(Debug, Default)]
 pub(super) struct WithoutObject {
     /// When the walk started that was counted last.
@@ -42,7 +42,7 @@ pub(super) struct WithoutObject {
 }
 
 impl WithoutObject {
-    /// Takes in what another walk shows. Returns how many count, and which of them are news.
+    /// Records one more walk. Returns how many pairs count and which of them are new.
     pub(super) fn note(&mut self, walk: Instant, shown: HashSet<Arn>) -> (usize, Vec<Arn>) {
         let counted: HashSet<Arn> = shown.intersection(&self.shown).cloned().collect();
         let news = counted.difference(&self.counted).cloned().collect();

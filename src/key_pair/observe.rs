@@ -90,7 +90,7 @@ pub(super) async fn shared_list(
 /// So many names are in the line of the log that tells of pairs without an object.
 const NAMED: usize = 10;
 
-/// Counts the pairs of this cluster that no object has to do with, once for each walk.
+/// Counts the pairs of this cluster that no object manages, once for each walk.
 fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Listing) {
     // With a selector, an object that is not watched may be another operator's.
     if ctx.settings.label_selector.is_some() {
@@ -130,8 +130,8 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
             region = scope.region.as_str(),
             count = news.len(),
             names = names.join(" "),
-            "key pairs have an owner tag of this cluster, and no object has to do with them; they \
-             are left alone"
+            "key pairs have an owner tag of this cluster, and no object manages them; they are \
+             left alone"
         );
     }
 }

@@ -197,7 +197,7 @@ pub struct Observed {
     pub missing_key_grace: Duration,
     /// How long the source of the public key may be missing before that asks for a person.
     pub source_grace: Duration,
-    /// How often the effect of an import that was not answered is searched for.
+    /// How often the operator checks whether an unanswered import took effect.
     pub search_interval: Duration,
     /// An object of the same name vanished, and its pair was not dealt with yet.
     pub has_predecessor: bool,

@@ -45,8 +45,8 @@ impl Times {
         self.renew_deadline / 2
     }
 
-    /// How long a request to Kubernetes may take that changes something: so short that it fits into
-    /// the Lease even if a renewal failed meanwhile.
+    /// How long a write to Kubernetes may take: so short that it fits into the Lease even if a
+    /// renewal failed meanwhile.
     #[must_use]
     pub fn write_timeout(&self) -> Duration {
         self.lease_duration / 3

@@ -1,9 +1,9 @@
 //! Which of several replicas acts. The others keep their rows up to date, and wait.
 //!
 //! The election has a thread and a client of its own, so that nothing that reconciliations do
-//! delays a renewal. It writes down until when the Lease is held, and ends the process as soon as
-//! the Lease is lost, whatever is under way. The times are in the ratio of client-go's: of a lease
-//! of 15 seconds, renewed every 2, given up when it could not be renewed for 10.
+//! delays a renewal. It records the time until which the Lease is held, and ends the process as
+//! soon as the Lease is lost, whatever is under way. The times are in the ratio of client-go's: a
+//! lease of 15 seconds is renewed every 2, and given up when it could not be renewed for 10.
 
 mod candidate;
 mod election;
@@ -95,7 +95,7 @@ async fn stand(
         }
     };
     leadership.lease.give_up();
-    tracing::error!(lease, "the lease was lost: {why}; ending, so that only one replica acts");
+    tracing::error!(lease, "the Lease was lost: {why}; ending, so that only one replica acts");
     // At once, and whatever the other threads do.
     std::process::exit(1)
 }
@@ -130,8 +130,9 @@ fn jitter(period: Duration) -> Duration {
     period * u32::from(random[0]) / 1_280
 }
 
-/// Renews the Lease, and writes down until when it is held, until it is lost: why. All is counted
-/// from when a request was *sent*: others count from when they see what it wrote, which is later.
+/// Renews the Lease, and records the time until which it is held. Returns why the Lease was lost.
+/// All is counted from when a request was *sent*: others count from when they see what it wrote,
+/// which is later.
 async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment) -> String {
     let mut renewed = sent;
     let mut said = String::new();

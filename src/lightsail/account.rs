@@ -88,8 +88,8 @@ impl Account {
 }
 
 impl Accounts {
-    /// Uses the credentials, endpoints and the HTTP client of `config`. What changes something is
-    /// sent only while the Lease outlives it.
+    /// Uses the credentials, endpoints and the HTTP client of `config`. A write is sent only if the
+    /// Lease outlives its timeout.
     #[must_use]
     pub fn new(
         config: SdkConfig,

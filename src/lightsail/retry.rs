@@ -18,9 +18,9 @@ pub const CHANGE_AFTER_READ_WAITS: Duration = Duration::from_secs(5);
 pub(super) enum Policy {
     /// It changes nothing.
     Read,
-    /// It changes something, and may wait for that.
+    /// A write, which may wait to be sent.
     Change,
-    /// It changes something that was read a moment ago (I7): it may wait for a moment.
+    /// A write that depends on a recent read (I7): it may wait only for a moment.
     ChangeAfterRead,
     /// It is sent once, whatever is answered.
     Once,

@@ -1,5 +1,5 @@
-//! How a call is sent: when the limiter lets it, within a time, counted, again if that is of use,
-//! and, if it changes anything, only while the Lease outlives it, and with a line in the log.
+//! How a call is sent: when the limiter lets it, within a time, counted, and again if that is of
+//! use. A write is sent only if the Lease outlives its timeout, and has a line in the log.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -105,7 +105,7 @@ async fn i8_a_clock_of_the_operator_that_jumps_does_no_harm() {
         let (status, body) = own.operator.get("/readyz").await.unwrap();
         assert_eq!(status, 200, "{jump}: {body}");
         let log = own.operator.log_text();
-        assert!(log.contains("the clock of this machine jumped"), "{jump}: {log}");
+        assert!(log.contains("the wall clock jumped"), "{jump}: {log}");
     });
     futures::future::join_all(checks).await;
 }

@@ -267,7 +267,7 @@ async fn sigterm_leaves_a_step_that_does_not_end_and_gives_the_lease_back() {
     assert!(operator.stop().await.unwrap().success());
     // After 4 of 5 seconds, and sooner than the call would have been given up.
     assert!(told_at.elapsed() < Duration::from_secs(11), "{:?}", told_at.elapsed());
-    assert!(operator.log_text().contains("a step does not end in time"));
+    assert!(operator.log_text().contains("a step did not finish in time"));
     let leases: Api<Lease> = Api::namespaced(bed.cluster.client(), "lightsail-operator");
     let holder = leases.get(lease).await.unwrap().spec.unwrap().holder_identity;
     assert_eq!(holder.unwrap_or_default(), "", "it was given back");

@@ -82,7 +82,7 @@ fn lost(
     // A Secret that is missing may be on its way back, as when a folder is applied anew.
     let since = observed.key_missing_since.unwrap_or(observed.now);
     if let Some(left) = time_left(since, observed.missing_key_grace, observed.now) {
-        let message = "the Secret with the private key is missing; waiting whether it comes back";
+        let message = "the Secret with the private key is missing; waiting for it to come back";
         return Some(Step::Finish(Verdict::wait(Reason::InProgress, message, left)));
     }
     if replace == ReplacePolicy::Recreate && observed.recorded.origin == Some(Origin::Generated) {

@@ -147,7 +147,8 @@ pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     let made: Timestamp = recorded.created_at.as_ref().filter(|_| is_recorded)?.parse().ok()?;
     let age = observed.lightsail_date.unwrap_or(observed.now).duration_since(made);
     let left = observed.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
-    let message = "Lightsail made the key pair a moment ago and does not show it; it is read again";
+    let message =
+        "Lightsail created the key pair a moment ago and does not list it yet; reading again";
     let pause = left.max(SOON).min(observed.search_interval);
     (!left.is_zero()).then(|| Step::Finish(Verdict::wait(Reason::InProgress, message, pause)))
 }
