@@ -1,4 +1,4 @@
-//! Key pairs with an owner tag of this cluster that no object has to do with: an object that was
+//! Key pairs with an owner tag of this cluster that no object manages: an object that was
 //! removed by force left them, or somebody copied a tag. They are counted, and never deleted: what
 //! is known of them is a tag, and nothing is own by a tag alone (I12, I13).
 
@@ -12,7 +12,7 @@ pub enum TaggedObject {
     Unknown,
     /// It is not there.
     Gone,
-    /// It is there, and wants no key pair now, as one that is suspended.
+    /// It is there, and wants no key pair now, for example because it is suspended.
     Quiet,
     /// It is there, and wants a key pair; perhaps another one.
     Wants,
@@ -26,7 +26,7 @@ pub fn tagged_object<'a>(cluster_id: &str, pair: &'a KeyPair) -> Option<(&'a str
     owner.strip_prefix(cluster_id)?.strip_prefix('/')?.split_once('/')
 }
 
-/// Whether no object has to do with a pair that carries an owner tag of this cluster.
+/// Whether no object manages a pair that carries an owner tag of this cluster.
 /// `is_wanted`: some object of the cluster wants its name.
 #[must_use]
 pub fn is_without_object(tagged: TaggedObject, is_wanted: bool) -> bool {
