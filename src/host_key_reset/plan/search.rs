@@ -99,7 +99,7 @@ fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
 
 /// The order of the list is unverified, so the time that Lightsail gives decides. Its times are
 /// compared with each other only.
-fn created(operation: &Operation) -> Option<Timestamp> {
+pub(super) fn created(operation: &Operation) -> Option<Timestamp> {
     operation.created_at.as_ref()?.parse().ok()
 }
 
