@@ -213,7 +213,8 @@ impl Stage {
         self.wait("an operator has seen what there is", async || {
             self.keep_running().await?;
             let count = self.all_objects().await?.len();
-            for which in 0..self.operators.lock().await.len() {
+            let operators = self.operators.lock().await.len();
+            for which in 0..operators {
                 let Some((_, metrics)) = self.get(which, "/metrics").await else { continue };
                 let acts = metrics.contains("lightsail_operator_leader 1");
                 if acts && reconciliations(&metrics) >= count {
