@@ -154,12 +154,14 @@ async fn wait_and_act(stage: &Stage, moment: &Moment, dice: &mut Dice) -> Result
 async fn settle(stage: &Stage) -> Result<()> {
     let start = Instant::now();
     loop {
+        let objects = stage.all_objects().await?;
         for (at, spec) in stage.take_later() {
-            if !create_later(stage, &at, &spec).await? {
+            // One whose deletion is refused keeps its name.
+            let is_stuck = objects.get(&at).is_some_and(is_settled);
+            if !is_stuck && !create_later(stage, &at, &spec).await? {
                 stage.add_later(at, spec);
             }
         }
-        let objects = stage.all_objects().await?;
         let open: Vec<_> = objects.iter().filter(|(_, object)| !is_settled(object)).collect();
         if open.is_empty() && stage.has_no_more() {
             // The first attempts of what failed come soon after each other.
@@ -279,8 +281,8 @@ fn imports_without_intent(stage: &Stage) -> Vec<String> {
             && request.status == Some(200)
             && status["importIntent"].is_object()
         {
-            let name = status["keyPairName"].as_str().or(body["metadata"]["name"].as_str());
-            intents.entry(name.unwrap_or_default().to_owned()).or_default().push(request.at);
+            let object = body["metadata"]["name"].as_str().unwrap_or_default();
+            intents.entry(stage.pair_name(object)).or_default().push(request.at);
         }
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();

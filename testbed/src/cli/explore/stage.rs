@@ -115,6 +115,8 @@ pub(super) struct Stage {
     pub(super) deleted_keys: std::sync::Mutex<Vec<String>>,
     /// The uids of Secrets that a user created.
     pub(super) users_secrets: std::sync::Mutex<Vec<String>>,
+    /// By object: the name of its key pair, where that is another one.
+    pair_names: std::sync::Mutex<BTreeMap<String, String>>,
     /// The fingerprints that specs have named.
     pub(super) named: std::sync::Mutex<Vec<String>>,
 }
@@ -168,6 +170,7 @@ impl Stage {
             later: std::sync::Mutex::default(),
             deleted_keys: std::sync::Mutex::default(),
             users_secrets: std::sync::Mutex::default(),
+            pair_names: std::sync::Mutex::default(),
             named: std::sync::Mutex::default(),
         });
         stage.add_lease().await?;
@@ -344,6 +347,10 @@ impl Stage {
         let (kind, name) = split(at)?;
         let mut spec = self.filled(spec);
         spec["region"] = json!(REGION);
+        if let Some(pair) = spec["keyPairName"].as_str() {
+            let mut names = self.pair_names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.insert(name.to_owned(), pair.to_owned());
+        }
         let mut metadata = if metadata.is_object() { self.filled(metadata) } else { json!({}) };
         metadata["name"] = json!(name);
         let new: DynamicObject = object(json!({
@@ -482,6 +489,12 @@ impl Stage {
             tokio::time::sleep(POLL).await;
         }
         Ok(())
+    }
+
+    /// The name of the key pair that an object is about.
+    pub(super) fn pair_name(&self, object: &str) -> String {
+        let names = self.pair_names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(object).cloned().unwrap_or_else(|| object.to_owned())
     }
 
     /// Notes an object that is to be created once its name is free.
