@@ -270,7 +270,7 @@ pub enum Finalizer {
 pub struct PairRead {
     /// Whether it was read in this reconciliation, and not taken from a shared list (I7).
     pub live: bool,
-    /// When the read was begun.
+    /// When it was asked for. A shared list may have been read long before.
     pub at: Timestamp,
     /// The pair, if there is one.
     pub pair: Option<KeyPair>,

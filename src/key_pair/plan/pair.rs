@@ -128,7 +128,7 @@ pub fn imported_key(recorded: &Recorded) -> Option<&String> {
 
 /// What comes before anything is concluded from the absence of the pair: as long as an import of
 /// the intent on record may still take effect, that proves nothing, and nor does a read that was
-/// begun before that time was over.
+/// begun before that time was over. A list is one: it may be as old as an interval.
 fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
     let is_open = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
     let until = observed.sent.map(|sent| sent.until).filter(|_| is_open)?;
@@ -136,7 +136,8 @@ fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
         let pause = until.duration_since(observed.now).unsigned_abs().max(SOON);
         return Some(wait_for_import(pause.min(observed.search_interval)));
     }
-    (until > read.at).then_some(Step::ReadPair { live: true })
+    let is_early = !read.live || until > read.at;
+    is_early.then_some(Step::ReadPair { live: true })
 }
 
 /// What comes before anything is concluded from the absence of the pair on record: if Lightsail

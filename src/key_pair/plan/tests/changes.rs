@@ -38,7 +38,7 @@ fn an_own_pair_that_changes() {
             recreate(d, SECOND);
             o.pair = live(None);
             o.recorded = Recorded { intent: intent(SECOND), ..Recorded::default() };
-            o.done.intent = Some(time(NOW));
+            (o.done.intent, o.sent) = (Some(time(NOW)), None);
         }, "Import"),
         ("I1: Recreate never touches an adopted pair", |d, o| {
             recreate(d, SECOND);

@@ -55,13 +55,13 @@ fn a_generated_pair_that_shall_be_there() {
         ("and sent", |_, o, key| {
             o.secret = secret(Some(key));
             o.recorded.intent = intent(key.public().line());
-            o.done.intent = Some(time(NOW));
+            (o.done.intent, o.sent) = (Some(time(NOW)), None);
         }, "Import"),
         ("after a crash in between, the key of the Secret is", |_, o, key| {
             o.finalizer = Finalizer::Old;
             o.secret = secret(Some(key));
             o.recorded.intent = intent(key.public().line());
-            o.done.intent = Some(time(NOW));
+            (o.done.intent, o.sent) = (Some(time(NOW)), None);
         }, "Import"),
         ("what was imported before a crash is the object's own", |_, o, key| {
             (o.finalizer, o.recorded.intent) = (Finalizer::Old, intent(key.public().line()));

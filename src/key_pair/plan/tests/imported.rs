@@ -15,7 +15,7 @@ fn an_imported_pair_that_should_be_there() {
          |_, o| { o.pair = cached(None); o.finalizer = Finalizer::New; }, "WriteIntent"),
         ("then it is sent", |_, o| {
             (o.pair, o.finalizer) = (cached(None), Finalizer::New);
-            o.recorded.intent = intent(FIRST);
+            (o.recorded.intent, o.sent) = (intent(FIRST), None);
             o.done.intent = Some(time(NOW));
         }, "Import"),
         ("a process that slept since the intent writes another one", |_, o| {
@@ -39,6 +39,14 @@ fn an_imported_pair_that_should_be_there() {
             o.recorded.intent = intent(SECOND);
             (o.now, o.sent) = (time("2026-11-24T12:00:09Z"), sent("2026-11-24T12:00:05Z", false));
         }, "Read pair live"),
+        ("I1: nor does a list, which may be older than it says", |_, o| {
+            (o.pair, o.finalizer) = (cached(None), Finalizer::Old);
+            (o.recorded.intent, o.sent) = (intent(FIRST), sent(NOW, false));
+        }, "Read pair live"),
+        ("a list does if nothing was sent since the intent", |_, o| {
+            (o.pair, o.finalizer) = (cached(None), Finalizer::Old);
+            (o.recorded.intent, o.sent) = (intent(FIRST), None);
+        }, "WriteIntent"),
         ("and then stated anew", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);
             o.recorded.intent = intent(FIRST);
