@@ -241,6 +241,7 @@ fn an_imported_pair_that_somebody_else_made() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn deleting_an_object_with_an_imported_pair() {
     fn base() -> (Desired, Observed) {
         let mut observed = observed();
