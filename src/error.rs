@@ -57,8 +57,38 @@ impl From<kube::Error> for Error {
     }
 }
 
+/// How an attempt ended that is made only once, whatever comes of it. What was not sent for want of
+/// the Lease was no attempt: the reconciliation starts over.
+///
+/// # Errors
+/// [`Error::NotLeading`].
+pub fn attempted<T>(outcome: lightsail::Result<T>) -> Result<lightsail::Result<T>, Error> {
+    match outcome {
+        Err(error) if error.kind == ErrorKind::NotLeading => Err(Error::NotLeading),
+        outcome => Ok(outcome),
+    }
+}
+
 /// Whether the API server answered with this HTTP status.
 #[must_use]
 pub fn is_status(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_for_want_of_the_lease_is_no_attempt() {
+        let failed = |kind| {
+            let (code, message) = ("Code".to_owned(), "message".to_owned());
+            attempted::<()>(Err(lightsail::Error { kind, code, message }))
+        };
+        assert!(matches!(failed(ErrorKind::NotLeading), Err(Error::NotLeading)));
+        for kind in [ErrorKind::NeverSent, ErrorKind::Denied, ErrorKind::Transient] {
+            assert!(matches!(failed(kind), Ok(Err(error)) if error.kind == kind), "{kind:?}");
+        }
+        assert!(matches!(attempted(Ok(())), Ok(Ok(()))));
+    }
 }

@@ -19,7 +19,7 @@ use crate::clock::{Clocks, Moment};
 use crate::engine::objects;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
-use crate::error::Error;
+use crate::error::{Error, attempted};
 use crate::ids::{AccountId, Arn, Fingerprint};
 use crate::lightsail::{self, KeyPair, Lightsail};
 use crate::secret::{self, Owner, SecretSpec};
@@ -240,10 +240,12 @@ impl<'a> Run<'a> {
                 self.delete(expected_fingerprint.as_ref()).await?;
             }
             Step::ReadForRelease { account } => {
-                self.observed.done.read_for_release = Some(self.read_for_release(&account).await);
+                let outcome = self.read_for_release(&account).await;
+                self.observed.done.read_for_release = Some(attempted(outcome)?);
             }
             Step::ReleaseTag { account, arn } => {
-                self.observed.done.tag_release = Some(self.release_tag(&account, &arn).await);
+                let outcome = self.release_tag(&account, &arn).await;
+                self.observed.done.tag_release = Some(attempted(outcome)?);
             }
             Step::RemoveFinalizer { reason, message } => {
                 self.publish_event(Severity::Normal, reason, &message).await;
