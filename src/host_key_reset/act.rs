@@ -184,6 +184,7 @@ impl<'a> Run<'a> {
                     });
                 }
                 self.observed.polled = Some((polled, at));
+                self.observed.lightsail_date = self.lightsail().clock();
             }
         }
         Ok(())

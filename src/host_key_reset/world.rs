@@ -62,7 +62,7 @@ pub struct Observed {
     pub turn: Turn,
     /// The operations of the instance, and when they were asked for.
     pub operations: Option<(Vec<Operation>, Timestamp)>,
-    /// The time by Lightsail's clock when they were listed, if its answers have one.
+    /// The time by Lightsail's clock when they were listed, or looked up, if its answers have one.
     pub lightsail_date: Option<Timestamp>,
     /// The ids of operations that other resets of the instance have recorded as theirs.
     pub taken: Vec<String>,

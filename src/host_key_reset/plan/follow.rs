@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
 use super::deadline::{deadline, in_time, is_late};
 use super::hindrance::{Hindrance, hindrance};
 use super::step::{End, Read, Step};
 use crate::api::{Operation, Reason};
 use crate::engine::Verdict;
-use crate::host_key_reset::world::{Desired, Observed, later};
+use crate::host_key_reset::world::{Desired, Observed};
 
 /// How often an operation that is under way is read.
 const POLL: Duration = Duration::from_secs(3);
@@ -31,11 +33,11 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
     let Some(lost) = polled.iter().position(Option::is_none) else {
         return conclude(desired, observed, polled.iter().flatten().cloned().collect());
     };
-    let id = operations.get(lost).and_then(|operation| operation.id.as_deref()).unwrap_or_default();
+    let operation = operations.get(lost).cloned().unwrap_or_default();
+    let id = operation.id.as_deref().unwrap_or_default();
     // A moment after the call it may be that not every server of Lightsail knows it yet. What was
     // read then says nothing later either.
-    let start = observed.start().unwrap_or(observed.now);
-    if *read_at < later(later(start, observed.call_timeout), observed.settle_time) {
+    if age_of_call(observed, &operation, *read_at) < observed.call_timeout + observed.settle_time {
         let verdict = Verdict::wait(
             Reason::InProgress,
             format!("Lightsail does not know the operation {id} yet"),
@@ -47,6 +49,17 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         "Lightsail does not know the operation {id} any more, and nobody can tell what became of it"
     );
     Step::End(End::failed(Reason::OutcomeUnknown, message, operations.clone()))
+}
+
+/// How old the call was when its operation was asked for. The start of the reset may be long before
+/// it: an earlier call may have been refused and taken back. So what counts is when Lightsail made
+/// the operation, or else when it was about to be asked for, both by Lightsail's clock.
+fn age_of_call(observed: &Observed, operation: &Operation, read_at: Timestamp) -> SignedDuration {
+    let intent = observed.status.lightsail_date.as_ref().and_then(|date| date.parse().ok());
+    match operation.created().or(intent).zip(observed.lightsail_date) {
+        Some((called, date)) => date.duration_since(called) - observed.now.duration_since(read_at),
+        None => read_at.duration_since(observed.start().unwrap_or(observed.now)),
+    }
 }
 
 /// What operations in this state mean. An empty list is a success: there was nothing to wait for.

@@ -468,6 +468,18 @@ fn under_way(observed: &mut Observed) {
     observed.status.operations = vec![operation("a", "Started", NOW)];
 }
 
+/// An earlier call was refused and taken back. Lightsail made the operation of another one at this
+/// time, if it says so, and does not know it 90 seconds after the start.
+fn taken_back(observed: &mut Observed, created_at: Option<&str>) {
+    under_way(observed);
+    let created_at = created_at.map(str::to_owned);
+    observed.status.operations = vec![Operation { created_at, ..operation("a", "Started", NOW) }];
+    observed.status.lightsail_date = Some("2026-11-24T12:01:27Z".to_owned());
+    observed.now = time("2026-11-24T12:01:30Z");
+    observed.lightsail_date = Some(observed.now);
+    observed.polled = Some((vec![None], observed.now));
+}
+
 #[test]
 fn an_operation_is_followed_to_its_end() {
     check(&[
@@ -504,6 +516,19 @@ fn an_operation_is_followed_to_its_end() {
             o.now = time("2026-11-24T12:01:20Z");
             o.polled = Some((vec![None], o.now));
         }, "Failed OutcomeUnknown"),
+        ("nor if it made it a moment ago, long after the start", |_, o| {
+            taken_back(o, Some("2026-11-24T12:01:28Z"));
+        }, "Progress InProgress"),
+        ("nor if it was called a moment ago, as far as is known", |_, o| {
+            taken_back(o, None);
+        }, "Progress InProgress"),
+        ("it made it long enough ago", |_, o| {
+            taken_back(o, Some("2026-11-24T12:00:10Z"));
+        }, "Failed OutcomeUnknown"),
+        ("but that says nothing of a read from before that", |_, o| {
+            taken_back(o, Some("2026-11-24T12:00:10Z"));
+            o.polled = Some((vec![None], time("2026-11-24T12:01:29Z")));
+        }, "Progress InProgress"),
         ("a look that fails is said",
          |_, o| { under_way(o); o.failure = Some(failure(ErrorKind::Denied)); },
              "Progress AccessDenied"),
