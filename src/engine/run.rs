@@ -47,7 +47,7 @@ pub trait Controller: Send + Sync {
     /// The lane of what is still to be done for an object of this name that is gone.
     fn follow_up_lane(&self, at: &ObjectRef) -> Option<String>;
 
-    /// Forgets what is remembered of the object with this uid, which is gone.
+    /// Forgets what is remembered of the object with this uid, which is gone, and whose row is.
     fn forget(&self, uid: &str);
 
     /// Reconciles one object.
@@ -120,15 +120,16 @@ fn note_change<C: Controller>(
     for (at, class) in news.due {
         queue.push(at.clone(), rows.lane(&at), class, now);
     }
+    for (shown, count) in rows.shown() {
+        controller.context().metrics.set_objects(kind, shown.ready, &shown.word(), count);
+    }
+    drop(rows);
     for (at, uid) in news.gone {
         queue.forget(&at);
         controller.forget(&uid);
         if let Some(lane) = controller.follow_up_lane(&at) {
             queue.push(at, &lane, Class::Change, now);
         }
-    }
-    for (shown, count) in rows.shown() {
-        controller.context().metrics.set_objects(kind, shown.ready, &shown.word(), count);
     }
 }
 
