@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
                 self.observed.taken = self.operations_of_others();
             }
             Read::PollOperations => {
-                let (mut polled, at) = (Vec::new(), Timestamp::now());
+                let (mut polled, at) = (Vec::new(), self.clocks.now());
                 for operation in &self.observed.status.operations {
                     polled.push(match (&operation.id, operation.is_over()) {
                         (Some(id), false) => self.lightsail().find_operation(id).await?,
