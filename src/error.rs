@@ -36,8 +36,9 @@ pub enum Error {
     /// A private key could not be made.
     #[error("{0}")]
     GenerationFailed(#[from] crate::ssh::GenerationFailed),
-    /// The Lease could run out before the call is over: nothing was sent. Nothing is said in the
-    /// status: another process may be writing it.
+    /// The Lease could run out before the call is over: it was not sent. The reconciliation ends
+    /// without saying so in the status, which another process may be writing, and is begun anew
+    /// after the next renewal. Only a reset that has its mark does not end so: it takes that back.
     #[error("the Lease is not held for long enough, and nothing was sent")]
     NotLeading,
     /// The operator is told to end.

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::object_ref::ObjectRef;
 use super::queue::{Class, Item, Next, Queue};
 use super::rows::{Claim, Row, Rows};
+use super::verdict::UNTIL_RENEWAL;
 use super::watch::{self, Change, FirstLists};
 use crate::api::Reconciled;
 use crate::error::Error;
@@ -148,7 +149,7 @@ pub async fn guarded(
             Err(Error::Stopping) => Action { next: Next::Change, outcome: Outcome::Stopping },
             Err(error @ Error::NotLeading) => {
                 tracing::debug!("{error}");
-                Action { next: Next::StartOver, outcome: Outcome::NotLeading }
+                Action { next: Next::After(UNTIL_RENEWAL), outcome: Outcome::NotLeading }
             }
             Err(Error::Gone) => Action::gone(),
             Err(Error::Conflict) => {
@@ -179,5 +180,21 @@ async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_not_sent_for_want_of_the_lease_is_tried_again_soon_however_often() {
+        for failures in [0, 10] {
+            let at = ObjectRef::new("n", "a");
+            let item = Item { at, class: Class::Change, waited: Duration::ZERO, failures };
+            let action = guarded("Kind", &item, async { Err(Error::NotLeading) }).await;
+            assert_eq!(action.next, Next::After(UNTIL_RENEWAL));
+            assert_eq!(action.outcome, Outcome::NotLeading);
+        }
     }
 }
