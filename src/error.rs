@@ -37,7 +37,8 @@ pub enum Error {
     #[error("{0}")]
     GenerationFailed(#[from] crate::ssh::GenerationFailed),
     /// The Lease could run out before the write is over: nothing was sent. Nothing is said in the
-    /// status: another process may be writing it.
+    /// status, which another process may be writing, and the reconciliation is repeated. Only a
+    /// reset that has its mark does not end so: it takes that back.
     #[error("the Lease is not held for long enough, and nothing was sent")]
     NotLeading,
     /// The operator is told to end.

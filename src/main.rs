@@ -219,6 +219,7 @@ async fn context(
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         settings,
+        lease: lease.clone(),
         leads: leads.subscribe(),
         clocks: Mutex::new(Clocks::read()),
         stop: stop.clone(),

@@ -310,6 +310,11 @@ impl Metrics {
         self.without_object.get_or_create(&scope.into()).set(gauge(count));
     }
 
+    /// Nothing is known any more of pairs without an object.
+    pub fn remove_without_object(&self, scope: &Scope) {
+        self.without_object.remove(&scope.into());
+    }
+
     /// Whether this process acts.
     pub fn set_leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));

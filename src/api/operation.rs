@@ -1,5 +1,6 @@
 //! Lightsail's `Operation`, as a status shows it.
 
+use k8s_openapi::jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,12 @@ pub struct OperationLocation {
 }
 
 impl Operation {
+    /// When it was created, by AWS's clock, if Lightsail said so.
+    #[must_use]
+    pub fn created(&self) -> Option<Timestamp> {
+        self.created_at.as_ref()?.parse().ok()
+    }
+
     /// Whether it ended well: Lightsail says `Succeeded` or `Completed`.
     #[must_use]
     pub fn succeeded(&self) -> bool {

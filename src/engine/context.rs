@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
 use crate::ids::AccountId;
+use crate::lease::HeldLease;
 use crate::lightsail::{Accounts, Inventory};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -28,6 +29,8 @@ pub struct Context {
     pub readiness: Readiness,
     /// The settings.
     pub settings: Settings,
+    /// Until when this process may act.
+    pub lease: HeldLease,
     /// Since when this process acts; `None` while it follows.
     pub leads: watch::Receiver<Option<Moment>>,
     /// The clocks as they were read last.
@@ -52,6 +55,12 @@ impl Context {
             );
         }
         clocks
+    }
+
+    /// Whether a call of AWS that is sent now is over before another process can have the Lease.
+    #[must_use]
+    pub fn lease_outlives_call(&self) -> bool {
+        self.lease.outlives(self.settings.call_timeout)
     }
 
     /// How long this process has been acting. What happened before is not known: another process

@@ -131,6 +131,8 @@ pub struct Rows<C> {
     by_place: HashMap<u64, Vec<ObjectRef>>,
     /// How many show what. What nobody shows any more stays with 0.
     shown: HashMap<Shown, usize>,
+    /// How many are in which lane. What has none any more stays with 0.
+    lanes: HashMap<String, usize>,
     /// The namespaces whose objects are all known; `None` is every one.
     listed: HashSet<Option<String>>,
 }
@@ -141,6 +143,7 @@ impl<C> Default for Rows<C> {
             all: HashMap::new(),
             by_place: HashMap::new(),
             shown: HashMap::new(),
+            lanes: HashMap::new(),
             listed: HashSet::new(),
         }
     }
@@ -153,6 +156,7 @@ impl<C: Claim> Rows<C> {
     pub fn apply(&mut self, at: &ObjectRef, row: Row<C>) -> Vec<(ObjectRef, Class)> {
         let before = self.take(at);
         *self.shown.entry(row.shown).or_default() += 1;
+        *self.lanes.entry(row.lane.clone()).or_default() += 1;
         if let Some(claim) = &row.claim {
             // Nearly always the only one there, for which a growing list would have room for four.
             self.by_place
@@ -195,6 +199,12 @@ impl<C: Claim> Rows<C> {
         self.all.get(at).map_or("", |row| &row.lane)
     }
 
+    /// Whether no object is in this lane.
+    #[must_use]
+    pub fn is_empty(&self, lane: &str) -> bool {
+        self.lanes.get(lane).is_none_or(|count| *count == 0)
+    }
+
     /// Forgets an object that is gone. The object that waited for it, if one did.
     pub fn remove(&mut self, at: &ObjectRef) -> Option<ObjectRef> {
         let row = self.take(at)?;
@@ -203,9 +213,8 @@ impl<C: Claim> Rows<C> {
 
     fn take(&mut self, at: &ObjectRef) -> Option<Row<C>> {
         let row = *self.all.remove(at)?;
-        if let Some(count) = self.shown.get_mut(&row.shown) {
-            *count -= 1;
-        }
+        let counts = [self.shown.get_mut(&row.shown), self.lanes.get_mut(&row.lane)];
+        counts.into_iter().flatten().for_each(|count| *count -= 1);
         if let Some(key) = row.claim.as_ref().map(|claim| self.key(claim))
             && let Some(there) = self.by_place.get_mut(&key)
         {
@@ -420,6 +429,20 @@ mod tests {
         assert_eq!((count(&rows, true), count(&rows, false)), (1, 1));
         rows.remove(&at("a"));
         assert_eq!((count(&rows, true), count(&rows, false)), (1, 0));
+    }
+
+    #[test]
+    fn a_lane_is_empty_when_its_last_object_left_it() {
+        let mut rows = Rows::default();
+        let in_lane = |lane: &str| Row { lane: lane.to_owned(), ..row(1, "fleet") };
+        assert!(rows.is_empty("a"));
+        for object in ["first", "second"] {
+            rows.apply(&at(object), in_lane("a"));
+        }
+        rows.apply(&at("second"), in_lane("b"));
+        assert!(!rows.is_empty("a") && !rows.is_empty("b"));
+        rows.remove(&at("first"));
+        assert!(rows.is_empty("a") && !rows.is_empty("b"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::object_ref::ObjectRef;
 use super::queue::{Class, Item, Next, Queue};
 use super::rows::{Claim, Row, Rows};
+use super::verdict::UNTIL_RENEWAL;
 use super::watch::{self, Change, FirstLists};
 use crate::api::Reconciled;
 use crate::error::Error;
@@ -47,7 +48,7 @@ pub trait Controller: Send + Sync {
     /// The lane of what is still to be done for an object of this name that is gone.
     fn follow_up_lane(&self, at: &ObjectRef) -> Option<String>;
 
-    /// Forgets what is remembered of the object with this uid, which is gone.
+    /// Forgets what is remembered of the object with this uid, which is gone, and whose row is.
     fn forget(&self, uid: &str);
 
     /// Reconciles one object.
@@ -120,15 +121,16 @@ fn note_change<C: Controller>(
     for (at, class) in news.due {
         queue.push(at.clone(), rows.lane(&at), class, now);
     }
+    for (shown, count) in rows.shown() {
+        controller.context().metrics.set_objects(kind, shown.ready, &shown.word(), count);
+    }
+    drop(rows);
     for (at, uid) in news.gone {
         queue.forget(&at);
         controller.forget(&uid);
         if let Some(lane) = controller.follow_up_lane(&at) {
             queue.push(at, &lane, Class::Change, now);
         }
-    }
-    for (shown, count) in rows.shown() {
-        controller.context().metrics.set_objects(kind, shown.ready, &shown.word(), count);
     }
 }
 
@@ -147,7 +149,7 @@ pub async fn guarded(
             Err(Error::Stopping) => Action { next: Next::Change, outcome: Outcome::Stopping },
             Err(error @ Error::NotLeading) => {
                 tracing::debug!("{error}");
-                Action { next: Next::StartOver, outcome: Outcome::NotLeading }
+                Action { next: Next::After(UNTIL_RENEWAL), outcome: Outcome::NotLeading }
             }
             Err(Error::Gone) => Action::gone(),
             Err(Error::Conflict) => {
@@ -178,5 +180,21 @@ async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_not_sent_for_want_of_the_lease_is_tried_again_soon_however_often() {
+        for failures in [0, 10] {
+            let at = ObjectRef::new("n", "a");
+            let item = Item { at, class: Class::Change, waited: Duration::ZERO, failures };
+            let action = guarded("Kind", &item, async { Err(Error::NotLeading) }).await;
+            assert_eq!(action.next, Next::After(UNTIL_RENEWAL));
+            assert_eq!(action.outcome, Outcome::NotLeading);
+        }
     }
 }

@@ -117,6 +117,10 @@ impl Verdict {
     }
 }
 
+/// How soon to try again what was not sent for want of the Lease. A renewal that is late may come
+/// at any moment; if none comes, the process ends. A pause that grows would outlast both.
+pub(super) const UNTIL_RENEWAL: Duration = Duration::from_secs(1);
+
 /// The seconds from an object's creation until now, if it becomes Ready for the first time by this.
 /// One that was edited meanwhile does not count.
 pub fn seconds_to_ready<K: Reconciled>(object: &K, state: State, now: Timestamp) -> Option<f64> {
@@ -144,11 +148,12 @@ impl From<&lightsail::Error> for Verdict {
             ErrorKind::OperationFailed | ErrorKind::Invalid => {
                 (State::Stalled, Reason::OperationFailed, retry)
             }
-            ErrorKind::NotFound
-            | ErrorKind::Busy
-            | ErrorKind::NeverSent
-            | ErrorKind::NotLeading
-            | ErrorKind::Transient => (State::Reconciling, Reason::ServiceError, retry),
+            ErrorKind::NotLeading => {
+                (State::Reconciling, Reason::ServiceError, Next::After(UNTIL_RENEWAL))
+            }
+            ErrorKind::NotFound | ErrorKind::Busy | ErrorKind::NeverSent | ErrorKind::Transient => {
+                (State::Reconciling, Reason::ServiceError, retry)
+            }
         };
         Self { state, reason, message: error.to_string(), next, planned: None }
     }

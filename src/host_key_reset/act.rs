@@ -66,6 +66,7 @@ impl<'a> Run<'a> {
     pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
+            self.observed.lease_outlives_call = self.ctx.lease_outlives_call();
             if let Some(action) = self.act(plan::plan(&self.desired, &self.observed)).await? {
                 return Ok(action);
             }
@@ -99,6 +100,7 @@ impl<'a> Run<'a> {
                 self.observed.foreign_mark_reported = true;
             }
             Step::TakeTurn => self.take_turn(),
+            Step::AwaitLease => return Err(Error::NotLeading),
             Step::WriteIntent { last_operation_before, instance_arn } => {
                 let caller = self.account.as_ref().map(|(account, _)| account.caller_arn.clone());
                 let status = status::intent(
@@ -176,7 +178,7 @@ impl<'a> Run<'a> {
                 self.observed.taken = self.operations_of_others();
             }
             Read::PollOperations => {
-                let (mut polled, at) = (Vec::new(), Timestamp::now());
+                let (mut polled, at) = (Vec::new(), self.clocks.now());
                 for operation in &self.observed.status.operations {
                     polled.push(match (&operation.id, operation.is_over()) {
                         (Some(id), false) => self.lightsail().find_operation(id).await?,

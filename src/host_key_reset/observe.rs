@@ -37,6 +37,7 @@ pub(super) fn observed(
         marked_at: None,
         account: None,
         instance: None,
+        lease_outlives_call: ctx.lease_outlives_call(),
         turn: Turn::NotAsked,
         operations: None,
         lightsail_date: None,

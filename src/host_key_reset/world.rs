@@ -58,6 +58,8 @@ pub struct Observed {
     pub account: Option<AccountId>,
     /// The instance.
     pub instance: Option<InstanceRead>,
+    /// Whether a call that is sent now is over before another process can have the Lease.
+    pub lease_outlives_call: bool,
     /// The turn of this object among the resets of the instance.
     pub turn: Turn,
     /// The operations of the instance, and when they were asked for.

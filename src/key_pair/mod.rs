@@ -145,6 +145,7 @@ impl Controller for KeyPairs {
 
     fn forget(&self, uid: &str) {
         self.memory.forget_gone(uid);
+        observe::forget_empty_regions(&self.ctx, &self.memory);
     }
 
     async fn reconcile(&self, item: Item) -> Action {

@@ -87,6 +87,20 @@ pub(super) async fn shared_list(
     Ok(list)
 }
 
+/// Forgets the counts of regions in which no object is left: no list is read there any more, and a
+/// count would never change again.
+pub(super) fn forget_empty_regions(ctx: &Context, memory: &Memory) {
+    let mut all = memory.without_object.lock();
+    let rows = memory.rows.lock();
+    all.retain(|scope, _| {
+        let is_empty = rows.is_empty(scope.region.as_str());
+        if is_empty {
+            ctx.metrics.remove_without_object(scope);
+        }
+        !is_empty
+    });
+}
+
 /// So many names are in the line of the log that tells of pairs without an object.
 const NAMED: usize = 10;
 
@@ -97,11 +111,15 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
         return;
     }
     let mut all = memory.without_object.lock();
+    let (vanished, rows) = (memory.vanished.lock(), memory.rows.lock());
+    // The last object may have gone while this was read for it.
+    if rows.is_empty(scope.region.as_str()) {
+        return;
+    }
     let known = all.entry(scope.clone()).or_default();
     if known.walk == Some(list.started_at()) {
         return;
     }
-    let (vanished, rows) = (memory.vanished.lock(), memory.rows.lock());
     let cluster_id = &ctx.settings.cluster_id;
     let is_without_object = |pair: &&KeyPair| {
         let Some((namespace, name)) = plan::tagged_object(cluster_id, pair) else { return false };

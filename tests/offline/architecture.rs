@@ -142,6 +142,15 @@ fn decisions_have_no_io_and_no_clock() {
     assert_eq!(found, [""; 0]);
 }
 
+/// It may jump in the middle of a reconciliation. Events and Leases are dated by it for people and
+/// other processes.
+#[test]
+fn only_the_clock_reads_the_wall_clock() {
+    let dated = ["src/clock.rs", "src/engine/objects.rs", "src/leader/election.rs"];
+    let others = |name: &str| !dated.contains(&name);
+    assert_eq!(lines_with("src", others, &["Timestamp::now()"]), [""; 0]);
+}
+
 #[test]
 fn only_one_room_knows_the_aws_sdk() {
     let others = |name: &str| !name.starts_with("src/lightsail/") && name != "src/main.rs";

@@ -73,13 +73,18 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     let Some((operations, _)) = &observed.operations else {
         return Step::Read(Read::ListOperations);
     };
-    if observed.intent_written {
-        return Step::WriteMark(MarkState::Started);
-    }
-    if let Some(found) = newer(observed, operations).filter(|_| is_open) {
+    let may_be_called = is_open && !observed.intent_written;
+    if let Some(found) = newer(observed, operations).filter(|_| may_be_called) {
         // Somebody may have taken the mark off after the call. Whoever did it: it was done since
         // the intent, and once is enough.
         return conclude(desired, observed, vec![found.clone()]);
+    }
+    // What the call could not follow would only be taken back.
+    if !observed.lease_outlives_call {
+        return Step::AwaitLease;
+    }
+    if observed.intent_written {
+        return Step::WriteMark(MarkState::Started);
     }
     Step::WriteIntent {
         last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),

@@ -99,12 +99,8 @@ fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
 
 /// The order of the list is unverified, so the time that Lightsail gives decides. Its times are
 /// compared with each other only.
-pub(super) fn created(operation: &Operation) -> Option<Timestamp> {
-    operation.created_at.as_ref()?.parse().ok()
-}
-
 pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
-    resets(operations).max_by_key(|operation| created(operation))
+    resets(operations).max_by_key(|operation| operation.created())
 }
 
 /// The oldest operation of the kind that is newer than the one before the call, was not created
@@ -117,11 +113,11 @@ pub(super) fn newer<'a>(observed: &Observed, operations: &'a [Operation]) -> Opt
     let is_taken =
         |operation: &&Operation| observed.taken.iter().any(|id| operation.id.as_ref() == Some(id));
     let is_older = |operation: &&Operation| {
-        created(operation).zip(since).is_some_and(|(created, since)| created < since)
+        operation.created().zip(since).is_some_and(|(created, since)| created < since)
     };
-    let border = resets(operations).find(is_before).and_then(created);
+    let border = resets(operations).find(is_before).and_then(Operation::created);
     resets(operations)
         .filter(|it| !is_before(it) && !is_taken(it) && !is_older(it))
-        .filter(|operation| border.is_none() || created(operation) > border)
-        .min_by_key(|operation| created(operation))
+        .filter(|operation| border.is_none() || operation.created() > border)
+        .min_by_key(|operation| operation.created())
 }

@@ -17,6 +17,8 @@ pub enum Step {
     ReportForeignMark,
     /// Ask for this object's turn among the resets of the instance.
     TakeTurn,
+    /// The Lease could run out before a call is over: start over after its next renewal.
+    AwaitLease,
     /// Write the intent into the status.
     WriteIntent {
         /// The newest operation of the kind that is there before the call.

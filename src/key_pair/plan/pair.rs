@@ -134,7 +134,7 @@ fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
     let until = observed.sent.map(|sent| sent.until).filter(|_| is_open)?;
     if until > observed.now {
         let pause = until.duration_since(observed.now).unsigned_abs().max(SOON);
-        return Some(wait_for_import(pause.min(observed.search_interval)));
+        return Some(wait_for_import(observed, pause.min(observed.search_interval)));
     }
     let is_early = !read.live || until > read.at;
     is_early.then_some(Step::ReadPair { live: true })
@@ -154,8 +154,16 @@ pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     (!left.is_zero()).then(|| Step::Finish(Verdict::wait(Reason::InProgress, message, pause)))
 }
 
-fn wait_for_import(pause: Duration) -> Step {
-    let message = "an import that was not answered may still take effect";
+fn was_accepted(observed: &Observed) -> bool {
+    observed.sent.is_some_and(|sent| sent.accepted)
+}
+
+fn wait_for_import(observed: &Observed, pause: Duration) -> Step {
+    let message = if was_accepted(observed) {
+        "Lightsail accepted the import and does not show the key pair yet"
+    } else {
+        "an import that was not answered may still take effect"
+    };
     Step::Finish(Verdict::wait(Reason::InProgress, message, pause))
 }
 
@@ -166,9 +174,8 @@ fn wait_for_current_read(observed: &Observed, read: &PairRead, pair: &KeyPair) -
     if !read.live {
         return Some(Step::ReadPair { live: true });
     }
-    let was_accepted = observed.sent.is_some_and(|sent| sent.accepted);
     let waits = matches!(step, Step::Finish(_));
-    Some(if was_accepted && waits { wait_for_import(SOON) } else { step })
+    Some(if was_accepted(observed) && waits { wait_for_import(observed, SOON) } else { step })
 }
 
 /// An import of this object may have made the pair, and nothing tells whether it did.

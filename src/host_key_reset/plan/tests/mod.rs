@@ -54,6 +54,7 @@ fn observed() -> Observed {
         marked_at: None,
         account: Some("123456789012".into()),
         instance: None,
+        lease_outlives_call: true,
         turn: Turn::NotAsked,
         operations: None,
         lightsail_date: None,
@@ -131,6 +132,7 @@ fn word(step: &Step) -> String {
         Step::Progress { verdict, .. } => format!("Progress {}", verdict.reason),
         Step::Read(read) => format!("{read:?}"),
         other @ (Step::TakeTurn
+        | Step::AwaitLease
         | Step::ReportForeignMark
         | Step::WriteIntent { .. }
         | Step::Call
@@ -276,6 +278,16 @@ fn before_the_intent_nothing_is_called() {
         ("then its operations", |_, o| found(o), "ListOperations"),
         ("then the intent",
          |_, o| { found(o); o.operations = Some((Vec::new(), o.now)); }, "WriteIntent"),
+        ("but not if the Lease might not outlive the call", |_, o| {
+            found(o);
+            (o.operations, o.lease_outlives_call) = (Some((Vec::new(), o.now)), false);
+        }, "AwaitLease"),
+        ("nor is the mark written then",
+         |_, o| { intended(o); o.lease_outlives_call = false; }, "AwaitLease"),
+        ("between the mark and the call it is not waited for", |_, o| {
+            begun(o);
+            (o.marked_at, o.lease_outlives_call) = (Some(o.now), false);
+        }, "Call"),
         ("then the mark", |_, o| intended(o), "Mark Started"),
         ("a reset that was refused until its deadline ends", |_, o| {
             begun(o);

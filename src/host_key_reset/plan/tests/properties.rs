@@ -281,7 +281,7 @@ impl Process {
                 self.forget();
                 false
             }
-            Step::Delete | Step::Leave => false,
+            Step::AwaitLease | Step::Delete | Step::Leave => false,
         };
         Ok(went_well)
     }

@@ -540,6 +540,17 @@ fn i12_a_deletion_leaves_no_pair_behind_that_may_be_the_objects_own() {
     ]);
 }
 
+#[test]
+fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
+    for (accepted, expected) in [(false, "was not answered"), (true, "accepted the import")] {
+        let mut observed = observed();
+        (observed.pair, observed.recorded.intent) = (live(None), intent(FIRST));
+        observed.sent = sent("2026-11-24T12:00:30Z", accepted);
+        let Step::Finish(verdict) = plan(&desired(), &observed) else { panic!("it goes on") };
+        assert!(verdict.message.contains(expected), "{}", verdict.message);
+    }
+}
+
 /// After a replacement, or when a pair was deleted outside, Lightsail may still show the old one.
 #[test]
 fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {

@@ -236,8 +236,9 @@ impl Plans {
                 (Act::Publish, Some(status::waiting(&object, &observed, &verdict)))
             }
             Step::Keep { .. } => (Act::Keep, None),
-            Step::ReportForeignMark | Step::Delete | Step::Leave => {
-                unreachable!("there is no foreign mark, no time to live, and no deletion")
+            Step::ReportForeignMark | Step::AwaitLease | Step::Delete | Step::Leave => {
+                unreachable!("there is no foreign mark, time to live or deletion, and the Lease is \
+                              young")
             }
         };
         let status = status.map_or(run.object.status, |status| compact(&status));
