@@ -21,7 +21,7 @@ use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
 use crate::error::{Error, attempted};
 use crate::ids::{AccountId, Arn, Fingerprint};
-use crate::lightsail::{self, KeyPair, Lightsail};
+use crate::lightsail::{self, ErrorKind, KeyPair, Lightsail};
 use crate::secret::{self, Owner, SecretSpec};
 use crate::ssh::{self, PrivateKey, PublicKey};
 
@@ -337,19 +337,36 @@ impl<'a> Run<'a> {
         self.observed.sent = sent.map(|sent| observe::import_sent(&self.clocks, sent));
     }
 
+    /// Whether a change found that the pair is gone: then the list that showed it is wrong.
+    fn is_gone(&mut self, outcome: lightsail::Result<()>) -> Result<bool, Error> {
+        match outcome {
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                self.learn(None);
+                Ok(true)
+            }
+            outcome => Ok(outcome.map(|()| false)?),
+        }
+    }
+
     async fn tag(
         &mut self,
         mut pair: KeyPair,
         tags: BTreeMap<String, String>,
     ) -> Result<(), Error> {
-        self.lightsail().tag(&pair, &tags).await?;
+        let outcome = self.lightsail().tag(&pair, &tags).await;
+        if self.is_gone(outcome)? {
+            return Ok(());
+        }
         pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
         self.learn(Some(pair));
         Ok(())
     }
 
     async fn remove_tags(&mut self, mut pair: KeyPair, keys: &[String]) -> Result<(), Error> {
-        self.lightsail().untag(&pair.name, &pair.arn, keys).await?;
+        let outcome = self.lightsail().untag(&pair.name, &pair.arn, keys).await;
+        if self.is_gone(outcome)? {
+            return Ok(());
+        }
         pair.tags.retain(|key, _| !keys.contains(key));
         self.learn(Some(pair));
         Ok(())

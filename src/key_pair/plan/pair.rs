@@ -382,6 +382,10 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         {
             release(desired, observed, "the object had no key pair of its own")
         }
+        // The pair on record is gone, and the name is somebody else's now.
+        Whose::Foreign { tagged } if desired.goal.ends() && (tagged || !is_first) => {
+            release(desired, observed, "its key pair is gone, and another owner has the name")
+        }
         Whose::Foreign { tagged: false } | Whose::Marked(_) if is_first => mismatch(
             desired,
             "is not this object's, or not any more; with ensure: Absent and its \

@@ -278,6 +278,14 @@ fn deleting_an_object_with_an_imported_pair() {
         ("I1: a pair that was made anew by somebody else stays", |_, o| {
             o.pair = live(Some(KeyPair { arn: "arn:another".into(), ..pair(FIRST) }));
         }, "Stalled FingerprintMismatch"),
+        ("nor does one that another owner made hold the object", |_, o| {
+            let another = KeyPair { arn: "arn:another".into(), ..pair(FIRST) };
+            o.pair = live(Some(tagged(another, "other/team-a/fleet")));
+        }, "ReadForRelease"),
+        ("nor one that another object has recorded", |_, o| {
+            o.pair = live(Some(KeyPair { arn: "arn:another".into(), ..pair(FIRST) }));
+            o.rivals = vec![rival("z", Some("arn:another"))];
+        }, "ReadForRelease"),
         ("I1: a pair with another fingerprint stays", |_, o| {
             o.pair = live(Some(pair(SECOND)));
         }, "Stalled FingerprintMismatch"),

@@ -34,9 +34,10 @@ pub(super) fn is_settled(object: &Value) -> bool {
     let is_true =
         |type_: &str| conditions.iter().any(|it| it["type"] == type_ && it["status"] == "True");
     let is_deleting = object["metadata"]["deletionTimestamp"].is_string();
-    let waits_for_a_person = reason(object) == Some("Suspended");
+    // It waits for a person, or for an object that does.
+    let waits = matches!(reason(object), Some("Suspended" | "WaitingForOwner"));
     is_observed(object)
         && (is_true("Stalled")
-            || waits_for_a_person
+            || waits
             || (!is_deleting && ["Ready", "Complete", "Failed"].into_iter().any(is_true)))
 }
