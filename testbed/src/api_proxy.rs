@@ -154,7 +154,7 @@ struct Rule {
 
 /// A request that the API server has answered, or that the proxy has answered for it.
 #[derive(Clone, Debug)]
-pub struct Passed {
+pub struct Forwarded {
     /// When it came.
     pub at: SystemTime,
     /// The method.
@@ -167,7 +167,7 @@ pub struct Passed {
     pub status: Option<u16>,
 }
 
-impl Passed {
+impl Forwarded {
     /// The path without its query.
     #[must_use]
     pub fn whole_path(&self) -> &str {
@@ -185,7 +185,7 @@ type Sent = kube::Result<http::Response<kube::client::Body>>;
 struct Shared {
     client: Client,
     rules: Mutex<Vec<Rule>>,
-    passed: Mutex<Vec<Passed>>,
+    forwarded: Mutex<Vec<Forwarded>>,
     watch_time: Mutex<Option<Duration>>,
 }
 
@@ -198,15 +198,15 @@ impl Shared {
     }
 
     /// Sends a request to the API server and notes it.
-    async fn send(&self, request: Request<kube::client::Body>, mut passed: Passed) -> Sent {
+    async fn send(&self, request: Request<kube::client::Body>, mut forwarded: Forwarded) -> Sent {
         let answer = self.client.send(request).await;
-        passed.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-        self.note(passed);
+        forwarded.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        self.note(forwarded);
         answer
     }
 
-    fn note(&self, passed: Passed) {
-        self.passed.lock().unwrap_or_else(PoisonError::into_inner).push(passed);
+    fn note(&self, forwarded: Forwarded) {
+        self.forwarded.lock().unwrap_or_else(PoisonError::into_inner).push(forwarded);
     }
 
     /// Takes one turn of the oldest rule that matches.
@@ -247,7 +247,7 @@ impl ApiProxy {
         let shared = Arc::new(Shared {
             client,
             rules: Mutex::default(),
-            passed: Mutex::default(),
+            forwarded: Mutex::default(),
             watch_time: Mutex::default(),
         });
         let listener =
@@ -274,8 +274,8 @@ impl ApiProxy {
 
     /// The requests so far, in the order of their answers.
     #[must_use]
-    pub fn passed(&self) -> Vec<Passed> {
-        self.shared.passed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn forwarded(&self) -> Vec<Forwarded> {
+        self.shared.forwarded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Lets the next request that matches wait; later ones do not.
@@ -329,9 +329,9 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let path = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let effect = shared.take(&parts.method, &path, &body);
     let (at, method) = (SystemTime::now(), parts.method.clone());
-    let passed = Passed { at, method, path: path.clone(), body: body.clone(), status: None };
+    let forwarded = Forwarded { at, method, path: path.clone(), body: body.clone(), status: None };
     if let Some(Effect::Fail(status)) = effect.as_deref() {
-        shared.note(passed);
+        shared.note(forwarded);
         return failure(*status, "the proxy was told to fail this request");
     }
     wait_at(Place::BeforeRequest, effect.as_deref()).await;
@@ -345,7 +345,7 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let sending = Arc::clone(&shared);
     let sending = tokio::spawn(async move {
         tokio::time::sleep(delay).await;
-        sending.send(request, passed).await
+        sending.send(request, forwarded).await
     });
     let answer = sending.await.expect("sending does not panic");
     wait_at(Place::BeforeAnswer, effect.as_deref()).await;

@@ -110,7 +110,7 @@ async fn i13_a_key_pair_whose_object_is_gone_is_counted_and_never_deleted() {
         let line = metrics.lines().find(|line| line.starts_with(metric)).map(str::to_owned);
         line.and_then(|line| line.rsplit(' ').next()?.parse::<u32>().ok())
     };
-    // A new object has the list read anew, if that is not too young.
+    // A new object makes the operator read the list again, unless the list is recent.
     let mut number = 0;
     wait_for("it is counted", async || {
         number += 1;

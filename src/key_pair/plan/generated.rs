@@ -79,7 +79,7 @@ fn lost(
         Whose::TaggedAway => return Some(ownership_lost(desired)),
         Whose::Foreign { .. } => return Some(name_conflict(desired)),
     }
-    // A Secret that is missing may be on its way back, as when a folder is applied anew.
+    // A Secret that is missing may come back, for example while a folder is being reapplied.
     let since = observed.key_missing_since.unwrap_or(observed.now);
     if let Some(left) = time_left(since, observed.missing_key_grace, observed.now) {
         let message = "the Secret with the private key is missing; waiting for it to come back";

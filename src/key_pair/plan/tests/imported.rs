@@ -47,7 +47,7 @@ fn an_imported_pair_that_should_be_there() {
             (o.pair, o.finalizer) = (cached(None), Finalizer::Old);
             (o.recorded.intent, o.sent) = (intent(FIRST), None);
         }, "WriteIntent"),
-        ("and then stated anew", |_, o| {
+        ("and then stated again", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);
             o.recorded.intent = intent(FIRST);
             o.sent = sent(NOW, false);

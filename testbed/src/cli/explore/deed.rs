@@ -240,7 +240,7 @@ pub(super) async fn create_later(stage: &Stage, at: &str, spec: &Value) -> Resul
     }
     let create = Act::Create { object: at.to_owned(), spec: spec.clone(), metadata: Value::Null };
     match stage.act(&create).await {
-        Err(error) if !is_refused(&error) => Err(error).context("create an object anew"),
+        Err(error) if !is_refused(&error) => Err(error).context("create an object again"),
         Ok(()) | Err(_) => Ok(true),
     }
 }

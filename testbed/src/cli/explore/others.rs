@@ -263,8 +263,8 @@ fn deletions(stage: &Stage, acted: &[Acted]) -> Vec<String> {
 
 /// When the operator first wrote into a status which pair it is.
 fn first_record(stage: &Stage) -> Option<SystemTime> {
-    let passed = stage.proxy.passed();
-    let record = passed.iter().find(|request| {
+    let forwarded = stage.proxy.forwarded();
+    let record = forwarded.iter().find(|request| {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         request.status == Some(200) && body["status"]["arn"].is_string()
     });
@@ -274,7 +274,7 @@ fn first_record(stage: &Stage) -> Option<SystemTime> {
 /// I12: each import has an intent of its own, which was on record before.
 fn imports_without_intent(stage: &Stage) -> Vec<String> {
     let mut intents: BTreeMap<String, Vec<SystemTime>> = BTreeMap::new();
-    for request in stage.proxy.passed() {
+    for request in stage.proxy.forwarded() {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let status = &body["status"];
         if request.whole_path().ends_with("/status")

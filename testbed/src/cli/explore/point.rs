@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use http::Method;
-use testbed::api_proxy::{Matcher, Passed};
+use testbed::api_proxy::{Forwarded, Matcher};
 use testbed::simulator::Request;
 
 /// A request, and how many of its kind came before.
@@ -62,7 +62,7 @@ impl Point {
 
 /// The points of a run, in the order in which the requests came. What comes by the clock is none:
 /// the renewal of the Lease, and watches.
-pub(super) fn points(namespace: &str, kubernetes: &[Passed], aws: &[Request]) -> Vec<Point> {
+pub(super) fn points(namespace: &str, kubernetes: &[Forwarded], aws: &[Request]) -> Vec<Point> {
     let in_namespace = format!("/namespaces/{namespace}");
     let of_kubernetes = kubernetes.iter().filter(|it| is_counted(it)).map(|request| {
         let path = request.whole_path().replacen(&in_namespace, "/namespaces/-", 1);
@@ -85,7 +85,7 @@ pub(super) fn points(namespace: &str, kubernetes: &[Passed], aws: &[Request]) ->
 }
 
 /// Whether it is a request of a reconciliation.
-pub(super) fn is_counted(request: &Passed) -> bool {
+pub(super) fn is_counted(request: &Forwarded) -> bool {
     !request.path.contains("watch=true")
         && !request.path.contains("/leases/")
         && !request.whole_path().ends_with("/leases")

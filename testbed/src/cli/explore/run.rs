@@ -84,9 +84,9 @@ async fn try_undisturbed(ground: &Ground, scenario: &Scenario) -> Result<Referen
         if !open.is_empty() {
             bail!(Wrong(format!("it does not stay as it should be: {}", open.join("; "))));
         }
-        let passed = stage.proxy.passed();
+        let forwarded = stage.proxy.forwarded();
         let points =
-            points(&stage.namespace, &passed[kubernetes..], &stage.simulator.requests()[aws..]);
+            points(&stage.namespace, &forwarded[kubernetes..], &stage.simulator.requests()[aws..]);
         let lost_keys = lost_keys(&stage).await?.len();
         if lost_keys > 0 && !scenario.loses_keys {
             bail!(Wrong("a private key that was written to a Secret is lost".to_owned()));
@@ -149,7 +149,7 @@ pub(super) async fn prepare(stage: &Stage, scenario: &Scenario) -> Result<(usize
         act_while_it_runs(stage, &[Act::Settle]).await.context("what is given")?;
         stage.wait_until_quiet().await?;
     }
-    Ok((stage.proxy.passed().len(), stage.simulator.requests().len()))
+    Ok((stage.proxy.forwarded().len(), stage.simulator.requests().len()))
 }
 
 pub(super) async fn act(stage: &Stage, acts: &[Act]) -> Result<()> {
@@ -159,7 +159,7 @@ pub(super) async fn act(stage: &Stage, acts: &[Act]) -> Result<()> {
     Ok(())
 }
 
-/// The same, while operators that end are started anew.
+/// The same, while operators that end are restarted.
 pub(super) async fn act_while_it_runs(stage: &Stage, acts: &[Act]) -> Result<()> {
     tokio::select! {
         outcome = act(stage, acts) => outcome,
@@ -167,7 +167,7 @@ pub(super) async fn act_while_it_runs(stage: &Stage, acts: &[Act]) -> Result<()>
     }
 }
 
-/// Starts operators anew for ever, and ends only if that fails.
+/// Restarts operators that end, for ever, and ends only if that fails.
 pub(super) async fn keep_running(stage: &Stage) -> anyhow::Error {
     loop {
         if let Err(error) = stage.keep_running().await {
@@ -222,7 +222,7 @@ pub(super) async fn lost_keys(stage: &Stage) -> Result<Vec<String>> {
     let kept: Vec<_> = secrets.values().filter_map(key_of).collect();
     let deleted =
         stage.deleted_keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let written = stage.proxy.passed().into_iter().filter_map(|request| {
+    let written = stage.proxy.forwarded().into_iter().filter_map(|request| {
         let is_taken = request.status.is_some_and(|status| status < 300);
         let is_secret = request.path.contains("/secrets");
         if !is_taken || !is_secret || request.method == http::Method::GET {

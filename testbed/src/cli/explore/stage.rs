@@ -191,7 +191,7 @@ impl Stage {
         leases.create(&PostParams::default(), &lease).await.context("create a Lease").map(drop)
     }
 
-    /// Waits until an operator acts. One that ends meanwhile is started anew: on a busy machine it
+    /// Waits until an operator acts. One that ends meanwhile is restarted: on a busy machine it
     /// may lose its short Lease.
     async fn wait_until_it_leads(&self, which: usize) -> Result<()> {
         self.wait("the operator leads", async || {
@@ -431,13 +431,13 @@ impl Stage {
         }
     }
 
-    /// Kills the operator that leads first, and starts it anew.
+    /// Kills the operator that leads first, and restarts it.
     pub(super) async fn kill_and_restart(&self) -> Result<()> {
         self.kill().await;
         self.keep_running().await
     }
 
-    /// Kills it. [`Self::keep_running`] starts it anew.
+    /// Kills it. [`Self::keep_running`] restarts it.
     pub(super) async fn kill(&self) {
         if let Some(operator) = self.operators.lock().await.first_mut() {
             operator.kill();
@@ -467,7 +467,7 @@ impl Stage {
         Ok(metrics.is_ok_and(|(_, text)| text.contains("lightsail_operator_leader 0")))
     }
 
-    /// Starts those anew that have ended, as a cluster does.
+    /// Restarts those that have ended, as a cluster does.
     pub(super) async fn keep_running(&self) -> Result<()> {
         for operator in self.operators.lock().await.iter_mut() {
             if operator.has_ended()?.is_some() {
@@ -514,7 +514,7 @@ impl Stage {
 
     /// How many requests of reconciliations there were.
     pub(super) fn request_count(&self) -> usize {
-        let of_kubernetes = self.proxy.passed().iter().filter(|it| is_counted(it)).count();
+        let of_kubernetes = self.proxy.forwarded().iter().filter(|it| is_counted(it)).count();
         of_kubernetes + self.simulator.requests().len()
     }
 
