@@ -15,6 +15,7 @@ mod point;
 mod run;
 mod scenario;
 mod stage;
+mod users;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -10,10 +10,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use kube::api::{
-    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
-    PostParams,
-};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams};
 use kube::{Api, Client};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
@@ -25,9 +22,7 @@ use testbed::simulator::{Options, Region, Simulator};
 use tokio::sync::Mutex;
 
 use super::keys::Key;
-use super::object::{is_settled, key_of};
 use super::point::is_counted;
-use super::scenario::Act;
 use crate::cli::scene::OPERATOR;
 use crate::cli::simulator::{ACCOUNT, REGION, environment};
 
@@ -87,7 +82,7 @@ impl Ground {
     }
 }
 
-fn object<T: DeserializeOwned>(json: Value) -> Result<T> {
+pub(super) fn object<T: DeserializeOwned>(json: Value) -> Result<T> {
     serde_json::from_value(json).context("an object")
 }
 
@@ -108,7 +103,8 @@ pub(super) struct Stage {
     options: OperatorOptions,
     /// The one that leads first, and the one that takes over, if there is one.
     operators: Mutex<Vec<Operator>>,
-    asked: std::sync::atomic::AtomicUsize,
+    /// How often a user asked for a reconciliation.
+    pub(super) asked: std::sync::atomic::AtomicUsize,
     /// Objects that are to be created once their name is free.
     later: std::sync::Mutex<Vec<(String, Value)>>,
     /// Private keys that somebody deleted with their Secret, by their public half.
@@ -116,7 +112,7 @@ pub(super) struct Stage {
     /// The uids of Secrets that a user created.
     pub(super) users_secrets: std::sync::Mutex<Vec<String>>,
     /// By object: the name of its key pair, where that is another one.
-    pair_names: std::sync::Mutex<BTreeMap<String, String>>,
+    pub(super) pair_names: std::sync::Mutex<BTreeMap<String, String>>,
     /// The fingerprints that specs have named.
     pub(super) named: std::sync::Mutex<Vec<String>>,
 }
@@ -282,155 +278,6 @@ impl Stage {
         Ok(all.into_iter().map(named).collect())
     }
 
-    /// Does what a user or somebody else does.
-    pub(super) async fn act(&self, act: &Act) -> Result<()> {
-        match act {
-            Act::Create { object, spec, metadata } => self.create(object, spec, metadata).await?,
-            Act::Patch { object, change } => {
-                let (kind, name) = split(object)?;
-                let change = Patch::Merge(self.filled(change));
-                self.objects(kind).patch(name, &PatchParams::default(), &change).await?;
-            }
-            Act::Delete(object) => self.delete(object).await?,
-            Act::Reconcile(object) => {
-                let (kind, name) = split(object)?;
-                let times = self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                let annotations = json!({ "lightsail-operator.dev/reconcile": times.to_string() });
-                let change = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
-                self.objects(kind).patch(name, &PatchParams::default(), &change).await?;
-            }
-            Act::Secret { name, data } => {
-                let is_key = data.contains_key("ssh-privatekey");
-                let type_ = if is_key { "kubernetes.io/ssh-auth" } else { "Opaque" };
-                let secret = json!({
-                    "metadata": { "name": name }, "type": type_, "stringData": self.texts(data),
-                });
-                let secret = object(secret)?;
-                let created = self.secrets().create(&PostParams::default(), &secret).await?;
-                let uid = created.metadata.uid.unwrap_or_default();
-                self.users_secrets.lock().unwrap_or_else(PoisonError::into_inner).push(uid);
-            }
-            Act::PatchSecret { name, data } => {
-                let key = self.key_in(name).await?;
-                let change = Patch::Merge(json!({ "stringData": self.texts(data) }));
-                self.secrets().patch(name, &PatchParams::default(), &change).await?;
-                self.note_deleted_key(key);
-            }
-            Act::Import { name, key, tags } => {
-                self.region.import_key_pair(name, &self.text(key));
-                self.tag(name, tags);
-            }
-            Act::Tag { name, tags } => self.tag(name, tags),
-            Act::DeletePair(name) => {
-                self.region.delete_key_pair(name);
-            }
-            Act::CreateDefaultPair => {
-                self.region.create_default_key_pair();
-            }
-            Act::Launch(name) => self.region.add_instance(name),
-            Act::Switches(switches) => {
-                let mut outcome = Ok(());
-                self.region.set_switches(|own| outcome = merge(own, switches));
-                outcome?;
-            }
-            Act::Settle => {
-                self.wait("all objects are settled", async || {
-                    Ok(self.all_objects().await?.values().all(is_settled))
-                })
-                .await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn create(&self, at: &str, spec: &Value, metadata: &Value) -> Result<()> {
-        let (kind, name) = split(at)?;
-        let mut spec = self.filled(spec);
-        spec["region"] = json!(REGION);
-        if let Some(pair) = spec["keyPairName"].as_str() {
-            let mut names = self.pair_names.lock().unwrap_or_else(PoisonError::into_inner);
-            names.insert(name.to_owned(), pair.to_owned());
-        }
-        let mut metadata = if metadata.is_object() { self.filled(metadata) } else { json!({}) };
-        metadata["name"] = json!(name);
-        let new: DynamicObject = object(json!({
-            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": kind,
-            "metadata": metadata, "spec": spec,
-        }))?;
-        self.objects(kind).create(&PostParams::default(), &new).await?;
-        Ok(())
-    }
-
-    async fn delete(&self, at: &str) -> Result<()> {
-        let (kind, name) = split(at)?;
-        if kind == "Secret" {
-            let key = self.key_in(name).await?;
-            self.secrets().delete(name, &DeleteParams::default()).await?;
-            self.note_deleted_key(key);
-        } else {
-            self.objects(kind).delete(name, &DeleteParams::default()).await?;
-        }
-        Ok(())
-    }
-
-    /// The public half of the private key that a Secret holds.
-    async fn key_in(&self, secret: &str) -> Result<Option<String>> {
-        Ok(self.secrets().get_opt(secret).await?.as_ref().and_then(key_of))
-    }
-
-    /// Somebody else has taken a key away: nobody can hold that against the operator.
-    fn note_deleted_key(&self, key: Option<String>) {
-        self.deleted_keys.lock().unwrap_or_else(PoisonError::into_inner).extend(key);
-    }
-
-    fn tag(&self, name: &str, tags: &BTreeMap<String, String>) {
-        let tags: Vec<_> =
-            tags.iter().map(|(key, value)| (key.as_str(), Some(self.text(value)))).collect();
-        let tags: Vec<_> = tags.iter().map(|(key, value)| (*key, value.as_deref())).collect();
-        self.region.set_tags(name, &tags);
-    }
-
-    fn texts(&self, data: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        data.iter().map(|(key, text)| (key.clone(), self.text(text))).collect()
-    }
-
-    /// A text with what stands for something: `$A` for a public key, `$A.private` for its private
-    /// one, `$fingerprint(fleet)` for what Lightsail lists now, `$owner(fleet)` for an owner tag.
-    fn text(&self, text: &str) -> String {
-        let argument = |of: &str| text.strip_prefix(of)?.strip_prefix('(')?.strip_suffix(')');
-        if let Some(name) = argument("$fingerprint") {
-            let pair = self.region.find_key_pair(name);
-            let fingerprint = pair.map(|it| it.fingerprint).unwrap_or_default();
-            let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-            named.push(fingerprint.clone());
-            return fingerprint;
-        }
-        if let Some(name) = argument("$owner") {
-            return format!("{CLUSTER_ID}/{}/{name}", self.namespace);
-        }
-        let Some(letter) = text.strip_prefix('$') else { return text.to_owned() };
-        let (letter, part) = letter.split_once('.').unwrap_or((letter, "public"));
-        let key = self.ground.keys.get(letter);
-        key.map_or_else(
-            || text.to_owned(),
-            |key| if part == "private" { key.private.clone() } else { key.public.clone() },
-        )
-    }
-
-    /// The same in all texts of a value.
-    fn filled(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.text(text)),
-            Value::Array(values) => values.iter().map(|value| self.filled(value)).collect(),
-            Value::Object(members) => members
-                .iter()
-                .map(|(name, value)| (name.clone(), self.filled(value)))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-        }
-    }
-
     /// Kills the operator that leads first, and restarts it.
     pub(super) async fn kill_and_restart(&self) -> Result<()> {
         self.kill().await;
@@ -546,14 +393,4 @@ fn reconciliations(metrics: &str) -> usize {
 /// `LightsailKeyPair/fleet`: the kind and the name.
 pub(super) fn split(object: &str) -> Result<(&str, &str)> {
     object.split_once('/').with_context(|| format!("{object}: write KIND/NAME"))
-}
-
-fn merge<T: serde::Serialize + DeserializeOwned>(own: &mut T, changes: &Value) -> Result<()> {
-    let mut all = serde_json::to_value(&*own)?;
-    for (name, value) in changes.as_object().context("switches are named")? {
-        anyhow::ensure!(all.get(name).is_some(), "there is no switch {name}");
-        all[name] = value.clone();
-    }
-    *own = serde_json::from_value(all)?;
-    Ok(())
 }
