@@ -48,7 +48,7 @@ test: tools .venv .venv-checkov javascript lint ## Run all checks and all tests
 test-all: export SEQUENCES := 3000
 test-all: export PROPTEST_CASES := 200000
 test-all: export RESETS := 10000
-test-all: EXPLORE := --all --sequences 5000
+test-all: EXPLORE := --all --sequences 5000 --parallel 18
 test-all: export MODEL := all
 test-all: export IMAGE_BINARY := $(release)
 test-all: NEXTEST := --ignore-default-filter
