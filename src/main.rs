@@ -59,6 +59,7 @@ async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()>
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
+    server::start(config.bind_address, readiness.clone(), metrics.clone())?;
     let work = async {
         let kube = kube_config().await?;
         let leadership = Leadership {
@@ -85,15 +86,8 @@ async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()>
         };
         tokio::try_join!(reconciling, leading).map(drop)
     };
-    let serve = async {
-        let address = config.bind_address;
-        server::serve(address, readiness.clone(), metrics.clone(), stop.clone()).await?;
-        // After the server stops, wait for the work to end.
-        std::future::pending::<anyhow::Result<()>>().await
-    };
     tokio::select! {
         outcome = work => outcome?,
-        outcome = serve => outcome?,
         () = after(&stop, HANDOVER) => tracing::warn!("shutdown took too long"),
     }
     tracing::info!("ended");
@@ -209,7 +203,7 @@ async fn context(
         search_interval: config.search_interval,
         namespaces: config.watch_namespace.clone(),
         label_selector: config.watch_label_selector.clone(),
-        concurrency: usize::from(config.concurrency),
+        places: Places::new(usize::from(config.concurrency)),
     };
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
     Ok(Some(Context {

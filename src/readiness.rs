@@ -6,6 +6,9 @@ use std::sync::Arc;
 use http::StatusCode;
 use parking_lot::Mutex;
 
+/// So many lines of each list are shown.
+const MOST: usize = 20;
+
 /// What is missing for the operator to be ready, and what is wrong all the same. Clones are the
 /// same lists.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +39,16 @@ impl Readiness {
         }
     }
 
-    /// What `/readyz` answers.
+    /// What `/readyz` answers: the first of each list, and how many there are besides.
     #[must_use]
     pub fn report(&self) -> (StatusCode, String) {
         let lines = |list: &Mutex<BTreeMap<String, String>>| -> String {
             let list = list.lock();
-            let lines: Vec<String> =
-                list.iter().map(|(what, why)| format!("{what}: {why}\n")).collect();
+            let mut lines: Vec<String> =
+                list.iter().take(MOST).map(|(what, why)| format!("{what}: {why}\n")).collect();
+            if list.len() > MOST {
+                lines.push(format!("and {} more\n", list.len() - MOST));
+            }
             lines.concat()
         };
         let (missing, troubles) = (lines(&self.missing), lines(&self.troubles));

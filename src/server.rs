@@ -1,47 +1,153 @@
 //! `/livez` (the process), `/readyz` (what is missing), `/metrics` (OpenMetrics), over plain HTTP
 //! for kubelet and Prometheus.
+//!
+//! On a thread and runtime of its own, so that nothing that reconciliations do delays an answer.
+//! Whoever can reach the port cannot fill the memory or keep others out: a connection serves one
+//! request, within a bounded time, and when too many are open, one is closed of the client that has
+//! most. Nobody waits for clients when the process ends.
 
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
 
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::{Router, routing};
-use http::{StatusCode, header};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use anyhow::Context;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// Serves until `stop`, and says in the log where.
+/// So many connections are open at the same time. There are a kubelet and one or two Prometheus.
+const MOST: usize = 64;
+/// The head of a request has to come within this time.
+const HEAD: Duration = Duration::from_secs(5);
+/// A connection is over after this time, whatever its client does.
+const CONNECTION: Duration = Duration::from_secs(20);
+/// A head has at most so many bytes.
+const HEAD_BYTES: usize = 16 * 1024;
+/// How long to wait when no connection can be accepted, for want of descriptors, say.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Serves until the process ends, and says in the log where.
 ///
 /// # Errors
 /// The address cannot be had.
-pub async fn serve(
-    address: SocketAddr,
-    readiness: Readiness,
-    metrics: Metrics,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let router = Router::new()
-        .route("/livez", routing::get(|| async { "ok\n" }))
-        .route("/readyz", routing::get(readyz))
-        .route("/metrics", routing::get(serve_metrics))
-        .with_state((readiness, metrics));
+pub fn start(address: SocketAddr, readiness: Readiness, metrics: Metrics) -> anyhow::Result<()> {
     let context = |error| {
         anyhow::anyhow!("cannot listen on {address}: {error}; choose another --bind-address")
     };
-    let listener = TcpListener::bind(address).await.map_err(context)?;
+    let listener = TcpListener::bind(address).map_err(context)?;
+    listener.set_nonblocking(true)?;
     tracing::info!(address = %listener.local_addr()?, "serving probes and metrics");
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the server has no runtime")?;
+    let serve = move || {
+        let Err(error) = runtime.block_on(serve(listener, readiness, metrics));
+        tracing::error!(%error, "probes and metrics are not served");
+    };
+    std::thread::Builder::new().name("server".to_owned()).spawn(serve)?;
     Ok(())
 }
 
-async fn readyz(State((readiness, _)): State<(Readiness, Metrics)>) -> (StatusCode, String) {
-    readiness.report()
+async fn serve(
+    listener: TcpListener,
+    readiness: Readiness,
+    metrics: Metrics,
+) -> std::io::Result<Infallible> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let mut open: VecDeque<(IpAddr, AbortHandle)> = VecDeque::new();
+    loop {
+        let Ok((stream, client)) = listener.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let client = client.ip();
+        open.retain(|(_, connection)| !connection.is_finished());
+        if open.len() >= MOST
+            && let Some((_, connection)) = to_close(&open).and_then(|place| open.remove(place))
+        {
+            connection.abort();
+        }
+        let connection = tokio::spawn(connection(stream, readiness.clone(), metrics.clone()));
+        open.push_back((client, connection.abort_handle()));
+        // It is answered, if its request is there, before another is accepted.
+        tokio::task::yield_now().await;
+    }
 }
 
-async fn serve_metrics(State((_, metrics)): State<(Readiness, Metrics)>) -> Response {
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], metrics.encode()).into_response()
+/// Of the client that has most, the connection that has been open longest.
+fn to_close<T>(open: &VecDeque<(IpAddr, T)>) -> Option<usize> {
+    let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+    open.iter().for_each(|(client, _)| *counts.entry(*client).or_default() += 1);
+    // Of several, the last: the oldest one.
+    open.iter().enumerate().rev().max_by_key(|(_, (client, _))| counts[client]).map(|(at, _)| at)
+}
+
+async fn connection(stream: TcpStream, readiness: Readiness, metrics: Metrics) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let response = answer(request.method(), request.uri().path(), &readiness, &metrics);
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(HEAD_BYTES)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that goes away, or is too slow, is nobody's concern.
+    let _ = tokio::time::timeout(CONNECTION, connection).await;
+}
+
+fn answer(
+    method: &Method,
+    path: &str,
+    readiness: &Readiness,
+    metrics: &Metrics,
+) -> Response<Full<Bytes>> {
+    const TEXT: &str = "text/plain; charset=utf-8";
+    let (status, content_type, body) = match path {
+        _ if !matches!(*method, Method::GET | Method::HEAD) => {
+            (StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned())
+        }
+        "/livez" => (StatusCode::OK, TEXT, "ok\n".to_owned()),
+        "/readyz" => {
+            let (status, report) = readiness.report();
+            (status, TEXT, report)
+        }
+        "/metrics" => (StatusCode::OK, OPEN_METRICS, metrics.encode()),
+        _ => (StatusCode::NOT_FOUND, TEXT, "try /livez, /readyz or /metrics\n".to_owned()),
+    };
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let content_type = header::HeaderValue::from_static(content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_that_has_most_loses_its_oldest_connection() {
+        let client = |number: u8| IpAddr::from([10, 0, 0, number]);
+        let to_close = |clients: &[u8]| {
+            to_close(&clients.iter().map(|number| (client(*number), ())).collect())
+        };
+        assert_eq!(to_close(&[]), None);
+        assert_eq!(to_close(&[1]), Some(0));
+        assert_eq!(to_close(&[1, 2, 2, 3]), Some(1));
+        assert_eq!(to_close(&[1, 2, 1, 2]), Some(0), "of equals, the oldest of all");
+    }
 }

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::queue::Places;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
 use crate::ids::AccountId;
@@ -96,8 +97,8 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// The labels of the objects to watch.
     pub label_selector: Option<String>,
-    /// How many objects of a kind are worked on at the same time in each region.
-    pub concurrency: usize,
+    /// How many objects of a kind are worked on at the same time.
+    pub places: Places,
 }
 
 impl Settings {

@@ -8,6 +8,7 @@
 pub mod account_rule;
 pub mod action;
 pub mod context;
+mod lane;
 pub mod lookup;
 pub mod object_ref;
 pub(crate) mod objects;

@@ -2,19 +2,15 @@
 //!
 //! - An object is in the queue once, and never worked on twice at the same time: what comes for it
 //!   meanwhile brings it back when it is finished.
-//! - Each region has a lane with so many places: one that does not answer delays no other.
-//! - In a lane a person's change goes before what is checked or retried on its own, but for
-//!   one in eight, so that this goes on too. Two places are for changes only, and half of them
-//!   never for what is tried again: a crowd that fails leaves room, on both sides of the operator
-//!   too.
-//! - Namespaces take turns: one with thousands of objects does not hold up the one object of
-//!   another.
+//! - Each region has a [`Lane`] with so many places: one that does not answer delays no other.
+//! - A namespace has so many places in a region, and in all: it fills neither, whatever it creates.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::lane::{Lane, Ready};
 use super::object_ref::ObjectRef;
 
 /// When an object is to be reconciled again.
@@ -75,22 +71,44 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A conflict is over as soon as the object is read again, unless somebody changes it all the time.
 const FIRST_PAUSE_AFTER_CONFLICT: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// So many places of a lane are kept free for changes: what is checked again may all wait for one
-/// list.
-const KEPT_FOR_CHANGES: usize = 2;
-/// After so many changes in a row one of the others comes: they are slowed down by a crowd, not
-/// stopped.
-const CHANGES_IN_A_ROW: u32 = 7;
+
+/// How many objects are worked on at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Of one namespace in one region.
+    pub in_region: usize,
+    /// In one region: one namespace leaves as many as it takes.
+    pub region: usize,
+    /// Of one namespace, in all regions: some of them may not answer.
+    pub namespace: usize,
+    /// In all.
+    pub all: usize,
+}
+
+impl Places {
+    /// As many as `--concurrency` says of one namespace in one region, and what follows from that.
+    #[must_use]
+    pub fn new(concurrency: usize) -> Self {
+        Self {
+            in_region: concurrency,
+            region: concurrency * 2,
+            namespace: concurrency * 2,
+            all: concurrency * 10,
+        }
+    }
+}
 
 /// The queue.
 #[derive(Debug)]
 pub struct Queue {
-    places: usize,
+    places: Places,
     lanes: BTreeMap<Arc<str>, Lane>,
     /// The lane that was served last: the next one comes first.
     last: Option<Arc<str>>,
     ready: HashMap<ObjectRef, Ready>,
     running: HashMap<ObjectRef, Running>,
+    /// How many of each namespace are running.
+    of_namespace: HashMap<Arc<str>, usize>,
     due: BTreeMap<(Instant, u64), Due>,
     due_at: HashMap<ObjectRef, (Instant, u64)>,
     failures: HashMap<ObjectRef, u32>,
@@ -106,12 +124,6 @@ struct Due {
 }
 
 #[derive(Debug)]
-struct Ready {
-    class: Class,
-    since: Instant,
-}
-
-#[derive(Debug)]
 struct Running {
     lane: Arc<str>,
     class: Class,
@@ -121,121 +133,17 @@ struct Running {
     is_forgotten: bool,
 }
 
-#[derive(Debug, Default)]
-struct Lane {
-    /// By class.
-    running: [usize; Class::ALL.len()],
-    lines: [Line; Class::ALL.len()],
-    /// How many changes went before one of the others that was there.
-    passed_over: u32,
-    /// Of the others, the one whose turn it was last: they take turns.
-    last: Option<Class>,
-}
-
-/// Objects by namespace, which take turns.
-#[derive(Debug, Default)]
-struct Line {
-    turns: VecDeque<Arc<str>>,
-    waiting: HashMap<Arc<str>, VecDeque<ObjectRef>>,
-}
-
-impl Line {
-    fn push(&mut self, at: ObjectRef) {
-        let waiting = self.waiting.entry(at.namespace.clone()).or_default();
-        if waiting.is_empty() {
-            self.turns.push_back(at.namespace.clone());
-        }
-        waiting.push_back(at);
-    }
-
-    fn pop(&mut self) -> Option<ObjectRef> {
-        let namespace = self.turns.pop_front()?;
-        let waiting = self.waiting.get_mut(&namespace)?;
-        let at = waiting.pop_front();
-        if waiting.is_empty() {
-            self.waiting.remove(&namespace);
-        } else {
-            self.turns.push_back(namespace);
-        }
-        at
-    }
-
-    fn is_empty(&self) -> bool {
-        self.turns.is_empty()
-    }
-}
-
-impl Lane {
-    fn is_empty(&self) -> bool {
-        self.running() == 0 && self.lines.iter().all(Line::is_empty)
-    }
-
-    fn running(&self) -> usize {
-        self.running.iter().sum()
-    }
-
-    fn waits(&self, class: Class) -> bool {
-        !self.lines[class as usize].is_empty()
-    }
-
-    /// Whether one more of a class may be worked on, if there is a place at all.
-    fn has_place(&self, class: Class, places: usize) -> bool {
-        let [_, resyncs, retries] = self.running;
-        let for_others = resyncs + retries < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
-        match class {
-            Class::Change => true,
-            Class::Resync => for_others,
-            Class::Retry => for_others && retries < (places / 2).max(1),
-        }
-    }
-
-    /// Whose line is next.
-    fn choose(&self, places: usize) -> Option<Class> {
-        let can = |class: &Class| self.waits(*class) && self.has_place(*class, places);
-        let others = if self.last == Some(Class::Resync) {
-            [Class::Retry, Class::Resync]
-        } else {
-            [Class::Resync, Class::Retry]
-        };
-        let other = others.into_iter().find(can);
-        let change = Some(Class::Change).filter(can);
-        if self.passed_over >= CHANGES_IN_A_ROW { other.or(change) } else { change.or(other) }
-    }
-
-    /// The next object that still waits in that line. One that moved to the other line has left its
-    /// name behind.
-    fn pop(
-        &mut self,
-        places: usize,
-        ready: &mut HashMap<ObjectRef, Ready>,
-    ) -> Option<(ObjectRef, Ready)> {
-        while let Some(class) = self.choose(places) {
-            let Some(at) = self.lines[class as usize].pop() else { continue };
-            if ready.get(&at).is_none_or(|ready| ready.class != class) {
-                continue;
-            }
-            if class != Class::Change {
-                self.last = Some(class);
-            }
-            let passes_over =
-                class == Class::Change && (self.waits(Class::Resync) || self.waits(Class::Retry));
-            self.passed_over = if passes_over { self.passed_over + 1 } else { 0 };
-            return ready.remove(&at).map(|ready| (at, ready));
-        }
-        None
-    }
-}
-
 impl Queue {
-    /// A queue of which so many objects of a region are worked on at the same time.
+    /// A queue of which so many objects are worked on at the same time.
     #[must_use]
-    pub fn new(places: usize) -> Self {
+    pub fn new(places: Places) -> Self {
         Self {
             places,
             lanes: BTreeMap::new(),
             last: None,
             ready: HashMap::new(),
             running: HashMap::new(),
+            of_namespace: HashMap::new(),
             due: BTreeMap::new(),
             due_at: HashMap::new(),
             failures: HashMap::new(),
@@ -266,7 +174,7 @@ impl Queue {
             self.depth[before.class as usize] -= 1;
         }
         self.depth[class as usize] += 1;
-        self.lanes.entry(lane).or_default().lines[class as usize].push(at.clone());
+        self.lanes.entry(lane).or_default().push(at.clone(), class);
         self.ready.insert(at, Ready { class, since });
     }
 
@@ -284,13 +192,17 @@ impl Queue {
             self.due_at.remove(&at);
             self.push(at, &lane, class, now);
         }
+        if self.running.len() >= self.places.all {
+            return None;
+        }
         let (places, ready, last) = (self.places, &mut self.ready, self.last.clone());
+        let of_namespace = &self.of_namespace;
+        let has_place = |namespace: &str| {
+            of_namespace.get(namespace).is_none_or(|running| *running < places.namespace)
+        };
         let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
-            let popped = (lane.running() < places).then(|| lane.pop(places, ready)).flatten();
-            popped.map(|(at, Ready { class, since })| {
-                lane.running[class as usize] += 1;
-                (Arc::clone(name), at, class, since)
-            })
+            let (at, Ready { class, since }) = lane.pop(places, has_place, ready)?;
+            Some((Arc::clone(name), at, class, since))
         };
         // Those after the last one first.
         let is_after = |name: &Arc<str>| last.as_ref().is_none_or(|last| name > last);
@@ -300,6 +212,7 @@ impl Queue {
         let (lane, at, class, since) = found?;
         self.depth[class as usize] -= 1;
         self.last = Some(Arc::clone(&lane));
+        *self.of_namespace.entry(at.namespace.clone()).or_default() += 1;
         self.running.insert(at.clone(), Running { lane, class, again: None, is_forgotten: false });
         let failures = self.failures.get(&at).copied().unwrap_or_default();
         Some(Item { at, class, waited: now.saturating_duration_since(since), failures })
@@ -309,9 +222,15 @@ impl Queue {
     pub fn finished(&mut self, at: &ObjectRef, next: Next, now: Instant) {
         let Some(running) = self.running.remove(at) else { return };
         if let Some(lane) = self.lanes.get_mut(&running.lane) {
-            lane.running[running.class as usize] -= 1;
+            lane.finished(&at.namespace, running.class);
             if lane.is_empty() {
                 self.lanes.remove(&running.lane);
+            }
+        }
+        if let Some(count) = self.of_namespace.get_mut(&at.namespace) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_namespace.remove(&at.namespace);
             }
         }
         let due = match next {
@@ -389,6 +308,11 @@ mod tests {
 
     const LANE: &str = "eu-west-1";
 
+    /// So many in a region, whatever their namespace.
+    fn places(region: usize) -> Places {
+        Places { in_region: region, region, namespace: usize::MAX, all: usize::MAX }
+    }
+
     fn at(name: &str) -> ObjectRef {
         ObjectRef::new("n", name)
     }
@@ -409,7 +333,7 @@ mod tests {
 
     #[test]
     fn first_in_first_out_and_each_once() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         for name in ["a", "b", "a"] {
             queue.push(at(name), LANE, Class::Change, now);
         }
@@ -421,7 +345,7 @@ mod tests {
 
     #[test]
     fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now);
         queue.push(at("a"), LANE, Class::Resync, now);
@@ -434,7 +358,7 @@ mod tests {
 
     #[test]
     fn it_comes_back_when_it_is_due_and_not_before() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         let pause = Duration::from_mins(1);
         queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now);
@@ -448,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_change_does_not_wait_for_what_is_due() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now);
         queue.finished(&at("a"), Next::Backoff, now);
@@ -459,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_change_overtakes_a_resync_of_all() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         for number in 0..1_000 {
             queue.push(at(&number.to_string()), LANE, Class::Resync, now);
         }
@@ -477,20 +401,76 @@ mod tests {
 
     #[test]
     fn changes_without_end_do_not_stop_the_others() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         for name in ["x", "y"] {
             queue.push(at(name), LANE, Class::Resync, now);
         }
         for number in 0..20 {
             queue.push(at(&number.to_string()), LANE, Class::Change, now);
         }
-        let expected = "0 1 2 3 4 5 6 x 7 8 9 10 11 12 13 y 14 15 16 17 18 19";
+        let expected = "0 1 2 x 3 4 5 y 6 7 8 9 10 11 12 13 14 15 16 17 18 19";
         assert_eq!(drain(&mut queue, now), expected);
     }
 
     #[test]
+    fn of_four_turns_one_is_a_resyncs_and_of_eight_one_is_a_retrys() {
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+        for (class, count) in [(Class::Change, 40), (Class::Resync, 20), (Class::Retry, 20)] {
+            for number in 0..count {
+                queue.push(at(&format!("{class:?}{number}")), LANE, class, now);
+            }
+        }
+        let mut classes = Vec::new();
+        for _ in 0..40 {
+            let turn = queue.pop(now).unwrap();
+            queue.finished(&turn.at, Next::Change, now);
+            classes.push(turn.class);
+        }
+        assert!(classes.windows(4).all(|four| four.contains(&Class::Resync)), "{classes:?}");
+        assert!(classes.windows(9).all(|nine| nine.contains(&Class::Retry)), "{classes:?}");
+        let changes = classes.iter().filter(|class| **class == Class::Change).count();
+        assert!(changes >= 24, "{changes} of 40 are changes");
+    }
+
+    #[test]
+    fn a_namespace_fills_neither_a_region_nor_all_places() {
+        let places = Places { in_region: 2, region: 4, namespace: 3, all: 5 };
+        let (mut queue, now) = (Queue::new(places), Instant::now());
+        let push = |queue: &mut Queue, namespace: &str, region: &str| {
+            for number in 0..9 {
+                let at = ObjectRef::new(namespace, &format!("{region}{number}"));
+                queue.push(at, region, Class::Change, now);
+            }
+        };
+        let pop = |queue: &mut Queue| -> Vec<String> {
+            let all = std::iter::from_fn(|| queue.pop(now));
+            let mut names: Vec<_> = all.map(|turn| turn.at.to_string()).collect();
+            names.sort();
+            names
+        };
+        push(&mut queue, "greedy", "a");
+        assert_eq!(pop(&mut queue), ["greedy/a0", "greedy/a1"], "two in a region");
+        push(&mut queue, "greedy", "b");
+        assert_eq!(pop(&mut queue), ["greedy/b0"], "three of a namespace");
+        push(&mut queue, "quiet", "a");
+        assert_eq!(pop(&mut queue), ["quiet/a0", "quiet/a1"], "four in a region");
+        push(&mut queue, "other", "c");
+        assert_eq!(pop(&mut queue), [""; 0], "five in all");
+        queue.finished(&ObjectRef::new("greedy", "b0"), Next::Change, now);
+        assert_eq!(pop(&mut queue), ["greedy/b1"], "the region after the last one");
+        queue.finished(&ObjectRef::new("quiet", "a0"), Next::Change, now);
+        assert_eq!(pop(&mut queue), ["other/c0"]);
+        let mut running: Vec<ObjectRef> = queue.running.keys().cloned().collect();
+        while let Some(at) = running.pop() {
+            queue.finished(&at, Next::Change, now);
+            running.extend(queue.pop(now).map(|turn| turn.at));
+        }
+        assert!(queue.of_namespace.is_empty() && queue.lanes.is_empty(), "nothing is kept");
+    }
+
+    #[test]
     fn namespaces_take_turns() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         for number in 0..1_000 {
             queue.push(ObjectRef::new("crowded", &format!("c{number}")), LANE, Class::Change, now);
         }
@@ -502,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_region_that_does_not_answer_delays_no_other() {
-        let (mut queue, now) = (Queue::new(2), Instant::now());
+        let (mut queue, now) = (Queue::new(places(2)), Instant::now());
         for number in 0..5 {
             queue.push(at(&format!("dead{number}")), "dead", Class::Change, now);
         }
@@ -519,7 +499,7 @@ mod tests {
 
     #[test]
     fn a_change_finds_a_place_though_all_others_wait_for_a_list() {
-        let (mut queue, now) = (Queue::new(5), Instant::now());
+        let (mut queue, now) = (Queue::new(places(5)), Instant::now());
         for number in 0..9 {
             queue.push(at(&number.to_string()), LANE, Class::Resync, now);
         }
@@ -537,7 +517,7 @@ mod tests {
 
     #[test]
     fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() {
-        let (mut queue, now) = (Queue::new(4), Instant::now());
+        let (mut queue, now) = (Queue::new(places(4)), Instant::now());
         let failed = |number: u32| at(&format!("f{number}"));
         for number in 0..6 {
             queue.push(failed(number), LANE, Class::Change, now);
@@ -566,7 +546,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_what_is_gone() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         for _ in 0..3 {
             queue.push(at("a"), LANE, Class::Change, now);
             queue.pop(now);
@@ -586,7 +566,7 @@ mod tests {
     #[test]
     fn what_is_forgotten_does_not_come_back_by_itself() {
         let now = Instant::now();
-        let mut queue = Queue::new(10);
+        let mut queue = Queue::new(places(10));
         queue.push(at("waits"), LANE, Class::Change, now);
         queue.forget(&at("waits"));
         assert_eq!((queue.pop(now), queue.depth(Class::Change)), (None, 0));
@@ -607,7 +587,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
-        let (mut queue, now) = (Queue::new(10), Instant::now());
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         let mut before = Duration::ZERO;
         for _ in 0..40 {
             let pause = queue.pause(&at("a"), FIRST_PAUSE);

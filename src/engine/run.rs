@@ -59,7 +59,7 @@ pub trait Controller: Send + Sync {
 /// run then finish their step.
 pub async fn run<C: Controller>(controller: &C) {
     let (ctx, kind) = (controller.context(), C::Object::kind(&()).into_owned());
-    let mut queue = Queue::new(ctx.settings.concurrency);
+    let mut queue = Queue::new(ctx.settings.places);
     let mut watches = watch::watch::<C::Object>(ctx, &kind);
     let mut lists = FirstLists::default();
     let mut running = FuturesUnordered::new();

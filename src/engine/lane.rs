@@ -1,0 +1,185 @@
+//! The objects of one region that wait for their turn.
+//!
+//! - A person's change goes before what is checked or retried on its own. But of four turns at
+//!   least one is a resync's, and of eight one is a retry's: a crowd of changes slows them down, and
+//!   does not stop them.
+//! - Two places are for changes only, and half of them never for what is tried again: a crowd that
+//!   fails leaves room, on both sides of the operator too.
+//! - Namespaces take turns: one with thousands of objects does not hold up the one object of
+//!   another.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::object_ref::ObjectRef;
+use super::queue::{Class, Places};
+
+/// So many places of a lane are kept free for changes: what is checked again may all wait for one
+/// list.
+const KEPT_FOR_CHANGES: usize = 2;
+/// After so many turns of others in a row a resync comes.
+const TURNS_WITHOUT_RESYNC: u32 = 3;
+/// After so many turns of others in a row a retry comes.
+const TURNS_WITHOUT_RETRY: u32 = 7;
+
+/// An object that waits for its turn.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) class: Class,
+    pub(super) since: Instant,
+}
+
+/// The objects of one region.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    /// How many are running, by class.
+    running: [usize; Class::ALL.len()],
+    /// How many of each namespace are running.
+    of_namespace: HashMap<Arc<str>, usize>,
+    lines: [Line; Class::ALL.len()],
+    /// How many turns of others went before a resync, and a retry, that waited.
+    without_resync: u32,
+    without_retry: u32,
+    /// Of resyncs and retries, which one came last: they take turns.
+    last: Option<Class>,
+}
+
+/// Objects by namespace, which take turns.
+#[derive(Debug, Default)]
+struct Line {
+    turns: VecDeque<Arc<str>>,
+    waiting: HashMap<Arc<str>, VecDeque<ObjectRef>>,
+}
+
+impl Line {
+    fn push(&mut self, at: ObjectRef) {
+        let waiting = self.waiting.entry(at.namespace.clone()).or_default();
+        if waiting.is_empty() {
+            self.turns.push_back(at.namespace.clone());
+        }
+        waiting.push_back(at);
+    }
+
+    /// The next object of a namespace that has a place.
+    fn pop(&mut self, has_place: impl Fn(&Arc<str>) -> bool) -> Option<ObjectRef> {
+        let place = self.turns.iter().position(has_place)?;
+        let namespace = self.turns.remove(place)?;
+        let waiting = self.waiting.get_mut(&namespace)?;
+        let at = waiting.pop_front();
+        if waiting.is_empty() {
+            self.waiting.remove(&namespace);
+        } else {
+            self.turns.push_back(namespace);
+        }
+        at
+    }
+
+    fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+}
+
+impl Lane {
+    /// Something came for an object.
+    pub(super) fn push(&mut self, at: ObjectRef, class: Class) {
+        self.lines[class as usize].push(at);
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.running() == 0 && self.lines.iter().all(Line::is_empty)
+    }
+
+    fn running(&self) -> usize {
+        self.running.iter().sum()
+    }
+
+    fn waits(&self, class: Class) -> bool {
+        !self.lines[class as usize].is_empty()
+    }
+
+    /// Whether one more of a class may be worked on, if there is a place at all.
+    fn has_place(&self, class: Class, places: usize) -> bool {
+        let [_, resyncs, retries] = self.running;
+        let for_others = resyncs + retries < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
+        match class {
+            Class::Change => true,
+            Class::Resync => for_others,
+            Class::Retry => for_others && retries < (places / 2).max(1),
+        }
+    }
+
+    /// Whose line comes first, and then.
+    fn order(&self) -> [Class; 3] {
+        let [first, second] = if self.last == Some(Class::Resync) {
+            [Class::Retry, Class::Resync]
+        } else {
+            [Class::Resync, Class::Retry]
+        };
+        if self.without_resync >= TURNS_WITHOUT_RESYNC {
+            [Class::Resync, Class::Change, Class::Retry]
+        } else if self.without_retry >= TURNS_WITHOUT_RETRY {
+            [Class::Retry, Class::Change, Class::Resync]
+        } else {
+            [Class::Change, first, second]
+        }
+    }
+
+    /// The next object, if there is a place for it. `has_place` says whether a namespace has one
+    /// beyond this lane.
+    pub(super) fn pop(
+        &mut self,
+        places: Places,
+        has_place: impl Fn(&str) -> bool,
+        ready: &mut HashMap<ObjectRef, Ready>,
+    ) -> Option<(ObjectRef, Ready)> {
+        if self.running() >= places.region {
+            return None;
+        }
+        for class in self.order() {
+            if !self.has_place(class, places.region) {
+                continue;
+            }
+            let of_namespace = &self.of_namespace;
+            let line = &mut self.lines[class as usize];
+            while let Some(at) = line.pop(|namespace| {
+                let running = of_namespace.get(namespace).copied().unwrap_or_default();
+                running < places.in_region && has_place(namespace)
+            }) {
+                // One that moved to another line has left its name behind.
+                if ready.get(&at).is_some_and(|ready| ready.class == class) {
+                    self.note_turn(class, &at.namespace);
+                    return ready.remove(&at).map(|ready| (at, ready));
+                }
+            }
+        }
+        None
+    }
+
+    fn note_turn(&mut self, class: Class, namespace: &Arc<str>) {
+        self.running[class as usize] += 1;
+        *self.of_namespace.entry(Arc::clone(namespace)).or_default() += 1;
+        if class != Class::Change {
+            self.last = Some(class);
+        }
+        let passed_over = |count: u32, own| {
+            if class != own && self.waits(own) { count + 1 } else { 0 }
+        };
+        (self.without_resync, self.without_retry) = (
+            passed_over(self.without_resync, Class::Resync),
+            passed_over(self.without_retry, Class::Retry),
+        );
+    }
+
+    /// An object of this namespace is worked on no more.
+    pub(super) fn finished(&mut self, namespace: &str, class: Class) {
+        self.running[class as usize] -= 1;
+        if let Some(count) = self.of_namespace.get_mut(namespace) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_namespace.remove(namespace);
+            }
+        }
+    }
+}
