@@ -68,11 +68,11 @@ pub(super) fn present(
         Whose::Own => keep(desired, observed, pair),
         Whose::TaggedAway => ownership_lost(desired),
         Whose::Doubtful => doubtful(desired),
-        Whose::Marked(Match::Same) => adopt(desired, observed, pair),
+        Whose::Marked(Match::Same) => adopt(desired, observed, read, pair),
         Whose::Marked(Match::Different | Match::Unknown) => name_conflict(desired),
         Whose::Foreign { tagged } => {
             if may_adopt(desired, observed, tagged, matches) {
-                adopt(desired, observed, pair)
+                adopt(desired, observed, read, pair)
             } else {
                 name_conflict(desired)
             }
@@ -208,7 +208,12 @@ fn may_adopt(desired: &Desired, observed: &Observed, tagged: bool, matches: Matc
     }
 }
 
-fn adopt(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
+fn adopt(desired: &Desired, observed: &Observed, read: &PairRead, pair: &KeyPair) -> Step {
+    // The pair may go, and that of an import that is under way come in its place: the intent stays
+    // on record until then.
+    if let Some(step) = unsettled_import(observed, read) {
+        return step;
+    }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
@@ -380,7 +385,10 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         Whose::Own | Whose::TaggedAway | Whose::Doubtful | Whose::Foreign { .. }
             if desired.goal.ends() && observed.recorded.arn.is_none() =>
         {
-            release(desired, observed, "the object had no key pair of its own")
+            // The pair may go, and that of an import that is under way come in its place.
+            unsettled_import(observed, read).unwrap_or_else(|| {
+                release(desired, observed, "the object had no key pair of its own")
+            })
         }
         // The pair on record is gone, and the name is somebody else's now.
         Whose::Foreign { tagged } if desired.goal.ends() && (tagged || !is_first) => {

@@ -442,6 +442,10 @@ fn i12_whose_a_pair_is_without_its_arn_on_record() {
         ("or from long after it", |_, o| {
             (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(newer(pair(FIRST)))));
         }, "RecordAdoption"),
+        ("not while an import is under way that may come in its place", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
+            o.sent = sent("2026-11-24T12:00:30Z", false);
+        }, "Reconciling InProgress"),
         ("an intent, and every import of it was refused", |_, o| {
             (o.recorded.intent, o.sent) = (intent(FIRST), None);
         }, "RecordAdoption"),
@@ -512,6 +516,10 @@ fn i12_a_deletion_leaves_no_pair_behind_that_may_be_the_objects_own() {
         ("an intent, and a pair from before it", |_, o| {
             (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
         }, "Remove finalizer Released"),
+        ("that may go, and the pair of an import that is under way come in its place", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
+            o.sent = sent("2026-11-24T12:00:30Z", false);
+        }, "Reconciling InProgress"),
         ("our tag and our key, but no record", |_, o| {
             o.pair = live(Some(tagged(pair(FIRST), OWNER)));
         }, "Stalled FingerprintMismatch"),

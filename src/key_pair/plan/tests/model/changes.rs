@@ -69,7 +69,7 @@ impl State {
     }
 
     /// So much time that nothing that was sent can take effect any more, that Leases have run out
-    /// and that patience is over.
+    /// and that patience is over. A shared list may be older still.
     pub(super) fn let_time_pass(&mut self) {
         let over = |sent: &mut Sent| if let Sent::Open { accepted } = *sent {
             *sent = Sent::Over { accepted };
@@ -99,6 +99,5 @@ impl State {
         if let Some(pair) = &mut self.pair {
             pair.recent = false;
         }
-        self.earlier = None;
     }
 }

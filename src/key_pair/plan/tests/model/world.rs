@@ -334,6 +334,7 @@ impl State {
         let of_runs = self.runs.iter().flatten().flat_map(move |run| {
             [
                 run.object.record.id,
+                run.object.record.replaced,
                 run.pair.as_ref().and_then(seen),
                 run.rival.and_then(|rival| rival.id),
                 run.download.map(|(_, id)| id),
@@ -343,8 +344,8 @@ impl State {
         let vanished = self.processes.iter().flat_map(|process| process.vanished);
         let of_objects = self.objects.into_iter().chain(vanished).flatten();
         let pairs = self.pair.into_iter().chain(self.earlier.flatten());
-        pairs.map(|pair| Some(pair.id)).chain(of_objects.map(|object| object.record.id))
-            .chain(of_runs).flatten()
+        let recorded = of_objects.flat_map(|object| [object.record.id, object.record.replaced]);
+        pairs.map(|pair| Some(pair.id)).chain(recorded).chain(of_runs).flatten()
     }
 
     /// The smallest id that nothing has: states that differ in nothing but ids are one.
