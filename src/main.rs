@@ -15,13 +15,14 @@ use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::Config;
+use lightsail_operator::engine::queue::Places;
 use lightsail_operator::engine::{self, Context, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
 use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, Inventory};
+use lightsail_operator::lightsail::{Accounts, Inventory, Regions};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
 use lightsail_operator::{server, telemetry};
@@ -190,6 +191,7 @@ async fn context(
         }
     };
     readiness.there(CLUSTER);
+    let regions = Arc::new(Regions::new(config.allowed_regions.clone()));
     let inventory = Inventory::new(&cluster_id, metrics.clone());
     let settings = Settings {
         cluster_id,
@@ -208,7 +210,15 @@ async fn context(
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
     Ok(Some(Context {
         api_server: ApiServer::new(client, lease.clone(), settings.write_timeout),
-        accounts: Accounts::new(aws, timeout, insecure, lease.clone(), metrics.clone()),
+        accounts: Accounts::new(
+            aws,
+            timeout,
+            insecure,
+            Arc::clone(&regions),
+            lease.clone(),
+            metrics.clone(),
+        ),
+        regions,
         inventory,
         metrics: metrics.clone(),
         readiness: readiness.clone(),

@@ -1,7 +1,7 @@
 //! What is counted, for `/metrics`. `docs/metrics.md` has the same list, and a test compares. No
 //! label names an object or has the text of an error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,9 @@ pub struct Metrics {
     without_object: Family<ScopeLabels, Gauge>,
     inventory_read_at: Arc<Mutex<HashMap<ScopeLabels, Instant>>>,
     leader: Gauge,
+    /// What has series, so that those of a region can be dropped.
+    scopes: Arc<Mutex<HashSet<ScopeLabels>>>,
+    request_labels: Arc<Mutex<HashSet<RequestLabels>>>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -203,6 +206,8 @@ impl Default for Metrics {
             without_object,
             inventory_read_at: Arc::default(),
             leader,
+            scopes: Arc::default(),
+            request_labels: Arc::default(),
         }
     }
 }
@@ -273,26 +278,27 @@ impl Metrics {
             code: code.to_owned(),
         };
         self.requests.get_or_create(&labels).inc();
+        self.request_labels.lock().insert(labels);
         let labels = OperationLabels { operation: operation.to_owned() };
         self.request_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
     /// A request was refused because there were too many.
     pub fn throttled(&self, scope: &Scope) {
-        self.throttled.get_or_create(&scope.into()).inc();
+        self.throttled.get_or_create(&self.scope(scope)).inc();
     }
 
     /// A request waits to be sent, until what is returned is dropped.
     #[must_use]
     pub fn waits(&self, scope: &Scope) -> impl Drop + use<> {
-        let gauge = self.waiting.get_or_create(&scope.into()).clone();
+        let gauge = self.waiting.get_or_create(&self.scope(scope)).clone();
         gauge.inc();
         Waits(gauge)
     }
 
     /// How many requests a second are sent at most.
     pub fn set_rate(&self, scope: &Scope, rate: f64) {
-        self.rate.get_or_create(&scope.into()).set(rate);
+        self.rate.get_or_create(&self.scope(scope)).set(rate);
     }
 
     /// The shared list was read, or corrected.
@@ -302,17 +308,50 @@ impl Metrics {
             let labels = PairLabels { account, region, managed: managed.to_owned() };
             self.inventory_pairs.get_or_create(&labels).set(gauge(count));
         }
-        self.inventory_read_at.lock().insert(scope.into(), read_at);
+        self.inventory_read_at.lock().insert(self.scope(scope), read_at);
     }
 
     /// How many pairs of the shared list have an owner tag of this cluster, and no object.
     pub fn set_without_object(&self, scope: &Scope, count: usize) {
-        self.without_object.get_or_create(&scope.into()).set(gauge(count));
+        self.without_object.get_or_create(&self.scope(scope)).set(gauge(count));
     }
 
     /// Nothing is known any more of pairs without an object.
     pub fn remove_without_object(&self, scope: &Scope) {
         self.without_object.remove(&scope.into());
+    }
+
+    /// Nothing is asked any more in a region, of any account.
+    pub fn forget_region(&self, region: &str) {
+        let mut requests = self.request_labels.lock();
+        for labels in requests.extract_if(|labels| labels.region == region) {
+            self.requests.remove(&labels);
+        }
+        drop(requests);
+        let mut scopes = self.scopes.lock();
+        for scope in scopes.extract_if(|scope| scope.region == region) {
+            self.throttled.remove(&scope);
+            self.waiting.remove(&scope);
+            self.rate.remove(&scope);
+            self.inventory_age.remove(&scope);
+            self.without_object.remove(&scope);
+            self.inventory_read_at.lock().remove(&scope);
+            for managed in ["true", "false"] {
+                let (account, region) = (scope.account.clone(), scope.region.clone());
+                let managed = managed.to_owned();
+                self.inventory_pairs.remove(&PairLabels { account, region, managed });
+            }
+        }
+    }
+
+    /// The labels of a scope, noted so that its series can be dropped.
+    fn scope(&self, scope: &Scope) -> ScopeLabels {
+        let labels = ScopeLabels::from(scope);
+        let mut scopes = self.scopes.lock();
+        if !scopes.contains(&labels) {
+            scopes.insert(labels.clone());
+        }
+        labels
     }
 
     /// Whether this process acts.

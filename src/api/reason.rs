@@ -48,6 +48,10 @@ pub enum Reason {
     InvalidCredentials,
     AccessDenied,
     OperationFailed,
+    RegionNotAllowed,
+    TooManyRegions,
+    SourceTooLarge,
+    WriteConflict,
     // A reset that ended without success
     Expired,
     DeadlineExceeded,

@@ -87,6 +87,11 @@ pub struct Config {
         value_name = "ACCOUNT")]
     pub aws_account_id: Option<String>,
 
+    /// Use only these AWS regions, for example eu-west-1; may be repeated. All if absent.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_ALLOWED_REGIONS", value_delimiter = ',',
+        value_parser = region, value_name = "REGION")]
+    pub allowed_regions: Vec<String>,
+
     /// Allow plain http to AWS endpoints on other machines: whoever can read that traffic can read
     /// private keys.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
@@ -230,6 +235,24 @@ fn namespace(text: &str) -> Result<String, String> {
     }
 }
 
+/// As the CRDs check it.
+fn region(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let are_letters =
+        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_region = match &parts[..] {
+        [partition, names @ .., number] if !names.is_empty() => {
+            are_letters(partition)
+                && (2..=4).contains(&partition.len())
+                && names.iter().all(are_letters)
+                && !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => false,
+    };
+    if is_region { Ok(text.to_owned()) } else { Err("write for example eu-west-1".to_owned()) }
+}
+
 fn account_id(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
@@ -300,6 +323,12 @@ mod tests {
         assert!(account_id("123456789012").is_ok());
         for text in ["", "12345678901", "12345678901x", "1234567890123"] {
             assert!(account_id(text).is_err(), "{text}");
+        }
+        for text in ["eu-west-1", "us-gov-east-1", "ap-southeast-12"] {
+            assert!(region(text).is_ok(), "{text}");
+        }
+        for text in ["", "eu-west", "eu-west-1a", "EU-west-1", "eu--1", "europe-west-1", "1"] {
+            assert!(region(text).is_err(), "{text}");
         }
         for text in ["team-a", "a", "0"] {
             assert!(namespace(text).is_ok(), "{text}");

@@ -1,5 +1,6 @@
 //! What all reconciliations share, whatever their kind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
@@ -10,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::queue::Places;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, Region, Scope};
 use crate::lease::HeldLease;
-use crate::lightsail::{Accounts, Inventory};
+use crate::lightsail::{Accounts, Inventory, Regions};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
@@ -22,6 +23,8 @@ pub struct Context {
     pub api_server: ApiServer,
     /// AWS.
     pub accounts: Accounts,
+    /// Which regions may be asked.
+    pub regions: Arc<Regions>,
     /// The shared lists of key pairs.
     pub inventory: Inventory,
     /// What is counted.
@@ -58,6 +61,18 @@ impl Context {
         clocks
     }
 
+    /// Forgets what is kept of a region, if no object names it.
+    pub fn forget_unused(&self, region: &Region) {
+        if !self.regions.forget_unused(region) {
+            return;
+        }
+        self.accounts.forget_region(region);
+        for scope in self.inventory.forget_region(region) {
+            self.readiness.trouble(list_of(&scope), None);
+        }
+        self.metrics.forget_region(region.as_str());
+    }
+
     /// Whether a call of AWS that is sent now is over before another process can have the Lease.
     #[must_use]
     pub fn lease_outlives_call(&self) -> bool {
@@ -70,6 +85,11 @@ impl Context {
     pub fn leads_for(&self) -> Duration {
         self.leads.borrow().map_or(Duration::ZERO, Moment::elapsed)
     }
+}
+
+/// What `/readyz` says is wrong if the shared list cannot be read.
+pub(crate) fn list_of(scope: &Scope) -> String {
+    format!("the key pairs of {scope}")
 }
 
 /// The settings.

@@ -218,6 +218,12 @@ impl Queue {
         Some(Item { at, class, waited: now.saturating_duration_since(since), failures })
     }
 
+    /// The lane in which an object is worked on.
+    #[must_use]
+    pub fn lane_of(&self, at: &ObjectRef) -> Option<&str> {
+        self.running.get(at).map(|running| &*running.lane)
+    }
+
     /// A reconciliation has ended.
     pub fn finished(&mut self, at: &ObjectRef, next: Next, now: Instant) {
         let Some(running) = self.running.remove(at) else { return };

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use super::object_ref::ObjectRef;
 use super::objects::{annotation, has_finalizer};
@@ -22,6 +23,8 @@ pub struct Row<C> {
     /// What a reconciliation depends on: when it changes, one is due. The status is not in it, as
     /// the operator writes that itself.
     pub trigger: Trigger,
+    /// Whether its region has answered, at any time.
+    pub was_answered: bool,
     /// Whether this generation was acted on, so that the object is only checked again.
     pub was_acted_on: bool,
     /// What the object shows.
@@ -121,6 +124,17 @@ pub trait Claim {
     fn asks(&self, before: &Self) -> bool;
 }
 
+/// A namespace has its first object in a lane, or none any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The lane.
+    pub lane: String,
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// Whether it has objects there now.
+    pub enters: bool,
+}
+
 /// All objects of a kind.
 #[derive(Debug)]
 pub struct Rows<C> {
@@ -131,8 +145,10 @@ pub struct Rows<C> {
     by_place: HashMap<u64, Vec<ObjectRef>>,
     /// How many show what. What nobody shows any more stays with 0.
     shown: HashMap<Shown, usize>,
-    /// How many are in which lane. What has none any more stays with 0.
-    lanes: HashMap<String, usize>,
+    /// How many of which namespace are in which lane.
+    lanes: HashMap<String, HashMap<Arc<str>, usize>>,
+    /// The namespaces that came into a lane or left it, since somebody asked.
+    moves: Vec<Move>,
     /// The namespaces whose objects are all known; `None` is every one.
     listed: HashSet<Option<String>>,
 }
@@ -144,6 +160,7 @@ impl<C> Default for Rows<C> {
             by_place: HashMap::new(),
             shown: HashMap::new(),
             lanes: HashMap::new(),
+            moves: Vec::new(),
             listed: HashSet::new(),
         }
     }
@@ -154,9 +171,10 @@ impl<C: Claim> Rows<C> {
     /// if what a reconciliation depends on has changed, and the one that waited for it, if it does
     /// not stand in the way any more.
     pub fn apply(&mut self, at: &ObjectRef, row: Row<C>) -> Vec<(ObjectRef, Class)> {
+        // First the new lane: an object that stays in its own does not leave it.
+        self.enter(&row.lane, &at.namespace);
         let before = self.take(at);
         *self.shown.entry(row.shown).or_default() += 1;
-        *self.lanes.entry(row.lane.clone()).or_default() += 1;
         if let Some(claim) = &row.claim {
             // Nearly always the only one there, for which a growing list would have room for four.
             self.by_place
@@ -202,7 +220,42 @@ impl<C: Claim> Rows<C> {
     /// Whether no object is in this lane.
     #[must_use]
     pub fn is_empty(&self, lane: &str) -> bool {
-        self.lanes.get(lane).is_none_or(|count| *count == 0)
+        !self.lanes.contains_key(lane)
+    }
+
+    fn enter(&mut self, lane: &str, namespace: &Arc<str>) {
+        let namespaces = match self.lanes.get_mut(lane) {
+            Some(namespaces) => namespaces,
+            None => self.lanes.entry(lane.to_owned()).or_default(),
+        };
+        let count = namespaces.entry(Arc::clone(namespace)).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.note_move(lane, namespace, true);
+        }
+    }
+
+    fn leave(&mut self, lane: &str, namespace: &Arc<str>) {
+        let Some(namespaces) = self.lanes.get_mut(lane) else { return };
+        let Some(count) = namespaces.get_mut(namespace) else { return };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        namespaces.remove(namespace);
+        if namespaces.is_empty() {
+            self.lanes.remove(lane);
+        }
+        self.note_move(lane, namespace, false);
+    }
+
+    fn note_move(&mut self, lane: &str, namespace: &Arc<str>, enters: bool) {
+        self.moves.push(Move { lane: lane.to_owned(), namespace: Arc::clone(namespace), enters });
+    }
+
+    /// The namespaces that came into a lane or left it, since this was asked last.
+    pub fn take_moves(&mut self) -> Vec<Move> {
+        std::mem::take(&mut self.moves)
     }
 
     /// Forgets an object that is gone. The object that waited for it, if one did.
@@ -213,8 +266,10 @@ impl<C: Claim> Rows<C> {
 
     fn take(&mut self, at: &ObjectRef) -> Option<Row<C>> {
         let row = *self.all.remove(at)?;
-        let counts = [self.shown.get_mut(&row.shown), self.lanes.get_mut(&row.lane)];
-        counts.into_iter().flatten().for_each(|count| *count -= 1);
+        if let Some(count) = self.shown.get_mut(&row.shown) {
+            *count -= 1;
+        }
+        self.leave(&row.lane, &at.namespace);
         if let Some(key) = row.claim.as_ref().map(|claim| self.key(claim))
             && let Some(there) = self.by_place.get_mut(&key)
         {
@@ -327,6 +382,7 @@ mod tests {
             uid: "u".to_owned(),
             lane: String::new(),
             trigger,
+            was_answered: false,
             was_acted_on: false,
             shown,
             claim: Some(Wanted { name, rank: None, waits: false }),
@@ -441,8 +497,13 @@ mod tests {
         }
         rows.apply(&at("second"), in_lane("b"));
         assert!(!rows.is_empty("a") && !rows.is_empty("b"));
+        rows.apply(&at("second"), in_lane("b"));
         rows.remove(&at("first"));
         assert!(rows.is_empty("a") && !rows.is_empty("b"));
+        let moves: Vec<_> = rows.take_moves().into_iter().map(|it| (it.lane, it.enters)).collect();
+        let expected = [("a", true), ("b", true), ("a", false)];
+        assert_eq!(moves, expected.map(|(lane, enters)| (lane.to_owned(), enters)));
+        assert_eq!(rows.take_moves(), []);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::verdict::UNTIL_RENEWAL;
 use super::watch::{self, Change, FirstLists};
 use crate::api::Reconciled;
 use crate::error::Error;
+use crate::ids::Region;
 
 /// More steps than the longest way through a plan: a reconciliation that needs more goes in
 /// circles, and is begun anew after a pause.
@@ -41,6 +42,9 @@ pub trait Controller: Send + Sync {
 
     /// What is kept of this object.
     fn row_of(&self, object: &Self::Object) -> Row<Self::Claim>;
+
+    /// No object of the kind names this region any more.
+    fn forget_region(&self, region: &Region);
 
     /// The watch says that an object is gone; this is how it was last.
     fn note_gone(&self, object: &Self::Object);
@@ -89,6 +93,10 @@ pub async fn run<C: Controller>(controller: &C) {
             Some((at, action, duration)) = running.next() => {
                 ctx.metrics.reconciled(&kind, &action.outcome.to_string(), duration);
                 let now = Instant::now();
+                if let Some(lane) = queue.lane_of(&at) {
+                    // It may have asked in a region that no object names any more.
+                    ctx.forget_unused(&Region::from(lane));
+                }
                 queue.finished(&at, action.next, now);
                 // It may have been forgotten, as it is gone, and have left something behind.
                 if action.outcome == Outcome::Gone
@@ -112,19 +120,36 @@ fn note_change<C: Controller>(
     kind: &str,
     change: Change<C::Object>,
 ) {
-    let now = Instant::now();
+    let (ctx, now) = (controller.context(), Instant::now());
     if let Some(object) = change.gone() {
         controller.note_gone(object);
     }
     let mut rows = controller.rows().lock();
-    let news = change.apply_to(&mut rows, |object| controller.row_of(object));
+    let news = change.apply_to(&mut rows, |object| {
+        let row = controller.row_of(object);
+        if row.was_answered {
+            ctx.regions.note_answer(&Region::from(row.lane.as_str()));
+        }
+        row
+    });
     for (at, class) in news.due {
         queue.push(at.clone(), rows.lane(&at), class, now);
     }
     for (shown, count) in rows.shown() {
-        controller.context().metrics.set_objects(kind, shown.ready, &shown.word(), count);
+        ctx.metrics.set_objects(kind, shown.ready, &shown.word(), count);
     }
+    let moves = rows.take_moves();
     drop(rows);
+    for moved in moves {
+        let region = Region::from(moved.lane);
+        if moved.enters {
+            ctx.regions.enter(&region, kind, &moved.namespace);
+            continue;
+        }
+        ctx.regions.leave(&region, kind, &moved.namespace);
+        ctx.forget_unused(&region);
+        controller.forget_region(&region);
+    }
     for (at, uid) in news.gone {
         queue.forget(&at);
         controller.forget(&uid);

@@ -148,6 +148,8 @@ impl From<&lightsail::Error> for Verdict {
             ErrorKind::OperationFailed | ErrorKind::Invalid => {
                 (State::Stalled, Reason::OperationFailed, retry)
             }
+            ErrorKind::RegionNotAllowed => (State::Stalled, Reason::RegionNotAllowed, Next::Change),
+            ErrorKind::TooManyRegions => (State::Stalled, Reason::TooManyRegions, retry),
             ErrorKind::NotLeading => {
                 (State::Reconciling, Reason::ServiceError, Next::After(UNTIL_RENEWAL))
             }
@@ -155,6 +157,24 @@ impl From<&lightsail::Error> for Verdict {
                 (State::Reconciling, Reason::ServiceError, retry)
             }
         };
-        Self { state, reason, message: error.to_string(), next, planned: None }
+        let message = match error.kind {
+            // The code is the reason.
+            ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions => error.message.clone(),
+            ErrorKind::NotFound
+            | ErrorKind::NameTaken
+            | ErrorKind::BadKey
+            | ErrorKind::Denied
+            | ErrorKind::BadCredentials
+            | ErrorKind::AccountSetup
+            | ErrorKind::RegionSetup
+            | ErrorKind::Busy
+            | ErrorKind::Throttled
+            | ErrorKind::OperationFailed
+            | ErrorKind::Invalid
+            | ErrorKind::NeverSent
+            | ErrorKind::NotLeading
+            | ErrorKind::Transient => error.to_string(),
+        };
+        Self { state, reason, message, next, planned: None }
     }
 }

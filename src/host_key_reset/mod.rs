@@ -26,6 +26,7 @@ use crate::engine::queue::Item;
 use crate::engine::rows::{Row, Rows};
 use crate::engine::{Action, Context, Controller, ObjectRef, guarded};
 use crate::error::Error;
+use crate::ids::Region;
 
 const KIND: &str = "HostKeyReset";
 
@@ -75,6 +76,8 @@ impl Controller for HostKeyResets {
     fn row_of(&self, object: &HostKeyReset) -> Row<ResetClaim> {
         claim::row_of(object, observe::effect_window(&self.ctx.settings))
     }
+
+    fn forget_region(&self, _: &Region) {}
 
     fn note_gone(&self, _: &HostKeyReset) {}
 

@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
         match step {
             Step::Identify => {
                 let account = self.ctx.accounts.current().await?;
-                let region = account.region(&self.desired.region);
+                let region = account.region(&self.desired.region, &self.at.namespace)?;
                 let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
                 self.observed.list_at_hand = inventory.is_at_hand(region.scope(), max_age);
                 self.lightsail = Some(region);
@@ -390,9 +390,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    async fn region_for_release(&self, account: &AccountId) -> lightsail::Result<Lightsail> {
+        let account = self.ctx.accounts.expect(account).await?;
+        account.region(&self.desired.region, &self.at.namespace)
+    }
+
     async fn read_for_release(&self, account: &AccountId) -> lightsail::Result<Option<KeyPair>> {
         let attempt = async {
-            let region = self.ctx.accounts.expect(account).await?.region(&self.desired.region);
+            let region = self.region_for_release(account).await?;
             Ok(region.find_key_pair(&self.desired.name).await?.value)
         };
         let outcome = tokio::time::timeout(RELEASE_TIMEOUT, attempt).await;
@@ -403,7 +408,7 @@ impl<'a> Run<'a> {
     async fn release_tag(&self, account: &AccountId, arn: &Arn) -> lightsail::Result<()> {
         let tags = [OWNER_TAG.to_owned()];
         let attempt = async {
-            let region = self.ctx.accounts.expect(account).await?.region(&self.desired.region);
+            let region = self.region_for_release(account).await?;
             region.untag(&self.desired.name, arn, &tags).await
         };
         let outcome = tokio::time::timeout(RELEASE_TIMEOUT, attempt).await;

@@ -89,6 +89,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     // pair.
     let claims = arn.is_some() || can_act(&desired);
     let baseline = baseline(object, &desired);
+    let arn_is_known = arn.is_some();
     let shown = Shown::of(object);
     let waits = matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
     let claim = claims.then(|| PairClaim { waits, baseline, ..PairClaim::of(&desired, arn) });
@@ -96,6 +97,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
         lane: desired.region.to_string(),
         trigger: Trigger::of(object),
         claim,
+        was_answered: arn_is_known,
         was_acted_on: record::was_acted_on(object),
         shown,
         uid: desired.uid,

@@ -25,6 +25,7 @@ use crate::engine::queue::{Class, Item, Next};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::{Action, Context, Controller, ObjectRef, Outcome, guarded};
 use crate::error::Error;
+use crate::ids::Region;
 
 const KIND: &str = "LightsailKeyPair";
 
@@ -48,7 +49,7 @@ impl KeyPairs {
         let baseline = claim.baseline.as_ref()?;
         // A list that cannot be had is the reconciliation's business.
         let account = self.ctx.accounts.current().await.ok()?;
-        let region = account.region(&claim.region);
+        let region = account.region(&claim.region, &at.namespace).ok()?;
         let max_age = plan::max_age_of_list(false, baseline.interval);
         let list = observe::shared_list(&self.ctx, &self.memory, &region, max_age).await.ok()?;
         let pair = list.find(&claim.name);
@@ -131,6 +132,10 @@ impl Controller for KeyPairs {
         claim::row_of(object, &self.ctx.settings)
     }
 
+    fn forget_region(&self, region: &Region) {
+        observe::forget_region(&self.ctx, &self.memory, region);
+    }
+
     fn note_gone(&self, object: &LightsailKeyPair) {
         let is_marked = object.metadata.deletion_timestamp.is_some();
         let acts = self.ctx.leads.borrow().is_some();
@@ -145,7 +150,6 @@ impl Controller for KeyPairs {
 
     fn forget(&self, uid: &str) {
         self.memory.forget_gone(uid);
-        observe::forget_empty_regions(&self.ctx, &self.memory);
     }
 
     async fn reconcile(&self, item: Item) -> Action {

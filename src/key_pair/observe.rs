@@ -10,9 +10,10 @@ use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
 use super::{claim, record};
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
+use crate::engine::context::list_of;
 use crate::engine::objects::has_finalizer;
 use crate::engine::{Context, Lookup, ObjectRef};
-use crate::ids::{Arn, KeyPairName, Scope};
+use crate::ids::{Arn, KeyPairName, Region, Scope};
 use crate::lightsail::{self, KeyPair, Lightsail, Listing};
 
 /// What is known before anything is read.
@@ -79,26 +80,23 @@ pub(super) async fn shared_list(
 ) -> lightsail::Result<Arc<Listing>> {
     let list = ctx.inventory.list(region, max_age).await;
     let scope = region.scope();
-    let what = format!("the key pairs of {scope}");
-    ctx.readiness.trouble(what, list.as_ref().err().map(ToString::to_string));
+    ctx.readiness.trouble(list_of(scope), list.as_ref().err().map(ToString::to_string));
     let list = list?;
     memory.reads.lock().insert(scope.region.clone(), Moment::now());
     count_without_object(ctx, memory, scope, &list);
     Ok(list)
 }
 
-/// Forgets the counts of regions in which no object is left: no list is read there any more, and a
-/// count would never change again.
-pub(super) fn forget_empty_regions(ctx: &Context, memory: &Memory) {
+/// Forgets what is known of a region in which no object is left: no list is read there any more,
+/// and a count would never change again.
+pub(super) fn forget_region(ctx: &Context, memory: &Memory, region: &Region) {
+    memory.reads.lock().remove(region);
     let mut all = memory.without_object.lock();
-    let rows = memory.rows.lock();
-    all.retain(|scope, _| {
-        let is_empty = rows.is_empty(scope.region.as_str());
-        if is_empty {
-            ctx.metrics.remove_without_object(scope);
-        }
-        !is_empty
-    });
+    // Locked before the rows, as where they are counted.
+    if memory.rows.lock().is_empty(region.as_str()) {
+        let scopes = all.extract_if(|scope, _| scope.region == *region);
+        scopes.for_each(|(scope, _)| ctx.metrics.remove_without_object(&scope));
+    }
 }
 
 /// So many names are in the line of the log that tells of pairs without an object.

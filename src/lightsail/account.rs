@@ -5,7 +5,7 @@
 //! those credentials.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::SdkConfig;
@@ -20,6 +20,7 @@ use super::client::Lightsail;
 use super::endpoint::SecureEndpoints;
 use super::error::Error;
 use super::limiter::Limiter;
+use super::regions::Regions;
 use super::types::Result;
 use crate::ids::{AccountId, Region, Scope};
 use crate::lease::HeldLease;
@@ -42,6 +43,9 @@ pub struct Accounts {
     lease: HeldLease,
     metrics: Metrics,
     limiters: Arc<Limiters>,
+    known_regions: Arc<Regions>,
+    /// The account that was identified last.
+    latest: Mutex<Weak<Account>>,
     current: tokio::sync::Mutex<Cached<Current>>,
 }
 
@@ -68,22 +72,27 @@ pub struct Account {
     lease: HeldLease,
     metrics: Metrics,
     limiters: Arc<Limiters>,
+    known_regions: Arc<Regions>,
     regions: Mutex<HashMap<Region, Lightsail>>,
 }
 
 impl Account {
-    /// Lightsail in a region.
-    #[must_use]
-    pub fn region(&self, region: &Region) -> Lightsail {
+    /// Lightsail in a region, for an object of this namespace.
+    ///
+    /// # Errors
+    /// The region may not be asked.
+    pub fn region(&self, region: &Region, namespace: &Arc<str>) -> Result<Lightsail> {
+        self.known_regions.admit(region, namespace)?;
         let mut regions = self.regions.lock();
         let new = || {
             let scope = Scope { account: self.id.clone(), region: region.clone() };
             let limiter = Arc::clone(self.limiters.lock().entry(scope.clone()).or_default());
             let (timeout, insecure) = (self.call_timeout, self.allow_insecure_endpoints);
             let (lease, metrics) = (self.lease.clone(), self.metrics.clone());
-            Lightsail::new(scope, &self.config, timeout, insecure, limiter, lease, metrics)
+            let known = Arc::clone(&self.known_regions);
+            Lightsail::new(scope, &self.config, timeout, insecure, limiter, known, lease, metrics)
         };
-        regions.entry(region.clone()).or_insert_with(new).clone()
+        Ok(regions.entry(region.clone()).or_insert_with(new).clone())
     }
 }
 
@@ -95,6 +104,7 @@ impl Accounts {
         config: SdkConfig,
         call_timeout: Duration,
         allow_insecure_endpoints: bool,
+        regions: Arc<Regions>,
         lease: HeldLease,
         metrics: Metrics,
     ) -> Self {
@@ -109,7 +119,17 @@ impl Accounts {
             lease,
             metrics,
             limiters,
+            known_regions: regions,
+            latest: Mutex::default(),
             current,
+        }
+    }
+
+    /// Forgets what is kept of a region. What is under way there goes on.
+    pub fn forget_region(&self, region: &Region) {
+        self.limiters.lock().retain(|scope, _| scope.region != *region);
+        if let Some(account) = self.latest.lock().upgrade() {
+            account.regions.lock().remove(region);
         }
     }
 
@@ -143,6 +163,7 @@ impl Accounts {
             return Ok(Current { recheck_at, ..before.clone() });
         }
         let account = Arc::new(self.identify(&credentials).await?);
+        *self.latest.lock() = Arc::downgrade(&account);
         tracing::info!(
             account = account.id.as_str(),
             caller = account.caller_arn,
@@ -188,6 +209,7 @@ impl Accounts {
             lease: self.lease.clone(),
             metrics: self.metrics.clone(),
             limiters: Arc::clone(&self.limiters),
+            known_regions: Arc::clone(&self.known_regions),
             regions: Mutex::default(),
         })
     }

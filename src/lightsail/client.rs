@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::error::{Error, ErrorKind};
 use super::limiter::Limiter;
 use super::pages::Pages;
+use super::regions::Regions;
 use super::retry::Policy;
 use super::sender::Sender;
 use super::types::{Acknowledged, Downloaded, Imported, KeyPair, Read, Result};
@@ -37,6 +38,7 @@ impl Lightsail {
         call_timeout: Duration,
         allow_insecure_endpoints: bool,
         limiter: Arc<Limiter>,
+        regions: Arc<Regions>,
         lease: HeldLease,
         metrics: Metrics,
     ) -> Self {
@@ -56,7 +58,7 @@ impl Lightsail {
         }
         let clock = Clock::default();
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
-        let sender = Sender { scope, limiter, call_timeout, lease, metrics };
+        let sender = Sender { scope, limiter, regions, call_timeout, lease, metrics };
         Self { client: Client::from_conf(config.build()), sender, clock }
     }
 

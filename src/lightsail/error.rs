@@ -15,7 +15,7 @@ use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use serde::Deserialize;
 
 use super::endpoint::InsecureEndpoint;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, Region};
 
 /// What follows from an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,10 @@ pub enum ErrorKind {
     Invalid,
     /// The request was never sent.
     NeverSent,
+    /// The operator may not ask this region, and did not.
+    RegionNotAllowed,
+    /// Too many regions that never answered are named, and this one was not asked.
+    TooManyRegions,
     /// It was not sent, because this process may not hold the Lease any more when it is answered.
     NotLeading,
     /// No answer, or none that tells whether the request was carried out.
@@ -66,6 +70,8 @@ impl ErrorKind {
             | Self::Throttled
             | Self::Invalid
             | Self::NeverSent
+            | Self::RegionNotAllowed
+            | Self::TooManyRegions
             | Self::NotLeading => true,
             Self::OperationFailed | Self::Transient => false,
         }
@@ -118,6 +124,27 @@ impl Error {
         Self::new(ErrorKind::NotLeading, "NotLeading", message)
     }
 
+    /// The region is none of those that the operator may ask.
+    pub(super) fn region_not_allowed(region: &Region, allowed: &[String]) -> Self {
+        let message = format!(
+            "this operator may not use the region {region}, only {}; make the object anew with one \
+             of them, or have the flag --allowed-regions extended (an object that is being deleted \
+             is released by deletionPolicy: Retain)",
+            allowed.join(", ")
+        );
+        Self::new(ErrorKind::RegionNotAllowed, "RegionNotAllowed", message)
+    }
+
+    /// So many regions that never answered are tried already, for `whom`.
+    pub(super) fn too_many_regions(region: &Region, most: usize, whom: &str) -> Self {
+        let message = format!(
+            "{region} was not asked, since {whom} already waits for {most} regions that never \
+             answered; look for a misspelt spec.region, and delete the objects that name regions \
+             which do not exist"
+        );
+        Self::new(ErrorKind::TooManyRegions, "TooManyRegions", message)
+    }
+
     /// An answer lacks what the API model requires.
     pub(super) fn incomplete(member: &str) -> Self {
         Self::new(
@@ -131,6 +158,28 @@ impl Error {
     #[must_use]
     pub fn timeout() -> Self {
         Self::new(ErrorKind::Transient, "Timeout", "no answer in time")
+    }
+
+    /// Whether Lightsail itself has answered so: what is on the way to it does not know its errors.
+    pub(super) fn is_answer(&self) -> bool {
+        match self.kind {
+            ErrorKind::NotFound
+            | ErrorKind::NameTaken
+            | ErrorKind::BadKey
+            | ErrorKind::Denied
+            | ErrorKind::BadCredentials
+            | ErrorKind::AccountSetup
+            | ErrorKind::RegionSetup
+            | ErrorKind::Busy
+            | ErrorKind::Throttled
+            | ErrorKind::OperationFailed
+            | ErrorKind::Invalid => true,
+            ErrorKind::NeverSent
+            | ErrorKind::RegionNotAllowed
+            | ErrorKind::TooManyRegions
+            | ErrorKind::NotLeading
+            | ErrorKind::Transient => false,
+        }
     }
 
     /// The credentials belong to this account, and a call is for another one.

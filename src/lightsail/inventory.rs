@@ -14,7 +14,7 @@ use super::cached::Cached;
 use super::client::Lightsail;
 use super::types::{KeyPair, Result};
 use crate::api::OWNER_TAG;
-use crate::ids::{KeyPairName, Scope};
+use crate::ids::{KeyPairName, Region, Scope};
 use crate::metrics::Metrics;
 
 /// A list that took long is good for so many times as long, so that where there are many pairs, or
@@ -173,6 +173,15 @@ impl Inventory {
             };
             listing.managed -= usize::from(before.is_some_and(|pair| self.is_managed(&pair)));
         }
+    }
+
+    /// Forgets the lists of a region. The scopes that had one.
+    pub fn forget_region(&self, region: &Region) -> Vec<Scope> {
+        let mut shelves = self.shelves.lock();
+        let scopes: Vec<_> =
+            shelves.keys().filter(|scope| scope.region == *region).cloned().collect();
+        scopes.iter().for_each(|scope| drop(shelves.remove(scope)));
+        scopes
     }
 
     fn is_managed(&self, pair: &KeyPair) -> bool {

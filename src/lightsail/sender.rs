@@ -12,6 +12,7 @@ use aws_sdk_lightsail::types;
 
 use super::error::{self, Error, ErrorKind};
 use super::limiter::{Limiter, Token};
+use super::regions::Regions;
 use super::retry::{self, Policy};
 use super::types::{Read, Result};
 use crate::clock::Moment;
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 pub(super) struct Sender {
     pub(super) scope: Scope,
     pub(super) limiter: Arc<Limiter>,
+    pub(super) regions: Arc<Regions>,
     pub(super) call_timeout: Duration,
     pub(super) lease: HeldLease,
     pub(super) metrics: Metrics,
@@ -95,6 +97,9 @@ impl Sender {
                 code,
                 start.elapsed(),
             );
+            if outcome.as_ref().map_or_else(Error::is_answer, |_| true) {
+                self.regions.note_answer(&self.scope.region);
+            }
             if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Throttled) {
                 self.limiter.refused(token);
                 self.metrics.throttled(&self.scope);

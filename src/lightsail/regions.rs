@@ -1,0 +1,217 @@
+//! Which regions may be asked. A region's name is whatever a user wrote, and each one that is asked
+//! costs a client, connections, a list and series of metrics.
+//!
+//! A region that has ever answered is asked for whoever wants it. Of those that never did, a
+//! namespace may try so many, and all namespaces together so many: there are not more than that in
+//! Lightsail. If all places are taken, a namespace that has few of them takes one from the
+//! namespace that has most.
+//!
+//! Whether there is a region does not depend on the account, so neither do the places.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::error::Error;
+use super::types::Result;
+use crate::ids::Region;
+
+/// So many regions that never answered are tried for one namespace. All of Lightsail's are fewer:
+/// <https://docs.aws.amazon.com/general/latest/gr/lightsail.html>.
+const MOST_OF_NAMESPACE: usize = 32;
+/// So many regions that never answered are tried in all.
+const MOST: usize = 64;
+
+/// Which regions may be asked.
+#[derive(Debug, Default)]
+pub struct Regions {
+    /// All, if it is empty.
+    allowed: Vec<String>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    answered: HashSet<Region>,
+    /// Those that never answered, and the namespace that each is tried for; the oldest first.
+    tried: Vec<(Region, Arc<str>)>,
+    /// Who names a region: namespaces, by kind.
+    users: HashMap<Region, HashSet<User>>,
+}
+
+/// A kind and a namespace.
+type User = (String, Arc<str>);
+
+impl Regions {
+    /// Only these may be asked, if there are any.
+    #[must_use]
+    pub fn new(allowed: Vec<String>) -> Self {
+        Self { allowed, known: Mutex::default() }
+    }
+
+    /// A region is to be asked for an object of this namespace.
+    ///
+    /// # Errors
+    /// It may not.
+    pub(super) fn admit(&self, region: &Region, namespace: &Arc<str>) -> Result<()> {
+        if !self.allowed.is_empty() && !self.allowed.iter().any(|one| one == region.as_str()) {
+            return Err(Error::region_not_allowed(region, &self.allowed));
+        }
+        self.known.lock().admit(region, namespace)
+    }
+
+    /// A region has answered, now or at any time before.
+    pub fn note_answer(&self, region: &Region) {
+        let mut known = self.known.lock();
+        if known.answered.insert(region.clone()) {
+            known.tried.retain(|(tried, _)| tried != region);
+        }
+    }
+
+    /// Objects of a kind in this namespace name the region.
+    pub fn enter(&self, region: &Region, kind: &str, namespace: &Arc<str>) {
+        let user = (kind.to_owned(), Arc::clone(namespace));
+        self.known.lock().users.entry(region.clone()).or_default().insert(user);
+    }
+
+    /// No object of the kind in this namespace names the region any more.
+    pub fn leave(&self, region: &Region, kind: &str, namespace: &Arc<str>) {
+        self.known.lock().leave(region, kind, namespace);
+    }
+
+    /// Whether any object names the region.
+    #[must_use]
+    pub fn is_used(&self, region: &Region) -> bool {
+        self.known.lock().users.contains_key(region)
+    }
+
+    /// Forgets a region that no object names. Whether there was none.
+    pub fn forget_unused(&self, region: &Region) -> bool {
+        let mut known = self.known.lock();
+        let is_unused = !known.users.contains_key(region);
+        if is_unused {
+            known.answered.remove(region);
+            known.tried.retain(|(tried, _)| tried != region);
+        }
+        is_unused
+    }
+}
+
+impl Known {
+    fn admit(&mut self, region: &Region, namespace: &Arc<str>) -> Result<()> {
+        if self.answered.contains(region) || self.tried.iter().any(|(tried, _)| tried == region) {
+            return Ok(());
+        }
+        let own = self.count(namespace);
+        if own >= MOST_OF_NAMESPACE {
+            return Err(Error::too_many_regions(region, MOST_OF_NAMESPACE, "this namespace"));
+        }
+        if self.tried.len() >= MOST {
+            // The youngest of the namespace that has most, if that is the better for it.
+            let counts = self.tried.iter().map(|(_, of)| self.count(of));
+            let most = counts.enumerate().max_by_key(|(place, count)| (*count, *place));
+            let Some((place, _)) = most.filter(|(_, count)| *count > own + 1) else {
+                return Err(Error::too_many_regions(region, MOST, "the operator"));
+            };
+            self.tried.remove(place);
+        }
+        self.tried.push((region.clone(), Arc::clone(namespace)));
+        Ok(())
+    }
+
+    fn count(&self, namespace: &Arc<str>) -> usize {
+        self.tried.iter().filter(|(_, of)| of == namespace).count()
+    }
+
+    fn leave(&mut self, region: &Region, kind: &str, namespace: &Arc<str>) {
+        let Some(users) = self.users.get_mut(region) else { return };
+        users.remove(&(kind.to_owned(), Arc::clone(namespace)));
+        if !users.iter().any(|(_, user)| user == namespace) {
+            self.tried.retain(|(tried, of)| tried != region || of != namespace);
+        }
+        if users.is_empty() {
+            self.users.remove(region);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lightsail::ErrorKind;
+
+    fn region(number: usize) -> Region {
+        format!("xx-nowhere-{number}").into()
+    }
+
+    /// Tries so many regions that never answer. How many were admitted.
+    fn try_regions(regions: &Regions, namespace: &str, numbers: std::ops::Range<usize>) -> usize {
+        numbers.filter(|number| admits(regions, namespace, *number)).count()
+    }
+
+    fn admits(regions: &Regions, namespace: &str, number: usize) -> bool {
+        let admitted = regions.admit(&region(number), &namespace.into());
+        assert!(
+            admitted.as_ref().is_err_and(|error| error.kind == ErrorKind::TooManyRegions)
+                || admitted.is_ok()
+        );
+        admitted.is_ok()
+    }
+
+    #[test]
+    fn a_namespace_tries_so_many_regions_and_all_together_so_many() {
+        let regions = Regions::default();
+        assert_eq!(try_regions(&regions, "greedy", 0..1_000), 32);
+        assert_eq!(try_regions(&regions, "greedy", 0..1_000), 32, "the same ones");
+        assert_eq!(try_regions(&regions, "other", 1_000..2_000), 32);
+        assert!(admits(&regions, "quiet", 2_000), "a place is taken from who has most");
+        assert_eq!(try_regions(&regions, "other", 1_000..2_000), 31);
+        assert!(admits(&regions, "quiet", 0), "it is tried for another namespace");
+    }
+
+    #[test]
+    fn a_region_that_answered_takes_no_place_and_is_never_displaced() {
+        let regions = Regions::default();
+        assert_eq!(try_regions(&regions, "a", 0..40), 32);
+        for number in 0..32 {
+            regions.note_answer(&region(number));
+        }
+        assert_eq!(try_regions(&regions, "a", 32..100), 32);
+        assert_eq!(try_regions(&regions, "b", 100..200), 32);
+        assert_eq!(try_regions(&regions, "c", 200..300), 21, "three share the places");
+        for number in 0..32 {
+            assert!(admits(&regions, "d", number));
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_regions_that_no_object_names() {
+        let regions = Regions::default();
+        let (one, kind, a, b): (_, _, Arc<str>, Arc<str>) =
+            (region(1), "Kind", "a".into(), "b".into());
+        regions.enter(&one, kind, &a);
+        regions.enter(&one, "Other", &a);
+        regions.enter(&one, kind, &b);
+        assert!(admits(&regions, "a", 1));
+        regions.leave(&one, kind, &a);
+        assert_eq!(regions.known.lock().tried.len(), 1, "another kind still names it");
+        regions.leave(&one, "Other", &a);
+        assert_eq!(regions.known.lock().tried.len(), 0, "it is tried no more for a");
+        assert!(admits(&regions, "b", 1) && !regions.forget_unused(&one));
+        regions.note_answer(&one);
+        regions.leave(&one, kind, &b);
+        assert!(!regions.is_used(&one) && regions.forget_unused(&one));
+        let known = regions.known.lock();
+        assert!(known.answered.is_empty() && known.tried.is_empty() && known.users.is_empty());
+    }
+
+    #[test]
+    fn only_allowed_regions_are_asked_if_there_are_any() {
+        let regions = Regions::new(vec!["eu-west-1".to_owned(), "us-east-1".to_owned()]);
+        regions.admit(&"eu-west-1".into(), &"a".into()).unwrap();
+        let refused = regions.admit(&"eu-west-2".into(), &"a".into()).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::RegionNotAllowed);
+        assert!(refused.message.contains("eu-west-1, us-east-1"), "{refused}");
+    }
+}
