@@ -89,7 +89,9 @@ async fn serve(
 /// Of the client that has most, the connection that has been open longest.
 fn to_close<T>(open: &VecDeque<(IpAddr, T)>) -> Option<usize> {
     let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-    open.iter().for_each(|(client, _)| *counts.entry(*client).or_default() += 1);
+    for (client, _) in open {
+        *counts.entry(*client).or_default() += 1;
+    }
     // Of several, the last: the oldest one.
     open.iter().enumerate().rev().max_by_key(|(_, (client, _))| counts[client]).map(|(at, _)| at)
 }

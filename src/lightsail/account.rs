@@ -21,6 +21,7 @@ use super::endpoint::SecureEndpoints;
 use super::error::Error;
 use super::limiter::Limiter;
 use super::regions::Regions;
+use super::sender::Sender;
 use super::types::Result;
 use crate::ids::{AccountId, Region, Scope};
 use crate::lease::HeldLease;
@@ -87,10 +88,15 @@ impl Account {
         let new = || {
             let scope = Scope { account: self.id.clone(), region: region.clone() };
             let limiter = Arc::clone(self.limiters.lock().entry(scope.clone()).or_default());
-            let (timeout, insecure) = (self.call_timeout, self.allow_insecure_endpoints);
-            let (lease, metrics) = (self.lease.clone(), self.metrics.clone());
-            let known = Arc::clone(&self.known_regions);
-            Lightsail::new(scope, &self.config, timeout, insecure, limiter, known, lease, metrics)
+            let sender = Sender {
+                scope,
+                limiter,
+                regions: Arc::clone(&self.known_regions),
+                call_timeout: self.call_timeout,
+                lease: self.lease.clone(),
+                metrics: self.metrics.clone(),
+            };
+            Lightsail::new(sender, &self.config, self.allow_insecure_endpoints)
         };
         Ok(regions.entry(region.clone()).or_insert_with(new).clone())
     }

@@ -1,7 +1,6 @@
 //! The calls: one method for each operation of Lightsail.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_lightsail::Client;
@@ -11,17 +10,13 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::clock::Clock;
 use super::error::{Error, ErrorKind};
-use super::limiter::Limiter;
 use super::pages::Pages;
-use super::regions::Regions;
 use super::retry::Policy;
 use super::sender::Sender;
 use super::types::{Acknowledged, Downloaded, Imported, KeyPair, Read, Result};
 use super::{convert, endpoint};
 use crate::api::Operation;
 use crate::ids::{Arn, Fingerprint, KeyPairName, Scope};
-use crate::lease::HeldLease;
-use crate::metrics::Metrics;
 
 /// Lightsail in one account and region.
 #[derive(Clone, Debug)]
@@ -32,25 +27,22 @@ pub struct Lightsail {
 }
 
 impl Lightsail {
+    /// Sends its calls by `sender`, which says where they go.
     pub(super) fn new(
-        scope: Scope,
+        sender: Sender,
         config: &aws_config::SdkConfig,
-        call_timeout: Duration,
         allow_insecure_endpoints: bool,
-        limiter: Arc<Limiter>,
-        regions: Arc<Regions>,
-        lease: HeldLease,
-        metrics: Metrics,
     ) -> Self {
         use aws_sdk_lightsail::config::retry::RetryConfig;
         use aws_sdk_lightsail::config::{
             Builder, Region, SharedInterceptor, timeout::TimeoutConfig,
         };
+        let call_timeout = sender.call_timeout;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(call_timeout.min(Duration::from_secs(5)))
             .operation_attempt_timeout(call_timeout)
             .operation_timeout(call_timeout);
-        let region = Region::new(scope.region.to_string());
+        let region = Region::new(sender.scope.region.to_string());
         let mut config = Builder::from(config).region(region).timeout_config(timeouts.build());
         config = config.retry_config(RetryConfig::disabled());
         if !allow_insecure_endpoints {
@@ -58,7 +50,6 @@ impl Lightsail {
         }
         let clock = Clock::default();
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
-        let sender = Sender { scope, limiter, regions, call_timeout, lease, metrics };
         Self { client: Client::from_conf(config.build()), sender, clock }
     }
 

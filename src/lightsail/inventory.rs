@@ -180,7 +180,9 @@ impl Inventory {
         let mut shelves = self.shelves.lock();
         let scopes: Vec<_> =
             shelves.keys().filter(|scope| scope.region == *region).cloned().collect();
-        scopes.iter().for_each(|scope| drop(shelves.remove(scope)));
+        for scope in &scopes {
+            shelves.remove(scope);
+        }
         scopes
     }
 

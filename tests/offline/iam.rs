@@ -4,6 +4,7 @@
 //! `tests/control_plane/iam.rs`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
@@ -141,10 +142,11 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
         config,
         Duration::from_secs(20),
         false,
+        Arc::default(),
         HeldLease::unlimited(),
         Metrics::default(),
     );
-    accounts.current().await.unwrap().region(&region.into())
+    accounts.current().await.unwrap().region(&region.into(), &"team-a".into()).unwrap()
 }
 
 /// Makes the call of a row in a fresh world under these statements.

@@ -1,5 +1,6 @@
 //! The calls and the classifier against the simulator, on both wire forms of errors.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region};
@@ -28,11 +29,18 @@ async fn accounts(simulator: &Simulator) -> Accounts {
         ))
         .load()
         .await;
-    Accounts::new(config, Duration::from_secs(1), false, HeldLease::unlimited(), Metrics::default())
+    let (timeout, lease) = (Duration::from_secs(1), HeldLease::unlimited());
+    Accounts::new(config, timeout, false, Arc::default(), lease, Metrics::default())
 }
 
 async fn lightsail(simulator: &Simulator) -> Lightsail {
-    accounts(simulator).await.current().await.unwrap().region(&"eu-west-1".into())
+    accounts(simulator)
+        .await
+        .current()
+        .await
+        .unwrap()
+        .region(&"eu-west-1".into(), &"team-a".into())
+        .unwrap()
 }
 
 fn error(error_type: &str, code: Option<&str>, message: &str, status: u16) -> FaultEffect {
