@@ -220,6 +220,7 @@ async fn context(
         ),
         regions,
         inventory,
+        events: Mutex::default(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         settings,

@@ -128,7 +128,8 @@ pub struct Config {
         value_parser = duration, value_name = "TIME")]
     pub search_interval: Duration,
 
-    /// How many objects of a kind are worked on at the same time in each region.
+    /// How many objects of a kind are worked on at the same time for each namespace in each region.
+    /// A region takes twice as many, and so does a namespace in all regions together.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,

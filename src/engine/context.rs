@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::event_limits::EventLimits;
 use super::queue::Places;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
@@ -27,6 +28,8 @@ pub struct Context {
     pub regions: Arc<Regions>,
     /// The shared lists of key pairs.
     pub inventory: Inventory,
+    /// How many Events were written.
+    pub events: Mutex<EventLimits>,
     /// What is counted.
     pub metrics: Metrics,
     /// What is missing.

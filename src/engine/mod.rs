@@ -8,6 +8,7 @@
 pub mod account_rule;
 pub mod action;
 pub mod context;
+pub mod event_limits;
 mod lane;
 pub mod lookup;
 pub mod object_ref;
@@ -23,7 +24,7 @@ pub use action::{Action, Outcome};
 pub use context::{Context, Settings};
 pub use lookup::Lookup;
 pub use object_ref::ObjectRef;
-pub use run::{Controller, MAX_STEPS, guarded, run};
+pub use run::{Controller, MAX_STEPS, guarded, lasting_conflict, run};
 pub use tracking::tracked_by;
 pub use verdict::{State, Verdict};
 

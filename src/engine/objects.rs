@@ -5,6 +5,7 @@
 //! never taken for the old one.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ObjectReference};
 use k8s_openapi::api::events::v1::Event;
@@ -19,6 +20,7 @@ use crate::api::{FIELD_MANAGER, Reason, Reconciled};
 use crate::api_server::ApiServer;
 use crate::error::{Error, is_status};
 
+use super::context::Context;
 use super::object_ref::ObjectRef;
 use super::verdict::Severity;
 
@@ -160,18 +162,21 @@ pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) ->
     api_server.write(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
 }
 
-/// Publishes an Event of an object. It is not an error if the API server refuses it (a namespace
+/// Publishes an Event of an object, unless it had too many. It is not an error if the API server refuses it (a namespace
 /// that is being deleted takes no new objects), nor worth failing a reconciliation if it does not
 /// answer.
 pub(crate) async fn publish_event<K: Reconciled>(
-    api_server: &ApiServer,
+    ctx: &Context,
     object: &K,
     severity: Severity,
     reason: Reason,
     note: &str,
 ) {
+    if !ctx.events.lock().admit(&object.uid().unwrap_or_default(), Instant::now()) {
+        return;
+    }
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let now = Timestamp::now();
+    let (api_server, now) = (&ctx.api_server, Timestamp::now());
     let event = Event {
         metadata: ObjectMeta {
             // As client-go names them: unique for an object by the time in nanoseconds.

@@ -14,9 +14,9 @@ use super::context::Context;
 use super::object_ref::ObjectRef;
 use super::queue::{Class, Item, Next, Queue};
 use super::rows::{Claim, Row, Rows};
-use super::verdict::UNTIL_RENEWAL;
+use super::verdict::{UNTIL_RENEWAL, Verdict};
 use super::watch::{self, Change, FirstLists};
-use crate::api::Reconciled;
+use crate::api::{Reason, Reconciled};
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -26,6 +26,15 @@ pub const MAX_STEPS: usize = 30;
 
 /// So many conflicts in a row are no coincidence: somebody changes the object all the time.
 const MANY_CONFLICTS: u32 = 5;
+
+/// What an object shows of a conflict that lasts, after so many failures in a row.
+#[must_use]
+pub fn lasting_conflict(failures: u32) -> Option<Verdict> {
+    let message = "somebody changes the object, or its Secret, whenever the operator writes it; \
+                   kubectl get -o yaml --show-managed-fields tells who wrote which field";
+    (failures >= MANY_CONFLICTS)
+        .then(|| Verdict::stalled(Reason::WriteConflict, message, Next::StartOver))
+}
 
 /// What the loop asks of a kind.
 pub trait Controller: Send + Sync {

@@ -277,11 +277,11 @@ impl<'a> Run<'a> {
     }
 
     async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
-        objects::publish_event(&self.ctx.api_server, &self.object, severity, reason, note).await;
+        objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
     /// Publishes why it is not over, and ends the reconciliation.
-    async fn wait(&mut self, verdict: Verdict) -> Result<Action, Error> {
+    pub(super) async fn wait(&mut self, verdict: Verdict) -> Result<Action, Error> {
         let before = self.object.status.clone().unwrap_or_default().conditions;
         self.write(status::waiting(&self.object, &self.observed, &verdict)).await?;
         if verdict.is_news(&before) {

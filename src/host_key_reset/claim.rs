@@ -53,7 +53,8 @@ impl ResetClaim {
         } else if let Some(start) = status.start_time.filter(|_| status.attempts > 0) {
             let deadline =
                 SignedDuration::from_secs(i64::from(object.spec.active_deadline_seconds));
-            Stage::Begun { start: start.0, holds: deadline.max(effect_window * 2) }
+            // A call that was sent last, and the search for it.
+            Stage::Begun { start: start.0, holds: deadline + effect_window * 2 }
         } else if object.metadata.deletion_timestamp.is_some() || object.spec.suspend {
             Stage::Blocked
         } else if ready.is_none() {

@@ -24,7 +24,7 @@ use crate::api::HostKeyReset;
 use crate::engine::objects;
 use crate::engine::queue::Item;
 use crate::engine::rows::{Row, Rows};
-use crate::engine::{Action, Context, Controller, ObjectRef, guarded};
+use crate::engine::{Action, Context, Controller, ObjectRef, Verdict, guarded, lasting_conflict};
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -43,13 +43,17 @@ impl HostKeyResets {
         Self { ctx, memory: Memory::default() }
     }
 
-    async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
+    async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
+        let at = &item.at;
         let Some(object) = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await? else {
             self.memory.forget(at);
             return Ok(Action::gone());
         };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
         let action = run.reconcile().await;
+        if let (Err(Error::Conflict), Some(verdict)) = (&action, lasting_conflict(item.failures)) {
+            self.say(at, verdict).await?;
+        }
         let is_gone = matches!(action, Err(Error::Gone));
         if !run.is_open() || is_gone {
             self.memory.forget(at);
@@ -58,6 +62,18 @@ impl HostKeyResets {
             self.memory.forget_start(run.uid());
         }
         action
+    }
+
+    /// Has the object show this, as it is now.
+    async fn say(&self, at: &ObjectRef, verdict: Verdict) -> Result<(), Error> {
+        let object = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await?;
+        if let Some(object) = object {
+            let mut run = Run::new(&self.ctx, &self.memory, at, object);
+            if !run.is_over() {
+                run.wait(verdict).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -91,6 +107,6 @@ impl Controller for HostKeyResets {
     }
 
     async fn reconcile(&self, item: Item) -> Action {
-        guarded(KIND, &item, Box::pin(self.reconcile_live(&item.at))).await
+        guarded(KIND, &item, Box::pin(self.reconcile_live(&item))).await
     }
 }

@@ -150,7 +150,7 @@ impl<'a> Run<'a> {
         Ok(match text {
             Some(text) => {
                 self.memory.missing.lock().remove(&self.desired.uid);
-                Source::Found(PublicKey::parse(&text))
+                plan::source(&text)
             }
             None => Source::Missing { since: self.missing_since() },
         })
@@ -423,11 +423,11 @@ impl<'a> Run<'a> {
     }
 
     async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
-        objects::publish_event(&self.ctx.api_server, &self.object, severity, reason, note).await;
+        objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
     /// Writes the status if it changed, and an Event if the reason did.
-    async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
+    pub(super) async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::status(&self.object, &self.desired, &self.observed, verdict);
         if status != before {

@@ -23,7 +23,9 @@ use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
 use crate::engine::rows::{Row, Rows};
-use crate::engine::{Action, Context, Controller, ObjectRef, Outcome, guarded};
+use crate::engine::{
+    Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting_conflict,
+};
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -58,7 +60,8 @@ impl KeyPairs {
         is_unchanged.then_some(Action { next, outcome: Outcome::Unchanged })
     }
 
-    async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
+    async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
+        let at = &item.at;
         let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
         let follow_up = Box::pin(self.follow_up(at, object.as_ref())).await?;
         let is_watched = self.memory.rows.lock().get(at).is_some();
@@ -79,7 +82,21 @@ impl KeyPairs {
         if run.is_left_behind(ended) {
             self.note_vanished(at, run.into_vanished());
         }
+        if ended == Ended::Conflict
+            && let Some(verdict) = lasting_conflict(item.failures)
+        {
+            self.say(at, &verdict).await?;
+        }
         if ended == Ended::Gone { Ok(Action::gone()) } else { action }
+    }
+
+    /// Has the object show this, as it is now.
+    async fn say(&self, at: &ObjectRef, verdict: &Verdict) -> Result<(), Error> {
+        let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
+        if let Some(object) = object {
+            Run::new(&self.ctx, &self.memory, at, object, false).publish(verdict).await?;
+        }
+        Ok(())
     }
 
     /// Does what the deletion of an object asks for that vanished with its finalizer. `None` once
@@ -158,6 +175,6 @@ impl Controller for KeyPairs {
         {
             return action;
         }
-        guarded(KIND, &item, Box::pin(self.reconcile_live(&item.at))).await
+        guarded(KIND, &item, Box::pin(self.reconcile_live(&item))).await
     }
 }

@@ -121,6 +121,11 @@ pub enum Source {
         /// When it was missed first.
         since: Timestamp,
     },
+    /// A text that is too large to be a public key.
+    TooLarge {
+        /// Its length in bytes.
+        bytes: usize,
+    },
     /// A text, which is a public key or not.
     Found(Result<PublicKey, InvalidPublicKey>),
 }

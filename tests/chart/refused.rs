@@ -26,6 +26,7 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "aws": { "region": "Ireland" } }), "/aws/region"),
         (json!({ "aws": { "endpointURL": "example.org" } }), "/aws/endpointURL"),
         (json!({ "concurrency": 0 }), "/concurrency"),
+        (json!({ "aws": { "allowedRegions": ["eu-west-1a"] } }), "/aws/allowedRegions/0"),
         (json!({ "log": { "format": "xml" } }), "/log/format"),
         (json!({ "podLabels": { "a": 1 } }), "/podLabels/a"),
         (json!({ "extraArgs": "--x" }), "/extraArgs"),

@@ -29,6 +29,7 @@ watch: {namespaces: [a, b]}                                   | Deployment | --w
 watch: {labelSelector: "a=b,c in (d, e)"}                     | Deployment | --watch-label-selector | ["=a=b,c in (d, e)"]
 clusterID: c                                                  | Deployment | --cluster-id | [=c]
 aws: {accountID: "012345678901"}                              | Deployment | --aws-account-id | ["=012345678901"]
+aws: {allowedRegions: [eu-west-1, us-east-1]}                 | Deployment | --allowed-regions | [=eu-west-1, =us-east-1]
 aws: {region: eu-west-1}                                      | Deployment | $AWS_REGION | eu-west-1
 aws: {endpointURL: "https://e"}                               | Deployment | $AWS_ENDPOINT_URL | https://e
 aws: {allowInsecureEndpoint: true}                            | Deployment | --allow-insecure-endpoints | [""]

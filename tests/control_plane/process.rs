@@ -96,6 +96,7 @@ async fn a_wrong_flag_is_explained_and_ends_with_2() {
     for (flags, expected) in [
         (&["--cluster-id", "a/b"][..], "use 1 to 64 letters, digits"),
         (&["--aws-account-id", "1"][..], "12 digits"),
+        (&["--allowed-regions", "eu-west-1,Ireland"][..], "write for example eu-west-1"),
         (&["--settle-time", "soon"][..], "write for example 20s"),
         (&["--aws-call-timeout", "13s"][..], "a call could outlive the Lease"),
         (&["--lease-duration", "11s"][..], "a call could outlive the Lease"),

@@ -39,6 +39,18 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         Some(Hindrance::Refused(verdict)) => return wait(verdict),
         None => {}
     }
+    // Whoever has an intent has its turn. Who waits for it asks Lightsail nothing.
+    match observed.turn {
+        Turn::NotAsked if !is_open => return Step::TakeTurn,
+        Turn::After(until) if !is_open => {
+            let left = until.duration_since(observed.now).unsigned_abs();
+            let pause = left.clamp(Duration::from_secs(1), ASK_AGAIN);
+            let message =
+                "another reset of this instance comes first; they are done one after the other";
+            return wait(Verdict::wait(Reason::WaitingForTurn, message, pause));
+        }
+        Turn::NotAsked | Turn::Taken | Turn::After(_) => {}
+    }
     // I7: the call follows a read of a moment ago.
     let is_fresh = |at| observed.now.duration_since(at) <= observed.call_timeout;
     let Some(instance) = observed.instance.as_ref().filter(|read| is_fresh(read.at)) else {
@@ -57,18 +69,6 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
             desired.instance
         );
         return Step::End(not_done(observed, Reason::PreconditionFailed, message));
-    }
-    // Whoever has an intent has its turn.
-    match observed.turn {
-        Turn::NotAsked if !is_open => return Step::TakeTurn,
-        Turn::After(until) if !is_open => {
-            let left = until.duration_since(observed.now).unsigned_abs();
-            let pause = left.clamp(Duration::from_secs(1), ASK_AGAIN);
-            let message =
-                "another reset of this instance comes first; they are done one after the other";
-            return wait(Verdict::wait(Reason::WaitingForTurn, message, pause));
-        }
-        Turn::NotAsked | Turn::Taken | Turn::After(_) => {}
     }
     let Some((operations, _)) = &observed.operations else {
         return Step::Read(Read::ListOperations);

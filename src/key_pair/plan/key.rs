@@ -13,7 +13,7 @@ pub fn wanted_key<'a>(desired: &'a Desired, observed: &'a Observed) -> Option<&'
         DesiredPair::Imported { key: ImportedKey::From(_), .. } => {
             match observed.source.as_ref()? {
                 Source::Found(key) => key.as_ref().ok(),
-                Source::Missing { .. } => None,
+                Source::Missing { .. } | Source::TooLarge { .. } => None,
             }
         }
         DesiredPair::Generated { .. } => own_secret(observed)?.key.as_ref().map(PrivateKey::public),

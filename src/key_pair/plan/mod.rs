@@ -28,6 +28,7 @@ pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
 pub use pair::imported_key;
 pub use reads::max_age_of_list;
+pub use source::source;
 pub use step::Step;
 pub use unchanged::is_unchanged;
 pub use without_object::{TaggedObject, is_without_object, tagged_object};

@@ -52,6 +52,9 @@ fn refuses_for_the_pair(step: &Step) -> bool {
         Reason::InvalidName
             | Reason::InvalidPublicKey
             | Reason::SourceNotFound
+            | Reason::SourceTooLarge
+            | Reason::RegionNotAllowed
+            | Reason::TooManyRegions
             | Reason::WrongAccount
     );
     verdict.state == State::Stalled && !rests_on_something_else

@@ -14,6 +14,19 @@ use crate::ssh::{InvalidPublicKey, PublicKey};
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// A source has at most so many bytes: a public key has a thousand.
+const LARGEST: usize = 64 * 1024;
+
+/// What the text of a source is.
+#[must_use]
+pub fn source(text: &str) -> Source {
+    if text.len() > LARGEST {
+        Source::TooLarge { bytes: text.len() }
+    } else {
+        Source::Found(PublicKey::parse(text))
+    }
+}
+
 /// The public key, or the step that leads to it or refuses it.
 pub(super) fn public_key<'a>(
     desired: &'a Desired,
@@ -30,6 +43,7 @@ pub(super) fn public_key<'a>(
             Some(Source::Missing { since }) => {
                 return Err(Box::new(missing(observed, *since, at)));
             }
+            Some(Source::TooLarge { bytes }) => return Err(too_large(desired, at, *bytes)),
             Some(Source::Found(parsed)) => parsed,
         },
     };
@@ -50,6 +64,16 @@ fn refuse(desired: &Desired, what: &str, error: InvalidPublicKey) -> Box<Step> {
     let message = format!("{what} cannot be used: {error}");
     let verdict =
         Verdict::stalled(Reason::InvalidPublicKey, message, Next::After(desired.interval));
+    Box::new(Step::Finish(verdict))
+}
+
+fn too_large(desired: &Desired, at: &SourceRef, bytes: usize) -> Box<Step> {
+    let message = format!(
+        "the key {} of the {:?} {} has {bytes} bytes, more than the {LARGEST} that are read; put \
+         the public key alone into a key of its own",
+        at.key, at.kind, at.name
+    );
+    let verdict = Verdict::stalled(Reason::SourceTooLarge, message, Next::After(desired.interval));
     Box::new(Step::Finish(verdict))
 }
 

@@ -222,7 +222,7 @@ fn a_mark_without_a_status_is_remembered() {
         }, "Complete AlreadyExecuted"),
         ("the mark of another object or spec counts for nothing", |_, o| {
             o.mark = Some(mark("other", MarkState::Succeeded("a".to_owned())));
-        }, "FindInstance"),
+        }, "TakeTurn"),
     ]);
     // What the mark tells of the operation is kept: it is written into the next mark from there.
     let mut observed = observed();
@@ -258,23 +258,24 @@ fn before_the_intent_nothing_is_called() {
         ("until it is too late",
          |d, o| { o.failure = Some(failure(ErrorKind::Denied));
              d.not_after = time("2026-11-24T11:59:59Z"); }, "Failed Expired"),
-        ("then the instance", |_, _| {}, "FindInstance"),
-        ("a look of before a nap is none",
-         |_, o| o.instance = Some(InstanceRead { arn: Some("arn".into()),
-             at: time("2026-11-24T11:59:39Z") }),
-             "FindInstance"),
-        ("an instance that is not there ends it",
-         |_, o| o.instance = Some(InstanceRead { arn: None, at: o.now }),
-             "Failed InstanceNotFound"),
+        ("then the turn", |_, _| {}, "TakeTurn"),
+        ("whoever waits for it asks Lightsail nothing",
+         |_, o| o.turn = Turn::After(time("2026-11-24T12:05:00Z")), "Wait WaitingForTurn"),
+        ("then the instance", |_, o| o.turn = Turn::Taken, "FindInstance"),
+        ("a look of before a nap is none", |_, o| {
+            found(o);
+            o.instance = Some(InstanceRead { arn: Some("arn".into()),
+                at: time("2026-11-24T11:59:39Z") });
+        }, "FindInstance"),
+        ("an instance that is not there ends it", |_, o| {
+            found(o);
+            o.instance = Some(InstanceRead { arn: None, at: o.now });
+        }, "Failed InstanceNotFound"),
         ("another instance of that name ends it",
          |d, o| { found(o); d.instance_arn = Some("arn:other".into()); },
              "Failed PreconditionFailed"),
         ("the right one does not",
          |d, o| { found(o); d.instance_arn = Some("arn".into()); }, "ListOperations"),
-        ("then the turn", |_, o| { found(o); o.turn = Turn::NotAsked; }, "TakeTurn"),
-        ("another reset comes first",
-         |_, o| { found(o); o.turn = Turn::After(time("2026-11-24T12:05:00Z")); },
-             "Wait WaitingForTurn"),
         ("then its operations", |_, o| found(o), "ListOperations"),
         ("then the intent",
          |_, o| { found(o); o.operations = Some((Vec::new(), o.now)); }, "WriteIntent"),
@@ -335,11 +336,11 @@ fn the_mark_of_another_object_is_reported_once_and_counts_for_nothing() {
             o.foreign_mark_reported = false;
         }, "ReportForeignMark"),
         ("begins as any other", |_, o| o.mark = Some(mark("other", MarkState::Started)),
-         "FindInstance"),
+         "TakeTurn"),
         ("it is not reported again by the next reconciliation", |_, o| {
             o.mark = Some(mark("other", MarkState::Started));
             (o.foreign_mark_reported, o.status.observed_generation) = (false, 1);
-        }, "FindInstance"),
+        }, "TakeTurn"),
         ("nor is its own mark", |_, o| {
             o.mark = Some(mark("own", MarkState::Started));
             o.foreign_mark_reported = false;
