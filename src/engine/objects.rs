@@ -162,9 +162,9 @@ pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) ->
     api_server.write(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
 }
 
-/// Publishes an Event of an object, unless it had too many. It is not an error if the API server refuses it (a namespace
-/// that is being deleted takes no new objects), nor worth failing a reconciliation if it does not
-/// answer.
+/// Publishes an Event of an object, unless it had too many. It is not an error if the API server
+/// refuses it (a namespace that is being deleted takes no new objects), nor worth failing a
+/// reconciliation if it does not answer.
 pub(crate) async fn publish_event<K: Reconciled>(
     ctx: &Context,
     object: &K,

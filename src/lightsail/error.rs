@@ -160,21 +160,22 @@ impl Error {
         Self::new(ErrorKind::Transient, "Timeout", "no answer in time")
     }
 
-    /// Whether Lightsail itself has answered so: what is on the way to it does not know its errors.
+    /// Whether the region's Lightsail itself has answered so: what is on the way to it does not know
+    /// its errors, and what answers for a region that does not exist knows no signature for it.
     pub(super) fn is_answer(&self) -> bool {
         match self.kind {
             ErrorKind::NotFound
             | ErrorKind::NameTaken
             | ErrorKind::BadKey
             | ErrorKind::Denied
-            | ErrorKind::BadCredentials
             | ErrorKind::AccountSetup
             | ErrorKind::RegionSetup
             | ErrorKind::Busy
             | ErrorKind::Throttled
             | ErrorKind::OperationFailed
             | ErrorKind::Invalid => true,
-            ErrorKind::NeverSent
+            ErrorKind::BadCredentials
+            | ErrorKind::NeverSent
             | ErrorKind::RegionNotAllowed
             | ErrorKind::TooManyRegions
             | ErrorKind::NotLeading

@@ -27,6 +27,7 @@ mod leader;
 mod lists;
 #[path = "../support/markdown.rs"]
 mod markdown;
+mod neighbors;
 mod policies;
 mod private_keys;
 mod process;
