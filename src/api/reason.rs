@@ -48,6 +48,8 @@ pub enum Reason {
     InvalidCredentials,
     AccessDenied,
     OperationFailed,
+    // Stalled, and counted as an object that cannot be read
+    UnsupportedObject,
     // A reset that ended without success
     Expired,
     DeadlineExceeded,

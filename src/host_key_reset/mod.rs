@@ -20,10 +20,11 @@ use parking_lot::Mutex;
 use self::act::Run;
 use self::claim::ResetClaim;
 use self::memory::Memory;
-use crate::api::HostKeyReset;
+use crate::api::{HostKeyReset, Reason};
 use crate::engine::objects;
-use crate::engine::queue::Item;
+use crate::engine::queue::{Item, Next};
 use crate::engine::rows::{Row, Rows};
+use crate::engine::served::Served;
 use crate::engine::{Action, Context, Controller, ObjectRef, guarded};
 use crate::error::Error;
 
@@ -43,9 +44,18 @@ impl HostKeyResets {
     }
 
     async fn reconcile_live(&self, at: &ObjectRef) -> Result<Action, Error> {
-        let Some(object) = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await? else {
-            self.memory.forget(at);
-            return Ok(Action::gone());
+        let object = match objects::find::<HostKeyReset>(&self.ctx.api_server, at).await? {
+            Some(Served::Readable(object)) => object,
+            Some(Served::Unreadable(object)) => {
+                if self.memory.rows.lock().is_watched(at) {
+                    objects::refuse::<HostKeyReset>(&self.ctx.api_server, &object).await?;
+                }
+                return Ok(Action::shows(Reason::UnsupportedObject, Next::Change));
+            }
+            None => {
+                self.memory.forget(at);
+                return Ok(Action::gone());
+            }
         };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
         let action = run.reconcile().await;
