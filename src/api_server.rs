@@ -10,8 +10,9 @@ use kube::Client;
 use crate::error::Error;
 use crate::lease::HeldLease;
 
-/// How long the API server may take for a request that changes nothing.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the API server may take for a request that changes nothing. Also how long a connection
+/// may be silent while something is waited for: a page of a list, or what follows in it.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The API server, as reconciliations use it.
 #[derive(Clone)]

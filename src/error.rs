@@ -1,6 +1,7 @@
 //! Why a step could not be done. What that means for the object is decided by the kind's plan.
 
 use crate::lightsail::{self, ErrorKind};
+use crate::telemetry::without_content;
 
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum Error {
     Gone,
     /// The Kubernetes API server refused, or did not answer. Nothing is said in the status: it
     /// could not be written.
-    #[error("the Kubernetes API server: {0}")]
+    #[error("the Kubernetes API server: {}", without_content(.0))]
     Kubernetes(Box<kube::Error>),
     /// The API server sent what is not the object that was asked for. The content is left out: it
     /// may be a Secret.
@@ -79,6 +80,29 @@ pub fn is_status(error: &kube::Error, code: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_does_not_repeat_what_could_not_be_read() {
+        let body = r#"{"data":"-----BEGIN PRIVATE KEY-----"}"#;
+        let error = serde_json::from_str::<Vec<u8>>(body).unwrap_err();
+        let echoed = serde_json::from_str::<Vec<u8>>(r#""secret""#).unwrap_err();
+        assert!(echoed.to_string().contains("secret"), "this is why");
+        let not_text = String::from_utf8(b"secret\xff".to_vec()).unwrap_err();
+        // As the client library makes it of an answer that is no Status.
+        let page = kube::core::Status::failure("secret", "Failed to parse error data");
+        for error in [
+            kube::Error::SerdeError(error),
+            kube::Error::SerdeError(echoed),
+            kube::Error::FromUtf8(not_text),
+            kube::Error::Api(Box::new(page.with_code(502))),
+        ] {
+            let text = Error::from(error).to_string();
+            assert!(!text.contains("secret") && !text.contains("PRIVATE"), "{text}");
+        }
+        let status = kube::core::Status::failure("no room", "Quota").with_code(403);
+        let text = Error::from(kube::Error::Api(Box::new(status))).to_string();
+        assert!(text.contains("no room"), "what the API server says of itself: {text}");
+    }
 
     #[test]
     fn what_was_not_sent_for_want_of_the_lease_is_no_attempt() {

@@ -23,6 +23,7 @@ pub mod api_server;
 pub mod clock;
 pub mod config;
 pub mod crds;
+pub(crate) mod digest;
 pub mod engine;
 pub mod error;
 pub mod host_key_reset;

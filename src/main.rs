@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
-use lightsail_operator::api_server::ApiServer;
+use lightsail_operator::api_server::{ApiServer, READ_TIMEOUT};
 use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::Config;
 use lightsail_operator::engine::queue::Places;
@@ -147,6 +147,10 @@ async fn kube_config() -> anyhow::Result<kube::Config> {
     let mut config = kube::Config::infer().await.map_err(no_cluster)?;
     // The plan decides what a failed write means; a retry behind its back would hide it.
     config.default_retry = false;
+    // A connection that nobody answers on any more is given up, however it came to that. Counted
+    // from the last request, and not from when it became idle.
+    config.read_timeout = Some(READ_TIMEOUT);
+    config.reset_reader_on_write = true;
     Ok(config)
 }
 

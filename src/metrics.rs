@@ -25,6 +25,7 @@ pub struct Metrics {
     queue_wait_seconds: Family<ClassLabels, Histogram>,
     objects: Family<ObjectLabels, Gauge>,
     ready_seconds: Family<KindLabels, Histogram>,
+    unreadable: Family<KindLabels, Gauge>,
     vanished: Family<KindLabels, Gauge>,
     vanished_ended: Family<EndLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
@@ -121,6 +122,7 @@ impl Default for Metrics {
         let queue_wait_seconds = Family::<ClassLabels, Histogram>::new_with_constructor(long);
         let objects = Family::default();
         let ready_seconds = Family::<KindLabels, Histogram>::new_with_constructor(long);
+        let unreadable = Family::default();
         let vanished = Family::default();
         let vanished_ended = Family::default();
         let requests = Family::default();
@@ -147,6 +149,8 @@ impl Default for Metrics {
         all.register("objects", "Objects by readiness and reason", objects.clone());
         let help = "From creation to Ready, for objects that were not edited meanwhile";
         all.register_with_unit("time_to_ready", help, Unit::Seconds, ready_seconds.clone());
+        let help = "Objects that this version of the operator cannot read";
+        all.register("unreadable_objects", help, unreadable.clone());
         let help = "Objects that vanished with their finalizer and are still to be followed up";
         all.register("vanished_objects", help, vanished.clone());
         let help = "Objects that vanished with their finalizer, by what became of their key pair";
@@ -194,6 +198,7 @@ impl Default for Metrics {
             queue_wait_seconds,
             objects,
             ready_seconds,
+            unreadable,
             vanished,
             vanished_ended,
             requests,
@@ -252,6 +257,11 @@ impl Metrics {
         self.ready_seconds
             .get_or_create(&KindLabels { kind: kind.to_owned() })
             .observe(seconds_after_creation.max(0.0));
+    }
+
+    /// How many objects this version cannot read.
+    pub fn set_unreadable(&self, kind: &str, count: usize) {
+        self.unreadable.get_or_create(&KindLabels { kind: kind.to_owned() }).set(gauge(count));
     }
 
     /// How many objects vanished with their finalizer and are still to be followed up.

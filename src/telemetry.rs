@@ -2,7 +2,8 @@
 //!
 //! It is structured, one line an event, as JSON or text, on standard error. What libraries say is
 //! cut at INFO whatever the filter asks for: below that the AWS SDK and the HTTP stack print
-//! bodies, and with them private keys (I4).
+//! bodies, and with them private keys (I4). Kubernetes' client prints a body that it cannot read as
+//! a warning, so its warnings are left out too. Errors are told without such content.
 
 use std::io::IsTerminal;
 
@@ -31,6 +32,84 @@ pub fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The part of Kubernetes' client that reads answers. Its warnings have what it could not read, or
+/// say that a watch has ended.
+const READS_ANSWERS: &str = "kube_client::client";
+
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::INFO || metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+    let most = match metadata.target() {
+        target if target.starts_with(env!("CARGO_CRATE_NAME")) => Level::TRACE,
+        READS_ANSWERS => Level::ERROR,
+        _ => Level::INFO,
+    };
+    *metadata.level() <= most
+}
+
+/// The reason that Kubernetes' client gives to an answer that is an error, but no Status. The
+/// message is then the whole body.
+const NO_STATUS: &str = "Failed to parse error data";
+
+/// What went wrong with a request to Kubernetes, without what was sent: that may be anything that a
+/// user wrote.
+#[must_use]
+pub fn without_content(error: &kube::Error) -> String {
+    if let kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) = error {
+        return "the answer cannot be read".to_owned();
+    }
+    if let kube::Error::Api(status) = error
+        && status.reason == NO_STATUS
+    {
+        return format!("the answer has the HTTP status {} and no explanation", status.code);
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::metadata::LevelFilter;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    /// Counts what gets through.
+    #[derive(Clone, Default)]
+    struct Lines(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Lines {
+        type Writer = Self;
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn no_filter_lets_a_body_through() {
+        let lines = Lines::default();
+        let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone());
+        let subscriber = tracing_subscriber::registry()
+            .with(layer.with_filter(filter_fn(may_be_logged)).with_filter(LevelFilter::TRACE));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "kube_client::client", "a body");
+            tracing::debug!(target: "kube_client::client", "a body");
+            tracing::debug!(target: "hyper_util::client", "a body");
+            tracing::error!(target: "kube_client::client::builder", "failed");
+            tracing::warn!(target: "kube_client::config", "overridden");
+            tracing::trace!("own");
+        });
+        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+        assert!(!text.contains("a body"), "{text}");
+        for line in ["failed", "overridden", "own"] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
 }

@@ -449,7 +449,8 @@ pub struct LightsailKeyPairStatus {
     #[serde(default = "never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
-    /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last.
+    /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last. A
+    /// value of more than 253 bytes is recorded as `sha256:` and its SHA-256 in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile: Option<String>,
     /// The AWS account, 12 digits.

@@ -52,6 +52,8 @@ pub enum Reason {
     TooManyRegions,
     SourceTooLarge,
     WriteConflict,
+    // Stalled, and counted as an object that cannot be read
+    UnsupportedObject,
     // A reset that ended without success
     Expired,
     DeadlineExceeded,

@@ -16,7 +16,9 @@ pub(crate) mod objects;
 pub mod queue;
 pub mod rows;
 mod run;
+pub(crate) mod served;
 mod tracking;
+pub mod trigger;
 pub mod verdict;
 mod watch;
 

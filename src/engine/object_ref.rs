@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 /// Names an object of a kind. Shared text: each object is named in several places.
@@ -23,7 +24,11 @@ impl ObjectRef {
 
     /// The reference of an object.
     pub fn of<K: Resource>(object: &K) -> Self {
-        let meta = object.meta();
+        Self::of_metadata(object.meta())
+    }
+
+    /// The reference of the object with this metadata.
+    pub(super) fn of_metadata(meta: &ObjectMeta) -> Self {
         let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
         Self::new(namespace.unwrap_or_default(), name.unwrap_or_default())
     }

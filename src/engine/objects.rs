@@ -4,6 +4,7 @@
 //! Every write names the uid that was read, so that an object which was deleted and made again is
 //! never taken for the old one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -14,20 +15,23 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
 use kube::{Api, Resource, ResourceExt};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::{FIELD_MANAGER, Reason, Reconciled};
+use crate::api::{FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, Reconciled};
 use crate::api_server::ApiServer;
+use crate::digest;
 use crate::error::{Error, is_status};
 
 use super::context::Context;
 use super::object_ref::ObjectRef;
+use super::served::{Served, Unreadable};
 use super::verdict::Severity;
 
 /// Event notes have at most this many bytes.
 const MAX_NOTE: usize = 1024;
 
-fn api<K: Reconciled>(api_server: &ApiServer, namespace: &str) -> Api<K> {
+fn api<K: Reconciled>(api_server: &ApiServer, namespace: &str) -> Api<Served<K>> {
     Api::namespaced(api_server.client().clone(), namespace)
 }
 
@@ -35,7 +39,7 @@ fn api<K: Reconciled>(api_server: &ApiServer, namespace: &str) -> Api<K> {
 pub(crate) async fn find<K: Reconciled>(
     api_server: &ApiServer,
     at: &ObjectRef,
-) -> Result<Option<K>, Error> {
+) -> Result<Option<Served<K>>, Error> {
     api_server.read(api::<K>(api_server, &at.namespace).get_opt(&at.name)).await
 }
 
@@ -72,7 +76,38 @@ pub(crate) async fn write_status<K: Reconciled>(
     object: &K,
     status: &K::Status,
 ) -> Result<K, Error> {
-    let (name, metadata) = (object.name_any(), object.meta());
+    readable(put_status::<K>(api_server, object.meta(), status).await?)
+}
+
+/// Says in its conditions that an object cannot be read, if they do not say so yet. Everything else
+/// in its status stays as it is. If the API server does not take that, the log and the metrics say
+/// it alone.
+pub(crate) async fn refuse<K: Reconciled>(
+    api_server: &ApiServer,
+    object: &Unreadable,
+) -> Result<(), Error> {
+    let Some(status) = object.status(Timestamp::now()) else { return Ok(()) };
+    match put_status::<K>(api_server, &object.metadata, &status).await {
+        Err(Error::Kubernetes(error)) if is_status(&error, 422) => Ok(()),
+        outcome => outcome.map(drop),
+    }
+}
+
+/// What was written, as it is now. What cannot be read is not what was written: the reconciliation
+/// starts over, and finds that out.
+fn readable<K>(written: Served<K>) -> Result<K, Error> {
+    match written {
+        Served::Readable(object) => Ok(object),
+        Served::Unreadable(_) => Err(Error::Conflict),
+    }
+}
+
+async fn put_status<K: Reconciled>(
+    api_server: &ApiServer,
+    metadata: &ObjectMeta,
+    status: &impl Serialize,
+) -> Result<Served<K>, Error> {
+    let name = metadata.name.clone().unwrap_or_default();
     let update = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
@@ -110,14 +145,9 @@ async fn patch_metadata<K: Reconciled>(
     let api = api::<K>(api_server, &object.namespace().unwrap_or_default());
     let parameters =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    api_server
-        .write(api.patch(
-            &object.name_any(),
-            &parameters,
-            &Patch::Merge(json!({ "metadata": metadata })),
-        ))
-        .await
-        .map_err(gone)
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    let name = object.name_any();
+    readable(api_server.write(api.patch(&name, &parameters, &patch)).await.map_err(gone)?)
 }
 
 /// Adds a finalizer.
@@ -210,6 +240,12 @@ fn reference<K: Reconciled>(object: &K) -> ObjectReference {
         resource_version: object.resource_version(),
         ..ObjectReference::default()
     }
+}
+
+/// The value of the annotation that asks for a reconciliation, as it is kept and compared: what is
+/// long as its digest.
+pub(crate) fn asked<K: Resource>(object: &K) -> Option<Cow<'_, str>> {
+    annotation(object, RECONCILE_ANNOTATION).map(digest::short)
 }
 
 /// An annotation of an object.

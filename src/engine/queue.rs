@@ -155,11 +155,7 @@ impl Queue {
     /// Something came for this object, which is in that lane.
     pub fn push(&mut self, at: ObjectRef, lane: &str, class: Class, now: Instant) {
         self.clear_due(&at);
-        // One text for all that are in it.
-        let lane = self
-            .lanes
-            .get_key_value(lane)
-            .map_or_else(|| lane.into(), |(lane, _)| Arc::clone(lane));
+        let lane = self.lane_name(lane);
         if let Some(running) = self.running.get_mut(&at) {
             let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
             running.again = Some((lane, class));
@@ -176,6 +172,16 @@ impl Queue {
         self.depth[class as usize] += 1;
         self.lanes.entry(lane).or_default().push(at.clone(), class);
         self.ready.insert(at, Ready { class, since });
+    }
+
+    /// Something came for this object that is acted on from then on; with whatever comes sooner, if
+    /// anything does.
+    pub fn push_later(&mut self, at: ObjectRef, lane: &str, class: Class, from: Instant) {
+        if self.due_at.get(&at).is_some_and(|(due, _)| *due <= from) {
+            return;
+        }
+        let lane = self.lane_name(lane);
+        self.set_due(at, lane, class, from);
     }
 
     /// Work begins now: what was waited for before that is no one's waiting for a turn.
@@ -254,12 +260,11 @@ impl Queue {
         }
         if let Some((lane, class)) = running.again {
             self.push(at.clone(), &lane, class, now);
-        } else if let Some((pause, class)) = due {
-            self.clear_due(at);
-            self.count += 1;
-            let due = (now + pause, self.count);
-            self.due.insert(due, Due { at: at.clone(), lane: running.lane, class });
-            self.due_at.insert(at.clone(), due);
+        } else if let Some((pause, class)) = due
+            // Something may have come for it that is acted on sooner.
+            && self.due_at.get(at).is_none_or(|(due, _)| *due > now + pause)
+        {
+            self.set_due(at.clone(), running.lane, class, now + pause);
         }
     }
 
@@ -299,6 +304,20 @@ impl Queue {
         *failures = failures.saturating_add(1);
         let share = u32::try_from(hasher.finish() % 256).unwrap_or_default();
         pause.saturating_sub(pause * share / 1024)
+    }
+
+    /// One text for all that are in a lane.
+    fn lane_name(&self, lane: &str) -> Arc<str> {
+        let known = self.lanes.get_key_value(lane);
+        known.map_or_else(|| lane.into(), |(lane, _)| Arc::clone(lane))
+    }
+
+    fn set_due(&mut self, at: ObjectRef, lane: Arc<str>, class: Class, from: Instant) {
+        self.clear_due(&at);
+        self.count += 1;
+        let due = (from, self.count);
+        self.due.insert(due, Due { at: at.clone(), lane, class });
+        self.due_at.insert(at, due);
     }
 
     fn clear_due(&mut self, at: &ObjectRef) {
@@ -384,6 +403,33 @@ mod tests {
         queue.finished(&at("a"), Next::Backoff, now);
         queue.push(at("a"), LANE, Class::Change, now);
         assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
+        assert_eq!(queue.next_due(), None);
+    }
+
+    #[test]
+    fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+        let later = now + Duration::from_secs(10);
+        let push_later =
+            |queue: &mut Queue, from| queue.push_later(at("a"), LANE, Class::Change, from);
+        for _ in 0..3 {
+            push_later(&mut queue, later);
+        }
+        assert_eq!((queue.pop(now), queue.next_due()), (None, Some(later)));
+        assert_eq!(queue.pop(later).map(|item| item.class), Some(Class::Change));
+        queue.finished(&at("a"), Next::Change, later);
+        assert_eq!(queue.next_due(), None);
+        push_later(&mut queue, later);
+        queue.push(at("a"), LANE, Class::Change, now);
+        assert_eq!(queue.next_due(), None, "what came now is for both");
+        // While it is worked on, which may have read it before it was changed.
+        assert!(queue.pop(now).is_some());
+        push_later(&mut queue, later);
+        queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
+        assert_eq!(queue.next_due(), Some(later));
+        push_later(&mut queue, now + Duration::from_secs(20));
+        assert_eq!(queue.next_due(), Some(later), "what is due sooner is for both");
+        queue.forget(&at("a"));
         assert_eq!(queue.next_due(), None);
     }
 

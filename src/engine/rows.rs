@@ -5,13 +5,13 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::object_ref::ObjectRef;
-use super::objects::{annotation, has_finalizer};
 use super::queue::Class;
-use super::tracking::tracked_by;
+use super::trigger::{Asks, Trigger, paced};
 use crate::api::conditions::{READY, is_true, reason};
-use crate::api::{FINALIZER, RECONCILE_ANNOTATION, Reason, Reconciled};
+use crate::api::{Reason, Reconciled};
 
 /// An object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,55 +56,31 @@ impl Shown {
     }
 }
 
-/// What a reconciliation of an object of any kind depends on.
+/// A reconciliation that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trigger {
-    /// The generation of the spec.
-    pub generation: i64,
-    /// Whether the object is being deleted.
-    pub deleting: bool,
-    /// Whether the finalizer is there.
-    pub finalizer: bool,
-    /// The annotation that asks for a reconciliation.
-    pub reconcile: Option<String>,
-    /// The tool that tracks the object as one of those that it has applied.
-    pub tracked_by: Option<&'static str>,
-}
-
-impl Trigger {
-    /// What a reconciliation of this object depends on.
-    pub fn of<K: Reconciled>(object: &K) -> Self {
-        let meta = object.meta();
-        Self {
-            generation: meta.generation.unwrap_or_default(),
-            deleting: meta.deletion_timestamp.is_some(),
-            finalizer: has_finalizer(object, FINALIZER),
-            reconcile: annotation(object, RECONCILE_ANNOTATION).map(str::to_owned),
-            tracked_by: tracked_by(object),
-        }
-    }
-
-    /// Whether this asks for a reconciliation, after that. A finalizer that is added does not: the
-    /// operator does that itself.
-    fn asks(&self, before: &Self) -> bool {
-        self.generation != before.generation
-            || self.deleting != before.deleting
-            || (before.finalizer && !self.finalizer)
-            || self.reconcile != before.reconcile
-            || self.tracked_by != before.tracked_by
-    }
+pub struct Due {
+    /// The object.
+    pub at: ObjectRef,
+    /// Why.
+    pub class: Class,
+    /// From when on.
+    pub from: Instant,
 }
 
 impl<C: Claim> Row<C> {
     /// Whether this asks for a reconciliation, after that.
-    fn asks(&self, before: &Self) -> bool {
+    fn asks(&self, before: &Self) -> Asks {
         let claims = (self.claim.as_ref(), before.claim.as_ref());
         // The operator never takes its status away; a tool that restores a backup may.
         let has_lost_status = before.shown.reason.is_some() && self.shown.reason.is_none();
-        self.uid != before.uid
-            || has_lost_status
-            || self.trigger.asks(&before.trigger)
-            || matches!(claims, (Some(after), Some(before)) if after.asks(before))
+        if self.uid != before.uid {
+            return Asks::Now;
+        }
+        let claim_asks = matches!(claims, (Some(after), Some(before)) if after.asks(before));
+        match self.trigger.asks(&before.trigger) {
+            Asks::Nothing if has_lost_status || claim_asks => Asks::Paced,
+            asks @ (Asks::Nothing | Asks::Paced | Asks::Now) => asks,
+        }
     }
 }
 
@@ -143,6 +119,11 @@ pub struct Rows<C> {
     /// By the hash of a place: the objects that want something there, or at another place with that
     /// hash.
     by_place: HashMap<u64, Vec<ObjectRef>>,
+    /// When metadata moved an object last, or will.
+    moved: HashMap<ObjectRef, Instant>,
+    /// The objects that this version cannot read, as they were when that was noticed: uid and
+    /// generation. The row of such an object is from the time when it could be read.
+    unreadable: HashMap<ObjectRef, (String, i64)>,
     /// How many show what. What nobody shows any more stays with 0.
     shown: HashMap<Shown, usize>,
     /// How many of which namespace are in which lane.
@@ -158,6 +139,8 @@ impl<C> Default for Rows<C> {
         Self {
             all: HashMap::new(),
             by_place: HashMap::new(),
+            moved: HashMap::new(),
+            unreadable: HashMap::new(),
             shown: HashMap::new(),
             lanes: HashMap::new(),
             moves: Vec::new(),
@@ -167,10 +150,11 @@ impl<C> Default for Rows<C> {
 }
 
 impl<C: Claim> Rows<C> {
-    /// Notes what an object is now. Returns the objects for which a reconciliation is due: itself,
-    /// if what a reconciliation depends on has changed, and the one that waited for it, if it does
-    /// not stand in the way any more.
-    pub fn apply(&mut self, at: &ObjectRef, row: Row<C>) -> Vec<(ObjectRef, Class)> {
+    /// Notes what an object is now. Returns the reconciliations that are due: its own, if what one
+    /// depends on has changed or it could not be read before, and that of the object that waited
+    /// for it, if it does not stand in the way any more.
+    pub fn apply(&mut self, at: &ObjectRef, row: Row<C>, now: Instant) -> Vec<Due> {
+        let was_unreadable = self.unreadable.remove(at).is_some();
         // First the new lane: an object that stays in its own does not leave it.
         self.enter(&row.lane, &at.namespace);
         let before = self.take(at);
@@ -185,14 +169,29 @@ impl<C: Claim> Rows<C> {
         // One that was acted on before this process saw it first is only checked again.
         let is_old = before.is_none() && row.was_acted_on;
         let class = if is_old { Class::Resync } else { Class::Change };
-        let is_due = before.as_ref().is_none_or(|before| row.asks(before));
+        let asks = before
+            .as_ref()
+            .filter(|_| !was_unreadable)
+            .map_or(Asks::Now, |before| row.asks(before));
+        let from = match asks {
+            Asks::Nothing => None,
+            Asks::Paced => {
+                let from = paced(self.moved.get(at).copied(), now);
+                self.moved.insert(at.clone(), from);
+                Some(from)
+            }
+            Asks::Now => Some(now),
+        };
         let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
         self.all.insert(at.clone(), Box::new(row));
-        let mut due: Vec<_> = is_due.then(|| (at.clone(), class)).into_iter().collect();
+        let mut due: Vec<_> =
+            from.map(|from| Due { at: at.clone(), class, from }).into_iter().collect();
         if !stands {
-            due.extend(
-                before.and_then(|before| self.heir(&before)).map(|heir| (heir, Class::Change)),
-            );
+            due.extend(before.and_then(|before| self.heir(&before)).map(|at| Due {
+                at,
+                class: Class::Change,
+                from: now,
+            }));
         }
         due
     }
@@ -258,8 +257,33 @@ impl<C: Claim> Rows<C> {
         std::mem::take(&mut self.moves)
     }
 
+    /// Notes that an object cannot be read. Whether that is news of this generation.
+    pub(super) fn note_unreadable(&mut self, at: ObjectRef, uid: String, generation: i64) -> bool {
+        let seen = (uid, generation);
+        self.unreadable.insert(at, seen.clone()).is_none_or(|before| before != seen)
+    }
+
+    /// Whether this version cannot read an object. What its row says is out of date.
+    #[must_use]
+    pub fn is_unreadable(&self, at: &ObjectRef) -> bool {
+        self.unreadable.contains_key(at)
+    }
+
+    /// How many objects this version cannot read.
+    pub(super) fn unreadable(&self) -> usize {
+        self.unreadable.len()
+    }
+
+    /// Whether an object is there, as far as the watch says.
+    #[must_use]
+    pub fn is_watched(&self, at: &ObjectRef) -> bool {
+        self.all.contains_key(at) || self.is_unreadable(at)
+    }
+
     /// Forgets an object that is gone. The object that waited for it, if one did.
     pub fn remove(&mut self, at: &ObjectRef) -> Option<ObjectRef> {
+        self.unreadable.remove(at);
+        self.moved.remove(at);
         let row = self.take(at)?;
         self.heir(&row)
     }
@@ -329,7 +353,9 @@ impl<C: Claim> Rows<C> {
     pub fn others(&self, namespace: Option<&str>, seen: &HashSet<ObjectRef>) -> Vec<ObjectRef> {
         let in_namespace =
             |at: &&ObjectRef| namespace.is_none_or(|namespace| *namespace == *at.namespace);
-        self.all.keys().filter(in_namespace).filter(|at| !seen.contains(*at)).cloned().collect()
+        let never_read = self.unreadable.keys().filter(|at| !self.all.contains_key(*at));
+        let all = self.all.keys().chain(never_read);
+        all.filter(in_namespace).filter(|at| !seen.contains(*at)).cloned().collect()
     }
 
     /// How many objects show what.
@@ -345,183 +371,5 @@ impl<C: Claim> Rows<C> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    struct Wanted {
-        name: &'static str,
-        rank: Option<u32>,
-        waits: bool,
-    }
-
-    impl Claim for Wanted {
-        fn place(&self) -> (&str, &str) {
-            ("eu-west-1", self.name)
-        }
-        fn rank(&self) -> Option<impl Ord> {
-            self.rank
-        }
-        fn waits(&self) -> bool {
-            self.waits
-        }
-        fn asks(&self, before: &Self) -> bool {
-            self.name == "asks" && before.name != "asks"
-        }
-    }
-
-    fn at(name: &str) -> ObjectRef {
-        ObjectRef::new("n", name)
-    }
-
-    fn row(generation: i64, name: &'static str) -> Row<Wanted> {
-        let (finalizer, deleting, reconcile, tracked_by) = (false, false, None, None);
-        let trigger = Trigger { generation, deleting, finalizer, reconcile, tracked_by };
-        let shown = Shown { ready: true, reason: Some(Reason::Imported) };
-        Row {
-            uid: "u".to_owned(),
-            lane: String::new(),
-            trigger,
-            was_answered: false,
-            was_acted_on: false,
-            shown,
-            claim: Some(Wanted { name, rank: None, waits: false }),
-        }
-    }
-
-    fn changed(name: &str) -> (ObjectRef, Class) {
-        (at(name), Class::Change)
-    }
-
-    fn claiming(name: &'static str, rank: Option<u32>, waits: bool) -> Row<Wanted> {
-        Row { claim: Some(Wanted { name, rank, waits }), ..row(1, name) }
-    }
-
-    #[test]
-    fn a_reconciliation_is_due_for_what_is_new_or_changed_and_not_for_a_status() {
-        let mut rows = Rows::default();
-        assert_eq!(rows.apply(&at("a"), row(1, "fleet")), [changed("a")]);
-        assert_eq!(rows.apply(&at("a"), claiming("fleet", Some(1), false)), []);
-        assert_eq!(rows.apply(&at("a"), row(2, "fleet")), [changed("a")]);
-        assert_eq!(
-            rows.apply(&at("a"), Row { uid: "made again".to_owned(), ..row(2, "fleet") }),
-            [changed("a")]
-        );
-        let acted_on = Row { was_acted_on: true, ..row(1, "fleet") };
-        assert_eq!(
-            rows.apply(&at("b"), acted_on.clone()),
-            [(at("b"), Class::Resync)],
-            "it was acted on by another process"
-        );
-        let edited =
-            Row { trigger: Trigger { generation: 2, ..acted_on.trigger.clone() }, ..acted_on };
-        assert_eq!(rows.apply(&at("b"), edited), [changed("b")]);
-    }
-
-    #[test]
-    fn what_a_reconciliation_writes_asks_for_no_other() {
-        let row = |finalizer, name| {
-            let row = row(1, name);
-            Row { trigger: Trigger { finalizer, ..row.trigger }, ..row }
-        };
-        let shows = |reason| Row { shown: Shown { ready: false, reason }, ..row(false, "a") };
-        for (name, before, after, expected) in [
-            ("a finalizer that is added", row(false, "a"), row(true, "a"), false),
-            ("one that is taken off", row(true, "a"), row(false, "a"), true),
-            ("a claim that does not ask", row(false, "a"), row(false, "b"), false),
-            ("one that does", row(false, "a"), row(false, "asks"), true),
-            ("another reason", row(false, "a"), shows(Some(Reason::Throttled)), false),
-            ("a status that somebody took away", row(false, "a"), shows(None), true),
-        ] {
-            assert_eq!(after.asks(&before), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn rivals_are_those_that_want_the_same_name_in_the_same_region() {
-        let mut rows = Rows::default();
-        for (object, name) in [("a", "fleet"), ("b", "fleet"), ("c", "other")] {
-            rows.apply(&at(object), row(1, name));
-        }
-        let claim = |name| Wanted { name, rank: None, waits: false };
-        assert_eq!(rows.rivals(&at("a"), &claim("fleet")).count(), 1);
-        assert_eq!(rows.rivals(&at("a"), &claim("none")).count(), 0);
-        rows.apply(&at("b"), row(2, "other"));
-        assert_eq!(rows.rivals(&at("a"), &claim("fleet")).count(), 0);
-        rows.remove(&at("c"));
-        assert_eq!(rows.rivals(&at("b"), &claim("other")).count(), 0);
-        assert_eq!(rows.others(Some("n"), &HashSet::from([at("a")])), [at("b")]);
-        assert!(rows.others(Some("elsewhere"), &HashSet::new()).is_empty());
-        let is_wanted = |region, name| rows.is_wanted((region, name));
-        assert!(is_wanted("eu-west-1", "fleet"));
-        assert!(!is_wanted("eu-west-1", "none") && !is_wanted("eu-west-2", "fleet"));
-        assert!(!rows.are_complete("n"));
-        rows.note_listed(Some("n"));
-        assert!(rows.are_complete("n") && !rows.are_complete("elsewhere"));
-        rows.note_listed(None);
-        assert!(rows.are_complete("elsewhere"));
-    }
-
-    #[test]
-    fn what_is_shown_is_counted() {
-        let mut rows = Rows::default();
-        let count = |rows: &Rows<Wanted>, ready| {
-            rows.shown()
-                .filter(|(shown, _)| shown.ready == ready)
-                .map(|(_, count)| count)
-                .sum::<usize>()
-        };
-        for name in ["a", "b"] {
-            rows.apply(&at(name), row(1, "fleet"));
-        }
-        assert_eq!((count(&rows, true), count(&rows, false)), (2, 0));
-        rows.apply(
-            &at("a"),
-            Row {
-                shown: Shown { ready: false, reason: Some(Reason::Throttled) },
-                ..row(1, "fleet")
-            },
-        );
-        assert_eq!((count(&rows, true), count(&rows, false)), (1, 1));
-        rows.remove(&at("a"));
-        assert_eq!((count(&rows, true), count(&rows, false)), (1, 0));
-    }
-
-    #[test]
-    fn a_lane_is_empty_when_its_last_object_left_it() {
-        let mut rows = Rows::default();
-        let in_lane = |lane: &str| Row { lane: lane.to_owned(), ..row(1, "fleet") };
-        assert!(rows.is_empty("a"));
-        for object in ["first", "second"] {
-            rows.apply(&at(object), in_lane("a"));
-        }
-        rows.apply(&at("second"), in_lane("b"));
-        assert!(!rows.is_empty("a") && !rows.is_empty("b"));
-        rows.apply(&at("second"), in_lane("b"));
-        rows.remove(&at("first"));
-        assert!(rows.is_empty("a") && !rows.is_empty("b"));
-        let moves: Vec<_> = rows.take_moves().into_iter().map(|it| (it.lane, it.enters)).collect();
-        let expected = [("a", true), ("b", true), ("a", false)];
-        assert_eq!(moves, expected.map(|(lane, enters)| (lane.to_owned(), enters)));
-        assert_eq!(rows.take_moves(), []);
-    }
-
-    #[test]
-    fn whoever_steps_aside_calls_the_first_of_those_that_wait() {
-        let mut rows = Rows::default();
-        rows.apply(&at("a"), claiming("fleet", Some(0), false));
-        for (name, rank) in [("c", 2), ("b", 1)] {
-            rows.apply(&at(name), claiming("fleet", Some(rank), true));
-        }
-        rows.apply(&at("elsewhere"), claiming("other", Some(0), true));
-        assert_eq!(rows.apply(&at("a"), claiming("fleet", None, false)), [changed("b")]);
-        assert_eq!(
-            rows.apply(&at("a"), claiming("fleet", None, false)),
-            [],
-            "it was not in the way any more"
-        );
-        assert_eq!(rows.remove(&at("b")), Some(at("c")));
-        assert_eq!(rows.remove(&at("a")), None);
-        assert_eq!(rows.remove(&at("c")), None);
-    }
-}
+#[path = "tests/rows.rs"]
+mod tests;

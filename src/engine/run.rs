@@ -13,7 +13,7 @@ use super::action::{Action, Outcome};
 use super::context::Context;
 use super::object_ref::ObjectRef;
 use super::queue::{Class, Item, Next, Queue};
-use super::rows::{Claim, Row, Rows};
+use super::rows::{Claim, Due, Row, Rows};
 use super::verdict::{UNTIL_RENEWAL, Verdict};
 use super::watch::{self, Change, FirstLists};
 use crate::api::{Reason, Reconciled};
@@ -134,16 +134,23 @@ fn note_change<C: Controller>(
         controller.note_gone(object);
     }
     let mut rows = controller.rows().lock();
-    let news = change.apply_to(&mut rows, |object| {
+    let row_of = |object: &C::Object| {
         let row = controller.row_of(object);
         if row.was_answered {
             ctx.regions.note_answer(&Region::from(row.lane.as_str()));
         }
         row
-    });
-    for (at, class) in news.due {
-        queue.push(at.clone(), rows.lane(&at), class, now);
+    };
+    let news = change.apply_to(&mut rows, row_of, now);
+    for Due { at, class, from } in news.due {
+        let lane = rows.lane(&at);
+        if from > now {
+            queue.push_later(at.clone(), lane, class, from);
+        } else {
+            queue.push(at.clone(), lane, class, now);
+        }
     }
+    controller.context().metrics.set_unreadable(kind, rows.unreadable());
     for (shown, count) in rows.shown() {
         ctx.metrics.set_objects(kind, shown.ready, &shown.word(), count);
     }
@@ -158,6 +165,16 @@ fn note_change<C: Controller>(
         ctx.regions.leave(&region, kind, &moved.namespace);
         ctx.forget_unused(&region);
         controller.forget_region(&region);
+    }
+    if let Some((ObjectRef { namespace, name }, field)) = news.unreadable {
+        let (namespace, object) = (&*namespace, &*name);
+        tracing::warn!(
+            kind,
+            namespace,
+            object,
+            field,
+            "this version of the operator cannot read an object, and leaves it alone"
+        );
     }
     for (at, uid) in news.gone {
         queue.forget(&at);

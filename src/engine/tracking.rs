@@ -21,6 +21,16 @@ const LABELS: [(&str, &str); 3] = [
     ),
 ];
 
+/// Whether the mark of a tool is in an annotation with this key.
+pub(super) fn is_annotation(key: &str) -> bool {
+    ANNOTATIONS.iter().any(|(mark, _)| *mark == key)
+}
+
+/// Whether the mark of a tool is in a label with this key.
+pub(super) fn is_label(key: &str) -> bool {
+    LABELS.iter().any(|(mark, _)| *mark == key)
+}
+
 /// The mark that an object carries, in words.
 #[must_use]
 pub fn tracked_by<K: Resource>(object: &K) -> Option<&'static str> {

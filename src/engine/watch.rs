@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::SelectAll;
 use futures::{Stream, StreamExt};
@@ -11,18 +11,21 @@ use kube::runtime::utils::{Backoff, WatchStreamExt};
 use kube::runtime::watcher::{self, Event};
 
 use crate::api::Reconciled;
+use crate::api_server::READ_TIMEOUT;
 use crate::error::is_status;
+use crate::telemetry::without_content;
 
 use super::context::Context;
 use super::object_ref::ObjectRef;
 use super::queue::Class;
-use super::rows::{Claim, Row, Rows};
+use super::rows::{Claim, Due, Row, Rows};
+use super::served::Served;
 
 /// What came from a watch.
 pub(super) enum Change<K> {
-    Applied(K),
+    Applied(Served<K>),
     /// As it was last.
-    Gone(Box<K>),
+    Gone(Box<Served<K>>),
     /// A list is begun.
     Listing {
         namespace: Option<String>,
@@ -39,9 +42,18 @@ pub(super) enum Change<K> {
 }
 
 impl<K: Reconciled> Change<K> {
-    /// The object that is gone.
+    /// The object that is gone, if it could be read.
     pub(super) fn gone(&self) -> Option<&K> {
-        if let Self::Gone(object) = self { Some(object) } else { None }
+        match self {
+            Self::Gone(object) => match &**object {
+                Served::Readable(object) => Some(object),
+                Served::Unreadable(_) => None,
+            },
+            Self::Applied(_)
+            | Self::Listing { .. }
+            | Self::Listed { .. }
+            | Self::Unlisted { .. } => None,
+        }
     }
 
     /// Brings the rows up to date.
@@ -49,13 +61,24 @@ impl<K: Reconciled> Change<K> {
         self,
         rows: &mut Rows<C>,
         row_of: impl Fn(&K) -> Row<C>,
+        now: Instant,
     ) -> News {
+        let mut news = News::default();
         let gone = match self {
-            Self::Applied(object) => {
-                return News {
-                    due: rows.apply(&ObjectRef::of(&object), row_of(&object)),
-                    gone: Vec::new(),
-                };
+            Self::Applied(Served::Readable(object)) => {
+                news.due = rows.apply(&ObjectRef::of(&object), row_of(&object), now);
+                return news;
+            }
+            Self::Applied(Served::Unreadable(object)) => {
+                let at = ObjectRef::of_metadata(&object.metadata);
+                let uid = object.metadata.uid.unwrap_or_default();
+                let generation = object.metadata.generation.unwrap_or_default();
+                if rows.note_unreadable(at.clone(), uid, generation) {
+                    // So that its conditions say it.
+                    news.due.push(Due { at: at.clone(), class: Class::Change, from: now });
+                    news.unreadable = Some((at, object.field));
+                }
+                return news;
             }
             Self::Gone(object) => vec![ObjectRef::of(&*object)],
             Self::Listed { namespace, seen } => {
@@ -64,10 +87,10 @@ impl<K: Reconciled> Change<K> {
             }
             Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
         };
-        let mut news = News { due: Vec::new(), gone: Vec::new() };
         for at in gone {
             let uid = rows.get(&at).map(|row| row.uid.clone()).unwrap_or_default();
-            news.due.extend(rows.remove(&at).map(|heir| (heir, Class::Change)));
+            let heir = rows.remove(&at);
+            news.due.extend(heir.map(|at| Due { at, class: Class::Change, from: now }));
             news.gone.push((at, uid));
         }
         news
@@ -105,13 +128,29 @@ impl FirstLists {
 }
 
 /// What a change means.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct News {
-    /// The objects for which a reconciliation is due.
-    pub(super) due: Vec<(ObjectRef, Class)>,
+    /// The reconciliations that are due.
+    pub(super) due: Vec<Due>,
     /// The objects that are gone, with their uids.
     pub(super) gone: Vec<(ObjectRef, String)>,
+    /// An object that cannot be read, and the field.
+    pub(super) unreadable: Option<(ObjectRef, String)>,
 }
+
+/// Objects in a page of a list. An object may have 256 KiB of annotations, and the client library has
+/// a page in memory three times while it reads it: 20 MiB in all.
+const PAGE: u32 = 25;
+
+/// The seconds after which the API server ends a watch, which then goes on where it was. A watch
+/// whose connection is dead is not ended, and is given up a moment later.
+const WATCH_TIME: u32 = 20;
+/// kube's watcher waits so many seconds longer.
+const MARGIN: u64 = 5;
+// A watch that has nothing to tell is no dead connection. If the connection on which the next watch
+// is begun is dead too, both are noticed within a minute.
+const _: () = assert!(WATCH_TIME as u64 + MARGIN < READ_TIMEOUT.as_secs());
+const _: () = assert!(WATCH_TIME as u64 + MARGIN + READ_TIMEOUT.as_secs() < 60);
 
 /// The watches of a kind.
 pub(super) type Watches<K> = SelectAll<Pin<Box<dyn Stream<Item = Change<K>> + Send>>>;
@@ -132,7 +171,7 @@ fn watch_one<K: Reconciled>(
     kind: &str,
     namespace: Option<String>,
 ) -> impl Stream<Item = Change<K>> + use<K> {
-    let api: Api<K> = match &namespace {
+    let api: Api<Served<K>> = match &namespace {
         Some(namespace) => Api::namespaced(ctx.api_server.client().clone(), namespace),
         None => Api::all(ctx.api_server.client().clone()),
     };
@@ -146,6 +185,8 @@ fn watch_one<K: Reconciled>(
     // List and watch: servers without streaming lists have no fallback.
     let config = watcher::Config {
         label_selector: ctx.settings.label_selector.clone(),
+        page_size: Some(PAGE),
+        timeout: Some(WATCH_TIME),
         ..watcher::Config::default()
     };
     let events = watcher::watcher(api, config).backoff(Pauses::default());
@@ -177,12 +218,26 @@ fn watch_one<K: Reconciled>(
                 Some(Change::Unlisted { namespace: namespace.clone() })
             }
             Err(error) => {
-                tracing::debug!(kind = what, %error, "the watch was interrupted");
+                tracing::debug!(
+                    kind = what,
+                    error = described(&error),
+                    "the watch was interrupted"
+                );
                 None
             }
         };
         std::future::ready(change)
     })
+}
+
+/// What went wrong with a watch, without anything of what was sent.
+fn described(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => without_content(error),
+        watcher::Error::WatchError(_) | watcher::Error::NoResourceVersion => error.to_string(),
+    }
 }
 
 /// Why a list cannot be had, in words that do not change while the cause stays.
@@ -233,7 +288,7 @@ mod tests {
         };
         check(Change::Listing { namespace: a.clone() }, false);
         check(Change::Listing { namespace: b.clone() }, false);
-        check(Change::Applied(()), false);
+        check(Change::Applied(Served::Readable(())), false);
         check(Change::Listed { namespace: a.clone(), seen: HashSet::new() }, false);
         check(Change::Unlisted { namespace: b.clone() }, true);
         check(Change::Listing { namespace: a }, true);

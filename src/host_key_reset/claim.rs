@@ -7,7 +7,8 @@ use super::record;
 use crate::api::conditions::{COMPLETE, FAILED, READY, find, is_true, reason};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
 use crate::engine::objects::annotation;
-use crate::engine::rows::{Claim, Row, Shown, Trigger};
+use crate::engine::rows::{Claim, Row, Shown};
+use crate::engine::trigger::Trigger;
 use crate::ids::Region;
 
 /// An object's place in the line for its instance.

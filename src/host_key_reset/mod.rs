@@ -20,10 +20,11 @@ use parking_lot::Mutex;
 use self::act::Run;
 use self::claim::ResetClaim;
 use self::memory::Memory;
-use crate::api::HostKeyReset;
+use crate::api::{HostKeyReset, Reason};
 use crate::engine::objects;
-use crate::engine::queue::Item;
+use crate::engine::queue::{Item, Next};
 use crate::engine::rows::{Row, Rows};
+use crate::engine::served::Served;
 use crate::engine::{Action, Context, Controller, ObjectRef, Verdict, guarded, lasting_conflict};
 use crate::error::Error;
 use crate::ids::Region;
@@ -45,9 +46,18 @@ impl HostKeyResets {
 
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
         let at = &item.at;
-        let Some(object) = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await? else {
-            self.memory.forget(at);
-            return Ok(Action::gone());
+        let object = match objects::find::<HostKeyReset>(&self.ctx.api_server, at).await? {
+            Some(Served::Readable(object)) => object,
+            Some(Served::Unreadable(object)) => {
+                if self.memory.rows.lock().is_watched(at) {
+                    objects::refuse::<HostKeyReset>(&self.ctx.api_server, &object).await?;
+                }
+                return Ok(Action::shows(Reason::UnsupportedObject, Next::Change));
+            }
+            None => {
+                self.memory.forget(at);
+                return Ok(Action::gone());
+            }
         };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
         let action = run.reconcile().await;
@@ -67,7 +77,7 @@ impl HostKeyResets {
     /// Has the object show this, as it is now.
     async fn say(&self, at: &ObjectRef, verdict: Verdict) -> Result<(), Error> {
         let object = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await?;
-        if let Some(object) = object {
+        if let Some(Served::Readable(object)) = object {
             let mut run = Run::new(&self.ctx, &self.memory, at, object);
             if !run.is_over() {
                 run.wait(verdict).await?;

@@ -1,13 +1,15 @@
 //! The status of a `HostKeyReset`, made of what a reconciliation came to. Pure.
 
+use std::borrow::Cow;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::plan::End;
 use super::record;
 use super::world::Observed;
 use crate::api::conditions::{COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, whole_seconds};
-use crate::api::{HostKeyReset, HostKeyResetStatus, RECONCILE_ANNOTATION, Reason};
-use crate::engine::objects::annotation;
+use crate::api::{HostKeyReset, HostKeyResetStatus, Reason};
+use crate::engine::objects;
 use crate::engine::queue::Next;
 use crate::engine::{State, Verdict};
 use crate::ids::{AccountId, Arn};
@@ -34,7 +36,7 @@ fn refreshed(object: &HostKeyReset, before: &HostKeyResetStatus) -> HostKeyReset
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status = before.clone();
     status.observed_generation = generation;
-    status.last_handled_reconcile = annotation(object, RECONCILE_ANNOTATION).map(str::to_owned);
+    status.last_handled_reconcile = objects::asked(object).map(Cow::into_owned);
     for condition in &mut status.conditions {
         condition.observed_generation = Some(generation);
     }

@@ -8,8 +8,10 @@ use k8s_openapi::jiff::Timestamp;
 use super::world::{Desired, DesiredPair, ImportedKey, Rival};
 use super::{desired, record};
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
+use crate::digest;
 use crate::engine::objects::has_finalizer;
-use crate::engine::rows::{Claim, Row, Rows, Shown, Trigger};
+use crate::engine::rows::{Claim, Row, Rows, Shown};
+use crate::engine::trigger::Trigger;
 use crate::engine::{ObjectRef, Settings};
 use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region};
 
@@ -40,8 +42,8 @@ pub struct Baseline {
     pub account: AccountId,
     /// The fingerprint, verbatim.
     pub fingerprint: Option<Fingerprint>,
-    /// The tags of the spec.
-    pub tags: Box<[(String, String)]>,
+    /// The digests of the tags of the spec, key and value together.
+    pub tags: Box<[u64]>,
     /// How often it is checked.
     pub interval: Duration,
 }
@@ -127,7 +129,7 @@ fn baseline(object: &LightsailKeyPair, desired: &Desired) -> Option<Baseline> {
     Some(Baseline {
         account: status.account_id.clone().filter(|_| stands)?.into(),
         fingerprint: status.fingerprint.clone().map(Fingerprint::from),
-        tags: desired.tags.clone().into_iter().collect(),
+        tags: desired.tags.iter().map(digest::keyed).collect(),
         interval: desired.interval,
     })
 }

@@ -19,10 +19,11 @@ use self::act::Run;
 use self::claim::PairClaim;
 use self::memory::Memory;
 use self::plan::{Ended, Subject};
-use crate::api::{FINALIZER, LightsailKeyPair};
+use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
 use crate::engine::rows::{Row, Rows};
+use crate::engine::served::{Served, Unreadable};
 use crate::engine::{
     Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting_conflict,
 };
@@ -47,7 +48,10 @@ impl KeyPairs {
     /// What the shared list says of an object that was acted on, if that needs no reconciliation:
     /// then neither Kubernetes nor Lightsail is asked for this object alone.
     async fn find_unchanged(&self, at: &ObjectRef) -> Option<Action> {
-        let claim = self.memory.rows.lock().get(at)?.claim.clone()?;
+        let claim = {
+            let rows = self.memory.rows.lock();
+            rows.get(at).filter(|_| !rows.is_unreadable(at))?.claim.clone()?
+        };
         let baseline = claim.baseline.as_ref()?;
         // A list that cannot be had is the reconciliation's business.
         let account = self.ctx.accounts.current().await.ok()?;
@@ -62,7 +66,11 @@ impl KeyPairs {
 
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
         let at = &item.at;
-        let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
+        let object = match objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await? {
+            Some(Served::Unreadable(object)) => return self.refuse(at, &object).await,
+            Some(Served::Readable(object)) => Some(object),
+            None => None,
+        };
         let follow_up = Box::pin(self.follow_up(at, object.as_ref())).await?;
         let is_watched = self.memory.rows.lock().get(at).is_some();
         match plan::subject(object.is_some(), is_watched, follow_up.is_some()) {
@@ -93,10 +101,19 @@ impl KeyPairs {
     /// Has the object show this, as it is now.
     async fn say(&self, at: &ObjectRef, verdict: &Verdict) -> Result<(), Error> {
         let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
-        if let Some(object) = object {
+        if let Some(Served::Readable(object)) = object {
             Run::new(&self.ctx, &self.memory, at, object, false).publish(verdict).await?;
         }
         Ok(())
+    }
+
+    /// Says that an object cannot be read. What is still to be done for an object of its name that
+    /// vanished waits until it is known what this one has recorded.
+    async fn refuse(&self, at: &ObjectRef, object: &Unreadable) -> Result<Action, Error> {
+        if self.memory.rows.lock().is_watched(at) {
+            objects::refuse::<LightsailKeyPair>(&self.ctx.api_server, object).await?;
+        }
+        Ok(Action::shows(Reason::UnsupportedObject, Next::Change))
     }
 
     /// Does what the deletion of an object asks for that vanished with its finalizer. `None` once

@@ -126,6 +126,7 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
             _ if !rows.are_complete(namespace) || vanished.contains_key(&at) => {
                 TaggedObject::Unknown
             }
+            None if rows.is_unreadable(&at) => TaggedObject::Unknown,
             None => TaggedObject::Gone,
             Some(row) if row.claim.is_none() => TaggedObject::Quiet,
             Some(_) => TaggedObject::Wants,

@@ -4,8 +4,8 @@
 use super::world::{Intent, Recorded};
 use crate::api::conditions::{READY, is_true};
 use crate::api::key_pair::ImportIntent;
-use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION};
-use crate::engine::objects::annotation;
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus};
+use crate::engine::objects;
 use crate::ssh::Fingerprints;
 
 /// What earlier reconciliations recorded.
@@ -48,8 +48,8 @@ pub(super) fn is_current(object: &LightsailKeyPair) -> bool {
 
 /// Whether somebody asked for a reconciliation now, and none has handled that yet.
 pub(super) fn is_asked(object: &LightsailKeyPair) -> bool {
-    let asked = annotation(object, RECONCILE_ANNOTATION);
+    let asked = objects::asked(object);
     let handled =
         object.status.as_ref().and_then(|status| status.last_handled_reconcile.as_deref());
-    asked.is_some() && asked != handled
+    asked.is_some() && asked.as_deref() != handled
 }

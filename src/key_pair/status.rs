@@ -1,5 +1,6 @@
 //! The status of a `LightsailKeyPair`, made of what a reconciliation came to. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
@@ -8,8 +9,8 @@ use super::plan;
 use super::world::{Desired, DesiredPair, Observed};
 use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED};
 use crate::api::key_pair::{ImportIntent, Origin};
-use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, RECONCILE_ANNOTATION, Reason};
-use crate::engine::objects::annotation;
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
+use crate::engine::objects;
 use crate::engine::{State, Verdict};
 use crate::ids::AccountId;
 use crate::lightsail::{Imported, KeyPair};
@@ -85,7 +86,7 @@ pub(super) fn status(
     let generation = object.metadata.generation.unwrap_or_default();
     let mut status = before.clone();
     status.observed_generation = generation;
-    status.last_handled_reconcile = annotation(object, RECONCILE_ANNOTATION).map(str::to_owned);
+    status.last_handled_reconcile = objects::asked(object).map(Cow::into_owned);
     status.key_pair_name = Some(desired.name.to_string());
     if verdict.reason != Reason::WrongAccount {
         let account = observed.account.as_ref().map(AccountId::to_string);

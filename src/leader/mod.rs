@@ -21,6 +21,7 @@ use self::election::Election;
 use crate::clock::Moment;
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
+use crate::telemetry::without_content;
 
 /// How long giving the Lease back may take. Whoever does not wait for it waits until it runs out.
 const RELEASE_TIMEOUT: Duration = Duration::from_millis(800);
@@ -107,7 +108,7 @@ async fn acquire(election: &mut Election, times: Times) -> Moment {
         match tokio::time::timeout(times.attempt(), election.acquire()).await {
             Ok(Ok(Some(sent))) => return sent,
             Ok(Ok(None)) => {}
-            Ok(Err(error)) => complain(&mut said, error.to_string()),
+            Ok(Err(error)) => complain(&mut said, without_content(&error)),
             Err(_) => complain(&mut said, "no answer in time".to_owned()),
         }
         tokio::time::sleep(times.renew_period + jitter(times.renew_period)).await;
@@ -152,7 +153,7 @@ async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment
                 said.clear();
             }
             Ok(Ok(None)) => return "another replica has it, or it was deleted".to_owned(),
-            Ok(Err(error)) => complain(&mut said, error.to_string()),
+            Ok(Err(error)) => complain(&mut said, without_content(&error)),
             Err(_) => complain(&mut said, "no answer in time".to_owned()),
         }
     }
@@ -161,7 +162,9 @@ async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment
 async fn release(election: &Election) {
     match tokio::time::timeout(RELEASE_TIMEOUT, election.release()).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "the Lease was not given back"),
+        Ok(Err(error)) => {
+            tracing::warn!(error = without_content(&error), "the Lease was not given back");
+        }
         Err(_) => tracing::warn!("the Lease was not given back: no answer in time"),
     }
 }

@@ -160,8 +160,8 @@ impl Error {
         Self::new(ErrorKind::Transient, "Timeout", "no answer in time")
     }
 
-    /// Whether the region's Lightsail itself has answered so: what is on the way to it does not know
-    /// its errors, and what answers for a region that does not exist knows no signature for it.
+    /// Whether the region's Lightsail itself has answered so: what is on the way to it does not
+    /// know its errors, and what answers for a region that does not exist refuses each signature.
     pub(super) fn is_answer(&self) -> bool {
         match self.kind {
             ErrorKind::NotFound

@@ -11,22 +11,27 @@
     reason = "rules are made for what they do; how often one was met is often of no interest"
 )]
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::serve::Listener;
 use axum::{Router, routing};
 use futures::StreamExt;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use kube::Client;
 use kube::config::AuthInfo;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -141,6 +146,7 @@ enum Effect {
     Fail(u16),
     Lose(u16),
     Cut,
+    Truncate,
     Delay(Duration),
 }
 
@@ -225,9 +231,87 @@ impl Shared {
     }
 }
 
+/// A connection of a client, which may go silent: then nothing comes through any more in either
+/// direction, and it is not closed.
+struct Connection {
+    stream: TcpStream,
+    number: usize,
+    silent: Arc<AtomicUsize>,
+}
+
+impl Connection {
+    /// Nobody wakes a task that waits for this.
+    fn poll_heard(&self) -> Poll<()> {
+        let is_silent = self.number < self.silent.load(Ordering::SeqCst);
+        if is_silent { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_heard());
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_heard());
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_heard());
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_heard());
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Numbers its connections.
+struct Connections {
+    listener: TcpListener,
+    count: Arc<AtomicUsize>,
+    silent: Arc<AtomicUsize>,
+}
+
+impl Listener for Connections {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        (Connection { stream, number, silent: Arc::clone(&self.silent) }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
 /// A running proxy. It stops when it is dropped.
 pub struct ApiProxy {
     shared: Arc<Shared>,
+    connections: Arc<AtomicUsize>,
+    silent: Arc<AtomicUsize>,
     address: SocketAddr,
     _stop: DropGuard,
 }
@@ -253,6 +337,9 @@ impl ApiProxy {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on loopback")?;
         let address = listener.local_addr().context("listen on loopback")?;
+        let (connections, silent) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (count, all_silent) = (Arc::clone(&connections), Arc::clone(&silent));
+        let listener = Connections { listener, count, silent: all_silent };
         let stop = CancellationToken::new();
         let router = Router::new().fallback(routing::any(respond)).with_state(Arc::clone(&shared));
         let stopped = stop.clone();
@@ -263,7 +350,7 @@ impl ApiProxy {
                 () = stopped.cancelled() => {}
             }
         });
-        Ok(Self { shared, address, _stop: stop.drop_guard() })
+        Ok(Self { shared, connections, silent, address, _stop: stop.drop_guard() })
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -302,10 +389,27 @@ impl ApiProxy {
         self.shared.add(matcher, 1, Effect::Cut)
     }
 
+    /// Lets the next request that matches take effect, and leaves out the end of its answer.
+    pub fn truncate(&self, matcher: Matcher) -> Hits {
+        self.shared.add(matcher, 1, Effect::Truncate)
+    }
+
     /// Lets the next request that matches take effect after this long, even if the client has given
     /// up by then.
     pub fn delay(&self, matcher: Matcher, time: Duration) -> Hits {
         self.shared.add(matcher, 1, Effect::Delay(time))
+    }
+
+    /// How many connections there were so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Drops all connections that there are without closing them: nothing comes through on them any
+    /// more. New ones are as always.
+    pub fn go_silent(&self) {
+        self.silent.store(self.connections(), Ordering::SeqCst);
     }
 
     /// Ends each watch after this time, as a proxy that knows no long answers does.
@@ -362,6 +466,15 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
                     Err(std::io::Error::other("the proxy was told to cut this answer")),
                 ]);
                 return Response::from_parts(parts, Body::from_stream(cut));
+            }
+            if let Some(Effect::Truncate) = effect.as_deref() {
+                return match axum::body::to_bytes(Body::new(body), usize::MAX).await {
+                    Ok(body) => {
+                        let most = body.slice(..body.len().saturating_sub(2));
+                        Response::from_parts(parts, Body::from(most))
+                    }
+                    Err(error) => failure(502, &format!("the body of the answer: {error}")),
+                };
             }
             let watch_time = *shared.watch_time.lock().unwrap_or_else(PoisonError::into_inner);
             match watch_time.filter(|_| path.contains("watch=true")) {

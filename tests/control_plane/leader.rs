@@ -131,6 +131,25 @@ async fn a_leader_that_slept_through_its_lease_ends_without_another_call() {
     assert_eq!(bed.simulator.requests().len(), calls);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_go_silent_are_noticed_and_cost_nobody_the_lease() {
+    let bed = Bed::new("silent").await;
+    let lease = bed.grant_lease().await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let mut operator = replica_with(&bed, lease, "operator.log", Some(&proxy.url()), &[]).await;
+    wait_until_it_leads(&operator).await;
+    bed.create::<LightsailKeyPair>("one", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
+    proxy.go_silent();
+    let connections = proxy.connections();
+    // kube's own watches would notice this after five minutes.
+    bed.create::<LightsailKeyPair>("two", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
+    assert!(proxy.connections() > connections);
+    assert_eq!(operator.has_ended().unwrap(), None, "it still has the Lease");
+    assert_eq!(bed.calls("ImportKeyPair"), 2);
+}
+
 /// What is next when a leader falls asleep.
 #[derive(Clone, Copy, Debug)]
 enum Nap {

@@ -37,4 +37,5 @@ mod rights;
 mod schema;
 mod switches;
 mod transitions;
+mod unreadable;
 mod upgrade;

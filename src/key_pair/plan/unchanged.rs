@@ -2,6 +2,7 @@
 //! list as it was recorded. This justifies nothing but leaving them alone.
 
 use crate::api::OWNER_TAG;
+use crate::digest;
 use crate::ids::AccountId;
 use crate::key_pair::claim::{Baseline, PairClaim};
 use crate::lightsail::KeyPair;
@@ -18,14 +19,14 @@ pub fn is_unchanged(
     let (Some(arn), Some(pair)) = (&claim.arn, pair) else {
         return baseline.account == *account && claim.arn.is_none() && pair.is_none();
     };
-    let has_tag = |key: &str, value: &str| {
-        pair.tags.get(key).is_some_and(|own| own.as_deref() == Some(value))
-    };
+    let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
+    let with_value = |(key, value)| Option::as_ref(value).map(|value| (key, value));
+    let tags: Vec<u64> = pair.tags.iter().filter_map(with_value).map(digest::keyed).collect();
     baseline.account == *account
         && *arn == pair.arn
         && baseline.fingerprint == pair.fingerprint
-        && has_tag(OWNER_TAG, claim.owner.as_str())
-        && baseline.tags.iter().all(|(key, value)| has_tag(key, value))
+        && owner == Some(claim.owner.as_str())
+        && baseline.tags.iter().all(|tag| tags.contains(tag))
 }
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ mod tests {
             let mut baseline = Baseline {
                 account: "123456789012".into(),
                 fingerprint: Some("f".into()),
-                tags: Box::new([("team".to_owned(), "a".to_owned())]),
+                tags: Box::new([digest::keyed(("team", "a"))]),
                 interval: Duration::from_mins(10),
             };
             let tags = [(OWNER_TAG, "c/n/o"), ("team", "a")];

@@ -1,0 +1,293 @@
+//! An object as the API server sends it.
+//!
+//! A newer CRD allows what this version cannot parse. Such an object holds up nobody: each object
+//! of a list is parsed alone, and parsing fails for none that has metadata. What a user could make
+//! large and nobody here reads is left out while it is parsed.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::tracking;
+use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_true};
+use crate::api::{EXECUTED_ANNOTATION, RECONCILE_ANNOTATION, Reason, Reconciled};
+use crate::digest;
+
+/// An object as the API server sends it.
+#[derive(Clone, Debug)]
+pub(crate) enum Served<K> {
+    /// This version can read it.
+    Readable(K),
+    /// It cannot.
+    Unreadable(Box<Unreadable>),
+}
+
+/// An object that this version cannot read.
+#[derive(Clone)]
+pub(crate) struct Unreadable {
+    /// Who it is.
+    pub(crate) metadata: ObjectMeta,
+    /// Where the first thing is that cannot be read. Without what is there: a user may have pasted
+    /// a private key.
+    pub(crate) field: String,
+    /// The status, verbatim.
+    status: Option<Box<RawValue>>,
+}
+
+impl fmt::Debug for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Unreadable").field("field", &self.field).finish_non_exhaustive()
+    }
+}
+
+/// A status with other conditions; all else in it is as it was, whoever wrote it.
+pub(crate) type RawStatus = BTreeMap<String, Box<RawValue>>;
+
+impl Unreadable {
+    /// The status that says that the object cannot be read. `None` if it says so already, or if
+    /// conditions cannot be added to it.
+    pub(crate) fn status(&self, now: Timestamp) -> Option<RawStatus> {
+        let mut status = match &self.status {
+            Some(status) => serde_json::from_str::<RawStatus>(status.get()).ok()?,
+            None => RawStatus::default(),
+        };
+        let all: Vec<Box<RawValue>> = match status.get("conditions") {
+            Some(list) => serde_json::from_str(list.get()).ok()?,
+            None => Vec::new(),
+        };
+        let parsed = |raw: &RawValue| serde_json::from_str::<Condition>(raw.get()).ok();
+        let is_ours = |raw: &RawValue| {
+            let ours = [READY, RECONCILING, STALLED];
+            parsed(raw).is_some_and(|condition| ours.contains(&&*condition.type_))
+        };
+        let (ours, mut list): (Vec<_>, Vec<_>) = all.into_iter().partition(|raw| is_ours(raw));
+        let before: Vec<Condition> = ours.iter().filter_map(|raw| parsed(raw)).collect();
+        let generation = self.metadata.generation.unwrap_or_default();
+        let message = format!(
+            "this version of the operator cannot read the field {}; upgrade the operator, or \
+             correct the field",
+            self.field
+        );
+        let conditions = Conditions::new(&before, generation, now)
+            .with(READY, "False", Reason::UnsupportedObject, &message)
+            .with(STALLED, "True", Reason::UnsupportedObject, &message)
+            .into_list();
+        let is_said = |condition: &Condition| find(&before, &condition.type_) == Some(condition);
+        if conditions.iter().all(is_said) && !is_true(&before, RECONCILING) {
+            return None;
+        }
+        list.extend(conditions.iter().filter_map(|condition| to_raw_value(condition).ok()));
+        status.insert("conditions".to_owned(), to_raw_value(&list).ok()?);
+        Some(status)
+    }
+}
+
+impl<K: Resource<DynamicType = ()>> Resource for Served<K> {
+    type DynamicType = ();
+    type Scope = K::Scope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        K::kind(&())
+    }
+    fn group((): &()) -> Cow<'_, str> {
+        K::group(&())
+    }
+    fn version((): &()) -> Cow<'_, str> {
+        K::version(&())
+    }
+    fn plural((): &()) -> Cow<'_, str> {
+        K::plural(&())
+    }
+    fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Readable(object) => object.meta(),
+            Self::Unreadable(object) => &object.metadata,
+        }
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        match self {
+            Self::Readable(object) => object.meta_mut(),
+            Self::Unreadable(object) => &mut object.metadata,
+        }
+    }
+}
+
+impl<'de, K: Reconciled> Deserialize<'de> for Served<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Parts { metadata, spec, status } = Parts::deserialize(deserializer)?;
+        let metadata = ObjectMeta::from(metadata);
+        let body = Body { metadata: Nothing {}, spec: spec.as_deref(), status: status.as_deref() };
+        let body = serde_json::to_string(&body).map_err(D::Error::custom)?;
+        drop(spec);
+        match serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&body)) {
+            Ok(object) => {
+                let mut object: K = object;
+                *object.meta_mut() = metadata;
+                Ok(Self::Readable(object))
+            }
+            Err(error) => {
+                let field = field(error.path());
+                Ok(Self::Unreadable(Box::new(Unreadable { metadata, field, status })))
+            }
+        }
+    }
+}
+
+/// An object, with what is in it left as text.
+#[derive(Deserialize)]
+struct Parts {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Option<Box<RawValue>>,
+    #[serde(default)]
+    status: Option<Box<RawValue>>,
+}
+
+/// The metadata was read already.
+#[derive(Serialize)]
+struct Nothing {}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    metadata: Nothing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spec: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a RawValue>,
+}
+
+/// The metadata that somebody here reads. The finalizers are all here: one is taken off by writing
+/// the others.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    finalizers: Option<Vec<String>>,
+    #[serde(deserialize_with = "annotations")]
+    annotations: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "labels")]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl From<Metadata> for ObjectMeta {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            name: metadata.name,
+            namespace: metadata.namespace,
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
+            generation: metadata.generation,
+            creation_timestamp: metadata.creation_timestamp,
+            deletion_timestamp: metadata.deletion_timestamp,
+            finalizers: metadata.finalizers,
+            annotations: metadata.annotations,
+            labels: metadata.labels,
+            ..Self::default()
+        }
+    }
+}
+
+type Texts = Option<BTreeMap<String, String>>;
+
+fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
+    deserializer.deserialize_any(Kept(|key: &str| {
+        matches!(key, RECONCILE_ANNOTATION | EXECUTED_ANNOTATION) || tracking::is_annotation(key)
+    }))
+}
+
+fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
+    deserializer.deserialize_any(Kept(tracking::is_label))
+}
+
+/// Keeps the entries with such keys, and what is long in them as its digest.
+struct Kept<F>(F);
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Kept<F> {
+    type Value = Texts;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map of texts")
+    }
+
+    fn visit_unit<E>(self) -> Result<Texts, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
+        let mut kept = BTreeMap::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if self.0(&key) {
+                kept.insert(key, map.next_value::<Short>()?.0);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Some(kept))
+    }
+}
+
+struct Short(String);
+
+impl<'de> Deserialize<'de> for Short {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Short;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Short, E> {
+                Ok(Short(digest::short(text).into_owned()))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// The longest name of a field that is repeated. No line of a private key is so short, and all in a
+/// CRD are.
+const LONGEST_NAME: usize = 40;
+
+/// Where it is, as far as the names on the way there can be those of fields: the keys of a map are
+/// a user's.
+fn field(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut field = String::new();
+    for segment in path {
+        match segment {
+            // The same text wherever it is in a list.
+            Segment::Seq { .. } => {}
+            Segment::Map { key: name } | Segment::Enum { variant: name } => {
+                let is_name = |char: char| char.is_ascii_alphanumeric();
+                if name.len() > LONGEST_NAME || !name.chars().all(is_name) {
+                    break;
+                }
+                if !field.is_empty() {
+                    field.push('.');
+                }
+                field += name;
+            }
+            Segment::Unknown => break,
+        }
+    }
+    if field.is_empty() { "spec".to_owned() } else { field }
+}
+
+#[cfg(test)]
+#[path = "tests/served.rs"]
+mod tests;

@@ -1,0 +1,232 @@
+//! What changes of objects ask for, and who wants the same thing.
+
+use std::time::Duration;
+
+use super::*;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wanted {
+    name: &'static str,
+    rank: Option<u32>,
+    waits: bool,
+}
+
+impl Claim for Wanted {
+    fn place(&self) -> (&str, &str) {
+        ("eu-west-1", self.name)
+    }
+    fn rank(&self) -> Option<impl Ord> {
+        self.rank
+    }
+    fn waits(&self) -> bool {
+        self.waits
+    }
+    fn asks(&self, before: &Self) -> bool {
+        self.name == "asks" && before.name != "asks"
+    }
+}
+
+fn at(name: &str) -> ObjectRef {
+    ObjectRef::new("n", name)
+}
+
+fn row(generation: i64, name: &'static str) -> Row<Wanted> {
+    let (finalizer, deleting, reconcile, tracked_by) = (false, false, None, None);
+    let trigger = Trigger { generation, deleting, finalizer, reconcile, tracked_by };
+    let shown = Shown { ready: true, reason: Some(Reason::Imported) };
+    Row {
+        uid: "u".to_owned(),
+        lane: String::new(),
+        trigger,
+        was_answered: false,
+        was_acted_on: false,
+        shown,
+        claim: Some(Wanted { name, rank: None, waits: false }),
+    }
+}
+
+/// What is due immediately after a change.
+fn apply(rows: &mut Rows<Wanted>, at: &ObjectRef, row: Row<Wanted>) -> Vec<(ObjectRef, Class)> {
+    let now = Instant::now();
+    let due = rows.apply(at, row, now).into_iter();
+    due.inspect(|due| assert_eq!(due.from, now)).map(|due| (due.at, due.class)).collect()
+}
+
+fn changed(name: &str) -> (ObjectRef, Class) {
+    (at(name), Class::Change)
+}
+
+fn claiming(name: &'static str, rank: Option<u32>, waits: bool) -> Row<Wanted> {
+    Row { claim: Some(Wanted { name, rank, waits }), ..row(1, name) }
+}
+
+#[test]
+fn a_reconciliation_is_due_for_what_is_new_or_changed_and_not_for_a_status() {
+    let mut rows = Rows::default();
+    assert_eq!(apply(&mut rows, &at("a"), row(1, "fleet")), [changed("a")]);
+    assert_eq!(apply(&mut rows, &at("a"), claiming("fleet", Some(1), false)), []);
+    assert_eq!(apply(&mut rows, &at("a"), row(2, "fleet")), [changed("a")]);
+    assert_eq!(
+        apply(&mut rows, &at("a"), Row { uid: "made again".to_owned(), ..row(2, "fleet") }),
+        [changed("a")]
+    );
+    let acted_on = Row { was_acted_on: true, ..row(1, "fleet") };
+    assert_eq!(
+        apply(&mut rows, &at("b"), acted_on.clone()),
+        [(at("b"), Class::Resync)],
+        "it was acted on by another process"
+    );
+    let edited = Row { trigger: Trigger { generation: 2, ..acted_on.trigger.clone() }, ..acted_on };
+    assert_eq!(apply(&mut rows, &at("b"), edited), [changed("b")]);
+}
+
+#[test]
+fn what_a_reconciliation_writes_asks_for_no_other() {
+    let row = |finalizer, name| {
+        let row = row(1, name);
+        Row { trigger: Trigger { finalizer, ..row.trigger }, ..row }
+    };
+    let shows = |reason| Row { shown: Shown { ready: false, reason }, ..row(false, "a") };
+    for (name, before, after, expected) in [
+        ("a finalizer that is added", row(false, "a"), row(true, "a"), Asks::Nothing),
+        ("one that is taken off", row(true, "a"), row(false, "a"), Asks::Paced),
+        ("a claim that does not ask", row(false, "a"), row(false, "b"), Asks::Nothing),
+        ("one that does", row(false, "a"), row(false, "asks"), Asks::Paced),
+        ("another reason", row(false, "a"), shows(Some(Reason::Throttled)), Asks::Nothing),
+        ("a status that somebody took away", row(false, "a"), shows(None), Asks::Paced),
+    ] {
+        assert_eq!(after.asks(&before), expected, "{name}");
+    }
+}
+
+#[test]
+fn metadata_moves_an_object_once_and_a_spec_always() {
+    let (mut rows, start) = (Rows::default(), Instant::now());
+    let row = |generation, reconcile| {
+        let row = row(generation, "a");
+        Row { trigger: Trigger { reconcile: Some(reconcile), ..row.trigger }, ..row }
+    };
+    for (name, second, after, expected) in [
+        ("it is new", 0, row(1, 0), Some(0)),
+        ("the annotation", 1, row(1, 1), Some(1)),
+        ("again", 2, row(1, 2), Some(11)),
+        ("and again", 3, row(1, 3), Some(11)),
+        ("nothing", 4, row(1, 3), None),
+        ("the spec", 5, row(2, 3), Some(5)),
+        ("the annotation, after all that", 30, row(2, 4), Some(30)),
+    ] {
+        let at_second = |second| start + Duration::from_secs(second);
+        let due = rows.apply(&at("a"), after, at_second(second));
+        assert_eq!(due.first().map(|due| due.from), expected.map(at_second), "{name}");
+    }
+    rows.remove(&at("a"));
+    assert!(rows.moved.is_empty());
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_there_and_keeps_its_row() {
+    let mut rows = Rows::default();
+    apply(&mut rows, &at("a"), row(1, "fleet"));
+    let note = |rows: &mut Rows<Wanted>, name, generation| {
+        rows.note_unreadable(at(name), "u".to_owned(), generation)
+    };
+    assert!(note(&mut rows, "a", 2) && note(&mut rows, "b", 1));
+    assert!(!note(&mut rows, "a", 2), "it is no news");
+    assert!(note(&mut rows, "a", 3), "it was changed");
+    assert_eq!(rows.unreadable(), 2);
+    assert!(rows.get(&at("a")).is_some() && rows.is_watched(&at("b")));
+    assert!(rows.others(None, &HashSet::from([at("a"), at("b")])).is_empty());
+    let mut gone = rows.others(None, &HashSet::new());
+    gone.sort();
+    assert_eq!(gone, [at("a"), at("b")]);
+    assert_eq!(apply(&mut rows, &at("a"), row(1, "fleet")), [changed("a")], "as it was before");
+    rows.remove(&at("b"));
+    assert_eq!(rows.unreadable(), 0);
+    assert!(!rows.is_watched(&at("b")));
+}
+
+#[test]
+fn rivals_are_those_that_want_the_same_name_in_the_same_region() {
+    let mut rows = Rows::default();
+    for (object, name) in [("a", "fleet"), ("b", "fleet"), ("c", "other")] {
+        apply(&mut rows, &at(object), row(1, name));
+    }
+    let claim = |name| Wanted { name, rank: None, waits: false };
+    assert_eq!(rows.rivals(&at("a"), &claim("fleet")).count(), 1);
+    assert_eq!(rows.rivals(&at("a"), &claim("none")).count(), 0);
+    apply(&mut rows, &at("b"), row(2, "other"));
+    assert_eq!(rows.rivals(&at("a"), &claim("fleet")).count(), 0);
+    rows.remove(&at("c"));
+    assert_eq!(rows.rivals(&at("b"), &claim("other")).count(), 0);
+    assert_eq!(rows.others(Some("n"), &HashSet::from([at("a")])), [at("b")]);
+    assert!(rows.others(Some("elsewhere"), &HashSet::new()).is_empty());
+    let is_wanted = |region, name| rows.is_wanted((region, name));
+    assert!(is_wanted("eu-west-1", "fleet"));
+    assert!(!is_wanted("eu-west-1", "none") && !is_wanted("eu-west-2", "fleet"));
+    assert!(!rows.are_complete("n"));
+    rows.note_listed(Some("n"));
+    assert!(rows.are_complete("n") && !rows.are_complete("elsewhere"));
+    rows.note_listed(None);
+    assert!(rows.are_complete("elsewhere"));
+}
+
+#[test]
+fn what_is_shown_is_counted() {
+    let mut rows = Rows::default();
+    let count = |rows: &Rows<Wanted>, ready| {
+        rows.shown()
+            .filter(|(shown, _)| shown.ready == ready)
+            .map(|(_, count)| count)
+            .sum::<usize>()
+    };
+    for name in ["a", "b"] {
+        apply(&mut rows, &at(name), row(1, "fleet"));
+    }
+    assert_eq!((count(&rows, true), count(&rows, false)), (2, 0));
+    apply(
+        &mut rows,
+        &at("a"),
+        Row { shown: Shown { ready: false, reason: Some(Reason::Throttled) }, ..row(1, "fleet") },
+    );
+    assert_eq!((count(&rows, true), count(&rows, false)), (1, 1));
+    rows.remove(&at("a"));
+    assert_eq!((count(&rows, true), count(&rows, false)), (1, 0));
+}
+
+#[test]
+fn a_lane_is_empty_when_its_last_object_left_it() {
+    let mut rows = Rows::default();
+    let in_lane = |lane: &str| Row { lane: lane.to_owned(), ..row(1, "fleet") };
+    assert!(rows.is_empty("a"));
+    for object in ["first", "second"] {
+        apply(&mut rows, &at(object), in_lane("a"));
+    }
+    apply(&mut rows, &at("second"), in_lane("b"));
+    assert!(!rows.is_empty("a") && !rows.is_empty("b"));
+    apply(&mut rows, &at("second"), in_lane("b"));
+    rows.remove(&at("first"));
+    assert!(rows.is_empty("a") && !rows.is_empty("b"));
+    let moves: Vec<_> = rows.take_moves().into_iter().map(|it| (it.lane, it.enters)).collect();
+    let expected = [("a", true), ("b", true), ("a", false)];
+    assert_eq!(moves, expected.map(|(lane, enters)| (lane.to_owned(), enters)));
+    assert_eq!(rows.take_moves(), []);
+}
+
+#[test]
+fn whoever_steps_aside_calls_the_first_of_those_that_wait() {
+    let mut rows = Rows::default();
+    apply(&mut rows, &at("a"), claiming("fleet", Some(0), false));
+    for (name, rank) in [("c", 2), ("b", 1)] {
+        apply(&mut rows, &at(name), claiming("fleet", Some(rank), true));
+    }
+    apply(&mut rows, &at("elsewhere"), claiming("other", Some(0), true));
+    assert_eq!(apply(&mut rows, &at("a"), claiming("fleet", None, false)), [changed("b")]);
+    assert_eq!(
+        apply(&mut rows, &at("a"), claiming("fleet", None, false)),
+        [],
+        "it was not in the way any more"
+    );
+    assert_eq!(rows.remove(&at("b")), Some(at("c")));
+    assert_eq!(rows.remove(&at("a")), None);
+    assert_eq!(rows.remove(&at("c")), None);
+}

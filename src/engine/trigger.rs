@@ -1,0 +1,124 @@
+//! What a reconciliation of an object depends on, whatever its kind, and how soon a change of it
+//! leads to one. Pure.
+
+use std::time::{Duration, Instant};
+
+use super::objects::{asked, has_finalizer};
+use super::tracking::tracked_by;
+use crate::api::{FINALIZER, Reconciled};
+use crate::digest;
+
+/// What a reconciliation of an object of any kind depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// The generation of the spec.
+    pub generation: i64,
+    /// Whether the object is being deleted.
+    pub deleting: bool,
+    /// Whether the finalizer is there.
+    pub finalizer: bool,
+    /// The digest of the annotation that asks for a reconciliation.
+    pub reconcile: Option<u64>,
+    /// The tool that tracks the object as one of those that it has applied.
+    pub tracked_by: Option<&'static str>,
+}
+
+/// Whether a change asks for a reconciliation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// It does not.
+    Nothing,
+    /// As soon as the last change of this sort is long enough ago.
+    Paced,
+    /// Immediately.
+    Now,
+}
+
+impl Trigger {
+    /// What a reconciliation of this object depends on.
+    pub fn of<K: Reconciled>(object: &K) -> Self {
+        let meta = object.meta();
+        Self {
+            generation: meta.generation.unwrap_or_default(),
+            deleting: meta.deletion_timestamp.is_some(),
+            finalizer: has_finalizer(object, FINALIZER),
+            reconcile: asked(object).map(digest::keyed),
+            tracked_by: tracked_by(object),
+        }
+    }
+
+    /// Whether this asks for a reconciliation, after that. A finalizer that is added does not: the
+    /// operator does that itself.
+    pub(super) fn asks(&self, before: &Self) -> Asks {
+        if self.generation != before.generation || self.deleting != before.deleting {
+            return Asks::Now;
+        }
+        let has_changed = (before.finalizer && !self.finalizer)
+            || self.reconcile != before.reconcile
+            || self.tracked_by != before.tracked_by;
+        if has_changed { Asks::Paced } else { Asks::Nothing }
+    }
+}
+
+/// Whoever may edit an object can change its metadata over and over without wanting anything else.
+/// That moves the object at most once in this time, so that it costs others nothing.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// When a paced change is acted on, if another one was, or is going to be, at that time: one
+/// reconciliation is for all changes that came before it.
+pub(super) fn paced(moved: Option<Instant>, now: Instant) -> Instant {
+    match moved {
+        Some(moved) if moved > now => moved,
+        Some(moved) => now.max(moved + PAUSE),
+        None => now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_moves_an_object_at_most_once_in_a_while() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for (name, moved, now, expected) in [
+            ("the first", None, 0, 0),
+            ("soon after it", Some(0), 1, 10),
+            ("when another one is on its way", Some(10), 2, 10),
+            ("just before that", Some(10), 9, 10),
+            ("with it", Some(10), 10, 20),
+            ("soon after it", Some(10), 12, 20),
+            ("long after it", Some(10), 25, 25),
+        ] {
+            assert_eq!(paced(moved.map(at), at(now)), at(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_everybody_can_change_at_will_is_paced() {
+        type Change = fn(&mut Trigger);
+        let before = Trigger {
+            generation: 1,
+            deleting: false,
+            finalizer: true,
+            reconcile: None,
+            tracked_by: None,
+        };
+        let rows: [(&str, Change, Asks); 6] = [
+            ("nothing", |_| {}, Asks::Nothing),
+            ("the spec", |after| after.generation = 2, Asks::Now),
+            ("a deletion", |after| after.deleting = true, Asks::Now),
+            ("a finalizer that is taken off", |after| after.finalizer = false, Asks::Paced),
+            ("the annotation", |after| after.reconcile = Some(1), Asks::Paced),
+            ("a mark", |after| after.tracked_by = Some("Helm"), Asks::Paced),
+        ];
+        for (name, change, expected) in rows {
+            let mut after = before.clone();
+            change(&mut after);
+            assert_eq!(after.asks(&before), expected, "{name}");
+        }
+        let without = Trigger { finalizer: false, ..before.clone() };
+        assert_eq!(before.asks(&without), Asks::Nothing, "the operator adds the finalizer itself");
+    }
+}
