@@ -138,8 +138,8 @@ pub(super) struct News {
     pub(super) unreadable: Option<(ObjectRef, String)>,
 }
 
-/// Objects in a page of a list. An object may have 256 KiB of annotations, and the client library has
-/// a page in memory three times while it reads it: 20 MiB in all.
+/// Objects in a page of a list. An object may have 256 KiB of annotations, and the client library
+/// has a page in memory three times while it reads it: 20 MiB in all.
 const PAGE: u32 = 25;
 
 /// The seconds after which the API server ends a watch, which then goes on where it was. A watch

@@ -1,5 +1,5 @@
-//! What the operator cannot read: objects of a newer CRD, and answers that are no objects. Nobody else
-//! is held up by it, and nothing of it is in the log.
+//! What the operator cannot read: objects of a newer CRD, and answers that are no objects. Nobody
+//! else is held up by it, and nothing of it is in the log.
 
 use http::Method;
 use k8s_openapi::api::core::v1::ConfigMap;

@@ -150,8 +150,8 @@ fn its_conditions_say_so_once_and_nothing_else_changes() {
     let said = |type_: &str, status: &str| {
         json!({
             "type": type_, "status": status, "reason": "UnsupportedObject",
-            "message": "this version of the operator cannot read the field status.conditions; upgrade \
-                        the operator, or correct the field",
+            "message": "this version of the operator cannot read the field status.conditions; \
+                        upgrade the operator, or correct the field",
             "observedGeneration": 3, "lastTransitionTime": "1970-01-01T00:16:40Z",
         })
     };
