@@ -249,7 +249,8 @@ async fn cluster_id(client: &Client, readiness: &Readiness) -> String {
                         "the namespace {CLUSTER_NAMESPACE} cannot be read; or set --cluster-id"
                     ),
                 ) {
-                    tracing::warn!(%error, "waiting for the Kubernetes API server");
+                    let error = telemetry::without_content(&error);
+                    tracing::warn!(error, "waiting for the Kubernetes API server");
                 }
             }
         }
