@@ -25,6 +25,7 @@ pub mod config;
 pub mod crds;
 pub mod engine;
 pub mod error;
+pub mod fair_line;
 pub mod host_key_reset;
 pub mod ids;
 pub mod key_pair;

@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::Config;
-use lightsail_operator::engine::{self, Context, Settings};
+use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
 use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
@@ -216,6 +216,7 @@ async fn context(
         api_server: ApiServer::new(client, lease.clone(), settings.write_timeout),
         accounts: Accounts::new(aws, timeout, insecure, lease.clone(), metrics.clone()),
         inventory,
+        key_maker: KeyMaker::default(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         settings,

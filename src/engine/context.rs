@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::key_maker::KeyMaker;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
 use crate::ids::AccountId;
@@ -23,6 +24,8 @@ pub struct Context {
     pub accounts: Accounts,
     /// The shared lists of key pairs.
     pub inventory: Inventory,
+    /// New private keys.
+    pub key_maker: KeyMaker,
     /// What is counted.
     pub metrics: Metrics,
     /// What is missing.

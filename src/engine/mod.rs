@@ -8,6 +8,7 @@
 pub mod account_rule;
 pub mod action;
 pub mod context;
+mod key_maker;
 pub mod lookup;
 pub mod object_ref;
 pub(crate) mod objects;
@@ -20,6 +21,7 @@ mod watch;
 
 pub use action::{Action, Outcome};
 pub use context::{Context, Settings};
+pub use key_maker::KeyMaker;
 pub use lookup::Lookup;
 pub use object_ref::ObjectRef;
 pub use run::{Controller, MAX_STEPS, guarded, run};

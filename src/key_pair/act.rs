@@ -21,9 +21,9 @@ use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
 use crate::error::{Error, attempted};
 use crate::ids::{AccountId, Arn, Fingerprint};
-use crate::lightsail::{self, ErrorKind, KeyPair, Lightsail};
+use crate::lightsail::{self, Account, ErrorKind, KeyPair, Lightsail};
 use crate::secret::{self, Owner, SecretSpec};
-use crate::ssh::{self, PrivateKey, PublicKey};
+use crate::ssh::{PrivateKey, PublicKey};
 
 /// How long each of the two calls before a release may take: an object is released without AWS
 /// having to answer.
@@ -128,6 +128,11 @@ impl<'a> Run<'a> {
         self.lightsail.as_ref().expect("the plan identifies the account before it calls Lightsail")
     }
 
+    /// What is sent there takes the turns of the object's namespace.
+    fn region_of(&self, account: &Account) -> Lightsail {
+        account.region(&self.desired.region).for_namespace(&self.at.namespace)
+    }
+
     fn owner(&self) -> Owner<'_> {
         Owner { namespace: &self.at.namespace, name: &self.at.name, uid: &self.desired.uid }
     }
@@ -174,7 +179,7 @@ impl<'a> Run<'a> {
         match step {
             Step::Identify => {
                 let account = self.ctx.accounts.current().await?;
-                let region = account.region(&self.desired.region);
+                let region = self.region_of(&account);
                 let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
                 self.observed.list_at_hand = inventory.is_at_hand(region.scope(), max_age);
                 self.lightsail = Some(region);
@@ -216,8 +221,11 @@ impl<'a> Run<'a> {
                 self.record(&status).await?;
             }
             Step::Generate(algorithm) => {
-                // An RSA key takes a second of one core: the others go on meanwhile.
-                let key = tokio::task::block_in_place(|| ssh::generate(algorithm))?;
+                // It may wait for others. Giving up is safe: nobody has seen the key.
+                let key = tokio::select! {
+                    key = self.ctx.key_maker.make(&self.at.namespace, algorithm) => key?,
+                    () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
+                };
                 self.observed.done.generated = Some(key);
             }
             Step::Import(key) => self.import(&key).await?,
@@ -392,7 +400,7 @@ impl<'a> Run<'a> {
 
     async fn read_for_release(&self, account: &AccountId) -> lightsail::Result<Option<KeyPair>> {
         let attempt = async {
-            let region = self.ctx.accounts.expect(account).await?.region(&self.desired.region);
+            let region = self.region_of(&*self.ctx.accounts.expect(account).await?);
             Ok(region.find_key_pair(&self.desired.name).await?.value)
         };
         let outcome = tokio::time::timeout(RELEASE_TIMEOUT, attempt).await;
@@ -403,7 +411,7 @@ impl<'a> Run<'a> {
     async fn release_tag(&self, account: &AccountId, arn: &Arn) -> lightsail::Result<()> {
         let tags = [OWNER_TAG.to_owned()];
         let attempt = async {
-            let region = self.ctx.accounts.expect(account).await?.region(&self.desired.region);
+            let region = self.region_of(&*self.ctx.accounts.expect(account).await?);
             region.untag(&self.desired.name, arn, &tags).await
         };
         let outcome = tokio::time::timeout(RELEASE_TIMEOUT, attempt).await;

@@ -22,6 +22,9 @@ use crate::ids::{Arn, Fingerprint, KeyPairName, Scope};
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 
+/// In whose turn requests are sent that are for no namespace alone. None has this name.
+const SHARED: &str = "";
+
 /// Lightsail in one account and region.
 #[derive(Clone, Debug)]
 pub struct Lightsail {
@@ -56,8 +59,23 @@ impl Lightsail {
         }
         let clock = Clock::default();
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
-        let sender = Sender { scope, limiter, call_timeout, lease, metrics };
+        let namespace = SHARED.into();
+        let sender = Sender { scope, namespace, limiter, call_timeout, lease, metrics };
         Self { client: Client::from_conf(config.build()), sender, clock }
+    }
+
+    /// The same, for an object of this namespace: namespaces take turns in asking.
+    #[must_use]
+    pub fn for_namespace(&self, namespace: &Arc<str>) -> Self {
+        let mut own = self.clone();
+        own.sender.namespace = Arc::clone(namespace);
+        own
+    }
+
+    /// The same, for all namespaces: what they share has turns of its own.
+    #[must_use]
+    pub(super) fn for_all(&self) -> Self {
+        self.for_namespace(&SHARED.into())
     }
 
     /// Which account and region this is.

@@ -2,12 +2,16 @@
 //! slower when an answer says that there were too many requests, a little faster with each one that
 //! was taken (additive increase, multiplicative decrease).
 //!
-//! Whoever asks waits for a token, in the order of asking. Only a handful of reconciliations of a
-//! region run at the same time, and so only a handful waits here; the others wait in the queue.
+//! Whoever asks waits for a token. Namespaces take turns, and within one the order of asking counts.
+//! Only a handful of reconciliations of a region run at the same time, and so only a handful waits
+//! here; the others wait in the queue.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+
+use crate::fair_line::FairLine;
 
 /// Requests a second at the beginning: more than the reconciliations of a region, ten at the same
 /// time, can send on most networks. Whatever is too many is known after a few of them.
@@ -36,8 +40,7 @@ const GROWTH: f64 = 0.001;
 #[derive(Debug)]
 pub(super) struct Limiter {
     bucket: Mutex<Bucket>,
-    /// First come, first served.
-    line: tokio::sync::Mutex<()>,
+    line: FairLine,
 }
 
 /// A request may be sent now.
@@ -46,10 +49,7 @@ pub(super) struct Token(Instant);
 
 impl Default for Limiter {
     fn default() -> Self {
-        Self {
-            bucket: Mutex::new(Bucket::new(Instant::now())),
-            line: tokio::sync::Mutex::default(),
-        }
+        Self { bucket: Mutex::new(Bucket::new(Instant::now())), line: FairLine::default() }
     }
 }
 
@@ -58,9 +58,9 @@ impl Limiter {
         self.bucket.lock()
     }
 
-    /// Waits until a request may be sent.
-    pub(super) async fn token(&self) -> Token {
-        let _turn = self.line.lock().await;
+    /// Waits until a request may be sent for this namespace.
+    pub(super) async fn token(&self, namespace: &Arc<str>) -> Token {
+        let _turn = self.line.turn(namespace).await;
         loop {
             let now = Instant::now();
             let taken = self.bucket().take(now);
