@@ -21,7 +21,7 @@ use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, Inventory};
+use lightsail_operator::lightsail::{Accounts, Inventory, http_client};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
 use lightsail_operator::{server, telemetry};
@@ -185,7 +185,8 @@ async fn context(
     // takes its time to fail.
     let region = EnvironmentVariableRegionProvider::new();
     let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
-    let aws = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
+    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    let aws = aws.region(region).load().await;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 
 use super::cached::Cached;
 use super::client::Lightsail;
+use super::clock::Clock;
 use super::endpoint::SecureEndpoints;
 use super::error::Error;
 use super::limiter::Limiter;
@@ -45,8 +46,37 @@ pub struct Accounts {
     current: tokio::sync::Mutex<Cached<Current>>,
 }
 
-/// By account and region. They outlive credentials: new ones have the old limits.
-type Limiters = Mutex<HashMap<Scope, Arc<Limiter>>>;
+/// What is known of Lightsail by account and region. It outlives credentials and clients: new ones
+/// have the old limits.
+type Limiters = Mutex<HashMap<Scope, (Arc<Limiter>, Clock)>>;
+
+/// So many clients are kept for an account: more than Lightsail has regions. A client takes 20 kB
+/// (measured), so a thousand invented regions would take 20 MB. Making one anew takes a tenth of a
+/// millisecond, and connections are not its own.
+const MOST_CLIENTS: usize = 64;
+
+/// The clients by region, and when each was used last.
+#[derive(Debug, Default)]
+struct Clients {
+    by_region: HashMap<Region, (u64, Lightsail)>,
+    uses: u64,
+}
+
+impl Clients {
+    fn get(&mut self, region: &Region, new: impl FnOnce() -> Lightsail) -> Lightsail {
+        self.uses += 1;
+        let entry = self.by_region.entry(region.clone()).or_insert_with(|| (0, new()));
+        entry.0 = self.uses;
+        let client = entry.1.clone();
+        if self.by_region.len() > MOST_CLIENTS {
+            let oldest = self.by_region.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(region, _)| region.clone()) {
+                self.by_region.remove(&oldest);
+            }
+        }
+        client
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Current {
@@ -68,22 +98,21 @@ pub struct Account {
     lease: HeldLease,
     metrics: Metrics,
     limiters: Arc<Limiters>,
-    regions: Mutex<HashMap<Region, Lightsail>>,
+    clients: Mutex<Clients>,
 }
 
 impl Account {
     /// Lightsail in a region.
     #[must_use]
     pub fn region(&self, region: &Region) -> Lightsail {
-        let mut regions = self.regions.lock();
         let new = || {
             let scope = Scope { account: self.id.clone(), region: region.clone() };
-            let limiter = Arc::clone(self.limiters.lock().entry(scope.clone()).or_default());
+            let known = self.limiters.lock().entry(scope.clone()).or_default().clone();
             let (timeout, insecure) = (self.call_timeout, self.allow_insecure_endpoints);
             let (lease, metrics) = (self.lease.clone(), self.metrics.clone());
-            Lightsail::new(scope, &self.config, timeout, insecure, limiter, lease, metrics)
+            Lightsail::new(scope, &self.config, timeout, insecure, known, lease, metrics)
         };
-        regions.entry(region.clone()).or_insert_with(new).clone()
+        self.clients.lock().get(region, new)
     }
 }
 
@@ -188,7 +217,7 @@ impl Accounts {
             lease: self.lease.clone(),
             metrics: self.metrics.clone(),
             limiters: Arc::clone(&self.limiters),
-            regions: Mutex::default(),
+            clients: Mutex::default(),
         })
     }
 }
@@ -200,4 +229,38 @@ fn recheck_at(credentials: &Credentials) -> Instant {
         .expiry()
         .map_or(RECHECK, |expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default());
     Instant::now() + left.saturating_sub(EXPIRY_MARGIN).clamp(Duration::from_secs(1), RECHECK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clients_of_the_regions_used_last_are_kept_and_what_is_known_of_all() {
+        let account = Account {
+            id: "123456789012".into(),
+            caller_arn: String::new(),
+            config: SdkConfig::builder()
+                .behavior_version(aws_config::BehaviorVersion::latest())
+                .http_client(crate::lightsail::http_client())
+                .build(),
+            call_timeout: Duration::from_secs(1),
+            allow_insecure_endpoints: false,
+            lease: HeldLease::unlimited(),
+            metrics: Metrics::default(),
+            limiters: Arc::default(),
+            clients: Mutex::default(),
+        };
+        let region = |index: usize| Region::from(format!("region-{index}"));
+        for index in 0..1_000 {
+            let _ = account.region(&region(0));
+            let _ = account.region(&region(index));
+        }
+        let clients = account.clients.lock();
+        assert_eq!(clients.by_region.len(), MOST_CLIENTS);
+        for kept in [0, 999] {
+            assert!(clients.by_region.contains_key(&region(kept)), "{kept}");
+        }
+        assert_eq!(account.limiters.lock().len(), 1_000);
+    }
 }

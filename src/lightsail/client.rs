@@ -39,7 +39,7 @@ impl Lightsail {
         config: &aws_config::SdkConfig,
         call_timeout: Duration,
         allow_insecure_endpoints: bool,
-        limiter: Arc<Limiter>,
+        (limiter, clock): (Arc<Limiter>, Clock),
         lease: HeldLease,
         metrics: Metrics,
     ) -> Self {
@@ -57,7 +57,6 @@ impl Lightsail {
         if !allow_insecure_endpoints {
             config.push_interceptor(SharedInterceptor::new(endpoint::SecureEndpoints));
         }
-        let clock = Clock::default();
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
         let namespace = SHARED.into();
         let sender = Sender { scope, namespace, limiter, call_timeout, lease, metrics };
