@@ -26,6 +26,7 @@ pub mod crds;
 pub(crate) mod digest;
 pub mod engine;
 pub mod error;
+pub mod fair_line;
 pub mod host_key_reset;
 pub mod ids;
 pub mod key_pair;

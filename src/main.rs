@@ -16,13 +16,13 @@ use lightsail_operator::api_server::{ApiServer, READ_TIMEOUT};
 use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::Config;
 use lightsail_operator::engine::queue::Places;
-use lightsail_operator::engine::{self, Context, Settings};
+use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
 use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, Inventory, Regions};
+use lightsail_operator::lightsail::{Accounts, Inventory, Regions, http_client};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
 use lightsail_operator::{server, telemetry};
@@ -184,7 +184,8 @@ async fn context(
     // takes its time to fail.
     let region = EnvironmentVariableRegionProvider::new();
     let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
-    let aws = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
+    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
+    let aws = aws.region(region).load().await;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {
@@ -225,6 +226,7 @@ async fn context(
         regions,
         inventory,
         events: Mutex::default(),
+        key_maker: KeyMaker::default(),
         metrics: metrics.clone(),
         readiness: readiness.clone(),
         settings,

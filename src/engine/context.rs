@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::event_limits::EventLimits;
+use super::key_maker::KeyMaker;
 use super::queue::Places;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
@@ -30,6 +31,8 @@ pub struct Context {
     pub inventory: Inventory,
     /// How many Events were written.
     pub events: Mutex<EventLimits>,
+    /// New private keys.
+    pub key_maker: KeyMaker,
     /// What is counted.
     pub metrics: Metrics,
     /// What is missing.

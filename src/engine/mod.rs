@@ -9,6 +9,7 @@ pub mod account_rule;
 pub mod action;
 pub mod context;
 pub mod event_limits;
+mod key_maker;
 mod lane;
 pub mod lookup;
 pub mod object_ref;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use action::{Action, Outcome};
 pub use context::{Context, Settings};
+pub use key_maker::KeyMaker;
 pub use lookup::Lookup;
 pub use object_ref::ObjectRef;
 pub use run::{Controller, MAX_STEPS, guarded, lasting_conflict, run};

@@ -163,8 +163,8 @@ impl<'a> Run<'a> {
             Read::Identify => {
                 let account = self.ctx.accounts.current().await?;
                 self.observed.account = Some(account.id.clone());
-                let lightsail = account
-                    .region(&Region::from(self.object.spec.region.as_str()), &self.at.namespace)?;
+                let region = Region::from(self.object.spec.region.as_str());
+                let lightsail = account.region(&region, &self.at.namespace)?;
                 self.account = Some((account, lightsail));
             }
             Read::FindInstance => {

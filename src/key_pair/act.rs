@@ -23,7 +23,7 @@ use crate::error::{Error, attempted};
 use crate::ids::{AccountId, Arn, Fingerprint};
 use crate::lightsail::{self, ErrorKind, KeyPair, Lightsail};
 use crate::secret::{self, Owner, SecretSpec};
-use crate::ssh::{self, PrivateKey, PublicKey};
+use crate::ssh::{PrivateKey, PublicKey};
 
 /// How long each of the two calls before a release may take: an object is released without AWS
 /// having to answer.
@@ -128,6 +128,7 @@ impl<'a> Run<'a> {
         self.lightsail.as_ref().expect("the plan identifies the account before it calls Lightsail")
     }
 
+    /// What is sent there takes the turns of the object's namespace.
     fn owner(&self) -> Owner<'_> {
         Owner { namespace: &self.at.namespace, name: &self.at.name, uid: &self.desired.uid }
     }
@@ -216,8 +217,11 @@ impl<'a> Run<'a> {
                 self.record(&status).await?;
             }
             Step::Generate(algorithm) => {
-                // An RSA key takes a second of one core: the others go on meanwhile.
-                let key = tokio::task::block_in_place(|| ssh::generate(algorithm))?;
+                // It may wait for others. Giving up is safe: nobody has seen the key.
+                let key = tokio::select! {
+                    key = self.ctx.key_maker.make(&self.at.namespace, algorithm) => key?,
+                    () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
+                };
                 self.observed.done.generated = Some(key);
             }
             Step::Import(key) => self.import(&key).await?,

@@ -16,7 +16,8 @@ use aws_credential_types::provider::{
 use parking_lot::Mutex;
 
 use super::cached::Cached;
-use super::client::Lightsail;
+use super::client::{Lightsail, SHARED};
+use super::clock::Clock;
 use super::endpoint::SecureEndpoints;
 use super::error::Error;
 use super::limiter::Limiter;
@@ -50,8 +51,37 @@ pub struct Accounts {
     current: tokio::sync::Mutex<Cached<Current>>,
 }
 
-/// By account and region. They outlive credentials: new ones have the old limits.
-type Limiters = Mutex<HashMap<Scope, Arc<Limiter>>>;
+/// What is known of Lightsail by account and region. It outlives credentials and clients: new ones
+/// have the old limits.
+type Limiters = Mutex<HashMap<Scope, (Arc<Limiter>, Clock)>>;
+
+/// So many clients are kept for an account: more than Lightsail has regions. A client takes 20 kB
+/// (measured), so a thousand invented regions would take 20 MB. Making one anew takes a tenth of a
+/// millisecond, and connections are not its own.
+const MOST_CLIENTS: usize = 64;
+
+/// The clients by region, and when each was used last.
+#[derive(Debug, Default)]
+struct Clients {
+    by_region: HashMap<Region, (u64, Lightsail)>,
+    uses: u64,
+}
+
+impl Clients {
+    fn get(&mut self, region: &Region, new: impl FnOnce() -> Lightsail) -> Lightsail {
+        self.uses += 1;
+        let entry = self.by_region.entry(region.clone()).or_insert_with(|| (0, new()));
+        entry.0 = self.uses;
+        let client = entry.1.clone();
+        if self.by_region.len() > MOST_CLIENTS {
+            let oldest = self.by_region.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(region, _)| region.clone()) {
+                self.by_region.remove(&oldest);
+            }
+        }
+        client
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Current {
@@ -74,7 +104,7 @@ pub struct Account {
     metrics: Metrics,
     limiters: Arc<Limiters>,
     known_regions: Arc<Regions>,
-    regions: Mutex<HashMap<Region, Lightsail>>,
+    clients: Mutex<Clients>,
 }
 
 impl Account {
@@ -84,21 +114,21 @@ impl Account {
     /// The region may not be asked.
     pub fn region(&self, region: &Region, namespace: &Arc<str>) -> Result<Lightsail> {
         self.known_regions.admit(region, namespace)?;
-        let mut regions = self.regions.lock();
         let new = || {
             let scope = Scope { account: self.id.clone(), region: region.clone() };
-            let limiter = Arc::clone(self.limiters.lock().entry(scope.clone()).or_default());
+            let (limiter, clock) = self.limiters.lock().entry(scope.clone()).or_default().clone();
             let sender = Sender {
                 scope,
+                namespace: SHARED.into(),
                 limiter,
                 regions: Arc::clone(&self.known_regions),
                 call_timeout: self.call_timeout,
                 lease: self.lease.clone(),
                 metrics: self.metrics.clone(),
             };
-            Lightsail::new(sender, &self.config, self.allow_insecure_endpoints)
+            Lightsail::new(sender, clock, &self.config, self.allow_insecure_endpoints)
         };
-        Ok(regions.entry(region.clone()).or_insert_with(new).clone())
+        Ok(self.clients.lock().get(region, new).for_namespace(namespace))
     }
 }
 
@@ -135,7 +165,7 @@ impl Accounts {
     pub fn forget_region(&self, region: &Region) {
         self.limiters.lock().retain(|scope, _| scope.region != *region);
         if let Some(account) = self.latest.lock().upgrade() {
-            account.regions.lock().remove(region);
+            account.clients.lock().by_region.remove(region);
         }
     }
 
@@ -216,7 +246,7 @@ impl Accounts {
             metrics: self.metrics.clone(),
             limiters: Arc::clone(&self.limiters),
             known_regions: Arc::clone(&self.known_regions),
-            regions: Mutex::default(),
+            clients: Mutex::default(),
         })
     }
 }
@@ -228,4 +258,41 @@ fn recheck_at(credentials: &Credentials) -> Instant {
         .expiry()
         .map_or(RECHECK, |expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default());
     Instant::now() + left.saturating_sub(EXPIRY_MARGIN).clamp(Duration::from_secs(1), RECHECK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clients_of_the_regions_used_last_are_kept_and_what_is_known_of_all() {
+        let account = Account {
+            id: "123456789012".into(),
+            caller_arn: String::new(),
+            config: SdkConfig::builder()
+                .behavior_version(aws_config::BehaviorVersion::latest())
+                .http_client(crate::lightsail::http_client())
+                .build(),
+            call_timeout: Duration::from_secs(1),
+            allow_insecure_endpoints: false,
+            lease: HeldLease::unlimited(),
+            metrics: Metrics::default(),
+            limiters: Arc::default(),
+            known_regions: Arc::default(),
+            clients: Mutex::default(),
+        };
+        let region = |index: usize| Region::from(format!("region-{index}"));
+        for index in 0..1_000 {
+            account.known_regions.note_answer(&region(index));
+            for region in [region(0), region(index)] {
+                account.region(&region, &"team-a".into()).unwrap();
+            }
+        }
+        let clients = account.clients.lock();
+        assert_eq!(clients.by_region.len(), MOST_CLIENTS);
+        for kept in [0, 999] {
+            assert!(clients.by_region.contains_key(&region(kept)), "{kept}");
+        }
+        assert_eq!(account.limiters.lock().len(), 1_000);
+    }
 }

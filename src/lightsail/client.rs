@@ -1,6 +1,7 @@
 //! The calls: one method for each operation of Lightsail.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_lightsail::Client;
@@ -18,6 +19,9 @@ use super::{convert, endpoint};
 use crate::api::Operation;
 use crate::ids::{Arn, Fingerprint, KeyPairName, Scope};
 
+/// In whose turn requests are sent that are for no namespace alone. None has this name.
+pub(super) const SHARED: &str = "";
+
 /// Lightsail in one account and region.
 #[derive(Clone, Debug)]
 pub struct Lightsail {
@@ -30,6 +34,7 @@ impl Lightsail {
     /// Sends its calls by `sender`, which says where they go.
     pub(super) fn new(
         sender: Sender,
+        clock: Clock,
         config: &aws_config::SdkConfig,
         allow_insecure_endpoints: bool,
     ) -> Self {
@@ -48,9 +53,22 @@ impl Lightsail {
         if !allow_insecure_endpoints {
             config.push_interceptor(SharedInterceptor::new(endpoint::SecureEndpoints));
         }
-        let clock = Clock::default();
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
         Self { client: Client::from_conf(config.build()), sender, clock }
+    }
+
+    /// The same, for an object of this namespace: namespaces take turns in asking.
+    #[must_use]
+    pub(super) fn for_namespace(&self, namespace: &Arc<str>) -> Self {
+        let mut own = self.clone();
+        own.sender.namespace = Arc::clone(namespace);
+        own
+    }
+
+    /// The same, for all namespaces: what they share has turns of its own.
+    #[must_use]
+    pub(super) fn for_all(&self) -> Self {
+        self.for_namespace(&SHARED.into())
     }
 
     /// Which account and region this is.

@@ -130,7 +130,8 @@ impl Inventory {
             return outcome;
         }
         let started_at = Instant::now();
-        let pairs = region.key_pairs().await;
+        // All namespaces have a share in it.
+        let pairs = region.for_all().key_pairs().await;
         let listing = pairs.map(|pairs| {
             let pairs = pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair)));
             let pairs: HashMap<_, _> = pairs.collect();

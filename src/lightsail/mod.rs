@@ -7,12 +7,14 @@
 //! whoever made the call reads what became of it. No decisions here; the plans make them.
 
 mod account;
+mod belief;
 mod cached;
 mod client;
 mod clock;
 mod convert;
 mod endpoint;
 mod error;
+mod http;
 mod inventory;
 mod limiter;
 mod pages;
@@ -24,6 +26,7 @@ mod types;
 pub use account::{Account, Accounts};
 pub use client::Lightsail;
 pub use error::{Error, ErrorKind};
+pub use http::http_client;
 pub use inventory::{Inventory, Listing};
 pub use regions::Regions;
 pub use retry::CHANGE_AFTER_READ_WAITS;

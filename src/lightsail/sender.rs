@@ -24,6 +24,8 @@ use crate::metrics::Metrics;
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     pub(super) scope: Scope,
+    /// In whose turn requests are sent; empty for what all namespaces share.
+    pub(super) namespace: Arc<str>,
     pub(super) limiter: Arc<Limiter>,
     pub(super) regions: Arc<Regions>,
     pub(super) call_timeout: Duration,
@@ -119,7 +121,7 @@ impl Sender {
 
     async fn token(&self, patience: Duration) -> Result<Token> {
         let _waits = self.metrics.waits(&self.scope);
-        let token = tokio::time::timeout(patience, self.limiter.token()).await;
+        let token = tokio::time::timeout(patience, self.limiter.token(&self.namespace)).await;
         self.metrics.set_rate(&self.scope, self.limiter.rate());
         token.map_err(|_| Error::waited_too_long())
     }

@@ -1,0 +1,62 @@
+//! Makes private keys. An RSA key keeps a core busy for a second or several, so it is made on a
+//! thread of its own, one at a time, and namespaces take turns: many of them in one namespace
+//! delay the one of another by one key at most. An Ed25519 key takes microseconds and never waits.
+
+use std::sync::Arc;
+
+use crate::api::key_pair::KeyAlgorithm;
+use crate::fair_line::FairLine;
+use crate::ssh::{self, GenerationFailed, PrivateKey};
+
+/// Makes private keys, RSA keys one at a time.
+#[derive(Debug, Default)]
+pub struct KeyMaker {
+    line: FairLine,
+}
+
+impl KeyMaker {
+    /// Makes a new key for an object of this namespace.
+    ///
+    /// # Errors
+    /// As [`ssh::generate`].
+    pub async fn make(
+        &self,
+        namespace: &Arc<str>,
+        algorithm: KeyAlgorithm,
+    ) -> Result<PrivateKey, GenerationFailed> {
+        match algorithm {
+            KeyAlgorithm::Ed25519 => ssh::generate(algorithm),
+            KeyAlgorithm::RSA4096 => {
+                let turn = self.line.turn(namespace).await;
+                let made = tokio::task::spawn_blocking(move || {
+                    // Who asked may give up meanwhile: the next key waits until this one is made.
+                    let _turn = turn;
+                    ssh::generate(algorithm)
+                });
+                made.await.unwrap_or(Err(GenerationFailed))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_ed25519_key_does_not_wait_for_an_rsa_key() {
+        let maker = KeyMaker::default();
+        let namespace: Arc<str> = Arc::from("n");
+        let turn = maker.line.turn(&namespace).await;
+        let mut rsa = Box::pin(maker.make(&namespace, KeyAlgorithm::RSA4096));
+        let waits = tokio::select! {
+            biased;
+            _ = &mut rsa => false,
+            () = std::future::ready(()) => true,
+        };
+        assert!(waits, "one RSA key at a time");
+        maker.make(&namespace, KeyAlgorithm::Ed25519).await.unwrap();
+        drop(turn);
+        rsa.await.unwrap();
+    }
+}

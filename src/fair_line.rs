@@ -1,0 +1,266 @@
+//! A lock whose waiters take turns by group: a group with a hundred waiters costs a waiter of
+//! another group one turn, not a hundred. Groups are namespaces, so that none can keep the others
+//! from what all of them share.
+//!
+//! A waiter that gives up leaves the line, and if it was just handed the turn, passes it on. A
+//! group is kept only while it has waiters.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+/// The line. Clones are the same line.
+#[derive(Clone, Debug, Default)]
+pub struct FairLine(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    is_held: bool,
+    /// The groups with waiters, each once, in the order of their turns.
+    order: VecDeque<Arc<str>>,
+    /// The waiters of each group, in the order of asking.
+    waiting: HashMap<Arc<str>, VecDeque<Waiter>>,
+    next_ticket: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    hand: oneshot::Sender<Turn>,
+}
+
+/// The lock is held. Dropping this gives it to the next in line.
+#[derive(Debug)]
+pub struct Turn(FairLine);
+
+impl FairLine {
+    /// Waits for the turn of this group.
+    pub async fn turn(&self, group: &Arc<str>) -> Turn {
+        let mut place = match self.join(group) {
+            Ok(turn) => return turn,
+            Err(place) => place,
+        };
+        let turn = (&mut place.hand).await;
+        turn.expect("a waiter stays in the line until it has the turn or gives up")
+    }
+
+    fn join(&self, group: &Arc<str>) -> Result<Turn, Place> {
+        let mut state = self.0.lock();
+        if !state.is_held {
+            state.is_held = true;
+            return Ok(Turn(self.clone()));
+        }
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        let (hand, taken) = oneshot::channel();
+        if !state.waiting.contains_key(group) {
+            state.order.push_back(Arc::clone(group));
+        }
+        state.waiting.entry(Arc::clone(group)).or_default().push_back(Waiter { ticket, hand });
+        drop(state);
+        Err(Place { line: self.clone(), group: Arc::clone(group), ticket, hand: taken })
+    }
+}
+
+impl State {
+    /// Whose turn it is. A group that has more waiters goes to the end.
+    fn next(&mut self) -> Option<Waiter> {
+        let group = self.order.pop_front()?;
+        let waiters = self.waiting.get_mut(&group)?;
+        let next = waiters.pop_front();
+        if waiters.is_empty() {
+            self.waiting.remove(&group);
+        } else {
+            self.order.push_back(group);
+        }
+        next
+    }
+
+    fn leave(&mut self, group: &Arc<str>, ticket: u64) {
+        let Some(waiters) = self.waiting.get_mut(group) else { return };
+        waiters.retain(|waiter| waiter.ticket != ticket);
+        if waiters.is_empty() {
+            self.waiting.remove(group);
+            self.order.retain(|other| other != group);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let next = {
+            let mut state = self.0.0.lock();
+            let next = state.next();
+            state.is_held = next.is_some();
+            next
+        };
+        if let Some(next) = next {
+            // If that waiter has just given up, the turn comes back and is dropped, which passes it
+            // on.
+            drop(next.hand.send(Turn(self.0.clone())));
+        }
+    }
+}
+
+/// A place in the line.
+struct Place {
+    line: FairLine,
+    group: Arc<str>,
+    ticket: u64,
+    hand: oneshot::Receiver<Turn>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.line.0.lock().leave(&self.group, self.ticket);
+        // A turn that was handed over and not taken is dropped with `hand`.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    type Waiting = Pin<Box<dyn Future<Output = Turn>>>;
+
+    fn wait(line: &FairLine, group: &str) -> Waiting {
+        let (line, group) = (line.clone(), Arc::from(group));
+        let mut waiting: Waiting = Box::pin(async move { line.turn(&group).await });
+        assert!(poll(&mut waiting).is_none(), "somebody else has the turn");
+        waiting
+    }
+
+    fn poll(waiting: &mut Waiting) -> Option<Turn> {
+        match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(turn) => Some(turn),
+            Poll::Pending => None,
+        }
+    }
+
+    fn take(line: &FairLine) -> Turn {
+        line.join(&Arc::from("first")).ok().unwrap()
+    }
+
+    fn is_empty(line: &FairLine) -> bool {
+        let state = line.0.lock();
+        !state.is_held && state.order.is_empty() && state.waiting.is_empty()
+    }
+
+    /// Who gets the turn, one after the other, when each gives it back at once.
+    fn served(turn: Turn, mut waiting: Vec<(&str, Waiting)>) -> String {
+        let mut served = Vec::new();
+        drop(turn);
+        while !waiting.is_empty() {
+            let mut next = waiting
+                .iter_mut()
+                .enumerate()
+                .filter_map(|(index, (_, waiting))| poll(waiting).map(|turn| (index, turn)));
+            let (index, turn) = next.next().expect("the turn is passed on");
+            assert!(next.next().is_none(), "one at a time");
+            drop(next);
+            served.push(waiting.remove(index).0);
+            drop(turn);
+        }
+        served.join(" ")
+    }
+
+    #[test]
+    fn groups_take_turns_and_a_group_is_served_in_order() {
+        for (name, line_up, expected) in [
+            ("one group, first come, first served", "a1 a2 a3", "a1 a2 a3"),
+            ("a crowd costs another one turn", "a1 a2 a3 a4 b1", "a1 b1 a2 a3 a4"),
+            ("each crowd", "a1 a2 a3 b1 b2 c1", "a1 b1 c1 a2 b2 a3"),
+        ] {
+            let line = FairLine::default();
+            let turn = take(&line);
+            let waiting = line_up.split(' ').map(|who| (who, wait(&line, &who[..1]))).collect();
+            assert_eq!(served(turn, waiting), expected, "{name}");
+            assert!(is_empty(&line), "{name}: nothing is kept");
+        }
+    }
+
+    #[test]
+    fn who_comes_back_at_once_waits_behind_the_other_groups() {
+        let line = FairLine::default();
+        let turn = take(&line);
+        let mut first = wait(&line, "a");
+        let mut other = wait(&line, "b");
+        drop(turn);
+        let turn = poll(&mut first).unwrap();
+        let mut again = wait(&line, "a");
+        drop(turn);
+        assert!(poll(&mut again).is_none());
+        drop(poll(&mut other).unwrap());
+        drop(poll(&mut again).unwrap());
+        assert!(is_empty(&line));
+    }
+
+    #[test]
+    fn who_gives_up_leaves_the_line() {
+        let line = FairLine::default();
+        let turn = take(&line);
+        let line_up = ["a1", "a2", "b1", "c1"].map(|who| (who, wait(&line, &who[..1])));
+        let [first, second, gone, last] = line_up;
+        drop(gone);
+        assert_eq!(line.0.lock().waiting.len(), 2, "nothing is kept of a group that left");
+        assert_eq!(line.0.lock().order.len(), 2);
+        drop(first);
+        assert_eq!(served(turn, vec![second, last]), "a2 c1");
+        assert!(is_empty(&line));
+    }
+
+    #[test]
+    fn a_turn_that_was_handed_to_who_gave_up_is_passed_on() {
+        let line = FairLine::default();
+        let turn = take(&line);
+        let (handed, mut next) = (wait(&line, "a"), wait(&line, "b"));
+        drop(turn);
+        assert!(poll(&mut next).is_none(), "the turn was handed to the first");
+        drop(handed);
+        drop(poll(&mut next).expect("it is passed on"));
+        let (turn, handed) = (take(&line), wait(&line, "a"));
+        drop(turn);
+        drop(handed);
+        assert!(is_empty(&line), "without others, it is given back");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn nobody_is_forgotten_when_many_wait_and_give_up() {
+        let line = FairLine::default();
+        let inside = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let mut tasks = Vec::new();
+        for index in 0..400_usize {
+            let (line, inside) = (line.clone(), Arc::clone(&inside));
+            let group = Arc::from(format!("n{}", index % 7));
+            tasks.push(tokio::spawn(async move {
+                let waits = line.turn(&group);
+                let turn = if index.is_multiple_of(3) {
+                    // Gives up sooner or later, or has the turn.
+                    tokio::select! {
+                        turn = waits => Some(turn),
+                        () = async { for _ in 0..index % 11 { tokio::task::yield_now().await } }
+                            => None,
+                    }
+                } else {
+                    Some(waits.await)
+                };
+                if turn.is_some() {
+                    let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    tokio::task::yield_now().await;
+                    inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    assert_eq!(others, 0, "one at a time");
+                }
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert!(is_empty(&line));
+    }
+}
