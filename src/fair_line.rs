@@ -37,6 +37,9 @@ pub struct Turn(FairLine);
 
 impl FairLine {
     /// Waits for the turn of this group.
+    ///
+    /// # Panics
+    /// Never: a waiter stays in the line until it has the turn or gives up.
     pub async fn turn(&self, group: &Arc<str>) -> Turn {
         let mut place = match self.join(group) {
             Ok(turn) => return turn,

@@ -1,8 +1,8 @@
-//! How fast one account in one region is asked. Lightsail publishes no rate, so it is found out:
-//! from which requests are taken and which are refused, as [`super::belief`] says. Refusals
-//! that go on at any rate do not lower it for long.
+//! How fast one account in one region is asked. Lightsail publishes no rate: it is found out from
+//! the answers, as [`super::belief`] says. Refusals that go on at any rate do not lower it for
+//! long.
 //!
-//! Whoever asks waits for a token. Namespaces take turns, and within one the order of asking counts.
+//! Whoever asks waits for a token. Namespaces take turns; within one, the order of asking counts.
 //! Only a handful of reconciliations of a region run at the same time, and so only a handful waits
 //! here; the others wait in the queue.
 
@@ -61,7 +61,6 @@ impl Limiter {
         let _turn = self.line.turn(namespace).await;
         loop {
             let now = Instant::now();
-            // The bucket is not locked while this waits.
             let outcome = self.bucket().take(now);
             match outcome {
                 Ok(token) => return token,

@@ -86,14 +86,13 @@ impl World {
                 self.now = answers.front().map_or(self.now, |(_, at, _)| *at);
                 continue;
             }
-            let token = match self.bucket.take(self.now) {
-                Ok(token) => token,
-                Err(pause) => {
-                    let next = self.now + pause.max(Duration::from_micros(100));
-                    self.now = answers.front().map_or(next, |(_, at, _)| next.min(*at));
-                    continue;
-                }
-            };
+            let outcome = self.bucket.take(self.now);
+            if let Err(pause) = outcome {
+                let next = self.now + pause.max(Duration::from_micros(100));
+                self.now = answers.front().map_or(next, |(_, at, _)| next.min(*at));
+                continue;
+            }
+            let Ok(token) = outcome else { continue };
             let theirs = rate(elapsed(self.start, self.now));
             self.theirs =
                 (self.theirs + theirs * elapsed(self.filled_at, self.now)).min(THEIR_BURST);
@@ -116,10 +115,9 @@ impl World {
 
 const WANTED: u32 = 4_000;
 
-fn run(name: &str, noise: Noise, rate: impl Fn(f64) -> f64) -> (f64, f64) {
+fn run(noise: Noise, rate: impl Fn(f64) -> f64) -> (f64, f64) {
     let mut world = World::new(noise);
     world.run(WANTED, rate);
-    println!("{name}: {:.0} s, {} refused", world.seconds(), world.refused);
     (world.seconds(), f64::from(world.refused) / f64::from(WANTED))
 }
 
@@ -141,7 +139,7 @@ fn a_limit_is_found_and_used_as_it_changes() {
         ),
     ];
     for (name, limit, needed, most_refused) in rows {
-        let (seconds, refused) = run(name, Noise::none(), limit);
+        let (seconds, refused) = run(Noise::none(), limit);
         assert!(seconds <= needed * 1.10, "{name}: {seconds:.0} s instead of {needed} s");
         assert!(refused <= most_refused, "{name}: {refused:.3} refused");
     }
@@ -150,7 +148,7 @@ fn a_limit_is_found_and_used_as_it_changes() {
 #[test]
 fn without_refusals_it_does_not_stand_in_the_way() {
     // Ten at the same time, each in 50 ms, are 200 a second.
-    let (seconds, refused) = run("no limit", Noise::none(), |_| f64::INFINITY);
+    let (seconds, refused) = run(Noise::none(), |_| f64::INFINITY);
     assert!(seconds < 21.0 && refused < f64::EPSILON, "{seconds:.1} s, {refused} refused");
 }
 
@@ -169,7 +167,7 @@ fn refusals_at_random_do_not_slow_down_for_long() {
     ] {
         for seed in 1..=3 {
             let noise = Noise::new(share, burst, seed);
-            let (seconds, refused) = run(name, noise, |_| f64::INFINITY);
+            let (seconds, refused) = run(noise, |_| f64::INFINITY);
             let needed = 20.0 / (1.0 - share);
             assert!(seconds <= needed * slower, "{name}, {seed}: {seconds:.0} s, not {needed:.0}");
             assert!(refused <= 0.35, "{name}, {seed}: {refused:.3} refused");
@@ -192,7 +190,7 @@ fn a_limit_is_found_in_spite_of_refusals_at_random() {
     ];
     for (name, limit, needed) in rows {
         for seed in 1..=5 {
-            let (seconds, refused) = run(name, Noise::new(0.2, 1, seed), limit);
+            let (seconds, refused) = run(Noise::new(0.2, 1, seed), limit);
             assert!(seconds <= needed * 1.35, "{name}, {seed}: {seconds:.0} s, not {needed}");
             assert!(refused <= 0.7, "{name}, {seed}: {refused:.3} refused");
         }
