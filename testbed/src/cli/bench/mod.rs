@@ -1,10 +1,13 @@
 //! `testbed bench`: measurements, with what they were measured on. Nothing here passes or fails on
 //! a time.
 
+mod bed;
 mod client;
 mod figures;
+mod fleet;
 mod machine;
 mod operator;
+mod page;
 mod process;
 mod simulator;
 
