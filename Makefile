@@ -56,10 +56,11 @@ test-all: gitops image test ## Run all tests, and those in full of which `make t
 	@testbed/scripts/reproduce.sh $(release)
 
 .PHONY: bench
-bench: tools ## Measure the simulator and the operator, which takes most of an hour
+bench: tools ## Measure the simulator and the operator, which takes an hour and a half
 	@testbed/scripts/progress.sh build cargo build --release --workspace --bins
 	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
 	@$(CARGO_TARGET_DIR)/release/testbed bench operator $(BENCH)
+	@$(CARGO_TARGET_DIR)/release/testbed bench neighbors $(NEIGHBORS)
 
 .PHONY: image
 image: setup .venv ## Build the image of the release binary, and its SBOM

@@ -1,6 +1,7 @@
 //! Numbers with their units, and the table of what was measured.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::time::Duration;
 
 /// A count as a number with a fraction; none here comes near the limit.
@@ -48,6 +49,12 @@ impl Figure {
 
     pub(super) fn memory(kibibytes: u64) -> Self {
         Self::new(real(kibibytes) / 1024.0, "MiB")
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 

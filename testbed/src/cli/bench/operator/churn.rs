@@ -3,16 +3,16 @@
 use anyhow::{Context, Result};
 use kube::api::{DeleteParams, ListParams};
 
-use super::bed::{Bed, SELDOM, poll};
-use super::fleet::{NAMESPACES, create_until_ready, fleet};
 use super::run::Run;
+use crate::cli::bench::bed::{SELDOM, poll};
 use crate::cli::bench::figures::Figure;
+use crate::cli::bench::fleet::{NAMESPACES, create_until_ready, fleet};
 use crate::cli::bench::machine::memory;
 
 const ROUNDS: usize = 6;
 
 pub(super) async fn churn(run: &Run<'_>) -> Result<()> {
-    let (size, bed) = (run.settings.churned, Bed::start(run, "churn").await?);
+    let (size, bed) = (run.settings.churned, run.bed("churn").await?);
     let (operator, objects) = (bed.start_operator().await?, fleet(&bed.client, size).await?);
     let mut sizes = Vec::new();
     for _ in 0..ROUNDS {

@@ -13,10 +13,9 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 use serde_json::{Value, json};
 
-use super::bed::Bed;
-use super::fleet::{At, all_ready, create_all, fleet, resource};
 use super::run::Run;
 use crate::cli::bench::client::Target;
+use crate::cli::bench::fleet::{At, all_ready, create_all, fleet, resource};
 use crate::cli::bench::simulator::KEY;
 use crate::cli::scene::OPERATOR;
 use crate::cli::simulator::{ACCOUNT, REGION};
@@ -26,7 +25,7 @@ const AT_ONCE: usize = 10;
 
 /// How long it takes for so many objects, on a control plane of its own.
 pub(super) async fn control(run: &Run<'_>, size: usize) -> Result<Duration> {
-    let bed = Bed::start(run, &format!("control-{size}")).await?;
+    let bed = run.bed(&format!("control-{size}")).await?;
     let objects = fleet(&bed.client, size).await?;
     let ((teller, told), own) = (mpsc::unbounded(), bed.client_as_operator().await?);
     let recorder = Recorder::new(own.clone(), OPERATOR.into());

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 use testbed::operator::Operator;
 
-use super::bed::Bed;
-use super::fleet::{create_until_ready, fleet};
+use crate::cli::bench::bed::Bed;
 use crate::cli::bench::figures::{Figure, Table, real};
+use crate::cli::bench::fleet::{create_until_ready, fleet};
 use crate::cli::bench::machine::{memory, running_time};
 
 /// How long after the last object was Ready the memory is looked at again.

@@ -8,10 +8,10 @@ use kube::Client;
 use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 
-use super::bed::{Bed, SELDOM, wait_for_metric};
-use super::fleet::{At, create, create_all, create_namespace, is_ready};
 use super::run::Run;
+use crate::cli::bench::bed::{SELDOM, wait_for_metric};
 use crate::cli::bench::figures::{Figure, quantile};
+use crate::cli::bench::fleet::{At, create, create_all, create_namespace, is_ready};
 
 const SAMPLES: usize = 9;
 /// Between samples, so that they are spread over the time in which the crowd fails.
@@ -21,7 +21,7 @@ const FAILED: &str =
     r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="false",reason="ServiceError"}"#;
 
 pub(super) async fn crowd(run: &Run<'_>) -> Result<()> {
-    let (size, bed) = (run.settings.failing, Bed::start(run, "crowd").await?);
+    let (size, bed) = (run.settings.failing, run.bed("crowd").await?);
     let (operator, client) = (bed.start_operator().await?, &bed.client);
     let (crowd, quiet) =
         (objects(client, "crowd", size).await?, objects(client, "quiet", SAMPLES * 3).await?);

@@ -8,9 +8,9 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use testbed::operator::Operator;
 
-use super::bed::{Bed, OFTEN, poll, restart};
-use super::fleet::{At, fleet, is_ready};
+use crate::cli::bench::bed::{Bed, OFTEN, poll, restart};
 use crate::cli::bench::figures::{Figure, Table, quantile};
+use crate::cli::bench::fleet::{At, fleet, is_ready};
 
 const EDITS: usize = 200;
 const RESTARTS: usize = 10;

@@ -7,9 +7,9 @@ use http::Request;
 use kube::Client;
 use testbed::operator::Operator;
 
-use super::bed::{Bed, OFTEN, UNCHANGED, restart as restart_operator, wait_for_metric};
-use super::fleet::resource;
+use crate::cli::bench::bed::{Bed, OFTEN, UNCHANGED, restart as restart_operator, wait_for_metric};
 use crate::cli::bench::figures::{Figure, Table};
+use crate::cli::bench::fleet::resource;
 use crate::cli::bench::machine::{memory, running_time};
 
 /// The simulator's page size; each page is a call.

@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use anyhow::{Context, Result};
 use testbed::operator::{Operator, OperatorOptions};
 
-use super::bed::{Bed, SELDOM, UNCHANGED, wait_for_metric};
-use super::fleet::{create_until_ready, fleet};
 use super::run::Run;
+use crate::cli::bench::bed::{SELDOM, UNCHANGED, wait_for_metric};
 use crate::cli::bench::figures::{Figure, real};
+use crate::cli::bench::fleet::{create_until_ready, fleet};
 
 /// Two fleets whose difference is that of so many objects; what a process takes to start is in
 /// both.
@@ -19,7 +19,7 @@ const SIZES: [usize; 2] = [100, 1_100];
 pub(super) async fn instructions(run: &Run<'_>) -> Result<()> {
     let mut counts = Vec::new();
     for size in SIZES {
-        let bed = Bed::start(run, &format!("instructions-{size}")).await?;
+        let bed = run.bed(&format!("instructions-{size}")).await?;
         let mut operator = bed.start_operator().await?;
         create_until_ready(&bed.client, &fleet(&bed.client, size).await?).await?;
         operator.stop().await?;

@@ -6,35 +6,30 @@
 //! machine, on which the API server and the simulator take most of it; what carries over to another
 //! one are the counts and the ratios.
 
-mod bed;
 mod churn;
 mod control;
 mod create;
 mod crowd;
 mod edits;
-mod fleet;
 mod healthy;
 mod instructions;
 mod run;
 mod throttled;
 
-use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
-use k8s_openapi::jiff::Timestamp;
+use anyhow::{Context, Result};
 
 pub(super) use self::run::Settings;
 
-use self::bed::Bed;
 use self::create::Created;
 use self::run::Part::{Churn, Create, Crowd, Edit, Growth, Idle, Instructions, Restart, Throttled};
 use self::run::Run;
 use super::figures::{Figure, Table, real, slope};
 use super::machine::machine;
+use super::page::Page;
 use crate::cli::interrupts::{Interrupts, exit_code_of};
 use crate::cli::report::Report;
-use crate::cli::scene::operator_binary;
 
 /// What the columns of the table mean.
 const LEGEND: &str = "\
@@ -45,7 +40,7 @@ the machine. Another control is named in its line. The ratio is figure / control
 
 pub(super) async fn operator(settings: &Settings) -> Result<ExitCode> {
     // Before anything is started.
-    operator_binary(settings.operator.as_deref())?;
+    settings.stage.binary()?;
     let mut interrupts = Interrupts::listen()?;
     let temporary = tempfile::Builder::new().prefix("testbed-").tempdir();
     let directory = temporary.context("make a directory")?;
@@ -62,7 +57,9 @@ pub(super) async fn operator(settings: &Settings) -> Result<ExitCode> {
     }
     report.line(&format!("\n{table}\n{LEGEND}"));
     if let Some(to) = &settings.write {
-        write_page(to, &settings.project, &table)?;
+        let text = format!("```text\n{table}```\n\n{LEGEND}");
+        let page = Page { file: "operator.md", title: "What the operator takes", text };
+        page.write(to, &settings.stage.project)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -101,7 +98,7 @@ async fn measure_size(
         return Ok(());
     }
     let before = control().await?;
-    let bed = Bed::start(run, &format!("operator-{size}")).await?;
+    let bed = run.bed(&format!("operator-{size}")).await?;
     let mut operator = bed.start_operator().await?;
     let step = create::create(&bed, &operator, size);
     let created = run.step(&parts, &name(" by the operator"), step).await?;
@@ -133,21 +130,4 @@ fn growth(table: &Table, created: &[Created], restarted: &[(f64, f64)]) {
             table.add(what, None, Figure::new(slope, unit));
         }
     }
-}
-
-/// Writes `operator.md`, for the documentation.
-fn write_page(to: &Path, project: &Path, table: &str) -> Result<()> {
-    let git = ["rev-parse", "--short", "HEAD"];
-    let git = Command::new("git").arg("-C").arg(project).args(git).output();
-    let git = git.context("ask git for the commit")?;
-    ensure!(git.status.success(), "git: {}", String::from_utf8_lossy(&git.stderr).trim());
-    let (day, commit) = (Timestamp::now().strftime("%Y-%m-%d"), String::from_utf8(git.stdout)?);
-    let page = format!(
-        "# What the operator takes\n\nWritten by `make bench`.\n\n{}, {day}, commit \
-            {}.\n\n```text\n{table}```\n\n{LEGEND}\n",
-        machine(),
-        commit.trim()
-    );
-    std::fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
-    std::fs::write(to.join("operator.md"), page).with_context(|| format!("write {}", to.display()))
 }

@@ -6,21 +6,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+use crate::cli::bench::bed::{Bed, Stage};
 use crate::cli::bench::figures::Table;
 use crate::cli::report::Report;
-use crate::cli::tools::Tools;
 
 /// Measure the operator.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Settings {
     #[command(flatten)]
-    pub(super) tools: Tools,
-    /// The operator's binary; without it, the one beside this program
-    #[arg(long, value_name = "FILE")]
-    pub(super) operator: Option<PathBuf>,
-    /// The project's directory
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(super) project: PathBuf,
+    pub(super) stage: Stage,
     /// How many objects, for each measurement that depends on that
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "100,1000,10000",
         value_parser = parse_count)]
@@ -84,6 +78,11 @@ impl Run<'_> {
     pub(super) fn wants(&self, parts: &[Part]) -> bool {
         let only = &self.settings.only;
         only.is_empty() || parts.iter().any(|part| only.contains(part))
+    }
+
+    /// A control plane and a simulator, in a directory of this name.
+    pub(super) async fn bed(&self, name: &str) -> Result<Bed> {
+        Bed::start(&self.settings.stage, &self.directory.join(name)).await
     }
 
     /// Does a step if any of these parts is to be measured. All take minutes; the client library

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::bed::{Bed, SELDOM, poll};
-use super::fleet::{all_ready, create_all, fleet};
 use super::run::Run;
+use crate::cli::bench::bed::{SELDOM, poll};
 use crate::cli::bench::figures::{Figure, real};
+use crate::cli::bench::fleet::{all_ready, create_all, fleet};
 
 const RATE: f64 = 5.0;
 /// So little that nothing comes through in an outage; the switch takes 0 for no limit.
@@ -32,7 +32,7 @@ pub(super) async fn throttled(run: &Run<'_>) -> Result<()> {
 /// Lightsail takes so many calls a second at first. When a quarter of them were taken comes an
 /// outage, if any, and from then on it takes five.
 async fn measure(run: &Run<'_>, name: &str, first: f64, outage: Duration) -> Result<()> {
-    let (size, bed) = (run.settings.throttled, Bed::start(run, name).await?);
+    let (size, bed) = (run.settings.throttled, run.bed(name).await?);
     let limit = async |rate: f64| {
         let switches = json!({"requestsPerSecond": rate, "burst": BURST});
         bed.simulator.admin::<Value>("PATCH", "/switches", Some(switches)).await.map(drop)

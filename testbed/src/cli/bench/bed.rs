@@ -2,7 +2,7 @@
 //! process.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,10 +13,30 @@ use testbed::cluster::Cluster;
 use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
 
-use super::run::Run;
-use crate::cli::bench::process::Simulator;
+use super::process::Simulator;
 use crate::cli::run::apply;
 use crate::cli::scene::{OPERATOR, operator_binary};
+use crate::cli::tools::Tools;
+
+/// What a control plane and an operator are started from.
+#[derive(Debug, clap::Args)]
+pub(super) struct Stage {
+    #[command(flatten)]
+    tools: Tools,
+    /// The operator's binary; without it, the one beside this program
+    #[arg(long, value_name = "FILE")]
+    operator: Option<PathBuf>,
+    /// The project's directory
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) project: PathBuf,
+}
+
+impl Stage {
+    /// The operator's binary.
+    pub(super) fn binary(&self) -> Result<PathBuf> {
+        operator_binary(self.operator.as_deref())
+    }
+}
 
 /// A control plane and a Lightsail that nobody has used yet. Dropping it ends both.
 pub(super) struct Bed {
@@ -29,13 +49,12 @@ pub(super) struct Bed {
 }
 
 impl Bed {
-    /// Starts both, in a directory of this name.
-    pub(super) async fn start(run: &Run<'_>, name: &str) -> Result<Self> {
-        let binary = operator_binary(run.settings.operator.as_deref())?;
-        let directory = run.directory.join(name);
-        let control_plane = ControlPlane::start(&run.settings.tools.tools, &directory).await?;
+    /// Starts both, in this directory.
+    pub(super) async fn start(stage: &Stage, directory: &Path) -> Result<Self> {
+        let (binary, directory) = (stage.binary()?, directory.to_owned());
+        let control_plane = ControlPlane::start(&stage.tools.tools, &directory).await?;
         let cluster = Cluster::of(&control_plane).await?;
-        apply(&cluster, &run.settings.project.join("testbed/deploy")).await?;
+        apply(&cluster, &stage.project.join("testbed/deploy")).await?;
         let (simulator, client) = (Simulator::start()?, cluster.client());
         Ok(Self { simulator, client, cluster, binary, directory, _control_plane: control_plane })
     }
@@ -47,14 +66,19 @@ impl Bed {
         Ok(file)
     }
 
-    /// Starts the operator as its ServiceAccount, and waits until it is ready. It logs what it logs
-    /// by default.
-    pub(super) async fn start_operator(&self) -> Result<Operator> {
-        let kubeconfig = self.kubeconfig("operator.kubeconfig").await?;
-        let arguments = ["--leader-election=false", "--log=info"].map(str::to_owned).to_vec();
+    /// An operator that runs as its ServiceAccount and logs what it logs by default, into a file of
+    /// this name.
+    pub(super) async fn operator(&self, name: &str, argument: &str) -> Result<OperatorOptions> {
+        let kubeconfig = self.kubeconfig(&format!("{name}.kubeconfig")).await?;
+        let arguments = [argument, "--log=info"].map(str::to_owned).to_vec();
         let environment = self.simulator.environment.clone().into_iter().collect();
-        let (binary, log) = (self.binary.clone(), self.directory.join("operator.log"));
-        Operator::start(OperatorOptions { binary, kubeconfig, arguments, environment, log }).await
+        let (binary, log) = (self.binary.clone(), self.directory.join(format!("{name}.log")));
+        Ok(OperatorOptions { binary, kubeconfig, arguments, environment, log })
+    }
+
+    /// Starts the only operator, and waits until it is ready.
+    pub(super) async fn start_operator(&self) -> Result<Operator> {
+        Operator::start(self.operator("operator", "--leader-election=false").await?).await
     }
 
     /// A client with the operator's rights, which the API server serves no sooner and no later than

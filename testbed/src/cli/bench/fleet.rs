@@ -13,7 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde_json::json;
 
-use crate::cli::bench::simulator::KEY;
+use super::simulator::KEY;
 use crate::cli::simulator::REGION;
 
 /// The objects of a fleet take turns in so many namespaces.

@@ -1,0 +1,155 @@
+//! The quiet namespace: one key pair after the other, and how long each takes to become Ready.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use kube::Client;
+use kube::api::DeleteParams;
+use kube::runtime::conditions::is_deleted;
+use kube::runtime::wait::await_condition;
+use serde_json::json;
+
+use super::aws::QUIET;
+use super::objects::{Object, create};
+use crate::cli::bench::figures::{Figure, quantile};
+use crate::cli::bench::fleet::{At, is_ready, resource};
+use crate::cli::bench::simulator::KEY;
+use crate::cli::simulator::REGION;
+
+/// How many key pairs at least.
+pub(super) const SAMPLES: usize = 10;
+/// Between them, so that they are spread over the attack.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A key pair that is not Ready by then counts as one that takes for ever.
+const LONGEST: Duration = Duration::from_mins(1);
+/// How long key pairs that take for ever are waited for, one after the other.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// The times until Ready.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Times {
+    /// Those that took longer than [`LONGEST`] are [`Duration::MAX`].
+    times: Vec<Duration>,
+    /// What the API server refused, for example.
+    errors: Vec<String>,
+}
+
+impl Times {
+    fn quantile(&self, share: usize) -> Option<Duration> {
+        (!self.times.is_empty()).then(|| quantile(&mut self.times.clone(), share))
+    }
+
+    /// Median and worst.
+    pub(super) fn text(&self) -> String {
+        let shown = |share| match self.quantile(share) {
+            None => "failed".to_owned(),
+            Some(Duration::MAX) => format!("> {} s", LONGEST.as_secs()),
+            Some(time) => Figure::time(time).to_string(),
+        };
+        format!("{} / {}", shown(500), shown(1000))
+    }
+
+    /// The ratio of the medians.
+    pub(super) fn ratio(&self, alone: &Self) -> String {
+        let both = self.quantile(500).zip(alone.quantile(500));
+        match both.filter(|(_, alone)| *alone != Duration::MAX) {
+            None => "failed".to_owned(),
+            Some((Duration::MAX, alone)) => {
+                format!("> {:.0}", LONGEST.as_secs_f64() / alone.as_secs_f64())
+            }
+            Some((beside, alone)) => format!("{:.2}", beside.as_secs_f64() / alone.as_secs_f64()),
+        }
+    }
+
+    /// What else is to be said.
+    pub(super) fn notes(&self, when: &str) -> Vec<String> {
+        let late = self.times.iter().filter(|time| **time == Duration::MAX).count();
+        let late = (late > 0).then(|| {
+            let (all, longest) = (self.times.len(), LONGEST.as_secs());
+            format!("quiet {when}: {late} of {all} key pairs not Ready within {longest} s")
+        });
+        let count = self.errors.len();
+        let errors = self.errors.first().map(|error| {
+            format!("quiet {when}: {count} key pairs could not be measured, the first: {error}")
+        });
+        late.into_iter().chain(errors).collect()
+    }
+}
+
+/// Key pairs in a region, one after the other, until enough were made and `is_over`.
+pub(super) async fn sample(
+    client: &Client,
+    when: &str,
+    region: Option<&str>,
+    least: usize,
+    is_over: impl Fn() -> bool,
+) -> Times {
+    let (start, mut times, mut number) = (Instant::now(), Times::default(), 0);
+    while number < least || !is_over() {
+        let name = format!("{QUIET}-{when}-{number}");
+        match Box::pin(one(client, name, region.unwrap_or(REGION))).await {
+            Ok(time) => times.times.push(time.unwrap_or(Duration::MAX)),
+            Err(error) => times.errors.push(format!("{error:#}")),
+        }
+        number += 1;
+        if start.elapsed() > PATIENCE {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    times
+}
+
+/// How long one key pair takes, which is deleted again.
+async fn one(client: &Client, name: String, region: &str) -> Result<Option<Duration>> {
+    let spec = json!({"type": "Imported", "region": region, "imported": {"publicKey": KEY}});
+    let object = Object { name: name.clone(), spec, annotation: None };
+    let at = At { namespace: QUIET.to_owned(), name };
+    let api = at.api(client);
+    let ready = await_condition(api.clone(), &at.name, |it: Option<&_>| it.is_some_and(is_ready));
+    let ready = async { ready.await.context("wait for a key pair") };
+    let start = Instant::now();
+    let kind = resource();
+    let created = create(client, &kind, QUIET, object);
+    let both = async { futures::try_join!(created, ready).map(drop) };
+    let time = match Box::pin(tokio::time::timeout(LONGEST, both)).await {
+        Ok(outcome) => outcome.map(|()| Some(start.elapsed()))?,
+        Err(_) => None,
+    };
+    let object = api.delete(&at.name, &DeleteParams::default()).await.context("delete it")?;
+    if let Some(uid) = object.left().and_then(|object| object.metadata.uid) {
+        let gone = await_condition(api, &at.name, is_deleted(&uid));
+        // The next one has another name and does not wait for this one.
+        let _ = tokio::time::timeout(LONGEST, gone).await;
+    }
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Times;
+
+    #[test]
+    fn what_takes_for_ever_and_what_failed_is_shown_as_such() {
+        let times = |times: &[u64]| {
+            let times = times.iter().map(|it| match it {
+                0 => Duration::MAX,
+                it => Duration::from_millis(*it),
+            });
+            Times { times: times.collect(), errors: Vec::new() }
+        };
+        let alone = times(&[100, 200, 300]);
+        for (beside, text, ratio) in [
+            (&[100, 400, 5000][..], "400 ms / 5.00 s", "2.00"),
+            (&[100, 400, 0], "400 ms / > 60 s", "2.00"),
+            (&[0, 0, 100], "> 60 s / > 60 s", "> 300"),
+            (&[], "failed / failed", "failed"),
+        ] {
+            let beside = times(beside);
+            assert_eq!((beside.text(), beside.ratio(&alone)), (text.into(), ratio.into()));
+        }
+        assert_eq!(alone.ratio(&times(&[0])), "failed");
+    }
+}
