@@ -4,7 +4,7 @@
 //!   least one is a resync's, and of eight one is a retry's: a crowd of changes slows them down,
 //!   and does not stop them.
 //! - Two places are for changes only, and half of them never for what is tried again: a crowd that
-//!   fails leaves room, on both sides of the operator too.
+//!   fails leaves room, on both sides of the operator too. So it is with the places of a namespace.
 //! - Namespaces take turns: one with thousands of objects does not hold up the one object of
 //!   another.
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::object_ref::ObjectRef;
-use super::queue::{Class, Places};
+use super::places::{Class, Places};
 
 /// So many places of a lane are kept free for changes: what is checked again may all wait for one
 /// list.
@@ -30,13 +30,34 @@ pub(super) struct Ready {
     pub(super) since: Instant,
 }
 
+/// How many are running, by class.
+#[derive(Clone, Copy, Debug, Default)]
+struct Running([usize; Class::ALL.len()]);
+
+impl Running {
+    fn all(self) -> usize {
+        self.0.iter().sum()
+    }
+
+    /// Whether one more of a class may be worked on, of so many places.
+    fn has_place(self, class: Class, places: usize) -> bool {
+        let [_, resyncs, retries] = self.0;
+        let for_others = resyncs + retries < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
+        let is_free = match class {
+            Class::Change => true,
+            Class::Resync => for_others,
+            Class::Retry => for_others && retries < (places / 2).max(1),
+        };
+        is_free && self.all() < places
+    }
+}
+
 /// The objects of one region.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    /// How many are running, by class.
-    running: [usize; Class::ALL.len()],
-    /// How many of each namespace are running.
-    of_namespace: HashMap<Arc<str>, usize>,
+    running: Running,
+    /// What of each namespace is running.
+    of_namespace: HashMap<Arc<str>, Running>,
     lines: [Line; Class::ALL.len()],
     /// How many turns of others went before a resync, and a retry, that waited.
     without_resync: u32,
@@ -88,26 +109,11 @@ impl Lane {
 
     /// Whether nothing is in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.running() == 0 && self.lines.iter().all(Line::is_empty)
-    }
-
-    fn running(&self) -> usize {
-        self.running.iter().sum()
+        self.running.all() == 0 && self.lines.iter().all(Line::is_empty)
     }
 
     fn waits(&self, class: Class) -> bool {
         !self.lines[class as usize].is_empty()
-    }
-
-    /// Whether one more of a class may be worked on, if there is a place at all.
-    fn has_place(&self, class: Class, places: usize) -> bool {
-        let [_, resyncs, retries] = self.running;
-        let for_others = resyncs + retries < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
-        match class {
-            Class::Change => true,
-            Class::Resync => for_others,
-            Class::Retry => for_others && retries < (places / 2).max(1),
-        }
     }
 
     /// Whose line comes first, and then.
@@ -134,18 +140,15 @@ impl Lane {
         has_place: impl Fn(&str) -> bool,
         ready: &mut HashMap<ObjectRef, Ready>,
     ) -> Option<(ObjectRef, Ready)> {
-        if self.running() >= places.region {
-            return None;
-        }
         for class in self.order() {
-            if !self.has_place(class, places.region) {
+            if !self.running.has_place(class, places.region) {
                 continue;
             }
             let of_namespace = &self.of_namespace;
             let line = &mut self.lines[class as usize];
             while let Some(at) = line.pop(|namespace| {
                 let running = of_namespace.get(namespace).copied().unwrap_or_default();
-                running < places.in_region && has_place(namespace)
+                running.has_place(class, places.in_region) && has_place(namespace)
             }) {
                 // One that moved to another line has left its name behind.
                 if ready.get(&at).is_some_and(|ready| ready.class == class) {
@@ -158,8 +161,8 @@ impl Lane {
     }
 
     fn note_turn(&mut self, class: Class, namespace: &Arc<str>) {
-        self.running[class as usize] += 1;
-        *self.of_namespace.entry(Arc::clone(namespace)).or_default() += 1;
+        self.running.0[class as usize] += 1;
+        self.of_namespace.entry(Arc::clone(namespace)).or_default().0[class as usize] += 1;
         if class != Class::Change {
             self.last = Some(class);
         }
@@ -174,10 +177,10 @@ impl Lane {
 
     /// An object of this namespace is worked on no more.
     pub(super) fn finished(&mut self, namespace: &str, class: Class) {
-        self.running[class as usize] -= 1;
-        if let Some(count) = self.of_namespace.get_mut(namespace) {
-            *count -= 1;
-            if *count == 0 {
+        self.running.0[class as usize] -= 1;
+        if let Some(running) = self.of_namespace.get_mut(namespace) {
+            running.0[class as usize] -= 1;
+            if running.all() == 0 {
                 self.of_namespace.remove(namespace);
             }
         }

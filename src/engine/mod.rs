@@ -14,6 +14,7 @@ mod lane;
 pub mod lookup;
 pub mod object_ref;
 pub(crate) mod objects;
+mod places;
 pub mod queue;
 pub mod rows;
 mod run;

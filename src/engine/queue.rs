@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::lane::{Lane, Ready};
 use super::object_ref::ObjectRef;
+pub use super::places::{Class, Places};
 
 /// When an object is to be reconciled again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,32 +27,6 @@ pub enum Next {
     BackoffWithin(Duration),
     /// Soon, since somebody else changed the object meanwhile; later and later if that goes on.
     StartOver,
-}
-
-/// Why an object is in the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// A person changed something, or waits for something that changed.
-    Change,
-    /// It is time to check it again.
-    Resync,
-    /// It is time to try again what failed or had to wait.
-    Retry,
-}
-
-impl Class {
-    /// All of them, in the order of their values.
-    pub const ALL: [Self; 3] = [Self::Change, Self::Resync, Self::Retry];
-
-    /// The word for it in metrics.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Change => "change",
-            Self::Resync => "resync",
-            Self::Retry => "retry",
-        }
-    }
 }
 
 /// An object whose turn has come.
@@ -71,32 +46,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A conflict is over as soon as the object is read again, unless somebody changes it all the time.
 const FIRST_PAUSE_AFTER_CONFLICT: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-
-/// How many objects are worked on at the same time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Places {
-    /// Of one namespace in one region.
-    pub in_region: usize,
-    /// In one region: one namespace leaves as many as it takes.
-    pub region: usize,
-    /// Of one namespace, in all regions: some of them may not answer.
-    pub namespace: usize,
-    /// In all.
-    pub all: usize,
-}
-
-impl Places {
-    /// As many as `--concurrency` says of one namespace in one region, and what follows from that.
-    #[must_use]
-    pub fn new(concurrency: usize) -> Self {
-        Self {
-            in_region: concurrency,
-            region: concurrency * 2,
-            namespace: concurrency * 2,
-            all: concurrency * 10,
-        }
-    }
-}
 
 /// The queue.
 #[derive(Debug)]

@@ -237,6 +237,7 @@ fn flags_are_those_of_the_operator() {
 const OTHERS_FLAGS: &[&str] = &[
     "--port", "--instance", "--windows-instance", "--switch", "--policy", "--request-log",
         "--kept-requests",
+    "--no-memory-limit",
     "--event-ttl",
     "--force", "--force-conflicts", "--set-file", "--take-ownership", "--wait",
 ];

@@ -33,7 +33,7 @@ pub use step::Step;
 pub use unchanged::is_unchanged;
 pub use without_object::{TaggedObject, is_without_object, tagged_object};
 
-use super::world::{Desired, DesiredPair, Finalizer, Goal, Observed};
+use super::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead};
 use crate::api::key_pair::DeletionPolicy;
 use crate::engine::Verdict;
 use crate::engine::account_rule::refuse_account;
@@ -42,12 +42,23 @@ use crate::engine::queue::Next;
 /// The next step.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
+    let on_record = as_listed(desired, observed);
+    let observed = on_record.as_ref().unwrap_or(observed);
     let step = match &observed.failure {
         Some(failure) => failure::after(desired, observed, failure),
         None => reads::justified(desired, observed, decide(desired, observed)),
     };
     let step = if desired.suspend && step.changes() { suspended(desired, observed) } else { step };
     if desired.goal == Goal::ObjectVanished { ending::follow_up(desired, step) } else { step }
+}
+
+/// A suspended object changes nothing, so it is content with what a list shows, unless an import of
+/// it may still take effect: it costs no call of its own.
+fn as_listed(desired: &Desired, observed: &Observed) -> Option<Observed> {
+    let is_content = desired.suspend && !desired.goal.ends() && observed.recorded.intent.is_none();
+    let read = observed.pair.as_ref().filter(|read| is_content && !read.live)?;
+    let pair = Some(PairRead { live: true, ..read.clone() });
+    Some(Observed { pair, ..observed.clone() })
 }
 
 /// A suspended object says what would be done. The finalizer comes before everything and says

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
+use super::ownership::is_first;
 use super::step::Step;
 use crate::api::Reason;
 use crate::engine::State;
@@ -32,7 +33,12 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     if is_destructive && is_outdated(observed) {
         return Step::ReadPair { live: true };
     }
-    // A list may be as old as an interval: what it says sticks only if a live read confirms it.
+    // A list may be as old as an interval: what it says sticks only if a live read confirms it. Who
+    // makes way for an object that has the pair on record does not ask Lightsail: it is called when
+    // that one steps aside.
+    if makes_way(desired, observed, &step) {
+        return step;
+    }
     if observed.pair.as_ref().is_some_and(|read| !read.live) && refuses_for_the_pair(&step) {
         return Step::ReadPair { live: true };
     }
@@ -41,6 +47,15 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
         return Step::ReadPair { live: true };
     }
     step
+}
+
+/// Whether the step leaves the pair to another object that comes first, and has one on record.
+fn makes_way(desired: &Desired, observed: &Observed, step: &Step) -> bool {
+    let Step::Finish(verdict) = step else { return false };
+    let yields = matches!(verdict.reason, Reason::NameConflict | Reason::WaitingForOwner);
+    let pair = observed.pair.as_ref().and_then(|read| read.pair.as_ref());
+    let has_owner = observed.rivals.iter().any(|rival| rival.arn.is_some());
+    yields && has_owner && observed.pair.is_some() && !is_first(desired, observed, pair)
 }
 
 /// Whether the step is a refusal that rests on what was read of the pair, and not on the spec, its

@@ -91,6 +91,11 @@ fn a_suspended_object_says_what_it_would_do() {
         ("a settled one stays Ready", |_, o| unchanged(o), "Ready Imported"),
         ("a refusal is a refusal",
          |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("what a list shows is enough for it",
+         |_, o| o.pair = cached(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("unless an import of it may still take effect", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), cached(Some(pair(SECOND))));
+        }, "Read pair live"),
         ("deleting it releases the pair",
          |d, o| { unchanged(o); d.goal = Goal::ObjectDeleted; }, "ReadForRelease"),
         ("and then lets it go", |d, o| {

@@ -230,7 +230,10 @@ fn an_imported_pair_that_somebody_else_made() {
         ("another object that is on its way out is waited for", |_, o| {
             o.rivals = vec![Rival { deleting: true, ..rival("z", Some("arn:own")) }];
         }, "Reconciling WaitingForOwner"),
-        ("another object comes first only by a live read", |_, o| {
+        ("nor does it ask Lightsail for that", |_, o| {
+            (o.pair, o.rivals) = (cached(Some(pair(FIRST))), vec![rival("z", Some("arn:own"))]);
+        }, "Stalled NameConflict"),
+        ("one that records nothing comes first only by a live read", |_, o| {
             (o.pair, o.rivals) = (cached(None), vec![rival("a", None)]);
         }, "Read pair live"),
         ("of two objects of one age the smaller uid comes first",

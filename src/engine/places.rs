@@ -1,0 +1,53 @@
+//! How many objects are worked on at the same time, and why.
+
+/// Why an object is in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// A person changed something, or waits for something that changed.
+    Change,
+    /// It is time to check it again.
+    Resync,
+    /// It is time to try again what failed or had to wait.
+    Retry,
+}
+
+impl Class {
+    /// All of them, in the order of their values.
+    pub const ALL: [Self; 3] = [Self::Change, Self::Resync, Self::Retry];
+
+    /// The word for it in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Resync => "resync",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+/// How many objects are worked on at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Of one namespace in one region.
+    pub in_region: usize,
+    /// In one region: one namespace leaves as many as it takes.
+    pub region: usize,
+    /// Of one namespace, in all regions: some of them may not answer.
+    pub namespace: usize,
+    /// In all.
+    pub all: usize,
+}
+
+impl Places {
+    /// As many as `--concurrency` says of one namespace in one region, and what follows from that.
+    #[must_use]
+    pub fn new(concurrency: usize) -> Self {
+        Self {
+            in_region: concurrency,
+            region: concurrency * 2,
+            namespace: concurrency * 2,
+            all: concurrency * 10,
+        }
+    }
+}
