@@ -340,12 +340,13 @@ impl Metrics {
         drop(requests);
         let mut scopes = self.scopes.lock();
         for scope in scopes.extract_if(|scope| scope.region == region) {
+            // First what its age is computed from, whenever somebody asks for it.
+            self.inventory_read_at.lock().remove(&scope);
             self.throttled.remove(&scope);
             self.waiting.remove(&scope);
             self.rate.remove(&scope);
             self.inventory_age.remove(&scope);
             self.without_object.remove(&scope);
-            self.inventory_read_at.lock().remove(&scope);
             for managed in ["true", "false"] {
                 let (account, region) = (scope.account.clone(), scope.region.clone());
                 let managed = managed.to_owned();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use parking_lot::Mutex;
 
+use crate::ids::Region;
+
 /// So many lines of each list are shown.
 const MOST: usize = 20;
 
@@ -14,7 +16,7 @@ const MOST: usize = 20;
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     missing: Arc<Mutex<BTreeMap<String, String>>>,
-    troubles: Arc<Mutex<BTreeMap<String, String>>>,
+    troubles: Arc<Mutex<BTreeMap<(Region, String), String>>>,
 }
 
 impl Readiness {
@@ -29,32 +31,40 @@ impl Readiness {
         self.missing.lock().remove(what);
     }
 
-    /// Notes that something goes wrong that a restart would not mend, or that it does no more. The
-    /// operator is ready all the same.
-    pub fn trouble(&self, what: String, why: Option<String>) {
-        let mut troubles = self.troubles.lock();
+    /// Notes that something goes wrong in a region that a restart would not mend, or that it does no
+    /// more. The operator is ready all the same.
+    pub fn trouble(&self, region: &Region, what: String, why: Option<String>) {
+        let (mut troubles, what) = (self.troubles.lock(), (region.clone(), what));
         match why {
             Some(why) => drop(troubles.insert(what, why)),
             None => drop(troubles.remove(&what)),
         }
     }
 
+    /// Nothing is asked in a region any more.
+    pub fn forget_region(&self, region: &Region) {
+        self.troubles.lock().retain(|(other, _), _| other != region);
+    }
+
     /// What `/readyz` answers: the first of each list, and how many there are besides.
     #[must_use]
     pub fn report(&self) -> (StatusCode, String) {
-        let lines = |list: &Mutex<BTreeMap<String, String>>| -> String {
-            let list = list.lock();
-            let mut lines: Vec<String> =
-                list.iter().take(MOST).map(|(what, why)| format!("{what}: {why}\n")).collect();
-            if list.len() > MOST {
-                lines.push(format!("and {} more\n", list.len() - MOST));
-            }
-            lines.concat()
-        };
-        let (missing, troubles) = (lines(&self.missing), lines(&self.troubles));
+        let missing = self.missing.lock();
+        let missing = lines(missing.iter());
+        let troubles = self.troubles.lock();
+        let troubles = lines(troubles.iter().map(|((_, what), why)| (what, why)));
         if missing.is_empty() {
             return (StatusCode::OK, format!("ok\n{troubles}"));
         }
         (StatusCode::SERVICE_UNAVAILABLE, missing + &troubles)
     }
+}
+
+fn lines<'a>(list: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> String {
+    let more = list.len().saturating_sub(MOST);
+    let mut lines: Vec<_> = list.take(MOST).map(|(what, why)| format!("{what}: {why}\n")).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more\n"));
+    }
+    lines.concat()
 }

@@ -13,7 +13,7 @@ use super::key_maker::KeyMaker;
 use super::queue::Places;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
-use crate::ids::{AccountId, Region, Scope};
+use crate::ids::{AccountId, Region};
 use crate::lease::HeldLease;
 use crate::lightsail::{Accounts, Inventory, Regions};
 use crate::metrics::Metrics;
@@ -73,9 +73,8 @@ impl Context {
             return;
         }
         self.accounts.forget_region(region);
-        for scope in self.inventory.forget_region(region) {
-            self.readiness.trouble(list_of(&scope), None);
-        }
+        self.inventory.forget_region(region);
+        self.readiness.forget_region(region);
         self.metrics.forget_region(region.as_str());
     }
 
@@ -91,11 +90,6 @@ impl Context {
     pub fn leads_for(&self) -> Duration {
         self.leads.borrow().map_or(Duration::ZERO, Moment::elapsed)
     }
-}
-
-/// What `/readyz` says is wrong if the shared list cannot be read.
-pub(crate) fn list_of(scope: &Scope) -> String {
-    format!("the key pairs of {scope}")
 }
 
 /// The settings.

@@ -10,7 +10,6 @@ use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
 use super::{claim, record};
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
-use crate::engine::context::list_of;
 use crate::engine::objects::has_finalizer;
 use crate::engine::{Context, Lookup, ObjectRef};
 use crate::ids::{Arn, KeyPairName, Region, Scope};
@@ -80,7 +79,8 @@ pub(super) async fn shared_list(
 ) -> lightsail::Result<Arc<Listing>> {
     let list = ctx.inventory.list(region, max_age).await;
     let scope = region.scope();
-    ctx.readiness.trouble(list_of(scope), list.as_ref().err().map(ToString::to_string));
+    let what = format!("the key pairs of {scope}");
+    ctx.readiness.trouble(&scope.region, what, list.as_ref().err().map(ToString::to_string));
     let list = list?;
     memory.reads.lock().insert(scope.region.clone(), Moment::now());
     count_without_object(ctx, memory, scope, &list);

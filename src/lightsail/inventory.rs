@@ -176,15 +176,9 @@ impl Inventory {
         }
     }
 
-    /// Forgets the lists of a region. The scopes that had one.
-    pub fn forget_region(&self, region: &Region) -> Vec<Scope> {
-        let mut shelves = self.shelves.lock();
-        let scopes: Vec<_> =
-            shelves.keys().filter(|scope| scope.region == *region).cloned().collect();
-        for scope in &scopes {
-            shelves.remove(scope);
-        }
-        scopes
+    /// Forgets the lists of a region.
+    pub fn forget_region(&self, region: &Region) {
+        self.shelves.lock().retain(|scope, _| scope.region != *region);
     }
 
     fn is_managed(&self, pair: &KeyPair) -> bool {
