@@ -31,8 +31,8 @@ impl Readiness {
         self.missing.lock().remove(what);
     }
 
-    /// Notes that something goes wrong in a region that a restart would not mend, or that it does no
-    /// more. The operator is ready all the same.
+    /// Notes that something goes wrong in a region that a restart would not mend, or that it does
+    /// no more. The operator is ready all the same.
     pub fn trouble(&self, region: &Region, what: String, why: Option<String>) {
         let (mut troubles, what) = (self.troubles.lock(), (region.clone(), what));
         match why {

@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn of_four_turns_one_is_a_resyncs_and_of_eight_one_is_a_retrys() {
+    fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
         let (mut queue, now) = (Queue::new(places(10)), Instant::now());
         for (class, count) in [(Class::Change, 40), (Class::Resync, 20), (Class::Retry, 20)] {
             for number in 0..count {
