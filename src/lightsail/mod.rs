@@ -7,7 +7,6 @@
 //! whoever made the call reads what became of it. No decisions here; the plans make them.
 
 mod account;
-mod belief;
 mod cached;
 mod client;
 mod clock;

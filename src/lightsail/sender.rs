@@ -82,7 +82,10 @@ impl Sender {
         let mut sent = 0;
         loop {
             let token = self
-                .token(policy.patience(self.call_timeout).saturating_sub(begun.elapsed()))
+                .token(
+                    operation,
+                    policy.patience(self.call_timeout).saturating_sub(begun.elapsed()),
+                )
                 .await?;
             if policy != Policy::Read && !self.lease.outlives(self.call_timeout) {
                 return Err(Error::not_leading());
@@ -119,9 +122,10 @@ impl Sender {
         }
     }
 
-    async fn token(&self, patience: Duration) -> Result<Token> {
+    async fn token(&self, operation: &'static str, patience: Duration) -> Result<Token> {
         let _waits = self.metrics.waits(&self.scope);
-        let token = tokio::time::timeout(patience, self.limiter.token(&self.namespace)).await;
+        let token =
+            tokio::time::timeout(patience, self.limiter.token(operation, &self.namespace)).await;
         self.metrics.set_rate(&self.scope, self.limiter.rate());
         token.map_err(|_| Error::waited_too_long())
     }

@@ -60,7 +60,7 @@ impl Chance {
 }
 
 /// The weights of all guesses: by limit, and by chance.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Belief {
     weights: Vec<[f32; CHANCES.len()]>,
     was_refused: bool,

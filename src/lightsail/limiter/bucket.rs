@@ -1,18 +1,8 @@
-//! How fast one account in one region is asked. Lightsail publishes no rate: it is found out from
-//! the answers, as [`super::belief`] says. Refusals that go on at any rate do not lower it for
-//! long.
-//!
-//! Whoever asks waits for a token. Namespaces take turns; within one, the order of asking counts.
-//! Only a handful of reconciliations of a region run at the same time, and so only a handful waits
-//! here; the others wait in the queue.
+//! How fast is asked: tokens, so many a second as [`super::belief`] takes for right.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
 use super::belief::{self, Belief};
-use crate::fair_line::FairLine;
 
 /// Requests a second until the first refusal, and then more with each one that is taken: more than
 /// the reconciliations of a region, ten at the same time, can send on most networks.
@@ -30,13 +20,6 @@ const LONGEST_PAUSE: f64 = 10.0;
 const IN_A_ROW: u32 = 5;
 const OUTAGE_STEP: f64 = 0.7;
 
-/// Gives out tokens for requests.
-#[derive(Debug)]
-pub(super) struct Limiter {
-    bucket: Mutex<Bucket>,
-    line: FairLine,
-}
-
 /// A request may be sent now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
@@ -45,50 +28,9 @@ pub(super) struct Token {
     pace: f64,
 }
 
-impl Default for Limiter {
-    fn default() -> Self {
-        Self { bucket: Mutex::new(Bucket::new(Instant::now())), line: FairLine::default() }
-    }
-}
-
-impl Limiter {
-    fn bucket(&self) -> parking_lot::MutexGuard<'_, Bucket> {
-        self.bucket.lock()
-    }
-
-    /// Waits until a request may be sent for this namespace.
-    pub(super) async fn token(&self, namespace: &Arc<str>) -> Token {
-        let _turn = self.line.turn(namespace).await;
-        loop {
-            let now = Instant::now();
-            let outcome = self.bucket().take(now);
-            match outcome {
-                Ok(token) => return token,
-                Err(pause) => tokio::time::sleep(pause).await,
-            }
-        }
-    }
-
-    /// The request with this token was taken, whatever became of it.
-    pub(super) fn taken(&self, token: Token) {
-        self.bucket().answered(token, Instant::now(), false);
-    }
-
-    /// The request with this token was refused because there were too many.
-    pub(super) fn refused(&self, token: Token) {
-        self.bucket().answered(token, Instant::now(), true);
-    }
-
-    /// Requests a second, as of the last one.
-    #[must_use]
-    pub(super) fn rate(&self) -> f64 {
-        self.bucket().rate
-    }
-}
-
 /// The tokens, and how many come in a second.
-#[derive(Debug)]
-struct Bucket {
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
     tokens: f64,
     filled_at: Instant,
     rate: f64,
@@ -105,7 +47,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             tokens: FIRST_RATE * BURST,
             filled_at: now,
@@ -120,7 +62,13 @@ impl Bucket {
         }
     }
 
-    fn take(&mut self, now: Instant) -> Result<Token, Duration> {
+    /// Requests a second, as of the last one.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// A token, or how long to wait before asking again.
+    pub(super) fn take(&mut self, now: Instant) -> Result<Token, Duration> {
         let most = (self.rate * BURST).max(1.0);
         self.tokens = (self.tokens + self.rate * elapsed(self.filled_at, now)).min(most);
         self.filled_at = now;
@@ -135,7 +83,8 @@ impl Bucket {
         Ok(Token { sent_at: now, pace: self.pace })
     }
 
-    fn answered(&mut self, token: Token, now: Instant, is_refused: bool) {
+    /// The request with this token was taken, or refused because there were too many.
+    pub(super) fn answered(&mut self, token: Token, now: Instant, is_refused: bool) {
         self.belief.learn(token.pace, is_refused);
         self.in_a_row = if is_refused { self.in_a_row + 1 } else { 0 };
         self.has_limit |= is_refused;
@@ -166,4 +115,5 @@ fn elapsed(since: Instant, now: Instant) -> f64 {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -1,0 +1,306 @@
+//! How fast one account in one region is asked. Lightsail publishes no rate, so it is found out:
+//! from which requests are taken and which are refused, as [`belief`] says. Refusals that go on at
+//! any rate do not lower it for long.
+//!
+//! Lightsail may also refuse one operation alone. That can be told apart while others are sent: if
+//! only one operation was refused for so long that, by its share, the others should have been
+//! refused five times, chance explains it with a probability below one in a hundred. From then on
+//! that operation has a rate of its own, and the region's is what it was before. When its own rate
+//! is felt no more, it is dropped.
+//!
+//! Whoever asks waits for a token. Namespaces take turns, and within one the order of asking
+//! counts. Only a handful of reconciliations of a region run at the same time, and so only a
+//! handful waits here; the others wait in the queue.
+
+mod belief;
+mod bucket;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use self::bucket::Bucket;
+use crate::fair_line::FairLine;
+
+/// So many refusals of an operation that is alone with them are no coincidence.
+const REFUSALS: u32 = 3;
+/// The others should have been refused so often, if they were refused as often as it is.
+const OTHERS_SHOULD: u32 = 5;
+
+/// A rate of its own is dropped when it is the region's, or so many requests a second: more than ten
+/// reconciliations send on most networks.
+const UNFELT: f64 = 200.0;
+
+/// Gives out tokens for requests.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    buckets: Mutex<Buckets>,
+    line: FairLine,
+    /// Of operations that have a rate of their own.
+    lines: Mutex<HashMap<&'static str, FairLine>>,
+}
+
+/// A request of an operation may be sent now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token {
+    operation: &'static str,
+    /// Of the operation's own rate, if it has one.
+    own: Option<bucket::Token>,
+    common: bucket::Token,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        let buckets = Mutex::new(Buckets::new(Instant::now()));
+        Self { buckets, line: FairLine::default(), lines: Mutex::default() }
+    }
+}
+
+impl Limiter {
+    /// Waits until a request of this operation may be sent for this namespace.
+    pub(super) async fn token(&self, operation: &'static str, namespace: &Arc<str>) -> Token {
+        // Whoever waits for an operation's own rate waits beside the region's line, not in it.
+        let own = if self.buckets.lock().has_own_rate(operation) {
+            let line = self.lines.lock().entry(operation).or_default().clone();
+            let take = || self.buckets.lock().take_own(operation, Instant::now());
+            wait(&line, namespace, take).await
+        } else {
+            None
+        };
+        let common = wait(&self.line, namespace, || self.buckets.lock().take(Instant::now())).await;
+        Token { operation, own, common }
+    }
+
+    /// The request with this token was taken, whatever became of it.
+    pub(super) fn taken(&self, token: Token) {
+        self.buckets.lock().answered(token, Instant::now(), false);
+    }
+
+    /// The request with this token was refused because there were too many.
+    pub(super) fn refused(&self, token: Token) {
+        self.buckets.lock().answered(token, Instant::now(), true);
+    }
+
+    /// Requests a second, as of the last one.
+    #[must_use]
+    pub(super) fn rate(&self) -> f64 {
+        self.buckets.lock().common.rate()
+    }
+}
+
+/// Waits for the turn of a namespace in a line, and then until there is something to take.
+async fn wait<T>(
+    line: &FairLine,
+    namespace: &Arc<str>,
+    take: impl Fn() -> Result<T, Duration>,
+) -> T {
+    let _turn = line.turn(namespace).await;
+    loop {
+        match take() {
+            Ok(taken) => return taken,
+            Err(pause) => tokio::time::sleep(pause).await,
+        }
+    }
+}
+
+/// The rate of the region, and those of operations that are refused alone.
+#[derive(Debug)]
+struct Buckets {
+    common: Bucket,
+    own: HashMap<&'static str, Bucket>,
+    suspicion: Option<Suspicion>,
+}
+
+/// Since the last refusal of any other operation, only this one was refused.
+#[derive(Clone, Debug)]
+struct Suspicion {
+    operation: &'static str,
+    sent: u32,
+    refused: u32,
+    /// How many of the others were taken.
+    others: u32,
+    /// The region's rate before the first of these refusals.
+    before: Bucket,
+}
+
+impl Suspicion {
+    fn is_proved(&self) -> bool {
+        let should = u64::from(self.refused) * u64::from(self.others);
+        self.refused >= REFUSALS && should >= u64::from(OTHERS_SHOULD) * u64::from(self.sent)
+    }
+}
+
+impl Buckets {
+    fn new(now: Instant) -> Self {
+        Self { common: Bucket::new(now), own: HashMap::new(), suspicion: None }
+    }
+
+    fn has_own_rate(&self, operation: &str) -> bool {
+        self.own.contains_key(operation)
+    }
+
+    /// A token of an operation's own rate; `None` if it has none any more.
+    fn take_own(
+        &mut self,
+        operation: &str,
+        now: Instant,
+    ) -> Result<Option<bucket::Token>, Duration> {
+        self.own.get_mut(operation).map(|bucket| bucket.take(now)).transpose()
+    }
+
+    fn take(&mut self, now: Instant) -> Result<bucket::Token, Duration> {
+        self.common.take(now)
+    }
+
+    fn answered(&mut self, token: Token, now: Instant, is_refused: bool) {
+        if let Some(bucket) = self.own.get_mut(token.operation) {
+            // What was sent before it had a rate of its own says nothing about that.
+            if let Some(own) = token.own {
+                bucket.answered(own, now, is_refused);
+            }
+            if bucket.rate() >= self.common.rate().min(UNFELT) {
+                self.own.remove(token.operation);
+            }
+            if !is_refused {
+                self.common.answered(token.common, now, false);
+            }
+            return;
+        }
+        self.suspect(token.operation, is_refused);
+        self.common.answered(token.common, now, is_refused);
+        if let Some(suspicion) = self.suspicion.take_if(|suspicion| suspicion.is_proved()) {
+            let bucket = std::mem::replace(&mut self.common, suspicion.before);
+            self.own.insert(suspicion.operation, bucket);
+        }
+    }
+
+    /// Notes an answer that is about to change the region's rate.
+    fn suspect(&mut self, operation: &'static str, is_refused: bool) {
+        let own = self.suspicion.as_mut().filter(|suspicion| suspicion.operation == operation);
+        match own {
+            Some(suspicion) => {
+                suspicion.sent += 1;
+                suspicion.refused += u32::from(is_refused);
+            }
+            None if is_refused => {
+                let before = self.common.clone();
+                let suspicion = Suspicion { operation, sent: 1, refused: 1, others: 0, before };
+                self.suspicion = Some(suspicion);
+            }
+            None => {
+                if let Some(suspicion) = &mut self.suspicion {
+                    suspicion.others += 1;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ: &str = "GetKeyPair";
+    const IMPORT: &str = "ImportKeyPair";
+
+    /// Two crowds of ten, in made-up time: one reads, one imports. Each request takes 50 ms. So
+    /// many imports a second are taken, and so many of both.
+    struct World {
+        now: Instant,
+        buckets: Buckets,
+        imports: Theirs,
+        all: Theirs,
+    }
+
+    /// Lightsail's own bucket.
+    struct Theirs {
+        rate: f64,
+        tokens: f64,
+        filled_at: Instant,
+    }
+
+    impl Theirs {
+        fn new(rate: f64, now: Instant) -> Self {
+            Self { rate, tokens: 10.0, filled_at: now }
+        }
+
+        fn fill(&mut self, now: Instant) -> bool {
+            let passed = now.duration_since(self.filled_at).as_secs_f64();
+            self.tokens = (self.tokens + self.rate * passed).min(10.0);
+            self.filled_at = now;
+            self.tokens >= 1.0
+        }
+    }
+
+    impl World {
+        fn new(imports: f64, all: f64) -> Self {
+            let now = Instant::now();
+            let (imports, all) = (Theirs::new(imports, now), Theirs::new(all, now));
+            Self { now, buckets: Buckets::new(now), imports, all }
+        }
+
+        /// How many reads and imports are taken in so many seconds, and how many are refused.
+        fn run(&mut self, seconds: u64) -> ([u32; 2], u32) {
+            let (end, step) = (self.now + Duration::from_secs(seconds), Duration::from_millis(1));
+            let (mut taken, mut refused) = ([0, 0], 0);
+            let mut under_way: Vec<(Instant, Token, bool)> = Vec::new();
+            while self.now < end {
+                self.now += step;
+                let now = self.now;
+                let (over, rest): (Vec<_>, Vec<_>) =
+                    under_way.into_iter().partition(|(at, _, _)| *at <= now);
+                under_way = rest;
+                for (_, token, is_taken) in over {
+                    self.buckets.answered(token, now, !is_taken);
+                }
+                for (place, operation) in [READ, IMPORT].into_iter().enumerate() {
+                    let own = under_way.iter().filter(|(_, it, _)| it.operation == operation);
+                    if own.count() >= 10 {
+                        continue;
+                    }
+                    let Ok(own) = self.buckets.take_own(operation, now) else { continue };
+                    let Ok(common) = self.buckets.take(now) else { continue };
+                    let passes =
+                        self.all.fill(now) && (operation == READ || self.imports.fill(now));
+                    if passes {
+                        self.all.tokens -= 1.0;
+                        self.imports.tokens -= if operation == IMPORT { 1.0 } else { 0.0 };
+                        taken[place] += 1;
+                    } else {
+                        refused += 1;
+                    }
+                    let token = Token { operation, own, common };
+                    under_way.push((now + Duration::from_millis(50), token, passes));
+                }
+            }
+            (taken, refused)
+        }
+    }
+
+    #[test]
+    fn an_operation_that_is_refused_alone_does_not_slow_down_the_others() {
+        let ([reads_alone, _], _) = World::new(f64::INFINITY, f64::INFINITY).run(60);
+        for limit in [1.0, 5.0, 20.0] {
+            let mut world = World::new(limit, f64::INFINITY);
+            let ([reads, imports], refused) = world.run(60);
+            assert!(reads * 10 >= reads_alone * 9, "{limit}/s: {reads} of {reads_alone} reads");
+            assert!(f64::from(imports) >= limit * 60.0 * 0.8, "{limit}/s: {imports} imports");
+            assert!(refused <= 100, "{limit}/s: {refused} refused");
+            assert_eq!(world.buckets.own.keys().collect::<Vec<_>>(), [&IMPORT]);
+            // The refusals end, and so does the rate of its own.
+            world.imports.rate = f64::INFINITY;
+            world.run(120);
+            assert!(world.buckets.own.is_empty(), "{limit}/s");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_the_region_is_nobodys_own() {
+        let mut world = World::new(f64::INFINITY, 20.0);
+        let ([reads, imports], refused) = world.run(200);
+        assert!(reads + imports >= 3_600, "{reads} + {imports} of 4 000");
+        assert!(refused <= 200, "{refused} refused");
+    }
+}
