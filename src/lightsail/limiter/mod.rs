@@ -30,8 +30,9 @@ const REFUSALS: u32 = 3;
 const OTHERS_SHOULD: u32 = 5;
 
 /// A rate of its own is dropped when it is the region's, or so many requests a second: more than ten
-/// reconciliations send on most networks.
+/// reconciliations send on most networks. And so many requests were taken since the last refusal.
 const UNFELT: f64 = 200.0;
+const TAKEN: u32 = 50;
 
 /// Gives out tokens for requests.
 #[derive(Debug)]
@@ -109,8 +110,16 @@ async fn wait<T>(
 #[derive(Debug)]
 struct Buckets {
     common: Bucket,
-    own: HashMap<&'static str, Bucket>,
+    own: HashMap<&'static str, Own>,
     suspicion: Option<Suspicion>,
+}
+
+/// The rate of one operation.
+#[derive(Debug)]
+struct Own {
+    bucket: Bucket,
+    /// How many requests were taken since the last refusal.
+    taken: u32,
 }
 
 /// Since the last refusal of any other operation, only this one was refused.
@@ -147,7 +156,7 @@ impl Buckets {
         operation: &str,
         now: Instant,
     ) -> Result<Option<bucket::Token>, Duration> {
-        self.own.get_mut(operation).map(|bucket| bucket.take(now)).transpose()
+        self.own.get_mut(operation).map(|own| own.bucket.take(now)).transpose()
     }
 
     fn take(&mut self, now: Instant) -> Result<bucket::Token, Duration> {
@@ -155,12 +164,13 @@ impl Buckets {
     }
 
     fn answered(&mut self, token: Token, now: Instant, is_refused: bool) {
-        if let Some(bucket) = self.own.get_mut(token.operation) {
+        if let Some(own) = self.own.get_mut(token.operation) {
             // What was sent before it had a rate of its own says nothing about that.
-            if let Some(own) = token.own {
-                bucket.answered(own, now, is_refused);
+            if let Some(token) = token.own {
+                own.bucket.answered(token, now, is_refused);
             }
-            if bucket.rate() >= self.common.rate().min(UNFELT) {
+            own.taken = if is_refused { 0 } else { own.taken + 1 };
+            if own.taken >= TAKEN && own.bucket.rate() >= self.common.rate().min(UNFELT) {
                 self.own.remove(token.operation);
             }
             if !is_refused {
@@ -172,7 +182,7 @@ impl Buckets {
         self.common.answered(token.common, now, is_refused);
         if let Some(suspicion) = self.suspicion.take_if(|suspicion| suspicion.is_proved()) {
             let bucket = std::mem::replace(&mut self.common, suspicion.before);
-            self.own.insert(suspicion.operation, bucket);
+            self.own.insert(suspicion.operation, Own { bucket, taken: 0 });
         }
     }
 
@@ -244,7 +254,7 @@ mod tests {
         /// How many reads and imports are taken in so many seconds, and how many are refused.
         fn run(&mut self, seconds: u64) -> ([u32; 2], u32) {
             let (end, step) = (self.now + Duration::from_secs(seconds), Duration::from_millis(1));
-            let (mut taken, mut refused) = ([0, 0], 0);
+            let (mut done, mut refused) = ([0, 0], 0);
             let mut under_way: Vec<(Instant, Token, bool)> = Vec::new();
             while self.now < end {
                 self.now += step;
@@ -267,7 +277,7 @@ mod tests {
                     if passes {
                         self.all.tokens -= 1.0;
                         self.imports.tokens -= if operation == IMPORT { 1.0 } else { 0.0 };
-                        taken[place] += 1;
+                        done[place] += 1;
                     } else {
                         refused += 1;
                     }
@@ -275,7 +285,7 @@ mod tests {
                     under_way.push((now + Duration::from_millis(50), token, passes));
                 }
             }
-            (taken, refused)
+            (done, refused)
         }
     }
 
