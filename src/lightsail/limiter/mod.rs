@@ -29,8 +29,9 @@ const REFUSALS: u32 = 3;
 /// The others should have been refused so often, if they were refused as often as it is.
 const OTHERS_SHOULD: u32 = 5;
 
-/// A rate of its own is dropped when it is the region's, or so many requests a second: more than ten
-/// reconciliations send on most networks. And so many requests were taken since the last refusal.
+/// A rate of its own is dropped when it is the region's, or so many requests a second: more than
+/// ten reconciliations send on most networks. And so many requests were taken since the last
+/// refusal.
 const UNFELT: f64 = 200.0;
 const TAKEN: u32 = 50;
 
@@ -181,8 +182,9 @@ impl Buckets {
         self.suspect(token.operation, is_refused);
         self.common.answered(token.common, now, is_refused);
         if let Some(suspicion) = self.suspicion.take_if(|suspicion| suspicion.is_proved()) {
-            let bucket = std::mem::replace(&mut self.common, suspicion.before);
-            self.own.insert(suspicion.operation, Own { bucket, taken: 0 });
+            self.common = suspicion.before;
+            // What both have learned together holds for neither.
+            self.own.insert(suspicion.operation, Own { bucket: Bucket::new(now), taken: 0 });
         }
     }
 
@@ -299,11 +301,17 @@ mod tests {
             assert!(f64::from(imports) >= limit * 60.0 * 0.8, "{limit}/s: {imports} imports");
             assert!(refused <= 100, "{limit}/s: {refused} refused");
             assert_eq!(world.buckets.own.keys().collect::<Vec<_>>(), [&IMPORT]);
-            // The refusals end, and so does the rate of its own.
-            world.imports.rate = f64::INFINITY;
-            world.run(120);
-            assert!(world.buckets.own.is_empty(), "{limit}/s");
         }
+    }
+
+    #[test]
+    fn when_the_refusals_end_so_does_the_rate_of_its_own() {
+        let mut world = World::new(20.0, f64::INFINITY);
+        world.run(20);
+        assert!(world.buckets.has_own_rate(IMPORT));
+        world.imports.rate = f64::INFINITY;
+        world.run(60);
+        assert!(!world.buckets.has_own_rate(IMPORT));
     }
 
     #[test]
