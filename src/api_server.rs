@@ -3,9 +3,11 @@
 //! the Lease outlives its timeout.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
+use tokio::sync::Semaphore;
 
 use crate::error::Error;
 use crate::lease::HeldLease;
@@ -20,13 +22,19 @@ pub struct ApiServer {
     client: Client,
     lease: HeldLease,
     write_timeout: Duration,
+    /// For Secrets and `ConfigMap`s, which may be large.
+    large: Arc<Semaphore>,
 }
+
+/// So many of these are read at the same time: each may have 1 MiB, and is in memory a few times
+/// while it is read.
+const LARGE: usize = 4;
 
 impl ApiServer {
     /// `write_timeout` is how long a write may take.
     #[must_use]
     pub fn new(client: Client, lease: HeldLease, write_timeout: Duration) -> Self {
-        Self { client, lease, write_timeout }
+        Self { client, lease, write_timeout, large: Arc::new(Semaphore::new(LARGE)) }
     }
 
     /// For watches, and to make a request that is then given to [`Self::read`] or [`Self::write`].
@@ -44,6 +52,21 @@ impl ApiServer {
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
         bounded(READ_TIMEOUT, request).await
+    }
+
+    /// As [`Self::read`], for a Secret or a `ConfigMap`, of which few are read at the same time.
+    /// `take` leaves of the answer what is needed.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) async fn read_large<T, U>(
+        &self,
+        request: impl Future<Output = Result<T, kube::Error>>,
+        take: impl FnOnce(Result<T, Error>) -> U,
+    ) -> U {
+        // It is never closed.
+        let _place = self.large.acquire().await;
+        take(self.read(request).await)
     }
 
     /// Sends a write, if the Lease outlives its timeout.

@@ -135,8 +135,8 @@ pub async fn find_text(
 
 async fn get(api_server: &ApiServer, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
     let request = built(request(namespace).get(name, &GetParams::default()))?;
-    let answer = api_server.read(api_server.client().request_text(request)).await;
-    match parsed(name, answer) {
+    let answer = api_server.client().request_text(request);
+    match api_server.read_large(answer, |answer| parsed(name, answer)).await {
         Ok(secret) => Ok(Some(secret)),
         Err(Error::Kubernetes(error)) if is_status(&error, 404) => Ok(None),
         Err(error) => Err(error),

@@ -26,6 +26,7 @@ const TURNS_WITHOUT_RETRY: u32 = 7;
 /// An object that waits for its turn.
 #[derive(Debug)]
 pub(super) struct Ready {
+    pub(super) lane: Arc<str>,
     pub(super) class: Class,
     pub(super) since: Instant,
 }
@@ -71,7 +72,14 @@ pub(super) struct Lane {
 struct Line {
     turns: VecDeque<Arc<str>>,
     waiting: HashMap<Arc<str>, VecDeque<ObjectRef>>,
+    /// How many names are in it, and how many of them are left over from objects that moved to
+    /// another line or are gone.
+    names: usize,
+    left_over: usize,
 }
+
+/// So many names that are left over are not worth being looked for.
+const FEW: usize = 16;
 
 impl Line {
     fn push(&mut self, at: ObjectRef) {
@@ -80,6 +88,21 @@ impl Line {
             self.turns.push_back(at.namespace.clone());
         }
         waiting.push_back(at);
+        self.names += 1;
+    }
+
+    /// An object is in it no more. Its name is left over, until half of all names are.
+    fn forget(&mut self, is_in_it: impl Fn(&ObjectRef) -> bool) {
+        self.left_over += 1;
+        if self.left_over < self.names && self.left_over <= self.names / 2 + FEW {
+            return;
+        }
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(&is_in_it);
+            !waiting.is_empty()
+        });
+        self.turns.retain(|namespace| self.waiting.contains_key(namespace));
+        (self.names, self.left_over) = (self.waiting.values().map(VecDeque::len).sum(), 0);
     }
 
     /// The next object of a namespace that has a place.
@@ -88,6 +111,7 @@ impl Line {
         let namespace = self.turns.remove(place)?;
         let waiting = self.waiting.get_mut(&namespace)?;
         let at = waiting.pop_front();
+        self.names -= 1;
         if waiting.is_empty() {
             self.waiting.remove(&namespace);
         } else {
@@ -105,6 +129,11 @@ impl Lane {
     /// Something came for an object.
     pub(super) fn push(&mut self, at: ObjectRef, class: Class) {
         self.lines[class as usize].push(at);
+    }
+
+    /// An object does not wait in the line of a class any more.
+    pub(super) fn forget(&mut self, class: Class, ready: &HashMap<ObjectRef, Ready>) {
+        self.lines[class as usize].forget(|at| ready.get(at).is_some_and(|it| it.class == class));
     }
 
     /// Whether nothing is in it.
@@ -150,11 +179,12 @@ impl Lane {
                 let running = of_namespace.get(namespace).copied().unwrap_or_default();
                 running.has_place(class, places.in_region) && has_place(namespace)
             }) {
-                // One that moved to another line has left its name behind.
+                // A name that is left over is passed over.
                 if ready.get(&at).is_some_and(|ready| ready.class == class) {
                     self.note_turn(class, &at.namespace);
                     return ready.remove(&at).map(|ready| (at, ready));
                 }
+                line.left_over = line.left_over.saturating_sub(1);
             }
         }
         None

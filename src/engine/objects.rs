@@ -59,14 +59,16 @@ pub(crate) async fn find_text(
     key: &str,
 ) -> Result<Option<String>, Error> {
     let api: Api<ConfigMap> = Api::namespaced(api_server.client().clone(), namespace);
-    let map = match api_server.read(api.get_opt(name)).await {
+    let take = |answer: Result<Option<ConfigMap>, Error>| match answer {
         Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
-            return Err(Error::Forbidden(name.to_owned()));
+            Err(Error::Forbidden(name.to_owned()))
         }
-        outcome => outcome?,
+        answer => {
+            let data = answer?.and_then(|map| map.data).unwrap_or_default();
+            Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, text)| text))
+        }
     };
-    let data = map.and_then(|map| map.data).unwrap_or_default();
-    Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, text)| text))
+    api_server.read_large(api.get_opt(name), take).await
 }
 
 /// Writes the whole status of exactly the object that was read, whoever wrote what is there: an

@@ -115,12 +115,11 @@ impl Queue {
             return;
         }
         let since = before.map_or(now, |before| before.since);
-        if let Some(before) = before {
-            self.depth[before.class as usize] -= 1;
-        }
         self.depth[class as usize] += 1;
-        self.lanes.entry(lane).or_default().push(at.clone(), class);
-        self.ready.insert(at, Ready { class, since });
+        self.lanes.entry(Arc::clone(&lane)).or_default().push(at.clone(), class);
+        if let Some(before) = self.ready.insert(at, Ready { lane, class, since }) {
+            self.leave(&before);
+        }
     }
 
     /// Something came for this object that is acted on from then on; with whatever comes sooner, if
@@ -156,7 +155,7 @@ impl Queue {
             of_namespace.get(namespace).is_none_or(|running| *running < places.namespace)
         };
         let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
-            let (at, Ready { class, since }) = lane.pop(places, has_place, ready)?;
+            let (at, Ready { class, since, .. }) = lane.pop(places, has_place, ready)?;
             Some((Arc::clone(name), at, class, since))
         };
         // Those after the last one first.
@@ -222,12 +221,22 @@ impl Queue {
     pub fn forget(&mut self, at: &ObjectRef) {
         self.clear_due(at);
         self.failures.remove(at);
-        // Its name stays in the line, and is passed over there.
         if let Some(ready) = self.ready.remove(at) {
-            self.depth[ready.class as usize] -= 1;
+            self.leave(&ready);
         }
         if let Some(running) = self.running.get_mut(at) {
             (running.again, running.is_forgotten) = (None, true);
+        }
+    }
+
+    /// An object does not wait there any more.
+    fn leave(&mut self, ready: &Ready) {
+        self.depth[ready.class as usize] -= 1;
+        if let Some(lane) = self.lanes.get_mut(&ready.lane) {
+            lane.forget(ready.class, &self.ready);
+            if lane.is_empty() {
+                self.lanes.remove(&ready.lane);
+            }
         }
     }
 
@@ -543,6 +552,32 @@ mod tests {
         }
         assert_eq!(classes[..4], [Class::Resync, Class::Retry, Class::Resync, Class::Retry]);
         assert_eq!(queue.depth, [0; 3]);
+    }
+
+    #[test]
+    fn a_follower_that_works_on_nothing_keeps_nothing_of_what_is_gone() {
+        let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+        for number in 0..1_000 {
+            let (at, lane) = (at(&number.to_string()), format!("region-{number}"));
+            queue.push(at.clone(), &lane, Class::Resync, now);
+            queue.push(at.clone(), LANE, Class::Change, now);
+            queue.forget(&at);
+            assert_eq!(queue.lanes.len(), 0);
+            queue.push(ObjectRef::new("n", "stays"), LANE, Class::Change, now);
+            queue.push(at.clone(), LANE, Class::Change, now);
+            queue.forget(&at);
+            let names = format!("{:?}", queue.lanes).matches("ObjectRef").count();
+            assert!(names <= 40, "{names} names");
+            queue.forget(&ObjectRef::new("n", "stays"));
+        }
+        for number in 0..100 {
+            queue.push(at(&number.to_string()), LANE, Class::Change, now);
+        }
+        for number in 0..99 {
+            queue.forget(&at(&number.to_string()));
+        }
+        assert_eq!(name(queue.pop(now)).as_deref(), Some("99"));
+        assert_eq!(queue.pop(now), None);
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub trait Controller: Send + Sync {
     fn follow_up_lane(&self, at: &ObjectRef) -> Option<String>;
 
     /// Forgets what is remembered of the object with this uid, which is gone, and whose row is.
-    fn forget(&self, uid: &str);
+    fn forget(&self, at: &ObjectRef, uid: &str);
 
     /// Reconciles one object.
     fn reconcile(&self, item: Item) -> impl Future<Output = Action> + Send;
@@ -178,7 +178,7 @@ fn note_change<C: Controller>(
     }
     for (at, uid) in news.gone {
         queue.forget(&at);
-        controller.forget(&uid);
+        controller.forget(&at, &uid);
         if let Some(lane) = controller.follow_up_lane(&at) {
             queue.push(at, &lane, Class::Change, now);
         }

@@ -11,7 +11,7 @@ use std::fmt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -122,7 +122,12 @@ impl<K: Resource<DynamicType = ()>> Resource for Served<K> {
 impl<'de, K: Reconciled> Deserialize<'de> for Served<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Parts { metadata, spec, status } = Parts::deserialize(deserializer)?;
+        let too_many = metadata.finalizers.as_ref().is_some_and(|finalizers| finalizers.1);
         let metadata = ObjectMeta::from(metadata);
+        if too_many {
+            let field = "metadata.finalizers".to_owned();
+            return Ok(Self::Unreadable(Box::new(Unreadable { metadata, field, status })));
+        }
         let body = Body { metadata: Nothing {}, spec: spec.as_deref(), status: status.as_deref() };
         let body = serde_json::to_string(&body).map_err(D::Error::custom)?;
         drop(spec);
@@ -163,8 +168,8 @@ struct Body<'a> {
     status: Option<&'a RawValue>,
 }
 
-/// The metadata that somebody here reads. The finalizers are all here: one is taken off by writing
-/// the others.
+/// The metadata that somebody here reads. The finalizers are all here, since one is taken off by
+/// writing the others; an object with too many of them is not read.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
@@ -175,7 +180,8 @@ struct Metadata {
     generation: Option<i64>,
     creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
-    finalizers: Option<Vec<String>>,
+    #[serde(deserialize_with = "finalizers")]
+    finalizers: Option<Finalizers>,
     #[serde(deserialize_with = "annotations")]
     annotations: Option<BTreeMap<String, String>>,
     #[serde(deserialize_with = "labels")]
@@ -192,12 +198,49 @@ impl From<Metadata> for ObjectMeta {
             generation: metadata.generation,
             creation_timestamp: metadata.creation_timestamp,
             deletion_timestamp: metadata.deletion_timestamp,
-            finalizers: metadata.finalizers,
+            finalizers: metadata.finalizers.map(|finalizers| finalizers.0),
             annotations: metadata.annotations,
             labels: metadata.labels,
             ..Self::default()
         }
     }
+}
+
+/// So many finalizers are kept: no object has more than a handful. The API server limits them only
+/// by the size of the whole object.
+const MOST_FINALIZERS: usize = 64;
+/// A finalizer is a name with a domain, which is at most so long.
+const LONGEST_FINALIZER: usize = 317;
+
+/// The finalizers, and whether there are too many to be kept.
+struct Finalizers(Vec<String>, bool);
+
+fn finalizers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Finalizers>, D::Error> {
+    struct List;
+    impl<'de> Visitor<'de> for List {
+        type Value = Option<Finalizers>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of texts")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut kept = Vec::new();
+            while let Some(finalizer) = list.next_element::<String>()? {
+                if kept.len() == MOST_FINALIZERS || finalizer.len() > LONGEST_FINALIZER {
+                    while list.next_element::<IgnoredAny>()?.is_some() {}
+                    return Ok(Some(Finalizers(Vec::new(), true)));
+                }
+                kept.push(finalizer);
+            }
+            Ok(Some(Finalizers(kept, false)))
+        }
+    }
+    deserializer.deserialize_any(List)
 }
 
 type Texts = Option<BTreeMap<String, String>>;

@@ -138,9 +138,9 @@ pub(super) struct News {
     pub(super) unreadable: Option<(ObjectRef, String)>,
 }
 
-/// Objects in a page of a list. An object may have 256 KiB of annotations, and the client library
-/// has a page in memory three times while it reads it: 20 MiB in all.
-const PAGE: u32 = 25;
+/// Objects in a page of a list. The API server takes objects of 1.5 MB, and the client library has
+/// a page in memory as a whole while it reads it: 15 MB.
+const PAGE: u32 = 10;
 
 /// The seconds after which the API server ends a watch, which then goes on where it was. A watch
 /// whose connection is dead is not ended, and is given up a moment later.

@@ -281,7 +281,13 @@ impl<'a> Run<'a> {
     }
 
     /// Publishes why it is not over, and ends the reconciliation.
-    pub(super) async fn wait(&mut self, verdict: Verdict) -> Result<Action, Error> {
+    /// Shows that it could not be finished, until its time is up.
+    pub(super) async fn say(&mut self, verdict: Verdict) -> Result<Action, Error> {
+        let verdict = plan::until_its_end(&self.desired, &self.observed, verdict);
+        self.wait(verdict).await
+    }
+
+    async fn wait(&mut self, verdict: Verdict) -> Result<Action, Error> {
         let before = self.object.status.clone().unwrap_or_default().conditions;
         self.write(status::waiting(&self.object, &self.observed, &verdict)).await?;
         if verdict.is_news(&before) {

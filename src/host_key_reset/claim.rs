@@ -48,15 +48,21 @@ impl ResetClaim {
     pub fn of(object: &HostKeyReset, effect_window: SignedDuration) -> Self {
         let status = object.status.clone().unwrap_or_default();
         let ready = find(&status.conditions, READY);
+        let mark = annotation(object, EXECUTED_ANNOTATION).map(Mark::parse);
+        let is_deleting = object.metadata.deletion_timestamp.is_some();
+        // An intent without a mark was never called, and never is once the object is being deleted.
+        let is_given_up = is_deleting && mark.is_none() && status.operations.is_empty();
         let stage = if is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED)
         {
             Stage::Over
-        } else if let Some(start) = status.start_time.filter(|_| status.attempts > 0) {
+        } else if let Some(start) =
+            status.start_time.filter(|_| status.attempts > 0 && !is_given_up)
+        {
             let deadline =
                 SignedDuration::from_secs(i64::from(object.spec.active_deadline_seconds));
             // A call that was sent last, and the search for it.
             Stage::Begun { start: start.0, holds: deadline + effect_window * 2 }
-        } else if object.metadata.deletion_timestamp.is_some() || object.spec.suspend {
+        } else if is_deleting || object.spec.suspend {
             Stage::Blocked
         } else if ready.is_none() {
             Stage::New
@@ -71,7 +77,7 @@ impl ResetClaim {
             created_at: object.metadata.creation_timestamp.as_ref().map(|time| time.0),
             uid: object.metadata.uid.clone().unwrap_or_default(),
             stage,
-            mark: annotation(object, EXECUTED_ANNOTATION).map(Mark::parse),
+            mark,
             operations: status
                 .operations
                 .into_iter()
@@ -126,5 +132,38 @@ pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Ro
         was_acted_on: object.status.as_ref().is_some_and(|status| record::end(status).is_some()),
         shown: Shown::of(object),
         claim: Some(claim),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Its stage, with this beside what any other that was begun has.
+    fn stage(metadata: &Value) -> Stage {
+        let mut object = json!({
+            "metadata": { "name": "reset", "namespace": "team-a" },
+            "spec": { "region": "eu-west-1", "instanceName": "web-1", "reason": "test" },
+            "status": { "attempts": 1, "startTime": "2026-11-24T12:00:00Z" },
+        });
+        for (key, value) in metadata.as_object().unwrap() {
+            object["metadata"][key] = value.clone();
+        }
+        ResetClaim::of(&serde_json::from_value(object).unwrap(), SignedDuration::from_secs(85))
+            .stage
+    }
+
+    #[test]
+    fn an_intent_that_is_deleted_before_its_mark_holds_nothing() {
+        let start: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        let begun = Stage::Begun { start, holds: SignedDuration::from_secs(600 + 2 * 85) };
+        let deleting = "2026-11-24T12:00:01Z";
+        let marked = json!({ EXECUTED_ANNOTATION: "h/Started" });
+        assert_eq!(stage(&json!({})), begun);
+        assert_eq!(stage(&json!({ "annotations": marked })), begun);
+        assert_eq!(stage(&json!({ "annotations": marked, "deletionTimestamp": deleting })), begun);
+        assert_eq!(stage(&json!({ "deletionTimestamp": deleting })), Stage::Blocked);
     }
 }

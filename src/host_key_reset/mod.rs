@@ -59,13 +59,18 @@ impl HostKeyResets {
                 return Ok(Action::gone());
             }
         };
+        let region = Region::from(object.spec.region.as_str());
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
         let action = run.reconcile().await;
-        if let (Err(Error::Conflict), Some(verdict)) = (&action, lasting_conflict(item.failures)) {
-            self.say(at, verdict).await?;
+        // It may have gone meanwhile, and its region with it.
+        self.ctx.forget_unused(&region);
+        if let (Err(Error::Conflict), Some(verdict)) = (&action, lasting_conflict(item.failures))
+            && let Some(action) = self.say(at, verdict).await?
+        {
+            return Ok(action);
         }
         let is_gone = matches!(action, Err(Error::Gone));
-        if !run.is_open() || is_gone {
+        if !run.is_open() || is_gone || !self.memory.rows.lock().is_watched(at) {
             self.memory.forget(at);
         }
         if run.is_over() || is_gone {
@@ -74,16 +79,12 @@ impl HostKeyResets {
         action
     }
 
-    /// Has the object show this, as it is now.
-    async fn say(&self, at: &ObjectRef, verdict: Verdict) -> Result<(), Error> {
+    /// Has the object show this, as it is now, unless it is over.
+    async fn say(&self, at: &ObjectRef, verdict: Verdict) -> Result<Option<Action>, Error> {
         let object = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await?;
-        if let Some(Served::Readable(object)) = object {
-            let mut run = Run::new(&self.ctx, &self.memory, at, object);
-            if !run.is_over() {
-                run.wait(verdict).await?;
-            }
-        }
-        Ok(())
+        let Some(Served::Readable(object)) = object else { return Ok(None) };
+        let mut run = Run::new(&self.ctx, &self.memory, at, object);
+        if run.is_over() { Ok(None) } else { run.say(verdict).await.map(Some) }
     }
 }
 
@@ -111,8 +112,8 @@ impl Controller for HostKeyResets {
         None
     }
 
-    // Reconciliations forget the rest of what is known of an object: one may still be under way.
-    fn forget(&self, uid: &str) {
+    fn forget(&self, at: &ObjectRef, uid: &str) {
+        self.memory.forget(at);
         self.memory.forget_start(uid);
     }
 

@@ -431,7 +431,22 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the status if it changed, and an Event if the reason did.
-    pub(super) async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
+    /// Shows this for now, and nothing else: what it showed of what a person must do stays.
+    pub(super) async fn say(&self, verdict: &Verdict) -> Result<(), Error> {
+        let before = self.object.status.clone().unwrap_or_default();
+        let Some(status) = status::saying(&self.object, verdict, self.clocks.now()) else {
+            return Ok(());
+        };
+        if status != before {
+            objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
+        }
+        if verdict.is_news(&before.conditions) {
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+        }
+        Ok(())
+    }
+
+    async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::status(&self.object, &self.desired, &self.observed, verdict);
         if status != before {

@@ -80,6 +80,8 @@ impl KeyPairs {
             }
         }
         let Some(object) = object else { return Ok(Action::gone()) };
+        let region = Region::from(object.spec.region.as_str());
+        let uid = object.metadata.uid.clone().unwrap_or_default();
         let mut run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
         let action = run.reconcile().await;
         let ended = match &action {
@@ -89,6 +91,11 @@ impl KeyPairs {
         };
         if run.is_left_behind(ended) {
             self.note_vanished(at, run.into_vanished());
+        }
+        // It may have gone meanwhile, and its region with it.
+        self.ctx.forget_unused(&region);
+        if !self.memory.rows.lock().is_watched(at) {
+            self.memory.forget_gone(&uid);
         }
         if ended == Ended::Conflict
             && let Some(verdict) = lasting_conflict(item.failures)
@@ -102,7 +109,7 @@ impl KeyPairs {
     async fn say(&self, at: &ObjectRef, verdict: &Verdict) -> Result<(), Error> {
         let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
         if let Some(Served::Readable(object)) = object {
-            Run::new(&self.ctx, &self.memory, at, object, false).publish(verdict).await?;
+            Run::new(&self.ctx, &self.memory, at, object, false).say(verdict).await?;
         }
         Ok(())
     }
@@ -182,7 +189,7 @@ impl Controller for KeyPairs {
         self.memory.vanished.lock().get(at).map(|vanished| self.row_of(vanished).lane)
     }
 
-    fn forget(&self, uid: &str) {
+    fn forget(&self, _: &ObjectRef, uid: &str) {
         self.memory.forget_gone(uid);
     }
 

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::plan;
 use super::world::{Desired, DesiredPair, Observed};
-use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED};
+use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED, STALLED, find, is_true, reason};
 use crate::api::key_pair::{ImportIntent, Origin};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::engine::objects;
@@ -76,6 +76,29 @@ fn record(status: &mut LightsailKeyPairStatus, pair: Option<&KeyPair>, origin: O
 }
 
 /// The status after a reconciliation. What that did not get to read stays as it was.
+/// The status with this verdict about a reconciliation that could not be finished; `None` if the
+/// object says already what a person must do.
+pub(super) fn saying(
+    object: &LightsailKeyPair,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Option<LightsailKeyPairStatus> {
+    let before = object.status.clone().unwrap_or_else(unobserved);
+    let is_other = |reason: Reason| reason != verdict.reason;
+    if is_true(&before.conditions, STALLED)
+        && reason(&before.conditions, STALLED).is_some_and(is_other)
+    {
+        return None;
+    }
+    let generation = before.observed_generation;
+    let mut conditions = verdict.conditions(Conditions::new(&before.conditions, generation, now));
+    if let Some(verified) = find(&before.conditions, FINGERPRINT_VERIFIED) {
+        conditions = conditions.with_old(verified);
+    }
+    let conditions = conditions.into_list();
+    Some(LightsailKeyPairStatus { conditions, ..before })
+}
+
 pub(super) fn status(
     object: &LightsailKeyPair,
     desired: &Desired,

@@ -318,13 +318,12 @@ async fn i13_a_follower_that_takes_over_waits_for_an_import_of_the_leader_before
         bed.region.add_fault(Fault { operation, resource, times: 1, effect })
     };
     let late = import("late", FaultEffect::Late(Duration::from_secs(settle_time - 2)));
-    let never = import("never", FaultEffect::HoldBefore);
+    let never = import("never", FaultEffect::Hang);
     for name in ["late", "never"] {
         bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
     }
     tokio::join!(late.reached(), never.reached());
     first.kill();
-    never.release();
     for name in ["late", "never"] {
         bed.delete::<LightsailKeyPair>(name).await;
     }

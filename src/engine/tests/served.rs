@@ -42,6 +42,22 @@ fn an_object_is_what_it_is_without_this() {
 }
 
 #[test]
+fn an_object_with_too_many_finalizers_is_not_read() {
+    let mut object = pair();
+    let finalizers = |count: usize| -> Vec<Value> {
+        (0..count).map(|number| format!("a/{number}").into()).collect()
+    };
+    object["metadata"]["finalizers"] = Value::Array(finalizers(64));
+    assert_eq!(served(&object).meta().finalizers.as_ref().map(Vec::len), Some(64));
+    for many in [finalizers(65), finalizers(40_000), vec![Value::from("a".repeat(318))]] {
+        object["metadata"]["finalizers"] = Value::Array(many);
+        let unread = unreadable(&object);
+        assert_eq!(unread.field, "metadata.finalizers");
+        assert_eq!(unread.metadata.finalizers, Some(Vec::new()), "none is kept");
+    }
+}
+
+#[test]
 fn what_nobody_reads_is_left_out_and_what_is_long_is_its_digest() {
     let mut object = pair();
     object["metadata"]["managedFields"] = json!([{ "manager": "m" }]);

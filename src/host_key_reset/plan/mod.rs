@@ -59,6 +59,12 @@ fn is_just_marked(observed: &Observed) -> bool {
     observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= observed.call_timeout)
 }
 
+/// The verdict with a reconciliation no later than when the reset must have ended, or begun.
+#[must_use]
+pub fn until_its_end(desired: &Desired, observed: &Observed, verdict: Verdict) -> Verdict {
+    in_time(observed, last_start(desired, observed), verdict)
+}
+
 /// Whether the reconciliation may be left where it is. Between the mark and the record of the
 /// answer it may not: nobody could tell afterwards that the call was not made.
 #[must_use]

@@ -5,14 +5,17 @@ use crate::api::Reason;
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
-use crate::lightsail::{self, Imported};
+use crate::lightsail::{self, ErrorKind, Imported};
 
 /// What follows from a failure. It always ends the reconciliation.
 pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -> Step {
     let verdict = match failure {
         Failure::Lightsail(error) => {
             let verdict = Verdict::from(error);
-            if keeps_still(desired, observed) {
+            // A refusal of the operator's own is no silence of Lightsail's.
+            let is_own =
+                matches!(error.kind, ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions);
+            if !is_own && keeps_still(desired, observed) {
                 return Step::Pause { reason: verdict.reason, next: Next::Backoff };
             }
             verdict

@@ -288,6 +288,11 @@ fn other_key(
     if observed.pair.as_ref().is_none_or(|read| !read.live) {
         return Step::ReadPair { live: true };
     }
+    if replace == ReplacePolicy::Recreate && observed.recorded.arn.is_none() {
+        // Its import was answered, and something else came before the record of that.
+        let message = "the key pair is being recorded, and is then replaced: its key was changed";
+        return Step::Finish(Verdict::wait(Reason::InProgress, message, SOON));
+    }
     let may_replace = replace == ReplacePolicy::Recreate
         && matches!(observed.recorded.origin, Some(Origin::Imported | Origin::Generated))
         && observed.recorded.arn.is_some()

@@ -23,7 +23,7 @@ const OUTAGE_STEP: f64 = 0.7;
 /// A request may be sent now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
-    sent_at: Instant,
+    pub(super) sent_at: Instant,
     /// It was one of so many a second.
     pace: f64,
 }

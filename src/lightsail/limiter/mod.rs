@@ -4,9 +4,9 @@
 //!
 //! Lightsail may also refuse one operation alone. That can be told apart while others are sent: if
 //! only one operation was refused for so long that, by its share, the others should have been
-//! refused five times, chance explains it with a probability below one in a hundred. From then on
-//! that operation has a rate of its own, and the region's is what it was before. When its own rate
-//! is felt no more, it is dropped.
+//! refused ten times between these refusals, chance explains it no more. From then on that
+//! operation has a rate of its own, and the region's is what it was before. When its own rate is
+//! felt no more, it is dropped.
 //!
 //! Whoever asks waits for a token. Namespaces take turns, and within one the order of asking
 //! counts. Only a handful of reconciliations of a region run at the same time, and so only a
@@ -27,8 +27,10 @@ use crate::fair_line::FairLine;
 /// So many refusals of an operation that is alone with them are no coincidence.
 const REFUSALS: u32 = 3;
 /// The others should have been refused so often, if they were refused as often as it is.
-const OTHERS_SHOULD: u32 = 5;
+const OTHERS_SHOULD: u32 = 10;
 
+/// Refusals that are farther apart say nothing together.
+const RECENT: Duration = Duration::from_secs(2);
 /// A rate of its own is dropped when it is the region's, or so many requests a second: more than
 /// ten reconciliations send on most networks. And so many requests were taken since the last
 /// refusal.
@@ -129,14 +131,22 @@ struct Suspicion {
     operation: &'static str,
     sent: u32,
     refused: u32,
-    /// How many of the others were taken.
+    /// How many of the others were taken between these refusals, and since the last.
     others: u32,
+    since: u32,
+    first_sent_at: Instant,
+    last_refused: Instant,
     /// The region's rate before the first of these refusals.
     before: Bucket,
 }
 
 impl Suspicion {
+    fn is_recent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_refused) <= RECENT
+    }
+
     fn is_proved(&self) -> bool {
+        // What was taken after the last refusal may have been sent when the region was asked less.
         let should = u64::from(self.refused) * u64::from(self.others);
         self.refused >= REFUSALS && should >= u64::from(OTHERS_SHOULD) * u64::from(self.sent)
     }
@@ -179,7 +189,7 @@ impl Buckets {
             }
             return;
         }
-        self.suspect(token.operation, is_refused);
+        self.suspect(token, is_refused, now);
         self.common.answered(token.common, now, is_refused);
         if let Some(suspicion) = self.suspicion.take_if(|suspicion| suspicion.is_proved()) {
             self.common = suspicion.before;
@@ -189,21 +199,34 @@ impl Buckets {
     }
 
     /// Notes an answer that is about to change the region's rate.
-    fn suspect(&mut self, operation: &'static str, is_refused: bool) {
-        let own = self.suspicion.as_mut().filter(|suspicion| suspicion.operation == operation);
+    fn suspect(&mut self, token: Token, is_refused: bool, now: Instant) {
+        let (operation, sent_at) = (token.operation, token.common.sent_at);
+        let suspicion = self.suspicion.as_mut();
+        let own = suspicion.filter(|it| it.operation == operation && it.is_recent(now));
         match own {
-            Some(suspicion) => {
+            Some(suspicion) if is_refused => {
                 suspicion.sent += 1;
-                suspicion.refused += u32::from(is_refused);
+                suspicion.refused += 1;
+                suspicion.others += std::mem::take(&mut suspicion.since);
+                suspicion.last_refused = now;
             }
+            Some(suspicion) => suspicion.sent += 1,
             None if is_refused => {
-                let before = self.common.clone();
-                let suspicion = Suspicion { operation, sent: 1, refused: 1, others: 0, before };
-                self.suspicion = Some(suspicion);
+                self.suspicion = Some(Suspicion {
+                    operation,
+                    sent: 1,
+                    refused: 1,
+                    others: 0,
+                    since: 0,
+                    first_sent_at: sent_at,
+                    last_refused: now,
+                    before: self.common.clone(),
+                });
             }
             None => {
-                if let Some(suspicion) = &mut self.suspicion {
-                    suspicion.others += 1;
+                let suspicion = self.suspicion.as_mut();
+                if let Some(suspicion) = suspicion.filter(|it| it.first_sent_at < sent_at) {
+                    suspicion.since += 1;
                 }
             }
         }
@@ -255,6 +278,12 @@ mod tests {
 
         /// How many reads and imports are taken in so many seconds, and how many are refused.
         fn run(&mut self, seconds: u64) -> ([u32; 2], u32) {
+            self.run_in_phases(seconds, 0)
+        }
+
+        /// As [`Self::run`]; if `phase` is not 0, the crowds take turns of so many seconds.
+        fn run_in_phases(&mut self, seconds: u64, phase: u64) -> ([u32; 2], u32) {
+            let start = self.now;
             let (end, step) = (self.now + Duration::from_secs(seconds), Duration::from_millis(1));
             let (mut done, mut refused) = ([0, 0], 0);
             let mut under_way: Vec<(Instant, Token, bool)> = Vec::new();
@@ -269,7 +298,10 @@ mod tests {
                 }
                 for (place, operation) in [READ, IMPORT].into_iter().enumerate() {
                     let own = under_way.iter().filter(|(_, it, _)| it.operation == operation);
-                    if own.count() >= 10 {
+                    let second = now.duration_since(start).as_secs();
+                    let is_its_turn =
+                        second.checked_div(phase).is_none_or(|turn| turn % 2 == place as u64);
+                    if own.count() >= 10 || !is_its_turn {
                         continue;
                     }
                     let Ok(own) = self.buckets.take_own(operation, now) else { continue };
@@ -312,6 +344,19 @@ mod tests {
         world.imports.rate = f64::INFINITY;
         world.run(60);
         assert!(!world.buckets.has_own_rate(IMPORT));
+    }
+
+    #[test]
+    fn crowds_that_come_after_each_other_share_the_limit_of_the_region() {
+        for (limit, phase) in [(5, 5), (20, 10), (20, 3)] {
+            let mut world = World::new(f64::INFINITY, f64::from(limit));
+            let ([reads, imports], refused) = world.run_in_phases(120, phase);
+            let needed = limit * 120;
+            let what = format!("{limit}/s, {phase} s each: {reads} + {imports}, {refused} refused");
+            assert!((reads + imports) * 20 >= needed * 17, "{what}");
+            assert!(refused * 10 <= needed, "{what}");
+            assert!(world.buckets.own.is_empty(), "{what}");
+        }
     }
 
     #[test]

@@ -465,6 +465,11 @@ fn i12_whose_a_pair_is_without_its_arn_on_record() {
             o.recorded.intent = intent(FIRST);
             o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
         }, "Stalled PublicKeyChanged"),
+        ("that may be replaced: first it is recorded", |d, o| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::Inline(PublicKey::parse(SECOND)),
+                replace: ReplacePolicy::Recreate };
+            o.recorded.intent = intent(FIRST);
+        }, "Reconciling InProgress"),
         ("an accepted import that is not tagged yet", |_, o| {
             (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
             o.pair = live(Some(of_no_known_form(pair(FIRST))));

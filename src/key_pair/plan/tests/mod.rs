@@ -330,6 +330,8 @@ fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
             d.goal = Goal::ObjectDeleted;
             o.finalizer = Finalizer::Old;
         }, "Reconciling ServiceError"),
+        ("so is a region that may not be asked",
+         |_, o| o.failure = failed(ErrorKind::RegionNotAllowed), "Stalled RegionNotAllowed"),
         ("a refused Secret is said", |_, o| {
             o.failure = Some(Failure::SecretRejected { name: String::new(), why: String::new() });
         }, "Stalled SecretRejected"),
