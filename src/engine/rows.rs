@@ -310,6 +310,7 @@ impl<C: Claim> Rows<C> {
         let claim = row.claim.as_ref().filter(|claim| claim.rank().is_some())?;
         let waiting = self
             .at_place(claim)
+            .filter(|(at, _)| !self.is_unreadable(at))
             .filter(|(_, other)| other.claim.as_ref().is_some_and(Claim::waits));
         waiting
             .min_by_key(|(_, other)| (other.claim.as_ref().and_then(Claim::rank), &other.uid))
@@ -363,10 +364,14 @@ impl<C: Claim> Rows<C> {
         self.shown.iter().map(|(shown, count)| (shown, *count))
     }
 
-    /// The other objects that want the same.
+    /// The other objects that want the same. One that waited when it could be read last, and cannot
+    /// any more, does not count: nobody would reconcile it.
     pub fn rivals(&self, at: &ObjectRef, claim: &C) -> impl Iterator<Item = (&Row<C>, &C)> {
         let others = self.at_place(claim).filter(move |(other, _)| *other != at);
-        others.filter_map(|(_, row)| row.claim.as_ref().map(|claim| (row, claim)))
+        let counts = |other: &ObjectRef, claim: &C| !claim.waits() || !self.is_unreadable(other);
+        others.filter_map(move |(other, row)| {
+            row.claim.as_ref().filter(|claim| counts(other, claim)).map(|claim| (row, claim))
+        })
     }
 }
 

@@ -146,6 +146,23 @@ fn an_object_that_cannot_be_read_is_there_and_keeps_its_row() {
 }
 
 #[test]
+fn one_that_waited_and_cannot_be_read_any_more_holds_up_nobody() {
+    let mut rows = Rows::default();
+    for (name, waits) in [("first", false), ("unreadable", true), ("waits", true)] {
+        apply(&mut rows, &at(name), claiming("fleet", Some(0), waits));
+    }
+    let rivals = |rows: &Rows<Wanted>| {
+        rows.rivals(&at("waits"), &Wanted { name: "fleet", rank: None, waits: true }).count()
+    };
+    assert_eq!(rivals(&rows), 2);
+    for name in ["first", "unreadable"] {
+        rows.note_unreadable(at(name), "u".to_owned(), 2);
+    }
+    assert_eq!(rivals(&rows), 1, "the one that has it counts");
+    assert_eq!(rows.remove(&at("first")), Some(at("waits")));
+}
+
+#[test]
 fn rivals_are_those_that_want_the_same_name_in_the_same_region() {
     let mut rows = Rows::default();
     for (object, name) in [("a", "fleet"), ("b", "fleet"), ("c", "other")] {
