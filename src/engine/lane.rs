@@ -3,7 +3,7 @@
 //! - A person's change goes before what is checked or retried on its own. But of four turns at
 //!   least one is a resync's, and of eight one is a retry's: a crowd of changes slows them down,
 //!   and does not stop them.
-//! - Two places are for changes only, and half of them never for what is tried again: a crowd that
+//! - Two places are for changes only, and half of them never for retries: a crowd that
 //!   fails leaves room, on both sides of the operator too. So it is with the places of a namespace.
 //! - Namespaces take turns: one with thousands of objects does not hold up the one object of
 //!   another.

@@ -31,7 +31,7 @@ const MANY_CONFLICTS: u32 = 5;
 #[must_use]
 pub fn lasting_conflict(failures: u32) -> Option<Verdict> {
     let message = "somebody changes the object, or its Secret, whenever the operator writes it; \
-                   kubectl get -o yaml --show-managed-fields tells who wrote which field";
+                   to find out who, run kubectl get -o yaml --show-managed-fields";
     (failures >= MANY_CONFLICTS)
         .then(|| Verdict::stalled(Reason::WriteConflict, message, Next::StartOver))
 }

@@ -147,7 +147,7 @@ const PAGE: u32 = 10;
 const WATCH_TIME: u32 = 20;
 /// kube's watcher waits so many seconds longer.
 const MARGIN: u64 = 5;
-// A watch that has nothing to tell is no dead connection. If the connection on which the next watch
+// A watch without news is no dead connection. If the connection on which the next watch
 // is begun is dead too, both are noticed within a minute.
 const _: () = assert!(WATCH_TIME as u64 + MARGIN < READ_TIMEOUT.as_secs());
 const _: () = assert!(WATCH_TIME as u64 + MARGIN + READ_TIMEOUT.as_secs() < 60);

@@ -281,8 +281,9 @@ impl<'a> Run<'a> {
     }
 
     /// Publishes why it is not over, and ends the reconciliation.
-    /// Shows that it could not be finished, until its time is up.
-    pub(super) async fn say(&mut self, verdict: Verdict) -> Result<Action, Error> {
+    /// Publishes this verdict about a reconciliation that could not be finished, and retries before
+    /// time is up.
+    pub(super) async fn publish_unfinished(&mut self, verdict: Verdict) -> Result<Action, Error> {
         let verdict = plan::until_its_end(&self.desired, &self.observed, verdict);
         self.wait(verdict).await
     }

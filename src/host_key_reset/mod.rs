@@ -65,7 +65,7 @@ impl HostKeyResets {
         // It may have gone meanwhile, and its region with it.
         self.ctx.forget_unused(&region);
         if let (Err(Error::Conflict), Some(verdict)) = (&action, lasting_conflict(item.failures))
-            && let Some(action) = self.say(at, verdict).await?
+            && let Some(action) = self.publish_unfinished(at, verdict).await?
         {
             return Ok(action);
         }
@@ -79,12 +79,16 @@ impl HostKeyResets {
         action
     }
 
-    /// Has the object show this, as it is now, unless it is over.
-    async fn say(&self, at: &ObjectRef, verdict: Verdict) -> Result<Option<Action>, Error> {
+    /// Publishes this verdict about the object as it is now, unless it is over.
+    async fn publish_unfinished(
+        &self,
+        at: &ObjectRef,
+        verdict: Verdict,
+    ) -> Result<Option<Action>, Error> {
         let object = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await?;
         let Some(Served::Readable(object)) = object else { return Ok(None) };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
-        if run.is_over() { Ok(None) } else { run.say(verdict).await.map(Some) }
+        if run.is_over() { Ok(None) } else { run.publish_unfinished(verdict).await.map(Some) }
     }
 }
 

@@ -431,10 +431,10 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the status if it changed, and an Event if the reason did.
-    /// Shows this for now, and nothing else: what it showed of what a person must do stays.
-    pub(super) async fn say(&self, verdict: &Verdict) -> Result<(), Error> {
+    /// Publishes this verdict alone, about a reconciliation that could not be finished.
+    pub(super) async fn publish_unfinished(&self, verdict: &Verdict) -> Result<(), Error> {
         let before = self.object.status.clone().unwrap_or_default();
-        let Some(status) = status::saying(&self.object, verdict, self.clocks.now()) else {
+        let Some(status) = status::unfinished(&self.object, verdict, self.clocks.now()) else {
             return Ok(());
         };
         if status != before {

@@ -100,16 +100,18 @@ impl KeyPairs {
         if ended == Ended::Conflict
             && let Some(verdict) = lasting_conflict(item.failures)
         {
-            self.say(at, &verdict).await?;
+            self.publish_unfinished(at, &verdict).await?;
         }
         if ended == Ended::Gone { Ok(Action::gone()) } else { action }
     }
 
-    /// Has the object show this, as it is now.
-    async fn say(&self, at: &ObjectRef, verdict: &Verdict) -> Result<(), Error> {
+    /// Publishes this verdict about the object as it is now.
+    async fn publish_unfinished(&self, at: &ObjectRef, verdict: &Verdict) -> Result<(), Error> {
         let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
         if let Some(Served::Readable(object)) = object {
-            Run::new(&self.ctx, &self.memory, at, object, false).say(verdict).await?;
+            Run::new(&self.ctx, &self.memory, at, object, false)
+                .publish_unfinished(verdict)
+                .await?;
         }
         Ok(())
     }

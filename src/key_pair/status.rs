@@ -77,8 +77,8 @@ fn record(status: &mut LightsailKeyPairStatus, pair: Option<&KeyPair>, origin: O
 
 /// The status after a reconciliation. What that did not get to read stays as it was.
 /// The status with this verdict about a reconciliation that could not be finished; `None` if the
-/// object says already what a person must do.
-pub(super) fn saying(
+/// object is Stalled for another reason, which stays.
+pub(super) fn unfinished(
     object: &LightsailKeyPair,
     verdict: &Verdict,
     now: Timestamp,

@@ -139,7 +139,7 @@ impl Error {
     pub(super) fn too_many_regions(region: &Region, most: usize, whom: &str) -> Self {
         let message = format!(
             "{region} was not asked, since {whom} already waits for {most} regions that never \
-             answered; look for a misspelt spec.region, and delete the objects that name regions \
+             answered; check spec.region for a typo, and delete the objects that name regions \
              which do not exist"
         );
         Self::new(ErrorKind::TooManyRegions, "TooManyRegions", message)

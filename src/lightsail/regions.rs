@@ -80,12 +80,6 @@ impl Regions {
         self.known.lock().leave(region, kind, namespace);
     }
 
-    /// Whether any object names the region.
-    #[must_use]
-    pub fn is_used(&self, region: &Region) -> bool {
-        self.known.lock().users.contains_key(region)
-    }
-
     /// Forgets a region that no object names. Whether there was none.
     pub fn forget_unused(&self, region: &Region) -> bool {
         let mut known = self.known.lock();
@@ -201,7 +195,7 @@ mod tests {
         assert!(admits(&regions, "b", 1) && !regions.forget_unused(&one));
         regions.note_answer(&one);
         regions.leave(&one, kind, &b);
-        assert!(!regions.is_used(&one) && regions.forget_unused(&one));
+        assert!(regions.forget_unused(&one));
         let known = regions.known.lock();
         assert!(known.answered.is_empty() && known.tried.is_empty() && known.users.is_empty());
     }

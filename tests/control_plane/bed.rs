@@ -23,6 +23,20 @@ pub(crate) const REGION: &str = "eu-west-1";
 const DEADLINE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
 
+/// What an operator has to know of the simulated AWS.
+pub(crate) fn aws_environment(
+    simulator: &Simulator,
+    credentials: &Credentials,
+) -> Vec<(String, String)> {
+    let all = [
+        ("AWS_ENDPOINT_URL", simulator.url()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
+    ];
+    all.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
 /// A namespace, a Lightsail, and what an operator needs to work on both.
 pub(crate) struct Bed {
     pub(crate) cluster: Cluster,
@@ -69,20 +83,11 @@ impl Bed {
             // Each has one operator, and several tests have two that both act.
             ["--leader-election", "false"],
         ];
-        let environment = [
-            ("AWS_ENDPOINT_URL", self.simulator.url()),
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", self.credentials.access_key_id.clone()),
-            ("AWS_SECRET_ACCESS_KEY", self.credentials.secret_access_key.clone()),
-        ];
         OperatorOptions {
             binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
             kubeconfig,
             arguments: arguments.iter().flatten().map(|text| (*text).to_owned()).collect(),
-            environment: environment
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
+            environment: aws_environment(&self.simulator, &self.credentials),
             log: self.directory.join("operator.log"),
         }
     }

@@ -12,7 +12,7 @@ use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Options, Simulator};
 
-use crate::bed::{ACCOUNT, Bed, REGION, public_key};
+use crate::bed::{ACCOUNT, Bed, REGION, aws_environment, public_key};
 use crate::markdown::{Block, blocks, pages, read, root};
 
 /// Groups whose kinds pages show and this API server does not have: Flux, Argo CD, kustomize, the
@@ -295,20 +295,11 @@ async fn the_operator_is_uninstalled_as_the_page_says_and_no_key_pair_is_lost() 
          --all --timeout=60s"
     ))
     .await;
-    let environment = [
-        ("AWS_ENDPOINT_URL", simulator.url()),
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key),
-    ];
     let options = OperatorOptions {
         binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
         kubeconfig: cluster.kubeconfig().to_owned(),
         arguments: vec!["--leader-election=false".to_owned()],
-        environment: environment
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
+        environment: aws_environment(&simulator, &credentials),
         log: folder.path().join("operator.log"),
     };
     let mut operator = Operator::start(options).await.unwrap();

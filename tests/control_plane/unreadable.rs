@@ -14,7 +14,9 @@ use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Options, Region, Simulator};
 
-use crate::bed::{ACCOUNT, Bed, REGION, imported, key_pair_files, public_key, wait_for};
+use crate::bed::{
+    ACCOUNT, Bed, REGION, aws_environment, imported, key_pair_files, public_key, wait_for,
+};
 
 /// The CRDs, as a newer version might have them: `suspend` may be anything.
 async fn apply_newer_crds(cluster: &Cluster) {
@@ -95,19 +97,13 @@ async fn an_object_of_a_newer_crd_holds_up_nobody_and_says_so_itself() {
     apply_newer_crds(&cluster).await;
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let credentials = simulator.add_account(ACCOUNT);
-    let environment = [
-        ("AWS_ENDPOINT_URL", simulator.url()),
-        ("AWS_REGION", REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key),
-    ];
     let options = OperatorOptions {
         binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
         kubeconfig: cluster.kubeconfig().to_owned(),
         arguments: ["--cluster-id", "test", "--log", "trace", "--leader-election", "false"]
             .map(str::to_owned)
             .to_vec(),
-        environment: environment.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        environment: aws_environment(&simulator, &credentials),
         log: folder.path().join("operator.log"),
     };
     let resource = ApiResource::erase::<LightsailKeyPair>(&());

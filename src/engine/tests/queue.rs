@@ -1,0 +1,350 @@
+//! The queue: who is next.
+
+use super::*;
+
+const LANE: &str = "eu-west-1";
+
+/// So many in a region, whatever their namespace.
+fn places(region: usize) -> Places {
+    Places { in_region: region, region, namespace: usize::MAX, all: usize::MAX }
+}
+
+fn at(name: &str) -> ObjectRef {
+    ObjectRef::new("n", name)
+}
+
+fn name(turn: Option<Item>) -> Option<String> {
+    turn.map(|turn| turn.at.name.to_string())
+}
+
+/// The names in the order in which they come, each finished before the next.
+fn drain(queue: &mut Queue, now: Instant) -> String {
+    let mut names = Vec::new();
+    while let Some(turn) = queue.pop(now) {
+        queue.finished(&turn.at, Next::Change, now);
+        names.push(turn.at.name);
+    }
+    names.join(" ")
+}
+
+#[test]
+fn first_in_first_out_and_each_once() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for name in ["a", "b", "a"] {
+        queue.push(at(name), LANE, Class::Change, now);
+    }
+    assert_eq!(queue.depth(Class::Change), 2);
+    assert_eq!(drain(&mut queue, now), "a b");
+    assert_eq!(queue.depth, [0; 3]);
+    assert!(queue.lanes.is_empty(), "nothing is kept of a lane in which nobody is");
+}
+
+#[test]
+fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    queue.push(at("a"), LANE, Class::Change, now);
+    queue.pop(now);
+    queue.push(at("a"), LANE, Class::Resync, now);
+    assert_eq!(queue.pop(now), None);
+    queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
+    queue.finished(&at("a"), Next::Change, now);
+    assert_eq!(queue.pop(now + Duration::from_hours(1)), None);
+}
+
+#[test]
+fn it_comes_back_when_it_is_due_and_not_before() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let pause = Duration::from_mins(1);
+    queue.push(at("a"), LANE, Class::Change, now);
+    queue.pop(now);
+    queue.finished(&at("a"), Next::After(pause), now);
+    assert_eq!(queue.next_due(), Some(now + pause));
+    assert_eq!(queue.pop(now + Duration::from_millis(59_999)), None);
+    let turn = queue.pop(now + pause).unwrap();
+    assert_eq!((turn.at, turn.class), (at("a"), Class::Resync));
+    assert_eq!(queue.next_due(), None);
+}
+
+#[test]
+fn a_change_does_not_wait_for_what_is_due() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    queue.push(at("a"), LANE, Class::Change, now);
+    queue.pop(now);
+    queue.finished(&at("a"), Next::Backoff, now);
+    queue.push(at("a"), LANE, Class::Change, now);
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
+    assert_eq!(queue.next_due(), None);
+}
+
+#[test]
+fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let later = now + Duration::from_secs(10);
+    let push_later = |queue: &mut Queue, from| queue.push_later(at("a"), LANE, Class::Change, from);
+    for _ in 0..3 {
+        push_later(&mut queue, later);
+    }
+    assert_eq!((queue.pop(now), queue.next_due()), (None, Some(later)));
+    assert_eq!(queue.pop(later).map(|item| item.class), Some(Class::Change));
+    queue.finished(&at("a"), Next::Change, later);
+    assert_eq!(queue.next_due(), None);
+    push_later(&mut queue, later);
+    queue.push(at("a"), LANE, Class::Change, now);
+    assert_eq!(queue.next_due(), None, "what came now is for both");
+    // While it is worked on, which may have read it before it was changed.
+    assert!(queue.pop(now).is_some());
+    push_later(&mut queue, later);
+    queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
+    assert_eq!(queue.next_due(), Some(later));
+    push_later(&mut queue, now + Duration::from_secs(20));
+    assert_eq!(queue.next_due(), Some(later), "what is due sooner is for both");
+    queue.forget(&at("a"));
+    assert_eq!(queue.next_due(), None);
+}
+
+#[test]
+fn a_change_overtakes_a_resync_of_all() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for number in 0..1_000 {
+        queue.push(at(&number.to_string()), LANE, Class::Resync, now);
+    }
+    queue.push(at("edited"), LANE, Class::Change, now);
+    // One of those that wait for a resync is edited, too.
+    queue.push(at("999"), LANE, Class::Change, now + Duration::from_secs(1));
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("edited"));
+    let turn = queue.pop(now + Duration::from_secs(1)).unwrap();
+    assert_eq!(
+        (turn.at, turn.class, turn.waited),
+        (at("999"), Class::Change, Duration::from_secs(1))
+    );
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("0"));
+}
+
+#[test]
+fn changes_without_end_do_not_stop_the_others() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for name in ["x", "y"] {
+        queue.push(at(name), LANE, Class::Resync, now);
+    }
+    for number in 0..20 {
+        queue.push(at(&number.to_string()), LANE, Class::Change, now);
+    }
+    let expected = "0 1 2 x 3 4 5 y 6 7 8 9 10 11 12 13 14 15 16 17 18 19";
+    assert_eq!(drain(&mut queue, now), expected);
+}
+
+#[test]
+fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for (class, count) in [(Class::Change, 40), (Class::Resync, 20), (Class::Retry, 20)] {
+        for number in 0..count {
+            queue.push(at(&format!("{class:?}{number}")), LANE, class, now);
+        }
+    }
+    let mut classes = Vec::new();
+    for _ in 0..40 {
+        let turn = queue.pop(now).unwrap();
+        queue.finished(&turn.at, Next::Change, now);
+        classes.push(turn.class);
+    }
+    assert!(classes.windows(4).all(|four| four.contains(&Class::Resync)), "{classes:?}");
+    assert!(classes.windows(9).all(|nine| nine.contains(&Class::Retry)), "{classes:?}");
+    let changes = classes.iter().filter(|class| **class == Class::Change).count();
+    assert!(changes >= 24, "{changes} of 40 are changes");
+}
+
+#[test]
+fn a_namespace_fills_neither_a_region_nor_all_places() {
+    let places = Places { in_region: 2, region: 4, namespace: 3, all: 5 };
+    let (mut queue, now) = (Queue::new(places), Instant::now());
+    let push = |queue: &mut Queue, namespace: &str, region: &str| {
+        for number in 0..9 {
+            let at = ObjectRef::new(namespace, &format!("{region}{number}"));
+            queue.push(at, region, Class::Change, now);
+        }
+    };
+    let pop = |queue: &mut Queue| -> Vec<String> {
+        let all = std::iter::from_fn(|| queue.pop(now));
+        let mut names: Vec<_> = all.map(|turn| turn.at.to_string()).collect();
+        names.sort();
+        names
+    };
+    push(&mut queue, "greedy", "a");
+    assert_eq!(pop(&mut queue), ["greedy/a0", "greedy/a1"], "two in a region");
+    push(&mut queue, "greedy", "b");
+    assert_eq!(pop(&mut queue), ["greedy/b0"], "three of a namespace");
+    push(&mut queue, "quiet", "a");
+    assert_eq!(pop(&mut queue), ["quiet/a0", "quiet/a1"], "four in a region");
+    push(&mut queue, "other", "c");
+    assert_eq!(pop(&mut queue), [""; 0], "five in all");
+    queue.finished(&ObjectRef::new("greedy", "b0"), Next::Change, now);
+    assert_eq!(pop(&mut queue), ["greedy/b1"], "the region after the last one");
+    queue.finished(&ObjectRef::new("quiet", "a0"), Next::Change, now);
+    assert_eq!(pop(&mut queue), ["other/c0"]);
+    let mut running: Vec<ObjectRef> = queue.running.keys().cloned().collect();
+    while let Some(at) = running.pop() {
+        queue.finished(&at, Next::Change, now);
+        running.extend(queue.pop(now).map(|turn| turn.at));
+    }
+    assert!(queue.of_namespace.is_empty() && queue.lanes.is_empty(), "nothing is kept");
+}
+
+#[test]
+fn namespaces_take_turns() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for number in 0..1_000 {
+        queue.push(ObjectRef::new("crowded", &format!("c{number}")), LANE, Class::Change, now);
+    }
+    for name in ["a", "b"] {
+        queue.push(ObjectRef::new("quiet", name), LANE, Class::Change, now);
+    }
+    assert!(drain(&mut queue, now).starts_with("c0 a c1 b c2 c3"));
+}
+
+#[test]
+fn a_region_that_does_not_answer_delays_no_other() {
+    let (mut queue, now) = (Queue::new(places(2)), Instant::now());
+    for number in 0..5 {
+        queue.push(at(&format!("dead{number}")), "dead", Class::Change, now);
+    }
+    for number in 0..3 {
+        queue.push(at(&format!("live{number}")), "live", Class::Change, now);
+    }
+    let mut running: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
+    running.sort();
+    assert_eq!(running, ["dead0", "dead1", "live0", "live1"]);
+    queue.finished(&at("live0"), Next::Change, now);
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("live2"));
+    assert_eq!(queue.pop(now), None);
+}
+
+#[test]
+fn a_change_finds_a_place_though_all_others_wait_for_a_list() {
+    let (mut queue, now) = (Queue::new(places(5)), Instant::now());
+    for number in 0..9 {
+        queue.push(at(&number.to_string()), LANE, Class::Resync, now);
+    }
+    assert_eq!(std::iter::from_fn(|| queue.pop(now)).count(), 3);
+    for name in ["a", "b", "c"] {
+        queue.push(at(name), LANE, Class::Change, now);
+    }
+    let names: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
+    assert_eq!(names, ["a", "b"]);
+    queue.finished(&at("0"), Next::Change, now);
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("c"));
+    queue.finished(&at("a"), Next::Change, now);
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("3"));
+}
+
+#[test]
+fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() {
+    let (mut queue, now) = (Queue::new(places(4)), Instant::now());
+    let failed = |number: u32| at(&format!("f{number}"));
+    for number in 0..6 {
+        queue.push(failed(number), LANE, Class::Change, now);
+    }
+    while let Some(turn) = queue.pop(now) {
+        queue.finished(&turn.at, Next::Backoff, now);
+    }
+    let later = now + FIRST_PAUSE;
+    let mut running: Vec<_> =
+        std::iter::from_fn(|| queue.pop(later)).map(|turn| (turn.class, turn.at)).collect();
+    assert_eq!(running.iter().map(|(class, _)| *class).collect::<Vec<_>>(), [Class::Retry; 2]);
+    assert_eq!(queue.depth(Class::Retry), 4);
+    for name in ["a", "b", "c"] {
+        queue.push(at(name), LANE, Class::Resync, later);
+    }
+    assert_eq!(queue.pop(later), None, "two places are for changes");
+    let mut classes = Vec::new();
+    while let Some((_, at)) = running.pop() {
+        queue.finished(&at, Next::Change, later);
+        running.extend(queue.pop(later).map(|turn| (turn.class, turn.at)));
+        classes.extend(running.last().map(|(class, _)| *class));
+    }
+    assert_eq!(classes[..4], [Class::Resync, Class::Retry, Class::Resync, Class::Retry]);
+    assert_eq!(queue.depth, [0; 3]);
+}
+
+#[test]
+fn a_follower_that_works_on_nothing_keeps_nothing_of_what_is_gone() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for number in 0..1_000 {
+        let (at, lane) = (at(&number.to_string()), format!("region-{number}"));
+        queue.push(at.clone(), &lane, Class::Resync, now);
+        queue.push(at.clone(), LANE, Class::Change, now);
+        queue.forget(&at);
+        assert_eq!(queue.lanes.len(), 0);
+        queue.push(ObjectRef::new("n", "stays"), LANE, Class::Change, now);
+        queue.push(at.clone(), LANE, Class::Change, now);
+        queue.forget(&at);
+        let names = format!("{:?}", queue.lanes).matches("ObjectRef").count();
+        assert!(names <= 40, "{names} names");
+        queue.forget(&ObjectRef::new("n", "stays"));
+    }
+    for number in 0..100 {
+        queue.push(at(&number.to_string()), LANE, Class::Change, now);
+    }
+    for number in 0..99 {
+        queue.forget(&at(&number.to_string()));
+    }
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("99"));
+    assert_eq!(queue.pop(now), None);
+}
+
+#[test]
+fn nothing_is_kept_of_what_is_gone() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for _ in 0..3 {
+        queue.push(at("a"), LANE, Class::Change, now);
+        queue.pop(now);
+        queue.finished(&at("a"), Next::Backoff, now);
+        queue.forget(&at("a"));
+    }
+    let kept = [
+        queue.ready.len(),
+        queue.running.len(),
+        queue.due.len(),
+        queue.due_at.len(),
+        queue.failures.len(),
+    ];
+    assert_eq!(kept, [0; 5]);
+}
+
+#[test]
+fn what_is_forgotten_does_not_come_back_by_itself() {
+    let now = Instant::now();
+    let mut queue = Queue::new(places(10));
+    queue.push(at("waits"), LANE, Class::Change, now);
+    queue.forget(&at("waits"));
+    assert_eq!((queue.pop(now), queue.depth(Class::Change)), (None, 0));
+    for next in [Next::After(Duration::ZERO), Next::Backoff, Next::StartOver] {
+        queue.push(at("runs"), LANE, Class::Change, now);
+        assert!(queue.pop(now).is_some());
+        queue.forget(&at("runs"));
+        queue.finished(&at("runs"), next, now);
+        assert_eq!(queue.next_due(), None, "{next:?}");
+    }
+    queue.push(at("runs"), LANE, Class::Change, now);
+    assert!(queue.pop(now).is_some());
+    queue.forget(&at("runs"));
+    queue.push(at("runs"), LANE, Class::Change, now);
+    queue.finished(&at("runs"), Next::Change, now);
+    assert!(queue.pop(now).is_some(), "something came for it since");
+}
+
+#[test]
+fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let mut before = Duration::ZERO;
+    for _ in 0..40 {
+        let pause = queue.pause(&at("a"), FIRST_PAUSE);
+        assert!(pause <= LONGEST_PAUSE && pause >= before.min(LONGEST_PAUSE / 4 * 3));
+        before = pause;
+    }
+    assert!(before >= LONGEST_PAUSE / 4 * 3);
+    queue.push(at("a"), LANE, Class::Change, now);
+    queue.pop(now);
+    queue.finished(&at("a"), Next::Change, now);
+    assert!(queue.pause(&at("a"), FIRST_PAUSE) <= FIRST_PAUSE);
+}
