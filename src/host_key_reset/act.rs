@@ -161,10 +161,11 @@ impl<'a> Run<'a> {
     async fn read(&mut self, read: Read) -> Result<(), lightsail::Error> {
         match read {
             Read::Identify => {
-                let account = self.ctx.accounts.current().await?;
-                self.observed.account = Some(account.id.clone());
                 let region = Region::from(self.object.spec.region.as_str());
-                let lightsail = account.region(&region, &self.at.namespace)?;
+                let (accounts, namespace) = (&self.ctx.accounts, &self.at.namespace);
+                let account = accounts.current(&region, namespace).await?;
+                self.observed.account = Some(account.id.clone());
+                let lightsail = account.region(&region, namespace)?;
                 self.account = Some((account, lightsail));
             }
             Read::FindInstance => {
@@ -220,6 +221,7 @@ impl<'a> Run<'a> {
         let uid = self.object.uid().unwrap_or_default();
         let moment_of = |time: Option<Timestamp>| time.map(|time| self.clocks.moment_of(time));
         let search = SearchMoments {
+            intent: self.observed.search.intent,
             since: moment_of(self.observed.search.since),
             first_list: moment_of(self.observed.search.first_list),
         };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::claim::ResetClaim;
@@ -37,6 +38,8 @@ pub(super) struct Recollection {
 /// The search for a call whose outcome is not known, by the clock that does not jump.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SearchMoments {
+    /// By Lightsail's clock.
+    pub(super) intent: Option<Timestamp>,
     pub(super) since: Option<Moment>,
     pub(super) first_list: Option<Moment>,
 }

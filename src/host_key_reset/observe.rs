@@ -45,7 +45,7 @@ pub(super) fn observed(
         call: known.call,
         polled: None,
         failure: None,
-        search: Search { since, first_list },
+        search: Search { intent: known.search.intent, since, first_list },
         lease_duration: signed(ctx.settings.lease_duration),
         call_timeout: signed(ctx.settings.call_timeout),
         settle_time: signed(ctx.settings.settle_time),

@@ -102,6 +102,9 @@ pub(super) type Call = Result<lightsail::Acknowledged, lightsail::Error>;
 /// begins anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Search {
+    /// `lightsailDate` of the intent that the call was made under. What was searched for an earlier
+    /// one says nothing about it.
+    pub intent: Option<Timestamp>,
     /// When the search began.
     pub since: Option<Timestamp>,
     /// When the first list that counts was read, without the operation in it.

@@ -253,6 +253,12 @@ fn before_the_intent_nothing_is_called() {
         ("whatever goes wrong is said",
          |_, o| { o.account = None; o.failure = Some(failure(ErrorKind::BadCredentials)); },
              "Wait InvalidCredentials"),
+        ("a search under an earlier intent says nothing", |_, o| {
+            searching(o);
+            o.status.lightsail_date = Some(NOW.to_owned());
+            o.search.intent = Some(time("2026-11-24T11:00:00Z"));
+            o.search.first_list = Some(time("2026-11-24T11:58:00Z"));
+        }, "Begin search"),
         ("a look that fails is said",
          |_, o| o.failure = Some(failure(ErrorKind::Denied)), "Wait AccessDenied"),
         ("until it is too late",
@@ -643,12 +649,14 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
         ("not if Lightsail created it before the intent", |_, o| {
             searching(o);
             o.status.lightsail_date = Some(NOW.to_owned());
+            o.search.intent = Some(time(NOW));
             o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T11:59:59.9Z")],
                 o.now));
         }, "Progress InProgress"),
         ("one of the same second is", |_, o| {
             searching(o);
             o.status.lightsail_date = Some(NOW.to_owned());
+            o.search.intent = Some(time(NOW));
             o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:00.1Z")],
                 o.now));
         }, "Complete OperationSucceeded"),

@@ -221,7 +221,10 @@ impl Process {
             Step::ReportForeignMark => { run.observed.foreign_mark_reported = true; true }
             Step::TakeTurn => { run.observed.turn = Turn::Taken; true }
             Step::Read(Read::ListOperations) => { run.observed.operations = Some((world.listed(),
-                at(world.now))); true }
+                at(world.now)));
+                run.observed.lightsail_date = Some(at(world.now));
+                true
+            }
             Step::Read(Read::PollOperations) => {
                 let shown = |own: &Operation| world.operations.iter().find(|(_,
                     it)| it.id == own.id).map(|(_, it)| world.shown(it));

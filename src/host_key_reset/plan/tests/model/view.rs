@@ -186,7 +186,8 @@ impl Plans {
             }),
             polled,
             failure: run.failed.then(|| failure(ErrorKind::Transient)),
-            search: Search { since: run.memory.search.since.map(at),
+            search: Search { intent: run.memory.search.intent.map(at),
+                since: run.memory.search.since.map(at),
                 first_list: run.memory.search.first_list.map(at) },
             lease_duration: seconds(world::LEASE),
             call_timeout: seconds(world::CALL_TIMEOUT),
@@ -223,7 +224,8 @@ impl Plans {
                 (Act::TakeBack, Some(status::waiting(&object, &observed, &verdict)))
             }
             Step::NoteSearch(search) => {
-                let search = Searching { since: search.since.map(second),
+                let search = Searching { intent: search.intent.map(second),
+                    since: search.since.map(second),
                     first_list: search.first_list.map(second) };
                 (Act::NoteSearch(search), None)
             }

@@ -82,6 +82,7 @@ pub(super) enum Call {
 /// When the search for a lost call began, and when its first list was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Searching {
+    pub(super) intent: Option<Second>,
     pub(super) since: Option<Second>,
     pub(super) first_list: Option<Second>,
 }
