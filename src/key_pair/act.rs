@@ -173,14 +173,7 @@ impl<'a> Run<'a> {
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
         let api_server = &self.ctx.api_server;
         match step {
-            Step::Identify => {
-                let account = self.ctx.accounts.current().await?;
-                let region = account.region(&self.desired.region, &self.at.namespace)?;
-                let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
-                self.observed.list_at_hand = inventory.is_at_hand(region.scope(), max_age);
-                self.lightsail = Some(region);
-                self.observed.account = Some(account.id.clone());
-            }
+            Step::Identify => self.identify().await?,
             Step::ReadPair { live: false } => {
                 let at = self.clocks.now();
                 let (region, max_age) = (self.lightsail(), self.max_age_of_list());
@@ -213,8 +206,11 @@ impl<'a> Run<'a> {
             Step::WriteIntent(key) => self.write_intent(&key).await?,
             Step::RecordAdoption => {
                 let account = self.observed.account.as_ref();
-                let status = status::adopting(&self.object, account);
+                let status = status::adopting(&self.object, &self.desired, account);
                 self.record(&status).await?;
+            }
+            Step::RecordTagKeys => {
+                self.record(&status::tagging(&self.object, &self.desired)).await?;
             }
             Step::Generate(algorithm) => {
                 // It may wait for others. Giving up is safe: nobody has seen the key.
@@ -308,7 +304,7 @@ impl<'a> Run<'a> {
     /// of this process. Until the import is sent, none can take effect.
     async fn write_intent(&mut self, key: &PublicKey) -> Result<(), Error> {
         let (account, date) = (self.observed.account.as_ref(), self.lightsail().clock());
-        let status = status::intending(&self.object, account, key, date);
+        let status = status::intending(&self.object, &self.desired, account, key, date);
         // If the write is not answered, the new intent may be on record all the same, and nothing
         // was accepted under that one.
         if let Some(Some(sent)) = self.memory.imports.lock().get_mut(&self.desired.uid) {
@@ -394,9 +390,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    async fn identify(&mut self) -> Result<(), Error> {
+        let (accounts, region) = (&self.ctx.accounts, &self.desired.region);
+        let account = accounts.current(region, &self.at.namespace).await?;
+        let lightsail = account.region(region, &self.at.namespace)?;
+        let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
+        self.observed.list_at_hand = inventory.is_at_hand(lightsail.scope(), max_age);
+        self.lightsail = Some(lightsail);
+        self.observed.account = Some(account.id.clone());
+        Ok(())
+    }
+
     async fn region_for_release(&self, account: &AccountId) -> lightsail::Result<Lightsail> {
-        let account = self.ctx.accounts.expect(account).await?;
-        account.region(&self.desired.region, &self.at.namespace)
+        let (region, namespace) = (&self.desired.region, &self.at.namespace);
+        self.ctx.accounts.expect(account, region, namespace).await?.region(region, namespace)
     }
 
     async fn read_for_release(&self, account: &AccountId) -> lightsail::Result<Option<KeyPair>> {

@@ -54,7 +54,7 @@ impl KeyPairs {
         };
         let baseline = claim.baseline.as_ref()?;
         // A list that cannot be had is the reconciliation's business.
-        let account = self.ctx.accounts.current().await.ok()?;
+        let account = self.ctx.accounts.current(&claim.region, &at.namespace).await.ok()?;
         let region = account.region(&claim.region, &at.namespace).ok()?;
         let max_age = plan::max_age_of_list(false, baseline.interval);
         let list = observe::shared_list(&self.ctx, &self.memory, &region, max_age).await.ok()?;

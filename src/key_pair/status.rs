@@ -20,20 +20,31 @@ use crate::ssh::{Match, PublicKey};
 /// after a crash, and would be deleted with the object.
 pub(super) fn adopting(
     object: &LightsailKeyPair,
+    desired: &Desired,
     account: Option<&AccountId>,
 ) -> LightsailKeyPairStatus {
-    without_pair(object, account, Some(Origin::Adopted))
+    without_pair(object, desired, account, Some(Origin::Adopted))
+}
+
+/// The status before tags are set.
+pub(super) fn tagging(object: &LightsailKeyPair, desired: &Desired) -> LightsailKeyPairStatus {
+    let mut status = object.status.clone().unwrap_or_else(unobserved);
+    let keys: BTreeSet<String> =
+        status.managed_tag_keys.into_iter().chain(desired.tags.keys().cloned()).collect();
+    status.managed_tag_keys = keys.into_iter().collect();
+    status
 }
 
 /// The status before a key is imported (I12).
 pub(super) fn intending(
     object: &LightsailKeyPair,
+    desired: &Desired,
     account: Option<&AccountId>,
     key: &PublicKey,
     date: Option<Timestamp>,
 ) -> LightsailKeyPairStatus {
     let before = object.status.as_ref();
-    let mut status = without_pair(object, account, None);
+    let mut status = without_pair(object, desired, account, None);
     status.import_intent = Some(ImportIntent {
         account_id: account.map(AccountId::to_string).unwrap_or_default(),
         public_key_sha256: key.sha256(),
@@ -46,15 +57,18 @@ pub(super) fn intending(
     status
 }
 
-/// The status as it is, but that no pair is this object's yet, or any more.
+/// The status as it is, but that no pair is this object's yet, or any more. The one that comes will
+/// have the tags of the spec.
 fn without_pair(
     object: &LightsailKeyPair,
+    desired: &Desired,
     account: Option<&AccountId>,
     origin: Option<Origin>,
 ) -> LightsailKeyPairStatus {
     let mut status = object.status.clone().unwrap_or_else(unobserved);
     status.account_id = account.map(AccountId::to_string).or(status.account_id);
     record(&mut status, None, origin);
+    status.managed_tag_keys = desired.tags.keys().cloned().collect();
     status
 }
 
@@ -170,7 +184,7 @@ pub(super) fn status(
     status
 }
 
-/// The keys that this object has set, now or before, and that are still there.
+/// The keys that this object has set, now or before, and that are still there, or will be.
 fn managed_tag_keys(
     desired: &Desired,
     own: Option<&KeyPair>,
@@ -179,7 +193,12 @@ fn managed_tag_keys(
     let Some(pair) = own else { return status.managed_tag_keys.clone() };
     let keys: BTreeSet<&String> =
         status.managed_tag_keys.iter().chain(desired.tags.keys()).collect();
-    keys.into_iter().filter(|key| pair.tags.contains_key(*key)).cloned().collect()
+    let is_to_be_set =
+        |key: &String| desired.tags.contains_key(key) && status.managed_tag_keys.contains(key);
+    keys.into_iter()
+        .filter(|key| pair.tags.contains_key(*key) || is_to_be_set(key))
+        .cloned()
+        .collect()
 }
 
 /// The key that Lightsail has, not the one that the spec has by now: a change that was refused, or

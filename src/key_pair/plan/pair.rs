@@ -220,7 +220,18 @@ fn adopt(desired: &Desired, observed: &Observed, read: &PairRead, pair: &KeyPair
     if observed.recorded.origin != Some(Origin::Adopted) || observed.recorded.arn.is_some() {
         return Step::RecordAdoption;
     }
-    Step::Tag { pair: pair.clone(), tags: wanted_tags(desired) }
+    tag(observed, pair, wanted_tags(desired))
+}
+
+/// Sets tags, whose keys are on record before.
+fn tag(observed: &Observed, pair: &KeyPair, tags: BTreeMap<String, String>) -> Step {
+    let known = &observed.recorded.managed_tag_keys;
+    let is_known = |key: &String| key == OWNER_TAG || known.contains(key);
+    if tags.keys().all(is_known) {
+        Step::Tag { pair: pair.clone(), tags }
+    } else {
+        Step::RecordTagKeys
+    }
 }
 
 /// The pair is there with this key: keep its tags, and be content.
@@ -269,7 +280,7 @@ pub(super) fn keep_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) 
     let differs = |(key, value): &(String, String)| there(key) != Some(value.as_str());
     let tags: BTreeMap<String, String> = wanted.clone().into_iter().filter(differs).collect();
     if !tags.is_empty() {
-        return Some(Step::Tag { pair: pair.clone(), tags });
+        return Some(tag(observed, pair, tags));
     }
     let is_left_over = |key: &&String| !wanted.contains_key(*key) && pair.tags.contains_key(*key);
     let keys: Vec<String> =

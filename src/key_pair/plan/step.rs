@@ -39,6 +39,9 @@ pub enum Step {
     /// Write into the status that a pair that was there is to be adopted. Before it is tagged: with
     /// the tag alone it would pass as imported after a crash, and would be deleted with the object.
     RecordAdoption,
+    /// Write into the status that tags with these keys are about to be set: if what follows is not
+    /// answered, or the spec is edited meanwhile, they are still known to be this object's.
+    RecordTagKeys,
     /// Make a private key.
     Generate(KeyAlgorithm),
     /// Import the public key.
@@ -146,6 +149,7 @@ impl Step {
             Self::AddFinalizer
             | Self::WriteIntent(_)
             | Self::RecordAdoption
+            | Self::RecordTagKeys
             | Self::Generate(_)
             | Self::Import(_)
             | Self::Tag { .. }
@@ -173,7 +177,7 @@ impl Step {
             Self::WriteIntent(_) | Self::Import(_) => "Import",
             Self::RecordAdoption => "Adopt",
             Self::Generate(_) => "Generate",
-            Self::Tag { .. } => "Tag",
+            Self::RecordTagKeys | Self::Tag { .. } => "Tag",
             Self::RemoveTags { .. } => "RemoveTags",
             Self::Download => "Download",
             Self::SetAside { .. } | Self::WriteSecret { .. } => "WriteSecret",

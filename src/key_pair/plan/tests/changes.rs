@@ -49,9 +49,15 @@ fn an_own_pair_that_changes() {
             o.recorded.fingerprint = Some("another".into());
         }, "Stalled PublicKeyChanged"),
         ("nor the same key", |d, _| recreate(d, FIRST), "Ready Imported"),
-        ("a tag that is missing is set", |d, _| d.tags = tags(&[("team", "a")]), "Tag"),
+        ("the key of a tag is on record before it is set",
+         |d, _| d.tags = tags(&[("team", "a")]), "RecordTagKeys"),
+        ("a tag that is missing is set", |d, o| {
+            d.tags = tags(&[("team", "a")]);
+            o.recorded.managed_tag_keys = vec!["team".to_owned()];
+        }, "Tag"),
         ("a tag with another value is set", |d, o| {
             d.tags = tags(&[("team", "a")]);
+            o.recorded.managed_tag_keys = vec!["team".to_owned()];
             o.pair = live(Some(with_tag(tagged(pair(FIRST), OWNER), "team", "b")));
         }, "Tag"),
         ("an empty value is none", |d, o| {

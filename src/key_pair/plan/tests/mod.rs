@@ -196,6 +196,7 @@ fn word(step: &Step) -> String {
         | Step::FindWindowsInstances
         | Step::WriteIntent(_)
         | Step::RecordAdoption
+        | Step::RecordTagKeys
         | Step::Generate(_)
         | Step::Import(_)
         | Step::Tag { .. }

@@ -342,7 +342,7 @@ impl Plans {
     fn act(&self, step: &Step) -> Act {
         let is_deleted = |reason: &Reason| *reason == Reason::Deleted;
         match step {
-            Step::Identify | Step::RemoveTags { .. } => {
+            Step::Identify | Step::RecordTagKeys | Step::RemoveTags { .. } => {
                 unreachable!("the account is known, and there are no other tags")
             }
             Step::ReadPair { live } => Act::ReadPair { live: *live },
@@ -396,9 +396,9 @@ impl Plans {
         let account = observed.account.as_ref();
         let status = match &step {
             Step::Finish(verdict) => Some(status::status(&object, &desired, &observed, verdict)),
-            Step::WriteIntent(key) => Some(status::intending(&object, account, key,
+            Step::WriteIntent(key) => Some(status::intending(&object, &desired, account, key,
                 Some(time(NOW)))),
-            Step::RecordAdoption => Some(status::adopting(&object, account)),
+            Step::RecordAdoption => Some(status::adopting(&object, &desired, account)),
             _ => None,
         };
         let forgetful = Run {
