@@ -30,6 +30,7 @@ pub mod fair_line;
 pub mod host_key_reset;
 pub mod ids;
 pub mod key_pair;
+pub mod kubeconfig;
 pub mod leader;
 pub mod lease;
 pub mod lightsail;

@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
-use lightsail_operator::api_server::{ApiServer, READ_TIMEOUT};
+use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::Config;
 use lightsail_operator::engine::queue::Places;
@@ -22,10 +22,10 @@ use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, Inventory, Regions, http_client};
+use lightsail_operator::lightsail::{Accounts, Inventory, Regions, WebIdentity, http_client};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
-use lightsail_operator::{server, telemetry};
+use lightsail_operator::{kubeconfig, server, telemetry};
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -62,7 +62,7 @@ async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()>
     readiness.missing(CLUSTER, "not read yet");
     server::start(config.bind_address, readiness.clone(), metrics.clone())?;
     let work = async {
-        let kube = kube_config().await?;
+        let kube = kubeconfig::load().await?;
         let leadership = Leadership {
             leads: watch::Sender::new(None),
             lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),
@@ -140,20 +140,6 @@ async fn after(stop: &CancellationToken, time: Duration) {
 /// How long a write to Kubernetes may take, if there is no Lease that it must fit into.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-async fn kube_config() -> anyhow::Result<kube::Config> {
-    let no_cluster = |error| {
-        anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}")
-    };
-    let mut config = kube::Config::infer().await.map_err(no_cluster)?;
-    // The plan decides what a failed write means; a retry behind its back would hide it.
-    config.default_retry = false;
-    // A connection that nobody answers on any more is given up, however it came to that. Counted
-    // from the last request, and not from when it became idle.
-    config.read_timeout = Some(READ_TIMEOUT);
-    config.reset_reader_on_write = true;
-    Ok(config)
-}
-
 /// Who this process is in the election.
 fn candidate(
     config: &Config,
@@ -184,8 +170,10 @@ async fn context(
     // takes its time to fail.
     let region = EnvironmentVariableRegionProvider::new();
     let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
-    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
-    let aws = aws.region(region).load().await;
+    let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
+    let http = http_client(timeout, insecure, config.aws_ca_bundle.as_deref(), metrics.clone())?;
+    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    let aws = aws.region(region).no_credentials().load().await;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {
@@ -212,16 +200,16 @@ async fn context(
         label_selector: config.watch_label_selector.clone(),
         places: Places::new(usize::from(config.concurrency)),
     };
-    let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
     Ok(Some(Context {
         api_server: ApiServer::new(client, lease.clone(), settings.write_timeout),
         accounts: Accounts::new(
             aws,
+            web_identity(config),
             timeout,
-            insecure,
             Arc::clone(&regions),
             lease.clone(),
             metrics.clone(),
+            readiness.clone(),
         ),
         regions,
         inventory,
@@ -235,6 +223,15 @@ async fn context(
         clocks: Mutex::new(Clocks::read()),
         stop: stop.clone(),
     }))
+}
+
+/// The web identity, if its file and its role are set.
+fn web_identity(config: &Config) -> Option<WebIdentity> {
+    Some(WebIdentity {
+        token_file: config.aws_web_identity_token_file.clone()?,
+        role_arn: config.aws_role_arn.clone()?,
+        session_name: config.aws_role_session_name.clone(),
+    })
 }
 
 /// The uid of the namespace `kube-system`, as soon as the API server tells it.

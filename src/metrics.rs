@@ -30,6 +30,7 @@ pub struct Metrics {
     vanished_ended: Family<EndLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram>,
+    credentials: Credentials,
     throttled: Family<ScopeLabels, Counter>,
     waiting: Family<ScopeLabels, Gauge>,
     rate: Family<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
@@ -41,6 +42,24 @@ pub struct Metrics {
     /// What has series, so that those of a region can be dropped.
     scopes: Arc<Mutex<HashSet<ScopeLabels>>>,
     request_labels: Arc<Mutex<HashSet<RequestLabels>>>,
+}
+
+/// How AWS credentials are had.
+#[derive(Clone, Debug)]
+struct Credentials {
+    requests: Family<CredentialsLabels, Counter>,
+    failing: Gauge,
+}
+
+impl Credentials {
+    fn registered(all: &mut Registry) -> Self {
+        let (requests, failing) = (Family::default(), Gauge::default());
+        let help = "Requests for AWS credentials, or about them, by operation and code";
+        all.register("credentials_requests", help, requests.clone());
+        let help = "Whether AWS credentials could not be had or renewed when that was last tried";
+        all.register("credentials_failing", help, failing.clone());
+        Self { requests, failing }
+    }
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -83,6 +102,12 @@ struct RequestLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OperationLabels {
     operation: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CredentialsLabels {
+    operation: String,
+    code: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -162,6 +187,7 @@ impl Default for Metrics {
         );
         let help = "Duration of requests to Lightsail";
         all.register_with_unit("lightsail_request", help, Unit::Seconds, request_seconds.clone());
+        let credentials = Credentials::registered(&mut all);
         all.register(
             "lightsail_throttled_requests",
             "Requests that Lightsail refused as too many",
@@ -203,6 +229,7 @@ impl Default for Metrics {
             vanished_ended,
             requests,
             request_seconds,
+            credentials,
             throttled,
             waiting,
             rate,
@@ -291,6 +318,18 @@ impl Metrics {
         self.request_labels.lock().insert(labels);
         let labels = OperationLabels { operation: operation.to_owned() };
         self.request_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
+    }
+
+    /// A request for AWS credentials, or about them, was answered, or not. `code` is the HTTP
+    /// status, or the cause.
+    pub fn credentials_request(&self, operation: &str, code: &str) {
+        let labels = CredentialsLabels { operation: operation.to_owned(), code: code.to_owned() };
+        self.credentials.requests.get_or_create(&labels).inc();
+    }
+
+    /// Whether credentials could not be had, or renewed, when that was last tried.
+    pub fn set_credentials_failing(&self, are_failing: bool) {
+        self.credentials.failing.set(i64::from(are_failing));
     }
 
     /// A request was refused because there were too many.

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,6 +18,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
@@ -32,6 +33,8 @@ const HEAD: Duration = Duration::from_secs(5);
 const CONNECTION: Duration = Duration::from_secs(20);
 /// A head has at most so many bytes.
 const HEAD_BYTES: usize = 16 * 1024;
+/// So many connections wait to be accepted.
+const BACKLOG: i32 = 128;
 /// How long to wait when no connection can be accepted, for want of descriptors, say.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -45,8 +48,7 @@ pub fn start(address: SocketAddr, readiness: Readiness, metrics: Metrics) -> any
     let context = |error| {
         anyhow::anyhow!("cannot listen on {address}: {error}; choose another --bind-address")
     };
-    let listener = TcpListener::bind(address).map_err(context)?;
-    listener.set_nonblocking(true)?;
+    let listener = listen(address).map_err(context)?;
     tracing::info!(address = %listener.local_addr()?, "serving probes and metrics");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -58,6 +60,28 @@ pub fn start(address: SocketAddr, readiness: Readiness, metrics: Metrics) -> any
     };
     std::thread::Builder::new().name("server".to_owned()).spawn(serve)?;
     Ok(())
+}
+
+/// Listens on an address. On `[::]` it is IPv4's too; where there is no IPv6, IPv4's alone.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let is_any = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    match bind(address, is_any) {
+        Err(_) if is_any => bind((Ipv4Addr::UNSPECIFIED, address.port()).into(), false),
+        bound => bound,
+    }
+}
+
+fn bind(address: SocketAddr, both_families: bool) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if both_families {
+        // A machine may have it otherwise by default (`net.ipv6.bindv6only`).
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 async fn serve(

@@ -36,10 +36,15 @@ pub fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
 /// say that a watch has ended.
 const READS_ANSWERS: &str = "kube_client::client";
 
+/// The part of the AWS SDK that gets credentials. It warns at each attempt, with ids; whoever asked
+/// says once what it met.
+const GIVES_CREDENTIALS: &str = "aws_config";
+
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let most = match metadata.target() {
         target if target.starts_with(env!("CARGO_CRATE_NAME")) => Level::TRACE,
         READS_ANSWERS => Level::ERROR,
+        target if target.starts_with(GIVES_CREDENTIALS) => Level::ERROR,
         _ => Level::INFO,
     };
     *metadata.level() <= most
@@ -102,6 +107,7 @@ mod tests {
             tracing::warn!(target: "kube_client::client", "a body");
             tracing::debug!(target: "kube_client::client", "a body");
             tracing::debug!(target: "hyper_util::client", "a body");
+            tracing::warn!(target: "aws_config::sso", "a body");
             tracing::error!(target: "kube_client::client::builder", "failed");
             tracing::warn!(target: "kube_client::config", "overridden");
             tracing::trace!("own");

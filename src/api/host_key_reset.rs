@@ -62,7 +62,7 @@ use super::schema;
 )]
 pub struct HostKeyResetSpec {
     /// The AWS region of the instance, for example `eu-west-1`. Immutable.
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("a reset is done once, so its \
         region is immutable; make a new HostKeyReset"))]
     pub region: String,

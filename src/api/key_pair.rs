@@ -103,7 +103,7 @@ pub struct LightsailKeyPairSpec {
     pub type_: KeyPairType,
 
     /// The AWS region, for example `eu-west-1`. Immutable: a key pair lives in one region.
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"))]
+    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("region is immutable; make a new \
         object for another region"))]
     pub region: String,

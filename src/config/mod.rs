@@ -2,6 +2,7 @@
 //! Kubernetes' own configuration.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
@@ -20,11 +21,12 @@ use label_selector::{is_dns_label, label_selector};
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Config {
-    /// Where /livez, /readyz and /metrics are served.
+    /// Where /livez, /readyz and /metrics are served. `[::]` means all addresses, and all of IPv4
+    /// where there is no IPv6.
     #[arg(
         long,
         env = "LIGHTSAIL_OPERATOR_BIND_ADDRESS",
-        default_value = "0.0.0.0:8080",
+        default_value = "[::]:8080",
         value_name = "ADDRESS:PORT"
     )]
     pub bind_address: SocketAddr,
@@ -96,6 +98,24 @@ pub struct Config {
     /// private keys.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
     pub allow_insecure_endpoints: bool,
+
+    /// A file with the CAs that sign the certificates of AWS endpoints, in PEM, as a private CA or
+    /// a proxy that reads TLS needs it. Default: those of the machine, or of `SSL_CERT_FILE`.
+    #[arg(long, env = "AWS_CA_BUNDLE", value_name = "FILE")]
+    pub aws_ca_bundle: Option<PathBuf>,
+
+    /// The role that the token of --aws-web-identity-token-file opens, as IRSA sets it.
+    #[arg(long, env = "AWS_ROLE_ARN", value_name = "ARN")]
+    pub aws_role_arn: Option<String>,
+
+    /// A file with the token of a web identity, as IRSA sets it.
+    #[arg(long, env = "AWS_WEB_IDENTITY_TOKEN_FILE", value_name = "FILE")]
+    pub aws_web_identity_token_file: Option<PathBuf>,
+
+    /// What CloudTrail calls the sessions of --aws-role-arn.
+    #[arg(long, env = "AWS_ROLE_SESSION_NAME", default_value = "lightsail-operator",
+        value_parser = session_name, value_name = "NAME")]
+    pub aws_role_session_name: String,
 
     /// How long one AWS call may take, for example 10s. With leader election it must be shorter
     /// than the Lease lasts: a process that lost the Lease must not have a call under way.
@@ -259,6 +279,16 @@ fn account_id(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("an AWS account id has 12 digits".to_owned())
+    }
+}
+
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+fn session_name(text: &str) -> Result<String, String> {
+    let allowed = |char: char| char.is_ascii_alphanumeric() || "_+=,.@-".contains(char);
+    if (2..=64).contains(&text.len()) && text.chars().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 2 to 64 letters, digits and characters of _+=,.@-".to_owned())
     }
 }
 

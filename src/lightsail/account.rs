@@ -1,25 +1,19 @@
-//! Which AWS account the credentials belong to: no call of Lightsail is made before that is known.
-//!
-//! Credentials that fall back to others (a node's role, say) would make every key pair look gone.
-//! So the account is asked for once for each set of credentials, and calls are made with exactly
-//! those credentials.
+//! An AWS account, as the credentials in force open it: its clients by region.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{
-    ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
-};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_lightsail::config::IdentityCache;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
-use super::cached::Cached;
 use super::client::{Lightsail, SHARED};
 use super::clock::Clock;
-use super::endpoint::SecureEndpoints;
-use super::error::Error;
+use super::in_force::InForce;
 use super::limiter::Limiter;
 use super::regions::Regions;
 use super::sender::Sender;
@@ -28,32 +22,20 @@ use crate::ids::{AccountId, Region, Scope};
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 
-/// Where STS is asked if no region is configured.
-const DEFAULT_REGION: &str = "us-east-1";
-/// How long credentials that do not expire are used before they are looked up again.
-const RECHECK: Duration = Duration::from_mins(1);
-/// Credentials are looked up again this long before they expire.
-const EXPIRY_MARGIN: Duration = Duration::from_mins(5);
-
-/// The account that the operator's credentials belong to.
-#[derive(Debug)]
-pub struct Accounts {
-    config: SdkConfig,
-    provider: Option<SharedCredentialsProvider>,
-    call_timeout: Duration,
-    allow_insecure_endpoints: bool,
-    lease: HeldLease,
-    metrics: Metrics,
-    limiters: Arc<Limiters>,
-    known_regions: Arc<Regions>,
-    /// The account that was identified last.
-    latest: Mutex<Weak<Account>>,
-    current: tokio::sync::Mutex<Cached<Current>>,
-}
-
 /// What is known of Lightsail by account and region. It outlives credentials and clients: new ones
 /// have the old limits.
-type Limiters = Mutex<HashMap<Scope, (Arc<Limiter>, Clock)>>;
+pub(super) type Limiters = Mutex<HashMap<Scope, (Arc<Limiter>, Clock)>>;
+
+/// What all accounts share: how calls are sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sending {
+    pub(super) config: SdkConfig,
+    pub(super) call_timeout: Duration,
+    pub(super) lease: HeldLease,
+    pub(super) metrics: Metrics,
+    pub(super) limiters: Arc<Limiters>,
+    pub(super) regions: Arc<Regions>,
+}
 
 /// So many clients are kept for an account: more than Lightsail has regions. A client takes 20 kB
 /// (measured), so a thousand invented regions would take 20 MB. Making one anew takes a tenth of a
@@ -83,181 +65,64 @@ impl Clients {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Current {
-    account: Arc<Account>,
-    credentials: Credentials,
-    recheck_at: Instant,
-}
-
-/// An account, as one set of credentials opens it.
+/// An account, as the credentials in force open it.
 #[derive(Debug)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,
     /// Who the credentials are, for the log.
     pub caller_arn: String,
-    config: SdkConfig,
-    call_timeout: Duration,
-    allow_insecure_endpoints: bool,
-    lease: HeldLease,
-    metrics: Metrics,
-    limiters: Arc<Limiters>,
-    known_regions: Arc<Regions>,
+    pub(super) in_force: InForce,
+    sending: Sending,
     clients: Mutex<Clients>,
 }
 
 impl Account {
+    pub(super) fn new(
+        id: AccountId,
+        caller_arn: String,
+        credentials: Credentials,
+        refused: Arc<Notify>,
+        sending: &Sending,
+    ) -> Self {
+        let in_force = InForce::new(credentials, refused);
+        let own = SharedCredentialsProvider::new(in_force.clone());
+        // Calls are made with exactly these credentials, as they are renewed.
+        let config = sending.config.to_builder().credentials_provider(own);
+        let config = config.identity_cache(IdentityCache::no_cache()).build();
+        let sending = Sending { config, ..sending.clone() };
+        Self { id, caller_arn, in_force, sending, clients: Mutex::default() }
+    }
+
     /// Lightsail in a region, for an object of this namespace.
     ///
     /// # Errors
     /// The region may not be asked.
     pub fn region(&self, region: &Region, namespace: &Arc<str>) -> Result<Lightsail> {
-        self.known_regions.admit(region, namespace)?;
+        let sending = &self.sending;
+        sending.regions.admit(region, namespace)?;
         let new = || {
             let scope = Scope { account: self.id.clone(), region: region.clone() };
-            let (limiter, clock) = self.limiters.lock().entry(scope.clone()).or_default().clone();
+            let (limiter, clock) =
+                sending.limiters.lock().entry(scope.clone()).or_default().clone();
             let sender = Sender {
                 scope,
                 namespace: SHARED.into(),
                 limiter,
-                regions: Arc::clone(&self.known_regions),
-                call_timeout: self.call_timeout,
-                lease: self.lease.clone(),
-                metrics: self.metrics.clone(),
+                regions: Arc::clone(&sending.regions),
+                call_timeout: sending.call_timeout,
+                lease: sending.lease.clone(),
+                credentials: self.in_force.clone(),
+                metrics: sending.metrics.clone(),
             };
-            Lightsail::new(sender, clock, &self.config, self.allow_insecure_endpoints)
+            Lightsail::new(sender, clock, &sending.config)
         };
         Ok(self.clients.lock().get(region, new).for_namespace(namespace))
     }
-}
 
-impl Accounts {
-    /// Uses the credentials, endpoints and the HTTP client of `config`. A write is sent only if the
-    /// Lease outlives its timeout.
-    #[must_use]
-    pub fn new(
-        config: SdkConfig,
-        call_timeout: Duration,
-        allow_insecure_endpoints: bool,
-        regions: Arc<Regions>,
-        lease: HeldLease,
-        metrics: Metrics,
-    ) -> Self {
-        let provider = config.credentials_provider();
-        let current = tokio::sync::Mutex::default();
-        let limiters = Arc::default();
-        Self {
-            config,
-            provider,
-            call_timeout,
-            allow_insecure_endpoints,
-            lease,
-            metrics,
-            limiters,
-            known_regions: regions,
-            latest: Mutex::default(),
-            current,
-        }
+    pub(super) fn forget_region(&self, region: &Region) {
+        self.clients.lock().by_region.remove(region);
     }
-
-    /// Forgets what is kept of a region. What is under way there goes on.
-    pub fn forget_region(&self, region: &Region) {
-        self.limiters.lock().retain(|scope, _| scope.region != *region);
-        if let Some(account) = self.latest.lock().upgrade() {
-            account.clients.lock().by_region.remove(region);
-        }
-    }
-
-    /// The account of the credentials that are in force now.
-    ///
-    /// # Errors
-    /// There are no credentials, or STS does not answer.
-    pub async fn current(&self) -> Result<Arc<Account>> {
-        let mut cached = self.current.lock().await;
-        let is_good = |current: &Current| Instant::now() < current.recheck_at;
-        if let Some(current) = cached.find(is_good) {
-            return Ok(current?.account);
-        }
-        let current = self.look_up(cached.value()).await;
-        Ok(cached.put(current)?.account)
-    }
-
-    /// The account of the credentials that are in force now, which must be this one.
-    ///
-    /// # Errors
-    /// As [`Self::current`]; also if they belong to another account.
-    pub async fn expect(&self, id: &AccountId) -> Result<Arc<Account>> {
-        let account = self.current().await?;
-        if account.id == *id { Ok(account) } else { Err(Error::wrong_account(&account.id)) }
-    }
-
-    async fn look_up(&self, before: Option<&Current>) -> Result<Current> {
-        let credentials = self.credentials().await?;
-        let recheck_at = recheck_at(&credentials);
-        if let Some(before) = before.filter(|before| before.credentials == credentials) {
-            return Ok(Current { recheck_at, ..before.clone() });
-        }
-        let account = Arc::new(self.identify(&credentials).await?);
-        *self.latest.lock() = Arc::downgrade(&account);
-        tracing::info!(
-            account = account.id.as_str(),
-            caller = account.caller_arn,
-            "AWS credentials are in force"
-        );
-        Ok(Current { account, credentials, recheck_at })
-    }
-
-    async fn credentials(&self) -> Result<Credentials> {
-        let missing = || CredentialsError::not_loaded("no provider is configured");
-        let provider = self.provider.as_ref().ok_or_else(|| Error::credentials(&missing()))?;
-        let credentials =
-            tokio::time::timeout(self.call_timeout, provider.provide_credentials()).await;
-        let late = |_| CredentialsError::provider_timed_out(self.call_timeout);
-        credentials.map_err(late).flatten().map_err(|error| Error::credentials(&error))
-    }
-
-    /// `GetCallerIdentity`. It needs no permission
-    /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).
-    async fn identify(&self, credentials: &Credentials) -> Result<Account> {
-        let own = SharedCredentialsProvider::new(credentials.clone());
-        let config = self.config.to_builder().credentials_provider(own).build();
-        let region = config
-            .region()
-            .cloned()
-            .unwrap_or_else(|| aws_sdk_sts::config::Region::from_static(DEFAULT_REGION));
-        let timeouts = aws_sdk_sts::config::timeout::TimeoutConfig::builder()
-            .operation_timeout(self.call_timeout)
-            .build();
-        let mut sts =
-            aws_sdk_sts::config::Builder::from(&config).region(region).timeout_config(timeouts);
-        if !self.allow_insecure_endpoints {
-            sts.push_interceptor(aws_sdk_sts::config::SharedInterceptor::new(SecureEndpoints));
-        }
-        let answer = aws_sdk_sts::Client::from_conf(sts.build()).get_caller_identity().send().await;
-        let answer = answer.map_err(|error| Error::from(&error))?;
-        Ok(Account {
-            id: answer.account.map(AccountId::from).ok_or_else(|| Error::incomplete("Account"))?,
-            caller_arn: answer.arn.unwrap_or_default(),
-            config,
-            call_timeout: self.call_timeout,
-            allow_insecure_endpoints: self.allow_insecure_endpoints,
-            lease: self.lease.clone(),
-            metrics: self.metrics.clone(),
-            limiters: Arc::clone(&self.limiters),
-            known_regions: Arc::clone(&self.known_regions),
-            clients: Mutex::default(),
-        })
-    }
-}
-
-/// Whoever has the credentials of a file or a role that changed finds out in time, and those that
-/// expire are never used late.
-fn recheck_at(credentials: &Credentials) -> Instant {
-    let left = credentials
-        .expiry()
-        .map_or(RECHECK, |expiry| expiry.duration_since(SystemTime::now()).unwrap_or_default());
-    Instant::now() + left.saturating_sub(EXPIRY_MARGIN).clamp(Duration::from_secs(1), RECHECK)
 }
 
 #[cfg(test)]
@@ -266,24 +131,30 @@ mod tests {
 
     #[test]
     fn the_clients_of_the_regions_used_last_are_kept_and_what_is_known_of_all() {
-        let account = Account {
-            id: "123456789012".into(),
-            caller_arn: String::new(),
+        let http =
+            crate::lightsail::http_client(Duration::from_secs(1), false, None, Metrics::default());
+        let sending = Sending {
             config: SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())
-                .http_client(crate::lightsail::http_client())
+                .http_client(http.unwrap())
                 .build(),
             call_timeout: Duration::from_secs(1),
-            allow_insecure_endpoints: false,
             lease: HeldLease::unlimited(),
             metrics: Metrics::default(),
             limiters: Arc::default(),
-            known_regions: Arc::default(),
-            clients: Mutex::default(),
+            regions: Arc::default(),
         };
+        let credentials = Credentials::new("key", "secret", None, None, "test");
+        let account = Account::new(
+            "123456789012".into(),
+            String::new(),
+            credentials,
+            Arc::default(),
+            &sending,
+        );
         let region = |index: usize| Region::from(format!("region-{index}"));
         for index in 0..1_000 {
-            account.known_regions.note_answer(&region(index));
+            sending.regions.note_answer(&region(index));
             for region in [region(0), region(index)] {
                 account.region(&region, &"team-a".into()).unwrap();
             }
@@ -293,6 +164,6 @@ mod tests {
         for kept in [0, 999] {
             assert!(clients.by_region.contains_key(&region(kept)), "{kept}");
         }
-        assert_eq!(account.limiters.lock().len(), 1_000);
+        assert_eq!(sending.limiters.lock().len(), 1_000);
     }
 }

@@ -10,12 +10,12 @@ use aws_sdk_lightsail::types::{self, Tag};
 use k8s_openapi::jiff::Timestamp;
 
 use super::clock::Clock;
+use super::convert;
 use super::error::{Error, ErrorKind};
 use super::pages::Pages;
 use super::retry::Policy;
 use super::sender::Sender;
 use super::types::{Acknowledged, Downloaded, Imported, KeyPair, Read, Result};
-use super::{convert, endpoint};
 use crate::api::Operation;
 use crate::ids::{Arn, Fingerprint, KeyPairName, Scope};
 
@@ -32,12 +32,7 @@ pub struct Lightsail {
 
 impl Lightsail {
     /// Sends its calls by `sender`, which says where they go.
-    pub(super) fn new(
-        sender: Sender,
-        clock: Clock,
-        config: &aws_config::SdkConfig,
-        allow_insecure_endpoints: bool,
-    ) -> Self {
+    pub(super) fn new(sender: Sender, clock: Clock, config: &aws_config::SdkConfig) -> Self {
         use aws_sdk_lightsail::config::retry::RetryConfig;
         use aws_sdk_lightsail::config::{
             Builder, Region, SharedInterceptor, timeout::TimeoutConfig,
@@ -50,9 +45,6 @@ impl Lightsail {
         let region = Region::new(sender.scope.region.to_string());
         let mut config = Builder::from(config).region(region).timeout_config(timeouts.build());
         config = config.retry_config(RetryConfig::disabled());
-        if !allow_insecure_endpoints {
-            config.push_interceptor(SharedInterceptor::new(endpoint::SecureEndpoints));
-        }
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
         Self { client: Client::from_conf(config.build()), sender, clock }
     }

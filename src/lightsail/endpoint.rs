@@ -1,46 +1,34 @@
-//! Keeps requests from going over plain http to another machine: the answer to
-//! `DownloadDefaultKeyPair` holds a private key.
+//! Where plain http may go: the answer to `DownloadDefaultKeyPair` holds a private key, and a
+//! request for credentials a token.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use aws_sdk_lightsail::config::interceptors::BeforeTransmitInterceptorContextRef;
-use aws_sdk_lightsail::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_lightsail::error::BoxError;
+use http::Uri;
 
-/// A request would have gone over plain http to another machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the endpoint is plain http on another machine; use https, or --allow-insecure-endpoints if \
-     you mean it"
-)]
-pub(super) struct InsecureEndpoint;
+/// Where AWS gives credentials to machines and containers, by plain http:
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>,
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>,
+/// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>.
+const CREDENTIALS: [IpAddr; 5] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+];
 
-/// Stops each request to an insecure endpoint before it is sent, wherever the endpoint was
-/// configured.
-#[derive(Debug)]
-pub(super) struct SecureEndpoints;
-
-impl Intercept for SecureEndpoints {
-    fn name(&self) -> &'static str {
-        "SecureEndpoints"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if is_secure(context.request().uri()) { Ok(()) } else { Err(InsecureEndpoint.into()) }
-    }
-}
-
-fn is_secure(uri: &str) -> bool {
-    let Ok(uri) = uri.parse::<http::Uri>() else { return false };
+/// Whether nobody else can read what is sent there.
+pub(super) fn is_secure(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     uri.scheme_str() == Some("https")
-        || host == "localhost"
+        || host.eq_ignore_ascii_case("localhost")
         || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        || gives_credentials(host)
+}
+
+/// Whether it is one of the addresses where AWS gives credentials on the machine itself.
+pub(super) fn gives_credentials(host: &str) -> bool {
+    host.parse().is_ok_and(|ip: IpAddr| CREDENTIALS.contains(&ip))
 }
 
 #[cfg(test)]
@@ -49,18 +37,25 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_only() {
+        let is_secure = |uri: &str| uri.parse().is_ok_and(|uri| is_secure(&uri));
         for uri in [
             "https://lightsail.eu-west-1.amazonaws.com/",
             "http://127.0.0.1:4566/",
             "http://localhost/",
             "http://[::1]:1/",
+            "http://169.254.170.23/v1/credentials",
+            "http://[fd00:ec2::23]/v1/credentials",
+            "http://[fd00:ec2::254]/latest/api/token",
         ] {
             assert!(is_secure(uri), "{uri}");
         }
         for uri in [
             "http://lightsail.eu-west-1.amazonaws.com/",
             "http://10.0.0.1/",
+            "http://169.254.1.1/",
+            "http://[fd00:ec2::1]/",
             "http://localhost.example.com/",
+            "http://127.0.0.1.example.com/",
             "x",
         ] {
             assert!(!is_secure(uri), "{uri}");

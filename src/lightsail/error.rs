@@ -12,9 +12,11 @@ use std::fmt;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 use serde::Deserialize;
 
-use super::endpoint::InsecureEndpoint;
+use super::http::Failure;
 use crate::ids::{AccountId, Region};
 
 /// What follows from an error.
@@ -189,16 +191,77 @@ impl Error {
         Self::new(ErrorKind::NeverSent, "WrongAccount", message)
     }
 
-    /// The credentials cannot be had.
-    pub(super) fn credentials(error: &CredentialsError) -> Self {
-        // The error's own text may name files and URLs, which help; the secrets are not in it.
-        let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        Self::new(
-            ErrorKind::BadCredentials,
-            "CredentialsError",
-            stable(&format!("no AWS credentials: {reason}")),
-        )
+    /// The credentials cannot be had from `source`, which is a part of a sentence.
+    pub(super) fn credentials(source: &str, error: &CredentialsError) -> Self {
+        let why = |why: &str| stable(&format!("no AWS credentials from {source}: {why}"));
+        if let Some(failure) = find_source::<Failure>(error) {
+            let error = Self::from(failure);
+            return Self { message: why(&error.message), ..error };
+        }
+        if let Some(answer) = answer_of_sts(error) {
+            let answer = classify(&answer);
+            // Nothing that a role may or may not do: the role itself is not to be had.
+            let is_refused = answer.kind.proves_refusal() && answer.kind != ErrorKind::Throttled;
+            let kind = if is_refused { ErrorKind::BadCredentials } else { answer.kind };
+            let message = why(&answer.message);
+            return Self { kind, message, ..answer };
+        }
+        if matches!(error, CredentialsError::ProviderTimedOut(_)) {
+            return Self::new(ErrorKind::Transient, "Timeout", why("no answer in time"));
+        }
+        if texts(error).contains(NEEDS_LOGIN) {
+            let message = "sessions of `aws login` are not supported; use `aws configure \
+                           export-credentials --format env`, or another profile";
+            return Self::new(ErrorKind::BadCredentials, "CredentialsError", why(message));
+        }
+        // The texts may name files, profiles and URLs, which help; the secrets are not in them.
+        Self::new(ErrorKind::BadCredentials, "CredentialsError", why(&texts(error)))
     }
+
+    /// No way to get credentials is set up, for each of them for a reason.
+    pub(super) fn no_credentials(reasons: &[String]) -> Self {
+        let message = format!("no AWS credentials from any source; {}", reasons.join("; "));
+        Self::new(ErrorKind::BadCredentials, "NoCredentials", stable(&message))
+    }
+}
+
+impl From<&Failure> for Error {
+    fn from(failure: &Failure) -> Self {
+        let is_before_sending = failure.cause.is_before_sending();
+        let kind = if is_before_sending { ErrorKind::NeverSent } else { ErrorKind::Transient };
+        Self::new(kind, failure.cause.code(), stable(&failure.to_string()))
+    }
+}
+
+/// What the SDK says in front of what went wrong.
+const LOADING: &str = "an error occurred while loading credentials";
+
+/// What the SDK says of a profile with a `login_session`, which it is built without.
+const NEEDS_LOGIN: &str = "credentials-login";
+
+/// The texts of what is behind an error.
+pub(super) fn texts(error: &CredentialsError) -> String {
+    let (mut texts, mut next) = (Vec::new(), error.source());
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    texts.retain(|text| text != LOADING);
+    texts.dedup();
+    if texts.is_empty() { error.to_string() } else { texts.join(": ") }
+}
+
+/// What STS answered when a role was to be assumed.
+fn answer_of_sts(error: &CredentialsError) -> Option<Answer> {
+    fn answer(error: &impl ProvideErrorMetadata) -> Answer {
+        Answer {
+            names: error.code().map(str::to_owned).into_iter().collect(),
+            message: error.message().unwrap_or_default().to_owned(),
+        }
+    }
+    find_source::<AssumeRoleWithWebIdentityError>(error)
+        .map(answer)
+        .or_else(|| find_source::<AssumeRoleError>(error).map(answer))
 }
 
 /// What an error answer says about itself.
@@ -222,11 +285,8 @@ struct Body {
 
 impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpResponse>> for Error {
     fn from(error: &SdkError<E, HttpResponse>) -> Self {
-        if let Some(credentials) = find_source::<CredentialsError>(error) {
-            return Self::credentials(credentials);
-        }
-        if let Some(insecure) = find_source::<InsecureEndpoint>(error) {
-            return Self::new(ErrorKind::NeverSent, "InsecureEndpoint", insecure.to_string());
+        if let Some(failure) = find_source::<Failure>(error) {
+            return Self::from(failure);
         }
         match error {
             SdkError::ServiceError(service) => service_error(service.err(), service.raw()),
@@ -236,24 +296,8 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
                 Self::new(ErrorKind::Transient, "ResponseError", message)
             }
             SdkError::TimeoutError(_) => Self::timeout(),
-            SdkError::DispatchFailure(failure) => {
-                let refused = find_source::<std::io::Error>(error)
-                    .is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused);
-                if refused {
-                    Self::new(
-                        ErrorKind::NeverSent,
-                        "ConnectionRefused",
-                        "the endpoint refuses connections",
-                    )
-                } else if failure.is_timeout() {
-                    Self::timeout()
-                } else {
-                    Self::new(
-                        ErrorKind::Transient,
-                        "DispatchFailure",
-                        "the connection to the endpoint failed",
-                    )
-                }
+            SdkError::DispatchFailure(_) => {
+                Self::new(ErrorKind::Transient, "DispatchFailure", "the request could not be sent")
             }
             SdkError::ConstructionFailure(_) => Self::new(
                 ErrorKind::NeverSent,
@@ -363,6 +407,12 @@ const BAD_CREDENTIALS: &[&str] = &[
     "SignatureDoesNotMatch",
     "MissingAuthenticationToken",
     "RequestExpired",
+    // Of AssumeRoleWithWebIdentity, as the STS API Reference lists them.
+    "InvalidIdentityToken",
+    "IDPRejectedClaim",
+    "MalformedPolicyDocument",
+    "PackedPolicyTooLarge",
+    "RegionDisabled",
 ];
 
 /// Refusals of the input. Whatever is in no list is taken for a failure of the service: that proves

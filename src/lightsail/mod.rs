@@ -7,23 +7,29 @@
 //! whoever made the call reads what became of it. No decisions here; the plans make them.
 
 mod account;
+mod accounts;
 mod cached;
 mod client;
 mod clock;
 mod convert;
+mod credentials;
 mod endpoint;
 mod error;
 mod http;
+mod in_force;
 mod inventory;
 mod limiter;
 mod pages;
 mod regions;
 mod retry;
 mod sender;
+mod session;
 mod types;
 
-pub use account::{Account, Accounts};
+pub use account::Account;
+pub use accounts::Accounts;
 pub use client::Lightsail;
+pub use credentials::WebIdentity;
 pub use error::{Error, ErrorKind};
 pub use http::http_client;
 pub use inventory::{Inventory, Listing};

@@ -11,6 +11,7 @@ use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types;
 
 use super::error::{self, Error, ErrorKind};
+use super::in_force::InForce;
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
 use super::retry::{self, Policy};
@@ -30,6 +31,7 @@ pub(super) struct Sender {
     pub(super) regions: Arc<Regions>,
     pub(super) call_timeout: Duration,
     pub(super) lease: HeldLease,
+    pub(super) credentials: InForce,
     pub(super) metrics: Metrics,
 }
 
@@ -102,6 +104,9 @@ impl Sender {
                 code,
                 start.elapsed(),
             );
+            if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::BadCredentials) {
+                self.credentials.refused.notify_one();
+            }
             if outcome.as_ref().map_or_else(Error::is_answer, |_| true) {
                 self.regions.note_answer(&self.scope.region);
             }

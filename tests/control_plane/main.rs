@@ -10,6 +10,8 @@ mod approval;
 mod argocd;
 mod bed;
 mod clocks;
+mod credential_servers;
+mod credentials;
 mod docs;
 mod errors_of_lightsail;
 mod explain;
@@ -28,6 +30,7 @@ mod lists;
 #[path = "../support/markdown.rs"]
 mod markdown;
 mod neighbors;
+mod networks;
 mod policies;
 mod private_keys;
 mod process;

@@ -47,7 +47,7 @@ const FLOORS: [&[&str]; 10] = [
     &["lightsail", "leader", "server"],
     &["error"],
     &["api_server"],
-    &["secret"],
+    &["secret", "kubeconfig"],
     &["engine"],
     &["key_pair", "host_key_reset"],
     &["crds"],

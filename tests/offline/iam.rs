@@ -11,8 +11,9 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::api::OWNER_TAG;
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result};
+use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result, http_client};
 use lightsail_operator::metrics::Metrics;
+use lightsail_operator::readiness::Readiness;
 use serde_json::{Value, json};
 use testbed::simulator::{Options, Simulator};
 
@@ -20,6 +21,7 @@ use crate::iam_files::{actions, document, folder, statements};
 
 const ACCOUNT: &str = "123456789012";
 const HERE: &str = "eu-west-1";
+const TIMEOUT: Duration = Duration::from_secs(20);
 const ELSEWHERE: &str = "eu-west-2";
 const KEY: &str = "ssh-ed25519 \
                    AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA \
@@ -128,6 +130,7 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
+        .http_client(http_client(TIMEOUT, false, None, Metrics::default()).unwrap())
         .region(Region::new(HERE))
         .credentials_provider(Credentials::new(
             keys.access_key_id,
@@ -140,13 +143,15 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
         .await;
     let accounts = Accounts::new(
         config,
-        Duration::from_secs(20),
-        false,
+        None,
+        TIMEOUT,
         Arc::default(),
         HeldLease::unlimited(),
         Metrics::default(),
+        Readiness::default(),
     );
-    accounts.current().await.unwrap().region(&region.into(), &"team-a".into()).unwrap()
+    let (region, namespace) = (region.into(), "team-a".into());
+    accounts.current(&region, &namespace).await.unwrap().region(&region, &namespace).unwrap()
 }
 
 /// Makes the call of a row in a fresh world under these statements.

@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, ErrorKind, Imported, Inventory, Lightsail};
+use lightsail_operator::lightsail::{
+    Accounts, ErrorKind, Imported, Inventory, Lightsail, http_client,
+};
 use lightsail_operator::metrics::Metrics;
+use lightsail_operator::readiness::Readiness;
 use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
 
+const TIMEOUT: Duration = Duration::from_secs(1);
 const ACCOUNT: &str = "123456789012";
 const PUBLIC_KEY: &str = "ssh-ed25519 \
                           AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA \
@@ -19,6 +23,7 @@ async fn accounts(simulator: &Simulator) -> Accounts {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
+        .http_client(http_client(TIMEOUT, false, None, Metrics::default()).unwrap())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new(
             keys.access_key_id,
@@ -29,14 +34,14 @@ async fn accounts(simulator: &Simulator) -> Accounts {
         ))
         .load()
         .await;
-    let (timeout, lease) = (Duration::from_secs(1), HeldLease::unlimited());
-    Accounts::new(config, timeout, false, Arc::default(), lease, Metrics::default())
+    let (lease, metrics) = (HeldLease::unlimited(), Metrics::default());
+    Accounts::new(config, None, TIMEOUT, Arc::default(), lease, metrics, Readiness::default())
 }
 
 async fn lightsail(simulator: &Simulator) -> Lightsail {
     accounts(simulator)
         .await
-        .current()
+        .current(&"eu-west-1".into(), &"team-a".into())
         .await
         .unwrap()
         .region(&"eu-west-1".into(), &"team-a".into())
@@ -246,7 +251,8 @@ async fn the_account_is_asked_for_once_for_each_set_of_credentials() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let accounts = accounts(&simulator).await;
     for _ in 0..3 {
-        assert_eq!(accounts.current().await.unwrap().id.as_str(), ACCOUNT);
+        let account = accounts.current(&"eu-west-1".into(), &"team-a".into()).await.unwrap();
+        assert_eq!(account.id.as_str(), ACCOUNT);
     }
     assert_eq!(simulator.requests().len(), 1);
 }

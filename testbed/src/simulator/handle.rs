@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::clock::Clock;
 use super::fault::{FaultHandle, FaultPoint, Faults};
-use super::identity::{Credentials, KnownRole, Role, Scope};
+use super::identity::{Credentials, KnownRole, Principal, Role, Scope, Session};
 use super::policy::Policy;
 use super::region::Region;
 use super::request_log::{Request, RequestLog};
@@ -86,6 +86,24 @@ impl Simulator {
     #[must_use]
     pub fn add_account(&self, account_id: &str) -> Credentials {
         self.shared.state().identities.add(account_id)
+    }
+
+    /// New credentials of a session in an account, as those get them who are given a role without
+    /// asking STS: pods and instances. They end after this time.
+    #[must_use]
+    pub fn add_session(&self, account_id: &str, role: &str, life: Duration) -> Session {
+        let expires = self.shared.clock.now() + life;
+        let principal = Principal {
+            account: account_id.to_owned(),
+            arn: format!("arn:aws:sts::{account_id}:assumed-role/{role}/given"),
+            user_id: "AROASIMULATEDROLE:given".to_owned(),
+            tags: BTreeMap::new(),
+            role: None,
+            session_policy: None,
+        };
+        let mut state = self.shared.state();
+        let (credentials, token) = state.identities.add_session(principal, expires);
+        Session { credentials, token, expires }
     }
 
     /// One account's resources in one region, as somebody else than the client under test sees and

@@ -47,6 +47,23 @@ pub struct Role {
     pub web_identity: Option<WebIdentity>,
 }
 
+/// Temporary credentials.
+#[derive(Clone)]
+pub struct Session {
+    /// The access key.
+    pub credentials: Credentials,
+    /// What goes with it.
+    pub token: String,
+    /// When they end, by the simulator's clock.
+    pub expires: SystemTime,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Session").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
 /// A token's claims that a role trusts.
 #[derive(Clone, Debug)]
 pub struct WebIdentity {

@@ -50,7 +50,7 @@ mod xml;
 
 pub use self::fault::{Fault, FaultEffect, FaultHandle, FaultPoint};
 pub use self::handle::{Options, Simulator};
-pub use self::identity::{Credentials, Role, WebIdentity};
+pub use self::identity::{Credentials, Role, Session, WebIdentity};
 pub use self::ledger::Operation;
 pub use self::region::Region;
 pub use self::request_log::Request;

@@ -1,0 +1,110 @@
+//! Where AWS credentials come from: the SDK's standard chain, which is built anew for each look, so
+//! that a corrected file counts and a provider's first error is not its last.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sts::config::Region;
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+
+use super::error::{self, Error};
+use super::types::Result;
+
+/// A role that a file with a token opens, as IRSA sets it up.
+#[derive(Clone, Debug)]
+pub struct WebIdentity {
+    /// The file with the token (`AWS_WEB_IDENTITY_TOKEN_FILE`).
+    pub token_file: PathBuf,
+    /// The role (`AWS_ROLE_ARN`).
+    pub role_arn: String,
+    /// What CloudTrail calls the session (`AWS_ROLE_SESSION_NAME`).
+    pub session_name: String,
+}
+
+/// The provider of a configuration, or else the SDK's standard chain, with the HTTP client, the endpoints and the switches of a
+/// configuration.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub(super) config: SdkConfig,
+    pub(super) web_identity: Option<WebIdentity>,
+    pub(super) call_timeout: Duration,
+}
+
+impl Chain {
+    /// The credentials of the first provider that is set up. STS is asked in this region.
+    ///
+    /// # Errors
+    /// It fails, or none is set up.
+    pub(super) async fn load(&self, region: &Region) -> Result<Credentials> {
+        let mut reasons = Vec::new();
+        for (source, provider) in self.providers(region) {
+            let credentials = provider.provide_credentials();
+            // Two attempts, and what is done before and after them.
+            let limit = self.call_timeout * 3;
+            let credentials = tokio::time::timeout(limit, credentials).await;
+            let late = |_| CredentialsError::provider_timed_out(limit);
+            match credentials.map_err(late).flatten() {
+                Ok(credentials) => return Ok(credentials),
+                Err(error @ CredentialsError::CredentialsNotLoaded(_)) => {
+                    reasons.push(format!("{source}: {}", error::texts(&error)));
+                }
+                Err(error) => return Err(Error::credentials(&source, &error)),
+            }
+        }
+        Err(Error::no_credentials(&reasons))
+    }
+
+    fn providers(&self, region: &Region) -> Vec<(String, SharedCredentialsProvider)> {
+        if let Some(configured) = self.config.credentials_provider() {
+            return vec![("the configured provider".to_owned(), configured)];
+        }
+        let mut config = ProviderConfig::without_region()
+            .with_region(Some(region.clone()))
+            .with_use_fips(self.config.use_fips())
+            .with_use_dual_stack(self.config.use_dual_stack())
+            .with_retry_config(RetryConfig::standard().with_max_attempts(2))
+            .with_timeout_config(
+                TimeoutConfig::builder().operation_attempt_timeout(self.call_timeout).build(),
+            );
+        if let Some(client) = self.config.http_client() {
+            config = config.with_http_client(client);
+        }
+        let mut providers = Vec::new();
+        let mut add = |source: &str, provider: SharedCredentialsProvider| {
+            providers.push((source.to_owned(), provider));
+        };
+        add(
+            "the environment",
+            SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
+        );
+        let profile = ProfileFileCredentialsProvider::builder().configure(&config).build();
+        add("the profile", SharedCredentialsProvider::new(profile));
+        if let Some(web_identity) = &self.web_identity {
+            let provider = WebIdentityTokenCredentialsProvider::builder()
+                .configure(&config)
+                .static_configuration(StaticConfiguration {
+                    web_identity_token_file: web_identity.token_file.clone(),
+                    role_arn: web_identity.role_arn.clone(),
+                    session_name: web_identity.session_name.clone(),
+                });
+            let source = format!("the token in {}", web_identity.token_file.display());
+            add(&source, SharedCredentialsProvider::new(provider.build()));
+        }
+        let container = EcsCredentialsProvider::builder().configure(&config).build();
+        add("the container's address for them", SharedCredentialsProvider::new(container));
+        let instance = ImdsCredentialsProvider::builder().configure(&config).build();
+        add("the instance's metadata", SharedCredentialsProvider::new(instance));
+        providers
+    }
+}

@@ -1,0 +1,191 @@
+//! Why there was no answer: one text for each cause, with the host. No text has what differs from
+//! one request to the next, or what a URL may hide (a password of a proxy).
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use http::{StatusCode, Uri};
+
+/// The name of a host has no address.
+#[derive(Debug, thiserror::Error)]
+#[error("DNS: {0}")]
+pub(super) struct NoAddress(pub(super) io::Error);
+
+/// The CA that issued a certificate is not known here. Its name, as in `CN=Example CA,O=Example`.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UnknownIssuer(pub(super) String);
+
+/// There was no answer, or not all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::lightsail) struct Failure {
+    /// The host that was to be reached, with its port if that is unusual.
+    host: String,
+    /// The proxy on the way there, if it is the proxy that failed.
+    proxy: Option<String>,
+    pub(in crate::lightsail) cause: Cause,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::lightsail) enum Cause {
+    NameNotResolved,
+    Refused,
+    ConnectTimeout(Duration),
+    ConnectFailed(String),
+    ProxyAnswered(StatusCode),
+    UntrustedIssuer(String),
+    Tls(String),
+    Timeout(Duration),
+    Lost(String),
+    Answered(u16),
+    Insecure,
+}
+
+impl Cause {
+    /// A label of metrics.
+    pub(in crate::lightsail) fn code(&self) -> &'static str {
+        match self {
+            Self::NameNotResolved => "NameNotResolved",
+            Self::Refused => "ConnectionRefused",
+            Self::ConnectTimeout(_) => "ConnectTimeout",
+            Self::ConnectFailed(_) => "ConnectionFailed",
+            Self::ProxyAnswered(_) => "ProxyRefused",
+            Self::UntrustedIssuer(_) => "UntrustedCertificate",
+            Self::Tls(_) => "TLSFailed",
+            Self::Timeout(_) => "Timeout",
+            Self::Lost(_) => "ConnectionLost",
+            Self::Answered(_) => "ServiceError",
+            Self::Insecure => "InsecureEndpoint",
+        }
+    }
+
+    /// Whether it proves that the request did not get to its host.
+    pub(in crate::lightsail) fn is_before_sending(&self) -> bool {
+        !matches!(self, Self::Timeout(_) | Self::Lost(_) | Self::Answered(_))
+    }
+}
+
+impl Failure {
+    pub(super) fn new(uri: &Uri, cause: Cause) -> Self {
+        Self { host: host(uri), proxy: None, cause }
+    }
+
+    pub(super) fn of_proxy(uri: &Uri, proxy: &Uri, cause: Cause) -> Self {
+        Self { host: host(uri), proxy: Some(host(proxy)), cause }
+    }
+
+    /// What an error of the HTTP client means. Errors of connecting have their own in them.
+    pub(super) fn of(uri: &Uri, error: &(dyn StdError + 'static)) -> Self {
+        let own = chain(error).find_map(|error| error.downcast_ref::<Self>());
+        own.cloned().unwrap_or_else(|| Self::new(uri, Cause::Lost(innermost(error))))
+    }
+}
+
+/// What an error met while a connection was made means.
+pub(super) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
+    for error in chain(error) {
+        if error.is::<NoAddress>() {
+            return Cause::NameNotResolved;
+        }
+        if let Some(UnknownIssuer(issuer)) = error.downcast_ref() {
+            return Cause::UntrustedIssuer(issuer.clone());
+        }
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = error
+                && let Some(UnknownIssuer(issuer)) = other.0.downcast_ref()
+            {
+                return Cause::UntrustedIssuer(issuer.clone());
+            }
+            return Cause::Tls(error.to_string());
+        }
+        if error.downcast_ref().map(io::Error::kind) == Some(io::ErrorKind::ConnectionRefused) {
+            return Cause::Refused;
+        }
+    }
+    Cause::ConnectFailed(innermost(error))
+}
+
+/// The error and what is behind it. An `io::Error` hides the error that it was made of: its own
+/// source is that error's source.
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+/// The last error behind this one says most.
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().unwrap_or(error).to_string()
+}
+
+/// Host and port; without the port if it is the scheme's own.
+pub(super) fn host(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    match (uri.port_u16(), uri.scheme_str()) {
+        (None, _) | (Some(443), Some("https")) | (Some(80), Some("http")) => host.to_owned(),
+        (Some(port), _) => format!("{host}:{port}"),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, proxy, cause } = self;
+        let peer =
+            proxy.as_ref().map_or_else(|| host.clone(), |proxy| format!("the proxy {proxy}"));
+        match cause {
+            Cause::NameNotResolved => write!(formatter, "DNS has no address for {peer}")?,
+            Cause::Refused => write!(formatter, "{peer} refuses connections")?,
+            Cause::ConnectTimeout(time) => {
+                write!(formatter, "{peer} cannot be reached: no connection within {time:.0?}")?;
+            }
+            Cause::ConnectFailed(why) => write!(formatter, "{peer} cannot be reached: {why}")?,
+            Cause::ProxyAnswered(status) => {
+                let status = status.as_u16();
+                write!(formatter, "{peer} does not connect to {host}: it answered {status}")?;
+                if status == 407 {
+                    formatter.write_str(
+                        "; write its URL with the user and the password that it wants",
+                    )?;
+                }
+            }
+            Cause::UntrustedIssuer(issuer) => write!(
+                formatter,
+                "the certificate of {peer} is from an unknown CA ({issuer}); if it is a proxy's or \
+                 a private one, name its file in AWS_CA_BUNDLE"
+            )?,
+            Cause::Tls(why) => write!(formatter, "no TLS with {peer}: {why}")?,
+            Cause::Timeout(time) => {
+                write!(formatter, "{host} did not answer within {time:.0?}")?;
+            }
+            Cause::Lost(why) => write!(formatter, "the connection to {host} was lost: {why}")?,
+            Cause::Answered(status) => write!(formatter, "{host} answered HTTP {status}")?,
+            Cause::Insecure => write!(
+                formatter,
+                "nothing was sent to {host}: the endpoint is plain http on another machine; use \
+                 https, or --allow-insecure-endpoints if you mean it"
+            )?,
+        }
+        if *cause == Cause::NameNotResolved && proxy.is_none() && is_fips(host) {
+            formatter.write_str(
+                "; AWS_USE_FIPS_ENDPOINT is set, and not every service has a FIPS endpoint in \
+                 every region",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn is_fips(host: &str) -> bool {
+    host.split('.').any(|label| label.ends_with("-fips"))
+}
+
+impl StdError for Failure {}

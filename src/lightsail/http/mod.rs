@@ -1,0 +1,183 @@
+//! The HTTP client of everything that speaks to AWS: Lightsail, STS, and whoever else gives
+//! credentials.
+//!
+//! The SDK's own client cannot say why a host was not reached, sends to proxies what must stay on
+//! this machine, and keeps any number of idle connections for 90 seconds for each region. This one
+//! refuses plain http to other machines before a byte is sent, names the host and the cause of each
+//! failure ([`Failure`]), and bounds each request in time and each answer in size.
+
+mod connect;
+mod failure;
+mod hosts;
+mod tls;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use self::connect::{Connect, Proxies};
+pub(super) use self::failure::{Cause, Failure};
+use self::hosts::Hosts;
+use super::endpoint::is_secure;
+use crate::metrics::Metrics;
+
+/// As many as the reconciliations of one kind in a region, at the default `--concurrency`, with
+/// some to spare.
+const MOST_IDLE_PER_HOST: usize = 16;
+/// Longer than the pause between two requests of a reconciliation or of a crowd of them; shorter
+/// than an interval, between which a connection would only wait.
+const IDLE_FOR: Duration = Duration::from_secs(20);
+/// A host that takes longer to be reached is not reached. Half a call's timeout, if that is less.
+const MOST_TO_CONNECT: Duration = Duration::from_secs(5);
+/// No page of a list of Lightsail is as large, in bytes.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// The client. It uses the proxies that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`,
+/// `ALL_PROXY`, `NO_PROXY`), but never for this machine and its link-local addresses. It trusts the
+/// CAs of the file `ca_bundle`, or else those of the machine, or of `SSL_CERT_FILE`.
+///
+/// A request ends a little before `call_timeout`, so that it can be said which host took so long.
+///
+/// # Errors
+/// There is no certificate in `ca_bundle`.
+pub fn http_client(
+    call_timeout: Duration,
+    allow_insecure_endpoints: bool,
+    ca_bundle: Option<&Path>,
+    metrics: Metrics,
+) -> anyhow::Result<SharedHttpClient> {
+    let connect_timeout = MOST_TO_CONNECT.min(call_timeout / 2);
+    let connect = Connect::new(Proxies::from_env(), tls::config(ca_bundle)?, connect_timeout);
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_FOR)
+        .pool_max_idle_per_host(MOST_IDLE_PER_HOST)
+        .build(connect.clone());
+    let hosts = Arc::default();
+    let exchange = Exchange {
+        client,
+        connect,
+        timeout: call_timeout.mul_f64(0.95),
+        allow_insecure_endpoints,
+        hosts,
+        metrics,
+    };
+    Ok(http_client_fn(move |settings, _| {
+        let timeout = exchange.timeout.min(patience(settings));
+        SharedHttpConnector::new(Exchange { timeout, ..exchange.clone() })
+    }))
+}
+
+/// What a client asks for, for both together: the instance's metadata gets two seconds.
+fn patience(settings: &HttpConnectorSettings) -> Duration {
+    let read = settings.read_timeout().unwrap_or(Duration::MAX);
+    settings.connect_timeout().unwrap_or(MOST_TO_CONNECT).saturating_add(read)
+}
+
+#[derive(Clone, Debug)]
+struct Exchange {
+    client: Client<Connect, Full<Bytes>>,
+    connect: Connect,
+    timeout: Duration,
+    allow_insecure_endpoints: bool,
+    hosts: Arc<Hosts>,
+    metrics: Metrics,
+}
+
+impl HttpConnector for Exchange {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let this = self.clone();
+        HttpConnectorFuture::new(async move { this.exchange(request).await })
+    }
+}
+
+impl Exchange {
+    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let request =
+            request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+        let (parts, body) = request.into_parts();
+        // No request of these clients is streamed.
+        let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
+        let request = http::Request::from_parts(parts, body);
+        let (host, operation) = (failure::host(request.uri()), credentials_operation(&request));
+        let uri = request.uri().clone();
+        let outcome = self.send(request).await.and_then(|answer| {
+            // The SDK takes an agent that is starting, or overloaded, for one that refuses.
+            let status = answer.status().as_u16();
+            let is_passing = operation == Some(CONTAINER) && (status >= 500 || status == 429);
+            if is_passing { Err(Failure::new(&uri, Cause::Answered(status))) } else { Ok(answer) }
+        });
+        if let Some(operation) = operation {
+            let code = outcome.as_ref().map_or_else(
+                |failure| failure.cause.code().to_owned(),
+                |answer| answer.status().as_u16().to_string(),
+            );
+            self.metrics.credentials_request(operation, &code);
+        }
+        self.hosts.note(&host, outcome.as_ref().err());
+        // What is refused here stays refused; the SDK tries the others again where that is of use.
+        outcome.map_err(|failure| {
+            let is_final = failure.cause == Cause::Insecure;
+            let error = if is_final { ConnectorError::user } else { ConnectorError::io };
+            error(failure.into())
+        })
+    }
+
+    async fn send(&self, mut request: http::Request<Bytes>) -> Result<HttpResponse, Failure> {
+        let uri = request.uri().clone();
+        let failed = |cause| Failure::new(&uri, cause);
+        if !self.allow_insecure_endpoints && !is_secure(&uri) {
+            return Err(failed(Cause::Insecure));
+        }
+        if let Some(authorization) = self.connect.proxies.authorization_of_requests(&uri) {
+            request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, authorization);
+        }
+        let answer = async {
+            let answer = self.client.request(request.map(Full::new)).await;
+            let answer = answer.map_err(|error| Failure::of(&uri, &error))?;
+            let (parts, body) = answer.into_parts();
+            let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+            let body = body.map_err(|error| failed(Cause::Lost(failure::innermost(&*error))))?;
+            let answer = http::Response::from_parts(parts, body.to_bytes().into());
+            let answer = HttpResponse::try_from(answer);
+            answer.map_err(|error| failed(Cause::Lost(error.to_string())))
+        };
+        let late = |_| failed(Cause::Timeout(self.timeout));
+        tokio::time::timeout(self.timeout, answer).await.map_err(late).flatten()
+    }
+}
+
+const CONTAINER: &str = "ContainerCredentials";
+
+/// The name of a request for credentials, or about them. `None` for Lightsail's own, which their
+/// sender counts.
+fn credentials_operation(request: &http::Request<Bytes>) -> Option<&'static str> {
+    const STS: &[&str] = &["AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"];
+    if request.headers().contains_key("x-amz-target") {
+        return None;
+    }
+    let action = str::from_utf8(request.body())
+        .ok()
+        .and_then(|form| form.split('&').find_map(|member| member.strip_prefix("Action=")));
+    if let Some(action) = action {
+        return Some(STS.iter().find(|name| **name == action).copied().unwrap_or("Other"));
+    }
+    Some(match request.uri().path() {
+        "/federation/credentials" => "GetRoleCredentials",
+        "/token" => "CreateToken",
+        "/v1/token" => "CreateOAuth2Token",
+        path if path.starts_with("/latest/") => "InstanceMetadata",
+        _ => CONTAINER,
+    })
+}

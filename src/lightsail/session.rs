@@ -1,0 +1,111 @@
+//! When credentials are renewed. No I/O and no clock.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// Credentials are renewed this long before they expire, or for short ones at three quarters of
+/// their life.
+const MARGIN: Duration = Duration::from_mins(5);
+/// Nobody begins to use credentials that expire within this time, or within the last eighth of
+/// their life.
+const LAST_USE: Duration = Duration::from_secs(10);
+/// After a failure it is tried again after this time, and after each further one twice as late.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// How long credentials hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Term {
+    /// `None`: until AWS refuses them.
+    expiry: Option<SystemTime>,
+    renew_at: Option<SystemTime>,
+    last_use: Option<SystemTime>,
+}
+
+impl Term {
+    /// Of credentials that were had now.
+    pub(super) fn new(now: SystemTime, expiry: Option<SystemTime>) -> Self {
+        let before = |expiry: SystemTime, time: Duration, share: u32| {
+            let left = expiry.duration_since(now).unwrap_or_default();
+            expiry.checked_sub(time.min(left / share)).unwrap_or(now)
+        };
+        Self {
+            expiry,
+            renew_at: expiry.map(|expiry| before(expiry, MARGIN, 4)),
+            last_use: expiry.map(|expiry| before(expiry, LAST_USE, 8)),
+        }
+    }
+
+    /// Whether they may be used.
+    pub(super) fn is_good(self, now: SystemTime) -> bool {
+        self.last_use.is_none_or(|last_use| now < last_use)
+    }
+
+    /// How long until they are to be renewed; `None` if they need not be.
+    pub(super) fn until_renewal(self, now: SystemTime) -> Option<Duration> {
+        self.renew_at.map(|at| at.duration_since(now).unwrap_or_default())
+    }
+}
+
+/// Attempts that failed, or brought nothing new, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempts {
+    count: u32,
+    last: Instant,
+}
+
+impl Attempts {
+    /// With one more, after those `before`.
+    pub(super) fn one_more(before: Option<Self>, now: Instant) -> Self {
+        Self { count: before.map_or(1, |before| before.count.saturating_add(1)), last: now }
+    }
+
+    /// How long until the next one.
+    pub(super) fn until_next(self, now: Instant) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << (self.count - 1).min(16)).min(LONGEST_PAUSE);
+        pause.saturating_sub(now.saturating_duration_since(self.last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_session_is_renewed_before_it_expires_and_used_until_then() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
+        for (life, renewed_after) in [(3_600, 3_300), (1_200, 900), (900, 675), (60, 45), (4, 3)] {
+            let term = Term::new(now, Some(now + SECOND * life));
+            assert_eq!(term.until_renewal(now), Some(SECOND * renewed_after), "{life}");
+            assert_eq!(term.until_renewal(now + SECOND * life), Some(Duration::ZERO), "{life}");
+            assert!(!term.is_good(now + SECOND * life), "{life}");
+        }
+        let term = Term::new(now, Some(now + SECOND * 3_600));
+        assert!(term.is_good(now + SECOND * 3_589), "though it could not be renewed");
+        let term = Term::new(now, None);
+        assert!(term.is_good(now + SECOND * 1_000_000));
+        assert_eq!(term.until_renewal(now), None);
+        let expired = Term::new(now, Some(now - SECOND));
+        assert_eq!(
+            (expired.is_good(now), expired.until_renewal(now)),
+            (false, Some(Duration::ZERO))
+        );
+    }
+
+    #[test]
+    fn failures_are_further_and_further_apart() {
+        let start = Instant::now();
+        let mut attempts = None;
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let next = Attempts::one_more(attempts, start);
+            pauses.push(next.until_next(start).as_secs());
+            attempts = Some(next);
+        }
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60, 60]);
+        let first = Attempts::one_more(None, start);
+        assert_eq!(first.until_next(start + SECOND), SECOND);
+        assert_eq!(first.until_next(start + SECOND * 5), Duration::ZERO);
+    }
+}

@@ -1,0 +1,375 @@
+//! Where the operator gets its AWS credentials: each way that docs/iam.md promises, and what is said
+//! when it fails.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use lightsail_operator::api::LightsailKeyPair;
+use lightsail_operator::api::conditions::{READY, find};
+use serde_json::{Value, json};
+use sha1::{Digest, Sha1};
+use testbed::operator::{Operator, OperatorOptions};
+use testbed::simulator::{Fault, FaultEffect, Role, WebIdentity};
+
+use crate::bed::{ACCOUNT, Bed, REGION, imported, public_key, wait_for};
+use crate::credential_servers::{CredentialServer, TOKEN};
+
+const HOUR: Duration = Duration::from_hours(1);
+const SUBJECT: &str = "system:serviceaccount:lightsail-operator:lightsail-operator";
+
+/// A bed whose operator has no credentials yet, and a folder for its files.
+struct Ways {
+    bed: Bed,
+    folder: PathBuf,
+    options: OperatorOptions,
+}
+
+type Environment = Vec<(&'static str, String)>;
+
+impl Ways {
+    async fn new(name: &str) -> Self {
+        let bed = Bed::new(name).await;
+        let options = bed.options(None).await;
+        let folder = options.log.parent().unwrap().to_owned();
+        Self { bed, folder, options }
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The access key that the bed made, as lines of a profile.
+    fn keys(&self) -> String {
+        let value = |wanted: &str| {
+            let mut all = self.options.environment.iter();
+            all.find(|(name, _)| name == wanted).unwrap().1.clone()
+        };
+        format!(
+            "aws_access_key_id = {}\naws_secret_access_key = {}\n",
+            value("AWS_ACCESS_KEY_ID"),
+            value("AWS_SECRET_ACCESS_KEY")
+        )
+    }
+
+    fn profile(&self, name: &str, text: &str) -> Environment {
+        let file = self.write(&format!("{name}.config"), text);
+        vec![("AWS_CONFIG_FILE", file), ("AWS_PROFILE", name.to_owned())]
+    }
+
+    fn options(&self, environment: Environment) -> OperatorOptions {
+        let mut options = self.options.clone();
+        options.environment.retain(|(name, _)| !name.contains("ACCESS_KEY"));
+        let mut given = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
+        if !given.any(|(name, _)| name == "AWS_EC2_METADATA_SERVICE_ENDPOINT") {
+            options.environment.push(("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned()));
+        }
+        options
+    }
+
+    /// An operator with this environment, and no other credentials.
+    async fn start(&self, environment: &Environment) -> Operator {
+        let mut options = self.options(environment.clone());
+        options.environment.retain(|(name, _)| !environment.iter().any(|(other, _)| name == other));
+        let own = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        options.environment.extend(own);
+        Operator::start(options).await.unwrap()
+    }
+
+    /// Waits for a message of an object that is not Ready.
+    async fn wait_message(&self, name: &str, reason: &str, words: &[&str]) -> String {
+        let says = |object: &LightsailKeyPair| {
+            find(&object.status.as_ref().unwrap().conditions, READY).is_some_and(|ready| {
+                ready.reason == reason && words.iter().all(|word| ready.message.contains(word))
+            })
+        };
+        let object: LightsailKeyPair =
+            self.bed.wait(name, &format!("{reason} {words:?}"), says).await;
+        find(&object.status.unwrap().conditions, READY).unwrap().message.clone()
+    }
+
+    fn calls(&self, operation: &str) -> usize {
+        self.bed.calls(operation)
+    }
+}
+
+fn web_identity_token(subject: &str) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({
+        "iss": "https://oidc.example", "sub": subject, "aud": "sts.amazonaws.com",
+        "exp": 4_000_000_000_u64,
+    });
+    format!("{}.{}.c2lnbmF0dXJl", part(&json!({ "alg": "RS256" })), part(&claims))
+}
+
+fn trust(bed: &Bed) {
+    let web_identity = Some(WebIdentity {
+        issuer: "https://oidc.example".to_owned(),
+        subject: SUBJECT.to_owned(),
+        audience: "sts.amazonaws.com".to_owned(),
+    });
+    for (name, web_identity) in [("irsa", web_identity), ("assumed", None)] {
+        let role =
+            Role { name: name.to_owned(), external_id: None, session_tags: false, web_identity };
+        bed.simulator.set_role(ACCOUNT, role, None).unwrap();
+    }
+}
+
+fn role(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+fn sso(name: &str) -> String {
+    format!(
+        "[profile {name}]\nsso_session = corp\nsso_account_id = {ACCOUNT}\nsso_role_name = r\n\
+         [sso-session corp]\nsso_region = {REGION}\nsso_start_url = https://corp.example/start\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_way_to_credentials_works() {
+    let ways = Ways::new("credentials").await;
+    trust(&ways.bed);
+    let server = |ip| CredentialServer::start(ip, ways.bed.simulator.clone(), HOUR);
+    let v4 = server(IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+    let v6 = server(IpAddr::V6(Ipv6Addr::LOCALHOST)).await;
+    let token = ways.write("token", TOKEN);
+    let container = |url: String| {
+        vec![
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/container")),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.clone()),
+        ]
+    };
+    let session = hex::encode(Sha1::digest("corp"));
+    ways.write(
+        &format!(".aws/sso/cache/{session}.json"),
+        &json!({ "accessToken": TOKEN, "expiresAt": "2999-01-01T00:00:00Z" }).to_string(),
+    );
+    let mut of_sso = ways.profile("sso", &sso("sso"));
+    of_sso.push(("AWS_ENDPOINT_URL_SSO", v4.url()));
+    let process = ways.write(
+        "process.sh",
+        &format!(
+            "#!/bin/sh\necho '{{\"Version\": 1, \"AccessKeyId\": \"{}\", \"SecretAccessKey\": \
+             \"{}\"}}'\n",
+            ways.keys().lines().next().unwrap().split(" = ").nth(1).unwrap(),
+            ways.keys().lines().nth(1).unwrap().split(" = ").nth(1).unwrap(),
+        ),
+    );
+    std::fs::set_permissions(&process, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let chained = format!(
+        "[profile base]\n{}[profile chained]\nsource_profile = base\nrole_arn = {}\n\
+         role_session_name = of-the-profile\n",
+        ways.keys(),
+        role("assumed")
+    );
+    let web_identity = vec![
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", ways.write("jwt", &web_identity_token(SUBJECT))),
+        ("AWS_ROLE_ARN", role("irsa")),
+    ];
+    let caller = |name: &str| format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}");
+    let user = format!("arn:aws:iam::{ACCOUNT}:user/simulated");
+    let cases: Vec<(&str, Environment, String)> = vec![
+        (
+            "static",
+            ways.profile("static", &format!("[profile static]\n{}", ways.keys())),
+            user.clone(),
+        ),
+        ("chained", ways.profile("chained", &chained), caller("assumed/of-the-profile")),
+        ("sso", of_sso, caller("node-role/given")),
+        (
+            "process",
+            ways.profile(
+                "process",
+                &format!("[profile process]\ncredential_process = {process}\n"),
+            ),
+            user,
+        ),
+        ("irsa", web_identity.clone(), caller("irsa/lightsail-operator")),
+        (
+            "named",
+            [web_identity, vec![("AWS_ROLE_SESSION_NAME", "prod-cluster".to_owned())]].concat(),
+            caller("irsa/prod-cluster"),
+        ),
+        ("container-v4", container(v4.url()), caller("node-role/given")),
+        ("container-v6", container(v6.url()), caller("node-role/given")),
+        (
+            "instance",
+            vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", v4.url())],
+            caller("node-role/given"),
+        ),
+    ];
+    for (name, environment, caller) in cases {
+        let before = ways.calls("GetCallerIdentity");
+        let mut operator = ways.start(&environment).await;
+        ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+        ways.bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+        assert_eq!(ways.calls("GetCallerIdentity"), before + 1, "{name}");
+        assert!(operator.log_text().contains(&caller), "{name}: {caller}");
+        operator.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_credentials_is_said() {
+    let ways = Ways::new("no-credentials").await;
+    trust(&ways.bed);
+    let v4 =
+        CredentialServer::start(IpAddr::V4(Ipv4Addr::LOCALHOST), ways.bed.simulator.clone(), HOUR)
+            .await;
+    let web_identity = |file: String, name: &str| {
+        vec![("AWS_WEB_IDENTITY_TOKEN_FILE", file), ("AWS_ROLE_ARN", role(name))]
+    };
+    let jwt = ways.write("jwt", &web_identity_token(SUBJECT));
+    let of_other = ways.write("other", &web_identity_token("system:serviceaccount:a:b"));
+    let mut misspelt = ways.profile("here", "[profile here]\nregion = eu-west-1\n");
+    misspelt[1].1 = "there".to_owned();
+    let expired = hex::encode(Sha1::digest("corp"));
+    ways.write(
+        &format!(".aws/sso/cache/{expired}.json"),
+        &json!({ "accessToken": TOKEN, "expiresAt": "2001-01-01T00:00:00Z" }).to_string(),
+    );
+    let cases: Vec<(&str, Environment, &[&str])> = vec![
+        ("none", Vec::new(), &["from any source", "the environment", "the instance's metadata"]),
+        ("misspelt", misspelt, &["the profile", "there"]),
+        (
+            "no-file",
+            web_identity("/nowhere/token".to_owned(), "irsa"),
+            &["/nowhere/token", "No such file"],
+        ),
+        (
+            "no-jwt",
+            web_identity(ways.write("bad", "x"), "irsa"),
+            &["InvalidIdentityToken", "not a JWT"],
+        ),
+        (
+            "other-subject",
+            web_identity(of_other, "irsa"),
+            &["AccessDenied: ", "Not authorized to perform sts:AssumeRoleWithWebIdentity"],
+        ),
+        ("no-role", web_identity(jwt, "nobody"), &["Not authorized to perform"]),
+        ("expired-sso", ways.profile("sso", &sso("sso")), &["SSO", "expired"]),
+        (
+            "process",
+            ways.profile("process", "[profile process]\ncredential_process = /bin/false\n"),
+            &["the profile", "external process exited with code"],
+        ),
+        (
+            "login",
+            ways.profile("login", "[profile login]\nlogin_session = arn:aws:iam::1:user/a\n"),
+            &["the profile: sessions of `aws login` are not supported"],
+        ),
+        (
+            "container",
+            vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", v4.url())),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong".to_owned()),
+            ],
+            &["the container's address", "403"],
+        ),
+        (
+            "insecure",
+            vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/container".to_owned())],
+            &["192.0.2.1"],
+        ),
+    ];
+    for (name, environment, words) in cases {
+        let mut operator = ways.start(&environment).await;
+        ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+        let said = ways.wait_message(name, "InvalidCredentials", words).await;
+        assert!(!said.contains("already taken") && !said.contains("service error"), "{said}");
+        let (_, report) = operator.get("/readyz").await.unwrap();
+        assert!(report.contains("the AWS credentials: "), "{report}");
+        let log = operator.log_text();
+        let warnings = log.lines().filter(|line| line.contains("AWS credentials cannot be had"));
+        assert_eq!(warnings.count(), 1, "{name}");
+        operator.stop().await.unwrap();
+        ways.bed.delete::<LightsailKeyPair>(name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_renewed_in_time_and_used_until_it_expires() {
+    let ways = Ways::new("sessions").await;
+    let life = Duration::from_secs(40);
+    let server =
+        CredentialServer::start(IpAddr::V4(Ipv4Addr::LOCALHOST), ways.bed.simulator.clone(), life)
+            .await;
+    let environment = vec![
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", server.url())),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", TOKEN.to_owned()),
+    ];
+    let operator = ways.start(&environment).await;
+    let key = public_key("ed25519");
+    ways.bed.create::<LightsailKeyPair>("one", &imported(&key)).await;
+    ways.bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
+    assert_eq!((server.requests().len(), ways.calls("GetCallerIdentity")), (1, 1));
+
+    // Renewed by the clock, though nobody asks for anything.
+    wait_for("a second session", async || ways.calls("GetCallerIdentity") == 2).await;
+    assert_eq!(server.requests().len(), 2);
+    let lines =
+        |words: &str| operator.log_text().lines().filter(|line| line.contains(words)).count();
+    assert_eq!(lines("AWS credentials are in force"), 1, "the same caller is no news");
+
+    // Who gives them is overloaded: what is in hand is used.
+    server.set_status(Some(503));
+    wait_for("a renewal that fails", async || lines("cannot be renewed") == 1).await;
+    let failing = Instant::now();
+    ways.bed.create::<LightsailKeyPair>("two", &imported(&public_key("ed25519"))).await;
+    ways.bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
+    assert!(failing.elapsed() < life, "it was in time");
+
+    // And when that has expired, it is an outage and no fault of the credentials.
+    wait_for("they expire", async || failing.elapsed() > life / 2).await;
+    ways.bed.create::<LightsailKeyPair>("three", &imported(&public_key("ed25519"))).await;
+    ways.wait_message("three", "ServiceError", &["503", &server.address.to_string()]).await;
+    let (status, metrics) = operator.get("/metrics").await.unwrap();
+    assert_eq!(status, 200);
+    for line in [
+        "lightsail_operator_credentials_failing 1",
+        "lightsail_operator_credentials_requests_total{operation=\"GetCallerIdentity\",code=\"200\"} 2",
+        "lightsail_operator_credentials_requests_total{operation=\"ContainerCredentials\",code=\"200\"} 2",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+    server.set_status(None);
+    ways.bed.wait_ready::<LightsailKeyPair>("three", "Imported").await;
+    wait_for("it is said that it is over", async || lines("can be had again") == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_sts_that_throttles_or_fails_is_no_fault_of_the_credentials() {
+    for (name, error_type, status, reason) in [
+        ("sts-throttles", "Throttling", 400, "Throttled"),
+        ("sts-fails", "ServiceUnavailable", 503, "ServiceError"),
+    ] {
+        let ways = Ways::new(name).await;
+        trust(&ways.bed);
+        let fault = Fault::new(
+            "AssumeRoleWithWebIdentity",
+            FaultEffect::Error {
+                error_type: error_type.to_owned(),
+                code: None,
+                message: "not now".to_owned(),
+                status,
+            },
+        );
+        let fault = ways.bed.simulator.add_fault(fault);
+        let environment = vec![
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", ways.write("jwt", &web_identity_token(SUBJECT))),
+            ("AWS_ROLE_ARN", role("irsa")),
+        ];
+        let _operator = ways.start(&environment).await;
+        ways.bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
+        ways.wait_message("pair", reason, &[]).await;
+        fault.remove();
+        ways.bed.wait_ready::<LightsailKeyPair>("pair", "Imported").await;
+    }
+}

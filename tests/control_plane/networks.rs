@@ -1,0 +1,395 @@
+//! Networks between the operator and AWS: proxies, private CAs, and what does not answer. No name is
+//! resolved by DNS, and nothing leaves this machine.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use lightsail_operator::api::LightsailKeyPair;
+use lightsail_operator::api::conditions::{READY, find};
+use parking_lot::Mutex;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use serde_json::json;
+use testbed::operator::Operator;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::bed::{Bed, imported, public_key, wait_for};
+
+/// A name that TLS certificates here are for; only proxies know where it is.
+const HOST: &str = "lightsail.example";
+/// No DNS server is asked for a label that is too long.
+const NO_SUCH_HOST: &str =
+    "a-label-of-more-than-sixty-three-characters-which-no-name-can-have-at-all.example";
+
+/// A proxy that tunnels everything to one address.
+struct Proxy {
+    address: SocketAddr,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// Answers with this status; with 200 it opens a tunnel to `to`.
+    async fn start(status: u16, to: SocketAddr) -> Self {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let heads = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&heads);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(tunnel(client, status, to, Arc::clone(&seen)));
+            }
+        });
+        Self { address, heads }
+    }
+
+    fn first_lines(&self) -> BTreeSet<String> {
+        let heads = self.heads.lock();
+        heads.iter().map(|head| head.lines().next().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+async fn tunnel(
+    mut client: TcpStream,
+    status: u16,
+    to: SocketAddr,
+    heads: Arc<Mutex<Vec<String>>>,
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    heads.lock().push(String::from_utf8(head).unwrap());
+    client.write_all(format!("HTTP/1.1 {status} Whatever\r\n\r\n").as_bytes()).await?;
+    if status == 200 {
+        let mut server = TcpStream::connect(to).await?;
+        copy_bidirectional(&mut client, &mut server).await?;
+    }
+    Ok(())
+}
+
+/// A server with a certificate of a private CA, in front of the simulator. Its address, and the
+/// CA's certificate in PEM.
+async fn behind_tls(to: SocketAddr) -> (SocketAddr, String) {
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.distinguished_name.push(DnType::CommonName, "Example Private CA");
+    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new([HOST.to_owned(), "localhost".to_owned()]).unwrap();
+    let certificate = server.signed_by(&key, &ca).unwrap().der().clone();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut client = acceptor.accept(client).await?;
+                copy_bidirectional(&mut client, &mut TcpStream::connect(to).await?).await
+            });
+        }
+    });
+    (address, ca.pem())
+}
+
+/// An address where nobody listens.
+fn closed() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+/// An address that takes connections and says nothing.
+fn silent() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// An address where connections are neither taken nor refused: its queue is full.
+fn black_hole() -> (socket2::Socket, Vec<socket2::Socket>, SocketAddr) {
+    use socket2::{Domain, Socket, Type};
+    let new = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let listener = new();
+    listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let is_in =
+        |socket: &Socket| socket.connect_timeout(&address, Duration::from_millis(200)).is_ok();
+    let queue: Vec<_> = std::iter::repeat_with(new).take_while(is_in).collect();
+    (listener, queue, address.as_socket().unwrap())
+}
+
+type Environment = Vec<(&'static str, String)>;
+
+async fn start(bed: &Bed, environment: &Environment) -> Operator {
+    let mut options = bed.options(None).await;
+    options.environment.retain(|(name, _)| !environment.iter().any(|(other, _)| name == other));
+    let own = environment.iter().filter(|(_, value)| !value.is_empty());
+    options.environment.extend(own.map(|(name, value)| ((*name).to_owned(), value.clone())));
+    Operator::start(options).await.unwrap()
+}
+
+/// What the object says, once it says this.
+async fn wait_said(bed: &Bed, name: &str, words: &[&str]) -> String {
+    let message = |object: &LightsailKeyPair| {
+        let status = object.status.as_ref()?;
+        find(&status.conditions, READY).map(|ready| format!("{}: {}", ready.reason, ready.message))
+    };
+    let says = |object: &LightsailKeyPair| {
+        message(object).is_some_and(|said| words.iter().all(|word| said.contains(word)))
+    };
+    let object = bed.wait(name, &format!("{words:?}"), says).await;
+    message(&object).unwrap()
+}
+
+fn simulator_address(bed: &Bed) -> SocketAddr {
+    bed.simulator.url().trim_start_matches("http://").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_cause_of_no_answer_is_said_with_the_host() {
+    let bed = Bed::new("networks").await;
+    let (tls, _) = behind_tls(simulator_address(&bed)).await;
+    let refusing = Proxy::start(403, tls).await;
+    let asking = Proxy::start(407, tls).await;
+    let (_silent, silent) = silent();
+    let (_hole, _queue, hole) = black_hole();
+    let (closed, no_proxy) = (closed(), closed());
+    let endpoint = |url: String| vec![("AWS_ENDPOINT_URL", url)];
+    let by_proxy = |proxy: String| {
+        vec![("AWS_ENDPOINT_URL", format!("https://{HOST}")), ("HTTPS_PROXY", proxy)]
+    };
+    let cases: Vec<(&str, Environment, Vec<String>)> = vec![
+        (
+            "dns",
+            endpoint(format!("https://{NO_SUCH_HOST}")),
+            vec![format!("DNS has no address for {NO_SUCH_HOST}")],
+        ),
+        (
+            "refused",
+            endpoint(format!("https://{closed}")),
+            vec![format!("{closed} refuses connections")],
+        ),
+        (
+            "black-hole",
+            endpoint(format!("https://{hole}")),
+            vec![format!("{hole} cannot be reached: no connection within")],
+        ),
+        (
+            "silent",
+            endpoint(format!("http://{silent}")),
+            vec![format!("{silent} did not answer within")],
+        ),
+        (
+            "unknown-ca",
+            endpoint(format!("https://localhost:{}", tls.port())),
+            vec![format!("localhost:{} is from an unknown CA (CN=Example Private CA", tls.port())],
+        ),
+        ("other-name", endpoint(format!("https://{tls}")), vec![format!("{tls}")]),
+        (
+            "plain",
+            endpoint("http://192.0.2.1".to_owned()),
+            vec![
+                "nothing was sent to 192.0.2.1".to_owned(),
+                "--allow-insecure-endpoints".to_owned(),
+            ],
+        ),
+        (
+            "proxy-refuses",
+            by_proxy(format!("http://{}", refusing.address)),
+            vec![format!(
+                "the proxy {} does not connect to {HOST}: it answered 403",
+                refusing.address
+            )],
+        ),
+        (
+            "proxy-asks",
+            by_proxy(format!("http://ann:secret@{}", asking.address)),
+            vec![format!(
+                "the proxy {} does not connect to {HOST}: it answered 407",
+                asking.address
+            )],
+        ),
+        (
+            "proxy-down",
+            by_proxy(format!("http://{no_proxy}")),
+            vec![format!("the proxy {no_proxy} refuses connections")],
+        ),
+    ];
+    for (name, environment, words) in cases {
+        let mut operator = start(&bed, &environment).await;
+        bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let said = wait_said(&bed, name, &[&["ServiceError: "][..], &words].concat()).await;
+        assert!(!said.contains("secret"), "{said}");
+        let (status, report) = operator.get("/readyz").await.unwrap();
+        assert!(status == 200 && report.contains(words[0]), "{name}: {status} {report}");
+        let (_, metrics) = operator.get("/metrics").await.unwrap();
+        let counted =
+            "lightsail_operator_credentials_requests_total{operation=\"GetCallerIdentity\"";
+        assert!(metrics.contains(counted), "{name}: {metrics}");
+        assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1, "{name}");
+        operator.stop().await.unwrap();
+        bed.delete::<LightsailKeyPair>(name).await;
+    }
+    assert_eq!(bed.simulator.requests().len(), 0);
+}
+
+fn lines(operator: &Operator, words: &str) -> usize {
+    operator.log_text().lines().filter(|line| line.contains(words)).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_private_ca_is_trusted_and_proxies_are_used_for_what_is_far() {
+    let bed = Bed::new("proxies").await;
+    let (tls, ca) = behind_tls(simulator_address(&bed)).await;
+    let folder = bed.options(None).await.log.parent().unwrap().to_owned();
+    let bundle = folder.join("ca.pem");
+    std::fs::write(&bundle, ca).unwrap();
+    let bundle = bundle.to_str().unwrap().to_owned();
+    let proxy = Proxy::start(200, tls).await;
+    let never = Proxy::start(500, tls).await;
+    let by_localhost = ("AWS_ENDPOINT_URL", format!("https://localhost:{}", tls.port()));
+    let far = ("AWS_ENDPOINT_URL", format!("https://{HOST}"));
+    let trusted = ("AWS_CA_BUNDLE", bundle.clone());
+    let all = |proxy: &Proxy| {
+        ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"]
+            .map(|name| (name, format!("http://{}", proxy.address)))
+            .to_vec()
+    };
+    let cases: Vec<(&str, Environment)> = vec![
+        ("bundle", vec![by_localhost.clone(), trusted.clone()]),
+        ("cert-file", vec![by_localhost.clone(), ("SSL_CERT_FILE", bundle)]),
+        ("near", [vec![by_localhost, trusted.clone()], all(&never)].concat()),
+        ("near-plain", all(&never)),
+        (
+            "far",
+            vec![
+                far,
+                trusted,
+                ("HTTPS_PROXY", format!("http://ann:p%40ss@{}", proxy.address)),
+                ("NO_PROXY", ".internal,10.0.0.0/8".to_owned()),
+            ],
+        ),
+    ];
+    for (name, environment) in cases {
+        let mut operator = start(&bed, &environment).await;
+        bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+        bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+        operator.stop().await.unwrap();
+    }
+    assert_eq!(never.first_lines(), BTreeSet::new(), "this machine is never reached by a proxy");
+    let line = format!("CONNECT {HOST}:443 HTTP/1.1");
+    assert_eq!(proxy.first_lines(), BTreeSet::from([line]));
+    let password = format!("Basic {}", BASE64_STANDARD.encode("ann:p@ss"));
+    assert!(proxy.heads.lock().iter().all(|head| head.contains(&password)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_server_is_reached_by_the_proxy_of_the_kubeconfig() {
+    let bed = Bed::new("proxy-url").await;
+    let mut options = bed.options(None).await;
+    let text = std::fs::read_to_string(&options.kubeconfig).unwrap();
+    let mut kubeconfig: serde_json::Value = serde_yaml_ng::from_str(&text).unwrap();
+    let cluster = &mut kubeconfig["clusters"][0]["cluster"];
+    let server = cluster["server"].as_str().unwrap().trim_start_matches("https://").to_owned();
+    let proxy = Proxy::start(200, server.parse().unwrap()).await;
+    cluster["proxy-url"] = json!(format!("http://{}", proxy.address));
+    std::fs::write(&options.kubeconfig, kubeconfig.to_string()).unwrap();
+    // The environment's is not for this machine, and there is nobody.
+    options.environment.push(("HTTPS_PROXY".to_owned(), format!("http://{}", closed())));
+    let _operator = Operator::start(options).await.unwrap();
+    bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("pair", "Imported").await;
+    assert_eq!(proxy.first_lines(), BTreeSet::from([format!("CONNECT {server} HTTP/1.1")]));
+}
+
+/// A proxy that refuses everything tells whom the operator wanted to reach.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endpoints_are_those_of_the_partition_and_of_the_objects_region() {
+    let token = "AWS_WEB_IDENTITY_TOKEN_FILE";
+    let variant = |name: &'static str| vec![(name, "true".to_owned())];
+    for (index, (region, environment, expected)) in [
+        ("eu-west-1", vec![], "sts.eu-west-1.amazonaws.com"),
+        ("us-gov-west-1", vec![], "sts.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", vec![], "sts.cn-north-1.amazonaws.com.cn"),
+        ("eusc-de-east-1", vec![], "sts.eusc-de-east-1.amazonaws.eu"),
+        ("us-east-1", variant("AWS_USE_FIPS_ENDPOINT"), "sts-fips.us-east-1.amazonaws.com"),
+        ("eu-west-1", variant("AWS_USE_DUALSTACK_ENDPOINT"), "sts.eu-west-1.api.aws"),
+        ("eu-west-1", vec![("AWS_REGION", "us-west-2".to_owned())], "sts.us-west-2.amazonaws.com"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bed = Bed::new("endpoints").await;
+        let proxy = Proxy::start(502, closed()).await;
+        let file = bed.options(None).await.log.with_file_name("jwt");
+        std::fs::write(&file, "a.b.c").unwrap();
+        let mut all = vec![
+            (token, file.to_str().unwrap().to_owned()),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r".to_owned()),
+            ("HTTPS_PROXY", format!("http://{}", proxy.address)),
+            ("AWS_ENDPOINT_URL", String::new()),
+            ("AWS_ACCESS_KEY_ID", String::new()),
+            ("AWS_SECRET_ACCESS_KEY", String::new()),
+        ];
+        if !environment.iter().any(|(name, _)| *name == "AWS_REGION") {
+            all.push(("AWS_REGION", String::new()));
+        }
+        all.extend(environment);
+        let _operator = start(&bed, &all).await;
+        let mut spec = imported(&public_key("ed25519"));
+        spec["region"] = json!(region);
+        bed.create::<LightsailKeyPair>("pair", &spec).await;
+        wait_said(&bed, "pair", &["ServiceError", expected, "502"]).await;
+        let line = format!("CONNECT {expected}:443 HTTP/1.1");
+        assert_eq!(proxy.first_lines(), BTreeSet::from([line]), "{index}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_fails_is_logged_once_and_once_when_it_is_over() {
+    let bed = Bed::new("outage").await;
+    let (tls, ca) = behind_tls(simulator_address(&bed)).await;
+    let bundle = bed.options(None).await.log.with_file_name("ca.pem");
+    std::fs::write(&bundle, ca).unwrap();
+    let address = closed();
+    let environment = vec![
+        ("AWS_ENDPOINT_URL", format!("https://localhost:{}", address.port())),
+        ("AWS_CA_BUNDLE", bundle.to_str().unwrap().to_owned()),
+    ];
+    let operator = start(&bed, &environment).await;
+    for name in ["one", "two", "three"] {
+        bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+        wait_said(&bed, name, &["ServiceError", "refuses connections"]).await;
+    }
+    assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1);
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                copy_bidirectional(&mut client, &mut TcpStream::connect(tls).await?).await
+            });
+        }
+    });
+    bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
+    wait_for("it is said that it is over", async || {
+        lines(&operator, "requests to an AWS endpoint succeed again") == 1
+    })
+    .await;
+    assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1);
+}
