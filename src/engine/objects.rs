@@ -30,6 +30,8 @@ use super::verdict::Severity;
 
 /// Event notes have at most this many bytes.
 const MAX_NOTE: usize = 1024;
+/// The longest name of an object.
+const MAX_NAME: usize = 253;
 
 fn api<K: Reconciled>(api_server: &ApiServer, namespace: &str) -> Api<Served<K>> {
     Api::namespaced(api_server.client().clone(), namespace)
@@ -211,8 +213,7 @@ pub(crate) async fn publish_event<K: Reconciled>(
     let (api_server, now) = (&ctx.api_server, Timestamp::now());
     let event = Event {
         metadata: ObjectMeta {
-            // As client-go names them: unique for an object by the time in nanoseconds.
-            name: Some(format!("{name}.{:x}", now.as_nanosecond())),
+            name: Some(event_name(&name, now)),
             namespace: Some(namespace.clone()),
             ..ObjectMeta::default()
         },
@@ -230,6 +231,15 @@ pub(crate) async fn publish_event<K: Reconciled>(
     if let Err(error) = api_server.read(api.create(&PostParams::default(), &event)).await {
         tracing::debug!(%error, "an Event was not written");
     }
+}
+
+/// As client-go names Events: unique for an object by the time in nanoseconds. A name that leaves
+/// no room for that is cut.
+fn event_name(object: &str, now: Timestamp) -> String {
+    let time = format!(".{:x}", now.as_nanosecond());
+    let most = MAX_NAME.saturating_sub(time.len());
+    let object = &object[..object.floor_char_boundary(most)];
+    object.trim_end_matches(['.', '-']).to_owned() + &time
 }
 
 fn reference<K: Reconciled>(object: &K) -> ObjectReference {
@@ -259,4 +269,20 @@ pub(crate) fn annotation<'a, K: Resource>(object: &'a K, key: &str) -> Option<&'
 /// Whether the object has a finalizer.
 pub(crate) fn has_finalizer<K: Resource>(object: &K, finalizer: &str) -> bool {
     object.meta().finalizers.as_ref().is_some_and(|all| all.iter().any(|other| other == finalizer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_event_fits_whatever_its_object_is_called() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        assert_eq!(event_name("fleet", now), "fleet.18fae27693b40000");
+        for object in ["a".repeat(253), format!("{}.b", "a".repeat(235))] {
+            let name = event_name(&object, now);
+            assert!(name.len() <= 253 && !name.contains(".."), "{name}");
+            assert!(name.ends_with(".18fae27693b40000"), "{name}");
+        }
+    }
 }

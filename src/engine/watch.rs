@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use futures::stream::SelectAll;
+use futures::stream::{self, SelectAll};
 use futures::{Stream, StreamExt};
 use kube::Api;
 use kube::runtime::utils::{Backoff, WatchStreamExt};
@@ -152,6 +152,9 @@ const MARGIN: u64 = 5;
 const _: () = assert!(WATCH_TIME as u64 + MARGIN < READ_TIMEOUT.as_secs());
 const _: () = assert!(WATCH_TIME as u64 + MARGIN + READ_TIMEOUT.as_secs() < 60);
 
+/// A watch that is refused is not begun again at once: its list may be allowed.
+const AFTER_REFUSAL: Duration = Duration::from_secs(5);
+
 /// The watches of a kind.
 pub(super) type Watches<K> = SelectAll<Pin<Box<dyn Stream<Item = Change<K>> + Send>>>;
 
@@ -189,8 +192,8 @@ fn watch_one<K: Reconciled>(
         timeout: Some(WATCH_TIME),
         ..watcher::Config::default()
     };
-    let events = watcher::watcher(api, config).backoff(Pauses::default());
-    events.filter_map(move |event| {
+    let events = move || watcher::watcher(api.clone(), config.clone()).backoff(Pauses::default());
+    lists_again_when_refused(events).filter_map(move |event| {
         let change = match event {
             Ok(Event::Init) => {
                 seen.clear();
@@ -228,6 +231,33 @@ fn watch_one<K: Reconciled>(
         };
         std::future::ready(change)
     })
+}
+
+type Happened<K> = Result<Event<Served<K>>, watcher::Error>;
+
+/// A watch that is refused, since its definition or the right to it is gone, would be tried again
+/// for ever, and nothing would tell that it is good again. A list tells both.
+fn lists_again_when_refused<K: Reconciled, S: Stream<Item = Happened<K>>>(
+    watch: impl Fn() -> S,
+) -> impl Stream<Item = Happened<K>> {
+    let until_refused = move |()| {
+        let pause = async |event: Happened<K>| {
+            if is_refused(&event) {
+                tokio::time::sleep(AFTER_REFUSAL).await;
+            }
+            event
+        };
+        watch().then(pause).scan(false, |is_over, event| {
+            let before = std::mem::replace(is_over, is_refused(&event));
+            std::future::ready((!before).then_some(event))
+        })
+    };
+    stream::repeat(()).flat_map(until_refused)
+}
+
+fn is_refused<K: Reconciled>(event: &Happened<K>) -> bool {
+    let Err(watcher::Error::WatchStartFailed(error)) = event else { return false };
+    is_status(error, 403) || is_status(error, 404)
 }
 
 /// What went wrong with a watch, without anything of what was sent.

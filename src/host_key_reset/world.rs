@@ -95,6 +95,14 @@ impl Observed {
     }
 }
 
+impl Observed {
+    /// What Lightsail's clock showed when the intent was written.
+    #[must_use]
+    pub fn intent_date(&self) -> Option<Timestamp> {
+        self.status.lightsail_date.as_ref().and_then(|date| date.parse().ok())
+    }
+}
+
 /// How the call ended.
 pub(super) type Call = Result<lightsail::Acknowledged, lightsail::Error>;
 

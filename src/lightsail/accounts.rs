@@ -81,7 +81,8 @@ struct Session {
 
 impl Accounts {
     /// Uses the endpoints, the HTTP client and the credentials of `config`, or if it has none, the
-    /// credentials of the SDK's standard chain. A write is sent only if the Lease outlives its timeout.
+    /// credentials of the SDK's standard chain. A write is sent only if the Lease outlives its
+    /// timeout.
     #[must_use]
     pub fn new(
         config: SdkConfig,

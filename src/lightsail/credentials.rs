@@ -32,8 +32,8 @@ pub struct WebIdentity {
     pub session_name: String,
 }
 
-/// The provider of a configuration, or else the SDK's standard chain, with the HTTP client, the endpoints and the switches of a
-/// configuration.
+/// The provider of a configuration, or else the SDK's standard chain, with the HTTP client, the
+/// endpoints and the switches of the configuration.
 #[derive(Debug)]
 pub(super) struct Chain {
     pub(super) config: SdkConfig,

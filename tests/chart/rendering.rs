@@ -74,7 +74,7 @@ networkPolicy: {enabled: true}                                | NetworkPolicy | 
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/ingress | [{ports: [{port: metrics, protocol: TCP}]}]
 networkPolicy: {enabled: true, ingressFrom: [{podSelector: {}}]} | NetworkPolicy | /spec/ingress/0/from | [{podSelector: {}}]
 networkPolicy: {enabled: true, egress: [{}]}                  | NetworkPolicy | /spec/egress | [{}]
-{networkPolicy: {enabled: true}, aws: {instanceMetadata: true}} | NetworkPolicy | /spec/egress/0/to | [{ipBlock: {cidr: 169.254.169.254/32}}]
+{networkPolicy: {enabled: true}, aws: {instanceMetadata: true}} | NetworkPolicy | /spec/egress/0/to | [{ipBlock: {cidr: 169.254.169.254/32}}, {ipBlock: {cidr: "fd00:ec2::254/128"}}]
 resources: {limits: {cpu: "1"}}                               | Deployment | container:/resources/limits/cpu | "1"
 podSecurityContext: {runAsUser: null}                         | Deployment | pod:/securityContext/runAsUser | null
 securityContext: {runAsUser: 7}                               | Deployment | container:/securityContext/runAsUser | 7

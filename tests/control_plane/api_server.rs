@@ -9,6 +9,33 @@ use testbed::operator::Operator;
 
 use crate::bed::{Bed, imported, public_key, wait_for};
 
+/// The right to a kind is taken away, or its definition, while the operator runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_taken_away_is_said_and_so_is_when_it_is_back() {
+    for (status, words) in [(403, "may not list and watch it"), (404, "is not installed")] {
+        let bed = Bed::new("taken-away").await;
+        let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+        proxy.close_watches_after(Duration::from_secs(1));
+        let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+        let refused = proxy.fail(Matcher::new(Method::GET, "/lightsailkeypairs?"), 8, status);
+        wait_for("it is said", async || {
+            let (ready, report) = operator.get("/readyz").await.unwrap();
+            ready == 503 && report.contains(words)
+        })
+        .await;
+        wait_for("it is back", async || refused.count() == 8).await;
+        wait_for("the operator is ready", async || {
+            operator.get("/readyz").await.is_ok_and(|(status, _)| status == 200)
+        })
+        .await;
+        bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
+        bed.wait_ready::<LightsailKeyPair>("pair", "Imported").await;
+        let log = operator.log_text();
+        let said = |line: &&str| line.contains("\"WARN\"") && line.contains(words);
+        assert_eq!(log.lines().filter(said).count(), 1, "{log}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i8_an_api_server_that_does_not_keep_still_is_outlasted() {
     for status in [410, 429, 500] {

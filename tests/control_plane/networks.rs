@@ -1,5 +1,5 @@
-//! Networks between the operator and AWS: proxies, private CAs, and what does not answer. No name is
-//! resolved by DNS, and nothing leaves this machine.
+//! Networks between the operator and AWS: proxies, private CAs, and what does not answer. No name
+//! is resolved by DNS, and nothing leaves this machine.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

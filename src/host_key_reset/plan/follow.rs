@@ -6,7 +6,6 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::deadline::{deadline, in_time, is_late};
 use super::hindrance::{Hindrance, hindrance};
-use super::search::intent_date;
 use super::step::{End, Read, Step};
 use crate::api::{Operation, Reason};
 use crate::engine::Verdict;
@@ -56,7 +55,7 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
 /// it: an earlier call may have been refused and taken back. So what counts is when Lightsail made
 /// the operation, or else when it was about to be asked for, both by Lightsail's clock.
 fn age_of_call(observed: &Observed, operation: &Operation, read_at: Timestamp) -> SignedDuration {
-    let intent = intent_date(observed);
+    let intent = observed.intent_date();
     match operation.created().or(intent).zip(observed.lightsail_date) {
         Some((called, date)) => date.duration_since(called) - observed.now.duration_since(read_at),
         None => read_at.duration_since(observed.start().unwrap_or(observed.now)),

@@ -23,7 +23,7 @@ const TIMER: Duration = Duration::from_millis(10);
 /// operations of the instance. What is newer than the newest one before the call, and not another
 /// reset's, is taken for it.
 pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
-    let (search, intent) = (observed.search, intent_date(observed));
+    let (search, intent) = (observed.search, observed.intent_date());
     let Some(since) = search.since.filter(|_| search.intent == intent) else {
         let since = Some(observed.now);
         return Step::NoteSearch(Search { intent, since, first_list: None });
@@ -94,11 +94,6 @@ fn search_time(observed: &Observed) -> SignedDuration {
     (observed.lease_duration + observed.call_timeout + observed.settle_time) * 2
 }
 
-/// What Lightsail's clock showed when the intent was written.
-pub(super) fn intent_date(observed: &Observed) -> Option<Timestamp> {
-    observed.status.lightsail_date.as_ref().and_then(|date| date.parse().ok())
-}
-
 fn resets(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
     operations.iter().filter(|operation| operation.type_.as_deref() == Some(DELETE_KNOWN_HOST_KEYS))
 }
@@ -114,7 +109,7 @@ pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
 /// the call is not listed any more, all that are listed are newer.
 pub(super) fn newer<'a>(observed: &Observed, operations: &'a [Operation]) -> Option<&'a Operation> {
     let before = observed.status.last_operation_before.as_deref();
-    let since = intent_date(observed);
+    let since = observed.intent_date();
     let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
     let is_taken =
         |operation: &&Operation| observed.taken.iter().any(|id| operation.id.as_ref() == Some(id));
