@@ -166,6 +166,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn by_default_it_is_reached_by_both_families() {
+        let listener = listen("[::]:0".parse().unwrap()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for address in ["127.0.0.1", "::1"] {
+            std::net::TcpStream::connect((address, port)).unwrap();
+        }
+        let one = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = one.local_addr().unwrap();
+        std::net::TcpStream::connect(address).unwrap();
+        assert!(address.is_ipv4() && listen(address).is_err(), "it is taken");
+    }
+
+    #[test]
     fn the_client_that_has_most_loses_its_oldest_connection() {
         let client = |number: u8| IpAddr::from([10, 0, 0, number]);
         let to_close = |clients: &[u8]| {

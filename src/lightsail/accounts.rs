@@ -47,9 +47,12 @@ struct Inner {
     sending: Sending,
     readiness: Readiness,
     refused: Arc<Notify>,
-    looking: tokio::sync::Mutex<()>,
+    /// One look for all, so that a session is opened once.
+    looking: Turn,
     state: Mutex<State>,
 }
+
+type Turn = tokio::sync::Mutex<()>;
 
 #[derive(Debug, Default)]
 struct State {
@@ -58,17 +61,13 @@ struct State {
     unidentified: Option<Credentials>,
     /// Looks that failed, by the region where STS was asked.
     failures: HashMap<Region, (Attempts, Error)>,
+    /// One look at a time in each region, however long it takes there.
+    turns: HashMap<Region, Arc<Turn>>,
     /// Renewals that brought nothing.
     renewals: Option<Attempts>,
-    /// What the log says at present.
-    said: Said,
+    /// Whose credentials the log says are in force.
+    said: Option<String>,
     is_renewing: bool,
-}
-
-#[derive(Debug, Default)]
-struct Said {
-    caller: Option<String>,
-    trouble: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +109,10 @@ impl Accounts {
     pub fn forget_region(&self, region: &Region) {
         self.0.sending.limiters.lock().retain(|scope, _| scope.region != *region);
         let mut state = self.0.state.lock();
-        state.failures.remove(region);
+        state.turns.remove(region);
+        if state.failures.remove(region).is_some() && state.failures.is_empty() {
+            self.0.sending.metrics.set_credentials_failing(false);
+        }
         if let Some(session) = &state.session {
             session.account.forget_region(region);
         }
@@ -127,7 +129,9 @@ impl Accounts {
         }
         self.0.sending.regions.admit(region, namespace)?;
         let region = self.0.sts_region(region);
-        let _turn = tokio::time::timeout(PATIENCE, self.0.looking.lock()).await;
+        let turn = Arc::clone(self.0.state.lock().turns.entry(region.clone()).or_default());
+        let _here = turn.lock().await;
+        let _everywhere = tokio::time::timeout(PATIENCE, self.0.looking.lock()).await;
         if let Some(account) = self.0.in_force() {
             return Ok(account);
         }
@@ -229,13 +233,13 @@ impl Inner {
         let Account { id, caller_arn, .. } = &*session.account;
         // Some providers name each session anew.
         let caller = caller_arn.rsplit_once('/').map_or(&**caller_arn, |(role, _)| role);
-        if state.said.caller.as_deref() != Some(caller) {
+        if state.said.as_deref() != Some(caller) {
             tracing::info!(
                 account = id.as_str(),
                 caller = caller_arn,
                 "AWS credentials are in force"
             );
-            state.said.caller = Some(caller.to_owned());
+            state.said = Some(caller.to_owned());
         }
         if !state.is_renewing {
             state.is_renewing = true;
@@ -271,35 +275,30 @@ impl Inner {
         let mut state = self.state.lock();
         self.sending.metrics.set_credentials_failing(error.is_some());
         let Some(error) = error else {
-            for region in state.failures.drain().map(|(region, _)| region).chain([region.clone()]) {
-                self.readiness.trouble(&region, CREDENTIALS.to_owned(), None);
-            }
-            if state.said.trouble.take().is_some() {
+            if !state.failures.is_empty() {
                 tracing::info!("AWS credentials can be had again");
+            }
+            for (region, _) in state.failures.drain() {
+                self.readiness.trouble(&region, CREDENTIALS.to_owned(), None);
             }
             return;
         };
-        let before = state.failures.get(region).map(|(attempts, _)| *attempts);
-        let attempts = Attempts::one_more(before, Instant::now());
+        let before = state.failures.get(region);
+        let is_news = before.is_none_or(|(_, before)| before.message != error.message);
+        let attempts = Attempts::one_more(before.map(|(attempts, _)| *attempts), Instant::now());
         state.failures.insert(region.clone(), (attempts, error.clone()));
         self.readiness.trouble(region, CREDENTIALS.to_owned(), Some(error.to_string()));
-        let message = &error.message;
-        if state.said.trouble.as_ref() != Some(message) {
-            let are_good = state
-                .session
-                .as_ref()
-                .is_some_and(|session| session.term.is_good(SystemTime::now()));
-            if are_good {
-                tracing::warn!(
-                    code = error.code,
-                    error = message,
-                    "AWS credentials cannot be \
-                    renewed; those in hand are used until they expire"
-                );
-            } else {
-                tracing::warn!(code = error.code, error = message, "AWS credentials cannot be had");
-            }
-            state.said.trouble = Some(message.clone());
+        let now = SystemTime::now();
+        let are_good = state.session.as_ref().is_some_and(|session| session.term.is_good(now));
+        let (code, error) = (&error.code, &error.message);
+        if is_news && are_good {
+            tracing::warn!(
+                code,
+                error,
+                "AWS credentials cannot be renewed; those in hand are used until they expire"
+            );
+        } else if is_news {
+            tracing::warn!(code, error, "AWS credentials cannot be had");
         }
     }
 
