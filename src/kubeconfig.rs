@@ -14,8 +14,15 @@ use crate::api_server::READ_TIMEOUT;
 /// # Errors
 /// There is no cluster to be found, or a file of its configuration cannot be used.
 pub async fn load() -> anyhow::Result<kube::Config> {
-    let no_cluster = |error| {
-        anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}")
+    let no_cluster = |error: kube::config::InferConfigError| match Kubeconfig::read() {
+        // There is one, and it is that which is wrong.
+        Ok(_) => anyhow::Error::new(error).context(
+            "the kubeconfig, or HTTPS_PROXY or NO_PROXY \
+            beside it, cannot be used (kube takes no empty entries in NO_PROXY)",
+        ),
+        Err(_) => {
+            anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}")
+        }
     };
     let mut config = kube::Config::infer().await.map_err(no_cluster)?;
     // In a pod no proxy is used: it is there for what is outside the cluster. kube applies NO_PROXY
@@ -47,12 +54,30 @@ fn proxy(server: &Uri, file: &Kubeconfig, environment: &Matcher) -> anyhow::Resu
             example http://proxy.example.com:3128"
             )
         };
-        return own.parse().map(Some).map_err(wrong);
+        return own.parse().map_err(wrong).and_then(usable).map(Some);
     }
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_near = host.eq_ignore_ascii_case("localhost")
         || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-    Ok(environment.intercept(server).filter(|_| !is_near).and_then(|proxy| with_password(&proxy)))
+    let proxy = environment.intercept(server).filter(|_| !is_near);
+    proxy.and_then(|proxy| with_password(&proxy)).map(usable).transpose()
+}
+
+/// The URL as kube takes it: it lets a SOCKS proxy resolve names in any case.
+fn usable(proxy: Uri) -> anyhow::Result<Uri> {
+    match proxy.scheme_str() {
+        Some("http" | "https" | "socks5") => Ok(proxy),
+        Some("socks5h") => {
+            let mut parts = proxy.into_parts();
+            parts.scheme = Some("socks5".parse()?);
+            Ok(Uri::from_parts(parts)?)
+        }
+        // The URL itself may have a password.
+        scheme => anyhow::bail!(
+            "the proxy of the API server has the scheme {:?}; use http, https or socks5",
+            scheme.unwrap_or_default()
+        ),
+    }
 }
 
 /// The URL of a proxy, with the user and password that it wants.
@@ -108,6 +133,7 @@ mod tests {
             assert_eq!(found(server, None, no_proxy), None, "{server} {no_proxy}");
         }
         let own = Some("socks5://tunnel:1080/".to_owned());
+        assert_eq!(found("https://a", Some("socks5h://tunnel:1080"), ""), own);
         for server in ["https://api.example.com", "https://127.0.0.1:6443"] {
             assert_eq!(found(server, Some("socks5://tunnel:1080"), "*"), own, "{server}");
         }

@@ -171,7 +171,7 @@ async fn context(
     let region = EnvironmentVariableRegionProvider::new();
     let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
-    let http = http_client(timeout, insecure, config.aws_ca_bundle.as_deref(), metrics.clone())?;
+    let http = http_client(timeout, insecure, config.aws_ca_bundle(), metrics.clone())?;
     let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
     let aws = aws.region(region).no_credentials().load().await;
     let cluster_id = match &config.cluster_id {
@@ -227,9 +227,10 @@ async fn context(
 
 /// The web identity, if its file and its role are set.
 fn web_identity(config: &Config) -> Option<WebIdentity> {
-    Some(WebIdentity {
-        token_file: config.aws_web_identity_token_file.clone()?,
-        role_arn: config.aws_role_arn.clone()?,
+    let (token_file, role_arn) = (&config.aws_web_identity_token_file, &config.aws_role_arn);
+    (!token_file.is_empty() && !role_arn.is_empty()).then(|| WebIdentity {
+        token_file: token_file.into(),
+        role_arn: role_arn.clone(),
         session_name: config.aws_role_session_name.clone(),
     })
 }

@@ -39,12 +39,16 @@ const READS_ANSWERS: &str = "kube_client::client";
 /// The part of the AWS SDK that gets credentials. It warns at each attempt, with ids; whoever asked
 /// says once what it met.
 const GIVES_CREDENTIALS: &str = "aws_config";
+/// The part of it that warns once, of a variable that has no usable value.
+const READS_SETTINGS: &str = "aws_config::default_provider";
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let most = match metadata.target() {
         target if target.starts_with(env!("CARGO_CRATE_NAME")) => Level::TRACE,
         READS_ANSWERS => Level::ERROR,
-        target if target.starts_with(GIVES_CREDENTIALS) => Level::ERROR,
+        target if target.starts_with(GIVES_CREDENTIALS) && !target.starts_with(READS_SETTINGS) => {
+            Level::ERROR
+        }
         _ => Level::INFO,
     };
     *metadata.level() <= most
@@ -110,11 +114,12 @@ mod tests {
             tracing::warn!(target: "aws_config::sso", "a body");
             tracing::error!(target: "kube_client::client::builder", "failed");
             tracing::warn!(target: "kube_client::config", "overridden");
+            tracing::warn!(target: "aws_config::default_provider::use_fips", "no such value");
             tracing::trace!("own");
         });
         let text = String::from_utf8(lines.0.lock().clone()).unwrap();
         assert!(!text.contains("a body"), "{text}");
-        for line in ["failed", "overridden", "own"] {
+        for line in ["failed", "overridden", "no such value", "own"] {
             assert!(text.contains(line), "{text}");
         }
     }

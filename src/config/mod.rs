@@ -2,7 +2,7 @@
 //! Kubernetes' own configuration.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
@@ -101,19 +101,37 @@ pub struct Config {
 
     /// A file with the CAs that sign the certificates of AWS endpoints, in PEM, as a private CA or
     /// a proxy that reads TLS needs it. Default: those of the machine, or of `SSL_CERT_FILE`.
-    #[arg(long, env = "AWS_CA_BUNDLE", value_name = "FILE")]
-    pub aws_ca_bundle: Option<PathBuf>,
+    #[arg(
+        long,
+        env = "AWS_CA_BUNDLE",
+        value_name = "FILE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    aws_ca_bundle: String,
 
     /// The role that the token of --aws-web-identity-token-file opens, as IRSA sets it.
-    #[arg(long, env = "AWS_ROLE_ARN", value_name = "ARN")]
-    pub aws_role_arn: Option<String>,
+    #[arg(
+        long,
+        env = "AWS_ROLE_ARN",
+        value_name = "ARN",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub aws_role_arn: String,
 
     /// A file with the token of a web identity, as IRSA sets it.
-    #[arg(long, env = "AWS_WEB_IDENTITY_TOKEN_FILE", value_name = "FILE")]
-    pub aws_web_identity_token_file: Option<PathBuf>,
+    #[arg(
+        long,
+        env = "AWS_WEB_IDENTITY_TOKEN_FILE",
+        value_name = "FILE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub aws_web_identity_token_file: String,
 
     /// What CloudTrail calls the sessions of --aws-role-arn.
-    #[arg(long, env = "AWS_ROLE_SESSION_NAME", default_value = "lightsail-operator",
+    #[arg(long, env = "AWS_ROLE_SESSION_NAME", default_value = SESSION_NAME,
         value_parser = session_name, value_name = "NAME")]
     pub aws_role_session_name: String,
 
@@ -155,7 +173,16 @@ pub struct Config {
     pub concurrency: u16,
 }
 
+/// What CloudTrail calls a session, if nobody says otherwise.
+const SESSION_NAME: &str = "lightsail-operator";
+
 impl Config {
+    /// The file with the CAs of AWS endpoints, if it is not the machine's.
+    #[must_use]
+    pub fn aws_ca_bundle(&self) -> Option<&Path> {
+        Some(Path::new(&self.aws_ca_bundle)).filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// A warning for each flag with a time that is shorter than is safe.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
@@ -197,6 +224,13 @@ impl Config {
             if counts && time < least {
                 warnings.push(format!("{flag} is {time:?}, and below {least:?} {what}"));
             }
+        }
+        if self.aws_role_arn.is_empty() != self.aws_web_identity_token_file.is_empty() {
+            warnings.push(
+                "of AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE only one is set, and neither is \
+                 used"
+                    .to_owned(),
+            );
         }
         warnings
     }
@@ -285,7 +319,9 @@ fn account_id(text: &str) -> Result<String, String> {
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 fn session_name(text: &str) -> Result<String, String> {
     let allowed = |char: char| char.is_ascii_alphanumeric() || "_+=,.@-".contains(char);
-    if (2..=64).contains(&text.len()) && text.chars().all(allowed) {
+    if text.is_empty() {
+        Ok(SESSION_NAME.to_owned())
+    } else if (2..=64).contains(&text.len()) && text.chars().all(allowed) {
         Ok(text.to_owned())
     } else {
         Err("use 2 to 64 letters, digits and characters of _+=,.@-".to_owned())
@@ -360,6 +396,10 @@ mod tests {
         }
         for text in ["", "eu-west", "eu-west-1a", "EU-west-1", "eu--1", "europe-west-1", "1"] {
             assert!(region(text).is_err(), "{text}");
+        }
+        for (text, expected) in [("", Ok(SESSION_NAME)), ("prod", Ok("prod")), ("a", Err(()))] {
+            let found = session_name(text).map_err(drop);
+            assert_eq!(found, expected.map(str::to_owned), "{text}");
         }
         for text in ["team-a", "a", "0"] {
             assert!(namespace(text).is_ok(), "{text}");

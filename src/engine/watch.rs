@@ -152,8 +152,8 @@ const MARGIN: u64 = 5;
 const _: () = assert!(WATCH_TIME as u64 + MARGIN < READ_TIMEOUT.as_secs());
 const _: () = assert!(WATCH_TIME as u64 + MARGIN + READ_TIMEOUT.as_secs() < 60);
 
-/// A watch that is refused is not begun again at once: its list may be allowed.
-const AFTER_REFUSAL: Duration = Duration::from_secs(5);
+/// A watch that is refused is not begun again at once: its list may be allowed, and be long.
+const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
 /// The watches of a kind.
 pub(super) type Watches<K> = SelectAll<Pin<Box<dyn Stream<Item = Change<K>> + Send>>>;
@@ -183,7 +183,7 @@ fn watch_one<K: Reconciled>(
         .map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"));
     let readiness = ctx.readiness.clone();
     readiness.missing(&what, "not listed yet");
-    let mut seen = HashSet::new();
+    let (mut seen, mut refused_at) = (HashSet::new(), None);
     let crd = K::crd_name();
     // List and watch: servers without streaming lists have no fallback.
     let config = watcher::Config {
@@ -219,6 +219,15 @@ fn watch_one<K: Reconciled>(
                     tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
                 }
                 Some(Change::Unlisted { namespace: namespace.clone() })
+            }
+            Err(watcher::Error::WatchStartFailed(error)) if is_status(&error, 403) => {
+                // Its list may be allowed, so this comes again and again.
+                readiness.missing(&what, why(&error, crd));
+                let last = refused_at.replace(Instant::now());
+                if last.is_none_or(|last: Instant| last.elapsed() > AFTER_REFUSAL * 4) {
+                    tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
+                }
+                None
             }
             Err(error) => {
                 tracing::debug!(

@@ -110,7 +110,13 @@ impl Accounts {
         self.0.sending.limiters.lock().retain(|scope, _| scope.region != *region);
         let mut state = self.0.state.lock();
         state.turns.remove(region);
-        if state.failures.remove(region).is_some() && state.failures.is_empty() {
+        state.failures.remove(region);
+        if self.0.sending.regions.are_unused() {
+            for (region, _) in state.failures.drain() {
+                self.0.readiness.trouble(&region, CREDENTIALS.to_owned(), None);
+            }
+        }
+        if state.failures.is_empty() {
             self.0.sending.metrics.set_credentials_failing(false);
         }
         if let Some(session) = &state.session {
@@ -177,11 +183,13 @@ impl Inner {
         let sts_region = aws_sdk_sts::config::Region::new(region.to_string());
         let now = SystemTime::now();
         let at_hand = self.state.lock().unidentified.take();
-        let credentials =
-            match at_hand.filter(|at_hand| Term::new(now, at_hand.expiry()).is_good(now)) {
-                Some(at_hand) => at_hand,
-                None => self.chain.load(&sts_region).await?,
-            };
+        let is_good = |at_hand: &Credentials| Term::new(now, at_hand.expiry()).is_good(now);
+        let credentials = if let Some(at_hand) = at_hand.filter(is_good) {
+            at_hand
+        } else {
+            let had_some = self.state.lock().session.is_some();
+            self.chain.load(&sts_region, had_some).await?
+        };
         let term = Term::new(SystemTime::now(), credentials.expiry());
         let before = self.state.lock().session.clone();
         if let Some(before) =
@@ -313,7 +321,8 @@ impl Inner {
         left.max(pause)
     }
 
-    async fn renew(self: &Arc<Self>) {
+    /// Looks for new credentials. `refused`: AWS does not take those in force.
+    async fn renew(self: &Arc<Self>, refused: bool) {
         let _turn = self.looking.lock().await;
         let Some(session) = self.state.lock().session.clone() else { return };
         let outcome = self.open(&session.region).await;
@@ -323,7 +332,25 @@ impl Inner {
             let mut state = self.state.lock();
             state.renewals = Some(Attempts::one_more(state.renewals, Instant::now()));
         }
-        self.note(&session.region, outcome.as_ref().err());
+        let refusal = (refused && !is_new).then(Error::refused_credentials);
+        self.note(&session.region, outcome.as_ref().err().or(refusal.as_ref()));
+    }
+
+    /// Credentials that were refused may be taken again, and nobody may need any now.
+    fn note_recovery(&self) {
+        let is_over = {
+            let state = self.state.lock();
+            let is_refusal =
+                |(_, error): &(Attempts, Error)| error.code == Error::refused_credentials().code;
+            let are_taken =
+                || state.session.as_ref().is_some_and(|it| it.account.in_force.are_taken());
+            !state.failures.is_empty() && state.failures.values().all(is_refusal) && are_taken()
+        };
+        if let Some(region) =
+            is_over.then(|| self.state.lock().failures.keys().next().cloned()).flatten()
+        {
+            self.note(&region, None);
+        }
     }
 }
 
@@ -339,17 +366,14 @@ async fn keep_fresh(accounts: Weak<Inner>, refused: Arc<Notify>) {
             () = refused.notified() => true,
         };
         let Some(accounts) = accounts.upgrade() else { return };
-        let is_due = if is_refused {
-            let is_due = last_refused.is_none_or(|last| last.elapsed() >= REFUSED);
-            if is_due {
+        accounts.note_recovery();
+        if is_refused {
+            if last_refused.is_none_or(|last| last.elapsed() >= REFUSED) {
                 last_refused = Some(Instant::now());
+                accounts.renew(true).await;
             }
-            is_due
-        } else {
-            pause <= TICK && accounts.until_renewal().is_zero()
-        };
-        if is_due {
-            accounts.renew().await;
+        } else if pause <= TICK && accounts.until_renewal().is_zero() {
+            accounts.renew(false).await;
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct WebIdentity {
     pub session_name: String,
 }
 
+const TOKEN: &str = "the token in";
+
 /// The provider of a configuration, or else the SDK's standard chain, with the HTTP client, the
 /// endpoints and the switches of the configuration.
 #[derive(Debug)]
@@ -42,13 +44,18 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// The credentials of the first provider that is set up. STS is asked in this region.
+    /// The credentials of the first provider that is set up. STS is asked in this region. If there
+    /// were some before and no source has any, that may pass: the SDK says nothing else of metadata
+    /// that do not answer.
     ///
     /// # Errors
     /// It fails, or none is set up.
-    pub(super) async fn load(&self, region: &Region) -> Result<Credentials> {
+    pub(super) async fn load(&self, region: &Region, had_some: bool) -> Result<Credentials> {
         let mut reasons = Vec::new();
         for (source, provider) in self.providers(region) {
+            if source.starts_with(TOKEN) && !self.is_in_partition(region) {
+                return Err(Error::other_partition(region.as_ref()));
+            }
             let credentials = provider.provide_credentials();
             // Two attempts, and what is done before and after them.
             let limit = self.call_timeout * 3;
@@ -62,7 +69,14 @@ impl Chain {
                 Err(error) => return Err(Error::credentials(&source, &error)),
             }
         }
-        Err(Error::no_credentials(&reasons))
+        Err(Error::no_credentials(&reasons, had_some))
+    }
+
+    /// The token of a role goes to the STS of its own partition only.
+    fn is_in_partition(&self, region: &Region) -> bool {
+        let role = self.web_identity.as_ref().map(|web_identity| web_identity.role_arn.as_str());
+        let partition = role.and_then(|role| role.strip_prefix("arn:")?.split(':').next());
+        partition.is_none_or(|partition| partition == partition_of_region(region.as_ref()))
     }
 
     fn providers(&self, region: &Region) -> Vec<(String, SharedCredentialsProvider)> {
@@ -98,13 +112,33 @@ impl Chain {
                     role_arn: web_identity.role_arn.clone(),
                     session_name: web_identity.session_name.clone(),
                 });
-            let source = format!("the token in {}", web_identity.token_file.display());
+            let source = format!("{TOKEN} {}", web_identity.token_file.display());
             add(&source, SharedCredentialsProvider::new(provider.build()));
         }
+        // A file with its token may be missing, and the SDK does not name it.
         let container = EcsCredentialsProvider::builder().configure(&config).build();
-        add("the container's address for them", SharedCredentialsProvider::new(container));
+        add(
+            "the container's address for them (AWS_CONTAINER_…)",
+            SharedCredentialsProvider::new(container),
+        );
         let instance = ImdsCredentialsProvider::builder().configure(&config).build();
         add("the instance's metadata", SharedCredentialsProvider::new(instance));
         providers
     }
+}
+
+/// By its first letters, as the SDK's own endpoints go
+/// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
+fn partition_of_region(region: &str) -> &'static str {
+    let partitions = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-iso-", "aws-iso"),
+    ];
+    let found = partitions.iter().find(|(start, _)| region.starts_with(start));
+    found.map_or("aws", |(_, partition)| partition)
 }

@@ -17,6 +17,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use serde::Deserialize;
 
 use super::http::Failure;
+use super::stable::stable;
 use crate::ids::{AccountId, Region};
 
 /// What follows from an error.
@@ -199,7 +200,6 @@ impl Error {
             return Self { message: why(&error.message), ..error };
         }
         if let Some(answer) = answer_of_sts(error) {
-            let answer = classify(&answer);
             // Nothing that a role may or may not do: the role itself is not to be had.
             let is_refused = answer.kind.proves_refusal() && answer.kind != ErrorKind::Throttled;
             let kind = if is_refused { ErrorKind::BadCredentials } else { answer.kind };
@@ -218,10 +218,27 @@ impl Error {
         Self::new(ErrorKind::BadCredentials, "CredentialsError", why(&texts(error)))
     }
 
-    /// No way to get credentials is set up, for each of them for a reason.
-    pub(super) fn no_credentials(reasons: &[String]) -> Self {
+    /// No way to get credentials is set up, for each of them for a reason. `for_now`: there was one
+    /// a moment ago.
+    pub(super) fn no_credentials(reasons: &[String], for_now: bool) -> Self {
+        let kind = if for_now { ErrorKind::Transient } else { ErrorKind::BadCredentials };
         let message = format!("no AWS credentials from any source; {}", reasons.join("; "));
-        Self::new(ErrorKind::BadCredentials, "NoCredentials", stable(&message))
+        Self::new(kind, "NoCredentials", stable(&message))
+    }
+
+    /// The token of a role of one partition is not for the STS of another one.
+    pub(super) fn other_partition(region: &str) -> Self {
+        let message = format!(
+            "no AWS credentials for {region}: it is in another partition of AWS than the \
+             operator's role"
+        );
+        Self::new(ErrorKind::BadCredentials, "OtherPartition", message)
+    }
+
+    /// AWS does not take the credentials any more, and there are no others.
+    pub(super) fn refused_credentials() -> Self {
+        let message = "AWS refuses the credentials, and looking for others has brought the same";
+        Self::new(ErrorKind::BadCredentials, "RefusedCredentials", message)
     }
 }
 
@@ -247,21 +264,39 @@ pub(super) fn texts(error: &CredentialsError) -> String {
         next = error.source();
     }
     texts.retain(|text| text != LOADING);
+    for text in &mut texts {
+        // A program's own words, and a whole answer, are for nobody's condition.
+        for dump in [" Stderr:", ": Response {", " Response {"] {
+            text.truncate(text.find(dump).unwrap_or(text.len()));
+        }
+    }
     texts.dedup();
     if texts.is_empty() { error.to_string() } else { texts.join(": ") }
 }
 
 /// What STS answered when a role was to be assumed.
-fn answer_of_sts(error: &CredentialsError) -> Option<Answer> {
-    fn answer(error: &impl ProvideErrorMetadata) -> Answer {
-        Answer {
-            names: error.code().map(str::to_owned).into_iter().collect(),
-            message: error.message().unwrap_or_default().to_owned(),
+fn answer_of_sts(error: &CredentialsError) -> Option<Error> {
+    fn answer<E: ProvideErrorMetadata + StdError + 'static>(
+        error: &SdkError<E, HttpResponse>,
+    ) -> Option<Error> {
+        if let SdkError::ServiceError(service) = error {
+            return Some(service_error(service.err(), service.raw()));
         }
+        if let SdkError::ResponseError(response) = error {
+            return Some(unreadable(response.raw()));
+        }
+        None
     }
-    find_source::<AssumeRoleWithWebIdentityError>(error)
-        .map(answer)
-        .or_else(|| find_source::<AssumeRoleError>(error).map(answer))
+    let web_identity = find_source::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>(error);
+    let role = find_source::<SdkError<AssumeRoleError, HttpResponse>>(error);
+    web_identity.and_then(answer).or_else(|| role.and_then(answer))
+}
+
+/// An answer that the API did not give.
+fn unreadable(answer: &HttpResponse) -> Error {
+    let message =
+        format!("HTTP {} with a body that is not an answer of the API", answer.status().as_u16());
+    Error::new(ErrorKind::Transient, "ResponseError", message)
 }
 
 /// What an error answer says about itself.
@@ -290,11 +325,7 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
         }
         match error {
             SdkError::ServiceError(service) => service_error(service.err(), service.raw()),
-            SdkError::ResponseError(response) => {
-                let status = response.raw().status().as_u16();
-                let message = format!("HTTP {status} with a body that is not an answer of the API");
-                Self::new(ErrorKind::Transient, "ResponseError", message)
-            }
+            SdkError::ResponseError(response) => unreadable(response.raw()),
             SdkError::TimeoutError(_) => Self::timeout(),
             SdkError::DispatchFailure(_) => {
                 Self::new(ErrorKind::Transient, "DispatchFailure", "the request could not be sent")
@@ -327,8 +358,7 @@ fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Erro
     let message = error.message().map(str::to_owned).or(body.message).unwrap_or_default();
     let mut error = classify(&Answer { names, message });
     if error.code == UNNAMED {
-        error.message =
-            format!("HTTP {} with a body that is not an answer of the API", raw.status().as_u16());
+        error.message = unreadable(raw).message;
     }
     error
 }
@@ -431,30 +461,6 @@ fn find_source<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -
     None
 }
 
-/// At most this many characters of a message are kept.
-const MAX_MESSAGE: usize = 400;
-
-/// The text on one line, without what differs from one request to the next (ids) and cut to a
-/// bounded length: it goes into conditions, and a condition that changes at each retry is a write
-/// at each retry.
-fn stable(text: &str) -> String {
-    let text: String =
-        text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-    let words = text.split(' ').filter(|word| !word.is_empty());
-    let words: Vec<&str> = words.map(|word| if is_id(word) { "…" } else { word }).collect();
-    words.join(" ").chars().take(MAX_MESSAGE).collect()
-}
-
-/// A UUID, or a long opaque token such as an encoded authorization failure.
-fn is_id(word: &str) -> bool {
-    let word = word.trim_matches(|char: char| !char.is_ascii_alphanumeric());
-    let is_uuid = word.len() == 36
-        && word.bytes().enumerate().all(|(at, byte)| {
-            if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() }
-        });
-    is_uuid || word.len() > 128
-}
-
 /// The id of a request, for the log.
 pub(super) fn request_id(raw: Option<&HttpResponse>) -> String {
     raw.and_then(|raw| raw.headers().get("x-amzn-requestid")).unwrap_or_default().to_owned()
@@ -524,15 +530,6 @@ mod tests {
         for (names, message, expected) in cases {
             assert_eq!(kind(names, message), *expected, "{names:?} {message:?}");
         }
-    }
-
-    #[test]
-    fn a_message_is_the_same_at_each_retry() {
-        let with = |id: &str| stable(&format!("It failed\n(request {id}) again"));
-        let first = with("6e1f1b0c-0b1f-4a53-9b13-0c6a7ee0a001");
-        assert_eq!(first, with("0a4e7c1d-6f7e-4b8c-8f2a-9d3f10b7c002"));
-        assert_eq!(first, "It failed (request … again");
-        assert_eq!(stable(&"x ".repeat(1_000)).chars().count(), MAX_MESSAGE);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The credentials that clients use now.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
@@ -7,19 +8,24 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::ids::Region;
+
 /// Credentials that are renewed while clients use them. All of them were seen to be of the account.
 ///
 /// Clones are the same.
 #[derive(Clone, Debug)]
 pub(super) struct InForce {
     credentials: Arc<Mutex<Credentials>>,
+    /// The regions that took them.
+    taken_in: Arc<Mutex<HashSet<Region>>>,
     /// AWS refused them, though they had not expired.
-    pub(super) refused: Arc<Notify>,
+    refused: Arc<Notify>,
 }
 
 impl InForce {
     pub(super) fn new(credentials: Credentials, refused: Arc<Notify>) -> Self {
-        Self { credentials: Arc::new(Mutex::new(credentials)), refused }
+        let credentials = Arc::new(Mutex::new(credentials));
+        Self { credentials, taken_in: Arc::default(), refused }
     }
 
     pub(super) fn get(&self) -> Credentials {
@@ -28,6 +34,31 @@ impl InForce {
 
     pub(super) fn replace(&self, credentials: Credentials) {
         *self.credentials.lock() = credentials;
+        self.taken_in.lock().clear();
+    }
+}
+
+impl InForce {
+    /// A region has taken them.
+    pub(super) fn note_taken(&self, region: &Region) {
+        let mut regions = self.taken_in.lock();
+        if !regions.contains(region) {
+            regions.insert(region.clone());
+        }
+    }
+
+    /// A region has refused them. If others take them and this one never did, that is the region's:
+    /// it is not enabled, or in another partition.
+    pub(super) fn note_refused(&self, region: &Region) {
+        let mut regions = self.taken_in.lock();
+        if regions.is_empty() || regions.remove(region) {
+            self.refused.notify_one();
+        }
+    }
+
+    /// Whether a region has taken them since they came, or since the last one refused them.
+    pub(super) fn are_taken(&self) -> bool {
+        !self.taken_in.lock().is_empty()
     }
 }
 

@@ -24,6 +24,7 @@ mod regions;
 mod retry;
 mod sender;
 mod session;
+mod stable;
 mod types;
 
 pub use account::Account;

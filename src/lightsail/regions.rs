@@ -80,6 +80,11 @@ impl Regions {
         self.known.lock().leave(region, kind, namespace);
     }
 
+    /// Whether no object names a region.
+    pub(super) fn are_unused(&self) -> bool {
+        self.known.lock().users.is_empty()
+    }
+
     /// Forgets a region that no object names. Whether there was none.
     pub fn forget_unused(&self, region: &Region) -> bool {
         let mut known = self.known.lock();

@@ -105,9 +105,10 @@ impl Sender {
                 start.elapsed(),
             );
             if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::BadCredentials) {
-                self.credentials.refused.notify_one();
+                self.credentials.note_refused(&self.scope.region);
             }
             if outcome.as_ref().map_or_else(Error::is_answer, |_| true) {
+                self.credentials.note_taken(&self.scope.region);
                 self.regions.note_answer(&self.scope.region);
             }
             if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Throttled) {

@@ -187,7 +187,7 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
         (
             "black-hole",
             endpoint(format!("https://{hole}")),
-            vec![format!("{hole} cannot be reached: no connection within")],
+            vec![format!("{hole} cannot be reached")],
         ),
         (
             "silent",
@@ -223,6 +223,21 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
                 "the proxy {} does not connect to {HOST}: it answered 407",
                 asking.address
             )],
+        ),
+        (
+            "proxy-silent",
+            by_proxy(format!("http://{silent}")),
+            vec![format!("the proxy {silent} cannot be reached")],
+        ),
+        (
+            "proxy-black-hole",
+            by_proxy(format!("http://{hole}")),
+            vec![format!("the proxy {hole} cannot be reached")],
+        ),
+        (
+            "socks-down",
+            by_proxy(format!("socks5://{no_proxy}")),
+            vec![format!("the proxy {no_proxy} refuses connections")],
         ),
         (
             "proxy-down",
@@ -323,14 +338,19 @@ async fn the_api_server_is_reached_by_the_proxy_of_the_kubeconfig() {
 async fn endpoints_are_those_of_the_partition_and_of_the_objects_region() {
     let token = "AWS_WEB_IDENTITY_TOKEN_FILE";
     let variant = |name: &'static str| vec![(name, "true".to_owned())];
-    for (index, (region, environment, expected)) in [
-        ("eu-west-1", vec![], "sts.eu-west-1.amazonaws.com"),
-        ("us-gov-west-1", vec![], "sts.us-gov-west-1.amazonaws.com"),
-        ("cn-north-1", vec![], "sts.cn-north-1.amazonaws.com.cn"),
-        ("eusc-de-east-1", vec![], "sts.eusc-de-east-1.amazonaws.eu"),
-        ("us-east-1", variant("AWS_USE_FIPS_ENDPOINT"), "sts-fips.us-east-1.amazonaws.com"),
-        ("eu-west-1", variant("AWS_USE_DUALSTACK_ENDPOINT"), "sts.eu-west-1.api.aws"),
-        ("eu-west-1", vec![("AWS_REGION", "us-west-2".to_owned())], "sts.us-west-2.amazonaws.com"),
+    for (index, (partition, region, environment, expected)) in [
+        ("aws", "eu-west-1", vec![], "sts.eu-west-1.amazonaws.com"),
+        ("aws-us-gov", "us-gov-west-1", vec![], "sts.us-gov-west-1.amazonaws.com"),
+        ("aws-cn", "cn-north-1", vec![], "sts.cn-north-1.amazonaws.com.cn"),
+        ("aws-eusc", "eusc-de-east-1", vec![], "sts.eusc-de-east-1.amazonaws.eu"),
+        ("aws", "us-east-1", variant("AWS_USE_FIPS_ENDPOINT"), "sts-fips.us-east-1.amazonaws.com"),
+        ("aws", "eu-west-1", variant("AWS_USE_DUALSTACK_ENDPOINT"), "sts.eu-west-1.api.aws"),
+        (
+            "aws",
+            "eu-west-1",
+            vec![("AWS_REGION", "us-west-2".to_owned())],
+            "sts.us-west-2.amazonaws.com",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -341,7 +361,7 @@ async fn endpoints_are_those_of_the_partition_and_of_the_objects_region() {
         std::fs::write(&file, "a.b.c").unwrap();
         let mut all = vec![
             (token, file.to_str().unwrap().to_owned()),
-            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r".to_owned()),
+            ("AWS_ROLE_ARN", format!("arn:{partition}:iam::123456789012:role/r")),
             ("HTTPS_PROXY", format!("http://{}", proxy.address)),
             ("AWS_ENDPOINT_URL", String::new()),
             ("AWS_ACCESS_KEY_ID", String::new()),

@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Uri, header};
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiFuture, GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
@@ -72,45 +73,48 @@ fn is_near(host: &str) -> bool {
 
 impl Connect {
     pub(super) fn new(proxies: Proxies, tls: Arc<ClientConfig>, timeout: Duration) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        let resolver = Resolver { system: GaiResolver::new(), timeout: timeout.mul_f64(0.6) };
+        let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        // For all addresses of a host together: each gets its share.
+        tcp.set_connect_timeout(Some(timeout.mul_f64(0.9)));
         Self { tcp, tls, timeout, proxies: proxies.into() }
     }
 
     async fn connect(mut self, uri: Uri) -> Result<Stream, Failure> {
+        let deadline = Instant::now() + self.timeout;
         let is_tls = uri.scheme_str() == Some("https");
         let failed = |cause| Failure::new(&uri, cause);
-        let Some(proxy) = self.proxies.find(&uri) else {
-            let plain = self.tcp(&uri).await.map_err(failed)?;
-            let inner = if is_tls { self.tls(&uri, plain).await.map_err(failed)? } else { plain };
+        let proxy = self.proxies.find(&uri);
+        let Some(proxy) = proxy else {
+            let plain = in_time(deadline, self.tcp(&uri)).await.map_err(failed)?;
+            let inner = if is_tls { self.tls(deadline, &uri, plain).await? } else { plain };
             return Ok(Stream { inner: TokioIo::new(inner), is_forwarded: false });
         };
         let failed_there = |cause| Failure::of_proxy(&uri, proxy.uri(), cause);
-        let to_proxy = match proxy.uri().scheme_str() {
-            Some("socks5" | "socks5h") => {
-                let tunnel = self.socks(&uri, &proxy).await.map_err(failed_there)?;
-                let inner =
-                    if is_tls { self.tls(&uri, tunnel).await.map_err(failed)? } else { tunnel };
-                return Ok(Stream { inner: TokioIo::new(inner), is_forwarded: false });
-            }
-            Some("http") => self.tcp(proxy.uri()).await.map_err(failed_there)?,
-            Some("https") => {
-                let plain = self.tcp(proxy.uri()).await.map_err(failed_there)?;
-                self.tls(proxy.uri(), plain).await.map_err(failed_there)?
-            }
-            other => {
-                let scheme = other.unwrap_or("no").to_owned();
-                let why = format!("proxies speak http, https or socks5, and not {scheme}");
-                return Err(failed_there(Cause::ConnectFailed(why)));
-            }
-        };
-        if !is_tls {
+        let scheme = proxy.uri().scheme_str().unwrap_or_default();
+        let is_socks = scheme.starts_with("socks5");
+        if !is_socks && !["http", "https"].contains(&scheme) {
+            let why = format!("proxies speak http, https or socks5, and not {scheme}");
+            return Err(failed_there(Cause::ConnectFailed(why)));
+        }
+        let at = with_port(proxy.uri(), is_socks);
+        let mut to_proxy = in_time(deadline, self.tcp(&at)).await.map_err(failed_there)?;
+        if scheme == "https" {
+            let failed = |failure: Failure| failed_there(failure.cause);
+            to_proxy = self.tls(deadline, proxy.uri(), to_proxy).await.map_err(failed)?;
+        }
+        if !is_socks && !is_tls {
             return Ok(Stream { inner: TokioIo::new(to_proxy), is_forwarded: true });
         }
-        let authorization = proxy.basic_auth().cloned();
-        let tunnel = tunnel(to_proxy, &uri, authorization).await.map_err(failed_there)?;
-        let inner = self.tls(&uri, tunnel).await.map_err(failed)?;
+        let tunnel = if is_socks {
+            in_time(deadline, socks(to_proxy, &uri, &proxy)).await
+        } else {
+            in_time(deadline, tunnel(to_proxy, &uri, proxy.basic_auth().cloned())).await
+        };
+        let tunnel = tunnel.map_err(failed_there)?;
+        let inner = if is_tls { self.tls(deadline, &uri, tunnel).await? } else { tunnel };
         Ok(Stream { inner: TokioIo::new(inner), is_forwarded: false })
     }
 
@@ -119,21 +123,63 @@ impl Connect {
         Ok(Box::new(stream.into_inner()))
     }
 
-    async fn socks(&mut self, uri: &Uri, proxy: &Intercept) -> Result<Bytestream, Cause> {
-        let local_dns = proxy.uri().scheme_str() == Some("socks5");
-        let mut socks = SocksV5::new(proxy.uri().clone(), self.tcp.clone()).local_dns(local_dns);
-        if let Some((user, password)) = proxy.raw_auth() {
-            socks = socks.with_auth(user.to_owned(), password.to_owned());
-        }
-        let stream = socks.call(uri.clone()).await.map_err(|error| cause_of(&error))?;
-        Ok(Box::new(stream.into_inner()))
+    async fn tls(
+        &self,
+        deadline: Instant,
+        uri: &Uri,
+        stream: Bytestream,
+    ) -> Result<Bytestream, Failure> {
+        let failed = |cause| Failure::new(uri, cause);
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|error| failed(cause_of(&error)))?;
+        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream);
+        let late = |_| failed(Cause::Tls("it did not answer in time".to_owned()));
+        let stream = tokio::time::timeout_at(deadline, stream).await.map_err(late)?;
+        Ok(Box::new(stream.map_err(|error| failed(cause_of(&error)))?))
+    }
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    connecting: impl Future<Output = Result<T, Cause>>,
+) -> Result<T, Cause> {
+    let late = |_| Cause::ConnectTimeout;
+    tokio::time::timeout_at(deadline, connecting).await.map_err(late).flatten()
+}
+
+/// With the port that proxies of its kind have, if it names none.
+fn with_port(proxy: &Uri, is_socks: bool) -> Uri {
+    let (Some(host), None, true) = (proxy.host(), proxy.port_u16(), is_socks) else {
+        return proxy.clone();
+    };
+    format!("socks5://{host}:1080/").parse().unwrap_or_else(|_| proxy.clone())
+}
+
+/// Asks a SOCKS proxy for a tunnel. It resolves the name, as others do it too.
+async fn socks(stream: Bytestream, uri: &Uri, proxy: &Intercept) -> Result<Bytestream, Cause> {
+    let mut socks = SocksV5::new(proxy.uri().clone(), Established(Some(stream)));
+    if let Some((user, password)) = proxy.raw_auth() {
+        socks = socks.with_auth(user.to_owned(), password.to_owned());
+    }
+    let stream = socks.call(uri.clone()).await.map_err(|error| cause_of(&error))?;
+    Ok(stream.into_inner())
+}
+
+/// A connection that is there already, for a handshake on it.
+struct Established(Option<Bytestream>);
+
+impl Service<Uri> for Established {
+    type Response = TokioIo<Bytestream>;
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    async fn tls(&self, uri: &Uri, stream: Bytestream) -> Result<Bytestream, Cause> {
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(|error| cause_of(&error))?;
-        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
-        Ok(Box::new(stream.map_err(|error| cause_of(&error))?))
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let stream = self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into());
+        std::future::ready(stream.map(TokioIo::new))
     }
 }
 
@@ -174,11 +220,7 @@ impl Service<Uri> for Connect {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let late = Failure::new(&uri, Cause::ConnectTimeout(self.timeout));
-        let (timeout, connecting) = (self.timeout, self.clone().connect(uri));
-        Box::pin(async move {
-            tokio::time::timeout(timeout, connecting).await.map_err(|_| late).flatten()
-        })
+        Box::pin(self.clone().connect(uri))
     }
 }
 
@@ -227,30 +269,29 @@ impl Write for Stream {
     }
 }
 
-/// The system's resolver, with an error that can be told from others.
+/// The system's resolver, with an error that can be told from others, and a limit: the system's own
+/// is longer than a call.
 #[derive(Clone, Debug)]
-struct Resolver(GaiResolver);
+struct Resolver {
+    system: GaiResolver,
+    timeout: Duration,
+}
 
 impl Service<Name> for Resolver {
     type Response = GaiAddrs;
     type Error = NoAddress;
-    type Future = Resolving;
+    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, NoAddress>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), NoAddress>> {
-        self.0.poll_ready(context).map_err(NoAddress)
+        self.system.poll_ready(context).map_err(NoAddress)
     }
 
-    fn call(&mut self, name: Name) -> Resolving {
-        Resolving(self.0.call(name))
-    }
-}
-
-struct Resolving(GaiFuture);
-
-impl Future for Resolving {
-    type Output = Result<GaiAddrs, NoAddress>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map_err(NoAddress)
+    fn call(&mut self, name: Name) -> Self::Future {
+        let (resolving, timeout) = (self.system.call(name), self.timeout);
+        Box::pin(async move {
+            let late = |_| io::ErrorKind::TimedOut.into();
+            let found = tokio::time::timeout(timeout, resolving).await;
+            found.map_err(late).flatten().map_err(NoAddress)
+        })
     }
 }

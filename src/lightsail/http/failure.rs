@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use http::{StatusCode, Uri};
+use k8s_openapi::jiff::Timestamp;
 
 /// The name of a host has no address.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +33,9 @@ pub(in crate::lightsail) struct Failure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::lightsail) enum Cause {
     NameNotResolved,
+    NameUnanswered,
     Refused,
-    ConnectTimeout(Duration),
+    ConnectTimeout,
     ConnectFailed(String),
     ProxyAnswered(StatusCode),
     UntrustedIssuer(String),
@@ -48,9 +50,9 @@ impl Cause {
     /// A label of metrics.
     pub(in crate::lightsail) fn code(&self) -> &'static str {
         match self {
-            Self::NameNotResolved => "NameNotResolved",
+            Self::NameNotResolved | Self::NameUnanswered => "NameNotResolved",
             Self::Refused => "ConnectionRefused",
-            Self::ConnectTimeout(_) => "ConnectTimeout",
+            Self::ConnectTimeout => "ConnectTimeout",
             Self::ConnectFailed(_) => "ConnectionFailed",
             Self::ProxyAnswered(_) => "ProxyRefused",
             Self::UntrustedIssuer(_) => "UntrustedCertificate",
@@ -87,8 +89,9 @@ impl Failure {
 /// What an error met while a connection was made means.
 pub(super) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
     for error in chain(error) {
-        if error.is::<NoAddress>() {
-            return Cause::NameNotResolved;
+        if let Some(NoAddress(error)) = error.downcast_ref() {
+            let is_late = error.kind() == io::ErrorKind::TimedOut;
+            return if is_late { Cause::NameUnanswered } else { Cause::NameNotResolved };
         }
         if let Some(UnknownIssuer(issuer)) = error.downcast_ref() {
             return Cause::UntrustedIssuer(issuer.clone());
@@ -99,13 +102,34 @@ pub(super) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
             {
                 return Cause::UntrustedIssuer(issuer.clone());
             }
-            return Cause::Tls(error.to_string());
+            return Cause::Tls(tls_words(error));
         }
-        if error.downcast_ref().map(io::Error::kind) == Some(io::ErrorKind::ConnectionRefused) {
-            return Cause::Refused;
+        match error.downcast_ref().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return Cause::Refused,
+            Some(io::ErrorKind::TimedOut) => return Cause::ConnectTimeout,
+            _ => {}
         }
     }
     Cause::ConnectFailed(innermost(error))
+}
+
+/// What is wrong with a certificate, without the time of the check.
+fn tls_words(error: &rustls::Error) -> String {
+    use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
+    use rustls::pki_types::UnixTime;
+    let date = |time: &UnixTime| {
+        let second = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+    };
+    let rustls::Error::InvalidCertificate(invalid) = error else { return error.to_string() };
+    if let ExpiredContext { not_after, .. } = invalid {
+        return format!("its certificate expired at {}", date(not_after));
+    }
+    if let NotValidYetContext { not_before, .. } = invalid {
+        let date = date(not_before);
+        return format!("its certificate is not valid before {date}; is the clock right?");
+    }
+    error.to_string()
 }
 
 /// The error and what is behind it. An `io::Error` hides the error that it was made of: its own
@@ -143,9 +167,10 @@ impl fmt::Display for Failure {
             proxy.as_ref().map_or_else(|| host.clone(), |proxy| format!("the proxy {proxy}"));
         match cause {
             Cause::NameNotResolved => write!(formatter, "DNS has no address for {peer}")?,
+            Cause::NameUnanswered => write!(formatter, "DNS did not answer about {peer}")?,
             Cause::Refused => write!(formatter, "{peer} refuses connections")?,
-            Cause::ConnectTimeout(time) => {
-                write!(formatter, "{peer} cannot be reached: no connection within {time:.0?}")?;
+            Cause::ConnectTimeout => {
+                write!(formatter, "{peer} cannot be reached: nothing answers there")?;
             }
             Cause::ConnectFailed(why) => write!(formatter, "{peer} cannot be reached: {why}")?,
             Cause::ProxyAnswered(status) => {

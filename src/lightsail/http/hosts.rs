@@ -9,7 +9,10 @@ use super::failure::Failure;
 
 /// A host that is reached and not reached by turns is spoken of this often.
 const QUIET: Duration = Duration::from_mins(5);
-/// More than Lightsail has regions, and those that give credentials.
+/// A host that nobody asked for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_mins(15);
+/// More than Lightsail has regions, and those that give credentials. Of further ones nothing is
+/// said.
 const MOST: usize = 256;
 
 /// The hosts that were not reached of late.
@@ -19,6 +22,7 @@ pub(super) struct Hosts(Mutex<HashMap<String, Spoken>>);
 #[derive(Debug)]
 struct Spoken {
     at: Instant,
+    failed_at: Instant,
     /// It has not been said yet that it is over.
     is_open: bool,
 }
@@ -26,23 +30,27 @@ struct Spoken {
 impl Hosts {
     pub(super) fn note(&self, host: &str, failure: Option<&Failure>) {
         let mut hosts = self.0.lock();
+        let known = hosts.get_mut(host);
         let Some(failure) = failure else {
-            if let Some(spoken) = hosts.get_mut(host).filter(|spoken| spoken.is_open) {
+            if let Some(spoken) = known.filter(|spoken| spoken.is_open) {
                 spoken.is_open = false;
                 tracing::info!(host, "requests to an AWS endpoint succeed again");
             }
             return;
         };
-        let is_news =
-            hosts.get(host).is_none_or(|spoken| !spoken.is_open && spoken.at.elapsed() >= QUIET);
-        if is_news {
+        let now = Instant::now();
+        if let Some(known) = known {
+            known.failed_at = now;
+            if known.is_open || known.at.elapsed() < QUIET {
+                return;
+            }
+        }
+        hosts.retain(|_, spoken| spoken.failed_at.elapsed() < FORGOTTEN);
+        if hosts.len() < MOST || hosts.contains_key(host) {
             let error = failure.to_string();
             tracing::warn!(host, error, "requests to an AWS endpoint fail");
-            hosts.retain(|_, spoken| spoken.is_open || spoken.at.elapsed() < QUIET);
-            if hosts.len() < MOST {
-                let spoken = Spoken { at: Instant::now(), is_open: true };
-                hosts.insert(host.to_owned(), spoken);
-            }
+            let spoken = Spoken { at: now, failed_at: now, is_open: true };
+            hosts.insert(host.to_owned(), spoken);
         }
     }
 }

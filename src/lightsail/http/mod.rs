@@ -113,9 +113,10 @@ impl Exchange {
         let (host, operation) = (failure::host(request.uri()), credentials_operation(&request));
         let uri = request.uri().clone();
         let outcome = self.send(request).await.and_then(|answer| {
-            // The SDK takes an agent that is starting, or overloaded, for one that refuses.
+            // The SDK takes a server of credentials that is starting, or overloaded, for one that
+            // refuses.
             let status = answer.status().as_u16();
-            let is_passing = operation == Some(CONTAINER) && (status >= 500 || status == 429);
+            let is_passing = operation.is_some() && (status >= 500 || status == 429);
             if is_passing { Err(Failure::new(&uri, Cause::Answered(status))) } else { Ok(answer) }
         });
         if let Some(operation) = operation {

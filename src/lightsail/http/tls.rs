@@ -31,9 +31,7 @@ pub(super) fn config(ca_bundle: Option<&Path>) -> anyhow::Result<Arc<ClientConfi
         Some(file) => {
             let unusable = || format!("AWS_CA_BUNDLE: {} has no certificates", file.display());
             let certificates = CertificateDer::pem_file_iter(file).with_context(unusable)?;
-            for certificate in certificates {
-                roots.add(certificate.with_context(unusable)?).with_context(unusable)?;
-            }
+            roots.add_parsable_certificates(certificates.flatten());
             anyhow::ensure!(!roots.is_empty(), unusable());
         }
     }
