@@ -115,22 +115,19 @@ pub async fn find(
     Ok(secret.map(|secret| found(name, secret, owner.name)))
 }
 
-/// Reads one key of the data of a Secret, as text.
+/// Reads one key of the data of a Secret.
 ///
 /// # Errors
 /// The API server refuses or does not answer.
-pub async fn find_text(
+pub async fn find_value(
     api_server: &ApiServer,
     namespace: &str,
     name: &str,
     key: &str,
-) -> Result<Option<Zeroizing<String>>, Error> {
+) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let data =
         get(api_server, namespace, name).await?.and_then(|secret| secret.data).unwrap_or_default();
-    let bytes =
-        data.into_iter().find(|(other, _)| other == key).map(|(_, bytes)| Zeroizing::new(bytes.0));
-    // What is no text is no public key either; it is refused as that.
-    Ok(bytes.map(|bytes| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
+    Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, bytes)| Zeroizing::new(bytes.0)))
 }
 
 async fn get(api_server: &ApiServer, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {

@@ -167,10 +167,10 @@ pub struct LightsailKeyPairSpec {
                                 && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
             .message("tags have keys of 1 to 128 characters; use letters, digits, spaces and + - = \
                       . _ : / @ in keys and values"),
-        validation = Rule::new("self.all(key, !key.startsWith('aws:') && \
-                                !key.startsWith('lightsail-operator.dev/'))")
-            .message("keys of tags must not start with aws: or lightsail-operator.dev/; choose \
-                      another prefix"),
+        validation = Rule::new("self.all(key, !key.lowerAscii().startsWith('aws:') && \
+                                !key.lowerAscii().startsWith('lightsail-operator.dev/'))")
+            .message("keys of tags must not start with aws: or lightsail-operator.dev/, in upper \
+                      or lower case; choose another prefix"),
     )]
     pub tags: BTreeMap<String, String>,
 
@@ -259,6 +259,20 @@ pub enum DeletionPolicy {
     Retain,
 }
 
+/// In a CEL rule: what has a private key in it, in OpenSSH's form, in PEM or of `PuTTY`. Rules are
+/// short: the API server estimates what they cost.
+const PRIVATE: &str = "self.publicKey.contains('PRIVATE KEY') || \
+                       self.publicKey.contains('PuTTY-User-Key')";
+/// A private key in base64: the data of OpenSSH's form, or the beginning of a file of `PuTTY` or in
+/// PEM (`-----BEGIN OPEN`, `RSA PRI`, `PRIV`, `ENCR`, `EC P`, `DSA`).
+const ENCODED: &str = "b3BlbnNzaC1rZXktdj|UHVUVFktVXNl|\
+                       LS0tLS1CRUdJTiB(PUEVO|SU0EgUFJJ|QUklW|FTkNS|FQyBQ|EU0Eg)";
+/// The beginning of what may be a public key, or base64 of one.
+const PUBLIC: &str =
+    r"^\\W*(ssh-|ecdsa-|sk-|BEGIN (RSA )?PUBLIC|BEGIN SSH2|[A-Za-z0-9+/=\\s]{60,}$)";
+/// A line of OpenSSH's form, and another line below it.
+const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
+
 /// The settings of `type: Imported`.
 // Rules about the key sit here, on its parent, and the field has no pattern: the API server echoes
 // the value of the field that breaks a rule, and that value may be a private key that was pasted by
@@ -268,24 +282,31 @@ pub enum DeletionPolicy {
 #[x_kube(
     validation = Rule::new("has(self.publicKey) != has(self.publicKeyFrom)")
         .message("spec.imported needs exactly one of publicKey and publicKeyFrom"),
-    validation = Rule::new("!has(self.publicKey) || !self.publicKey.contains('PRIVATE KEY')")
-        .message("publicKey holds a private key; give the line of the .pub file instead, and \
-                  replace that key pair: what was pasted here may have been recorded"),
-    validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || \
-                            !self.publicKey.trim().contains('\\n')")
-        .message("publicKey must be one line, as in a .pub file: the type, the base64 data and \
-                  maybe a comment"),
-    validation = Rule::new("!has(self.publicKey) || self.publicKey.contains('PRIVATE KEY') || \
-                            self.publicKey.trim().matches('^(ssh|ecdsa)-')")
-        .message("publicKey must start with its type, for example ssh-ed25519 AAAA… or ssh-rsa \
-                  AAAA…, without options in front; ssh-keygen -y -f KEYFILE prints it"),
+    validation = Rule::new(format!(
+        "!has(self.publicKey) || !({PRIVATE} || self.publicKey.matches('{ENCODED}'))"
+    ))
+        .message("publicKey holds a private key; give its public key, which ssh-keygen -y -f \
+                  KEYFILE or puttygen KEY.ppk -O public-openssh prints, and better make a new key \
+                  pair, since this one may have been recorded here"),
+    validation = Rule::new(format!(
+        "!has(self.publicKey) || {PRIVATE} || self.publicKey.matches('{PUBLIC}')"
+    ))
+        .message("publicKey must be a public key without anything in front of it: the line of a \
+                  .pub file, for example ssh-ed25519 AAAA… or ssh-rsa AAAA…, or one in RFC 4716 or \
+                  PEM; ssh-keygen -y -f KEYFILE prints such a line"),
+    validation = Rule::new(format!(
+        "!has(self.publicKey) || {PRIVATE} || !self.publicKey.matches('{TWO_LINES}')"
+    ))
+        .message("publicKey must be one key; give the line of one key as in a .pub file, and make \
+                  one object for each key"),
     validation = Rule::new("!has(self.publicKey) || self.publicKey.size() <= 16384")
-        .message("publicKey must be at most 16384 characters, one line as in a .pub file"),
+        .message("publicKey must be at most 16384 characters; give the line of a .pub file alone"),
 )]
 pub struct ImportedKeyPair {
-    /// The public key in OpenSSH's form, one line as in a `.pub` file, for example
-    /// `ssh-ed25519 AAAAC3Nz… you@example.com`. Ed25519 and RSA are known to work.
+    /// The public key as in a `.pub` file, for example `ssh-ed25519 AAAAC3Nz… you@example.com`.
+    /// Ed25519 and RSA are known to work.
     ///
+    /// RFC 4716 and PEM are taken too, with the lines that they have, and base64 of any of these.
     /// A change of comment or white space is no change. What another key does is up to
     /// `replacePolicy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

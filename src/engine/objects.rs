@@ -53,21 +53,23 @@ pub(crate) async fn is_terminating(api_server: &ApiServer, namespace: &str) -> R
     Ok(namespace.metadata.deletion_timestamp.is_some())
 }
 
-/// One key of the data of a ConfigMap.
-pub(crate) async fn find_text(
+/// One key of the data of a ConfigMap, or of its binary data.
+pub(crate) async fn find_value(
     api_server: &ApiServer,
     namespace: &str,
     name: &str,
     key: &str,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<Vec<u8>>, Error> {
     let api: Api<ConfigMap> = Api::namespaced(api_server.client().clone(), namespace);
     let take = |answer: Result<Option<ConfigMap>, Error>| match answer {
         Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
             Err(Error::Forbidden(name.to_owned()))
         }
         answer => {
-            let data = answer?.and_then(|map| map.data).unwrap_or_default();
-            Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, text)| text))
+            let map = answer?.unwrap_or_default();
+            let text = map.data.and_then(|mut data| data.remove(key)).map(String::into_bytes);
+            let bytes = map.binary_data.and_then(|mut data| data.remove(key));
+            Ok(text.or(bytes.map(|bytes| bytes.0)))
         }
     };
     api_server.read_large(api.get_opt(name), take).await

@@ -140,18 +140,18 @@ impl<'a> Run<'a> {
     /// What is missing is remembered with the time at which it was missed first.
     async fn read_source(&self, at: &SourceRef) -> Result<Source, Error> {
         let (api_server, namespace) = (&self.ctx.api_server, &self.at.namespace);
-        let text = match at.kind {
+        let value = match at.kind {
             SourceKind::Secret => {
-                secret::find_text(api_server, namespace, &at.name, &at.key).await?
+                secret::find_value(api_server, namespace, &at.name, &at.key).await?
             }
-            SourceKind::ConfigMap => objects::find_text(api_server, namespace, &at.name, &at.key)
+            SourceKind::ConfigMap => objects::find_value(api_server, namespace, &at.name, &at.key)
                 .await?
                 .map(Zeroizing::new),
         };
-        Ok(match text {
-            Some(text) => {
+        Ok(match value {
+            Some(value) => {
                 self.memory.missing.lock().remove(&self.desired.uid);
-                plan::source(&text)
+                plan::source(&value)
             }
             None => Source::Missing { since: self.missing_since() },
         })

@@ -5,14 +5,17 @@
 //! pasted by mistake (I4).
 
 mod fingerprint;
+mod forms;
 mod generate;
+mod invalid;
 mod private_key;
 mod public_key;
 
 pub use fingerprint::{Fingerprints, Match};
 pub use generate::{GenerationFailed, generate};
+pub use invalid::InvalidPublicKey;
 pub use private_key::{InvalidPrivateKey, PrivateKey};
-pub use public_key::{InvalidPublicKey, PublicKey};
+pub use public_key::PublicKey;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -12,7 +12,8 @@ use spki::AlgorithmIdentifierRef;
 use zeroize::Zeroizing;
 
 use super::fingerprint::{Fingerprints, colon_hex};
-use super::public_key::{PublicKey, RSA_ENCRYPTION};
+use super::forms::RSA_ENCRYPTION;
+use super::public_key::PublicKey;
 
 /// A private key as text, with its public half. `Debug` shows the public half only, and the text is
 /// wiped from memory when the last copy goes.

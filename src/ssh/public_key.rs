@@ -7,16 +7,12 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use der::Encode;
 use der::asn1::{AnyRef, BitStringRef, UintRef};
 use sha2::{Digest, Sha256};
-use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use ssh_key::public::KeyData;
 
 use super::fingerprint::Fingerprints;
-
-/// More than the longest RSA key that OpenSSH takes, with a long comment.
-const MAX_LINE: usize = 16_384;
-/// rsaEncryption, RFC 8017 appendix A.1.
-pub(super) const RSA_ENCRYPTION: ObjectIdentifier =
-    ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+use super::forms::{self, Found, RSA_ENCRYPTION};
+use super::invalid::InvalidPublicKey;
 
 /// A public key in OpenSSH's form.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,86 +23,30 @@ pub struct PublicKey {
     spki: Option<Vec<u8>>,
 }
 
-/// Why a text is no public key that can be imported. Says what to write instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidPublicKey {
-    /// A private key was given.
-    #[error(
-        "it is a private key; give the line of the .pub file instead, and replace that key pair: \
-         what was pasted may have been recorded"
-    )]
-    Private,
-    /// Empty.
-    #[error("it is empty; give the line of a .pub file")]
-    Empty,
-    /// More than one line.
-    #[error("it has more than one line; give one line as in a .pub file")]
-    Lines,
-    /// Too long.
-    #[error("it is longer than {MAX_LINE} characters; give one line as in a .pub file")]
-    TooLong,
-    /// A certificate.
-    #[error("it is a certificate; give the plain public key instead")]
-    Certificate,
-    /// A kind of key that Lightsail is known to refuse, or that lives on a token.
-    #[error(
-        "keys of this type cannot be used with Lightsail; make one with ssh-keygen -t ed25519 or \
-         ssh-keygen -t rsa -b 4096"
-    )]
-    Unsupported,
-    /// Something else stands in front of the key.
-    #[error("it does not start with a key type; remove options in front of ssh-ed25519 or ssh-rsa")]
-    NoType,
-    /// Not the data of such a key.
-    #[error(
-        "its data is not that of a public key of the type that it names; ssh-keygen -y -f KEYFILE \
-         prints the right line"
-    )]
-    Data,
-}
-
 impl PublicKey {
-    /// Parses one line as in a `.pub` file. White space around it does not matter.
+    /// Reads a public key in any form in which people have them: the line of a `.pub` file, RFC
+    /// 4716, PEM, or base64 of these.
     ///
     /// RSA and Ed25519 keys are checked; ECDSA keys are left to Lightsail, which may refuse them.
     ///
     /// # Errors
-    /// Whatever is not one such line, without repeating it.
+    /// Whatever is not one such key, without repeating it.
     pub fn parse(text: &str) -> Result<Self, InvalidPublicKey> {
-        let line = text.trim();
-        if line.contains("PRIVATE KEY") {
-            return Err(InvalidPublicKey::Private);
-        }
-        if line.is_empty() {
-            return Err(InvalidPublicKey::Empty);
-        }
-        if line.len() > MAX_LINE {
-            return Err(InvalidPublicKey::TooLong);
-        }
-        if line.contains(['\n', '\r']) {
-            return Err(InvalidPublicKey::Lines);
-        }
-        let mut words = line.split_ascii_whitespace();
-        let algorithm = words.next().unwrap_or_default();
-        match algorithm {
-            "ssh-rsa"
-            | "ssh-ed25519"
-            | "ecdsa-sha2-nistp256"
-            | "ecdsa-sha2-nistp384"
-            | "ecdsa-sha2-nistp521" => {}
-            _ if algorithm.contains("-cert-v0") => return Err(InvalidPublicKey::Certificate),
-            _ if algorithm == "ssh-dss" || algorithm.starts_with("sk-") => {
-                return Err(InvalidPublicKey::Unsupported);
-            }
-            _ => return Err(InvalidPublicKey::NoType),
-        }
-        let data = words.next().unwrap_or_default();
-        let blob = STANDARD.decode(data).map_err(|_| InvalidPublicKey::Data)?;
-        let spki = check(algorithm, data, &blob).ok_or(InvalidPublicKey::Data)?;
+        let Found { blob, comment } = forms::read(text)?;
+        let algorithm = forms::type_of(&blob).ok_or(InvalidPublicKey::Data)?;
+        let data = STANDARD.encode(&blob);
+        let spki = check(algorithm, &data, &blob).ok_or(InvalidPublicKey::Data)?;
         let spki = (!spki.is_empty()).then_some(spki);
-        let comment: Vec<&str> = words.collect();
-        let line = [&[algorithm, data], comment.as_slice()].concat().join(" ");
+        let line = format!("{algorithm} {data} {comment}").trim_end().to_owned();
         Ok(Self { line, blob, spki })
+    }
+
+    /// As [`Self::parse`], of a file: UTF-8, or UTF-16 as PowerShell writes it.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_file(bytes: &[u8]) -> Result<Self, InvalidPublicKey> {
+        Self::parse(&forms::decode(bytes).ok_or(InvalidPublicKey::NoType)?)
     }
 
     pub(super) fn rsa(n: &[u8], e: &[u8]) -> Option<Self> {

@@ -12,6 +12,7 @@ need cc gcc
 # Tests compare their results with those of these programs.
 need ssh-keygen openssh-client
 need openssl openssl
+need puttygen putty-tools
 [[ -x /usr/sbin/sshd ]] || missing+=(openssh-server)
 # Checks the alerts (promtool).
 need promtool prometheus

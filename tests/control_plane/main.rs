@@ -34,6 +34,7 @@ mod networks;
 mod policies;
 mod private_keys;
 mod process;
+mod public_keys;
 mod reset_life;
 mod resets;
 mod rights;

@@ -1,6 +1,8 @@
 //! The rules that the API server checks: each refuses a bad object with a message that says what to
 //! write.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
 use serde_json::{Value, json};
@@ -77,6 +79,10 @@ async fn bad_key_pairs_are_refused() {
         ("an unknown algorithm",
          json!({ "type": "Generated", "region": REGION, "generated": { "algorithm": "DSA" } }),
              "RSA4096"),
+        ("a tag of AWS's in capitals", with(good.clone(), &json!({ "tags": { "AWS:x": "a" } })),
+         "must not start with aws:"),
+        ("the owner tag in other letters", with(good.clone(), &json!({ "tags": {
+            "Lightsail-Operator.dev/owner": "a/b/c" } })), "must not start with aws:"),
         ("a tag of AWS's", with(good.clone(), &json!({ "tags": { "aws:x": "a" } })), "must not \
             start with aws:"),
         ("the owner tag",
@@ -109,9 +115,13 @@ async fn bad_key_pairs_are_refused() {
                 with(good.clone(), &json!({ "imported": null })),
                 "type Imported needs spec.imported with a publicKey",
             ),
-            ("an empty public key", key(""), "publicKey must start with its type"),
-            ("two lines", key("ssh-ed25519 AAAA\nssh-ed25519 AAAA"), "publicKey must be one line"),
-            ("options", key("no-pty ssh-ed25519 AAAA"), "without options in front"),
+            ("an empty public key", key(""), "publicKey must be a public key"),
+            ("two keys", key("ssh-ed25519 AAAA\nssh-ed25519 AAAA"), "publicKey must be one key"),
+            ("options", key("no-pty ssh-ed25519 AAAA"), "without anything in front of it"),
+            ("a fingerprint", key("SHA256:AAAA"), "publicKey must be a public key"),
+            ("a certificate", key("-----BEGIN CERTIFICATE-----\nA"), "must be a public key"),
+            ("a private key", key("-----BEGIN OPENSSH PRIVATE KEY-----\nA"), "a private key"),
+            ("PuTTY's private key", key("PuTTY-User-Key-File-3: ssh-rsa\nA"), "a private key"),
             ("too long", key(&format!("ssh-rsa {}", "A".repeat(16_384))), "publicKey must be at \
                 most 16384 characters"),
             (
@@ -190,11 +200,16 @@ async fn i4_a_private_key_that_was_pasted_is_refused_and_not_echoed() {
     for type_ in ["ed25519", "rsa"] {
         let (private, _) = key_pair_files(type_);
         bed.note_private_key(type_, &private);
-        for text in [private.clone(), private.trim().replace('\n', " ")] {
+        for text in [
+            private.clone(),
+            private.trim().replace('\n', " "),
+            STANDARD.encode(&private),
+            private.lines().filter(|line| !line.starts_with('-')).collect(),
+        ] {
             let refusal =
                 bed.try_create::<LightsailKeyPair>("pasted", &imported(&text)).await.unwrap_err();
             let refusal = format!("{refusal} {refusal:?}");
-            assert!(refusal.contains("give the line of the .pub file instead"), "{type_}");
+            assert!(refusal.contains("publicKey holds a private key"), "{type_}");
             // As a user sees it, too.
             let object = json!({
                 "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",

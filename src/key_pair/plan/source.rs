@@ -17,13 +17,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A source has at most so many bytes: a public key has a thousand.
 const LARGEST: usize = 64 * 1024;
 
-/// What the text of a source is.
+/// What a source holds.
 #[must_use]
-pub fn source(text: &str) -> Source {
-    if text.len() > LARGEST {
-        Source::TooLarge { bytes: text.len() }
+pub fn source(value: &[u8]) -> Source {
+    if value.len() > LARGEST {
+        Source::TooLarge { bytes: value.len() }
     } else {
-        Source::Found(PublicKey::parse(text))
+        Source::Found(PublicKey::parse_file(value))
     }
 }
 

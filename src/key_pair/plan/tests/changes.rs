@@ -133,10 +133,10 @@ fn a_public_key_that_stands_elsewhere() {
             o.source = Some(Source::Missing { since: time("2026-11-24T11:58:00Z") });
         }, "Stalled SourceNotFound"),
         ("nobody reads what is too large to be a public key", |_, o| {
-            o.source = Some(source(&"x".repeat(65_537)));
+            o.source = Some(source(&vec![b'x'; 65_537]));
         }, "Stalled SourceTooLarge"),
         ("64 KiB are read", |_, o| {
-            o.source = Some(source(&"x".repeat(65_536)));
+            o.source = Some(source(&vec![b'x'; 65_536]));
         }, "Stalled InvalidPublicKey"),
         ("what is no public key is refused", |_, o| {
             o.source = Some(Source::Found(Err(InvalidPublicKey::Private)));

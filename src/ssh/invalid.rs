@@ -1,0 +1,85 @@
+//! Why a text is no public key that can be imported.
+
+use super::forms::MAX_TEXT;
+
+/// Why a text is no public key that can be imported: what it is, and how to get what is wanted.
+/// Nothing of the text is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPublicKey {
+    /// A private key was given.
+    #[error(
+        "it is a private key; give its public key, which ssh-keygen -y -f KEYFILE prints, and \
+         better make a new key pair, since this one may have been recorded here"
+    )]
+    Private,
+    /// A private key of `PuTTY`.
+    #[error(
+        "it is a private key of PuTTY; give its public key, which puttygen KEY.ppk -O \
+         public-openssh prints, and better make a new key pair, since this one may have been \
+         recorded here"
+    )]
+    PuTTY,
+    /// Empty.
+    #[error("it is empty; give the line of a .pub file")]
+    Empty,
+    /// More than one key, or one that is broken into lines.
+    #[error(
+        "it has several lines; give the line of one key as in a .pub file, and make one object for \
+         each key"
+    )]
+    Lines,
+    /// Too long.
+    #[error("it is longer than {MAX_TEXT} characters; give the line of a .pub file alone")]
+    TooLong,
+    /// An SSH certificate.
+    #[error(
+        "it is an SSH certificate; give the public key that it is for, which is in the .pub file \
+         without -cert in its name"
+    )]
+    Certificate,
+    /// An X.509 certificate, or a request for one.
+    #[error(
+        "it is an X.509 certificate or a request for one; give its public key, which openssl x509 \
+         -in FILE -pubkey -noout or openssl req -in FILE -pubkey -noout prints"
+    )]
+    X509,
+    /// A PGP key.
+    #[error("it is a PGP key; gpg --export-ssh-key NAME prints an SSH key, if it has one")]
+    Pgp,
+    /// A key that lives on a security key.
+    #[error(
+        "it is the key of a security key (sk-), which Lightsail is not known to take; make one \
+         with ssh-keygen -t ed25519"
+    )]
+    SecurityKey,
+    /// Another kind of key that Lightsail is known to refuse.
+    #[error(
+        "Lightsail takes no keys of this type; make one with ssh-keygen -t ed25519 or ssh-keygen \
+         -t rsa -b 4096"
+    )]
+    Unsupported,
+    /// Options of `authorized_keys`, or the host of `known_hosts`, stand in front of the key.
+    #[error(
+        "something stands in front of the key, as in authorized_keys or known_hosts; give the part \
+         that begins with ssh-ed25519 or ssh-rsa"
+    )]
+    Options,
+    /// A fingerprint.
+    #[error("it is the fingerprint of a key; give the key itself, the line of the .pub file")]
+    Fingerprint,
+    /// A URL.
+    #[error("it is a URL; give the key that is there")]
+    Url,
+    /// The name of a file.
+    #[error("it is the name of a file; give the line that is in it")]
+    FileName,
+    /// Nothing that is known.
+    #[error("it is no public key; give the line of a .pub file, as in ssh-ed25519 AAAA… comment")]
+    NoType,
+    /// Not the data of such a key.
+    #[error(
+        "its data is damaged, or not of the type that it names; ssh-keygen -y -f KEYFILE prints \
+         the right line"
+    )]
+    Data,
+}
