@@ -8,10 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use der::{Decode, Document};
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
-use super::invalid::InvalidPublicKey;
-
-/// More than the longest RSA key that OpenSSH takes, with a long comment.
-pub(super) const MAX_TEXT: usize = 16_384;
+use super::invalid::{InvalidPublicKey, MAX_TEXT};
 
 /// rsaEncryption, RFC 8017 appendix A.1.
 pub(super) const RSA_ENCRYPTION: ObjectIdentifier =

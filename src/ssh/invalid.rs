@@ -1,6 +1,7 @@
 //! Why a text is no public key that can be imported.
 
-use super::forms::MAX_TEXT;
+/// More than the longest RSA key that OpenSSH takes, with a long comment.
+pub(super) const MAX_TEXT: usize = 16_384;
 
 /// Why a text is no public key that can be imported: what it is, and how to get what is wanted.
 /// Nothing of the text is repeated.
