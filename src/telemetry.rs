@@ -36,19 +36,18 @@ pub fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
 /// say that a watch has ended.
 const READS_ANSWERS: &str = "kube_client::client";
 
-/// The part of the AWS SDK that gets credentials. It warns at each attempt, with ids; whoever asked
-/// says once what it met.
-const GIVES_CREDENTIALS: &str = "aws_config";
-/// The part of it that warns once, of a variable that has no usable value.
-const READS_SETTINGS: &str = "aws_config::default_provider";
+/// The part of the AWS SDK that gets credentials warns at each attempt, with ids; whoever asked
+/// says once what it met. The part beside it, which reads settings, warns once of an unusable one.
+fn gives_credentials(target: &str) -> bool {
+    let part = target.strip_prefix("aws_config");
+    part.is_some_and(|part| !part.starts_with("::default_provider"))
+}
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let most = match metadata.target() {
         target if target.starts_with(env!("CARGO_CRATE_NAME")) => Level::TRACE,
         READS_ANSWERS => Level::ERROR,
-        target if target.starts_with(GIVES_CREDENTIALS) && !target.starts_with(READS_SETTINGS) => {
-            Level::ERROR
-        }
+        target if gives_credentials(target) => Level::ERROR,
         _ => Level::INFO,
     };
     *metadata.level() <= most

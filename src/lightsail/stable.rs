@@ -85,9 +85,9 @@ mod tests {
                 "Token expired: current date/time … must be before …",
             ),
             (
-                "User: arn:aws:sts::123456789012:assumed-role/a/assume-role-from-profile-1732570001999",
-                "User: arn:aws:sts::123456789012:assumed-role/a/assume-role-from-profile-1732570002000",
-                "User: arn:aws:sts::123456789012:assumed-role/a/assume-role-from-profile-…",
+                "User: arn:aws:sts::123456789012:assumed-role/a/from-profile-1732570001999",
+                "User: arn:aws:sts::123456789012:assumed-role/a/from-profile-1732570002000",
+                "User: arn:aws:sts::123456789012:assumed-role/a/from-profile-…",
             ),
             (
                 "arn:aws:sts::1:assumed-role/a/eks-prod-6e1f1b0c-0b1f-4a53-9b13-0c6a7ee0a001",
