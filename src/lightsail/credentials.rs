@@ -117,10 +117,7 @@ impl Chain {
         }
         // A file with its token may be missing, and the SDK does not name it.
         let container = EcsCredentialsProvider::builder().configure(&config).build();
-        add(
-            "the container's address for them (AWS_CONTAINER_…)",
-            SharedCredentialsProvider::new(container),
-        );
+        add("the container endpoint (AWS_CONTAINER_…)", SharedCredentialsProvider::new(container));
         let instance = ImdsCredentialsProvider::builder().configure(&config).build();
         add("the instance's metadata", SharedCredentialsProvider::new(instance));
         providers

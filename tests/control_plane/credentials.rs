@@ -271,7 +271,7 @@ async fn what_is_wrong_with_credentials_is_said() {
                 ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", v4.url())),
                 ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "wrong".to_owned()),
             ],
-            &["the container's address", "403"],
+            &["the container endpoint", "403"],
         ),
         (
             "insecure",
