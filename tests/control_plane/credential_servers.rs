@@ -28,8 +28,6 @@ struct Shared {
     life: Duration,
     /// Answers with this status instead.
     status: Option<u16>,
-    /// Method and path of each request.
-    requests: Vec<String>,
 }
 
 /// What whoever asks has to present.
@@ -39,8 +37,7 @@ impl CredentialServer {
     pub(crate) async fn start(ip: IpAddr, simulator: Simulator, life: Duration) -> Self {
         let listener = tokio::net::TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared =
-            Arc::new(Mutex::new(Shared { simulator, life, status: None, requests: Vec::new() }));
+        let shared = Arc::new(Mutex::new(Shared { simulator, life, status: None }));
         let state = Arc::clone(&shared);
         let answer = move |request: Request| {
             let response = state.lock().answer(&request);
@@ -57,16 +54,11 @@ impl CredentialServer {
     pub(crate) fn set_status(&self, status: Option<u16>) {
         self.shared.lock().status = status;
     }
-
-    pub(crate) fn requests(&self) -> Vec<String> {
-        self.shared.lock().requests.clone()
-    }
 }
 
 impl Shared {
     fn answer(&mut self, request: &Request) -> Response {
         let (method, path) = (request.method().as_str(), request.uri().path());
-        self.requests.push(format!("{method} {path}"));
         if let Some(status) = self.status {
             return refuse(status);
         }

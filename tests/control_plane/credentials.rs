@@ -294,53 +294,74 @@ async fn what_is_wrong_with_credentials_is_said() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_is_renewed_in_time_and_used_until_it_expires() {
-    let ways = Ways::new("sessions").await;
-    let life = Duration::from_secs(40);
-    let server =
-        CredentialServer::start(IpAddr::V4(Ipv4Addr::LOCALHOST), ways.bed.simulator.clone(), life)
-            .await;
+/// A container's credentials of this life, and an operator that uses them.
+async fn with_container(ways: &Ways, life: Duration) -> (CredentialServer, Operator) {
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let server = CredentialServer::start(ip, ways.bed.simulator.clone(), life).await;
     let environment = vec![
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", server.url())),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", TOKEN.to_owned()),
     ];
     let operator = ways.start(&environment).await;
-    let key = public_key("ed25519");
-    ways.bed.create::<LightsailKeyPair>("one", &imported(&key)).await;
+    ways.bed.create::<LightsailKeyPair>("one", &imported(&public_key("ed25519"))).await;
     ways.bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
-    assert_eq!((server.requests().len(), ways.calls("GetCallerIdentity")), (1, 1));
+    (server, operator)
+}
 
-    // Renewed by the clock, though nobody asks for anything.
-    wait_for("a second session", async || ways.calls("GetCallerIdentity") == 2).await;
-    assert_eq!(server.requests().len(), 2);
-    let lines =
-        |words: &str| operator.log_text().lines().filter(|line| line.contains(words)).count();
-    assert_eq!(lines("AWS credentials are in force"), 1, "the same caller is no news");
+fn lines(operator: &Operator, words: &str) -> usize {
+    operator.log_text().lines().filter(|line| line.contains(words)).count()
+}
 
-    // Who gives them is overloaded: what is in hand is used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_renewed_by_the_clock_and_its_end_is_an_outage() {
+    let ways = Ways::new("sessions").await;
+    let life = Duration::from_secs(40);
+    let (server, operator) = with_container(&ways, life).await;
+    wait_for("a second session", async || ways.calls("GetCallerIdentity") > 1).await;
+    assert_eq!(lines(&operator, "AWS credentials are in force"), 1, "the same caller is no news");
+
+    // Who gives them is overloaded until they have expired: no fault of the credentials.
     server.set_status(Some(503));
-    wait_for("a renewal that fails", async || lines("cannot be renewed") == 1).await;
     let failing = Instant::now();
+    wait_for("they expire", async || failing.elapsed() > life).await;
     ways.bed.create::<LightsailKeyPair>("two", &imported(&public_key("ed25519"))).await;
-    ways.bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
-    assert!(failing.elapsed() < life, "it was in time");
-
-    // And when that has expired, it is an outage and no fault of the credentials.
-    wait_for("they expire", async || failing.elapsed() > life / 2).await;
-    ways.bed.create::<LightsailKeyPair>("three", &imported(&public_key("ed25519"))).await;
-    ways.wait_message("three", "ServiceError", &["503", &server.address.to_string()]).await;
-    let (status, metrics) = operator.get("/metrics").await.unwrap();
-    assert_eq!(status, 200);
+    ways.wait_message("two", "ServiceError", &["503", &server.address.to_string()]).await;
+    let (_, metrics) = operator.get("/metrics").await.unwrap();
     assert!(metrics.contains("lightsail_operator_credentials_failing 1"), "{metrics}");
+    let sessions = ways.calls("GetCallerIdentity");
     for operation in ["GetCallerIdentity", "ContainerCredentials"] {
         let counted = "lightsail_operator_credentials_requests_total";
-        let wanted = format!("{counted}{{operation=\"{operation}\",code=\"200\"}} 2");
-        assert!(metrics.contains(&wanted), "{wanted}\n{metrics}");
+        let wanted = format!("{counted}{{operation=\"{operation}\",code=\"200\"}} {sessions}");
+        assert!(metrics.contains(&wanted), "one of each for a session: {wanted}\n{metrics}");
     }
     server.set_status(None);
-    ways.bed.wait_ready::<LightsailKeyPair>("three", "Imported").await;
-    wait_for("it is said that it is over", async || lines("can be had again") == 1).await;
+    ways.bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
+    wait_for("that it is over", async || lines(&operator, "can be had again") == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_hand_is_used_while_it_cannot_be_renewed() {
+    let ways = Ways::new("in-hand").await;
+    let (server, operator) = with_container(&ways, HOUR).await;
+    server.set_status(Some(503));
+    // Refused once, though it is good: a new one is looked for, in vain.
+    let fault = Fault::new(
+        "GetKeyPairs",
+        FaultEffect::Error {
+            error_type: "UnrecognizedClientException".to_owned(),
+            code: None,
+            message: "no".to_owned(),
+            status: 400,
+        },
+    );
+    ways.bed.simulator.add_fault(fault.times(1));
+    ways.bed.reconcile_now::<LightsailKeyPair>("one").await;
+    let default = json!({ "type": "Default", "region": REGION });
+    ways.bed.create::<LightsailKeyPair>("default", &default).await;
+    wait_for("a renewal that fails", async || lines(&operator, "cannot be renewed") == 1).await;
+    ways.bed.create::<LightsailKeyPair>("two", &imported(&public_key("ed25519"))).await;
+    ways.bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
+    assert_eq!(ways.calls("GetCallerIdentity"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
