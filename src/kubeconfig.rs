@@ -8,6 +8,7 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use kube::config::Kubeconfig;
 
 use crate::api_server::READ_TIMEOUT;
+use crate::loopback::is_loopback;
 
 /// The configuration of clients.
 ///
@@ -56,9 +57,7 @@ fn proxy(server: &Uri, file: &Kubeconfig, environment: &Matcher) -> anyhow::Resu
         };
         return own.parse().map_err(wrong).and_then(usable).map(Some);
     }
-    let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
-    let is_near = host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let is_near = server.host().is_some_and(is_loopback);
     let proxy = environment.intercept(server).filter(|_| !is_near);
     proxy.and_then(|proxy| with_password(&proxy)).map(usable).transpose()
 }
@@ -80,7 +79,7 @@ fn usable(proxy: Uri) -> anyhow::Result<Uri> {
     }
 }
 
-/// The URL of a proxy, with the user and password that it wants.
+/// The URL of a proxy, with its user and password.
 fn with_password(proxy: &Intercept) -> Option<Uri> {
     let basic = proxy.basic_auth().and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
     let Some(user) = basic.and_then(|basic| BASE64_STANDARD.decode(basic).ok()) else {

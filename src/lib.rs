@@ -34,6 +34,7 @@ pub mod kubeconfig;
 pub mod leader;
 pub mod lease;
 pub mod lightsail;
+pub mod loopback;
 pub mod metrics;
 pub mod readiness;
 pub mod secret;

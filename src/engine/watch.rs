@@ -244,7 +244,7 @@ fn watch_one<K: Reconciled>(
 
 type Happened<K> = Result<Event<Served<K>>, watcher::Error>;
 
-/// A watch that is refused, since its definition or the right to it is gone, would be tried again
+/// A watch that is refused, since its CRD or the right to it is gone, would be tried again
 /// for ever, and nothing would tell that it is good again. A list tells both.
 fn lists_again_when_refused<K: Reconciled, S: Stream<Item = Happened<K>>>(
     watch: impl Fn() -> S,

@@ -26,13 +26,13 @@ use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// Whoever asks waits so long for the look of another one, which may be in a region that does not
-/// exist, before it looks for itself.
+/// Whoever asks waits so long for the lookup in another region, which may not exist, before
+/// it makes its own.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The clock is looked at this often, since it may jump.
+/// The clock is read this often, since it may jump.
 const TICK: Duration = Duration::from_secs(30);
-/// Credentials that AWS refuses are looked up again at most this often: a request to a region of
-/// another partition is refused too.
+/// Refused credentials are replaced at most this often: a request to a region of another partition
+/// is refused too.
 const REFUSED: Duration = Duration::from_mins(1);
 
 const CREDENTIALS: &str = "the AWS credentials";
@@ -47,8 +47,8 @@ struct Inner {
     sending: Sending,
     readiness: Readiness,
     refused: Arc<Notify>,
-    /// One look for all, so that a session is opened once.
-    looking: Turn,
+    /// One lookup for all, so that a session is opened once.
+    lookup: Turn,
     state: Mutex<State>,
 }
 
@@ -59,9 +59,9 @@ struct State {
     session: Option<Session>,
     /// Credentials whose account could not be asked for.
     unidentified: Option<Credentials>,
-    /// Looks that failed, by the region where STS was asked.
+    /// Lookups that failed, by the region where STS was asked.
     failures: HashMap<Region, (Attempts, Error)>,
-    /// One look at a time in each region, however long it takes there.
+    /// One lookup at a time in each region, however long it takes there.
     turns: HashMap<Region, Arc<Turn>>,
     /// Renewals that brought nothing.
     renewals: Option<Attempts>,
@@ -100,7 +100,7 @@ impl Accounts {
             sending,
             readiness,
             refused: Arc::default(),
-            looking: tokio::sync::Mutex::default(),
+            lookup: Turn::default(),
             state: Mutex::default(),
         }))
     }
@@ -137,7 +137,7 @@ impl Accounts {
         let region = self.0.sts_region(region);
         let turn = Arc::clone(self.0.state.lock().turns.entry(region.clone()).or_default());
         let _here = turn.lock().await;
-        let _everywhere = tokio::time::timeout(PATIENCE, self.0.looking.lock()).await;
+        let _everywhere = tokio::time::timeout(PATIENCE, self.0.lookup.lock()).await;
         if let Some(account) = self.0.in_force() {
             return Ok(account);
         }
@@ -178,7 +178,7 @@ impl Inner {
         configured.map_or_else(|| region.clone(), |configured| configured.as_ref().into())
     }
 
-    /// Looks credentials up, and whose they are.
+    /// Gets credentials, and finds out whose they are.
     async fn open(self: &Arc<Self>, region: &Region) -> Result<Session> {
         let sts_region = aws_sdk_sts::config::Region::new(region.to_string());
         let now = SystemTime::now();
@@ -278,7 +278,7 @@ impl Inner {
         Ok((id, answer.arn.unwrap_or_default()))
     }
 
-    /// Notes how a look went: in the log if that is news, in `/readyz`, and for those who ask next.
+    /// Notes how a lookup went: in the log if it is news, in `/readyz`, and for whoever asks next.
     fn note(&self, region: &Region, error: Option<&Error>) {
         let mut state = self.state.lock();
         self.sending.metrics.set_credentials_failing(error.is_some());
@@ -321,9 +321,9 @@ impl Inner {
         left.max(pause)
     }
 
-    /// Looks for new credentials. `refused`: AWS does not take those in force.
+    /// Gets new credentials. `refused`: AWS does not take those in force.
     async fn renew(self: &Arc<Self>, refused: bool) {
-        let _turn = self.looking.lock().await;
+        let _turn = self.lookup.lock().await;
         let Some(session) = self.state.lock().session.clone() else { return };
         let outcome = self.open(&session.region).await;
         // The same credentials again: whoever gives them renews them when it sees fit.

@@ -1,4 +1,4 @@
-//! Where AWS credentials come from: the SDK's standard chain, which is built anew for each look, so
+//! Where AWS credentials come from: the SDK's standard chain, which is built anew each time, so
 //! that a corrected file counts and a provider's first error is not its last.
 
 use std::path::PathBuf;
@@ -18,7 +18,8 @@ use aws_sdk_sts::config::Region;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 
-use super::error::{self, Error};
+use super::credentials_error::texts;
+use super::error::Error;
 use super::types::Result;
 
 /// A role that a file with a token opens, as IRSA sets it up.
@@ -45,8 +46,8 @@ pub(super) struct Chain {
 
 impl Chain {
     /// The credentials of the first provider that is set up. STS is asked in this region. If there
-    /// were some before and no source has any, that may pass: the SDK says nothing else of metadata
-    /// that do not answer.
+    /// were some before and no source has any, that may be over soon: of metadata that do not
+    /// answer the SDK says nothing else.
     ///
     /// # Errors
     /// It fails, or none is set up.
@@ -64,7 +65,7 @@ impl Chain {
             match credentials.map_err(late).flatten() {
                 Ok(credentials) => return Ok(credentials),
                 Err(error @ CredentialsError::CredentialsNotLoaded(_)) => {
-                    reasons.push(format!("{source}: {}", error::texts(&error)));
+                    reasons.push(format!("{source}: {}", texts(&error)));
                 }
                 Err(error) => return Err(Error::credentials(&source, &error)),
             }

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
+use crate::loopback::is_loopback;
+
 /// Where AWS gives credentials to machines and containers, by plain http:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>,
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>,
@@ -19,16 +21,13 @@ const CREDENTIALS: [IpAddr; 5] = [
 
 /// Whether nobody else can read what is sent there.
 pub(super) fn is_secure(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    uri.scheme_str() == Some("https")
-        || host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-        || gives_credentials(host)
+    let host = uri.host().unwrap_or_default();
+    uri.scheme_str() == Some("https") || is_loopback(host) || gives_credentials(host)
 }
 
 /// Whether it is one of the addresses where AWS gives credentials on the machine itself.
 pub(super) fn gives_credentials(host: &str) -> bool {
-    host.parse().is_ok_and(|ip: IpAddr| CREDENTIALS.contains(&ip))
+    host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| CREDENTIALS.contains(&ip))
 }
 
 #[cfg(test)]

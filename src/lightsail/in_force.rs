@@ -51,7 +51,9 @@ impl InForce {
     /// it is not enabled, or in another partition.
     pub(super) fn note_refused(&self, region: &Region) {
         let mut regions = self.taken_in.lock();
-        if regions.is_empty() || regions.remove(region) {
+        if regions.is_empty() || regions.contains(region) {
+            // What the others took before says nothing any more.
+            regions.clear();
             self.refused.notify_one();
         }
     }

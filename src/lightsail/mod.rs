@@ -13,6 +13,7 @@ mod client;
 mod clock;
 mod convert;
 mod credentials;
+mod credentials_error;
 mod endpoint;
 mod error;
 mod http;

@@ -9,7 +9,7 @@ use testbed::operator::Operator;
 
 use crate::bed::{Bed, imported, public_key, wait_for};
 
-/// The right to a kind is taken away, or its definition, while the operator runs.
+/// The right to a resource is taken away, or its CRD, while the operator runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_taken_away_is_said_and_so_is_when_it_is_back() {
     for (status, words) in [(403, "may not list and watch it"), (404, "is not installed")] {

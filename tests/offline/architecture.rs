@@ -42,7 +42,7 @@ fn lines_with(folder: &str, chosen: impl Fn(&str) -> bool, words: &[&str]) -> Ve
 /// The rooms of the operator, from the ground up. A room uses those below it, and no other one on
 /// its own floor.
 const FLOORS: [&[&str]; 10] = [
-    &["api", "ids", "config", "clock", "digest", "fair_line"],
+    &["api", "ids", "config", "clock", "digest", "fair_line", "loopback"],
     &["ssh", "metrics", "telemetry", "readiness", "lease"],
     &["lightsail", "leader", "server"],
     &["error"],

@@ -26,6 +26,7 @@ use tower_service::Service;
 
 use super::super::endpoint;
 use super::failure::{Cause, Failure, NoAddress, cause_of};
+use crate::loopback::is_loopback;
 
 /// Makes connections.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl Proxies {
         self.0.intercept(uri).filter(|_| !is_near)
     }
 
-    /// A proxy that is not asked for a tunnel wants its password with each request.
+    /// A proxy that is not asked for a tunnel needs its password with each request.
     pub(super) fn authorization_of_requests(&self, uri: &Uri) -> Option<HeaderValue> {
         let proxy = self.find(uri).filter(|_| uri.scheme_str() == Some("http"))?;
         proxy.basic_auth().cloned()
@@ -62,12 +63,12 @@ impl Proxies {
 /// This machine, or what only this machine can reach: no proxy can, and what is said there may be
 /// plain http.
 fn is_near(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|ip: IpAddr| match ip.to_canonical() {
-            IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
-            IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
-        })
+    let is_link_local = |ip: IpAddr| match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    is_loopback(host)
+        || host.trim_matches(['[', ']']).parse().is_ok_and(is_link_local)
         || endpoint::gives_credentials(host)
 }
 

@@ -177,9 +177,7 @@ impl fmt::Display for Failure {
                 let status = status.as_u16();
                 write!(formatter, "{peer} does not connect to {host}: it answered {status}")?;
                 if status == 407 {
-                    formatter.write_str(
-                        "; write its URL with the user and the password that it wants",
-                    )?;
+                    formatter.write_str("; put user and password into its URL")?;
                 }
             }
             Cause::UntrustedIssuer(issuer) => write!(
