@@ -201,14 +201,6 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
         ),
         ("other-name", endpoint(format!("https://{tls}")), vec![format!("{tls}")]),
         (
-            "plain",
-            endpoint("http://192.0.2.1".to_owned()),
-            vec![
-                "nothing was sent to 192.0.2.1".to_owned(),
-                "--allow-insecure-endpoints".to_owned(),
-            ],
-        ),
-        (
             "proxy-refuses",
             by_proxy(format!("http://{}", refusing.address)),
             vec![format!(
@@ -246,22 +238,62 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
         ),
     ];
     for (name, environment, words) in cases {
-        let mut operator = start(&bed, &environment).await;
-        bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = wait_said(&bed, name, &[&["ServiceError: "][..], &words].concat()).await;
-        assert!(!said.contains("secret"), "{said}");
-        let (status, report) = operator.get("/readyz").await.unwrap();
-        assert!(status == 200 && report.contains(words[0]), "{name}: {status} {report}");
-        let (_, metrics) = operator.get("/metrics").await.unwrap();
-        let counted =
-            "lightsail_operator_credentials_requests_total{operation=\"GetCallerIdentity\"";
-        assert!(metrics.contains(counted), "{name}: {metrics}");
-        assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1, "{name}");
-        operator.stop().await.unwrap();
-        bed.delete::<LightsailKeyPair>(name).await;
+        check_said(&bed, name, &environment, &words, "GetCallerIdentity").await;
     }
     assert_eq!(bed.simulator.requests().len(), 0);
+}
+
+/// The condition, `/readyz`, the metric of this operation and one line of the log say why there is
+/// no answer.
+async fn check_said(
+    bed: &Bed,
+    name: &str,
+    environment: &Environment,
+    words: &[String],
+    operation: &str,
+) {
+    let mut operator = start(bed, environment).await;
+    bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let said = wait_said(bed, name, &[&["ServiceError: "][..], &words].concat()).await;
+    assert!(!said.contains("secret"), "{said}");
+    let (status, report) = operator.get("/readyz").await.unwrap();
+    assert!(status == 200 && report.contains(words[0]), "{name}: {status} {report}");
+    let (_, metrics) = operator.get("/metrics").await.unwrap();
+    let counted =
+        format!("lightsail_operator_credentials_requests_total{{operation=\"{operation}\"");
+    assert!(metrics.contains(&counted), "{name}: {metrics}");
+    assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1, "{name}");
+    operator.stop().await.unwrap();
+    bed.delete::<LightsailKeyPair>(name).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_sent_by_plain_http_to_another_machine() {
+    let bed = Bed::new("plain").await;
+    // An address of this machine, but not a loopback address.
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let token = bed.options(None).await.log.with_file_name("jwt");
+    std::fs::write(&token, "a.b.c").unwrap();
+    let endpoint = ("AWS_ENDPOINT_URL", format!("http://{address}"));
+    let web_identity = vec![
+        endpoint.clone(),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap().to_owned()),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r".to_owned()),
+        ("AWS_ACCESS_KEY_ID", String::new()),
+        ("AWS_SECRET_ACCESS_KEY", String::new()),
+    ];
+    let words = [format!("nothing was sent to {address}"), "--allow-insecure-endpoints".to_owned()];
+    for (name, environment, operation) in [
+        ("keys", vec![endpoint], "GetCallerIdentity"),
+        ("web-identity", web_identity, "AssumeRoleWithWebIdentity"),
+    ] {
+        check_said(&bed, name, &environment, &words, operation).await;
+        let own = std::net::TcpStream::connect(address).unwrap();
+        let (_, first) = listener.accept().unwrap();
+        assert_eq!(first, own.local_addr().unwrap(), "{name}: the operator never connected");
+    }
 }
 
 fn lines(operator: &Operator, words: &str) -> usize {
