@@ -1,4 +1,4 @@
-//! When credentials are renewed. No I/O and no clock.
+//! When credentials are renewed, and when what failed is tried again.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +14,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// How long credentials hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Term {
+pub(in crate::lightsail) struct Term {
     /// `None`: until AWS refuses them.
     expiry: Option<SystemTime>,
     renew_at: Option<SystemTime>,
@@ -23,7 +23,7 @@ pub(super) struct Term {
 
 impl Term {
     /// Of credentials that were had now.
-    pub(super) fn new(now: SystemTime, expiry: Option<SystemTime>) -> Self {
+    pub(in crate::lightsail) fn new(now: SystemTime, expiry: Option<SystemTime>) -> Self {
         let before = |expiry: SystemTime, time: Duration, share: u32| {
             let left = expiry.duration_since(now).unwrap_or_default();
             expiry.checked_sub(time.min(left / share)).unwrap_or(now)
@@ -36,12 +36,12 @@ impl Term {
     }
 
     /// Whether they may be used.
-    pub(super) fn is_good(self, now: SystemTime) -> bool {
+    pub(in crate::lightsail) fn is_good(self, now: SystemTime) -> bool {
         self.last_use.is_none_or(|last_use| now < last_use)
     }
 
     /// How long until they are to be renewed; `None` if they need not be.
-    pub(super) fn until_renewal(self, now: SystemTime) -> Option<Duration> {
+    pub(in crate::lightsail) fn until_renewal(self, now: SystemTime) -> Option<Duration> {
         self.renew_at.map(|at| at.duration_since(now).unwrap_or_default())
     }
 }

@@ -1,0 +1,104 @@
+//! What an answer to `GetCallerIdentity`, or the lack of one, means for the credentials.
+
+use crate::ids::AccountId;
+use crate::lightsail::error::{Error, ErrorKind};
+use crate::lightsail::types::Result;
+
+/// Whom credentials belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::lightsail) struct Identity {
+    pub(in crate::lightsail) account: AccountId,
+    pub(in crate::lightsail) caller_arn: String,
+}
+
+/// What becomes of credentials once somebody was asked whom they belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::lightsail) enum Identified<A> {
+    /// To the same as the ones in force: what those opened goes on with these.
+    Same(A, Identity),
+    /// To somebody else, or they are the first.
+    New(Identity),
+    /// It cannot be said now. They are kept, so that the next lookup asks for them again.
+    NotNow(Error),
+    /// They are of no use.
+    Never(Error),
+}
+
+/// `own_account`: the account that the credentials name themselves. `before`: what the ones in
+/// force opened, and whom they belong to.
+pub(in crate::lightsail) fn identified<A>(
+    answer: Result<Identity>,
+    own_account: Option<&AccountId>,
+    before: Option<(A, Identity)>,
+) -> Identified<A> {
+    match (answer, before) {
+        (Ok(identity), Some((opened, before))) if identity == before => {
+            Identified::Same(opened, before)
+        }
+        (Ok(identity), _) => Identified::New(identity),
+        (Err(error), _) if !may_pass(&error) => Identified::Never(error),
+        // Those who gave the credentials said whose they are.
+        (Err(_), Some((opened, before))) if own_account == Some(&before.account) => {
+            Identified::Same(opened, before)
+        }
+        (Err(error), _) => Identified::NotNow(error),
+    }
+}
+
+/// Whether the same credentials may be accepted when they are tried again.
+fn may_pass(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Transient | ErrorKind::Throttled | ErrorKind::NeverSent)
+}
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests {
+    use super::*;
+
+    fn identity(account: &str, caller: &str) -> Identity {
+        Identity { account: account.into(), caller_arn: caller.to_owned() }
+    }
+
+    fn error(kind: ErrorKind) -> Error {
+        Error::new(kind, "Code", "why")
+    }
+
+    #[test]
+    fn what_an_answer_means() {
+        use ErrorKind::{BadCredentials, Denied, NeverSent, Throttled, Transient};
+        let first = || Some(("opened", identity("111111111111", "ann")));
+        let same = || Identified::Same("opened", identity("111111111111", "ann"));
+        let is = |account, caller| Ok(identity(account, caller));
+        let fails = |kind| Err(error(kind));
+        let not_now = |kind| Identified::NotNow(error(kind));
+        let never = |kind| Identified::Never(error(kind));
+        let new = |account, caller| Identified::New(identity(account, caller));
+        let own = Some("111111111111");
+        for (name, answer, own_account, before, expected) in [
+            ("the first", is("111111111111", "ann"), None, None, new("111111111111", "ann")),
+            ("a new session", is("111111111111", "ann"), own, first(), same()),
+            ("another caller", is("111111111111", "bob"), own, first(), new("111111111111", "bob")),
+            ("another account", is("222222222222", "ann"), None, first(),
+             new("222222222222", "ann")),
+            ("an outage, and they name the account", fails(Transient), own, first(),
+             same()),
+            ("throttled, and they name it", fails(Throttled), own, first(),
+             same()),
+            ("never sent, and they name it", fails(NeverSent), own, first(),
+             same()),
+            ("an outage, and they name none", fails(Transient), None, first(), not_now(Transient)),
+            ("an outage, and they name another", fails(Transient), Some("222222222222"), first(),
+             not_now(Transient)),
+            ("an outage at first", fails(Transient), own, None, not_now(Transient)),
+            ("throttled at first", fails(Throttled), None, None, not_now(Throttled)),
+            ("never sent at first", fails(NeverSent), None, None, not_now(NeverSent)),
+            ("refused", fails(BadCredentials), None, None, never(BadCredentials)),
+            ("refused, though they name it", fails(BadCredentials), own, first(),
+             never(BadCredentials)),
+            ("denied by a policy on the way", fails(Denied), own, first(), never(Denied)),
+        ] {
+            let own_account = own_account.map(AccountId::from);
+            assert_eq!(identified(answer, own_account.as_ref(), before), expected, "{name}");
+        }
+    }
+}

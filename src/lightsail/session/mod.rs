@@ -1,0 +1,298 @@
+//! One session of AWS: what is in force and until when, what failed since, and what follows. No I/O
+//! and no clock: `accounts.rs` asks, and does what this says.
+//!
+//! A session is a value, and there can be many. It keeps what was opened (`A`) and with which
+//! credentials (`C`) without knowing what they are.
+
+mod identity;
+mod term;
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+pub(super) use self::identity::{Identified, Identity, identified};
+use self::term::Attempts;
+pub(super) use self::term::Term;
+use super::error::Error;
+use super::types::Result;
+use crate::ids::Region;
+
+/// The clock is read this often, since it may jump.
+const TICK: Duration = Duration::from_secs(30);
+/// Refused credentials are replaced at most this often: a request to a region of another partition
+/// is refused too.
+const REFUSED: Duration = Duration::from_mins(1);
+
+/// Both clocks, read at once: credentials expire by the wall clock, pauses are measured by the one
+/// that does not jump.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) time: SystemTime,
+    pub(super) instant: Instant,
+}
+
+/// What is known of a session, and of the attempts to open or renew it.
+#[derive(Debug)]
+pub(super) struct Session<A, C> {
+    in_force: Option<Opened<A, C>>,
+    /// Credentials whose owner could not be asked for, and when they expire.
+    unidentified: Option<(C, Option<SystemTime>)>,
+    /// Lookups that failed, by the region where STS was asked.
+    failures: BTreeMap<Region, (Attempts, Error)>,
+    /// Renewals that brought nothing.
+    renewals: Option<Attempts>,
+    /// When credentials that AWS refused were last to be replaced.
+    last_refused: Option<Instant>,
+    /// Whose credentials the log says are in force.
+    said: Option<String>,
+}
+
+/// What credentials opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Opened<A, C> {
+    pub(super) account: A,
+    pub(super) identity: Identity,
+    pub(super) credentials: C,
+    pub(super) term: Term,
+    /// Where STS was asked.
+    pub(super) region: Region,
+}
+
+/// What to do for one who asks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next<A> {
+    Use(A),
+    /// It failed a moment ago.
+    Fail(Error),
+    Open,
+}
+
+/// Where a lookup takes credentials from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Source<C> {
+    /// Only their owner is not known yet.
+    AtHand(C),
+    Load {
+        had_some: bool,
+    },
+}
+
+/// What credentials are that were had.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Loaded<A, C> {
+    /// The ones in force: whoever gives them renews them when it sees fit.
+    Again(Opened<A, C>),
+    /// Others; STS is asked whose they are. With what the ones in force opened, and for whom.
+    Others(Option<(A, Identity)>),
+}
+
+/// What makes a renewal due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Clock,
+    /// AWS does not take the credentials in force.
+    Refused,
+}
+
+/// What follows when other credentials are in force.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Put {
+    /// Nothing was in force before.
+    pub(super) is_first: bool,
+    pub(super) news: Option<News>,
+}
+
+/// What follows from a lookup, besides its outcome.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// For the metric.
+    pub(super) is_failing: bool,
+    /// For `/readyz`: what goes wrong in a region, or that it does no more.
+    pub(super) troubles: Vec<(Region, Option<String>)>,
+    pub(super) news: Option<News>,
+}
+
+/// What the log has not said yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    InForce(Identity),
+    BackAgain,
+    /// Those in force are used until they expire.
+    NotRenewed(Error),
+    NotHad(Error),
+}
+
+impl<A, C> Default for Session<A, C> {
+    fn default() -> Self {
+        Self {
+            in_force: None,
+            unidentified: None,
+            failures: BTreeMap::new(),
+            renewals: None,
+            last_refused: None,
+            said: None,
+        }
+    }
+}
+
+/// Lookups.
+impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
+    /// What is in force, good or not.
+    pub(super) fn in_force(&self) -> Option<&Opened<A, C>> {
+        self.in_force.as_ref()
+    }
+
+    /// What may be used now.
+    pub(super) fn good(&self, time: SystemTime) -> Option<&A> {
+        self.in_force.as_ref().filter(|it| it.term.is_good(time)).map(|it| &it.account)
+    }
+
+    /// What to do for one whose turn it is to ask in this region.
+    pub(super) fn next(&self, region: &Region, now: Now) -> Next<A> {
+        if let Some(account) = self.good(now.time) {
+            return Next::Use(account.clone());
+        }
+        match self.failures.get(region) {
+            Some((attempts, error)) if !attempts.until_next(now.instant).is_zero() => {
+                Next::Fail(error.clone())
+            }
+            _ => Next::Open,
+        }
+    }
+
+    /// Where to take credentials from. Those at hand are taken out.
+    pub(super) fn source(&mut self, time: SystemTime) -> Source<C> {
+        match self.unidentified.take() {
+            Some((credentials, expiry)) if Term::new(time, expiry).is_good(time) => {
+                Source::AtHand(credentials)
+            }
+            _ => Source::Load { had_some: self.in_force.is_some() },
+        }
+    }
+
+    /// What these credentials are.
+    pub(super) fn loaded(&self, credentials: &C) -> Loaded<A, C> {
+        match &self.in_force {
+            Some(before) if before.credentials == *credentials => Loaded::Again(before.clone()),
+            before => {
+                let before = before.as_ref();
+                Loaded::Others(before.map(|it| (it.account.clone(), it.identity.clone())))
+            }
+        }
+    }
+
+    /// Keeps credentials whose owner cannot be asked for now.
+    pub(super) fn keep(&mut self, credentials: C, expiry: Option<SystemTime>) {
+        self.unidentified = Some((credentials, expiry));
+    }
+
+    /// These are in force from now on.
+    pub(super) fn put(&mut self, opened: Opened<A, C>) -> Put {
+        let identity = opened.identity.clone();
+        let is_first = self.in_force.replace(opened).is_none();
+        self.renewals = None;
+        let role = role(&identity.caller_arn);
+        let is_news = self.said.as_deref() != Some(role);
+        if is_news {
+            self.said = Some(role.to_owned());
+        }
+        Put { is_first, news: is_news.then_some(News::InForce(identity)) }
+    }
+
+    /// How a lookup in this region went.
+    pub(super) fn note(&mut self, region: &Region, error: Option<&Error>, now: Now) -> Noted {
+        let Some(error) = error else {
+            let news = (!self.failures.is_empty()).then_some(News::BackAgain);
+            return Noted { news, ..self.forget_failures() };
+        };
+        let before = self.failures.get(region);
+        let is_news = before.is_none_or(|(_, before)| before.message != error.message);
+        let attempts = Attempts::one_more(before.map(|(attempts, _)| *attempts), now.instant);
+        self.failures.insert(region.clone(), (attempts, error.clone()));
+        let are_good = self.good(now.time).is_some();
+        let news = if are_good { News::NotRenewed } else { News::NotHad };
+        Noted {
+            is_failing: true,
+            troubles: vec![(region.clone(), Some(error.to_string()))],
+            news: is_news.then(|| news(error.clone())),
+        }
+    }
+
+    /// No object names the region any more, or if it was the last one, any region.
+    pub(super) fn forget_region(&mut self, region: &Region, is_last: bool) -> Noted {
+        self.failures.remove(region);
+        if is_last {
+            return self.forget_failures();
+        }
+        Noted { is_failing: !self.failures.is_empty(), troubles: Vec::new(), news: None }
+    }
+
+    fn forget_failures(&mut self) -> Noted {
+        let failures = std::mem::take(&mut self.failures);
+        let troubles = failures.into_keys().map(|region| (region, None)).collect();
+        Noted { is_failing: false, troubles, news: None }
+    }
+}
+
+/// Renewals.
+impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
+    /// How long until the clock is to be read again.
+    pub(super) fn pause(&self, now: Now) -> Duration {
+        self.until_renewal(now).map_or(TICK, |left| left.min(TICK))
+    }
+
+    /// Whether this is the time for a renewal. What AWS refuses counts as replaced then.
+    pub(super) fn is_due(&mut self, cause: Cause, now: Now) -> bool {
+        match cause {
+            Cause::Clock => self.until_renewal(now).is_some_and(|left| left.is_zero()),
+            Cause::Refused => {
+                let since = |last| now.instant.saturating_duration_since(last);
+                let is_due = self.last_refused.is_none_or(|last| since(last) >= REFUSED);
+                if is_due {
+                    self.last_refused = Some(now.instant);
+                }
+                is_due
+            }
+        }
+    }
+
+    /// `None`: they hold until AWS refuses them, or there are none.
+    fn until_renewal(&self, now: Now) -> Option<Duration> {
+        let left = self.in_force.as_ref()?.term.until_renewal(now.time)?;
+        let pause = self.renewals.map(|last| last.until_next(now.instant));
+        Some(left.max(pause.unwrap_or_default()))
+    }
+
+    /// How the renewal of `before` went.
+    pub(super) fn renewed(
+        &mut self,
+        before: &Opened<A, C>,
+        outcome: &Result<Opened<A, C>>,
+        cause: Cause,
+        now: Now,
+    ) -> Noted {
+        let is_new = outcome.as_ref().is_ok_and(|found| found.term != before.term);
+        if !is_new {
+            self.renewals = Some(Attempts::one_more(self.renewals, now.instant));
+        }
+        let refusal = (cause == Cause::Refused && !is_new).then(Error::refused_credentials);
+        self.note(&before.region, outcome.as_ref().err().or(refusal.as_ref()), now)
+    }
+
+    /// Credentials that were refused may be taken again, and nobody may need any now. `are_taken`:
+    /// AWS has taken those in force since it last refused them.
+    pub(super) fn recovered(&mut self, are_taken: bool) -> Option<Noted> {
+        let refusal = Error::refused_credentials();
+        let are_refusals = self.failures.values().all(|(_, error)| error.code == refusal.code);
+        let is_over = are_taken && !self.failures.is_empty() && are_refusals;
+        is_over.then(|| Noted { news: Some(News::BackAgain), ..self.forget_failures() })
+    }
+}
+
+/// Some providers name each session anew.
+fn role(caller_arn: &str) -> &str {
+    caller_arn.rsplit_once('/').map_or(caller_arn, |(role, _)| role)
+}

@@ -1,0 +1,313 @@
+//! The rows of a session: what is opened and with which credentials are words here.
+
+use super::*;
+use crate::lightsail::ErrorKind;
+
+type Kept = Session<&'static str, &'static str>;
+type Open = Opened<&'static str, &'static str>;
+
+const IRELAND: &str = "eu-west-1";
+const OREGON: &str = "us-west-2";
+
+/// When the wall clock and the other one show this many seconds. It is the same start each time.
+struct Clocks(Instant);
+
+impl Clocks {
+    fn at(&self, second: u64) -> Now {
+        self.jumped(second, 0)
+    }
+
+    /// If the wall clock is ahead by so much.
+    fn jumped(&self, second: u64, ahead: u64) -> Now {
+        Now { time: wall(second + ahead), instant: self.0 + Duration::from_secs(second) }
+    }
+}
+
+fn clocks() -> Clocks {
+    Clocks(Instant::now())
+}
+
+fn wall(second: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn opened(credentials: &'static str, since: u64, expiry: Option<u64>) -> Open {
+    Opened {
+        account: "account",
+        identity: Identity { account: "123456789012".into(), caller_arn: "ann/1".to_owned() },
+        credentials,
+        term: Term::new(wall(since), expiry.map(wall)),
+        region: IRELAND.into(),
+    }
+}
+
+fn error(message: &str) -> Error {
+    Error::new(ErrorKind::Transient, "Code", message)
+}
+
+/// With credentials since second 0.
+fn in_force(expiry: Option<u64>) -> Kept {
+    let mut session = Kept::default();
+    session.put(opened("first", 0, expiry));
+    session
+}
+
+/// What was noted, in words.
+fn words(noted: &Noted) -> String {
+    let mut words = vec![if noted.is_failing { "failing" } else { "well" }.to_owned()];
+    for (region, why) in &noted.troubles {
+        words.push(format!("{region}: {}", why.as_deref().unwrap_or("over")));
+    }
+    words.extend(noted.news.as_ref().map(|news| match news {
+        News::InForce(identity) => format!("log: in force, {}", identity.caller_arn),
+        News::BackAgain => "log: back".to_owned(),
+        News::NotRenewed(error) => format!("log: not renewed, {}", error.message),
+        News::NotHad(error) => format!("log: not had, {}", error.message),
+    }));
+    words.join("; ")
+}
+
+#[test]
+fn one_who_asks_uses_what_is_good_or_hears_what_failed_a_moment_ago() {
+    let clocks = clocks();
+    let failed = |mut session: Kept, times: u32| {
+        for _ in 0..times {
+            session.note(&IRELAND.into(), Some(&error("down")), clocks.at(100));
+        }
+        session
+    };
+    let fails = || Next::Fail(error("down"));
+    for (name, session, region, second, expected) in [
+        ("nothing yet", Kept::default(), IRELAND, 0, Next::Open),
+        ("good", in_force(Some(3_600)), IRELAND, 3_589, Next::Use("account")),
+        ("good in another region", in_force(Some(3_600)), OREGON, 0, Next::Use("account")),
+        ("good until AWS refuses them", in_force(None), IRELAND, 1_000_000, Next::Use("account")),
+        ("about to expire", in_force(Some(3_600)), IRELAND, 3_590, Next::Open),
+        ("failed a moment ago", failed(Kept::default(), 1), IRELAND, 101, fails()),
+        ("long enough ago", failed(Kept::default(), 1), IRELAND, 102, Next::Open),
+        ("twice, and as long ago", failed(Kept::default(), 2), IRELAND, 103, fails()),
+        ("twice, and twice as long ago", failed(Kept::default(), 2), IRELAND, 104, Next::Open),
+        ("many times", failed(Kept::default(), 40), IRELAND, 159, fails()),
+        ("many times, and a minute ago", failed(Kept::default(), 40), IRELAND, 160, Next::Open),
+        ("failed elsewhere", failed(Kept::default(), 1), OREGON, 101, Next::Open),
+        ("failed, but still good", failed(in_force(Some(3_600)), 1), IRELAND, 101,
+         Next::Use("account")),
+        ("failed, and expired", failed(in_force(Some(60)), 1), IRELAND, 101, fails()),
+    ] {
+        assert_eq!(session.next(&region.into(), clocks.at(second)), expected, "{name}");
+    }
+    let failed = failed(Kept::default(), 1);
+    assert_eq!(failed.next(&IRELAND.into(), clocks.jumped(101, 7_200)), fails(),
+        "the wall clock has no part in it");
+}
+
+#[test]
+fn credentials_at_hand_are_taken_once_and_only_while_they_are_good() {
+    for (name, at_hand, in_force, second, expected) in [
+        ("the first", None, None, 0, Source::Load { had_some: false }),
+        ("when there were some", None, Some(60), 0, Source::Load { had_some: true }),
+        ("when there were some that expired", None, Some(60), 100,
+         Source::Load { had_some: true }),
+        ("at hand", Some(Some(3_600)), None, 0, Source::AtHand("kept")),
+        ("at hand, beside others", Some(Some(3_600)), Some(60), 0, Source::AtHand("kept")),
+        ("at hand, without an end", Some(None), None, 1_000_000, Source::AtHand("kept")),
+        ("at hand, and about to expire", Some(Some(3_600)), None, 3_599, Source::AtHand("kept")),
+        ("at hand, and expired", Some(Some(3_600)), None, 3_600, Source::Load { had_some: false }),
+    ] {
+        let mut session = Kept::default();
+        if let Some(expiry) = in_force {
+            session.put(opened("first", 0, Some(expiry)));
+        }
+        if let Some(expiry) = at_hand {
+            session.keep("kept", expiry.map(wall));
+        }
+        assert_eq!(session.source(wall(second)), expected, "{name}");
+        let had_some = in_force.is_some();
+        assert_eq!(session.source(wall(second)), Source::Load { had_some }, "{name}, once more");
+    }
+}
+
+#[test]
+fn credentials_that_are_in_force_already_are_known() {
+    let first = opened("first", 0, Some(3_600));
+    let before = Some((first.account, first.identity.clone()));
+    for (name, session, credentials, expected) in [
+        ("the first", Kept::default(), "first", Loaded::Others(None)),
+        ("the same again", in_force(Some(3_600)), "first", Loaded::Again(first)),
+        ("others", in_force(Some(3_600)), "second", Loaded::Others(before)),
+    ] {
+        assert_eq!(session.loaded(&credentials), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_log_says_whose_credentials_are_in_force_when_that_changes() {
+    let mut session = Kept::default();
+    for (name, caller, is_first, is_news) in [
+        ("the first", "arn:aws:sts::1:assumed-role/node/i-1", true, true),
+        ("the same", "arn:aws:sts::1:assumed-role/node/i-1", false, false),
+        ("another session of the role", "arn:aws:sts::1:assumed-role/node/i-2", false, false),
+        ("another role", "arn:aws:sts::1:assumed-role/pod/i-2", false, true),
+        ("no name at all", "", false, true),
+        ("and again", "", false, false),
+        ("the first role again", "arn:aws:sts::1:assumed-role/node/i-1", false, true),
+    ] {
+        let identity = Identity { account: "1".into(), caller_arn: caller.to_owned() };
+        let news = is_news.then(|| News::InForce(identity.clone()));
+        let put = session.put(Opened { identity, ..opened("any", 0, None) });
+        assert_eq!(put, Put { is_first, news }, "{name}");
+    }
+}
+
+#[test]
+fn how_a_lookup_went_is_said_once() {
+    let clocks = clocks();
+    let mut session = Kept::default();
+    for (name, region, failure, expected) in [
+        ("well from the start", IRELAND, None, "well"),
+        ("a failure", IRELAND, Some("down"),
+         "failing; eu-west-1: Code: down; log: not had, down"),
+        ("the same one again", IRELAND, Some("down"), "failing; eu-west-1: Code: down"),
+        ("another one", IRELAND, Some("late"),
+         "failing; eu-west-1: Code: late; log: not had, late"),
+        ("the same in another region", OREGON, Some("late"),
+         "failing; us-west-2: Code: late; log: not had, late"),
+        ("well in one ends it in all", OREGON, None,
+         "well; eu-west-1: over; us-west-2: over; log: back"),
+        ("well again", OREGON, None, "well"),
+        ("the first failure again", IRELAND, Some("down"),
+         "failing; eu-west-1: Code: down; log: not had, down"),
+    ] {
+        let error = failure.map(error);
+        let noted = session.note(&region.into(), error.as_ref(), clocks.at(0));
+        assert_eq!(words(&noted), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_failure_is_another_one_while_the_credentials_are_good() {
+    let clocks = clocks();
+    for (name, second, expected) in [
+        ("good", 3_589, "log: not renewed, down"),
+        ("expired", 3_590, "log: not had, down"),
+    ] {
+        let noted = in_force(Some(3_600)).note(&IRELAND.into(), Some(&error("down")),
+            clocks.at(second));
+        assert_eq!(words(&noted), format!("failing; eu-west-1: Code: down; {expected}"), "{name}");
+    }
+}
+
+#[test]
+fn a_region_that_no_object_names_keeps_nothing_failing() {
+    let clocks = clocks();
+    for (name, failing, is_last, expected) in [
+        ("nothing fails", vec![], false, "well"),
+        ("the only one that fails", vec![IRELAND], false, "well"),
+        ("another one fails", vec![IRELAND, OREGON], false, "failing"),
+        ("only another one fails", vec![OREGON], false, "failing"),
+        ("no object names any region", vec![IRELAND, OREGON], true, "well; us-west-2: over"),
+    ] {
+        let mut session = Kept::default();
+        for region in failing {
+            session.note(&region.into(), Some(&error("down")), clocks.at(0));
+        }
+        assert_eq!(words(&session.forget_region(&IRELAND.into(), is_last)), expected, "{name}");
+        assert_eq!(session.next(&IRELAND.into(), clocks.at(0)), Next::Open, "{name}");
+    }
+}
+
+#[test]
+fn credentials_are_renewed_by_the_clock() {
+    let clocks = clocks();
+    let failed = |mut session: Kept, times: u32, second| {
+        let before = session.in_force().unwrap().clone();
+        for _ in 0..times {
+            session.renewed(&before, &Err(error("down")), Cause::Clock, clocks.at(second));
+        }
+        session
+    };
+    let hour = || in_force(Some(3_600));
+    for (name, mut session, now, pause, is_due) in [
+        ("none", Kept::default(), clocks.at(0), 30, false),
+        ("without an end", in_force(None), clocks.at(1_000_000), 30, false),
+        ("early", hour(), clocks.at(0), 30, false),
+        ("soon", hour(), clocks.at(3_290), 10, false),
+        ("five minutes before", hour(), clocks.at(3_300), 0, true),
+        ("expired", hour(), clocks.at(4_000), 0, true),
+        ("the wall clock jumped", hour(), clocks.jumped(10, 3_300), 0, true),
+        ("failed just now", failed(hour(), 1, 3_300), clocks.at(3_300), 2, false),
+        ("failed a while ago", failed(hour(), 1, 3_300), clocks.at(3_302), 0, true),
+        ("failed many times", failed(hour(), 9, 3_300), clocks.at(3_300), 30, false),
+        ("and half a pause ago", failed(hour(), 9, 3_300), clocks.at(3_335), 25, false),
+        ("and a pause ago", failed(hour(), 9, 3_300), clocks.at(3_360), 0, true),
+        ("others since", {
+            let mut session = failed(hour(), 9, 3_300);
+            session.put(opened("second", 3_300, Some(3_300)));
+            session
+        }, clocks.at(3_300), 0, true),
+    ] {
+        assert_eq!(session.pause(now), Duration::from_secs(pause), "{name}");
+        assert_eq!(session.is_due(Cause::Clock, now), is_due, "{name}");
+    }
+}
+
+#[test]
+fn refused_credentials_are_replaced_once_a_minute() {
+    let clocks = clocks();
+    let mut session = in_force(None);
+    for (second, is_due) in [(0, true), (0, false), (59, false), (60, true), (119, false)] {
+        assert_eq!(session.is_due(Cause::Refused, clocks.at(second)), is_due, "{second}");
+    }
+    assert!(session.is_due(Cause::Refused, clocks.at(1_000)), "however long after");
+    assert!(!session.is_due(Cause::Refused, clocks.jumped(1_001, 7_200)), "by the other clock");
+}
+
+#[test]
+fn what_a_renewal_brought() {
+    let clocks = clocks();
+    let before = opened("first", 0, Some(3_600));
+    let refused = "failing; eu-west-1: RefusedCredentials: AWS refuses the credentials, and their \
+        source has no others; log: not renewed, AWS refuses the credentials, and their source has \
+        no others";
+    let down = "failing; eu-west-1: Code: down; log: not renewed, down";
+    let again = || Ok(before.clone());
+    let other = || Ok(opened("second", 3_300, Some(6_900)));
+    for (name, cause, outcome, expected, is_due) in [
+        ("others", Cause::Clock, other(), "well", true),
+        ("the same again, and they are good", Cause::Clock, again(), "well", false),
+        ("nothing", Cause::Clock, Err(error("down")), down, false),
+        ("others for those that AWS refuses", Cause::Refused, other(), "well", true),
+        ("the same again, which AWS refuses", Cause::Refused, again(), refused, false),
+        ("nothing for those that AWS refuses", Cause::Refused, Err(error("down")), down, false),
+    ] {
+        let mut session = in_force(Some(3_600));
+        let noted = session.renewed(&before, &outcome, cause, clocks.at(3_300));
+        assert_eq!(words(&noted), expected, "{name}");
+        // Others would be in force by now; these show whether the next attempt waits.
+        assert_eq!(session.is_due(Cause::Clock, clocks.at(3_301)), is_due, "{name}");
+    }
+}
+
+#[test]
+fn a_refusal_is_over_when_aws_takes_the_credentials_again() {
+    let clocks = clocks();
+    let refusal = Error::refused_credentials;
+    for (name, failures, are_taken, expected) in [
+        ("nothing failed", vec![], true, None),
+        ("refused, and not taken since", vec![(IRELAND, refusal())], false, None),
+        ("refused, and taken", vec![(IRELAND, refusal())], true,
+         Some("well; eu-west-1: over; log: back")),
+        ("in two regions", vec![(IRELAND, refusal()), (OREGON, refusal())], true,
+         Some("well; eu-west-1: over; us-west-2: over; log: back")),
+        ("something else failed", vec![(IRELAND, error("down"))], true, None),
+        ("something else failed too", vec![(IRELAND, refusal()), (OREGON, error("down"))], true,
+         None),
+    ] {
+        let mut session = in_force(None);
+        for (region, error) in failures {
+            session.note(&region.into(), Some(&error), clocks.at(0));
+        }
+        let noted = session.recovered(are_taken);
+        assert_eq!(noted.as_ref().map(words).as_deref(), expected, "{name}");
+    }
+}
