@@ -274,7 +274,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         cause: Cause,
         now: Now,
     ) -> Noted {
-        let is_new = outcome.as_ref().is_ok_and(|found| found.term != before.term);
+        let is_new = outcome.as_ref().is_ok_and(|found| found.credentials != before.credentials);
         if !is_new {
             self.renewals = Some(Attempts::one_more(self.renewals, now.instant));
         }

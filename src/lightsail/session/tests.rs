@@ -289,6 +289,20 @@ fn what_a_renewal_brought() {
 }
 
 #[test]
+fn other_keys_without_an_end_are_new() {
+    let clocks = clocks();
+    let before = opened("first", 0, None);
+    for (name, credentials, is_failing) in [
+        ("others", "second", false),
+        ("the same", "first", true),
+    ] {
+        let outcome = Ok(opened(credentials, 60, None));
+        let noted = in_force(None).renewed(&before, &outcome, Cause::Refused, clocks.at(60));
+        assert_eq!(noted.is_failing, is_failing, "{name}");
+    }
+}
+
+#[test]
 fn a_refusal_is_over_when_aws_takes_the_credentials_again() {
     let clocks = clocks();
     let refusal = Error::refused_credentials;
