@@ -7,6 +7,7 @@
 
 mod condition;
 mod parse;
+mod pattern;
 mod question;
 mod statement;
 

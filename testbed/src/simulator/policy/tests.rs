@@ -1,17 +1,13 @@
 use super::Verdict::{Allowed, Denied, NotAllowed};
-use super::question::{is_like, key as condition_key};
+use super::pattern::Pattern;
 use super::{Policy, Question, Verdict};
 
 const PAIR: &str = "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/0a1b";
 
 fn question(action: &str, resource: &str, context: &[(&str, &str)]) -> Question {
-    let mut question = Question {
-        action: action.to_owned(),
-        resource: resource.to_owned(),
-        ..Question::default()
-    };
+    let mut question = Question::new(action, resource);
     for (key, value) in context {
-        question.context.entry(condition_key(key)).or_default().push((*value).to_owned());
+        question.add(key, value);
     }
     question
 }
@@ -26,10 +22,10 @@ fn wildcards() {
     for (pattern, text) in
         [("*", ""), ("a*c", "abbc"), ("a?c", "abc"), ("*b*", "abc"), ("a*b*c", "aXbYbZc"), ("", "")]
     {
-        assert!(is_like(pattern, text), "{pattern} {text}");
+        assert!(Pattern::default().written(pattern).fits(text), "{pattern} {text}");
     }
     for (pattern, text) in [("a?c", "ac"), ("a*c", "abcd"), ("", "a"), ("abc", "ABC"), ("?", "")] {
-        assert!(!is_like(pattern, text), "{pattern} {text}");
+        assert!(!Pattern::default().written(pattern).fits(text), "{pattern} {text}");
     }
 }
 
@@ -67,7 +63,13 @@ fn conditions() {
     for (condition, context, applies) in [
         (r#"{"StringEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![owner], true),
         (r#"{"StringEquals": {"AWS:resourcetag/owner": ["b", "a/team"]}}"#, vec![owner], true),
-        (r#"{"StringEquals": {"aws:ResourceTag/Owner": "a/team"}}"#, vec![owner], false),
+        (r#"{"StringEquals": {"aws:ResourceTag/Owner": "a/team"}}"#, vec![owner], true),
+        (r#"{"StringEquals": {"aws:ResourceTag/owner": "A/team"}}"#, vec![owner], false),
+        (
+            r#"{"StringEquals": {"aws:resourcetag/owner": "a/team"}}"#,
+            vec![("aws:ResourceTag/OWNER", "a/team")],
+            true,
+        ),
         (r#"{"StringEquals": {"aws:ResourceTag/owner": "A/team"}}"#, vec![owner], false),
         (r#"{"StringEqualsIgnoreCase": {"aws:ResourceTag/owner": "A/team"}}"#, vec![owner], true),
         (r#"{"StringEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![], false),
@@ -114,6 +116,27 @@ fn conditions() {
             r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/*"}}"#,
             vec![owner],
             false,
+        ),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:principaltag/Cluster}/*"}}"#,
+            vec![owner, ("aws:PrincipalTag/cluster", "a")],
+            true,
+        ),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/team"}}"#,
+            vec![owner, ("aws:PrincipalTag/cluster", "*")],
+            false,
+        ),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/t?am"}}"#,
+            vec![("aws:ResourceTag/owner", "*/team"), ("aws:PrincipalTag/cluster", "*")],
+            true,
+        ),
+        (r#"{"StringLike": {"aws:ResourceTag/owner": "a${*}"}}"#, vec![owner], false),
+        (
+            r#"{"StringNotLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}"}}"#,
+            vec![owner],
+            true,
         ),
     ] {
         let statement = format!(
