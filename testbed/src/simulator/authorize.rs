@@ -52,11 +52,7 @@ fn question(
 ) -> Result<Question> {
     let mut question = Question::new(format!("lightsail:{operation}"), "*");
     question.add("aws:RequestedRegion", &site.scope.region);
-    question.add("aws:PrincipalArn", &principal.arn);
-    question.add("aws:PrincipalAccount", &principal.account);
-    for (key, value) in &principal.tags {
-        question.add(&format!("aws:PrincipalTag/{key}"), value);
-    }
+    principal.describe(&mut question);
     // A tag that is not valid is refused later, by the operation.
     for (key, value) in input.tags().ok().flatten().unwrap_or_default() {
         question.add("aws:TagKeys", &key);

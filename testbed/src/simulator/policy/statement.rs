@@ -32,6 +32,11 @@ impl Statement {
 }
 
 impl Patterns {
+    /// The patterns of whatever speaks of everything.
+    pub(super) fn all() -> Self {
+        Self { negated: false, patterns: vec!["*".to_owned()] }
+    }
+
     fn fit(&self, fits: impl Fn(&str) -> bool) -> bool {
         self.patterns.iter().any(|pattern| fits(pattern)) != self.negated
     }
