@@ -167,7 +167,11 @@ def pods(world: World) -> None:
     """A pod's session, and a role in another account for it, as the EKS User Guide has them."""
     there = World(world.error_type_header)
     service = {"Service": "pods.eks.amazonaws.com"}
-    own = trust(service, BOTH, StringEquals={"aws:RequestTag/kubernetes-namespace": "lightsail"})
+    tag_and_region = {
+        "aws:RequestTag/kubernetes-namespace": "lightsail",
+        "aws:RequestedRegion": "eu-west-1",
+    }
+    own = trust(service, BOTH, StringEquals=tag_and_region)
     first = role(world, "pod", trustPolicy=document(own))
     path = f"/accounts/{world.account}/roles/pod/pod-sessions"
     keys = admin("POST", path, POD)

@@ -59,6 +59,9 @@ def assume(world: World) -> None:
         {"RoleArn": "nonsense"},
         {"RoleSessionName": "a b"},
         {"RoleSessionName": "a"},
+        {"ExternalId": "a b"},
+        {"ExternalId": "a"},
+        {"ExternalId": "a" * 1225},
         {"DurationSeconds": 899},
         {"DurationSeconds": 43201},
     ):

@@ -32,7 +32,7 @@ pub(in super::super) fn assume_role(desk: &mut Desk<'_>, input: &Input) -> Resul
     let in_request = of_chain.iter().filter(|_| desk.inherited_tags_in_request);
     let request = Request {
         ask: &ask,
-        external_id: input.text("ExternalId")?,
+        external_id: external_id(input)?,
         region: desk.region,
         tags: of_request.iter().chain(in_request).collect(),
         tags_session: !(of_request.is_empty() && of_chain.is_empty()),
@@ -50,6 +50,19 @@ pub(in super::super) fn assume_role(desk: &mut Desk<'_>, input: &Input) -> Resul
     }
     let tags = of_chain.into_iter().chain(of_request).collect();
     answer(desk, ask, tags)
+}
+
+/// The API model: 2 to 1,224 characters of `[\w+=,.@:/-]`.
+fn external_id(input: &Input) -> Result<Option<&str>> {
+    let id = input.text("ExternalId")?;
+    let is_part =
+        |character: char| character.is_ascii_alphanumeric() || "_+=,.@:/-".contains(character);
+    let fits = |id: &str| (2..=1224).contains(&id.len()) && id.chars().all(is_part);
+    if id.is_none_or(fits) {
+        Ok(id)
+    } else {
+        Err(invalid("Member 'externalId' must have 2 to 1224 characters of [\\w+=,.@:/-]"))
+    }
 }
 
 /// The answer with the credentials of a new session.

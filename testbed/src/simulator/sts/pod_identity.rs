@@ -34,6 +34,10 @@ impl Pod {
         self.cluster_arn.rsplit('/').next().unwrap_or_default()
     }
 
+    fn region(&self) -> &str {
+        self.cluster_arn.split(':').nth(3).unwrap_or_default()
+    }
+
     fn tags(&self) -> Vec<(String, String)> {
         let pairs = [
             ("eks-cluster-arn", self.cluster_arn.as_str()),
@@ -73,7 +77,7 @@ pub(in super::super) fn pod_session(
     let request = Request {
         ask: &ask,
         external_id: None,
-        region: desk.region,
+        region: pod.region(),
         tags: tags.iter().collect(),
         tags_session: !tags.is_empty(),
     };
