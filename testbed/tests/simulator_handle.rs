@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use serde_json::json;
 use testbed::simulator::{
-    Fault, FaultEffect, NewInstance, OperationStatus, Options, Platform, Role, Simulator,
+    Fault, FaultEffect, NewInstance, OperationStatus, Options, Platform, Pod, Role, Simulator,
     WebIdentity,
 };
 
@@ -126,4 +127,39 @@ async fn policies_that_are_not_understood_are_refused() {
     assert!(simulator.set_role(ACCOUNT, role.clone(), Some("{}")).is_err());
     assert_eq!(simulator.set_role(ACCOUNT, role, Some(good)), Ok(()));
     assert_eq!(simulator.dump()["accounts"][ACCOUNT]["roles"][0]["name"], "keys");
+}
+
+/// What such a session may do is checked by boto3, which gets it over the admin API.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_gets_the_session_of_a_role_that_trusts_eks() {
+    let simulator = Simulator::start(Options::default()).await.expect("a free port");
+    let trust = |service: &str| {
+        let actions = ["sts:AssumeRole", "sts:TagSession"];
+        let principal = json!({"Service": service});
+        let statement = json!({"Effect": "Allow", "Principal": principal, "Action": actions});
+        Some(json!({"Statement": statement}).to_string())
+    };
+    let set_role = |name: &str, trust_policy| {
+        let role = Role { name: name.to_owned(), trust_policy, ..Role::default() };
+        simulator.set_role(ACCOUNT, role, None)
+    };
+    set_role("pod", trust("pods.eks.amazonaws.com")).expect("a valid policy");
+    set_role("instance", trust("ec2.amazonaws.com")).expect("a valid policy");
+    set_role("simple", None).expect("nothing is wrong with it");
+    assert!(set_role("bad", Some("{}".to_owned())).is_err());
+    let pod = Pod {
+        cluster_arn: "arn:aws:eks:eu-west-1:123456789012:cluster/production".to_owned(),
+        namespace: "lightsail".to_owned(),
+        service_account: "operator".to_owned(),
+        name: "operator-0".to_owned(),
+        uid: "b7a1c5d0-5b7e-4f7c-9a51-0d4f1f0c5a7e".to_owned(),
+        disable_session_tags: false,
+    };
+    let hour = Duration::from_hours(1);
+    for (role, wanted) in [("pod", true), ("simple", true), ("instance", false), ("bad", false)] {
+        let session = simulator.add_pod_session(ACCOUNT, role, &pod, hour);
+        assert_eq!(session.is_ok(), wanted, "{role}: {session:?}");
+    }
+    let no_tag = Pod { namespace: "a*".to_owned(), ..pod };
+    assert!(simulator.add_pod_session(ACCOUNT, "pod", &no_tag, hour).is_err());
 }

@@ -115,8 +115,7 @@ fn trust(bed: &Bed) {
         audience: "sts.amazonaws.com".to_owned(),
     });
     for (name, web_identity) in [("irsa", web_identity), ("assumed", None)] {
-        let role =
-            Role { name: name.to_owned(), external_id: None, session_tags: false, web_identity };
+        let role = Role { name: name.to_owned(), web_identity, ..Role::default() };
         bed.simulator.set_role(ACCOUNT, role, None).unwrap();
     }
 }

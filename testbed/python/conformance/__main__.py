@@ -13,6 +13,7 @@ import traceback
 
 import coverage
 import keys
+import part_chains
 import part_default_pair
 import part_examples
 import part_faults
@@ -24,6 +25,7 @@ import part_operations
 import part_signatures
 import part_sts
 import part_tags
+import part_trust
 import part_validator
 from checks import counts
 from world import World
@@ -39,6 +41,8 @@ MODULES = (
     part_examples,
     part_iam,
     part_sts,
+    part_trust,
+    part_chains,
     part_faults,
 )
 

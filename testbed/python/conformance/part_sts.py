@@ -8,23 +8,11 @@ import json
 import time
 
 from checks import expect, expect_in, refused
+from roles import document, keys_of, role
 from world import World, admin, make_client
 
 SUBJECT = "system:serviceaccount:lightsail:operator"
 TRUST = {"issuer": "https://issuer.example", "subject": SUBJECT, "audience": "sts.amazonaws.com"}
-
-
-def _role(world: World, name: str, **settings: object) -> str:
-    return admin("PUT", f"/accounts/{world.account}/roles/{name}", settings)["arn"]
-
-
-def _credentials(answer: dict) -> dict:
-    given = answer["Credentials"]
-    return {
-        "accessKeyId": given["AccessKeyId"],
-        "secretAccessKey": given["SecretAccessKey"],
-        "sessionToken": given["SessionToken"],
-    }
 
 
 def identity(world: World) -> None:
@@ -34,7 +22,7 @@ def identity(world: World) -> None:
 
 
 def assume(world: World) -> None:
-    arn = _role(world, "keys", externalId="secret-42")
+    arn = role(world, "keys", externalId="secret-42")
     ask = {"RoleArn": arn, "RoleSessionName": "test-1"}
     answer = world.sts.assume_role(**ask, ExternalId="secret-42")
     session = f"arn:aws:sts::{world.account}:assumed-role/keys/test-1"
@@ -43,7 +31,7 @@ def assume(world: World) -> None:
         answer["Credentials"]["Expiration"] - datetime.datetime.now(datetime.timezone.utc)
     ).total_seconds()
     expect("an hour", 3590 <= left <= 3600, True)
-    credentials = _credentials(answer)
+    credentials = keys_of(answer)
     caller = make_client("sts", credentials).get_caller_identity()
     expect(
         "the session",
@@ -71,6 +59,9 @@ def assume(world: World) -> None:
         {"RoleArn": "nonsense"},
         {"RoleSessionName": "a b"},
         {"RoleSessionName": "a"},
+        {"ExternalId": "a b"},
+        {"ExternalId": "a"},
+        {"ExternalId": "a" * 1225},
         {"DurationSeconds": 899},
         {"DurationSeconds": 43201},
     ):
@@ -92,8 +83,8 @@ def assume(world: World) -> None:
 
 def across_accounts(world: World) -> None:
     other = World(world.error_type_header)
-    arn = _role(other, "visitor")
-    credentials = _credentials(world.sts.assume_role(RoleArn=arn, RoleSessionName="visit"))
+    arn = role(other, "visitor")
+    credentials = keys_of(world.sts.assume_role(RoleArn=arn, RoleSessionName="visit"))
     visitor = make_client("lightsail", credentials)
     visitor.create_key_pair(keyPairName="there")
     expect("in the role's account", (world.names(), other.names()), ([], ["there"]))
@@ -101,18 +92,17 @@ def across_accounts(world: World) -> None:
 
 def permissions(world: World) -> None:
     allow = lambda action, **more: {"Effect": "Allow", "Action": action, "Resource": "*"} | more
-    document = lambda *statements: {"Version": "2012-10-17", "Statement": list(statements)}
     world.policy(allow("lightsail:GetKeyPairs"))
-    arn = _role(
+    arn = role(
         world, "writer", policy=document(allow("lightsail:Import*"), allow("lightsail:Get*"))
     )
     ask = {"RoleArn": arn, "RoleSessionName": "test-1"}
-    writer = make_client("lightsail", _credentials(world.sts.assume_role(**ask)))
+    writer = make_client("lightsail", keys_of(world.sts.assume_role(**ask)))
     writer.get_operations()
     error = refused("AccessDeniedException", None, writer.download_default_key_pair)
     expect_in("who", f"arn:aws:sts::{world.account}:assumed-role/writer/test-1", str(error))
     narrow = json.dumps(document(allow("lightsail:GetKeyPairs"), allow("lightsail:Download*")))
-    narrowed = make_client("lightsail", _credentials(world.sts.assume_role(**ask, Policy=narrow)))
+    narrowed = make_client("lightsail", keys_of(world.sts.assume_role(**ask, Policy=narrow)))
     narrowed.get_key_pairs()
     for call in (narrowed.get_operations, narrowed.download_default_key_pair):
         refused("AccessDeniedException", None, call)
@@ -128,11 +118,11 @@ def permissions(world: World) -> None:
     by_tag = allow(
         "*", Condition={"StringEquals": {"aws:RequestTag/team": "${aws:PrincipalTag/team}"}}
     )
-    arn = _role(world, "tagged", sessionTags=True, policy=document(by_tag))
+    arn = role(world, "tagged", sessionTags=True, policy=document(by_tag))
     answer = world.sts.assume_role(
-        RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a & b"}]
+        RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a + b"}]
     )
-    tagged = make_client("lightsail", _credentials(answer))
+    tagged = make_client("lightsail", keys_of(answer))
     refused(
         "AccessDeniedException",
         None,
@@ -143,7 +133,7 @@ def permissions(world: World) -> None:
     answer = world.sts.assume_role(
         RoleArn=arn, RoleSessionName="test-1", Tags=[{"Key": "team", "Value": "a"}]
     )
-    make_client("lightsail", _credentials(answer)).create_key_pair(
+    make_client("lightsail", keys_of(answer)).create_key_pair(
         keyPairName="yes", tags=[{"key": "team", "value": "a"}]
     )
 
@@ -160,7 +150,7 @@ def _token(**claims: object) -> str:
 
 
 def web_identity(world: World) -> None:
-    arn = _role(world, "irsa", webIdentity=TRUST)
+    arn = role(world, "irsa", webIdentity=TRUST)
     nobody = make_client("sts", {"accessKeyId": "none", "secretAccessKey": "none"})
     assume = nobody.assume_role_with_web_identity
     ask = {"RoleArn": arn, "RoleSessionName": "pod-1"}
@@ -169,9 +159,9 @@ def web_identity(world: World) -> None:
     expect(
         "for whom", (answer["Audience"], answer["Provider"]), ("sts.amazonaws.com", TRUST["issuer"])
     )
-    caller = make_client("sts", _credentials(answer)).get_caller_identity()
+    caller = make_client("sts", keys_of(answer)).get_caller_identity()
     expect("the session", caller["Arn"], f"arn:aws:sts::{world.account}:assumed-role/irsa/pod-1")
-    make_client("lightsail", _credentials(answer)).get_key_pairs()
+    make_client("lightsail", keys_of(answer)).get_key_pairs()
     assume(**ask, WebIdentityToken=_token(aud="sts.amazonaws.com"))
     for wrong in (
         {"iss": "https://other.example"},
@@ -191,7 +181,7 @@ def web_identity(world: World) -> None:
     )
     refused("InvalidIdentityToken", None, assume, **ask, WebIdentityToken="nonsense")
     refused("ValidationError", None, assume, **ask)
-    plain = _role(world, "plain")
+    plain = role(world, "plain")
     refused(
         "AccessDenied",
         None,
@@ -203,8 +193,8 @@ def web_identity(world: World) -> None:
 
 
 def expiry(world: World) -> None:
-    arn = _role(world, "short")
-    credentials = _credentials(
+    arn = role(world, "short")
+    credentials = keys_of(
         world.sts.assume_role(RoleArn=arn, RoleSessionName="test-1", DurationSeconds=900)
     )
     lightsail, sts = make_client("lightsail", credentials), make_client("sts", credentials)

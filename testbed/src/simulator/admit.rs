@@ -48,7 +48,16 @@ impl Admitted {
             Perform::Sts(perform) => {
                 let now = state.clock.now();
                 let caller = self.principal.as_deref();
-                perform(&mut Desk { identities: &mut state.identities, caller, now }, &self.input)
+                let switches = state.switches_of(Some(&self.scope));
+                let inherited_tags_in_request = switches.inherited_tags_in_request;
+                let mut desk = Desk {
+                    identities: &mut state.identities,
+                    caller,
+                    region: &self.scope.region,
+                    inherited_tags_in_request,
+                    now,
+                };
+                perform(&mut desk, &self.input)
             }
         }
     }

@@ -50,32 +50,23 @@ fn question(
     operation: &str,
     input: &Input,
 ) -> Result<Question> {
-    let mut question = Question {
-        action: format!("lightsail:{operation}"),
-        resource: "*".to_owned(),
-        ..Question::default()
-    };
-    let mut set =
-        |key: String, value: &str| question.context.entry(key).or_default().push(value.to_owned());
-    set("aws:requestedregion".to_owned(), &site.scope.region);
-    set("aws:principalarn".to_owned(), &principal.arn);
-    set("aws:principalaccount".to_owned(), &principal.account);
-    for (key, value) in &principal.tags {
-        set(format!("aws:principaltag/{key}"), value);
-    }
+    let mut question = Question::new(format!("lightsail:{operation}"), "*");
+    question.add("aws:RequestedRegion", &site.scope.region);
+    principal.describe(&mut question);
     // A tag that is not valid is refused later, by the operation.
     for (key, value) in input.tags().ok().flatten().unwrap_or_default() {
-        set("aws:tagkeys".to_owned(), &key);
-        set(format!("aws:requesttag/{key}"), value.as_deref().unwrap_or_default());
+        question.add("aws:TagKeys", &key);
+        question.add(&format!("aws:RequestTag/{key}"), value.as_deref().unwrap_or_default());
     }
     for key in input.tag_keys().unwrap_or_default() {
-        set("aws:tagkeys".to_owned(), key);
+        question.add("aws:TagKeys", key);
     }
     let member = resource_member(operation, site.switches.reset_is_resource_level);
     if let Some(name) = member.and_then(|member| input.text(member).ok().flatten()) {
         if let Some(resource) = site.find(name) {
             for (key, value) in resource.tags {
-                set(format!("aws:resourcetag/{key}"), value.as_deref().unwrap_or_default());
+                let key = format!("aws:ResourceTag/{key}");
+                question.add(&key, value.as_deref().unwrap_or_default());
             }
             resource.arn.clone_into(&mut question.resource);
         } else if site.switches.not_found_before_denied {

@@ -33,6 +33,7 @@ fn account_json(account: &Account) -> Value {
             "name": known.role.name,
             "needsExternalId": known.role.external_id.is_some(),
             "sessionTags": known.role.session_tags,
+            "hasTrustPolicy": known.role.trust_policy.is_some(),
             "webIdentitySubject": known.role.web_identity.as_ref().map(|trusted| &trusted.subject),
             "hasPolicy": known.policy.is_some(),
         })

@@ -12,12 +12,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::clock::Clock;
 use super::fault::{FaultHandle, FaultPoint, Faults};
-use super::identity::{Credentials, KnownRole, Principal, Role, Scope, Session};
+use super::identity::{Credentials, Principal, Scope, Session};
 use super::policy::Policy;
 use super::region::Region;
 use super::request_log::{Request, RequestLog};
+use super::role::{KnownRole, Role};
 use super::shared::Shared;
 use super::state::State;
+use super::sts::{Pod, pod_session};
 use super::switches::Switches;
 use super::{dump, server};
 
@@ -97,13 +99,29 @@ impl Simulator {
             account: account_id.to_owned(),
             arn: format!("arn:aws:sts::{account_id}:assumed-role/{role}/given"),
             user_id: "AROASIMULATEDROLE:given".to_owned(),
-            tags: BTreeMap::new(),
+            tags: Vec::new(),
             role: None,
             session_policy: None,
         };
         let mut state = self.shared.state();
         let (credentials, token) = state.identities.add_session(principal, expires);
         Session { credentials, token, expires }
+    }
+
+    /// The session of a role that EKS Pod Identity gives a pod, with the pod's tags. The role has
+    /// to trust `pods.eks.amazonaws.com`, as roles without a trust policy do.
+    ///
+    /// # Errors
+    ///
+    /// Why the role or the tags do not allow it.
+    pub fn add_pod_session(
+        &self,
+        account_id: &str,
+        role: &str,
+        pod: &Pod,
+        life: Duration,
+    ) -> Result<Session, String> {
+        pod_session(&mut self.shared.state().desk(), account_id, role, pod, life)
     }
 
     /// One account's resources in one region, as somebody else than the client under test sees and
@@ -136,17 +154,15 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// What about the JSON document is no policy, or not understood here.
+    /// What about a JSON document is no policy, or not understood here.
     pub fn set_role(
         &self,
         account_id: &str,
         role: Role,
         policy: Option<&str>,
     ) -> Result<(), String> {
-        let policy = policy.map(Policy::parse).transpose()?.map(Arc::new);
-        let mut state = self.shared.state();
-        let name = role.name.clone();
-        state.identities.account_mut(account_id).roles.insert(name, KnownRole { role, policy });
+        let known = KnownRole::new(role, policy)?;
+        self.shared.state().identities.set_role(account_id, known);
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! Accounts with their access keys, roles and policies, and the sessions that roles give out.
+//! Accounts with their access keys, roles and policies, and the sessions that roles give out. Whom
+//! a role trusts is in [`role`](super::role).
 //!
 //! The region and the access key come from the SigV4 credential scope of a request, as at AWS; the
 //! check of the signature is in [`signature`](super::signature). Secrets are never shown by
@@ -13,7 +14,9 @@ use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::policy::Policy;
+use super::policy::{Policy, Question};
+use super::role::KnownRole;
+use super::session_tags::SessionTag;
 
 /// An access key. It is made at run time and opens nothing but this simulator.
 #[derive(Clone)]
@@ -33,20 +36,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A role that can be assumed. Everything else about its trust policy is taken as allowed.
-#[derive(Clone, Debug, Default)]
-pub struct Role {
-    /// The last part of its ARN.
-    pub name: String,
-    /// The `sts:ExternalId` that `AssumeRole` must send. Without one, any caller may assume the
-    /// role.
-    pub external_id: Option<String>,
-    /// Let its callers set session tags (`sts:TagSession`).
-    pub session_tags: bool,
-    /// Whose tokens `AssumeRoleWithWebIdentity` takes; without one, none.
-    pub web_identity: Option<WebIdentity>,
-}
-
 /// Temporary credentials.
 #[derive(Clone)]
 pub struct Session {
@@ -64,17 +53,6 @@ impl fmt::Debug for Session {
     }
 }
 
-/// A token's claims that a role trusts.
-#[derive(Clone, Debug)]
-pub struct WebIdentity {
-    /// `iss`.
-    pub issuer: String,
-    /// `sub`, for example `system:serviceaccount:NAMESPACE:NAME`.
-    pub subject: String,
-    /// One of `aud`, usually `sts.amazonaws.com`.
-    pub audience: String,
-}
-
 /// One account in one region: what a request can see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Scope {
@@ -89,12 +67,32 @@ pub(super) struct Principal {
     pub(super) arn: String,
     /// `UserId` of `GetCallerIdentity`.
     pub(super) user_id: String,
-    /// `aws:PrincipalTag/…`.
-    pub(super) tags: BTreeMap<String, String>,
+    /// `aws:PrincipalTag/…`. Roles and users have no tags of their own here.
+    pub(super) tags: Vec<SessionTag>,
     /// The role whose policies hold; none for the account's user.
     pub(super) role: Option<String>,
     /// What `AssumeRole` narrowed the session down to.
     pub(super) session_policy: Option<Policy>,
+}
+
+impl Principal {
+    /// The ARN of the role whose session it is; none for a user.
+    pub(super) fn role_arn(&self) -> Option<String> {
+        let (_, session) = self.arn.split_once(":assumed-role/")?;
+        let (role, _) = session.split_once('/')?;
+        Some(format!("arn:aws:iam::{}:role/{role}", self.account))
+    }
+
+    /// Adds what policies can ask about it: `aws:PrincipalArn` is the ARN of the role and not of
+    /// its session
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>).
+    pub(super) fn describe(&self, question: &mut Question) {
+        question.add("aws:PrincipalArn", &self.role_arn().unwrap_or_else(|| self.arn.clone()));
+        question.add("aws:PrincipalAccount", &self.account);
+        for tag in &self.tags {
+            question.add(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+        }
+    }
 }
 
 /// What a signature is checked against.
@@ -120,13 +118,6 @@ impl fmt::Debug for AccessKey {
     }
 }
 
-/// A role, and what its sessions may do; without a policy what the account's user may.
-#[derive(Debug)]
-pub(super) struct KnownRole {
-    pub(super) role: Role,
-    pub(super) policy: Option<Arc<Policy>>,
-}
-
 /// What is known of one account.
 #[derive(Debug, Default)]
 pub(super) struct Account {
@@ -150,7 +141,7 @@ impl Identities {
             account: account_id.to_owned(),
             arn: format!("arn:aws:iam::{account_id}:user/simulated"),
             user_id: "AIDASIMULATEDUSER".to_owned(),
-            tags: BTreeMap::new(),
+            tags: Vec::new(),
             role: None,
             session_policy: None,
         };
@@ -200,6 +191,12 @@ impl Identities {
         self.keys.retain(|_, key| {
             key.session.as_ref().is_none_or(|session| session.expires + hour > now)
         });
+    }
+
+    /// Adds a role to an account, or replaces it.
+    pub(super) fn set_role(&mut self, account_id: &str, known: KnownRole) {
+        let name = known.role.name.clone();
+        self.account_mut(account_id).roles.insert(name, known);
     }
 
     /// The policies that all have to allow what this principal asks for.

@@ -36,8 +36,10 @@ mod policy;
 mod region;
 mod request_log;
 mod resource;
+mod role;
 mod rsa_key;
 mod server;
+mod session_tags;
 mod shared;
 mod signature;
 mod state;
@@ -50,11 +52,13 @@ mod xml;
 
 pub use self::fault::{Fault, FaultEffect, FaultHandle, FaultPoint};
 pub use self::handle::{Options, Simulator};
-pub use self::identity::{Credentials, Role, Session, WebIdentity};
+pub use self::identity::{Credentials, Session};
 pub use self::ledger::Operation;
 pub use self::region::Region;
 pub use self::request_log::Request;
 pub use self::resource::{KeyPair, KeyPairChange, NewInstance, Platform};
+pub use self::role::{Role, WebIdentity};
+pub use self::sts::Pod;
 pub use self::switches::{
     Ed25519Fingerprint, ImportOperationType, MismatchError, OperationStatus, RsaFingerprint, Setup,
     Switches,

@@ -14,6 +14,7 @@ use super::key_material::{self, NewKeyPair};
 use super::ledger::{Ledger, Operation};
 use super::limits::Bucket;
 use super::resource::{DEFAULT_KEY_PAIR, Instance, KeyPairChange, StoredPair};
+use super::sts::Desk;
 use super::switches::{OperationStatus, Switches};
 use super::tags::Tags;
 
@@ -65,6 +66,14 @@ impl State {
     pub(super) fn switches_of(&self, scope: Option<&Scope>) -> &Switches {
         let own = scope.and_then(|scope| self.regions.get(scope)?.switches.as_ref());
         own.unwrap_or(&self.switches)
+    }
+
+    /// Where AWS itself asks STS for something, as EKS does for a pod.
+    pub(super) fn desk(&mut self) -> Desk<'_> {
+        let now = self.clock.now();
+        let inherited_tags_in_request = self.switches.inherited_tags_in_request;
+        let identities = &mut self.identities;
+        Desk { identities, caller: None, region: "", inherited_tags_in_request, now }
     }
 
     pub(super) fn regions(&self) -> impl Iterator<Item = (&Scope, &RegionState)> {

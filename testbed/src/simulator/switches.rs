@@ -135,6 +135,12 @@ pub struct Switches {
     /// Let IAM see the instance, with its tags, of `DeleteKnownHostKeys`. Otherwise its resource is
     /// `*`.
     pub reset_is_resource_level: bool,
+    /// Show IAM the transitive tags that a session inherits as `aws:RequestTag/…`, `aws:TagKeys`
+    /// and `sts:TransitiveTagKeys` too, beside `aws:PrincipalTag/…` of the session that asks. The
+    /// trust policy for target roles in
+    /// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html> needs
+    /// that; the IAM User Guide says nothing of it.
+    pub inherited_tags_in_request: bool,
 
     /// How many requests a second an account can make in a region; zero or less is no limit. The
     /// rate is not documented.
@@ -189,6 +195,7 @@ impl Default for Switches {
             known_regions_only: true,
             not_found_before_denied: true,
             reset_is_resource_level: true,
+            inherited_tags_in_request: true,
             requests_per_second: 0.0,
             burst: 10.0,
             latency: Duration::ZERO,

@@ -1,15 +1,18 @@
-//! Admin requests about accounts: credentials, policies and roles.
+//! Admin requests about accounts: credentials, policies, roles and the sessions of pods.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::identity::{KnownRole, Role, WebIdentity};
+use super::super::clock::iso_time;
 use super::super::policy::Policy;
+use super::super::role::{KnownRole, Role, WebIdentity};
 use super::super::shared::Shared;
+use super::super::sts::{Pod, pod_session};
 use super::reply::{Refusal, Reply, done, read};
 
 /// New credentials, and with them the account if it is new.
@@ -47,6 +50,7 @@ pub(super) async fn remove_policy(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewRole {
+    trust_policy: Option<Value>,
     external_id: Option<String>,
     #[serde(default)]
     session_tags: bool,
@@ -68,25 +72,66 @@ pub(super) async fn set_role(
     body: Bytes,
 ) -> Reply {
     let role = read::<NewRole>(&body).and_then(|new| {
-        let policy = new.policy.map(|document| Policy::parse(&document.to_string())).transpose();
-        let policy = policy.map_err(Refusal::bad)?.map(Arc::new);
         let trusted = |it: Trusted| WebIdentity {
             issuer: it.issuer,
             subject: it.subject,
             audience: it.audience,
         };
-        let web_identity = new.web_identity.map(trusted);
         let role = Role {
             name: name.clone(),
+            trust_policy: new.trust_policy.map(|document| document.to_string()),
             external_id: new.external_id,
             session_tags: new.session_tags,
-            web_identity,
+            web_identity: new.web_identity.map(trusted),
         };
-        Ok(KnownRole { role, policy })
+        let policy = new.policy.map(|document| document.to_string());
+        KnownRole::new(role, policy.as_deref()).map_err(Refusal::bad)
     });
     Reply(role.map(|known| {
-        let arn = format!("arn:aws:iam::{account}:role/{name}");
-        shared.state().identities.account_mut(&account).roles.insert(name, known);
-        json!({"arn": arn})
+        shared.state().identities.set_role(&account, known);
+        json!({"arn": format!("arn:aws:iam::{account}:role/{name}")})
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewPodSession {
+    cluster_arn: String,
+    namespace: String,
+    service_account: String,
+    pod_name: String,
+    pod_uid: String,
+    #[serde(default)]
+    disable_session_tags: bool,
+    seconds: Option<u64>,
+}
+
+/// The session that EKS Pod Identity gives a pod. EKS asks for six hours
+/// (<https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html>).
+pub(super) async fn add_pod_session(
+    State(shared): State<Arc<Shared>>,
+    Path((account, role)): Path<(String, String)>,
+    body: Bytes,
+) -> Reply {
+    let session = read::<NewPodSession>(&body).and_then(|new| {
+        let pod = Pod {
+            cluster_arn: new.cluster_arn,
+            namespace: new.namespace,
+            service_account: new.service_account,
+            name: new.pod_name,
+            uid: new.pod_uid,
+            disable_session_tags: new.disable_session_tags,
+        };
+        let life = new.seconds.map_or(Duration::from_hours(6), Duration::from_secs);
+        let mut state = shared.state();
+        pod_session(&mut state.desk(), &account, &role, &pod, life).map_err(Refusal::bad)
+    });
+    Reply(session.map(|session| {
+        json!({
+            "accessKeyId": session.credentials.access_key_id,
+            "secretAccessKey": session.credentials.secret_access_key,
+            "sessionToken": session.token,
+            "expiration": iso_time(session.expires),
+        })
     }))
 }

@@ -34,6 +34,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
             put(accounts::set_policy).delete(accounts::remove_policy),
         )
         .route("/accounts/{account}/roles/{role}", put(accounts::set_role))
+        .route("/accounts/{account}/roles/{role}/pod-sessions", post(accounts::add_pod_session))
         .route(
             "/regions/{account}/{region}/switches",
             get(resources::switches)

@@ -1,7 +1,7 @@
 //! Conditions of a statement: whether the values that a request has for a key are as the policy
 //! wants them.
 
-use super::question::{Question, is_like, key};
+use super::question::Question;
 
 /// One key of one operator's block.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ enum Set {
 
 impl Condition {
     /// None if there is no such operator here.
-    pub(super) fn new(operator: &str, key_name: &str, values: Vec<String>) -> Option<Self> {
+    pub(super) fn new(operator: &str, key: &str, values: Vec<String>) -> Option<Self> {
         let (set, rest) = match operator.split_once(':') {
             Some(("ForAllValues", rest)) => (Some(Set::All), rest),
             Some(("ForAnyValue", rest)) => (Some(Set::Any), rest),
@@ -51,7 +51,7 @@ impl Condition {
             "Null" if !if_exists => Operator::Null,
             _ => return None,
         };
-        Some(Self { operator, if_exists, set, key: key(key_name), values })
+        Some(Self { operator, if_exists, set, key: key.to_owned(), values })
     }
 
     pub(super) fn holds(&self, question: &Question) -> bool {
@@ -82,18 +82,23 @@ impl Condition {
     }
 
     fn fits(&self, question: &Question, value: &str) -> bool {
-        let any = |fits: &dyn Fn(&str) -> bool| {
-            self.values.iter().any(|wanted| fits(&question.with_variables(wanted)))
+        let any_text = |fits: &dyn Fn(&str) -> bool| {
+            self.values.iter().any(|wanted| question.text(wanted).is_some_and(|text| fits(&text)))
         };
         match self.operator {
             Operator::Equals { negated, ignore_case: false } => {
-                any(&|wanted| wanted == value) != negated
+                any_text(&|wanted| wanted == value) != negated
             }
             Operator::Equals { negated, ignore_case: true } => {
-                any(&|wanted| wanted.to_lowercase() == value.to_lowercase()) != negated
+                any_text(&|wanted| wanted.to_lowercase() == value.to_lowercase()) != negated
             }
-            Operator::Like { negated } => any(&|wanted| is_like(wanted, value)) != negated,
-            Operator::Bool | Operator::Null => any(&|wanted| wanted.eq_ignore_ascii_case(value)),
+            Operator::Like { negated } => {
+                let mut patterns = self.values.iter().filter_map(|wanted| question.pattern(wanted));
+                patterns.any(|pattern| pattern.fits(value)) != negated
+            }
+            Operator::Bool | Operator::Null => {
+                any_text(&|wanted| wanted.eq_ignore_ascii_case(value))
+            }
         }
     }
 }

@@ -4,12 +4,38 @@
 use serde_json::{Map, Value};
 
 use super::condition::Condition;
+use super::principal::Principals;
 use super::statement::{Patterns, Statement};
 
 type Parsed<T> = Result<T, String>;
 
-/// The statements of a document.
+/// The statements of a policy of an identity or a session.
 pub(super) fn statements(document: &str) -> Parsed<Vec<Statement>> {
+    each_statement(document, |members| {
+        known_members(
+            members,
+            &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
+        )?;
+        statement(members, patterns(members, "Resource", "NotResource")?)
+    })
+}
+
+/// The statements of a trust policy: each with whom it speaks of, and all about the role that has
+/// the policy.
+pub(super) fn trust_statements(document: &str) -> Parsed<Vec<(Principals, Statement)>> {
+    each_statement(document, |members| {
+        known_members(
+            members,
+            &["Sid", "Effect", "Principal", "Action", "NotAction", "Condition"],
+        )?;
+        Ok((principals(members)?, statement(members, Patterns::all())?))
+    })
+}
+
+fn each_statement<T>(
+    document: &str,
+    read: impl Fn(&Map<String, Value>) -> Parsed<T>,
+) -> Parsed<Vec<T>> {
     let document: Value =
         serde_json::from_str(document).map_err(|error| format!("not JSON: {error}"))?;
     let document = object(&document, "the policy")?;
@@ -17,15 +43,10 @@ pub(super) fn statements(document: &str) -> Parsed<Vec<Statement>> {
     let statements = document.get("Statement").ok_or("Statement is missing")?;
     let list =
         statements.as_array().map_or_else(|| std::slice::from_ref(statements), Vec::as_slice);
-    list.iter().map(statement).collect()
+    list.iter().map(|value| read(object(value, "a statement")?)).collect()
 }
 
-fn statement(value: &Value) -> Parsed<Statement> {
-    let members = object(value, "a statement")?;
-    known_members(
-        members,
-        &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
-    )?;
+fn statement(members: &Map<String, Value>, resources: Patterns) -> Parsed<Statement> {
     let allows = match members.get("Effect").and_then(Value::as_str) {
         Some("Allow") => true,
         Some("Deny") => false,
@@ -34,9 +55,31 @@ fn statement(value: &Value) -> Parsed<Statement> {
     Ok(Statement {
         allows,
         actions: patterns(members, "Action", "NotAction")?,
-        resources: patterns(members, "Resource", "NotResource")?,
+        resources,
         conditions: members.get("Condition").map_or_else(|| Ok(Vec::new()), conditions)?,
     })
+}
+
+/// `"*"`, or an object of `AWS`, `Service` and `Federated`.
+fn principals(members: &Map<String, Value>) -> Parsed<Principals> {
+    let principal = members.get("Principal").ok_or("Principal is missing")?;
+    let mut principals = Principals::default();
+    if principal == "*" {
+        principals.add_aws("*")?;
+        return Ok(principals);
+    }
+    for (kind, values) in object(principal, "Principal")? {
+        for value in strings(values, kind)? {
+            match kind.as_str() {
+                "AWS" => principals.add_aws(&value)?,
+                "Service" => principals.services.push(value),
+                // Nobody who calls AssumeRole is one.
+                "Federated" => {}
+                _ => return Err(format!("{kind} is not known here")),
+            }
+        }
+    }
+    Ok(principals)
 }
 
 fn patterns(members: &Map<String, Value>, plain: &str, negated: &str) -> Parsed<Patterns> {

@@ -1,7 +1,8 @@
 //! Statements of policies, and which requests they speak of.
 
 use super::condition::Condition;
-use super::question::{Question, is_like};
+use super::pattern::Pattern;
+use super::question::Question;
 
 /// One statement of a policy.
 #[derive(Clone, Debug)]
@@ -21,17 +22,21 @@ pub(super) struct Patterns {
 
 impl Statement {
     pub(super) fn applies(&self, question: &Question) -> bool {
-        // Names of actions are the only part of a policy where case does not count.
+        // Case does not count in the names of actions.
         let action = question.action.to_lowercase();
-        self.actions.fit(|pattern| is_like(&pattern.to_lowercase(), &action))
-            && self
-                .resources
-                .fit(|pattern| fits_resource(&question.with_variables(pattern), &question.resource))
+        self.actions
+            .fit(|pattern| Pattern::default().written(&pattern.to_lowercase()).fits(&action))
+            && self.resources.fit(|pattern| fits_resource(question, pattern))
             && self.conditions.iter().all(|condition| condition.holds(question))
     }
 }
 
 impl Patterns {
+    /// The patterns of whatever speaks of everything.
+    pub(super) fn all() -> Self {
+        Self { negated: false, patterns: vec!["*".to_owned()] }
+    }
+
     fn fit(&self, fits: impl Fn(&str) -> bool) -> bool {
         self.patterns.iter().any(|pattern| fits(pattern)) != self.negated
     }
@@ -39,10 +44,8 @@ impl Patterns {
 
 /// An action without resource-level permissions has the resource `*`: only a pattern of all
 /// resources fits it.
-fn fits_resource(pattern: &str, resource: &str) -> bool {
-    if resource == "*" {
-        pattern.chars().all(|character| character == '*')
-    } else {
-        is_like(pattern, resource)
-    }
+fn fits_resource(question: &Question, pattern: &str) -> bool {
+    question.pattern(pattern).is_some_and(|pattern| {
+        if question.resource == "*" { pattern.fits_all() } else { pattern.fits(&question.resource) }
+    })
 }

@@ -1,17 +1,13 @@
 use super::Verdict::{Allowed, Denied, NotAllowed};
-use super::question::{is_like, key as condition_key};
-use super::{Policy, Question, Verdict};
+use super::pattern::Pattern;
+use super::{Caller, Named, Policy, Question, Trust, TrustPolicy, Verdict};
 
 const PAIR: &str = "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/0a1b";
 
 fn question(action: &str, resource: &str, context: &[(&str, &str)]) -> Question {
-    let mut question = Question {
-        action: action.to_owned(),
-        resource: resource.to_owned(),
-        ..Question::default()
-    };
+    let mut question = Question::new(action, resource);
     for (key, value) in context {
-        question.context.entry(condition_key(key)).or_default().push((*value).to_owned());
+        question.add(key, value);
     }
     question
 }
@@ -26,10 +22,10 @@ fn wildcards() {
     for (pattern, text) in
         [("*", ""), ("a*c", "abbc"), ("a?c", "abc"), ("*b*", "abc"), ("a*b*c", "aXbYbZc"), ("", "")]
     {
-        assert!(is_like(pattern, text), "{pattern} {text}");
+        assert!(Pattern::default().written(pattern).fits(text), "{pattern} {text}");
     }
     for (pattern, text) in [("a?c", "ac"), ("a*c", "abcd"), ("", "a"), ("abc", "ABC"), ("?", "")] {
-        assert!(!is_like(pattern, text), "{pattern} {text}");
+        assert!(!Pattern::default().written(pattern).fits(text), "{pattern} {text}");
     }
 }
 
@@ -67,7 +63,13 @@ fn conditions() {
     for (condition, context, applies) in [
         (r#"{"StringEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![owner], true),
         (r#"{"StringEquals": {"AWS:resourcetag/owner": ["b", "a/team"]}}"#, vec![owner], true),
-        (r#"{"StringEquals": {"aws:ResourceTag/Owner": "a/team"}}"#, vec![owner], false),
+        (r#"{"StringEquals": {"aws:ResourceTag/Owner": "a/team"}}"#, vec![owner], true),
+        (r#"{"StringEquals": {"aws:ResourceTag/owner": "A/team"}}"#, vec![owner], false),
+        (
+            r#"{"StringEquals": {"aws:resourcetag/owner": "a/team"}}"#,
+            vec![("aws:ResourceTag/OWNER", "a/team")],
+            true,
+        ),
         (r#"{"StringEquals": {"aws:ResourceTag/owner": "A/team"}}"#, vec![owner], false),
         (r#"{"StringEqualsIgnoreCase": {"aws:ResourceTag/owner": "A/team"}}"#, vec![owner], true),
         (r#"{"StringEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![], false),
@@ -115,6 +117,27 @@ fn conditions() {
             vec![owner],
             false,
         ),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:principaltag/Cluster}/*"}}"#,
+            vec![owner, ("aws:PrincipalTag/cluster", "a")],
+            true,
+        ),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/team"}}"#,
+            vec![owner, ("aws:PrincipalTag/cluster", "*")],
+            false,
+        ),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/t?am"}}"#,
+            vec![("aws:ResourceTag/owner", "*/team"), ("aws:PrincipalTag/cluster", "*")],
+            true,
+        ),
+        (r#"{"StringLike": {"aws:ResourceTag/owner": "a${*}"}}"#, vec![owner], false),
+        (
+            r#"{"StringNotLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}"}}"#,
+            vec![owner],
+            true,
+        ),
     ] {
         let statement = format!(
             r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {condition}}}"#
@@ -140,4 +163,90 @@ fn what_is_not_understood_is_refused() {
     }
     assert!(Policy::parse("{}").is_err());
     assert!(Policy::parse("no JSON").is_err());
+}
+
+/// Who asks, in account 111111111111.
+const USER: Caller<'_> = Caller::Identity {
+    account: "111111111111",
+    arn: "arn:aws:iam::111111111111:user/u",
+    role_arn: None,
+};
+const SESSION: Caller<'_> = Caller::Identity {
+    account: "111111111111",
+    arn: "arn:aws:sts::111111111111:assumed-role/r/s",
+    role_arn: Some("arn:aws:iam::111111111111:role/r"),
+};
+
+/// A row: the principal, who asks, and how the principal names it.
+#[test]
+fn principals() {
+    let service = Caller::Service("pods.eks.amazonaws.com");
+    for (principal, caller, wanted) in [
+        (r#""*""#, USER, Some(Named::Role)),
+        (r#"{"AWS": "*"}"#, SESSION, Some(Named::Role)),
+        (r#"{"AWS": "*"}"#, service, None),
+        (r#"{"AWS": "111111111111"}"#, USER, Some(Named::Account)),
+        (r#"{"AWS": "arn:aws:iam::111111111111:root"}"#, SESSION, Some(Named::Account)),
+        (r#"{"AWS": "arn:aws:iam::222222222222:root"}"#, SESSION, None),
+        (r#"{"AWS": "arn:aws:iam::111111111111:role/r"}"#, SESSION, Some(Named::Role)),
+        (r#"{"AWS": "arn:aws:iam::111111111111:role/path/r"}"#, SESSION, Some(Named::Role)),
+        (r#"{"AWS": "arn:aws:iam::111111111111:role/r2"}"#, SESSION, None),
+        (r#"{"AWS": "arn:aws:iam::222222222222:role/r"}"#, SESSION, None),
+        (r#"{"AWS": "arn:aws:iam::111111111111:role/r"}"#, USER, None),
+        (r#"{"AWS": "arn:aws:iam::111111111111:user/u"}"#, USER, Some(Named::Exactly)),
+        (
+            r#"{"AWS": ["111111111111", "arn:aws:sts::111111111111:assumed-role/r/s"]}"#,
+            SESSION,
+            Some(Named::Exactly),
+        ),
+        (r#"{"AWS": "arn:aws:sts::111111111111:assumed-role/r/other"}"#, SESSION, None),
+        (r#"{"Service": "pods.eks.amazonaws.com"}"#, service, Some(Named::Exactly)),
+        (r#"{"Service": "ec2.amazonaws.com"}"#, service, None),
+        (r#"{"Federated": "cognito-identity.amazonaws.com"}"#, SESSION, None),
+    ] {
+        let document = format!(
+            r#"{{"Statement": {{"Effect": "Allow", "Principal": {principal}, "Action": "sts:*"}}}}"#
+        );
+        let policy = TrustPolicy::parse(&document).expect("a valid policy");
+        let question = question("sts:AssumeRole", "arn:aws:iam::333333333333:role/target", &[]);
+        let wanted = wanted.map_or(Trust::Refused, Trust::Allowed);
+        assert_eq!(policy.verdict(&question, caller), wanted, "{principal} {caller:?}");
+    }
+}
+
+#[test]
+fn a_deny_in_a_trust_policy_beats_every_allow() {
+    let policy = TrustPolicy::parse(
+        r#"{"Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"},
+            {"Effect": "Deny", "Principal": "*", "Action": "sts:*",
+             "Condition": {"StringNotEquals": {"sts:ExternalId": "secret"}}}]}"#,
+    )
+    .expect("a valid policy");
+    for (action, id, wanted) in [
+        ("sts:AssumeRole", "secret", Trust::Allowed(Named::Role)),
+        ("sts:AssumeRole", "other", Trust::Refused),
+        ("sts:TagSession", "secret", Trust::Refused),
+    ] {
+        let question = question(action, "arn:aws:iam::1:role/r", &[("sts:ExternalId", id)]);
+        assert_eq!(policy.verdict(&question, SESSION), wanted, "{action} {id}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_in_a_trust_policy_is_refused() {
+    let allow = |more: &str| format!(r#"{{"Effect": "Allow", "Action": "sts:*"{more}}}"#);
+    for statement in [
+        allow(""),
+        allow(r#", "Principal": "*", "Resource": "*""#),
+        allow(r#", "NotPrincipal": "*""#),
+        allow(r#", "Principal": "111111111111""#),
+        allow(r#", "Principal": {"AWS": "arn:aws:iam::111111111111:role/*"}"#),
+        allow(r#", "Principal": {"AWS": "arn:aws:iam::1111:role/r"}"#),
+        allow(r#", "Principal": {"AWS": "r"}"#),
+        allow(r#", "Principal": {"Canonical": "r"}"#),
+    ] {
+        let document = format!(r#"{{"Statement": [{statement}]}}"#);
+        assert!(TrustPolicy::parse(&document).is_err(), "{statement}");
+    }
 }
