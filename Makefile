@@ -86,6 +86,10 @@ fmt: ## Format the code
 crds: ## Write crds/ and the chart's copies anew from the types
 	@cargo run --quiet --bin crdgen
 
+.PHONY: reasons
+reasons: ## Write docs/reasons.md anew from the messages in the code
+	@WRITE_PAGE=1 cargo nextest run --cargo-quiet --lib -E 'test(the_page_of_messages)'
+
 .PHONY: health
 health: tools .venv build ## Write the test data of deploy/argocd anew from the API server
 	@$(debug)/testbed run --apply testbed/deploy -- \

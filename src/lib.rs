@@ -41,3 +41,6 @@ pub mod secret;
 pub mod server;
 pub mod ssh;
 pub mod telemetry;
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::api::{FIELD_MANAGER, LightsailKeyPair};
 use crate::api_server::ApiServer;
 use crate::error::{Error, is_status};
-use crate::ssh::PrivateKey;
+use crate::ssh::{InvalidPrivateKey, PrivateKey, PublicKey};
 
 /// The type of the Secrets; `kubernetes.io/ssh-auth` requires the key `ssh-privatekey`.
 const TYPE: &str = "kubernetes.io/ssh-auth";
@@ -78,9 +78,11 @@ pub struct Found {
     /// Whether it is being deleted.
     pub is_terminating: bool,
     /// Why it cannot be written, if so.
-    pub rejects: Option<&'static str>,
+    pub rejects: Option<Rejection>,
     /// The private key that it holds, if it can be read.
     pub key: Option<PrivateKey>,
+    /// Whether it holds the public half of that key too.
+    pub has_public_half: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its owners, with which it is deleted.
@@ -89,6 +91,28 @@ pub struct Found {
     pub uid: String,
     /// Its version.
     pub resource_version: String,
+}
+
+/// Why a Secret cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// It holds what cannot be used here, and may be the only copy of something (I3).
+    #[error(
+        "its {PRIVATE_KEY} {0}. It was left as it is; put a usable key there, or set another \
+         secret.name"
+    )]
+    Unreadable(InvalidPrivateKey),
+    /// Its content is fixed.
+    #[error(
+        "it is immutable; set another secret.name, or copy it to a Secret of another name first"
+    )]
+    Immutable,
+    /// It has another type, which is fixed.
+    #[error(
+        "its type is not {TYPE}, which cannot be changed; copy its private key to {PRIVATE_KEY} in \
+         a Secret of that type, and set secret.name to the name of that Secret"
+    )]
+    OtherType,
 }
 
 impl Found {
@@ -272,26 +296,20 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
     };
     let is_ours = value(&secret.metadata.labels, MANAGED_BY).as_deref() == Some(FIELD_MANAGER);
     let mark = value(&secret.metadata.annotations, OWNER).filter(|_| is_ours);
-    let pem = secret
-        .data
-        .as_ref()
-        .and_then(|data| data.get(PRIVATE_KEY))
-        .map(|pem| String::from_utf8_lossy(&pem.0));
-    let pem = pem.map(|pem| Zeroizing::new(pem.into_owned()));
-    let key = pem.as_ref().and_then(|pem| PrivateKey::parse(pem).ok());
-    let rejects = if key.is_none() && pem.is_some_and(|pem| !pem.trim().is_empty()) {
-        // It may be the only copy of something (I3).
-        Some(
-            "its ssh-privatekey holds something that cannot be read here, such as a key with a \
-             passphrase or a PuTTY key",
-        )
-    } else if secret.immutable == Some(true) {
-        Some("it is immutable")
-    } else if secret.type_.as_deref() != Some(TYPE) {
-        Some("its type is not kubernetes.io/ssh-auth")
-    } else {
-        None
+    let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key));
+    let private = data(PRIVATE_KEY).filter(|bytes| !bytes.0.trim_ascii().is_empty());
+    let read = private.map(|bytes| PrivateKey::parse_file(&bytes.0)).transpose();
+    let is_of_type = secret.type_.as_deref() == Some(TYPE);
+    let rejects = match &read {
+        Err(why) => Some(Rejection::Unreadable(*why)),
+        Ok(_) if secret.immutable == Some(true) => Some(Rejection::Immutable),
+        Ok(_) if !is_of_type => Some(Rejection::OtherType),
+        Ok(_) => None,
     };
+    let key = read.ok().flatten();
+    let public = data(PUBLIC_KEY).and_then(|bytes| PublicKey::parse_file(&bytes.0).ok());
+    let half = key.as_ref().map(|key| key.public().sha256());
+    let has_public_half = half == public.map(|public| public.sha256());
     Found {
         name: name.to_owned(),
         is_own: mark.as_deref() == Some(&owner_mark(owner)),
@@ -301,6 +319,7 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
         is_terminating: secret.metadata.deletion_timestamp.is_some(),
         rejects,
         key,
+        has_public_half,
         labels: secret.metadata.labels.unwrap_or_default(),
         owners: secret.metadata.owner_references.unwrap_or_default(),
         uid: secret.metadata.uid.unwrap_or_default(),

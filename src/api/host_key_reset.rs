@@ -62,18 +62,26 @@ use super::schema;
 )]
 pub struct HostKeyResetSpec {
     /// The AWS region of the instance, for example `eu-west-1`. Immutable.
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$"))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("a reset is done once, so its \
-        region is immutable; make a new HostKeyReset"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')")
+            .message("region must be the name of an AWS region and not of a zone; write for \
+                      example eu-west-1"),
+        validation = Rule::new("self == oldSelf")
+            .message("a reset is done once, so its region is immutable; make a new HostKeyReset"),
+    )]
     pub region: String,
 
     /// The name of the Lightsail instance, for example `web-1`. Immutable.
-    #[schemars(
-        length(min = 2, max = 255),
-        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$")
+    #[schemars(length(min = 2, max = 255))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
+            .message("instanceName must have letters, digits and _ . - only, with a letter, digit \
+                      or _ at each end, as names in Lightsail do; write for example web-1"),
+        validation = Rule::new("self == oldSelf")
+            .message("a reset is done once, so its instanceName is immutable; make a new \
+                      HostKeyReset"),
     )]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("a reset is done once, so its \
-        instanceName is immutable; make a new HostKeyReset"))]
     pub instance_name: String,
 
     /// Why the recorded host keys may be forgotten, and who says so, for example
@@ -119,7 +127,7 @@ pub struct HostKeyResetSpec {
     /// Delete this object so many seconds after it was over, and with it the record. Default: keep
     /// it for ever.
     ///
-    /// It is not honored while the object carries the marks by which Argo CD, Flux or Helm track
+    /// It is ignored while the object carries the marks by which Argo CD, Flux or Helm track
     /// what they have applied: they would make the object again, and the reset would be done again.
     /// Remove it from its source instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]

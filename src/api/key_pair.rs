@@ -103,9 +103,14 @@ pub struct LightsailKeyPairSpec {
     pub type_: KeyPairType,
 
     /// The AWS region, for example `eu-west-1`. Immutable: a key pair lives in one region.
-    #[schemars(length(min = 1, max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$"))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("region is immutable; make a new \
-        object for another region"))]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')")
+            .message("region must be the name of an AWS region and not of a zone; write for \
+                      example eu-west-1"),
+        validation = Rule::new("self == oldSelf")
+            .message("region is immutable; make a new object for another region"),
+    )]
     pub region: String,
 
     /// The name of the key pair in Lightsail, for example `fleet`. Immutable. Default: the name of
@@ -114,9 +119,11 @@ pub struct LightsailKeyPairSpec {
     /// Names are unique in a region among all resources of Lightsail. Not allowed for `type:
     /// Default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 2, max = 255),
-        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$")
+    #[schemars(length(min = 2, max = 255))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
+            .message("keyPairName must have letters, digits and _ . - only, with a letter, digit \
+                      or _ at each end, as names in Lightsail do; write for example fleet-1"),
     )]
     pub key_pair_name: Option<String>,
 
@@ -147,11 +154,12 @@ pub struct LightsailKeyPairSpec {
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
 
-    /// The fingerprint of the key pair that may be deleted, exactly as Lightsail prints it, for
-    /// example `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`.
+    /// The fingerprint of the key pair that may be deleted, as Lightsail prints it, for example
+    /// `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`.
     ///
     /// With another fingerprint nothing is deleted. `type: Default` needs it for every deletion.
-    /// Copy it from `status.fingerprint`.
+    /// Copy it from `status.fingerprint`. In another form, such as that of `ssh-keygen -l`, it
+    /// counts only if the key in this spec or in the Secret has both fingerprints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub expected_fingerprint: Option<String>,
@@ -184,10 +192,11 @@ pub struct LightsailKeyPairSpec {
     /// How often to check whether Lightsail still has what this spec wants, for example `10m` or
     /// `1h30m`. At least `1m`. Default: `10m`.
     #[serde(default = "default_interval")]
-    #[schemars(length(min = 2, max = 32), regex(pattern = r"^([0-9]+(\.[0-9]+)?(s|m|h))+$"))]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1m') && duration(self) <= \
-                                     duration('168h')")
-        .message("interval must be between 1m and 168h; write for example 10m"))]
+    #[schemars(length(min = 2, max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && \
+                                     duration(self) >= duration('1m') && \
+                                     duration(self) <= duration('168h')")
+        .message("interval must be a time from 1m to 168h; write for example 10m or 1h30m"))]
     pub interval: String,
 
     /// The settings of `type: Imported`.
@@ -273,6 +282,12 @@ const PUBLIC: &str =
 /// A line of OpenSSH's form, and another line below it.
 const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
 
+/// In a CEL rule: whether this is a name that an object can have, RFC 1123.
+fn is_object_name(value: &str) -> String {
+    let part = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+    format!("{value}.matches('^{part}([.]{part})*$')")
+}
+
 /// The settings of `type: Imported`.
 // Rules about the key sit here, on its parent, and the field has no pattern: the API server echoes
 // the value of the field that breaks a rule, and that value may be a private key that was pasted by
@@ -344,17 +359,20 @@ pub struct PublicKeySource {
 }
 
 /// A key of a Secret or ConfigMap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyReference {
     /// The name of the Secret or ConfigMap.
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(is_object_name("self"))
+        .message("name must be that of a Secret or ConfigMap in this namespace: lower case \
+                  letters, digits, - and .; write for example fleet-keys"))]
     pub name: String,
     /// The key in its data.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
+        .message("key must be a key in the data: letters, digits and - _ . only; write for \
+                  example fleet.pub"))]
     pub key: String,
 }
 
@@ -440,10 +458,10 @@ pub struct KeySecret {
     /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and
     /// `ssh-publickey`. A Secret of this name that is not the operator's is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 240),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(length(min = 1, max = 240))]
+    #[x_kube(validation = Rule::new(is_object_name("self"))
+        .message("name must be one for a Secret: lower case letters, digits, - and .; write for \
+                  example fleet-ssh"))]
     pub name: Option<String>,
 
     /// Labels of the Secret, for example `team: a`. At most 20. Their keys have no prefix: labels

@@ -12,6 +12,7 @@ pub mod event_limits;
 mod key_maker;
 mod lane;
 pub mod lookup;
+pub mod message;
 pub mod object_ref;
 pub(crate) mod objects;
 mod places;

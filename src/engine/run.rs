@@ -11,12 +11,13 @@ use tracing::Instrument;
 
 use super::action::{Action, Outcome};
 use super::context::Context;
+use super::message::Message;
 use super::object_ref::ObjectRef;
 use super::queue::{Class, Item, Next, Queue};
 use super::rows::{Claim, Due, Row, Rows};
 use super::verdict::{UNTIL_RENEWAL, Verdict};
 use super::watch::{self, Change, FirstLists};
-use crate::api::{Reason, Reconciled};
+use crate::api::Reconciled;
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -30,10 +31,9 @@ const MANY_CONFLICTS: u32 = 5;
 /// What an object shows of a conflict that lasts, after so many failures in a row.
 #[must_use]
 pub fn lasting_conflict(failures: u32) -> Option<Verdict> {
-    let message = "somebody changes the object, or its Secret, whenever the operator writes it; \
-                   to find out who, run kubectl get -o yaml --show-managed-fields";
+    let message = Message::LastingConflict;
     (failures >= MANY_CONFLICTS)
-        .then(|| Verdict::stalled(Reason::WriteConflict, message, Next::StartOver))
+        .then(|| Verdict::stalled(message.reason(), message.to_string(), Next::StartOver))
 }
 
 /// What the loop asks of a kind.

@@ -15,9 +15,10 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visi
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::message::Message;
 use super::tracking;
 use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_true};
-use crate::api::{EXECUTED_ANNOTATION, RECONCILE_ANNOTATION, Reason, Reconciled};
+use crate::api::{EXECUTED_ANNOTATION, RECONCILE_ANNOTATION, Reconciled};
 use crate::digest;
 
 /// An object as the API server sends it.
@@ -70,14 +71,11 @@ impl Unreadable {
         let (ours, mut list): (Vec<_>, Vec<_>) = all.into_iter().partition(|raw| is_ours(raw));
         let before: Vec<Condition> = ours.iter().filter_map(|raw| parsed(raw)).collect();
         let generation = self.metadata.generation.unwrap_or_default();
-        let message = format!(
-            "this version of the operator cannot read the field {}; upgrade the operator, or \
-             correct the field",
-            self.field
-        );
+        let message = Message::Unsupported { field: &self.field };
+        let (reason, message) = (message.reason(), message.to_string());
         let conditions = Conditions::new(&before, generation, now)
-            .with(READY, "False", Reason::UnsupportedObject, &message)
-            .with(STALLED, "True", Reason::UnsupportedObject, &message)
+            .with(READY, "False", reason, &message)
+            .with(STALLED, "True", reason, &message)
             .into_list();
         let is_said = |condition: &Condition| find(&before, &condition.type_) == Some(condition);
         if conditions.iter().all(is_said) && !is_true(&before, RECONCILING) {

@@ -9,6 +9,7 @@ use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_t
 use crate::api::{Reason, Reconciled};
 use crate::lightsail::{self, ErrorKind};
 
+use super::message::Message;
 use super::queue::Next;
 
 /// How a reconciliation ends.
@@ -69,8 +70,9 @@ impl Verdict {
     /// pause.
     #[must_use]
     pub fn circling(what: &str) -> Self {
-        let message = format!("the {what} keeps changing while it is worked on");
-        Self { next: Next::Backoff, ..Self::wait(Reason::ServiceError, message, Duration::ZERO) }
+        let message = Message::Circling { what };
+        let verdict = Self::wait(message.reason(), message.to_string(), Duration::ZERO);
+        Self { next: Next::Backoff, ..verdict }
     }
 
     /// A person must act.

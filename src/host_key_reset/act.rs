@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use super::claim::ResetClaim;
 use super::mark::{Mark, MarkState};
 use super::memory::{Memory, Recollection, SearchMoments};
+use super::message::Message;
 use super::observe::{effect_window, observed, started};
 use super::plan::{self, End, Read, Step};
 use super::world::{Desired, InstanceRead, Observed};
@@ -94,9 +95,8 @@ impl<'a> Run<'a> {
                 }
             }
             Step::ReportForeignMark => {
-                let note = "the annotation lightsail-operator.dev/executed is that of another \
-                            object or spec and was ignored";
-                self.publish_event(Severity::Normal, Reason::MarkIgnored, note).await;
+                let note = Message::MarkIgnored;
+                self.publish_event(Severity::Normal, note.reason(), &note.to_string()).await;
                 self.observed.foreign_mark_reported = true;
             }
             Step::TakeTurn => self.take_turn(),

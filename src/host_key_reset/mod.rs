@@ -6,6 +6,7 @@ mod claim;
 mod desired;
 mod mark;
 mod memory;
+pub mod message;
 mod observe;
 pub mod plan;
 mod record;

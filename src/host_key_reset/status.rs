@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use super::message::Message;
 use super::plan::End;
 use super::record;
 use super::world::Observed;
 use crate::api::conditions::{COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, whole_seconds};
-use crate::api::{HostKeyReset, HostKeyResetStatus, Reason};
+use crate::api::{HostKeyReset, HostKeyResetStatus};
 use crate::engine::objects;
 use crate::engine::queue::Next;
 use crate::engine::{State, Verdict};
@@ -53,11 +54,7 @@ pub(super) fn kept(
     let end = find(&status.conditions, COMPLETE).or_else(|| find(&status.conditions, FAILED));
     let mut message = end.map(|end| end.message.clone()).unwrap_or_default();
     if let Some(mark) = tracked_by {
-        message = format!(
-            "{message}; ttlSecondsAfterFinished is not honored, because the object carries {mark}: \
-             it would be made again, and the reset would be done again. Remove the object from its \
-             source instead"
-        );
+        message = Message::Kept { message: &message, tracked_by: mark }.to_string();
     }
     for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == READY) {
         condition.message.clone_from(&message);
@@ -92,8 +89,7 @@ pub(super) fn intent(
     status.caller_arn = caller_arn;
     status.last_operation_before = last_operation_before;
     status.lightsail_date = observed.lightsail_date.map(|date| date.to_string());
-    let verdict =
-        Verdict::wait(Reason::InProgress, "the reset was begun", std::time::Duration::ZERO);
+    let verdict = Message::Begun.wait(std::time::Duration::ZERO);
     with_conditions(object, observed, status, None, &verdict)
 }
 
@@ -161,7 +157,8 @@ fn suspension<'a>(
         }
         Some(before) if suspend => conditions.with_old(before),
         Some(_) => {
-            conditions.with(SUSPENDED, "False", Reason::Resumed, "spec.suspend was set to false")
+            let message = Message::Resumed;
+            conditions.with(SUSPENDED, "False", message.reason(), &message.to_string())
         }
         None => conditions,
     }

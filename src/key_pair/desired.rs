@@ -11,7 +11,7 @@ use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
 use crate::secret::SecretSpec;
 use crate::ssh::PublicKey;
 
-use super::world::{Desired, DesiredPair, Goal, ImportedKey, SourceKind, SourceRef};
+use super::world::{Desired, DesiredPair, Goal, ImportedKey, InvalidName, SourceKind, SourceRef};
 
 /// The name goes into the owner tag, whose value has at most 256 characters with the cluster's id
 /// and the namespace.
@@ -108,22 +108,15 @@ fn secret_spec(secret: Option<KeySecret>, object_name: &str, key_type: &'static 
 }
 
 /// What the API server cannot check: rules about the object's own name.
-fn invalid_name(type_: KeyPairType, object_name: &str, name: &KeyPairName) -> Option<String> {
+fn invalid_name(type_: KeyPairType, object_name: &str, name: &KeyPairName) -> Option<InvalidName> {
     if object_name.len() > MAX_OBJECT_NAME {
-        return Some(format!(
-            "the object's name has more than {MAX_OBJECT_NAME} characters; make one with a shorter \
-             name"
-        ));
+        return Some(InvalidName::TooLong { most: MAX_OBJECT_NAME });
     }
     if type_ != KeyPairType::Default && name.is_default() {
-        return Some(format!(
-            "{name} is the region's default key pair; make an object of type Default for it"
-        ));
+        return Some(InvalidName::IsDefault(name.clone()));
     }
     let is_valid = (2..=255).contains(&name.as_str().len());
-    (!is_valid).then(|| {
-        "names in Lightsail have 2 to 255 characters; set keyPairName in a new object".to_owned()
-    })
+    (!is_valid).then(|| InvalidName::Length(name.clone()))
 }
 
 /// The schema has checked it; whatever gets past the schema counts as the default.

@@ -5,11 +5,12 @@ mod act;
 mod claim;
 mod desired;
 mod memory;
+pub mod message;
 mod observe;
 pub mod plan;
 mod record;
 mod status;
-mod world;
+pub(crate) mod world;
 
 use std::sync::Arc;
 

@@ -224,7 +224,7 @@ fn public_key_sha256(
     }
     let key = own
         .zip(plan::wanted_key(desired, observed))
-        .filter(|(pair, key)| key.fingerprints().compare(pair.fingerprint.as_ref()) == Match::Same);
+        .filter(|(pair, _)| plan::verified(desired, observed, pair) == Some(Match::Same));
     let imported = own.and_then(|_| plan::imported_key(&observed.recorded).cloned());
     key.map(|(_, key)| key.sha256()).or(imported).or_else(|| before.public_key_sha256.clone())
 }

@@ -45,7 +45,7 @@ pub struct Desired {
     /// How often to check for drift.
     pub interval: Duration,
     /// Why nothing can be done with this name, if so.
-    pub invalid_name: Option<String>,
+    pub invalid_name: Option<InvalidName>,
     /// The account that the operator must be in, if it is pinned.
     pub pinned_account: Option<AccountId>,
 }
@@ -128,6 +128,31 @@ pub enum Source {
     },
     /// A text, which is a public key or not.
     Found(Result<PublicKey, InvalidPublicKey>),
+}
+
+/// Why nothing can be done with a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// The object's name does not fit into a tag.
+    #[error(
+        "the name of the object has more than {most} characters; create one with a shorter name"
+    )]
+    TooLong {
+        /// So many characters fit.
+        most: usize,
+    },
+    /// It is the default pair's name.
+    #[error(
+        "{0} is the name of the region's default key pair; create an object of type Default for \
+         it, or one with another keyPairName"
+    )]
+    IsDefault(KeyPairName),
+    /// Lightsail takes no name of this length.
+    #[error(
+        "the name {0} cannot be used in Lightsail, where names have 2 to 255 characters; create an \
+         object with another keyPairName"
+    )]
+    Length(KeyPairName),
 }
 
 /// What is to become of the pair.

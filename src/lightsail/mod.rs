@@ -23,6 +23,8 @@ mod limiter;
 mod pages;
 mod regions;
 mod retry;
+#[cfg(test)]
+pub(crate) mod samples;
 mod sender;
 mod session;
 mod stable;

@@ -71,6 +71,64 @@ impl Fingerprints {
         };
         if is_same { Match::Same } else { Match::Different }
     }
+
+    /// Whether a fingerprint that somebody wrote down is one of this key: in any of the forms, and
+    /// as `ssh-keygen` prints them, in upper or lower case, with colons or without.
+    #[must_use]
+    pub fn include(&self, written: &str) -> bool {
+        let written = digest(written);
+        written.is_some() && self.0.iter().any(|form| digest(form) == written)
+    }
+
+    /// The form of a fingerprint: two of the same form can be compared as they are.
+    #[must_use]
+    pub fn form(written: &str) -> Form {
+        if is_lower_hex(written, 16) {
+            Form::Md5
+        } else if is_lower_hex(written, 20) {
+            Form::Sha1
+        } else if written.strip_prefix("SHA256:").and_then(sha256).is_some() {
+            Form::Sha256
+        } else {
+            Form::Other
+        }
+    }
+}
+
+/// A form in which Lightsail prints fingerprints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// 16 pairs of hexadecimal digits, with colons.
+    Md5,
+    /// 20 pairs.
+    Sha1,
+    /// `SHA256:` and base64.
+    Sha256,
+    /// None of these.
+    Other,
+}
+
+fn is_lower_hex(text: &str, pairs: usize) -> bool {
+    is_colon_hex(text, pairs) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// The bytes that a fingerprint stands for. Its length tells which digest it is.
+fn digest(written: &str) -> Option<Vec<u8>> {
+    let written = written.trim();
+    let (name, rest) = written.split_once(':').unwrap_or_default();
+    if name.eq_ignore_ascii_case("SHA256") {
+        return sha256(rest);
+    }
+    let is_named = name.eq_ignore_ascii_case("MD5") || name.eq_ignore_ascii_case("SHA1");
+    let digits: String =
+        if is_named { rest } else { written }.chars().filter(|char| *char != ':').collect();
+    let is_of_length = matches!(digits.len(), 32 | 40);
+    hex::decode(digits).ok().filter(|_| is_of_length).or_else(|| sha256(written))
+}
+
+fn sha256(base64: &str) -> Option<Vec<u8>> {
+    let bytes = STANDARD_NO_PAD.decode(base64.trim_end_matches('=')).ok()?;
+    (bytes.len() == 32).then_some(bytes)
 }
 
 fn is_colon_hex(text: &str, pairs: usize) -> bool {

@@ -14,7 +14,7 @@ use super::invalid::{InvalidPublicKey, MAX_TEXT};
 pub(super) const RSA_ENCRYPTION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 /// id-Ed25519, RFC 8410.
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Base64 as people copy it: with its padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -47,17 +47,17 @@ pub(super) fn read(text: &str) -> Result<Found> {
     if text.len() > MAX_TEXT * 4 {
         return Err(InvalidPublicKey::TooLong);
     }
-    // A byte order mark, and the spaces of web pages and word processors.
-    let text: String =
-        text.chars().map(|char| if is_odd_space(char) { ' ' } else { char }).collect();
-    read_clean(text.trim(), true)
+    read_clean(clean(text).trim(), true)
 }
 
-fn is_odd_space(char: char) -> bool {
-    matches!(
-        char,
-        '\u{feff}' | '\u{a0}' | '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{202f}' | '\u{0}'
-    ) || (char.is_whitespace() && !char.is_ascii())
+/// The text without what is not seen: a byte order mark, control characters, and the spaces of web
+/// pages and word processors.
+fn clean(text: &str) -> String {
+    let is_odd = |char: char| {
+        matches!(char, '\u{feff}' | '\u{200b}'..='\u{200f}')
+            || ((char.is_whitespace() || char.is_control()) && !char.is_ascii_whitespace())
+    };
+    text.chars().map(|char| if is_odd(char) { ' ' } else { char }).collect()
 }
 
 /// `may_be_encoded`: base64 is taken off once.
@@ -144,7 +144,7 @@ fn encoded(text: &str) -> Result<Found> {
         return Err(InvalidPublicKey::Private);
     }
     let text = decode(&bytes).ok_or(InvalidPublicKey::NoType)?;
-    read_clean(text.trim(), false)
+    read_clean(clean(&text).trim(), false)
 }
 
 /// The type that the data of a key names first.

@@ -1,4 +1,5 @@
-//! Why a text is no public key that can be imported.
+//! Why a text is no key that can be used: what it is, and how to get what is needed. Nothing of it
+//! is repeated.
 
 /// More than the longest RSA key that OpenSSH takes, with a long comment.
 pub(super) const MAX_TEXT: usize = 16_384;
@@ -83,4 +84,40 @@ pub enum InvalidPublicKey {
          the right line"
     )]
     Data,
+}
+
+/// Why a text is no private key that can be used here. It ends a sentence that begins with where
+/// the text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPrivateKey {
+    /// It has a passphrase.
+    #[error(
+        "has a passphrase, which the operator does not know; ssh-keygen -p -f COPY removes it from \
+         a copy of the file"
+    )]
+    Passphrase,
+    /// A private key of `PuTTY`.
+    #[error(
+        "is a private key in PuTTY's format; puttygen KEY.ppk -O private-openssh -o KEYFILE \
+         converts it"
+    )]
+    PuTTY,
+    /// ECDSA.
+    #[error("is an ECDSA private key, which the operator cannot read; use an RSA or Ed25519 key")]
+    Ecdsa,
+    /// A key that lives on a security key.
+    #[error("is the handle of a security key (sk-), which Lightsail is not known to take")]
+    SecurityKey,
+    /// Another kind of key that Lightsail is known to refuse.
+    #[error("is a key of a type that Lightsail does not take; use RSA or Ed25519")]
+    Unsupported,
+    /// A public key.
+    #[error("is a public key or a certificate; the private key belongs there")]
+    Public,
+    /// A private key that cannot be read to its end.
+    #[error("is a damaged private key; ssh-keygen -y -f KEYFILE shows whether a file can be read")]
+    Damaged,
+    /// Nothing that is known.
+    #[error("is not a private key in OpenSSH's format or in PEM")]
+    Unknown,
 }

@@ -11,10 +11,10 @@ mod invalid;
 mod private_key;
 mod public_key;
 
-pub use fingerprint::{Fingerprints, Match};
+pub use fingerprint::{Fingerprints, Form, Match};
 pub use generate::{GenerationFailed, generate};
-pub use invalid::InvalidPublicKey;
-pub use private_key::{InvalidPrivateKey, PrivateKey};
+pub use invalid::{InvalidPrivateKey, InvalidPublicKey};
+pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
 
 #[cfg(test)]

@@ -56,6 +56,11 @@ impl PublicKey {
         Self::parse(&line).ok()
     }
 
+    pub(super) fn ed25519(key: [u8; 32]) -> Option<Self> {
+        let key = KeyData::Ed25519(ssh_key::public::Ed25519PublicKey(key));
+        Self::parse(&ssh_key::PublicKey::from(key).to_openssh().ok()?).ok()
+    }
+
     /// The key as one OpenSSH line, `type base64 comment`.
     #[must_use]
     pub fn line(&self) -> &str {

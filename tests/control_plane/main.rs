@@ -43,3 +43,4 @@ mod switches;
 mod transitions;
 mod unreadable;
 mod upgrade;
+mod ways_out;

@@ -469,7 +469,7 @@ async fn what_a_tool_would_make_again_is_kept_and_says_so() {
             let ready = find(&status.conditions, READY);
             is_true(&status.conditions, COMPLETE)
                 && ready.is_some_and(|ready| {
-                    ready.message.contains("not honored") && ready.message.contains(words)
+                    ready.message.contains("is ignored") && ready.message.contains(words)
                 })
         };
         bed.wait(name, "it says why it is kept", says).await;

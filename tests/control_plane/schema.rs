@@ -72,7 +72,7 @@ async fn bad_key_pairs_are_refused() {
         ("a source's name that cannot be",
          with(good.clone(), &json!({ "imported": { "publicKey": null,
              "publicKeyFrom": { "secretKeyRef": { "name": "../x", "key": "b" } } } })),
-                 "secretKeyRef.name"),
+                 "name must be that of a Secret or ConfigMap"),
         ("a generated section for an imported pair",
          with(good.clone(), &json!({ "generated": {} })),
              "spec.generated belongs to type Generated"),
@@ -147,7 +147,7 @@ async fn bad_key_pairs_are_refused() {
             ("a name of one character",
              with(good.clone(), &json!({ "keyPairName": "a" })), "spec.keyPairName"),
             ("a name with a slash",
-             with(good.clone(), &json!({ "keyPairName": "a/b" })), "spec.keyPairName"),
+             with(good.clone(), &json!({ "keyPairName": "a/b" })), "keyPairName must have letters"),
             (
                 "a default pair that shall go, unnamed",
                 with(default_pair(), &json!({ "ensure": "Absent" })),
@@ -169,19 +169,21 @@ async fn bad_key_pairs_are_refused() {
             (
                 "too short an interval",
                 with(good.clone(), &json!({ "interval": "30s" })),
-                "interval must be between 1m and 168h",
+                "interval must be a time from 1m to 168h",
             ),
             (
                 "too long an interval",
                 with(good.clone(), &json!({ "interval": "169h" })),
-                "interval must be between 1m and 168h",
+                "interval must be a time from 1m to 168h",
             ),
             ("an interval without a unit",
-             with(good.clone(), &json!({ "interval": "10" })), "spec.interval"),
+             with(good.clone(), &json!({ "interval": "10" })), "interval must be a time"),
+            ("an interval in words",
+             with(good.clone(), &json!({ "interval": "ten minutes" })), "interval must be a time"),
             (
                 "a Secret's name that cannot be",
                 with(default_pair(), &json!({ "default": { "secret": { "name": "No" } } })),
-                "spec.default.secret.name",
+                "name must be one for a Secret",
             ),
             (
                 "a Secret's name that leaves no room for copies",

@@ -9,9 +9,8 @@ use super::search::{newer, newest};
 use super::step::{End, Read, Step};
 use crate::api::Reason;
 use crate::api::conditions::{READY, find};
-use crate::engine::Verdict;
-use crate::engine::queue::Next;
 use crate::host_key_reset::mark::MarkState;
+use crate::host_key_reset::message::{Last, Message};
 use crate::host_key_reset::world::{Desired, Observed, Turn};
 
 /// How soon to ask for a turn again, if nobody calls before.
@@ -29,10 +28,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     let end = last_start(desired, observed);
     let wait = |verdict| Step::Wait(in_time(observed, end, verdict));
     if desired.suspend && !is_open {
-        let message = format!(
-            "nothing is done while spec.suspend is true; it fails if that is so until {end}"
-        );
-        return wait(Verdict::suspended(message, Next::Change));
+        return wait(Message::Suspended { until: end }.suspended());
     }
     match hindrance(desired, observed) {
         Some(Hindrance::Unidentified) => return Step::Read(Read::Identify),
@@ -45,9 +41,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         Turn::After(until) if !is_open => {
             let left = until.duration_since(observed.now).unsigned_abs();
             let pause = left.clamp(Duration::from_secs(1), ASK_AGAIN);
-            let message =
-                "another reset of this instance comes first; they are done one after the other";
-            return wait(Verdict::wait(Reason::WaitingForTurn, message, pause));
+            return wait(Message::WaitingForTurn.wait(pause));
         }
         Turn::NotAsked | Turn::Taken | Turn::After(_) => {}
     }
@@ -57,18 +51,12 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         return Step::Read(Read::FindInstance);
     };
     let Some(arn) = &instance.arn else {
-        let message =
-            format!("there is no instance {} in this region; nothing was reset", desired.instance);
-        return Step::End(not_done(observed, Reason::InstanceNotFound, message));
+        let message = Message::InstanceNotFound { instance: &desired.instance };
+        return Step::End(not_done(observed, &message));
     };
     if let Some(wanted) = desired.instance_arn.as_ref().filter(|wanted| *wanted != arn) {
-        let message = format!(
-            "nothing was reset: the instance {} has the ARN {arn}, and \
-             spec.preconditions.instanceARN is {wanted}; it is another instance of that name. Make \
-             a new HostKeyReset if it is the one that you mean",
-            desired.instance
-        );
-        return Step::End(not_done(observed, Reason::PreconditionFailed, message));
+        let message = Message::OtherInstance { instance: &desired.instance, arn, expected: wanted };
+        return Step::End(not_done(observed, &message));
     }
     let Some((operations, _)) = &observed.operations else {
         return Step::Read(Read::ListOperations);
@@ -99,32 +87,20 @@ pub(super) fn call(desired: &Desired, observed: &Observed) -> Step {
 
 /// Whether it is too late to start.
 fn out_of_time(desired: &Desired, observed: &Observed) -> Option<End> {
-    let why = find(&observed.status.conditions, READY)
-        .filter(|ready| Reason::parse(&ready.reason) != Some(Reason::InProgress));
-    let why = why
-        .map(|ready| format!(" (last: {}: {})", ready.reason, ready.message))
-        .unwrap_or_default();
+    let last = find(&observed.status.conditions, READY)
+        .filter(|ready| Reason::parse(&ready.reason) != Some(Reason::InProgress))
+        .map(|ready| Last { reason: &ready.reason, message: &ready.message });
     if is_late(desired, observed) {
         let deadline = deadline(desired, observed)?;
-        let message = format!(
-            "nothing was reset within activeDeadlineSeconds, until {deadline}{why}; make a new \
-             HostKeyReset to try again"
-        );
-        return Some(not_done(observed, Reason::DeadlineExceeded, message));
+        return Some(not_done(observed, &Message::NotInTime { deadline, last }));
     }
-    (observed.now > desired.not_after).then(|| {
-        let message = format!(
-            "nothing was reset: it was not started by {}{why}; make a new HostKeyReset if it is \
-             still wanted",
-            desired.not_after
-        );
-        not_done(observed, Reason::Expired, message)
-    })
+    let not_after = desired.not_after;
+    (observed.now > not_after).then(|| not_done(observed, &Message::Expired { not_after, last }))
 }
 
 /// It ends without a call. An intent of an earlier reconciliation that has no mark was never
 /// called, unless somebody took the mark off: it still counts as an attempt.
-fn not_done(observed: &Observed, reason: Reason, message: String) -> End {
+fn not_done(observed: &Observed, message: &Message<'_>) -> End {
     let is_certain = observed.status.attempts == 0 || observed.intent_written;
-    End { called: !is_certain, ..End::uncalled(reason, message) }
+    End { called: !is_certain, ..message.uncalled() }
 }

@@ -6,9 +6,10 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::deadline::{deadline, in_time, is_late};
 use super::hindrance::{Hindrance, hindrance};
-use super::step::{End, Read, Step};
-use crate::api::{Operation, Reason};
+use super::step::{Read, Step};
+use crate::api::Operation;
 use crate::engine::Verdict;
+use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed};
 
 /// How often an operation that is under way is read.
@@ -38,17 +39,10 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
     // A moment after the call it may be that not every server of Lightsail knows it yet. What was
     // read then says nothing later either.
     if age_of_call(observed, &operation, *read_at) < observed.call_timeout + observed.settle_time {
-        let verdict = Verdict::wait(
-            Reason::InProgress,
-            format!("Lightsail does not know the operation {id} yet"),
-            POLL,
-        );
+        let verdict = Message::NotKnownYet { id }.wait(POLL);
         return go_on(desired, observed, operations.clone(), verdict);
     }
-    let message = format!(
-        "Lightsail does not know the operation {id} any more, and nobody can tell what became of it"
-    );
-    Step::End(End::failed(Reason::OutcomeUnknown, message, operations.clone()))
+    Step::End(Message::OperationLost { id }.failed(operations.clone()))
 }
 
 /// How old the call was when its operation was asked for. The start of the reset may be long before
@@ -65,21 +59,14 @@ fn age_of_call(observed: &Observed, operation: &Operation, read_at: Timestamp) -
 /// What operations in this state mean. An empty list is a success: there was nothing to wait for.
 pub(super) fn conclude(desired: &Desired, observed: &Observed, operations: Vec<Operation>) -> Step {
     if let Some(failed) = operations.iter().find(|operation| operation.failed()) {
-        let code = failed.error_code.as_deref().unwrap_or("no error code");
-        let details = failed.error_details.as_deref().unwrap_or("no details");
-        let message = format!("the operation failed: {code}: {details}");
-        return Step::End(End::failed(Reason::OperationFailed, message, operations));
+        let end = Message::OperationFailed { operation: failed }.failed(operations.clone());
+        return Step::End(end);
     }
     if operations.iter().all(Operation::is_over) {
-        let message = format!("the recorded host keys of {} are forgotten", desired.instance);
-        return Step::End(End::succeeded(Reason::OperationSucceeded, message, operations));
+        let message = Message::Succeeded { instance: &desired.instance };
+        return Step::End(message.succeeded(operations));
     }
-    go_on(
-        desired,
-        observed,
-        operations,
-        Verdict::wait(Reason::InProgress, "Lightsail is working on it", POLL),
-    )
+    go_on(desired, observed, operations, Message::UnderWay.wait(POLL))
 }
 
 /// They are not over, unless their time is.
@@ -90,12 +77,8 @@ fn go_on(
     verdict: Verdict,
 ) -> Step {
     if is_late(desired, observed) {
-        let message = format!(
-            "the operation was not seen to end within activeDeadlineSeconds; what becomes of it is \
-             up to Lightsail (last: {})",
-            verdict.message
-        );
-        return Step::End(End::failed(Reason::DeadlineExceeded, message, operations));
+        let message = Message::NotSeenToEnd { last: &verdict.message };
+        return Step::End(message.failed(operations));
     }
     let end = deadline(desired, observed).unwrap_or(observed.now);
     Step::Progress { operations, verdict: in_time(observed, end, verdict) }

@@ -21,6 +21,6 @@ pub(super) fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindra
     }
     let Some(account) = &observed.account else { return Some(Hindrance::Unidentified) };
     let recorded = observed.status.account_id.as_deref().map(AccountId::from);
-    let refusal = refuse_account(account, recorded.as_ref(), desired.pinned_account.as_ref());
+    let refusal = refuse_account(account, recorded.as_ref(), desired.pinned_account.as_ref(), None);
     refusal.map(Hindrance::Refused)
 }

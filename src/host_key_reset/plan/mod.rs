@@ -17,8 +17,8 @@ mod step;
 pub use step::{End, Read, Step};
 
 use self::deadline::{in_time, last_start};
+use super::message::Message;
 use super::world::{Call, Desired, Observed};
-use crate::api::Reason;
 use crate::engine::Verdict;
 use crate::lightsail::ErrorKind;
 
@@ -77,14 +77,12 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
     match call {
         Ok(answer) => follow::conclude(desired, observed, answer.operations.clone()),
         Err(error) if error.kind == ErrorKind::NotFound => {
-            let message =
-                format!("Lightsail knows nothing to reset for {}: {error}", desired.instance);
-            Step::End(End::uncalled(Reason::InstanceNotFound, message))
+            let message = Message::NothingToReset { instance: &desired.instance, error };
+            Step::End(message.uncalled())
         }
-        Err(error) if error.kind == ErrorKind::Invalid => Step::End(End::uncalled(
-            Reason::OperationFailed,
-            format!("Lightsail refused the reset: {error}"),
-        )),
+        Err(error) if error.kind == ErrorKind::Invalid => {
+            Step::End(Message::Refused { error }.uncalled())
+        }
         Err(error) if error.kind.proves_refusal() => {
             Step::TakeBack(in_time(observed, last_start(desired, observed), Verdict::from(error)))
         }

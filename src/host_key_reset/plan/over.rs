@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::step::{End, Step};
-use crate::api::{Operation, Reason};
+use crate::api::Operation;
 use crate::engine::queue::Next;
 use crate::host_key_reset::mark::{Mark, MarkState};
+use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed, later};
 
 /// What the record of an end asks for.
@@ -40,31 +41,10 @@ pub(super) fn keep(
 /// What the mark of a copy says.
 pub(super) fn remembered(mark: &Mark) -> End {
     match &mark.state {
-        MarkState::Started => End::failed(
-            Reason::OutcomeUnknown,
-            "a call was begun for this object before its status was lost, and nobody can tell what \
-             became of it; no call was made",
-            Vec::new(),
-        ),
-        MarkState::Succeeded(id) => {
-            let message = format!(
-                "this reset was done before its status was lost{}; no call was made",
-                of_operation(id)
-            );
-            End::succeeded(Reason::AlreadyExecuted, message, operation(id))
-        }
-        MarkState::Failed(id) => {
-            let message = format!(
-                "this reset failed before its status was lost{}; no call was made",
-                of_operation(id)
-            );
-            End::failed(Reason::AlreadyExecuted, message, operation(id))
-        }
+        MarkState::Started => Message::RecordLost.failed(Vec::new()),
+        MarkState::Succeeded(id) => Message::DoneBefore { id }.succeeded(operation(id)),
+        MarkState::Failed(id) => Message::FailedBefore { id }.failed(operation(id)),
     }
-}
-
-fn of_operation(id: &str) -> String {
-    if id.is_empty() { String::new() } else { format!(" (operation {id})") }
 }
 
 /// All that is still known of it.

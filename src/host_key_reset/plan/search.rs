@@ -7,9 +7,10 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::deadline::{deadline, in_time};
 use super::follow::conclude;
 use super::hindrance::{Hindrance, hindrance};
-use super::step::{End, Read, Step};
-use crate::api::{Operation, Reason};
+use super::step::{Read, Step};
+use crate::api::Operation;
 use crate::engine::Verdict;
+use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed, Search, later};
 
 /// The type of operation that a reset is
@@ -42,12 +43,7 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     let waiting = |until: Timestamp| {
         let left = until.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs();
         let pause = (left + TIMER).min(observed.search_interval);
-        let message = "the call was not answered; looking among the instance's operations whether \
-                       it was carried out";
-        Step::Progress {
-            operations: Vec::new(),
-            verdict: Verdict::wait(Reason::InProgress, message, pause),
-        }
+        Step::Progress { operations: Vec::new(), verdict: Message::Searching.wait(pause) }
     };
     let counts_from = later(since, observed.lease_duration + observed.call_timeout);
     let Some(first_list) = search.first_list else {
@@ -62,13 +58,7 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     if *read_at < concluded {
         return waiting(concluded);
     }
-    let message = format!(
-        "the call was not answered, and no operation of it is to be seen: nobody can tell whether \
-         the recorded host keys of {} were forgotten; check whether they are, and make a new \
-         HostKeyReset if they are not",
-        desired.instance
-    );
-    Step::End(End::failed(Reason::OutcomeUnknown, message, Vec::new()))
+    Step::End(Message::NotAnswered { instance: &desired.instance }.failed(Vec::new()))
 }
 
 /// Lightsail does not tell, and its time may be up. A search gets the time that it needs, even if
@@ -77,13 +67,8 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
     let needed = later(since, search_time(observed));
     let end = deadline(desired, observed).map_or(needed, |deadline| deadline.max(needed));
     if observed.now > end {
-        let message = format!(
-            "the call was not answered, and Lightsail did not tell within activeDeadlineSeconds \
-             what became of it (last: {}); check whether the recorded host keys of {} are \
-             forgotten, and make a new HostKeyReset if they are not",
-            verdict.message, desired.instance
-        );
-        return Step::End(End::failed(Reason::DeadlineExceeded, message, Vec::new()));
+        let (instance, last) = (desired.instance.as_str(), verdict.message.as_str());
+        return Step::End(Message::NotAnsweredInTime { instance, last }.failed(Vec::new()));
     }
     Step::Progress { operations: Vec::new(), verdict: in_time(observed, end, verdict) }
 }

@@ -1,10 +1,13 @@
 //! What a plan answers with: one next effect.
 
+use std::time::Duration;
+
 use crate::api::{Operation, Reason};
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
 use crate::engine::verdict::Severity;
 use crate::host_key_reset::mark::MarkState;
+use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::Search;
 use crate::ids::Arn;
 
@@ -87,30 +90,37 @@ pub struct End {
 }
 
 impl End {
-    pub(super) fn succeeded(
-        reason: Reason,
-        message: impl Into<String>,
-        operations: Vec<Operation>,
-    ) -> Self {
-        Self { succeeded: true, called: true, reason, message: message.into(), operations }
-    }
-
-    pub(super) fn failed(
-        reason: Reason,
-        message: impl Into<String>,
-        operations: Vec<Operation>,
-    ) -> Self {
-        Self { succeeded: false, ..Self::succeeded(reason, message, operations) }
-    }
-
     /// The type of the Event that says this.
     #[must_use]
     pub fn severity(&self) -> Severity {
         if self.succeeded { Severity::Normal } else { Severity::Warning }
     }
+}
+
+impl Message<'_> {
+    /// It is under way, and read again after a while.
+    pub(in crate::host_key_reset) fn wait(&self, pause: Duration) -> Verdict {
+        Verdict::wait(self.reason(), self.to_string(), pause)
+    }
+
+    /// A person wants it to wait.
+    pub(super) fn suspended(&self) -> Verdict {
+        Verdict::suspended(self.to_string(), Next::Change)
+    }
+
+    /// It was done.
+    pub(super) fn succeeded(&self, operations: Vec<Operation>) -> End {
+        let (reason, message) = (self.reason(), self.to_string());
+        End { succeeded: true, called: true, reason, message, operations }
+    }
+
+    /// A call may have been made, and it failed.
+    pub(super) fn failed(&self, operations: Vec<Operation>) -> End {
+        End { succeeded: false, ..self.succeeded(operations) }
+    }
 
     /// It ends before any call, or after one that was refused.
-    pub(super) fn uncalled(reason: Reason, message: impl Into<String>) -> Self {
-        Self { called: false, ..Self::failed(reason, message, Vec::new()) }
+    pub(super) fn uncalled(&self) -> End {
+        End { called: false, ..self.failed(Vec::new()) }
     }
 }

@@ -1,15 +1,16 @@
 //! The region's default pair, whose private key Lightsail has and a Secret keeps.
 
 use super::ending::{gone, release};
+use super::expected::{self, Named};
 use super::kept_key;
 use super::ownership::is_first;
 use super::pair::{keep_tags, unsettled_absence};
-use super::refusals::{SOON, yield_to_rival};
+use super::refusals::{SOON, stalled, yield_to_rival};
 use super::step::Step;
-use crate::api::Reason;
 use crate::api::key_pair::Backup;
+use crate::engine::Lookup;
 use crate::engine::queue::Next;
-use crate::engine::{Lookup, Verdict};
+use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, Finalizer, Observed};
 use crate::lightsail::{Downloaded, KeyPair};
 use crate::secret::{Found, SecretSpec};
@@ -42,11 +43,8 @@ pub(super) fn present(
     if let Some(step) = keep_tags(desired, observed, pair) {
         return step;
     }
-    let message = format!(
-        "the Secret {} holds the private key of the default key pair of {}",
-        secret.name, desired.region
-    );
-    Step::Finish(Verdict::ready(Reason::Downloaded, message, Next::After(desired.interval)))
+    let (secret, region) = (secret.name.as_str(), &desired.region);
+    Message::Downloaded { secret, region }.ready(desired.interval)
 }
 
 fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> Step {
@@ -54,23 +52,13 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
         if !observed.done.read_since_download {
             return Step::ReadPair { live: true };
         }
-        let message = "Lightsail is creating the default key pair";
-        return Step::Finish(Verdict::wait(Reason::InProgress, message, SOON));
+        return Message::Creating.wait(SOON);
     }
     if let Some(step) = unsettled_absence(observed) {
         return step;
     }
     if !create_if_missing {
-        let message = format!(
-            "{} has no default key pair; set spec.default.createIfMissing: true to let one be \
-             created",
-            desired.region
-        );
-        return Step::Finish(Verdict::stalled(
-            Reason::DefaultKeyPairMissing,
-            message,
-            Next::After(desired.interval),
-        ));
+        return stalled(desired, &Message::DefaultMissing { region: &desired.region });
     }
     if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Download }
 }
@@ -130,7 +118,7 @@ fn no_other_object_comes_first(deletion: &Deletion<'_>) -> Option<Step> {
     let Deletion { desired, observed, pair, .. } = deletion;
     (!is_first(desired, observed, Some(pair))).then(|| {
         if desired.goal.ends() {
-            release(desired, observed, "another object has the default key pair")
+            release(desired, observed, Release::DefaultIsOfAnother)
         } else {
             yield_to_rival(desired, observed)
         }
@@ -138,9 +126,16 @@ fn no_other_object_comes_first(deletion: &Deletion<'_>) -> Option<Step> {
 }
 
 fn it_has_the_expected_fingerprint(deletion: &Deletion<'_>) -> Option<Step> {
-    let Deletion { desired, pair, .. } = deletion;
-    let expected = &desired.expected_fingerprint;
-    (expected.is_none() || *expected != pair.fingerprint).then(|| mismatch(desired))
+    let Deletion { desired, observed, pair, .. } = deletion;
+    match expected::named(desired, observed, pair) {
+        Named::Same => None,
+        Named::Unread(step) => Some(*step),
+        Named::Other(expected) => Some(expected::mismatch(desired, pair, expected)),
+        Named::Unset => {
+            let (name, ends) = (&desired.name, desired.goal.ends());
+            Some(stalled(desired, &Message::NoExpectedFingerprint { name, ends }))
+        }
+    }
 }
 
 /// A Secret that goes away is no backup.
@@ -159,22 +154,16 @@ fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
         };
         let goes_with_object = secret.delete_with_object;
         if namespace_terminating || is_terminating || goes_with_object {
-            let why =
-                if goes_with_object { "is deleted with the object" } else { "is being deleted" };
-            let message = format!(
-                "the default key pair stays in Lightsail: the Secret that keeps its private key \
-                 {why}"
-            );
-            return Some(release(desired, observed, &message));
+            let why = if goes_with_object {
+                Release::SecretGoesWithObject
+            } else {
+                Release::SecretIsDeleted
+            };
+            return Some(release(desired, observed, why));
         }
     } else if is_terminating {
-        let message = format!(
-            "nothing was deleted: the Secret {} that keeps the private key is being deleted; when \
-             it is gone, it is written again",
-            secret.name
-        );
-        let verdict = Verdict::stalled(Reason::BackupMissing, message, Next::After(SOON));
-        return Some(Step::Finish(verdict));
+        let message = Message::BackupIsDeleted { secret: &secret.name };
+        return Some(message.stalled(Next::After(SOON)));
     }
     keep_key(desired, observed, pair, secret)
 }
@@ -187,44 +176,12 @@ fn no_windows_instance_needs_it(deletion: &Deletion<'_>) -> Option<Step> {
         return Some(Step::FindWindowsInstances);
     };
     let first = instances.first()?;
-    Some(windows(deletion.desired, first, instances.len()))
+    let message = Message::WindowsInstances { first, others: instances.len() - 1 };
+    Some(stalled(deletion.desired, &message))
 }
 
 fn the_object_has_its_finalizer(deletion: &Deletion<'_>) -> Option<Step> {
     (deletion.observed.finalizer == Finalizer::Missing).then_some(Step::AddFinalizer)
-}
-
-fn windows(desired: &Desired, first: &str, count: usize) -> Step {
-    let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-    let message = format!(
-        "nothing was deleted: the Windows instance {first}{others} uses the default key pair, \
-         without which its initial password cannot be decrypted; save the passwords and set \
-         spec.default.windowsPasswordsSaved: true"
-    );
-    Step::Finish(Verdict::stalled(
-        Reason::WindowsInstancesUseKey,
-        message,
-        Next::After(desired.interval),
-    ))
-}
-
-fn mismatch(desired: &Desired) -> Step {
-    let way_out = if desired.goal.ends() {
-        ", or set deletionPolicy: Retain to release the object without it"
-    } else {
-        ""
-    };
-    let message = format!(
-        "nothing was deleted: the default key pair of {} does not have the expectedFingerprint; \
-         compare it with status.fingerprint, and set it to that if this is the pair that you \
-         mean{way_out}",
-        desired.region
-    );
-    Step::Finish(Verdict::stalled(
-        Reason::FingerprintMismatch,
-        message,
-        Next::After(desired.interval),
-    ))
 }
 
 /// The next step until the Secret holds the private key of the listed pair; `None` when it does.
@@ -240,7 +197,7 @@ fn keep_key(
     };
     if let Some(found) = found.filter(|found| holds_key(observed, found, pair)) {
         return kept_key::dress(desired, secret, found)
-            .or_else(|| refuse_replaced(desired, observed, pair));
+            .or_else(|| refuse_replaced(desired, observed, pair, secret));
     }
     let Some(downloaded) = &observed.done.download else {
         // Between the listing and the download nobody may be able to delete the pair unnoticed
@@ -254,19 +211,21 @@ fn keep_key(
         });
     };
     write_key(desired, observed, secret, found, downloaded)
-        .or_else(|| refuse_replaced(desired, observed, pair))
+        .or_else(|| refuse_replaced(desired, observed, pair, secret))
 }
 
-fn refuse_replaced(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
-    observed.done.download.as_ref().filter(|downloaded| is_replaced(pair, downloaded)).map(|_| {
-        let message = "the default key pair was replaced while it was downloaded; both private \
-                       keys were kept";
-        Step::Finish(Verdict::stalled(
-            Reason::DefaultKeyPairReplaced,
-            message,
-            Next::After(desired.interval),
-        ))
-    })
+fn refuse_replaced(
+    desired: &Desired,
+    observed: &Observed,
+    pair: &KeyPair,
+    secret: &SecretSpec,
+) -> Option<Step> {
+    observed
+        .done
+        .download
+        .as_ref()
+        .filter(|downloaded| is_replaced(pair, downloaded))
+        .map(|_| stalled(desired, &Message::DefaultReplaced { secret: &secret.name }))
 }
 
 /// Whether the Secret holds the key of this pair. Where Lightsail gives no fingerprint, it does if

@@ -5,8 +5,8 @@ use super::refusals::unfinished_deletion;
 use super::step::Step;
 use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
-use crate::engine::queue::Next;
-use crate::engine::{State, Verdict};
+use crate::engine::State;
+use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::KeyPair;
 
@@ -22,7 +22,7 @@ pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> D
 
 /// Releases the object without AWS having to answer. The owner tag is taken off if that works at
 /// once, and only if it is this object's: by now another owner's may be in its place.
-pub(super) fn release(desired: &Desired, observed: &Observed, why: &str) -> Step {
+pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> Step {
     let (recorded, done) = (&observed.recorded, &observed.done);
     let is_tagged = !matches!(desired.pair, DesiredPair::Default { .. });
     // Before the pair was recorded it may have been tagged already.
@@ -31,7 +31,7 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: &str) -> Step
         recorded.arn.as_ref().is_none_or(|arn| *arn == pair.arn)
             && owner_tag(desired, pair) == OwnerTag::Own
     };
-    let message = match &recorded.account {
+    let tag_stays = match &recorded.account {
         Some(account) if is_tagged && had_pair => {
             let account = account.clone();
             match (&done.read_for_release, &done.tag_release) {
@@ -39,15 +39,13 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: &str) -> Step
                 (Some(Ok(Some(pair))), None) if is_own(pair) => {
                     return Step::ReleaseTag { account, arn: pair.arn.clone() };
                 }
-                (Some(Err(error)), _) | (_, Some(Err(error))) => {
-                    format!("{why}; its owner tag stays too: {error}")
-                }
-                (Some(Ok(_)), None | Some(Ok(()))) => why.to_owned(),
+                (Some(Err(error)), _) | (_, Some(Err(error))) => Some(error),
+                (Some(Ok(_)), None | Some(Ok(()))) => None,
             }
         }
-        _ => why.to_owned(),
+        _ => None,
     };
-    end(desired, Reason::Released, message)
+    end(desired, &Message::Released { why, tag_stays })
 }
 
 /// The pair is not there, and should not be.
@@ -55,14 +53,15 @@ pub(super) fn gone(desired: &Desired, observed: &Observed) -> Step {
     if let Some(step) = observed.done.delete.as_ref().and_then(unfinished_deletion) {
         return step;
     }
-    let message = format!("the key pair {} is not in {}", desired.name, desired.region);
+    let (name, region) = (&desired.name, &desired.region);
     if desired.goal.ends() {
-        return end(desired, Reason::Deleted, message);
+        return end(desired, &Message::Deleted { name, region });
     }
-    Step::Finish(Verdict::ready(Reason::Absent, message, Next::After(desired.interval)))
+    Message::Absent { name, region }.ready(desired.interval)
 }
 
-fn end(desired: &Desired, reason: Reason, message: String) -> Step {
+fn end(desired: &Desired, message: &Message<'_>) -> Step {
+    let (reason, message) = (message.reason(), message.to_string());
     if desired.goal == Goal::ObjectVanished {
         Step::EndFollowUp { reason, message }
     } else {
@@ -82,9 +81,7 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
     if verdict.state == State::Reconciling || is_mended_elsewhere {
         return Step::Pause { reason: verdict.reason, next: verdict.next };
     }
-    let message =
-        format!("the object is gone, and its key pair {} stays: {}", desired.name, verdict.message);
-    Step::EndFollowUp { reason: Reason::Released, message }
+    end(desired, &Message::Orphaned { name: &desired.name, why: &verdict.message })
 }
 
 /// Whether an object that the watch says is gone is to be followed up: it was never marked for

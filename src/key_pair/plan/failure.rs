@@ -1,15 +1,15 @@
 //! What a failed step means for the object.
 
 use super::step::Step;
-use crate::api::Reason;
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
+use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, ErrorKind, Imported};
 
 /// What follows from a failure. It always ends the reconciliation.
 pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -> Step {
-    let verdict = match failure {
+    match failure {
         Failure::Lightsail(error) => {
             let verdict = Verdict::from(error);
             // A refusal of the operator's own is no silence of Lightsail's.
@@ -18,20 +18,15 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             if !is_own && keeps_still(desired, observed) {
                 return Step::Pause { reason: verdict.reason, next: Next::Backoff };
             }
-            verdict
+            Step::Finish(verdict)
         }
-        Failure::SecretRejected { name, why } => Verdict::stalled(
-            Reason::SecretRejected,
-            format!("the Secret {name} cannot be read or written: {why}"),
-            Next::Backoff,
-        ),
-        Failure::ConfigMapForbidden(name) => Verdict::stalled(
-            Reason::AccessDenied,
-            format!("the operator's service account may not read the ConfigMap {name}"),
-            Next::Backoff,
-        ),
-    };
-    Step::Finish(verdict)
+        Failure::SecretRejected { name, why } => {
+            Message::SecretRefused { secret: name, why }.stalled(Next::Backoff)
+        }
+        Failure::ConfigMapForbidden(name) => {
+            Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
+        }
+    }
 }
 
 /// Whether the object shows what it showed before, though Lightsail could not be read: one that was

@@ -2,15 +2,14 @@
 //! so that no crash loses it (I3).
 
 use super::ownership::{Whose, whose};
-use super::pair::ownership_lost;
-use super::refusals::name_conflict;
+use super::pair::{may_be_replaced, ownership_lost};
+use super::refusals::{name_conflict, stalled};
 use super::source::time_left;
 use super::step::Step;
 use super::{kept_key, pair};
-use crate::api::Reason;
 use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
-use crate::engine::queue::Next;
-use crate::engine::{Lookup, State, Verdict};
+use crate::engine::{Lookup, State};
+use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Finalizer, Observed};
 use crate::lightsail::KeyPair;
 use crate::secret::{Found, SecretSpec};
@@ -41,7 +40,7 @@ pub(super) fn present(
     match &read.pair {
         None if !read.live => Step::ReadPair { live: true },
         None => make(observed, algorithm, secret, found),
-        Some(pair) => lost(desired, observed, pair, replace)
+        Some(pair) => lost(desired, observed, pair, secret, replace)
             .unwrap_or_else(|| make(observed, algorithm, secret, found)),
     }
 }
@@ -67,6 +66,7 @@ fn lost(
     desired: &Desired,
     observed: &Observed,
     pair: &KeyPair,
+    secret: &SecretSpec,
     replace: ReplacePolicy,
 ) -> Option<Step> {
     if observed.pair.as_ref().is_none_or(|read| !read.live) {
@@ -82,22 +82,20 @@ fn lost(
     // A Secret that is missing may come back, for example while a folder is being reapplied.
     let since = observed.key_missing_since.unwrap_or(observed.now);
     if let Some(left) = time_left(since, observed.missing_key_grace, observed.now) {
-        let message = "the Secret with the private key is missing; waiting for it to come back";
-        return Some(Step::Finish(Verdict::wait(Reason::InProgress, message, left)));
+        return Some(Message::SecretIsMissing { secret: &secret.name }.wait(left));
     }
     if replace == ReplacePolicy::Recreate && observed.recorded.origin == Some(Origin::Generated) {
         return None;
     }
-    let message = format!(
-        "the private key of {} is lost: restore its Secret from a backup, or set \
-         spec.generated.replacePolicy: Recreate to let the key pair be made anew",
-        desired.name
-    );
-    Some(Step::Finish(Verdict::stalled(
-        Reason::PrivateKeyLost,
-        message,
-        Next::After(desired.interval),
-    )))
+    let (name, secret) = (&desired.name, secret.name.as_str());
+    Some(stalled(
+        desired,
+        &if may_be_replaced(observed) {
+            Message::PrivateKeyLost { name, secret }
+        } else {
+            Message::PrivateKeyOfAdoptedLost { name, secret }
+        },
+    ))
 }
 
 /// The pair should not be there. The Secret is read only where nothing else tells which pair it

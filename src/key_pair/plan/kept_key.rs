@@ -1,13 +1,12 @@
 //! The Secret that keeps a private key, of a default pair or of a generated one.
 
-use super::refusals::SOON;
+use super::refusals::{SOON, stalled};
 use super::step::Step;
-use crate::api::Reason;
-use crate::engine::queue::Next;
-use crate::engine::{Lookup, Verdict};
+use crate::engine::Lookup;
+use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Observed, SetAside};
 use crate::lightsail::KeyPair;
-use crate::secret::{Found, SecretSpec};
+use crate::secret::{Found, Rejection, SecretSpec};
 use crate::ssh::{Match, PrivateKey};
 
 /// The Secret as it was found, or the step that reads it, waits for it or refuses it. A Secret that
@@ -23,47 +22,30 @@ pub(super) fn usable<'a>(
         Lookup::Absent => return Ok(None),
         Lookup::Found(found) => found,
     };
-    let name = &found.name;
+    let secret = &found.name;
     if found.is_terminating {
-        let message =
-            format!("the Secret {name} is being deleted; it is written again when it is gone");
-        return Err(Box::new(Step::Finish(Verdict::wait(Reason::InProgress, message, SOON))));
+        return Err(Box::new(Message::SecretIsDeleted { secret }.wait(SOON)));
     }
     let has_this_key = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Same));
-    let stalled = |reason, message| {
-        Err(Box::new(Step::Finish(Verdict::stalled(
-            reason,
-            message,
-            Next::After(desired.interval),
-        ))))
-    };
+    let refuse = |message| Err(Box::new(stalled(desired, &message)));
+    // Whose key it holds is not known.
+    let unreadable = found.rejects.filter(|why| matches!(why, Rejection::Unreadable(_)));
+    if let Some(why) = unreadable.filter(|_| !found.is_of_another) {
+        return refuse(Message::SecretRejected { secret, why });
+    }
     let is_of_other_type =
         found.is_own && found.key_type.as_ref().is_some_and(|type_| type_ != spec.key_type);
     if is_of_other_type && !has_this_key {
-        let message = format!(
-            "the Secret {name} holds the private key of a key pair of another type, which an \
-             earlier object of this name had; set another name of the Secret"
-        );
-        return stalled(Reason::SecretNotOwned, message);
+        return refuse(Message::SecretOfOtherType { secret });
     }
     if found.is_of_another || (!found.is_own && !has_this_key) {
-        let message = format!(
-            "the Secret {name} is not this object's and was left alone; set another name of the \
-             Secret"
-        );
-        return stalled(Reason::SecretNotOwned, message);
+        return refuse(Message::SecretNotOwned { secret });
     }
     match found
         .rejects
         .filter(|_| !(found.is_own && found.key.is_some() && (pair.is_none() || has_this_key)))
     {
-        Some(why) => {
-            let message = format!(
-                "the Secret {name} cannot be written: {why}; set another name of the Secret, or \
-                 first copy what it holds to a Secret with another name"
-            );
-            stalled(Reason::SecretRejected, message)
-        }
+        Some(why) => refuse(Message::SecretRejected { secret, why }),
         None => Ok(Some(found)),
     }
 }
@@ -73,11 +55,11 @@ pub(super) fn compare(found: &Found, pair: &KeyPair) -> Option<Match> {
     found.key.as_ref().map(|key| key.fingerprints().compare(pair.fingerprint.as_ref()))
 }
 
-/// The step that makes a Secret which holds the right key this object's, with the labels and the
-/// owner that the spec wants.
+/// The step that makes a Secret which holds the right key this object's, with the public half of
+/// that key, and the labels and the owner that the spec asks for.
 pub(super) fn dress(desired: &Desired, spec: &SecretSpec, found: &Found) -> Option<Step> {
     let key = found.key.clone()?;
-    let is_dressed = found.is_own && found.fits(spec, &desired.uid);
+    let is_dressed = found.is_own && found.has_public_half && found.fits(spec, &desired.uid);
     // One that cannot be written keeps what it has.
     (!is_dressed && found.rejects.is_none()).then(|| write(spec, Some(found), key))
 }
@@ -98,18 +80,11 @@ pub(super) fn set_aside(desired: &Desired, observed: &Observed, found: &Found) -
         (SetAside::NameTaken, Lookup::Unread) => Some(Step::ReadCopy { name }),
         (SetAside::NameTaken, Lookup::Found(copy)) if holds(copy, &key) => None,
         (SetAside::NameTaken, Lookup::Found(_)) => {
-            let message = format!(
-                "the private key in the Secret {} is copied to a Secret named {name} before a new \
-                 one is written, but that Secret exists and holds something else; move what it \
-                 holds to a Secret with another name",
-                found.name
-            );
-            let next = Next::After(desired.interval);
-            Some(Step::Finish(Verdict::stalled(Reason::SecretNotOwned, message, next)))
+            let message = Message::CopyNotOwned { secret: &found.name, copy: &name };
+            Some(stalled(desired, &message))
         }
         (SetAside::NameTaken, Lookup::Absent) => {
-            let message = format!("the Secret {name} is being replaced");
-            Some(Step::Finish(Verdict::wait(Reason::InProgress, message, SOON)))
+            Some(Message::SecretIsReplaced { secret: &name }.wait(SOON))
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::key_pair::world::{Desired, DesiredPair, ImportedKey, Observed, Source};
 use crate::lightsail::KeyPair;
 use crate::secret::Found;
-use crate::ssh::{Match, PrivateKey, PublicKey};
+use crate::ssh::{Fingerprints, Match, PrivateKey, PublicKey};
 
 /// The public half of the key that the pair should have, as far as it is known.
 #[must_use]
@@ -26,16 +26,25 @@ pub fn wanted_key<'a>(desired: &'a Desired, observed: &'a Observed) -> Option<&'
 /// What the fingerprint in Lightsail says about the key that the pair should have; `None` if no key
 /// is known here. Whoever has the private key knows one more form of it.
 pub(super) fn compare(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Match> {
-    let fingerprints = match &desired.pair {
+    match &desired.pair {
+        // Its key follows the pair, and not the other way round.
+        DesiredPair::Default { .. } => None,
+        DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
+            verified(desired, observed, pair)
+        }
+    }
+}
+
+/// All forms of the fingerprint of the key that is held here: the spec's, or the Secret's.
+pub(super) fn held_fingerprints(desired: &Desired, observed: &Observed) -> Option<Fingerprints> {
+    match &desired.pair {
+        DesiredPair::Imported { .. } => Some(wanted_key(desired, observed)?.fingerprints()),
         DesiredPair::Generated { .. } => {
             let found = observed.secret.found().filter(|found| !found.is_of_another);
-            found?.key.as_ref()?.fingerprints()
+            Some(found?.key.as_ref()?.fingerprints())
         }
-        DesiredPair::Imported { .. } | DesiredPair::Default { .. } => {
-            wanted_key(desired, observed)?.fingerprints()
-        }
-    };
-    Some(fingerprints.compare(pair.fingerprint.as_ref()))
+        DesiredPair::Default { .. } => Some(observed.secret.found()?.key.as_ref()?.fingerprints()),
+    }
 }
 
 /// The Secret, if it is this object's.
@@ -47,9 +56,6 @@ fn own_secret(observed: &Observed) -> Option<&Found> {
 /// nothing to compare.
 #[must_use]
 pub fn verified(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Match> {
-    if let DesiredPair::Default { .. } = &desired.pair {
-        let key = observed.secret.found()?.key.as_ref()?;
-        return Some(key.fingerprints().compare(pair.fingerprint.as_ref()));
-    }
-    compare(desired, observed, pair)
+    let held = held_fingerprints(desired, observed)?;
+    Some(held.compare(pair.fingerprint.as_ref()))
 }

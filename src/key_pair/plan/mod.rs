@@ -7,6 +7,7 @@
 
 mod default_pair;
 mod ending;
+mod expected;
 mod failure;
 mod generated;
 mod kept_key;
@@ -33,11 +34,16 @@ pub use step::Step;
 pub use unchanged::is_unchanged;
 pub use without_object::{TaggedObject, is_without_object, tagged_object};
 
+use super::message::{Message, Release};
 use super::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead};
 use crate::api::key_pair::DeletionPolicy;
 use crate::engine::Verdict;
 use crate::engine::account_rule::refuse_account;
 use crate::engine::queue::Next;
+
+/// What releases an object whose account cannot be called.
+pub const RELEASE_WITHOUT_CALL: &str =
+    "set deletionPolicy: Retain to release the object without a call";
 
 /// The next step.
 #[must_use]
@@ -70,7 +76,7 @@ fn suspended(desired: &Desired, observed: &Observed) -> Step {
         return step;
     }
     let planned = step.name();
-    let message = format!("suspended; the next step would be {planned}");
+    let message = Message::Suspended { step: planned }.to_string();
     Step::Finish(Verdict {
         planned: Some(planned),
         ..Verdict::suspended(message, Next::After(desired.interval))
@@ -83,13 +89,11 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
             return Step::Leave;
         }
         if desired.suspend {
-            let why = "the key pair stays in Lightsail: the object was suspended";
-            return ending::release(desired, observed, why);
+            return ending::release(desired, observed, Release::Suspended);
         }
         let policy = effective_deletion_policy(desired, observed.recorded.origin);
         if policy == DeletionPolicy::Retain {
-            let why = "the key pair stays in Lightsail, as the deletion policy Retain says";
-            return ending::release(desired, observed, why);
+            return ending::release(desired, observed, Release::Retain);
         }
     }
     if observed.has_predecessor {
@@ -98,14 +102,15 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
     if let Some(refusal) = refusals::refuse_spec(desired) {
         // Nothing was ever done for an object with such a name.
         return if desired.goal.ends() {
-            ending::release(desired, observed, "the object never had a key pair")
+            ending::release(desired, observed, Release::NeverHadPair)
         } else {
-            Step::Finish(refusal)
+            refusal
         };
     }
     let Some(account) = &observed.account else { return Step::Identify };
+    let way_out = desired.goal.ends().then_some(RELEASE_WITHOUT_CALL);
     let (recorded, pinned) = (observed.recorded.account.as_ref(), desired.pinned_account.as_ref());
-    if let Some(refusal) = refuse_account(account, recorded, pinned) {
+    if let Some(refusal) = refuse_account(account, recorded, pinned, way_out) {
         return Step::Finish(refusal);
     }
     let is_wanted = desired.goal == Goal::Present;

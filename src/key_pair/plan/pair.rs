@@ -6,14 +6,16 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::ending::{gone, release};
+use super::expected::{self, Named};
 use super::key::compare;
 use super::ownership::{Whose, is_first, is_replaced, origin, whose};
-use super::refusals::{SOON, name_conflict, operation_failed, unfinished_deletion, yield_to_rival};
+use super::refusals::{
+    SOON, name_conflict, operation_failed, stalled, unfinished_deletion, yield_to_rival,
+};
 use super::step::Step;
+use crate::api::OWNER_TAG;
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy};
-use crate::api::{OWNER_TAG, Reason};
-use crate::engine::Verdict;
-use crate::engine::queue::Next;
+use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead, Recorded};
 use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::{Match, PublicKey};
@@ -87,12 +89,9 @@ fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicK
     match &observed.done.import {
         Some(Imported::NameTaken) => return name_conflict(desired),
         Some(Imported::Accepted(operation)) if operation.failed() => {
-            return Step::Finish(operation_failed("ImportKeyPair", operation));
+            return operation_failed("ImportKeyPair", operation);
         }
-        Some(Imported::Accepted(_)) => {
-            let message = "Lightsail is importing the key pair";
-            return Step::Finish(Verdict::wait(Reason::InProgress, message, SOON));
-        }
+        Some(Imported::Accepted(_)) => return Message::Importing.wait(SOON),
         None => {}
     }
     let recorded = &observed.recorded;
@@ -148,10 +147,8 @@ pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     let made: Timestamp = recorded.created_at.as_ref().filter(|_| is_recorded)?.parse().ok()?;
     let age = observed.lightsail_date.unwrap_or(observed.now).duration_since(made);
     let left = observed.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
-    let message =
-        "Lightsail created the key pair a moment ago and does not list it yet; reading again";
     let pause = left.max(SOON).min(observed.search_interval);
-    (!left.is_zero()).then(|| Step::Finish(Verdict::wait(Reason::InProgress, message, pause)))
+    (!left.is_zero()).then(|| Message::NotListedYet.wait(pause))
 }
 
 fn was_accepted(observed: &Observed) -> bool {
@@ -159,12 +156,9 @@ fn was_accepted(observed: &Observed) -> bool {
 }
 
 fn wait_for_import(observed: &Observed, pause: Duration) -> Step {
-    let message = if was_accepted(observed) {
-        "Lightsail accepted the import and does not show the key pair yet"
-    } else {
-        "an import that was not answered may still take effect"
-    };
-    Step::Finish(Verdict::wait(Reason::InProgress, message, pause))
+    let accepted = was_accepted(observed);
+    let message = if accepted { Message::ImportNotListedYet } else { Message::ImportNotAnswered };
+    message.wait(pause)
 }
 
 /// The pair that was recorded before is shown, though it is gone, and the one that was imported in
@@ -180,19 +174,8 @@ fn wait_for_current_read(observed: &Observed, read: &PairRead, pair: &KeyPair) -
 
 /// An import of this object may have made the pair, and nothing tells whether it did.
 fn doubtful(desired: &Desired) -> Step {
-    let way_out = if desired.goal.ends() {
-        "; if it is not, set deletionPolicy: Retain to release the object without it"
-    } else {
-        ""
-    };
-    let message = format!(
-        "an import of this object was not answered, and Lightsail lists no fingerprint that tells \
-         whether the key pair {} comes from it; if it does, set its tag {OWNER_TAG} to \
-         {}{way_out}",
-        desired.name, desired.owner
-    );
-    let next = Next::After(desired.interval);
-    Step::Finish(Verdict::stalled(Reason::FingerprintMismatch, message, next))
+    let (name, owner, ends) = (&desired.name, &desired.owner, desired.goal.ends());
+    stalled(desired, &Message::Doubtful { name, owner, ends })
 }
 
 /// Whether a pair of somebody else's may become this object's.
@@ -242,24 +225,19 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     if let Some(step) = keep_tags(desired, observed, pair) {
         return step;
     }
-    let (reason, how) = match (origin(desired, observed, pair), &desired.pair) {
-        (Origin::Adopted, _) => (Reason::Adopted, adopted_words(desired, observed, pair)),
-        (_, DesiredPair::Generated { .. }) => (Reason::Generated, "was generated"),
+    let (name, region) = (&desired.name, &desired.region);
+    let message = match (origin(desired, observed, pair), &desired.pair) {
+        (Origin::Adopted, _) if compare(desired, observed, pair) == Some(Match::Same) => {
+            Message::Adopted { name, region }
+        }
+        // It is never deleted or replaced.
+        (Origin::Adopted, _) => Message::AdoptedUnverified { name, region },
+        (_, DesiredPair::Generated { .. }) => Message::Generated { name, region },
         (_, DesiredPair::Imported { .. } | DesiredPair::Default { .. }) => {
-            (Reason::Imported, "was imported")
+            Message::Imported { name, region }
         }
     };
-    let message = format!("the key pair {} {how} and is in {}", desired.name, desired.region);
-    Step::Finish(Verdict::ready(reason, message, Next::After(desired.interval)))
-}
-
-/// An adopted pair whose key cannot be told is said to be that, and never deleted or replaced.
-fn adopted_words(desired: &Desired, observed: &Observed, pair: &KeyPair) -> &'static str {
-    if compare(desired, observed, pair) == Some(Match::Same) {
-        "was there with this key"
-    } else {
-        "was there before, and Lightsail lists no fingerprint that tells whether it has this key,"
-    }
+    message.ready(desired.interval)
 }
 
 fn wanted_tags(desired: &Desired) -> BTreeMap<String, String> {
@@ -301,49 +279,47 @@ fn other_key(
     }
     if replace == ReplacePolicy::Recreate && observed.recorded.arn.is_none() {
         // Its import was answered, and something else came before the record of that.
-        let message = "the key pair is being recorded, and is then replaced: its key was changed";
-        return Step::Finish(Verdict::wait(Reason::InProgress, message, SOON));
+        return Message::BeingRecorded.wait(SOON);
     }
-    let may_replace = replace == ReplacePolicy::Recreate
-        && matches!(observed.recorded.origin, Some(Origin::Imported | Origin::Generated))
-        && observed.recorded.arn.is_some()
-        && is_as_recorded(observed, pair)
-        && is_expected(desired, pair);
-    if may_replace {
-        return delete(desired, observed);
+    if replace == ReplacePolicy::Recreate && may_be_replaced(observed) {
+        return match expected::named(desired, observed, pair) {
+            Named::Unread(step) => *step,
+            Named::Other(expected) => expected::mismatch(desired, pair, expected),
+            Named::Unset if !is_as_recorded(observed, pair) => {
+                mismatch(desired, Mismatch::NotAsRecorded)
+            }
+            Named::Same | Named::Unset => delete(desired, observed, pair),
+        };
     }
-    let name = &desired.name;
-    let (reason, message) = match (&desired.pair, changed) {
-        (DesiredPair::Generated { .. }, _) => (
-            Reason::PrivateKeyMismatch,
-            format!(
-                "the private key in the Secret is not that of {name}: put the right one back, or \
-                 set spec.generated.replacePolicy: Recreate to let the key pair be made anew from \
-                 it"
-            ),
-        ),
-        (DesiredPair::Imported { .. } | DesiredPair::Default { .. }, true) => (
-            Reason::PublicKeyChanged,
-            format!(
-                "the public key was changed, and {name} was not replaced: instances do not get \
-                 another key by that; put the old key back, or set spec.imported.replacePolicy: \
-                 Recreate, or make a new object for the new key"
-            ),
-        ),
-        (DesiredPair::Imported { .. } | DesiredPair::Default { .. }, false) => (
-            Reason::FingerprintMismatch,
-            format!("Lightsail lists another fingerprint for {name} than that of its key"),
-        ),
+    let (name, may_be_replaced) = (&desired.name, may_be_replaced(observed));
+    let message = match &desired.pair {
+        DesiredPair::Generated { secret, .. } if may_be_replaced => {
+            Message::PrivateKeyMismatch { name, secret: &secret.name }
+        }
+        DesiredPair::Generated { secret, .. } => {
+            Message::PrivateKeyOfAdoptedMismatch { name, secret: &secret.name }
+        }
+        DesiredPair::Imported { .. } | DesiredPair::Default { .. } if !changed => {
+            Message::OtherKeyListed { name }
+        }
+        DesiredPair::Imported { .. } | DesiredPair::Default { .. } if may_be_replaced => {
+            Message::PublicKeyChanged { name }
+        }
+        DesiredPair::Imported { .. } | DesiredPair::Default { .. } => {
+            Message::PublicKeyOfAdoptedChanged { name }
+        }
     };
-    Step::Finish(Verdict::stalled(reason, message, Next::After(desired.interval)))
+    stalled(desired, &message)
+}
+
+/// Whether the pair is one that `replacePolicy: Recreate` replaces: the object made it.
+pub(super) fn may_be_replaced(observed: &Observed) -> bool {
+    matches!(observed.recorded.origin, Some(Origin::Imported | Origin::Generated))
+        && observed.recorded.arn.is_some()
 }
 
 pub(super) fn ownership_lost(desired: &Desired) -> Step {
-    let message = format!(
-        "another owner's tag is on {} now; decide whose it is, and remove that tag",
-        desired.name
-    );
-    Step::Finish(Verdict::stalled(Reason::OwnershipLost, message, Next::After(desired.interval)))
+    stalled(desired, &Message::OwnershipLost { name: &desired.name })
 }
 
 /// The pair should not be there, or the object is being deleted and its pair goes with it.
@@ -359,31 +335,38 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         return step;
     }
     let is_first = is_first(desired, observed, Some(pair));
-    let is_named = names(desired, pair);
-    match whose(desired, observed, pair) {
-        Whose::Doubtful if is_first && (!is_named || desired.goal.ends()) => doubtful(desired),
+    let ends = desired.goal.ends();
+    let whose = whose(desired, observed, pair);
+    // Nothing is read for a pair that is not deleted with the object anyway.
+    let is_released = ends && matches!(whose, Whose::TaggedAway | Whose::Foreign { .. });
+    let named = match expected::named(desired, observed, pair) {
+        Named::Unread(step) if !is_released => return *step,
+        named @ (Named::Unset | Named::Same | Named::Other(_) | Named::Unread(_)) => named,
+    };
+    let is_named = matches!(named, Named::Same);
+    match whose {
+        Whose::Doubtful if is_first && (!is_named || ends) => doubtful(desired),
         // Its status was lost, and it may have been there before the object: nothing but a policy
         // says that it goes with it.
         Whose::Marked(Match::Same)
             if is_first
                 && desired.deletion_policy == Some(DeletionPolicy::Delete)
-                && is_expected(desired, pair) =>
+                && matches!(named, Named::Same | Named::Unset) =>
         {
-            delete(desired, observed)
+            delete(desired, observed, pair)
         }
-        Whose::Marked(_) if is_first && desired.goal.ends() => mismatch(
-            desired,
-            "has this object's tag, but the object has no record of it; with deletionPolicy: \
-             Delete it is deleted if it has this object's key",
-        ),
-        Whose::Own if is_first && !is_named && !is_known(desired, observed, pair) => mismatch(
-            desired,
-            "has no fingerprint that tells which key it is, and this object did not make it",
-        ),
-        Whose::Own if is_first && is_as_recorded(observed, pair) && is_expected(desired, pair) => {
-            delete(desired, observed)
+        Whose::Marked(_) if is_first && ends => mismatch(desired, Mismatch::Marked),
+        Whose::Own if is_first && !is_named && !is_known(desired, observed, pair) => {
+            mismatch(desired, Mismatch::UnknownKey)
         }
-        Whose::Own if is_first => mismatch(desired, "has another fingerprint than expected"),
+        Whose::Own if is_first && !is_named && !is_as_recorded(observed, pair) => {
+            mismatch(desired, Mismatch::NotAsRecorded)
+        }
+        Whose::Own if is_first => match named {
+            Named::Other(expected) => expected::mismatch(desired, pair, expected),
+            Named::Unread(step) => *step,
+            Named::Same | Named::Unset => delete(desired, observed, pair),
+        },
         Whose::TaggedAway if is_first => ownership_lost(desired),
         Whose::Foreign { tagged }
             if is_first
@@ -391,30 +374,29 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
                 && is_named
                 && may_name(desired, tagged) =>
         {
-            delete(desired, observed)
+            delete(desired, observed, pair)
         }
         Whose::Doubtful | Whose::Marked(_)
             if is_first && desired.goal == Goal::Absent && is_named =>
         {
-            delete(desired, observed)
+            delete(desired, observed, pair)
         }
         Whose::Own | Whose::TaggedAway | Whose::Doubtful | Whose::Foreign { .. }
-            if desired.goal.ends() && observed.recorded.arn.is_none() =>
+            if ends && observed.recorded.arn.is_none() =>
         {
             // The pair may go, and that of an import that is under way come in its place.
-            unsettled_import(observed, read).unwrap_or_else(|| {
-                release(desired, observed, "the object had no key pair of its own")
-            })
+            unsettled_import(observed, read)
+                .unwrap_or_else(|| release(desired, observed, Release::HasNoPair))
         }
         // The pair on record is gone, and the name is somebody else's now.
-        Whose::Foreign { tagged } if desired.goal.ends() && (tagged || !is_first) => {
-            release(desired, observed, "its key pair is gone, and another owner has the name")
+        Whose::Foreign { tagged } if ends && (tagged || !is_first) => {
+            release(desired, observed, Release::NameIsOfAnother)
         }
-        Whose::Foreign { tagged: false } | Whose::Marked(_) if is_first => mismatch(
-            desired,
-            "is not this object's, or not any more; with ensure: Absent and its \
-             expectedFingerprint it is deleted",
-        ),
+        Whose::Foreign { tagged: false } | Whose::Marked(_) if is_first => match named {
+            Named::Other(expected) => expected::mismatch(desired, pair, expected),
+            Named::Same | Named::Unset | Named::Unread(_) => mismatch(desired, Mismatch::NotOwn),
+        },
+        Whose::Foreign { .. } if is_first => name_conflict(desired),
         Whose::Own
         | Whose::TaggedAway
         | Whose::Doubtful
@@ -438,17 +420,6 @@ fn may_name(desired: &Desired, tagged: bool) -> bool {
     !tagged || desired.adoption == AdoptionPolicy::TakeOver
 }
 
-/// Whether the spec names the pair by its exact fingerprint.
-fn names(desired: &Desired, pair: &KeyPair) -> bool {
-    desired.expected_fingerprint.is_some() && desired.expected_fingerprint == pair.fingerprint
-}
-
-/// Whether the pair has the fingerprint that the spec expects of a pair that is deleted, if it
-/// expects one.
-fn is_expected(desired: &Desired, pair: &KeyPair) -> bool {
-    desired.expected_fingerprint.is_none() || names(desired, pair)
-}
-
 /// Whether it is the very pair that the status records. Where nothing is recorded, ownership has
 /// compared the key.
 fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
@@ -459,24 +430,32 @@ fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
             && recorded.fingerprint == pair.fingerprint)
 }
 
-fn delete(desired: &Desired, observed: &Observed) -> Step {
+/// What is expected is sent along in the form that Lightsail prints (I2).
+fn delete(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
-    Step::Delete { expected_fingerprint: desired.expected_fingerprint.clone() }
+    let is_expected = desired.expected_fingerprint.is_some();
+    let expected_fingerprint = pair.fingerprint.clone().filter(|_| is_expected);
+    Step::Delete { expected_fingerprint }
 }
 
-fn mismatch(desired: &Desired, what: &str) -> Step {
-    let way_out = match desired.goal {
-        Goal::ObjectDeleted | Goal::ObjectVanished => {
-            "; set deletionPolicy: Retain to release the object without it"
-        }
-        Goal::Present | Goal::Absent => "",
+/// Why nothing was deleted.
+#[derive(Clone, Copy)]
+enum Mismatch {
+    Marked,
+    UnknownKey,
+    NotAsRecorded,
+    NotOwn,
+}
+
+fn mismatch(desired: &Desired, why: Mismatch) -> Step {
+    let (name, ends) = (&desired.name, desired.goal.ends());
+    let message = match why {
+        Mismatch::Marked => Message::Marked { name },
+        Mismatch::UnknownKey => Message::UnknownKey { name, ends },
+        Mismatch::NotAsRecorded => Message::NotAsRecorded { name, ends },
+        Mismatch::NotOwn => Message::NotOwn { name, ends },
     };
-    let message = format!("nothing was deleted: the key pair {} {what}{way_out}", desired.name);
-    Step::Finish(Verdict::stalled(
-        Reason::FingerprintMismatch,
-        message,
-        Next::After(desired.interval),
-    ))
+    stalled(desired, &message)
 }

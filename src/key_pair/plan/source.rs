@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use super::refusals::stalled;
 use super::step::Step;
-use crate::api::Reason;
-use crate::engine::Verdict;
 use crate::engine::queue::Next;
+use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, ImportedKey, Observed, Source, SourceRef};
-use crate::ssh::{InvalidPublicKey, PublicKey};
+use crate::ssh::PublicKey;
 
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ pub(super) fn public_key<'a>(
 ) -> Result<&'a PublicKey, Box<Step>> {
     let parsed = match key {
         ImportedKey::Absent => {
-            return Err(refuse(desired, "spec.imported.publicKey", InvalidPublicKey::Empty));
+            return Err(Box::new(stalled(desired, &Message::NoPublicKey)));
         }
         ImportedKey::Inline(parsed) => parsed,
         ImportedKey::From(at) => match &observed.source {
@@ -43,11 +43,16 @@ pub(super) fn public_key<'a>(
             Some(Source::Missing { since }) => {
                 return Err(Box::new(missing(observed, *since, at)));
             }
-            Some(Source::TooLarge { bytes }) => return Err(too_large(desired, at, *bytes)),
+            Some(Source::TooLarge { bytes }) => {
+                let message = Message::SourceTooLarge { at, bytes: *bytes, most: LARGEST };
+                return Err(Box::new(stalled(desired, &message)));
+            }
             Some(Source::Found(parsed)) => parsed,
         },
     };
-    parsed.as_ref().map_err(|error| refuse(desired, "the public key", *error))
+    parsed
+        .as_ref()
+        .map_err(|why| Box::new(stalled(desired, &Message::InvalidPublicKey { why: *why })))
 }
 
 /// The step that reads the key where that is needed to know the pair: nothing is recorded.
@@ -60,36 +65,14 @@ pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) 
     is_needed.then(|| Step::ReadSource(at.clone()))
 }
 
-fn refuse(desired: &Desired, what: &str, error: InvalidPublicKey) -> Box<Step> {
-    let message = format!("{what} cannot be used: {error}");
-    let verdict =
-        Verdict::stalled(Reason::InvalidPublicKey, message, Next::After(desired.interval));
-    Box::new(Step::Finish(verdict))
-}
-
-fn too_large(desired: &Desired, at: &SourceRef, bytes: usize) -> Box<Step> {
-    let message = format!(
-        "the key {} of the {:?} {} has {bytes} bytes, more than the {LARGEST} that are read; put \
-         the public key alone into a key of its own",
-        at.key, at.kind, at.name
-    );
-    let verdict = Verdict::stalled(Reason::SourceTooLarge, message, Next::After(desired.interval));
-    Box::new(Step::Finish(verdict))
-}
-
 /// What is missing may be on its way, as when a folder is applied at once.
 fn missing(observed: &Observed, since: Timestamp, at: &SourceRef) -> Step {
-    let message = format!("the {:?} {} with the key {} is not there", at.kind, at.name, at.key);
+    let message = Message::SourceNotFound { at };
     if let Some(left) = time_left(since, observed.source_grace, observed.now) {
         let waited = observed.now.duration_since(since).unsigned_abs();
-        let pause = waited.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).min(left);
-        return Step::Finish(Verdict::wait(Reason::SourceNotFound, message, pause));
+        return message.wait(waited.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).min(left));
     }
-    Step::Finish(Verdict::stalled(
-        Reason::SourceNotFound,
-        message,
-        Next::After(Duration::from_mins(1)),
-    ))
+    message.stalled(Next::After(Duration::from_mins(1)))
 }
 
 /// What is left of a grace period that began then.

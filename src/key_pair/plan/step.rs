@@ -1,12 +1,14 @@
 //! What a plan answers with: one next effect.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::api::Reason;
 use crate::api::key_pair::KeyAlgorithm;
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
 use crate::ids::{AccountId, Arn, Fingerprint};
+use crate::key_pair::message::Message;
 use crate::key_pair::world::SourceRef;
 use crate::lightsail::KeyPair;
 use crate::secret::{Found, SecretSpec};
@@ -188,5 +190,22 @@ impl Step {
             Self::EndFollowUp { .. } => "EndFollowUp",
             Self::Finish(_) | Self::Pause { .. } | Self::Leave => "None",
         }
+    }
+}
+
+impl Message<'_> {
+    /// All is as the spec says.
+    pub(in crate::key_pair) fn ready(&self, next: Duration) -> Step {
+        Step::Finish(Verdict::ready(self.reason(), self.to_string(), Next::After(next)))
+    }
+
+    /// To be reconciled again after a while.
+    pub(super) fn wait(&self, pause: Duration) -> Step {
+        Step::Finish(Verdict::wait(self.reason(), self.to_string(), pause))
+    }
+
+    /// A person must act. What may change without this object is read again.
+    pub(super) fn stalled(&self, next: Next) -> Step {
+        Step::Finish(Verdict::stalled(self.reason(), self.to_string(), next))
     }
 }

@@ -71,11 +71,11 @@ impl Cause {
 }
 
 impl Failure {
-    pub(super) fn new(uri: &Uri, cause: Cause) -> Self {
+    pub(in crate::lightsail) fn new(uri: &Uri, cause: Cause) -> Self {
         Self { host: host(uri), proxy: None, cause }
     }
 
-    pub(super) fn of_proxy(uri: &Uri, proxy: &Uri, cause: Cause) -> Self {
+    pub(in crate::lightsail) fn of_proxy(uri: &Uri, proxy: &Uri, cause: Cause) -> Self {
         Self { host: host(uri), proxy: Some(host(proxy)), cause }
     }
 

@@ -116,6 +116,7 @@ fn a_public_key_is_taken_in_each_form_that_people_have() {
             ("base64 of it, in lines", wrapped(&files.key.public())),
             ("base64 of PEM", STANDARD.encode(&spki)),
             ("base64 of RFC 4716, in lines", wrapped(&rfc4716)),
+            ("base64 of it with what is not seen", STANDARD.encode(format!("{line} \0\u{7f}"))),
         ];
         if line.starts_with("ssh-rsa") {
             forms.push(("PKCS#1", files.exported("PEM")));
@@ -134,7 +135,7 @@ fn a_public_key_is_taken_in_each_form_that_people_have() {
         }
         count += forms.len() + 2;
     }
-    assert_eq!(count, 56);
+    assert_eq!(count, 58);
 }
 
 #[test]
@@ -232,6 +233,70 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
     }
     for bytes in [&[0x80_u8, 0x81][..], &[0xff, 0xfe, 0x00, 0xd8], &[0xff]] {
         assert!(PublicKey::parse_file(bytes).is_err());
+    }
+}
+
+#[test]
+fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
+    use InvalidPrivateKey as Why;
+    let ed = ["-t", "ed25519"];
+    let rsa_in_pem = ["-t", "rsa", "-b", "2048", "-m", "PEM"];
+    let (ed25519, rsa) = (Files::new(&ed), Files::new(&rsa_in_pem));
+    let ecdsa = Files::new(&["-t", "ecdsa", "-m", "PEM"]);
+    let new_rsa = Files::new(&["-t", "rsa", "-b", "2048"]);
+    // `openssl` does not read OpenSSH's form, so this key is its own.
+    let pkcs8 = ed25519.sh("openssl genpkey -algorithm ed25519 -out $KEY.pem && cat $KEY.pem");
+    let public = ed25519.sh("openssl pkey -in $KEY.pem -pubout");
+    let taken: Vec<(&str, String, String)> = vec![
+        ("OpenSSH, Ed25519", ed25519.key.private(), ed25519.line()),
+        ("with CRLF", ed25519.key.private().replace('\n', "\r\n"), ed25519.line()),
+        ("with a byte order mark", format!("\u{feff}{}", ed25519.key.private()), ed25519.line()),
+        ("in base64", STANDARD.encode(ed25519.key.private()), ed25519.line()),
+        ("in base64, in lines", wrapped(&ed25519.key.private()), ed25519.line()),
+        ("OpenSSH, RSA", new_rsa.key.private(), new_rsa.line()),
+        ("PKCS#1", rsa.key.private(), rsa.line()),
+        ("PKCS#8, RSA", rsa.sh("openssl pkcs8 -in $KEY -nocrypt -topk8"), rsa.line()),
+        ("PKCS#8, Ed25519", pkcs8, public),
+    ];
+    for (name, text, public) in &taken {
+        let public = PublicKey::parse(public).unwrap();
+        let key = PrivateKey::parse(text).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert_eq!(key.public().sha256(), public.sha256(), "{name}");
+        for to in [u16::to_le_bytes, u16::to_be_bytes] {
+            let file = utf16(text, to);
+            assert!(PrivateKey::parse_file(&file).is_ok(), "{name} in UTF-16");
+        }
+    }
+    let dsa = "openssl dsaparam -genkey 1024 2>/dev/null | openssl pkcs8 -topk8 -nocrypt";
+    let ec = "openssl pkcs8 -in $KEY -nocrypt -topk8";
+    let encrypted = "openssl pkcs8 -in $KEY -topk8 -passout pass:abcdef";
+    let cases: Vec<(&str, String, Why)> = vec![
+        ("OpenSSH with a passphrase", Files::with_passphrase(&ed, "RFC4716"), Why::Passphrase),
+        ("PKCS#1 with a passphrase", Files::with_passphrase(&rsa_in_pem, "PEM"), Why::Passphrase),
+        ("PKCS#8 with a passphrase", rsa.sh(encrypted), Why::Passphrase),
+        ("PuTTY's, version 2", ed25519.putty(&["--ppk-param", "version=2"]), Why::PuTTY),
+        ("PuTTY's, version 3", rsa.putty(&["--ppk-param", "version=3"]), Why::PuTTY),
+        ("PuTTY's, in base64", STANDARD.encode(rsa.putty(&[])), Why::PuTTY),
+        ("OpenSSH, ECDSA", Files::new(&["-t", "ecdsa"]).key.private(), Why::Ecdsa),
+        ("ECDSA in PEM", ecdsa.key.private(), Why::Ecdsa),
+        ("ECDSA in PKCS#8", ecdsa.sh(ec), Why::Ecdsa),
+        ("DSA in PKCS#8", ecdsa.sh(dsa), Why::Unsupported),
+        ("a public key", ed25519.line(), Why::Public),
+        ("RFC 4716", rsa.exported("RFC4716"), Why::Public),
+        ("a public key in PEM", rsa.exported("PEM"), Why::Public),
+        ("half of it", ed25519.key.private()[..200].to_owned(), Why::Damaged),
+        ("half of PKCS#1", rsa.key.private()[..400].to_owned(), Why::Damaged),
+        ("another frame", rsa.key.private().replace("RSA PRIVATE", "PRIVATE"), Why::Damaged),
+        ("a word", "fleet".to_owned(), Why::Unknown),
+        ("JSON", "{\"key\": \"\"}".to_owned(), Why::Unknown),
+    ];
+    assert_eq!(taken.len() + cases.len(), 27);
+    for (name, text, expected) in cases {
+        let why = PrivateKey::parse(&text).unwrap_err();
+        assert_eq!(why, expected, "{name}");
+        for part in text.split_ascii_whitespace().filter(|part| part.len() > 20) {
+            assert!(!why.to_string().contains(part), "{name} is not repeated");
+        }
     }
 }
 

@@ -48,6 +48,16 @@ pub(super) fn import_as(site: &mut Site<'_>, name: &str, line: &str) -> Result<K
     Ok(insert(site, name, fingerprint, line, Tags::new(), None))
 }
 
+/// Creates a key pair without recording an operation.
+pub(super) fn create_as(site: &mut Site<'_>, name: &str) -> Result<(KeyPair, PrivateKey)> {
+    site.check_free(name)?;
+    let new = site.new_key();
+    let fingerprint = new.fingerprint(site.switches.created_fingerprint).to_owned();
+    issue(site, name, &fingerprint, &new.private_key)?;
+    let pair = insert(site, name, fingerprint, &new.public_key, Tags::new(), None);
+    Ok((pair, new.private_key))
+}
+
 /// `CreateKeyPair`: the only time that the private key of such a pair is shown.
 pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let name = input.resource_name("keyPairName", &site.switches)?;

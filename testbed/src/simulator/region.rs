@@ -95,6 +95,18 @@ impl Region {
         pair.expect("the name is free and the key is one that Lightsail takes")
     }
 
+    /// Creates a key pair as somebody else, as the console and the CLI do. The private key is in
+    /// PEM.
+    ///
+    /// # Panics
+    ///
+    /// Something else has the name.
+    pub fn create_key_pair(&self, name: &str) -> (KeyPair, String) {
+        let created = self.with(|site| key_pairs::create_as(site, name));
+        let (pair, private_key) = created.expect("the name is free");
+        (pair, private_key.0)
+    }
+
     /// Creates the default key pair, as launching an instance without a key pair does. If there is
     /// one, that one stays.
     pub fn create_default_key_pair(&self) -> KeyPair {

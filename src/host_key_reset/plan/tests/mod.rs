@@ -12,7 +12,8 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::api::conditions::{Conditions, READY};
-use crate::api::{HostKeyResetStatus, Operation};
+use crate::api::{HostKeyResetStatus, Operation, Reason};
+use crate::engine::Verdict;
 use crate::engine::queue::Next;
 use crate::host_key_reset::mark::{Mark, MarkState};
 use crate::host_key_reset::world::{InstanceRead, Search, Turn, later};

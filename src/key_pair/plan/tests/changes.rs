@@ -47,7 +47,7 @@ fn an_own_pair_that_changes() {
         ("I1: nor one that is not as it was recorded", |d, o| {
             recreate(d, SECOND);
             o.recorded.fingerprint = Some("another".into());
-        }, "Stalled PublicKeyChanged"),
+        }, "Stalled FingerprintMismatch"),
         ("nor the same key", |d, _| recreate(d, FIRST), "Ready Imported"),
         ("the key of a tag is on record before it is set",
          |d, _| d.tags = tags(&[("team", "a")]), "RecordTagKeys"),

@@ -118,7 +118,7 @@ fn a_default_pair_that_should_be_there() {
             o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
         }, "Replace Secret"),
         ("a Secret that cannot be written is said", |_, o, _| {
-            o.secret = Lookup::Found(Found { is_own: true, rejects: Some("it is immutable"),
+            o.secret = Lookup::Found(Found { is_own: true, rejects: Some(Rejection::Immutable),
                 ..somebodys_secret() });
         }, "Stalled SecretRejected"),
         ("a Secret on its way out is waited for", |_, o, key| {

@@ -41,6 +41,7 @@ fn lost(observed: &mut Observed, key: &PrivateKey, since: &str) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_generated_pair_that_shall_be_there() {
     check_generated(&[
         ("the Secret is read first", |_, o, _| o.secret = Lookup::Unread, "ReadSecret"),
@@ -72,8 +73,17 @@ fn a_generated_pair_that_shall_be_there() {
         ("I3: a Secret of somebody else is left alone", |_, o, _| {
             o.secret = Lookup::Found(Found { key: Some(private_key()), ..somebodys_secret() });
         }, "Stalled SecretNotOwned"),
+        ("what a Secret holds that cannot be read is said, whosever it is", |_, o, _| {
+            let rejects = Some(Rejection::Unreadable(InvalidPrivateKey::PuTTY));
+            o.secret = Lookup::Found(Found { rejects, ..somebodys_secret() });
+        }, "Stalled SecretRejected"),
+        ("but not of another object's", |_, o, _| {
+            let rejects = Some(Rejection::Unreadable(InvalidPrivateKey::PuTTY));
+            o.secret = Lookup::Found(Found { rejects, is_of_another: true,
+                ..somebodys_secret() });
+        }, "Stalled SecretNotOwned"),
         ("a Secret that cannot be written is said", |_, o, _| {
-            o.secret = Lookup::Found(Found { is_own: true, rejects: Some("it is immutable"),
+            o.secret = Lookup::Found(Found { is_own: true, rejects: Some(Rejection::Immutable),
                 ..somebodys_secret() });
         }, "Stalled SecretRejected"),
         ("I15: the Secret of a pair that is adopted is marked only when the pair is own",
@@ -86,6 +96,17 @@ fn a_generated_pair_that_shall_be_there() {
             stands(o, key);
             o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
         }, "Replace Secret"),
+        ("a public half that is not the key's is put right", |_, o, key| {
+            stands(o, key);
+            o.secret = Lookup::Found(Found { is_own: true, has_public_half: false,
+                key: Some(key.clone()), ..somebodys_secret() });
+        }, "Replace Secret"),
+        ("but not in a Secret that cannot be written", |_, o, key| {
+            stands(o, key);
+            o.secret = Lookup::Found(Found { is_own: true, has_public_half: false,
+                rejects: Some(Rejection::Immutable), key: Some(key.clone()),
+                ..somebodys_secret() });
+        }, "Ready Generated"),
         ("I15: it never goes with the object: the operator did not create it", |d, o, key| {
             let spec = SecretSpec { delete_with_object: true, ..kept() };
             d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: spec,

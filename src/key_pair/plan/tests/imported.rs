@@ -57,7 +57,7 @@ fn an_imported_pair_that_should_be_there() {
             o.pair = cached(None);
         }, "Stalled InvalidPublicKey"),
         ("a name that cannot be is refused before any call", |d, o| {
-            d.invalid_name = Some("no".to_owned());
+            d.invalid_name = Some(InvalidName::Length("a".into()));
             o.account = None;
         }, "Stalled InvalidName"),
         ("an answered import that is not to be seen yet is waited for", |_, o| {
@@ -310,6 +310,29 @@ fn deleting_an_object_with_an_imported_pair() {
         ("and is sent along",
          |d, o| d.expected_fingerprint.clone_from(&o.recorded.fingerprint),
              "Delete with fingerprint"),
+        ("in another form it counts if the spec's key is of both",
+         |d, _| d.expected_fingerprint = Some(key(FIRST).fingerprints().forms()[1]
+            .replace(':', "").to_uppercase().into()), "Delete with fingerprint"),
+        ("not if the spec's key is another one", |d, _| {
+            d.pair = with_key(SECOND);
+            d.expected_fingerprint = Some(key(SECOND).sha256().into());
+        }, "Stalled FingerprintMismatch"),
+        ("a key that is not read yet is read for that", |d, _| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::From(SourceRef {
+                kind: SourceKind::Secret, name: "keys".to_owned(), key: "fleet".to_owned() }),
+                replace: ReplacePolicy::Never };
+            d.expected_fingerprint = Some(key(FIRST).fingerprints().forms()[1].clone().into());
+        }, "ReadSource"),
+        ("not if Lightsail lists it as expected", |d, _| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::From(SourceRef {
+                kind: SourceKind::Secret, name: "keys".to_owned(), key: "fleet".to_owned() }),
+                replace: ReplacePolicy::Never };
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+        }, "Delete with fingerprint"),
+        ("an own pair that is not as recorded goes by its exact fingerprint", |d, o| {
+            o.recorded.fingerprint = Some("another".into());
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+        }, "Delete with fingerprint"),
         ("an adopted pair whose key is not known is not deleted", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Delete);
             o.recorded.origin = Some(Origin::Adopted);

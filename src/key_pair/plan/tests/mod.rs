@@ -17,12 +17,12 @@ use crate::api::{OWNER_TAG, Operation};
 use crate::engine::{Lookup, State};
 use crate::ids::KeyPairName;
 use crate::key_pair::world::{
-    Done, Failure, ImportSent, ImportedKey, Intent, PairRead, Recorded, Rival, SetAside, Source,
-        SourceKind, SourceRef,
+    Done, Failure, ImportSent, ImportedKey, Intent, InvalidName, PairRead, Recorded, Rival,
+        SetAside, Source, SourceKind, SourceRef,
 };
 use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
-use crate::secret::{Found, SecretSpec};
-use crate::ssh::{InvalidPublicKey, Match, PrivateKey, PublicKey};
+use crate::secret::{Found, Rejection, SecretSpec};
+use crate::ssh::{InvalidPrivateKey, InvalidPublicKey, Match, PrivateKey, PublicKey};
 use crate::ssh::tests::Key;
 
 mod changes;
@@ -231,6 +231,7 @@ fn somebodys_secret() -> Found {
         is_terminating: false,
         rejects: None,
         key: None,
+        has_public_half: true,
         labels: BTreeMap::new(),
         owners: Vec::new(),
         uid: "s".to_owned(),
@@ -267,6 +268,10 @@ fn an_account_that_is_pinned_or_recorded_is_kept() {
          |_, o| o.recorded.account = Some("123456789012".into()), "Read pair"),
         ("another one is recorded",
          |_, o| o.recorded.account = Some("999999999999".into()), "Stalled WrongAccount"),
+        ("another one is pinned, also where the object is deleted", |d, o| {
+            (d.goal, o.finalizer) = (Goal::ObjectDeleted, Finalizer::Old);
+            d.pinned_account = Some("999999999999".into());
+        }, "Stalled WrongAccount"),
         ("the recorded one is right and the pinned one is not", |d, o| {
             o.recorded.account = Some("123456789012".into());
             d.pinned_account = Some("999999999999".into());

@@ -233,7 +233,8 @@ impl Plans {
             was_created: secret.created,
             key_type: (secret.mark == Mark::Own).then(|| format!("{:?}", self.scenario.type_)),
             is_terminating: secret.terminating,
-            rejects: secret.unreadable.then_some("it cannot be read"),
+            rejects: secret.unreadable.then_some(
+                Rejection::Unreadable(InvalidPrivateKey::Passphrase)),
             key: secret.key.filter(|_| !secret.unreadable).map(|key| self.private(key).clone()),
             owners: secret.owner.into_iter().map(|uid| OwnerReference {
                 uid: format!("u{uid}"), ..OwnerReference::default() }).collect(),

@@ -1,0 +1,220 @@
+//! Everything that the conditions and Events of a reset say, beside the errors of Lightsail: one
+//! place for the words.
+//!
+//! Each text says what was or was not done, and what a person can do. It is the same as long as the
+//! state is the same.
+
+use std::fmt;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::{Operation, Reason};
+use crate::ids::Arn;
+use crate::lightsail;
+
+/// What there is to say; `Display` has the texts.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum Message<'a> {
+    // Complete
+    Succeeded { instance: &'a str },
+    DoneBefore { id: &'a str },
+
+    // Reconciling
+    Suspended { until: Timestamp },
+    WaitingForTurn,
+    Begun,
+    UnderWay,
+    NotKnownYet { id: &'a str },
+    Searching,
+
+    // Failed: nothing was reset
+    InstanceNotFound { instance: &'a str },
+    NothingToReset { instance: &'a str, error: &'a lightsail::Error },
+    OtherInstance { instance: &'a str, arn: &'a Arn, expected: &'a Arn },
+    Expired { not_after: Timestamp, last: Option<Last<'a>> },
+    NotInTime { deadline: Timestamp, last: Option<Last<'a>> },
+    Refused { error: &'a lightsail::Error },
+
+    // Failed: a call was made
+    OperationFailed { operation: &'a Operation },
+    FailedBefore { id: &'a str },
+    NotSeenToEnd { last: &'a str },
+    OperationLost { id: &'a str },
+    NotAnswered { instance: &'a str },
+    NotAnsweredInTime { instance: &'a str, last: &'a str },
+    RecordLost,
+
+    // In the condition Suspended
+    Resumed,
+    // In an Event
+    MarkIgnored,
+    Kept { message: &'a str, tracked_by: &'a str },
+}
+
+/// What held a reset up until its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Last<'a> {
+    /// The reason of the condition `Ready`.
+    pub reason: &'a str,
+    /// Its message.
+    pub message: &'a str,
+}
+
+impl Message<'_> {
+    /// The word for it.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Succeeded { .. } => Reason::OperationSucceeded,
+            Self::DoneBefore { .. } | Self::FailedBefore { .. } => Reason::AlreadyExecuted,
+            Self::Suspended { .. } => Reason::Suspended,
+            Self::WaitingForTurn => Reason::WaitingForTurn,
+            Self::Begun | Self::UnderWay | Self::NotKnownYet { .. } | Self::Searching => {
+                Reason::InProgress
+            }
+            Self::InstanceNotFound { .. } | Self::NothingToReset { .. } => Reason::InstanceNotFound,
+            Self::OtherInstance { .. } => Reason::PreconditionFailed,
+            Self::Expired { .. } => Reason::Expired,
+            Self::NotInTime { .. } | Self::NotSeenToEnd { .. } | Self::NotAnsweredInTime { .. } => {
+                Reason::DeadlineExceeded
+            }
+            Self::Refused { .. } | Self::OperationFailed { .. } => Reason::OperationFailed,
+            Self::OperationLost { .. } | Self::NotAnswered { .. } | Self::RecordLost => {
+                Reason::OutcomeUnknown
+            }
+            Self::Resumed => Reason::Resumed,
+            Self::MarkIgnored => Reason::MarkIgnored,
+            Self::Kept { .. } => Reason::TTLIgnored,
+        }
+    }
+}
+
+const AGAIN: &str = "create a new HostKeyReset";
+
+impl fmt::Display for Message<'_> {
+    #[expect(clippy::too_many_lines, reason = "an arm for each text")]
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded { instance } => {
+                write!(to, "Lightsail has forgotten the recorded host keys of {instance}")
+            }
+            Self::DoneBefore { id } => write!(
+                to,
+                "this reset was done before its status was lost{}; no call was made. To reset the \
+                 host keys again, {AGAIN}",
+                Id(id)
+            ),
+            Self::Suspended { until } => write!(
+                to,
+                "spec.suspend is true, and nothing is done; the reset fails if it stays so until \
+                 {until}"
+            ),
+            Self::WaitingForTurn => {
+                to.write_str("another reset of this instance comes first; they run one at a time")
+            }
+            Self::Begun => to.write_str("the reset has begun"),
+            Self::UnderWay => to.write_str("Lightsail is working on it"),
+            Self::NotKnownYet { id } => {
+                write!(to, "Lightsail does not know the operation {id} yet")
+            }
+            Self::Searching => to.write_str(
+                "the call was not answered; searching the operations of the instance for it",
+            ),
+            Self::InstanceNotFound { instance } => write!(
+                to,
+                "nothing was reset: there is no instance {instance} in this region; check \
+                 spec.instanceName and spec.region, and {AGAIN}"
+            ),
+            Self::NothingToReset { instance, error } => {
+                write!(to, "Lightsail knows nothing to reset for {instance}: {error}")
+            }
+            Self::OtherInstance { instance, arn, expected } => write!(
+                to,
+                "nothing was reset: the instance {instance} has the ARN {arn}, and \
+                 spec.preconditions.instanceARN is {expected}, so it is another instance of that \
+                 name; if it is the one that you mean, {AGAIN} with its ARN"
+            ),
+            Self::Expired { not_after, last } => {
+                write!(to, "nothing was reset: it was not started by {not_after}")?;
+                held_up(to, last.as_ref())?;
+                write!(to, "; if you still need it, {AGAIN}")
+            }
+            Self::NotInTime { deadline, last } => {
+                write!(to, "nothing was reset within activeDeadlineSeconds, until {deadline}")?;
+                held_up(to, last.as_ref())?;
+                write!(to, "; to try again, {AGAIN}")
+            }
+            Self::Refused { error } => {
+                write!(to, "Lightsail refused the reset: {error}; to try again, {AGAIN}")
+            }
+            Self::OperationFailed { operation } => {
+                let code = operation.error_code.as_deref().unwrap_or("no error code");
+                let details = operation.error_details.as_deref().unwrap_or("no details");
+                write!(to, "the operation failed: {code}: {details}; to try again, {AGAIN}")
+            }
+            Self::FailedBefore { id } => write!(
+                to,
+                "this reset failed before its status was lost{}; no call was made. To try again, \
+                 {AGAIN}",
+                Id(id)
+            ),
+            Self::NotSeenToEnd { last } => write!(
+                to,
+                "the operation did not end within activeDeadlineSeconds, and may still do so \
+                 (last: {last}); aws lightsail get-operation shows what becomes of it"
+            ),
+            Self::OperationLost { id } => write!(
+                to,
+                "Lightsail does not know the operation {id} any more, and nothing tells what \
+                 became of it; check whether the host keys are forgotten, and if they are not, \
+                 {AGAIN}"
+            ),
+            Self::NotAnswered { instance } => write!(
+                to,
+                "the call was not answered, Lightsail lists no operation of it, and nothing tells \
+                 whether it was carried out; check whether the recorded host keys of {instance} \
+                 are forgotten, and if they are not, {AGAIN}"
+            ),
+            Self::NotAnsweredInTime { instance, last } => write!(
+                to,
+                "the call was not answered, and Lightsail did not tell within \
+                 activeDeadlineSeconds whether it was carried out (last: {last}); check whether \
+                 the recorded host keys of {instance} are forgotten, and if they are not, {AGAIN}"
+            ),
+            Self::RecordLost => write!(
+                to,
+                "a call had begun when the status of this object was lost, and nothing tells what \
+                 became of it; no call was made since. Check whether the host keys are forgotten, \
+                 and if they are not, {AGAIN}"
+            ),
+            Self::Resumed => to.write_str("spec.suspend was set to false"),
+            Self::MarkIgnored => to.write_str(
+                "the annotation lightsail-operator.dev/executed belongs to another object or spec, \
+                 and was ignored",
+            ),
+            Self::Kept { message, tracked_by } => write!(
+                to,
+                "{message}; ttlSecondsAfterFinished is ignored, because the object carries \
+                 {tracked_by}: it would be created again, and the reset would run again. Remove \
+                 the object from its source instead"
+            ),
+        }
+    }
+}
+
+fn held_up(to: &mut fmt::Formatter<'_>, last: Option<&Last<'_>>) -> fmt::Result {
+    match last {
+        Some(Last { reason, message }) => write!(to, " (last: {reason}: {message})"),
+        None => Ok(()),
+    }
+}
+
+/// An operation, if it is known.
+struct Id<'a>(&'a str);
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(to, " (operation {})", self.0) }
+    }
+}

@@ -1,0 +1,491 @@
+//! Everything that the conditions and Events of a key pair say, beside the errors of Lightsail and
+//! of the Kubernetes API server: one place for the words.
+//!
+//! Each text says what is wrong, with the value that is wrong, and what to do. It is the same as
+//! long as the state is the same, advises nothing that could lose the only copy of something, and
+//! says nothing about a key pair that is not the object's own (I11).
+
+use std::fmt;
+
+use super::world::{InvalidName, SourceRef};
+use crate::api::{OWNER_TAG, Operation, Reason};
+use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
+use crate::lightsail;
+use crate::secret::Rejection;
+use crate::ssh::InvalidPublicKey;
+
+/// What there is to say; `Display` has the texts.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum Message<'a> {
+    // Ready
+    Imported { name: &'a KeyPairName, region: &'a Region },
+    Generated { name: &'a KeyPairName, region: &'a Region },
+    Adopted { name: &'a KeyPairName, region: &'a Region },
+    AdoptedUnverified { name: &'a KeyPairName, region: &'a Region },
+    Downloaded { secret: &'a str, region: &'a Region },
+    Absent { name: &'a KeyPairName, region: &'a Region },
+
+    // Reconciling
+    Suspended { step: &'a str },
+    RivalIsDeleted { name: &'a KeyPairName },
+    PredecessorFirst,
+    Deleting,
+    Importing,
+    NotListedYet,
+    ImportNotListedYet,
+    ImportNotAnswered,
+    BeingRecorded,
+    Creating,
+    SecretIsDeleted { secret: &'a str },
+    SecretIsReplaced { secret: &'a str },
+    SecretIsMissing { secret: &'a str },
+    SourceNotFound { at: &'a SourceRef },
+
+    // Stalled: the spec and what it refers to
+    InvalidName { why: &'a InvalidName },
+    InvalidPublicKey { why: InvalidPublicKey },
+    NoPublicKey,
+    SourceTooLarge { at: &'a SourceRef, bytes: usize, most: usize },
+    ConfigMapForbidden { name: &'a str },
+
+    // Stalled: whose pair it is
+    NameTaken { name: &'a KeyPairName, region: &'a Region },
+    ClaimedByOther { name: &'a KeyPairName, region: &'a Region },
+    DefaultClaimedByOther { region: &'a Region },
+    ClaimedByOtherInDeletion { name: &'a KeyPairName },
+    OwnershipLost { name: &'a KeyPairName },
+    Doubtful { name: &'a KeyPairName, owner: &'a Owner, ends: bool },
+
+    // Stalled: the key
+    PublicKeyChanged { name: &'a KeyPairName },
+    PublicKeyOfAdoptedChanged { name: &'a KeyPairName },
+    OtherKeyListed { name: &'a KeyPairName },
+    PrivateKeyMismatch { name: &'a KeyPairName, secret: &'a str },
+    PrivateKeyOfAdoptedMismatch { name: &'a KeyPairName, secret: &'a str },
+    PrivateKeyLost { name: &'a KeyPairName, secret: &'a str },
+    PrivateKeyOfAdoptedLost { name: &'a KeyPairName, secret: &'a str },
+
+    // Stalled: nothing was deleted
+    Marked { name: &'a KeyPairName },
+    UnknownKey { name: &'a KeyPairName, ends: bool },
+    NotAsRecorded { name: &'a KeyPairName, ends: bool },
+    NotOwn { name: &'a KeyPairName, ends: bool },
+    NoExpectedFingerprint { name: &'a KeyPairName, ends: bool },
+    NotExpected { name: &'a KeyPairName, expected: &'a Fingerprint, ends: bool },
+    OtherForm { name: &'a KeyPairName, expected: &'a Fingerprint, ends: bool },
+    BackupIsDeleted { secret: &'a str },
+    WindowsInstances { first: &'a str, others: usize },
+
+    // Stalled: the default pair
+    DefaultMissing { region: &'a Region },
+    DefaultReplaced { secret: &'a str },
+
+    // Stalled: the Secret
+    SecretOfOtherType { secret: &'a str },
+    SecretNotOwned { secret: &'a str },
+    CopyNotOwned { secret: &'a str, copy: &'a str },
+    SecretRejected { secret: &'a str, why: Rejection },
+    SecretRefused { secret: &'a str, why: &'a str },
+
+    // Stalled: Lightsail
+    OperationFailed { what: &'a str, operation: &'a Operation },
+
+    // In an Event only
+    Deleted { name: &'a KeyPairName, region: &'a Region },
+    Released { why: Release, tag_stays: Option<&'a lightsail::Error> },
+    Orphaned { name: &'a KeyPairName, why: &'a str },
+}
+
+/// Why an object is released while its pair, if it has one, stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum Release {
+    Suspended,
+    Retain,
+    NeverHadPair,
+    HasNoPair,
+    DefaultIsOfAnother,
+    NameIsOfAnother,
+    SecretIsDeleted,
+    SecretGoesWithObject,
+}
+
+const RETAIN: &str = "set deletionPolicy: Retain to release the object without it";
+
+impl Message<'_> {
+    /// The word for it.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Imported { .. } => Reason::Imported,
+            Self::Generated { .. } => Reason::Generated,
+            Self::Adopted { .. } | Self::AdoptedUnverified { .. } => Reason::Adopted,
+            Self::Downloaded { .. } => Reason::Downloaded,
+            Self::Absent { .. } => Reason::Absent,
+            Self::Suspended { .. } => Reason::Suspended,
+            Self::RivalIsDeleted { .. } | Self::PredecessorFirst => Reason::WaitingForOwner,
+            Self::Deleting
+            | Self::Importing
+            | Self::NotListedYet
+            | Self::ImportNotListedYet
+            | Self::ImportNotAnswered
+            | Self::BeingRecorded
+            | Self::Creating
+            | Self::SecretIsDeleted { .. }
+            | Self::SecretIsReplaced { .. }
+            | Self::SecretIsMissing { .. } => Reason::InProgress,
+            Self::SourceNotFound { .. } => Reason::SourceNotFound,
+            Self::InvalidName { .. } => Reason::InvalidName,
+            Self::InvalidPublicKey { .. } | Self::NoPublicKey => Reason::InvalidPublicKey,
+            Self::SourceTooLarge { .. } => Reason::SourceTooLarge,
+            Self::ConfigMapForbidden { .. } => Reason::AccessDenied,
+            Self::NameTaken { .. }
+            | Self::ClaimedByOther { .. }
+            | Self::DefaultClaimedByOther { .. }
+            | Self::ClaimedByOtherInDeletion { .. } => Reason::NameConflict,
+            Self::OwnershipLost { .. } => Reason::OwnershipLost,
+            Self::PublicKeyChanged { .. } | Self::PublicKeyOfAdoptedChanged { .. } => {
+                Reason::PublicKeyChanged
+            }
+            Self::PrivateKeyMismatch { .. } | Self::PrivateKeyOfAdoptedMismatch { .. } => {
+                Reason::PrivateKeyMismatch
+            }
+            Self::PrivateKeyLost { .. } | Self::PrivateKeyOfAdoptedLost { .. } => {
+                Reason::PrivateKeyLost
+            }
+            Self::Doubtful { .. }
+            | Self::OtherKeyListed { .. }
+            | Self::Marked { .. }
+            | Self::UnknownKey { .. }
+            | Self::NotAsRecorded { .. }
+            | Self::NotOwn { .. }
+            | Self::NoExpectedFingerprint { .. }
+            | Self::NotExpected { .. }
+            | Self::OtherForm { .. } => Reason::FingerprintMismatch,
+            Self::BackupIsDeleted { .. } => Reason::BackupMissing,
+            Self::WindowsInstances { .. } => Reason::WindowsInstancesUseKey,
+            Self::DefaultMissing { .. } => Reason::DefaultKeyPairMissing,
+            Self::DefaultReplaced { .. } => Reason::DefaultKeyPairReplaced,
+            Self::SecretOfOtherType { .. }
+            | Self::SecretNotOwned { .. }
+            | Self::CopyNotOwned { .. } => Reason::SecretNotOwned,
+            Self::SecretRejected { .. } | Self::SecretRefused { .. } => Reason::SecretRejected,
+            Self::OperationFailed { .. } => Reason::OperationFailed,
+            Self::Deleted { .. } => Reason::Deleted,
+            Self::Released { .. } | Self::Orphaned { .. } => Reason::Released,
+        }
+    }
+}
+
+impl fmt::Display for Message<'_> {
+    #[expect(clippy::too_many_lines, reason = "an arm for each text")]
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Imported { name, region } => {
+                write!(to, "the key pair {name} was imported and is in {region}")
+            }
+            Self::Generated { name, region } => {
+                write!(to, "the key pair {name} was generated and is in {region}")
+            }
+            Self::Adopted { name, region } => {
+                write!(to, "the key pair {name} was there with this key and is in {region}")
+            }
+            Self::AdoptedUnverified { name, region } => write!(
+                to,
+                "the key pair {name} was there before and is in {region}; Lightsail lists no \
+                 fingerprint that tells whether it has this key"
+            ),
+            Self::Downloaded { secret, region } => write!(
+                to,
+                "the Secret {secret} holds the private key of the default key pair of {region}"
+            ),
+            Self::Absent { name, region } | Self::Deleted { name, region } => {
+                write!(to, "the key pair {name} is not in {region}")
+            }
+            Self::Suspended { step } => {
+                write!(to, "the object is suspended; the next step would be {step}")
+            }
+            Self::RivalIsDeleted { name } => write!(
+                to,
+                "another object that has the key pair {name} is being deleted, and comes first; if \
+                 that takes long, the Ready condition of that object says why"
+            ),
+            Self::PredecessorFirst => to.write_str(
+                "an earlier object of this name was removed without its finalizer; the operator \
+                 handles its key pair first",
+            ),
+            Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
+            Self::Importing => to.write_str("Lightsail is importing the key pair"),
+            Self::NotListedYet => to.write_str(
+                "Lightsail created the key pair a moment ago and does not list it yet; reading \
+                 again",
+            ),
+            Self::ImportNotListedYet => {
+                to.write_str("Lightsail accepted the import and does not list the key pair yet")
+            }
+            Self::ImportNotAnswered => {
+                to.write_str("an import was not answered, and may still take effect")
+            }
+            Self::BeingRecorded => to.write_str(
+                "the key pair is being recorded, and is replaced after that: its key was changed",
+            ),
+            Self::Creating => to.write_str("Lightsail is creating the default key pair"),
+            Self::SecretIsDeleted { secret } => write!(
+                to,
+                "the Secret {secret} is being deleted; the operator writes it again when it is gone"
+            ),
+            Self::SecretIsReplaced { secret } => {
+                write!(to, "the Secret {secret} is being replaced")
+            }
+            Self::SecretIsMissing { secret } => write!(
+                to,
+                "the Secret {secret} with the private key is missing; waiting for it to come back"
+            ),
+            Self::SourceNotFound { at } => write!(
+                to,
+                "the {:?} {} with the key {} is not there; create it in the namespace of this \
+                 object",
+                at.kind, at.name, at.key
+            ),
+            Self::InvalidName { why } => why.fmt(to),
+            Self::InvalidPublicKey { why } => {
+                write!(to, "the public key cannot be used: {why}")
+            }
+            Self::NoPublicKey => to.write_str(
+                "spec.imported has no public key; give the line of a .pub file in \
+                 spec.imported.publicKey",
+            ),
+            Self::SourceTooLarge { at, bytes, most } => write!(
+                to,
+                "the key {} of the {:?} {} has {bytes} bytes, more than the {most} that are read; \
+                 put the public key alone into a key of its own",
+                at.key, at.kind, at.name
+            ),
+            Self::ConfigMapForbidden { name } => write!(
+                to,
+                "the operator's service account may not read the ConfigMap {name}; allow it get on \
+                 configmaps in this namespace"
+            ),
+            Self::NameTaken { name, region } => write!(
+                to,
+                "the name {name} in {region} is in use by something that is not this object's; to \
+                 use another name, delete this object, which changes nothing there, and create it \
+                 again with another keyPairName"
+            ),
+            Self::ClaimedByOther { name, region } => write!(
+                to,
+                "another object of this cluster claims {name} in {region}, and comes first; delete \
+                 this object, which changes nothing there, and create it again with another \
+                 keyPairName"
+            ),
+            Self::DefaultClaimedByOther { region } => write!(
+                to,
+                "another object of this cluster claims the default key pair of {region}, and comes \
+                 first; a region has one, so delete this object, which changes nothing there"
+            ),
+            Self::ClaimedByOtherInDeletion { name } => write!(
+                to,
+                "nothing was deleted: another object of this cluster claims the key pair {name}, \
+                 and comes first; {RETAIN}"
+            ),
+            Self::OwnershipLost { name } => write!(
+                to,
+                "another owner's tag is on the key pair {name} now; if it is this object's, remove \
+                 the tag {OWNER_TAG}, and if not, set deletionPolicy: Retain and delete this object"
+            ),
+            Self::Doubtful { name, owner, ends } => {
+                write!(
+                    to,
+                    "an import of this object was not answered, and Lightsail lists no fingerprint \
+                     that tells whether the key pair {name} comes from it; if it does, set its tag \
+                     {OWNER_TAG} to {owner}"
+                )?;
+                if *ends { write!(to, "; if it does not, {RETAIN}") } else { Ok(()) }
+            }
+            Self::PublicKeyChanged { name } => write!(
+                to,
+                "the public key was changed, and the key pair {name} was not replaced, which would \
+                 not change the keys of instances; put the old key back, create a new object with \
+                 another keyPairName for the new key, or set spec.imported.replacePolicy: Recreate"
+            ),
+            Self::PublicKeyOfAdoptedChanged { name } => write!(
+                to,
+                "the public key was changed, and the key pair {name} is never replaced, since it \
+                 was there before this object; put the old key back, or create a new object with \
+                 another keyPairName for the new key"
+            ),
+            Self::OtherKeyListed { name } => write!(
+                to,
+                "Lightsail lists another fingerprint for the key pair {name} than that of its key; \
+                 put the key that it has into the spec, or create a new object with another \
+                 keyPairName for the new key"
+            ),
+            Self::PrivateKeyMismatch { name, secret } => write!(
+                to,
+                "the private key in the Secret {secret} is not that of the key pair {name}; put \
+                 the right one back, or set spec.generated.replacePolicy: Recreate to replace the \
+                 key pair by one with the key in the Secret"
+            ),
+            Self::PrivateKeyOfAdoptedMismatch { name, secret } => write!(
+                to,
+                "the private key in the Secret {secret} is not that of the key pair {name}, which \
+                 is never replaced, since it was there before this object; put the right one back, \
+                 or create a new object with another keyPairName"
+            ),
+            Self::PrivateKeyLost { name, secret } => write!(
+                to,
+                "the private key of the key pair {name} is lost; restore the Secret {secret} from \
+                 a backup, or set spec.generated.replacePolicy: Recreate to replace the key pair"
+            ),
+            Self::PrivateKeyOfAdoptedLost { name, secret } => write!(
+                to,
+                "the private key of the key pair {name} is lost, and the key pair is never \
+                 replaced, since it was there before this object; restore the Secret {secret} from \
+                 a backup, or create a new object with another keyPairName"
+            ),
+            Self::Marked { name } => write!(
+                to,
+                "nothing was deleted: the key pair {name} has this object's tag, but the object \
+                 has no record of it; set deletionPolicy: Delete to delete it if it has this \
+                 object's key, or Retain to release the object without it"
+            ),
+            Self::UnknownKey { name, ends } => write!(
+                to,
+                "nothing was deleted: the key pair {name} has no fingerprint that tells which key \
+                 it is, and this object did not make it; {}",
+                way_out(
+                    *ends,
+                    "to delete it, set expectedFingerprint to the one that Lightsail prints, if \
+                     it prints one, or delete it by hand"
+                )
+            ),
+            Self::NotAsRecorded { name, ends } => write!(
+                to,
+                "nothing was deleted: the key pair {name} is not as this object recorded it; \
+                 compare its fingerprint with status.fingerprint; {}",
+                way_out(*ends, "to delete it all the same, set expectedFingerprint to that")
+            ),
+            Self::NotOwn { name, ends } => write!(
+                to,
+                "nothing was deleted: the key pair {name} is not this object's; {}",
+                way_out(*ends, "to delete it, set ensure: Absent and its expectedFingerprint")
+            ),
+            Self::NoExpectedFingerprint { name, ends } => write!(
+                to,
+                "nothing was deleted: the key pair {name} is deleted only with its \
+                 expectedFingerprint; copy it from status.fingerprint{}",
+                if *ends { format!(", or {RETAIN}") } else { String::new() }
+            ),
+            Self::NotExpected { name, expected, ends } => write!(
+                to,
+                "nothing was deleted: the key pair {name} does not have the expectedFingerprint \
+                 {expected}; compare that with aws lightsail get-key-pairs \
+                 --include-default-key-pair, and correct it if this is the key pair that you \
+                 mean{}",
+                if *ends { format!(", or {RETAIN}") } else { String::new() }
+            ),
+            Self::OtherForm { name, expected, ends } => write!(
+                to,
+                "nothing was deleted: Lightsail does not list the fingerprint of the key pair \
+                 {name} in the form of expectedFingerprint, {expected}, and no key here shows that \
+                 they are the same key's; give it as Lightsail prints it, such as \
+                 1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13 for RSA or SHA256:… for \
+                 Ed25519{}",
+                if *ends { format!(", or {RETAIN}") } else { String::new() }
+            ),
+            Self::BackupIsDeleted { secret } => write!(
+                to,
+                "nothing was deleted: the Secret {secret} that keeps the private key is being \
+                 deleted; the operator writes it again when it is gone, so find out what holds it"
+            ),
+            Self::WindowsInstances { first, others } => {
+                write!(to, "nothing was deleted: the Windows instance {first}")?;
+                if *others > 0 {
+                    write!(to, " and {others} more")?;
+                }
+                to.write_str(
+                    " uses the default key pair, and its initial password can be decrypted only \
+                     with it; save the passwords, then set spec.default.windowsPasswordsSaved: \
+                     true",
+                )
+            }
+            Self::DefaultMissing { region } => write!(
+                to,
+                "{region} has no default key pair; set spec.default.createIfMissing: true to let \
+                 Lightsail create one"
+            ),
+            Self::DefaultReplaced { secret } => write!(
+                to,
+                "the default key pair was replaced while it was downloaded, and nothing was \
+                 deleted; the Secret {secret} and its copy keep both private keys. Compare \
+                 status.fingerprint, and reconcile the object again"
+            ),
+            Self::SecretOfOtherType { secret } => write!(
+                to,
+                "the Secret {secret} holds the private key of a key pair of another type, which an \
+                 earlier object of this name had; set another secret.name"
+            ),
+            Self::SecretNotOwned { secret } => write!(
+                to,
+                "the Secret {secret} is not this object's and was left alone; set another \
+                 secret.name"
+            ),
+            Self::CopyNotOwned { secret, copy } => write!(
+                to,
+                "before a new private key is written, the one in the Secret {secret} is copied to \
+                 a Secret {copy}, but that exists and holds something else; move what it holds to \
+                 a Secret with another name"
+            ),
+            Self::SecretRejected { secret, why } => {
+                write!(to, "the Secret {secret} cannot be used: {why}")
+            }
+            Self::SecretRefused { secret, why } => {
+                write!(to, "the Secret {secret} cannot be read or written: {why}")
+            }
+            Self::OperationFailed { what, operation } => {
+                let code = operation.error_code.as_deref().unwrap_or("without a code");
+                let details = operation.error_details.as_deref().unwrap_or("without details");
+                write!(to, "{what} failed: {code}: {details}")
+            }
+            Self::Released { why, tag_stays } => {
+                why.fmt(to)?;
+                match tag_stays {
+                    Some(error) => write!(to, "; its owner tag stays too: {error}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Orphaned { name, why } => {
+                write!(to, "the object is gone, and its key pair {name} stays: {why}")
+            }
+        }
+    }
+}
+
+/// An object that is being deleted can always be released.
+fn way_out(ends: bool, otherwise: &'static str) -> &'static str {
+    if ends { RETAIN } else { otherwise }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Suspended => "the key pair stays in Lightsail: the object was suspended",
+            Self::Retain => "the key pair stays in Lightsail, as deletionPolicy: Retain says",
+            Self::NeverHadPair => "the object never had a key pair",
+            Self::HasNoPair => "the object had no key pair of its own",
+            Self::DefaultIsOfAnother => {
+                "the default key pair stays in Lightsail: another object has it"
+            }
+            Self::NameIsOfAnother => "its key pair is gone, and another owner has the name",
+            Self::SecretIsDeleted => {
+                "the default key pair stays in Lightsail: the Secret that keeps its private key is \
+                 being deleted"
+            }
+            Self::SecretGoesWithObject => {
+                "the default key pair stays in Lightsail: the Secret that keeps its private key is \
+                 deleted with the object"
+            }
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! Samples of what is said of resets.
+
+use super::Row;
+use crate::api::Operation;
+use crate::host_key_reset::message::{Last, Message};
+use crate::ids::Arn;
+use crate::lightsail::{Error, ErrorKind};
+
+const ID: &str = "6d3dd59e-9a3b-4cd5-8dd9-ff02ff4ba8d2";
+
+pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
+    let time = "2026-12-01T00:00:00Z".parse().unwrap();
+    let arn =
+        |id: &str| Arn::from(format!("arn:aws:lightsail:eu-west-1:123456789012:Instance/{id}"));
+    let (arn, expected) = (arn("05859e3d"), arn("1d2c3b4a"));
+    let error = Error {
+        kind: ErrorKind::Invalid,
+        code: "InvalidInputException".to_owned(),
+        message: "AWS's own words".to_owned(),
+    };
+    let operation = Operation {
+        error_code: Some("InternalError".to_owned()),
+        error_details: Some("Lightsail's own words".to_owned()),
+        ..Operation::default()
+    };
+    let last = Last { reason: "WaitingForTurn", message: "another reset of this instance …" };
+    let instance = "web-1";
+    read(&[
+        Message::Succeeded { instance },
+        Message::DoneBefore { id: ID },
+        Message::Suspended { until: time },
+        Message::WaitingForTurn,
+        Message::Begun,
+        Message::UnderWay,
+        Message::NotKnownYet { id: ID },
+        Message::Searching,
+        Message::InstanceNotFound { instance },
+        Message::NothingToReset { instance, error: &error },
+        Message::OtherInstance { instance, arn: &arn, expected: &expected },
+        Message::Expired { not_after: time, last: None },
+        Message::Expired { not_after: time, last: Some(last) },
+        Message::NotInTime { deadline: time, last: Some(last) },
+        Message::Refused { error: &error },
+        Message::OperationFailed { operation: &operation },
+        Message::FailedBefore { id: ID },
+        Message::NotSeenToEnd { last: "Lightsail is working on it" },
+        Message::OperationLost { id: ID },
+        Message::NotAnswered { instance },
+        Message::NotAnsweredInTime { instance, last: "Timeout: no answer in time" },
+        Message::RecordLost,
+        Message::Resumed,
+        Message::MarkIgnored,
+        Message::Kept {
+            message: "Lightsail has forgotten …",
+            tracked_by: "the annotation argocd.argoproj.io/tracking-id",
+        },
+    ])
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    with_samples(|samples| {
+        let row = |message: &Message<'_>| (message.reason().to_string(), message.to_string());
+        samples.iter().map(row).collect()
+    })
+}

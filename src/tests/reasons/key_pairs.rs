@@ -1,0 +1,176 @@
+//! Samples of what is said of key pairs.
+
+use super::Row;
+use crate::api::Operation;
+use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
+use crate::key_pair::message::{Message, Release};
+use crate::key_pair::world::{InvalidName, SourceKind, SourceRef};
+use crate::lightsail::{Error, ErrorKind};
+use crate::secret::Rejection;
+use crate::ssh::{InvalidPrivateKey, InvalidPublicKey};
+
+const PUBLIC: [InvalidPublicKey; 16] = [
+    InvalidPublicKey::Private,
+    InvalidPublicKey::PuTTY,
+    InvalidPublicKey::Empty,
+    InvalidPublicKey::Lines,
+    InvalidPublicKey::TooLong,
+    InvalidPublicKey::Certificate,
+    InvalidPublicKey::X509,
+    InvalidPublicKey::Pgp,
+    InvalidPublicKey::SecurityKey,
+    InvalidPublicKey::Unsupported,
+    InvalidPublicKey::Options,
+    InvalidPublicKey::Fingerprint,
+    InvalidPublicKey::Url,
+    InvalidPublicKey::FileName,
+    InvalidPublicKey::NoType,
+    InvalidPublicKey::Data,
+];
+
+const PRIVATE: [InvalidPrivateKey; 8] = [
+    InvalidPrivateKey::Passphrase,
+    InvalidPrivateKey::PuTTY,
+    InvalidPrivateKey::Ecdsa,
+    InvalidPrivateKey::SecurityKey,
+    InvalidPrivateKey::Unsupported,
+    InvalidPrivateKey::Public,
+    InvalidPrivateKey::Damaged,
+    InvalidPrivateKey::Unknown,
+];
+
+const RELEASES: [Release; 8] = [
+    Release::Suspended,
+    Release::Retain,
+    Release::NeverHadPair,
+    Release::HasNoPair,
+    Release::DefaultIsOfAnother,
+    Release::NameIsOfAnother,
+    Release::SecretIsDeleted,
+    Release::SecretGoesWithObject,
+];
+
+pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
+    let (name, region) = (&KeyPairName::from("fleet"), &Region::from("eu-west-1"));
+    let owner = &Owner::from("0cf2a6e0-5bd1-4b6c-9d5e-6f2d8a7b1c3e/team-a/fleet");
+    let at = &SourceRef {
+        kind: SourceKind::ConfigMap,
+        name: "keys".to_owned(),
+        key: "fleet.pub".to_owned(),
+    };
+    let md5 = &Fingerprint::from("ce:5a:93:4c:7b:53:ad:76:24:ff:31:2b:69:69:a8:e1");
+    let sha256 = &Fingerprint::from("SHA256:Pf1NuCZxpW3pm0gzWqnm0KXN2cCjkzgMU8Fu8Rj6lKU");
+    let error = Error {
+        kind: ErrorKind::Denied,
+        code: "AccessDeniedException".to_owned(),
+        message: "AWS's own words".to_owned(),
+    };
+    let operation = Operation {
+        error_code: Some("InternalError".to_owned()),
+        error_details: Some("Lightsail's own words".to_owned()),
+        ..Operation::default()
+    };
+    let names = [
+        InvalidName::TooLong { most: 100 },
+        InvalidName::IsDefault(KeyPairName::DEFAULT.into()),
+        InvalidName::Length("a".into()),
+    ];
+    let secret = "fleet";
+    let mut samples = vec![
+        Message::Imported { name, region },
+        Message::Generated { name, region },
+        Message::Adopted { name, region },
+        Message::AdoptedUnverified { name, region },
+        Message::Downloaded { secret, region },
+        Message::Absent { name, region },
+        Message::Suspended { step: "Import" },
+        Message::RivalIsDeleted { name },
+        Message::PredecessorFirst,
+        Message::Deleting,
+        Message::Importing,
+        Message::NotListedYet,
+        Message::ImportNotListedYet,
+        Message::ImportNotAnswered,
+        Message::BeingRecorded,
+        Message::Creating,
+        Message::SecretIsDeleted { secret },
+        Message::SecretIsReplaced { secret: "fleet-1f5f9639" },
+        Message::SecretIsMissing { secret },
+        Message::SourceNotFound { at },
+    ];
+    samples.extend(names.iter().map(|why| Message::InvalidName { why }));
+    samples.extend(PUBLIC.map(|why| Message::InvalidPublicKey { why }));
+    samples.extend([
+        Message::NoPublicKey,
+        Message::SourceTooLarge { at, bytes: 100_000, most: 65_536 },
+        Message::ConfigMapForbidden { name: "keys" },
+        Message::NameTaken { name, region },
+        Message::ClaimedByOther { name, region },
+        Message::DefaultClaimedByOther { region },
+        Message::ClaimedByOtherInDeletion { name },
+        Message::OwnershipLost { name },
+        Message::Doubtful { name, owner, ends: false },
+        Message::Doubtful { name, owner, ends: true },
+        Message::PublicKeyChanged { name },
+        Message::PublicKeyOfAdoptedChanged { name },
+        Message::OtherKeyListed { name },
+        Message::PrivateKeyMismatch { name, secret },
+        Message::PrivateKeyOfAdoptedMismatch { name, secret },
+        Message::PrivateKeyLost { name, secret },
+        Message::PrivateKeyOfAdoptedLost { name, secret },
+        Message::Marked { name },
+        Message::UnknownKey { name, ends: false },
+        Message::NotAsRecorded { name, ends: false },
+        Message::NotOwn { name, ends: false },
+        Message::NotOwn { name, ends: true },
+        Message::NoExpectedFingerprint { name, ends: true },
+        Message::NotExpected { name, expected: md5, ends: false },
+        Message::OtherForm { name, expected: sha256, ends: true },
+        Message::BackupIsDeleted { secret },
+        Message::WindowsInstances { first: "win-1", others: 0 },
+        Message::WindowsInstances { first: "win-1", others: 2 },
+        Message::DefaultMissing { region },
+        Message::DefaultReplaced { secret },
+        Message::SecretOfOtherType { secret },
+        Message::SecretNotOwned { secret },
+        Message::CopyNotOwned { secret, copy: "fleet-1f5f9639" },
+        Message::SecretRejected { secret, why: Rejection::Immutable },
+        Message::SecretRejected { secret, why: Rejection::OtherType },
+    ]);
+    let unreadable = |why| Message::SecretRejected { secret, why: Rejection::Unreadable(why) };
+    samples.extend(PRIVATE.map(unreadable));
+    samples.extend([
+        Message::SecretRefused { secret, why: "the API server's own words" },
+        Message::OperationFailed { what: "ImportKeyPair", operation: &operation },
+        Message::Deleted { name, region },
+    ]);
+    samples.extend(RELEASES.map(|why| Message::Released { why, tag_stays: None }));
+    samples.extend([
+        Message::Released { why: Release::Retain, tag_stays: Some(&error) },
+        Message::Orphaned { name, why: "the reason why it could not be deleted" },
+    ]);
+    read(&samples)
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    with_samples(|samples| {
+        let row = |message: &Message<'_>| (message.reason().to_string(), message.to_string());
+        samples.iter().map(row).collect()
+    })
+}
+
+#[test]
+fn every_kind_of_key_has_a_sample() {
+    let enums = include_str!("../../ssh/invalid.rs");
+    let count = |name: &str| {
+        let body = enums.split(&format!("pub enum {name}")).nth(1).unwrap();
+        let body = body.split("\n}").next().unwrap();
+        let is_name = |line: &str| {
+            let word = line.trim().strip_suffix(',').unwrap_or_default();
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        body.lines().filter(|line| is_name(line)).count()
+    };
+    assert_eq!(count("InvalidPublicKey"), PUBLIC.len());
+    assert_eq!(count("InvalidPrivateKey"), PRIVATE.len());
+}

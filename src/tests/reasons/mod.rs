@@ -1,0 +1,234 @@
+//! The page `docs/reasons.md`: every text that conditions, Events, the API server, the flags and
+//! the log can show. `make reasons` writes it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::engine::Verdict;
+use crate::engine::message::Message as CommonMessage;
+use crate::lightsail::samples;
+
+mod host_key_resets;
+mod key_pairs;
+
+/// A reason, and the texts with it.
+type Row = (String, String);
+
+/// The names of the variants of the enum `Message` of a file.
+fn variants(source: &str) -> BTreeSet<String> {
+    let body = source.split("pub enum Message").nth(1).unwrap().split("\n}").next().unwrap();
+    let name = |line: &str| {
+        let line = line.strip_prefix("    ")?;
+        let is_name = line.starts_with(char::is_uppercase);
+        is_name.then(|| line.split([' ', ',', '{']).next().unwrap_or_default().to_owned())
+    };
+    body.lines().filter_map(name).collect()
+}
+
+/// The names of the variants that samples have.
+fn names<T: std::fmt::Debug>(samples: &[T]) -> BTreeSet<String> {
+    let name = |sample| format!("{sample:?}").split([' ', '{']).next().unwrap().to_owned();
+    samples.iter().map(name).collect()
+}
+
+#[test]
+fn every_message_has_a_sample() {
+    key_pairs::with_samples(|samples| {
+        assert_eq!(names(samples), variants(include_str!("../../key_pair/message.rs")));
+    });
+    host_key_resets::with_samples(|samples| {
+        assert_eq!(names(samples), variants(include_str!("../../host_key_reset/message.rs")));
+    });
+    assert_eq!(names(&common()), variants(include_str!("../../engine/message.rs")));
+}
+
+fn common() -> Vec<CommonMessage<'static>> {
+    let account =
+        || -> &'static crate::ids::AccountId { Box::leak(Box::new("123456789012".into())) };
+    let other = || -> &'static crate::ids::AccountId { Box::leak(Box::new("210987654321".into())) };
+    vec![
+        CommonMessage::OfOtherAccount { account: account(), other: other(), way_out: None },
+        CommonMessage::OfOtherAccount {
+            account: account(),
+            other: other(),
+            way_out: Some(crate::key_pair::plan::RELEASE_WITHOUT_CALL),
+        },
+        CommonMessage::NotThePinnedAccount { account: account(), pinned: other(), way_out: None },
+        CommonMessage::LastingConflict,
+        CommonMessage::Unsupported { field: "spec.imported" },
+        CommonMessage::Circling { what: "key pair" },
+    ]
+}
+
+fn of_errors() -> Vec<Row> {
+    let errors = samples::own_words().into_iter().chain(samples::words_of_aws());
+    errors
+        .map(|error| {
+            let verdict = Verdict::from(&error);
+            (verdict.reason.to_string(), verdict.message)
+        })
+        .collect()
+}
+
+/// What the API server refuses, by the rules of the CRDs.
+fn rules() -> Vec<Row> {
+    fn walk(kind: &str, path: &str, schema: &Value, rows: &mut Vec<Row>) {
+        for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            let message = rule["message"].as_str().unwrap_or_default().to_owned();
+            rows.push((format!("{kind} {path}"), message));
+        }
+        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            walk(kind, &path, inner, rows);
+        }
+        for inner in [&schema["items"], &schema["additionalProperties"]] {
+            if inner.is_object() {
+                walk(kind, path, inner, rows);
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    for (path, yaml) in crate::crds::files().unwrap() {
+        if path.starts_with("crds/") {
+            let crd: Value = serde_yaml_ng::from_str(&yaml).unwrap();
+            let kind = crd["spec"]["names"]["kind"].as_str().unwrap();
+            walk(kind, "", &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], &mut rows);
+        }
+    }
+    rows
+}
+
+/// What a wrong value of a flag is answered with.
+fn of_flags() -> Vec<Row> {
+    let wrong = [
+        ("--cluster-id", "a/b"),
+        ("--watch-namespace", "Team"),
+        ("--watch-label-selector", "a in b"),
+        ("--aws-account-id", "1234"),
+        ("--allowed-regions", "eu-west-1a"),
+        ("--aws-role-session-name", "a"),
+        ("--aws-call-timeout", "soon"),
+        ("--settle-time", "0s"),
+        ("--concurrency", "0"),
+        ("--bind-address", "8080"),
+        ("--log", "lightsail_operator=loud"),
+        ("--log-format", "xml"),
+    ];
+    let rows = wrong.into_iter().map(|(flag, value)| {
+        let error = Config::try_parse_from(["lightsail-operator", flag, value])
+            .expect_err(flag)
+            .to_string();
+        let paragraph = error.split("\n\n").next().unwrap_or_default();
+        let words: Vec<&str> = paragraph.split_whitespace().collect();
+        (format!("{flag} {value}"), words.join(" ").trim_start_matches("error: ").to_owned())
+    });
+    rows.collect()
+}
+
+/// The lines of the log that the operator words itself: level and text.
+fn log_lines() -> Vec<Row> {
+    let mut rows = BTreeSet::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("tests") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap();
+                for level in ["error", "warn", "info"] {
+                    for call in code.split(&format!("tracing::{level}!(")).skip(1) {
+                        rows.extend(text_of(call).map(|text| (level.to_owned(), text)));
+                    }
+                }
+            }
+        }
+    }
+    rows.into_iter().collect()
+}
+
+/// The first argument of a macro that is a literal.
+fn text_of(call: &str) -> Option<String> {
+    let arguments = call.split_once(");").map_or(call, |(arguments, _)| arguments);
+    let at = arguments.match_indices('"').map(|(at, _)| at).find(|at| {
+        let before = arguments[..*at].trim_end();
+        before.is_empty() || before.ends_with(',')
+    })?;
+    let literal = arguments[at + 1..].split('"').next()?;
+    Some(literal.replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn table(page: &mut String, title: &str, intro: &str, heads: [&str; 2], rows: &[Row]) {
+    let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
+    let [one, other] = heads;
+    let mut lines = format!("\n## {title}\n\n{intro}\n\n| {one} | {other} |\n|---|---|\n");
+    for (first, text) in rows {
+        let _ = writeln!(lines, "| `{first}` | {} |", cell(text));
+    }
+    page.push_str(&lines);
+}
+
+fn page() -> String {
+    let mut page = "<!-- Generated by `make reasons`. Do not edit. -->\n\n\
+                    # Reasons and messages\n\n\
+                    Every text that the operator shows, with sample values in it.\n\
+                    [troubleshooting.md](troubleshooting.md) says more about each reason.\n"
+        .to_owned();
+    let conditions = "In the condition `Ready`, and in an Event when the reason changes.";
+    let heads = ["reason", "message"];
+    table(&mut page, "Key pairs", conditions, heads, &key_pairs::rows());
+    table(&mut page, "Host key resets", conditions, heads, &host_key_resets::rows());
+    let common: Vec<Row> = common()
+        .iter()
+        .map(|message| (message.reason().to_string(), message.to_string()))
+        .collect();
+    table(&mut page, "Both kinds", conditions, heads, &common);
+    let errors = "In the condition `Ready` of the objects that it concerns. The code comes first.";
+    table(&mut page, "AWS and the way there", errors, heads, &of_errors());
+    let refused = "What the Kubernetes API server answers to `kubectl apply`, beside what the \
+                   types of\nthe fields say.";
+    table(&mut page, "Refused by the API server", refused, ["field", "message"], &rules());
+    let start = "The process ends with the status 2.";
+    table(&mut page, "Wrong flags", start, ["flag", "message"], &of_flags());
+    let log = "Names in braces stand for values. What an object shows in its condition is not \
+               repeated here.";
+    table(&mut page, "The log", log, ["level", "message"], &log_lines());
+    page
+}
+
+#[test]
+fn the_page_of_messages_is_current() {
+    let path = root().join("docs/reasons.md");
+    let page = page();
+    if std::env::var_os("WRITE_PAGE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == page, "docs/reasons.md is not what the code says; run `make reasons`");
+}
+
+/// A message is a sentence or two, names no thing of Rust's, and advises nothing that loses a key.
+#[test]
+fn messages_are_for_people() {
+    let mut count = 0;
+    let rows = key_pairs::rows().into_iter().chain(host_key_resets::rows()).chain(of_errors());
+    for (reason, text) in rows {
+        assert!(text.len() < 900, "{reason}: an Event has room for 1 kB: {text}");
+        for never in ["None", "Some(", "Error(", "{", "}", "  ", "delete the Secret"] {
+            assert!(!text.contains(never), "{reason}: {never}: {text}");
+        }
+        assert!(!text.ends_with('.'), "{reason}: {text}");
+        count += 1;
+    }
+    assert!(count > 100, "{count}");
+}

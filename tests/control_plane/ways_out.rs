@@ -1,0 +1,326 @@
+//! Each way out that a Stalled object names, followed as its message says. Those that other tests
+//! follow on their way are not here.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, find};
+use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
+use serde_json::{Value, json};
+use testbed::operator::Operator;
+
+use crate::bed::{
+    Bed, REGION, default_pair, imported, key_pair_files, public_half, public_key, set,
+};
+
+const OTHER: &str = "red/team-z/other";
+
+/// The object is Stalled with this reason, and its message holds these words of the way out.
+async fn stalled(bed: &Bed, name: &str, reason: &str, way_out: &str) {
+    let (_, message) = bed.wait_stalled::<LightsailKeyPair>(name, reason).await;
+    assert!(message.contains(way_out), "{name}: {message}");
+}
+
+async fn ready(bed: &Bed, name: &str, reason: &str) -> LightsailKeyPair {
+    bed.wait_ready(name, reason).await
+}
+
+async fn gone(bed: &Bed, name: &str) {
+    bed.wait_gone::<LightsailKeyPair>(name).await;
+}
+
+async fn create(bed: &Bed, name: &str, spec: &Value) {
+    bed.create::<LightsailKeyPair>(name, spec).await;
+}
+
+async fn delete(bed: &Bed, name: &str) {
+    bed.delete::<LightsailKeyPair>(name).await;
+}
+
+async fn set_spec(bed: &Bed, name: &str, change: Value) {
+    bed.patch::<LightsailKeyPair>(name, &json!({ "spec": change })).await;
+}
+
+/// What `kubectl patch --subresource status` does.
+async fn set_status(bed: &Bed, name: &str, change: Value) {
+    let change = Patch::Merge(json!({ "status": change }));
+    let api = bed.api::<LightsailKeyPair>();
+    api.patch_status(name, &PatchParams::default(), &change).await.unwrap();
+}
+
+fn with(mut spec: Value, change: &Value) -> Value {
+    for (name, value) in change.as_object().unwrap() {
+        spec[name] = value.clone();
+    }
+    spec
+}
+
+fn generated(secret: &str) -> Value {
+    json!({ "type": "Generated", "region": REGION, "generated": { "secret": { "name": secret } } })
+}
+
+async fn put_secret(bed: &Bed, name: &str, type_: &str, private: &str) {
+    let secret = Secret {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        type_: Some(type_.to_owned()),
+        data: Some(BTreeMap::from([(
+            "ssh-privatekey".to_owned(),
+            ByteString(private.as_bytes().to_vec()),
+        )])),
+        ..Secret::default()
+    };
+    bed.note_private_key(name, private);
+    bed.secrets().create(&PostParams::default(), &secret).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_taken() {
+    let bed = Bed::new("way-out-names").await;
+    let _operator = bed.start().await;
+    let there = bed.region.import_key_pair("taken", public_key("ed25519").trim());
+    bed.region.create_default_key_pair();
+
+    let again = "create it again with another keyPairName";
+    let key = public_key("ed25519").trim().to_owned();
+    create(&bed, "taken", &imported(&key)).await;
+    stalled(&bed, "taken", "NameConflict", again).await;
+    delete(&bed, "taken").await;
+    gone(&bed, "taken").await;
+    create(&bed, "taken", &with(imported(&key), &json!({ "keyPairName": "free" }))).await;
+    ready(&bed, "taken", "Imported").await;
+    assert_eq!(bed.region.find_key_pair("taken"), Some(there), "nothing changed there");
+
+    create(&bed, "second", &with(imported(&key), &json!({ "keyPairName": "free" }))).await;
+    stalled(&bed, "second", "NameConflict", again).await;
+    delete(&bed, "second").await;
+    gone(&bed, "second").await;
+    assert!(bed.region.find_key_pair("free").is_some(), "nothing changed there");
+
+    create(&bed, "default", &default_pair()).await;
+    ready(&bed, "default", "Downloaded").await;
+    let other = json!({ "default": { "secret": { "name": "other" } } });
+    create(&bed, "default-2", &with(default_pair(), &other)).await;
+    stalled(&bed, "default-2", "NameConflict", "delete this object, which changes nothing").await;
+    delete(&bed, "default-2").await;
+    gone(&bed, "default-2").await;
+    ready(&bed, "default", "Downloaded").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_that_another_object_or_owner_has() {
+    let bed = Bed::new("way-out-owners").await;
+    let _operator = bed.start().await;
+    let key = public_key("ed25519").trim().to_owned();
+
+    // A copy, status included, as a backup makes it.
+    create(&bed, "fleet", &imported(&key)).await;
+    let fleet = ready(&bed, "fleet", "Imported").await;
+    create(&bed, "copy", &with(imported(&key), &json!({ "keyPairName": "fleet" }))).await;
+    stalled(&bed, "copy", "NameConflict", "another object").await;
+    let status = serde_json::to_value(fleet.status.unwrap()).unwrap();
+    let recorded = json!({ "arn": status["arn"], "createdAt": status["createdAt"],
+        "origin": "Imported", "fingerprint": status["fingerprint"],
+        "accountID": status["accountID"], "publicKeySHA256": status["publicKeySHA256"] });
+    set_status(&bed, "copy", recorded).await;
+    let finalizers = json!({ "metadata": { "finalizers": ["lightsail-operator.dev/key-pair"] } });
+    bed.patch::<LightsailKeyPair>("copy", &finalizers).await;
+    delete(&bed, "copy").await;
+    stalled(&bed, "copy", "NameConflict", "deletionPolicy: Retain").await;
+    set_spec(&bed, "copy", json!({ "deletionPolicy": "Retain" })).await;
+    gone(&bed, "copy").await;
+    assert!(bed.region.find_key_pair("fleet").is_some());
+
+    bed.region.set_tags("fleet", &[(OWNER_TAG, Some(OTHER))]);
+    bed.reconcile_now::<LightsailKeyPair>("fleet").await;
+    stalled(&bed, "fleet", "OwnershipLost", "remove the tag").await;
+    bed.region.set_tags("fleet", &[]);
+    set_spec(&bed, "fleet", json!({ "interval": "11m" })).await;
+    ready(&bed, "fleet", "Imported").await;
+
+    create(&bed, "lost", &imported(&key)).await;
+    ready(&bed, "lost", "Imported").await;
+    bed.region.set_tags("lost", &[(OWNER_TAG, Some(OTHER))]);
+    bed.reconcile_now::<LightsailKeyPair>("lost").await;
+    stalled(&bed, "lost", "OwnershipLost", "set deletionPolicy: Retain and delete").await;
+    set_spec(&bed, "lost", json!({ "deletionPolicy": "Retain" })).await;
+    delete(&bed, "lost").await;
+    gone(&bed, "lost").await;
+    let tags = bed.region.find_key_pair("lost").unwrap().tags;
+    assert_eq!(tags[OWNER_TAG].as_deref(), Some(OTHER), "it stays the other owner's");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_that_is_not_the_expected_one() {
+    let bed = Bed::new("way-out-fingerprints").await;
+    let _operator = bed.start().await;
+    let key = public_key("rsa").trim().to_owned();
+    create(&bed, "fleet", &imported(&key)).await;
+    ready(&bed, "fleet", "Imported").await;
+    let listed = bed.region.find_key_pair("fleet").unwrap().fingerprint;
+
+    // In another form, where the key is held here, it counts.
+    let sha256 = lightsail_operator::ssh::PublicKey::parse(&key).unwrap().sha256();
+    let absent = json!({ "ensure": "Absent", "expectedFingerprint": sha256 });
+    set_spec(&bed, "fleet", absent).await;
+    ready(&bed, "fleet", "Absent").await;
+    let sent = bed.simulator.requests();
+    let sent = sent.iter().rfind(|request| request.operation == "DeleteKeyPair").unwrap();
+    assert_eq!(sent.outcome, "ok", "as Lightsail prints it: {sent:?}");
+
+    // Where it is not, the form that Lightsail prints is asked for.
+    let stranger = bed.region.import_key_pair("stranger", &key);
+    let by_name = |fingerprint: &str| {
+        json!({ "type": "Imported", "region": REGION, "ensure": "Absent",
+            "expectedFingerprint": fingerprint })
+    };
+    create(&bed, "stranger", &by_name(&sha256)).await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "give it as Lightsail prints it").await;
+    let other = listed.replace(&listed[..2], "00").replace("00:00", "11:00");
+    set_spec(&bed, "stranger", json!({ "expectedFingerprint": other })).await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "correct it").await;
+    set_spec(&bed, "stranger", json!({ "expectedFingerprint": listed.to_uppercase() })).await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "give it as Lightsail prints it").await;
+    assert_eq!(bed.region.find_key_pair("stranger"), Some(stranger));
+    set_spec(&bed, "stranger", json!({ "expectedFingerprint": listed })).await;
+    ready(&bed, "stranger", "Absent").await;
+
+    // Somebody else's pair, named by nothing.
+    bed.region.import_key_pair("unnamed", &key);
+    let nameless = json!({ "type": "Imported", "region": REGION, "ensure": "Absent" });
+    create(&bed, "unnamed", &nameless).await;
+    stalled(&bed, "unnamed", "FingerprintMismatch", "ensure: Absent and its expected").await;
+    set_spec(&bed, "unnamed", json!({ "expectedFingerprint": listed })).await;
+    ready(&bed, "unnamed", "Absent").await;
+
+    // The status was lost with a backup, and the object is deleted.
+    create(&bed, "restored", &imported(&key)).await;
+    ready(&bed, "restored", "Imported").await;
+    let forgotten = json!({ "arn": null, "createdAt": null, "origin": null, "fingerprint": null,
+        "publicKeySHA256": null });
+    set_spec(&bed, "restored", json!({ "suspend": true })).await;
+    ready(&bed, "restored", "Imported").await;
+    set_status(&bed, "restored", forgotten).await;
+    set_spec(&bed, "restored", json!({ "suspend": false, "ensure": "Absent" })).await;
+    stalled(&bed, "restored", "FingerprintMismatch", "").await;
+    delete(&bed, "restored").await;
+    stalled(&bed, "restored", "FingerprintMismatch", "set deletionPolicy: Delete").await;
+    set_spec(&bed, "restored", json!({ "deletionPolicy": "Delete" })).await;
+    gone(&bed, "restored").await;
+    assert_eq!(bed.region.find_key_pair("restored"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_cannot_be_used() {
+    let bed = Bed::new("way-out-secrets").await;
+    let _operator = bed.start().await;
+    let ssh_auth = "kubernetes.io/ssh-auth";
+
+    // The only copy of the key of a pair that was made in the console, in an Opaque Secret.
+    let (pair, private) = bed.region.create_key_pair("console");
+    put_secret(&bed, "opaque", "Opaque", &private).await;
+    create(&bed, "console", &generated("opaque")).await;
+    let way_out = "copy its private key to ssh-privatekey in a Secret of that type";
+    stalled(&bed, "console", "SecretRejected", way_out).await;
+    put_secret(&bed, "console-ssh", ssh_auth, &private).await;
+    set_spec(&bed, "console", json!({ "generated": { "secret": { "name": "console-ssh" } } }))
+        .await;
+    let object = ready(&bed, "console", "Adopted").await;
+    let status = object.status.unwrap();
+    let verified = find(&status.conditions, FINGERPRINT_VERIFIED).unwrap();
+    assert_eq!(verified.status, "True", "by a form that only the private key has");
+    assert!(status.public_key_sha256.is_some());
+    assert_eq!(bed.region.find_key_pair("console").unwrap().arn, pair.arn);
+
+    // The public half in the object's own Secret is put right.
+    let wrong = json!({ "stringData": { "ssh-publickey": public_key("ed25519") } });
+    let secrets = bed.secrets();
+    secrets.patch("console-ssh", &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
+    bed.reconcile_now::<LightsailKeyPair>("console").await;
+    let expected = public_half(&private);
+    crate::bed::wait_for("the public half is that of the key", async || {
+        let data = secrets.get("console-ssh").await.unwrap().data.unwrap_or_default();
+        let public = String::from_utf8(data["ssh-publickey"].0.clone()).unwrap();
+        public.split_whitespace().nth(1) == expected.split_whitespace().nth(1)
+    })
+    .await;
+
+    // Somebody else's Secret, and one that is no private key.
+    put_secret(&bed, "theirs", ssh_auth, &key_pair_files("ed25519").0).await;
+    create(&bed, "fleet", &generated("theirs")).await;
+    stalled(&bed, "fleet", "SecretNotOwned", "set another secret.name").await;
+    put_secret(&bed, "putty", ssh_auth, "PuTTY-User-Key-File-3: ssh-ed25519\n").await;
+    set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "putty" } } })).await;
+    stalled(&bed, "fleet", "SecretRejected", "or set another secret.name").await;
+    set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "fleet" } } })).await;
+    ready(&bed, "fleet", "Generated").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_cannot_be_used() {
+    let bed = Bed::new("way-out-sources").await;
+    let mut options = bed.options(None).await;
+    options.arguments.extend(["--source-grace".to_owned(), "1s".to_owned()]);
+    let _operator = Operator::start(options).await.unwrap();
+    let from = json!({ "configMapKeyRef": { "name": "keys", "key": "fleet" } });
+    let spec = json!({ "type": "Imported", "region": REGION,
+        "imported": { "publicKeyFrom": from } });
+    create(&bed, "fleet", &spec).await;
+    stalled(&bed, "fleet", "SourceNotFound", "create it in the namespace").await;
+    let maps = Api::<ConfigMap>::namespaced(bed.cluster.client(), &bed.namespace);
+    let holds = |text: String| ConfigMap {
+        metadata: ObjectMeta { name: Some("keys".to_owned()), ..ObjectMeta::default() },
+        data: Some(BTreeMap::from([("fleet".to_owned(), text)])),
+        ..ConfigMap::default()
+    };
+    maps.create(&PostParams::default(), &holds("a".repeat(70_000))).await.unwrap();
+    bed.reconcile_now::<LightsailKeyPair>("fleet").await;
+    stalled(&bed, "fleet", "SourceTooLarge", "put the public key alone").await;
+    maps.replace("keys", &PostParams::default(), &holds("fleet".to_owned())).await.unwrap();
+    set_spec(&bed, "fleet", json!({ "interval": "11m" })).await;
+    stalled(&bed, "fleet", "InvalidPublicKey", "give the line of a .pub file").await;
+    maps.replace("keys", &PostParams::default(), &holds(public_key("ed25519"))).await.unwrap();
+    set_spec(&bed, "fleet", json!({ "interval": "12m" })).await;
+    ready(&bed, "fleet", "Imported").await;
+
+    // A pair that was there before the object is not replaced.
+    let key = public_key("ed25519").trim().to_owned();
+    bed.region.import_key_pair("adopted", &key);
+    create(&bed, "adopted", &imported(&key)).await;
+    ready(&bed, "adopted", "Adopted").await;
+    let other = json!({ "imported": { "publicKey": public_key("ed25519"),
+        "replacePolicy": "Recreate" } });
+    set_spec(&bed, "adopted", other).await;
+    stalled(&bed, "adopted", "PublicKeyChanged", "put the old key back").await;
+    set_spec(&bed, "adopted", json!({ "imported": { "publicKey": key } })).await;
+    ready(&bed, "adopted", "Adopted").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_of_another_account() {
+    let bed = Bed::new("way-out-account").await;
+    let mut options = bed.options(None).await;
+    options.arguments.extend(["--aws-account-id".to_owned(), crate::bed::ACCOUNT.to_owned()]);
+    let operator = Operator::start(options.clone()).await.unwrap();
+    create(&bed, "fleet", &imported(&public_key("ed25519"))).await;
+    ready(&bed, "fleet", "Imported").await;
+    drop(operator);
+    set(&mut options, "--aws-account-id", "999999999999");
+    let other = bed.simulator.add_account("999999999999");
+    for (name, value) in &mut options.environment {
+        match name.as_str() {
+            "AWS_ACCESS_KEY_ID" => value.clone_from(&other.access_key_id),
+            "AWS_SECRET_ACCESS_KEY" => value.clone_from(&other.secret_access_key),
+            _ => {}
+        }
+    }
+    let _operator = Operator::start(options).await.unwrap();
+    delete(&bed, "fleet").await;
+    let way_out = "set deletionPolicy: Retain to release the object without a call";
+    stalled(&bed, "fleet", "WrongAccount", way_out).await;
+    set_spec(&bed, "fleet", json!({ "deletionPolicy": "Retain" })).await;
+    gone(&bed, "fleet").await;
+    assert!(bed.region.find_key_pair("fleet").is_some());
+}
