@@ -354,7 +354,7 @@ fn i4_no_damaged_file_is_repeated_or_stops_the_parsers() {
     let seeds = seeds();
     let change = (any::<u8>(), any::<u16>(), any::<u8>(), any::<u8>());
     let files = (any::<prop::sample::Index>(), any::<prop::sample::Index>());
-    let strategy = (files, prop::collection::vec(change, 0..6));
+    let strategy = (files, prop::collection::vec(change, 0..12));
     let outcome = TestRunner::new(config).run(&strategy, |((file, other), changes)| {
         let mut bytes = file.get(&seeds).clone();
         let other = other.get(&seeds);

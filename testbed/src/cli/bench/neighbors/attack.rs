@@ -67,9 +67,10 @@ impl Attack {
                 Ok(())
             }
             Self::Resets => {
-                // The first one's operation does not end, so the others wait.
+                // The first one's operation does not end, so the others wait. No burst: the control
+                // would be measured in it, and what is beside the attack after it.
                 let switches =
-                    json!({"requestsPerSecond": 5.0, "burst": 10.0, "operationPolls": 100_000});
+                    json!({"requestsPerSecond": 5.0, "burst": 1.0, "operationPolls": 100_000});
                 ground.switch(switches).await
             }
             Self::Refusals => {
