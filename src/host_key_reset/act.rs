@@ -201,14 +201,10 @@ impl<'a> Run<'a> {
     fn take_turn(&mut self) {
         let (own, rows) = (self.claim(), self.memory.rows.lock());
         let (clocks, window) = (self.clocks.later(), effect_window(&self.ctx.settings));
-        let by_own_clock = |claim: &ResetClaim| {
-            let start = self.memory.find_start(&claim.uid);
-            claim.clone().started(start.map(|start| clocks.time_of(start)))
-        };
-        let rivals = rows.rivals(self.at, &own).map(|(_, claim)| by_own_clock(claim));
-        let rivals: Vec<ResetClaim> = rivals.collect();
-        let turn = self.memory.turns.lock().take(self.at, &own, &rivals, &clocks, window);
-        self.observed.turn = turn;
+        let rivals = rows.rivals(self.at, &own).map(|(_, claim)| claim);
+        let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
+        let mut turns = self.memory.turns.lock();
+        self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, window);
     }
 
     fn operations_of_others(&self) -> Vec<String> {

@@ -86,14 +86,6 @@ impl ResetClaim {
         }
     }
 
-    /// With the start that this process knows, if it does: clocks jump.
-    pub(super) fn started(mut self, at: Option<Timestamp>) -> Self {
-        if let (Stage::Begun { start, .. }, Some(at)) = (&mut self.stage, at) {
-            *start = at;
-        }
-        self
-    }
-
     pub(super) fn age(&self) -> (Option<Timestamp>, &str) {
         (self.created_at, &self.uid)
     }

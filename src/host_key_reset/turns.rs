@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::claim::{ResetClaim, Stage};
 use super::world::{Turn, later};
@@ -15,7 +15,8 @@ use crate::ids::Region;
 /// A reset that was created a moment ago, and was not reconciled yet, comes before a younger one.
 /// If it is not reconciled within this time, it is not waited for.
 const NEW_FOR: SignedDuration = SignedDuration::from_secs(30);
-/// How soon one that waits for another in the line asks again, if it is not called.
+/// How soon one that waits asks again for each that is ahead of it, if it is not called: a long
+/// line must not cost more than a short one (I14).
 const LINE_MOVES: SignedDuration = SignedDuration::from_secs(5);
 
 /// Who has the turn at each instance, from before its intent is written, so that no two
@@ -31,38 +32,41 @@ struct Holder {
 }
 
 impl Turns {
-    /// Takes the turn, unless somebody comes first. `effect_window` is as for [`ResetClaim::of`].
-    pub(super) fn take(
+    /// Takes the turn, unless somebody comes first. `start_of` is when a reset began, if this
+    /// process knows: clocks jump. `effect_window` is as for [`ResetClaim::of`].
+    pub(super) fn take<'a>(
         &mut self,
         at: &ObjectRef,
         own: &ResetClaim,
-        rivals: &[ResetClaim],
+        rivals: impl Iterator<Item = &'a ResetClaim>,
+        start_of: impl Fn(&str) -> Option<Timestamp>,
         clocks: &Clocks,
         effect_window: SignedDuration,
     ) -> Turn {
         let now = clocks.time();
         let place = (own.region.clone(), own.instance.clone());
-        let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid).and_then(|holder| {
+        let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid);
+        let (mut until, mut ahead) = (None, 0);
+        for rival in rivals {
             // One that is gone, or over, holds nothing.
-            let holds =
-                rivals.iter().any(|rival| rival.uid == holder.uid && rival.stage != Stage::Over);
-            holds.then(|| clocks.time_of(holder.until))
-        });
-        let in_line = |rival: &ResetClaim| {
-            let is_there = match rival.stage {
+            let holds = holder.filter(|it| it.uid == rival.uid && rival.stage != Stage::Over);
+            until = until.max(holds.map(|holder| clocks.time_of(holder.until)));
+            let is_in_line = match rival.stage {
+                Stage::Begun { start, holds } => {
+                    let start = start_of(&rival.uid).unwrap_or(start);
+                    until = until.max(Some(later(start, holds)));
+                    false
+                }
                 Stage::New => {
                     rival.created_at.is_some_and(|created| now.duration_since(created) < NEW_FOR)
                 }
                 Stage::Waiting => true,
-                Stage::Blocked | Stage::Begun { .. } | Stage::Over => false,
+                Stage::Blocked | Stage::Over => false,
             };
-            (is_there && rival.age() < own.age()).then(|| later(now, LINE_MOVES))
-        };
-        let until = rivals.iter().filter_map(|rival| match rival.stage {
-            Stage::Begun { start, holds } => Some(later(start, holds)),
-            Stage::New | Stage::Waiting | Stage::Blocked | Stage::Over => in_line(rival),
-        });
-        if let Some(until) = until.chain(holder).filter(|until| *until > now).max() {
+            ahead += i32::from(is_in_line && rival.age() < own.age());
+        }
+        let line_moves = (ahead > 0).then(|| later(now, LINE_MOVES * ahead));
+        if let Some(until) = until.max(line_moves).filter(|until| *until > now) {
             return Turn::After(until);
         }
         let until = clocks.moment_of(later(now, effect_window * 2));
@@ -81,8 +85,6 @@ impl Turns {
 #[rustfmt::skip]
 mod tests {
     use std::time::Duration;
-
-    use k8s_openapi::jiff::Timestamp;
 
     use super::*;
     use crate::clock::tests::clocks;
@@ -141,9 +143,12 @@ mod tests {
             ("one that is over", Some(claim("b", 900, Stage::Over)), Turn::Taken),
         ] {
             let rivals: Vec<ResetClaim> = rival.into_iter().collect();
-            assert_eq!(Turns::default().take(&at("own"), &own, &rivals, &now(1_000), WINDOW),
-                expected, "{name}");
+            assert_eq!(Turns::default().take(&at("own"), &own, rivals.iter(), |_| None,
+                &now(1_000), WINDOW), expected, "{name}");
         }
+        let crowd: Vec<_> = (0..60).map(|age| claim("b", age, Stage::Waiting)).collect();
+        assert_eq!(Turns::default().take(&at("own"), &own, crowd.iter(), |_| None, &now(1_000),
+            WINDOW), until(1_300), "the longer the line, the later it asks again");
     }
 
     #[test]
@@ -152,7 +157,7 @@ mod tests {
             Stage::Blocked));
         let mut turns = Turns::default();
         let mut take = |own: &ResetClaim, rivals: &[ResetClaim], second| {
-            turns.take(&at(&own.uid), own, rivals, &now(second), WINDOW)
+            turns.take(&at(&own.uid), own, rivals.iter(), |_| None, &now(second), WINDOW)
         };
         let others = |claim: &ResetClaim| [claim.clone()];
         assert_eq!(take(&first, &others(&second), 1_000), Turn::Taken);
@@ -173,13 +178,14 @@ mod tests {
         let second = claim("b", 1_001, Stage::Blocked);
         for jump in [-7_200, 7_200] {
             let mut turns = Turns::default();
-            assert_eq!(turns.take(&at("a"), &first, &[], &now(1_000), WINDOW), Turn::Taken);
+            assert_eq!(turns.take(&at("a"), &first, [].iter(), |_| None, &now(1_000),
+                WINDOW), Turn::Taken);
             let jumped = |second: u64| {
                 clocks(time(second.cast_signed() + jump), Duration::from_secs(second))
             };
             let rivals = [claim("a", 1_000, Stage::Blocked)];
             let mut take = |at_second| {
-                turns.take(&at("b"), &second, &rivals, &jumped(at_second), WINDOW)
+                turns.take(&at("b"), &second, rivals.iter(), |_| None, &jumped(at_second), WINDOW)
             };
             assert_eq!(take(1_159), Turn::After(time(1_160 + jump)));
             assert_eq!(take(1_160), Turn::Taken);

@@ -13,8 +13,8 @@ use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::message::{Last, Message};
 use crate::host_key_reset::world::{Desired, Observed, Turn};
 
-/// How soon to ask for a turn again, if nobody calls before.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// How soon to ask for a turn again at the latest, if nobody calls before.
+const ASK_AGAIN: Duration = Duration::from_mins(5);
 
 /// Nothing was called yet, or what was called was refused and taken back.
 pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
