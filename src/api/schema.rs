@@ -111,3 +111,9 @@ pub(super) fn instance_arn(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn observed_generation(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "default": -1 })
 }
+
+/// In a CEL rule: whether this is a name that an object can have, RFC 1123.
+pub(super) fn is_object_name(value: &str) -> String {
+    let part = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+    format!("{value}.matches('^{part}([.]{part})*$')")
+}

@@ -1,0 +1,111 @@
+//! The settings of `type: Imported`.
+
+#![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::policies::ReplacePolicy;
+use crate::api::schema::is_object_name;
+
+/// In a CEL rule: what has a private key in it, in OpenSSH's form, in PEM or of `PuTTY`. Rules are
+/// short: the API server estimates what they cost.
+const PRIVATE: &str = "self.publicKey.contains('PRIVATE KEY') || \
+                       self.publicKey.contains('PuTTY-User-Key')";
+/// A private key in base64: the data of OpenSSH's form, or the beginning of a file of `PuTTY` or in
+/// PEM (`-----BEGIN OPEN`, `RSA PRI`, `PRIV`, `ENCR`, `EC P`, `DSA`).
+const ENCODED: &str = "b3BlbnNzaC1rZXktdj|UHVUVFktVXNl|\
+                       LS0tLS1CRUdJTiB(PUEVO|SU0EgUFJJ|QUklW|FTkNS|FQyBQ|EU0Eg)";
+/// The beginning of what may be a public key, or base64 of one.
+const PUBLIC: &str =
+    r"^\\W*(ssh-|ecdsa-|sk-|BEGIN (RSA )?PUBLIC|BEGIN SSH2|[A-Za-z0-9+/=\\s]{60,}$)";
+/// A line of OpenSSH's form, and another line below it.
+const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
+
+/// The settings of `type: Imported`.
+// Rules about the key sit here, on its parent, and the field has no pattern: the API server echoes
+// the value of the field that breaks a rule, and that value may be a private key that was pasted by
+// mistake.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.publicKey) != has(self.publicKeyFrom)")
+        .message("spec.imported needs exactly one of publicKey and publicKeyFrom"),
+    validation = Rule::new(format!(
+        "!has(self.publicKey) || !({PRIVATE} || self.publicKey.matches('{ENCODED}'))"
+    ))
+        .message("publicKey holds a private key; give its public key, which ssh-keygen -y -f \
+                  KEYFILE or puttygen KEY.ppk -O public-openssh prints, and better make a new key \
+                  pair, since this one may have been recorded here"),
+    validation = Rule::new(format!(
+        "!has(self.publicKey) || {PRIVATE} || self.publicKey.matches('{PUBLIC}')"
+    ))
+        .message("publicKey must be a public key without anything in front of it: the line of a \
+                  .pub file, for example ssh-ed25519 AAAA… or ssh-rsa AAAA…, or one in RFC 4716 or \
+                  PEM; ssh-keygen -y -f KEYFILE prints such a line"),
+    validation = Rule::new(format!(
+        "!has(self.publicKey) || {PRIVATE} || !self.publicKey.matches('{TWO_LINES}')"
+    ))
+        .message("publicKey must be one key; give the line of one key as in a .pub file, and make \
+                  one object for each key"),
+    validation = Rule::new("!has(self.publicKey) || self.publicKey.size() <= 16384")
+        .message("publicKey must be at most 16384 characters; give the line of a .pub file alone"),
+)]
+pub struct ImportedKeyPair {
+    /// The public key as in a `.pub` file, for example `ssh-ed25519 AAAAC3Nz… you@example.com`.
+    /// Ed25519 and RSA are known to work.
+    ///
+    /// RFC 4716 and PEM are taken too, with the lines that they have, and base64 of any of these.
+    /// A change of comment or white space is no change. What another key does is up to
+    /// `replacePolicy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+
+    /// Where the public key stands, instead of `publicKey`. It is read at each reconciliation: a
+    /// change is seen within `interval`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PublicKeySource")]
+    pub public_key_from: Option<PublicKeySource>,
+
+    /// What another public key does to the key pair in Lightsail. Default: `Never`.
+    ///
+    /// - `Never`: nothing; the object becomes Stalled with the reason `PublicKeyChanged`.
+    /// - `Recreate`: the key pair is deleted and imported anew. Running instances do not get the
+    ///   new key by that. A key pair that was adopted is never replaced.
+    #[serde(default)]
+    pub replace_policy: ReplacePolicy,
+}
+
+/// Where a public key stands, in the namespace of this object.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.secretKeyRef) != has(self.configMapKeyRef)")
+    .message("publicKeyFrom needs exactly one of secretKeyRef and configMapKeyRef"))]
+pub struct PublicKeySource {
+    /// A key of a Secret, for example name `fleet-ssh`, key `ssh-publickey`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyReference")]
+    pub secret_key_ref: Option<KeyReference>,
+    /// A key of a ConfigMap, for example name `keys`, key `fleet.pub`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyReference")]
+    pub config_map_key_ref: Option<KeyReference>,
+}
+
+/// A key of a Secret or ConfigMap.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyReference {
+    /// The name of the Secret or ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new(is_object_name("self"))
+        .message("name must be that of a Secret or ConfigMap in this namespace: lower case \
+                  letters, digits, - and .; write for example fleet-keys"))]
+    pub name: String,
+    /// The key in its data.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
+        .message("key must be a key in the data: letters, digits and - _ . only; write for \
+                  example fleet.pub"))]
+    pub key: String,
+}

@@ -1,0 +1,244 @@
+//! The kind `LightsailKeyPair`.
+
+#![expect(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
+#![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
+
+mod imported;
+mod kept_key;
+mod policies;
+mod status;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+pub use self::imported::{ImportedKeyPair, KeyReference, PublicKeySource};
+pub use self::kept_key::{Backup, DefaultKeyPair, GeneratedKeyPair, KeyAlgorithm, KeySecret};
+pub use self::policies::{AdoptionPolicy, DeletionPolicy, Ensure, KeyPairType, ReplacePolicy};
+pub use self::status::{ImportIntent, LightsailKeyPairStatus, Origin};
+use super::reconciled::Reconciled;
+use super::schema;
+
+/// A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does
+/// not exist.
+///
+/// `type: Imported` imports the public key that you give. `type: Generated` makes a key pair in the
+/// cluster, keeps the private key in a Secret and imports the public half. `type: Default` is the
+/// region's default key pair, which Lightsail makes by itself: its private key is downloaded into a
+/// Secret, and it is deleted only if you name its fingerprint.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "lightsail-operator.dev",
+    version = "v1alpha1",
+    kind = "LightsailKeyPair",
+    doc = "A key pair in a region of Amazon Lightsail: that it exists with a public key, or that \
+           it does not exist.",
+    plural = "lightsailkeypairs",
+    singular = "lightsailkeypair",
+    shortname = "lskp",
+    category = "lightsail",
+    namespaced,
+    status = "LightsailKeyPairStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
+    printcolumn(name = "Key", type_ = "string", json_path = ".status.keyPairName"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(
+        name = "Fingerprint",
+        type_ = "string",
+        json_path = ".status.fingerprint",
+        priority = 1
+    ),
+    printcolumn(name = "Account", type_ = "string", json_path = ".status.accountID", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.type != 'Imported' || has(self.imported) || self.ensure == \
+                            'Absent'")
+        .message("type Imported needs spec.imported with a publicKey or publicKeyFrom; it may be \
+                  left out only with ensure: Absent"),
+    validation = Rule::new("self.type == 'Imported' || !has(self.imported)")
+        .message("spec.imported belongs to type Imported; remove it"),
+    validation = Rule::new("self.type == 'Generated' || !has(self.generated)")
+        .message("spec.generated belongs to type Generated; remove it"),
+    validation = Rule::new("self.type == 'Default' || !has(self.default)")
+        .message("spec.default belongs to type Default; remove it"),
+    validation = Rule::new("self.type != 'Default' || !has(self.keyPairName)")
+        .message("the default key pair has a fixed name; remove spec.keyPairName"),
+    validation = Rule::new("self.type == 'Default' || !has(self.keyPairName) || \
+                            self.keyPairName.lowerAscii() != 'lightsaildefaultkeypair'")
+        .message("that is the name of the region's default key pair; use type: Default for it, or \
+                  choose another keyPairName"),
+    validation = Rule::new("has(self.keyPairName) == has(oldSelf.keyPairName) && \
+                            (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
+        .message("keyPairName is immutable, and so is leaving it unset; make a new object for \
+                  another key pair"),
+    validation = Rule::new("self.type != 'Default' || self.ensure != 'Absent' || \
+                            has(self.expectedFingerprint)")
+        .message("deleting the default key pair needs spec.expectedFingerprint; copy it from \
+                  status.fingerprint"),
+    validation = Rule::new("self.type != 'Default' || !has(self.deletionPolicy) || \
+                            self.deletionPolicy != 'Delete' || has(self.expectedFingerprint)")
+        .message("deletionPolicy: Delete of the default key pair needs spec.expectedFingerprint; \
+                  copy it from status.fingerprint, or use Retain"),
+)]
+pub struct LightsailKeyPairSpec {
+    /// What kind of key pair this is. Immutable.
+    ///
+    /// - `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with
+    ///   you.
+    /// - `Generated`: the operator makes the key pair, writes the private key into a Secret, and
+    ///   imports the public half.
+    /// - `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private
+    ///   key is downloaded into a Secret.
+    #[serde(rename = "type")]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new \
+        object"))]
+    pub type_: KeyPairType,
+
+    /// The AWS region, for example `eu-west-1`. Immutable: a key pair lives in one region.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')")
+            .message("region must be the name of an AWS region and not of a zone; write for \
+                      example eu-west-1"),
+        validation = Rule::new("self == oldSelf")
+            .message("region is immutable; make a new object for another region"),
+    )]
+    pub region: String,
+
+    /// The name of the key pair in Lightsail, for example `fleet`. Immutable. Default: the name of
+    /// this object.
+    ///
+    /// Names are unique in a region among all resources of Lightsail. Not allowed for `type:
+    /// Default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 255))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
+            .message("keyPairName must have letters, digits and _ . - only, with a letter, digit \
+                      or _ at each end, as names in Lightsail do; write for example fleet-1"),
+    )]
+    pub key_pair_name: Option<String>,
+
+    /// Whether the key pair should be there. Default: `Present`.
+    ///
+    /// `Absent` deletes the key pair if it is this object's own, or if `expectedFingerprint` names
+    /// it exactly.
+    #[serde(default)]
+    pub ensure: Ensure,
+
+    /// What deleting this object does to the key pair in Lightsail: `Delete` or `Retain`.
+    ///
+    /// Default: `Delete` for a key pair that this object imported or generated; `Retain` for one
+    /// that was there before, and for `type: Default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DeletionPolicy")]
+    pub deletion_policy: Option<DeletionPolicy>,
+
+    /// What to do with a key pair of this name that is already there. Default:
+    /// `IfFingerprintMatches`.
+    ///
+    /// - `IfFingerprintMatches`: it becomes this object's if it has this key, and if no other
+    ///   owner's tag is on it.
+    /// - `TakeOver`: it becomes this object's if it has this key, even then. That happens once: if
+    ///   the tag is changed again later, the object becomes Stalled with the reason
+    ///   `OwnershipLost`.
+    /// - `Never`: the object becomes Stalled with the reason `NameConflict`.
+    #[serde(default)]
+    pub adoption_policy: AdoptionPolicy,
+
+    /// The fingerprint of the key pair that may be deleted, as Lightsail prints it, for example
+    /// `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`.
+    ///
+    /// With another fingerprint nothing is deleted. `type: Default` needs it for every deletion.
+    /// Copy it from `status.fingerprint`. In another form, such as that of `ssh-keygen -l`, it
+    /// counts only if the key in this spec or in the Secret has both fingerprints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub expected_fingerprint: Option<String>,
+
+    /// The tags of the key pair in Lightsail, for example `team: a`. At most 40. Default: none.
+    ///
+    /// Tags that are not named here, and never were, are left alone. Keys have 1 to 128 and values
+    /// up to 256 characters: letters, digits, spaces and `+ - = . _ : / @`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::tags")]
+    #[x_kube(
+        validation = Rule::new("self.all(key, key.matches('^[\\\\p{L}\\\\p{N} +=._:/@-]{1,128}$') \
+                                && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
+            .message("tags have keys of 1 to 128 characters; use letters, digits, spaces and + - = \
+                      . _ : / @ in keys and values"),
+        validation = Rule::new("self.all(key, !key.lowerAscii().startsWith('aws:') && \
+                                !key.lowerAscii().startsWith('lightsail-operator.dev/'))")
+            .message("keys of tags must not start with aws: or lightsail-operator.dev/, in upper \
+                      or lower case; choose another prefix"),
+    )]
+    pub tags: BTreeMap<String, String>,
+
+    /// Whether to change nothing and only say what would be done, in `status.plannedStep`. Default:
+    /// `false`.
+    ///
+    /// Deleting a suspended object lets the key pair stay in Lightsail.
+    #[serde(default)]
+    pub suspend: bool,
+
+    /// How often to check whether Lightsail still has what this spec wants, for example `10m` or
+    /// `1h30m`. At least `1m`. Default: `10m`.
+    #[serde(default = "default_interval")]
+    #[schemars(length(min = 2, max = 32))]
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && \
+                                     duration(self) >= duration('1m') && \
+                                     duration(self) <= duration('168h')")
+        .message("interval must be a time from 1m to 168h; write for example 10m or 1h30m"))]
+    pub interval: String,
+
+    /// The settings of `type: Imported`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedKeyPair>,
+
+    /// The settings of `type: Generated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<GeneratedKeyPair>,
+
+    /// The settings of `type: Default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<DefaultKeyPair>,
+}
+
+fn default_interval() -> String {
+    "10m".to_owned()
+}
+
+impl Reconciled for LightsailKeyPair {
+    type Status = LightsailKeyPairStatus;
+
+    fn observed_generation(&self) -> i64 {
+        self.status.as_ref().map_or(-1, |status| status.observed_generation)
+    }
+
+    fn last_handled_reconcile(&self) -> Option<&str> {
+        self.status.as_ref()?.last_handled_reconcile.as_deref()
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+}
