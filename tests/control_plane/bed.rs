@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
-use lightsail_operator::api::conditions::{READY, STALLED, find, is_true};
+use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, READY, STALLED, find, is_true};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
 use serde_json::{Value, json};
 use testbed::cluster::Cluster;
@@ -388,4 +388,10 @@ pub(crate) fn name_of<K: Reconciled>(object: &K) -> String {
 pub(crate) fn set(options: &mut OperatorOptions, flag: &str, value: &str) {
     let at = options.arguments.iter().position(|argument| argument == flag).unwrap();
     value.clone_into(&mut options.arguments[at + 1]);
+}
+
+/// The status of the condition `FingerprintVerified`.
+pub(crate) fn is_verified(pair: &LightsailKeyPair) -> Option<&str> {
+    let status = pair.status.as_ref().unwrap();
+    find(&status.conditions, FINGERPRINT_VERIFIED).map(|condition| condition.status.as_str())
 }

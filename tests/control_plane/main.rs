@@ -12,6 +12,7 @@ mod bed;
 mod clocks;
 mod credential_servers;
 mod credentials;
+mod default_pair;
 mod docs;
 mod errors_of_lightsail;
 mod explain;

@@ -3,8 +3,10 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "helpers have the shape of the fields of Observed")]
 
+mod follow;
 mod model;
 mod properties;
+mod search;
 
 use std::time::Duration;
 
@@ -118,6 +120,12 @@ fn intended(observed: &mut Observed) {
     found(observed);
     observed.operations = Some((Vec::new(), observed.now));
     observed.intent_written = true;
+}
+
+fn searching(observed: &mut Observed) {
+    begun(observed);
+    observed.search.since = Some(time(NOW));
+    observed.operations = Some((Vec::new(), observed.now));
 }
 
 fn word(step: &Step) -> String {
@@ -480,261 +488,4 @@ fn a_reconciliation_is_not_left_between_the_mark_and_the_record() {
     assert!(!may_stop(&observed));
     observed.end = Some(MarkState::Succeeded(String::new()));
     assert!(may_stop(&observed));
-}
-
-/// The call was made, and its operation is under way.
-fn under_way(observed: &mut Observed) {
-    begun(observed);
-    observed.status.operations = vec![operation("a", "Started", NOW)];
-}
-
-/// An earlier call was refused and taken back. Lightsail made the operation of another one at this
-/// time, if it says so, and does not know it 90 seconds after the start.
-fn taken_back(observed: &mut Observed, created_at: Option<&str>) {
-    under_way(observed);
-    let created_at = created_at.map(str::to_owned);
-    observed.status.operations = vec![Operation { created_at, ..operation("a", "Started", NOW) }];
-    observed.status.lightsail_date = Some("2026-11-24T12:01:27Z".to_owned());
-    observed.now = time("2026-11-24T12:01:30Z");
-    observed.lightsail_date = Some(observed.now);
-    observed.polled = Some((vec![None], observed.now));
-}
-
-#[test]
-fn an_operation_is_followed_to_its_end() {
-    check(&[
-        ("it is looked up", |_, o| under_way(o), "PollOperations"),
-        ("with an account", |_, o| { under_way(o); o.account = None; }, "Identify"),
-        ("a wrong account is not asked for it",
-         |_, o| { under_way(o); o.account = Some("9".into()); }, "Progress WrongAccount"),
-        ("what is known of the answer does not stand in for a look",
-         |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "PollOperations"),
-        ("it is still under way",
-         |_, o| {
-             under_way(o);
-             o.polled = Some((vec![Some(operation("a", "Started", NOW))], o.now));
-         }, "Progress InProgress"),
-        ("it is done",
-         |_, o| {
-             under_way(o);
-             o.polled = Some((vec![Some(operation("a", "Completed", NOW))], o.now));
-         }, "Complete OperationSucceeded"),
-        ("it failed",
-         |_, o| {
-             under_way(o);
-             o.polled = Some((vec![Some(operation("a", "Failed", NOW))], o.now));
-         }, "Failed OperationFailed"),
-        ("Lightsail may not know it yet",
-         |_, o| { under_way(o); o.polled = Some((vec![None], o.now)); }, "Progress InProgress"),
-        ("what was read then says nothing later", |_, o| {
-            under_way(o);
-            o.polled = Some((vec![None], o.now));
-            o.now = later(o.now, SignedDuration::from_secs(81));
-        }, "Progress InProgress"),
-        ("Lightsail does not know it any more", |_, o| {
-            under_way(o);
-            o.now = time("2026-11-24T12:01:20Z");
-            o.polled = Some((vec![None], o.now));
-        }, "Failed OutcomeUnknown"),
-        ("nor if it made it a moment ago, long after the start", |_, o| {
-            taken_back(o, Some("2026-11-24T12:01:28Z"));
-        }, "Progress InProgress"),
-        ("nor if it was called a moment ago, as far as is known", |_, o| {
-            taken_back(o, None);
-        }, "Progress InProgress"),
-        ("it made it long enough ago", |_, o| {
-            taken_back(o, Some("2026-11-24T12:00:10Z"));
-        }, "Failed OutcomeUnknown"),
-        ("but that says nothing of a read from before that", |_, o| {
-            taken_back(o, Some("2026-11-24T12:00:10Z"));
-            o.polled = Some((vec![None], time("2026-11-24T12:01:29Z")));
-        }, "Progress InProgress"),
-        ("a look that fails is said",
-         |_, o| { under_way(o); o.failure = Some(failure(ErrorKind::Denied)); },
-             "Progress AccessDenied"),
-        ("but not for ever", |_, o| {
-            under_way(o);
-            o.failure = Some(failure(ErrorKind::Denied));
-            o.now = time("2026-11-24T12:10:01Z");
-        }, "Failed DeadlineExceeded"),
-        ("nor is a wrong account", |_, o| {
-            under_way(o);
-            o.account = Some("9".into());
-            o.now = time("2026-11-24T12:10:01Z");
-        }, "Failed DeadlineExceeded"),
-        ("after a long absence there is a last look",
-         |_, o| { under_way(o); o.now = time("2026-11-24T18:00:00Z"); }, "PollOperations"),
-        ("an answer that could not be written down is", |_, o| {
-            begun(o);
-            o.call = answer(vec![operation("a", "Succeeded", NOW)]);
-            o.now = time("2026-11-24T12:05:00Z");
-        }, "Complete OperationSucceeded"),
-        ("it takes longer than it may", |_, o| {
-            under_way(o);
-            o.now = time("2026-11-24T12:10:01Z");
-            o.polled = Some((vec![Some(operation("a", "Started", NOW))], o.now));
-        }, "Failed DeadlineExceeded"),
-        ("after a crash between answer and end it is not called again", |_, o| {
-            begun(o);
-            o.status.operations = vec![operation("a", "Succeeded", NOW)];
-        }, "Complete OperationSucceeded"),
-    ]);
-}
-
-fn searching(observed: &mut Observed) {
-    begun(observed);
-    observed.search.since = Some(time(NOW));
-    observed.operations = Some((Vec::new(), observed.now));
-}
-
-/// A list without operations was read at that time.
-fn listed(observed: &mut Observed, at: &str) {
-    observed.now = time(at);
-    observed.operations = Some((Vec::new(), observed.now));
-}
-
-#[test]
-fn a_clock_that_was_set_makes_no_deadline_shorter_or_longer() {
-    check(&[
-        ("set back: it is late by what this process knows", |_, o| {
-            searching(o);
-            o.failure = Some(failure(ErrorKind::Denied));
-            o.status.start_time = Some(Time(time("2026-11-24T13:55:00Z")));
-            o.started = Some(time("2026-11-24T11:49:00Z"));
-            o.search.since = Some(time("2026-11-24T11:49:01Z"));
-        }, "Failed DeadlineExceeded"),
-        ("set forward: it is not", |_, o| {
-            searching(o);
-            o.failure = Some(failure(ErrorKind::Denied));
-            o.status.start_time = Some(Time(time("2026-11-24T09:59:00Z")));
-            o.started = Some(time("2026-11-24T11:59:00Z"));
-        }, "Progress AccessDenied"),
-    ]);
-}
-
-#[test]
-fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
-    check(&[
-        ("the operations are listed",
-         |_, o| { searching(o); o.operations = None; }, "ListOperations"),
-        ("not by another account, to which it would look lost", |_, o| {
-            searching(o);
-            o.account = Some("9".into());
-        }, "Progress WrongAccount"),
-        ("a newer one is taken for it", |_, o| {
-            searching(o);
-            o.status.last_operation_before = Some("a".to_owned());
-            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:01Z"),
-                operation("a", "Succeeded", NOW)], o.now));
-        }, "Complete OperationSucceeded"),
-        ("one that was there before is not", |_, o| {
-            searching(o);
-            o.status.last_operation_before = Some("a".to_owned());
-            o.operations = Some((vec![operation("a", "Succeeded", NOW), operation("0",
-                "Succeeded", "2026-11-24T11:00:00Z")], o.now));
-        }, "Progress InProgress"),
-        ("any is, if none was there before", |_, o| {
-            searching(o);
-            o.operations = Some((vec![operation("b", "Failed", NOW)], o.now));
-        }, "Failed OperationFailed"),
-        ("and if the one before is not listed any more", |_, o| {
-            searching(o);
-            o.status.last_operation_before = Some("long ago".to_owned());
-            o.operations = Some((vec![operation("b", "Started", NOW)], o.now));
-        }, "Progress InProgress"),
-        ("not if another reset has it on record", |_, o| {
-            searching(o);
-            o.operations = Some((vec![operation("b", "Succeeded", NOW)], o.now));
-            o.taken = vec!["b".to_owned()];
-        }, "Progress InProgress"),
-        ("not if Lightsail created it before the intent", |_, o| {
-            searching(o);
-            o.status.lightsail_date = Some(NOW.to_owned());
-            o.search.intent = Some(time(NOW));
-            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T11:59:59.9Z")],
-                o.now));
-        }, "Progress InProgress"),
-        ("one of the same second is", |_, o| {
-            searching(o);
-            o.status.lightsail_date = Some(NOW.to_owned());
-            o.search.intent = Some(time(NOW));
-            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:00.1Z")],
-                o.now));
-        }, "Complete OperationSucceeded"),
-        ("the oldest of several is", |_, o| {
-            searching(o);
-            o.operations = Some((vec![operation("c", "Failed", "2026-11-24T12:00:02Z"),
-                operation("b", "Succeeded", NOW)], o.now));
-        }, "Complete OperationSucceeded"),
-        ("a look that fails is said",
-         |_, o| { searching(o); o.failure = Some(failure(ErrorKind::Denied)); },
-             "Progress AccessDenied"),
-        ("but not for ever: nobody can tell what became of it", |_, o| {
-            searching(o);
-            o.failure = Some(failure(ErrorKind::Denied));
-            o.now = time("2026-11-24T12:10:01Z");
-        }, "Failed DeadlineExceeded"),
-        ("one of another kind is not", |_, o| {
-            searching(o);
-            let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("b",
-                "Succeeded", NOW) };
-            o.operations = Some((vec![other], o.now));
-        }, "Progress InProgress"),
-        ("a list that is as old as the call may be proves nothing", |_, o| {
-            searching(o);
-            listed(o, "2026-11-24T12:00:19Z");
-        }, "Progress InProgress"),
-        ("nor does one that is as old as a call of a leader that has lost its lease", |_, o| {
-            searching(o);
-            o.lease_duration = SignedDuration::from_secs(15);
-            listed(o, "2026-11-24T12:00:34Z");
-        }, "Progress InProgress"),
-        ("a later list is the first that counts", |_, o| {
-            searching(o);
-            listed(o, "2026-11-24T12:00:20Z");
-        }, "First list"),
-        ("a second one too soon does not count", |_, o| {
-            searching(o);
-            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
-            listed(o, "2026-11-24T12:01:19Z");
-        }, "Progress InProgress"),
-        ("I6: a second one later ends it, without another call", |_, o| {
-            searching(o);
-            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
-            listed(o, "2026-11-24T12:01:20Z");
-        }, "Failed OutcomeUnknown"),
-        ("I6: not by the first one again, after a nap", |_, o| {
-            searching(o);
-            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
-            listed(o, "2026-11-24T12:00:20Z");
-            o.now = time("2026-11-24T12:05:00Z");
-        }, "Progress InProgress"),
-    ]);
-}
-
-#[test]
-fn a_search_lists_again_in_its_interval_and_when_a_window_ends() {
-    let pause = |change: fn(&mut Observed)| {
-        let mut observed = observed();
-        searching(&mut observed);
-        change(&mut observed);
-        let Step::Progress { verdict, .. } = plan(&desired(), &observed) else { panic!("it ends") };
-        verdict.next
-    };
-    let (interval, timer) = (Next::After(Duration::from_secs(15)), Duration::from_millis(10));
-    assert_eq!(pause(|o| listed(o, NOW)), interval);
-    assert_eq!(pause(|o| listed(o, "2026-11-24T12:00:18Z")),
-        Next::After(Duration::from_secs(2) + timer), "no later than a call can be answered");
-    assert_eq!(pause(|o| {
-        o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
-        listed(o, "2026-11-24T12:00:30Z");
-    }), interval);
-    assert_eq!(pause(|o| {
-        o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
-        listed(o, "2026-11-24T12:01:19Z");
-    }), Next::After(Duration::from_secs(1) + timer), "no later than the settle time ends");
-    assert_eq!(pause(|o| {
-        o.search_interval = Duration::from_millis(500);
-        listed(o, NOW);
-    }), Next::After(Duration::from_millis(500)));
 }

@@ -1,0 +1,102 @@
+//! The rows of an operation that is known.
+
+use super::*;
+
+/// The call was made, and its operation is under way.
+fn under_way(observed: &mut Observed) {
+    begun(observed);
+    observed.status.operations = vec![operation("a", "Started", NOW)];
+}
+
+/// An earlier call was refused and taken back. Lightsail made the operation of another one at this
+/// time, if it says so, and does not know it 90 seconds after the start.
+fn taken_back(observed: &mut Observed, created_at: Option<&str>) {
+    under_way(observed);
+    let created_at = created_at.map(str::to_owned);
+    observed.status.operations = vec![Operation { created_at, ..operation("a", "Started", NOW) }];
+    observed.status.lightsail_date = Some("2026-11-24T12:01:27Z".to_owned());
+    observed.now = time("2026-11-24T12:01:30Z");
+    observed.lightsail_date = Some(observed.now);
+    observed.polled = Some((vec![None], observed.now));
+}
+
+#[test]
+fn an_operation_is_followed_to_its_end() {
+    check(&[
+        ("it is looked up", |_, o| under_way(o), "PollOperations"),
+        ("with an account", |_, o| { under_way(o); o.account = None; }, "Identify"),
+        ("a wrong account is not asked for it",
+         |_, o| { under_way(o); o.account = Some("9".into()); }, "Progress WrongAccount"),
+        ("what is known of the answer does not stand in for a look",
+         |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "PollOperations"),
+        ("it is still under way",
+         |_, o| {
+             under_way(o);
+             o.polled = Some((vec![Some(operation("a", "Started", NOW))], o.now));
+         }, "Progress InProgress"),
+        ("it is done",
+         |_, o| {
+             under_way(o);
+             o.polled = Some((vec![Some(operation("a", "Completed", NOW))], o.now));
+         }, "Complete OperationSucceeded"),
+        ("it failed",
+         |_, o| {
+             under_way(o);
+             o.polled = Some((vec![Some(operation("a", "Failed", NOW))], o.now));
+         }, "Failed OperationFailed"),
+        ("Lightsail may not know it yet",
+         |_, o| { under_way(o); o.polled = Some((vec![None], o.now)); }, "Progress InProgress"),
+        ("what was read then says nothing later", |_, o| {
+            under_way(o);
+            o.polled = Some((vec![None], o.now));
+            o.now = later(o.now, SignedDuration::from_secs(81));
+        }, "Progress InProgress"),
+        ("Lightsail does not know it any more", |_, o| {
+            under_way(o);
+            o.now = time("2026-11-24T12:01:20Z");
+            o.polled = Some((vec![None], o.now));
+        }, "Failed OutcomeUnknown"),
+        ("nor if it made it a moment ago, long after the start", |_, o| {
+            taken_back(o, Some("2026-11-24T12:01:28Z"));
+        }, "Progress InProgress"),
+        ("nor if it was called a moment ago, as far as is known", |_, o| {
+            taken_back(o, None);
+        }, "Progress InProgress"),
+        ("it made it long enough ago", |_, o| {
+            taken_back(o, Some("2026-11-24T12:00:10Z"));
+        }, "Failed OutcomeUnknown"),
+        ("but that says nothing of a read from before that", |_, o| {
+            taken_back(o, Some("2026-11-24T12:00:10Z"));
+            o.polled = Some((vec![None], time("2026-11-24T12:01:29Z")));
+        }, "Progress InProgress"),
+        ("a look that fails is said",
+         |_, o| { under_way(o); o.failure = Some(failure(ErrorKind::Denied)); },
+             "Progress AccessDenied"),
+        ("but not for ever", |_, o| {
+            under_way(o);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.now = time("2026-11-24T12:10:01Z");
+        }, "Failed DeadlineExceeded"),
+        ("nor is a wrong account", |_, o| {
+            under_way(o);
+            o.account = Some("9".into());
+            o.now = time("2026-11-24T12:10:01Z");
+        }, "Failed DeadlineExceeded"),
+        ("after a long absence there is a last look",
+         |_, o| { under_way(o); o.now = time("2026-11-24T18:00:00Z"); }, "PollOperations"),
+        ("an answer that could not be written down is", |_, o| {
+            begun(o);
+            o.call = answer(vec![operation("a", "Succeeded", NOW)]);
+            o.now = time("2026-11-24T12:05:00Z");
+        }, "Complete OperationSucceeded"),
+        ("it takes longer than it may", |_, o| {
+            under_way(o);
+            o.now = time("2026-11-24T12:10:01Z");
+            o.polled = Some((vec![Some(operation("a", "Started", NOW))], o.now));
+        }, "Failed DeadlineExceeded"),
+        ("after a crash between answer and end it is not called again", |_, o| {
+            begun(o);
+            o.status.operations = vec![operation("a", "Succeeded", NOW)];
+        }, "Complete OperationSucceeded"),
+    ]);
+}

@@ -1,0 +1,155 @@
+//! The rows of a call whose outcome is not known.
+
+use super::*;
+
+/// A list without operations was read at that time.
+fn listed(observed: &mut Observed, at: &str) {
+    observed.now = time(at);
+    observed.operations = Some((Vec::new(), observed.now));
+}
+
+#[test]
+fn a_clock_that_was_set_makes_no_deadline_shorter_or_longer() {
+    check(&[
+        ("set back: it is late by what this process knows", |_, o| {
+            searching(o);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.status.start_time = Some(Time(time("2026-11-24T13:55:00Z")));
+            o.started = Some(time("2026-11-24T11:49:00Z"));
+            o.search.since = Some(time("2026-11-24T11:49:01Z"));
+        }, "Failed DeadlineExceeded"),
+        ("set forward: it is not", |_, o| {
+            searching(o);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.status.start_time = Some(Time(time("2026-11-24T09:59:00Z")));
+            o.started = Some(time("2026-11-24T11:59:00Z"));
+        }, "Progress AccessDenied"),
+    ]);
+}
+
+#[test]
+fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
+    check(&[
+        ("the operations are listed",
+         |_, o| { searching(o); o.operations = None; }, "ListOperations"),
+        ("not by another account, to which it would look lost", |_, o| {
+            searching(o);
+            o.account = Some("9".into());
+        }, "Progress WrongAccount"),
+        ("a newer one is taken for it", |_, o| {
+            searching(o);
+            o.status.last_operation_before = Some("a".to_owned());
+            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:01Z"),
+                operation("a", "Succeeded", NOW)], o.now));
+        }, "Complete OperationSucceeded"),
+        ("one that was there before is not", |_, o| {
+            searching(o);
+            o.status.last_operation_before = Some("a".to_owned());
+            o.operations = Some((vec![operation("a", "Succeeded", NOW), operation("0",
+                "Succeeded", "2026-11-24T11:00:00Z")], o.now));
+        }, "Progress InProgress"),
+        ("any is, if none was there before", |_, o| {
+            searching(o);
+            o.operations = Some((vec![operation("b", "Failed", NOW)], o.now));
+        }, "Failed OperationFailed"),
+        ("and if the one before is not listed any more", |_, o| {
+            searching(o);
+            o.status.last_operation_before = Some("long ago".to_owned());
+            o.operations = Some((vec![operation("b", "Started", NOW)], o.now));
+        }, "Progress InProgress"),
+        ("not if another reset has it on record", |_, o| {
+            searching(o);
+            o.operations = Some((vec![operation("b", "Succeeded", NOW)], o.now));
+            o.taken = vec!["b".to_owned()];
+        }, "Progress InProgress"),
+        ("not if Lightsail created it before the intent", |_, o| {
+            searching(o);
+            o.status.lightsail_date = Some(NOW.to_owned());
+            o.search.intent = Some(time(NOW));
+            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T11:59:59.9Z")],
+                o.now));
+        }, "Progress InProgress"),
+        ("one of the same second is", |_, o| {
+            searching(o);
+            o.status.lightsail_date = Some(NOW.to_owned());
+            o.search.intent = Some(time(NOW));
+            o.operations = Some((vec![operation("b", "Succeeded", "2026-11-24T12:00:00.1Z")],
+                o.now));
+        }, "Complete OperationSucceeded"),
+        ("the oldest of several is", |_, o| {
+            searching(o);
+            o.operations = Some((vec![operation("c", "Failed", "2026-11-24T12:00:02Z"),
+                operation("b", "Succeeded", NOW)], o.now));
+        }, "Complete OperationSucceeded"),
+        ("a look that fails is said",
+         |_, o| { searching(o); o.failure = Some(failure(ErrorKind::Denied)); },
+             "Progress AccessDenied"),
+        ("but not for ever: nobody can tell what became of it", |_, o| {
+            searching(o);
+            o.failure = Some(failure(ErrorKind::Denied));
+            o.now = time("2026-11-24T12:10:01Z");
+        }, "Failed DeadlineExceeded"),
+        ("one of another kind is not", |_, o| {
+            searching(o);
+            let other = Operation { type_: Some("StopInstance".to_owned()), ..operation("b",
+                "Succeeded", NOW) };
+            o.operations = Some((vec![other], o.now));
+        }, "Progress InProgress"),
+        ("a list that is as old as the call may be proves nothing", |_, o| {
+            searching(o);
+            listed(o, "2026-11-24T12:00:19Z");
+        }, "Progress InProgress"),
+        ("nor does one that is as old as a call of a leader that has lost its lease", |_, o| {
+            searching(o);
+            o.lease_duration = SignedDuration::from_secs(15);
+            listed(o, "2026-11-24T12:00:34Z");
+        }, "Progress InProgress"),
+        ("a later list is the first that counts", |_, o| {
+            searching(o);
+            listed(o, "2026-11-24T12:00:20Z");
+        }, "First list"),
+        ("a second one too soon does not count", |_, o| {
+            searching(o);
+            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+            listed(o, "2026-11-24T12:01:19Z");
+        }, "Progress InProgress"),
+        ("I6: a second one later ends it, without another call", |_, o| {
+            searching(o);
+            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+            listed(o, "2026-11-24T12:01:20Z");
+        }, "Failed OutcomeUnknown"),
+        ("I6: not by the first one again, after a nap", |_, o| {
+            searching(o);
+            o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+            listed(o, "2026-11-24T12:00:20Z");
+            o.now = time("2026-11-24T12:05:00Z");
+        }, "Progress InProgress"),
+    ]);
+}
+
+#[test]
+fn a_search_lists_again_in_its_interval_and_when_a_window_ends() {
+    let pause = |change: fn(&mut Observed)| {
+        let mut observed = observed();
+        searching(&mut observed);
+        change(&mut observed);
+        let Step::Progress { verdict, .. } = plan(&desired(), &observed) else { panic!("it ends") };
+        verdict.next
+    };
+    let (interval, timer) = (Next::After(Duration::from_secs(15)), Duration::from_millis(10));
+    assert_eq!(pause(|o| listed(o, NOW)), interval);
+    assert_eq!(pause(|o| listed(o, "2026-11-24T12:00:18Z")),
+        Next::After(Duration::from_secs(2) + timer), "no later than a call can be answered");
+    assert_eq!(pause(|o| {
+        o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+        listed(o, "2026-11-24T12:00:30Z");
+    }), interval);
+    assert_eq!(pause(|o| {
+        o.search.first_list = Some(time("2026-11-24T12:00:20Z"));
+        listed(o, "2026-11-24T12:01:19Z");
+    }), Next::After(Duration::from_secs(1) + timer), "no later than the settle time ends");
+    assert_eq!(pause(|o| {
+        o.search_interval = Duration::from_millis(500);
+        listed(o, NOW);
+    }), Next::After(Duration::from_millis(500)));
+}
