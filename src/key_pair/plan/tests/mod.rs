@@ -27,8 +27,10 @@ use crate::ssh::tests::Key;
 
 mod changes;
 mod default_pair;
+mod deletion;
 mod generated;
 mod imported;
+mod intent;
 mod model;
 mod properties;
 

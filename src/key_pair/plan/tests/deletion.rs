@@ -1,0 +1,188 @@
+//! The rows of an imported pair that goes, with its object or without.
+
+use super::*;
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
+fn deleting_an_object_with_an_imported_pair() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        unchanged(&mut observed);
+        (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
+    }
+    check(base, &[
+        ("an object without a finalizer never did anything",
+         |_, o| o.finalizer = Finalizer::Missing, "Leave"),
+        ("the own pair is deleted", |_, _| {}, "Delete"),
+        ("I7: not on what a list said a while ago",
+         |_, o| o.pair = cached(Some(pair(FIRST))), "Read pair live"),
+        ("I7: nor without any look", |_, o| o.pair = None, "Read pair live"),
+        ("I7: nor on a live look before a nap",
+         |_, o| o.now = time("2026-11-24T12:00:11Z"), "Read pair live"),
+        ("what is gone is gone", |_, o| o.pair = live(None), "Remove finalizer Deleted"),
+        ("one that was made a moment ago may only not be visible yet",
+         |_, o| (o.pair, o.settle_time) = (live(None), Duration::from_mins(1)),
+         "Reconciling InProgress"),
+        ("unless it was deleted just now", |_, o| {
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            o.done.delete = Some(Operation::default());
+        }, "Remove finalizer Deleted"),
+        ("an adopted pair stays",
+         |_, o| o.recorded.origin = Some(Origin::Adopted), "ReadForRelease"),
+        ("I8: a release needs no account and no look", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            (o.account, o.pair) = (None, None);
+        }, "ReadForRelease"),
+        ("an adopted pair goes if the spec says so", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.recorded.origin = Some(Origin::Adopted);
+        }, "Delete"),
+        ("I1: a pair that was made anew by somebody else stays", |_, o| {
+            o.pair = live(Some(KeyPair { arn: "arn:another".into(), ..pair(FIRST) }));
+        }, "Stalled FingerprintMismatch"),
+        ("nor does one that another owner made hold the object", |_, o| {
+            let another = KeyPair { arn: "arn:another".into(), ..pair(FIRST) };
+            o.pair = live(Some(tagged(another, "other/team-a/fleet")));
+        }, "ReadForRelease"),
+        ("nor one that another object has recorded", |_, o| {
+            o.pair = live(Some(KeyPair { arn: "arn:another".into(), ..pair(FIRST) }));
+            o.rivals = vec![rival("z", Some("arn:another"))];
+        }, "ReadForRelease"),
+        ("I1: a pair with another fingerprint stays", |_, o| {
+            o.pair = live(Some(pair(SECOND)));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: a pair whose fingerprint vanished stays", |_, o| {
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: a pair with another time of creation stays", |_, o| {
+            o.pair = live(Some(KeyPair { created_at: None, ..pair(FIRST) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: a pair that another owner tagged stays", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled OwnershipLost"),
+        ("a fingerprint that was absent both times is as it was", |_, o| {
+            o.recorded.fingerprint = None;
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Delete"),
+        ("the spec's fingerprint counts as well",
+         |d, _| d.expected_fingerprint = Some("another".into()), "Stalled FingerprintMismatch"),
+        ("and is sent along",
+         |d, o| d.expected_fingerprint.clone_from(&o.recorded.fingerprint),
+             "Delete with fingerprint"),
+        ("in another form it counts if the spec's key is of both",
+         |d, _| d.expected_fingerprint = Some(key(FIRST).fingerprints().forms()[1]
+            .replace(':', "").to_uppercase().into()), "Delete with fingerprint"),
+        ("not if the spec's key is another one", |d, _| {
+            d.pair = with_key(SECOND);
+            d.expected_fingerprint = Some(key(SECOND).sha256().into());
+        }, "Stalled FingerprintMismatch"),
+        ("a key that is not read yet is read for that", |d, _| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::From(SourceRef {
+                kind: SourceKind::Secret, name: "keys".to_owned(), key: "fleet".to_owned() }),
+                replace: ReplacePolicy::Never };
+            d.expected_fingerprint = Some(key(FIRST).fingerprints().forms()[1].clone().into());
+        }, "ReadSource"),
+        ("not if Lightsail lists it as expected", |d, _| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::From(SourceRef {
+                kind: SourceKind::Secret, name: "keys".to_owned(), key: "fleet".to_owned() }),
+                replace: ReplacePolicy::Never };
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+        }, "Delete with fingerprint"),
+        ("an own pair that is not as recorded goes by its exact fingerprint", |d, o| {
+            o.recorded.fingerprint = Some("another".into());
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+        }, "Delete with fingerprint"),
+        ("an adopted pair whose key is not known is not deleted", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.recorded.origin = Some(Origin::Adopted);
+            o.recorded.fingerprint = None;
+            o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
+        }, "Stalled FingerprintMismatch"),
+        ("I1: without a record, somebody else's pair is left", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(Some(pair(SECOND)));
+        }, "Remove finalizer Released"),
+        ("I1: without a record, a pair that is older than the object is left", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+                ..pair(FIRST) }));
+        }, "Remove finalizer Released"),
+        ("I12: a read from before that time was over does not say that it did not", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+            o.pair = live(None);
+            (o.now, o.sent) = (time("2026-11-24T12:00:09Z"), sent("2026-11-24T12:00:05Z", false));
+        }, "Read pair live"),
+        ("an import that may still take effect is waited for", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+            o.pair = live(None);
+            o.sent = sent("2026-11-24T12:00:30Z", false);
+        }, "Reconciling InProgress"),
+        ("but not for ever", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+            o.pair = live(None);
+            o.sent = sent(NOW, false);
+        }, "Remove finalizer Deleted"),
+        ("an object of another account releases nothing",
+         |_, o| o.account = Some("999999999999".into()), "Stalled WrongAccount"),
+        ("a deletion that failed in Lightsail is said", |_, o| {
+            o.pair = live(None);
+            o.done.delete = Some(Operation { status: Some("Failed".to_owned()),
+                ..Operation::default() });
+        }, "Stalled OperationFailed"),
+        ("where no import was sent, nothing is waited for", |_, o| {
+            o.recorded = Recorded::default();
+            o.pair = live(None);
+            o.sent = sent("2026-11-24T12:00:30Z", false);
+        }, "Remove finalizer Deleted"),
+        ("a key that cannot be read does not hold the object", |d, o| {
+            d.pair = inline(Err(InvalidPublicKey::Data));
+            o.recorded = Recorded::default();
+            o.pair = live(Some(pair(FIRST)));
+        }, "Remove finalizer Released"),
+    ]);
+}
+
+#[test]
+fn an_imported_pair_that_shall_not_be_there() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        observed.pair = live(Some(KeyPair { created_at: Some("2020-01-01T00:00:00Z".to_owned()),
+            ..pair(FIRST) }));
+        (Desired { goal: Goal::Absent, ..desired() }, observed)
+    }
+    check(base, &[
+        ("what is not there is Ready", |_, o| o.pair = live(None), "Ready Absent"),
+        ("that is not said on old news", |_, o| o.pair = cached(None), "Read pair live"),
+        ("I1: somebody else's pair stays", |_, _| {}, "Stalled FingerprintMismatch"),
+        ("the own pair goes", |_, o| unchanged(o), "Delete"),
+        ("somebody else's pair goes by its exact fingerprint, the finalizer first", |d, _| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+        }, "AddFinalizer"),
+        ("and then it goes", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            o.finalizer = Finalizer::New;
+        }, "Delete with fingerprint"),
+        ("I1: not by another fingerprint",
+         |d, _| d.expected_fingerprint = Some(key(SECOND).sha256().into()),
+             "Stalled FingerprintMismatch"),
+        ("I1: nor if another owner has tagged it", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled NameConflict"),
+        ("unless that tag is to be ignored", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.finalizer = Finalizer::New;
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Delete with fingerprint"),
+        ("I1: nor if another object records it", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            o.rivals = vec![rival("z", Some("arn:own"))];
+        }, "Stalled NameConflict"),
+        ("no public key is needed for that", |d, o| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::Absent,
+                replace: ReplacePolicy::Never };
+            o.pair = live(None);
+        }, "Ready Absent"),
+    ]);
+}

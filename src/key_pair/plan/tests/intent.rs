@@ -1,0 +1,215 @@
+//! The rows of an import that is on record, and whose pair is not (I12, I13).
+
+use super::*;
+
+/// Nothing but what a row says is on record, and the finalizer is there from before.
+fn unrecorded(goal: Goal) -> (Desired, Observed) {
+    let observed = Observed { finalizer: Finalizer::Old, pair: live(Some(pair(FIRST))),
+        ..observed() };
+    (Desired { goal, ..desired() }, observed)
+}
+
+fn of_no_known_form(pair: KeyPair) -> KeyPair {
+    KeyPair { fingerprint: Some("of a new form".into()), ..pair }
+}
+
+fn older(pair: KeyPair) -> KeyPair {
+    KeyPair { created_at: Some("2026-11-24T11:59:58Z".to_owned()), ..pair }
+}
+
+fn newer(pair: KeyPair) -> KeyPair {
+    KeyPair { created_at: Some("2026-11-24T12:02:00Z".to_owned()), ..pair }
+}
+
+#[test]
+fn i12_whose_a_pair_is_without_its_arn_on_record() {
+    check(|| unrecorded(Goal::Present), &[
+        ("an intent, and its key: own", |_, o| o.recorded.intent = intent(FIRST), "Tag"),
+        ("an intent, an unknown fingerprint and our tag: own", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+        }, "Ready Imported"),
+        ("an intent, an unknown fingerprint and no tag: nobody can tell", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(pair(FIRST))));
+        }, "Stalled FingerprintMismatch"),
+        ("an intent, and another key: not own", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(pair(SECOND))));
+        }, "Stalled NameConflict"),
+        ("an intent, and a pair from before it: as without an intent", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
+        }, "RecordAdoption"),
+        ("or from long after it", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(newer(pair(FIRST)))));
+        }, "RecordAdoption"),
+        ("not while an import is under way that may come in its place", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
+            o.sent = sent("2026-11-24T12:00:30Z", false);
+        }, "Reconciling InProgress"),
+        ("an intent, and every import of it was refused", |_, o| {
+            (o.recorded.intent, o.sent) = (intent(FIRST), None);
+        }, "RecordAdoption"),
+        ("an intent, its key, and an older rival", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.rivals = vec![rival("0", None)];
+        }, "Tag"),
+        ("an intent, its key, and a rival that records the pair", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.rivals = vec![rival("0", Some("arn:own"))];
+        }, "Stalled NameConflict"),
+        ("an intent for a key that the spec has no more", |d, o| {
+            d.pair = with_key(SECOND);
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+        }, "Stalled PublicKeyChanged"),
+        ("that may be replaced: first it is recorded", |d, o| {
+            d.pair = DesiredPair::Imported { key: ImportedKey::Inline(PublicKey::parse(SECOND)),
+                replace: ReplacePolicy::Recreate };
+            o.recorded.intent = intent(FIRST);
+        }, "Reconciling InProgress"),
+        ("an accepted import that is not tagged yet", |_, o| {
+            (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
+            o.pair = live(Some(of_no_known_form(pair(FIRST))));
+        }, "Tag"),
+        ("an accepted import, and a list that shows the pair from before it", |_, o| {
+            (o.recorded.intent, o.sent) = (intent(FIRST), sent("2026-11-24T12:00:30Z", true));
+            o.pair = cached(Some(older(pair(FIRST))));
+        }, "Read pair live"),
+        ("an intent, and a pair that another owner has tagged", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+        }, "Stalled NameConflict"),
+        ("our tag and our key: a restored object adopts it", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "RecordAdoption"),
+        ("also where nothing else is adopted", |d, o| {
+            d.adoption = AdoptionPolicy::Never;
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "RecordAdoption"),
+        ("our tag and another key", |_, o| o.pair = live(Some(tagged(pair(SECOND), OWNER))),
+         "Stalled NameConflict"),
+        ("our tag and an unknown fingerprint", |_, o| {
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+        }, "Stalled NameConflict"),
+        ("no tag, our key: adopted, whatever the finalizer and its age say", |_, _| {},
+         "RecordAdoption"),
+        ("no tag, an unknown fingerprint: adopted by policy",
+         |_, o| o.pair = live(Some(of_no_known_form(pair(FIRST)))), "RecordAdoption"),
+        ("no tag, another key", |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
+    ]);
+}
+
+#[test]
+fn i12_a_deletion_leaves_no_pair_behind_that_may_be_the_objects_own() {
+    check(|| unrecorded(Goal::ObjectDeleted), &[
+        ("an intent, and its key", |_, o| o.recorded.intent = intent(FIRST), "Delete"),
+        ("without the source of that key", |d, o| {
+            let at = SourceRef { kind: SourceKind::Secret, name: "gone".to_owned(),
+                key: "key".to_owned() };
+            d.pair = DesiredPair::Imported { key: ImportedKey::From(at),
+                replace: ReplacePolicy::Never };
+            o.recorded.intent = intent(FIRST);
+        }, "Delete"),
+        ("an intent, an unknown fingerprint and our tag", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+        }, "Delete"),
+        ("an intent, an unknown fingerprint and no tag: never released silently", |_, o| {
+            o.recorded.intent = intent(FIRST);
+            o.pair = live(Some(of_no_known_form(pair(FIRST))));
+        }, "Stalled FingerprintMismatch"),
+        ("an intent, and a pair from before it", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
+        }, "Remove finalizer Released"),
+        ("that may go, and the pair of an import that is under way come in its place", |_, o| {
+            (o.recorded.intent, o.pair) = (intent(FIRST), live(Some(older(pair(FIRST)))));
+            o.sent = sent("2026-11-24T12:00:30Z", false);
+        }, "Reconciling InProgress"),
+        ("our tag and our key, but no record", |_, o| {
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Stalled FingerprintMismatch"),
+        ("unless the policy says that it goes", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Delete"),
+        ("or that it stays", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Remove finalizer Released"),
+        ("our tag and another key", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+            o.pair = live(Some(tagged(pair(SECOND), OWNER)));
+        }, "Stalled FingerprintMismatch"),
+        ("our tag and a key that cannot be read", |d, o| {
+            d.pair = inline(Err(InvalidPublicKey::Data));
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Stalled FingerprintMismatch"),
+        ("no tag, our key: somebody else's", |_, _| {}, "Remove finalizer Released"),
+    ]);
+    check(|| unrecorded(Goal::Absent), &[
+        ("I1: an adopted pair of no known fingerprint is not deleted", |_, o| {
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+            o.recorded = recorded(&of_no_known_form(pair(FIRST)), Origin::Adopted);
+            o.recorded.public_key_sha256 = None;
+        }, "Stalled FingerprintMismatch"),
+        ("unless its exact fingerprint names it", |d, o| {
+            d.expected_fingerprint = Some("of a new form".into());
+            o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
+            o.recorded = recorded(&of_no_known_form(pair(FIRST)), Origin::Adopted);
+            o.recorded.public_key_sha256 = None;
+        }, "Delete with fingerprint"),
+    ]);
+}
+
+#[test]
+fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
+    for (accepted, expected) in [(false, "was not answered"), (true, "accepted the import")] {
+        let mut observed = observed();
+        (observed.pair, observed.recorded.intent) = (live(None), intent(FIRST));
+        observed.sent = sent("2026-11-24T12:00:30Z", accepted);
+        let Step::Finish(verdict) = plan(&desired(), &observed) else { panic!("it goes on") };
+        assert!(verdict.message.contains(expected), "{}", verdict.message);
+    }
+}
+
+/// After a replacement, or when a pair was deleted outside, Lightsail may still show the old one.
+#[test]
+fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        observed.finalizer = Finalizer::Old;
+        let intent = intent(FIRST)
+            .map(|intent| Intent { replaced: Some("arn:own".into()), ..intent });
+        observed.recorded = Recorded { intent, ..Recorded::default() };
+        observed.sent = sent("2026-11-24T12:01:00Z", false);
+        observed.pair = live(Some(tagged(pair(SECOND), OWNER)));
+        (desired(), observed)
+    }
+    check(base, &[
+        ("no conflict is concluded from it", |_, _| {}, "Reconciling InProgress"),
+        ("nor is it adopted, if it has the same key",
+         |_, o| o.pair = live(Some(tagged(pair(FIRST), OWNER))), "Reconciling InProgress"),
+        ("nor when the import was accepted just now", |_, o| {
+            o.sent = sent("2026-11-24T12:01:00Z", true);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Reconciling InProgress"),
+        ("a list is no better",
+         |_, o| o.pair = cached(Some(tagged(pair(SECOND), OWNER))), "Read pair live"),
+        ("I1: at deletion nothing is deleted or released by it",
+         |d, _| d.goal = Goal::ObjectDeleted, "Reconciling InProgress"),
+        ("the new one is own",
+         |_, o| o.pair = live(Some(KeyPair { arn: "arn:new".into(), ..pair(FIRST) })), "Tag"),
+        ("when no import can take effect any more it is somebody's",
+         |_, o| o.sent = sent(NOW, false), "Stalled NameConflict"),
+        ("or if every import was refused", |_, o| o.sent = None, "Stalled NameConflict"),
+    ]);
+    let pause = |accepted| {
+        let (desired, mut observed) = base();
+        observed.sent = sent("2026-11-24T12:01:00Z", accepted);
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it goes on") };
+        assert!(own_pair(&desired, &observed).is_none(), "it is not recorded");
+        verdict.next
+    };
+    assert_eq!(pause(false), Next::After(Duration::from_secs(15)));
+    assert_eq!(pause(true), Next::After(Duration::from_secs(2)));
+}
