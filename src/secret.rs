@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::api::{FIELD_MANAGER, LightsailKeyPair};
 use crate::api_server::ApiServer;
 use crate::error::{Error, is_status};
-use crate::ssh::{InvalidPrivateKey, PrivateKey, PublicKey};
+use crate::ssh::{InvalidPrivateKey, InvalidPublicKey, PrivateKey, PublicKey};
 
 /// The type of the Secrets; `kubernetes.io/ssh-auth` requires the key `ssh-privatekey`.
 const TYPE: &str = "kubernetes.io/ssh-auth";
@@ -81,7 +81,8 @@ pub struct Found {
     pub rejects: Option<Rejection>,
     /// The private key that it holds, if it can be read.
     pub key: Option<PrivateKey>,
-    /// Whether it holds the public half of that key too.
+    /// Whether it holds the public half of that key too, or something else that a user put there
+    /// and that is to stay, such as a certificate.
     pub has_public_half: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
@@ -98,19 +99,18 @@ pub struct Found {
 pub enum Rejection {
     /// It holds what cannot be used here, and may be the only copy of something (I3).
     #[error(
-        "its {PRIVATE_KEY} {0}. It was left as it is; put a usable key there, or set another \
-         secret.name"
+        "its {PRIVATE_KEY} {0}. It was not changed; put the right private key of the key pair \
+         there, or set secret.name to a name that is free"
     )]
     Unreadable(InvalidPrivateKey),
     /// Its content is fixed.
-    #[error(
-        "it is immutable; set another secret.name, or copy it to a Secret of another name first"
-    )]
+    #[error("it is immutable; copy it to a Secret that is not, and set secret.name to that")]
     Immutable,
     /// It has another type, which is fixed.
     #[error(
-        "its type is not {TYPE}, which cannot be changed; copy its private key to {PRIVATE_KEY} in \
-         a Secret of that type, and set secret.name to the name of that Secret"
+        "its type is not {TYPE}; copy its private key to {PRIVATE_KEY} in a Secret of that type \
+         (kubectl create secret generic NAME --type={TYPE} --from-file={PRIVATE_KEY}=FILE), and \
+         set secret.name to that"
     )]
     OtherType,
 }
@@ -139,6 +139,17 @@ pub async fn find(
     Ok(secret.map(|secret| found(name, secret, owner.name)))
 }
 
+/// What stands under a key of the data of a Secret or `ConfigMap`.
+#[derive(Debug)]
+pub enum DataValue {
+    /// The object is not there.
+    NoObject,
+    /// It has no such key.
+    NoKey,
+    /// This.
+    Found(Zeroizing<Vec<u8>>),
+}
+
 /// Reads one key of the data of a Secret.
 ///
 /// # Errors
@@ -148,10 +159,13 @@ pub async fn find_value(
     namespace: &str,
     name: &str,
     key: &str,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    let data =
-        get(api_server, namespace, name).await?.and_then(|secret| secret.data).unwrap_or_default();
-    Ok(data.into_iter().find(|(other, _)| other == key).map(|(_, bytes)| Zeroizing::new(bytes.0)))
+) -> Result<DataValue, Error> {
+    let Some(secret) = get(api_server, namespace, name).await? else {
+        return Ok(DataValue::NoObject);
+    };
+    let mut data = secret.data.unwrap_or_default().into_iter();
+    let found = data.find(|(other, _)| other == key);
+    Ok(found.map_or(DataValue::NoKey, |(_, bytes)| DataValue::Found(Zeroizing::new(bytes.0))))
 }
 
 async fn get(api_server: &ApiServer, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
@@ -200,7 +214,13 @@ pub async fn replace(
     let mut metadata = metadata(owner, spec, &found.owners, found.was_created);
     metadata["uid"] = json!(found.uid);
     metadata["resourceVersion"] = json!(found.resource_version);
-    let patch = Patch::Merge(json!({ "metadata": metadata, "data": data(key) }));
+    let mut data = data(key);
+    if found.has_public_half
+        && let Some(data) = data.as_object_mut()
+    {
+        data.remove(PUBLIC_KEY);
+    }
+    let patch = Patch::Merge(json!({ "metadata": metadata, "data": data }));
     let parameters =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let request = request(owner.namespace).patch(&found.name, &parameters, &patch);
@@ -307,14 +327,18 @@ fn found(name: &str, secret: Secret, owner: &str) -> Found {
         Ok(_) => None,
     };
     let key = read.ok().flatten();
-    let public = data(PUBLIC_KEY).and_then(|bytes| PublicKey::parse_file(&bytes.0).ok());
-    let half = key.as_ref().map(|key| key.public().sha256());
-    let has_public_half = half == public.map(|public| public.sha256());
+    let public = data(PUBLIC_KEY).map(|bytes| PublicKey::parse_file(&bytes.0));
+    let was_created = value(&secret.metadata.annotations, CREATED).is_some();
+    let has_public_half = match (&key, public) {
+        (Some(key), Some(Ok(public))) => key.public().sha256() == public.sha256(),
+        (_, Some(Err(InvalidPublicKey::Certificate | InvalidPublicKey::Options))) => !was_created,
+        (_, None | Some(_)) => false,
+    };
     Found {
         name: name.to_owned(),
         is_own: mark.as_deref() == Some(&owner_mark(owner)),
         is_of_another: mark.is_some_and(|mark| mark != owner_mark(owner)),
-        was_created: value(&secret.metadata.annotations, CREATED).is_some(),
+        was_created,
         key_type: value(&secret.metadata.annotations, KEY_TYPE),
         is_terminating: secret.metadata.deletion_timestamp.is_some(),
         rejects,

@@ -56,19 +56,16 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
 
 /// Tags of Lightsail, with its limits; a few places of the 50 are left to others.
 pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
-    text_map(40, 256, None)
+    text_map(40, 256)
 }
 
 /// Labels of Kubernetes.
 pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
-    text_map(20, 63, Some("^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"))
+    text_map(20, 63)
 }
 
-fn text_map(entries: u32, length: u32, pattern: Option<&str>) -> Schema {
-    let mut value = json_schema!({ "type": "string", "maxLength": length });
-    if let Some(pattern) = pattern {
-        value.insert("pattern".to_owned(), pattern.into());
-    }
+fn text_map(entries: u32, length: u32) -> Schema {
+    let value = json_schema!({ "type": "string", "maxLength": length });
     json_schema!({ "type": "object", "maxProperties": entries, "additionalProperties": value })
 }
 

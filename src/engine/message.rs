@@ -65,7 +65,7 @@ impl fmt::Display for Message<'_> {
             }
             Self::LastingConflict => to.write_str(
                 "something changes the object, or its Secret, whenever the operator writes it; to \
-                 find out what, run kubectl get -o yaml --show-managed-fields",
+                 find out what, run kubectl get KIND NAME -o yaml --show-managed-fields",
             ),
             Self::Unsupported { field } => write!(
                 to,

@@ -17,11 +17,13 @@ use kube::core::Request;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::api::{FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, Reconciled};
 use crate::api_server::ApiServer;
 use crate::digest;
 use crate::error::{Error, is_status};
+use crate::secret::DataValue;
 
 use super::context::Context;
 use super::object_ref::ObjectRef;
@@ -59,17 +61,18 @@ pub(crate) async fn find_value(
     namespace: &str,
     name: &str,
     key: &str,
-) -> Result<Option<Vec<u8>>, Error> {
+) -> Result<DataValue, Error> {
     let api: Api<ConfigMap> = Api::namespaced(api_server.client().clone(), namespace);
     let take = |answer: Result<Option<ConfigMap>, Error>| match answer {
         Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
             Err(Error::Forbidden(name.to_owned()))
         }
         answer => {
-            let map = answer?.unwrap_or_default();
+            let Some(map) = answer? else { return Ok(DataValue::NoObject) };
             let text = map.data.and_then(|mut data| data.remove(key)).map(String::into_bytes);
             let bytes = map.binary_data.and_then(|mut data| data.remove(key));
-            Ok(text.or(bytes.map(|bytes| bytes.0)))
+            let found = text.or(bytes.map(|bytes| bytes.0)).map(Zeroizing::new);
+            Ok(found.map_or(DataValue::NoKey, DataValue::Found))
         }
     };
     api_server.read_large(api.get_opt(name), take).await

@@ -162,9 +162,11 @@ impl From<&lightsail::Error> for Verdict {
         let message = match error.kind {
             // The code is the reason.
             ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions => error.message.clone(),
+            ErrorKind::BadKey => {
+                format!("{error}; use an Ed25519 key, or an RSA key of 2048 or 4096 bits")
+            }
             ErrorKind::NotFound
             | ErrorKind::NameTaken
-            | ErrorKind::BadKey
             | ErrorKind::Denied
             | ErrorKind::BadCredentials
             | ErrorKind::AccountSetup

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use zeroize::Zeroizing;
 
 use super::memory::{Memory, Sent};
 use super::observe::{observed, shared_list};
@@ -22,7 +21,7 @@ use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
 use crate::error::{Error, attempted};
 use crate::ids::{AccountId, Arn, Fingerprint};
 use crate::lightsail::{self, ErrorKind, KeyPair, Lightsail};
-use crate::secret::{self, Owner, SecretSpec};
+use crate::secret::{self, DataValue, Owner, SecretSpec};
 use crate::ssh::{PrivateKey, PublicKey};
 
 /// How long each of the two calls before a release may take: an object is released without AWS
@@ -144,16 +143,19 @@ impl<'a> Run<'a> {
             SourceKind::Secret => {
                 secret::find_value(api_server, namespace, &at.name, &at.key).await?
             }
-            SourceKind::ConfigMap => objects::find_value(api_server, namespace, &at.name, &at.key)
-                .await?
-                .map(Zeroizing::new),
+            SourceKind::ConfigMap => {
+                objects::find_value(api_server, namespace, &at.name, &at.key).await?
+            }
         };
         Ok(match value {
-            Some(value) => {
+            DataValue::Found(value) => {
                 self.memory.missing.lock().remove(&self.desired.uid);
                 plan::source(&value)
             }
-            None => Source::Missing { since: self.missing_since() },
+            DataValue::NoObject => {
+                Source::Missing { since: self.missing_since(), has_object: false }
+            }
+            DataValue::NoKey => Source::Missing { since: self.missing_since(), has_object: true },
         })
     }
 

@@ -12,7 +12,7 @@ use crate::api::{OWNER_TAG, Operation, Reason};
 use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
 use crate::lightsail;
 use crate::secret::Rejection;
-use crate::ssh::InvalidPublicKey;
+use crate::ssh::{Form, InvalidPublicKey};
 
 /// What there is to say; `Display` has the texts.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,10 +41,13 @@ pub enum Message<'a> {
     SecretIsReplaced { secret: &'a str },
     SecretIsMissing { secret: &'a str },
     SourceNotFound { at: &'a SourceRef },
+    NoKeyInSource { at: &'a SourceRef },
 
     // Stalled: the spec and what it refers to
     InvalidName { why: &'a InvalidName },
     InvalidPublicKey { why: InvalidPublicKey },
+    InvalidSource { at: &'a SourceRef, why: InvalidPublicKey },
+    PrivateKeyInSource { at: &'a SourceRef },
     NoPublicKey,
     SourceTooLarge { at: &'a SourceRef, bytes: usize, most: usize },
     ConfigMapForbidden { name: &'a str },
@@ -73,7 +76,8 @@ pub enum Message<'a> {
     NotOwn { name: &'a KeyPairName, ends: bool },
     NoExpectedFingerprint { name: &'a KeyPairName, ends: bool },
     NotExpected { name: &'a KeyPairName, expected: &'a Fingerprint, ends: bool },
-    OtherForm { name: &'a KeyPairName, expected: &'a Fingerprint, ends: bool },
+    NoFingerprint { name: &'a KeyPairName, ends: bool },
+    OtherForm { name: &'a KeyPairName, expected: &'a Fingerprint, form: Form, ends: bool },
     BackupIsDeleted { secret: &'a str },
     WindowsInstances { first: &'a str, others: usize },
 
@@ -135,9 +139,12 @@ impl Message<'_> {
             | Self::SecretIsDeleted { .. }
             | Self::SecretIsReplaced { .. }
             | Self::SecretIsMissing { .. } => Reason::InProgress,
-            Self::SourceNotFound { .. } => Reason::SourceNotFound,
+            Self::SourceNotFound { .. } | Self::NoKeyInSource { .. } => Reason::SourceNotFound,
             Self::InvalidName { .. } => Reason::InvalidName,
-            Self::InvalidPublicKey { .. } | Self::NoPublicKey => Reason::InvalidPublicKey,
+            Self::InvalidPublicKey { .. }
+            | Self::InvalidSource { .. }
+            | Self::PrivateKeyInSource { .. }
+            | Self::NoPublicKey => Reason::InvalidPublicKey,
             Self::SourceTooLarge { .. } => Reason::SourceTooLarge,
             Self::ConfigMapForbidden { .. } => Reason::AccessDenied,
             Self::NameTaken { .. }
@@ -162,6 +169,7 @@ impl Message<'_> {
             | Self::NotOwn { .. }
             | Self::NoExpectedFingerprint { .. }
             | Self::NotExpected { .. }
+            | Self::NoFingerprint { .. }
             | Self::OtherForm { .. } => Reason::FingerprintMismatch,
             Self::BackupIsDeleted { .. } => Reason::BackupMissing,
             Self::WindowsInstances { .. } => Reason::WindowsInstancesUseKey,
@@ -244,14 +252,29 @@ impl fmt::Display for Message<'_> {
             ),
             Self::SourceNotFound { at } => write!(
                 to,
-                "the {:?} {} with the key {} is not there; create it in the namespace of this \
-                 object",
+                "there is no {:?} {} in the namespace of this object; create it, with the key {}",
+                at.kind, at.name, at.key
+            ),
+            Self::NoKeyInSource { at } => write!(
+                to,
+                "the {:?} {} has no key {}; add it, or correct spec.imported.publicKeyFrom",
                 at.kind, at.name, at.key
             ),
             Self::InvalidName { why } => why.fmt(to),
             Self::InvalidPublicKey { why } => {
                 write!(to, "the public key cannot be used: {why}")
             }
+            Self::InvalidSource { at, why } => write!(
+                to,
+                "the key {} of the {:?} {} cannot be used: {why}",
+                at.key, at.kind, at.name
+            ),
+            Self::PrivateKeyInSource { at } => write!(
+                to,
+                "the key {} of the {:?} {} is a private key; name the key with the public one, \
+                 usually ssh-publickey",
+                at.key, at.kind, at.name
+            ),
             Self::NoPublicKey => to.write_str(
                 "spec.imported has no public key; give the line of a .pub file in \
                  spec.imported.publicKey",
@@ -275,19 +298,19 @@ impl fmt::Display for Message<'_> {
             ),
             Self::ClaimedByOther { name, region } => write!(
                 to,
-                "another object of this cluster claims {name} in {region}, and comes first; delete \
-                 this object, which changes nothing there, and create it again with another \
-                 keyPairName"
+                "another object of this cluster has {name} in {region}, or is older; to use \
+                 another name, delete this object, which changes nothing there, and create it \
+                 again with another keyPairName"
             ),
             Self::DefaultClaimedByOther { region } => write!(
                 to,
-                "another object of this cluster claims the default key pair of {region}, and comes \
-                 first; a region has one, so delete this object, which changes nothing there"
+                "another object of this cluster has the default key pair of {region}, or is older; \
+                 a region has one, so delete this object, which changes nothing there"
             ),
             Self::ClaimedByOtherInDeletion { name } => write!(
                 to,
-                "nothing was deleted: another object of this cluster claims the key pair {name}, \
-                 and comes first; {RETAIN}"
+                "nothing was deleted: another object of this cluster has the key pair {name}, or \
+                 is older; {RETAIN}"
             ),
             Self::OwnershipLost { name } => write!(
                 to,
@@ -356,20 +379,27 @@ impl fmt::Display for Message<'_> {
                  it is, and this object did not make it; {}",
                 way_out(
                     *ends,
-                    "to delete it, set expectedFingerprint to the one that Lightsail prints, if \
-                     it prints one, or delete it by hand"
+                    "to delete it, set expectedFingerprint to the fingerprint that Lightsail \
+                     lists, or if it lists none, use aws lightsail delete-key-pair"
                 )
             ),
             Self::NotAsRecorded { name, ends } => write!(
                 to,
                 "nothing was deleted: the key pair {name} is not as this object recorded it; \
                  compare its fingerprint with status.fingerprint; {}",
-                way_out(*ends, "to delete it all the same, set expectedFingerprint to that")
+                way_out(
+                    *ends,
+                    "to delete it all the same, set expectedFingerprint to the one that Lightsail \
+                     lists now"
+                )
             ),
             Self::NotOwn { name, ends } => write!(
                 to,
                 "nothing was deleted: the key pair {name} is not this object's; {}",
-                way_out(*ends, "to delete it, set ensure: Absent and its expectedFingerprint")
+                way_out(
+                    *ends,
+                    "to delete it all the same, set expectedFingerprint to its fingerprint"
+                )
             ),
             Self::NoExpectedFingerprint { name, ends } => write!(
                 to,
@@ -380,18 +410,29 @@ impl fmt::Display for Message<'_> {
             Self::NotExpected { name, expected, ends } => write!(
                 to,
                 "nothing was deleted: the key pair {name} does not have the expectedFingerprint \
-                 {expected}; compare that with aws lightsail get-key-pairs \
+                 {expected}; compare that with aws lightsail get-key-pairs --region REGION \
                  --include-default-key-pair, and correct it if this is the key pair that you \
                  mean{}",
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),
-            Self::OtherForm { name, expected, ends } => write!(
+            Self::NoFingerprint { name, ends } => write!(
                 to,
-                "nothing was deleted: Lightsail does not list the fingerprint of the key pair \
-                 {name} in the form of expectedFingerprint, {expected}, and no key here shows that \
-                 they are the same key's; give it as Lightsail prints it, such as \
-                 1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13 for RSA or SHA256:… for \
-                 Ed25519{}",
+                "nothing was deleted: Lightsail lists no fingerprint for the key pair {name}, so \
+                 that expectedFingerprint cannot name it; {}",
+                way_out(*ends, "to delete it, use aws lightsail delete-key-pair")
+            ),
+            Self::OtherForm { name, expected, form, ends } => write!(
+                to,
+                "nothing was deleted: no key in the spec or in a Secret shows that \
+                 expectedFingerprint, {expected}, is that of the key pair {name}; give it as \
+                 Lightsail lists it, {}{}",
+                match form {
+                    Form::Md5 => "16 pairs of hexadecimal digits with colons",
+                    Form::Sha1 => "20 pairs of hexadecimal digits with colons",
+                    Form::Sha256 => "SHA256: and base64",
+                    Form::Base64 => "base64 with = at its end",
+                    Form::Other => "letter by letter",
+                },
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),
             Self::BackupIsDeleted { secret } => write!(
@@ -418,8 +459,8 @@ impl fmt::Display for Message<'_> {
             Self::DefaultReplaced { secret } => write!(
                 to,
                 "the default key pair was replaced while it was downloaded, and nothing was \
-                 deleted; the Secret {secret} and its copy keep both private keys. Compare \
-                 status.fingerprint, and reconcile the object again"
+                 deleted; both private keys are kept, in the Secret {secret} and its copy. \
+                 The operator goes on at the next interval"
             ),
             Self::SecretOfOtherType { secret } => write!(
                 to,
@@ -433,9 +474,9 @@ impl fmt::Display for Message<'_> {
             ),
             Self::CopyNotOwned { secret, copy } => write!(
                 to,
-                "before a new private key is written, the one in the Secret {secret} is copied to \
-                 a Secret {copy}, but that exists and holds something else; move what it holds to \
-                 a Secret with another name"
+                "the old private key in the Secret {secret} must first be copied to a Secret \
+                 {copy}, but that exists and holds something else; copy that to a Secret with \
+                 another name, and free the name"
             ),
             Self::SecretRejected { secret, why } => {
                 write!(to, "the Secret {secret} cannot be used: {why}")

@@ -120,6 +120,8 @@ pub enum Source {
     Missing {
         /// When it was missed first.
         since: Timestamp,
+        /// Whether the Secret or `ConfigMap` is there, and has no such key.
+        has_object: bool,
     },
     /// A text that is too large to be a public key.
     TooLarge {

@@ -79,23 +79,9 @@ impl Fingerprints {
         let written = digest(written);
         written.is_some() && self.0.iter().any(|form| digest(form) == written)
     }
-
-    /// The form of a fingerprint: two of the same form can be compared as they are.
-    #[must_use]
-    pub fn form(written: &str) -> Form {
-        if is_lower_hex(written, 16) {
-            Form::Md5
-        } else if is_lower_hex(written, 20) {
-            Form::Sha1
-        } else if written.strip_prefix("SHA256:").and_then(sha256).is_some() {
-            Form::Sha256
-        } else {
-            Form::Other
-        }
-    }
 }
 
-/// A form in which Lightsail prints fingerprints.
+/// A form in which Lightsail prints fingerprints. Two of the same form can be compared as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// 16 pairs of hexadecimal digits, with colons.
@@ -104,8 +90,29 @@ pub enum Form {
     Sha1,
     /// `SHA256:` and base64.
     Sha256,
+    /// Base64 with its padding.
+    Base64,
     /// None of these.
     Other,
+}
+
+impl Form {
+    /// The form of a fingerprint.
+    #[must_use]
+    pub fn of(written: &str) -> Self {
+        let is_padded = |base64: &str| base64.len() == 44 && sha256(base64).is_some();
+        if is_lower_hex(written, 16) {
+            Self::Md5
+        } else if is_lower_hex(written, 20) {
+            Self::Sha1
+        } else if written.strip_prefix("SHA256:").and_then(sha256).is_some() {
+            Self::Sha256
+        } else if is_padded(written) {
+            Self::Base64
+        } else {
+            Self::Other
+        }
+    }
 }
 
 fn is_lower_hex(text: &str, pairs: usize) -> bool {

@@ -7,6 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use der::{Decode, Document};
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
+use zeroize::Zeroizing;
 
 use super::invalid::{InvalidPublicKey, MAX_TEXT};
 
@@ -30,15 +31,33 @@ pub(super) struct Found {
 
 type Result<T> = std::result::Result<T, InvalidPublicKey>;
 
-/// Reads a file as text: UTF-8, or UTF-16 as PowerShell writes it. `None` for anything else.
-pub(super) fn decode(bytes: &[u8]) -> Option<String> {
-    let units = |from: fn([u8; 2]) -> u16| {
-        bytes[2..].chunks_exact(2).map(|pair| from([pair[0], pair[1]])).collect::<Vec<_>>()
+/// Reads a file as text: UTF-8, or UTF-16 as PowerShell writes it, also without its mark. What is
+/// no text gets characters that no key has.
+pub(super) fn decode(bytes: &[u8]) -> String {
+    let units = |bytes: &[u8], from: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| from([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    let is_zero = |from: usize| {
+        bytes.len() >= 16 && bytes.iter().skip(from).step_by(2).take(8).all(|byte| *byte == 0)
     };
     match bytes {
-        [0xff, 0xfe, ..] => String::from_utf16(&units(u16::from_le_bytes)).ok(),
-        [0xfe, 0xff, ..] => String::from_utf16(&units(u16::from_be_bytes)).ok(),
-        _ => String::from_utf8(bytes.to_vec()).ok(),
+        [0xff, 0xfe, rest @ ..] => units(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => units(rest, u16::from_be_bytes),
+        _ if is_zero(1) => units(bytes, u16::from_le_bytes),
+        _ if is_zero(0) => units(bytes, u16::from_be_bytes),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// Finds the one public key that a file has.
+pub(super) fn read_file(bytes: &[u8]) -> Result<Found> {
+    if is_private_der(bytes) {
+        return Err(InvalidPublicKey::Private);
+    }
+    match spki(bytes) {
+        Ok(found) => Ok(found),
+        Err(_) => read(&decode(bytes)),
     }
 }
 
@@ -47,26 +66,42 @@ pub(super) fn read(text: &str) -> Result<Found> {
     if text.len() > MAX_TEXT * 4 {
         return Err(InvalidPublicKey::TooLong);
     }
-    read_clean(clean(text).trim(), true)
+    read_clean(unquoted(&clean(text)), MOST_ENCODINGS)
 }
+
+/// Base64 is taken off at most so often.
+const MOST_ENCODINGS: u32 = 3;
 
 /// The text without what is not seen: a byte order mark, control characters, and the spaces of web
 /// pages and word processors.
 fn clean(text: &str) -> String {
     let is_odd = |char: char| {
-        matches!(char, '\u{feff}' | '\u{200b}'..='\u{200f}')
+        matches!(char, '\u{feff}' | '\u{fffd}' | '\u{200b}'..='\u{200f}')
             || ((char.is_whitespace() || char.is_control()) && !char.is_ascii_whitespace())
     };
     text.chars().map(|char| if is_odd(char) { ' ' } else { char }).collect()
 }
 
-/// `may_be_encoded`: base64 is taken off once.
-fn read_clean(text: &str, may_be_encoded: bool) -> Result<Found> {
-    if let Some(private) = private_key(text) {
-        return Err(private);
-    }
+/// Without the quotes of JSON, shells and word processors.
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '\'', '`', '“', '”', '„', '‘', '’']).trim()
+}
+
+/// `encodings`: base64 is taken off so often.
+fn read_clean(text: &str, encodings: u32) -> Result<Found> {
     if text.is_empty() {
         return Err(InvalidPublicKey::Empty);
+    }
+    let is_blank = |line: &&str| line.is_empty() || line.starts_with('#');
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !is_blank(line)).collect();
+    if let [line] = lines[..]
+        && line.len() <= MAX_TEXT
+        && is_type(line.split_ascii_whitespace().next().unwrap_or_default())
+    {
+        return one_line(line, encodings);
+    }
+    if let Some(private) = private_key(text) {
+        return Err(private);
     }
     if text.len() > MAX_TEXT {
         return Err(InvalidPublicKey::TooLong);
@@ -74,20 +109,17 @@ fn read_clean(text: &str, may_be_encoded: bool) -> Result<Found> {
     if text.starts_with("---- BEGIN SSH2 PUBLIC KEY ----") {
         return rfc4716(text);
     }
-    if let Some(label) =
-        text.strip_prefix("-----BEGIN ").and_then(|rest| rest.split("-----").next())
-    {
+    if let Some((_, block)) = text.split_once("-----BEGIN ") {
+        let label = block.split("-----").next().unwrap_or_default();
         return pem(text, label);
     }
-    let is_blank = |line: &&str| line.is_empty() || line.starts_with('#');
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !is_blank(line)).collect();
     match lines[..] {
         [] => Err(InvalidPublicKey::Empty),
-        [line] => one_line(line, may_be_encoded),
+        [line] => one_line(line, encodings),
         // Base64 that is broken into lines, as many programs print it.
-        _ if may_be_encoded && lines.iter().all(|line| is_base64(line)) => {
+        _ if encodings > 0 && is_base64(&lines.concat()) => {
             let unknown = InvalidPublicKey::NoType;
-            let found = encoded(&lines.concat());
+            let found = encoded(&lines.concat(), encodings);
             found.map_err(|why| if why == unknown { InvalidPublicKey::Lines } else { why })
         }
         _ => Err(InvalidPublicKey::Lines),
@@ -99,9 +131,67 @@ fn private_key(text: &str) -> Option<InvalidPublicKey> {
     if text.contains("PuTTY-User-Key-File") || text.contains("Private-Lines:") {
         return Some(InvalidPublicKey::PuTTY);
     }
-    // OpenSSH's magic `openssh-key-v1`, in base64 without its frame.
-    let is_private = text.contains("PRIVATE KEY") || text.contains("b3BlbnNzaC1rZXktdj");
-    is_private.then_some(InvalidPublicKey::Private)
+    is_private(text).then_some(InvalidPublicKey::Private)
+}
+
+/// What private keys have in their files, in small letters: PEM in any spelling, and the files of
+/// AWS, age, `WireGuard`, minisign, signify, DNSSEC, JWK and XML.
+const PRIVATE_MARKS: [&str; 8] = [
+    "private key-----",
+    "private key block-----",
+    "private_key",
+    "privatekey",
+    "secret key",
+    "age-secret-key-",
+    "\"d\":",
+    "<d>",
+];
+
+/// Whether a text has a private key in it, of whatever program.
+pub(super) fn is_private(text: &str) -> bool {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let lower = Zeroizing::new(words.join(" ").to_ascii_lowercase());
+    if PRIVATE_MARKS.iter().any(|mark| lower.contains(mark)) {
+        return true;
+    }
+    let joined = Zeroizing::new(words.concat());
+    words.iter().any(|word| is_private_data(word)) || is_private_data(&joined)
+}
+
+/// Whether a word is the beginning of a private key in base64 or hexadecimal digits: OpenSSH's
+/// magic, or DER.
+fn is_private_data(word: &str) -> bool {
+    const BEGINNING: usize = 64;
+    if word.len() < 40 {
+        return false;
+    }
+    let start = &word.as_bytes()[..word.len().min(BEGINNING) / 4 * 4];
+    let bytes = hex::decode(start).or_else(|_| BASE64.decode(start)).unwrap_or_default();
+    let bytes = Zeroizing::new(bytes);
+    bytes.starts_with(b"openssh-key-v1") || is_private_der(&bytes)
+}
+
+/// Whether this is the beginning of a private key in DER: PKCS#1, PKCS#8, also encrypted, SEC1, DSA
+/// or PKCS#12. Only the first members are read, so one that was cut off is known too.
+pub(super) fn is_private_der(bytes: &[u8]) -> bool {
+    let Some(content) = in_sequence(bytes) else { return false };
+    match content {
+        [0x02, 0x01, 0x00 | 0x01, 0x02 | 0x04 | 0x30, ..] | [0x02, 0x01, 0x03, 0x30, ..] => true,
+        // PBES2 and its like, RFC 8018 and RFC 7292.
+        _ => in_sequence(content).is_some_and(|algorithm| {
+            matches!(
+                algorithm,
+                [0x06, _, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05 | 0x0c, ..]
+            )
+        }),
+    }
+}
+
+/// What is in a DER SEQUENCE, as far as it is there.
+fn in_sequence(bytes: &[u8]) -> Option<&[u8]> {
+    let [0x30, length, rest @ ..] = bytes else { return None };
+    let more = if *length < 0x80 { 0 } else { usize::from(length & 0x7f) };
+    rest.get(more..).filter(|_| more <= 4)
 }
 
 fn is_base64(text: &str) -> bool {
@@ -110,26 +200,36 @@ fn is_base64(text: &str) -> bool {
 }
 
 /// The line of a `.pub` file.
-fn one_line(line: &str, may_be_encoded: bool) -> Result<Found> {
+fn one_line(line: &str, encodings: u32) -> Result<Found> {
     let mut words = line.split_ascii_whitespace();
     let (first, second) = (words.next().unwrap_or_default(), words.next());
     if is_type(first) {
+        let comment: Vec<&str> = words.collect();
+        if comment.iter().any(|word| is_private_data(word)) {
+            return Err(InvalidPublicKey::Private);
+        }
+        if comment.iter().any(|word| is_type(word.trim_matches([',', ';']))) {
+            return Err(InvalidPublicKey::Lines);
+        }
+        if second.is_some_and(|second| second.starts_with("SHA256:")) {
+            return Err(InvalidPublicKey::Fingerprint);
+        }
         refuse_type(first)?;
         let blob = BASE64.decode(second.unwrap_or_default());
         let blob = blob.map_err(|_| InvalidPublicKey::Data)?;
         if type_of(&blob) != Some(first) {
             return Err(InvalidPublicKey::Data);
         }
-        return Ok(Found { blob, comment: words.collect::<Vec<_>>().join(" ") });
+        return Ok(Found { blob, comment: comment.join(" ") });
     }
-    if second.is_none() && may_be_encoded && is_base64(first) {
-        return encoded(first);
+    if second.is_none() && encodings > 0 && is_base64(first) {
+        return encoded(first, encodings);
     }
     Err(what_it_is(line))
 }
 
 /// Base64 of a key's data, or of a whole file.
-fn encoded(text: &str) -> Result<Found> {
+fn encoded(text: &str, encodings: u32) -> Result<Found> {
     let bytes = BASE64.decode(text).map_err(|_| InvalidPublicKey::NoType)?;
     if let Some(type_) = type_of(&bytes) {
         refuse_type(type_)?;
@@ -138,13 +238,13 @@ fn encoded(text: &str) -> Result<Found> {
     if let Ok(found) = spki(&bytes) {
         return Ok(found);
     }
-    let is_private = pkcs8::PrivateKeyInfo::from_der(&bytes).is_ok()
-        || pkcs1::RsaPrivateKey::from_der(&bytes).is_ok();
-    if is_private {
+    if let Ok(found) = rsa(&bytes) {
+        return Ok(found);
+    }
+    if is_private_der(&bytes) {
         return Err(InvalidPublicKey::Private);
     }
-    let text = decode(&bytes).ok_or(InvalidPublicKey::NoType)?;
-    read_clean(clean(&text).trim(), false)
+    read_clean(unquoted(&clean(&decode(&bytes))), encodings - 1)
 }
 
 /// The type that the data of a key names first.
@@ -175,7 +275,11 @@ fn refuse_type(type_: &str) -> Result<()> {
 /// What a line is that is no key.
 fn what_it_is(line: &str) -> InvalidPublicKey {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
-    if line.starts_with("SHA256:") || line.starts_with("MD5:") {
+    let is_digest = |word: &&str| {
+        let pairs = || word.split(':').all(|pair| pair.len() == 2 && hex::decode(pair).is_ok());
+        word.starts_with("SHA256:") || word.starts_with("MD5:") || (word.len() > 40 && pairs())
+    };
+    if words.iter().any(is_digest) {
         InvalidPublicKey::Fingerprint
     } else if line.starts_with("https://") || line.starts_with("http://") {
         InvalidPublicKey::Url
@@ -224,7 +328,11 @@ fn rfc4716(text: &str) -> Result<Found> {
 fn pem(text: &str, label: &str) -> Result<Found> {
     match label {
         "PUBLIC KEY" | "RSA PUBLIC KEY" => {}
-        "CERTIFICATE" | "TRUSTED CERTIFICATE" | "CERTIFICATE REQUEST" => {
+        "CERTIFICATE"
+        | "TRUSTED CERTIFICATE"
+        | "CERTIFICATE REQUEST"
+        | "NEW CERTIFICATE REQUEST"
+        | "PKCS7" => {
             return Err(InvalidPublicKey::X509);
         }
         _ if label.starts_with("PGP ") => return Err(InvalidPublicKey::Pgp),
@@ -233,9 +341,10 @@ fn pem(text: &str, label: &str) -> Result<Found> {
     if text.matches("-----BEGIN ").count() > 1 {
         return Err(InvalidPublicKey::Lines);
     }
-    // Whatever indents the lines, or breaks them in other places.
-    let body: String = text.lines().map(str::trim).filter(|line| !line.starts_with('-')).collect();
-    let is_complete = text.trim_end().ends_with("-----") && text.contains("-----END ");
+    // Whatever indents the lines, breaks them in other places, or has joined them.
+    let body = text.split("-----").nth(2).unwrap_or_default();
+    let body: String = body.replace("\\n", " ").split_ascii_whitespace().collect();
+    let is_complete = text.contains("-----END ");
     let der = BASE64.decode(body).ok().filter(|_| is_complete).ok_or(InvalidPublicKey::Data)?;
     if label == "RSA PUBLIC KEY" { rsa(&der) } else { spki(&der) }
 }

@@ -1,12 +1,11 @@
 //! New keys, made with aws-lc.
 
-use aws_lc_rs::encoding::{AsBigEndian, AsDer, Curve25519SeedBin, Pkcs8V1Der};
-use aws_lc_rs::signature::KeyPair;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use der::Decode;
 use der::pem::LineEnding;
 use zeroize::Zeroizing;
 
-use super::private_key::PrivateKey;
+use super::private_key::{PrivateKey, openssh_of};
 use crate::api::key_pair::KeyAlgorithm;
 
 /// A key could not be made.
@@ -28,15 +27,7 @@ pub fn generate(algorithm: KeyAlgorithm) -> Result<PrivateKey, GenerationFailed>
 }
 
 fn generate_ed25519() -> Option<Zeroizing<String>> {
-    let pair = aws_lc_rs::signature::Ed25519KeyPair::generate().ok()?;
-    let seed: Curve25519SeedBin<'_> = pair.seed().ok()?.as_be_bytes().ok()?;
-    let public: [u8; 32] = pair.public_key().as_ref().try_into().ok()?;
-    let private = Zeroizing::new(<[u8; 32]>::try_from(seed.as_ref()).ok()?);
-    let keypair = ssh_key::private::Ed25519Keypair {
-        public: ssh_key::public::Ed25519PublicKey(public),
-        private: ssh_key::private::Ed25519PrivateKey::from_bytes(&private),
-    };
-    ssh_key::PrivateKey::from(keypair).to_openssh(LineEnding::LF).ok()
+    openssh_of(&aws_lc_rs::signature::Ed25519KeyPair::generate().ok()?)
 }
 
 fn generate_rsa() -> Option<Zeroizing<String>> {

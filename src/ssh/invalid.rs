@@ -10,15 +10,15 @@ pub(super) const MAX_TEXT: usize = 16_384;
 pub enum InvalidPublicKey {
     /// A private key was given.
     #[error(
-        "it is a private key; give its public key, which ssh-keygen -y -f KEYFILE prints, and \
-         better make a new key pair, since this one may have been recorded here"
+        "it is a private key; give its public key, which ssh-keygen -y -f KEYFILE prints. If it \
+         stood in a spec or a ConfigMap, treat it as leaked, and make a new key pair"
     )]
     Private,
     /// A private key of `PuTTY`.
     #[error(
         "it is a private key of PuTTY; give its public key, which puttygen KEY.ppk -O \
-         public-openssh prints, and better make a new key pair, since this one may have been \
-         recorded here"
+         public-openssh prints, or copy it from PuTTYgen. If it stood in a spec or a ConfigMap, \
+         treat it as leaked, and make a new key pair"
     )]
     PuTTY,
     /// Empty.
@@ -26,8 +26,8 @@ pub enum InvalidPublicKey {
     Empty,
     /// More than one key, or one that is broken into lines.
     #[error(
-        "it has several lines; give the line of one key as in a .pub file, and make one object for \
-         each key"
+        "it has several lines or keys; if it is one key, join its lines, and if it is several, \
+         create an object for each"
     )]
     Lines,
     /// Too long.
@@ -50,8 +50,8 @@ pub enum InvalidPublicKey {
     Pgp,
     /// A key that lives on a security key.
     #[error(
-        "it is the key of a security key (sk-), which Lightsail is not known to take; make one \
-         with ssh-keygen -t ed25519"
+        "it is the key of a security key (sk-), which Lightsail does not take; make one with \
+         ssh-keygen -t ed25519"
     )]
     SecurityKey,
     /// Another kind of key that Lightsail is known to refuse.
@@ -80,10 +80,18 @@ pub enum InvalidPublicKey {
     NoType,
     /// Not the data of such a key.
     #[error(
-        "its data is damaged, or not of the type that it names; ssh-keygen -y -f KEYFILE prints \
-         the right line"
+        "its data is cut off, or was changed in copying; copy the whole line of the .pub file \
+         again, without line breaks and spaces in it"
     )]
     Data,
+}
+
+impl InvalidPublicKey {
+    /// Whether it is a private key.
+    #[must_use]
+    pub fn is_private(self) -> bool {
+        matches!(self, Self::Private | Self::PuTTY)
+    }
 }
 
 /// Why a text is no private key that can be used here. It ends a sentence that begins with where
@@ -92,32 +100,52 @@ pub enum InvalidPublicKey {
 pub enum InvalidPrivateKey {
     /// It has a passphrase.
     #[error(
-        "has a passphrase, which the operator does not know; ssh-keygen -p -f COPY removes it from \
-         a copy of the file"
+        "has a passphrase, which the operator does not know; after chmod 600 COPY, ssh-keygen -p \
+         -f COPY removes it from a copy of the file"
     )]
     Passphrase,
     /// A private key of `PuTTY`.
     #[error(
         "is a private key in PuTTY's format; puttygen KEY.ppk -O private-openssh -o KEYFILE \
-         converts it"
+         converts it, or Conversions > Export OpenSSH key in PuTTYgen"
     )]
     PuTTY,
     /// ECDSA.
     #[error("is an ECDSA private key, which the operator cannot read; use an RSA or Ed25519 key")]
     Ecdsa,
     /// A key that lives on a security key.
-    #[error("is the handle of a security key (sk-), which Lightsail is not known to take")]
+    #[error("is the handle of a security key (sk-); use an RSA or Ed25519 key")]
     SecurityKey,
     /// Another kind of key that Lightsail is known to refuse.
-    #[error("is a key of a type that Lightsail does not take; use RSA or Ed25519")]
+    #[error("is a key of a type that Lightsail does not take; use an RSA or Ed25519 key")]
     Unsupported,
     /// A public key.
     #[error("is a public key or a certificate; the private key belongs there")]
     Public,
-    /// A private key that cannot be read to its end.
-    #[error("is a damaged private key; ssh-keygen -y -f KEYFILE shows whether a file can be read")]
+    /// More than one.
+    #[error("has more than one private key; keep one of them there")]
+    Several,
+    /// There is something else too.
+    #[error("has something before or behind the private key; keep the key alone there")]
+    NotAlone,
+    /// DER.
+    #[error("is a private key in DER; openssl pkey -inform DER -in FILE converts it to PEM")]
+    Der,
+    /// A private key of another program.
+    #[error(
+        "is a private key in a form that the operator cannot read; use OpenSSH's format or PEM"
+    )]
+    OtherForm,
+    /// A private key that cannot be read to its end, or whose halves do not belong together.
+    #[error(
+        "is a damaged private key: it is cut off, or was changed; store the file exactly as \
+         ssh-keygen wrote it"
+    )]
     Damaged,
     /// Nothing that is known.
-    #[error("is not a private key in OpenSSH's format or in PEM")]
+    #[error(
+        "is not a private key in OpenSSH's format or in PEM; store the content of a file such as \
+         id_ed25519 there"
+    )]
     Unknown,
 }

@@ -8,8 +8,10 @@ mod fingerprint;
 mod forms;
 mod generate;
 mod invalid;
+mod pem;
 mod private_key;
 mod public_key;
+mod rsa_key;
 
 pub use fingerprint::{Fingerprints, Form, Match};
 pub use generate::{GenerationFailed, generate};

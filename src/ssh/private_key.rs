@@ -2,20 +2,25 @@
 
 use std::fmt;
 
+use aws_lc_rs::encoding::{AsBigEndian, Curve25519SeedBin};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use der::asn1::AnyRef;
+use der::pem::LineEnding;
 use der::{Decode, Encode, SecretDocument};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use spki::{AlgorithmIdentifierRef, ObjectIdentifier};
+use ssh_key::private::KeypairData;
 use zeroize::Zeroizing;
 
 use super::fingerprint::{Fingerprints, colon_hex};
 use super::forms::{self, ED25519, RSA_ENCRYPTION};
 use super::invalid::{InvalidPrivateKey, InvalidPublicKey};
+use super::pem::Block;
 use super::public_key::PublicKey;
+use super::rsa_key::{pkcs1_of, rsa_of};
 
 /// id-ecPublicKey, RFC 5480.
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -31,8 +36,9 @@ pub struct PrivateKey {
 
 impl PrivateKey {
     /// Reads a private key without a passphrase: OpenSSH's form, PKCS#1, or PKCS#8 of an RSA or
-    /// Ed25519 key in PEM; or base64 of one. The result ends with exactly one newline, with LF
-    /// between lines: OpenSSH refuses some keys without one.
+    /// Ed25519 key in PEM, with lines of any length; or base64 of one. Its halves are checked to
+    /// belong together. The result is as `ssh-keygen` writes it: OpenSSH's form for Ed25519, and
+    /// exactly one newline at the end.
     ///
     /// So the member `privateKeyBase64` of `DownloadDefaultKeyPair` is read too, which holds PEM
     /// despite its name
@@ -42,11 +48,19 @@ impl PrivateKey {
     /// # Errors
     /// What it is instead, without repeating it.
     pub fn parse(text: &str) -> Result<Self, InvalidPrivateKey> {
-        let text = text.trim_start_matches('\u{feff}').trim();
-        let decoded = decode(text);
-        let text = decoded.as_ref().map_or(text, |decoded| decoded.trim());
-        let pem = Zeroizing::new(format!("{}\n", text.replace("\r\n", "\n")));
-        let (public, sha1_pkcs8) = halves(&pem).ok_or_else(|| what_it_is(&pem))?;
+        let decoded = decoded(text);
+        let text = decoded.as_ref().map_or(text, |decoded| decoded.as_str());
+        let Some(block) = Block::find(text) else { return Err(what_it_is(text)) };
+        if block.others > 0 {
+            return Err(InvalidPrivateKey::Several);
+        }
+        let pem = block.pem();
+        let halves = halves(&pem).ok_or_else(|| what_it_is(&pem))?;
+        if !block.is_alone {
+            return Err(InvalidPrivateKey::NotAlone);
+        }
+        let pem = halves.openssh.unwrap_or(pem);
+        let (public, sha1_pkcs8) = (halves.public, halves.sha1_pkcs8);
         Ok(Self { pem: SecretString::from(pem.as_str()), public, sha1_pkcs8 })
     }
 
@@ -55,8 +69,10 @@ impl PrivateKey {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_file(bytes: &[u8]) -> Result<Self, InvalidPrivateKey> {
-        let text = forms::decode(bytes).map(Zeroizing::new).ok_or(InvalidPrivateKey::Unknown)?;
-        Self::parse(&text)
+        if bytes.starts_with(&[0x30]) && forms::is_private_der(bytes) {
+            return Err(InvalidPrivateKey::Der);
+        }
+        Self::parse(&Zeroizing::new(forms::decode(bytes)))
     }
 
     /// The text. It goes into a Secret and nowhere else.
@@ -84,22 +100,54 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// The text that this is base64 of, if it is.
-fn decode(text: &str) -> Option<Zeroizing<String>> {
-    if text.contains("-----BEGIN") {
-        return None;
+/// The text that this is base64 of, if it is: once, or twice, as `kubectl get -o yaml` shows what
+/// was encoded before.
+fn decoded(text: &str) -> Option<Zeroizing<String>> {
+    let mut found: Option<Zeroizing<String>> = None;
+    for _ in 0..2 {
+        let text = found.as_ref().map_or(text, |found| found.as_str());
+        if text.contains("-----BEGIN") {
+            break;
+        }
+        let joined: Zeroizing<String> = Zeroizing::new(text.split_ascii_whitespace().collect());
+        let Ok(bytes) = STANDARD.decode(joined.as_bytes()).map(Zeroizing::new) else { break };
+        if bytes.is_empty() || forms::is_private_der(&bytes) {
+            break;
+        }
+        found = Some(Zeroizing::new(forms::decode(&bytes)));
     }
-    let joined: Zeroizing<String> = Zeroizing::new(text.split_ascii_whitespace().collect());
-    let bytes = Zeroizing::new(STANDARD.decode(joined.as_bytes()).ok()?);
-    str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
+    found
 }
 
-/// The public half, and the SHA-1 of the PKCS#8 form for RSA.
-fn halves(pem: &str) -> Option<(PublicKey, Option<String>)> {
+/// What a private key has beside itself.
+struct Halves {
+    public: PublicKey,
+    /// The SHA-1 of the PKCS#8 form for RSA.
+    sha1_pkcs8: Option<String>,
+    /// The key in OpenSSH's form, where that is the one to keep: `ssh` before OpenSSH 9.6 reads no
+    /// other one of an Ed25519 key.
+    openssh: Option<Zeroizing<String>>,
+}
+
+/// What belongs to a private key, if its halves belong together.
+fn halves(pem: &str) -> Option<Halves> {
     if pem.contains("BEGIN OPENSSH PRIVATE KEY") {
         // One with a passphrase tells its public half, but it opens nothing.
         let key = ssh_key::PrivateKey::from_openssh(pem).ok().filter(|key| !key.is_encrypted())?;
-        return Some((PublicKey::parse(&key.public_key().to_openssh().ok()?).ok()?, None));
+        match key.key_data() {
+            KeypairData::Ed25519(pair) => {
+                let private = pair.private.as_ref();
+                Ed25519KeyPair::from_seed_and_public_key(private, pair.public.as_ref()).ok()?;
+            }
+            KeypairData::Rsa(pair) => drop(rsa_of(&pkcs1_of(pair)?)?),
+            KeypairData::Dsa(_)
+            | KeypairData::Encrypted(_)
+            | KeypairData::SkEd25519(_)
+            | KeypairData::Other(_)
+            | _ => return None,
+        }
+        let public = PublicKey::parse(&key.public_key().to_openssh().ok()?).ok()?;
+        return Some(Halves { public, sha1_pkcs8: None, openssh: None });
     }
     let (label, document) = SecretDocument::from_pem(pem).ok()?;
     let pkcs1 = match label {
@@ -107,24 +155,37 @@ fn halves(pem: &str) -> Option<(PublicKey, Option<String>)> {
         "PRIVATE KEY" => {
             let info = pkcs8::PrivateKeyInfo::from_der(document.as_bytes()).ok()?;
             if info.algorithm.oid == ED25519 {
-                return Some((ed25519(document.as_bytes())?, None));
+                return ed25519(document.as_bytes());
             }
             (info.algorithm.oid == RSA_ENCRYPTION).then_some(info.private_key)?
         }
         _ => return None,
     };
-    let key = pkcs1::RsaPrivateKey::from_der(pkcs1).ok()?;
-    let public = PublicKey::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())?;
+    let public = rsa_of(pkcs1)?;
     let algorithm = AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
     let info = Zeroizing::new(pkcs8::PrivateKeyInfo::new(algorithm, pkcs1).to_der().ok()?);
-    Some((public, Some(colon_hex(&Sha1::digest(&*info)))))
+    let sha1_pkcs8 = Some(colon_hex(&Sha1::digest(&*info)));
+    Some(Halves { public, sha1_pkcs8, openssh: None })
 }
 
-/// The public half of an Ed25519 key in PKCS#8, RFC 8410.
-fn ed25519(pkcs8: &[u8]) -> Option<PublicKey> {
+/// An Ed25519 key in PKCS#8, RFC 8410.
+fn ed25519(pkcs8: &[u8]) -> Option<Halves> {
     let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).ok()?;
+    let openssh = openssh_of(&pair)?;
     let public = <[u8; 32]>::try_from(pair.public_key().as_ref()).ok()?;
-    PublicKey::ed25519(public)
+    Some(Halves { public: PublicKey::ed25519(public)?, sha1_pkcs8: None, openssh: Some(openssh) })
+}
+
+/// An Ed25519 key in OpenSSH's form.
+pub(super) fn openssh_of(pair: &Ed25519KeyPair) -> Option<Zeroizing<String>> {
+    let seed: Curve25519SeedBin<'_> = pair.seed().ok()?.as_be_bytes().ok()?;
+    let public: [u8; 32] = pair.public_key().as_ref().try_into().ok()?;
+    let private = Zeroizing::new(<[u8; 32]>::try_from(seed.as_ref()).ok()?);
+    let keypair = ssh_key::private::Ed25519Keypair {
+        public: ssh_key::public::Ed25519PublicKey(public),
+        private: ssh_key::private::Ed25519PrivateKey::from_bytes(&private),
+    };
+    ssh_key::PrivateKey::from(keypair).to_openssh(LineEnding::LF).ok()
 }
 
 /// What a text is that is no private key which can be used here.
@@ -159,6 +220,9 @@ fn what_it_is(text: &str) -> InvalidPrivateKey {
             _ => InvalidPrivateKey::Damaged,
         };
     }
+    if forms::is_private(text) {
+        return InvalidPrivateKey::OtherForm;
+    }
     match PublicKey::parse(text) {
         Ok(_)
         | Err(
@@ -168,7 +232,7 @@ fn what_it_is(text: &str) -> InvalidPrivateKey {
             | InvalidPublicKey::Unsupported
             | InvalidPublicKey::Options,
         ) => InvalidPrivateKey::Public,
-        Err(InvalidPublicKey::Private | InvalidPublicKey::PuTTY) => InvalidPrivateKey::Damaged,
+        Err(InvalidPublicKey::Private | InvalidPublicKey::PuTTY) => InvalidPrivateKey::OtherForm,
         Err(
             InvalidPublicKey::Empty
             | InvalidPublicKey::Lines

@@ -32,7 +32,10 @@ impl PublicKey {
     /// # Errors
     /// Whatever is not one such key, without repeating it.
     pub fn parse(text: &str) -> Result<Self, InvalidPublicKey> {
-        let Found { blob, comment } = forms::read(text)?;
+        Self::of(forms::read(text)?)
+    }
+
+    fn of(Found { blob, comment }: Found) -> Result<Self, InvalidPublicKey> {
         let algorithm = forms::type_of(&blob).ok_or(InvalidPublicKey::Data)?;
         let data = STANDARD.encode(&blob);
         let spki = check(algorithm, &data, &blob).ok_or(InvalidPublicKey::Data)?;
@@ -41,12 +44,12 @@ impl PublicKey {
         Ok(Self { line, blob, spki })
     }
 
-    /// As [`Self::parse`], of a file: UTF-8, or UTF-16 as PowerShell writes it.
+    /// As [`Self::parse`], of a file: UTF-8, UTF-16 as PowerShell writes it, or DER.
     ///
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_file(bytes: &[u8]) -> Result<Self, InvalidPublicKey> {
-        Self::parse(&forms::decode(bytes).ok_or(InvalidPublicKey::NoType)?)
+        Self::of(forms::read_file(bytes)?)
     }
 
     pub(super) fn rsa(n: &[u8], e: &[u8]) -> Option<Self> {

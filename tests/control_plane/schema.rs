@@ -169,17 +169,17 @@ async fn bad_key_pairs_are_refused() {
             (
                 "too short an interval",
                 with(good.clone(), &json!({ "interval": "30s" })),
-                "interval must be a time from 1m to 168h",
+                "interval must be from 1m to 168h",
             ),
             (
                 "too long an interval",
                 with(good.clone(), &json!({ "interval": "169h" })),
-                "interval must be a time from 1m to 168h",
+                "interval must be from 1m to 168h",
             ),
             ("an interval without a unit",
-             with(good.clone(), &json!({ "interval": "10" })), "interval must be a time"),
+             with(good.clone(), &json!({ "interval": "10" })), "interval must be from 1m"),
             ("an interval in words",
-             with(good.clone(), &json!({ "interval": "ten minutes" })), "interval must be a time"),
+             with(good.clone(), &json!({ "interval": "ten minutes" })), "interval must be from 1m"),
             (
                 "a Secret's name that cannot be",
                 with(default_pair(), &json!({ "default": { "secret": { "name": "No" } } })),

@@ -177,12 +177,12 @@ async fn a_pair_that_is_not_the_expected_one() {
             "expectedFingerprint": fingerprint })
     };
     create(&bed, "stranger", &by_name(&sha256)).await;
-    stalled(&bed, "stranger", "FingerprintMismatch", "give it as Lightsail prints it").await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "give it as Lightsail lists it").await;
     let other = listed.replace(&listed[..2], "00").replace("00:00", "11:00");
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": other })).await;
     stalled(&bed, "stranger", "FingerprintMismatch", "correct it").await;
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": listed.to_uppercase() })).await;
-    stalled(&bed, "stranger", "FingerprintMismatch", "give it as Lightsail prints it").await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "give it as Lightsail lists it").await;
     assert_eq!(bed.region.find_key_pair("stranger"), Some(stranger));
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": listed })).await;
     ready(&bed, "stranger", "Absent").await;
@@ -191,7 +191,8 @@ async fn a_pair_that_is_not_the_expected_one() {
     bed.region.import_key_pair("unnamed", &key);
     let nameless = json!({ "type": "Imported", "region": REGION, "ensure": "Absent" });
     create(&bed, "unnamed", &nameless).await;
-    stalled(&bed, "unnamed", "FingerprintMismatch", "ensure: Absent and its expected").await;
+    stalled(&bed, "unnamed", "FingerprintMismatch", "set expectedFingerprint to its fingerprint")
+        .await;
     set_spec(&bed, "unnamed", json!({ "expectedFingerprint": listed })).await;
     ready(&bed, "unnamed", "Absent").await;
 
@@ -253,7 +254,7 @@ async fn a_secret_that_cannot_be_used() {
     stalled(&bed, "fleet", "SecretNotOwned", "set another secret.name").await;
     put_secret(&bed, "putty", ssh_auth, "PuTTY-User-Key-File-3: ssh-ed25519\n").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "putty" } } })).await;
-    stalled(&bed, "fleet", "SecretRejected", "or set another secret.name").await;
+    stalled(&bed, "fleet", "SecretRejected", "or set secret.name to a name that is free").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "fleet" } } })).await;
     ready(&bed, "fleet", "Generated").await;
 }
@@ -268,7 +269,7 @@ async fn a_source_that_cannot_be_used() {
     let spec = json!({ "type": "Imported", "region": REGION,
         "imported": { "publicKeyFrom": from } });
     create(&bed, "fleet", &spec).await;
-    stalled(&bed, "fleet", "SourceNotFound", "create it in the namespace").await;
+    stalled(&bed, "fleet", "SourceNotFound", "create it, with the key fleet").await;
     let maps = Api::<ConfigMap>::namespaced(bed.cluster.client(), &bed.namespace);
     let holds = |text: String| ConfigMap {
         metadata: ObjectMeta { name: Some("keys".to_owned()), ..ObjectMeta::default() },

@@ -16,6 +16,8 @@ const PRIVATE: &str = "self.publicKey.contains('PRIVATE KEY') || \
 /// PEM (`-----BEGIN OPEN`, `RSA PRI`, `PRIV`, `ENCR`, `EC P`, `DSA`).
 const ENCODED: &str = "b3BlbnNzaC1rZXktdj|UHVUVFktVXNl|\
                        LS0tLS1CRUdJTiB(PUEVO|SU0EgUFJJ|QUklW|FTkNS|FQyBQ|EU0Eg)";
+/// The same in DER: PKCS#1 and PKCS#8 of RSA, PKCS#8 of Ed25519, SEC1; and a key of age.
+const IN_DER: &str = "MII[A-Za-z0-9+/]{3}IBA(AK|DA)|MC4CAQAw|MHcCAQEE|AGE-SECRET-KEY-";
 /// The beginning of what may be a public key, or base64 of one.
 const PUBLIC: &str =
     r"^\\W*(ssh-|ecdsa-|sk-|BEGIN (RSA )?PUBLIC|BEGIN SSH2|[A-Za-z0-9+/=\\s]{60,}$)";
@@ -35,8 +37,13 @@ const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
         "!has(self.publicKey) || !({PRIVATE} || self.publicKey.matches('{ENCODED}'))"
     ))
         .message("publicKey holds a private key; give its public key, which ssh-keygen -y -f \
-                  KEYFILE or puttygen KEY.ppk -O public-openssh prints, and better make a new key \
-                  pair, since this one may have been recorded here"),
+                  KEYFILE or puttygen KEY.ppk -O public-openssh prints. Treat this one as leaked, \
+                  and make a new key pair"),
+    validation = Rule::new(format!(
+        "!has(self.publicKey) || !self.publicKey.matches('{IN_DER}')"
+    ))
+        .message("publicKey holds a private key; give its public key, which openssl pkey -pubout \
+                  prints. Treat this one as leaked, and make a new key pair"),
     validation = Rule::new(format!(
         "!has(self.publicKey) || {PRIVATE} || self.publicKey.matches('{PUBLIC}')"
     ))

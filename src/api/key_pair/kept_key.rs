@@ -103,10 +103,12 @@ pub struct KeySecret {
     /// with one make other programs take a Secret for theirs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
-    #[x_kube(validation = Rule::new("self.all(key, \
-                                     key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$'))")
-        .message("keys of a Secret's labels have no prefix, and at most 63 letters, digits, \
-                  hyphens, underscores and dots"))]
+    #[x_kube(validation = Rule::new(
+        "self.all(key, key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$') && \
+         self[key].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))")
+        .message("keys of a Secret's labels have no prefix; keys and values have at most 63 \
+                  letters, digits, - _ and ., with a letter or digit at each end; write for \
+                  example team: a"))]
     pub labels: BTreeMap<String, String>,
 
     /// Whether the Secret is deleted with this object. Default: `false`: the private key outlives

@@ -86,6 +86,11 @@ use super::schema;
                             (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
         .message("keyPairName is immutable, and so is leaving it unset; make a new object for \
                   another key pair"),
+    validation = Rule::new("!has(self.expectedFingerprint) || \
+                            (self.expectedFingerprint.matches('^[A-Za-z0-9:+/=_.,() -]*$') && \
+                            !self.expectedFingerprint.matches('PRIVATE|^MII|MC4CAQ|MHcCAQ|b3BlbnN'))")
+        .message("expectedFingerprint must be a fingerprint as Lightsail lists it; write for \
+                  example 1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13"),
     validation = Rule::new("self.type != 'Default' || self.ensure != 'Absent' || \
                             has(self.expectedFingerprint)")
         .message("deleting the default key pair needs spec.expectedFingerprint; copy it from \
@@ -200,10 +205,11 @@ pub struct LightsailKeyPairSpec {
     /// `1h30m`. At least `1m`. Default: `10m`.
     #[serde(default = "default_interval")]
     #[schemars(length(min = 2, max = 32))]
-    #[x_kube(validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && \
+    #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(s|m|h))+$') && \
                                      duration(self) >= duration('1m') && \
                                      duration(self) <= duration('168h')")
-        .message("interval must be a time from 1m to 168h; write for example 10m or 1h30m"))]
+        .message("interval must be from 1m to 168h, in h, m and s; write for example 10m or \
+                  1h30m"))]
     pub interval: String,
 
     /// The settings of `type: Imported`.

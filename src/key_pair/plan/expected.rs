@@ -12,7 +12,7 @@ use crate::ids::Fingerprint;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, ImportedKey, Observed};
 use crate::lightsail::KeyPair;
-use crate::ssh::{Fingerprints, Match};
+use crate::ssh::{Fingerprints, Form, Match};
 
 /// What `spec.expectedFingerprint` says about a pair.
 pub(super) enum Named<'a> {
@@ -62,10 +62,12 @@ fn unread_key(desired: &Desired, observed: &Observed) -> Option<Step> {
 /// Nothing was deleted, because the pair is not the expected one.
 pub(super) fn mismatch(desired: &Desired, pair: &KeyPair, expected: &Fingerprint) -> Step {
     let (name, ends) = (&desired.name, desired.goal.ends());
-    let form = |fingerprint: &Fingerprint| Fingerprints::form(fingerprint.as_str());
-    let is_of_other_form = pair.fingerprint.as_ref().map(form) != Some(form(expected));
-    let message = if is_of_other_form {
-        Message::OtherForm { name, expected, ends }
+    let Some(listed) = &pair.fingerprint else {
+        return stalled(desired, &Message::NoFingerprint { name, ends });
+    };
+    let (form, given) = (Form::of(listed.as_str()), Form::of(expected.as_str()));
+    let message = if form != given || form == Form::Other {
+        Message::OtherForm { name, expected, form, ends }
     } else {
         Message::NotExpected { name, expected, ends }
     };

@@ -8,7 +8,7 @@ use super::refusals::stalled;
 use super::step::Step;
 use crate::engine::queue::Next;
 use crate::key_pair::message::Message;
-use crate::key_pair::world::{Desired, ImportedKey, Observed, Source, SourceRef};
+use crate::key_pair::world::{Desired, ImportedKey, Observed, Source, SourceKind, SourceRef};
 use crate::ssh::PublicKey;
 
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
@@ -40,8 +40,8 @@ pub(super) fn public_key<'a>(
         ImportedKey::Inline(parsed) => parsed,
         ImportedKey::From(at) => match &observed.source {
             None => return Err(Box::new(Step::ReadSource(at.clone()))),
-            Some(Source::Missing { since }) => {
-                return Err(Box::new(missing(observed, *since, at)));
+            Some(Source::Missing { since, has_object }) => {
+                return Err(Box::new(missing(observed, *since, at, *has_object)));
             }
             Some(Source::TooLarge { bytes }) => {
                 let message = Message::SourceTooLarge { at, bytes: *bytes, most: LARGEST };
@@ -50,9 +50,17 @@ pub(super) fn public_key<'a>(
             Some(Source::Found(parsed)) => parsed,
         },
     };
-    parsed
-        .as_ref()
-        .map_err(|why| Box::new(stalled(desired, &Message::InvalidPublicKey { why: *why })))
+    parsed.as_ref().map_err(|why| {
+        let why = *why;
+        let message = match key {
+            ImportedKey::From(at) if why.is_private() && at.kind == SourceKind::Secret => {
+                Message::PrivateKeyInSource { at }
+            }
+            ImportedKey::From(at) => Message::InvalidSource { at, why },
+            ImportedKey::Inline(_) | ImportedKey::Absent => Message::InvalidPublicKey { why },
+        };
+        Box::new(stalled(desired, &message))
+    })
 }
 
 /// The step that reads the key where that is needed to know the pair: nothing is recorded.
@@ -66,8 +74,9 @@ pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) 
 }
 
 /// What is missing may be on its way, as when a folder is applied at once.
-fn missing(observed: &Observed, since: Timestamp, at: &SourceRef) -> Step {
-    let message = Message::SourceNotFound { at };
+fn missing(observed: &Observed, since: Timestamp, at: &SourceRef, has_object: bool) -> Step {
+    let message =
+        if has_object { Message::NoKeyInSource { at } } else { Message::SourceNotFound { at } };
     if let Some(left) = time_left(since, observed.source_grace, observed.now) {
         let waited = observed.now.duration_since(since).unsigned_abs();
         return message.wait(waited.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).min(left));

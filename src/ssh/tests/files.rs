@@ -49,6 +49,16 @@ impl Files {
         std::fs::read_to_string(to).unwrap()
     }
 
+    /// What becomes of `PuTTY`'s file if its owner does as the message says.
+    fn exported_by_putty(&self) -> String {
+        self.putty(&[]);
+        let (from, to) =
+            (self.key.path().with_extension("ppk"), self.key.path().with_extension("o"));
+        let mut command = Command::new("puttygen");
+        run(command.arg(from).args(["-O", "private-openssh", "-o"]).arg(&to));
+        std::fs::read_to_string(to).unwrap()
+    }
+
     fn with_passphrase(arguments: &[&str], format: &str) -> String {
         let files = Self::new(arguments);
         run(Command::new("ssh-keygen")
@@ -109,13 +119,24 @@ fn a_public_key_is_taken_in_each_form_that_people_have() {
                 let body: String = spki.lines().filter(|line| !line.starts_with('-')).collect();
                 format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----")
             }),
-            ("DER in base64", der),
+            ("DER in base64", der.clone()),
+            ("DER in base64, in lines", {
+                let lines = der.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap());
+                lines.collect::<Vec<_>>().join("\n")
+            }),
             ("the data alone", files.data()),
             ("the data without padding", files.data().trim_end_matches('=').to_owned()),
             ("base64 of the file", STANDARD.encode(files.key.public())),
             ("base64 of it, in lines", wrapped(&files.key.public())),
             ("base64 of PEM", STANDARD.encode(&spki)),
             ("base64 of RFC 4716, in lines", wrapped(&rfc4716)),
+            ("base64 of base64", STANDARD.encode(STANDARD.encode(&line))),
+            ("in quotes", format!("\"{line}\"")),
+            ("in the quotes of a word processor", format!("“{line}”")),
+            ("PEM in one line", spki.replace('\n', " ")),
+            ("PEM with the line breaks of JSON", spki.replace('\n', "\\n")),
+            ("PEM behind what openssl says", format!("writing RSA key\n{spki}")),
+            ("with a word about private keys", format!("{line} my PRIVATE KEY")),
             ("base64 of it with what is not seen", STANDARD.encode(format!("{line} \0\u{7f}"))),
         ];
         if line.starts_with("ssh-rsa") {
@@ -132,13 +153,19 @@ fn a_public_key_is_taken_in_each_form_that_people_have() {
         for to in [u16::to_le_bytes, u16::to_be_bytes] {
             let file = utf16(&format!("{line}\r\n"), to);
             assert_eq!(PublicKey::parse_file(&file).unwrap(), wanted, "UTF-16");
+            assert_eq!(PublicKey::parse_file(&file[2..]).unwrap(), wanted, "without its mark");
         }
-        count += forms.len() + 2;
+        let der = STANDARD.decode(files.spki()).unwrap();
+        assert_eq!(PublicKey::parse_file(&der).unwrap().sha256(), wanted.sha256(), "DER");
+        let other = [line.as_bytes(), b" J\xfcrgen"].concat();
+        assert_eq!(PublicKey::parse_file(&other).unwrap().sha256(), wanted.sha256(), "Latin-1");
+        count += forms.len() + 6;
     }
-    assert_eq!(count, 58);
+    assert_eq!(count, 82);
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn of_what_is_no_public_key_it_is_said_what_it_is() {
     let ed25519 = Files::new(&["-t", "ed25519"]);
     let rsa = Files::new(&["-t", "rsa", "-b", "2048", "-m", "PEM"]);
@@ -165,12 +192,38 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("with a passphrase", Files::with_passphrase(&ed, "RFC4716"), Why::Private),
         ("PKCS#1", rsa.key.private(), Why::Private),
         ("PKCS#1 with a passphrase", Files::with_passphrase(&old, "PEM"), Why::Private),
-        ("PKCS#1, DER in base64", pkcs1, Why::Private),
+        ("PKCS#1, DER in base64", pkcs1.clone(), Why::Private),
         ("PKCS#8", pkcs8, Why::Private),
         ("PKCS#8 with a passphrase", Files::with_passphrase(&old, "PKCS8"), Why::Private),
         ("PKCS#8, DER in base64", der, Why::Private),
         ("an EC private key", ecdsa.key.private(), Why::Private),
         ("both halves", format!("{line}\n{private}"), Why::Private),
+        ("in base64, twice", STANDARD.encode(STANDARD.encode(&private)), Why::Private),
+        ("its data in the comment", format!("{line} {pkcs1}"), Why::Private),
+        ("PKCS#1 without its first line", rsa.key.private()[32..].to_owned(), Why::Private),
+        ("in capitals", rsa.key.private().to_lowercase(), Why::Private),
+        (
+            "EC, DER in base64",
+            ecdsa.sh("openssl ec -in $KEY -outform DER 2>/dev/null | base64 -w 0"),
+            Why::Private,
+        ),
+        (
+            "encrypted, DER in base64",
+            rsa.sh("openssl pkcs8 -in $KEY -topk8 -passout pass:abcdef \
+            -outform DER | base64 -w 0"),
+            Why::Private,
+        ),
+        (
+            "PKCS#12",
+            rsa.sh("openssl req -x509 -key $KEY -subj /CN=a -days 1 2>/dev/null | openssl \
+            pkcs12 -export -inkey $KEY -passout pass:abcdef | base64 -w 0"),
+            Why::Private,
+        ),
+        ("DER in digits", hex::encode(STANDARD.decode(&pkcs1).unwrap()), Why::Private),
+        ("JSON of AWS", format!("{{\"privateKeyBase64\": \"{pkcs1}\"}}"), Why::Private),
+        ("JWK", "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"nWGxne\"}".to_owned(), Why::Private),
+        ("of age", "AGE-SECRET-KEY-1QQQ".to_owned(), Why::Private),
+        ("of WireGuard", "[Interface]\nPrivateKey = AAAA".to_owned(), Why::Private),
         ("PuTTY's, version 2", ed25519.putty(&["--ppk-param", "version=2"]), Why::PuTTY),
         ("PuTTY's, version 3", ed25519.putty(&["--ppk-param", "version=3"]), Why::PuTTY),
         ("PuTTY's, in base64", STANDARD.encode(ed25519.putty(&[])), Why::PuTTY),
@@ -178,6 +231,7 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("a comment", "# fleet\n".to_owned(), Why::Empty),
         ("a byte order mark", "\u{feff}".to_owned(), Why::Empty),
         ("two keys", format!("{line}\n{}\n", rsa.line()), Why::Lines),
+        ("two keys in one line", format!("{line} {}", rsa.line()), Why::Lines),
         ("a key that a terminal broke", format!("{}\n{}", &line[..40], &line[40..]), Why::Lines),
         (
             "two in RFC 4716",
@@ -208,8 +262,14 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("DSA", format!("ssh-dss {data}"), Why::Unsupported),
         ("Ed448", format!("ssh-ed448 {data}"), Why::Unsupported),
         ("EC in PEM", ecdsa.sh("openssl pkey -in $KEY -pubout"), Why::Unsupported),
-        ("a fingerprint", sha256, Why::Fingerprint),
+        ("a fingerprint", sha256.clone(), Why::Fingerprint),
         ("an MD5 one", "MD5:00:11:22".to_owned(), Why::Fingerprint),
+        (
+            "what ssh-keygen -l prints",
+            format!("256 {sha256} a comment (ED25519)"),
+            Why::Fingerprint,
+        ),
+        ("one in pairs", ["1f"; 16].join(":"), Why::Fingerprint),
         ("a URL", "https://github.com/somebody.keys".to_owned(), Why::Url),
         ("a file's name", "~/.ssh/id_ed25519.pub".to_owned(), Why::FileName),
         ("another one", "/etc/ssh/key".to_owned(), Why::FileName),
@@ -223,7 +283,7 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("cut RFC 4716", rsa.exported("RFC4716")[..200].to_owned(), Why::Data),
         ("cut PEM", rsa.exported("PEM")[..200].to_owned(), Why::Data),
     ];
-    assert_eq!(cases.len(), 52);
+    assert_eq!(cases.len(), 67);
     for (name, text, expected) in cases {
         let why = PublicKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");
@@ -231,9 +291,54 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
             assert!(!why.to_string().contains(part), "{name} is not repeated");
         }
     }
+    let der = STANDARD.decode(&pkcs1).unwrap();
+    assert_eq!(PublicKey::parse_file(&der), Err(Why::Private), "DER");
+    assert_eq!(PrivateKey::parse_file(&der).map(drop), Err(InvalidPrivateKey::Der));
     for bytes in [&[0x80_u8, 0x81][..], &[0xff, 0xfe, 0x00, 0xd8], &[0xff]] {
         assert!(PublicKey::parse_file(bytes).is_err());
     }
+}
+
+/// PEM with lines of another length.
+fn rewrapped(pem: &str, width: usize) -> String {
+    let lines: Vec<&str> = pem.trim().lines().collect();
+    let (first, last) = (lines[0], lines[lines.len() - 1]);
+    let body = lines[1..lines.len() - 1].concat();
+    let body = body.as_bytes().chunks(width).map(|line| str::from_utf8(line).unwrap());
+    format!("{first}\n{}\n{last}\n", body.collect::<Vec<_>>().join("\n"))
+}
+
+/// With other characters there, as a bad copy has them.
+fn changed(pem: &str, at: usize) -> String {
+    let mut bytes = pem.as_bytes().to_vec();
+    for byte in bytes[at..].iter_mut().filter(|byte| byte.is_ascii_alphanumeric()).take(4) {
+        *byte = if *byte == b'A' { b'B' } else { b'A' };
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// A seed that is not that of the public half.
+#[test]
+fn i3_the_halves_of_a_private_key_belong_together() {
+    let key = Key::generate(&["-t", "ed25519"]);
+    let (pem, public) = (key.private(), PublicKey::parse(&key.public()).unwrap().sha256());
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let bytes = STANDARD.decode(body).unwrap();
+    let mut damaged = 0;
+    for at in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        let pem = format!(
+            "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n",
+            STANDARD.encode(&bytes)
+        );
+        match PrivateKey::parse(&pem) {
+            // Its comment is no part of the key.
+            Ok(key) => assert_eq!(key.public().sha256(), public, "byte {at}"),
+            Err(_) => damaged += 1,
+        }
+    }
+    assert!(damaged > 64, "a change of the seed or of a public half is noticed: {damaged}");
 }
 
 #[test]
@@ -253,6 +358,19 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
         ("with a byte order mark", format!("\u{feff}{}", ed25519.key.private()), ed25519.line()),
         ("in base64", STANDARD.encode(ed25519.key.private()), ed25519.line()),
         ("in base64, in lines", wrapped(&ed25519.key.private()), ed25519.line()),
+        (
+            "in base64, twice",
+            STANDARD.encode(STANDARD.encode(ed25519.key.private())),
+            ed25519.line(),
+        ),
+        ("lines of 64 characters", rewrapped(&ed25519.key.private(), 64), ed25519.line()),
+        ("in one line", rewrapped(&ed25519.key.private(), 10_000), ed25519.line()),
+        ("with CR alone", ed25519.key.private().replace('\n', "\r"), ed25519.line()),
+        ("OpenSSH, RSA in lines of 76", rewrapped(&new_rsa.key.private(), 76), new_rsa.line()),
+        ("PKCS#1 in lines of 76", rewrapped(&rsa.key.private(), 76), rsa.line()),
+        ("PKCS#1 in one line", rewrapped(&rsa.key.private(), 10_000), rsa.line()),
+        ("of puttygen, Ed25519", ed25519.exported_by_putty(), ed25519.line()),
+        ("of puttygen, RSA", rsa.exported_by_putty(), rsa.line()),
         ("OpenSSH, RSA", new_rsa.key.private(), new_rsa.line()),
         ("PKCS#1", rsa.key.private(), rsa.line()),
         ("PKCS#8, RSA", rsa.sh("openssl pkcs8 -in $KEY -nocrypt -topk8"), rsa.line()),
@@ -262,11 +380,17 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
         let public = PublicKey::parse(public).unwrap();
         let key = PrivateKey::parse(text).unwrap_or_else(|why| panic!("{name}: {why}"));
         assert_eq!(key.public().sha256(), public.sha256(), "{name}");
+        let (folder, printed) = (tempfile::tempdir().unwrap(), PathBuf::from("key"));
+        let path = folder.path().join(printed);
+        write_private(&path, key.expose_pem());
+        let half = run(Command::new("ssh-keygen").arg("-yf").arg(&path));
+        assert_eq!(PublicKey::parse(&half).unwrap().sha256(), public.sha256(), "{name}, written");
         for to in [u16::to_le_bytes, u16::to_be_bytes] {
             let file = utf16(text, to);
             assert!(PrivateKey::parse_file(&file).is_ok(), "{name} in UTF-16");
         }
     }
+    let line = ed25519.line();
     let dsa = "openssl dsaparam -genkey 1024 2>/dev/null | openssl pkcs8 -topk8 -nocrypt";
     let ec = "openssl pkcs8 -in $KEY -nocrypt -topk8";
     let encrypted = "openssl pkcs8 -in $KEY -topk8 -passout pass:abcdef";
@@ -284,13 +408,25 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
         ("a public key", ed25519.line(), Why::Public),
         ("RFC 4716", rsa.exported("RFC4716"), Why::Public),
         ("a public key in PEM", rsa.exported("PEM"), Why::Public),
+        ("two keys", format!("{}{}", rsa.key.private(), ed25519.key.private()), Why::Several),
+        ("both halves", format!("{}{line}\n", ed25519.key.private()), Why::NotAlone),
+        ("behind a comment", format!("# a\n{}", ed25519.key.private()), Why::NotAlone),
+        (
+            "PKCS#12",
+            rsa.sh("openssl req -x509 -key $KEY -subj /CN=a -days 1 2>/dev/null | openssl \
+            pkcs12 -export -inkey $KEY -passout pass:abcdef | base64 -w 0"),
+            Why::OtherForm,
+        ),
+        ("of WireGuard", "PrivateKey = AAAA".to_owned(), Why::OtherForm),
+        ("PKCS#1 with another number", changed(&rsa.key.private(), 800), Why::Damaged),
+        ("OpenSSH, RSA with another number", changed(&new_rsa.key.private(), 1_200), Why::Damaged),
         ("half of it", ed25519.key.private()[..200].to_owned(), Why::Damaged),
         ("half of PKCS#1", rsa.key.private()[..400].to_owned(), Why::Damaged),
         ("another frame", rsa.key.private().replace("RSA PRIVATE", "PRIVATE"), Why::Damaged),
         ("a word", "fleet".to_owned(), Why::Unknown),
         ("JSON", "{\"key\": \"\"}".to_owned(), Why::Unknown),
     ];
-    assert_eq!(taken.len() + cases.len(), 27);
+    assert_eq!(taken.len() + cases.len(), 43);
     for (name, text, expected) in cases {
         let why = PrivateKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");

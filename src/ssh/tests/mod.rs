@@ -150,7 +150,7 @@ fn a_fingerprint_is_known_in_each_form_that_people_write_down() {
     let forms = [&*listed, &*sha1, &*sha256, &*md5, "", &listed.to_uppercase(), &bare(&listed)];
     let other = Form::Other;
     let expected = [Form::Md5, Form::Sha1, Form::Sha256, other, other, other, other];
-    assert_eq!(forms.map(Fingerprints::form), expected);
+    assert_eq!(forms.map(Form::of), expected);
 }
 
 #[test]

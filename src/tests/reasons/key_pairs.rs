@@ -7,7 +7,7 @@ use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{InvalidName, SourceKind, SourceRef};
 use crate::lightsail::{Error, ErrorKind};
 use crate::secret::Rejection;
-use crate::ssh::{InvalidPrivateKey, InvalidPublicKey};
+use crate::ssh::{Form, InvalidPrivateKey, InvalidPublicKey};
 
 const PUBLIC: [InvalidPublicKey; 16] = [
     InvalidPublicKey::Private,
@@ -28,13 +28,17 @@ const PUBLIC: [InvalidPublicKey; 16] = [
     InvalidPublicKey::Data,
 ];
 
-const PRIVATE: [InvalidPrivateKey; 8] = [
+const PRIVATE: [InvalidPrivateKey; 12] = [
     InvalidPrivateKey::Passphrase,
     InvalidPrivateKey::PuTTY,
     InvalidPrivateKey::Ecdsa,
     InvalidPrivateKey::SecurityKey,
     InvalidPrivateKey::Unsupported,
     InvalidPrivateKey::Public,
+    InvalidPrivateKey::Several,
+    InvalidPrivateKey::NotAlone,
+    InvalidPrivateKey::Der,
+    InvalidPrivateKey::OtherForm,
     InvalidPrivateKey::Damaged,
     InvalidPrivateKey::Unknown,
 ];
@@ -50,6 +54,7 @@ const RELEASES: [Release; 8] = [
     Release::SecretGoesWithObject,
 ];
 
+#[expect(clippy::too_many_lines, reason = "a line for each message")]
 pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     let (name, region) = (&KeyPairName::from("fleet"), &Region::from("eu-west-1"));
     let owner = &Owner::from("0cf2a6e0-5bd1-4b6c-9d5e-6f2d8a7b1c3e/team-a/fleet");
@@ -97,10 +102,13 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::SecretIsReplaced { secret: "fleet-1f5f9639" },
         Message::SecretIsMissing { secret },
         Message::SourceNotFound { at },
+        Message::NoKeyInSource { at },
     ];
     samples.extend(names.iter().map(|why| Message::InvalidName { why }));
     samples.extend(PUBLIC.map(|why| Message::InvalidPublicKey { why }));
     samples.extend([
+        Message::InvalidSource { at, why: InvalidPublicKey::Empty },
+        Message::PrivateKeyInSource { at },
         Message::NoPublicKey,
         Message::SourceTooLarge { at, bytes: 100_000, most: 65_536 },
         Message::ConfigMapForbidden { name: "keys" },
@@ -125,7 +133,9 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::NotOwn { name, ends: true },
         Message::NoExpectedFingerprint { name, ends: true },
         Message::NotExpected { name, expected: md5, ends: false },
-        Message::OtherForm { name, expected: sha256, ends: true },
+        Message::NoFingerprint { name, ends: false },
+        Message::OtherForm { name, expected: sha256, form: Form::Md5, ends: true },
+        Message::OtherForm { name, expected: sha256, form: Form::Base64, ends: false },
         Message::BackupIsDeleted { secret },
         Message::WindowsInstances { first: "win-1", others: 0 },
         Message::WindowsInstances { first: "win-1", others: 2 },

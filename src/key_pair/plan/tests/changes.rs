@@ -128,9 +128,11 @@ fn a_public_key_that_stands_elsewhere() {
     check(base, &[
         ("it is read first", |_, _| {}, "ReadSource"),
         ("what is missing may be on its way",
-         |_, o| o.source = Some(Source::Missing { since: o.now }), "Reconciling SourceNotFound"),
+         |_, o| o.source = Some(Source::Missing { since: o.now, has_object: false }),
+         "Reconciling SourceNotFound"),
         ("after two minutes a person must act", |_, o| {
-            o.source = Some(Source::Missing { since: time("2026-11-24T11:58:00Z") });
+            o.source = Some(Source::Missing { since: time("2026-11-24T11:58:00Z"),
+                has_object: true });
         }, "Stalled SourceNotFound"),
         ("nobody reads what is too large to be a public key", |_, o| {
             o.source = Some(source(&vec![b'x'; 65_537]));
@@ -157,7 +159,7 @@ fn a_public_key_that_stands_elsewhere() {
         ("and left alone if it is not there any more", |d, o| {
             o.finalizer = Finalizer::Old;
             o.pair = live(Some(pair(FIRST)));
-            o.source = Some(Source::Missing { since: o.now });
+            o.source = Some(Source::Missing { since: o.now, has_object: false });
             d.goal = Goal::ObjectDeleted;
         }, "Remove finalizer Released"),
     ]);
@@ -170,7 +172,7 @@ fn what_is_missing_is_read_again_when_its_grace_ends() {
     let pair = DesiredPair::Imported { key: ImportedKey::From(at), replace: ReplacePolicy::Never };
     let desired = Desired { pair, ..desired() };
     let pause = |since: &str, grace| {
-        let source = Some(Source::Missing { since: time(since) });
+        let source = Some(Source::Missing { since: time(since), has_object: false });
         let observed = Observed { source, source_grace: grace, ..observed() };
         let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it goes on") };
         (verdict.state, verdict.next)

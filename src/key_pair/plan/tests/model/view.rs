@@ -286,7 +286,8 @@ impl Plans {
             }),
             source: match run.source {
                 Read::Unread => None,
-                Read::Absent => Some(Source::Missing { since: missing.unwrap_or(time(NOW)) }),
+                Read::Absent => Some(Source::Missing { since: missing.unwrap_or(time(NOW)),
+                    has_object: false }),
                 Read::There(key) => Some(Source::Found(Ok(self.public(key)))),
             },
             secret: match run.secret {
