@@ -35,8 +35,8 @@ pub struct Config {
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries never say more
-    /// than `info`.
+    /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries say next to
+    /// nothing, whatever is asked for, since they print files and bodies.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG", default_value = "info", value_parser = log_filter,
         value_name = "FILTER")]
     pub log: String,
