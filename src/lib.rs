@@ -36,6 +36,7 @@ pub mod lease;
 pub mod lightsail;
 pub mod loopback;
 pub mod metrics;
+pub mod proxies;
 pub mod readiness;
 pub mod secret;
 pub mod server;

@@ -1,6 +1,7 @@
 //! The operator's process: reads the configuration, starts the log, and joins the controllers and
 //! the server.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
-use lightsail_operator::config::Config;
+use lightsail_operator::config::{Config, Environment};
 use lightsail_operator::engine::queue::Places;
 use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
@@ -24,6 +25,7 @@ use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{Accounts, Inventory, Regions, WebIdentity, http_client};
 use lightsail_operator::metrics::Metrics;
+use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
 use lightsail_operator::{kubeconfig, server, telemetry};
 use parking_lot::Mutex;
@@ -42,27 +44,31 @@ fn main() -> anyhow::Result<()> {
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let times = leader::Times::new(config.lease_duration, config.aws_call_timeout);
-    let times = config.leader_election.then_some(times).transpose().unwrap_or_else(|why| {
-        Config::command().error(ErrorKind::ValueValidation, why).exit();
-    });
+    let times = usable(config.leader_election.then_some(times).transpose());
+    let proxies = usable(Proxies::new(&Environment::of_process()));
     telemetry::start_log(config.log_format, &config.log)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    let outcome = runtime.block_on(run(config, times));
+    let outcome = runtime.block_on(run(config, proxies, times));
     // Don't wait for DNS lookups on blocking threads.
     runtime.shutdown_background();
     outcome
 }
 
-async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()> {
+/// Ends the process if a setting cannot be used.
+fn usable<T>(setting: Result<T, impl Display>) -> T {
+    setting.unwrap_or_else(|why| Config::command().error(ErrorKind::ValueValidation, why).exit())
+}
+
+async fn run(config: Config, proxies: Proxies, times: Option<leader::Times>) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
     server::start(config.bind_address, readiness.clone(), metrics.clone())?;
     let work = async {
-        let kube = kubeconfig::load().await?;
+        let kube = kubeconfig::load(&proxies)?;
         let leadership = Leadership {
             leads: watch::Sender::new(None),
             lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),
@@ -70,7 +76,9 @@ async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()>
             stop: stop.clone(),
             done: CancellationToken::new(),
         };
-        let Some(context) = context(&config, &kube, times, &leadership, &readiness).await? else {
+        let Some(context) =
+            context(&config, proxies, &kube, times, &leadership, &readiness).await?
+        else {
             return Ok(());
         };
         let reconciling = async {
@@ -159,19 +167,20 @@ fn candidate(
 /// All that reconciliations share; `None` if the operator is to end before the cluster answers.
 async fn context(
     config: &Config,
+    proxies: Proxies,
     kube: &kube::Config,
     times: Option<leader::Times>,
     leadership: &Leadership,
     readiness: &Readiness,
 ) -> anyhow::Result<Option<Context>> {
     let Leadership { leads, lease, metrics, stop, .. } = leadership;
-    let client = Client::try_from(kube.clone())?;
+    let client = kubeconfig::client(kube)?;
     // Each object names its region, so none is asked of the instance's metadata, which outside EC2
     // takes its time to fail.
     let region = EnvironmentVariableRegionProvider::new();
     let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
-    let http = http_client(timeout, insecure, config.aws_ca_bundle(), metrics.clone())?;
+    let http = http_client(timeout, insecure, config.aws_ca_bundle(), proxies, metrics.clone())?;
     let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
     let aws = aws.region(region).no_credentials().load().await;
     let cluster_id = match &config.cluster_id {

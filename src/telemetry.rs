@@ -75,13 +75,13 @@ pub fn without_content(error: &kube::Error) -> String {
 /// What a program of the kubeconfig answers is a token, whether it can be used or not, and its
 /// arguments may have a password.
 fn without_output(error: &AuthError) -> String {
-    match error {
-        AuthError::AuthExecRun { out, .. } => format!("its program ended with {}", out.status),
-        AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) => {
-            "what its program answered cannot be read".to_owned()
-        }
-        error => error.to_string(),
+    if let AuthError::AuthExecRun { out, .. } = error {
+        return format!("its program ended with {}", out.status);
     }
+    if let AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) = error {
+        return "what its program answered cannot be read".to_owned();
+    }
+    error.to_string()
 }
 
 #[cfg(test)]
@@ -142,7 +142,8 @@ mod tests {
     #[test]
     fn what_a_program_of_the_kubeconfig_printed_is_not_told() {
         let out = std::process::Command::new("sh").args(["-c", "echo a-token; exit 3"]).output();
-        let error = AuthError::AuthExecRun { cmd: "login token".to_owned(), out: Box::new(out.unwrap()) };
+        let error =
+            AuthError::AuthExecRun { cmd: "login token".to_owned(), out: Box::new(out.unwrap()) };
         let told = without_content(&kube::Error::Auth(error));
         assert!(told.contains("its program ended with exit status: 3"), "{told}");
         assert!(!told.contains("token"), "{told}");

@@ -10,6 +10,7 @@ use lightsail_operator::lightsail::{
     Accounts, ErrorKind, Imported, Inventory, Lightsail, http_client,
 };
 use lightsail_operator::metrics::Metrics;
+use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
 use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
 
@@ -23,7 +24,9 @@ async fn accounts(simulator: &Simulator) -> Accounts {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
-        .http_client(http_client(TIMEOUT, false, None, Metrics::default()).unwrap())
+        .http_client(
+            http_client(TIMEOUT, false, None, Proxies::default(), Metrics::default()).unwrap(),
+        )
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new(
             keys.access_key_id,
