@@ -167,7 +167,8 @@ mod tests {
         for own in ["ftp://ann:PW@h:1", "http://ann:PW x@h:1", "http://ann:PW@h:99999", "::::"] {
             let file = format!(
                 "{{current-context: a, contexts: [{{name: a, context: {{cluster: a}}}}], \
-                 clusters: [{{name: a, cluster: {{server: \"https://a\", proxy-url: \"{own}\"}}}}]}}"
+                 clusters: [{{name: a, cluster: {{server: \"https://a\", \
+                 proxy-url: \"{own}\"}}}}]}}"
             );
             let file = Kubeconfig::from_yaml(&file).unwrap();
             let server = Uri::from_static("https://a");

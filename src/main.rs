@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
-use lightsail_operator::config::{Config, Environment};
+use lightsail_operator::config::{Config, Environment, check_endpoints};
 use lightsail_operator::engine::queue::Places;
 use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
@@ -23,7 +23,9 @@ use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, Inventory, Regions, WebIdentity, http_client};
+use lightsail_operator::lightsail::{
+    Accounts, Inventory, ProfileFiles, Regions, Sources, WebIdentity, http_client,
+};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
@@ -45,15 +47,18 @@ fn main() -> anyhow::Result<()> {
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let times = leader::Times::new(config.lease_duration, config.aws_call_timeout);
     let times = usable(config.leader_election.then_some(times).transpose());
-    let proxies = usable(Proxies::new(&Environment::of_process()));
+    let environment = Environment::of_process();
+    let proxies = usable(Proxies::new(&environment));
+    usable(check_endpoints(&environment));
     telemetry::start_log(config.log_format, &config.log)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    let outcome = runtime.block_on(run(config, proxies, times));
-    // Don't wait for DNS lookups on blocking threads.
-    runtime.shutdown_background();
+    let outcome = runtime.block_on(run(config, environment, proxies, times));
+    // Programs that give credentials end with their tasks. DNS lookups on blocking threads are not
+    // waited for.
+    runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
 }
 
@@ -62,7 +67,12 @@ fn usable<T>(setting: Result<T, impl Display>) -> T {
     setting.unwrap_or_else(|why| Config::command().error(ErrorKind::ValueValidation, why).exit())
 }
 
-async fn run(config: Config, proxies: Proxies, times: Option<leader::Times>) -> anyhow::Result<()> {
+async fn run(
+    config: Config,
+    environment: Environment,
+    proxies: Proxies,
+    times: Option<leader::Times>,
+) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
@@ -77,7 +87,7 @@ async fn run(config: Config, proxies: Proxies, times: Option<leader::Times>) -> 
             done: CancellationToken::new(),
         };
         let Some(context) =
-            context(&config, proxies, &kube, times, &leadership, &readiness).await?
+            context(&config, environment, proxies, &kube, times, &leadership, &readiness).await?
         else {
             return Ok(());
         };
@@ -167,6 +177,7 @@ fn candidate(
 /// All that reconciliations share; `None` if the operator is to end before the cluster answers.
 async fn context(
     config: &Config,
+    environment: Environment,
     proxies: Proxies,
     kube: &kube::Config,
     times: Option<leader::Times>,
@@ -177,12 +188,20 @@ async fn context(
     let client = kubeconfig::client(kube)?;
     // Each object names its region, so none is asked of the instance's metadata, which outside EC2
     // takes its time to fail.
+    let files = ProfileFiles::read(&environment).await;
+    if let Some(problem) = files.problem().await {
+        tracing::warn!("no profile of AWS is used: {problem}");
+    }
+    let of_profile = ProfileFileRegionProvider::builder().profile_files(files.for_sdk());
+    let of_profile = of_profile.profile_name(files.profile()).build();
     let region = EnvironmentVariableRegionProvider::new();
-    let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
+    let region = RegionProviderChain::first_try(region).or_else(of_profile);
+    let aws = aws_config::defaults(BehaviorVersion::latest()).region(region).no_credentials();
+    let aws = aws.profile_files(files.for_sdk()).profile_name(files.profile()).load().await;
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
-    let http = http_client(timeout, insecure, config.aws_ca_bundle(), proxies, metrics.clone())?;
-    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-    let aws = aws.region(region).no_credentials().load().await;
+    let (ca_bundle, use_fips) = (config.aws_ca_bundle(), aws.use_fips() == Some(true));
+    let http = http_client(timeout, insecure, ca_bundle, proxies, use_fips, metrics.clone())?;
+    let aws = aws.into_builder().http_client(http).build();
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {
@@ -213,7 +232,7 @@ async fn context(
         api_server: ApiServer::new(client, lease.clone(), settings.write_timeout),
         accounts: Accounts::new(
             aws,
-            web_identity(config),
+            Sources { environment, web_identity: web_identity(config) },
             timeout,
             Arc::clone(&regions),
             lease.clone(),
@@ -234,14 +253,12 @@ async fn context(
     }))
 }
 
-/// The web identity, if its file and its role are set.
-fn web_identity(config: &Config) -> Option<WebIdentity> {
-    let (token_file, role_arn) = (&config.aws_web_identity_token_file, &config.aws_role_arn);
-    (!token_file.is_empty() && !role_arn.is_empty()).then(|| WebIdentity {
-        token_file: token_file.into(),
-        role_arn: role_arn.clone(),
+fn web_identity(config: &Config) -> WebIdentity {
+    WebIdentity {
+        token_file: config.aws_web_identity_token_file.as_str().into(),
+        role_arn: config.aws_role_arn.clone(),
         session_name: config.aws_role_session_name.clone(),
-    })
+    }
 }
 
 /// The uid of the namespace `kube-system`, as soon as the API server tells it.

@@ -9,9 +9,11 @@ use clap::{ArgAction, Parser, ValueEnum};
 use sha2::{Digest, Sha256};
 use tracing_subscriber::EnvFilter;
 
+mod endpoints;
 mod environment;
 mod label_selector;
 
+pub use endpoints::check_endpoints;
 pub use environment::Environment;
 use label_selector::{is_dns_label, label_selector};
 

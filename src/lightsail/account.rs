@@ -137,6 +137,7 @@ mod tests {
             false,
             None,
             Proxies::default(),
+            false,
             Metrics::default(),
         );
         let sending = Sending {

@@ -11,7 +11,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::api::OWNER_TAG;
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result, http_client};
+use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result, Sources, http_client};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
@@ -132,7 +132,8 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
         .http_client(
-            http_client(TIMEOUT, false, None, Proxies::default(), Metrics::default()).unwrap(),
+            http_client(TIMEOUT, false, None, Proxies::default(), false, Metrics::default())
+                .unwrap(),
         )
         .region(Region::new(HERE))
         .credentials_provider(Credentials::new(
@@ -146,7 +147,7 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
         .await;
     let accounts = Accounts::new(
         config,
-        None,
+        Sources::default(),
         TIMEOUT,
         Arc::default(),
         HeldLease::unlimited(),

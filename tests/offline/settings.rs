@@ -21,7 +21,7 @@ fn refusal(name: &str, value: &str, in_pod: bool) -> String {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_used_is_never_ignored() {
+fn a_proxy_or_an_endpoint_that_cannot_be_used_is_never_ignored() {
     for (name, value) in [
         ("HTTPS_PROXY", format!("http://ann:{PASSWORD}@proxy:3128\n")),
         ("https_proxy", format!("ftp://ann:{PASSWORD}@proxy:3128")),
@@ -29,6 +29,8 @@ fn a_proxy_that_cannot_be_used_is_never_ignored() {
         ("http_proxy", format!("http://ann:4711/{PASSWORD}@proxy:3128")),
         ("ALL_PROXY", format!("http://ann:4711#{PASSWORD}@proxy:3128")),
         ("all_proxy", format!("http://ann:{PASSWORD}@proxy:99999")),
+        ("AWS_ENDPOINT_URL", format!("not a URL {PASSWORD}")),
+        ("AWS_ENDPOINT_URL_STS", format!("https://sts.example/?t={PASSWORD}")),
     ] {
         for in_pod in [true, false] {
             let said = refusal(name, &value, in_pod);

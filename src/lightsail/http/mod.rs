@@ -56,6 +56,7 @@ pub fn http_client(
     allow_insecure_endpoints: bool,
     ca_bundle: Option<&Path>,
     proxies: Proxies,
+    use_fips: bool,
     metrics: Metrics,
 ) -> anyhow::Result<SharedHttpClient> {
     let connect_timeout = MOST_TO_CONNECT.min(call_timeout / 2);
@@ -72,6 +73,7 @@ pub fn http_client(
         timeout: call_timeout.mul_f64(0.95),
         allow_insecure_endpoints,
         hosts,
+        use_fips,
         metrics,
     };
     Ok(http_client_fn(move |settings, _| {
@@ -93,6 +95,8 @@ struct Exchange {
     timeout: Duration,
     allow_insecure_endpoints: bool,
     hosts: Arc<Hosts>,
+    /// For messages only.
+    use_fips: bool,
     metrics: Metrics,
 }
 
@@ -120,6 +124,8 @@ impl Exchange {
             let is_passing = operation.is_some() && (status >= 500 || status == 429);
             if is_passing { Err(Failure::new(&uri, Cause::Answered(status))) } else { Ok(answer) }
         });
+        let outcome =
+            outcome.map_err(|error| if self.use_fips { error.with_fips() } else { error });
         if let Some(operation) = operation {
             let code = outcome.as_ref().map_or_else(
                 |failure| failure.cause.code().to_owned(),
