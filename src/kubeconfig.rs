@@ -4,13 +4,16 @@
 use anyhow::Context as _;
 use http::Uri;
 use kube::Client;
+use kube::client::ClientBuilder;
 use kube::config::{Cluster, Context, ExecAuthCluster, Kubeconfig, KubeconfigError};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::api_outage::ApiOutage;
 use crate::api_server::READ_TIMEOUT;
 use crate::loopback::is_loopback;
 use crate::proxies::{Proxies, Proxy};
+use crate::readiness::Readiness;
 use crate::telemetry::without_content;
 
 /// The configuration of clients.
@@ -42,12 +45,16 @@ pub fn load(proxies: &Proxies) -> anyhow::Result<kube::Config> {
     Ok(config)
 }
 
-/// A client.
+/// A client. `readiness` and the log say when the API server is not reached.
 ///
 /// # Errors
 /// Credentials or certificates of the configuration cannot be used.
-pub fn client(config: &kube::Config) -> anyhow::Result<Client> {
-    Client::try_from(config.clone()).map_err(|error| anyhow::anyhow!(without_content(&error)))
+pub fn client(config: &kube::Config, readiness: &Readiness) -> anyhow::Result<Client> {
+    let proxy = config.proxy_url.as_ref();
+    let outage = ApiOutage::new(&config.cluster_url, proxy, readiness.clone());
+    let client = ClientBuilder::try_from(config.clone());
+    let client = client.map_err(|error| anyhow::anyhow!(without_content(&error)))?;
+    Ok(client.with_layer(&outage).build())
 }
 
 fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {

@@ -19,6 +19,7 @@
 //! that the code and the tests cite as I1, I2 and so on.
 
 pub mod api;
+pub mod api_outage;
 pub mod api_server;
 pub mod clock;
 pub mod config;

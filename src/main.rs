@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 /// and its uid is unique.
 const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's id";
+const CANNOT_BE_READ: &str = "the namespace kube-system cannot be read";
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
@@ -185,7 +186,7 @@ async fn context(
     readiness: &Readiness,
 ) -> anyhow::Result<Option<Context>> {
     let Leadership { leads, lease, metrics, stop, .. } = leadership;
-    let client = kubeconfig::client(kube)?;
+    let client = kubeconfig::client(kube, readiness)?;
     // Each object names its region, so none is asked of the instance's metadata, which outside EC2
     // takes its time to fail.
     let files = ProfileFiles::read(&environment).await;
@@ -196,12 +197,12 @@ async fn context(
     let of_profile = of_profile.profile_name(files.profile()).build();
     let region = EnvironmentVariableRegionProvider::new();
     let region = RegionProviderChain::first_try(region).or_else(of_profile);
-    let aws = aws_config::defaults(BehaviorVersion::latest()).region(region).no_credentials();
-    let aws = aws.profile_files(files.for_sdk()).profile_name(files.profile()).load().await;
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
-    let (ca_bundle, use_fips) = (config.aws_ca_bundle(), aws.use_fips() == Some(true));
+    let (ca_bundle, use_fips) = (config.aws_ca_bundle(), files.use_fips(&environment).await);
     let http = http_client(timeout, insecure, ca_bundle, proxies, use_fips, metrics.clone())?;
-    let aws = aws.into_builder().http_client(http).build();
+    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    let aws = aws.profile_files(files.for_sdk()).profile_name(files.profile());
+    let aws = aws.region(region).no_credentials().load().await;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {
@@ -269,14 +270,11 @@ async fn cluster_id(client: &Client, readiness: &Readiness) -> String {
             Ok(Some(uid)) => return uid,
             Ok(None) => {}
             Err(error) => {
-                if readiness.missing(
-                    CLUSTER,
-                    format!(
-                        "the namespace {CLUSTER_NAMESPACE} cannot be read; or set --cluster-id"
-                    ),
-                ) {
+                let why = format!("{CANNOT_BE_READ}; or set --cluster-id");
+                // Of a server that is not reached its client says so.
+                if readiness.missing(CLUSTER, why) && matches!(error, kube::Error::Api(_)) {
                     let error = telemetry::without_content(&error);
-                    tracing::warn!(error, "waiting for the Kubernetes API server");
+                    tracing::warn!(error, "{CANNOT_BE_READ}");
                 }
             }
         }

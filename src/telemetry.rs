@@ -74,7 +74,8 @@ pub fn without_content(error: &kube::Error) -> String {
 
 /// What a program of the kubeconfig answers is a token, whether it can be used or not, and its
 /// arguments may have a password.
-fn without_output(error: &AuthError) -> String {
+#[must_use]
+pub fn without_output(error: &AuthError) -> String {
     if let AuthError::AuthExecRun { out, .. } = error {
         return format!("its program ended with {}", out.status);
     }

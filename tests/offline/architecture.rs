@@ -46,7 +46,7 @@ const FLOORS: [&[&str]; 10] = [
     &["ssh", "metrics", "telemetry", "readiness", "lease", "proxies"],
     &["lightsail", "leader", "server"],
     &["error"],
-    &["api_server"],
+    &["api_server", "api_outage"],
     &["secret", "kubeconfig"],
     &["engine"],
     &["key_pair", "host_key_reset"],

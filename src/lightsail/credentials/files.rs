@@ -74,6 +74,15 @@ impl ProfileFiles {
         self.named().ok().flatten().unwrap_or("default").to_owned()
     }
 
+    /// Whether the environment or the profile asks for FIPS endpoints.
+    pub async fn use_fips(&self, environment: &Environment) -> bool {
+        let variable = environment.text("AWS_USE_FIPS_ENDPOINT").ok().flatten();
+        let profiles = self.profiles().await.ok();
+        let profile = profiles.as_ref().and_then(|all| all.get_profile(&self.profile()));
+        let value = variable.or_else(|| profile?.get("use_fips_endpoint"));
+        value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
     /// What makes a file unusable.
     pub async fn problem(&self) -> Option<String> {
         for file in [&self.config, &self.credentials] {
@@ -212,6 +221,21 @@ mod tests {
         assert_eq!(path("~/.aws/config", Some("/home/a")), PathBuf::from("/home/a/.aws/config"));
         assert_eq!(path("~/.aws/config", None), PathBuf::from("~/.aws/config"));
         assert_eq!(path("/~/config", Some("/home/a")), PathBuf::from("/~/config"));
+    }
+
+    #[tokio::test]
+    async fn the_variable_for_fips_comes_before_the_profile() {
+        let name = "AWS_USE_FIPS_ENDPOINT";
+        for (profile, variable, expected) in [
+            ("", "", false),
+            ("", "true", true),
+            ("use_fips_endpoint = true", "", true),
+            ("use_fips_endpoint = true", "false", false),
+        ] {
+            let files = files(&format!("[default]\n{profile}"), "", None);
+            let found = files.use_fips(&[(name, variable)].into()).await;
+            assert_eq!(found, expected, "{profile} {variable}");
+        }
     }
 
     #[tokio::test]

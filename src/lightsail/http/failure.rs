@@ -159,8 +159,8 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().unwrap_or(error).to_string()
 }
 
-/// Longer words are left out of messages.
-const LONGEST_HOST: usize = 80;
+/// Longer words, with the port, are left out of messages.
+const LONGEST_HOST: usize = 110;
 
 /// Host and port; without the port if it is the scheme's own.
 pub(super) fn host(uri: &Uri) -> String {
@@ -235,6 +235,6 @@ mod tests {
         let other = told("https://sts.eu-west-1.amazonaws.com/").with_fips().to_string();
         assert_eq!(other, "DNS has no address for sts.eu-west-1.amazonaws.com");
         let long = told(&format!("https://{}.example:8443/", "a".repeat(200))).to_string();
-        assert_eq!(long, format!("DNS has no address for {}…:8443", "a".repeat(80)));
+        assert_eq!(long, format!("DNS has no address for {}…:8443", "a".repeat(110)));
     }
 }
