@@ -128,7 +128,12 @@ fn told(error: &(dyn StdError + 'static)) -> String {
             "the proxy answers 407; put user and password into its URL".to_owned()
         }
         "tunnel error: unsuccessful" => "the proxy does not connect to it".to_owned(),
-        text => text.to_owned(),
+        "SOCKS error: failed to create underlying connection" => {
+            "the proxy cannot be reached".to_owned()
+        }
+        "deadline has elapsed" => "no answer in time".to_owned(),
+        // `Connection refused (os error 111)`
+        text => text.split(" (os error ").next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -219,6 +224,18 @@ mod tests {
             (true, later * 4, Some(News::Begins)),
         ] {
             assert_eq!(spoken.note(fails, start + after), expected, "{fails} {after:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_in_words_for_people() {
+        for (text, expected) in [
+            ("Connection refused (os error 111)", "Connection refused"),
+            ("deadline has elapsed", "no answer in time"),
+            ("tunnel error: proxy authorization required", "the proxy answers 407; put user"),
+        ] {
+            let error = io::Error::other(io::Error::other(text));
+            assert!(told(&error).starts_with(expected), "{text}: {}", told(&error));
         }
     }
 

@@ -97,6 +97,11 @@ fn advice(texts: &str) -> Option<&'static str> {
             "the session of IAM Identity Center cannot be read; run `aws sso login`",
         ),
         (
+            "environment variable not set",
+            "credential_source is Environment, and AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is \
+             not set",
+        ),
+        (
             "token response did not contain a TTL header",
             "they give no token; version 2 (IMDSv2) is needed",
         ),
