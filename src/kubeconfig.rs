@@ -1,36 +1,40 @@
 //! How the API server is reached: by the kubeconfig or from within a pod, and by a proxy as kubectl
 //! uses one.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use anyhow::Context as _;
 use http::Uri;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use kube::config::Kubeconfig;
+use kube::Client;
+use kube::client::ClientBuilder;
+use kube::config::{Cluster, Context, ExecAuthCluster, Kubeconfig, KubeconfigError};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
+use crate::api_outage::ApiOutage;
 use crate::api_server::READ_TIMEOUT;
 use crate::loopback::is_loopback;
+use crate::proxies::{Proxies, Proxy};
+use crate::readiness::Readiness;
+use crate::telemetry::without_content;
 
 /// The configuration of clients.
 ///
 /// # Errors
 /// There is no cluster to be found, or a file of its configuration cannot be used.
-pub async fn load() -> anyhow::Result<kube::Config> {
-    let no_cluster = |error: kube::config::InferConfigError| match Kubeconfig::read() {
-        // There is one, and it is that which is wrong.
-        Ok(_) => anyhow::Error::new(error).context(
-            "the kubeconfig, or HTTPS_PROXY or NO_PROXY \
-            beside it, cannot be used (kube takes no empty entries in NO_PROXY)",
-        ),
-        Err(_) => {
-            anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {error}")
+pub fn load(proxies: &Proxies) -> anyhow::Result<kube::Config> {
+    let mut config = match Kubeconfig::read() {
+        Ok(file) if file.current_context.is_some() => {
+            let mut config = of_file(&file)?;
+            config.proxy_url = proxy(&config.cluster_url, &file, proxies)?;
+            config
         }
-    };
-    let mut config = kube::Config::infer().await.map_err(no_cluster)?;
-    // In a pod no proxy is used: it is there for what is outside the cluster. kube applies NO_PROXY
-    // to the proxy's own name, and this machine is none of its exceptions.
-    config.proxy_url = match Kubeconfig::read() {
-        Ok(file) => proxy(&config.cluster_url, &file, &Matcher::from_env())?,
-        Err(_) => None,
+        // In a pod no proxy is used: it is there for what is outside the cluster.
+        Ok(_) => in_pod(&KubeconfigError::CurrentContextNotSet)?,
+        Err(error @ (KubeconfigError::ReadConfig(..) | KubeconfigError::FindPath)) => {
+            in_pod(&error)?
+        }
+        // There is one, and it is that which is wrong. The parser's words have its lines.
+        Err(KubeconfigError::Parse(_)) => anyhow::bail!("the kubeconfig cannot be parsed"),
+        Err(error) => return Err(error).context("the kubeconfig cannot be used"),
     };
     // The plan decides what a failed write means; a retry behind its back would hide it.
     config.default_retry = false;
@@ -41,57 +45,80 @@ pub async fn load() -> anyhow::Result<kube::Config> {
     Ok(config)
 }
 
+/// A client. `readiness` and the log say when the API server is not reached.
+///
+/// # Errors
+/// Credentials or certificates of the configuration cannot be used.
+pub fn client(config: &kube::Config, readiness: &Readiness) -> anyhow::Result<Client> {
+    let proxy = config.proxy_url.as_ref();
+    let outage = ApiOutage::new(&config.cluster_url, proxy, readiness.clone());
+    let client = ClientBuilder::try_from(config.clone());
+    let client = client.map_err(|error| anyhow::anyhow!(without_content(&error)))?;
+    Ok(client.with_layer(&outage).build())
+}
+
+fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {
+    kube::Config::incluster().map_err(|_| {
+        anyhow::anyhow!("no cluster is configured; set KUBECONFIG, or run in a pod: {no_file}")
+    })
+}
+
+/// What the file says, but for proxies: kube applies `NO_PROXY` to the proxy's own name, and this
+/// machine is none of its exceptions.
+fn of_file(file: &Kubeconfig) -> anyhow::Result<kube::Config> {
+    let cluster = cluster(file).context("the kubeconfig's context names no cluster")?;
+    let server = cluster.server.as_deref().context("the kubeconfig's cluster has no server")?;
+    let server = server.parse().context("the kubeconfig's server is not a URL")?;
+    let mut config = kube::Config::new(server);
+    let context = context(file);
+    let namespace = context.and_then(|context| context.namespace.clone());
+    config.default_namespace = namespace.unwrap_or_else(|| "default".to_owned());
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or_default();
+    config.tls_server_name.clone_from(&cluster.tls_server_name);
+    // With the CA, wherever it is kept.
+    let for_programs = ExecAuthCluster::try_from(cluster)?;
+    if let Some(pem) = &for_programs.certificate_authority_data {
+        let certificates = CertificateDer::pem_slice_iter(pem);
+        let certificates = certificates.map(|one| one.map(|certificate| certificate.to_vec()));
+        let certificates = certificates.collect::<Result<Vec<_>, _>>();
+        let certificates = certificates.context("the kubeconfig's certificate-authority")?;
+        config.root_cert = Some(certificates);
+    }
+    let user = context.and_then(|context| context.user.as_ref());
+    let user = file.auth_infos.iter().find(|one| Some(&one.name) == user);
+    config.auth_info = user.and_then(|one| one.auth_info.clone()).unwrap_or_default();
+    if let Some(program) = &mut config.auth_info.exec
+        && program.provide_cluster_info
+    {
+        program.cluster = Some(for_programs);
+    }
+    Ok(config)
+}
+
+fn context(file: &Kubeconfig) -> Option<&Context> {
+    let name = file.current_context.as_ref();
+    file.contexts.iter().find(|one| Some(&one.name) == name)?.context.as_ref()
+}
+
+fn cluster(file: &Kubeconfig) -> Option<&Cluster> {
+    let name = &context(file)?.cluster;
+    file.clusters.iter().find(|one| one.name == *name)?.cluster.as_ref()
+}
+
 /// The proxy that the kubeconfig names, or else the environment's if it is for this server.
-fn proxy(server: &Uri, file: &Kubeconfig, environment: &Matcher) -> anyhow::Result<Option<Uri>> {
-    let context = file.current_context.as_ref();
-    let context = file.contexts.iter().find(|one| Some(&one.name) == context);
-    let name = context.and_then(|one| one.context.as_ref()).map(|context| &context.cluster);
-    let cluster = file.clusters.iter().find(|one| Some(&one.name) == name);
-    let own = cluster.and_then(|one| one.cluster.as_ref()?.proxy_url.clone());
+fn proxy(server: &Uri, file: &Kubeconfig, environment: &Proxies) -> anyhow::Result<Option<Uri>> {
+    let own = cluster(file).and_then(|cluster| cluster.proxy_url.as_deref());
     if let Some(own) = own.filter(|own| !own.is_empty()) {
-        let wrong = |_| {
+        let own = Proxy::parse(own).map_err(|why| {
             anyhow::anyhow!(
-                "the kubeconfig's proxy-url is not a URL; write for \
-            example http://proxy.example.com:3128"
+                "the kubeconfig's proxy-url cannot be used: {why}; write for example \
+                http://proxy.example.com:3128"
             )
-        };
-        return own.parse().map_err(wrong).and_then(usable).map(Some);
+        })?;
+        return Ok(Some(own.uri_with_login()));
     }
     let is_near = server.host().is_some_and(is_loopback);
-    let proxy = environment.intercept(server).filter(|_| !is_near);
-    proxy.and_then(|proxy| with_password(&proxy)).map(usable).transpose()
-}
-
-/// The URL as kube takes it: it lets a SOCKS proxy resolve names in any case.
-fn usable(proxy: Uri) -> anyhow::Result<Uri> {
-    match proxy.scheme_str() {
-        Some("http" | "https" | "socks5") => Ok(proxy),
-        Some("socks5h") => {
-            let mut parts = proxy.into_parts();
-            parts.scheme = Some("socks5".parse()?);
-            Ok(Uri::from_parts(parts)?)
-        }
-        // The URL itself may have a password.
-        scheme => anyhow::bail!(
-            "the proxy of the API server has the scheme {:?}; use http, https or socks5",
-            scheme.unwrap_or_default()
-        ),
-    }
-}
-
-/// The URL of a proxy, with its user and password.
-fn with_password(proxy: &Intercept) -> Option<Uri> {
-    let basic = proxy.basic_auth().and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
-    let Some(user) = basic.and_then(|basic| BASE64_STANDARD.decode(basic).ok()) else {
-        return Some(proxy.uri().clone());
-    };
-    // Each byte as `%61`: any of them may have a meaning in a URL.
-    let encode = |part: &[u8]| {
-        part.iter().flat_map(|byte| ['%'.to_string(), hex::encode_upper([*byte])]).collect()
-    };
-    let user: Vec<String> = user.splitn(2, |byte| *byte == b':').map(encode).collect();
-    let scheme = proxy.uri().scheme_str()?;
-    format!("{scheme}://{}@{}/", user.join(":"), proxy.uri().authority()?).parse().ok()
+    Ok(environment.find(server).filter(|_| !is_near).map(Proxy::uri_with_login))
 }
 
 #[cfg(test)]
@@ -99,8 +126,8 @@ mod tests {
     use super::*;
 
     fn found(server: &str, own: Option<&str>, no_proxy: &str) -> Option<String> {
-        let environment =
-            Matcher::builder().https("http://ann:p%40ss@env:3128").no(no_proxy).build();
+        let variables = [("HTTPS_PROXY", "http://ann:p%40ss@env:3128"), ("NO_PROXY", no_proxy)];
+        let environment = Proxies::new(&variables.into()).unwrap();
         let own = own.map_or_else(String::new, |own| format!("proxy-url: {own}"));
         let file = format!(
             "current-context: b\n\
@@ -112,6 +139,10 @@ mod tests {
              - name: own\n  cluster:\n    server: {server}\n    {own}\n"
         );
         let file = Kubeconfig::from_yaml(&file).unwrap();
+        assert_eq!(
+            of_file(&file).unwrap().cluster_url.host(),
+            server.parse::<Uri>().unwrap().host()
+        );
         let proxy = proxy(&server.parse().unwrap(), &file, &environment).unwrap();
         proxy.map(|proxy| proxy.to_string())
     }
@@ -135,6 +166,21 @@ mod tests {
         assert_eq!(found("https://a", Some("socks5h://tunnel:1080"), ""), own);
         for server in ["https://api.example.com", "https://127.0.0.1:6443"] {
             assert_eq!(found(server, Some("socks5://tunnel:1080"), "*"), own, "{server}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_without_its_password() {
+        for own in ["ftp://ann:PW@h:1", "http://ann:PW x@h:1", "http://ann:PW@h:99999", "::::"] {
+            let file = format!(
+                "{{current-context: a, contexts: [{{name: a, context: {{cluster: a}}}}], \
+                 clusters: [{{name: a, cluster: {{server: \"https://a\", \
+                 proxy-url: \"{own}\"}}}}]}}"
+            );
+            let file = Kubeconfig::from_yaml(&file).unwrap();
+            let server = Uri::from_static("https://a");
+            let why = proxy(&server, &file, &Proxies::default()).unwrap_err().to_string();
+            assert!(why.contains("proxy-url") && !why.contains("PW"), "{why}");
         }
     }
 }

@@ -19,6 +19,7 @@
 //! that the code and the tests cite as I1, I2 and so on.
 
 pub mod api;
+pub mod api_outage;
 pub mod api_server;
 pub mod clock;
 pub mod config;
@@ -36,6 +37,7 @@ pub mod lease;
 pub mod lightsail;
 pub mod loopback;
 pub mod metrics;
+pub mod proxies;
 pub mod readiness;
 pub mod secret;
 pub mod server;

@@ -1,6 +1,7 @@
 //! The operator's process: reads the configuration, starts the log, and joins the controllers and
 //! the server.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
-use lightsail_operator::config::Config;
+use lightsail_operator::config::{Config, Environment, check_endpoints};
 use lightsail_operator::engine::queue::Places;
 use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
@@ -22,8 +23,11 @@ use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, Inventory, Regions, WebIdentity, http_client};
+use lightsail_operator::lightsail::{
+    Accounts, Inventory, ProfileFiles, Regions, Sources, WebIdentity, http_client,
+};
 use lightsail_operator::metrics::Metrics;
+use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
 use lightsail_operator::{kubeconfig, server, telemetry};
 use parking_lot::Mutex;
@@ -36,33 +40,46 @@ use tokio_util::sync::CancellationToken;
 /// and its uid is unique.
 const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's id";
+const CANNOT_BE_READ: &str = "the namespace kube-system cannot be read";
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let times = leader::Times::new(config.lease_duration, config.aws_call_timeout);
-    let times = config.leader_election.then_some(times).transpose().unwrap_or_else(|why| {
-        Config::command().error(ErrorKind::ValueValidation, why).exit();
-    });
+    let times = usable(config.leader_election.then_some(times).transpose());
+    let environment = Environment::of_process();
+    let proxies = usable(Proxies::new(&environment));
+    usable(check_endpoints(&environment));
     telemetry::start_log(config.log_format, &config.log)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    let outcome = runtime.block_on(run(config, times));
-    // Don't wait for DNS lookups on blocking threads.
-    runtime.shutdown_background();
+    let outcome = runtime.block_on(run(config, environment, proxies, times));
+    // Programs that give credentials end with their tasks. DNS lookups on blocking threads are not
+    // waited for.
+    runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
 }
 
-async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()> {
+/// Ends the process if a setting cannot be used.
+fn usable<T>(setting: Result<T, impl Display>) -> T {
+    setting.unwrap_or_else(|why| Config::command().error(ErrorKind::ValueValidation, why).exit())
+}
+
+async fn run(
+    config: Config,
+    environment: Environment,
+    proxies: Proxies,
+    times: Option<leader::Times>,
+) -> anyhow::Result<()> {
     let stop = stop_on_signals()?;
     let (readiness, metrics) = (Readiness::default(), Metrics::default());
     readiness.missing(CLUSTER, "not read yet");
     server::start(config.bind_address, readiness.clone(), metrics.clone())?;
     let work = async {
-        let kube = kubeconfig::load().await?;
+        let kube = kubeconfig::load(&proxies)?;
         let leadership = Leadership {
             leads: watch::Sender::new(None),
             lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),
@@ -70,7 +87,9 @@ async fn run(config: Config, times: Option<leader::Times>) -> anyhow::Result<()>
             stop: stop.clone(),
             done: CancellationToken::new(),
         };
-        let Some(context) = context(&config, &kube, times, &leadership, &readiness).await? else {
+        let Some(context) =
+            context(&config, environment, proxies, &kube, times, &leadership, &readiness).await?
+        else {
             return Ok(());
         };
         let reconciling = async {
@@ -159,20 +178,30 @@ fn candidate(
 /// All that reconciliations share; `None` if the operator is to end before the cluster answers.
 async fn context(
     config: &Config,
+    environment: Environment,
+    proxies: Proxies,
     kube: &kube::Config,
     times: Option<leader::Times>,
     leadership: &Leadership,
     readiness: &Readiness,
 ) -> anyhow::Result<Option<Context>> {
     let Leadership { leads, lease, metrics, stop, .. } = leadership;
-    let client = Client::try_from(kube.clone())?;
+    let client = kubeconfig::client(kube, readiness)?;
     // Each object names its region, so none is asked of the instance's metadata, which outside EC2
     // takes its time to fail.
+    let files = ProfileFiles::read(&environment).await;
+    if let Some(problem) = files.problem().await {
+        tracing::warn!("no profile of AWS is used: {problem}");
+    }
+    let of_profile = ProfileFileRegionProvider::builder().profile_files(files.for_sdk());
+    let of_profile = of_profile.profile_name(files.profile()).build();
     let region = EnvironmentVariableRegionProvider::new();
-    let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
+    let region = RegionProviderChain::first_try(region).or_else(of_profile);
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
-    let http = http_client(timeout, insecure, config.aws_ca_bundle(), metrics.clone())?;
+    let (ca_bundle, use_fips) = (config.aws_ca_bundle(), files.use_fips(&environment).await);
+    let http = http_client(timeout, insecure, ca_bundle, proxies, use_fips, metrics.clone())?;
     let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    let aws = aws.profile_files(files.for_sdk()).profile_name(files.profile());
     let aws = aws.region(region).no_credentials().load().await;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
@@ -204,7 +233,7 @@ async fn context(
         api_server: ApiServer::new(client, lease.clone(), settings.write_timeout),
         accounts: Accounts::new(
             aws,
-            web_identity(config),
+            Sources { environment, web_identity: web_identity(config) },
             timeout,
             Arc::clone(&regions),
             lease.clone(),
@@ -225,14 +254,12 @@ async fn context(
     }))
 }
 
-/// The web identity, if its file and its role are set.
-fn web_identity(config: &Config) -> Option<WebIdentity> {
-    let (token_file, role_arn) = (&config.aws_web_identity_token_file, &config.aws_role_arn);
-    (!token_file.is_empty() && !role_arn.is_empty()).then(|| WebIdentity {
-        token_file: token_file.into(),
-        role_arn: role_arn.clone(),
+fn web_identity(config: &Config) -> WebIdentity {
+    WebIdentity {
+        token_file: config.aws_web_identity_token_file.as_str().into(),
+        role_arn: config.aws_role_arn.clone(),
         session_name: config.aws_role_session_name.clone(),
-    })
+    }
 }
 
 /// The uid of the namespace `kube-system`, as soon as the API server tells it.
@@ -243,14 +270,11 @@ async fn cluster_id(client: &Client, readiness: &Readiness) -> String {
             Ok(Some(uid)) => return uid,
             Ok(None) => {}
             Err(error) => {
-                if readiness.missing(
-                    CLUSTER,
-                    format!(
-                        "the namespace {CLUSTER_NAMESPACE} cannot be read; or set --cluster-id"
-                    ),
-                ) {
+                let why = format!("{CANNOT_BE_READ}; or set --cluster-id");
+                // Of a server that is not reached its client says so.
+                if readiness.missing(CLUSTER, why) && matches!(error, kube::Error::Api(_)) {
                     let error = telemetry::without_content(&error);
-                    tracing::warn!(error, "waiting for the Kubernetes API server");
+                    tracing::warn!(error, "{CANNOT_BE_READ}");
                 }
             }
         }

@@ -16,8 +16,11 @@ const MOST: usize = 20;
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     missing: Arc<Mutex<BTreeMap<String, String>>>,
-    troubles: Arc<Mutex<BTreeMap<(Region, String), String>>>,
+    troubles: Arc<Mutex<BTreeMap<Trouble, String>>>,
 }
+
+/// Where something goes wrong, unless it is everywhere, and what.
+type Trouble = (Option<Region>, String);
 
 impl Readiness {
     /// Notes that something is missing, and why. Whether that is news.
@@ -31,10 +34,15 @@ impl Readiness {
         self.missing.lock().remove(what);
     }
 
-    /// Notes that something goes wrong in a region that a restart would not mend, or that it does
-    /// no more. The operator is ready all the same.
-    pub fn trouble(&self, region: &Region, what: String, why: Option<String>) {
-        let (mut troubles, what) = (self.troubles.lock(), (region.clone(), what));
+    /// Notes that something goes wrong, in a region or everywhere, that a restart would not mend,
+    /// or that it does no more. The operator is ready all the same.
+    pub fn trouble<'a>(
+        &self,
+        region: impl Into<Option<&'a Region>>,
+        what: String,
+        why: Option<String>,
+    ) {
+        let (mut troubles, what) = (self.troubles.lock(), (region.into().cloned(), what));
         match why {
             Some(why) => drop(troubles.insert(what, why)),
             None => drop(troubles.remove(&what)),
@@ -43,7 +51,7 @@ impl Readiness {
 
     /// Nothing is asked in a region any more.
     pub fn forget_region(&self, region: &Region) {
-        self.troubles.lock().retain(|(other, _), _| other != region);
+        self.troubles.lock().retain(|(other, _), _| other.as_ref() != Some(region));
     }
 
     /// What `/readyz` answers: the first of each list, and how many there are besides.

@@ -1,12 +1,14 @@
 //! The log.
 //!
-//! It is structured, one line an event, as JSON or text, on standard error. What libraries say is
-//! cut at INFO whatever the filter asks for: below that the AWS SDK and the HTTP stack print
-//! bodies, and with them private keys (I4). Kubernetes' client prints a body that it cannot read as
-//! a warning, so its warnings are left out too. Errors are told without such content.
+//! It is structured, one line an event, as JSON or text, on standard error. Of what libraries say,
+//! only the parts in [`OF_LIBRARIES`] are let through, whatever the filter asks for: they print
+//! bodies, files and settings, and with them private keys and passwords (I4), and repeat themselves
+//! at each attempt. Whoever called them says once what came of it. Errors are told without such
+//! content.
 
 use std::io::IsTerminal;
 
+use kube::client::AuthError;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -32,25 +34,20 @@ pub fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The part of Kubernetes' client that reads answers. Its warnings have what it could not read, or
-/// say that a watch has ended.
-const READS_ANSWERS: &str = "kube_client::client";
-
-/// The part of the AWS SDK that gets credentials warns at each attempt, with ids; whoever asked
-/// says once what it met. The part beside it, which reads settings, warns once of an unusable one.
-fn gives_credentials(target: &str) -> bool {
-    let part = target.strip_prefix("aws_config");
-    part.is_some_and(|part| !part.starts_with("::default_provider"))
-}
+/// What libraries may say, as warnings and errors. These have no values but those that they name,
+/// and no content.
+const OF_LIBRARIES: &[&str] = &[
+    // A switch that is neither true nor false.
+    "aws_config::default_provider::use_fips",
+    "aws_config::default_provider::use_dual_stack",
+    // The CA's file cannot be read again.
+    "kube_client::client::tls",
+];
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    let most = match metadata.target() {
-        target if target.starts_with(env!("CARGO_CRATE_NAME")) => Level::TRACE,
-        READS_ANSWERS => Level::ERROR,
-        target if gives_credentials(target) => Level::ERROR,
-        _ => Level::INFO,
-    };
-    *metadata.level() <= most
+    let target = metadata.target();
+    let is_own = target.split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+    is_own || (*metadata.level() <= Level::WARN && OF_LIBRARIES.contains(&target))
 }
 
 /// The reason that Kubernetes' client gives to an answer that is an error, but no Status. The
@@ -64,10 +61,26 @@ pub fn without_content(error: &kube::Error) -> String {
     if let kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) = error {
         return "the answer cannot be read".to_owned();
     }
+    if let kube::Error::Auth(error) = error {
+        return format!("no credentials for the API server: {}", without_output(error));
+    }
     if let kube::Error::Api(status) = error
         && status.reason == NO_STATUS
     {
         return format!("the answer has the HTTP status {} and no explanation", status.code);
+    }
+    error.to_string()
+}
+
+/// What a program of the kubeconfig answers is a token, whether it can be used or not, and its
+/// arguments may have a password.
+#[must_use]
+pub fn without_output(error: &AuthError) -> String {
+    if let AuthError::AuthExecRun { out, .. } = error {
+        return format!("its program ended with {}", out.status);
+    }
+    if let AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) = error {
+        return "what its program answered cannot be read".to_owned();
     }
     error.to_string()
 }
@@ -107,19 +120,33 @@ mod tests {
         let subscriber = tracing_subscriber::registry()
             .with(layer.with_filter(filter_fn(may_be_logged)).with_filter(LevelFilter::TRACE));
         tracing::subscriber::with_default(subscriber, || {
-            tracing::warn!(target: "kube_client::client", "a body");
-            tracing::debug!(target: "kube_client::client", "a body");
-            tracing::debug!(target: "hyper_util::client", "a body");
+            tracing::error!(target: "aws_runtime::env_config::source", "a file");
             tracing::warn!(target: "aws_config::sso", "a body");
-            tracing::error!(target: "kube_client::client::builder", "failed");
-            tracing::warn!(target: "kube_client::config", "overridden");
+            tracing::warn!(target: "aws_config::default_provider::endpoint_url", "a value");
+            tracing::error!(target: "kube_client::client", "a body");
+            tracing::error!(target: "kube_client::client::builder", "at each attempt");
+            tracing::error!(target: "hyper_util::client", "a body");
+            tracing::error!(target: "some_crate_of_tomorrow", "a body");
+            tracing::error!(target: "lightsail_operator_other", "a body");
+            tracing::info!(target: "aws_config::default_provider::use_fips", "a body");
             tracing::warn!(target: "aws_config::default_provider::use_fips", "no such value");
+            tracing::warn!(target: "kube_client::client::tls", "no such file");
             tracing::trace!("own");
         });
         let text = String::from_utf8(lines.0.lock().clone()).unwrap();
-        assert!(!text.contains("a body"), "{text}");
-        for line in ["failed", "overridden", "no such value", "own"] {
+        assert_eq!(text.lines().count(), 3, "{text}");
+        for line in ["no such value", "no such file", "own"] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_program_of_the_kubeconfig_printed_is_not_told() {
+        let out = std::process::Command::new("sh").args(["-c", "echo a-token; exit 3"]).output();
+        let error =
+            AuthError::AuthExecRun { cmd: "login token".to_owned(), out: Box::new(out.unwrap()) };
+        let told = without_content(&kube::Error::Auth(error));
+        assert!(told.contains("its program ended with exit status: 3"), "{told}");
+        assert!(!told.contains("token"), "{told}");
     }
 }

@@ -9,8 +9,12 @@ use clap::{ArgAction, Parser, ValueEnum};
 use sha2::{Digest, Sha256};
 use tracing_subscriber::EnvFilter;
 
+mod endpoints;
+mod environment;
 mod label_selector;
 
+pub use endpoints::check_endpoints;
+pub use environment::Environment;
 use label_selector::{is_dns_label, label_selector};
 
 /// Kubernetes operator for Amazon Lightsail key pairs and known host keys.
@@ -35,8 +39,8 @@ pub struct Config {
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries never say more
-    /// than `info`.
+    /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries say next to
+    /// nothing, whatever is asked for, since they print files and bodies.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG", default_value = "info", value_parser = log_filter,
         value_name = "FILTER")]
     pub log: String,

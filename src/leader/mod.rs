@@ -10,7 +10,7 @@ mod election;
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use kube::Client;
 use tokio::sync::{oneshot, watch};
 use tokio::time::MissedTickBehavior;
@@ -79,7 +79,8 @@ async fn stand(
     leadership: Leadership,
 ) -> anyhow::Result<()> {
     let (times, lease) = (candidate.times, candidate.lease.clone());
-    let mut election = Election::new(Client::try_from(kube)?, candidate);
+    let client = Client::try_from(kube).map_err(|error| anyhow!(without_content(&error)))?;
+    let mut election = Election::new(client, candidate);
     let sent = tokio::select! {
         sent = acquire(&mut election, times) => sent,
         () = leadership.stop.cancelled() => return Ok(()),

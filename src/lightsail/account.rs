@@ -128,11 +128,18 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxies::Proxies;
 
     #[test]
     fn the_clients_of_the_regions_used_last_are_kept_and_what_is_known_of_all() {
-        let http =
-            crate::lightsail::http_client(Duration::from_secs(1), false, None, Metrics::default());
+        let http = crate::lightsail::http_client(
+            Duration::from_secs(1),
+            false,
+            None,
+            Proxies::default(),
+            false,
+            Metrics::default(),
+        );
         let sending = Sending {
             config: SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::account::{Account, Sending};
-use super::credentials::{Chain, WebIdentity};
+use super::credentials::{Chain, Sources};
 use super::error::Error;
 use super::regions::Regions;
 use super::session::{
@@ -69,7 +69,7 @@ impl Accounts {
     #[must_use]
     pub fn new(
         config: SdkConfig,
-        web_identity: Option<WebIdentity>,
+        sources: Sources,
         call_timeout: Duration,
         regions: Arc<Regions>,
         lease: HeldLease,
@@ -77,7 +77,7 @@ impl Accounts {
         readiness: Readiness,
     ) -> Self {
         let limiters = Arc::default();
-        let chain = Chain { config: config.clone(), web_identity, call_timeout };
+        let chain = Chain { config: config.clone(), sources, call_timeout };
         let sending = Sending { config, call_timeout, lease, metrics, limiters, regions };
         Self(Arc::new(Inner {
             chain,

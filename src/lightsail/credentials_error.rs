@@ -2,6 +2,7 @@
 //! to come. An outage is told from a refusal.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_lightsail::config::http::HttpResponse;
@@ -28,16 +29,24 @@ impl Error {
             let message = why(&answer.message);
             return Self { kind, message, ..answer };
         }
-        if matches!(error, CredentialsError::ProviderTimedOut(_)) {
-            return Self::new(ErrorKind::Transient, "Timeout", why("no answer in time"));
+        let texts = texts(error);
+        if let Some((_, host)) = texts.split_once(NO_ADDRESS) {
+            let why = why(&format!("DNS has no address for {host}"));
+            return Self::new(ErrorKind::NeverSent, "NameNotResolved", why);
         }
-        if texts(error).contains(NEEDS_LOGIN) {
-            let message = "sessions of `aws login` are not supported; use `aws configure \
-                           export-credentials --format env`, or another profile";
-            return Self::new(ErrorKind::BadCredentials, "CredentialsError", why(message));
-        }
-        // The texts may name files, profiles and URLs, which help; the secrets are not in them.
-        Self::new(ErrorKind::BadCredentials, "CredentialsError", why(&texts(error)))
+        Self::unusable_credentials(source, advice(&texts).unwrap_or(&texts))
+    }
+
+    /// The source was set up, and is of no use. No part of `why` is secret.
+    pub(super) fn unusable_credentials(source: &str, why: &str) -> Self {
+        let message = stable(&format!("no AWS credentials from {source}: {why}"));
+        Self::new(ErrorKind::BadCredentials, "CredentialsError", message)
+    }
+
+    /// Nobody has given credentials in this time.
+    pub(super) fn credentials_late(limit: Duration) -> Self {
+        let message = format!("no AWS credentials: no answer in time ({limit:?})");
+        Self::new(ErrorKind::Transient, "Timeout", message)
     }
 
     /// No way to get credentials is set up, for each of them for a reason. `for_now`: there was one
@@ -67,8 +76,38 @@ impl Error {
 /// What the SDK says in front of what went wrong.
 const LOADING: &str = "an error occurred while loading credentials";
 
-/// What the SDK says of a profile with a `login_session`, which it is built without.
-const NEEDS_LOGIN: &str = "credentials-login";
+/// What the SDK says of the endpoint of a container; the rest is its host.
+const NO_ADDRESS: &str = "(failed to perform DNS lookup while validating URI): ";
+
+/// What to do about what the SDK says, where its words do not tell.
+fn advice(texts: &str) -> Option<&'static str> {
+    let advice = [
+        // It is built without.
+        (
+            "credentials-login",
+            "sessions of `aws login` are not supported; use `aws configure export-credentials \
+             --format env`, or another profile",
+        ),
+        (
+            "failed to load the cached SSO token",
+            "there is no session of IAM Identity Center; run `aws sso login`",
+        ),
+        (
+            "cached SSO token file",
+            "the session of IAM Identity Center cannot be read; run `aws sso login`",
+        ),
+        (
+            "environment variable not set",
+            "credential_source is Environment, and AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is \
+             not set",
+        ),
+        (
+            "token response did not contain a TTL header",
+            "they give no token; version 2 (IMDSv2) is needed",
+        ),
+    ];
+    advice.into_iter().find(|(words, _)| texts.contains(words)).map(|(_, advice)| advice)
+}
 
 /// The texts of what is behind an error.
 pub(super) fn texts(error: &CredentialsError) -> String {
@@ -85,7 +124,25 @@ pub(super) fn texts(error: &CredentialsError) -> String {
         }
     }
     texts.dedup();
-    if texts.is_empty() { error.to_string() } else { texts.join(": ") }
+    if texts.is_empty() { error.to_string() } else { hosts_only(&texts.join(": ")) }
+}
+
+/// The text with the host alone of each URL: what is around it may be a password or a token.
+fn hosts_only(text: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find("://") {
+        let (before, url) = (&rest[..at], &rest[at + 3..]);
+        let scheme = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
+        kept.push_str(before.trim_end_matches(scheme));
+        let end = url.find(|char: char| char.is_whitespace() || "\"'`<>".contains(char));
+        let (url, after) = url.split_at(end.unwrap_or(url.len()));
+        let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
+        // With a / in the password, the end of the authority is not known.
+        let host = if url.contains('@') && !authority.contains('@') { "…" } else { authority };
+        kept.push_str(host.rsplit('@').next().unwrap_or_default());
+        rest = after;
+    }
+    kept + rest
 }
 
 /// What STS answered when a role was to be assumed.
@@ -104,4 +161,26 @@ fn answer_of_sts(error: &CredentialsError) -> Option<Error> {
     let web_identity = find_source::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>(error);
     let role = find_source::<SdkError<AssumeRoleError, HttpResponse>>(error);
     web_identity.and_then(answer).or_else(|| role.and_then(answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hosts_only;
+
+    #[test]
+    fn of_a_url_only_the_host_is_told() {
+        for (text, expected) in [
+            (
+                "invalid full URI (no allowed IP address): http://ann:PW@10.9.9.9:80/c?token=PW",
+                "invalid full URI (no allowed IP address): 10.9.9.9:80",
+            ),
+            ("at `https://a.example/PW`: no", "at `a.example`: no"),
+            ("https://a?PW and http://[::1]#PW", "a and [::1]"),
+            ("http://ann:P/W@host/x", "…"),
+            ("http://ann@b:PW@host/x", "host"),
+            ("no URL: a/b", "no URL: a/b"),
+        ] {
+            assert_eq!(hosts_only(text), expected, "{text}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ mod types;
 pub use account::Account;
 pub use accounts::Accounts;
 pub use client::Lightsail;
-pub use credentials::WebIdentity;
+pub use credentials::{ProfileFiles, Sources, WebIdentity};
 pub use error::{Error, ErrorKind};
 pub use http::http_client;
 pub use inventory::{Inventory, Listing};

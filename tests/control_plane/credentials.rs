@@ -19,6 +19,7 @@ use crate::bed::{ACCOUNT, Bed, REGION, imported, public_key, wait_for};
 use crate::credential_servers::{CredentialServer, TOKEN};
 
 const HOUR: Duration = Duration::from_hours(1);
+const SECRET: &str = "a-secret-of-a-file";
 const SUBJECT: &str = "system:serviceaccount:lightsail-operator:lightsail-operator";
 
 /// A bed whose operator has no credentials yet, and a folder for its files.
@@ -227,8 +228,6 @@ async fn what_is_wrong_with_credentials_is_said() {
     };
     let jwt = ways.write("jwt", &web_identity_token(SUBJECT));
     let of_other = ways.write("other", &web_identity_token("system:serviceaccount:a:b"));
-    let mut misspelt = ways.profile("here", "[profile here]\nregion = eu-west-1\n");
-    misspelt[1].1 = "there".to_owned();
     let expired = hex::encode(Sha1::digest("corp"));
     ways.write(
         &format!(".aws/sso/cache/{expired}.json"),
@@ -236,7 +235,6 @@ async fn what_is_wrong_with_credentials_is_said() {
     );
     let cases: Vec<(&str, Environment, &[&str])> = vec![
         ("none", Vec::new(), &["from any source", "the environment", "the instance's metadata"]),
-        ("misspelt", misspelt, &["the profile", "there"]),
         (
             "no-file",
             web_identity("/nowhere/token".to_owned(), "irsa"),
@@ -257,7 +255,7 @@ async fn what_is_wrong_with_credentials_is_said() {
         (
             "process",
             ways.profile("process", "[profile process]\ncredential_process = /bin/false\n"),
-            &["the profile", "external process exited with code"],
+            &["the profile: credential_process ended with exit status: 1"],
         ),
         (
             "login",
@@ -274,10 +272,15 @@ async fn what_is_wrong_with_credentials_is_said() {
         ),
         (
             "insecure",
-            vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/container".to_owned())],
-            &["192.0.2.1"],
+            vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://192.0.2.1/c?t={SECRET}"))],
+            &["not refer to an allowed IP address", ": 192.0.2.1"],
         ),
     ];
+    check_said(&ways, cases).await;
+}
+
+/// The condition, `/readyz` and one line of the log say what is wrong, and nothing secret.
+async fn check_said(ways: &Ways, cases: Vec<(&str, Environment, &[&str])>) {
     for (name, environment, words) in cases {
         let mut operator = ways.start(&environment).await;
         ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
@@ -288,9 +291,81 @@ async fn what_is_wrong_with_credentials_is_said() {
         let log = operator.log_text();
         let warnings = log.lines().filter(|line| line.contains("AWS credentials cannot be had"));
         assert_eq!(warnings.count(), 1, "{name}");
+        let as_numbers = format!("{:?}", SECRET.as_bytes());
+        for secret in [SECRET, as_numbers.trim_matches(['[', ']'])] {
+            assert!(!log.contains(secret) && !said.contains(secret), "{name}: {secret}");
+        }
         operator.stop().await.unwrap();
         ways.bed.delete::<LightsailKeyPair>(name).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_other_identity_is_taken_when_the_one_that_is_set_up_fails() {
+    let ways = Ways::new("no-other").await;
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let v4 = CredentialServer::start(ip, ways.bed.simulator.clone(), HOUR).await;
+    let mut misspelt = ways.profile("here", "[profile here]\nregion = eu-west-1\n");
+    misspelt[1].1 = "there".to_owned();
+    // Nothing of it is asked, while something is set up that comes first.
+    let and_container = |mut environment: Environment| {
+        let url = format!("{}/container", v4.url());
+        environment.push(("AWS_CONTAINER_CREDENTIALS_FULL_URI", url));
+        environment
+    };
+    let latin_1 = ways.folder.join("latin-1");
+    let text = format!("# Zugang f\u{fc}r\n[default]\naws_secret_access_key = {SECRET}\n");
+    let bytes: Vec<u8> = text.chars().map(|char| u8::try_from(char).unwrap()).collect();
+    std::fs::write(&latin_1, &bytes).unwrap();
+    let latin_1 = latin_1.to_str().unwrap().to_owned();
+    let cases: Vec<(&str, Environment, &[&str])> = vec![
+        ("misspelt", and_container(misspelt), &["the profile: `there` was not defined"]),
+        (
+            "no-source",
+            and_container(ways.profile("a", "[profile a]\nrole_arn = r\nsource_profile = gone\n")),
+            &["the profile: `gone` was not defined, the source_profile of `a`"],
+        ),
+        (
+            "no-config",
+            and_container(vec![("AWS_CONFIG_FILE", "/nowhere/config".to_owned())]),
+            &["the profile: AWS_CONFIG_FILE (/nowhere/config) cannot be read: No such file"],
+        ),
+        (
+            "latin-1",
+            and_container(vec![("AWS_SHARED_CREDENTIALS_FILE", latin_1)]),
+            &["the profile: AWS_SHARED_CREDENTIALS_FILE (", ") is not text in UTF-8 (line 1)"],
+        ),
+        (
+            "half-a-key",
+            and_container(vec![("AWS_ACCESS_KEY_ID", "id".to_owned())]),
+            &["the environment: AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not"],
+        ),
+        (
+            "no-session",
+            ways.profile("no-session", &sso("no-session").replace("corp", "other")),
+            &["there is no session of IAM Identity Center; run `aws sso login`"],
+        ),
+    ];
+    check_said(&ways, cases).await;
+    assert_eq!(ways.calls("GetCallerIdentity"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_gives_no_credentials_ends_with_the_operator() {
+    let ways = Ways::new("program").await;
+    let pids = ways.folder.join("pids");
+    let command = format!("sleep 600 & echo $! $$ >> {}; wait", pids.display());
+    let text = format!("[profile process]\ncredential_process = {command}\n");
+    let mut operator = ways.start(&ways.profile("process", &text)).await;
+    ways.bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
+    let read = || std::fs::read_to_string(&pids).unwrap_or_default();
+    wait_for("it is run", async || read().ends_with('\n')).await;
+    operator.stop().await.unwrap();
+    let runs = |pid: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        status.is_ok_and(|status| !status.contains(") Z"))
+    };
+    wait_for("all have ended", async || !read().split_whitespace().any(runs)).await;
 }
 
 /// A container's credentials of this life, and an operator that uses them.

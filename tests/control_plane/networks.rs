@@ -15,7 +15,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
-use testbed::operator::Operator;
+use testbed::operator::{Operator, OperatorOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -32,21 +32,32 @@ const NO_SUCH_HOST: &str =
 struct Proxy {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Proxy {
     /// Answers with this status; with 200 it opens a tunnel to `to`.
     async fn start(status: u16, to: SocketAddr) -> Self {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), status, to).await
+    }
+
+    async fn start_at(address: SocketAddr, status: u16, to: SocketAddr) -> Self {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::<Mutex<Vec<String>>>::default();
         let seen = Arc::clone(&heads);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(tunnel(client, status, to, Arc::clone(&seen)));
             }
         });
-        Self { address, heads }
+        Self { address, heads, task }
+    }
+
+    /// Nobody listens at its address any more.
+    async fn stop(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
     }
 
     fn first_lines(&self) -> BTreeSet<String> {
@@ -346,23 +357,48 @@ async fn a_private_ca_is_trusted_and_proxies_are_used_for_what_is_far() {
     assert!(proxy.heads.lock().iter().all(|head| head.contains(&password)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_api_server_is_reached_by_the_proxy_of_the_kubeconfig() {
-    let bed = Bed::new("proxy-url").await;
-    let mut options = bed.options(None).await;
+/// Writes the proxy into the kubeconfig; returns the address of the API server.
+fn use_proxy(options: &OperatorOptions, proxy: SocketAddr) -> String {
     let text = std::fs::read_to_string(&options.kubeconfig).unwrap();
     let mut kubeconfig: serde_json::Value = serde_yaml_ng::from_str(&text).unwrap();
     let cluster = &mut kubeconfig["clusters"][0]["cluster"];
     let server = cluster["server"].as_str().unwrap().trim_start_matches("https://").to_owned();
-    let proxy = Proxy::start(200, server.parse().unwrap()).await;
-    cluster["proxy-url"] = json!(format!("http://{}", proxy.address));
+    cluster["proxy-url"] = json!(format!("http://ann:secret@{proxy}"));
     std::fs::write(&options.kubeconfig, kubeconfig.to_string()).unwrap();
-    // The environment's is not for this machine, and there is nobody.
+    server
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_server_is_reached_by_the_proxy_of_the_kubeconfig() {
+    let bed = Bed::new("proxy-url").await;
+    let mut options = bed.options(None).await;
+    let address = closed();
+    let server = use_proxy(&options, address);
+    // The environment's is not for this machine, and there is nobody. kubectl takes this list.
     options.environment.push(("HTTPS_PROXY".to_owned(), format!("http://{}", closed())));
-    let _operator = Operator::start(options).await.unwrap();
+    options.environment.push(("NO_PROXY".to_owned(), ",,far.example,".to_owned()));
+    let mut operator = Operator::spawn(options).unwrap();
+    let said = async |words: &str| {
+        let named = format!("the Kubernetes API server: {server} by the proxy {address}: {words}");
+        wait_for(&named, async || {
+            operator.get("/readyz").await.is_ok_and(|(_, report)| report.contains(&named))
+        })
+        .await;
+    };
+    said("Connection refused").await;
+    // It asks for a password; the log has spoken of the outage.
+    let asking = Proxy::start_at(address, 407, address).await;
+    said("the proxy answers 407").await;
+    asking.stop().await;
+    let proxy = Proxy::start_at(address, 200, server.parse().unwrap()).await;
+    operator.wait_until_ready().await.unwrap();
     bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("pair", "Imported").await;
     assert_eq!(proxy.first_lines(), BTreeSet::from([format!("CONNECT {server} HTTP/1.1")]));
+    for line in ["requests to the Kubernetes API server fail", "API server succeed again"] {
+        assert_eq!(lines(&operator, line), 1, "{line}");
+    }
+    assert_eq!(lines(&operator, "failed with error") + lines(&operator, "secret"), 0);
 }
 
 /// A proxy that refuses everything tells whom the operator wanted to reach.

@@ -11,8 +11,9 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::api::OWNER_TAG;
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result, http_client};
+use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result, Sources, http_client};
 use lightsail_operator::metrics::Metrics;
+use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
 use serde_json::{Value, json};
 use testbed::simulator::{Options, Simulator};
@@ -130,7 +131,10 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
-        .http_client(http_client(TIMEOUT, false, None, Metrics::default()).unwrap())
+        .http_client(
+            http_client(TIMEOUT, false, None, Proxies::default(), false, Metrics::default())
+                .unwrap(),
+        )
         .region(Region::new(HERE))
         .credentials_provider(Credentials::new(
             keys.access_key_id,
@@ -143,7 +147,7 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
         .await;
     let accounts = Accounts::new(
         config,
-        None,
+        Sources::default(),
         TIMEOUT,
         Arc::default(),
         HeldLease::unlimited(),

@@ -7,9 +7,10 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{
-    Accounts, ErrorKind, Imported, Inventory, Lightsail, http_client,
+    Accounts, ErrorKind, Imported, Inventory, Lightsail, Sources, http_client,
 };
 use lightsail_operator::metrics::Metrics;
+use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
 use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
 
@@ -23,7 +24,10 @@ async fn accounts(simulator: &Simulator) -> Accounts {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
-        .http_client(http_client(TIMEOUT, false, None, Metrics::default()).unwrap())
+        .http_client(
+            http_client(TIMEOUT, false, None, Proxies::default(), false, Metrics::default())
+                .unwrap(),
+        )
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new(
             keys.access_key_id,
@@ -35,7 +39,15 @@ async fn accounts(simulator: &Simulator) -> Accounts {
         .load()
         .await;
     let (lease, metrics) = (HeldLease::unlimited(), Metrics::default());
-    Accounts::new(config, None, TIMEOUT, Arc::default(), lease, metrics, Readiness::default())
+    Accounts::new(
+        config,
+        Sources::default(),
+        TIMEOUT,
+        Arc::default(),
+        lease,
+        metrics,
+        Readiness::default(),
+    )
 }
 
 async fn lightsail(simulator: &Simulator) -> Lightsail {

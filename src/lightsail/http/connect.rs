@@ -15,7 +15,6 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -27,6 +26,7 @@ use tower_service::Service;
 use super::super::endpoint;
 use super::failure::{Cause, Failure, NoAddress, cause_of};
 use crate::loopback::is_loopback;
+use crate::proxies::{Protocol, Proxies, Proxy};
 
 /// Makes connections.
 #[derive(Clone, Debug)]
@@ -35,29 +35,7 @@ pub(super) struct Connect {
     tls: Arc<ClientConfig>,
     /// A connection is there within this time, its proxy and TLS included.
     timeout: Duration,
-    pub(super) proxies: Arc<Proxies>,
-}
-
-/// Which proxy is used for what.
-#[derive(Debug)]
-pub(super) struct Proxies(Matcher);
-
-impl Proxies {
-    /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
-    pub(super) fn from_env() -> Self {
-        Self(Matcher::from_env())
-    }
-
-    fn find(&self, uri: &Uri) -> Option<Intercept> {
-        let is_near = uri.host().is_none_or(is_near);
-        self.0.intercept(uri).filter(|_| !is_near)
-    }
-
-    /// A proxy that is not asked for a tunnel needs its password with each request.
-    pub(super) fn authorization_of_requests(&self, uri: &Uri) -> Option<HeaderValue> {
-        let proxy = self.find(uri).filter(|_| uri.scheme_str() == Some("http"))?;
-        proxy.basic_auth().cloned()
-    }
+    proxies: Arc<Proxies>,
 }
 
 /// This machine, or what only this machine can reach: no proxy can, and what is said there may be
@@ -83,36 +61,41 @@ impl Connect {
         Self { tcp, tls, timeout, proxies: proxies.into() }
     }
 
+    fn proxy(&self, uri: &Uri) -> Option<Proxy> {
+        let is_near = uri.host().is_none_or(is_near);
+        self.proxies.find(uri).filter(|_| !is_near).cloned()
+    }
+
+    /// A proxy that is not asked for a tunnel needs its password with each request.
+    pub(super) fn authorization_of_requests(&self, uri: &Uri) -> Option<HeaderValue> {
+        let proxy = self.proxy(uri).filter(|_| uri.scheme_str() == Some("http"))?;
+        proxy.authorization().filter(|_| proxy.protocol != Protocol::Socks5)
+    }
+
     async fn connect(mut self, uri: Uri) -> Result<Stream, Failure> {
         let deadline = Instant::now() + self.timeout;
         let is_tls = uri.scheme_str() == Some("https");
         let failed = |cause| Failure::new(&uri, cause);
-        let proxy = self.proxies.find(&uri);
-        let Some(proxy) = proxy else {
+        let Some(proxy) = self.proxy(&uri) else {
             let plain = in_time(deadline, self.tcp(&uri)).await.map_err(failed)?;
             let inner = if is_tls { self.tls(deadline, &uri, plain).await? } else { plain };
             return Ok(Stream { inner: TokioIo::new(inner), is_forwarded: false });
         };
-        let failed_there = |cause| Failure::of_proxy(&uri, proxy.uri(), cause);
-        let scheme = proxy.uri().scheme_str().unwrap_or_default();
-        let is_socks = scheme.starts_with("socks5");
-        if !is_socks && !["http", "https"].contains(&scheme) {
-            let why = format!("proxies speak http, https or socks5, and not {scheme}");
-            return Err(failed_there(Cause::ConnectFailed(why)));
-        }
-        let at = with_port(proxy.uri(), is_socks);
+        let at = proxy.uri();
+        let failed_there = |cause| Failure::of_proxy(&uri, &at, cause);
         let mut to_proxy = in_time(deadline, self.tcp(&at)).await.map_err(failed_there)?;
-        if scheme == "https" {
+        if proxy.protocol == Protocol::Https {
             let failed = |failure: Failure| failed_there(failure.cause);
-            to_proxy = self.tls(deadline, proxy.uri(), to_proxy).await.map_err(failed)?;
+            to_proxy = self.tls(deadline, &at, to_proxy).await.map_err(failed)?;
         }
+        let is_socks = proxy.protocol == Protocol::Socks5;
         if !is_socks && !is_tls {
             return Ok(Stream { inner: TokioIo::new(to_proxy), is_forwarded: true });
         }
         let tunnel = if is_socks {
             in_time(deadline, socks(to_proxy, &uri, &proxy)).await
         } else {
-            in_time(deadline, tunnel(to_proxy, &uri, proxy.basic_auth().cloned())).await
+            in_time(deadline, tunnel(to_proxy, &uri, proxy.authorization())).await
         };
         let tunnel = tunnel.map_err(failed_there)?;
         let inner = if is_tls { self.tls(deadline, &uri, tunnel).await? } else { tunnel };
@@ -148,18 +131,10 @@ async fn in_time<T>(
     tokio::time::timeout_at(deadline, connecting).await.map_err(late).flatten()
 }
 
-/// With the port that proxies of its kind have, if it names none.
-fn with_port(proxy: &Uri, is_socks: bool) -> Uri {
-    let (Some(host), None, true) = (proxy.host(), proxy.port_u16(), is_socks) else {
-        return proxy.clone();
-    };
-    format!("socks5://{host}:1080/").parse().unwrap_or_else(|_| proxy.clone())
-}
-
 /// Asks a SOCKS proxy for a tunnel. It resolves the name, as others do it too.
-async fn socks(stream: Bytestream, uri: &Uri, proxy: &Intercept) -> Result<Bytestream, Cause> {
-    let mut socks = SocksV5::new(proxy.uri().clone(), Established(Some(stream)));
-    if let Some((user, password)) = proxy.raw_auth() {
+async fn socks(stream: Bytestream, uri: &Uri, proxy: &Proxy) -> Result<Bytestream, Cause> {
+    let mut socks = SocksV5::new(proxy.uri(), Established(Some(stream)));
+    if let Some((user, password)) = proxy.login() {
         socks = socks.with_auth(user.to_owned(), password.to_owned());
     }
     let stream = socks.call(uri.clone()).await.map_err(|error| cause_of(&error))?;

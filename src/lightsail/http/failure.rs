@@ -27,6 +27,8 @@ pub(in crate::lightsail) struct Failure {
     /// The proxy on the way there, if it is the proxy that failed.
     proxy: Option<String>,
     pub(in crate::lightsail) cause: Cause,
+    /// The SDK was told to use such endpoints, and this is one.
+    is_fips: bool,
 }
 
 /// What went wrong.
@@ -72,11 +74,17 @@ impl Cause {
 
 impl Failure {
     pub(in crate::lightsail) fn new(uri: &Uri, cause: Cause) -> Self {
-        Self { host: host(uri), proxy: None, cause }
+        Self { host: host(uri), proxy: None, cause, is_fips: false }
     }
 
     pub(in crate::lightsail) fn of_proxy(uri: &Uri, proxy: &Uri, cause: Cause) -> Self {
-        Self { host: host(uri), proxy: Some(host(proxy)), cause }
+        Self { proxy: Some(host(proxy)), ..Self::new(uri, cause) }
+    }
+
+    /// The same, where `AWS_USE_FIPS_ENDPOINT` or the profile asks for such endpoints.
+    pub(super) fn with_fips(self) -> Self {
+        let is_fips = self.host.split('.').any(|label| label.ends_with("-fips"));
+        Self { is_fips, ..self }
     }
 
     /// What an error of the HTTP client means. Errors of connecting have their own in them.
@@ -151,18 +159,23 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().unwrap_or(error).to_string()
 }
 
+/// Longer words, with the port, are left out of messages.
+const LONGEST_HOST: usize = 110;
+
 /// Host and port; without the port if it is the scheme's own.
 pub(super) fn host(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
+    let cut = host.get(..LONGEST_HOST).map(|start| format!("{start}…"));
+    let host = cut.filter(|_| host.len() > LONGEST_HOST).unwrap_or_else(|| host.to_owned());
     match (uri.port_u16(), uri.scheme_str()) {
-        (None, _) | (Some(443), Some("https")) | (Some(80), Some("http")) => host.to_owned(),
+        (None, _) | (Some(443), Some("https")) | (Some(80), Some("http")) => host,
         (Some(port), _) => format!("{host}:{port}"),
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, proxy, cause } = self;
+        let Self { host, proxy, cause, is_fips } = self;
         let peer =
             proxy.as_ref().map_or_else(|| host.clone(), |proxy| format!("the proxy {proxy}"));
         match cause {
@@ -197,7 +210,7 @@ impl fmt::Display for Failure {
                  https, or --allow-insecure-endpoints if you mean it"
             )?,
         }
-        if *cause == Cause::NameNotResolved && proxy.is_none() && is_fips(host) {
+        if *cause == Cause::NameNotResolved && proxy.is_none() && *is_fips {
             formatter.write_str(
                 "; AWS_USE_FIPS_ENDPOINT is set, and not every service has a FIPS endpoint in \
                  every region",
@@ -207,8 +220,21 @@ impl fmt::Display for Failure {
     }
 }
 
-fn is_fips(host: &str) -> bool {
-    host.split('.').any(|label| label.ends_with("-fips"))
-}
-
 impl StdError for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_an_address_is_told_however_long_it_is() {
+        let told = |uri: &str| Failure::new(&uri.parse().unwrap(), Cause::NameNotResolved);
+        let fips = told("https://sts-fips.eu-west-1.amazonaws.com/");
+        assert_eq!(fips.to_string(), "DNS has no address for sts-fips.eu-west-1.amazonaws.com");
+        assert!(fips.with_fips().to_string().contains("; AWS_USE_FIPS_ENDPOINT is set"));
+        let other = told("https://sts.eu-west-1.amazonaws.com/").with_fips().to_string();
+        assert_eq!(other, "DNS has no address for sts.eu-west-1.amazonaws.com");
+        let long = told(&format!("https://{}.example:8443/", "a".repeat(200))).to_string();
+        assert_eq!(long, format!("DNS has no address for {}…:8443", "a".repeat(110)));
+    }
+}

@@ -26,11 +26,12 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use self::connect::{Connect, Proxies};
+use self::connect::Connect;
 pub(super) use self::failure::{Cause, Failure};
 use self::hosts::Hosts;
 use super::endpoint::is_secure;
 use crate::metrics::Metrics;
+use crate::proxies::Proxies;
 
 /// As many as the reconciliations of one kind in a region, at the default `--concurrency`, with
 /// some to spare.
@@ -43,9 +44,8 @@ const MOST_TO_CONNECT: Duration = Duration::from_secs(5);
 /// No page of a list of Lightsail is as large, in bytes.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
-/// The client. It uses the proxies that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`,
-/// `ALL_PROXY`, `NO_PROXY`), but never for this machine and its link-local addresses. It trusts the
-/// CAs of the file `ca_bundle`, or else those of the machine, or of `SSL_CERT_FILE`.
+/// The client. It uses the proxies, but never for this machine and its link-local addresses. It
+/// trusts the CAs of the file `ca_bundle`, or else those of the machine, or of `SSL_CERT_FILE`.
 ///
 /// A request ends a little before `call_timeout`, so that it can be said which host took so long.
 ///
@@ -55,10 +55,12 @@ pub fn http_client(
     call_timeout: Duration,
     allow_insecure_endpoints: bool,
     ca_bundle: Option<&Path>,
+    proxies: Proxies,
+    use_fips: bool,
     metrics: Metrics,
 ) -> anyhow::Result<SharedHttpClient> {
     let connect_timeout = MOST_TO_CONNECT.min(call_timeout / 2);
-    let connect = Connect::new(Proxies::from_env(), tls::config(ca_bundle)?, connect_timeout);
+    let connect = Connect::new(proxies, tls::config(ca_bundle)?, connect_timeout);
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_FOR)
@@ -71,6 +73,7 @@ pub fn http_client(
         timeout: call_timeout.mul_f64(0.95),
         allow_insecure_endpoints,
         hosts,
+        use_fips,
         metrics,
     };
     Ok(http_client_fn(move |settings, _| {
@@ -92,6 +95,8 @@ struct Exchange {
     timeout: Duration,
     allow_insecure_endpoints: bool,
     hosts: Arc<Hosts>,
+    /// For messages only.
+    use_fips: bool,
     metrics: Metrics,
 }
 
@@ -119,6 +124,8 @@ impl Exchange {
             let is_passing = operation.is_some() && (status >= 500 || status == 429);
             if is_passing { Err(Failure::new(&uri, Cause::Answered(status))) } else { Ok(answer) }
         });
+        let outcome =
+            outcome.map_err(|error| if self.use_fips { error.with_fips() } else { error });
         if let Some(operation) = operation {
             let code = outcome.as_ref().map_or_else(
                 |failure| failure.cause.code().to_owned(),
@@ -141,7 +148,7 @@ impl Exchange {
         if !self.allow_insecure_endpoints && !is_secure(&uri) {
             return Err(failed(Cause::Insecure));
         }
-        if let Some(authorization) = self.connect.proxies.authorization_of_requests(&uri) {
+        if let Some(authorization) = self.connect.authorization_of_requests(&uri) {
             request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, authorization);
         }
         let answer = async {

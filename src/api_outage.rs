@@ -1,0 +1,259 @@
+//! What is said when the Kubernetes API server cannot be reached: one line in the log when that
+//! begins, one when it is over, and why in `/readyz`. The client library says it at each attempt,
+//! without the host.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response, StatusCode, Uri};
+use kube::client::{AuthError, Body};
+use parking_lot::Mutex;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::readiness::Readiness;
+use crate::telemetry::without_output;
+
+const API_SERVER: &str = "the Kubernetes API server";
+/// A server that is reached and not reached by turns is spoken of this often.
+const QUIET: Duration = Duration::from_mins(5);
+/// Who gave up waiting after this time did so because there was no answer.
+const SLOW: Duration = Duration::from_secs(3);
+
+/// The way to the API server, whose requests are observed. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct ApiOutage(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    server: String,
+    proxy: Option<String>,
+    readiness: Readiness,
+    spoken: Mutex<Spoken>,
+}
+
+/// What was said last.
+#[derive(Debug, Default)]
+struct Spoken {
+    at: Option<Instant>,
+    /// It has not been said yet that it is over.
+    is_open: bool,
+    is_failing: bool,
+}
+
+/// What is to be said.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Begins,
+    IsOver,
+}
+
+impl Spoken {
+    fn note(&mut self, fails: bool, now: Instant) -> Option<News> {
+        self.is_failing = fails;
+        if !fails {
+            return std::mem::take(&mut self.is_open).then_some(News::IsOver);
+        }
+        let is_quiet = self.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET);
+        if self.is_open || is_quiet {
+            return None;
+        }
+        (self.at, self.is_open) = (Some(now), true);
+        Some(News::Begins)
+    }
+}
+
+impl ApiOutage {
+    /// For the server at this URL, which is reached by this proxy.
+    #[must_use]
+    pub fn new(server: &Uri, proxy: Option<&Uri>, readiness: Readiness) -> Self {
+        let (server, proxy) = (host(server), proxy.map(host));
+        Self(Arc::new(Inner { server, proxy, readiness, spoken: Mutex::default() }))
+    }
+
+    fn note(&self, failure: Option<&str>) {
+        let Inner { server, proxy, readiness, spoken } = &*self.0;
+        let mut spoken = spoken.lock();
+        if failure.is_none() && !spoken.is_failing {
+            return;
+        }
+        let told = failure.map(|why| match proxy {
+            Some(proxy) => format!("{server} by the proxy {proxy}: {why}"),
+            None => format!("{server}: {why}"),
+        });
+        readiness.trouble(None, API_SERVER.to_owned(), told);
+        match spoken.note(failure.is_some(), Instant::now()) {
+            Some(News::Begins) => tracing::warn!(
+                host = server,
+                proxy,
+                error = failure,
+                "requests to the Kubernetes API server fail"
+            ),
+            Some(News::IsOver) => {
+                tracing::info!(
+                    host = server,
+                    "requests to the Kubernetes API server succeed again"
+                );
+            }
+            None => {}
+        }
+    }
+}
+
+fn host(uri: &Uri) -> String {
+    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", uri.host().unwrap_or_default())
+}
+
+/// What an error says, without what a program or a server printed.
+fn told(error: &(dyn StdError + 'static)) -> String {
+    let mut innermost = error;
+    loop {
+        if let Some(error) = innermost.downcast_ref::<AuthError>() {
+            return without_output(error);
+        }
+        // An `io::Error` hides the error that it was made of: its own source is that error's.
+        let inner = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.map(|inner| inner as &(dyn StdError + 'static));
+        let Some(next) = inner.or_else(|| innermost.source()) else { break };
+        innermost = next;
+    }
+    match innermost.to_string().as_str() {
+        "tunnel error: proxy authorization required" => {
+            "the proxy answers 407; put user and password into its URL".to_owned()
+        }
+        "tunnel error: unsuccessful" => "the proxy does not connect to it".to_owned(),
+        "SOCKS error: failed to create underlying connection" => {
+            "the proxy cannot be reached".to_owned()
+        }
+        "deadline has elapsed" => "no answer in time".to_owned(),
+        // `Connection refused (os error 111)`
+        text => text.split(" (os error ").next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// A status with which whatever answers is not the API server, or does not know the operator.
+fn told_of_status(status: StatusCode) -> Option<String> {
+    let fails = matches!(status.as_u16(), 401 | 407 | 502..=504);
+    fails.then(|| format!("HTTP {}", status.as_u16()))
+}
+
+impl<S> Layer<S> for ApiOutage {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed { inner, outage: self.clone() }
+    }
+}
+
+/// A client whose requests are observed.
+#[derive(Debug)]
+pub struct Observed<S> {
+    inner: S,
+    outage: ApiOutage,
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl<S, B> Service<Request<Body>> for Observed<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<B>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let answer = self.inner.call(request);
+        let mut waiting = Waiting { outage: self.outage.clone(), since: Some(Instant::now()) };
+        Box::pin(async move {
+            let answer = answer.await;
+            waiting.since = None;
+            let failure = match &answer {
+                Ok(answer) => told_of_status(answer.status()),
+                Err(error) => Some(told(&**error)),
+            };
+            waiting.outage.note(failure.as_deref());
+            answer
+        })
+    }
+}
+
+/// A request without an answer so far.
+struct Waiting {
+    outage: ApiOutage,
+    since: Option<Instant>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.since.is_some_and(|since| since.elapsed() >= SLOW) {
+            self.outage.note(Some("no answer in time"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_said_once_and_once_when_it_is_over() {
+        let (mut spoken, start) = (Spoken::default(), Instant::now());
+        let (second, later) = (Duration::from_secs(1), QUIET + Duration::from_secs(1));
+        for (fails, after, expected) in [
+            (false, Duration::ZERO, None),
+            (true, second, Some(News::Begins)),
+            (true, later * 2, None),
+            (false, later * 2, Some(News::IsOver)),
+            (false, later * 2, None),
+            (true, later * 2 + second, Some(News::Begins)),
+            (false, later * 2 + second, Some(News::IsOver)),
+            (true, later * 2 + second * 2, None),
+            (false, later * 2 + second * 2, None),
+            (true, later * 4, Some(News::Begins)),
+        ] {
+            assert_eq!(spoken.note(fails, start + after), expected, "{fails} {after:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_in_words_for_people() {
+        for (text, expected) in [
+            ("Connection refused (os error 111)", "Connection refused"),
+            ("deadline has elapsed", "no answer in time"),
+            ("tunnel error: proxy authorization required", "the proxy answers 407; put user"),
+        ] {
+            let error = io::Error::other(io::Error::other(text));
+            assert!(told(&error).starts_with(expected), "{text}: {}", told(&error));
+        }
+    }
+
+    #[test]
+    fn readyz_names_the_server_the_proxy_and_the_cause() {
+        let readiness = Readiness::default();
+        let (server, proxy) = ("https://api.example:6443", "http://ann:PW@proxy:3128/");
+        let (server, proxy) = (server.parse().unwrap(), proxy.parse().unwrap());
+        let outage = ApiOutage::new(&server, Some(&proxy), readiness.clone());
+        outage.note(None);
+        assert_eq!(readiness.report().1, "ok\n");
+        outage.note(Some(&told_of_status(StatusCode::BAD_GATEWAY).unwrap()));
+        let line = "the Kubernetes API server: api.example:6443 by the proxy proxy:3128: HTTP 502";
+        assert_eq!(readiness.report().1, format!("ok\n{line}\n"));
+        outage.note(None);
+        assert_eq!(readiness.report().1, "ok\n");
+        for status in [200, 403, 404, 409, 422, 429, 500] {
+            assert_eq!(told_of_status(StatusCode::from_u16(status).unwrap()), None, "{status}");
+        }
+    }
+}

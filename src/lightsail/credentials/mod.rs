@@ -1,0 +1,214 @@
+//! Where AWS credentials come from: the sources of the SDK's standard chain, the first that is set
+//! up. They are read anew each time, so that a corrected file counts and a provider's first error
+//! is not its last.
+
+mod files;
+mod profile;
+mod program;
+mod sources;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::config::Region;
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+
+pub use self::files::ProfileFiles;
+use self::profile::{Base, Role};
+use self::sources::Setup;
+pub use self::sources::{Sources, WebIdentity};
+use super::credentials_error::texts;
+use super::error::Error;
+use super::types::Result;
+
+/// The provider of a configuration, or else the first source that is set up, with the HTTP client,
+/// the endpoints and the switches of the configuration.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub(super) config: SdkConfig,
+    pub(super) sources: Sources,
+    pub(super) call_timeout: Duration,
+}
+
+const INSTANCE: &str = "the instance's metadata";
+
+impl Chain {
+    /// The credentials of the first source that is set up. STS is asked in this region. If there
+    /// were some before and no source has any, that may be over soon: of metadata that do not
+    /// answer the SDK says nothing else.
+    ///
+    /// # Errors
+    /// It fails, or none is set up.
+    pub(super) async fn load(&self, region: &Region, had_some: bool) -> Result<Credentials> {
+        // Two attempts, and what is done before and after them.
+        let limit = self.call_timeout * 3;
+        let found = tokio::time::timeout(limit, Box::pin(self.find(region, had_some))).await;
+        found.unwrap_or_else(|_| Err(Error::credentials_late(limit)))
+    }
+
+    async fn find(&self, region: &Region, had_some: bool) -> Result<Credentials> {
+        if let Some(configured) = self.config.credentials_provider() {
+            return ask("the configured provider", &configured).await;
+        }
+        let (environment, config) = (&self.sources.environment, self.provider_config(region));
+        let mut reasons = Vec::new();
+        let source = "the environment";
+        if given(source, sources::keys(environment), &mut reasons)?.is_some() {
+            return ask(source, &EnvironmentVariableCredentialsProvider::new()).await;
+        }
+        let source = "the profile";
+        let files = ProfileFiles::read(environment).await;
+        match given(source, of_profile(&files).await, &mut reasons)? {
+            Some(Base::Sdk) => {
+                let provider = ProfileFileCredentialsProvider::builder().configure(&config);
+                let provider = provider.profile_files(files.for_sdk());
+                return ask(source, &provider.profile_name(files.profile()).build()).await;
+            }
+            Some(Base::Program { command, account_id, roles }) => {
+                let credentials = program::credentials(&command, account_id.as_deref()).await;
+                let credentials =
+                    credentials.map_err(|why| Error::unusable_credentials(source, &why));
+                return self.assume(source, region, roles, credentials?).await;
+            }
+            None => {}
+        }
+        let web_identity = &self.sources.web_identity;
+        let source = format!("the token in {}", web_identity.token_file.display());
+        let setup = sources::web_identity(web_identity);
+        if given("the web identity", setup, &mut reasons)?.is_some() {
+            if !self.is_in_partition(region) {
+                return Err(Error::other_partition(region.as_ref()));
+            }
+            let provider = WebIdentityTokenCredentialsProvider::builder()
+                .configure(&config)
+                .static_configuration(StaticConfiguration {
+                    web_identity_token_file: web_identity.token_file.clone(),
+                    role_arn: web_identity.role_arn.clone(),
+                    session_name: web_identity.session_name.clone(),
+                });
+            return ask(&source, &provider.build()).await;
+        }
+        // A file with its token may be missing, and the SDK does not name it.
+        let source = "the container endpoint (AWS_CONTAINER_…)";
+        if given(source, sources::container(environment), &mut reasons)?.is_some() {
+            return ask(source, &EcsCredentialsProvider::builder().configure(&config).build())
+                .await;
+        }
+        // Whether an instance has any is not known before.
+        let instance = ImdsCredentialsProvider::builder().configure(&config).build();
+        match instance.provide_credentials().await {
+            Ok(credentials) => Ok(credentials),
+            Err(error @ CredentialsError::CredentialsNotLoaded(_)) => {
+                reasons.push(format!("{INSTANCE}: {}", texts(&error)));
+                Err(Error::no_credentials(&reasons, had_some))
+            }
+            Err(error) => Err(Error::credentials(INSTANCE, &error)),
+        }
+    }
+
+    /// The credentials of these roles, which are assumed one after the other.
+    async fn assume(
+        &self,
+        source: &str,
+        region: &Region,
+        roles: Vec<Role>,
+        mut credentials: Credentials,
+    ) -> Result<Credentials> {
+        let config = self.config.to_builder().region(region.clone());
+        let config = config.retry_config(retries()).timeout_config(self.timeouts()).build();
+        for Role { arn, external_id, session_name } in roles {
+            let mut role = AssumeRoleProvider::builder(arn).configure(&config);
+            if let Some(id) = external_id {
+                role = role.external_id(id);
+            }
+            if let Some(name) = session_name {
+                role = role.session_name(name);
+            }
+            credentials = ask(source, &role.build_from_provider(credentials).await).await?;
+        }
+        Ok(credentials)
+    }
+
+    /// The token of a role goes to the STS of its own partition only.
+    fn is_in_partition(&self, region: &Region) -> bool {
+        let role = self.sources.web_identity.role_arn.strip_prefix("arn:");
+        let partition = role.and_then(|role| role.split(':').next());
+        partition.is_none_or(|partition| partition == partition_of_region(region.as_ref()))
+    }
+
+    fn timeouts(&self) -> TimeoutConfig {
+        TimeoutConfig::builder().operation_attempt_timeout(self.call_timeout).build()
+    }
+
+    fn provider_config(&self, region: &Region) -> ProviderConfig {
+        let config = ProviderConfig::without_region()
+            .with_region(Some(region.clone()))
+            .with_use_fips(self.config.use_fips())
+            .with_use_dual_stack(self.config.use_dual_stack())
+            .with_retry_config(retries())
+            .with_timeout_config(self.timeouts());
+        match self.config.http_client() {
+            Some(client) => config.with_http_client(client),
+            None => config,
+        }
+    }
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(2)
+}
+
+/// What is given, if the source is set up.
+fn given<T>(source: &str, setup: Setup<T>, reasons: &mut Vec<String>) -> Result<Option<T>> {
+    match setup {
+        Setup::Given(given) => Ok(Some(given)),
+        Setup::Unusable(why) => Err(Error::unusable_credentials(source, &why)),
+        Setup::Absent(why) => {
+            reasons.push(format!("{source}: {why}"));
+            Ok(None)
+        }
+    }
+}
+
+/// A source that is set up and has no credentials is a failure, like any other.
+async fn ask(source: &str, provider: &impl ProvideCredentials) -> Result<Credentials> {
+    let credentials = provider.provide_credentials().await;
+    credentials.map_err(|error| Error::credentials(source, &error))
+}
+
+async fn of_profile(files: &ProfileFiles) -> Setup<Base> {
+    let setup = async {
+        let named = files.named().map_err(Clone::clone)?;
+        let profiles = files.profiles().await?;
+        let is_bare = files.has_bare_section(&files.profile());
+        Ok(profile::setup(&profiles, named, is_bare))
+    };
+    setup.await.into()
+}
+
+/// By its first letters, as the SDK's own endpoints go
+/// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
+fn partition_of_region(region: &str) -> &'static str {
+    let partitions = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-iso-", "aws-iso"),
+    ];
+    let found = partitions.iter().find(|(start, _)| region.starts_with(start));
+    found.map_or("aws", |(_, partition)| partition)
+}
