@@ -11,7 +11,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 
 use super::error::{Error, ErrorKind, find_source, service_error, unreadable};
 use super::http::Failure;
-use super::stable::stable;
+use super::stable::{line, stable};
 
 impl Error {
     /// The credentials cannot be had from `source`, which is a part of a sentence.
@@ -19,7 +19,9 @@ impl Error {
         let why = |why: &str| stable(&format!("no AWS credentials from {source}: {why}"));
         if let Some(failure) = find_source::<Failure>(error) {
             let error = Self::from(failure);
-            return Self { message: why(&error.message), ..error };
+            // It has no ids, and may have a date that stays.
+            let message = line(&format!("no AWS credentials from {source}: {}", error.message));
+            return Self { message, ..error };
         }
         if let Some(answer) = answer_of_sts(error) {
             // Nothing that a role may or may not do: the role itself is not to be had.

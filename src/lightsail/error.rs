@@ -13,8 +13,8 @@ use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use serde::Deserialize;
 
-use super::http::Failure;
-use super::stable::stable;
+use super::http::{AnsweredBy, Cause, Failure, UNREADABLE, unreadable_answer};
+use super::stable::{line, stable};
 use crate::ids::{AccountId, Region};
 
 /// What follows from an error.
@@ -192,17 +192,22 @@ impl Error {
 
 impl From<&Failure> for Error {
     fn from(failure: &Failure) -> Self {
-        let is_before_sending = failure.cause.is_before_sending();
-        let kind = if is_before_sending { ErrorKind::NeverSent } else { ErrorKind::Transient };
-        Self::new(kind, failure.cause.code(), stable(&failure.to_string()))
+        let kind = if matches!(failure.cause, Cause::Denied(_)) {
+            ErrorKind::BadCredentials
+        } else if failure.cause.is_before_sending() {
+            ErrorKind::NeverSent
+        } else {
+            ErrorKind::Transient
+        };
+        Self::new(kind, failure.cause.code(), line(&failure.to_string()))
     }
 }
 
 /// An answer that the API did not give.
 pub(super) fn unreadable(answer: &HttpResponse) -> Error {
-    let message =
-        format!("HTTP {} with a body that is not an answer of the API", answer.status().as_u16());
-    Error::new(ErrorKind::Transient, "ResponseError", message)
+    let host = answer.extension().map_or("AWS", |AnsweredBy(host)| host.as_str());
+    let message = unreadable_answer(host, answer.status().as_u16());
+    Error::new(ErrorKind::Transient, UNREADABLE, line(&message))
 }
 
 /// What an error answer says about itself.
@@ -255,21 +260,13 @@ pub(super) fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpRespon
         raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
     let header = raw.headers().get("x-amzn-errortype").map(str::to_owned);
     let names = [body.code, error.code().map(str::to_owned), header, body.type_];
-    let names = names
-        .into_iter()
-        .flatten()
-        .filter(|name| !name.is_empty())
-        .map(|name| bare(&name))
-        .collect();
+    let names = codes(names.into_iter().flatten());
     let message = error.message().map(str::to_owned).or(body.message).unwrap_or_default();
-    let mut error = classify(&Answer { names, message });
-    if error.code == UNNAMED {
-        error.message = unreadable(raw).message;
-    }
-    error
+    classify(&Answer { names, message }).unwrap_or_else(|| unreadable(raw))
 }
 
-const UNNAMED: &str = "Unnamed";
+/// A code is a label of metrics and in conditions, and the body that it is from may be anybody's.
+const LONGEST_CODE: usize = 64;
 
 /// `com.amazonaws.lightsail#NotFoundException:http://…` → `NotFoundException`.
 fn bare(name: &str) -> String {
@@ -277,7 +274,16 @@ fn bare(name: &str) -> String {
     name.split(':').next().unwrap_or_default().to_owned()
 }
 
-fn classify(answer: &Answer) -> Error {
+/// The names that can be codes.
+fn codes(names: impl Iterator<Item = String>) -> Vec<String> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_code =
+        |name: &String| (1..=LONGEST_CODE).contains(&name.len()) && name.bytes().all(is_allowed);
+    names.map(|name| bare(&name)).filter(is_code).collect()
+}
+
+/// `None`: nothing in the answer names an error.
+fn classify(answer: &Answer) -> Option<Error> {
     let named = |wanted: &[&str]| {
         answer.names.iter().any(|name| {
             let name = name.strip_suffix("Exception").unwrap_or(name);
@@ -314,8 +320,14 @@ fn classify(answer: &Answer) -> Error {
     } else {
         ErrorKind::Transient
     };
-    let code = answer.names.first().map_or(UNNAMED, String::as_str);
-    Error::new(kind, code, stable(&answer.message))
+    let is_known = kind != ErrorKind::Transient;
+    let code = match answer.names.first() {
+        // AWS numbers no errors; what does may do so anew each time.
+        Some(name) if is_known || !name.contains(|char: char| char.is_ascii_digit()) => name,
+        None if !is_known => return None,
+        _ => "UnknownError",
+    };
+    Some(Error::new(kind, code, stable(&answer.message)))
 }
 
 /// Codes that the SDK knows as throttling, and that Lightsail sends with HTTP 400.
@@ -380,7 +392,7 @@ mod tests {
 
     fn kind(names: &[&str], message: &str) -> ErrorKind {
         let names = names.iter().map(|name| bare(name)).collect();
-        classify(&Answer { names, message: message.to_owned() }).kind
+        classify(&Answer { names, message: message.to_owned() }).unwrap().kind
     }
 
     #[test]
@@ -437,6 +449,29 @@ mod tests {
         ];
         for (names, message, expected) in cases {
             assert_eq!(kind(names, message), *expected, "{names:?} {message:?}");
+        }
+    }
+
+    #[test]
+    fn codes_are_bounded_and_the_same_each_time() {
+        let long = "X".repeat(LONGEST_CODE + 1);
+        for (names, message, expected) in [
+            (vec!["NameExists"], "", Some("NameExists")),
+            (vec!["InvalidKey.Format"], "", Some("InvalidKey.Format")),
+            (vec!["EC2ThrottledException"], "", Some("EC2ThrottledException")),
+            (vec!["SomethingNew"], "", Some("SomethingNew")),
+            (vec!["Errbef80b"], "m", Some("UnknownError")),
+            (vec![long.as_str(), "NameExists"], "", Some("NameExists")),
+            (vec![long.as_str()], "m", None),
+            (vec!["Bad\nCode \"quoted\""], "m", None),
+            (vec!["Schlüssel"], "m", None),
+            (vec![""], "", None),
+            (vec![], "m", None),
+            (vec![], "Rate exceeded", Some("UnknownError")),
+        ] {
+            let names_of = codes(names.iter().map(|name| (*name).to_owned()));
+            let found = classify(&Answer { names: names_of, message: message.to_owned() });
+            assert_eq!(found.map(|error| error.code).as_deref(), expected, "{names:?}");
         }
     }
 

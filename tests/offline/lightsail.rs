@@ -20,10 +20,14 @@ const PUBLIC_KEY: &str = "ssh-ed25519 \
                           nobody@example.com";
 
 async fn accounts(simulator: &Simulator) -> Accounts {
+    accounts_within(simulator, TIMEOUT).await
+}
+
+async fn accounts_within(simulator: &Simulator, timeout: Duration) -> Accounts {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
-        .http_client(http_client(TIMEOUT, false, None, Metrics::default()).unwrap())
+        .http_client(http_client(timeout, false, None, Metrics::default()).unwrap())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new(
             keys.access_key_id,
@@ -35,11 +39,15 @@ async fn accounts(simulator: &Simulator) -> Accounts {
         .load()
         .await;
     let (lease, metrics) = (HeldLease::unlimited(), Metrics::default());
-    Accounts::new(config, None, TIMEOUT, Arc::default(), lease, metrics, Readiness::default())
+    Accounts::new(config, None, timeout, Arc::default(), lease, metrics, Readiness::default())
 }
 
 async fn lightsail(simulator: &Simulator) -> Lightsail {
-    accounts(simulator)
+    lightsail_within(simulator, TIMEOUT).await
+}
+
+async fn lightsail_within(simulator: &Simulator, timeout: Duration) -> Lightsail {
+    accounts_within(simulator, timeout)
         .await
         .current(&"eu-west-1".into(), &"team-a".into())
         .await
@@ -255,4 +263,22 @@ async fn the_account_is_asked_for_once_for_each_set_of_credentials() {
         assert_eq!(account.id.as_str(), ACCOUNT);
     }
     assert_eq!(simulator.requests().len(), 1);
+}
+
+/// The SDK would end a request after some seconds in which nothing is sent and nothing comes.
+#[tokio::test]
+async fn a_call_may_take_as_long_as_the_default_allows() {
+    let late = async |delay: u64| {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        simulator.region(ACCOUNT, "eu-west-1").add_instance("web-1");
+        let lightsail = lightsail_within(&simulator, Duration::from_secs(10)).await;
+        let effect = FaultEffect::Delay(Duration::from_secs(delay));
+        simulator.add_fault(Fault::new("DeleteKnownHostKeys", effect).times(1));
+        let outcome = lightsail.delete_known_host_keys("web-1").await;
+        (simulator.url().replace("http://", ""), outcome)
+    };
+    let ((_, in_time), (host, too_late)) = tokio::join!(late(8), late(60));
+    in_time.unwrap();
+    let error = too_late.unwrap_err();
+    assert_eq!(error.to_string(), format!("Timeout: {host} did not answer within 10s"));
 }

@@ -53,6 +53,11 @@ impl Proxies {
         self.0.intercept(uri).filter(|_| !is_near)
     }
 
+    /// The proxy on the way there.
+    pub(super) fn uri(&self, uri: &Uri) -> Option<Uri> {
+        self.find(uri).map(|proxy| proxy.uri().clone())
+    }
+
     /// A proxy that is not asked for a tunnel needs its password with each request.
     pub(super) fn authorization_of_requests(&self, uri: &Uri) -> Option<HeaderValue> {
         let proxy = self.find(uri).filter(|_| uri.scheme_str() == Some("http"))?;
