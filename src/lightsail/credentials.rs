@@ -18,9 +18,11 @@ use aws_sdk_sts::config::Region;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 
+use super::contained::contained;
 use super::credentials_error::texts;
 use super::error::Error;
 use super::types::Result;
+use super::usable;
 
 /// A role that a file with a token opens, as IRSA sets it up.
 #[derive(Clone, Debug)]
@@ -34,6 +36,10 @@ pub struct WebIdentity {
 }
 
 const TOKEN: &str = "the token in";
+
+/// What is said of what the SDK panics for.
+const PANIC: &str =
+    "the AWS SDK cannot cope with what is there; is there a line break in a key or in a name?";
 
 /// The provider of a configuration, or else the SDK's standard chain, with the HTTP client, the
 /// endpoints and the switches of the configuration.
@@ -60,10 +66,15 @@ impl Chain {
             let credentials = provider.provide_credentials();
             // Two attempts, and what is done before and after them.
             let limit = self.call_timeout * 3;
-            let credentials = tokio::time::timeout(limit, credentials).await;
+            let credentials = contained(tokio::time::timeout(limit, credentials)).await;
+            let credentials = credentials.map_err(|_| Error::unusable(&source, PANIC))?;
             let late = |_| CredentialsError::provider_timed_out(limit);
             match credentials.map_err(late).flatten() {
-                Ok(credentials) => return Ok(credentials),
+                Ok(credentials) => {
+                    let fault = usable::fault(&credentials);
+                    return fault
+                        .map_or(Ok(credentials), |why| Err(Error::unusable(&source, &why)));
+                }
                 Err(error @ CredentialsError::CredentialsNotLoaded(_)) => {
                     reasons.push(format!("{source}: {}", texts(&error)));
                 }

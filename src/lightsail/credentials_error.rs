@@ -42,6 +42,20 @@ impl Error {
         Self::new(ErrorKind::BadCredentials, "CredentialsError", why(&texts(error)))
     }
 
+    /// What `source` gave is of no use.
+    pub(super) fn unusable(source: &str, why: &str) -> Self {
+        let message = line(&format!("no AWS credentials from {source}: {why}"));
+        Self::new(ErrorKind::BadCredentials, "UnusableCredentials", message)
+    }
+
+    /// Credentials that expired before they could be used. `had_some`: the source gave others.
+    pub(super) fn expired_credentials(had_some: bool) -> Self {
+        let kind = if had_some { ErrorKind::Transient } else { ErrorKind::BadCredentials };
+        let message = "the source of the AWS credentials gives ones that have expired, or are about \
+                       to; is the clock right?";
+        Self::new(kind, "ExpiredCredentials", message)
+    }
+
     /// No way to get credentials is set up, for each of them for a reason. `for_now`: there was one
     /// a moment ago.
     pub(super) fn no_credentials(reasons: &[String], for_now: bool) -> Self {

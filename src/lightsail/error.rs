@@ -183,6 +183,16 @@ impl Error {
         }
     }
 
+    /// Whether a request was refused, and not carried out, because the clocks of this machine and
+    /// of AWS differ.
+    pub(super) fn is_of_clock(&self) -> bool {
+        let codes = ["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
+        let words = ["Signature expired", "Signature not yet current"];
+        self.kind == ErrorKind::BadCredentials
+            && (codes.contains(&self.code.as_str())
+                || words.iter().any(|words| self.message.starts_with(words)))
+    }
+
     /// The credentials belong to this account, and a call is for another one.
     pub(super) fn wrong_account(account: &AccountId) -> Self {
         let message = format!("the operator's credentials are for the account {account}");
@@ -355,6 +365,8 @@ const BAD_CREDENTIALS: &[&str] = &[
     "SignatureDoesNotMatch",
     "MissingAuthenticationToken",
     "RequestExpired",
+    "RequestTimeTooSkewed",
+    "RequestInTheFuture",
     // Of AssumeRoleWithWebIdentity, as the STS API Reference lists them.
     "InvalidIdentityToken",
     "IDPRejectedClaim",

@@ -11,6 +11,7 @@ mod accounts;
 mod cached;
 mod client;
 mod clock;
+mod contained;
 mod convert;
 mod credentials;
 mod credentials_error;
@@ -27,6 +28,7 @@ mod sender;
 mod session;
 mod stable;
 mod types;
+mod usable;
 
 pub use account::Account;
 pub use accounts::Accounts;
