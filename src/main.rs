@@ -4,17 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
-use lightsail_operator::config::Config;
+use lightsail_operator::config::{Config, aws_endpoints, without_empty_aws_variables};
 use lightsail_operator::engine::queue::Places;
 use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
@@ -22,7 +18,9 @@ use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, Inventory, Regions, WebIdentity, http_client};
+use lightsail_operator::lightsail::{
+    Accounts, Inventory, Regions, WebIdentity, configuration, http_client,
+};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::readiness::Readiness;
 use lightsail_operator::{kubeconfig, server, telemetry};
@@ -38,6 +36,7 @@ const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's id";
 
 fn main() -> anyhow::Result<()> {
+    without_empty_aws_variables()?;
     let config = Config::parse();
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
@@ -166,14 +165,9 @@ async fn context(
 ) -> anyhow::Result<Option<Context>> {
     let Leadership { leads, lease, metrics, stop, .. } = leadership;
     let client = Client::try_from(kube.clone())?;
-    // Each object names its region, so none is asked of the instance's metadata, which outside EC2
-    // takes its time to fail.
-    let region = EnvironmentVariableRegionProvider::new();
-    let region = RegionProviderChain::first_try(region).or_else(ProfileFileRegionProvider::new());
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
     let http = http_client(timeout, insecure, config.aws_ca_bundle(), metrics.clone())?;
-    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-    let aws = aws.region(region).no_credentials().load().await;
+    let aws = configuration(http, &aws_endpoints()).await?;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {

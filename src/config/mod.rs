@@ -9,8 +9,10 @@ use clap::{ArgAction, Parser, ValueEnum};
 use sha2::{Digest, Sha256};
 use tracing_subscriber::EnvFilter;
 
+mod environment;
 mod label_selector;
 
+pub use environment::{aws_endpoints, without_empty_aws_variables};
 use label_selector::{is_dns_label, label_selector};
 
 /// Kubernetes operator for Amazon Lightsail key pairs and known host keys.

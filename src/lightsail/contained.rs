@@ -10,8 +10,8 @@ use futures::FutureExt;
 use super::error::{Error, ErrorKind};
 use super::types::Result;
 
-/// What becomes of a call of the SDK. Nothing that it leaves behind is used again: a client keeps no
-/// state of a call but what its locks guard.
+/// What becomes of a call of the SDK. Nothing that it leaves behind is used again: a client keeps
+/// no state of a call but what its locks guard.
 ///
 /// # Errors
 /// It panics. What was sent until then is not known.

@@ -51,8 +51,8 @@ impl Error {
     /// Credentials that expired before they could be used. `had_some`: the source gave others.
     pub(super) fn expired_credentials(had_some: bool) -> Self {
         let kind = if had_some { ErrorKind::Transient } else { ErrorKind::BadCredentials };
-        let message = "the source of the AWS credentials gives ones that have expired, or are about \
-                       to; is the clock right?";
+        let message = "the source of the AWS credentials gives ones that have expired, or are \
+                       about to; is the clock right?";
         Self::new(kind, "ExpiredCredentials", message)
     }
 

@@ -1,5 +1,4 @@
-//! Amazon Lightsail in the words of this project: the only place, with the loader in `main.rs`,
-//! that knows the AWS SDK.
+//! Amazon Lightsail in the words of this project: the only place that knows the AWS SDK.
 //!
 //! Every call takes and gives domain types, is bounded in time, is counted, and, if it changes
 //! anything, is logged with its request id. Calls are sent as fast as the limiter lets them. Those
@@ -11,6 +10,7 @@ mod accounts;
 mod cached;
 mod client;
 mod clock;
+mod configuration;
 mod contained;
 mod convert;
 mod credentials;
@@ -33,6 +33,7 @@ mod usable;
 pub use account::Account;
 pub use accounts::Accounts;
 pub use client::Lightsail;
+pub use configuration::configuration;
 pub use credentials::WebIdentity;
 pub use error::{Error, ErrorKind};
 pub use http::http_client;

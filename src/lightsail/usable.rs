@@ -33,20 +33,21 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_is_named_without_its_value() {
         let character = "has a character that none has, such as a blank or a line break";
+        let end = "ends with a line break";
         for (id, secret, token, expected) in [
             ("AKIA2", "s+/=", None, None),
             ("AKIA2", "s", Some("t+/=."), None),
-            ("AKIA2\n", "s", None, Some("the access key id ends with a line break".to_owned())),
-            ("AKIA2\r\n", "s", None, Some("the access key id ends with a line break".to_owned())),
+            ("AKIA2\n", "s", None, Some(format!("the access key id {end}"))),
+            ("AKIA2\r\n", "s", None, Some(format!("the access key id {end}"))),
             ("AK\nIA2", "s", None, Some(format!("the access key id {character}"))),
             (" AKIA2", "s", None, Some(format!("the access key id {character}"))),
             ("AKIA\u{7}", "s", None, Some(format!("the access key id {character}"))),
             ("AKIAé", "s", None, Some(format!("the access key id {character}"))),
             ("", "s", None, Some("the access key id is empty".to_owned())),
-            ("AKIA2", "s\n", None, Some("the secret access key ends with a line break".to_owned())),
+            ("AKIA2", "s\n", None, Some(format!("the secret access key {end}"))),
             ("AKIA2", "s s", None, Some(format!("the secret access key {character}"))),
             ("AKIA2", "", None, Some("the secret access key is empty".to_owned())),
-            ("AKIA2", "s", Some("t\n"), Some("the session token ends with a line break".to_owned())),
+            ("AKIA2", "s", Some("t\n"), Some(format!("the session token {end}"))),
             ("AKIA2", "s", Some("t\0"), Some(format!("the session token {character}"))),
         ] {
             let credentials = Credentials::new(id, secret, token.map(str::to_owned), None, "test");

@@ -172,6 +172,11 @@ async fn each_way_to_credentials_works() {
         ("AWS_WEB_IDENTITY_TOKEN_FILE", ways.write("jwt", &web_identity_token(SUBJECT))),
         ("AWS_ROLE_ARN", role("irsa")),
     ];
+    let mut left_empty =
+        ways.profile("empty", &format!("[profile empty]\nretry_mode = legacy\n{}", ways.keys()));
+    for name in ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_LIGHTSAIL", "AWS_REGION"] {
+        left_empty.push((name, String::new()));
+    }
     let caller = |name: &str| format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}");
     let user = format!("arn:aws:iam::{ACCOUNT}:user/simulated");
     let cases: Vec<(&str, Environment, String)> = vec![
@@ -180,6 +185,7 @@ async fn each_way_to_credentials_works() {
             ways.profile("static", &format!("[profile static]\n{}", ways.keys())),
             user.clone(),
         ),
+        ("empty", left_empty, user.clone()),
         ("chained", ways.profile("chained", &chained), caller("assumed/of-the-profile")),
         ("sso", of_sso, caller("node-role/given")),
         (
@@ -279,18 +285,62 @@ async fn what_is_wrong_with_credentials_is_said() {
         ),
     ];
     for (name, environment, words) in cases {
-        let mut operator = ways.start(&environment).await;
-        ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
-        let said = ways.wait_message(name, "InvalidCredentials", words).await;
-        assert!(!said.contains("already taken") && !said.contains("service error"), "{said}");
-        let (_, report) = operator.get("/readyz").await.unwrap();
-        assert!(report.contains("the AWS credentials: "), "{report}");
-        let log = operator.log_text();
-        let warnings = log.lines().filter(|line| line.contains("AWS credentials cannot be had"));
-        assert_eq!(warnings.count(), 1, "{name}");
-        operator.stop().await.unwrap();
-        ways.bed.delete::<LightsailKeyPair>(name).await;
+        check_said(&ways, name, &environment, words).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_cannot_be_sent_are_said_and_end_no_process() {
+    let ways = Ways::new("broken-keys").await;
+    let cases: Vec<(&str, Environment, &[&str])> = vec![
+        (
+            "line-break",
+            vec![
+                ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE\n".to_owned()),
+                ("AWS_SECRET_ACCESS_KEY", "x".to_owned()),
+            ],
+            &["the environment: the access key id ends with a line break"],
+        ),
+        (
+            "token-line-break",
+            vec![
+                ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE".to_owned()),
+                ("AWS_SECRET_ACCESS_KEY", "x".to_owned()),
+                ("AWS_SESSION_TOKEN", "a\nb".to_owned()),
+            ],
+            &["the environment: the session token has a character"],
+        ),
+        (
+            "sdk-panics",
+            ways.profile(
+                "panics",
+                &format!(
+                    "[profile panics]\nrole_arn = {}\nsource_profile = of-it\n\
+                     [profile of-it]\naws_access_key_id = a\u{7}\naws_secret_access_key = x\n",
+                    role("assumed")
+                ),
+            ),
+            &["the profile: the AWS SDK cannot cope"],
+        ),
+    ];
+    for (name, environment, words) in cases {
+        check_said(&ways, name, &environment, words).await;
+    }
+}
+
+/// The condition, `/readyz` and one line of the log say what is wrong with the credentials.
+async fn check_said(ways: &Ways, name: &str, environment: &Environment, words: &[&str]) {
+    let mut operator = ways.start(environment).await;
+    ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+    let said = ways.wait_message(name, "InvalidCredentials", words).await;
+    assert!(!said.contains("already taken") && !said.contains("service error"), "{said}");
+    let (_, report) = operator.get("/readyz").await.unwrap();
+    assert!(report.contains("the AWS credentials: "), "{report}");
+    let log = operator.log_text();
+    let warnings = log.lines().filter(|line| line.contains("AWS credentials cannot be had"));
+    assert_eq!(warnings.count(), 1, "{name}");
+    operator.stop().await.unwrap();
+    ways.bed.delete::<LightsailKeyPair>(name).await;
 }
 
 /// A container's credentials of this life, and an operator that uses them.
@@ -316,7 +366,12 @@ async fn a_session_is_renewed_by_the_clock_and_its_end_is_an_outage() {
     let ways = Ways::new("sessions").await;
     let life = Duration::from_secs(40);
     let (server, operator) = with_container(&ways, life).await;
+    server.set_broken(true);
+    wait_for("a renewal that fails", async || lines(&operator, "ends with a line break") == 1)
+        .await;
+    server.set_broken(false);
     wait_for("a second session", async || ways.calls("GetCallerIdentity") > 1).await;
+    wait_for("that it is over", async || lines(&operator, "can be had again") == 1).await;
     assert_eq!(lines(&operator, "AWS credentials are in force"), 1, "the same caller is no news");
 
     // Who gives them is overloaded until they have expired: no fault of the credentials.
@@ -328,14 +383,16 @@ async fn a_session_is_renewed_by_the_clock_and_its_end_is_an_outage() {
     let (_, metrics) = operator.get("/metrics").await.unwrap();
     assert!(metrics.contains("lightsail_operator_credentials_failing 1"), "{metrics}");
     let sessions = ways.calls("GetCallerIdentity");
-    for operation in ["GetCallerIdentity", "ContainerCredentials"] {
+    for (operation, count) in
+        [("GetCallerIdentity", sessions), ("ContainerCredentials", sessions + server.broken())]
+    {
         let counted = "lightsail_operator_credentials_requests_total";
-        let wanted = format!("{counted}{{operation=\"{operation}\",code=\"200\"}} {sessions}");
+        let wanted = format!("{counted}{{operation=\"{operation}\",code=\"200\"}} {count}");
         assert!(metrics.contains(&wanted), "one of each for a session: {wanted}\n{metrics}");
     }
     server.set_status(None);
     ways.bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
-    wait_for("that it is over", async || lines(&operator, "can be had again") == 1).await;
+    wait_for("that it is over", async || lines(&operator, "can be had again") == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -391,4 +448,63 @@ async fn an_sts_that_throttles_or_fails_is_no_fault_of_the_credentials() {
         fault.remove();
         ways.bed.wait_ready::<LightsailKeyPair>("pair", "Imported").await;
     }
+}
+
+/// A page of a proxy, or words for people, are no fault of the credentials. For some the SDK panics.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_credentials_that_answers_anything_is_an_outage() {
+    let ways = Ways::new("any-answer").await;
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let server = CredentialServer::start(ip, ways.bed.simulator.clone(), HOUR).await;
+    let container = vec![
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", server.url())),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", TOKEN.to_owned()),
+    ];
+    let instance = vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url())];
+    let mut sts = ways.profile("sts", &format!("[profile sts]\n{}", ways.keys()));
+    sts.push(("AWS_ENDPOINT_URL_STS", server.url()));
+    for (name, environment, text) in [
+        ("container", container, "<html>Sign in</html>"),
+        ("page", instance.clone(), "<html>Sign in</html>"),
+        ("roles", instance, "one\ntwo"),
+        ("sts", sts, "<html>Sign in</html>"),
+    ] {
+        server.set_text(Some(text));
+        let mut operator = ways.start(&environment).await;
+        ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+        let host = server.address.to_string();
+        ways.wait_message(name, "ServiceError", &[&host, "not an answer of the API"]).await;
+        server.set_text(None);
+        if name != "sts" {
+            ways.bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+        }
+        operator.stop().await.unwrap();
+    }
+}
+
+/// They are asked for with growing pauses, however many objects need them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_that_are_over_when_they_come_are_asked_for_once_for_all() {
+    let ways = Ways::new("over").await;
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let life = Duration::from_secs(5);
+    let server = CredentialServer::start(ip, ways.bed.simulator.clone(), life).await;
+    let environment = vec![
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", server.url())),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", TOKEN.to_owned()),
+    ];
+    let operator = ways.start(&environment).await;
+    let names: Vec<String> = (0..10).map(|index| format!("pair-{index}")).collect();
+    for name in &names {
+        ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+    }
+    for name in &names {
+        let words = ["ExpiredCredentials", "is the clock right?"];
+        ways.wait_message(name, "InvalidCredentials", &words).await;
+    }
+    let (_, metrics) = operator.get("/metrics").await.unwrap();
+    let counted = "credentials_requests_total{operation=\"ContainerCredentials\",code=\"200\"} ";
+    let count = metrics.split(counted).nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    assert!(count.parse::<usize>().unwrap() < names.len(), "{count}");
+    assert_eq!(ways.calls("GetCallerIdentity"), 0, "nobody is asked whose they are");
 }

@@ -132,6 +132,7 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
         ];
         for (effect, expected) in cases {
             let name = format!("{effect:?}, header: {header}");
+            let is_page = matches!(effect, FaultEffect::Body { .. });
             // The one that is sent once, whatever is answered.
             simulator.add_fault(Fault {
                 operation: "DeleteKnownHostKeys".to_owned(),
@@ -141,6 +142,10 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
             });
             let error = lightsail.delete_known_host_keys("web-1").await.unwrap_err();
             assert_eq!(error.kind, expected, "{name}: {error}");
+            // Nobody knows who answers so, but where.
+            let host = simulator.url().replace("http://", "");
+            assert_eq!(error.code == "UnreadableAnswer", is_page, "{name}: {error}");
+            assert!(!is_page || error.message.starts_with(&host), "{name}: {error}");
             assert!(
                 !error.message.contains("<html>") && !error.message.is_empty(),
                 "{name}: {error}"
@@ -281,4 +286,21 @@ async fn a_call_may_take_as_long_as_the_default_allows() {
     in_time.unwrap();
     let error = too_late.unwrap_err();
     assert_eq!(error.to_string(), format!("Timeout: {host} did not answer within 10s"));
+}
+
+/// The SDK knows the service's clock after the first answer, and says nothing of the credentials.
+#[tokio::test]
+async fn a_clock_that_is_wrong_costs_one_request() {
+    for offset in [-600, 600] {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        simulator.region(ACCOUNT, "eu-west-1").import_key_pair("fleet", PUBLIC_KEY);
+        simulator.set_clock_offset(offset);
+        let lightsail = lightsail(&simulator).await;
+        for _ in 0..2 {
+            assert!(lightsail.find_key_pair(&"fleet".into()).await.unwrap().value.is_some());
+        }
+        let asked = simulator.requests().into_iter().map(|request| request.operation);
+        let asked: Vec<_> = asked.filter(|operation| operation == "GetKeyPair").collect();
+        assert_eq!(asked.len(), 3, "{offset} s");
+    }
 }

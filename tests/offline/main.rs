@@ -16,3 +16,4 @@ mod lightsail;
 mod markdown;
 mod monitoring;
 mod sbom;
+mod starts;
