@@ -9,7 +9,8 @@ use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
-use super::error::{Error, ErrorKind, find_source, service_error, unreadable};
+use super::classify::{find_source, service_error, unreadable};
+use super::error::{Error, ErrorKind};
 use super::http::Failure;
 use super::stable::{line, stable};
 

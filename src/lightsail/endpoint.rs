@@ -19,8 +19,8 @@ const CREDENTIALS: [IpAddr; 5] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
 ];
 
-/// Why this cannot be the URL of an endpoint, as the end of a sentence. Without the value, which may
-/// have a password in it.
+/// Why this cannot be the URL of an endpoint, as the end of a sentence. Without the value, which
+/// may have a password in it.
 pub(super) fn fault(url: &str) -> Option<&'static str> {
     if url.is_empty() {
         return Some("is empty");

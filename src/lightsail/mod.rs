@@ -8,6 +8,7 @@
 mod account;
 mod accounts;
 mod cached;
+mod classify;
 mod client;
 mod clock;
 mod configuration;

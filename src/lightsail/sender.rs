@@ -10,8 +10,9 @@ use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types;
 
+use super::classify::request_id;
 use super::contained::contained;
-use super::error::{self, Error, ErrorKind};
+use super::error::{Error, ErrorKind};
 use super::in_force::InForce;
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
@@ -158,7 +159,7 @@ impl Sender {
         let mut request_id = String::new();
         let note_id = |outcome: &std::result::Result<T, SdkError<E, HttpResponse>>| {
             request_id = outcome.as_ref().map_or_else(
-                |error| error::request_id(error.raw_response()),
+                |error| self::request_id(error.raw_response()),
                 |answer| answer.request_id().unwrap_or_default().to_owned(),
             );
         };

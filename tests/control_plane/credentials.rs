@@ -22,16 +22,16 @@ const HOUR: Duration = Duration::from_hours(1);
 const SUBJECT: &str = "system:serviceaccount:lightsail-operator:lightsail-operator";
 
 /// A bed whose operator has no credentials yet, and a folder for its files.
-struct Ways {
-    bed: Bed,
+pub(crate) struct Ways {
+    pub(crate) bed: Bed,
     folder: PathBuf,
     options: OperatorOptions,
 }
 
-type Environment = Vec<(&'static str, String)>;
+pub(crate) type Environment = Vec<(&'static str, String)>;
 
 impl Ways {
-    async fn new(name: &str) -> Self {
+    pub(crate) async fn new(name: &str) -> Self {
         let bed = Bed::new(name).await;
         let options = bed.options(None).await;
         let folder = options.log.parent().unwrap().to_owned();
@@ -46,7 +46,7 @@ impl Ways {
     }
 
     /// The access key that the bed made, as lines of a profile.
-    fn keys(&self) -> String {
+    pub(crate) fn keys(&self) -> String {
         let value = |wanted: &str| {
             let mut all = self.options.environment.iter();
             all.find(|(name, _)| name == wanted).unwrap().1.clone()
@@ -58,7 +58,7 @@ impl Ways {
         )
     }
 
-    fn profile(&self, name: &str, text: &str) -> Environment {
+    pub(crate) fn profile(&self, name: &str, text: &str) -> Environment {
         let file = self.write(&format!("{name}.config"), text);
         vec![("AWS_CONFIG_FILE", file), ("AWS_PROFILE", name.to_owned())]
     }
@@ -74,7 +74,7 @@ impl Ways {
     }
 
     /// An operator with this environment, and no other credentials.
-    async fn start(&self, environment: &Environment) -> Operator {
+    pub(crate) async fn start(&self, environment: &Environment) -> Operator {
         let mut options = self.options(environment.clone());
         options.environment.retain(|(name, _)| !environment.iter().any(|(other, _)| name == other));
         let own = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -83,7 +83,7 @@ impl Ways {
     }
 
     /// Waits for a message of an object that is not Ready.
-    async fn wait_message(&self, name: &str, reason: &str, words: &[&str]) -> String {
+    pub(crate) async fn wait_message(&self, name: &str, reason: &str, words: &[&str]) -> String {
         let says = |object: &LightsailKeyPair| {
             find(&object.status.as_ref().unwrap().conditions, READY).is_some_and(|ready| {
                 ready.reason == reason && words.iter().all(|word| ready.message.contains(word))
@@ -94,7 +94,7 @@ impl Ways {
         find(&object.status.unwrap().conditions, READY).unwrap().message.clone()
     }
 
-    fn calls(&self, operation: &str) -> usize {
+    pub(crate) fn calls(&self, operation: &str) -> usize {
         self.bed.calls(operation)
     }
 }
@@ -120,7 +120,7 @@ fn trust(bed: &Bed) {
     }
 }
 
-fn role(name: &str) -> String {
+pub(crate) fn role(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
 
@@ -289,47 +289,8 @@ async fn what_is_wrong_with_credentials_is_said() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_that_cannot_be_sent_are_said_and_end_no_process() {
-    let ways = Ways::new("broken-keys").await;
-    let cases: Vec<(&str, Environment, &[&str])> = vec![
-        (
-            "line-break",
-            vec![
-                ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE\n".to_owned()),
-                ("AWS_SECRET_ACCESS_KEY", "x".to_owned()),
-            ],
-            &["the environment: the access key id ends with a line break"],
-        ),
-        (
-            "token-line-break",
-            vec![
-                ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE".to_owned()),
-                ("AWS_SECRET_ACCESS_KEY", "x".to_owned()),
-                ("AWS_SESSION_TOKEN", "a\nb".to_owned()),
-            ],
-            &["the environment: the session token has a character"],
-        ),
-        (
-            "sdk-panics",
-            ways.profile(
-                "panics",
-                &format!(
-                    "[profile panics]\nrole_arn = {}\nsource_profile = of-it\n\
-                     [profile of-it]\naws_access_key_id = a\u{7}\naws_secret_access_key = x\n",
-                    role("assumed")
-                ),
-            ),
-            &["the profile: the AWS SDK cannot cope"],
-        ),
-    ];
-    for (name, environment, words) in cases {
-        check_said(&ways, name, &environment, words).await;
-    }
-}
-
 /// The condition, `/readyz` and one line of the log say what is wrong with the credentials.
-async fn check_said(ways: &Ways, name: &str, environment: &Environment, words: &[&str]) {
+pub(crate) async fn check_said(ways: &Ways, name: &str, environment: &Environment, words: &[&str]) {
     let mut operator = ways.start(environment).await;
     ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
     let said = ways.wait_message(name, "InvalidCredentials", words).await;
@@ -448,63 +409,4 @@ async fn an_sts_that_throttles_or_fails_is_no_fault_of_the_credentials() {
         fault.remove();
         ways.bed.wait_ready::<LightsailKeyPair>("pair", "Imported").await;
     }
-}
-
-/// A page of a proxy, or words for people, are no fault of the credentials. For some the SDK panics.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_of_credentials_that_answers_anything_is_an_outage() {
-    let ways = Ways::new("any-answer").await;
-    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let server = CredentialServer::start(ip, ways.bed.simulator.clone(), HOUR).await;
-    let container = vec![
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", server.url())),
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", TOKEN.to_owned()),
-    ];
-    let instance = vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url())];
-    let mut sts = ways.profile("sts", &format!("[profile sts]\n{}", ways.keys()));
-    sts.push(("AWS_ENDPOINT_URL_STS", server.url()));
-    for (name, environment, text) in [
-        ("container", container, "<html>Sign in</html>"),
-        ("page", instance.clone(), "<html>Sign in</html>"),
-        ("roles", instance, "one\ntwo"),
-        ("sts", sts, "<html>Sign in</html>"),
-    ] {
-        server.set_text(Some(text));
-        let mut operator = ways.start(&environment).await;
-        ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
-        let host = server.address.to_string();
-        ways.wait_message(name, "ServiceError", &[&host, "not an answer of the API"]).await;
-        server.set_text(None);
-        if name != "sts" {
-            ways.bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
-        }
-        operator.stop().await.unwrap();
-    }
-}
-
-/// They are asked for with growing pauses, however many objects need them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn credentials_that_are_over_when_they_come_are_asked_for_once_for_all() {
-    let ways = Ways::new("over").await;
-    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let life = Duration::from_secs(5);
-    let server = CredentialServer::start(ip, ways.bed.simulator.clone(), life).await;
-    let environment = vec![
-        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", server.url())),
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", TOKEN.to_owned()),
-    ];
-    let operator = ways.start(&environment).await;
-    let names: Vec<String> = (0..10).map(|index| format!("pair-{index}")).collect();
-    for name in &names {
-        ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
-    }
-    for name in &names {
-        let words = ["ExpiredCredentials", "is the clock right?"];
-        ways.wait_message(name, "InvalidCredentials", &words).await;
-    }
-    let (_, metrics) = operator.get("/metrics").await.unwrap();
-    let counted = "credentials_requests_total{operation=\"ContainerCredentials\",code=\"200\"} ";
-    let count = metrics.split(counted).nth(1).and_then(|rest| rest.lines().next()).unwrap();
-    assert!(count.parse::<usize>().unwrap() < names.len(), "{count}");
-    assert_eq!(ways.calls("GetCallerIdentity"), 0, "nobody is asked whose they are");
 }

@@ -1,5 +1,5 @@
-//! How the operator starts, or refuses to, with what the environment says about AWS. No API server is
-//! there.
+//! How the operator starts, or refuses to, with what the environment says about AWS. No API server
+//! is there.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

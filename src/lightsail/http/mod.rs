@@ -134,7 +134,10 @@ impl Exchange {
             );
             self.metrics.credentials_request(operation, &code);
         }
-        self.hosts.note(&host, outcome.as_ref().err());
+        // Where somebody answers anything, one request may be answered well and the next one not.
+        let is_answer =
+            |failure: &Failure| matches!(failure.cause, Cause::Unreadable(_) | Cause::Denied(_));
+        self.hosts.note(&host, outcome.as_ref().err().filter(|failure| !is_answer(failure)));
         // What is refused stays refused; the SDK tries the others again where that is of use.
         outcome.map_err(|failure| {
             let is_final = matches!(failure.cause, Cause::Insecure | Cause::Denied(_));
