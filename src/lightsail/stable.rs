@@ -110,6 +110,11 @@ fn id_length(text: &str, before: Option<char>) -> Option<usize> {
     if let Some(length) = uuid.filter(|length| ends(*length)) {
         return Some(length);
     }
+    // A part of a token that was sent, which some errors repeat.
+    if word.starts_with("eyJ") {
+        let is_of_token = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+        return Some(text.find(|char| !is_of_token(char)).unwrap_or(text.len()));
+    }
     // Parts of names and of ARNs mean something.
     let after = text[word.len()..].chars().next();
     let is_part = |char: Option<char>| char.is_some_and(|char| "-_/.".contains(char));
@@ -245,6 +250,10 @@ mod tests {
             (
                 "RequestId: 7F3A9C0D1E2B4A5F7f3a9c0d1e2b4a5f7F3A9C0D1E2B4A5F7f3a9c0d1e2b4a5f",
                 "RequestId: …",
+            ),
+            (
+                "Value 'eyJ0eXAiOiJKV1QifQ.eyJhIjoiYiJ9' at 'webIdentityToken'",
+                "Value '…' at 'webIdentityToken'",
             ),
             ("(request 0QWX7K3VZ8M1N5) again", "(request …) again"),
             (
