@@ -5,17 +5,15 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
-use lightsail_operator::config::{Config, Environment, check_endpoints};
+use lightsail_operator::config::{
+    Config, Environment, check_endpoints, without_empty_aws_variables,
+};
 use lightsail_operator::engine::queue::Places;
 use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
@@ -24,7 +22,7 @@ use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{
-    Accounts, Inventory, ProfileFiles, Regions, Sources, WebIdentity, http_client,
+    Accounts, Inventory, ProfileFiles, Regions, Sources, WebIdentity, configuration, http_client,
 };
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
@@ -43,6 +41,7 @@ const CLUSTER: &str = "the cluster's id";
 const CANNOT_BE_READ: &str = "the namespace kube-system cannot be read";
 
 fn main() -> anyhow::Result<()> {
+    without_empty_aws_variables()?;
     let config = Config::parse();
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
@@ -187,22 +186,14 @@ async fn context(
 ) -> anyhow::Result<Option<Context>> {
     let Leadership { leads, lease, metrics, stop, .. } = leadership;
     let client = kubeconfig::client(kube, readiness)?;
-    // Each object names its region, so none is asked of the instance's metadata, which outside EC2
-    // takes its time to fail.
     let files = ProfileFiles::read(&environment).await;
     if let Some(problem) = files.problem().await {
         tracing::warn!("no profile of AWS is used: {problem}");
     }
-    let of_profile = ProfileFileRegionProvider::builder().profile_files(files.for_sdk());
-    let of_profile = of_profile.profile_name(files.profile()).build();
-    let region = EnvironmentVariableRegionProvider::new();
-    let region = RegionProviderChain::first_try(region).or_else(of_profile);
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
     let (ca_bundle, use_fips) = (config.aws_ca_bundle(), files.use_fips(&environment).await);
     let http = http_client(timeout, insecure, ca_bundle, proxies, use_fips, metrics.clone())?;
-    let aws = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-    let aws = aws.profile_files(files.for_sdk()).profile_name(files.profile());
-    let aws = aws.region(region).no_credentials().load().await;
+    let aws = configuration(http, &files).await?;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {

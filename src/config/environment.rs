@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::Context;
 
 /// The variables. An empty one counts as unset.
 #[derive(Clone, Default)]
@@ -41,5 +45,53 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Environment").field(&self.0.len()).finish()
+    }
+}
+
+/// Starts the process anew without variables of AWS that are set and empty, if there are any. So a
+/// shell or a manifest leaves them out, and the SDK takes some of them for a value, and panics. No
+/// process can safely change its own environment while it runs.
+///
+/// # Errors
+/// It cannot be started.
+pub fn without_empty_aws_variables() -> anyhow::Result<()> {
+    let empty: Vec<OsString> = std::env::vars_os()
+        .filter(|(name, value)| is_left_out(name, value))
+        .map(|(name, _)| name)
+        .collect();
+    if empty.is_empty() {
+        return Ok(());
+    }
+    let mut arguments = std::env::args_os();
+    let mut anew = Command::new(std::env::current_exe().context("where is this program?")?);
+    anew.arg0(arguments.next().unwrap_or_default()).args(arguments);
+    for name in &empty {
+        anew.env_remove(name);
+    }
+    let names = empty.join(OsStr::new(", "));
+    let names = names.to_string_lossy();
+    Err(anew.exec()).with_context(|| format!("{names} must be unset, and not empty"))
+}
+
+fn is_left_out(name: &OsStr, value: &OsStr) -> bool {
+    value.is_empty() && name.as_encoded_bytes().starts_with(b"AWS_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_empty_variables_of_aws_are_left_out() {
+        for (name, value, expected) in [
+            ("AWS_REGION", "", true),
+            ("AWS_ENDPOINT_URL_SSO_OIDC", "", true),
+            ("AWS_REGION", "eu-west-1", false),
+            ("AWS_REGION", " ", false),
+            ("LIGHTSAIL_OPERATOR_LOG", "", false),
+            ("HTTPS_PROXY", "", false),
+        ] {
+            assert_eq!(is_left_out(name.as_ref(), value.as_ref()), expected, "{name}={value:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ mod environment;
 mod label_selector;
 
 pub use endpoints::check_endpoints;
-pub use environment::Environment;
+pub use environment::{Environment, without_empty_aws_variables};
 use label_selector::{is_dns_label, label_selector};
 
 /// Kubernetes operator for Amazon Lightsail key pairs and known host keys.

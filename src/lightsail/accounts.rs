@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::account::{Account, Sending};
+use super::contained::contained;
 use super::credentials::{Chain, Sources};
 use super::error::Error;
 use super::regions::Regions;
@@ -159,9 +160,11 @@ impl Inner {
             Source::AtHand(credentials) => credentials,
             Source::Load { had_some } => self.chain.load(&sts_region, had_some).await?,
         };
-        let term = Term::new(SystemTime::now(), credentials.expiry());
-        let loaded = self.state.lock().session.loaded(&credentials);
+        let time = SystemTime::now();
+        let term = Term::new(time, credentials.expiry());
+        let loaded = self.state.lock().session.loaded(&credentials, term, time);
         let before = match loaded {
+            Loaded::Expired { had_some } => return Err(Error::expired_credentials(had_some)),
             Loaded::Again(opened) => return Ok(opened),
             Loaded::Others(before) => before,
         };
@@ -216,12 +219,12 @@ impl Inner {
             .region(region)
             .retry_config(RetryConfig::standard().with_max_attempts(2))
             .timeout_config(timeouts);
-        let answer =
-            aws_sdk_sts::Client::from_conf(config.build()).get_caller_identity().send().await;
-        let answer = answer.map_err(|error| Error::from(&error).of_identity())?;
-        let account = answer.account.map(AccountId::from);
-        let account = account.ok_or_else(|| Error::incomplete("Account"))?;
-        Ok(Identity { account, caller_arn: answer.arn.unwrap_or_default() })
+        let client = aws_sdk_sts::Client::from_conf(config.build());
+        let answer = contained(client.get_caller_identity().send()).await.and_then(|answer| {
+            let answer = answer.map_err(|error| Error::from(&error))?;
+            Identity::parse(answer.account(), answer.arn())
+        });
+        answer.map_err(Error::of_identity)
     }
 
     /// Notes how a lookup went, for whoever asks next.

@@ -10,9 +10,10 @@ use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
-use super::error::{Error, ErrorKind, find_source, service_error, unreadable};
+use super::classify::{find_source, service_error, unreadable};
+use super::error::{Error, ErrorKind};
 use super::http::Failure;
-use super::stable::stable;
+use super::stable::{line, stable};
 
 impl Error {
     /// The credentials cannot be had from `source`, which is a part of a sentence.
@@ -20,7 +21,9 @@ impl Error {
         let why = |why: &str| stable(&format!("no AWS credentials from {source}: {why}"));
         if let Some(failure) = find_source::<Failure>(error) {
             let error = Self::from(failure);
-            return Self { message: why(&error.message), ..error };
+            // It has no ids, and may have a date that stays.
+            let message = line(&format!("no AWS credentials from {source}: {}", error.message));
+            return Self { message, ..error };
         }
         if let Some(answer) = answer_of_sts(error) {
             // Nothing that a role may or may not do: the role itself is not to be had.
@@ -38,7 +41,7 @@ impl Error {
     }
 
     /// The source was set up, and is of no use. No part of `why` is secret.
-    pub(super) fn unusable_credentials(source: &str, why: &str) -> Self {
+    fn unusable_credentials(source: &str, why: &str) -> Self {
         let message = stable(&format!("no AWS credentials from {source}: {why}"));
         Self::new(ErrorKind::BadCredentials, "CredentialsError", message)
     }
@@ -47,6 +50,20 @@ impl Error {
     pub(super) fn credentials_late(limit: Duration) -> Self {
         let message = format!("no AWS credentials: no answer in time ({limit:?})");
         Self::new(ErrorKind::Transient, "Timeout", message)
+    }
+
+    /// What `source` gave is of no use.
+    pub(super) fn unusable(source: &str, why: &str) -> Self {
+        let message = line(&format!("no AWS credentials from {source}: {why}"));
+        Self::new(ErrorKind::BadCredentials, "UnusableCredentials", message)
+    }
+
+    /// Credentials that expired before they could be used. `had_some`: the source gave others.
+    pub(super) fn expired_credentials(had_some: bool) -> Self {
+        let kind = if had_some { ErrorKind::Transient } else { ErrorKind::BadCredentials };
+        let message = "the source of the AWS credentials gives ones that have expired, or are \
+                       about to; is the clock right?";
+        Self::new(kind, "ExpiredCredentials", message)
     }
 
     /// No way to get credentials is set up, for each of them for a reason. `for_now`: there was one

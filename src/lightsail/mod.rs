@@ -1,5 +1,4 @@
-//! Amazon Lightsail in the words of this project: the only place, with the loader in `main.rs`,
-//! that knows the AWS SDK.
+//! Amazon Lightsail in the words of this project: the only place that knows the AWS SDK.
 //!
 //! Every call takes and gives domain types, is bounded in time, is counted, and, if it changes
 //! anything, is logged with its request id. Calls are sent as fast as the limiter lets them. Those
@@ -9,8 +8,11 @@
 mod account;
 mod accounts;
 mod cached;
+mod classify;
 mod client;
 mod clock;
+mod configuration;
+mod contained;
 mod convert;
 mod credentials;
 mod credentials_error;
@@ -29,10 +31,12 @@ mod sender;
 mod session;
 mod stable;
 mod types;
+mod usable;
 
 pub use account::Account;
 pub use accounts::Accounts;
 pub use client::Lightsail;
+pub use configuration::configuration;
 pub use credentials::{ProfileFiles, Sources, WebIdentity};
 pub use error::{Error, ErrorKind};
 pub use http::http_client;

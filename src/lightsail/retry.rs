@@ -49,6 +49,8 @@ pub(super) fn pause(
         Policy::Once => None,
         // That proves that it was not carried out; the limiter knows when the next one may go.
         _ if error.kind == ErrorKind::Throttled => Some(Duration::ZERO),
+        // So does that; the SDK has the service's clock by now.
+        _ if error.is_of_clock() && sent == 1 => Some(Duration::ZERO),
         Policy::Read if error.kind == ErrorKind::Transient && sent < READ_ATTEMPTS => {
             Some(PAUSE * sent)
         }
@@ -58,6 +60,7 @@ pub(super) fn pause(
 }
 
 #[cfg(test)]
+#[rustfmt::skip]
 mod tests {
     use super::*;
 
@@ -97,8 +100,29 @@ mod tests {
             ),
             ("what is denied", Policy::Read, ErrorKind::Denied, second, 1, false),
         ] {
-            let error = Error { kind, code: String::new(), message: String::new() };
+            let error = Error::new(kind, "", "");
             assert_eq!(pause(policy, &error, waited, sent, timeout).is_some(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_signed_by_a_clock_that_is_wrong_is_sent_once_more() {
+        let expired = "Signature expired: … is now earlier than …";
+        let early = "Signature not yet current: … is still later than …";
+        for (name, policy, code, message, sent, expected) in [
+            ("late", Policy::Read, "InvalidSignatureException", expired, 1, true),
+            ("early", Policy::Change, "InvalidSignatureException", early, 1, true),
+            ("by its code", Policy::Read, "RequestTimeTooSkewed", "", 1, true),
+            ("a change after a read", Policy::ChangeAfterRead, "RequestExpired", "", 1, true),
+            ("and again", Policy::Read, "InvalidSignatureException", expired, 2, false),
+            ("I6: a reset", Policy::Once, "InvalidSignatureException", expired, 1, false),
+            ("a wrong key", Policy::Read, "InvalidSignatureException", "It does not match", 1,
+             false),
+            ("a session that is over", Policy::Read, "ExpiredTokenException", "", 1, false),
+        ] {
+            let error = Error::new(ErrorKind::BadCredentials, code, message);
+            let (second, timeout) = (Duration::from_secs(1), Duration::from_secs(20));
+            assert_eq!(pause(policy, &error, second, sent, timeout).is_some(), expected, "{name}");
         }
     }
 }

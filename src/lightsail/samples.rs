@@ -23,6 +23,9 @@ pub(crate) fn own_words() -> Vec<Error> {
         Error::no_credentials(&sources.map(str::to_owned), false),
         Error::other_partition("cn-north-1"),
         Error::refused_credentials(),
+        Error::unusable("the environment", "the access key id ends with a line break"),
+        Error::expired_credentials(false),
+        Error::credentials_late(Duration::from_secs(30)),
     ];
     errors.extend(causes().iter().map(Error::from));
     errors
@@ -44,7 +47,11 @@ fn causes() -> Vec<Failure> {
         of_host(Cause::UntrustedIssuer("CN=Example CA,O=Example".to_owned())),
         of_host(Cause::Tls("its certificate expired at 2026-01-01T00:00:00Z".to_owned())),
         of_host(Cause::Timeout(Duration::from_secs(10))),
-        of_host(Cause::Lost("connection reset by peer".to_owned())),
+        of_host(Cause::Closed { is_before_sending: false }),
+        of_proxy(Cause::Closed { is_before_sending: true }),
+        of_host(Cause::Lost("invalid chunk size".to_owned())),
+        of_host(Cause::Unreadable(200)),
+        of_host(Cause::Denied(403)),
         of_host(Cause::Answered(503)),
         of_host(Cause::Insecure),
     ]

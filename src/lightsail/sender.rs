@@ -10,7 +10,9 @@ use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types;
 
-use super::error::{self, Error, ErrorKind};
+use super::classify::request_id;
+use super::contained::contained;
+use super::error::{Error, ErrorKind};
 use super::in_force::InForce;
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
@@ -93,10 +95,12 @@ impl Sender {
                 return Err(Error::not_leading());
             }
             let (at, start) = (Moment::now(), Instant::now());
-            let outcome = call().await;
+            let outcome = contained(async { call().await }).await;
             sent += 1;
-            note(&outcome);
-            let outcome = outcome.map_err(|error| Error::from(&error));
+            let outcome = outcome.and_then(|outcome| {
+                note(&outcome);
+                outcome.map_err(|error| Error::from(&error))
+            });
             let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
             self.metrics.lightsail_request(
                 operation,
@@ -104,7 +108,10 @@ impl Sender {
                 code,
                 start.elapsed(),
             );
-            if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::BadCredentials) {
+            // A clock that is wrong says nothing of the credentials.
+            let is_refused =
+                |error: &Error| error.kind == ErrorKind::BadCredentials && !error.is_of_clock();
+            if outcome.as_ref().is_err_and(is_refused) {
                 self.credentials.note_refused(&self.scope.region);
             }
             if outcome.as_ref().map_or_else(Error::is_answer, |_| true) {
@@ -152,7 +159,7 @@ impl Sender {
         let mut request_id = String::new();
         let note_id = |outcome: &std::result::Result<T, SdkError<E, HttpResponse>>| {
             request_id = outcome.as_ref().map_or_else(
-                |error| error::request_id(error.raw_response()),
+                |error| self::request_id(error.raw_response()),
                 |answer| answer.request_id().unwrap_or_default().to_owned(),
             );
         };

@@ -28,6 +28,12 @@ struct Shared {
     life: Duration,
     /// Answers with this status instead.
     status: Option<u16>,
+    /// Answers with this text instead, whatever it is asked for.
+    text: Option<&'static str>,
+    /// The keys that it gives end with a line break.
+    is_broken: bool,
+    /// How many of those it has given.
+    broken: usize,
 }
 
 /// What whoever asks has to present.
@@ -37,7 +43,14 @@ impl CredentialServer {
     pub(crate) async fn start(ip: IpAddr, simulator: Simulator, life: Duration) -> Self {
         let listener = tokio::net::TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Mutex::new(Shared { simulator, life, status: None }));
+        let shared = Arc::new(Mutex::new(Shared {
+            simulator,
+            life,
+            status: None,
+            text: None,
+            is_broken: false,
+            broken: 0,
+        }));
         let state = Arc::clone(&shared);
         let answer = move |request: Request| {
             let response = state.lock().answer(&request);
@@ -54,6 +67,18 @@ impl CredentialServer {
     pub(crate) fn set_status(&self, status: Option<u16>) {
         self.shared.lock().status = status;
     }
+
+    pub(crate) fn set_text(&self, text: Option<&'static str>) {
+        self.shared.lock().text = text;
+    }
+
+    pub(crate) fn set_broken(&self, is_broken: bool) {
+        self.shared.lock().is_broken = is_broken;
+    }
+
+    pub(crate) fn broken(&self) -> usize {
+        self.shared.lock().broken
+    }
 }
 
 impl Shared {
@@ -62,10 +87,17 @@ impl Shared {
         if let Some(status) = self.status {
             return refuse(status);
         }
+        if let Some(text) = self.text.filter(|_| method != "PUT") {
+            return text.into_response();
+        }
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let Session { credentials, token, expires } =
             self.simulator.add_session(ACCOUNT, "node-role", self.life);
-        let (id, secret) = (credentials.access_key_id, credentials.secret_access_key);
+        let (mut id, secret) = (credentials.access_key_id, credentials.secret_access_key);
+        if self.is_broken {
+            id.push('\n');
+            self.broken += 1;
+        }
         let container = json!({
             "AccessKeyId": id,
             "SecretAccessKey": secret,

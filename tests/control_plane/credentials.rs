@@ -23,16 +23,16 @@ const SECRET: &str = "a-secret-of-a-file";
 const SUBJECT: &str = "system:serviceaccount:lightsail-operator:lightsail-operator";
 
 /// A bed whose operator has no credentials yet, and a folder for its files.
-struct Ways {
-    bed: Bed,
+pub(crate) struct Ways {
+    pub(crate) bed: Bed,
     folder: PathBuf,
     options: OperatorOptions,
 }
 
-type Environment = Vec<(&'static str, String)>;
+pub(crate) type Environment = Vec<(&'static str, String)>;
 
 impl Ways {
-    async fn new(name: &str) -> Self {
+    pub(crate) async fn new(name: &str) -> Self {
         let bed = Bed::new(name).await;
         let options = bed.options(None).await;
         let folder = options.log.parent().unwrap().to_owned();
@@ -47,7 +47,7 @@ impl Ways {
     }
 
     /// The access key that the bed made, as lines of a profile.
-    fn keys(&self) -> String {
+    pub(crate) fn keys(&self) -> String {
         let value = |wanted: &str| {
             let mut all = self.options.environment.iter();
             all.find(|(name, _)| name == wanted).unwrap().1.clone()
@@ -59,7 +59,7 @@ impl Ways {
         )
     }
 
-    fn profile(&self, name: &str, text: &str) -> Environment {
+    pub(crate) fn profile(&self, name: &str, text: &str) -> Environment {
         let file = self.write(&format!("{name}.config"), text);
         vec![("AWS_CONFIG_FILE", file), ("AWS_PROFILE", name.to_owned())]
     }
@@ -75,7 +75,7 @@ impl Ways {
     }
 
     /// An operator with this environment, and no other credentials.
-    async fn start(&self, environment: &Environment) -> Operator {
+    pub(crate) async fn start(&self, environment: &Environment) -> Operator {
         let mut options = self.options(environment.clone());
         options.environment.retain(|(name, _)| !environment.iter().any(|(other, _)| name == other));
         let own = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -84,7 +84,7 @@ impl Ways {
     }
 
     /// Waits for a message of an object that is not Ready.
-    async fn wait_message(&self, name: &str, reason: &str, words: &[&str]) -> String {
+    pub(crate) async fn wait_message(&self, name: &str, reason: &str, words: &[&str]) -> String {
         let says = |object: &LightsailKeyPair| {
             find(&object.status.as_ref().unwrap().conditions, READY).is_some_and(|ready| {
                 ready.reason == reason && words.iter().all(|word| ready.message.contains(word))
@@ -95,7 +95,7 @@ impl Ways {
         find(&object.status.unwrap().conditions, READY).unwrap().message.clone()
     }
 
-    fn calls(&self, operation: &str) -> usize {
+    pub(crate) fn calls(&self, operation: &str) -> usize {
         self.bed.calls(operation)
     }
 }
@@ -121,7 +121,7 @@ fn trust(bed: &Bed) {
     }
 }
 
-fn role(name: &str) -> String {
+pub(crate) fn role(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
 
@@ -173,6 +173,11 @@ async fn each_way_to_credentials_works() {
         ("AWS_WEB_IDENTITY_TOKEN_FILE", ways.write("jwt", &web_identity_token(SUBJECT))),
         ("AWS_ROLE_ARN", role("irsa")),
     ];
+    let mut left_empty =
+        ways.profile("empty", &format!("[profile empty]\nretry_mode = legacy\n{}", ways.keys()));
+    for name in ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_LIGHTSAIL", "AWS_REGION"] {
+        left_empty.push((name, String::new()));
+    }
     let caller = |name: &str| format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}");
     let user = format!("arn:aws:iam::{ACCOUNT}:user/simulated");
     let cases: Vec<(&str, Environment, String)> = vec![
@@ -181,6 +186,7 @@ async fn each_way_to_credentials_works() {
             ways.profile("static", &format!("[profile static]\n{}", ways.keys())),
             user.clone(),
         ),
+        ("empty", left_empty, user.clone()),
         ("chained", ways.profile("chained", &chained), caller("assumed/of-the-profile")),
         ("sso", of_sso, caller("node-role/given")),
         (
@@ -280,7 +286,7 @@ async fn what_is_wrong_with_credentials_is_said() {
 }
 
 /// The condition, `/readyz` and one line of the log say what is wrong, and nothing secret.
-async fn check_said(ways: &Ways, cases: Vec<(&str, Environment, &[&str])>) {
+pub(crate) async fn check_said(ways: &Ways, cases: Vec<(&str, Environment, &[&str])>) {
     for (name, environment, words) in cases {
         let mut operator = ways.start(&environment).await;
         ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
@@ -391,7 +397,12 @@ async fn a_session_is_renewed_by_the_clock_and_its_end_is_an_outage() {
     let ways = Ways::new("sessions").await;
     let life = Duration::from_secs(40);
     let (server, operator) = with_container(&ways, life).await;
+    server.set_broken(true);
+    wait_for("a renewal that fails", async || lines(&operator, "ends with a line break") == 1)
+        .await;
+    server.set_broken(false);
     wait_for("a second session", async || ways.calls("GetCallerIdentity") > 1).await;
+    wait_for("that it is over", async || lines(&operator, "can be had again") == 1).await;
     assert_eq!(lines(&operator, "AWS credentials are in force"), 1, "the same caller is no news");
 
     // Who gives them is overloaded until they have expired: no fault of the credentials.
@@ -403,14 +414,16 @@ async fn a_session_is_renewed_by_the_clock_and_its_end_is_an_outage() {
     let (_, metrics) = operator.get("/metrics").await.unwrap();
     assert!(metrics.contains("lightsail_operator_credentials_failing 1"), "{metrics}");
     let sessions = ways.calls("GetCallerIdentity");
-    for operation in ["GetCallerIdentity", "ContainerCredentials"] {
+    for (operation, count) in
+        [("GetCallerIdentity", sessions), ("ContainerCredentials", sessions + server.broken())]
+    {
         let counted = "lightsail_operator_credentials_requests_total";
-        let wanted = format!("{counted}{{operation=\"{operation}\",code=\"200\"}} {sessions}");
+        let wanted = format!("{counted}{{operation=\"{operation}\",code=\"200\"}} {count}");
         assert!(metrics.contains(&wanted), "one of each for a session: {wanted}\n{metrics}");
     }
     server.set_status(None);
     ways.bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
-    wait_for("that it is over", async || lines(&operator, "can be had again") == 1).await;
+    wait_for("that it is over", async || lines(&operator, "can be had again") == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,6 +10,7 @@ mod approval;
 mod argocd;
 mod bed;
 mod clocks;
+mod credential_faults;
 mod credential_servers;
 mod credentials;
 mod default_pair;

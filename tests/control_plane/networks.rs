@@ -279,6 +279,32 @@ async fn check_said(
     bed.delete::<LightsailKeyPair>(name).await;
 }
 
+/// The SDK would end the request after some seconds in which nothing comes, and say that the
+/// credentials are not good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_whose_sts_says_nothing_is_an_outage_with_the_default_timeout() {
+    let bed = Bed::new("silent-role").await;
+    let (_silent, silent) = silent();
+    let mut options = bed.options(None).await;
+    let token = options.log.with_file_name("jwt");
+    std::fs::write(&token, "a.b.c").unwrap();
+    let timeout = options.arguments.iter().position(|it| it == "--aws-call-timeout").unwrap();
+    options.arguments.drain(timeout..timeout + 2);
+    options.environment.retain(|(name, _)| !name.contains("ACCESS_KEY"));
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL_STS", format!("http://{silent}")),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap().to_owned()),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r".to_owned()),
+    ] {
+        options.environment.push((name.to_owned(), value));
+    }
+    let operator = Operator::start(options).await.unwrap();
+    bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
+    let said = format!("{silent} did not answer within 10s");
+    wait_said(&bed, "pair", &["ServiceError: Timeout", &said]).await;
+    assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_sent_by_plain_http_to_another_machine() {
     let bed = Bed::new("plain").await;

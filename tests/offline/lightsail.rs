@@ -21,11 +21,15 @@ const PUBLIC_KEY: &str = "ssh-ed25519 \
                           nobody@example.com";
 
 async fn accounts(simulator: &Simulator) -> Accounts {
+    accounts_within(simulator, TIMEOUT).await
+}
+
+async fn accounts_within(simulator: &Simulator, timeout: Duration) -> Accounts {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
         .http_client(
-            http_client(TIMEOUT, false, None, Proxies::default(), false, Metrics::default())
+            http_client(timeout, false, None, Proxies::default(), false, Metrics::default())
                 .unwrap(),
         )
         .region(Region::new("eu-west-1"))
@@ -42,7 +46,7 @@ async fn accounts(simulator: &Simulator) -> Accounts {
     Accounts::new(
         config,
         Sources::default(),
-        TIMEOUT,
+        timeout,
         Arc::default(),
         lease,
         metrics,
@@ -51,7 +55,11 @@ async fn accounts(simulator: &Simulator) -> Accounts {
 }
 
 async fn lightsail(simulator: &Simulator) -> Lightsail {
-    accounts(simulator)
+    lightsail_within(simulator, TIMEOUT).await
+}
+
+async fn lightsail_within(simulator: &Simulator, timeout: Duration) -> Lightsail {
+    accounts_within(simulator, timeout)
         .await
         .current(&"eu-west-1".into(), &"team-a".into())
         .await
@@ -136,6 +144,7 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
         ];
         for (effect, expected) in cases {
             let name = format!("{effect:?}, header: {header}");
+            let is_page = matches!(effect, FaultEffect::Body { .. });
             // The one that is sent once, whatever is answered.
             simulator.add_fault(Fault {
                 operation: "DeleteKnownHostKeys".to_owned(),
@@ -145,6 +154,10 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
             });
             let error = lightsail.delete_known_host_keys("web-1").await.unwrap_err();
             assert_eq!(error.kind, expected, "{name}: {error}");
+            // Nobody knows who answers so, but where.
+            let host = simulator.url().replace("http://", "");
+            assert_eq!(error.code == "UnreadableAnswer", is_page, "{name}: {error}");
+            assert!(!is_page || error.message.starts_with(&host), "{name}: {error}");
             assert!(
                 !error.message.contains("<html>") && !error.message.is_empty(),
                 "{name}: {error}"
@@ -267,4 +280,39 @@ async fn the_account_is_asked_for_once_for_each_set_of_credentials() {
         assert_eq!(account.id.as_str(), ACCOUNT);
     }
     assert_eq!(simulator.requests().len(), 1);
+}
+
+/// The SDK would end a request after some seconds in which nothing is sent and nothing comes.
+#[tokio::test]
+async fn a_call_may_take_as_long_as_the_default_allows() {
+    let late = async |delay: u64| {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        simulator.region(ACCOUNT, "eu-west-1").add_instance("web-1");
+        let lightsail = lightsail_within(&simulator, Duration::from_secs(10)).await;
+        let effect = FaultEffect::Delay(Duration::from_secs(delay));
+        simulator.add_fault(Fault::new("DeleteKnownHostKeys", effect).times(1));
+        let outcome = lightsail.delete_known_host_keys("web-1").await;
+        (simulator.url().replace("http://", ""), outcome)
+    };
+    let ((_, in_time), (host, too_late)) = tokio::join!(late(8), late(60));
+    in_time.unwrap();
+    let error = too_late.unwrap_err();
+    assert_eq!(error.to_string(), format!("Timeout: {host} did not answer within 10s"));
+}
+
+/// The SDK knows the service's clock after the first answer, and says nothing of the credentials.
+#[tokio::test]
+async fn a_clock_that_is_wrong_costs_one_request() {
+    for offset in [-600, 600] {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        simulator.region(ACCOUNT, "eu-west-1").import_key_pair("fleet", PUBLIC_KEY);
+        simulator.set_clock_offset(offset);
+        let lightsail = lightsail(&simulator).await;
+        for _ in 0..2 {
+            assert!(lightsail.find_key_pair(&"fleet".into()).await.unwrap().value.is_some());
+        }
+        let asked = simulator.requests().into_iter().map(|request| request.operation);
+        let asked: Vec<_> = asked.filter(|operation| operation == "GetKeyPair").collect();
+        assert_eq!(asked.len(), 3, "{offset} s");
+    }
 }

@@ -17,3 +17,4 @@ mod markdown;
 mod monitoring;
 mod sbom;
 mod settings;
+mod starts;

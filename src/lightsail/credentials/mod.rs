@@ -28,9 +28,11 @@ pub use self::files::ProfileFiles;
 use self::profile::{Base, Role};
 use self::sources::Setup;
 pub use self::sources::{Sources, WebIdentity};
+use super::contained::contained;
 use super::credentials_error::texts;
 use super::error::Error;
 use super::types::Result;
+use super::usable;
 
 /// The provider of a configuration, or else the first source that is set up, with the HTTP client,
 /// the endpoints and the switches of the configuration.
@@ -42,6 +44,10 @@ pub(super) struct Chain {
 }
 
 const INSTANCE: &str = "the instance's metadata";
+
+/// What is said of what the SDK panics for.
+const PANIC: &str =
+    "the AWS SDK cannot cope with what is there; is there a line break in a key or in a name?";
 
 impl Chain {
     /// The credentials of the first source that is set up. STS is asked in this region. If there
@@ -77,8 +83,7 @@ impl Chain {
             }
             Some(Base::Program { command, account_id, roles }) => {
                 let credentials = program::credentials(&command, account_id.as_deref()).await;
-                let credentials =
-                    credentials.map_err(|why| Error::unusable_credentials(source, &why));
+                let credentials = credentials.map_err(|why| Error::unusable(source, &why));
                 return self.assume(source, region, roles, credentials?).await;
             }
             None => {}
@@ -107,8 +112,9 @@ impl Chain {
         }
         // Whether an instance has any is not known before.
         let instance = ImdsCredentialsProvider::builder().configure(&config).build();
-        match instance.provide_credentials().await {
-            Ok(credentials) => Ok(credentials),
+        let credentials = contained(instance.provide_credentials()).await;
+        match credentials.map_err(|_| Error::unusable(INSTANCE, PANIC))? {
+            Ok(credentials) => checked(INSTANCE, credentials),
             Err(error @ CredentialsError::CredentialsNotLoaded(_)) => {
                 reasons.push(format!("{INSTANCE}: {}", texts(&error)));
                 Err(Error::no_credentials(&reasons, had_some))
@@ -173,7 +179,7 @@ fn retries() -> RetryConfig {
 fn given<T>(source: &str, setup: Setup<T>, reasons: &mut Vec<String>) -> Result<Option<T>> {
     match setup {
         Setup::Given(given) => Ok(Some(given)),
-        Setup::Unusable(why) => Err(Error::unusable_credentials(source, &why)),
+        Setup::Unusable(why) => Err(Error::unusable(source, &why)),
         Setup::Absent(why) => {
             reasons.push(format!("{source}: {why}"));
             Ok(None)
@@ -183,8 +189,17 @@ fn given<T>(source: &str, setup: Setup<T>, reasons: &mut Vec<String>) -> Result<
 
 /// A source that is set up and has no credentials is a failure, like any other.
 async fn ask(source: &str, provider: &impl ProvideCredentials) -> Result<Credentials> {
-    let credentials = provider.provide_credentials().await;
-    credentials.map_err(|error| Error::credentials(source, &error))
+    let credentials = contained(provider.provide_credentials()).await;
+    let credentials = credentials.map_err(|_| Error::unusable(source, PANIC))?;
+    checked(source, credentials.map_err(|error| Error::credentials(source, &error))?)
+}
+
+/// Credentials with what cannot be sent are refused, before the SDK panics for them.
+fn checked(source: &str, credentials: Credentials) -> Result<Credentials> {
+    match usable::fault(&credentials) {
+        Some(why) => Err(Error::unusable(source, &why)),
+        None => Ok(credentials),
+    }
 }
 
 async fn of_profile(files: &ProfileFiles) -> Setup<Base> {

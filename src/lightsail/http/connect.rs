@@ -61,7 +61,8 @@ impl Connect {
         Self { tcp, tls, timeout, proxies: proxies.into() }
     }
 
-    fn proxy(&self, uri: &Uri) -> Option<Proxy> {
+    /// The proxy on the way there.
+    pub(super) fn proxy(&self, uri: &Uri) -> Option<Proxy> {
         let is_near = uri.host().is_none_or(is_near);
         self.proxies.find(uri).filter(|_| !is_near).cloned()
     }

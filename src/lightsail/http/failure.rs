@@ -9,6 +9,8 @@ use std::time::Duration;
 use http::{StatusCode, Uri};
 use k8s_openapi::jiff::Timestamp;
 
+use crate::lightsail::stable::stable;
+
 /// The name of a host has no address.
 #[derive(Debug, thiserror::Error)]
 #[error("DNS: {0}")]
@@ -43,8 +45,16 @@ pub(in crate::lightsail) enum Cause {
     UntrustedIssuer(String),
     Tls(String),
     Timeout(Duration),
+    /// By the host, or by what is on the way.
+    Closed {
+        is_before_sending: bool,
+    },
     Lost(String),
     Answered(u16),
+    /// What cannot be an answer.
+    Unreadable(u16),
+    /// A server of credentials gives none, and does not say why.
+    Denied(u16),
     Insecure,
 }
 
@@ -60,16 +70,43 @@ impl Cause {
             Self::UntrustedIssuer(_) => "UntrustedCertificate",
             Self::Tls(_) => "TLSFailed",
             Self::Timeout(_) => "Timeout",
+            Self::Closed { .. } => "ConnectionClosed",
             Self::Lost(_) => "ConnectionLost",
             Self::Answered(_) => "ServiceError",
+            Self::Unreadable(_) => UNREADABLE,
+            Self::Denied(_) => "CredentialsDenied",
             Self::Insecure => "InsecureEndpoint",
         }
     }
 
     /// Whether it proves that the request did not get to its host.
     pub(in crate::lightsail) fn is_before_sending(&self) -> bool {
-        !matches!(self, Self::Timeout(_) | Self::Lost(_) | Self::Answered(_))
+        match self {
+            Self::NameNotResolved
+            | Self::NameUnanswered
+            | Self::Refused
+            | Self::ConnectTimeout
+            | Self::ConnectFailed(_)
+            | Self::ProxyAnswered(_)
+            | Self::UntrustedIssuer(_)
+            | Self::Tls(_)
+            | Self::Insecure => true,
+            Self::Closed { is_before_sending } => *is_before_sending,
+            Self::Timeout(_)
+            | Self::Lost(_)
+            | Self::Answered(_)
+            | Self::Unreadable(_)
+            | Self::Denied(_) => false,
+        }
     }
+}
+
+/// The code of what cannot be an answer.
+pub(in crate::lightsail) const UNREADABLE: &str = "UnreadableAnswer";
+
+/// What is said of it.
+pub(in crate::lightsail) fn unreadable(host: &str, status: u16) -> String {
+    format!("{host} answered HTTP {status} with a body that is not an answer of the API")
 }
 
 impl Failure {
@@ -90,8 +127,34 @@ impl Failure {
     /// What an error of the HTTP client means. Errors of connecting have their own in them.
     pub(super) fn of(uri: &Uri, error: &(dyn StdError + 'static)) -> Self {
         let own = chain(error).find_map(|error| error.downcast_ref::<Self>());
-        own.cloned().unwrap_or_else(|| Self::new(uri, Cause::Lost(innermost(error))))
+        own.cloned().unwrap_or_else(|| {
+            let is_closed = chain(error).any(is_closing);
+            let closed = Cause::Closed { is_before_sending: false };
+            let cause = if is_closed { closed } else { Cause::Lost(innermost(error)) };
+            Self::new(uri, cause)
+        })
     }
+
+    /// Who closes a connection cannot be known, so the proxy is always named.
+    pub(super) fn by_way_of(self, proxy: Option<&Uri>) -> Self {
+        let is_closed = matches!(self.cause, Cause::Closed { .. });
+        Self { proxy: self.proxy.or(proxy.filter(|_| is_closed).map(host)), ..self }
+    }
+}
+
+/// Whether a connection was closed. How that shows depends on who was about to do what: it is
+/// reset, ends too early, or cannot be written to.
+fn is_closing(error: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof, WriteZero,
+    };
+    let is_closed = |error: &hyper::Error| {
+        error.is_incomplete_message() || error.is_closed() || error.is_canceled()
+    };
+    let kinds =
+        [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof, WriteZero];
+    error.downcast_ref().is_some_and(is_closed)
+        || error.downcast_ref::<io::Error>().is_some_and(|error| kinds.contains(&error.kind()))
 }
 
 /// What an error met while a connection was made means.
@@ -117,6 +180,9 @@ pub(super) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
             Some(io::ErrorKind::TimedOut) => return Cause::ConnectTimeout,
             _ => {}
         }
+        if is_closing(error) {
+            return Cause::Closed { is_before_sending: true };
+        }
     }
     Cause::ConnectFailed(innermost(error))
 }
@@ -129,7 +195,9 @@ fn tls_words(error: &rustls::Error) -> String {
         let second = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
     };
-    let rustls::Error::InvalidCertificate(invalid) = error else { return error.to_string() };
+    let rustls::Error::InvalidCertificate(invalid) = error else {
+        return stable(&error.to_string());
+    };
     if let ExpiredContext { not_after, .. } = invalid {
         return format!("its certificate expired at {}", date(not_after));
     }
@@ -137,7 +205,7 @@ fn tls_words(error: &rustls::Error) -> String {
         let date = date(not_before);
         return format!("its certificate is not valid before {date}; is the clock right?");
     }
-    error.to_string()
+    stable(&error.to_string())
 }
 
 /// The error and what is behind it. An `io::Error` hides the error that it was made of: its own
@@ -155,8 +223,8 @@ fn chain<'a>(
 }
 
 /// The last error behind this one says most.
-pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    chain(error).last().unwrap_or(error).to_string()
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    stable(&chain(error).last().unwrap_or(error).to_string())
 }
 
 /// Longer words, with the port, are left out of messages.
@@ -202,8 +270,17 @@ impl fmt::Display for Failure {
             Cause::Timeout(time) => {
                 write!(formatter, "{host} did not answer within {time:.0?}")?;
             }
+            Cause::Closed { .. } => {
+                write!(formatter, "the connection to {host} was closed")?;
+                if let Some(proxy) = proxy {
+                    write!(formatter, ", which goes by the proxy {proxy}")?;
+                }
+            }
             Cause::Lost(why) => write!(formatter, "the connection to {host} was lost: {why}")?,
-            Cause::Answered(status) => write!(formatter, "{host} answered HTTP {status}")?,
+            Cause::Answered(status) | Cause::Denied(status) => {
+                write!(formatter, "{host} answered HTTP {status}")?;
+            }
+            Cause::Unreadable(status) => formatter.write_str(&unreadable(host, *status))?,
             Cause::Insecure => write!(
                 formatter,
                 "nothing was sent to {host}: the endpoint is plain http on another machine; use \
@@ -224,7 +301,10 @@ impl StdError for Failure {}
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::UnixTime;
+
     use super::*;
+    use crate::lightsail::Error;
 
     #[test]
     fn a_name_without_an_address_is_told_however_long_it_is() {
@@ -236,5 +316,47 @@ mod tests {
         assert_eq!(other, "DNS has no address for sts.eu-west-1.amazonaws.com");
         let long = told(&format!("https://{}.example:8443/", "a".repeat(200))).to_string();
         assert_eq!(long, format!("DNS has no address for {}…:8443", "a".repeat(110)));
+    }
+
+    #[test]
+    fn the_dates_of_a_certificate_are_kept_and_the_time_of_the_check_is_not() {
+        use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
+        let at = |second| UnixTime::since_unix_epoch(Duration::from_secs(second));
+        let uri = Uri::from_static("https://sts.example/");
+        for (time, not_after, not_before) in [(2_000, 1_000, 3_000), (2_500, 1_000, 3_000)] {
+            for (error, expected) in [
+                (
+                    ExpiredContext { time: at(time), not_after: at(not_after) },
+                    "no TLS with sts.example: its certificate expired at 1970-01-01T00:16:40Z",
+                ),
+                (
+                    NotValidYetContext { time: at(time), not_before: at(not_before) },
+                    "no TLS with sts.example: its certificate is not valid before \
+                     1970-01-01T00:50:00Z; is the clock right?",
+                ),
+            ] {
+                let cause = cause_of(&rustls::Error::InvalidCertificate(error));
+                let error = Error::from(&Failure::new(&uri, cause));
+                assert_eq!(error.message, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_proxy_is_named_by_which_a_connection_went_that_was_closed() {
+        let uri = Uri::from_static("https://sts.example/");
+        let proxy = Uri::from_static("http://proxy.example:3128/");
+        let closed = |is_before_sending| Cause::Closed { is_before_sending };
+        let expected = "the connection to sts.example was closed, which goes by the proxy \
+                        proxy.example:3128";
+        for failure in [
+            Failure::of_proxy(&uri, &proxy, closed(true)),
+            Failure::new(&uri, closed(true)).by_way_of(Some(&proxy)),
+            Failure::new(&uri, closed(false)).by_way_of(Some(&proxy)),
+        ] {
+            assert_eq!(failure.to_string(), expected);
+        }
+        let other = Failure::new(&uri, Cause::Answered(503)).by_way_of(Some(&proxy));
+        assert_eq!(other.to_string(), "sts.example answered HTTP 503");
     }
 }

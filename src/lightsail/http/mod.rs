@@ -6,9 +6,12 @@
 //! refuses plain http to other machines before a byte is sent, names the host and the cause of each
 //! failure ([`Failure`]), and bounds each request in time and each answer in size.
 
+mod answer;
 mod connect;
 mod failure;
 mod hosts;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::path::Path;
@@ -27,7 +30,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use self::connect::Connect;
-pub(super) use self::failure::{Cause, Failure};
+pub(super) use self::failure::{Cause, Failure, UNREADABLE, unreadable as unreadable_answer};
 use self::hosts::Hosts;
 use super::endpoint::is_secure;
 use crate::metrics::Metrics;
@@ -59,6 +62,22 @@ pub fn http_client(
     use_fips: bool,
     metrics: Metrics,
 ) -> anyhow::Result<SharedHttpClient> {
+    let insecure = allow_insecure_endpoints;
+    let exchange = exchange(call_timeout, insecure, ca_bundle, proxies, use_fips, metrics)?;
+    Ok(http_client_fn(move |settings, _| {
+        let timeout = exchange.timeout.min(patience(settings));
+        SharedHttpConnector::new(Exchange { timeout, ..exchange.clone() })
+    }))
+}
+
+fn exchange(
+    call_timeout: Duration,
+    allow_insecure_endpoints: bool,
+    ca_bundle: Option<&Path>,
+    proxies: Proxies,
+    use_fips: bool,
+    metrics: Metrics,
+) -> anyhow::Result<Exchange> {
     let connect_timeout = MOST_TO_CONNECT.min(call_timeout / 2);
     let connect = Connect::new(proxies, tls::config(ca_bundle)?, connect_timeout);
     let client = Client::builder(TokioExecutor::new())
@@ -67,19 +86,8 @@ pub fn http_client(
         .pool_max_idle_per_host(MOST_IDLE_PER_HOST)
         .build(connect.clone());
     let hosts = Arc::default();
-    let exchange = Exchange {
-        client,
-        connect,
-        timeout: call_timeout.mul_f64(0.95),
-        allow_insecure_endpoints,
-        hosts,
-        use_fips,
-        metrics,
-    };
-    Ok(http_client_fn(move |settings, _| {
-        let timeout = exchange.timeout.min(patience(settings));
-        SharedHttpConnector::new(Exchange { timeout, ..exchange.clone() })
-    }))
+    let timeout = call_timeout.mul_f64(0.95);
+    Ok(Exchange { client, connect, timeout, allow_insecure_endpoints, hosts, use_fips, metrics })
 }
 
 /// What a client asks for, for both together: the instance's metadata gets two seconds.
@@ -112,17 +120,19 @@ impl Exchange {
         let request =
             request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let (parts, body) = request.into_parts();
-        // No request of these clients is streamed.
-        let body = Bytes::copy_from_slice(body.bytes().unwrap_or_default());
+        // Read to its end, as what is sent is: the SDK takes a body that nobody reads for a stalled
+        // one, and ends the request after some seconds, though the server may still answer.
+        let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
         let request = http::Request::from_parts(parts, body);
         let (host, operation) = (failure::host(request.uri()), credentials_operation(&request));
-        let uri = request.uri().clone();
-        let outcome = self.send(request).await.and_then(|answer| {
-            // The SDK takes a server of credentials that is starting, or overloaded, for one that
-            // refuses.
-            let status = answer.status().as_u16();
-            let is_passing = operation.is_some() && (status >= 500 || status == 429);
-            if is_passing { Err(Failure::new(&uri, Cause::Answered(status))) } else { Ok(answer) }
+        let (uri, method) = (request.uri().clone(), request.method().clone());
+        let outcome = self.send(request).await.and_then(|mut answer| {
+            let fault = |operation| answer::fault(operation, &method, uri.path(), &answer);
+            if let Some(cause) = operation.and_then(fault) {
+                return Err(Failure::new(&uri, cause));
+            }
+            answer.add_extension(AnsweredBy(host.clone()));
+            Ok(answer)
         });
         let outcome =
             outcome.map_err(|error| if self.use_fips { error.with_fips() } else { error });
@@ -133,10 +143,13 @@ impl Exchange {
             );
             self.metrics.credentials_request(operation, &code);
         }
-        self.hosts.note(&host, outcome.as_ref().err());
-        // What is refused here stays refused; the SDK tries the others again where that is of use.
+        // Where somebody answers anything, one request may be answered well and the next one not.
+        let is_answer =
+            |failure: &Failure| matches!(failure.cause, Cause::Unreadable(_) | Cause::Denied(_));
+        self.hosts.note(&host, outcome.as_ref().err().filter(|failure| !is_answer(failure)));
+        // What is refused stays refused; the SDK tries the others again where that is of use.
         outcome.map_err(|failure| {
-            let is_final = failure.cause == Cause::Insecure;
+            let is_final = matches!(failure.cause, Cause::Insecure | Cause::Denied(_));
             let error = if is_final { ConnectorError::user } else { ConnectorError::io };
             error(failure.into())
         })
@@ -156,22 +169,32 @@ impl Exchange {
             let answer = answer.map_err(|error| Failure::of(&uri, &error))?;
             let (parts, body) = answer.into_parts();
             let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| failed(Cause::Lost(failure::innermost(&*error))))?;
+            let body = body.map_err(|error| Failure::of(&uri, &*error))?;
             let answer = http::Response::from_parts(parts, body.to_bytes().into());
             let answer = HttpResponse::try_from(answer);
             answer.map_err(|error| failed(Cause::Lost(error.to_string())))
         };
         let late = |_| failed(Cause::Timeout(self.timeout));
-        tokio::time::timeout(self.timeout, answer).await.map_err(late).flatten()
+        let answer = tokio::time::timeout(self.timeout, answer).await.map_err(late).flatten();
+        answer.map_err(|failure| {
+            failure.by_way_of(self.connect.proxy(&uri).map(|proxy| proxy.uri()).as_ref())
+        })
     }
 }
 
+/// The host that gave an answer, for who reads it.
+#[derive(Clone, Debug)]
+pub(super) struct AnsweredBy(pub(super) String);
+
 const CONTAINER: &str = "ContainerCredentials";
+const METADATA: &str = "InstanceMetadata";
+/// Of STS, as those in the list.
+const OTHER: &str = "Other";
+const STS: &[&str] = &["AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"];
 
 /// The name of a request for credentials, or about them. `None` for Lightsail's own, which their
 /// sender counts.
 fn credentials_operation(request: &http::Request<Bytes>) -> Option<&'static str> {
-    const STS: &[&str] = &["AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"];
     if request.headers().contains_key("x-amz-target") {
         return None;
     }
@@ -179,13 +202,13 @@ fn credentials_operation(request: &http::Request<Bytes>) -> Option<&'static str>
         .ok()
         .and_then(|form| form.split('&').find_map(|member| member.strip_prefix("Action=")));
     if let Some(action) = action {
-        return Some(STS.iter().find(|name| **name == action).copied().unwrap_or("Other"));
+        return Some(STS.iter().find(|name| **name == action).copied().unwrap_or(OTHER));
     }
     Some(match request.uri().path() {
         "/federation/credentials" => "GetRoleCredentials",
         "/token" => "CreateToken",
         "/v1/token" => "CreateOAuth2Token",
-        path if path.starts_with("/latest/") => "InstanceMetadata",
+        path if path.starts_with("/latest/") => METADATA,
         _ => CONTAINER,
     })
 }

@@ -11,6 +11,27 @@ pub(in crate::lightsail) struct Identity {
     pub(in crate::lightsail) caller_arn: String,
 }
 
+/// An ARN has at most so many characters:
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>.
+const LONGEST_ARN: usize = 2_048;
+
+impl Identity {
+    /// As STS says. Whoever answers in its place may say anything.
+    ///
+    /// # Errors
+    /// That is no account, or nobody's ARN.
+    pub(in crate::lightsail) fn parse(account: Option<&str>, arn: Option<&str>) -> Result<Self> {
+        let is_account =
+            |text: &&str| text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit());
+        let is_arn = |text: &&str| {
+            text.len() <= LONGEST_ARN && !text.contains(|char: char| char.is_control())
+        };
+        let account = account.filter(is_account).ok_or_else(|| Error::incomplete("Account"))?;
+        let arn = arn.or(Some("")).filter(is_arn).ok_or_else(|| Error::incomplete("Arn"))?;
+        Ok(Self { account: account.into(), caller_arn: arn.to_owned() })
+    }
+}
+
 /// What becomes of credentials once somebody was asked whom they belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::lightsail) enum Identified<A> {
@@ -61,6 +82,28 @@ mod tests {
 
     fn error(kind: ErrorKind) -> Error {
         Error::new(kind, "Code", "why")
+    }
+
+    #[test]
+    fn who_somebody_is_cannot_be_anything() {
+        let long = "x".repeat(LONGEST_ARN + 1);
+        let ann = "arn:aws:iam::123456789012:user/ann";
+        for (name, account, arn, expected) in [
+            ("somebody", Some("123456789012"), Some(ann), Ok(identity("123456789012", ann))),
+            ("a name that is not said", Some("123456789012"), None,
+             Ok(identity("123456789012", ""))),
+            ("nobody", None, Some(ann), Err("Account")),
+            ("an empty account", Some(""), Some(ann), Err("Account")),
+            ("too few digits", Some("12345678901"), Some(ann), Err("Account")),
+            ("too many", Some("1234567890123"), Some(ann), Err("Account")),
+            ("other digits", Some("١٢٣٤٥٦"), Some(ann), Err("Account")),
+            ("words", Some("rm -rf /\nx x"), Some(ann), Err("Account")),
+            ("a long name", Some("123456789012"), Some(long.as_str()), Err("Arn")),
+            ("a name on two lines", Some("123456789012"), Some("a\nb"), Err("Arn")),
+        ] {
+            let expected = expected.map_err(Error::incomplete);
+            assert_eq!(Identity::parse(account, arn), expected, "{name}");
+        }
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub(super) enum Source<C> {
 /// What credentials are that were had.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Loaded<A, C> {
+    /// They are over.
+    Expired { had_some: bool },
     /// The ones in force: whoever gives them renews them when it sees fit.
     Again(Opened<A, C>),
     /// Others; STS is asked whose they are. With what the ones in force opened, and for whom.
@@ -166,7 +168,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     /// Where to take credentials from. Those at hand are taken out.
     pub(super) fn source(&mut self, time: SystemTime) -> Source<C> {
         match self.unidentified.take() {
-            Some((credentials, expiry)) if Term::new(time, expiry).is_good(time) => {
+            Some((credentials, expiry)) if Term::new(time, expiry).is_of_use(time) => {
                 Source::AtHand(credentials)
             }
             _ => Source::Load { had_some: self.in_force.is_some() },
@@ -174,8 +176,9 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     }
 
     /// What these credentials are.
-    pub(super) fn loaded(&self, credentials: &C) -> Loaded<A, C> {
+    pub(super) fn loaded(&self, credentials: &C, term: Term, time: SystemTime) -> Loaded<A, C> {
         match &self.in_force {
+            before if !term.is_of_use(time) => Loaded::Expired { had_some: before.is_some() },
             Some(before) if before.credentials == *credentials => Loaded::Again(before.clone()),
             before => {
                 let before = before.as_ref();

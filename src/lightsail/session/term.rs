@@ -35,6 +35,13 @@ impl Term {
         }
     }
 
+    /// Whether anybody can begin to use them. Those that are over at once would be asked for at
+    /// each call.
+    pub(in crate::lightsail) fn is_of_use(self, now: SystemTime) -> bool {
+        self.expiry
+            .is_none_or(|expiry| expiry.duration_since(now).is_ok_and(|left| left >= LAST_USE))
+    }
+
     /// Whether they may be used.
     pub(in crate::lightsail) fn is_good(self, now: SystemTime) -> bool {
         self.last_use.is_none_or(|last_use| now < last_use)
@@ -86,7 +93,13 @@ mod tests {
         let term = Term::new(now, None);
         assert!(term.is_good(now + SECOND * 1_000_000));
         assert_eq!(term.until_renewal(now), None);
+        for (left, expected) in [(3_600, true), (10, true), (9, false), (0, false)] {
+            let term = Term::new(now, Some(now + SECOND * left));
+            assert_eq!(term.is_of_use(now), expected, "{left}");
+        }
+        assert!(term.is_of_use(now));
         let expired = Term::new(now, Some(now - SECOND));
+        assert!(!expired.is_of_use(now));
         assert_eq!(
             (expired.is_good(now), expired.until_renewal(now)),
             (false, Some(Duration::ZERO))

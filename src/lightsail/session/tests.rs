@@ -111,7 +111,9 @@ fn credentials_at_hand_are_taken_once_and_only_while_they_are_good() {
         ("at hand", Some(Some(3_600)), None, 0, Source::AtHand("kept")),
         ("at hand, beside others", Some(Some(3_600)), Some(60), 0, Source::AtHand("kept")),
         ("at hand, without an end", Some(None), None, 1_000_000, Source::AtHand("kept")),
-        ("at hand, and about to expire", Some(Some(3_600)), None, 3_599, Source::AtHand("kept")),
+        ("at hand, for a moment", Some(Some(3_600)), None, 3_590, Source::AtHand("kept")),
+        ("at hand, and about to expire", Some(Some(3_600)), None, 3_591,
+         Source::Load { had_some: false }),
         ("at hand, and expired", Some(Some(3_600)), None, 3_600, Source::Load { had_some: false }),
     ] {
         let mut session = Kept::default();
@@ -130,13 +132,22 @@ fn credentials_at_hand_are_taken_once_and_only_while_they_are_good() {
 #[test]
 fn credentials_that_are_in_force_already_are_known() {
     let first = opened("first", 0, Some(3_600));
-    let before = Some((first.account, first.identity.clone()));
-    for (name, session, credentials, expected) in [
-        ("the first", Kept::default(), "first", Loaded::Others(None)),
-        ("the same again", in_force(Some(3_600)), "first", Loaded::Again(first)),
-        ("others", in_force(Some(3_600)), "second", Loaded::Others(before)),
+    let before = || Some((first.account, first.identity.clone()));
+    let expired = |had_some| Loaded::Expired { had_some };
+    for (name, session, credentials, expiry, expected) in [
+        ("the first", Kept::default(), "first", Some(3_600), Loaded::Others(None)),
+        ("without an end", Kept::default(), "first", None, Loaded::Others(None)),
+        ("the same again", in_force(Some(3_600)), "first", Some(3_600),
+         Loaded::Again(first.clone())),
+        ("others", in_force(Some(3_600)), "second", Some(7_200), Loaded::Others(before())),
+        ("expired from the start", Kept::default(), "first", Some(99), expired(false)),
+        ("about to expire", Kept::default(), "first", Some(109), expired(false)),
+        ("the same, expired", in_force(Some(99)), "first", Some(99), expired(true)),
+        ("others, expired", in_force(Some(3_600)), "second", Some(99), expired(true)),
     ] {
-        assert_eq!(session.loaded(&credentials), expected, "{name}");
+        let (time, expiry) = (wall(100), expiry.map(wall));
+        let loaded = session.loaded(&credentials, Term::new(time, expiry), time);
+        assert_eq!(loaded, expected, "{name}");
     }
 }
 

@@ -1,0 +1,57 @@
+//! What the variables and files of AWS say about how it is reached.
+
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::service_config::ServiceConfigKey;
+
+use super::credentials::ProfileFiles;
+use super::endpoint;
+
+/// The services that are asked, by the names under which the SDK has their endpoints.
+const SERVICES: [&str; 4] = ["Lightsail", "STS", "SSO", "SSO OIDC"];
+
+/// The SDK's configuration, without credentials.
+///
+/// # Errors
+/// The endpoint of a profile cannot be used.
+pub async fn configuration(
+    http: SharedHttpClient,
+    files: &ProfileFiles,
+) -> anyhow::Result<SdkConfig> {
+    // Each object names its region, so none is asked of the instance's metadata, which outside EC2
+    // takes its time to fail.
+    let of_profile = ProfileFileRegionProvider::builder().profile_files(files.for_sdk());
+    let of_profile = of_profile.profile_name(files.profile()).build();
+    let region = EnvironmentVariableRegionProvider::new();
+    let region = RegionProviderChain::first_try(region).or_else(of_profile);
+    let region = region.region().await.filter(|region| !region.as_ref().is_empty());
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .profile_files(files.for_sdk())
+        .profile_name(files.profile())
+        .region(region)
+        // Each client has its own. The SDK panics for what it does not know in AWS_RETRY_MODE,
+        // such as the `legacy` of other SDKs.
+        .retry_config(RetryConfig::disabled())
+        .no_credentials()
+        .load()
+        .await;
+    for service in SERVICES {
+        if let Some(why) = endpoint_of(&config, service).as_deref().and_then(endpoint::fault) {
+            anyhow::bail!("endpoint_url of the profile, for {service}, {why}");
+        }
+    }
+    Ok(config)
+}
+
+/// As the SDK's clients find it.
+fn endpoint_of(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL");
+    let key = key.profile("endpoint_url").build().ok()?;
+    let own = config.service_config().and_then(|own| own.load_config(key));
+    own.or_else(|| config.endpoint_url().map(str::to_owned))
+}

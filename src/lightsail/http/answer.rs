@@ -1,0 +1,119 @@
+//! Whether what a server of credentials answered can be what it was asked for. If it cannot, the
+//! SDK takes it for a fault of the credentials and says so in words of a parser, or it panics.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use http::Method;
+
+use super::failure::Cause;
+use super::{METADATA, OTHER, STS};
+
+/// The instance's metadata give no token for longer, in seconds:
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>.
+const LONGEST_TOKEN: u64 = 21_600;
+
+/// What is wrong with the answer to a request of this operation, if it is.
+pub(super) fn fault(
+    operation: &str,
+    method: &Method,
+    path: &str,
+    answer: &HttpResponse,
+) -> Option<Cause> {
+    let status = answer.status().as_u16();
+    // One that is starting, or overloaded. The SDK takes it for one that refuses.
+    if status >= 500 || status == 429 {
+        return Some(Cause::Answered(status));
+    }
+    // Of STS the SDK has an error with the whole answer.
+    if operation == OTHER || STS.contains(&operation) {
+        return None;
+    }
+    let body = answer.body().bytes().unwrap_or_default();
+    let is_object = serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(body).is_ok();
+    let is_readable = match operation {
+        // It says itself what its errors mean.
+        METADATA if status != 200 => true,
+        METADATA if *method == Method::PUT => {
+            token_ttl(answer).is_none_or(|it| it <= LONGEST_TOKEN)
+        }
+        METADATA if path.ends_with('/') => is_role_name(body),
+        _ => is_object,
+    };
+    match status {
+        _ if is_readable => None,
+        200..=299 => Some(Cause::Unreadable(status)),
+        400..=499 => Some(Cause::Denied(status)),
+        _ => Some(Cause::Answered(status)),
+    }
+}
+
+/// How long a token of the instance's metadata is good.
+fn token_ttl(answer: &HttpResponse) -> Option<u64> {
+    answer.headers().get("x-aws-ec2-metadata-token-ttl-seconds")?.parse().ok()
+}
+
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>
+fn is_role_name(body: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(byte);
+    (1..=64).contains(&body.len()) && body.iter().all(is_allowed)
+}
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests {
+    use super::*;
+    use crate::lightsail::http::CONTAINER;
+
+    const ROLE: &str = "GET /latest/meta-data/iam/security-credentials/";
+    const GET: &str = "GET /any";
+    const OF_ROLE: &str = "GET /latest/meta-data/iam/security-credentials/r";
+    const TOKEN: &str = "PUT /latest/api/token";
+
+    #[test]
+    fn what_cannot_be_an_answer_is_no_fault_of_the_credentials() {
+        use Cause::{Answered, Denied, Unreadable};
+        let sso = "GetRoleCredentials";
+        for (name, operation, request, status, ttl, body, expected) in [
+            ("credentials", CONTAINER, GET, 200, None, r#"{"AccessKeyId":"a"}"#, None),
+            ("what the container says", CONTAINER, GET, 200, None, r#"{"code":"a"}"#, None),
+            ("a page", CONTAINER, GET, 200, None, "<html>", Some(Unreadable(200))),
+            ("nothing", CONTAINER, GET, 200, None, "", Some(Unreadable(200))),
+            ("half of it", CONTAINER, GET, 200, None, r#"{"AccessKeyId":"a""#,
+             Some(Unreadable(200))),
+            ("no object", CONTAINER, GET, 200, None, "[]", Some(Unreadable(200))),
+            ("moved", CONTAINER, GET, 301, None, "", Some(Answered(301))),
+            ("refused", CONTAINER, GET, 403, None, "", Some(Denied(403))),
+            ("refused by a page", CONTAINER, GET, 401, None, "<html>", Some(Denied(401))),
+            ("refused in words", CONTAINER, GET, 403, None, r#"{"message":"no"}"#, None),
+            ("throttled", CONTAINER, GET, 429, None, "{}", Some(Answered(429))),
+            ("down", CONTAINER, GET, 503, None, "{}", Some(Answered(503))),
+            ("SSO", sso, GET, 200, None, r#"{"roleCredentials":{}}"#, None),
+            ("SSO, a page", sso, GET, 200, None, "<html>", Some(Unreadable(200))),
+            ("SSO, signed out", sso, GET, 401, None, r#"{"message":"expired"}"#, None),
+            ("a role", METADATA, ROLE, 200, None, "node-role_1@a", None),
+            ("two roles", METADATA, ROLE, 200, None, "one\ntwo", Some(Unreadable(200))),
+            ("a page for a role", METADATA, ROLE, 200, None, "<html>", Some(Unreadable(200))),
+            ("words for a role", METADATA, ROLE, 200, None, "failed to get it",
+             Some(Unreadable(200))),
+            ("nothing for a role", METADATA, ROLE, 200, None, "", Some(Unreadable(200))),
+            ("no role", METADATA, ROLE, 404, None, "<html>", None),
+            ("the role's credentials", METADATA, OF_ROLE, 200, None, "{}", None),
+            ("a page for them", METADATA, OF_ROLE, 200, None, "<html>", Some(Unreadable(200))),
+            ("a token", METADATA, TOKEN, 200, Some("21600"), "t", None),
+            ("a token for ever", METADATA, TOKEN, 200, Some("18446744073709551615"), "t",
+             Some(Unreadable(200))),
+            ("a token without an end", METADATA, TOKEN, 200, None, "t", None),
+            ("a token that is refused", METADATA, TOKEN, 403, None, "", None),
+            ("STS, a page", "GetCallerIdentity", "POST /", 200, None, "<html>", None),
+            ("STS, down", OTHER, "POST /", 500, None, "", Some(Answered(500))),
+        ] {
+            let status = aws_smithy_runtime_api::http::StatusCode::try_from(status).unwrap();
+            let mut answer = HttpResponse::new(status, body.into());
+            if let Some(ttl) = ttl {
+                answer.headers_mut().insert("x-aws-ec2-metadata-token-ttl-seconds", ttl);
+            }
+            let (method, path) = request.split_once(' ').unwrap();
+            let found = fault(operation, &method.parse().unwrap(), path, &answer);
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+}

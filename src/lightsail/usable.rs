@@ -1,0 +1,57 @@
+//! Whether credentials can be used at all, before a request is signed with them: the SDK panics for
+//! some that cannot be sent, and of others it cannot say whose fault it is.
+
+use aws_credential_types::Credentials;
+
+/// The part of the credentials that cannot be one, if there is one, and why.
+pub(super) fn fault(credentials: &Credentials) -> Option<String> {
+    let parts = [
+        ("access key id", Some(credentials.access_key_id())),
+        ("secret access key", Some(credentials.secret_access_key())),
+        ("session token", credentials.session_token()),
+    ];
+    parts.into_iter().find_map(|(name, value)| {
+        let value = value?;
+        let why = if value.is_empty() {
+            "is empty"
+        } else if value.ends_with(['\n', '\r']) {
+            "ends with a line break"
+        } else if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+            "has a character that none has, such as a blank or a line break"
+        } else {
+            return None;
+        };
+        Some(format!("the {name} {why}"))
+    })
+}
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_sent_is_named_without_its_value() {
+        let character = "has a character that none has, such as a blank or a line break";
+        let end = "ends with a line break";
+        for (id, secret, token, expected) in [
+            ("AKIA2", "s+/=", None, None),
+            ("AKIA2", "s", Some("t+/=."), None),
+            ("AKIA2\n", "s", None, Some(format!("the access key id {end}"))),
+            ("AKIA2\r\n", "s", None, Some(format!("the access key id {end}"))),
+            ("AK\nIA2", "s", None, Some(format!("the access key id {character}"))),
+            (" AKIA2", "s", None, Some(format!("the access key id {character}"))),
+            ("AKIA\u{7}", "s", None, Some(format!("the access key id {character}"))),
+            ("AKIAé", "s", None, Some(format!("the access key id {character}"))),
+            ("", "s", None, Some("the access key id is empty".to_owned())),
+            ("AKIA2", "s\n", None, Some(format!("the secret access key {end}"))),
+            ("AKIA2", "s s", None, Some(format!("the secret access key {character}"))),
+            ("AKIA2", "", None, Some("the secret access key is empty".to_owned())),
+            ("AKIA2", "s", Some("t\n"), Some(format!("the session token {end}"))),
+            ("AKIA2", "s", Some("t\0"), Some(format!("the session token {character}"))),
+        ] {
+            let credentials = Credentials::new(id, secret, token.map(str::to_owned), None, "test");
+            assert_eq!(fault(&credentials), expected, "{id:?} {secret:?} {token:?}");
+        }
+    }
+}
