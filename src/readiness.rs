@@ -16,11 +16,30 @@ const MOST: usize = 20;
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     missing: Arc<Mutex<BTreeMap<String, String>>>,
-    troubles: Arc<Mutex<BTreeMap<Trouble, String>>>,
+    troubles: Arc<Mutex<Troubles>>,
 }
 
-/// Where something goes wrong, unless it is everywhere, and what.
-type Trouble = (Option<Region>, String);
+/// By the region, unless it is everywhere, and what goes wrong there.
+type Troubles = BTreeMap<(Option<Region>, String), Trouble>;
+
+#[derive(Debug)]
+struct Trouble {
+    /// Whether its region has never answered: it may not exist.
+    is_unknown: bool,
+    why: String,
+}
+
+/// Where something goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// Everywhere.
+    All,
+    /// In this region.
+    Region(&'a Region),
+    /// In this region, which has never answered. Anybody can name such regions, so what goes wrong
+    /// there is shown last (I14).
+    UnknownRegion(&'a Region),
+}
 
 impl Readiness {
     /// Notes that something is missing, and why. Whether that is news.
@@ -36,16 +55,16 @@ impl Readiness {
 
     /// Notes that something goes wrong, in a region or everywhere, that a restart would not mend,
     /// or that it does no more. The operator is ready all the same.
-    pub fn trouble<'a>(
-        &self,
-        region: impl Into<Option<&'a Region>>,
-        what: String,
-        why: Option<String>,
-    ) {
-        let (mut troubles, what) = (self.troubles.lock(), (region.into().cloned(), what));
+    pub fn trouble(&self, place: Place<'_>, what: String, why: Option<String>) {
+        let (region, is_unknown) = match place {
+            Place::All => (None, false),
+            Place::Region(region) => (Some(region), false),
+            Place::UnknownRegion(region) => (Some(region), true),
+        };
+        let (mut troubles, at) = (self.troubles.lock(), (region.cloned(), what));
         match why {
-            Some(why) => drop(troubles.insert(what, why)),
-            None => drop(troubles.remove(&what)),
+            Some(why) => drop(troubles.insert(at, Trouble { is_unknown, why })),
+            None => drop(troubles.remove(&at)),
         }
     }
 
@@ -60,7 +79,9 @@ impl Readiness {
         let missing = self.missing.lock();
         let missing = lines(missing.iter());
         let troubles = self.troubles.lock();
-        let troubles = lines(troubles.iter().map(|((_, what), why)| (what, why)));
+        let mut troubles: Vec<_> = troubles.iter().collect();
+        troubles.sort_by_key(|(_, trouble)| trouble.is_unknown);
+        let troubles = lines(troubles.iter().map(|((_, what), trouble)| (what, &trouble.why)));
         if missing.is_empty() {
             return (StatusCode::OK, format!("ok\n{troubles}"));
         }
@@ -75,4 +96,29 @@ fn lines<'a>(list: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> S
         lines.push(format!("and {more} more\n"));
     }
     lines.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i14_regions_that_nobody_knows_hide_no_trouble() {
+        let readiness = Readiness::default();
+        let broken = || Some("no answer".to_owned());
+        for number in 0..100 {
+            let region = Region::from(format!("aa-north-{number}"));
+            readiness.trouble(Place::UnknownRegion(&region), region.to_string(), broken());
+        }
+        let known = Region::from("us-east-1");
+        readiness.trouble(Place::Region(&known), "the key pairs".to_owned(), broken());
+        readiness.trouble(Place::All, "the API server".to_owned(), broken());
+        let (status, report) = readiness.report();
+        assert_eq!(status, StatusCode::OK);
+        let lines: Vec<&str> = report.lines().collect();
+        assert_eq!(lines[..3], ["ok", "the API server: no answer", "the key pairs: no answer"]);
+        assert_eq!((lines.len(), lines[MOST + 1]), (MOST + 2, "and 82 more"));
+        readiness.trouble(Place::Region(&known), "the key pairs".to_owned(), None);
+        assert!(!readiness.report().1.contains("the key pairs"));
+    }
 }

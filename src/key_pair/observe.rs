@@ -80,7 +80,8 @@ pub(super) async fn shared_list(
     let list = ctx.inventory.list(region, max_age).await;
     let scope = region.scope();
     let what = format!("the key pairs of {scope}");
-    ctx.readiness.trouble(&scope.region, what, list.as_ref().err().map(ToString::to_string));
+    let place = ctx.regions.place(&scope.region);
+    ctx.readiness.trouble(place, what, list.as_ref().err().map(ToString::to_string));
     let list = list?;
     memory.reads.lock().insert(scope.region.clone(), Moment::now());
     count_without_object(ctx, memory, scope, &list);

@@ -238,7 +238,8 @@ impl Inner {
     fn tell(&self, noted: Noted) {
         self.sending.metrics.set_credentials_failing(noted.is_failing);
         for (region, why) in noted.troubles {
-            self.readiness.trouble(&region, CREDENTIALS.to_owned(), why);
+            let place = self.sending.regions.place(&region);
+            self.readiness.trouble(place, CREDENTIALS.to_owned(), why);
         }
         say(noted.news);
     }

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use super::error::Error;
 use super::types::Result;
 use crate::ids::Region;
+use crate::readiness::Place;
 
 /// So many regions that never answered are tried for one namespace. All of Lightsail's are fewer:
 /// <https://docs.aws.amazon.com/general/latest/gr/lightsail.html>.
@@ -59,6 +60,16 @@ impl Regions {
             return Err(Error::region_not_allowed(region, &self.allowed));
         }
         self.known.lock().admit(region, namespace)
+    }
+
+    /// Where something goes wrong in a region, as far as is known.
+    #[must_use]
+    pub fn place<'a>(&self, region: &'a Region) -> Place<'a> {
+        if self.known.lock().answered.contains(region) {
+            Place::Region(region)
+        } else {
+            Place::UnknownRegion(region)
+        }
     }
 
     /// A region has answered, now or at any time before.
