@@ -72,7 +72,9 @@ async fn put_secret(bed: &Bed, name: &str, type_: &str, private: &str) {
         )])),
         ..Secret::default()
     };
-    bed.note_private_key(name, private);
+    if private.contains("PRIVATE KEY") {
+        bed.note_private_key(name, private);
+    }
     bed.secrets().create(&PostParams::default(), &secret).await.unwrap();
 }
 
