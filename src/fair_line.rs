@@ -25,9 +25,19 @@ struct State {
     next_ticket: u64,
 }
 
+/// Where in its group somebody waits. Other groups do not notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// Before those that wait in turn.
+    First,
+    /// In the order of asking.
+    InTurn,
+}
+
 #[derive(Debug)]
 struct Waiter {
     ticket: u64,
+    rank: Rank,
     hand: oneshot::Sender<Turn>,
 }
 
@@ -40,8 +50,8 @@ impl FairLine {
     ///
     /// # Panics
     /// Never: a waiter stays in the line until it has the turn or gives up.
-    pub async fn turn(&self, group: &Arc<str>) -> Turn {
-        let mut place = match self.join(group) {
+    pub async fn turn(&self, group: &Arc<str>, rank: Rank) -> Turn {
+        let mut place = match self.join(group, rank) {
             Ok(turn) => return turn,
             Err(place) => place,
         };
@@ -49,7 +59,7 @@ impl FairLine {
         turn.expect("a waiter stays in the line until it has the turn or gives up")
     }
 
-    fn join(&self, group: &Arc<str>) -> Result<Turn, Place> {
+    fn join(&self, group: &Arc<str>, rank: Rank) -> Result<Turn, Place> {
         let mut state = self.0.lock();
         if !state.is_held {
             state.is_held = true;
@@ -61,7 +71,12 @@ impl FairLine {
         if !state.waiting.contains_key(group) {
             state.order.push_back(Arc::clone(group));
         }
-        state.waiting.entry(Arc::clone(group)).or_default().push_back(Waiter { ticket, hand });
+        let waiters = state.waiting.entry(Arc::clone(group)).or_default();
+        let at = match rank {
+            Rank::First => waiters.iter().take_while(|waiter| waiter.rank == rank).count(),
+            Rank::InTurn => waiters.len(),
+        };
+        waiters.insert(at, Waiter { ticket, rank, hand });
         drop(state);
         Err(Place { line: self.clone(), group: Arc::clone(group), ticket, hand: taken })
     }
@@ -133,8 +148,12 @@ mod tests {
     type Waiting = Pin<Box<dyn Future<Output = Turn>>>;
 
     fn wait(line: &FairLine, group: &str) -> Waiting {
+        wait_as(line, group, Rank::InTurn)
+    }
+
+    fn wait_as(line: &FairLine, group: &str, rank: Rank) -> Waiting {
         let (line, group) = (line.clone(), Arc::from(group));
-        let mut waiting: Waiting = Box::pin(async move { line.turn(&group).await });
+        let mut waiting: Waiting = Box::pin(async move { line.turn(&group, rank).await });
         assert!(poll(&mut waiting).is_none(), "somebody else has the turn");
         waiting
     }
@@ -147,7 +166,7 @@ mod tests {
     }
 
     fn take(line: &FairLine) -> Turn {
-        line.join(&Arc::from("first")).ok().unwrap()
+        line.join(&Arc::from("first"), Rank::InTurn).ok().unwrap()
     }
 
     fn is_empty(line: &FairLine) -> bool {
@@ -171,6 +190,28 @@ mod tests {
             drop(turn);
         }
         served.join(" ")
+    }
+
+    #[test]
+    fn who_cannot_wait_goes_first_in_its_group_and_in_no_other() {
+        let line = FairLine::default();
+        let turn = take(&line);
+        let mut other = wait(&line, "other");
+        let mut second_of_other = wait(&line, "other");
+        let mut read = wait(&line, "own");
+        let mut change = wait_as(&line, "own", Rank::First);
+        let mut second_change = wait_as(&line, "own", Rank::First);
+        drop(turn);
+        let order = [
+            ("the other group came first", &mut other),
+            ("then the first of this one", &mut change),
+            ("the other group again", &mut second_of_other),
+            ("the second in the order of asking", &mut second_change),
+            ("then who waits in turn", &mut read),
+        ];
+        for (name, waiting) in order {
+            drop(poll(waiting).expect(name));
+        }
     }
 
     #[test]
@@ -242,7 +283,7 @@ mod tests {
             let (line, inside) = (line.clone(), Arc::clone(&inside));
             let group = Arc::from(format!("n{}", index % 7));
             tasks.push(tokio::spawn(async move {
-                let waits = line.turn(&group);
+                let waits = line.turn(&group, Rank::InTurn);
                 let turn = if index.is_multiple_of(3) {
                     // Gives up sooner or later, or has the turn.
                     tokio::select! {

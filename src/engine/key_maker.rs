@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::api::key_pair::KeyAlgorithm;
-use crate::fair_line::FairLine;
+use crate::fair_line::{FairLine, Rank};
 use crate::ssh::{self, GenerationFailed, PrivateKey};
 
 /// Makes private keys, RSA keys one at a time.
@@ -27,7 +27,7 @@ impl KeyMaker {
         match algorithm {
             KeyAlgorithm::Ed25519 => ssh::generate(algorithm),
             KeyAlgorithm::RSA4096 => {
-                let turn = self.line.turn(namespace).await;
+                let turn = self.line.turn(namespace, Rank::InTurn).await;
                 let made = tokio::task::spawn_blocking(move || {
                     // Who asked may give up meanwhile: the next key waits until this one is made.
                     let _turn = turn;
@@ -47,7 +47,7 @@ mod tests {
     async fn an_ed25519_key_does_not_wait_for_an_rsa_key() {
         let maker = KeyMaker::default();
         let namespace: Arc<str> = Arc::from("n");
-        let turn = maker.line.turn(&namespace).await;
+        let turn = maker.line.turn(&namespace, Rank::InTurn).await;
         let mut rsa = Box::pin(maker.make(&namespace, KeyAlgorithm::RSA4096));
         let waits = tokio::select! {
             biased;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::error::{Error, ErrorKind};
+use crate::fair_line::Rank;
 
 /// How often a call that changes nothing is sent when no answer comes, or one that says nothing.
 const READ_ATTEMPTS: u32 = 3;
@@ -27,6 +28,16 @@ pub(super) enum Policy {
 }
 
 impl Policy {
+    /// Where in its namespace's line the call waits. One that may wait only for a moment goes
+    /// first: otherwise the reads of others would use up a low rate for nothing, since the call
+    /// that each is for gives up, and its reads are repeated.
+    pub(super) fn rank(self) -> Rank {
+        match self {
+            Self::Read | Self::Change => Rank::InTurn,
+            Self::ChangeAfterRead | Self::Once => Rank::First,
+        }
+    }
+
     /// How long a call may wait to be sent, and be sent again when there were too many requests.
     pub(super) fn patience(self, call_timeout: Duration) -> Duration {
         match self {

@@ -19,6 +19,7 @@ use super::regions::Regions;
 use super::retry::{self, Policy};
 use super::types::{Read, Result};
 use crate::clock::Moment;
+use crate::fair_line::Rank;
 use crate::ids::Scope;
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
@@ -88,6 +89,7 @@ impl Sender {
             let token = self
                 .token(
                     operation,
+                    policy.rank(),
                     policy.patience(self.call_timeout).saturating_sub(begun.elapsed()),
                 )
                 .await?;
@@ -135,10 +137,15 @@ impl Sender {
         }
     }
 
-    async fn token(&self, operation: &'static str, patience: Duration) -> Result<Token> {
+    async fn token(
+        &self,
+        operation: &'static str,
+        rank: Rank,
+        patience: Duration,
+    ) -> Result<Token> {
         let _waits = self.metrics.waits(&self.scope);
-        let token =
-            tokio::time::timeout(patience, self.limiter.token(operation, &self.namespace)).await;
+        let token = self.limiter.token(operation, &self.namespace, rank);
+        let token = tokio::time::timeout(patience, token).await;
         self.metrics.set_rate(&self.scope, self.limiter.rate());
         token.map_err(|_| Error::waited_too_long())
     }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use self::bucket::Bucket;
-use crate::fair_line::FairLine;
+use crate::fair_line::{FairLine, Rank};
 
 /// So many refusals of an operation that is alone with them are no coincidence.
 const REFUSALS: u32 = 3;
@@ -64,16 +64,22 @@ impl Default for Limiter {
 
 impl Limiter {
     /// Waits until a request of this operation may be sent for this namespace.
-    pub(super) async fn token(&self, operation: &'static str, namespace: &Arc<str>) -> Token {
+    pub(super) async fn token(
+        &self,
+        operation: &'static str,
+        namespace: &Arc<str>,
+        rank: Rank,
+    ) -> Token {
         // Whoever waits for an operation's own rate waits beside the region's line, not in it.
         let own = if self.buckets.lock().has_own_rate(operation) {
             let line = self.lines.lock().entry(operation).or_default().clone();
             let take = || self.buckets.lock().take_own(operation, Instant::now());
-            wait(&line, namespace, take).await
+            wait(&line, namespace, rank, take).await
         } else {
             None
         };
-        let common = wait(&self.line, namespace, || self.buckets.lock().take(Instant::now())).await;
+        let take = || self.buckets.lock().take(Instant::now());
+        let common = wait(&self.line, namespace, rank, take).await;
         Token { operation, own, common }
     }
 
@@ -98,9 +104,10 @@ impl Limiter {
 async fn wait<T>(
     line: &FairLine,
     namespace: &Arc<str>,
+    rank: Rank,
     take: impl Fn() -> Result<T, Duration>,
 ) -> T {
-    let _turn = line.turn(namespace).await;
+    let _turn = line.turn(namespace, rank).await;
     loop {
         match take() {
             Ok(taken) => return taken,
