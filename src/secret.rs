@@ -116,6 +116,13 @@ pub enum Rejection {
 }
 
 impl Found {
+    /// Whether what stands beside the private key stays when this one is written: not if it belongs
+    /// to another one.
+    fn keeps_public_half(&self, key: &PrivateKey) -> bool {
+        let is_same = self.key.as_ref().is_some_and(|own| own.public() == key.public());
+        is_same && self.has_public_half
+    }
+
     /// Whether it has the labels that the spec wants, and goes with the object of this uid if, and
     /// only if, the spec wants that and the operator created it.
     #[must_use]
@@ -193,7 +200,7 @@ pub async fn create(
     metadata["name"] = json!(spec.name);
     metadata["namespace"] = json!(owner.namespace);
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": TYPE,
-        "data": data(key) });
+        "data": data(key, false) });
     let parameters =
         PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let request = request(owner.namespace).create(&parameters, secret.to_string().into_bytes());
@@ -214,12 +221,7 @@ pub async fn replace(
     let mut metadata = metadata(owner, spec, &found.owners, found.was_created);
     metadata["uid"] = json!(found.uid);
     metadata["resourceVersion"] = json!(found.resource_version);
-    let mut data = data(key);
-    if found.has_public_half
-        && let Some(data) = data.as_object_mut()
-    {
-        data.remove(PUBLIC_KEY);
-    }
+    let data = data(key, found.keeps_public_half(key));
     let patch = Patch::Merge(json!({ "metadata": metadata, "data": data }));
     let parameters =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -305,9 +307,14 @@ fn owner_mark(owner: &str) -> String {
     format!("LightsailKeyPair/{owner}")
 }
 
-fn data(key: &PrivateKey) -> serde_json::Value {
+/// What is written of a key. A public half that is there already, or stands in its place, stays.
+fn data(key: &PrivateKey, has_public_half: bool) -> serde_json::Value {
+    let private = STANDARD.encode(key.expose_pem());
+    if has_public_half {
+        return json!({ PRIVATE_KEY: private });
+    }
     let public = format!("{}\n", key.public().line());
-    json!({ PRIVATE_KEY: STANDARD.encode(key.expose_pem()), PUBLIC_KEY: STANDARD.encode(public) })
+    json!({ PRIVATE_KEY: private, PUBLIC_KEY: STANDARD.encode(public) })
 }
 
 fn found(name: &str, secret: Secret, owner: &str) -> Found {
@@ -356,6 +363,35 @@ mod tests {
     use k8s_openapi::ByteString;
 
     use super::*;
+    use crate::api::key_pair::KeyAlgorithm;
+
+    #[test]
+    fn a_public_half_never_stands_beside_another_private_key() {
+        let generated = || crate::ssh::generate(KeyAlgorithm::Ed25519).unwrap();
+        let (old, new) = (generated(), generated());
+        let certificate = "ssh-ed25519-cert-v01@openssh.com AAAA";
+        for (name, public, created, of_old, of_new) in [
+            ("its own", old.public().line(), true, true, false),
+            ("another one", new.public().line(), true, false, false),
+            ("a certificate of a user's", certificate, false, true, false),
+            ("one in a Secret that was created here", certificate, true, false, false),
+            ("none", "", true, false, false),
+        ] {
+            let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
+            let data = BTreeMap::from([
+                (PRIVATE_KEY.to_owned(), bytes(old.expose_pem())),
+                (PUBLIC_KEY.to_owned(), bytes(public)),
+            ]);
+            let mut secret =
+                Secret { data: Some(data), type_: Some(TYPE.to_owned()), ..Secret::default() };
+            secret.metadata.annotations =
+                created.then(|| BTreeMap::from([(CREATED.to_owned(), "true".to_owned())]));
+            let found = found("fleet", secret, "fleet");
+            assert_eq!(found.has_public_half, of_old, "{name}");
+            assert_eq!(found.keeps_public_half(&old), of_old, "{name}");
+            assert_eq!(found.keeps_public_half(&new), of_new, "{name}");
+        }
+    }
 
     #[test]
     fn i3_what_cannot_be_read_as_a_key_may_be_the_only_copy_of_something() {

@@ -3,7 +3,7 @@
 //!
 //! Lightsail's error bodies carry `__type` and a `code` of their own, and the SDK takes the wrong
 //! one for the type unless there is a header as well (<https://github.com/aws/aws-sdk/issues/665>).
-//! So the header, both members and the message are looked at together, and the HTTP status never
+//! So the header, both members and the message are read together, and the HTTP status never
 //! is: Lightsail throttles with 400.
 
 use std::error::Error as StdError;

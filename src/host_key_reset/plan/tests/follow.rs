@@ -27,7 +27,7 @@ fn an_operation_is_followed_to_its_end() {
         ("with an account", |_, o| { under_way(o); o.account = None; }, "Identify"),
         ("a wrong account is not asked for it",
          |_, o| { under_way(o); o.account = Some("9".into()); }, "Progress WrongAccount"),
-        ("what is known of the answer does not stand in for a look",
+        ("what is known of the answer does not stand in for a read",
          |_, o| { under_way(o); o.call = answer(o.status.operations.clone()); }, "PollOperations"),
         ("it is still under way",
          |_, o| {
@@ -69,7 +69,7 @@ fn an_operation_is_followed_to_its_end() {
             taken_back(o, Some("2026-11-24T12:00:10Z"));
             o.polled = Some((vec![None], time("2026-11-24T12:01:29Z")));
         }, "Progress InProgress"),
-        ("a look that fails is said",
+        ("a read that fails is said",
          |_, o| { under_way(o); o.failure = Some(failure(ErrorKind::Denied)); },
              "Progress AccessDenied"),
         ("but not for ever", |_, o| {
@@ -82,7 +82,7 @@ fn an_operation_is_followed_to_its_end() {
             o.account = Some("9".into());
             o.now = time("2026-11-24T12:10:01Z");
         }, "Failed DeadlineExceeded"),
-        ("after a long absence there is a last look",
+        ("after a long absence there is a last read",
          |_, o| { under_way(o); o.now = time("2026-11-24T18:00:00Z"); }, "PollOperations"),
         ("an answer that could not be written down is", |_, o| {
             begun(o);

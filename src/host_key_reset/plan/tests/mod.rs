@@ -268,7 +268,7 @@ fn before_the_intent_nothing_is_called() {
             o.search.intent = Some(time("2026-11-24T11:00:00Z"));
             o.search.first_list = Some(time("2026-11-24T11:58:00Z"));
         }, "Begin search"),
-        ("a look that fails is said",
+        ("a read that fails is said",
          |_, o| o.failure = Some(failure(ErrorKind::Denied)), "Wait AccessDenied"),
         ("until it is too late",
          |d, o| { o.failure = Some(failure(ErrorKind::Denied));

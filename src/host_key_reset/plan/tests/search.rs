@@ -81,10 +81,10 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
             o.operations = Some((vec![operation("c", "Failed", "2026-11-24T12:00:02Z"),
                 operation("b", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
-        ("a look that fails is said",
+        ("a read that fails is said",
          |_, o| { searching(o); o.failure = Some(failure(ErrorKind::Denied)); },
              "Progress AccessDenied"),
-        ("but not for ever: nobody can tell what became of it", |_, o| {
+        ("but not for ever: nothing tells what became of it", |_, o| {
             searching(o);
             o.failure = Some(failure(ErrorKind::Denied));
             o.now = time("2026-11-24T12:10:01Z");

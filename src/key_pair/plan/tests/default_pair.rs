@@ -49,7 +49,7 @@ fn a_default_pair_that_should_be_there() {
          |_, o, _| o.secret = Lookup::Unread, "ReadSecret"),
         ("a missing Secret asks for a download", |_, _, _| {}, "Download"),
         ("the finalizer comes first", |_, o, _| o.finalizer = Finalizer::Missing, "AddFinalizer"),
-        ("I5: and a live look before that",
+        ("I5: and a live read before that",
          |_, o, _| o.pair = cached(o.pair.clone().and_then(|read| read.pair)), "Read pair live"),
         ("what was downloaded is written",
          |_, o, key| o.done.download = download(key), "Create Secret"),

@@ -16,8 +16,8 @@ fn deleting_an_object_with_an_imported_pair() {
         ("the own pair is deleted", |_, _| {}, "Delete"),
         ("I7: not on what a list said a while ago",
          |_, o| o.pair = cached(Some(pair(FIRST))), "Read pair live"),
-        ("I7: nor without any look", |_, o| o.pair = None, "Read pair live"),
-        ("I7: nor on a live look before a nap",
+        ("I7: nor without any read", |_, o| o.pair = None, "Read pair live"),
+        ("I7: nor on a live read before a nap",
          |_, o| o.now = time("2026-11-24T12:00:11Z"), "Read pair live"),
         ("what is gone is gone", |_, o| o.pair = live(None), "Remove finalizer Deleted"),
         ("one that was made a moment ago may only not be visible yet",
@@ -29,7 +29,7 @@ fn deleting_an_object_with_an_imported_pair() {
         }, "Remove finalizer Deleted"),
         ("an adopted pair stays",
          |_, o| o.recorded.origin = Some(Origin::Adopted), "ReadForRelease"),
-        ("I8: a release needs no account and no look", |d, o| {
+        ("I8: a release needs no account and no read", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Retain);
             (o.account, o.pair) = (None, None);
         }, "ReadForRelease"),

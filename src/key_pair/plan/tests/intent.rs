@@ -29,7 +29,7 @@ fn i12_whose_a_pair_is_without_its_arn_on_record() {
             o.recorded.intent = intent(FIRST);
             o.pair = live(Some(of_no_known_form(tagged(pair(FIRST), OWNER))));
         }, "Ready Imported"),
-        ("an intent, an unknown fingerprint and no tag: nobody can tell", |_, o| {
+        ("an intent, an unknown fingerprint and no tag: nothing tells", |_, o| {
             o.recorded.intent = intent(FIRST);
             o.pair = live(Some(of_no_known_form(pair(FIRST))));
         }, "Stalled FingerprintMismatch"),
