@@ -119,6 +119,9 @@ pub enum InvalidPrivateKey {
     /// Another kind of key that Lightsail is known to refuse.
     #[error("is a key of a type that Lightsail does not take; use an RSA or Ed25519 key")]
     Unsupported,
+    /// An RSA key that AWS-LC does not check.
+    #[error("is an RSA key of fewer than 2048 bits; use a longer one, or an Ed25519 key")]
+    TooShort,
     /// A public key.
     #[error("is a public key or a certificate; the private key belongs there")]
     Public,

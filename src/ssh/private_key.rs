@@ -20,7 +20,7 @@ use super::forms::{self, ED25519, RSA_ENCRYPTION};
 use super::invalid::{InvalidPrivateKey, InvalidPublicKey};
 use super::pem::Block;
 use super::public_key::PublicKey;
-use super::rsa_key::{pkcs1_of, rsa_of};
+use super::rsa_key::{is_short, pkcs1_of, rsa_of};
 
 /// id-ecPublicKey, RFC 5480.
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -197,6 +197,9 @@ fn what_it_is(text: &str) -> InvalidPrivateKey {
     if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
         return InvalidPrivateKey::Passphrase;
     }
+    if is_short_rsa(text) {
+        return InvalidPrivateKey::TooShort;
+    }
     if has("BEGIN OPENSSH PRIVATE KEY") {
         return what_openssh_has(text);
     }
@@ -245,6 +248,18 @@ fn what_it_is(text: &str) -> InvalidPrivateKey {
             | InvalidPublicKey::Data,
         ) => InvalidPrivateKey::Unknown,
     }
+}
+
+/// Whether a text is an RSA key that is whole, and too short to be checked.
+fn is_short_rsa(pem: &str) -> bool {
+    if let Ok(key) = ssh_key::PrivateKey::from_openssh(pem) {
+        let modulus = key.public_key().key_data().rsa().and_then(|rsa| rsa.n.as_positive_bytes());
+        return modulus.is_some_and(is_short);
+    }
+    let Ok((_, document)) = SecretDocument::from_pem(pem) else { return false };
+    let inner = pkcs8::PrivateKeyInfo::from_der(document.as_bytes()).map(|info| info.private_key);
+    let key = pkcs1::RsaPrivateKey::from_der(inner.unwrap_or(document.as_bytes()));
+    key.is_ok_and(|key| is_short(key.modulus.as_bytes()))
 }
 
 /// What a file in OpenSSH's form has that is not taken: the name of the cipher comes first

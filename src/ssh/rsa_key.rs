@@ -16,6 +16,11 @@ pub(super) fn rsa_of(pkcs1: &[u8]) -> Option<PublicKey> {
     PublicKey::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
 }
 
+/// Whether the modulus has fewer bits than AWS-LC checks.
+pub(super) fn is_short(modulus: &[u8]) -> bool {
+    modulus.len() < 2048 / 8
+}
+
 /// An RSA key of OpenSSH's form, which leaves out two numbers, in PKCS#1.
 pub(super) fn pkcs1_of(pair: &RsaKeypair) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = |number: &ssh_key::Mpint| {

@@ -5,30 +5,30 @@ use super::*;
 use InvalidPublicKey as Why;
 
 /// All that is made for one type of key.
-struct Files {
-    key: Key,
+pub(super) struct Files {
+    pub(super) key: Key,
 }
 
 impl Files {
-    fn new(arguments: &[&str]) -> Self {
+    pub(super) fn new(arguments: &[&str]) -> Self {
         Self { key: Key::generate(arguments) }
     }
 
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         self.key.public().trim().to_owned()
     }
 
     /// The data alone.
-    fn data(&self) -> String {
+    pub(super) fn data(&self) -> String {
         self.line().split(' ').nth(1).unwrap().to_owned()
     }
 
-    fn exported(&self, format: &str) -> String {
+    pub(super) fn exported(&self, format: &str) -> String {
         run(Command::new("ssh-keygen").args(["-e", "-m", format, "-f"]).arg(self.key.path()))
     }
 
     /// The `SubjectPublicKeyInfo` in DER, in base64.
-    fn spki(&self) -> String {
+    pub(super) fn spki(&self) -> String {
         if self.line().starts_with("ssh-rsa") {
             return self.sh("openssl pkey -in $KEY -pubout -outform DER | base64 -w 0");
         }
@@ -38,11 +38,11 @@ impl Files {
         STANDARD.encode([&start, &blob[blob.len() - 32..]].concat())
     }
 
-    fn sh(&self, script: &str) -> String {
+    pub(super) fn sh(&self, script: &str) -> String {
         openssl(script, &self.key.path())
     }
 
-    fn putty(&self, arguments: &[&str]) -> String {
+    pub(super) fn putty(&self, arguments: &[&str]) -> String {
         let to = self.key.path().with_extension("ppk");
         let mut command = Command::new("puttygen");
         run(command.arg(self.key.path()).args(arguments).arg("-o").arg(&to));
@@ -50,7 +50,7 @@ impl Files {
     }
 
     /// What becomes of `PuTTY`'s file if its owner does as the message says.
-    fn exported_by_putty(&self) -> String {
+    pub(super) fn exported_by_putty(&self) -> String {
         self.putty(&[]);
         let (from, to) =
             (self.key.path().with_extension("ppk"), self.key.path().with_extension("o"));
@@ -59,7 +59,7 @@ impl Files {
         std::fs::read_to_string(to).unwrap()
     }
 
-    fn with_passphrase(arguments: &[&str], format: &str) -> String {
+    pub(super) fn with_passphrase(arguments: &[&str], format: &str) -> String {
         let files = Self::new(arguments);
         run(Command::new("ssh-keygen")
             .args(["-q", "-p", "-P", "", "-N", "a passphrase", "-m", format, "-f"])
@@ -68,12 +68,12 @@ impl Files {
     }
 }
 
-fn utf16(text: &str, to: fn(u16) -> [u8; 2]) -> Vec<u8> {
+pub(super) fn utf16(text: &str, to: fn(u16) -> [u8; 2]) -> Vec<u8> {
     [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(to).collect()
 }
 
 /// What is wrapped as base64 prints it.
-fn wrapped(text: &str) -> String {
+pub(super) fn wrapped(text: &str) -> String {
     let encoded = STANDARD.encode(text);
     let lines = encoded.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap());
     lines.flat_map(|line| [line, "\n"]).collect()
@@ -296,143 +296,6 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
     assert_eq!(PrivateKey::parse_file(&der).map(drop), Err(InvalidPrivateKey::Der));
     for bytes in [&[0x80_u8, 0x81][..], &[0xff, 0xfe, 0x00, 0xd8], &[0xff]] {
         assert!(PublicKey::parse_file(bytes).is_err());
-    }
-}
-
-/// PEM with lines of another length.
-fn rewrapped(pem: &str, width: usize) -> String {
-    let lines: Vec<&str> = pem.trim().lines().collect();
-    let (first, last) = (lines[0], lines[lines.len() - 1]);
-    let body = lines[1..lines.len() - 1].concat();
-    let body = body.as_bytes().chunks(width).map(|line| str::from_utf8(line).unwrap());
-    format!("{first}\n{}\n{last}\n", body.collect::<Vec<_>>().join("\n"))
-}
-
-/// With other characters there, as a bad copy has them.
-fn changed(pem: &str, at: usize) -> String {
-    let mut bytes = pem.as_bytes().to_vec();
-    for byte in bytes[at..].iter_mut().filter(|byte| byte.is_ascii_alphanumeric()).take(4) {
-        *byte = if *byte == b'A' { b'B' } else { b'A' };
-    }
-    String::from_utf8(bytes).unwrap()
-}
-
-/// A seed that is not that of the public half.
-#[test]
-fn i3_the_halves_of_a_private_key_belong_together() {
-    let key = Key::generate(&["-t", "ed25519"]);
-    let (pem, public) = (key.private(), PublicKey::parse(&key.public()).unwrap().sha256());
-    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    let bytes = STANDARD.decode(body).unwrap();
-    let mut damaged = 0;
-    for at in 0..bytes.len() {
-        let mut bytes = bytes.clone();
-        bytes[at] ^= 1;
-        let pem = format!(
-            "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n",
-            STANDARD.encode(&bytes)
-        );
-        match PrivateKey::parse(&pem) {
-            // Its comment is no part of the key.
-            Ok(key) => assert_eq!(key.public().sha256(), public, "byte {at}"),
-            Err(_) => damaged += 1,
-        }
-    }
-    assert!(damaged > 64, "a change of the seed or of a public half is noticed: {damaged}");
-}
-
-#[test]
-fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
-    use InvalidPrivateKey as Why;
-    let ed = ["-t", "ed25519"];
-    let rsa_in_pem = ["-t", "rsa", "-b", "2048", "-m", "PEM"];
-    let (ed25519, rsa) = (Files::new(&ed), Files::new(&rsa_in_pem));
-    let ecdsa = Files::new(&["-t", "ecdsa", "-m", "PEM"]);
-    let new_rsa = Files::new(&["-t", "rsa", "-b", "2048"]);
-    // `openssl` does not read OpenSSH's form, so this key is its own.
-    let pkcs8 = ed25519.sh("openssl genpkey -algorithm ed25519 -out $KEY.pem && cat $KEY.pem");
-    let public = ed25519.sh("openssl pkey -in $KEY.pem -pubout");
-    let taken: Vec<(&str, String, String)> = vec![
-        ("OpenSSH, Ed25519", ed25519.key.private(), ed25519.line()),
-        ("with CRLF", ed25519.key.private().replace('\n', "\r\n"), ed25519.line()),
-        ("with a byte order mark", format!("\u{feff}{}", ed25519.key.private()), ed25519.line()),
-        ("in base64", STANDARD.encode(ed25519.key.private()), ed25519.line()),
-        ("in base64, in lines", wrapped(&ed25519.key.private()), ed25519.line()),
-        (
-            "in base64, twice",
-            STANDARD.encode(STANDARD.encode(ed25519.key.private())),
-            ed25519.line(),
-        ),
-        ("lines of 64 characters", rewrapped(&ed25519.key.private(), 64), ed25519.line()),
-        ("in one line", rewrapped(&ed25519.key.private(), 10_000), ed25519.line()),
-        ("with CR alone", ed25519.key.private().replace('\n', "\r"), ed25519.line()),
-        ("OpenSSH, RSA in lines of 76", rewrapped(&new_rsa.key.private(), 76), new_rsa.line()),
-        ("PKCS#1 in lines of 76", rewrapped(&rsa.key.private(), 76), rsa.line()),
-        ("PKCS#1 in one line", rewrapped(&rsa.key.private(), 10_000), rsa.line()),
-        ("of puttygen, Ed25519", ed25519.exported_by_putty(), ed25519.line()),
-        ("of puttygen, RSA", rsa.exported_by_putty(), rsa.line()),
-        ("OpenSSH, RSA", new_rsa.key.private(), new_rsa.line()),
-        ("PKCS#1", rsa.key.private(), rsa.line()),
-        ("PKCS#8, RSA", rsa.sh("openssl pkcs8 -in $KEY -nocrypt -topk8"), rsa.line()),
-        ("PKCS#8, Ed25519", pkcs8, public),
-    ];
-    for (name, text, public) in &taken {
-        let public = PublicKey::parse(public).unwrap();
-        let key = PrivateKey::parse(text).unwrap_or_else(|why| panic!("{name}: {why}"));
-        assert_eq!(key.public().sha256(), public.sha256(), "{name}");
-        let (folder, printed) = (tempfile::tempdir().unwrap(), PathBuf::from("key"));
-        let path = folder.path().join(printed);
-        write_private(&path, key.expose_pem());
-        let half = run(Command::new("ssh-keygen").arg("-yf").arg(&path));
-        assert_eq!(PublicKey::parse(&half).unwrap().sha256(), public.sha256(), "{name}, written");
-        for to in [u16::to_le_bytes, u16::to_be_bytes] {
-            let file = utf16(text, to);
-            assert!(PrivateKey::parse_file(&file).is_ok(), "{name} in UTF-16");
-        }
-    }
-    let line = ed25519.line();
-    let dsa = "openssl dsaparam -genkey 1024 2>/dev/null | openssl pkcs8 -topk8 -nocrypt";
-    let ec = "openssl pkcs8 -in $KEY -nocrypt -topk8";
-    let encrypted = "openssl pkcs8 -in $KEY -topk8 -passout pass:abcdef";
-    let cases: Vec<(&str, String, Why)> = vec![
-        ("OpenSSH with a passphrase", Files::with_passphrase(&ed, "RFC4716"), Why::Passphrase),
-        ("PKCS#1 with a passphrase", Files::with_passphrase(&rsa_in_pem, "PEM"), Why::Passphrase),
-        ("PKCS#8 with a passphrase", rsa.sh(encrypted), Why::Passphrase),
-        ("PuTTY's, version 2", ed25519.putty(&["--ppk-param", "version=2"]), Why::PuTTY),
-        ("PuTTY's, version 3", rsa.putty(&["--ppk-param", "version=3"]), Why::PuTTY),
-        ("PuTTY's, in base64", STANDARD.encode(rsa.putty(&[])), Why::PuTTY),
-        ("OpenSSH, ECDSA", Files::new(&["-t", "ecdsa"]).key.private(), Why::Ecdsa),
-        ("ECDSA in PEM", ecdsa.key.private(), Why::Ecdsa),
-        ("ECDSA in PKCS#8", ecdsa.sh(ec), Why::Ecdsa),
-        ("DSA in PKCS#8", ecdsa.sh(dsa), Why::Unsupported),
-        ("a public key", ed25519.line(), Why::Public),
-        ("RFC 4716", rsa.exported("RFC4716"), Why::Public),
-        ("a public key in PEM", rsa.exported("PEM"), Why::Public),
-        ("two keys", format!("{}{}", rsa.key.private(), ed25519.key.private()), Why::Several),
-        ("both halves", format!("{}{line}\n", ed25519.key.private()), Why::NotAlone),
-        ("behind a comment", format!("# a\n{}", ed25519.key.private()), Why::NotAlone),
-        (
-            "PKCS#12",
-            rsa.sh("openssl req -x509 -key $KEY -subj /CN=a -days 1 2>/dev/null | openssl \
-            pkcs12 -export -inkey $KEY -passout pass:abcdef | base64 -w 0"),
-            Why::OtherForm,
-        ),
-        ("of WireGuard", "PrivateKey = AAAA".to_owned(), Why::OtherForm),
-        ("PKCS#1 with another number", changed(&rsa.key.private(), 800), Why::Damaged),
-        ("OpenSSH, RSA with another number", changed(&new_rsa.key.private(), 1_200), Why::Damaged),
-        ("half of it", ed25519.key.private()[..200].to_owned(), Why::Damaged),
-        ("half of PKCS#1", rsa.key.private()[..400].to_owned(), Why::Damaged),
-        ("another frame", rsa.key.private().replace("RSA PRIVATE", "PRIVATE"), Why::Damaged),
-        ("a word", "fleet".to_owned(), Why::Unknown),
-        ("JSON", "{\"key\": \"\"}".to_owned(), Why::Unknown),
-    ];
-    assert_eq!(taken.len() + cases.len(), 43);
-    for (name, text, expected) in cases {
-        let why = PrivateKey::parse(&text).unwrap_err();
-        assert_eq!(why, expected, "{name}");
-        for part in text.split_ascii_whitespace().filter(|part| part.len() > 20) {
-            assert!(!why.to_string().contains(part), "{name} is not repeated");
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::api::key_pair::KeyAlgorithm;
 use crate::ids::Fingerprint;
 
 mod files;
+mod private_files;
 
 /// A key pair that `ssh-keygen` made.
 pub(crate) struct Key {

@@ -28,12 +28,13 @@ const PUBLIC: [InvalidPublicKey; 16] = [
     InvalidPublicKey::Data,
 ];
 
-const PRIVATE: [InvalidPrivateKey; 12] = [
+const PRIVATE: [InvalidPrivateKey; 13] = [
     InvalidPrivateKey::Passphrase,
     InvalidPrivateKey::PuTTY,
     InvalidPrivateKey::Ecdsa,
     InvalidPrivateKey::SecurityKey,
     InvalidPrivateKey::Unsupported,
+    InvalidPrivateKey::TooShort,
     InvalidPrivateKey::Public,
     InvalidPrivateKey::Several,
     InvalidPrivateKey::NotAlone,

@@ -1,0 +1,158 @@
+//! Files with private keys as people have them: what is taken, and what is said of the others.
+
+use super::files::{Files, utf16, wrapped};
+use super::*;
+
+/// PEM with lines of another length.
+fn rewrapped(pem: &str, width: usize) -> String {
+    let lines: Vec<&str> = pem.trim().lines().collect();
+    let (first, last) = (lines[0], lines[lines.len() - 1]);
+    let body = lines[1..lines.len() - 1].concat();
+    let body = body.as_bytes().chunks(width).map(|line| str::from_utf8(line).unwrap());
+    format!("{first}\n{}\n{last}\n", body.collect::<Vec<_>>().join("\n"))
+}
+
+/// With other characters there, as a bad copy has them.
+fn changed(pem: &str, at: usize) -> String {
+    let mut bytes = pem.as_bytes().to_vec();
+    for byte in bytes[at..].iter_mut().filter(|byte| byte.is_ascii_alphanumeric()).take(4) {
+        *byte = if *byte == b'A' { b'B' } else { b'A' };
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// A seed that is not that of the public half.
+#[test]
+fn i3_the_halves_of_a_private_key_belong_together() {
+    let key = Key::generate(&["-t", "ed25519"]);
+    let (pem, public) = (key.private(), PublicKey::parse(&key.public()).unwrap().sha256());
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let bytes = STANDARD.decode(body).unwrap();
+    let mut damaged = 0;
+    for at in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        let pem = format!(
+            "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n",
+            STANDARD.encode(&bytes)
+        );
+        match PrivateKey::parse(&pem) {
+            // Its comment is no part of the key.
+            Ok(key) => assert_eq!(key.public().sha256(), public, "byte {at}"),
+            Err(_) => damaged += 1,
+        }
+    }
+    assert!(damaged > 64, "a change of the seed or of a public half is noticed: {damaged}");
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
+fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
+    use InvalidPrivateKey as Why;
+    let ed = ["-t", "ed25519"];
+    let rsa_in_pem = ["-t", "rsa", "-b", "2048", "-m", "PEM"];
+    let (ed25519, rsa) = (Files::new(&ed), Files::new(&rsa_in_pem));
+    let ecdsa = Files::new(&["-t", "ecdsa", "-m", "PEM"]);
+    let new_rsa = Files::new(&["-t", "rsa", "-b", "2048"]);
+    // `openssl` does not read OpenSSH's form, so this key is its own.
+    let pkcs8 = ed25519.sh("openssl genpkey -algorithm ed25519 -out $KEY.pem && cat $KEY.pem");
+    let public = ed25519.sh("openssl pkey -in $KEY.pem -pubout");
+    let taken: Vec<(&str, String, String)> = vec![
+        ("OpenSSH, Ed25519", ed25519.key.private(), ed25519.line()),
+        ("with CRLF", ed25519.key.private().replace('\n', "\r\n"), ed25519.line()),
+        ("with a byte order mark", format!("\u{feff}{}", ed25519.key.private()), ed25519.line()),
+        ("in base64", STANDARD.encode(ed25519.key.private()), ed25519.line()),
+        ("in base64, in lines", wrapped(&ed25519.key.private()), ed25519.line()),
+        (
+            "in base64, twice",
+            STANDARD.encode(STANDARD.encode(ed25519.key.private())),
+            ed25519.line(),
+        ),
+        ("lines of 64 characters", rewrapped(&ed25519.key.private(), 64), ed25519.line()),
+        ("in one line", rewrapped(&ed25519.key.private(), 10_000), ed25519.line()),
+        ("with CR alone", ed25519.key.private().replace('\n', "\r"), ed25519.line()),
+        ("OpenSSH, RSA in lines of 76", rewrapped(&new_rsa.key.private(), 76), new_rsa.line()),
+        ("PKCS#1 in lines of 76", rewrapped(&rsa.key.private(), 76), rsa.line()),
+        ("PKCS#1 in one line", rewrapped(&rsa.key.private(), 10_000), rsa.line()),
+        ("of puttygen, Ed25519", ed25519.exported_by_putty(), ed25519.line()),
+        ("of puttygen, RSA", rsa.exported_by_putty(), rsa.line()),
+        ("OpenSSH, RSA", new_rsa.key.private(), new_rsa.line()),
+        ("PKCS#1", rsa.key.private(), rsa.line()),
+        ("PKCS#8, RSA", rsa.sh("openssl pkcs8 -in $KEY -nocrypt -topk8"), rsa.line()),
+        ("PKCS#8, Ed25519", pkcs8, public),
+    ];
+    for (name, text, public) in &taken {
+        let public = PublicKey::parse(public).unwrap();
+        let key = PrivateKey::parse(text).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert_eq!(key.public().sha256(), public.sha256(), "{name}");
+        let (folder, printed) = (tempfile::tempdir().unwrap(), PathBuf::from("key"));
+        let path = folder.path().join(printed);
+        write_private(&path, key.expose_pem());
+        let half = run(Command::new("ssh-keygen").arg("-yf").arg(&path));
+        assert_eq!(PublicKey::parse(&half).unwrap().sha256(), public.sha256(), "{name}, written");
+        for to in [u16::to_le_bytes, u16::to_be_bytes] {
+            let file = utf16(text, to);
+            assert!(PrivateKey::parse_file(&file).is_ok(), "{name} in UTF-16");
+        }
+    }
+    let line = ed25519.line();
+    let dsa = "openssl dsaparam -genkey 1024 2>/dev/null | openssl pkcs8 -topk8 -nocrypt";
+    let ec = "openssl pkcs8 -in $KEY -nocrypt -topk8";
+    let encrypted = "openssl pkcs8 -in $KEY -topk8 -passout pass:abcdef";
+    let cases: Vec<(&str, String, Why)> = vec![
+        ("OpenSSH with a passphrase", Files::with_passphrase(&ed, "RFC4716"), Why::Passphrase),
+        ("PKCS#1 with a passphrase", Files::with_passphrase(&rsa_in_pem, "PEM"), Why::Passphrase),
+        ("PKCS#8 with a passphrase", rsa.sh(encrypted), Why::Passphrase),
+        ("PuTTY's, version 2", ed25519.putty(&["--ppk-param", "version=2"]), Why::PuTTY),
+        ("PuTTY's, version 3", rsa.putty(&["--ppk-param", "version=3"]), Why::PuTTY),
+        ("PuTTY's, in base64", STANDARD.encode(rsa.putty(&[])), Why::PuTTY),
+        ("OpenSSH, ECDSA", Files::new(&["-t", "ecdsa"]).key.private(), Why::Ecdsa),
+        ("ECDSA in PEM", ecdsa.key.private(), Why::Ecdsa),
+        ("ECDSA in PKCS#8", ecdsa.sh(ec), Why::Ecdsa),
+        ("DSA in PKCS#8", ecdsa.sh(dsa), Why::Unsupported),
+        (
+            "RSA of 1024 bits, PKCS#1",
+            Files::new(&["-t", "rsa", "-b", "1024", "-m", "PEM"]).key.private(),
+            Why::TooShort,
+        ),
+        (
+            "RSA of 1024 bits, OpenSSH",
+            Files::new(&["-t", "rsa", "-b", "1024"]).key.private(),
+            Why::TooShort,
+        ),
+        (
+            "RSA of 1024 bits, PKCS#8",
+            rsa.sh("openssl genrsa 1024 2>/dev/null | openssl pkcs8 \
+            -nocrypt -topk8"),
+            Why::TooShort,
+        ),
+        ("a public key", ed25519.line(), Why::Public),
+        ("RFC 4716", rsa.exported("RFC4716"), Why::Public),
+        ("a public key in PEM", rsa.exported("PEM"), Why::Public),
+        ("two keys", format!("{}{}", rsa.key.private(), ed25519.key.private()), Why::Several),
+        ("both halves", format!("{}{line}\n", ed25519.key.private()), Why::NotAlone),
+        ("behind a comment", format!("# a\n{}", ed25519.key.private()), Why::NotAlone),
+        (
+            "PKCS#12",
+            rsa.sh("openssl req -x509 -key $KEY -subj /CN=a -days 1 2>/dev/null | openssl \
+            pkcs12 -export -inkey $KEY -passout pass:abcdef | base64 -w 0"),
+            Why::OtherForm,
+        ),
+        ("of WireGuard", "PrivateKey = AAAA".to_owned(), Why::OtherForm),
+        ("PKCS#1 with another number", changed(&rsa.key.private(), 800), Why::Damaged),
+        ("OpenSSH, RSA with another number", changed(&new_rsa.key.private(), 1_200), Why::Damaged),
+        ("half of it", ed25519.key.private()[..200].to_owned(), Why::Damaged),
+        ("half of PKCS#1", rsa.key.private()[..400].to_owned(), Why::Damaged),
+        ("another frame", rsa.key.private().replace("RSA PRIVATE", "PRIVATE"), Why::Damaged),
+        ("a word", "fleet".to_owned(), Why::Unknown),
+        ("JSON", "{\"key\": \"\"}".to_owned(), Why::Unknown),
+    ];
+    assert_eq!(taken.len() + cases.len(), 46);
+    for (name, text, expected) in cases {
+        let why = PrivateKey::parse(&text).unwrap_err();
+        assert_eq!(why, expected, "{name}");
+        for part in text.split_ascii_whitespace().filter(|part| part.len() > 20) {
+            assert!(!why.to_string().contains(part), "{name} is not repeated");
+        }
+    }
+}
