@@ -4,6 +4,7 @@
 //! that `kubectl explain` prints. No I/O, no decisions; nothing here knows the engine, a kind's
 //! plan or the AWS SDK.
 
+pub mod account;
 pub mod conditions;
 pub mod host_key_reset;
 pub mod key_pair;

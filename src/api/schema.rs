@@ -114,3 +114,87 @@ pub(super) fn is_object_name(value: &str) -> String {
     let part = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
     format!("{value}.matches('^{part}([.]{part})*$')")
 }
+
+/// A count that is at least 1.
+pub(super) fn positive(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": i32::MAX })
+}
+
+/// A list of texts, each of which keeps a rule.
+fn texts(least: u32, length: u32, rule: &str, message: &str) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": least,
+        "maxItems": 64,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": length,
+            "x-kubernetes-validations": [{ "rule": rule, "message": message }],
+        },
+    })
+}
+
+/// Names of namespaces.
+pub(super) fn namespace_names(_: &mut SchemaGenerator) -> Schema {
+    let message = "a namespace has at most 63 lower case letters, digits and -; write for example \
+                   team-a";
+    texts(1, 63, "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", message)
+}
+
+/// AWS regions.
+pub(super) fn regions(_: &mut SchemaGenerator) -> Schema {
+    let message = "a region must be the name of an AWS region and not of a zone; write for example \
+                   eu-west-1";
+    texts(1, 32, "self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')", message)
+}
+
+/// Names of key pairs, or beginnings of them.
+pub(super) fn key_pair_names(_: &mut SchemaGenerator) -> Schema {
+    let rule = r"self.matches('^([A-Za-z0-9_][A-Za-z0-9_.-]*[*]?|[*]|[$][(]namespace[)]_[*])$')";
+    let message = "a name must be exact, a beginning and *, $(namespace)_*, or * for every name: \
+                   other uses of $(namespace) would let one namespace have another's names";
+    texts(1, 253, rule, message)
+}
+
+/// Ids of clusters.
+pub(super) fn cluster_ids(_: &mut SchemaGenerator) -> Schema {
+    let message = "the id of a cluster has at most 64 letters, digits and . _ -; by default it is \
+                   the UID of the namespace kube-system";
+    texts(0, 64, "self.matches('^[A-Za-z0-9._-]+$')", message)
+}
+
+/// A selector of labels, as Kubernetes has it.
+pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    let text = json_schema!({ "type": "string", "maxLength": 316 });
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "matchLabels": {
+                "description": "Labels that must all be there, with these values.",
+                "type": "object",
+                "maxProperties": 64,
+                "additionalProperties": { "type": "string", "maxLength": 63 },
+            },
+            "matchExpressions": {
+                "description": "Requirements that must all be met.",
+                "type": "array",
+                "maxItems": 64,
+                "items": {
+                    "type": "object",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": text,
+                        "operator": {
+                            "type": "string",
+                            "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
+                        },
+                        "values": { "type": "array", "maxItems": 64, "items": {
+                            "type": "string", "maxLength": 63 } },
+                    },
+                },
+            },
+        },
+    })
+}

@@ -1,0 +1,140 @@
+//! The kind `LightsailAccount`.
+
+#![expect(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
+#![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
+
+mod allowed;
+mod credentials;
+mod namespaces;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::allowed::{
+    Adoption, Allowed, AllowedKeyPairType, DefaultKeyPairAction, DefaultKeyPairGrant,
+    HostKeyResetGrant, TakeOver,
+};
+pub use self::credentials::{
+    AssumedRole, CredentialSource, Credentials, CredentialsSecret, SessionTags,
+};
+pub use self::namespaces::{AllowedNamespaces, NamespacesFrom};
+use super::schema;
+
+/// An AWS account: how to get credentials for it, and which namespaces may use it for what.
+///
+/// Several objects may describe one AWS account with different permissions, for example one for
+/// each team. Whoever may write a `LightsailAccount` can use every credential that the operator
+/// has.
+// In no category: `kubectl get lightsail` is for tenants, who may not list accounts.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "lightsail-operator.dev",
+    version = "v1alpha1",
+    kind = "LightsailAccount",
+    doc = "An AWS account: how to get credentials for it, and which namespaces may use it for \
+           what.",
+    plural = "lightsailaccounts",
+    singular = "lightsailaccount",
+    shortname = "lsa",
+    status = "LightsailAccountStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("size(self.assumeRoleChain) == 0 || \
+                            self.assumeRoleChain[size(self.assumeRoleChain) - 1].roleARN\
+                            .contains('::' + self.accountID + ':role/')")
+        .message("the last role of assumeRoleChain must belong to accountID; correct the one that \
+                  is wrong"),
+    validation = Rule::new("self.sessionTags == 'None' || size(self.assumeRoleChain) > 0")
+        .message("sessionTags: Namespace needs a role in assumeRoleChain, which is assumed once \
+                  for each namespace"),
+    validation = Rule::new("has(self.allowed.keyPairNames) || \
+                            (has(self.allowedNamespaces.names) && \
+                            size(self.allowedNamespaces.names) == 1)")
+        .message("allowed.keyPairNames is required where more than one namespace is allowed; write \
+                  for example $(namespace)_*, or * for every name"),
+)]
+pub struct LightsailAccountSpec {
+    /// The id of the AWS account, 12 digits, in quotes. Immutable.
+    ///
+    /// Credentials that turn out to be another account's are never used.
+    #[serde(rename = "accountID")]
+    #[schemars(length(min = 12, max = 12))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[0-9]{12}$')")
+            .message("accountID must have 12 digits; write for example \"123456789012\""),
+        validation = Rule::new("self == oldSelf")
+            .message("accountID is immutable; create a new LightsailAccount for another account"),
+    )]
+    pub account_id: String,
+
+    /// Where the first credentials come from. Default: the operator's own.
+    #[serde(default)]
+    pub credentials: Credentials,
+
+    /// The roles to assume, in this order, at most 3. The last one belongs to `accountID`. Default:
+    /// none, and the credentials are used as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub assume_role_chain: Vec<AssumedRole>,
+
+    /// What the last session says about who uses it: `None` or `Namespace`. Default: `None`.
+    ///
+    /// With `Namespace`, the last role is assumed once for each namespace, with the session tags
+    /// `lightsail-operator-cluster` and `lightsail-operator-namespace`, for IAM policies that hold
+    /// namespaces apart. The role must allow `sts:TagSession`.
+    #[serde(default)]
+    pub session_tags: SessionTags,
+
+    /// The namespaces whose objects may use the account.
+    pub allowed_namespaces: AllowedNamespaces,
+
+    /// What objects of these namespaces may ask for.
+    pub allowed: Allowed,
+
+    /// How many requests a second the operator sends at most, for each region. Default: as many as
+    /// Lightsail takes.
+    ///
+    /// Of all `LightsailAccount`s with one `accountID`, the lowest number counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::positive")]
+    pub calls_per_second: Option<i32>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LightsailAccountStatus {
+    /// The generation of the spec that this status speaks of; -1 until the first reconciliation.
+    #[serde(default = "never_observed")]
+    #[schemars(schema_with = "schema::observed_generation")]
+    pub observed_generation: i64,
+
+    /// Who the operator is in the account.
+    #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
+    pub caller_arn: Option<String>,
+
+    /// `Ready`, and `Reconciling` or `Stalled` while they are True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+}
+
+fn never_observed() -> i64 {
+    -1
+}
