@@ -5,6 +5,7 @@
 //! TRACE; all of them share one control plane.
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
+mod account_schema;
 mod api_server;
 mod approval;
 mod argocd;

@@ -14,7 +14,7 @@ use crate::api::schema;
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(self.takeOver == 'OtherClusters') == \
-                                 (size(self.takeOverFrom) > 0)")
+                                 (has(self.takeOverFrom) && size(self.takeOverFrom) > 0)")
     .message("allowed.takeOverFrom belongs to takeOver: OtherClusters, which needs it; list the \
               ids of the clusters"))]
 pub struct Allowed {

@@ -55,12 +55,13 @@ use super::schema;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("size(self.assumeRoleChain) == 0 || \
+    validation = Rule::new("!has(self.assumeRoleChain) || size(self.assumeRoleChain) == 0 || \
                             self.assumeRoleChain[size(self.assumeRoleChain) - 1].roleARN\
                             .contains('::' + self.accountID + ':role/')")
         .message("the last role of assumeRoleChain must belong to accountID; correct the one that \
                   is wrong"),
-    validation = Rule::new("self.sessionTags == 'None' || size(self.assumeRoleChain) > 0")
+    validation = Rule::new("self.sessionTags == 'None' || \
+                            (has(self.assumeRoleChain) && size(self.assumeRoleChain) > 0)")
         .message("sessionTags: Namespace needs a role in assumeRoleChain, which is assumed once \
                   for each namespace"),
     validation = Rule::new("has(self.allowed.keyPairNames) || \

@@ -1,0 +1,244 @@
+//! The rules of `LightsailAccount` that the API server checks.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Api, CustomResourceExt, Resource};
+use lightsail_operator::api::account::LightsailAccount;
+use serde_json::{Value, json};
+use testbed::cluster::Cluster;
+
+/// One team, one namespace.
+fn account() -> Value {
+    json!({
+        "accountID": "123456789012",
+        "allowedNamespaces": { "from": "Names", "names": ["team-a"] },
+        "allowed": { "regions": ["eu-west-1"] },
+    })
+}
+
+fn with(mut spec: Value, pointer: &str, value: Value) -> Value {
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = spec.pointer_mut(parent).unwrap();
+    if value.is_null() {
+        parent.as_object_mut().unwrap().remove(name);
+    } else {
+        parent[name] = value;
+    }
+    spec
+}
+
+fn role(account: &str) -> Value {
+    json!({ "roleARN": format!("arn:aws:iam::{account}:role/lightsail") })
+}
+
+async fn define(cluster: &Cluster) -> Api<LightsailAccount> {
+    let crd = LightsailAccount::crd();
+    let name = crd.metadata.name.clone().unwrap();
+    let definitions = Api::<CustomResourceDefinition>::all(cluster.client());
+    let parameters = PatchParams::apply("test").force();
+    definitions.patch(&name, &parameters, &Patch::Apply(&crd)).await.unwrap();
+    await_condition(definitions, &name, conditions::is_crd_established()).await.unwrap();
+    Api::all(cluster.client())
+}
+
+fn object(name: &str, spec: Value) -> LightsailAccount {
+    serde_json::from_value(json!({
+        "apiVersion": LightsailAccount::api_version(&()),
+        "kind": LightsailAccount::kind(&()),
+        "metadata": { "name": name },
+        "spec": spec,
+    }))
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_are_refused_with_what_to_write_instead() {
+    let cluster = Cluster::from_env().await.unwrap();
+    let api = define(&cluster).await;
+    let raw = |spec: &Value| {
+        let resource = kube::api::ApiResource::erase::<LightsailAccount>(&());
+        let object = json!({ "apiVersion": LightsailAccount::api_version(&()),
+            "kind": LightsailAccount::kind(&()), "metadata": { "name": "bad" }, "spec": spec });
+        let api = Api::<kube::api::DynamicObject>::all_with(cluster.client(), &resource);
+        async move { api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await }
+    };
+    let names = |list: Value| with(account(), "/allowed/keyPairNames", list);
+    let cases = [
+        ("too short an id", with(account(), "/accountID", json!("1234")), "spec.accountID"),
+        (
+            "an id of letters",
+            with(account(), "/accountID", json!("12345678901x")),
+            "accountID must have 12 digits",
+        ),
+        (
+            "no namespaces",
+            with(account(), "/allowedNamespaces", Value::Null),
+            "spec.allowedNamespaces: Required",
+        ),
+        (
+            "names that are not asked for",
+            with(account(), "/allowedNamespaces/from", json!("All")),
+            "allowedNamespaces.names belongs to from: Names",
+        ),
+        (
+            "no names",
+            with(account(), "/allowedNamespaces/names", Value::Null),
+            "allowedNamespaces.names belongs to from: Names",
+        ),
+        (
+            "a namespace that cannot be",
+            with(account(), "/allowedNamespaces/names", json!(["Team"])),
+            "a namespace has at most 63",
+        ),
+        (
+            "a selector that is missing",
+            with(account(), "/allowedNamespaces", json!({ "from": "Selector" })),
+            "allowedNamespaces.selector belongs to from: Selector",
+        ),
+        (
+            "two namespaces and no names of key pairs",
+            with(account(), "/allowedNamespaces/names", json!(["a", "b"])),
+            "allowed.keyPairNames is required",
+        ),
+        (
+            "all namespaces and no names of key pairs",
+            with(account(), "/allowedNamespaces", json!({ "from": "All" })),
+            "allowed.keyPairNames is required",
+        ),
+        ("no regions", with(account(), "/allowed/regions", json!([])), "spec.allowed.regions"),
+        (
+            "a zone",
+            with(account(), "/allowed/regions", json!(["eu-west-1a"])),
+            "a region must be the name of an AWS region",
+        ),
+        ("a hyphen behind the namespace", names(json!(["$(namespace)-*"])), "a name must be exact"),
+        ("the namespace alone", names(json!(["$(namespace)*"])), "a name must be exact"),
+        ("the namespace in the middle", names(json!(["a-$(namespace)_*"])), "a name must be exact"),
+        ("an asterisk in the middle", names(json!(["a*b"])), "a name must be exact"),
+        ("another variable", names(json!(["$(name)_*"])), "a name must be exact"),
+        ("Cyrillic", names(json!(["flеet"])), "a name must be exact"),
+        (
+            "a default pair among the types",
+            with(account(), "/allowed/types", json!(["Default"])),
+            "Imported",
+        ),
+        (
+            "a take-over from nobody",
+            with(account(), "/allowed/takeOver", json!("OtherClusters")),
+            "allowed.takeOverFrom belongs to takeOver",
+        ),
+        (
+            "clusters without a take-over",
+            with(account(), "/allowed/takeOverFrom", json!(["red"])),
+            "allowed.takeOverFrom belongs to takeOver",
+        ),
+        ("no key pairs at all", with(account(), "/allowed/maxKeyPairs", json!(0)), "maxKeyPairs"),
+        (
+            "a default pair for nobody",
+            with(
+                account(),
+                "/allowed/defaultKeyPair",
+                json!({ "namespace": "ops", "actions": [] }),
+            ),
+            "actions",
+        ),
+        (
+            "a Secret that is not named",
+            with(account(), "/credentials", json!({ "source": "Secret" })),
+            "credentials.secretRef belongs to source: Secret",
+        ),
+        (
+            "a Secret that is not asked for",
+            with(account(), "/credentials", json!({ "secretRef": { "name": "aws" } })),
+            "credentials.secretRef belongs to source: Secret",
+        ),
+        (
+            "a role of another account",
+            with(account(), "/assumeRoleChain", json!([role("210987654321")])),
+            "the last role of assumeRoleChain must belong to accountID",
+        ),
+        (
+            "four roles",
+            with(
+                account(),
+                "/assumeRoleChain",
+                json!([
+                    role("1".repeat(12).as_str()),
+                    role("2".repeat(12).as_str()),
+                    role("3".repeat(12).as_str()),
+                    role("123456789012")
+                ]),
+            ),
+            "assumeRoleChain",
+        ),
+        (
+            "a user",
+            with(
+                account(),
+                "/assumeRoleChain",
+                json!([{ "roleARN": "arn:aws:iam::123456789012:user/a" }]),
+            ),
+            "roleARN must be the ARN of a role",
+        ),
+        (
+            "too short a session",
+            with(
+                account(),
+                "/assumeRoleChain",
+                json!([{
+             "roleARN": "arn:aws:iam::123456789012:role/a", "duration": "5m" }]),
+            ),
+            "duration must be a time from 15m to 1h",
+        ),
+        (
+            "session tags without a role",
+            with(account(), "/sessionTags", json!("Namespace")),
+            "sessionTags: Namespace needs a role",
+        ),
+        ("no requests", with(account(), "/callsPerSecond", json!(0)), "callsPerSecond"),
+    ];
+    for (name, spec, expected) in cases {
+        let refusal = raw(&spec).await.map(drop).expect_err(name).to_string();
+        assert!(refusal.contains(expected), "{name}: {refusal}");
+    }
+
+    let full = json!({
+        "accountID": "123456789012",
+        "credentials": { "source": "Secret", "secretRef": { "name": "aws-prod" } },
+        "assumeRoleChain": [role("210987654321"),
+            { "roleARN": "arn:aws:iam::123456789012:role/path/lightsail", "externalID": "a/b:c",
+                "duration": "15m" }],
+        "sessionTags": "Namespace",
+        "allowedNamespaces": { "from": "Selector", "selector": {
+            "matchLabels": { "team": "a" },
+            "matchExpressions": [{ "key": "env", "operator": "In", "values": ["prod"] }] } },
+        "allowed": {
+            "regions": ["eu-west-1", "eusc-de-east-1"],
+            "types": ["Imported"],
+            "keyPairNames": ["$(namespace)_*", "fleet", "team-*", "*"],
+            "adoption": "Full",
+            "takeOver": "OtherClusters",
+            "takeOverFrom": ["red"],
+            "maxKeyPairs": 10,
+            "hostKeyReset": { "instanceTags": { "team": "$(namespace)" } },
+            "defaultKeyPair": { "namespace": "ops", "actions": ["Download", "Create", "Delete"] },
+        },
+        "callsPerSecond": 2,
+    });
+    for (name, spec) in [("plain", account()), ("full", full)] {
+        let made = api.create(&PostParams::default(), &object(name, spec)).await.unwrap();
+        let change = json!({ "spec": { "accountID": "210987654321", "assumeRoleChain": [] } });
+        let edit = api.patch(name, &PatchParams::default(), &Patch::Merge(change)).await;
+        let refusal = edit.unwrap_err().to_string();
+        assert!(refusal.contains("accountID is immutable"), "{name}: {refusal}");
+        assert_eq!(
+            made.spec.allowed.adoption,
+            match name {
+                "plain" => lightsail_operator::api::account::Adoption::Retain,
+                _ => lightsail_operator::api::account::Adoption::Full,
+            }
+        );
+        api.delete(name, &kube::api::DeleteParams::default()).await.unwrap();
+    }
+}
