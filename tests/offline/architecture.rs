@@ -49,7 +49,7 @@ const FLOORS: [&[&str]; 10] = [
     &["api_server", "api_outage"],
     &["secret", "kubeconfig"],
     &["engine"],
-    &["key_pair", "host_key_reset"],
+    &["account", "key_pair", "host_key_reset"],
     &["crds"],
     &["main", "bin"],
 ];

@@ -1,0 +1,3 @@
+//! What an account allows, and to whom.
+
+pub mod permission;
