@@ -7,6 +7,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
+use crate::api::account::LightsailAccount;
 use crate::api::{HostKeyReset, LightsailKeyPair};
 
 const HEADER: &str = "# Generated from src/api by `make crds`. Do not edit.\n";
@@ -29,7 +30,12 @@ const TEMPLATE_METADATA: &str = r#"metadata:
 /// If a definition cannot be written as YAML, which a type of ours would have to cause.
 pub fn files() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
     let mut files = Vec::new();
-    for crd in [LightsailKeyPair::crd(), HostKeyReset::crd()] {
+    let crds = [
+        (LightsailKeyPair::crd(), ".Values.crds.enabled"),
+        (HostKeyReset::crd(), ".Values.crds.enabled"),
+        (LightsailAccount::crd(), "and .Values.crds.enabled .Values.accounts.enabled"),
+    ];
+    for (crd, condition) in crds {
         let name = format!("{}.yaml", crd.spec.names.plural);
         let mut crd = serde_yaml_ng::from_str(&serde_yaml_ng::to_string(&unobserved(crd))?)?;
         flow(&mut crd);
@@ -37,8 +43,7 @@ pub fn files() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
         // The template language knows no other way to write its own opening.
         let template =
             yaml.replace("{{", r#"{{ "{{" }}"#).replacen("metadata:\n", TEMPLATE_METADATA, 1);
-        let template =
-            format!("{HEADER}{{{{- if .Values.crds.enabled }}}}\n{template}{{{{- end }}}}\n");
+        let template = format!("{HEADER}{{{{- if {condition} }}}}\n{template}{{{{- end }}}}\n");
         files.push((format!("crds/{name}"), format!("{HEADER}{yaml}")));
         files.push((format!("charts/lightsail-operator/templates/crd-{name}"), template));
     }
