@@ -96,7 +96,11 @@ fn the_chart_is_of_this_version_and_has_no_links() {
         listed.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert_eq!(
         listed,
-        ["lightsailkeypairs.lightsail-operator.dev", "hostkeyresets.lightsail-operator.dev"]
+        [
+            "lightsailkeypairs.lightsail-operator.dev",
+            "hostkeyresets.lightsail-operator.dev",
+            "lightsailaccounts.lightsail-operator.dev"
+        ]
     );
     // Flux leaves links out of what it loads.
     let mut folders = vec![chart()];

@@ -253,6 +253,7 @@ async fn life(
     helm.run(&arguments, &Value::Null).unwrap().or_error().unwrap();
     let expected: BTreeSet<String> = [
         "CustomResourceDefinition <no value>/hostkeyresets.lightsail-operator.dev".to_owned(),
+        "CustomResourceDefinition <no value>/lightsailaccounts.lightsail-operator.dev".to_owned(),
         "CustomResourceDefinition <no value>/lightsailkeypairs.lightsail-operator.dev".to_owned(),
         // The API server makes it of the definitions.
         "APIService <no value>/v1alpha1.lightsail-operator.dev".to_owned(),

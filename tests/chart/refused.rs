@@ -19,6 +19,21 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "watch": { "namespaces": ["a", "a"] } }), "/watch/namespaces"),
         (json!({ "watch": { "namespaces": ["A"] } }), "/watch/namespaces/0"),
         (json!({ "secrets": { "mode": "some" } }), "/secrets/mode"),
+        (json!({ "accounts": true }), "/accounts"),
+        (json!({ "accounts": { "enable": true } }), "'enable'"),
+        (json!({ "accounts": { "enabled": "false" } }), "/accounts/enabled"),
+        (json!({ "accounts": { "primary": "false" } }), "/accounts/primary"),
+        (json!({ "accounts": { "unscopedNamespaces": "a" } }), "/accounts/unscopedNamespaces"),
+        (
+            json!({ "accounts": { "unscopedNamespaces": ["a", "a"] } }),
+            "/accounts/unscopedNamespaces",
+        ),
+        // It is no pattern.
+        (
+            json!({ "accounts": { "unscopedNamespaces": ["team-*"] } }),
+            "/accounts/unscopedNamespaces/0",
+        ),
+        (json!({ "roles": { "aggregate": { "accountReader": true } } }), "'accountReader'"),
         (json!({ "clusterID": "a/b" }), "/clusterID"),
         // As a number it would lose its first digit.
         (json!({ "aws": { "accountID": 123_456_789_012_u64 } }), "/aws/accountID"),

@@ -28,6 +28,13 @@ leaderElection: {createLease: false}                          | Lease | | null
 watch: {namespaces: [a, b]}                                   | Deployment | --watch-namespace | [=a, =b]
 watch: {labelSelector: "a=b,c in (d, e)"}                     | Deployment | --watch-label-selector | ["=a=b,c in (d, e)"]
 clusterID: c                                                  | Deployment | --cluster-id | [=c]
+accounts: {enabled: false}                                    | Deployment | --accounts | [=false]
+accounts: {enabled: false}                                    | CustomResourceDefinition lightsailaccounts.lightsail-operator.dev | | null
+accounts: {enabled: false}                                    | ClusterRole lightsail-operator-account-reader | | null
+accounts: {enabled: false}                                    | ClusterRole lightsail-operator-account-editor | | null
+accounts: {primary: false}                                    | Deployment | --primary | [=false]
+accounts: {unscopedNamespaces: [a, b]}                        | Deployment | --unscoped-namespace | [=a, =b]
+{accounts: {unscopedNamespaces: [a], primary: false, enabled: false}} | Deployment | --accounts | [=false]
 aws: {accountID: "012345678901"}                              | Deployment | --aws-account-id | ["=012345678901"]
 aws: {allowedRegions: [eu-west-1, us-east-1]}                 | Deployment | --allowed-regions | [=eu-west-1, =us-east-1]
 aws: {region: eu-west-1}                                      | Deployment | $AWS_REGION | eu-west-1
@@ -42,6 +49,8 @@ log: {filter: "warn,a=debug"}                                 | Deployment | --l
 log: {format: text}                                           | Deployment | --log-format | [=text]
 crds: {enabled: false}                                        | CustomResourceDefinition lightsailkeypairs.lightsail-operator.dev | | null
 crds: {enabled: false}                                        | CustomResourceDefinition hostkeyresets.lightsail-operator.dev | | null
+crds: {enabled: false}                                        | CustomResourceDefinition lightsailaccounts.lightsail-operator.dev | | null
+crds: {keep: false}                                           | CustomResourceDefinition lightsailaccounts.lightsail-operator.dev | /metadata/annotations | null
 crds: {keep: false}                                           | CustomResourceDefinition lightsailkeypairs.lightsail-operator.dev | /metadata/annotations | null
 crds: {keep: false}                                           | CustomResourceDefinition hostkeyresets.lightsail-operator.dev | /metadata/annotations | null
 serviceAccount: {create: false}                               | ServiceAccount | | null
@@ -56,6 +65,8 @@ rbac: {create: false}                                         | Role lightsail-o
 roles: {create: false}                                        | ClusterRole lightsail-operator-reader | | null
 roles: {create: false}                                        | ClusterRole lightsail-operator-key-pair-editor | | null
 roles: {create: false}                                        | ClusterRole lightsail-operator-host-key-resetter | | null
+roles: {create: false}                                        | ClusterRole lightsail-operator-account-reader | | null
+roles: {create: false}                                        | ClusterRole lightsail-operator-account-editor | | null
 roles: {aggregate: {reader: true}}                            | ClusterRole lightsail-operator-reader | /metadata/labels/rbac.authorization.k8s.io~1aggregate-to-view | "true"
 roles: {aggregate: {keyPairEditor: true}}                     | ClusterRole lightsail-operator-key-pair-editor | /metadata/labels/rbac.authorization.k8s.io~1aggregate-to-edit | "true"
 roles: {aggregate: {hostKeyResetter: true}}                   | ClusterRole lightsail-operator-host-key-resetter | /metadata/labels/rbac.authorization.k8s.io~1aggregate-to-admin | "true"

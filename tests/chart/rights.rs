@@ -1,4 +1,4 @@
-//! What the operator may do, by what it watches and whether it has to do with Secrets.
+//! What the operator may do, by what it watches and whether it has to do with Secrets and accounts.
 
 use std::collections::BTreeSet;
 
@@ -120,48 +120,172 @@ fn nothing_more_than_what_is_watched_and_kept() {
             .into_iter()
             .chain(lease.iter().map(|right| (*right).to_owned()))
             .collect();
-        assert_eq!(rights(&render(&values)), expected, "{name}");
+        assert_eq!(rights(&render(&without_accounts(values))), expected, "{name}");
     }
 }
 
+fn without_accounts(mut values: Value) -> Value {
+    values["accounts"] = json!({ "enabled": false });
+    values
+}
+
+#[test]
+fn accounts_take_these_rights_and_no_others() {
+    let reads =
+        ["* lightsailaccounts get", "* lightsailaccounts list", "* lightsailaccounts watch"];
+    let writes = ["* lightsailaccounts patch", "* lightsailaccounts/status update"];
+    let none = json!({ "mode": "none" });
+    let scope = |names: &[&str]| json!({ "namespaces": names });
+    // What else there is with accounts; what else where they are written; what is needed no more.
+    type Row = (Value, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+    let rows: Vec<Row> = vec![
+        (json!({}), &[], &[], &[]),
+        (json!({ "clusterID": "c" }), &[], &[], &[]),
+        (json!({ "secrets": none }), &["* namespaces get"], &[], &["* namespaces/kube-system get"]),
+        (json!({ "secrets": none, "clusterID": "c" }), &["* namespaces get"], &[], &[]),
+        (
+            json!({ "watch": scope(&["a", "b"]) }),
+            &["lightsail-operator secrets get"],
+            &["default events create"],
+            &[],
+        ),
+        (
+            json!({ "watch": scope(&["a"]), "clusterID": "c" }),
+            &["lightsail-operator secrets get"],
+            &["default events create"],
+            &[],
+        ),
+        (
+            json!({ "watch": scope(&["a", "b"]), "secrets": none }),
+            &["a namespaces get", "b namespaces get"],
+            &["default events create"],
+            &[],
+        ),
+        (json!({ "watch": scope(&["default"]) }), &["lightsail-operator secrets get"], &[], &[]),
+        (json!({ "watch": scope(&[NAME]) }), &[], &["default events create"], &[]),
+        (json!({ "watch": scope(&[NAME, "default"]) }), &[], &[], &[]),
+    ];
+    for (values, with_them, with_writes, no_more) in rows {
+        let without = rights(&render(&without_accounts(values.clone())));
+        for primary in [true, false] {
+            let mut values = values.clone();
+            values["accounts"] = json!({ "primary": primary });
+            let with = rights(&render(&values));
+            let added: Vec<&[&str]> = if primary {
+                vec![&reads, with_them, &writes, with_writes]
+            } else {
+                vec![&reads, with_them]
+            };
+            let words = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
+            let differences: (BTreeSet<String>, BTreeSet<String>) = (
+                with.difference(&without).cloned().collect(),
+                without.difference(&with).cloned().collect(),
+            );
+            assert_eq!(differences, (words(&added.concat()), words(no_more)), "{values}");
+        }
+    }
+}
+
+#[test]
+fn without_accounts_nothing_speaks_of_them() {
+    for primary in [true, false] {
+        for scope in [json!([]), json!(["a"])] {
+            let values = json!({ "watch": { "namespaces": scope },
+                "accounts": { "enabled": false, "primary": primary } });
+            for object in render(&values) {
+                assert!(!object.to_string().contains("lightsailaccount"), "{values}: {object}");
+            }
+        }
+    }
+}
+
+/// Whoever may write accounts uses every credential, and whoever reads them learns whose they are.
+#[test]
+fn roles_for_accounts_are_never_added_to_others() {
+    let everything = json!({ "roles": { "aggregate": { "reader": true, "keyPairEditor": true,
+        "hostKeyResetter": true } } });
+    let objects = render(&everything);
+    let of_accounts = |it: &&Value| {
+        it["kind"] == "ClusterRole" && it["rules"].to_string().contains("lightsailaccounts")
+    };
+    let is_added = |it: &Value| {
+        let labels = it["metadata"]["labels"].as_object().unwrap();
+        labels.keys().any(|label| label.contains("rbac.authorization.k8s.io"))
+    };
+    let roles: Vec<(&str, bool)> = objects
+        .iter()
+        .filter(of_accounts)
+        .map(|it| (it["metadata"]["name"].as_str().unwrap(), is_added(it)))
+        .collect();
+    assert_eq!(
+        roles,
+        [
+            (NAME, false),
+            ("lightsail-operator-account-editor", false),
+            ("lightsail-operator-account-reader", false)
+        ]
+    );
+    assert_eq!(objects.iter().filter(|it| it["kind"] == "ClusterRole" && is_added(it)).count(), 3);
+    // Nobody is bound to them.
+    let bound: Vec<&Value> = objects
+        .iter()
+        .filter(|it| it["kind"] == "ClusterRoleBinding")
+        .map(|it| &it["roleRef"]["name"])
+        .collect();
+    assert_eq!(bound, [NAME]);
+}
+
 /// Secrets and `ConfigMaps` can never be listed, which would show them all, nor watched or deleted;
-/// and nothing is granted by a star, nor any right to get more rights.
+/// nor can namespaces. Nothing is granted by a star, nor any right to get more rights.
 #[test]
 fn no_rendering_grants_what_is_never_used() {
-    let modes = ["full", "none"];
+    let accounts = [
+        json!({}),
+        json!({ "primary": false, "unscopedNamespaces": ["b"] }),
+        json!({ "enabled": false }),
+    ];
     let scopes = [json!([]), json!(["a"]), json!([NAME, "b"])];
-    let clusters = ["", "c"];
-    for (mode, scope, cluster) in modes.iter().flat_map(|mode| {
-        scopes.iter().flat_map(move |scope| clusters.map(|cluster| (mode, scope, cluster)))
-    }) {
-        let values = json!({
-            "secrets": { "mode": mode }, "watch": { "namespaces": scope }, "clusterID": cluster,
-            "roles": { "aggregate": { "reader": true, "keyPairEditor": true,
-                "hostKeyResetter": true } },
-        });
-        let objects = render(&values);
-        for role in objects.iter().filter(|it| it["kind"].as_str().unwrap().ends_with("Role")) {
-            for rule in role["rules"].as_array().unwrap() {
-                let has = |key: &str, words: &[&str]| {
-                    rule[key].as_array().is_some_and(|all| {
-                        all.iter().any(|it| words.contains(&it.as_str().unwrap()))
-                    })
-                };
+    for (mode, cluster) in [("full", ""), ("full", "c"), ("none", ""), ("none", "c")] {
+        for (scope, accounts) in
+            scopes.iter().flat_map(|scope| accounts.iter().map(move |it| (scope, it)))
+        {
+            check_rules(&json!({
+                "secrets": { "mode": mode }, "watch": { "namespaces": scope },
+                "clusterID": cluster, "accounts": accounts,
+                "roles": { "aggregate": { "reader": true, "keyPairEditor": true,
+                    "hostKeyResetter": true } },
+            }));
+        }
+    }
+}
+
+fn check_rules(values: &Value) {
+    let watched = values["watch"]["namespaces"].as_array().unwrap();
+    for role in render(values).iter().filter(|it| it["kind"].as_str().unwrap().ends_with("Role")) {
+        for rule in role["rules"].as_array().unwrap() {
+            let has = |key: &str, words: &[&str]| {
+                rule[key]
+                    .as_array()
+                    .is_some_and(|all| all.iter().any(|it| words.contains(&it.as_str().unwrap())))
+            };
+            assert!(
+                !has("verbs", &["*", "escalate", "bind", "impersonate", "deletecollection"]),
+                "{values}: {rule}"
+            );
+            assert!(!has("resources", &["*"]) && !has("apiGroups", &["*"]), "{values}: {rule}");
+            let reads_by_name = has("resources", &["secrets", "configmaps", "namespaces"]);
+            assert!(
+                !reads_by_name || !has("verbs", &["list", "watch", "delete", "update"]),
+                "{values}: {rule}"
+            );
+            if has("resources", &["secrets"]) {
+                assert_eq!(values["secrets"]["mode"], "full", "{values}: {rule}");
+                assert_eq!(role["kind"] == "ClusterRole", watched.is_empty(), "{values}: {rule}");
+                let namespace = &role["metadata"]["namespace"];
                 assert!(
-                    !has("verbs", &["*", "escalate", "bind", "impersonate", "deletecollection"]),
-                    "{values}: {rule}"
-                );
-                assert!(!has("resources", &["*"]) && !has("apiGroups", &["*"]), "{values}: {rule}");
-                let reads_content = has("resources", &["secrets", "configmaps"]);
-                assert!(
-                    !reads_content || !has("verbs", &["list", "watch", "delete", "update"]),
-                    "{values}: {rule}"
-                );
-                assert!(!has("resources", &["secrets"]) || *mode == "full", "{values}: {rule}");
-                let is_cluster_wide = role["kind"] == "ClusterRole";
-                assert!(
-                    !has("resources", &["secrets"])
-                        || is_cluster_wide == scope.as_array().unwrap().is_empty(),
+                    watched.is_empty()
+                        || watched.contains(namespace)
+                        || (*namespace == NAME && rule["verbs"] == json!(["get"])),
                     "{values}: {rule}"
                 );
             }

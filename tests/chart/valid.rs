@@ -15,6 +15,7 @@ fn everything() -> Value {
         "imagePullSecrets": [{ "name": "registry" }],
         "watch": { "namespaces": ["default", NAME], "labelSelector": "team in (a, b)" },
         "clusterID": "c",
+        "accounts": { "unscopedNamespaces": ["infra"] },
         "aws": { "accountID": "123456789012", "region": "eu-west-1", "endpointURL": "https://e",
             "existingSecret": "aws" },
         "serviceAccount": { "annotations": {
@@ -58,6 +59,9 @@ async fn the_api_server_takes_all_of_it_strictly() {
         Value::Null,
         everything(),
         json!({ "replicas": 1, "leaderElection": { "enabled": false } }),
+        // The Roles for accounts beside those of watched namespaces.
+        json!({ "watch": { "namespaces": ["kube-public"] } }),
+        json!({ "accounts": { "enabled": false } }),
     ] {
         let mut objects = render(&values);
         let list = |objects: &[Value]| {

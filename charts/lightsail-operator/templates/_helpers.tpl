@@ -64,7 +64,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch]
-# Whether the namespace is being deleted, and with it the Secret of a default key pair.
+{{- end }}
+{{- if or (eq .Values.secrets.mode "full") .Values.accounts.enabled }}
+# Whether the namespace is being deleted, and with it the Secret of a default key pair; its labels,
+# by which an account may allow it.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
@@ -76,4 +79,50 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- end }}
+
+{{/* What the operator does with accounts, which are not in a namespace: always in the whole
+     cluster. Not with the objects that use them. */}}
+{{- define "lightsail-operator.accountRules" -}}
+# The accounts, live and by watch.
+- apiGroups: [lightsail-operator.dev]
+  resources: [lightsailaccounts]
+  verbs: [get, list, watch]
+{{- if .Values.accounts.primary }}
+# Their finalizer and status, which one operator of a cluster writes.
+- apiGroups: [lightsail-operator.dev]
+  resources: [lightsailaccounts]
+  verbs: [patch]
+- apiGroups: [lightsail-operator.dev]
+  resources: [lightsailaccounts/status]
+  verbs: [update]
+{{- end }}
+{{- end }}
+
+{{/* A Role of the ServiceAccount, with its binding: of the root context, a name, a namespace and
+     rules. */}}
+{{- define "lightsail-operator.boundRole" -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ .name }}
+  namespace: {{ .namespace }}
+  labels:
+    {{- include "lightsail-operator.labels" .root | nindent 4 }}
+rules:
+{{ .rules }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ .name }}
+  namespace: {{ .namespace }}
+  labels:
+    {{- include "lightsail-operator.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ .name }}
+subjects:
+{{ include "lightsail-operator.subjects" .root }}
 {{- end }}
