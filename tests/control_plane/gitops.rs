@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
+use lightsail_operator::api::account::LightsailAccount;
 use lightsail_operator::api::conditions::{RECONCILING, is_true};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
 use serde::Deserialize;
@@ -25,6 +26,7 @@ use crate::resets::{wait_complete, wait_failed};
 
 /// Below `deploy/argocd`.
 const CUSTOMIZATIONS: &str = "resource_customizations/lightsail-operator.dev";
+const KINDS: [&str; 3] = ["LightsailKeyPair", "HostKeyReset", "LightsailAccount"];
 const PROGRESSING: [&str; 2] = ["InProgress", "Progressing"];
 const CURRENT: [&str; 2] = ["Current", "Healthy"];
 const FAILED: [&str; 2] = ["Failed", "Degraded"];
@@ -476,7 +478,7 @@ fn the_health_checks_pass_their_tests() {
 
 /// Runs them by what tells the health of each of some objects, as Argo CD says it.
 pub(crate) fn check_health_tests(health_of: impl Fn(&[Value]) -> Vec<Value>) {
-    for kind in ["LightsailKeyPair", "HostKeyReset"] {
+    for kind in KINDS {
         let folder = argocd().join(CUSTOMIZATIONS).join(kind);
         let read = |path: &str| -> Value {
             serde_yaml_ng::from_str(&fs::read_to_string(folder.join(path)).unwrap()).unwrap()
@@ -498,12 +500,49 @@ pub(crate) fn check_health_tests(health_of: impl Fn(&[Value]) -> Vec<Value>) {
     }
 }
 
+/// The test data of accounts: what kstatus says of them, and that a server gives them so.
+#[test]
+fn an_account_is_ready_for_those_who_wait_when_it_is_and_not_before() {
+    let tools = PathBuf::from(std::env::var_os("TESTBED_TOOLS").expect("`make env` tells"));
+    let folder = argocd().join(CUSTOMIZATIONS).join("LightsailAccount/testdata");
+    let rows = [
+        ("new", PROGRESSING),
+        ("reconciling", PROGRESSING),
+        ("ready", CURRENT),
+        ("changed", PROGRESSING),
+        ("stalled", FAILED),
+    ];
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), rows.len());
+    let objects: Vec<Value> = rows
+        .iter()
+        .map(|(state, _)| {
+            let text = fs::read_to_string(folder.join(format!("{state}.yaml"))).unwrap();
+            serde_yaml_ng::from_str(&text).unwrap()
+        })
+        .collect();
+    for ((state, expected), (said, object)) in
+        rows.iter().zip(ask(&tools, &objects).iter().zip(&objects))
+    {
+        assert_eq!([said.kstatus.0.as_str(), said.argocd.0.as_str()], *expected, "{state}");
+        let account: LightsailAccount = serde_json::from_value(object.clone()).unwrap();
+        assert_eq!(serde_json::to_value(account).unwrap(), *object, "{state}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kustomize_knows_all_samples() {
     let cluster = Cluster::from_env().await.unwrap();
-    let samples = documents(&kustomize(&cluster, "deploy/samples").await);
-    let files = fs::read_dir(project().join("deploy/samples")).unwrap().count();
-    assert_eq!(samples.len() + 1, files, "each file but kustomization.yaml");
+    for folder in ["deploy/samples", "deploy/accounts"] {
+        let samples = documents(&kustomize(&cluster, folder).await);
+        let files = fs::read_dir(project().join(folder)).unwrap().count();
+        assert_eq!(samples.len() + 1, files, "each file of {folder} but kustomization.yaml");
+        for account in samples.iter().filter(|it| it["kind"] == "LightsailAccount") {
+            // Not created: every object of the cluster would need an account from then on.
+            let apply = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+            let output = cluster.kubectl_with_input(&apply, &account.to_string()).await.unwrap();
+            assert!(output.success, "{account:#}\n{}", output.stderr);
+        }
+    }
 }
 
 /// `kubectl kustomize deploy/argocd` makes of the scripts what is applied to Argo CD's own
@@ -529,7 +568,7 @@ async fn the_health_checks_are_added_to_the_settings_of_argo_cd() {
     let config_maps: Api<ConfigMap> = Api::namespaced(cluster.client(), &namespace);
     let mut data = config_maps.get("argocd-cm").await.unwrap().data.unwrap();
     assert_eq!(data.remove("url").as_deref(), Some("https://argocd.example.com"));
-    for kind in ["LightsailKeyPair", "HostKeyReset"] {
+    for kind in KINDS {
         let script =
             data.remove(&format!("resource.customizations.health.lightsail-operator.dev_{kind}"));
         assert_eq!(
