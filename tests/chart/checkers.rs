@@ -31,6 +31,17 @@ const CHECKOV: &[Waiver] = &[
         "networkPolicy.enabled: where the API server is differs from cluster to cluster",
     ),
     (
+        "CKV2_K8S_5",
+        "everything",
+        "which Secrets have the credentials of accounts is in the accounts; they are read by name, \
+         in the operator's own namespace only",
+    ),
+    (
+        "CKV_K8S_21",
+        "everything",
+        "the API server takes an Event about what is in no namespace in this one only",
+    ),
+    (
         "CKV_K8S_35",
         "everything",
         "only with aws.existingSecret, and AWS's variables are what people have; nothing in the \
