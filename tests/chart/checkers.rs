@@ -39,7 +39,7 @@ const CHECKOV: &[Waiver] = &[
     (
         "CKV_K8S_21",
         "everything",
-        "the API server takes an Event about what is in no namespace in this one only",
+        "Events about what is in no namespace, as accounts, are written to this one",
     ),
     (
         "CKV_K8S_35",
