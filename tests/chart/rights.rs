@@ -212,7 +212,7 @@ fn roles_for_accounts_are_never_added_to_others() {
         let labels = it["metadata"]["labels"].as_object().unwrap();
         labels.keys().any(|label| label.contains("rbac.authorization.k8s.io"))
     };
-    let roles: Vec<(&str, bool)> = objects
+    let roles: BTreeSet<(&str, bool)> = objects
         .iter()
         .filter(of_accounts)
         .map(|it| (it["metadata"]["name"].as_str().unwrap(), is_added(it)))
@@ -222,8 +222,9 @@ fn roles_for_accounts_are_never_added_to_others() {
         [
             (NAME, false),
             ("lightsail-operator-account-editor", false),
-            ("lightsail-operator-account-reader", false)
+            ("lightsail-operator-account-reader", false),
         ]
+        .into()
     );
     assert_eq!(objects.iter().filter(|it| it["kind"] == "ClusterRole" && is_added(it)).count(), 3);
     // Nobody is bound to them.
