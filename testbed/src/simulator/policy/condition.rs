@@ -66,9 +66,15 @@ impl Condition {
             return self.if_exists || self.is_negated() || self.set == Some(Set::All);
         };
         let fits = |value: &String| self.fits(question, value);
-        match self.set {
-            Some(Set::All) => values.iter().all(fits),
-            Some(Set::Any) | None => values.iter().any(fits),
+        match (self.set, values) {
+            (Some(Set::All), _) => values.iter().all(fits),
+            (Some(Set::Any), _) => values.iter().any(fits),
+            (None, [value]) => fits(value),
+            // Tags in two spellings of a key: it "matches a resource tag key named either TagKey1
+            // or tagkey1, but not both"
+            // (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html>).
+            // That a negated operator holds then, as if there were no such tag, is unverified.
+            (None, _) => self.is_negated(),
         }
     }
 

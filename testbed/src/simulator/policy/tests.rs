@@ -60,6 +60,7 @@ fn resources_are_arns() {
 #[test]
 fn conditions() {
     let owner = ("aws:ResourceTag/owner", "a/team");
+    let second_spelling = ("aws:ResourceTag/Owner", "a/team");
     for (condition, context, applies) in [
         (r#"{"StringEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![owner], true),
         (r#"{"StringEquals": {"AWS:resourcetag/owner": ["b", "a/team"]}}"#, vec![owner], true),
@@ -78,6 +79,23 @@ fn conditions() {
         (r#"{"StringNotEquals": {"aws:ResourceTag/owner": "a/team"}}"#, vec![owner], false),
         (r#"{"StringLike": {"aws:ResourceTag/owner": "a/*"}}"#, vec![owner], true),
         (r#"{"StringNotLike": {"aws:ResourceTag/owner": "a/*"}}"#, vec![owner], false),
+        (
+            r#"{"StringLike": {"aws:ResourceTag/owner": "a/*"}}"#,
+            vec![owner, second_spelling],
+            false,
+        ),
+        (
+            r#"{"StringNotLike": {"aws:ResourceTag/owner": "a/*"}}"#,
+            vec![owner, second_spelling],
+            true,
+        ),
+        (r#"{"Null": {"aws:ResourceTag/owner": "true"}}"#, vec![owner, second_spelling], false),
+        (r#"{"Null": {"sts:TransitiveTagKeys": "true"}}"#, vec![owner], true),
+        (
+            r#"{"Null": {"sts:TransitiveTagKeys": "true"}}"#,
+            vec![("sts:TransitiveTagKeys", "a"), ("sts:TransitiveTagKeys", "b")],
+            false,
+        ),
         (r#"{"Null": {"aws:ResourceTag/owner": "true"}}"#, vec![], true),
         (r#"{"Null": {"aws:ResourceTag/owner": true}}"#, vec![owner], false),
         (r#"{"Null": {"aws:ResourceTag/owner": "false"}}"#, vec![owner], true),
@@ -107,6 +125,13 @@ fn conditions() {
             true,
         ),
         (r#"{"ForAnyValue:StringEquals": {"aws:TagKeys": ["a"]}}"#, vec![], false),
+        // The names of keys are not case-sensitive, but these are values.
+        (
+            r#"{"ForAllValues:StringEquals": {"aws:TagKeys": ["a"]}}"#,
+            vec![("aws:TagKeys", "A")],
+            false,
+        ),
+        (r#"{"ForAllValues:StringEquals": {"aws:TagKeys": ["a"]}}"#, vec![], true),
         (
             r#"{"StringLike": {"aws:ResourceTag/owner": "${aws:PrincipalTag/cluster}/*"}}"#,
             vec![owner, ("aws:PrincipalTag/cluster", "a")],
