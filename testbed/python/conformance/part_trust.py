@@ -100,9 +100,13 @@ def own_policies(world: World) -> None:
         world.sts.assume_role(RoleArn=arn, **ASK)
     denied(world.sts.assume_role, far, "sts:TagSession", Tags=tags(team="a"))
     only_with_id = {"StringEquals": {"sts:ExternalId": "secret-42"}}
-    world.policy(allow(["sts:AssumeRole", "sts:TagSession"], far, **only_with_id))
-    world.sts.assume_role(RoleArn=far, Tags=tags(team="a"), ExternalId="secret-42", **ASK)
+    world.policy(allow("sts:AssumeRole", far, **only_with_id), allow("sts:TagSession", far))
+    with_id = {"Tags": tags(team="a"), "ExternalId": "secret-42"}
+    world.sts.assume_role(RoleArn=far, **with_id, **ASK)
     denied(world.sts.assume_role, far)
+    # The external id is no key of sts:TagSession.
+    world.policy(allow(["sts:AssumeRole", "sts:TagSession"], far, **only_with_id))
+    denied(world.sts.assume_role, far, "sts:TagSession", **with_id)
     world.policy(allow("*"), {"Effect": "Deny", "Action": "sts:*", "Resource": named})
     denied(world.sts.assume_role, named)
 

@@ -4,11 +4,17 @@
 //! A chain needs `sts:TagSession` for inherited transitive tags too: with EKS Pod Identity, whose
 //! tags are transitive, every further role needs it
 //! (<https://github.com/aws/eks-pod-identity-agent/issues/80>).
+//!
+//! Both actions have the condition keys of tags. The external id and the session's name are keys of
+//! `sts:AssumeRole` only
+//! (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html>).
 
 use super::super::identity::{Identities, Principal};
 use super::super::policy::{Caller, Named, Policy, Question, Trust, TrustPolicy, Verdict};
 use super::super::session_tags::SessionTag;
 use super::ask::Ask;
+
+const ASSUME_ROLE: &str = "sts:AssumeRole";
 
 /// What policies can ask about a request for a role.
 pub(super) struct Request<'a> {
@@ -63,20 +69,19 @@ impl Request<'_> {
     }
 
     fn first_refused(&self, is_allowed: impl Fn(&str) -> bool) -> Option<&'static str> {
-        let actions: &[&'static str] = if self.tags_session {
-            &["sts:AssumeRole", "sts:TagSession"]
-        } else {
-            &["sts:AssumeRole"]
-        };
+        let actions: &[&'static str] =
+            if self.tags_session { &[ASSUME_ROLE, "sts:TagSession"] } else { &[ASSUME_ROLE] };
         actions.iter().copied().find(|action| !is_allowed(action))
     }
 
     fn question(&self, action: &str) -> Question {
         let mut question = Question::new(action, self.ask.role_arn);
         question.add("aws:RequestedRegion", self.region);
-        question.add("sts:RoleSessionName", self.ask.session);
-        if let Some(external_id) = self.external_id {
-            question.add("sts:ExternalId", external_id);
+        if action == ASSUME_ROLE {
+            question.add("sts:RoleSessionName", self.ask.session);
+            if let Some(external_id) = self.external_id {
+                question.add("sts:ExternalId", external_id);
+            }
         }
         for tag in &self.tags {
             question.add(&format!("aws:RequestTag/{}", tag.key), &tag.value);
