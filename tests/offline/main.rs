@@ -18,3 +18,4 @@ mod monitoring;
 mod sbom;
 mod settings;
 mod starts;
+mod tenants;

@@ -10,7 +10,7 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 /// The statements of a file, with its placeholders filled: region, account, this cluster, another
-/// one, and the id of a default key pair.
+/// one, the id of a default key pair, and for roles who assumes which with which external id.
 pub(crate) fn statements(file: &str, default_key_pair: &str) -> Vec<Value> {
     let mut text = std::fs::read_to_string(folder().join(file)).unwrap();
     for (placeholder, value) in [
@@ -19,6 +19,9 @@ pub(crate) fn statements(file: &str, default_key_pair: &str) -> Vec<Value> {
         ("<CLUSTER>", "test"),
         ("<OLD_CLUSTER>", "old"),
         ("<DEFAULT_KEY_PAIR>", default_key_pair),
+        ("<CALLER>", "arn:aws:iam::210987654321:role/lightsail-operator"),
+        ("<EXTERNAL_ID>", "example-external-id"),
+        ("<ROLE>", "lightsail"),
     ] {
         text = text.replace(placeholder, value);
     }
