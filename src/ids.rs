@@ -98,6 +98,19 @@ impl Owner {
     pub fn new(cluster: &str, namespace: &str, name: &str) -> Self {
         Self(format!("{cluster}/{namespace}/{name}").into())
     }
+
+    /// The id of the cluster, which has no slash.
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
+    /// The namespace and the name of the object.
+    #[must_use]
+    pub fn object(&self) -> (&str, &str) {
+        let object = self.0.split_once('/').map_or("", |(_, object)| object);
+        object.split_once('/').unwrap_or_default()
+    }
 }
 
 /// One account in one region: whatever Lightsail keeps is kept in one of these.
@@ -113,4 +126,22 @@ impl fmt::Display for Scope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} in {}", self.account, self.region)
     }
+}
+
+/// The lane of the queue for objects in a region that use this `LightsailAccount`, or the
+/// operator's own credentials: one that fails holds up no other.
+#[must_use]
+pub fn lane(region: &str, account: Option<&str>) -> String {
+    match account {
+        Some(account) => format!("{region}/{account}"),
+        None => region.to_owned(),
+    }
+}
+
+/// The region of a lane, and the account.
+#[must_use]
+pub fn lane_parts(lane: &str) -> (Region, Option<&str>) {
+    let (region, account) =
+        lane.split_once('/').map_or((lane, None), |(region, account)| (region, Some(account)));
+    (region.into(), account)
 }

@@ -18,6 +18,7 @@
 //! `lightsail` is the only place that knows the AWS SDK. `docs/architecture.md` has the invariants
 //! that the code and the tests cite as I1, I2 and so on.
 
+pub mod access;
 pub mod account;
 pub mod api;
 pub mod api_outage;

@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use lightsail_operator::access::{self, Directory};
+use lightsail_operator::account::Accounts;
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::{
@@ -22,7 +24,7 @@ use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{
-    Accounts, Inventory, ProfileFiles, Regions, Sources, WebIdentity, configuration, http_client,
+    Inventory, ProfileFiles, Regions, Sessions, Sources, WebIdentity, configuration, http_client,
 };
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
@@ -117,9 +119,16 @@ async fn run(
 async fn reconcile_all(ctx: Arc<Context>, stop: &CancellationToken) {
     let (key_pairs, resets) =
         (KeyPairs::new(Arc::clone(&ctx)), HostKeyResets::new(Arc::clone(&ctx)));
-    let both = async { tokio::join!(engine::run(&key_pairs), engine::run(&resets)) };
+    let accounts = Accounts::new(Arc::clone(&ctx));
+    let serving_accounts = async {
+        if ctx.directory.is_on() {
+            engine::run(&accounts).await;
+        }
+    };
+    let all =
+        async { tokio::join!(engine::run(&key_pairs), engine::run(&resets), serving_accounts) };
     tokio::select! {
-        _ = both => {}
+        _ = all => {}
         () = after(stop, LAST_STEP) => tracing::warn!("a step did not finish in time; the next \
             leader finds out whether it took effect"),
     }
@@ -164,14 +173,18 @@ fn candidate(
     kube: &kube::Config,
     times: leader::Times,
 ) -> anyhow::Result<Candidate> {
-    let namespace =
-        config.lease_namespace.clone().unwrap_or_else(|| kube.default_namespace.clone());
+    let namespace = own_namespace(config, kube);
     let mut random = [0; 4];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow::anyhow!("there is no randomness"))?;
     // The pod's name, and something that a restarted container does not share with its predecessor.
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let identity = format!("{host}_{}", hex::encode(random));
     Ok(Candidate { namespace, lease: config.lease(), identity, times })
+}
+
+/// The operator's own namespace.
+fn own_namespace(config: &Config, kube: &kube::Config) -> String {
+    config.lease_namespace.clone().unwrap_or_else(|| kube.default_namespace.clone())
 }
 
 /// All that reconciliations share; `None` if the operator is to end before the cluster answers.
@@ -218,19 +231,29 @@ async fn context(
         search_interval: config.search_interval,
         namespaces: config.watch_namespace.clone(),
         label_selector: config.watch_label_selector.clone(),
+        is_primary: config.primary,
         places: Places::new(usize::from(config.concurrency)),
     };
+    let api_server = ApiServer::new(client, lease.clone(), settings.write_timeout);
+    let sessions = Sessions::new(
+        aws,
+        Sources { environment, web_identity: web_identity(config) },
+        timeout,
+        Arc::clone(&regions),
+        lease.clone(),
+        metrics.clone(),
+        readiness.clone(),
+    );
+    let served = access::Settings {
+        is_on: config.accounts,
+        unscoped: config.unscoped_namespace.clone(),
+        namespace: own_namespace(config, kube),
+        cluster_id: settings.cluster_id.clone(),
+    };
     Ok(Some(Context {
-        api_server: ApiServer::new(client, lease.clone(), settings.write_timeout),
-        accounts: Accounts::new(
-            aws,
-            Sources { environment, web_identity: web_identity(config) },
-            timeout,
-            Arc::clone(&regions),
-            lease.clone(),
-            metrics.clone(),
-            readiness.clone(),
-        ),
+        directory: Directory::new(served, api_server.clone(), sessions.clone()),
+        api_server,
+        sessions,
         regions,
         inventory,
         events: Mutex::default(),

@@ -28,6 +28,7 @@ pub struct Metrics {
     unreadable: Family<KindLabels, Gauge>,
     vanished: Family<KindLabels, Gauge>,
     vanished_ended: Family<EndLabels, Counter>,
+    abandoned: Counter,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<OperationLabels, Histogram>,
     credentials: Credentials,
@@ -140,6 +141,7 @@ fn long() -> Histogram {
 }
 
 impl Default for Metrics {
+    #[expect(clippy::too_many_lines, reason = "a few lines for each metric")]
     fn default() -> Self {
         let reconciles = Family::default();
         let reconcile_seconds = Family::<KindLabels, Histogram>::new_with_constructor(short);
@@ -150,6 +152,7 @@ impl Default for Metrics {
         let unreadable = Family::default();
         let vanished = Family::default();
         let vanished_ended = Family::default();
+        let abandoned = Counter::default();
         let requests = Family::default();
         let request_seconds = Family::<OperationLabels, Histogram>::new_with_constructor(short);
         let throttled = Family::default();
@@ -180,6 +183,9 @@ impl Default for Metrics {
         all.register("vanished_objects", help, vanished.clone());
         let help = "Objects that vanished with their finalizer, by what became of their key pair";
         all.register("vanished_objects_ended", help, vanished_ended.clone());
+        let help = "Key pairs that stay in Lightsail because the namespace of their object was \
+                    deleted while the object was not allowed to use its account";
+        all.register("abandoned_key_pairs", help, abandoned.clone());
         all.register(
             "lightsail_requests",
             "Requests to Lightsail by operation, region and code",
@@ -227,6 +233,7 @@ impl Default for Metrics {
             unreadable,
             vanished,
             vanished_ended,
+            abandoned,
             requests,
             request_seconds,
             credentials,
@@ -294,6 +301,11 @@ impl Metrics {
     /// How many objects vanished with their finalizer and are still to be followed up.
     pub fn set_vanished(&self, kind: &str, count: usize) {
         self.vanished.get_or_create(&KindLabels { kind: kind.to_owned() }).set(gauge(count));
+    }
+
+    /// A key pair stays in Lightsail, though its object is deleted and nobody said so.
+    pub fn abandoned(&self) {
+        self.abandoned.inc();
     }
 
     /// An object that vanished was followed up: `Deleted` or `Released` says what became of its key

@@ -175,6 +175,31 @@ pub async fn find_value(
     Ok(found.map_or(DataValue::NoKey, |(_, bytes)| DataValue::Found(Zeroizing::new(bytes.0))))
 }
 
+/// What a Secret holds, whoever wrote it.
+pub struct Content {
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its data.
+    pub data: BTreeMap<String, Zeroizing<Vec<u8>>>,
+}
+
+/// Reads all that the Secret of this name holds.
+///
+/// # Errors
+/// The API server refuses or does not answer.
+pub async fn read(
+    api_server: &ApiServer,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Content>, Error> {
+    let Some(secret) = get(api_server, namespace, name).await? else { return Ok(None) };
+    let data = secret.data.unwrap_or_default().into_iter();
+    Ok(Some(Content {
+        labels: secret.metadata.labels.unwrap_or_default(),
+        data: data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0))).collect(),
+    }))
+}
+
 async fn get(api_server: &ApiServer, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
     let request = built(request(namespace).get(name, &GetParams::default()))?;
     let answer = api_server.client().request_text(request);

@@ -8,6 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::account_ref::AccountRef;
 use super::operation::Operation;
 use super::reconciled::Reconciled;
 use super::schema;
@@ -27,6 +28,7 @@ use super::schema;
     category = "lightsail",
     namespaced,
     status = "HostKeyResetStatus",
+    selectable = ".spec.accountRef.name",
     derive = "PartialEq",
     printcolumn(name = "Instance", type_ = "string", json_path = ".spec.instanceName"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
@@ -49,6 +51,11 @@ use super::schema;
                             self.notAfter == oldSelf.notAfter)")
         .message("a reset is done once, so its notAfter is immutable, and so is leaving it unset; \
                   make a new HostKeyReset"),
+    validation = Rule::new("has(self.accountRef) == has(oldSelf.accountRef) && \
+                            (!has(self.accountRef) || self.accountRef.name == \
+                            oldSelf.accountRef.name)")
+        .message("a reset is done once, so its accountRef is immutable, and so is leaving it \
+                  unset; make a new HostKeyReset"),
     validation = Rule::new("has(self.preconditions) == has(oldSelf.preconditions) && \
                             (!has(self.preconditions) || self.preconditions == \
                             oldSelf.preconditions)")
@@ -61,6 +68,15 @@ use super::schema;
                   that is wrong"),
 )]
 pub struct HostKeyResetSpec {
+    /// The `LightsailAccount` to use. Immutable, even if it is unset. Default: none, so that the
+    /// operator uses its own credentials.
+    ///
+    /// Required as soon as the cluster has a `LightsailAccount`, except in the namespaces that the
+    /// operator's flag `--unscoped-namespace` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AccountRef")]
+    pub account_ref: Option<AccountRef>,
+
     /// The AWS region of the instance, for example `eu-west-1`. Immutable.
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(
@@ -218,6 +234,8 @@ fn never_observed() -> i64 {
 
 impl Reconciled for HostKeyReset {
     type Status = HostKeyResetStatus;
+
+    const IS_NAMESPACED: bool = true;
 
     fn observed_generation(&self) -> i64 {
         self.status.as_ref().map_or(-1, |status| status.observed_generation)

@@ -5,6 +5,7 @@
 //! plan or the AWS SDK.
 
 pub mod account;
+mod account_ref;
 pub mod conditions;
 pub mod host_key_reset;
 pub mod key_pair;
@@ -14,10 +15,13 @@ pub mod reason;
 mod reconciled;
 mod schema;
 
+pub use account::{LightsailAccount, LightsailAccountSpec, LightsailAccountStatus};
+pub use account_ref::AccountRef;
 pub use host_key_reset::{HostKeyReset, HostKeyResetSpec, HostKeyResetStatus};
 pub use key_pair::{LightsailKeyPair, LightsailKeyPairSpec, LightsailKeyPairStatus};
 pub use names::{
-    EXECUTED_ANNOTATION, FIELD_MANAGER, FINALIZER, GROUP, OWNER_TAG, RECONCILE_ANNOTATION, VERSION,
+    ACCOUNT_FINALIZER, CREDENTIALS_LABEL, EXECUTED_ANNOTATION, FIELD_MANAGER, FINALIZER, GROUP,
+    OWNER_TAG, RECONCILE_ANNOTATION, VERSION,
 };
 pub use operation::{Operation, OperationLocation};
 pub use reason::Reason;

@@ -8,6 +8,10 @@ pub const VERSION: &str = "v1alpha1";
 pub const RECONCILE_ANNOTATION: &str = "lightsail-operator.dev/reconcile";
 /// Holds a `LightsailKeyPair` back from deletion until its key pair is dealt with.
 pub const FINALIZER: &str = "lightsail-operator.dev/key-pair";
+/// Holds a `LightsailAccount` back from deletion until no object that has acted refers to it.
+pub const ACCOUNT_FINALIZER: &str = "lightsail-operator.dev/account";
+/// The label of a Secret with an access key: the name of the `LightsailAccount` that may use it.
+pub const CREDENTIALS_LABEL: &str = "lightsail-operator.dev/aws-credentials";
 /// What a `HostKeyReset` did, kept where a backup of the object keeps it too.
 pub const EXECUTED_ANNOTATION: &str = "lightsail-operator.dev/executed";
 /// The tag that tells whose key pair this is in Lightsail: `<cluster>/<namespace>/<name>`.

@@ -19,6 +19,7 @@ pub enum Reason {
     Absent,
     OperationSucceeded,
     AlreadyExecuted,
+    Identified,
     // Reconciling
     Suspended,
     InProgress,
@@ -29,6 +30,7 @@ pub enum Reason {
     ServiceError,
     AccountSetupInProgress,
     RegionSetupInProgress,
+    AccountInUse,
     // Stalled
     InvalidPublicKey,
     InvalidName,
@@ -52,6 +54,10 @@ pub enum Reason {
     TooManyRegions,
     SourceTooLarge,
     WriteConflict,
+    AccountRequired,
+    AccountNotFound,
+    AccountNotReady,
+    AccountNotAllowed,
     // Stalled, and counted as an object that cannot be read
     UnsupportedObject,
     // A reset that ended without success

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// What every kind of this group lets the engine see.
 pub trait Reconciled:
-    kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+    kube::Resource<DynamicType = ()>
     + kube::CustomResourceExt
     + Clone
     + std::fmt::Debug
@@ -23,6 +23,9 @@ pub trait Reconciled:
         + std::fmt::Debug
         + Send
         + Sync;
+
+    /// Whether its objects are in namespaces.
+    const IS_NAMESPACED: bool;
 
     /// The generation that the status speaks of; -1 before it was observed.
     fn observed_generation(&self) -> i64;

@@ -138,14 +138,14 @@ fn texts(least: u32, length: u32, rule: &str, message: &str) -> Schema {
 
 /// Names of namespaces.
 pub(super) fn namespace_names(_: &mut SchemaGenerator) -> Schema {
-    let message = "a namespace has at most 63 lower case letters, digits and -; write for example \
-                   team-a";
+    let message = "the name of a namespace has at most 63 lower case letters, digits and -; write \
+                   for example team-a";
     texts(1, 63, "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", message)
 }
 
 /// AWS regions.
 pub(super) fn regions(_: &mut SchemaGenerator) -> Schema {
-    let message = "a region must be the name of an AWS region and not of a zone; write for example \
+    let message = "a region must be the name of an AWS region, not of a zone; write for example \
                    eu-west-1";
     texts(1, 32, "self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')", message)
 }
@@ -153,21 +153,24 @@ pub(super) fn regions(_: &mut SchemaGenerator) -> Schema {
 /// Names of key pairs, or beginnings of them.
 pub(super) fn key_pair_names(_: &mut SchemaGenerator) -> Schema {
     let rule = r"self.matches('^([A-Za-z0-9_][A-Za-z0-9_.-]*[*]?|[*]|[$][(]namespace[)]_[*])$')";
-    let message = "a name must be exact, a beginning and *, $(namespace)_*, or * for every name: \
-                   other uses of $(namespace) would let one namespace have another's names";
+    let message = "a name must be exact, a prefix followed by *, $(namespace)_*, or * for every \
+                   name; with $(namespace) in any other place, one namespace could use another's \
+                   names";
     texts(1, 253, rule, message)
 }
 
 /// Ids of clusters.
 pub(super) fn cluster_ids(_: &mut SchemaGenerator) -> Schema {
-    let message = "the id of a cluster has at most 64 letters, digits and . _ -; by default it is \
+    let message = "the id of a cluster has at most 64 letters, digits and . _ -; the default id is \
                    the UID of the namespace kube-system";
     texts(0, 64, "self.matches('^[A-Za-z0-9._-]+$')", message)
 }
 
 /// A selector of labels, as Kubernetes has it.
 pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
-    let text = json_schema!({ "type": "string", "maxLength": 316 });
+    let key = json_schema!({
+        "description": "The key of the label.", "type": "string", "maxLength": 316,
+    });
     json_schema!({
         "type": "object",
         "properties": {
@@ -185,13 +188,18 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                     "type": "object",
                     "required": ["key", "operator"],
                     "properties": {
-                        "key": text,
+                        "key": key,
                         "operator": {
+                            "description": "How the value of the label relates to the values.",
                             "type": "string",
                             "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
                         },
-                        "values": { "type": "array", "maxItems": 64, "items": {
-                            "type": "string", "maxLength": 63 } },
+                        "values": {
+                            "description": "The values, for `In` and `NotIn`.",
+                            "type": "array",
+                            "maxItems": 64,
+                            "items": { "type": "string", "maxLength": 63 },
+                        },
                     },
                 },
             },

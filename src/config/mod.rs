@@ -24,6 +24,7 @@ use label_selector::{is_dns_label, label_selector};
 /// `AWS_ENDPOINT_URL_LIGHTSAIL`, …).
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Config {
     /// Where /livez, /readyz and /metrics are served. `[::]` means all addresses, and all of IPv4
     /// where there is no IPv6.
@@ -55,6 +56,26 @@ pub struct Config {
     #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_LABEL_SELECTOR", value_parser = label_selector,
         value_name = "SELECTOR")]
     pub watch_label_selector: Option<String>,
+
+    /// Serve `LightsailAccount`s. `--accounts=false` is for an operator without rights to them:
+    /// objects without accountRef then use the operator's own credentials.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_ACCOUNTS", default_value_t = true,
+        action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+            value_name = "BOOL")]
+    pub accounts: bool,
+
+    /// A namespace whose objects may leave out accountRef, and then use the operator's own
+    /// credentials, even if the cluster has `LightsailAccount`s; may be repeated.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_UNSCOPED_NAMESPACE", value_delimiter = ',',
+        value_parser = namespace, value_name = "NAMESPACE")]
+    pub unscoped_namespace: Vec<String>,
+
+    /// Write the status and the finalizer of `LightsailAccount`s. If several operators share a
+    /// cluster, exactly one of them does this: set `--primary=false` for the others.
+    #[arg(long, env = "LIGHTSAIL_OPERATOR_PRIMARY", default_value_t = true,
+        action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
+            value_name = "BOOL")]
+    pub primary: bool,
 
     /// Act only while holding a Lease, so that only one of several replicas acts.
     /// `--leader-election=false` is for a single one.

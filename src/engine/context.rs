@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::event_limits::EventLimits;
 use super::key_maker::KeyMaker;
 use super::queue::Places;
+use crate::access::Directory;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
 use crate::ids::{AccountId, Region};
 use crate::lease::HeldLease;
-use crate::lightsail::{Accounts, Inventory, Regions};
+use crate::lightsail::{Inventory, Regions, Sessions};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
@@ -24,7 +25,9 @@ pub struct Context {
     /// The cluster's API.
     pub api_server: ApiServer,
     /// AWS.
-    pub accounts: Accounts,
+    pub sessions: Sessions,
+    /// Who may use which credentials.
+    pub directory: Directory,
     /// Which regions may be asked.
     pub regions: Arc<Regions>,
     /// The shared lists of key pairs.
@@ -72,7 +75,7 @@ impl Context {
         if !self.regions.forget_unused(region) {
             return;
         }
-        self.accounts.forget_region(region);
+        self.sessions.forget_region(region);
         self.inventory.forget_region(region);
         self.readiness.forget_region(region);
         self.metrics.forget_region(region.as_str());
@@ -117,6 +120,8 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// The labels of the objects to watch.
     pub label_selector: Option<String>,
+    /// Whether this operator writes the status of accounts: of several in a cluster, one does.
+    pub is_primary: bool,
     /// How many objects of a kind are worked on at the same time.
     pub places: Places,
 }

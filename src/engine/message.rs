@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::access::permission::Refused;
 use crate::api::Reason;
 use crate::ids::AccountId;
 
@@ -9,10 +10,12 @@ use crate::ids::AccountId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Message<'a> {
-    /// `way_out` is what a person can do besides.
+    /// `name` is that of the `LightsailAccount` that the object uses, if it uses one. `way_out` is
+    /// what a person can do besides.
     OfOtherAccount {
         account: &'a AccountId,
         other: &'a AccountId,
+        name: Option<&'a str>,
         way_out: Option<&'a str>,
     },
     /// As above.
@@ -20,6 +23,22 @@ pub enum Message<'a> {
         account: &'a AccountId,
         pinned: &'a AccountId,
         way_out: Option<&'a str>,
+    },
+    NoAccess {
+        why: Refused<'a>,
+        way_out: Option<&'a str>,
+    },
+    /// AWS's message may name other teams' roles, so it is only in the account's conditions and in
+    /// the log.
+    AccountFails {
+        name: &'a str,
+        code: &'a str,
+        way_out: Option<&'a str>,
+    },
+    /// As above.
+    RefusedByAws {
+        name: &'a str,
+        code: &'a str,
     },
     LastingConflict,
     Unsupported {
@@ -36,6 +55,14 @@ impl Message<'_> {
     pub fn reason(&self) -> Reason {
         match self {
             Self::OfOtherAccount { .. } | Self::NotThePinnedAccount { .. } => Reason::WrongAccount,
+            Self::NoAccess { why, .. } => match why {
+                Refused::Required => Reason::AccountRequired,
+                Refused::NotFound(_) => Reason::AccountNotFound,
+                Refused::NotAllowed(..) => Reason::AccountNotAllowed,
+                Refused::Terminating(_) => Reason::AccountNotReady,
+            },
+            Self::AccountFails { .. } => Reason::AccountNotReady,
+            Self::RefusedByAws { .. } => Reason::AccessDenied,
             Self::LastingConflict => Reason::WriteConflict,
             Self::Unsupported { .. } => Reason::UnsupportedObject,
             Self::Circling { .. } => Reason::ServiceError,
@@ -46,23 +73,72 @@ impl Message<'_> {
 impl fmt::Display for Message<'_> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OfOtherAccount { account, other, way_out } => {
+            Self::OfOtherAccount { account, other, name: Some(name), way_out } => {
                 write!(
                     to,
-                    "the operator's credentials are for the account {account}, and this object is \
-                     in {other}; give the operator credentials for {other}"
+                    "the LightsailAccount {name} is for the AWS account {account}, but this object \
+                     belongs to {other}; create a new object with the accountRef of a \
+                     LightsailAccount for {other}"
+                )?;
+                or(to, *way_out)
+            }
+            Self::OfOtherAccount { account, other, name: None, way_out } => {
+                write!(
+                    to,
+                    "the operator's credentials are for the account {account}, but this object \
+                     belongs to {other}; give the operator credentials for {other}"
                 )?;
                 or(to, *way_out)
             }
             Self::NotThePinnedAccount { account, pinned, way_out } => {
                 write!(
                     to,
-                    "the operator's credentials are for the account {account}, and \
+                    "the operator's credentials are for the account {account}, but \
                      --aws-account-id is {pinned}; give the operator credentials for {pinned}, or \
                      correct the flag"
                 )?;
                 or(to, *way_out)
             }
+            Self::NoAccess { why, way_out } => {
+                match why {
+                    Refused::Required => to.write_str(
+                        "this cluster has LightsailAccounts, so every object must refer to one; \
+                         set spec.accountRef.name to one that allows this namespace, in a new \
+                         object if this is a HostKeyReset, or ask whoever runs the operator to add \
+                         the namespace to --unscoped-namespace",
+                    ),
+                    Refused::NotFound(name) => write!(
+                        to,
+                        "the LightsailAccount {name} does not exist, or does not allow this \
+                         namespace; create a new object with another accountRef.name, or ask \
+                         whoever manages the accounts"
+                    ),
+                    Refused::NotAllowed(name, refusal) => write!(
+                        to,
+                        "the LightsailAccount {name} does not allow this: {refusal}; change the \
+                         object or create a new one, or ask whoever manages the accounts"
+                    ),
+                    Refused::Terminating(name) => write!(
+                        to,
+                        "the LightsailAccount {name} is being deleted and accepts no new objects; \
+                         create a new object with another accountRef.name"
+                    ),
+                }?;
+                or(to, *way_out)
+            }
+            Self::AccountFails { name, code, way_out } => {
+                write!(
+                    to,
+                    "the operator cannot use the LightsailAccount {name} at the moment ({code}); \
+                     its conditions say why, so ask whoever manages the accounts"
+                )?;
+                or(to, *way_out)
+            }
+            Self::RefusedByAws { name, code } => write!(
+                to,
+                "AWS does not allow this with the credentials of the LightsailAccount {name} \
+                 ({code}); the operator's log has AWS's answer, so ask whoever manages the accounts"
+            ),
             Self::LastingConflict => to.write_str(
                 "something changes the object, or its Secret, whenever the operator writes it; to \
                  find out what, run kubectl get KIND NAME -o yaml --show-managed-fields",

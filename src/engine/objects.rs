@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -35,8 +35,12 @@ const MAX_NOTE: usize = 1024;
 /// The longest name of an object.
 const MAX_NAME: usize = 253;
 
-fn api<K: Reconciled>(api_server: &ApiServer, namespace: &str) -> Api<Served<K>> {
-    Api::namespaced(api_server.client().clone(), namespace)
+/// The objects of a kind in a namespace, or of one that is in none.
+pub(crate) fn api<K: Reconciled>(client: &Client, namespace: Option<&str>) -> Api<Served<K>> {
+    match namespace.filter(|_| K::IS_NAMESPACED) {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &()),
+        None => Api::all_with(client.clone(), &()),
+    }
 }
 
 /// The object as it is now.
@@ -44,15 +48,31 @@ pub(crate) async fn find<K: Reconciled>(
     api_server: &ApiServer,
     at: &ObjectRef,
 ) -> Result<Option<Served<K>>, Error> {
-    api_server.read(api::<K>(api_server, &at.namespace).get_opt(&at.name)).await
+    let api = api::<K>(api_server.client(), Some(&at.namespace));
+    api_server.read(api.get_opt(&at.name)).await
 }
 
-/// Whether the namespace is being deleted.
-pub(crate) async fn is_terminating(api_server: &ApiServer, namespace: &str) -> Result<bool, Error> {
+/// What is of interest of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NamespaceRead {
+    /// Whether it is being deleted.
+    pub(crate) is_terminating: bool,
+    /// Its labels.
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// The namespace as it is now.
+pub(crate) async fn read_namespace(
+    api_server: &ApiServer,
+    namespace: &str,
+) -> Result<NamespaceRead, Error> {
     let namespace = api_server
         .read(Api::<Namespace>::all(api_server.client().clone()).get_metadata(namespace))
         .await?;
-    Ok(namespace.metadata.deletion_timestamp.is_some())
+    Ok(NamespaceRead {
+        is_terminating: namespace.metadata.deletion_timestamp.is_some(),
+        labels: namespace.metadata.labels.unwrap_or_default(),
+    })
 }
 
 /// One key of the data of a ConfigMap, or of its binary data.
@@ -151,7 +171,7 @@ async fn patch_metadata<K: Reconciled>(
 ) -> Result<K, Error> {
     let mut metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version() });
     metadata[key] = value;
-    let api = api::<K>(api_server, &object.namespace().unwrap_or_default());
+    let api = api::<K>(api_server.client(), object.namespace().as_deref());
     let parameters =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(json!({ "metadata": metadata }));
@@ -197,7 +217,7 @@ pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) ->
     let preconditions =
         Preconditions { uid: object.uid(), resource_version: object.resource_version() };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    let api = api::<K>(api_server, &object.namespace().unwrap_or_default());
+    let api = api::<K>(api_server.client(), object.namespace().as_deref());
     api_server.write(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
 }
 
@@ -214,7 +234,9 @@ pub(crate) async fn publish_event<K: Reconciled>(
     if !ctx.events.lock().admit(&object.uid().unwrap_or_default(), Instant::now()) {
         return;
     }
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let (namespace, name) = (object.namespace(), object.name_any());
+    // As Kubernetes does it for objects that are in no namespace.
+    let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     let (api_server, now) = (&ctx.api_server, Timestamp::now());
     let event = Event {
         metadata: ObjectMeta {

@@ -12,6 +12,7 @@ use super::queue::Class;
 use super::trigger::{Asks, Trigger, paced};
 use crate::api::conditions::{READY, is_true, reason};
 use crate::api::{Reason, Reconciled};
+use crate::ids::{Region, lane_parts};
 
 /// An object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,10 +217,23 @@ impl<C: Claim> Rows<C> {
         self.all.get(at).map_or("", |row| &row.lane)
     }
 
-    /// Whether no object is in this lane.
+    /// Whether an object names this region.
     #[must_use]
-    pub fn is_empty(&self, lane: &str) -> bool {
-        !self.lanes.contains_key(lane)
+    pub fn names_region(&self, region: &Region) -> bool {
+        self.lanes.keys().any(|lane| lane_parts(lane).0 == *region)
+    }
+
+    /// The objects that use this account, or all that use none.
+    #[must_use]
+    pub fn of_account(&self, account: Option<&str>) -> Vec<ObjectRef> {
+        let uses = |row: &Row<C>| lane_parts(&row.lane).1 == account;
+        self.all.iter().filter(|(_, row)| uses(row)).map(|(at, _)| at.clone()).collect()
+    }
+
+    /// The objects of a namespace.
+    pub fn of_namespace(&self, namespace: &str) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
+        let is_there = move |at: &&ObjectRef| *at.namespace == *namespace;
+        self.all.iter().filter(move |(at, _)| is_there(at)).map(|(at, row)| (at, row.as_ref()))
     }
 
     fn enter(&mut self, lane: &str, namespace: &Arc<str>) {

@@ -1,5 +1,6 @@
 //! The loop of a kind: watch → rows → queue → reconcile, over its [`Controller`].
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,13 @@ use super::message::Message;
 use super::object_ref::ObjectRef;
 use super::queue::{Class, Item, Next, Queue};
 use super::rows::{Claim, Due, Row, Rows};
+use super::served::Served;
 use super::verdict::{UNTIL_RENEWAL, Verdict};
 use super::watch::{self, Change, FirstLists};
+use crate::access::News;
 use crate::api::Reconciled;
 use crate::error::Error;
-use crate::ids::Region;
+use crate::ids::lane_parts;
 
 /// More steps than the longest way through a plan: a reconciliation that needs more goes in
 /// circles, and is begun anew after a pause.
@@ -52,8 +55,17 @@ pub trait Controller: Send + Sync {
     /// What is kept of this object.
     fn row_of(&self, object: &Self::Object) -> Row<Self::Claim>;
 
-    /// No object of the kind names this region any more.
-    fn forget_region(&self, region: &Region);
+    /// No object of the kind is in this lane any more.
+    fn forget_lane(&self, lane: &str);
+
+    /// An object is like this now.
+    fn note_applied(&self, _object: &Self::Object) {}
+
+    /// This version cannot read an object.
+    fn note_unreadable(&self, _at: &ObjectRef) {}
+
+    /// All objects are known, or it is known that there are none.
+    fn note_listed(&self) {}
 
     /// The watch says that an object is gone; this is how it was last.
     fn note_gone(&self, object: &Self::Object);
@@ -77,13 +89,17 @@ pub async fn run<C: Controller>(controller: &C) {
     let mut lists = FirstLists::default();
     let mut running = FuturesUnordered::new();
     let (mut leads, mut has_begun) = (ctx.leads.clone(), false);
+    let mut news = ctx.directory.subscribe();
     loop {
         let leads_now = leads.borrow_and_update().is_some();
         if leads_now && !has_begun {
             queue.begin(Instant::now());
             has_begun = true;
         }
-        let acts = leads_now && lists.are_complete() && !ctx.stop.is_cancelled();
+        // Which objects need an account is known when all accounts are.
+        let knows_accounts = !C::Object::IS_NAMESPACED || ctx.directory.is_complete();
+        let is_complete = lists.are_complete() && knows_accounts;
+        let acts = leads_now && is_complete && !ctx.stop.is_cancelled();
         while acts && let Some(item) = queue.pop(Instant::now()) {
             ctx.metrics.waited(&kind, item.class.word(), item.waited);
             running.push(timed(item.at.clone(), controller.reconcile(item)));
@@ -97,6 +113,7 @@ pub async fn run<C: Controller>(controller: &C) {
         tokio::select! {
             Some(change) = watches.next(), if !ctx.stop.is_cancelled() => {
                 lists.note(&change);
+                tell(controller, &change);
                 note_change(controller, &mut queue, &kind, change);
             }
             Some((at, action, duration)) = running.next() => {
@@ -104,7 +121,7 @@ pub async fn run<C: Controller>(controller: &C) {
                 let now = Instant::now();
                 if let Some(lane) = queue.lane_of(&at) {
                     // It may have asked in a region that no object names any more.
-                    ctx.forget_unused(&Region::from(lane));
+                    ctx.forget_unused(&lane_parts(lane).0);
                 }
                 queue.finished(&at, action.next, now);
                 // It may have been forgotten, as it is gone, and have left something behind.
@@ -114,11 +131,43 @@ pub async fn run<C: Controller>(controller: &C) {
                     queue.push(at, &lane, Class::Change, now);
                 }
             }
+            change = news.recv(), if C::Object::IS_NAMESPACED => {
+                note_account(controller, &mut queue, change.ok());
+            }
             () = sleep_until(queue.next_due()), if acts => {}
             // Its sender lives as long as the process acts.
             _ = leads.changed(), if !acts => {}
             () = ctx.stop.cancelled(), if !ctx.stop.is_cancelled() => {}
         }
+    }
+}
+
+/// Lets the kind know of a change.
+fn tell<C: Controller>(controller: &C, change: &Change<C::Object>) {
+    match change {
+        Change::Applied(Served::Readable(object)) => controller.note_applied(object),
+        Change::Applied(Served::Unreadable(object)) => {
+            controller.note_unreadable(&ObjectRef::of_metadata(&object.metadata));
+        }
+        Change::Listed { .. } | Change::Unlisted { is_unknown: true, .. } => {
+            controller.note_listed();
+        }
+        Change::Gone(_) | Change::Listing { .. } | Change::Unlisted { .. } => {}
+    }
+}
+
+/// Puts the objects into the queue that an account serves which has changed, or that use none. Who
+/// has missed what changed takes all.
+fn note_account<C: Controller>(controller: &C, queue: &mut Queue, news: Option<News>) {
+    let (rows, now) = (controller.rows().lock(), Instant::now());
+    let changed = match news {
+        Some(News::Account(name)) => rows.of_account(Some(&name)),
+        Some(News::Need) => rows.of_account(None),
+        None => rows.others(None, &HashSet::new()),
+    };
+    for at in changed {
+        let lane = rows.lane(&at);
+        queue.push(at, lane, Class::Resync, now);
     }
 }
 
@@ -137,7 +186,7 @@ fn note_change<C: Controller>(
     let row_of = |object: &C::Object| {
         let row = controller.row_of(object);
         if row.was_answered {
-            ctx.regions.note_answer(&Region::from(row.lane.as_str()));
+            ctx.regions.note_answer(&lane_parts(&row.lane).0);
         }
         row
     };
@@ -157,14 +206,19 @@ fn note_change<C: Controller>(
     let moves = rows.take_moves();
     drop(rows);
     for moved in moves {
-        let region = Region::from(moved.lane);
-        if moved.enters {
-            ctx.regions.enter(&region, kind, &moved.namespace);
+        let (region, account) = lane_parts(&moved.lane);
+        // Accounts are in no region.
+        if region.as_str().is_empty() {
             continue;
         }
-        ctx.regions.leave(&region, kind, &moved.namespace);
+        let user = format!("{kind} {}", account.unwrap_or_default());
+        if moved.enters {
+            ctx.regions.enter(&region, &user, &moved.namespace);
+            continue;
+        }
+        ctx.regions.leave(&region, &user, &moved.namespace);
         ctx.forget_unused(&region);
-        controller.forget_region(&region);
+        controller.forget_lane(&moved.lane);
     }
     if let Some((ObjectRef { namespace, name }, field)) = news.unreadable {
         let (namespace, object) = (&*namespace, &*name);

@@ -11,6 +11,7 @@ use std::fmt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
+use kube::core::DynamicResourceScope;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -89,7 +90,8 @@ impl Unreadable {
 
 impl<K: Resource<DynamicType = ()>> Resource for Served<K> {
     type DynamicType = ();
-    type Scope = K::Scope;
+    // Some kinds are in namespaces, and some are not.
+    type Scope = DynamicResourceScope;
 
     fn kind((): &()) -> Cow<'_, str> {
         K::kind(&())

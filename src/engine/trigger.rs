@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::objects::{asked, has_finalizer};
 use super::tracking::tracked_by;
-use crate::api::{FINALIZER, Reconciled};
+use crate::api::{ACCOUNT_FINALIZER, FINALIZER, Reconciled};
 use crate::digest;
 
 /// What a reconciliation of an object of any kind depends on.
@@ -41,7 +41,7 @@ impl Trigger {
         Self {
             generation: meta.generation.unwrap_or_default(),
             deleting: meta.deletion_timestamp.is_some(),
-            finalizer: has_finalizer(object, FINALIZER),
+            finalizer: has_finalizer(object, FINALIZER) || has_finalizer(object, ACCOUNT_FINALIZER),
             reconcile: asked(object).map(digest::keyed),
             tracked_by: tracked_by(object),
         }

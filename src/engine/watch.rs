@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, SelectAll};
 use futures::{Stream, StreamExt};
-use kube::Api;
 use kube::runtime::utils::{Backoff, WatchStreamExt};
 use kube::runtime::watcher::{self, Event};
 
@@ -17,6 +16,7 @@ use crate::telemetry::without_content;
 
 use super::context::Context;
 use super::object_ref::ObjectRef;
+use super::objects;
 use super::queue::Class;
 use super::rows::{Claim, Due, Row, Rows};
 use super::served::Served;
@@ -38,6 +38,8 @@ pub(super) enum Change<K> {
     /// A list cannot be had.
     Unlisted {
         namespace: Option<String>,
+        /// The API server does not know the kind: there are no objects of it.
+        is_unknown: bool,
     },
 }
 
@@ -115,7 +117,7 @@ impl FirstLists {
                 self.open.remove(namespace);
                 self.listed.insert(namespace.clone());
             }
-            Change::Unlisted { namespace } => {
+            Change::Unlisted { namespace, .. } => {
                 self.open.remove(namespace);
             }
             Change::Listing { .. } | Change::Applied(_) | Change::Gone(_) => {}
@@ -160,7 +162,8 @@ pub(super) type Watches<K> = SelectAll<Pin<Box<dyn Stream<Item = Change<K>> + Se
 
 /// One watch for each namespace, or one for all.
 pub(super) fn watch<K: Reconciled>(ctx: &Context, kind: &str) -> Watches<K> {
-    let namespaces: Vec<Option<String>> = if ctx.settings.namespaces.is_empty() {
+    let is_one = !K::IS_NAMESPACED || ctx.settings.namespaces.is_empty();
+    let namespaces: Vec<Option<String>> = if is_one {
         vec![None]
     } else {
         ctx.settings.namespaces.iter().cloned().map(Some).collect()
@@ -174,10 +177,7 @@ fn watch_one<K: Reconciled>(
     kind: &str,
     namespace: Option<String>,
 ) -> impl Stream<Item = Change<K>> + use<K> {
-    let api: Api<Served<K>> = match &namespace {
-        Some(namespace) => Api::namespaced(ctx.api_server.client().clone(), namespace),
-        None => Api::all(ctx.api_server.client().clone()),
-    };
+    let api = objects::api::<K>(ctx.api_server.client(), namespace.as_deref());
     let what = namespace
         .as_ref()
         .map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"));
@@ -187,7 +187,8 @@ fn watch_one<K: Reconciled>(
     let crd = K::crd_name();
     // List and watch: servers without streaming lists have no fallback.
     let config = watcher::Config {
-        label_selector: ctx.settings.label_selector.clone(),
+        // Accounts are for the objects of all operators.
+        label_selector: ctx.settings.label_selector.clone().filter(|_| K::IS_NAMESPACED),
         page_size: Some(PAGE),
         timeout: Some(WATCH_TIME),
         ..watcher::Config::default()
@@ -218,7 +219,8 @@ fn watch_one<K: Reconciled>(
                 if readiness.missing(&what, why(&error, crd)) {
                     tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
                 }
-                Some(Change::Unlisted { namespace: namespace.clone() })
+                let is_unknown = is_status(&error, 404);
+                Some(Change::Unlisted { namespace: namespace.clone(), is_unknown })
             }
             Err(watcher::Error::WatchStartFailed(error)) if is_status(&error, 403) => {
                 // Its list may be allowed, so this comes again and again.
@@ -329,7 +331,7 @@ mod tests {
         check(Change::Listing { namespace: b.clone() }, false);
         check(Change::Applied(Served::Readable(())), false);
         check(Change::Listed { namespace: a.clone(), seen: HashSet::new() }, false);
-        check(Change::Unlisted { namespace: b.clone() }, true);
+        check(Change::Unlisted { namespace: b.clone(), is_unknown: true }, true);
         check(Change::Listing { namespace: a }, true);
         check(Change::Listing { namespace: b }, false);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::claim::ResetClaim;
+use super::claim::{self, ResetClaim};
 use super::mark::{Mark, MarkState};
 use super::memory::{Memory, Recollection, SearchMoments};
 use super::message::Message;
@@ -13,13 +13,15 @@ use super::observe::{effect_window, observed, started};
 use super::plan::{self, End, Read, Step};
 use super::world::{Desired, InstanceRead, Observed};
 use super::{desired, record, status};
+use crate::access::Limits;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
 use crate::clock::Clocks;
 use crate::engine::objects;
+use crate::engine::rows::Row;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, State, Verdict};
 use crate::error::Error;
-use crate::ids::Region;
+use crate::ids::{Region, lane_parts};
 use crate::lightsail::{self, Account, Lightsail};
 
 /// A reconciliation under way.
@@ -44,7 +46,10 @@ impl<'a> Run<'a> {
     ) -> Self {
         let clocks = ctx.read_clocks();
         let desired = desired::desired(&object, &ctx.settings, clocks.time());
-        let observed = observed(ctx, &clocks, memory, at, &object);
+        let grant = ctx.directory.grant(&at.namespace, claim::account_ref(&object));
+        let limits = Limits::of(&grant, &at.namespace);
+        let desired = Desired { instance_tags: limits.instance_tags, ..desired };
+        let observed = Observed { grant, ..observed(ctx, &clocks, memory, at, &object) };
         Self { ctx, clocks, memory, at, object, desired, observed, account: None }
     }
 
@@ -89,6 +94,11 @@ impl<'a> Run<'a> {
     /// Does one step and notes what it taught, or ends the reconciliation.
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
         match step {
+            Step::Read(Read::Namespace) => {
+                let api_server = &self.ctx.api_server;
+                let read = objects::read_namespace(api_server, &self.at.namespace).await?;
+                self.observed.namespace_labels = Some(read.labels);
+            }
             Step::Read(read) => {
                 if let Err(error) = self.read(read).await {
                     self.observed.failure = Some(error);
@@ -102,7 +112,10 @@ impl<'a> Run<'a> {
             Step::TakeTurn => self.take_turn(),
             Step::AwaitLease => return Err(Error::NotLeading),
             Step::WriteIntent { last_operation_before, instance_arn } => {
-                let caller = self.account.as_ref().map(|(account, _)| account.caller_arn.clone());
+                // Of an account's role, only the log tells.
+                let is_own = self.observed.grant.route().is_none();
+                let caller = self.account.as_ref().filter(|_| is_own);
+                let caller = caller.map(|(account, _)| account.caller_arn.clone());
                 let status = status::intent(
                     &self.object,
                     &self.observed,
@@ -162,17 +175,17 @@ impl<'a> Run<'a> {
         match read {
             Read::Identify => {
                 let region = Region::from(self.object.spec.region.as_str());
-                let (accounts, namespace) = (&self.ctx.accounts, &self.at.namespace);
-                let account = accounts.current(&region, namespace).await?;
-                self.observed.account = Some(account.id.clone());
-                let lightsail = account.region(&region, namespace)?;
-                self.account = Some((account, lightsail));
+                let (route, namespace) = (self.observed.grant.route(), &self.at.namespace);
+                let access = self.ctx.sessions.open(route, &region, namespace).await?;
+                self.observed.account = Some(access.account.id.clone());
+                self.account = Some((access.account, access.own));
             }
             Read::FindInstance => {
-                let read = self.lightsail().find_instance_arn(&self.desired.instance).await?;
-                self.observed.instance =
-                    Some(InstanceRead { arn: read.value, at: self.clocks.time_of(read.at) });
+                let read = self.lightsail().find_instance(&self.desired.instance).await?;
+                let at = self.clocks.time_of(read.at);
+                self.observed.instance = Some(InstanceRead { instance: read.value, at });
             }
+            Read::Namespace => {}
             Read::ListOperations => {
                 let read = self.lightsail().operations_of(&self.desired.instance).await?;
                 self.observed.operations = Some((read.value, self.clocks.time_of(read.at)));
@@ -199,9 +212,11 @@ impl<'a> Run<'a> {
     }
 
     fn take_turn(&mut self) {
-        let (own, rows) = (self.claim(), self.memory.rows.lock());
+        let own = ResetClaim { account: self.observed.account.clone(), ..self.claim() };
+        let rows = self.memory.rows.lock();
         let (clocks, window) = (self.clocks.later(), effect_window(&self.ctx.settings));
-        let rivals = rows.rivals(self.at, &own).map(|(_, claim)| claim);
+        let rivals = rows.rivals(self.at, &own).filter(|rival| self.is_rival(rival));
+        let rivals = rivals.map(|(_, claim)| claim);
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
         self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, window);
@@ -209,8 +224,14 @@ impl<'a> Run<'a> {
 
     fn operations_of_others(&self) -> Vec<String> {
         let (own, rows) = (self.claim(), self.memory.rows.lock());
-        let others = rows.rivals(self.at, &own);
+        let others = rows.rivals(self.at, &own).filter(|rival| self.is_rival(rival));
         others.flat_map(|(_, claim)| claim.operations.iter().cloned()).collect()
+    }
+
+    /// Whether another reset of an instance of this name is in the same account.
+    fn is_rival(&self, (row, claim): &(&Row<ResetClaim>, &ResetClaim)) -> bool {
+        let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
+        claim::may_be_in(row, claim, self.observed.account.as_ref(), &account_of)
     }
 
     fn remember(&self) {

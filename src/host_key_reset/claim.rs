@@ -9,13 +9,15 @@ use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
 use crate::engine::objects::annotation;
 use crate::engine::rows::{Claim, Row, Shown};
 use crate::engine::trigger::Trigger;
-use crate::ids::Region;
+use crate::ids::{AccountId, Region, lane};
 
 /// An object's place in the line for its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResetClaim {
     pub(super) region: Region,
     pub(super) instance: String,
+    /// The account on record.
+    pub(super) account: Option<AccountId>,
     pub(super) created_at: Option<Timestamp>,
     pub(super) uid: String,
     pub(super) stage: Stage,
@@ -74,6 +76,7 @@ impl ResetClaim {
         Self {
             region: object.spec.region.as_str().into(),
             instance: object.spec.instance_name.clone(),
+            account: status.account_id.as_deref().map(AccountId::from),
             created_at: object.metadata.creation_timestamp.as_ref().map(|time| time.0),
             uid: object.metadata.uid.clone().unwrap_or_default(),
             stage,
@@ -113,12 +116,29 @@ impl Claim for ResetClaim {
     }
 }
 
+/// The name of the account that the reset uses, if it uses one.
+pub(super) fn account_ref(object: &HostKeyReset) -> Option<&str> {
+    object.spec.account_ref.as_ref().map(|account| account.name.as_str())
+}
+
+/// Whether a reset is in this account, or may be: by its record, or else by the account that it
+/// names, which `account_of` knows by the lane.
+pub(super) fn may_be_in(
+    row: &Row<ResetClaim>,
+    claim: &ResetClaim,
+    account: Option<&AccountId>,
+    account_of: &impl Fn(&str) -> Option<AccountId>,
+) -> bool {
+    let other = claim.account.clone().or_else(|| account_of(&row.lane));
+    other.is_none() || account.is_none() || other.as_ref() == account
+}
+
 /// What is kept of a reset. `effect_window` is as for [`ResetClaim::of`].
 pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Row<ResetClaim> {
     let claim = ResetClaim::of(object, effect_window);
     Row {
         uid: claim.uid.clone(),
-        lane: object.spec.region.clone(),
+        lane: lane(&object.spec.region, account_ref(object)),
         trigger: Trigger::of(object),
         was_answered: object.status.as_ref().is_some_and(|status| status.instance_arn.is_some()),
         was_acted_on: object.status.as_ref().is_some_and(|status| record::end(status).is_some()),

@@ -1,5 +1,7 @@
 //! What a reset asks for: its spec and metadata, validated and in domain types.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
@@ -7,7 +9,7 @@ use super::mark;
 use super::world::Desired;
 use crate::api::HostKeyReset;
 use crate::engine::{Settings, tracked_by};
-use crate::ids::Arn;
+use crate::ids::{Arn, Region};
 
 /// Without `notAfter`, a reset may be started for this long after it was created.
 const DEFAULT_NOT_AFTER: SignedDuration = SignedDuration::from_hours(24);
@@ -35,6 +37,9 @@ pub(super) fn desired(object: &HostKeyReset, settings: &Settings, now: Timestamp
         tracked_by: tracked_by(object),
         deleting: object.metadata.deletion_timestamp.is_some(),
         hash: mark::hash(&namespace, &name, spec),
-        pinned_account: settings.aws_account_id.clone(),
+        pinned_account: settings.aws_account_id.clone().filter(|_| spec.account_ref.is_none()),
+        namespace,
+        region: Region::from(spec.region.as_str()),
+        instance_tags: BTreeMap::new(),
     }
 }

@@ -4,6 +4,7 @@
 //! Each text says what was or was not done, and what a person can do. It is the same as long as the
 //! state is the same.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::jiff::Timestamp;
@@ -23,6 +24,7 @@ pub enum Message<'a> {
     // Reconciling
     Suspended { until: Timestamp },
     WaitingForTurn,
+    InstanceNotTagged { instance: &'a str, tags: &'a BTreeMap<String, String> },
     Begun,
     UnderWay,
     NotKnownYet { id: &'a str },
@@ -70,6 +72,7 @@ impl Message<'_> {
             Self::DoneBefore { .. } | Self::FailedBefore { .. } => Reason::AlreadyExecuted,
             Self::Suspended { .. } => Reason::Suspended,
             Self::WaitingForTurn => Reason::WaitingForTurn,
+            Self::InstanceNotTagged { .. } => Reason::AccountNotAllowed,
             Self::Begun | Self::UnderWay | Self::NotKnownYet { .. } | Self::Searching => {
                 Reason::InProgress
             }
@@ -112,6 +115,17 @@ impl fmt::Display for Message<'_> {
             ),
             Self::WaitingForTurn => {
                 to.write_str("another reset of this instance comes first; they run one at a time")
+            }
+            Self::InstanceNotTagged { instance, tags } => {
+                let tags: Vec<_> =
+                    tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                write!(
+                    to,
+                    "allowed.hostKeyReset of the LightsailAccount requires the tags {}, which \
+                     {instance} does not have; tag the instance in Lightsail, or ask whoever \
+                     manages the accounts",
+                    tags.join(" ")
+                )
             }
             Self::Begun => to.write_str("the reset has begun"),
             Self::UnderWay => to.write_str("Lightsail is working on it"),

@@ -109,7 +109,7 @@ impl Controller for HostKeyResets {
         claim::row_of(object, observe::effect_window(&self.ctx.settings))
     }
 
-    fn forget_region(&self, _: &Region) {}
+    fn forget_lane(&self, _: &str) {}
 
     fn note_gone(&self, _: &HostKeyReset) {}
 

@@ -8,6 +8,7 @@ use super::mark::Mark;
 use super::memory::Memory;
 use super::record;
 use super::world::{Observed, Search, Turn};
+use crate::access::Grant;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus};
 use crate::clock::{Clocks, Moment};
 use crate::engine::objects::annotation;
@@ -28,6 +29,8 @@ pub(super) fn observed(
     let (since, first_list) = (time_of(known.search.since), time_of(known.search.first_list));
     Observed {
         now: clocks.now(),
+        grant: Grant::Required,
+        namespace_labels: None,
         started: started(clocks, memory, uid, &status),
         end: record::end(&status),
         status,

@@ -10,7 +10,7 @@ use super::claim::{ResetClaim, Stage};
 use super::world::{Turn, later};
 use crate::clock::{Clocks, Moment};
 use crate::engine::ObjectRef;
-use crate::ids::Region;
+use crate::ids::{AccountId, Region};
 
 /// A reset that was created a moment ago, and was not reconciled yet, comes before a younger one.
 /// If it is not reconciled within this time, it is not waited for.
@@ -22,7 +22,7 @@ const LINE_MOVES: SignedDuration = SignedDuration::from_secs(5);
 /// Who has the turn at each instance, from before its intent is written, so that no two
 /// reconciliations take it at once.
 #[derive(Debug, Default)]
-pub(super) struct Turns(HashMap<(Region, String), Holder>);
+pub(super) struct Turns(HashMap<(Option<AccountId>, Region, String), Holder>);
 
 #[derive(Debug)]
 struct Holder {
@@ -44,7 +44,7 @@ impl Turns {
         effect_window: SignedDuration,
     ) -> Turn {
         let now = clocks.time();
-        let place = (own.region.clone(), own.instance.clone());
+        let place = (own.account.clone(), own.region.clone(), own.instance.clone());
         let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid);
         let (mut until, mut ahead) = (None, 0);
         for rival in rivals {
@@ -112,6 +112,7 @@ mod tests {
         ResetClaim {
             region: "eu-west-1".into(),
             instance: "web-1".to_owned(),
+            account: None,
             created_at: Some(time(created)),
             uid: uid.to_owned(),
             stage,

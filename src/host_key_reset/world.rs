@@ -1,14 +1,16 @@
 //! What a plan for a reset is made of: the desired state, and what was read and done.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::mark::{Mark, MarkState};
+use crate::access::Grant;
 use crate::api::Operation;
 use crate::api::host_key_reset::HostKeyResetStatus;
-use crate::ids::{AccountId, Arn};
-use crate::lightsail;
+use crate::ids::{AccountId, Arn, Region};
+use crate::lightsail::{self, Instance};
 
 /// What the object asks for.
 #[derive(Clone, Debug)]
@@ -33,6 +35,12 @@ pub struct Desired {
     pub hash: String,
     /// The account that the operator must be in, if it is pinned.
     pub pinned_account: Option<AccountId>,
+    /// The namespace.
+    pub namespace: String,
+    /// The region.
+    pub region: Region,
+    /// The tags that the account wants the instance to have.
+    pub instance_tags: BTreeMap<String, String>,
 }
 
 /// What was read and done in this reconciliation. `None` means that it was not read yet.
@@ -40,6 +48,10 @@ pub struct Desired {
 pub struct Observed {
     /// The time.
     pub now: Timestamp,
+    /// Which credentials the reset is to use.
+    pub grant: Grant,
+    /// The labels of its namespace.
+    pub namespace_labels: Option<BTreeMap<String, String>>,
     /// The status as it is.
     pub status: HostKeyResetStatus,
     /// When it was started, if this process knows better than the status: clocks jump.
@@ -122,8 +134,8 @@ pub struct Search {
 /// What was read of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceRead {
-    /// Its ARN, if there is an instance of that name.
-    pub arn: Option<Arn>,
+    /// The instance, if there is one of that name.
+    pub instance: Option<Instance>,
     /// When it was asked for.
     pub at: Timestamp,
 }

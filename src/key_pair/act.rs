@@ -1,26 +1,30 @@
 //! The steps of the plan, done one at a time, and what came of them published. No decisions here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::memory::{Memory, Sent};
+use super::claim::{self, PairClaim, account_ref};
+use super::memory::{Memory, Permit, Sent};
 use super::observe::{observed, shared_list};
 use super::plan::{self, Ended, Step};
 use super::world::{
-    Desired, DesiredPair, Failure, Finalizer, Goal, Observed, PairRead, SetAside, Source,
+    Desired, DesiredPair, Failure, Finalizer, Goal, Observed, PairRead, Rival, SetAside, Source,
     SourceKind, SourceRef,
 };
 use super::{desired, observe, record, status};
+use crate::access::Limits;
+use crate::access::permission::surely_refuses;
 use crate::api::{FINALIZER, LightsailKeyPair, LightsailKeyPairStatus, OWNER_TAG, Reason};
 use crate::clock::{Clocks, Moment};
 use crate::engine::objects;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
 use crate::error::{Error, attempted};
-use crate::ids::{AccountId, Arn, Fingerprint};
-use crate::lightsail::{self, ErrorKind, KeyPair, Lightsail};
+use crate::ids::{AccountId, Arn, Fingerprint, lane_parts};
+use crate::lightsail::{self, Access, ErrorKind, KeyPair, Lightsail, Listing};
 use crate::secret::{self, DataValue, Owner, SecretSpec};
 use crate::ssh::{PrivateKey, PublicKey};
 
@@ -37,7 +41,7 @@ pub(super) struct Run<'a> {
     object: LightsailKeyPair,
     desired: Desired,
     observed: Observed,
-    lightsail: Option<Lightsail>,
+    access: Option<Access>,
 }
 
 impl<'a> Run<'a> {
@@ -50,10 +54,13 @@ impl<'a> Run<'a> {
         has_predecessor: bool,
     ) -> Self {
         let desired = desired::desired(&object, &ctx.settings);
+        let grant = ctx.directory.grant(&at.namespace, account_ref(&object));
+        let limits = Limits::of(&grant, &at.namespace);
+        let desired = Desired { limits, ..desired };
         let clocks = ctx.read_clocks();
-        let observed = observed(ctx, &clocks, memory, at, &object, &desired);
-        let observed = Observed { has_predecessor, ..observed };
-        Self { ctx, clocks, memory, at, object, desired, observed, lightsail: None }
+        let observed = observed(ctx, &clocks, memory, &object, &desired);
+        let observed = Observed { grant, has_predecessor, ..observed };
+        Self { ctx, clocks, memory, at, object, desired, observed, access: None }
     }
 
     /// Of an object that vanished.
@@ -104,7 +111,7 @@ impl<'a> Run<'a> {
     /// Notes a failure for the plan. What only starts the reconciliation over is passed on.
     fn note_failure(&mut self, error: Error) -> Result<(), Error> {
         let failure = match error {
-            Error::Lightsail(error) => Failure::Lightsail(error),
+            Error::Lightsail(error) => plan::what_failed(&self.observed, error),
             Error::SecretRejected { name, why } => Failure::SecretRejected { name, why },
             Error::Forbidden(name) => Failure::ConfigMapForbidden(name),
             error @ (Error::Conflict
@@ -115,7 +122,8 @@ impl<'a> Run<'a> {
             | Error::NotLeading
             | Error::Stopping) => return Err(error),
         };
-        let last_read = self.memory.reads.lock().get(&self.desired.region).copied();
+        let lane = claim::lane_of(&self.object);
+        let last_read = self.memory.reads.lock().get(&lane).copied();
         let silent_for = last_read.map(Moment::elapsed);
         let leads_for = self.ctx.leads_for();
         self.observed.silent_for = silent_for.map_or(leads_for, |silent| silent.min(leads_for));
@@ -124,7 +132,11 @@ impl<'a> Run<'a> {
     }
 
     fn lightsail(&self) -> &Lightsail {
-        self.lightsail.as_ref().expect("the plan identifies the account before it calls Lightsail")
+        &self.access().own
+    }
+
+    fn access(&self) -> &Access {
+        self.access.as_ref().expect("the plan identifies the account before it calls Lightsail")
     }
 
     /// What is sent there takes the turns of the object's namespace.
@@ -178,8 +190,7 @@ impl<'a> Run<'a> {
             Step::Identify => self.identify().await?,
             Step::ReadPair { live: false } => {
                 let at = self.clocks.now();
-                let (region, max_age) = (self.lightsail(), self.max_age_of_list());
-                let list = shared_list(self.ctx, self.memory, region, max_age).await?;
+                let list = self.shared_list().await?;
                 let pair = list.find(&self.desired.name).cloned();
                 self.observed.pair = Some(PairRead { live: false, at, pair });
             }
@@ -197,10 +208,11 @@ impl<'a> Run<'a> {
                 self.observed.windows_instances = Some(instances);
             }
             Step::ReadNamespace => {
-                let is_terminating =
-                    objects::is_terminating(api_server, &self.at.namespace).await?;
-                self.observed.namespace_terminating = Some(is_terminating);
+                let read = objects::read_namespace(api_server, &self.at.namespace).await?;
+                self.observed.namespace_terminating = Some(read.is_terminating);
+                self.observed.namespace_labels = Some(read.labels);
             }
+            Step::CountKeyPairs => self.count_key_pairs().await?,
             Step::AddFinalizer => {
                 self.object = objects::add_finalizer(api_server, &self.object, FINALIZER).await?;
                 self.observed.finalizer = Finalizer::New;
@@ -249,9 +261,12 @@ impl<'a> Run<'a> {
                 let outcome = self.release_tag(&account, &arn).await;
                 self.observed.done.tag_release = Some(attempted(outcome)?);
             }
-            Step::RemoveFinalizer { reason, message } => {
+            Step::RemoveFinalizer { reason, message, abandons } => {
                 self.publish_event(Severity::Normal, reason, &message).await;
                 objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
+                if abandons {
+                    self.ctx.metrics.abandoned();
+                }
                 self.memory.forget(&self.desired.uid);
                 return Ok(Some(Action::gone()));
             }
@@ -269,6 +284,30 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
+    async fn count_key_pairs(&mut self) -> Result<(), Error> {
+        let list = self.shared_list().await?;
+        let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
+        // Two that are counted at the same time must not both take the last place.
+        let (rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
+        let mut within = self.memory.within_limit.lock();
+        let is_within = |uid: &str| within.contains(uid);
+        let desired = &self.desired;
+        let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, is_within);
+        match desired.limits.max_key_pairs {
+            Some(most) if owned < most => within.insert(desired.uid.clone()),
+            Some(_) | None => within.remove(&desired.uid),
+        };
+        drop((within, rows));
+        self.observed.owned = Some(owned);
+        Ok(())
+    }
+
+    async fn shared_list(&self) -> lightsail::Result<Arc<Listing>> {
+        let (shared, max_age) = (&self.access().shared, self.max_age_of_list());
+        let lane = claim::lane_of(&self.object);
+        shared_list(self.ctx, self.memory, shared, &lane, max_age).await
+    }
+
     fn max_age_of_list(&self) -> Duration {
         plan::max_age_of_list(self.observed.edited, self.desired.interval)
     }
@@ -278,7 +317,7 @@ impl<'a> Run<'a> {
         let (pair, at) = match &self.desired.pair {
             DesiredPair::Default { .. } => {
                 let at = self.clocks.now();
-                let list = self.ctx.inventory.list_live(self.lightsail()).await?;
+                let list = self.ctx.inventory.list_live(&self.access().shared).await?;
                 (list.find(&self.desired.name).cloned(), at)
             }
             DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
@@ -299,7 +338,7 @@ impl<'a> Run<'a> {
     }
 
     fn correct_inventory(&self, pair: Option<&KeyPair>) {
-        self.ctx.inventory.correct(self.lightsail().scope(), &self.desired.name, pair);
+        self.ctx.inventory.correct(&self.access().shared, &self.desired.name, pair);
     }
 
     /// From here on the pair that the import makes is known as this object's own, whatever becomes
@@ -393,19 +432,42 @@ impl<'a> Run<'a> {
     }
 
     async fn identify(&mut self) -> Result<(), Error> {
-        let (accounts, region) = (&self.ctx.accounts, &self.desired.region);
-        let account = accounts.current(region, &self.at.namespace).await?;
-        let lightsail = account.region(region, &self.at.namespace)?;
+        let access = self.open().await?;
         let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
-        self.observed.list_at_hand = inventory.is_at_hand(lightsail.scope(), max_age);
-        self.lightsail = Some(lightsail);
-        self.observed.account = Some(account.id.clone());
+        self.observed.list_at_hand = inventory.is_at_hand(&access.shared, max_age);
+        self.observed.account = Some(access.account.id.clone());
+        self.note_permission();
+        self.access = Some(access);
+        self.observed.rivals = self.rivals();
         Ok(())
     }
 
+    async fn open(&self) -> lightsail::Result<Access> {
+        let route = self.observed.grant.route();
+        self.ctx.sessions.open(route, &self.desired.region, &self.at.namespace).await
+    }
+
+    /// The other objects that want the same, now that the account is known.
+    fn rivals(&self) -> Vec<Rival> {
+        let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
+        let may_not = |lane: &str, claim: &PairClaim| {
+            let (namespace, _) = claim.owner.object();
+            let grant = self.ctx.directory.grant(namespace, lane_parts(lane).1);
+            surely_refuses(&grant, namespace, &claim.region, &claim.name)
+        };
+        let own = self.observed.account.as_ref();
+        claim::rivals(self.at, &self.memory.rows.lock(), &self.desired, own, account_of, may_not)
+    }
+
+    /// What the account allowed this object: as long as it is as it was, an object that is
+    /// unchanged needs no reconciliation.
+    fn note_permission(&self) {
+        let permit = Permit::of(&self.observed.grant);
+        self.memory.note_permit(&self.desired.uid, permit);
+    }
+
     async fn region_for_release(&self, account: &AccountId) -> lightsail::Result<Lightsail> {
-        let (region, namespace) = (&self.desired.region, &self.at.namespace);
-        self.ctx.accounts.expect(account, region, namespace).await?.region(region, namespace)
+        self.open().await?.of_account(account)
     }
 
     async fn read_for_release(&self, account: &AccountId) -> lightsail::Result<Option<KeyPair>> {
@@ -467,6 +529,9 @@ impl<'a> Run<'a> {
         }
         if verdict.is_news(&before.conditions) {
             self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+        }
+        if claim::is_refused(Some(verdict.reason)) {
+            self.memory.within_limit.lock().remove(&self.desired.uid);
         }
         if status.arn.is_some() {
             self.memory.imports.lock().remove(&self.desired.uid);

@@ -7,13 +7,14 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::world::{Desired, DesiredPair, ImportedKey, Rival};
 use super::{desired, record};
-use crate::api::{FINALIZER, LightsailKeyPair, Reason};
+use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
 use crate::digest;
 use crate::engine::objects::has_finalizer;
 use crate::engine::rows::{Claim, Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
 use crate::engine::{ObjectRef, Settings};
-use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region};
+use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region, Scope, lane};
+use crate::lightsail::{KeyPair, Listing};
 
 /// What an object wants of a name in a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,16 +88,16 @@ impl Claim for PairClaim {
 pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<PairClaim> {
     let desired = desired::desired(object, settings);
     let arn = object.status.as_ref().and_then(|status| status.arn.clone()).map(Arn::from);
+    let shown = Shown::of(object);
     // An object that can do nothing does not stand in the way of those that can, unless it has a
     // pair.
-    let claims = arn.is_some() || can_act(&desired);
+    let claims = arn.is_some() || (can_act(&desired) && !is_refused(shown.reason));
     let baseline = baseline(object, &desired);
     let arn_is_known = arn.is_some();
-    let shown = Shown::of(object);
     let waits = matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
     let claim = claims.then(|| PairClaim { waits, baseline, ..PairClaim::of(&desired, arn) });
     Row {
-        lane: desired.region.to_string(),
+        lane: lane_of(object),
         trigger: Trigger::of(object),
         claim,
         was_answered: arn_is_known,
@@ -134,8 +135,50 @@ fn baseline(object: &LightsailKeyPair, desired: &Desired) -> Option<Baseline> {
     })
 }
 
-/// The other objects that want the same name in the same region.
-pub(super) fn rivals(at: &ObjectRef, rows: &Rows<PairClaim>, desired: &Desired) -> Vec<Rival> {
+/// The name of the account that the object uses, if it uses one.
+pub(super) fn account_ref(object: &LightsailKeyPair) -> Option<&str> {
+    object.spec.account_ref.as_ref().map(|account| account.name.as_str())
+}
+
+/// The lane of an object.
+pub(super) fn lane_of(object: &LightsailKeyPair) -> String {
+    lane(&object.spec.region, account_ref(object))
+}
+
+/// Whether an object that shows this may not use its account: then it claims nothing.
+pub(super) fn is_refused(reason: Option<Reason>) -> bool {
+    matches!(
+        reason,
+        Some(Reason::AccountRequired | Reason::AccountNotFound | Reason::AccountNotAllowed)
+    )
+}
+
+/// The account of a row: that of the pair on record, or else of the account that it names.
+fn account_of_row(
+    row: &Row<PairClaim>,
+    claim: &PairClaim,
+    account_of: &impl Fn(&str) -> Option<AccountId>,
+) -> Option<AccountId> {
+    let recorded = claim.arn.as_ref().and_then(|arn| arn.as_str().split(':').nth(4));
+    let recorded = recorded.filter(|account| !account.is_empty()).map(AccountId::from);
+    recorded.or_else(|| account_of(&row.lane))
+}
+
+/// The other objects that want the same name in the same account and region. `account_of` knows
+/// the account of a lane, and `may_not` whether an object of a lane surely may not want that.
+pub(super) fn rivals(
+    at: &ObjectRef,
+    rows: &Rows<PairClaim>,
+    desired: &Desired,
+    account: Option<&AccountId>,
+    account_of: impl Fn(&str) -> Option<AccountId>,
+    may_not: impl Fn(&str, &PairClaim) -> bool,
+) -> Vec<Rival> {
+    let counts = |(row, claim): &(&Row<PairClaim>, &PairClaim)| {
+        let other = account_of_row(row, claim, &account_of);
+        let is_elsewhere = other.is_some() && account.is_some() && other.as_ref() != account;
+        !is_elsewhere && !is_refused(row.shown.reason) && !may_not(&row.lane, claim)
+    };
     let rival = |(row, claim): (&Row<PairClaim>, &PairClaim)| Rival {
         uid: row.uid.clone(),
         owner: claim.owner.clone(),
@@ -143,5 +186,38 @@ pub(super) fn rivals(at: &ObjectRef, rows: &Rows<PairClaim>, desired: &Desired) 
         arn: claim.arn.clone(),
         deleting: row.trigger.deleting,
     };
-    rows.rivals(at, &PairClaim::of(desired, None)).map(rival).collect()
+    rows.rivals(at, &PairClaim::of(desired, None)).filter(counts).map(rival).collect()
+}
+
+/// How many key pairs the namespace has in this account and region, or is about to have before this
+/// object has one: those of older objects, those of younger ones that have theirs or were found to
+/// be within the limit before, and those that carry the namespace's owner tag and no object has.
+pub(super) fn owned(
+    at: &ObjectRef,
+    rows: &Rows<PairClaim>,
+    desired: &Desired,
+    scope: &Scope,
+    account_of: impl Fn(&str) -> Option<AccountId>,
+    list: &Listing,
+    is_within: impl Fn(&str) -> bool,
+) -> usize {
+    let age = |claim: &PairClaim, uid: &str| (claim.created_at, uid.to_owned());
+    let own = (desired.created_at, desired.uid.clone());
+    let has_place = is_within(&desired.uid);
+    let of_objects = rows.of_namespace(&at.namespace).filter(|(other, row)| {
+        let Some(claim) = &row.claim else { return false };
+        let is_there = claim.region == scope.region
+            && account_of_row(row, claim, &account_of).as_ref() == Some(&scope.account);
+        let is_ahead = claim.arn.is_some()
+            || is_within(&row.uid)
+            || (!has_place && age(claim, &row.uid) < own && !is_refused(row.shown.reason));
+        *other != at && is_there && is_ahead
+    });
+    let prefix = format!("{}/{}/", desired.owner.cluster(), at.namespace);
+    let is_orphan = |pair: &&KeyPair| {
+        let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
+        let name = owner.and_then(|owner| owner.strip_prefix(&prefix));
+        name.is_some_and(|name| rows.get(&ObjectRef::new(&at.namespace, name)).is_none())
+    };
+    of_objects.count() + list.pairs().filter(is_orphan).count()
 }

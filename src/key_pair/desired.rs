@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 
+use crate::access::Limits;
 use crate::api::LightsailKeyPair;
 use crate::api::key_pair::{Ensure, ImportedKeyPair, KeyPairType, KeyReference, KeySecret};
 use crate::engine::Settings;
@@ -74,9 +75,11 @@ pub(super) fn desired(object: &LightsailKeyPair, settings: &Settings) -> Desired
         adoption: spec.adoption_policy,
         suspend: spec.suspend,
         created_at: object.creation_timestamp().map(|time| time.0),
+        deleted_at: object.metadata.deletion_timestamp.as_ref().map(|time| time.0),
         uid: object.uid().unwrap_or_default(),
         interval: interval(&spec.interval),
-        pinned_account: settings.aws_account_id.clone(),
+        pinned_account: settings.aws_account_id.clone().filter(|_| spec.account_ref.is_none()),
+        limits: Limits::default(),
     }
 }
 

@@ -7,22 +7,29 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::claim::PairClaim;
+use crate::access::Grant;
 use crate::api::LightsailKeyPair;
+use crate::api::account::NamespacesFrom;
 use crate::clock::Moment;
 use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
-use crate::ids::{Arn, Region, Scope};
+use crate::ids::{Arn, Scope};
 
 /// What is remembered.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// What is kept of each object.
     pub(super) rows: Mutex<Rows<PairClaim>>,
-    /// By region: when Lightsail was read last.
-    pub(super) reads: Mutex<HashMap<Region, Moment>>,
+    /// By lane: when Lightsail was read last.
+    pub(super) reads: Mutex<HashMap<String, Moment>>,
+    /// By uid, of objects that use an account: what allowed that last.
+    permits: Mutex<HashMap<String, Permit>>,
     /// By uid, of objects whose intent this process wrote: the import that was sent under it, and
     /// not refused.
     pub(super) imports: Mutex<HashMap<String, Option<Sent>>>,
+    /// By uid, of objects that were found to be within the limit of their account and may be about
+    /// to import: they count though no pair of theirs is on record.
+    pub(super) within_limit: Mutex<HashSet<String>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
     pub(super) missing: Mutex<HashMap<String, Moment>>,
     /// Which pairs of a shared list no object manages.
@@ -52,6 +59,24 @@ impl WithoutObject {
     }
 }
 
+/// A version of an account: while it is that, it allows what it allowed before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Permit {
+    uid: String,
+    generation: i64,
+}
+
+impl Permit {
+    /// Of the account that an object uses. `None` if it uses none, or one that allows by the labels
+    /// of namespaces, which change by themselves.
+    pub(super) fn of(grant: &Grant) -> Option<Self> {
+        let Grant::Account(entry) = grant else { return None };
+        let is_by_labels = entry.spec.allowed_namespaces.from == NamespacesFrom::Selector;
+        let (uid, generation) = (entry.uid.clone(), entry.generation);
+        (!is_by_labels).then_some(Self { uid, generation })
+    }
+}
+
 /// An import that was sent, and not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
@@ -72,8 +97,24 @@ impl Memory {
 
     /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
+        self.permits.lock().remove(uid);
         self.imports.lock().remove(uid);
+        self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
+    }
+
+    /// What allowed the object with this uid to use its credentials.
+    pub(super) fn note_permit(&self, uid: &str, permit: Option<Permit>) {
+        let mut permits = self.permits.lock();
+        match permit {
+            Some(permit) => drop(permits.insert(uid.to_owned(), permit)),
+            None => drop(permits.remove(uid)),
+        }
+    }
+
+    /// What allowed it last.
+    pub(super) fn permit(&self, uid: &str) -> Option<Permit> {
+        self.permits.lock().get(uid).cloned()
     }
 
     /// Since when what an object needs has been missing: since now, if that is news.

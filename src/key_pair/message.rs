@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::world::{InvalidName, SourceRef};
 use crate::api::{OWNER_TAG, Operation, Reason};
+use crate::engine::message;
 use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
 use crate::lightsail;
 use crate::secret::Rejection;
@@ -97,6 +98,10 @@ pub enum Message<'a> {
 
     // In an Event only
     Deleted { name: &'a KeyPairName, region: &'a Region },
+    // Of its account
+    Account(message::Message<'a>),
+    TooManyKeyPairs { account: &'a str, most: usize },
+    AdoptedIsKept { name: &'a KeyPairName },
     Released { why: Release, tag_stays: Option<&'a lightsail::Error> },
     Orphaned { name: &'a KeyPairName, why: &'a str },
 }
@@ -113,6 +118,9 @@ pub enum Release {
     NameIsOfAnother,
     SecretIsDeleted,
     SecretGoesWithObject,
+    NoAccess,
+    NamespaceIsDeleted,
+    StillCounted,
 }
 
 const RETAIN: &str = "set deletionPolicy: Retain to release the object without it";
@@ -181,6 +189,8 @@ impl Message<'_> {
             Self::SecretRejected { .. } | Self::SecretRefused { .. } => Reason::SecretRejected,
             Self::OperationFailed { .. } => Reason::OperationFailed,
             Self::Deleted { .. } => Reason::Deleted,
+            Self::Account(message) => message.reason(),
+            Self::TooManyKeyPairs { .. } | Self::AdoptedIsKept { .. } => Reason::AccountNotAllowed,
             Self::Released { .. } | Self::Orphaned { .. } => Reason::Released,
         }
     }
@@ -489,6 +499,19 @@ impl fmt::Display for Message<'_> {
                 let details = operation.error_details.as_deref().unwrap_or("without details");
                 write!(to, "{what} failed: {code}: {details}")
             }
+            Self::Account(message) => fmt::Display::fmt(message, to),
+            Self::TooManyKeyPairs { account, most } => write!(
+                to,
+                "the LightsailAccount {account} has allowed.maxKeyPairs: {most}, and this \
+                 namespace has reached that limit in this region; delete an object in this \
+                 namespace that you no longer need, or ask whoever manages the accounts"
+            ),
+            Self::AdoptedIsKept { name } => write!(
+                to,
+                "the key pair {name} existed before this object, and allowed.adoption of the \
+                 LightsailAccount does not allow objects to delete or replace such a key pair; set \
+                 ensure: Present, or ask whoever manages the accounts"
+            ),
             Self::Released { why, tag_stays } => {
                 why.fmt(to)?;
                 match tag_stays {
@@ -522,6 +545,19 @@ impl fmt::Display for Release {
             Self::SecretIsDeleted => {
                 "the default key pair stays in Lightsail: the Secret that keeps its private key is \
                  being deleted"
+            }
+            Self::StillCounted => {
+                "the key pair stays in Lightsail, with its owner tag: it still counts for the \
+                 allowed.maxKeyPairs of the LightsailAccount"
+            }
+            Self::NoAccess => {
+                "the key pair stays in Lightsail with its owner tag: the object is no longer \
+                 allowed to use its AWS account, and deletionPolicy: Retain or suspend: true \
+                 applies"
+            }
+            Self::NamespaceIsDeleted => {
+                "the key pair stays in Lightsail with its owner tag: the object is no longer \
+                 allowed to use its AWS account, and its namespace is being deleted"
             }
             Self::SecretGoesWithObject => {
                 "the default key pair stays in Lightsail: the Secret that keeps its private key is \

@@ -18,8 +18,9 @@ use parking_lot::Mutex;
 
 use self::act::Run;
 use self::claim::PairClaim;
-use self::memory::Memory;
+use self::memory::{Memory, Permit};
 use self::plan::{Ended, Subject};
+use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
@@ -29,7 +30,7 @@ use crate::engine::{
     Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting_conflict,
 };
 use crate::error::Error;
-use crate::ids::Region;
+use crate::ids::{Region, lane_parts};
 
 const KIND: &str = "LightsailKeyPair";
 
@@ -49,18 +50,32 @@ impl KeyPairs {
     /// What the shared list says of an object that was acted on, if that needs no reconciliation:
     /// then neither Kubernetes nor Lightsail is asked for this object alone.
     async fn find_unchanged(&self, at: &ObjectRef) -> Option<Action> {
-        let claim = {
+        let (claim, lane, uid) = {
             let rows = self.memory.rows.lock();
-            rows.get(at).filter(|_| !rows.is_unreadable(at))?.claim.clone()?
+            let row = rows.get(at).filter(|_| !rows.is_unreadable(at))?;
+            (row.claim.clone()?, row.lane.clone(), row.uid.clone())
         };
         let baseline = claim.baseline.as_ref()?;
-        // A list that cannot be had is the reconciliation's business.
-        let account = self.ctx.accounts.current(&claim.region, &at.namespace).await.ok()?;
-        let region = account.region(&claim.region, &at.namespace).ok()?;
+        let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&lane).1);
+        let is_allowed = match &grant {
+            Grant::Operator => true,
+            Grant::Account(_) => {
+                let permit = Permit::of(&grant);
+                permit.is_some() && permit == self.memory.permit(&uid)
+            }
+            Grant::Required | Grant::Missing(_) => false,
+        };
+        // A list that cannot be had is the reconciliation's business, and so is a refusal.
+        if !is_allowed {
+            return None;
+        }
+        let sessions = &self.ctx.sessions;
+        let access = sessions.open(grant.route(), &claim.region, &at.namespace).await.ok()?;
         let max_age = plan::max_age_of_list(false, baseline.interval);
-        let list = observe::shared_list(&self.ctx, &self.memory, &region, max_age).await.ok()?;
+        let (memory, shared) = (&self.memory, &access.shared);
+        let list = observe::shared_list(&self.ctx, memory, shared, &lane, max_age).await.ok()?;
         let pair = list.find(&claim.name);
-        let is_unchanged = plan::is_unchanged(&claim, baseline, &account.id, pair);
+        let is_unchanged = plan::is_unchanged(&claim, baseline, &access.account.id, pair);
         let next = Next::After(baseline.interval);
         is_unchanged.then_some(Action { next, outcome: Outcome::Unchanged })
     }
@@ -176,8 +191,8 @@ impl Controller for KeyPairs {
         claim::row_of(object, &self.ctx.settings)
     }
 
-    fn forget_region(&self, region: &Region) {
-        observe::forget_region(&self.ctx, &self.memory, region);
+    fn forget_lane(&self, lane: &str) {
+        observe::forget_lane(&self.ctx, &self.memory, lane);
     }
 
     fn note_gone(&self, object: &LightsailKeyPair) {

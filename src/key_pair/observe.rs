@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::memory::{Memory, Sent};
 use super::plan::{self, TaggedObject};
+use super::record;
 use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
-use super::{claim, record};
+use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
 use crate::engine::objects::has_finalizer;
 use crate::engine::{Context, Lookup, ObjectRef};
-use crate::ids::{Arn, KeyPairName, Region, Scope};
+use crate::ids::{Arn, KeyPairName, Scope, lane_parts};
 use crate::lightsail::{self, KeyPair, Lightsail, Listing};
 
 /// What is known before anything is read.
@@ -20,7 +21,6 @@ pub(super) fn observed(
     ctx: &Context,
     clocks: &Clocks,
     memory: &Memory,
-    at: &ObjectRef,
     object: &LightsailKeyPair,
     desired: &Desired,
 ) -> Observed {
@@ -49,7 +49,11 @@ pub(super) fn observed(
         was_acted_on: record::was_acted_on(object),
         edited: !record::is_current(object),
         list_at_hand: false,
-        rivals: claim::rivals(at, &memory.rows.lock(), desired),
+        // Whose they are is known when the account is.
+        rivals: Vec::new(),
+        grant: Grant::Required,
+        namespace_labels: None,
+        owned: None,
         sent: sent.map(|sent| import_sent(clocks, sent)),
         intent_window: ctx.settings.intent_window(),
         intent_holds: ctx.settings.intent_holds(),
@@ -75,6 +79,7 @@ pub(super) async fn shared_list(
     ctx: &Context,
     memory: &Memory,
     region: &Lightsail,
+    lane: &str,
     max_age: Duration,
 ) -> lightsail::Result<Arc<Listing>> {
     let list = ctx.inventory.list(region, max_age).await;
@@ -83,19 +88,20 @@ pub(super) async fn shared_list(
     let place = ctx.regions.place(&scope.region);
     ctx.readiness.trouble(place, what, list.as_ref().err().map(ToString::to_string));
     let list = list?;
-    memory.reads.lock().insert(scope.region.clone(), Moment::now());
+    memory.reads.lock().insert(lane.to_owned(), Moment::now());
     count_without_object(ctx, memory, scope, &list);
     Ok(list)
 }
 
 /// Forgets what is known of a region in which no object is left: no list is read there any more,
 /// and a count would never change again.
-pub(super) fn forget_region(ctx: &Context, memory: &Memory, region: &Region) {
-    memory.reads.lock().remove(region);
+pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
+    memory.reads.lock().remove(lane);
+    let (region, _) = lane_parts(lane);
     let mut all = memory.without_object.lock();
     // Locked before the rows, as where they are counted.
-    if memory.rows.lock().is_empty(region.as_str()) {
-        let scopes = all.extract_if(|scope, _| scope.region == *region);
+    if !memory.rows.lock().names_region(&region) {
+        let scopes = all.extract_if(|scope, _| scope.region == region);
         scopes.for_each(|(scope, _)| ctx.metrics.remove_without_object(&scope));
     }
 }
@@ -112,7 +118,7 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
     let mut all = memory.without_object.lock();
     let (vanished, rows) = (memory.vanished.lock(), memory.rows.lock());
     // The last object may have gone while this was read for it.
-    if rows.is_empty(scope.region.as_str()) {
+    if !rows.names_region(&scope.region) {
         return;
     }
     let known = all.entry(scope.clone()).or_default();

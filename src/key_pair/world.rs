@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::access::Grant;
+use crate::access::Limits;
 use crate::api::Operation;
 use crate::api::key_pair::{
     AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy,
@@ -40,6 +42,8 @@ pub struct Desired {
     pub suspend: bool,
     /// When the object was created.
     pub created_at: Option<Timestamp>,
+    /// Since when the object has been being deleted.
+    pub deleted_at: Option<Timestamp>,
     /// The object's uid.
     pub uid: String,
     /// How often to check for drift.
@@ -48,6 +52,8 @@ pub struct Desired {
     pub invalid_name: Option<InvalidName>,
     /// The account that the operator must be in, if it is pinned.
     pub pinned_account: Option<AccountId>,
+    /// What the credentials allow.
+    pub limits: Limits,
 }
 
 /// The pair that the spec describes, by its type.
@@ -186,6 +192,12 @@ pub struct Observed {
     pub now: Timestamp,
     /// Somebody asked for a reconciliation now, and none has handled that yet.
     pub asked: bool,
+    /// Which credentials the object is to use.
+    pub grant: Grant,
+    /// The labels of its namespace.
+    pub namespace_labels: Option<BTreeMap<String, String>>,
+    /// How many key pairs its namespace has, or is about to have, where that is limited.
+    pub owned: Option<usize>,
     /// What the status records of earlier reconciliations.
     pub recorded: Recorded,
     /// The finalizer.
@@ -326,6 +338,8 @@ pub struct Rival {
 /// Why a step failed, where the plan decides what that means for the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
+    /// The credentials of the object's `LightsailAccount` cannot be had.
+    Account(lightsail::Error),
     /// Lightsail, STS or the way there.
     Lightsail(lightsail::Error),
     /// The API server does not let the operator read or write a Secret.

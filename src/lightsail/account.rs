@@ -24,7 +24,41 @@ use crate::metrics::Metrics;
 
 /// What is known of Lightsail by account and region. It outlives credentials and clients: new ones
 /// have the old limits.
-pub(super) type Limiters = Mutex<HashMap<Scope, (Arc<Limiter>, Clock)>>;
+#[derive(Debug, Default)]
+pub(super) struct Limiters(Mutex<Limits>);
+
+#[derive(Debug, Default)]
+struct Limits {
+    by_scope: HashMap<Scope, (Arc<Limiter>, Clock)>,
+    /// The most requests a second that an account is to be asked in each region, where somebody
+    /// says so.
+    most: HashMap<AccountId, f64>,
+}
+
+impl Limiters {
+    fn get(&self, scope: &Scope) -> (Arc<Limiter>, Clock) {
+        let Limits { by_scope, most } = &mut *self.0.lock();
+        let new = || {
+            let limiter = Limiter::default();
+            limiter.set_most(most.get(&scope.account).copied());
+            (Arc::new(limiter), Clock::default())
+        };
+        by_scope.entry(scope.clone()).or_insert_with(new).clone()
+    }
+
+    pub(super) fn forget_region(&self, region: &Region) {
+        self.0.lock().by_scope.retain(|scope, _| scope.region != *region);
+    }
+
+    /// Sessions are asked no faster from now on.
+    pub(super) fn set_most(&self, most: HashMap<AccountId, f64>) {
+        let mut limits = self.0.lock();
+        for (scope, (limiter, _)) in &limits.by_scope {
+            limiter.set_most(most.get(&scope.account).copied());
+        }
+        limits.most = most;
+    }
+}
 
 /// What all accounts share: how calls are sent.
 #[derive(Clone, Debug)]
@@ -72,15 +106,25 @@ pub struct Account {
     pub id: AccountId,
     /// Who the credentials are, for the log.
     pub caller_arn: String,
+    /// Whose rights they have, whoever the session is for: what is read with some rights is not
+    /// shown to those who have others.
+    pub(super) rights: Arc<str>,
     pub(super) in_force: InForce,
     sending: Sending,
     clients: Mutex<Clients>,
 }
 
+/// Whose credentials open an account.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub(super) id: AccountId,
+    pub(super) caller_arn: String,
+    pub(super) rights: Arc<str>,
+}
+
 impl Account {
     pub(super) fn new(
-        id: AccountId,
-        caller_arn: String,
+        who: Who,
         credentials: Credentials,
         refused: Arc<Notify>,
         sending: &Sending,
@@ -91,7 +135,8 @@ impl Account {
         let config = sending.config.to_builder().credentials_provider(own);
         let config = config.identity_cache(IdentityCache::no_cache()).build();
         let sending = Sending { config, ..sending.clone() };
-        Self { id, caller_arn, in_force, sending, clients: Mutex::default() }
+        let Who { id, caller_arn, rights } = who;
+        Self { id, caller_arn, rights, in_force, sending, clients: Mutex::default() }
     }
 
     /// Lightsail in a region, for an object of this namespace.
@@ -103,10 +148,10 @@ impl Account {
         sending.regions.admit(region, namespace)?;
         let new = || {
             let scope = Scope { account: self.id.clone(), region: region.clone() };
-            let (limiter, clock) =
-                sending.limiters.lock().entry(scope.clone()).or_default().clone();
+            let (limiter, clock) = sending.limiters.get(&scope);
             let sender = Sender {
                 scope,
+                rights: Arc::clone(&self.rights),
                 namespace: SHARED.into(),
                 limiter,
                 regions: Arc::clone(&sending.regions),
@@ -152,13 +197,8 @@ mod tests {
             regions: Arc::default(),
         };
         let credentials = Credentials::new("key", "secret", None, None, "test");
-        let account = Account::new(
-            "123456789012".into(),
-            String::new(),
-            credentials,
-            Arc::default(),
-            &sending,
-        );
+        let who = Who { id: "123456789012".into(), caller_arn: String::new(), rights: "".into() };
+        let account = Account::new(who, credentials, Arc::default(), &sending);
         let region = |index: usize| Region::from(format!("region-{index}"));
         for index in 0..1_000 {
             sending.regions.note_answer(&region(index));
@@ -171,6 +211,6 @@ mod tests {
         for kept in [0, 999] {
             assert!(clients.by_region.contains_key(&region(kept)), "{kept}");
         }
-        assert_eq!(sending.limiters.lock().len(), 1_000);
+        assert_eq!(sending.limiters.0.lock().by_scope.len(), 1_000);
     }
 }

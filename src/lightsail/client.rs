@@ -15,7 +15,7 @@ use super::error::{Error, ErrorKind};
 use super::pages::Pages;
 use super::retry::Policy;
 use super::sender::Sender;
-use super::types::{Acknowledged, Downloaded, Imported, KeyPair, Read, Result};
+use super::types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result};
 use crate::api::Operation;
 use crate::ids::{Arn, Fingerprint, KeyPairName, Scope};
 
@@ -67,6 +67,11 @@ impl Lightsail {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.sender.scope
+    }
+
+    /// Whose rights it has: what was read with some is not shown to those who have others.
+    pub(super) fn rights(&self) -> &Arc<str> {
+        &self.sender.rights
     }
 
     /// What Lightsail's clock shows now, to the second: by the `Date` of its last answer here, and
@@ -230,19 +235,16 @@ impl Lightsail {
         }
     }
 
-    /// `GetInstance`, of which only the ARN is of interest.
+    /// `GetInstance`, of which only the ARN and the tags are of interest.
     ///
     /// # Errors
     /// As classified; never [`ErrorKind::NotFound`], which is `None`.
-    pub async fn find_instance_arn(&self, name: &str) -> Result<Read<Option<Arn>>> {
+    pub async fn find_instance(&self, name: &str) -> Result<Read<Option<Instance>>> {
         let call = self.client.get_instance().instance_name(name);
         let read = self.sender.find("GetInstance", || call.clone().send()).await?;
-        let arn = |instance: types::Instance| {
-            instance.arn.map(Arn::from).ok_or_else(|| Error::incomplete("instance.arn"))
-        };
         let instance =
             read.value.map(|answer| answer.instance.ok_or_else(|| Error::incomplete("instance")));
-        Ok(Read { value: instance.transpose()?.map(arn).transpose()?, at: read.at })
+        Ok(Read { value: instance.transpose()?.map(convert::instance).transpose()?, at: read.at })
     }
 
     /// `DeleteKnownHostKeys`. It may answer several operations, or none.

@@ -6,7 +6,7 @@ use aws_sdk_lightsail::types;
 use zeroize::Zeroizing;
 
 use super::error::Error;
-use super::types::{Downloaded, KeyPair, Result, Tags};
+use super::types::{Downloaded, Instance, KeyPair, Result, Tags};
 use crate::api::{Operation, OperationLocation};
 use crate::ids::{Arn, Fingerprint, KeyPairName};
 use crate::ssh::PrivateKey;
@@ -22,6 +22,15 @@ pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
         support_code: pair.support_code,
         fingerprint: pair.fingerprint.filter(|text| !text.is_empty()).map(Fingerprint::from),
         tags,
+    })
+}
+
+/// An instance.
+pub(super) fn instance(instance: types::Instance) -> Result<Instance> {
+    let tags = instance.tags.unwrap_or_default().into_iter();
+    Ok(Instance {
+        arn: instance.arn.map(Arn::from).ok_or_else(|| Error::incomplete("instance.arn"))?,
+        tags: tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect(),
     })
 }
 

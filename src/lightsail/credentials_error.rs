@@ -14,6 +14,7 @@ use super::classify::{find_source, service_error, unreadable};
 use super::error::{Error, ErrorKind};
 use super::http::Failure;
 use super::stable::{line, stable};
+use crate::ids::AccountId;
 
 impl Error {
     /// The credentials cannot be had from `source`, which is a part of a sentence.
@@ -52,8 +53,16 @@ impl Error {
         Self::new(ErrorKind::Transient, "Timeout", message)
     }
 
+    /// An access key could not be read from where it is kept. A retry may succeed.
+    #[must_use]
+    pub fn unread_key(source: &str, why: &str) -> Self {
+        let message = line(&format!("no AWS credentials from {source}: {why}"));
+        Self::new(ErrorKind::Transient, "KeyNotRead", message)
+    }
+
     /// What `source` gave is of no use.
-    pub(super) fn unusable(source: &str, why: &str) -> Self {
+    #[must_use]
+    pub fn unusable(source: &str, why: &str) -> Self {
         let message = line(&format!("no AWS credentials from {source}: {why}"));
         Self::new(ErrorKind::BadCredentials, "UnusableCredentials", message)
     }
@@ -81,6 +90,32 @@ impl Error {
              operator's role"
         );
         Self::new(ErrorKind::BadCredentials, "OtherPartition", message)
+    }
+
+    /// Nobody is denied to ask who he is, but by a policy on the way, and then the credentials are
+    /// of no use.
+    pub(super) fn of_identity(self) -> Self {
+        let message = format!("the account of the AWS credentials is not known: {}", self.message);
+        Self { message, ..self }
+    }
+
+    /// The role could not be assumed. A refusal concerns the role itself, not what the role may do,
+    /// so it counts as bad credentials.
+    pub(super) fn of_role(self, arn: &str) -> Self {
+        let is_refused = self.kind.proves_refusal()
+            && !matches!(self.kind, ErrorKind::Throttled | ErrorKind::NeverSent);
+        let kind = if is_refused { ErrorKind::BadCredentials } else { self.kind };
+        let message = line(&format!("the operator cannot assume the role {arn}: {}", self.message));
+        Self { kind, message, ..self }
+    }
+
+    /// The credentials of a `LightsailAccount` belong to another account than its spec says.
+    pub(super) fn of_other_account(found: &AccountId, expected: &AccountId) -> Self {
+        let message = format!(
+            "the credentials are for the account {found}, but spec.accountID is {expected}; \
+             correct the credentials or the roles, or create a LightsailAccount for {found}"
+        );
+        Self::new(ErrorKind::BadCredentials, "WrongAccount", message)
     }
 
     /// AWS does not take the credentials any more, and there are no others.

@@ -1,4 +1,4 @@
-//! One list of key pairs for each account and region, shared by all objects there.
+//! One list of key pairs for each account, region and role, shared by all objects there.
 //!
 //! A list is walked by one task at a time; who asks meanwhile gets the same. What is read here may
 //! trigger work. A list that is old never justifies a destructive call (I7): who needs to know asks
@@ -58,11 +58,15 @@ impl Listing {
 /// The lists of all accounts and regions.
 #[derive(Debug)]
 pub struct Inventory {
-    shelves: Mutex<HashMap<Scope, Arc<Shelf>>>,
+    /// Nobody is shown what another's rights have read.
+    shelves: Mutex<HashMap<(Scope, Rights), Arc<Shelf>>>,
     /// What the owner tags of this cluster begin with.
     owner_prefix: String,
     metrics: Metrics,
 }
+
+/// Whose rights a list was read with.
+type Rights = Arc<str>;
 
 #[derive(Debug, Default)]
 struct Shelf {
@@ -89,8 +93,9 @@ impl Inventory {
         Self { shelves: Mutex::default(), owner_prefix: format!("{cluster_id}/"), metrics }
     }
 
-    fn shelf(&self, scope: &Scope) -> Arc<Shelf> {
-        Arc::clone(self.shelves.lock().entry(scope.clone()).or_default())
+    fn shelf(&self, region: &Lightsail) -> Arc<Shelf> {
+        let key = (region.scope().clone(), Arc::clone(region.rights()));
+        Arc::clone(self.shelves.lock().entry(key).or_default())
     }
 
     /// A list that is not older than that, or not much older than it takes to read one.
@@ -103,8 +108,8 @@ impl Inventory {
 
     /// Whether [`Self::list`] would answer at once.
     #[must_use]
-    pub fn is_at_hand(&self, scope: &Scope, max_age: Duration) -> bool {
-        let place = self.shelf(scope);
+    pub fn is_at_hand(&self, region: &Lightsail, max_age: Duration) -> bool {
+        let place = self.shelf(region);
         let cached = place.listing.try_lock();
         cached.is_ok_and(|cached| cached.value().is_some_and(|listing| listing.is_good(max_age)))
     }
@@ -123,7 +128,7 @@ impl Inventory {
         region: &Lightsail,
         is_good: impl Fn(&Listing) -> bool,
     ) -> Result<Arc<Listing>> {
-        let place = self.shelf(region.scope());
+        let place = self.shelf(region);
         let mut cached = place.listing.lock().await;
         self.catch_up(region.scope(), &place, &mut cached);
         if let Some(outcome) = cached.find(|listing| is_good(listing)) {
@@ -146,11 +151,11 @@ impl Inventory {
 
     /// Puts into the list what is known to be true now, after a change or a read of one's own; if
     /// it is being walked, into what comes of that.
-    pub fn correct(&self, scope: &Scope, name: &KeyPairName, pair: Option<&KeyPair>) {
-        let place = self.shelf(scope);
+    pub fn correct(&self, region: &Lightsail, name: &KeyPairName, pair: Option<&KeyPair>) {
+        let place = self.shelf(region);
         place.corrections.lock().push((name.clone(), pair.cloned()));
         if let Ok(mut cached) = place.listing.try_lock() {
-            self.catch_up(scope, &place, &mut cached);
+            self.catch_up(region.scope(), &place, &mut cached);
         }
     }
 
@@ -178,7 +183,7 @@ impl Inventory {
 
     /// Forgets the lists of a region.
     pub fn forget_region(&self, region: &Region) {
-        self.shelves.lock().retain(|scope, _| scope.region != *region);
+        self.shelves.lock().retain(|(scope, _), _| scope.region != *region);
     }
 
     fn is_managed(&self, pair: &KeyPair) -> bool {

@@ -6,7 +6,6 @@
 //! whoever made the call reads what became of it. No decisions here; the plans make them.
 
 mod account;
-mod accounts;
 mod cached;
 mod classify;
 mod client;
@@ -22,6 +21,7 @@ mod http;
 mod in_force;
 mod inventory;
 mod limiter;
+mod opener;
 mod pages;
 mod regions;
 mod retry;
@@ -29,18 +29,21 @@ mod retry;
 pub(crate) mod samples;
 mod sender;
 mod session;
+mod sessions;
 mod stable;
+mod sts;
 mod types;
 mod usable;
 
 pub use account::Account;
-pub use accounts::Accounts;
 pub use client::Lightsail;
 pub use configuration::configuration;
 pub use credentials::{ProfileFiles, Sources, WebIdentity};
 pub use error::{Error, ErrorKind};
 pub use http::http_client;
 pub use inventory::{Inventory, Listing};
+pub use opener::{AccessKey, KeySource};
 pub use regions::Regions;
 pub use retry::CHANGE_AFTER_READ_WAITS;
-pub use types::{Acknowledged, Downloaded, Imported, KeyPair, Read, Result, Tags};
+pub use sessions::{Access, Origin, Role, Route, Sessions};
+pub use types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result, Tags};

@@ -28,6 +28,8 @@ use crate::metrics::Metrics;
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     pub(super) scope: Scope,
+    /// Whose rights it has.
+    pub(super) rights: Arc<str>,
     /// In whose turn requests are sent; empty for what all namespaces share.
     pub(super) namespace: Arc<str>,
     pub(super) limiter: Arc<Limiter>,

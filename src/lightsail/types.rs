@@ -1,5 +1,7 @@
 //! What Lightsail has, in the words of this project.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::error::Error;
@@ -66,6 +68,15 @@ pub enum Imported {
     Accepted(Operation),
     /// Something in the region has the name already, and Lightsail does not say what.
     NameTaken,
+}
+
+/// An instance, as far as it is of interest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its ARN.
+    pub arn: Arn,
+    /// Its tags; one without a value counts as one with an empty value.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What was read, and when the request for it was sent.

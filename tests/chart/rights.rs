@@ -129,6 +129,10 @@ fn without_accounts(mut values: Value) -> Value {
     values
 }
 
+/// Values, and what else there is with accounts, what else where they are written, and what is
+/// needed no more.
+type RightsRow = (Value, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
 #[test]
 fn accounts_take_these_rights_and_no_others() {
     let reads =
@@ -136,9 +140,7 @@ fn accounts_take_these_rights_and_no_others() {
     let writes = ["* lightsailaccounts patch", "* lightsailaccounts/status update"];
     let none = json!({ "mode": "none" });
     let scope = |names: &[&str]| json!({ "namespaces": names });
-    // What else there is with accounts; what else where they are written; what is needed no more.
-    type Row = (Value, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
-    let rows: Vec<Row> = vec![
+    let rows: Vec<RightsRow> = vec![
         (json!({}), &[], &[], &[]),
         (json!({ "clusterID": "c" }), &[], &[], &[]),
         (json!({ "secrets": none }), &["* namespaces get"], &[], &["* namespaces/kube-system get"]),

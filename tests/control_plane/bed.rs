@@ -4,10 +4,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, READY, STALLED, find, is_true};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
 use serde_json::{Value, json};
@@ -47,6 +48,10 @@ pub(crate) struct Bed {
     directory: PathBuf,
 }
 
+/// A kind of the operator's whose objects are in namespaces.
+pub(crate) trait Namespaced: Reconciled + Resource<Scope = NamespaceResourceScope> {}
+impl<K: Reconciled + Resource<Scope = NamespaceResourceScope>> Namespaced for K {}
+
 impl Bed {
     pub(crate) async fn new(name: &str) -> Self {
         let cluster = Cluster::from_env().await.unwrap();
@@ -63,6 +68,18 @@ impl Bed {
         let credentials = simulator.add_account(ACCOUNT);
         let region = simulator.region(ACCOUNT, REGION);
         Self { cluster, namespace, simulator, region, credentials, directory }
+    }
+
+    /// Another namespace, with the same Lightsail.
+    pub(crate) async fn beside(&self, name: &str) -> Self {
+        Self {
+            cluster: self.cluster.clone(),
+            namespace: self.cluster.create_namespace(name).await.unwrap(),
+            simulator: self.simulator.clone(),
+            region: self.region.clone(),
+            credentials: self.credentials.clone(),
+            directory: self.directory.clone(),
+        }
     }
 
     /// How the operator is started here: it watches this namespace, and waits for lost answers for
@@ -82,6 +99,8 @@ impl Bed {
             ["--settle-time", "3s"],
             // Each has one operator, and several tests have two that both act.
             ["--leader-election", "false"],
+            // All tests share a cluster, and some have accounts there.
+            ["--accounts", "false"],
         ];
         OperatorOptions {
             binary: env!("CARGO_BIN_EXE_lightsail-operator").into(),
@@ -117,7 +136,7 @@ impl Bed {
         lease
     }
 
-    pub(crate) fn api<K: Reconciled>(&self) -> Api<K> {
+    pub(crate) fn api<K: Namespaced>(&self) -> Api<K> {
         Api::namespaced(self.cluster.client(), &self.namespace)
     }
 
@@ -126,7 +145,7 @@ impl Bed {
     }
 
     /// Creates an object of a kind with this spec.
-    pub(crate) async fn try_create<K: Reconciled>(
+    pub(crate) async fn try_create<K: Namespaced>(
         &self,
         name: &str,
         spec: &Value,
@@ -148,27 +167,27 @@ impl Bed {
         Ok(serde_json::from_value(serde_json::to_value(created).unwrap()).unwrap())
     }
 
-    pub(crate) async fn create<K: Reconciled>(&self, name: &str, spec: &Value) -> K {
+    pub(crate) async fn create<K: Namespaced>(&self, name: &str, spec: &Value) -> K {
         self.try_create(name, spec).await.unwrap()
     }
 
     /// Changes an object by a merge patch.
-    pub(crate) async fn patch<K: Reconciled>(&self, name: &str, change: &Value) -> K {
+    pub(crate) async fn patch<K: Namespaced>(&self, name: &str, change: &Value) -> K {
         self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(change)).await.unwrap()
     }
 
     /// Asks for a reconciliation now, in the words of a user.
-    pub(crate) async fn reconcile_now<K: Reconciled>(&self, name: &str) {
+    pub(crate) async fn reconcile_now<K: Namespaced>(&self, name: &str) {
         let annotations = json!({ "lightsail-operator.dev/reconcile": "now" });
         self.patch::<K>(name, &json!({ "metadata": { "annotations": annotations } })).await;
     }
 
-    pub(crate) async fn delete<K: Reconciled>(&self, name: &str) {
+    pub(crate) async fn delete<K: Namespaced>(&self, name: &str) {
         self.api::<K>().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// Waits until the object is as wanted; prints what there is if it does not come to that.
-    pub(crate) async fn wait<K: Reconciled>(
+    pub(crate) async fn wait<K: Namespaced>(
         &self,
         name: &str,
         what: &str,
@@ -190,12 +209,12 @@ impl Bed {
     }
 
     /// Waits until the present generation is Ready with this reason.
-    pub(crate) async fn wait_ready<K: Reconciled>(&self, name: &str, reason: &str) -> K {
+    pub(crate) async fn wait_ready<K: Namespaced>(&self, name: &str, reason: &str) -> K {
         self.wait(name, &format!("Ready {reason}"), |object: &K| is_ready(object, reason)).await
     }
 
     /// Waits until the present generation is Stalled with this reason; returns the message too.
-    pub(crate) async fn wait_stalled<K: Reconciled>(
+    pub(crate) async fn wait_stalled<K: Namespaced>(
         &self,
         name: &str,
         reason: &str,
@@ -207,7 +226,7 @@ impl Bed {
         (object, message)
     }
 
-    pub(crate) async fn wait_gone<K: Reconciled>(&self, name: &str) {
+    pub(crate) async fn wait_gone<K: Namespaced>(&self, name: &str) {
         let (start, api) = (Instant::now(), self.api::<K>());
         while api.get_opt(name).await.unwrap().is_some() {
             assert!(start.elapsed() < DEADLINE, "{name} does not go away\n{}", self.report().await);

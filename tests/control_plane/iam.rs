@@ -12,7 +12,9 @@ use lightsail_operator::api::conditions::{COMPLETE, READY, STALLED, find, is_tru
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, OWNER_TAG, Reconciled};
 use serde_json::{Value, json};
 
-use crate::bed::{ACCOUNT, Bed, REGION, default_pair, imported, public_key, ready_reason, reset};
+use crate::bed::{
+    ACCOUNT, Bed, Namespaced, REGION, default_pair, imported, public_key, ready_reason, reset,
+};
 use crate::iam_files::{actions, document, statements};
 
 /// How many runs of a scenario go on at the same time: their operators share the machine with other
@@ -60,7 +62,7 @@ fn is_ready(object: &LightsailKeyPair, reason: &str) -> bool {
 
 /// Waits until the object is as wanted, or something is denied: then it fails with the object's
 /// message.
-async fn reach<K: Reconciled>(
+async fn reach<K: Namespaced>(
     bed: &Bed,
     name: &str,
     what: &str,

@@ -4,10 +4,12 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
+use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, REGION, default_pair, imported, key_pair_files, name_of, public_key, reset};
+use crate::bed::{
+    Bed, Namespaced, REGION, default_pair, imported, key_pair_files, name_of, public_key, reset,
+};
 
 /// What a bad spec looks like, and words that the refusal must have.
 type Case = (&'static str, Value, &'static str);
@@ -33,7 +35,7 @@ fn merge(into: &mut Value, change: &Value) {
     }
 }
 
-async fn check_refused<K: Reconciled>(bed: &Bed, cases: &[Case]) {
+async fn check_refused<K: Namespaced>(bed: &Bed, cases: &[Case]) {
     for (name, spec, expected) in cases {
         let refusal = bed.try_create::<K>("bad", spec).await.map(|_| ()).unwrap_err().to_string();
         assert!(refusal.contains(expected), "{name}: {refusal}");

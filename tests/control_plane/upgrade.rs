@@ -5,12 +5,13 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use lightsail_operator::api::conditions::{READY, find};
-use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
+use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Map, Value, json};
 use testbed::simulator::{Fault, FaultEffect};
 
 use crate::bed::{
-    Bed, REGION, default_pair, imported, is_ready, public_key, ready_reason, reset, wait_for,
+    Bed, Namespaced, REGION, default_pair, imported, is_ready, public_key, ready_reason, reset,
+    wait_for,
 };
 
 /// The fields of a status before imports were on record, and before resets had Lightsail's time.
@@ -48,7 +49,7 @@ const RESET_FIELDS: [&str; 12] = [
 const LONG_AGO: &str = "2026-11-20T10:00:00Z";
 
 /// Gives an object the status that the earlier version wrote: these fields, and these conditions.
-async fn write_old_status<K: Reconciled>(
+async fn write_old_status<K: Namespaced>(
     bed: &Bed,
     name: &str,
     fields: &[&str],

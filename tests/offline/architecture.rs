@@ -41,13 +41,14 @@ fn lines_with(folder: &str, chosen: impl Fn(&str) -> bool, words: &[&str]) -> Ve
 
 /// The rooms of the operator, from the ground up. A room uses those below it, and no other one on
 /// its own floor.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
     &["api", "ids", "config", "clock", "digest", "fair_line", "loopback"],
     &["ssh", "metrics", "telemetry", "readiness", "lease", "proxies"],
     &["lightsail", "leader", "server"],
     &["error"],
     &["api_server", "api_outage"],
     &["secret", "kubeconfig"],
+    &["access"],
     &["engine"],
     &["account", "key_pair", "host_key_reset"],
     &["crds"],

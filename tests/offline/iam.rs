@@ -11,7 +11,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::api::OWNER_TAG;
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{Accounts, ErrorKind, Lightsail, Result, Sources, http_client};
+use lightsail_operator::lightsail::{ErrorKind, Lightsail, Result, Sessions, Sources, http_client};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
@@ -146,7 +146,7 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
         ))
         .load()
         .await;
-    let accounts = Accounts::new(
+    let sessions = Sessions::new(
         config,
         Sources::default(),
         TIMEOUT,
@@ -156,7 +156,7 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
         Readiness::default(),
     );
     let (region, namespace) = (region.into(), "team-a".into());
-    accounts.current(&region, &namespace).await.unwrap().region(&region, &namespace).unwrap()
+    sessions.open(None, &region, &namespace).await.unwrap().own
 }
 
 /// Makes the call of a row in a fresh world under these statements.

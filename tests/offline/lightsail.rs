@@ -7,7 +7,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{
-    Accounts, ErrorKind, Imported, Inventory, Lightsail, Sources, http_client,
+    ErrorKind, Imported, Inventory, Lightsail, Sessions, Sources, http_client,
 };
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
@@ -20,11 +20,11 @@ const PUBLIC_KEY: &str = "ssh-ed25519 \
                           AAAAC3NzaC1lZDI1NTE5AAAAIGYGM/NPcdGggttKSC7j5z5y179RRUwu3mytcqmkhNbA \
                           nobody@example.com";
 
-async fn accounts(simulator: &Simulator) -> Accounts {
-    accounts_within(simulator, TIMEOUT).await
+async fn sessions(simulator: &Simulator) -> Sessions {
+    sessions_within(simulator, TIMEOUT).await
 }
 
-async fn accounts_within(simulator: &Simulator, timeout: Duration) -> Accounts {
+async fn sessions_within(simulator: &Simulator, timeout: Duration) -> Sessions {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
@@ -43,7 +43,7 @@ async fn accounts_within(simulator: &Simulator, timeout: Duration) -> Accounts {
         .load()
         .await;
     let (lease, metrics) = (HeldLease::unlimited(), Metrics::default());
-    Accounts::new(
+    Sessions::new(
         config,
         Sources::default(),
         timeout,
@@ -59,13 +59,12 @@ async fn lightsail(simulator: &Simulator) -> Lightsail {
 }
 
 async fn lightsail_within(simulator: &Simulator, timeout: Duration) -> Lightsail {
-    accounts_within(simulator, timeout)
+    sessions_within(simulator, timeout)
         .await
-        .current(&"eu-west-1".into(), &"team-a".into())
+        .open(None, &"eu-west-1".into(), &"team-a".into())
         .await
         .unwrap()
-        .region(&"eu-west-1".into(), &"team-a".into())
-        .unwrap()
+        .own
 }
 
 fn error(error_type: &str, code: Option<&str>, message: &str, status: u16) -> FaultEffect {
@@ -173,7 +172,7 @@ async fn the_simulators_own_errors_are_classified() {
         simulator.set_switches(|switches| switches.error_type_header = header);
         let lightsail = lightsail(&simulator).await;
         assert_eq!(lightsail.find_key_pair(&"missing".into()).await.unwrap().value, None);
-        assert_eq!(lightsail.find_instance_arn("missing").await.unwrap().value, None);
+        assert_eq!(lightsail.find_instance("missing").await.unwrap().value, None);
         assert_eq!(
             lightsail.find_operation("00000000-0000-4000-8000-000000000000").await.unwrap(),
             None
@@ -274,10 +273,10 @@ async fn throttling_is_waited_for() {
 #[tokio::test]
 async fn the_account_is_asked_for_once_for_each_set_of_credentials() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
-    let accounts = accounts(&simulator).await;
+    let sessions = sessions(&simulator).await;
     for _ in 0..3 {
-        let account = accounts.current(&"eu-west-1".into(), &"team-a".into()).await.unwrap();
-        assert_eq!(account.id.as_str(), ACCOUNT);
+        let access = sessions.open(None, &"eu-west-1".into(), &"team-a".into()).await.unwrap();
+        assert_eq!(access.account.id.as_str(), ACCOUNT);
     }
     assert_eq!(simulator.requests().len(), 1);
 }

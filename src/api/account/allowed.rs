@@ -1,4 +1,4 @@
-//! What objects may ask of an account.
+//! What an account allows to objects.
 
 #![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
 
@@ -10,65 +10,68 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::schema;
 
-/// What objects may ask of an account. What is not named here is not allowed.
+/// What objects may do with the account. Anything that is not named here is not allowed.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(self.takeOver == 'OtherClusters') == \
                                  (has(self.takeOverFrom) && size(self.takeOverFrom) > 0)")
-    .message("allowed.takeOverFrom belongs to takeOver: OtherClusters, which needs it; list the \
-              ids of the clusters"))]
+    .message("allowed.takeOverFrom is required with takeOver: OtherClusters, and allowed only with \
+              it; list the ids of the clusters, or remove it"))]
 pub struct Allowed {
-    /// The regions, for example `eu-west-1`.
+    /// The AWS regions that objects may use, for example `eu-west-1`.
     #[schemars(schema_with = "schema::regions")]
     pub regions: Vec<String>,
 
-    /// The types of `LightsailKeyPair`. Default: `Imported` and `Generated`.
+    /// The types of `LightsailKeyPair` that objects may have. Default: `Imported` and `Generated`.
     ///
-    /// `Default` is not among them: `defaultKeyPair` allows it to one namespace.
+    /// The type `Default` cannot be listed here: `defaultKeyPair` allows it to one namespace.
     #[serde(default = "all_types")]
     #[schemars(length(min = 1, max = 2))]
     pub types: Vec<AllowedKeyPairType>,
 
-    /// The names that key pairs may have in Lightsail. Required where more than one namespace is
-    /// allowed.
+    /// The names that key pairs may have in Lightsail. Required if more than one namespace is
+    /// allowed. Default with one namespace: every name.
     ///
-    /// Each is an exact name, a beginning and `*`, `$(namespace)_*`, or `*` for every name. No
-    /// namespace has a `_` in its name, so `$(namespace)_*` of one never covers another's.
+    /// Each entry is an exact name, a prefix followed by `*`, `$(namespace)_*`, or `*` for every
+    /// name. No namespace has a `_` in its name, so `$(namespace)_*` for one namespace never
+    /// matches the names of another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::key_pair_names")]
     pub key_pair_names: Option<Vec<String>>,
 
-    /// What may become of key pairs that are there already. Default: `Retain`.
+    /// What objects may do with key pairs that already exist. Default: `Retain`.
     ///
-    /// - `Never`: objects adopt none.
-    /// - `Retain`: objects may adopt one, which sets the owner tag. It is never deleted or
-    ///   replaced, and gets no other tags.
-    /// - `Full`: an adopted key pair is as an object's own.
+    /// - `Never`: objects cannot adopt them.
+    /// - `Retain`: objects can adopt them, which sets the owner tag. The operator never deletes or
+    ///   replaces an adopted key pair, and gives it no other tags.
+    /// - `Full`: objects can adopt them, and an adopted key pair is treated as the object's own.
     #[serde(default)]
     pub adoption: Adoption,
 
-    /// Whose owner tags `adoptionPolicy: TakeOver` may replace. Default: `Never`.
+    /// Which owner tags objects with `adoptionPolicy: TakeOver` may replace. Default: `Never`.
     ///
-    /// With `OtherClusters`, those of the clusters in `takeOverFrom`.
+    /// - `Never`: none.
+    /// - `OtherClusters`: those of the clusters in `takeOverFrom`.
     #[serde(default)]
     pub take_over: TakeOver,
 
-    /// The ids of clusters for `takeOver: OtherClusters`: the first part of the owner tag.
+    /// The ids of the clusters for `takeOver: OtherClusters`. The id of a cluster is the first part
+    /// of its owner tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::cluster_ids")]
     pub take_over_from: Vec<String>,
 
-    /// How many key pairs each namespace may have. Default: no limit.
+    /// How many key pairs each namespace may have in each region. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::positive")]
     pub max_key_pairs: Option<i32>,
 
-    /// Which instances `HostKeyReset`s may name. Default: none.
+    /// The instances whose host keys `HostKeyReset`s may reset. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HostKeyResetGrant")]
     pub host_key_reset: Option<HostKeyResetGrant>,
 
-    /// Which namespace may use the default key pairs. Default: none.
+    /// The namespace that may use the default key pairs of the account. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DefaultKeyPairGrant")]
     pub default_key_pair: Option<DefaultKeyPairGrant>,
@@ -81,54 +84,54 @@ fn all_types() -> Vec<AllowedKeyPairType> {
 /// A type of `LightsailKeyPair` that every allowed namespace may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AllowedKeyPairType {
-    /// A public key that the user has.
+    /// The user provides a public key.
     Imported,
-    /// A key pair that the operator makes.
+    /// The operator generates the key pair.
     Generated,
 }
 
-/// What may become of key pairs that are there already.
+/// What objects may do with key pairs that already exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Adoption {
-    /// None is adopted.
+    /// Objects cannot adopt them.
     Never,
-    /// An adopted one stays as it is.
+    /// Objects can adopt them; an adopted key pair stays as it is.
     #[default]
     Retain,
-    /// An adopted one is as an object's own.
+    /// Objects can adopt them; an adopted key pair is treated as the object's own.
     Full,
 }
 
-/// Whose owner tags may be replaced.
+/// Which owner tags objects may replace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TakeOver {
-    /// Nobody's.
+    /// None.
     #[default]
     Never,
-    /// Those of the clusters that are listed.
+    /// Those of the clusters in `takeOverFrom`.
     OtherClusters,
 }
 
-/// Which instances resets may name.
+/// The instances whose host keys may be reset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostKeyResetGrant {
-    /// The tags that an instance must have in Lightsail, for example `team: $(namespace)`. With
-    /// none, every instance.
+    /// The tags that an instance must have in Lightsail, for example `team: $(namespace)`. If this
+    /// is empty, host keys of every instance may be reset.
     #[schemars(schema_with = "schema::tags")]
     pub instance_tags: BTreeMap<String, String>,
 }
 
-/// Which namespace may use the default key pairs of the account.
+/// The namespace that may use the default key pairs of the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultKeyPairGrant {
-    /// The namespace. It is one: who has the private key of a region's default key pair can log in
-    /// to all instances that were launched without another one.
+    /// The name of the namespace. It is only one: whoever has the private key of a region's default
+    /// key pair can log in to every instance that was launched without another key pair.
     #[schemars(length(min = 1, max = 63))]
     pub namespace: String,
 
-    /// What it may do.
+    /// What the namespace may do with the default key pairs.
     #[schemars(length(min = 1, max = 3))]
     pub actions: Vec<DefaultKeyPairAction>,
 }
@@ -138,7 +141,7 @@ pub struct DefaultKeyPairGrant {
 pub enum DefaultKeyPairAction {
     /// Download its private key into a Secret.
     Download,
-    /// Create it where there is none.
+    /// Create it in a region that has none.
     Create,
     /// Delete it.
     Delete,

@@ -8,45 +8,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::schema::is_object_name;
 
-/// Where the first credentials come from.
+/// Where the operator gets credentials, before it assumes any role.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(self.source == 'Secret') == has(self.secretRef)")
-    .message("credentials.secretRef belongs to source: Secret, which needs it; add or remove it"))]
+    .message("credentials.secretRef is required with source: Secret, and allowed only with it; add \
+              or remove it"))]
 pub struct Credentials {
-    /// Where they come from. Default: `Operator`.
+    /// Where the credentials come from. Default: `Operator`.
     ///
-    /// - `Operator`: the credentials that the operator itself has.
-    /// - `Secret`: a Secret in the operator's own namespace.
+    /// - `Operator`: the operator's own credentials.
+    /// - `Secret`: an access key in the Secret that `secretRef` names.
     #[serde(default)]
     pub source: CredentialSource,
 
-    /// The Secret of `source: Secret`.
+    /// The Secret with the access key. Required with `source: Secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CredentialsSecret")]
     pub secret_ref: Option<CredentialsSecret>,
 }
 
-/// Where credentials come from.
+/// Where the credentials of an account come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum CredentialSource {
     /// The operator's own.
     #[default]
     Operator,
-    /// A Secret.
+    /// An access key in a Secret.
     Secret,
 }
 
-/// A Secret in the operator's own namespace.
+/// A Secret with an access key, in the operator's own namespace.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsSecret {
-    /// Its name. The Secret has the label `lightsail-operator.dev/aws-credentials` with the name of
-    /// this LightsailAccount, and the keys `aws_access_key_id` and `aws_secret_access_key`.
+    /// The name of the Secret. The Secret must have the label
+    /// `lightsail-operator.dev/aws-credentials` with the name of this `LightsailAccount`, and the
+    /// keys `aws_access_key_id` and `aws_secret_access_key`. The key `aws_session_token` is
+    /// optional.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
-        .message("name must be that of a Secret: lower case letters, digits, - and .; write for \
-                  example aws-production"))]
+        .message("name must be the name of a Secret: lower case letters, digits, - and .; write \
+                  for example aws-production"))]
     pub name: String,
 }
 
@@ -63,20 +66,21 @@ pub struct AssumedRole {
                   arn:aws:iam::123456789012:role/lightsail"))]
     pub role_arn: String,
 
-    /// The external id that the role's trust policy asks for. Default: none.
+    /// The external id that the role's trust policy requires. Default: none.
     #[serde(default, rename = "externalID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 1224))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_+=,.@:/-]+$')")
-        .message("externalID must have letters, digits and _ + = , . @ : / - only, as AWS asks"))]
+        .message("externalID may have only letters, digits and _ + = , . @ : / -, as AWS requires; \
+                  correct it"))]
     pub external_id: Option<String>,
 
-    /// How long a session lasts, from `15m` to `1h`. Default: `1h`.
+    /// How long a session of this role lasts, from `15m` to `1h`. Default: `1h`.
     #[serde(default = "an_hour")]
     #[schemars(length(min = 2, max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && \
                                      duration(self) >= duration('15m') && \
                                      duration(self) <= duration('1h')")
-        .message("duration must be a time from 15m to 1h; write for example 30m"))]
+        .message("duration must be from 15m to 1h; write for example 30m"))]
     pub duration: String,
 }
 
@@ -84,12 +88,12 @@ fn an_hour() -> String {
     "1h".to_owned()
 }
 
-/// What the last session says about who uses it.
+/// What the session tags of the last role say about who uses the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SessionTags {
-    /// Nothing.
+    /// Nothing: the session has no tags.
     #[default]
     None,
-    /// The cluster and the namespace.
+    /// The cluster and the namespace of the object.
     Namespace,
 }

@@ -20,21 +20,22 @@ pub use self::credentials::{
     AssumedRole, CredentialSource, Credentials, CredentialsSecret, SessionTags,
 };
 pub use self::namespaces::{AllowedNamespaces, NamespacesFrom};
+use super::reconciled::Reconciled;
 use super::schema;
 
-/// An AWS account: how to get credentials for it, and which namespaces may use it for what.
+/// An AWS account: how to get credentials for it, which namespaces may use it, and what for.
 ///
-/// Several objects may describe one AWS account with different permissions, for example one for
-/// each team. Whoever may write a `LightsailAccount` can use every credential that the operator
-/// has.
+/// Several `LightsailAccount`s may describe one AWS account with different permissions, for example
+/// one for each team. Whoever may write a `LightsailAccount` can use every credential that the
+/// operator has.
 // In no category: `kubectl get lightsail` is for tenants, who may not list accounts.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "lightsail-operator.dev",
     version = "v1alpha1",
     kind = "LightsailAccount",
-    doc = "An AWS account: how to get credentials for it, and which namespaces may use it for \
-           what.",
+    doc = "An AWS account: how to get credentials for it, which namespaces may use it, and what \
+           for.",
     plural = "lightsailaccounts",
     singular = "lightsailaccount",
     shortname = "lsa",
@@ -58,22 +59,22 @@ use super::schema;
     validation = Rule::new("!has(self.assumeRoleChain) || size(self.assumeRoleChain) == 0 || \
                             self.assumeRoleChain[size(self.assumeRoleChain) - 1].roleARN\
                             .contains('::' + self.accountID + ':role/')")
-        .message("the last role of assumeRoleChain must belong to accountID; correct the one that \
-                  is wrong"),
+        .message("the last role of assumeRoleChain must belong to accountID; correct whichever is \
+                  wrong"),
     validation = Rule::new("self.sessionTags == 'None' || \
                             (has(self.assumeRoleChain) && size(self.assumeRoleChain) > 0)")
-        .message("sessionTags: Namespace needs a role in assumeRoleChain, which is assumed once \
-                  for each namespace"),
+        .message("sessionTags: Namespace needs a role that the operator can assume for each \
+                  namespace; add one to assumeRoleChain, or remove sessionTags"),
     validation = Rule::new("has(self.allowed.keyPairNames) || \
                             (has(self.allowedNamespaces.names) && \
                             size(self.allowedNamespaces.names) == 1)")
-        .message("allowed.keyPairNames is required where more than one namespace is allowed; write \
+        .message("allowed.keyPairNames is required if more than one namespace is allowed; write \
                   for example $(namespace)_*, or * for every name"),
 )]
 pub struct LightsailAccountSpec {
-    /// The id of the AWS account, 12 digits, in quotes. Immutable.
+    /// The id of the AWS account: 12 digits, in quotes. Immutable.
     ///
-    /// Credentials that turn out to be another account's are never used.
+    /// The operator never uses credentials that turn out to belong to another account.
     #[serde(rename = "accountID")]
     #[schemars(length(min = 12, max = 12))]
     #[x_kube(
@@ -84,49 +85,57 @@ pub struct LightsailAccountSpec {
     )]
     pub account_id: String,
 
-    /// Where the first credentials come from. Default: the operator's own.
+    /// Where the operator gets credentials, before it assumes any role. Default: its own
+    /// credentials.
     #[serde(default)]
     pub credentials: Credentials,
 
-    /// The roles to assume, in this order, at most 3. The last one belongs to `accountID`. Default:
-    /// none, and the credentials are used as they are.
+    /// The roles to assume, in this order, at most 3. The last one must belong to `accountID`.
+    /// Default: none, so that the operator uses `credentials` as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]
     pub assume_role_chain: Vec<AssumedRole>,
 
-    /// What the last session says about who uses it: `None` or `Namespace`. Default: `None`.
+    /// What the session tags of the last role say about who uses the session: `None` or
+    /// `Namespace`. Default: `None`.
     ///
-    /// With `Namespace`, the last role is assumed once for each namespace, with the session tags
-    /// `lightsail-operator-cluster` and `lightsail-operator-namespace`, for IAM policies that hold
-    /// namespaces apart. The role must allow `sts:TagSession`.
+    /// With `Namespace`, the operator assumes the last role once for each namespace, with the
+    /// session tags `lightsail-operator-cluster` and `lightsail-operator-namespace`. IAM policies
+    /// can use these tags to keep namespaces apart. The role's trust policy must allow
+    /// `sts:TagSession`.
     #[serde(default)]
     pub session_tags: SessionTags,
 
     /// The namespaces whose objects may use the account.
     pub allowed_namespaces: AllowedNamespaces,
 
-    /// What objects of these namespaces may ask for.
+    /// What objects in these namespaces may do with the account.
     pub allowed: Allowed,
 
-    /// How many requests a second the operator sends at most, for each region. Default: as many as
-    /// Lightsail takes.
+    /// The most requests per second that the operator sends to each region. Default: as many as
+    /// Lightsail accepts.
     ///
-    /// Of all `LightsailAccount`s with one `accountID`, the lowest number counts.
+    /// If several `LightsailAccount`s have the same `accountID`, the lowest number counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::positive")]
     pub calls_per_second: Option<i32>,
 }
 
-/// What was found.
+/// What the operator observed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LightsailAccountStatus {
-    /// The generation of the spec that this status speaks of; -1 until the first reconciliation.
+    /// The generation of the spec that this status describes; -1 until the first reconciliation.
     #[serde(default = "never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
 
-    /// Who the operator is in the account.
+    /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last. A
+    /// value of more than 253 bytes is recorded as `sha256:` and its SHA-256 in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile: Option<String>,
+
+    /// The identity that the operator has in the account: `userIdentity.arn` in CloudTrail.
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
 
@@ -138,4 +147,26 @@ pub struct LightsailAccountStatus {
 
 fn never_observed() -> i64 {
     -1
+}
+
+impl Reconciled for LightsailAccount {
+    type Status = LightsailAccountStatus;
+
+    const IS_NAMESPACED: bool = false;
+
+    fn observed_generation(&self) -> i64 {
+        self.status.as_ref().map_or(-1, |status| status.observed_generation)
+    }
+
+    fn last_handled_reconcile(&self) -> Option<&str> {
+        self.status.as_ref()?.last_handled_reconcile.as_deref()
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    fn status(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
 }

@@ -14,22 +14,27 @@ use crate::api::schema;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("(self.from == 'Names') == has(self.names)")
-        .message("allowedNamespaces.names belongs to from: Names, which needs it; add or remove \
-                  it"),
+        .message("allowedNamespaces.names is required with from: Names, and allowed only with it; \
+                  add or remove it"),
     validation = Rule::new("(self.from == 'Selector') == has(self.selector)")
-        .message("allowedNamespaces.selector belongs to from: Selector, which needs it; add or \
-                  remove it"),
+        .message("allowedNamespaces.selector is required with from: Selector, and allowed only \
+                  with it; add or remove it"),
 )]
 pub struct AllowedNamespaces {
-    /// How the namespaces are named: `Names`, `Selector` or `All`.
+    /// How namespaces are selected.
+    ///
+    /// - `Names`: by the names in `names`.
+    /// - `Selector`: by their labels, with `selector`.
+    /// - `All`: every namespace may use the account.
     pub from: NamespacesFrom,
 
-    /// The names, for `from: Names`.
+    /// The names of the namespaces. Required with `from: Names`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::namespace_names")]
     pub names: Option<Vec<String>>,
 
-    /// The labels that a namespace must have, for `from: Selector`.
+    /// The labels that a namespace must have. Required with `from: Selector`. An empty selector
+    /// selects no namespace.
     ///
     /// Whoever may change the labels of a namespace can let it use the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,7 +42,7 @@ pub struct AllowedNamespaces {
     pub selector: Option<LabelSelector>,
 }
 
-/// How namespaces are named.
+/// How namespaces are selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum NamespacesFrom {
     /// By their names.

@@ -18,6 +18,7 @@ pub use self::imported::{ImportedKeyPair, KeyReference, PublicKeySource};
 pub use self::kept_key::{Backup, DefaultKeyPair, GeneratedKeyPair, KeyAlgorithm, KeySecret};
 pub use self::policies::{AdoptionPolicy, DeletionPolicy, Ensure, KeyPairType, ReplacePolicy};
 pub use self::status::{ImportIntent, LightsailKeyPairStatus, Origin};
+use super::account_ref::AccountRef;
 use super::reconciled::Reconciled;
 use super::schema;
 
@@ -41,6 +42,7 @@ use super::schema;
     category = "lightsail",
     namespaced,
     status = "LightsailKeyPairStatus",
+    selectable = ".spec.accountRef.name",
     derive = "PartialEq",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
@@ -82,6 +84,10 @@ use super::schema;
                             self.keyPairName.lowerAscii() != 'lightsaildefaultkeypair'")
         .message("that is the name of the region's default key pair; use type: Default for it, or \
                   choose another keyPairName"),
+    validation = Rule::new("!has(oldSelf.accountRef) || (has(self.accountRef) && \
+                            self.accountRef.name == oldSelf.accountRef.name)")
+        .message("accountRef is immutable once it is set; create a new object to use another \
+                  account"),
     validation = Rule::new("has(self.keyPairName) == has(oldSelf.keyPairName) && \
                             (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
         .message("keyPairName is immutable, and so is leaving it unset; make a new object for \
@@ -101,6 +107,15 @@ use super::schema;
                   copy it from status.fingerprint, or use Retain"),
 )]
 pub struct LightsailKeyPairSpec {
+    /// The `LightsailAccount` to use. Immutable once it is set. Default: none, so that the operator
+    /// uses its own credentials.
+    ///
+    /// Required as soon as the cluster has a `LightsailAccount`, except in the namespaces that the
+    /// operator's flag `--unscoped-namespace` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AccountRef")]
+    pub account_ref: Option<AccountRef>,
+
     /// What kind of key pair this is. Immutable.
     ///
     /// - `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with
@@ -231,6 +246,8 @@ fn default_interval() -> String {
 
 impl Reconciled for LightsailKeyPair {
     type Status = LightsailKeyPairStatus;
+
+    const IS_NAMESPACED: bool = true;
 
     fn observed_generation(&self) -> i64 {
         self.status.as_ref().map_or(-1, |status| status.observed_generation)

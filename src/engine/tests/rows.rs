@@ -211,18 +211,19 @@ fn what_is_shown_is_counted() {
 }
 
 #[test]
-fn a_lane_is_empty_when_its_last_object_left_it() {
+fn a_region_is_named_until_its_last_object_left_it() {
     let mut rows = Rows::default();
+    let names = |rows: &Rows<Wanted>, region: &str| rows.names_region(&region.into());
     let in_lane = |lane: &str| Row { lane: lane.to_owned(), ..row(1, "fleet") };
-    assert!(rows.is_empty("a"));
+    assert!(!names(&rows, "a"));
     for object in ["first", "second"] {
         apply(&mut rows, &at(object), in_lane("a"));
     }
     apply(&mut rows, &at("second"), in_lane("b"));
-    assert!(!rows.is_empty("a") && !rows.is_empty("b"));
+    assert!(names(&rows, "a") && names(&rows, "b"));
     apply(&mut rows, &at("second"), in_lane("b"));
     rows.remove(&at("first"));
-    assert!(rows.is_empty("a") && !rows.is_empty("b"));
+    assert!(!names(&rows, "a") && names(&rows, "b"));
     let moves: Vec<_> = rows.take_moves().into_iter().map(|it| (it.lane, it.enters)).collect();
     let expected = [("a", true), ("b", true), ("a", false)];
     assert_eq!(moves, expected.map(|(lane, enters)| (lane.to_owned(), enters)));

@@ -12,6 +12,7 @@ use crate::api::conditions::{READY, find};
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::message::{Last, Message};
 use crate::host_key_reset::world::{Desired, Observed, Turn};
+use crate::lightsail::Instance;
 
 /// How soon to ask for a turn again at the latest, if nobody calls before.
 const ASK_AGAIN: Duration = Duration::from_mins(5);
@@ -31,11 +32,23 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         return wait(Message::Suspended { until: end }.suspended());
     }
     match hindrance(desired, observed) {
-        Some(Hindrance::Unidentified) => return Step::Read(Read::Identify),
+        Some(Hindrance::Unread(read)) => return Step::Read(read),
         Some(Hindrance::Refused(verdict)) => return wait(verdict),
         None => {}
     }
-    // Whoever has an intent has its turn. Who waits for it asks Lightsail nothing.
+    // Who may not reset an instance takes no turn at it.
+    if !desired.instance_tags.is_empty() {
+        match find_instance(observed) {
+            Err(step) => return step,
+            Ok(instance) if is_forbidden(desired, instance) => {
+                let tags = &desired.instance_tags;
+                let message = Message::InstanceNotTagged { instance: &desired.instance, tags };
+                return wait(message.stalled());
+            }
+            Ok(_) => {}
+        }
+    }
+    // Whoever has an intent has its turn. Who waits for it asks Lightsail nothing else.
     match observed.turn {
         Turn::NotAsked if !is_open => return Step::TakeTurn,
         Turn::After(until) if !is_open => {
@@ -45,12 +58,11 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         }
         Turn::NotAsked | Turn::Taken | Turn::After(_) => {}
     }
-    // I7: the call follows a read of a moment ago.
-    let is_fresh = |at| observed.now.duration_since(at) <= observed.call_timeout;
-    let Some(instance) = observed.instance.as_ref().filter(|read| is_fresh(read.at)) else {
-        return Step::Read(Read::FindInstance);
+    let instance = match find_instance(observed) {
+        Ok(instance) => instance,
+        Err(step) => return step,
     };
-    let Some(arn) = &instance.arn else {
+    let Some(Instance { arn, .. }) = instance else {
         let message = Message::InstanceNotFound { instance: &desired.instance };
         return Step::End(not_done(observed, &message));
     };
@@ -78,6 +90,22 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
         instance_arn: arn.clone(),
     }
+}
+
+/// The instance, if there is one, as it was read a moment ago (I7); otherwise the step that reads
+/// it.
+fn find_instance(observed: &Observed) -> Result<Option<&Instance>, Step> {
+    let is_fresh = |at| observed.now.duration_since(at) <= observed.call_timeout;
+    let read = observed.instance.as_ref().filter(|read| is_fresh(read.at));
+    read.map(|read| read.instance.as_ref()).ok_or(Step::Read(Read::FindInstance))
+}
+
+/// Whether the account does not allow resets of this instance. That comes before everything that
+/// would tell more of it.
+fn is_forbidden(desired: &Desired, instance: Option<&Instance>) -> bool {
+    let wanted = &desired.instance_tags;
+    let has_all = |it: &Instance| wanted.iter().all(|(key, value)| it.tags.get(key) == Some(value));
+    instance.is_some_and(|instance| !has_all(instance))
 }
 
 /// The mark was written a moment ago.

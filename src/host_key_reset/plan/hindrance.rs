@@ -1,26 +1,73 @@
 //! What is in the way of asking Lightsail.
 
+use std::time::Duration;
+
+use super::step::Read;
+use crate::access::Grant;
+use crate::access::permission::{Permission, What, permission};
 use crate::engine::Verdict;
 use crate::engine::account_rule::refuse_account;
+use crate::engine::message::Message;
+use crate::engine::queue::Next;
 use crate::host_key_reset::world::{Desired, Observed};
 use crate::ids::AccountId;
+use crate::lightsail::{self, ErrorKind};
+
+/// How soon to read again what no watch reports: the labels of a namespace.
+const READ_AGAIN: Duration = Duration::from_mins(1);
 
 /// What is in the way of asking Lightsail about this reset.
 pub(super) enum Hindrance {
-    /// Nobody has asked whose credentials these are.
-    Unidentified,
+    /// Something that must be read first.
+    Unread(Read),
     /// Something to be published, and waited for.
     Refused(Verdict),
 }
 
-/// Whether the last read failed, or the account is not known to be the right one. Another account
-/// knows nothing of this reset: its operations would look lost there.
+/// Whether the reset may not use its credentials, the last read failed, or the account is not known
+/// to be the right one. Another account knows nothing of this reset: its operations would look lost
+/// there.
 pub(super) fn hindrance(desired: &Desired, observed: &Observed) -> Option<Hindrance> {
-    if let Some(error) = &observed.failure {
-        return Some(Hindrance::Refused(Verdict::from(error)));
+    let of_namespace = (desired.namespace.as_str(), observed.namespace_labels.as_ref());
+    let (asks, has_acted) = ([What::HostKeyReset], observed.status.attempts > 0);
+    match permission(&observed.grant, of_namespace, &desired.region, &asks, has_acted) {
+        Permission::Granted => {}
+        Permission::LabelsUnread => return Some(Hindrance::Unread(Read::Namespace)),
+        Permission::Refused(why) => {
+            return Some(refused(&Message::NoAccess { why, way_out: None }));
+        }
     }
-    let Some(account) = &observed.account else { return Some(Hindrance::Unidentified) };
+    if let Some(error) = &observed.failure {
+        return Some(Hindrance::Refused(failed(observed, error)));
+    }
+    let Some(account) = &observed.account else { return Some(Hindrance::Unread(Read::Identify)) };
     let recorded = observed.status.account_id.as_deref().map(AccountId::from);
-    let refusal = refuse_account(account, recorded.as_ref(), desired.pinned_account.as_ref(), None);
-    refusal.map(Hindrance::Refused)
+    let (recorded, pinned) = (recorded.as_ref(), desired.pinned_account.as_ref());
+    let name = match &observed.grant {
+        Grant::Account(entry) => Some(&*entry.name),
+        Grant::Operator | Grant::Required | Grant::Missing(_) => None,
+    };
+    refuse_account(account, recorded, pinned, name, None).map(Hindrance::Refused)
+}
+
+pub(super) fn refused(message: &Message<'_>) -> Hindrance {
+    let next = Next::After(READ_AGAIN);
+    Hindrance::Refused(Verdict::stalled(message.reason(), message.to_string(), next))
+}
+
+/// What an error means. Of an account's, the texts of AWS are for whoever manages it.
+pub(super) fn failed(observed: &Observed, error: &lightsail::Error) -> Verdict {
+    let verdict = Verdict::from(error);
+    let Grant::Account(entry) = &observed.grant else { return verdict };
+    let (name, code) = (&*entry.name, error.code.as_str());
+    let is_own = matches!(error.kind, ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions);
+    let is_of_rights = matches!(error.kind, ErrorKind::Denied | ErrorKind::BadCredentials);
+    let message = if observed.account.is_none() && !is_own {
+        Message::AccountFails { name, code, way_out: None }
+    } else if is_of_rights {
+        Message::RefusedByAws { name, code }
+    } else {
+        return verdict;
+    };
+    Verdict { reason: message.reason(), message: message.to_string(), ..verdict }
 }

@@ -84,7 +84,8 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
             Step::End(Message::Refused { error }.uncalled())
         }
         Err(error) if error.kind.proves_refusal() => {
-            Step::TakeBack(in_time(observed, last_start(desired, observed), Verdict::from(error)))
+            let verdict = hindrance::failed(observed, error);
+            Step::TakeBack(in_time(observed, last_start(desired, observed), verdict))
         }
         Err(_) => search::search(desired, observed),
     }

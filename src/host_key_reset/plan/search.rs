@@ -30,7 +30,7 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
         return Step::NoteSearch(Search { intent, since, first_list: None });
     };
     match hindrance(desired, observed) {
-        Some(Hindrance::Unidentified) => return Step::Read(Read::Identify),
+        Some(Hindrance::Unread(read)) => return Step::Read(read),
         Some(Hindrance::Refused(verdict)) => return go_on(desired, observed, since, verdict),
         None => {}
     }

@@ -66,6 +66,8 @@ pub enum Step {
 pub enum Read {
     /// Which account the credentials belong to.
     Identify,
+    /// The labels of the namespace.
+    Namespace,
     /// The instance.
     FindInstance,
     /// The operations of the instance, all pages.
@@ -101,6 +103,11 @@ impl Message<'_> {
     /// It is under way, and read again after a while.
     pub(in crate::host_key_reset) fn wait(&self, pause: Duration) -> Verdict {
         Verdict::wait(self.reason(), self.to_string(), pause)
+    }
+
+    /// A person must act, though not on the object.
+    pub(super) fn stalled(&self) -> Verdict {
+        Verdict::stalled(self.reason(), self.to_string(), Next::Backoff)
     }
 
     /// A person wants it to wait.

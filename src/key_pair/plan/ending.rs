@@ -14,6 +14,9 @@ use crate::lightsail::KeyPair;
 /// imported.
 #[must_use]
 pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> DeletionPolicy {
+    if origin == Some(Origin::Adopted) && desired.limits.keep_adopted() {
+        return DeletionPolicy::Retain;
+    }
     let is_kept = matches!(desired.pair, DesiredPair::Default { .. })
         || matches!(origin, Some(Origin::Adopted | Origin::Default));
     let by_origin = if is_kept { DeletionPolicy::Retain } else { DeletionPolicy::Delete };
@@ -27,6 +30,11 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
     let is_tagged = !matches!(desired.pair, DesiredPair::Default { .. });
     // Before the pair was recorded it may have been tagged already.
     let had_pair = recorded.arn.is_some() || recorded.origin.is_some() || recorded.intent.is_some();
+    // A pair without its tag would not count any more for whoever may have so many.
+    if desired.limits.max_key_pairs.is_some() && is_tagged && had_pair {
+        let why = Release::StillCounted;
+        return end(desired, &Message::Released { why, tag_stays: None });
+    }
     let is_own = |pair: &KeyPair| {
         recorded.arn.as_ref().is_none_or(|arn| *arn == pair.arn)
             && owner_tag(desired, pair) == OwnerTag::Own
@@ -60,12 +68,14 @@ pub(super) fn gone(desired: &Desired, observed: &Observed) -> Step {
     Message::Absent { name, region }.ready(desired.interval)
 }
 
-fn end(desired: &Desired, message: &Message<'_>) -> Step {
+pub(super) fn end(desired: &Desired, message: &Message<'_>) -> Step {
+    let abandons =
+        matches!(message, Message::Released { why: Release::NamespaceIsDeleted, tag_stays: None });
     let (reason, message) = (message.reason(), message.to_string());
     if desired.goal == Goal::ObjectVanished {
         Step::EndFollowUp { reason, message }
     } else {
-        Step::RemoveFinalizer { reason, message }
+        Step::RemoveFinalizer { reason, message, abandons }
     }
 }
 
@@ -76,7 +86,11 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
     let Step::Finish(verdict) = step else { return step };
     let is_mended_elsewhere = matches!(
         verdict.reason,
-        Reason::AccessDenied | Reason::InvalidCredentials | Reason::WrongAccount
+        Reason::AccessDenied
+            | Reason::InvalidCredentials
+            | Reason::WrongAccount
+            | Reason::AccountNotFound
+            | Reason::AccountNotReady
     );
     if verdict.state == State::Reconciling || is_mended_elsewhere {
         return Step::Pause { reason: verdict.reason, next: verdict.next };

@@ -1,15 +1,26 @@
 //! What a failed step means for the object.
 
+use super::permission::{RELEASE_WITHOUT_CALL, account_name};
 use super::step::Step;
 use crate::engine::Verdict;
+use crate::engine::message::Message as Shared;
 use crate::engine::queue::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, ErrorKind, Imported};
 
+/// What has failed: until the account is known, its credentials.
+#[must_use]
+pub fn what_failed(observed: &Observed, error: lightsail::Error) -> Failure {
+    let is_own = matches!(error.kind, ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions);
+    let is_of_account = account_name(observed).is_some() && observed.account.is_none();
+    if is_of_account && !is_own { Failure::Account(error) } else { Failure::Lightsail(error) }
+}
+
 /// What follows from a failure. It always ends the reconciliation.
 pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -> Step {
     match failure {
+        Failure::Account(error) => account_fails(desired, observed, error),
         Failure::Lightsail(error) => {
             let verdict = Verdict::from(error);
             // A refusal of the operator's own is no silence of Lightsail's.
@@ -17,6 +28,11 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
                 matches!(error.kind, ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions);
             if !is_own && keeps_still(desired, observed) {
                 return Step::Pause { reason: verdict.reason, next: Next::Backoff };
+            }
+            let is_of_rights = matches!(error.kind, ErrorKind::Denied | ErrorKind::BadCredentials);
+            if let Some(name) = account_name(observed).filter(|_| is_of_rights) {
+                let message = Shared::RefusedByAws { name, code: &error.code };
+                return Message::Account(message).stalled(Next::Backoff);
             }
             Step::Finish(verdict)
         }
@@ -27,6 +43,20 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
         }
     }
+}
+
+/// The credentials of the account cannot be had. One session that fails changes nothing of objects
+/// that were acted on for a while.
+fn account_fails(desired: &Desired, observed: &Observed, error: &lightsail::Error) -> Step {
+    let (name, code) = (account_name(observed).unwrap_or_default(), error.code.as_str());
+    let way_out = desired.goal.ends().then_some(RELEASE_WITHOUT_CALL);
+    let message = Shared::AccountFails { name, code, way_out };
+    if keeps_still(desired, observed) {
+        return Step::Pause { reason: message.reason(), next: Next::Backoff };
+    }
+    let verdict = Verdict::from(error);
+    let (reason, message) = (message.reason(), message.to_string());
+    Step::Finish(Verdict { reason, message, ..verdict })
 }
 
 /// Whether the object shows what it showed before, though Lightsail could not be read: one that was

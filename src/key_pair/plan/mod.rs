@@ -14,6 +14,7 @@ mod kept_key;
 mod key;
 mod ownership;
 mod pair;
+mod permission;
 mod reads;
 mod refusals;
 mod source;
@@ -24,10 +25,11 @@ mod without_object;
 pub use ending::{
     Ended, Subject, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, subject,
 };
-pub use failure::answer_to_import;
+pub use failure::{answer_to_import, what_failed};
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
 pub use pair::imported_key;
+pub use permission::RELEASE_WITHOUT_CALL;
 pub use reads::max_age_of_list;
 pub use source::source;
 pub use step::Step;
@@ -40,10 +42,6 @@ use crate::api::key_pair::DeletionPolicy;
 use crate::engine::Verdict;
 use crate::engine::account_rule::refuse_account;
 use crate::engine::queue::Next;
-
-/// What releases an object whose account cannot be called.
-pub const RELEASE_WITHOUT_CALL: &str =
-    "set deletionPolicy: Retain to release the object without a call";
 
 /// The next step.
 #[must_use]
@@ -84,10 +82,13 @@ fn suspended(desired: &Desired, observed: &Observed) -> Step {
 }
 
 fn decide(desired: &Desired, observed: &Observed) -> Step {
+    if desired.goal.ends() && observed.finalizer == Finalizer::Missing {
+        return Step::Leave;
+    }
+    if let Some(refusal) = permission::refuse(desired, observed) {
+        return refusal;
+    }
     if desired.goal.ends() {
-        if observed.finalizer == Finalizer::Missing {
-            return Step::Leave;
-        }
         if desired.suspend {
             return ending::release(desired, observed, Release::Suspended);
         }
@@ -110,7 +111,9 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
     let Some(account) = &observed.account else { return Step::Identify };
     let way_out = desired.goal.ends().then_some(RELEASE_WITHOUT_CALL);
     let (recorded, pinned) = (observed.recorded.account.as_ref(), desired.pinned_account.as_ref());
-    if let Some(refusal) = refuse_account(account, recorded, pinned, way_out) {
+    if let Some(refusal) =
+        refuse_account(account, recorded, pinned, permission::account_name(observed), way_out)
+    {
         return Step::Finish(refusal);
     }
     let is_wanted = desired.goal == Goal::Present;

@@ -40,8 +40,18 @@ pub(super) enum OwnerTag {
     Other,
 }
 
+/// Whether this is the key of the owner tag, spelled otherwise.
+pub(super) fn is_other_spelling(key: &String) -> bool {
+    key != OWNER_TAG && key.eq_ignore_ascii_case(OWNER_TAG)
+}
+
 /// Whose owner tag the pair has.
 pub(super) fn owner_tag(desired: &Desired, pair: &KeyPair) -> OwnerTag {
+    // IAM compares the keys of tags without regard to case, so another spelling may be what it
+    // takes for the owner.
+    if pair.tags.keys().any(is_other_spelling) {
+        return OwnerTag::Other;
+    }
     match pair.tags.get(OWNER_TAG) {
         None => OwnerTag::Missing,
         Some(Some(owner)) if owner == desired.owner.as_str() => OwnerTag::Own,

@@ -9,11 +9,13 @@ use super::ending::{gone, release};
 use super::expected::{self, Named};
 use super::key::compare;
 use super::ownership::{Whose, is_first, is_replaced, origin, whose};
+use super::permission::account_name;
 use super::refusals::{
     SOON, name_conflict, operation_failed, stalled, unfinished_deletion, yield_to_rival,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
+use crate::api::account::Adoption;
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy};
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead, Recorded};
@@ -73,7 +75,7 @@ pub(super) fn present(
         Whose::Marked(Match::Same) => adopt(desired, observed, read, pair),
         Whose::Marked(Match::Different | Match::Unknown) => name_conflict(desired),
         Whose::Foreign { tagged } => {
-            if may_adopt(desired, observed, tagged, matches) {
+            if may_adopt(desired, observed, pair, tagged, matches) {
                 adopt(desired, observed, read, pair)
             } else {
                 name_conflict(desired)
@@ -102,6 +104,16 @@ fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicK
     }
     if let Some(step) = unsettled.or_else(|| unsettled_absence(observed)) {
         return step;
+    }
+    if let Some(most) = desired.limits.max_key_pairs {
+        match observed.owned {
+            None => return Step::CountKeyPairs,
+            Some(owned) if owned >= most => {
+                let account = account_name(observed).unwrap_or_default();
+                return stalled(desired, &Message::TooManyKeyPairs { account, most });
+            }
+            Some(_) => {}
+        }
     }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
@@ -179,16 +191,33 @@ fn doubtful(desired: &Desired) -> Step {
 }
 
 /// Whether a pair of somebody else's may become this object's.
-fn may_adopt(desired: &Desired, observed: &Observed, tagged: bool, matches: Match) -> bool {
+fn may_adopt(
+    desired: &Desired,
+    observed: &Observed,
+    pair: &KeyPair,
+    tagged: bool,
+    matches: Match,
+) -> bool {
+    if desired.limits.adoption == Adoption::Never {
+        return false;
+    }
     match desired.adoption {
         AdoptionPolicy::Never => false,
         AdoptionPolicy::IfFingerprintMatches => !tagged && matches != Match::Different,
         // Another owner's tag is ignored only for exactly this key, and only once.
         AdoptionPolicy::TakeOver => {
-            (matches == Match::Same && observed.recorded.arn.is_none())
+            let may_take_over = !tagged || may_take_over(desired, pair);
+            (matches == Match::Same && observed.recorded.arn.is_none() && may_take_over)
                 || (!tagged && matches != Match::Different)
         }
     }
+}
+
+/// Whether the owner tag that the pair has may be replaced.
+fn may_take_over(desired: &Desired, pair: &KeyPair) -> bool {
+    let tag = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
+    tag.is_some_and(|tag| desired.limits.may_take_over(tag, desired.owner.cluster()))
+        || desired.limits.take_over_from.is_none()
 }
 
 fn adopt(desired: &Desired, observed: &Observed, read: &PairRead, pair: &KeyPair) -> Step {
@@ -203,7 +232,7 @@ fn adopt(desired: &Desired, observed: &Observed, read: &PairRead, pair: &KeyPair
     if observed.recorded.origin != Some(Origin::Adopted) || observed.recorded.arn.is_some() {
         return Step::RecordAdoption;
     }
-    tag(observed, pair, wanted_tags(desired))
+    tag(observed, pair, wanted_tags(desired, observed, pair))
 }
 
 /// Sets tags, whose keys are on record before.
@@ -240,8 +269,14 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     message.ready(desired.interval)
 }
 
-fn wanted_tags(desired: &Desired) -> BTreeMap<String, String> {
-    let mut tags = desired.tags.clone();
+/// Whether the pair was there already, and stays as it is.
+fn is_kept_as_it_is(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
+    desired.limits.keep_adopted() && origin(desired, observed, pair) == Origin::Adopted
+}
+
+fn wanted_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) -> BTreeMap<String, String> {
+    let is_kept = is_kept_as_it_is(desired, observed, pair);
+    let mut tags = if is_kept { BTreeMap::new() } else { desired.tags.clone() };
     if !matches!(desired.pair, DesiredPair::Default { .. }) {
         tags.insert(OWNER_TAG.to_owned(), desired.owner.to_string());
     }
@@ -251,7 +286,7 @@ fn wanted_tags(desired: &Desired) -> BTreeMap<String, String> {
 /// The next step until the pair has the tags that are wanted, and those no more that were wanted
 /// once. Others are left alone.
 pub(super) fn keep_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
-    let wanted = wanted_tags(desired);
+    let wanted = wanted_tags(desired, observed, pair);
     // A tag without a value may be listed as one with an empty value, or the other way round
     // (unverified).
     let there = |key: &String| pair.tags.get(key).map(|value| value.as_deref().unwrap_or_default());
@@ -261,6 +296,8 @@ pub(super) fn keep_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) 
         return Some(tag(observed, pair, tags));
     }
     let is_left_over = |key: &&String| !wanted.contains_key(*key) && pair.tags.contains_key(*key);
+    let is_kept = is_kept_as_it_is(desired, observed, pair);
+    let is_left_over = |key: &&String| !is_kept && is_left_over(key);
     let keys: Vec<String> =
         observed.recorded.managed_tag_keys.iter().filter(is_left_over).cloned().collect();
     (!keys.is_empty()).then(|| Step::RemoveTags { pair: pair.clone(), keys })
@@ -350,6 +387,7 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         // says that it goes with it.
         Whose::Marked(Match::Same)
             if is_first
+                && !desired.limits.keep_adopted()
                 && desired.deletion_policy == Some(DeletionPolicy::Delete)
                 && matches!(named, Named::Same | Named::Unset) =>
         {
@@ -362,6 +400,9 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         Whose::Own if is_first && !is_named && !is_as_recorded(observed, pair) => {
             mismatch(desired, Mismatch::NotAsRecorded)
         }
+        Whose::Own if is_first && is_kept_as_it_is(desired, observed, pair) => {
+            stalled(desired, &Message::AdoptedIsKept { name: &desired.name })
+        }
         Whose::Own if is_first => match named {
             Named::Other(expected) => expected::mismatch(desired, pair, expected),
             Named::Unread(step) => *step,
@@ -372,12 +413,15 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
             if is_first
                 && desired.goal == Goal::Absent
                 && is_named
-                && may_name(desired, tagged) =>
+                && may_name(desired, pair, tagged) =>
         {
             delete(desired, observed, pair)
         }
         Whose::Doubtful | Whose::Marked(_)
-            if is_first && desired.goal == Goal::Absent && is_named =>
+            if is_first
+                && !desired.limits.keep_adopted()
+                && desired.goal == Goal::Absent
+                && is_named =>
         {
             delete(desired, observed, pair)
         }
@@ -416,8 +460,9 @@ fn is_known(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
 
 /// Whether somebody else's pair may be deleted by its name and fingerprint. One that another
 /// owner's tag claims only if that tag is to be ignored.
-fn may_name(desired: &Desired, tagged: bool) -> bool {
-    !tagged || desired.adoption == AdoptionPolicy::TakeOver
+fn may_name(desired: &Desired, pair: &KeyPair, tagged: bool) -> bool {
+    let takes_over = desired.adoption == AdoptionPolicy::TakeOver && may_take_over(desired, pair);
+    !desired.limits.keep_adopted() && (!tagged || takes_over)
 }
 
 /// Whether it is the very pair that the status records. Where nothing is recorded, ownership has

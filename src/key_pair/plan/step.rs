@@ -31,8 +31,10 @@ pub enum Step {
     ReadSecret(String),
     /// Find the Windows instances that use the default pair.
     FindWindowsInstances,
-    /// Read whether the namespace is being deleted.
+    /// Read whether the namespace is being deleted, and its labels.
     ReadNamespace,
+    /// Count the key pairs that the namespace has, or is about to have.
+    CountKeyPairs,
     /// Add the finalizer.
     AddFinalizer,
     /// Write into the status that this key is about to be imported (I12). A recorded pair, which is
@@ -108,6 +110,8 @@ pub enum Step {
         reason: Reason,
         /// For the Event.
         message: String,
+        /// Its pair stays in Lightsail, and nobody said that it should.
+        abandons: bool,
     },
     /// Nothing is left to do for an object that vanished.
     EndFollowUp {
@@ -141,6 +145,7 @@ impl Step {
             | Self::ReadCopy { .. }
             | Self::FindWindowsInstances
             | Self::ReadNamespace
+            | Self::CountKeyPairs
             | Self::ReadForRelease { .. }
             | Self::ReleaseTag { .. }
             | Self::RemoveFinalizer { .. }
@@ -174,6 +179,7 @@ impl Step {
             Self::ReadCopy { .. } => "ReadCopy",
             Self::FindWindowsInstances => "FindWindowsInstances",
             Self::ReadNamespace => "ReadNamespace",
+            Self::CountKeyPairs => "CountKeyPairs",
             Self::AddFinalizer => "AddFinalizer",
             // Only a note in the status: what follows is the import.
             Self::WriteIntent(_) | Self::Import(_) => "Import",

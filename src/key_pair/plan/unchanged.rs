@@ -1,6 +1,7 @@
 //! Objects that need no reconciliation: those that were acted on and whose pair is in the shared
 //! list as it was recorded. This justifies nothing but leaving them alone.
 
+use super::ownership::is_other_spelling;
 use crate::api::OWNER_TAG;
 use crate::digest;
 use crate::ids::AccountId;
@@ -26,6 +27,7 @@ pub fn is_unchanged(
         && *arn == pair.arn
         && baseline.fingerprint == pair.fingerprint
         && owner == Some(claim.owner.as_str())
+        && !pair.tags.keys().any(is_other_spelling)
         && baseline.tags.iter().all(|tag| tags.contains(tag))
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Bucket {
     tokens: f64,
     filled_at: Instant,
     rate: f64,
+    /// Somebody wants no more than this.
+    most: Option<f64>,
     /// Requests a second that are sent, which may be fewer than could be.
     pace: f64,
     sent_at: Instant,
@@ -52,6 +54,7 @@ impl Bucket {
             tokens: FIRST_RATE * BURST,
             filled_at: now,
             rate: FIRST_RATE,
+            most: None,
             pace: FIRST_RATE,
             sent_at: now,
             belief: Belief::new(),
@@ -64,21 +67,27 @@ impl Bucket {
 
     /// Requests a second, as of the last one.
     pub(super) fn rate(&self) -> f64 {
-        self.rate
+        self.most.map_or(self.rate, |most| most.min(self.rate))
+    }
+
+    /// No more requests a second than this, however many are taken.
+    pub(super) fn set_most(&mut self, most: Option<f64>) {
+        self.most = most;
     }
 
     /// A token, or how long to wait before asking again.
     pub(super) fn take(&mut self, now: Instant) -> Result<Token, Duration> {
-        let most = (self.rate * BURST).max(1.0);
-        self.tokens = (self.tokens + self.rate * elapsed(self.filled_at, now)).min(most);
+        let rate = self.rate();
+        let most = (rate * BURST).max(1.0);
+        self.tokens = (self.tokens + rate * elapsed(self.filled_at, now)).min(most);
         self.filled_at = now;
         if self.tokens < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - self.tokens) / self.rate));
+            return Err(Duration::from_secs_f64((1.0 - self.tokens) / rate));
         }
         self.tokens -= 1.0;
         let usual = 1.0 / self.pace;
         let pause = elapsed(self.sent_at, now).min(usual * LONGEST_PAUSE);
-        self.pace = (1.0 / (usual * (1.0 - PACE) + pause * PACE)).min(self.rate);
+        self.pace = (1.0 / (usual * (1.0 - PACE) + pause * PACE)).min(rate);
         self.sent_at = now;
         Ok(Token { sent_at: now, pace: self.pace })
     }

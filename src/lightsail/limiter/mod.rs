@@ -93,6 +93,11 @@ impl Limiter {
         self.buckets.lock().answered(token, Instant::now(), true);
     }
 
+    /// No more requests a second than this, however many are taken.
+    pub(super) fn set_most(&self, most: Option<f64>) {
+        self.buckets.lock().common.set_most(most);
+    }
+
     /// Requests a second, as of the last one.
     #[must_use]
     pub(super) fn rate(&self) -> f64 {

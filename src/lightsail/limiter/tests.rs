@@ -196,3 +196,24 @@ fn a_limit_is_found_in_spite_of_refusals_at_random() {
         }
     }
 }
+
+#[test]
+fn nobody_asks_faster_than_somebody_wants_however_much_is_taken() {
+    let start = Instant::now();
+    let mut bucket = Bucket::new(start);
+    bucket.set_most(Some(2.0));
+    let (mut now, mut sent) = (start, 0_u32);
+    while now < start + Duration::from_secs(100) {
+        match bucket.take(now) {
+            Ok(token) => {
+                bucket.answered(token, now, false);
+                sent += 1;
+            }
+            Err(pause) => now += pause,
+        }
+    }
+    // The burst of before that somebody said so is cut.
+    assert!((199..=202).contains(&sent), "{sent}");
+    bucket.set_most(None);
+    assert!(bucket.rate() > 100.0, "what was found out before counts again: {}", bucket.rate());
+}

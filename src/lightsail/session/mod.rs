@@ -22,6 +22,8 @@ use crate::ids::Region;
 
 /// The clock is read this often, since it may jump.
 const TICK: Duration = Duration::from_secs(30);
+/// The operator's own credentials are asked for at least this often.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Refused credentials are replaced at most this often: a request to a region of another partition
 /// is refused too.
 const REFUSED: Duration = Duration::from_mins(1);
@@ -48,6 +50,8 @@ pub(super) struct Session<A, C> {
     last_refused: Option<Instant>,
     /// Whose credentials the log says are in force.
     said: Option<String>,
+    /// Attempts that fail are not farther apart.
+    longest_pause: Duration,
 }
 
 /// What credentials opened.
@@ -136,7 +140,15 @@ impl<A, C> Default for Session<A, C> {
             renewals: None,
             last_refused: None,
             said: None,
+            longest_pause: LONGEST_PAUSE,
         }
+    }
+}
+
+impl<A, C> Session<A, C> {
+    /// One of many: attempts that fail may be this far apart.
+    pub(super) fn with_longest_pause(longest_pause: Duration) -> Self {
+        Self { longest_pause, ..Self::default() }
     }
 }
 
@@ -158,7 +170,9 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
             return Next::Use(account.clone());
         }
         match self.failures.get(region) {
-            Some((attempts, error)) if !attempts.until_next(now.instant).is_zero() => {
+            Some((attempts, error))
+                if !attempts.until_next(now.instant, self.longest_pause).is_zero() =>
+            {
                 Next::Fail(error.clone())
             }
             _ => Next::Open,
@@ -265,7 +279,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     /// `None`: they hold until AWS refuses them, or there are none.
     fn until_renewal(&self, now: Now) -> Option<Duration> {
         let left = self.in_force.as_ref()?.term.until_renewal(now.time)?;
-        let pause = self.renewals.map(|last| last.until_next(now.instant));
+        let pause = self.renewals.map(|last| last.until_next(now.instant, self.longest_pause));
         Some(left.max(pause.unwrap_or_default()))
     }
 
@@ -296,6 +310,6 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 }
 
 /// Some providers name each session anew.
-fn role(caller_arn: &str) -> &str {
+pub(super) fn role(caller_arn: &str) -> &str {
     caller_arn.rsplit_once('/').map_or(caller_arn, |(role, _)| role)
 }

@@ -10,7 +10,6 @@ const MARGIN: Duration = Duration::from_mins(5);
 const LAST_USE: Duration = Duration::from_secs(10);
 /// After a failure it is tried again after this time, and after each further one twice as late.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// How long credentials hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +32,12 @@ impl Term {
             renew_at: expiry.map(|expiry| before(expiry, MARGIN, 4)),
             last_use: expiry.map(|expiry| before(expiry, LAST_USE, 8)),
         }
+    }
+
+    /// Of credentials that hold until AWS refuses them, and that somebody may replace before: they
+    /// are read again after this time.
+    pub(in crate::lightsail) fn read_again(now: SystemTime, after: Duration) -> Self {
+        Self { expiry: None, renew_at: now.checked_add(after), last_use: None }
     }
 
     /// Whether anybody can begin to use them. Those that are over at once would be asked for at
@@ -66,9 +71,9 @@ impl Attempts {
         Self { count: before.map_or(1, |before| before.count.saturating_add(1)), last: now }
     }
 
-    /// How long until the next one.
-    pub(super) fn until_next(self, now: Instant) -> Duration {
-        let pause = FIRST_PAUSE.saturating_mul(1 << (self.count - 1).min(16)).min(LONGEST_PAUSE);
+    /// How long until the next one, with pauses that are no longer than that.
+    pub(super) fn until_next(self, now: Instant, longest: Duration) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << (self.count - 1).min(16)).min(longest);
         pause.saturating_sub(now.saturating_duration_since(self.last))
     }
 }
@@ -113,12 +118,12 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..8 {
             let next = Attempts::one_more(attempts, start);
-            pauses.push(next.until_next(start).as_secs());
+            pauses.push(next.until_next(start, SECOND * 60).as_secs());
             attempts = Some(next);
         }
         assert_eq!(pauses, [2, 4, 8, 16, 32, 60, 60, 60]);
         let first = Attempts::one_more(None, start);
-        assert_eq!(first.until_next(start + SECOND), SECOND);
-        assert_eq!(first.until_next(start + SECOND * 5), Duration::ZERO);
+        assert_eq!(first.until_next(start + SECOND, SECOND * 60), SECOND);
+        assert_eq!(first.until_next(start + SECOND * 5, SECOND * 60), Duration::ZERO);
     }
 }

@@ -25,11 +25,13 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     };
     let last = Last { reason: "WaitingForTurn", message: "another reset of this instance …" };
     let instance = "web-1";
+    let tags = std::collections::BTreeMap::from([("team".to_owned(), "team-a".to_owned())]);
     read(&[
         Message::Succeeded { instance },
         Message::DoneBefore { id: ID },
         Message::Suspended { until: time },
         Message::WaitingForTurn,
+        Message::InstanceNotTagged { instance, tags: &tags },
         Message::Begun,
         Message::UnderWay,
         Message::NotKnownYet { id: ID },

@@ -1,7 +1,9 @@
 //! Samples of what is said of key pairs.
 
 use super::Row;
+use crate::access::permission::{Refusal, Refused};
 use crate::api::Operation;
+use crate::engine::message::Message as Shared;
 use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{InvalidName, SourceKind, SourceRef};
@@ -44,7 +46,7 @@ const PRIVATE: [InvalidPrivateKey; 13] = [
     InvalidPrivateKey::Unknown,
 ];
 
-const RELEASES: [Release; 8] = [
+const RELEASES: [Release; 11] = [
     Release::Suspended,
     Release::Retain,
     Release::NeverHadPair,
@@ -53,6 +55,9 @@ const RELEASES: [Release; 8] = [
     Release::NameIsOfAnother,
     Release::SecretIsDeleted,
     Release::SecretGoesWithObject,
+    Release::NoAccess,
+    Release::NamespaceIsDeleted,
+    Release::StillCounted,
 ];
 
 #[expect(clippy::too_many_lines, reason = "a line for each message")]
@@ -154,6 +159,12 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::SecretRefused { secret, why: "the API server's own words" },
         Message::OperationFailed { what: "ImportKeyPair", operation: &operation },
         Message::Deleted { name, region },
+        Message::Account(Shared::NoAccess {
+            why: Refused::NotAllowed("production", Refusal::Name),
+            way_out: None,
+        }),
+        Message::TooManyKeyPairs { account: "production", most: 20 },
+        Message::AdoptedIsKept { name },
     ]);
     samples.extend(RELEASES.map(|why| Message::Released { why, tag_stays: None }));
     samples.extend([

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use serde_json::Value;
 
+use crate::access::permission::{Refusal, Refused};
+use crate::account::message::Message as AccountMessage;
 use crate::config::Config;
 use crate::engine::Verdict;
 use crate::engine::message::Message as CommonMessage;
@@ -25,14 +27,14 @@ fn variants(source: &str) -> BTreeSet<String> {
     let name = |line: &str| {
         let line = line.strip_prefix("    ")?;
         let is_name = line.starts_with(char::is_uppercase);
-        is_name.then(|| line.split([' ', ',', '{']).next().unwrap_or_default().to_owned())
+        is_name.then(|| line.split([' ', ',', '{', '(']).next().unwrap_or_default().to_owned())
     };
     body.lines().filter_map(name).collect()
 }
 
 /// The names of the variants that samples have.
 fn names<T: std::fmt::Debug>(samples: &[T]) -> BTreeSet<String> {
-    let name = |sample| format!("{sample:?}").split([' ', '{']).next().unwrap().to_owned();
+    let name = |sample| format!("{sample:?}").split([' ', '{', '(']).next().unwrap().to_owned();
     samples.iter().map(name).collect()
 }
 
@@ -44,6 +46,7 @@ fn every_message_has_a_sample() {
     host_key_resets::with_samples(|samples| {
         assert_eq!(names(samples), variants(include_str!("../../host_key_reset/message.rs")));
     });
+    assert_eq!(names(&of_accounts()), variants(include_str!("../../account/message.rs")));
     assert_eq!(names(&common()), variants(include_str!("../../engine/message.rs")));
 }
 
@@ -52,16 +55,46 @@ fn common() -> Vec<CommonMessage<'static>> {
         || -> &'static crate::ids::AccountId { Box::leak(Box::new("123456789012".into())) };
     let other = || -> &'static crate::ids::AccountId { Box::leak(Box::new("210987654321".into())) };
     vec![
-        CommonMessage::OfOtherAccount { account: account(), other: other(), way_out: None },
         CommonMessage::OfOtherAccount {
             account: account(),
             other: other(),
+            name: None,
+            way_out: None,
+        },
+        CommonMessage::OfOtherAccount {
+            account: account(),
+            other: other(),
+            name: Some("production"),
+            way_out: None,
+        },
+        CommonMessage::OfOtherAccount {
+            account: account(),
+            other: other(),
+            name: None,
             way_out: Some(crate::key_pair::plan::RELEASE_WITHOUT_CALL),
         },
         CommonMessage::NotThePinnedAccount { account: account(), pinned: other(), way_out: None },
+        CommonMessage::NoAccess { why: Refused::Required, way_out: None },
+        CommonMessage::NoAccess { why: Refused::NotFound("production"), way_out: None },
+        CommonMessage::NoAccess {
+            why: Refused::NotAllowed("production", Refusal::Region),
+            way_out: None,
+        },
+        CommonMessage::NoAccess { why: Refused::Terminating("production"), way_out: None },
+        CommonMessage::AccountFails { name: "production", code: "AccessDenied", way_out: None },
+        CommonMessage::RefusedByAws { name: "production", code: "AccessDeniedException" },
         CommonMessage::LastingConflict,
         CommonMessage::Unsupported { field: "spec.imported" },
         CommonMessage::Circling { what: "key pair" },
+    ]
+}
+
+fn of_accounts() -> Vec<AccountMessage<'static>> {
+    let caller = "arn:aws:sts::123456789012:assumed-role/lightsail/lightsail-operator";
+    vec![
+        AccountMessage::Identified { caller },
+        AccountMessage::InUse { users: 1 },
+        AccountMessage::InUse { users: 3 },
     ]
 }
 
@@ -192,7 +225,12 @@ fn page() -> String {
         .iter()
         .map(|message| (message.reason().to_string(), message.to_string()))
         .collect();
-    table(&mut page, "Both kinds", conditions, heads, &common);
+    table(&mut page, "Key pairs and host key resets", conditions, heads, &common);
+    let accounts: Vec<Row> = of_accounts()
+        .iter()
+        .map(|message| (message.reason().to_string(), message.to_string()))
+        .collect();
+    table(&mut page, "Accounts", conditions, heads, &accounts);
     let errors = "In the condition `Ready` of the objects that it concerns. The code comes first.";
     table(&mut page, "AWS and the way there", errors, heads, &of_errors());
     let refused = "What the Kubernetes API server answers to `kubectl apply`, beside what the \

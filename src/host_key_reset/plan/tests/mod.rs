@@ -3,23 +3,26 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "helpers have the shape of the fields of Observed")]
 
+mod accounts;
 mod follow;
 mod model;
 mod properties;
 mod search;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::access::Grant;
 use crate::api::conditions::{Conditions, READY};
 use crate::api::{HostKeyResetStatus, Operation, Reason};
 use crate::engine::Verdict;
 use crate::engine::queue::Next;
 use crate::host_key_reset::mark::{Mark, MarkState};
 use crate::host_key_reset::world::{InstanceRead, Search, Turn, later};
-use crate::lightsail::{Acknowledged, Error};
+use crate::lightsail::{Acknowledged, Error, Instance};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -41,6 +44,9 @@ fn desired() -> Desired {
         deleting: false,
         hash: "own".to_owned(),
         pinned_account: None,
+        namespace: "team-a".to_owned(),
+        region: "eu-west-1".into(),
+        instance_tags: BTreeMap::new(),
     }
 }
 
@@ -48,6 +54,8 @@ fn desired() -> Desired {
 fn observed() -> Observed {
     Observed {
         now: time(NOW),
+        grant: Grant::Operator,
+        namespace_labels: None,
         status: HostKeyResetStatus { observed_generation: -1, ..HostKeyResetStatus::default() },
         started: None,
         end: None,
@@ -107,9 +115,15 @@ fn answer(operations: Vec<Operation>) -> Option<Call> {
     Some(Ok(Acknowledged { operations, request_id: "request".to_owned() }))
 }
 
+/// The instance, with these tags.
+fn web(tags: &[(&str, &str)]) -> Option<Instance> {
+    let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    Some(Instance { arn: "arn".into(), tags: tags.iter().map(own).collect() })
+}
+
 /// The instance is there, and it is this object's turn.
 fn found(observed: &mut Observed) {
-    observed.instance = Some(InstanceRead { arn: Some("arn".into()), at: observed.now });
+    observed.instance = Some(InstanceRead { instance: web(&[]), at: observed.now });
     observed.turn = Turn::Taken;
 }
 
@@ -279,12 +293,12 @@ fn before_the_intent_nothing_is_called() {
         ("then the instance", |_, o| o.turn = Turn::Taken, "FindInstance"),
         ("a look of before a nap is none", |_, o| {
             found(o);
-            o.instance = Some(InstanceRead { arn: Some("arn".into()),
+            o.instance = Some(InstanceRead { instance: web(&[]),
                 at: time("2026-11-24T11:59:39Z") });
         }, "FindInstance"),
         ("an instance that is not there ends it", |_, o| {
             found(o);
-            o.instance = Some(InstanceRead { arn: None, at: o.now });
+            o.instance = Some(InstanceRead { instance: None, at: o.now });
         }, "Failed InstanceNotFound"),
         ("another instance of that name ends it",
          |d, o| { found(o); d.instance_arn = Some("arn:other".into()); },

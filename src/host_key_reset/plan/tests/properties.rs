@@ -211,11 +211,12 @@ impl Process {
                 run.observed.failure = Some(failure(ErrorKind::Transient));
                 true
             }
+            Step::Read(Read::Namespace) => unreachable!("no account allows by labels"),
             Step::Read(Read::Identify) => {
                 run.observed.account = Some("123456789012".into()); true }
             Step::Read(Read::FindInstance) => {
                 let at = at(world.now);
-                run.observed.instance = Some(InstanceRead { arn: Some("arn".into()), at });
+                run.observed.instance = Some(InstanceRead { instance: web(&[]), at });
                 true
             }
             Step::ReportForeignMark => { run.observed.foreign_mark_reported = true; true }

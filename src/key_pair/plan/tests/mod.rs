@@ -12,6 +12,8 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;
+use crate::access::Limits;
+use crate::access::{Entry, Grant};
 use crate::api::key_pair::{AdoptionPolicy, Backup, KeyAlgorithm, Origin, ReplacePolicy};
 use crate::api::{OWNER_TAG, Operation};
 use crate::engine::{Lookup, State};
@@ -25,6 +27,7 @@ use crate::secret::{Found, Rejection, SecretSpec};
 use crate::ssh::{InvalidPrivateKey, InvalidPublicKey, Match, PrivateKey, PublicKey};
 use crate::ssh::tests::Key;
 
+mod accounts;
 mod changes;
 mod default_pair;
 mod deletion;
@@ -75,6 +78,8 @@ fn desired() -> Desired {
         interval: Duration::from_mins(10),
         invalid_name: None,
         pinned_account: None,
+        deleted_at: None,
+        limits: Limits::default(),
     }
 }
 
@@ -83,6 +88,9 @@ fn observed() -> Observed {
     Observed {
         now: time(NOW),
         asked: false,
+        grant: Grant::Operator,
+        namespace_labels: None,
+        owned: None,
         recorded: Recorded::default(),
         finalizer: Finalizer::Missing,
         account: Some("123456789012".into()),
@@ -193,6 +201,7 @@ fn word(step: &Step) -> String {
         other @ (Step::Identify
         | Step::ReadSecret(_)
         | Step::ReadNamespace
+        | Step::CountKeyPairs
         | Step::AddFinalizer
         | Step::ReadSource(_)
         | Step::FindWindowsInstances

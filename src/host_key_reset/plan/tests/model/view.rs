@@ -168,7 +168,7 @@ impl Plans {
             intent_written: run.intent_written,
             marked_at: run.marked.map(at),
             account: run.identified.then(|| "123456789012".into()),
-            instance: run.instance.map(|read| InstanceRead { arn: Some("arn".into()),
+            instance: run.instance.map(|read| InstanceRead { instance: web(&[]),
                 at: at(read) }),
             turn: if run.has_turn { Turn::Taken } else { Turn::NotAsked },
             operations: run.listed.as_ref().map(|(shown, read)| (operations(shown), at(*read))),
@@ -207,6 +207,7 @@ impl Plans {
         let (desired, mut observed) = (Self::desired(run), Self::observed(run, now));
         let object = HostKeyReset { status: Some(observed.status.clone()), ..self.object.clone() };
         let (act, status) = match plan(&desired, &observed) {
+            Step::Read(Read::Namespace) => unreachable!("no account allows by labels"),
             Step::Read(Read::Identify) => (Act::Identify, None),
             Step::Read(Read::FindInstance) => (Act::FindInstance, None),
             Step::Read(Read::ListOperations) => (Act::ListOperations, None),

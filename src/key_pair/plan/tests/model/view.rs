@@ -344,8 +344,8 @@ impl Plans {
     fn act(&self, step: &Step) -> Act {
         let is_deleted = |reason: &Reason| *reason == Reason::Deleted;
         match step {
-            Step::Identify | Step::RecordTagKeys | Step::RemoveTags { .. } => {
-                unreachable!("the account is known, and there are no other tags")
+            Step::Identify | Step::RecordTagKeys | Step::RemoveTags { .. } | Step::CountKeyPairs => {
+                unreachable!("the account is known, and there are no other tags, and no limits")
             }
             Step::ReadPair { live } => Act::ReadPair { live: *live },
             Step::ReadSource(_) => Act::ReadSource,

@@ -6,6 +6,7 @@ use std::fmt;
 
 use kube::core::{Selector, SelectorExt};
 
+use super::directory::Grant;
 use crate::api::account::{
     Allowed, AllowedKeyPairType, AllowedNamespaces, DefaultKeyPairAction, LightsailAccountSpec,
     NamespacesFrom, TakeOver,
@@ -44,7 +45,8 @@ pub enum What<'a> {
     HostKeyReset,
 }
 
-/// Why an account may not be used so. The texts name the rule, and nothing of others.
+/// Why an account does not allow what an object asks for. The texts name the rule, and tell nothing
+/// about other objects or namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It allows other namespaces. This is said as if it did not exist.
@@ -61,6 +63,88 @@ pub enum Refusal {
     DefaultKeyPair(DefaultKeyPairAction),
     /// It lets nobody reset host keys.
     HostKeyReset,
+}
+
+/// Whether an object may use the credentials that it is to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Permission<'a> {
+    /// It may.
+    Granted,
+    /// That depends on the labels of its namespace, which nobody has read.
+    LabelsUnread,
+    /// It may not.
+    Refused(Refused<'a>),
+}
+
+/// Why an object may not use the credentials that it is to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused<'a> {
+    /// It must name an account, and does not.
+    Required,
+    /// There is no such account; or there is, and it does not allow the namespace: that is the same
+    /// to whoever may not use it.
+    NotFound(&'a str),
+    /// The account does not allow what the object asks for.
+    NotAllowed(&'a str, Refusal),
+    /// The account is being deleted, and the object is new to it.
+    Terminating(&'a str),
+}
+
+/// Whether an object may use the credentials that it is to use. `labels` are those of its
+/// namespace, if they were read; `has_acted` is whether the object may have done something by now.
+#[must_use]
+pub fn permission<'a>(
+    grant: &'a Grant,
+    (namespace, labels): (&str, Option<&BTreeMap<String, String>>),
+    region: &Region,
+    asks: &[What<'_>],
+    has_acted: bool,
+) -> Permission<'a> {
+    let entry = match grant {
+        Grant::Operator => return Permission::Granted,
+        Grant::Required => return Permission::Refused(Refused::Required),
+        Grant::Missing(name) => return Permission::Refused(Refused::NotFound(name)),
+        Grant::Account(entry) => entry,
+    };
+    let is_by_labels = entry.spec.allowed_namespaces.from == NamespacesFrom::Selector;
+    let none = BTreeMap::new();
+    let labels = match labels {
+        None if is_by_labels => return Permission::LabelsUnread,
+        labels => labels.unwrap_or(&none),
+    };
+    let refuse = |what: &What<'_>| {
+        self::refuse(&entry.spec, &Ask { namespace, labels, region, what: *what })
+    };
+    match asks.iter().find_map(refuse) {
+        Some(Refusal::Namespace) => Permission::Refused(Refused::NotFound(&entry.name)),
+        _ if entry.is_deleting && !has_acted => {
+            Permission::Refused(Refused::Terminating(&entry.name))
+        }
+        Some(refusal) => Permission::Refused(Refused::NotAllowed(&entry.name, refusal)),
+        None => Permission::Granted,
+    }
+}
+
+/// Whether an object surely may not have a key pair of this name, whatever else it asks for. It
+/// depends on nothing that the object shows, which its user can hold up.
+#[must_use]
+pub fn surely_refuses(grant: &Grant, namespace: &str, region: &Region, name: &KeyPairName) -> bool {
+    let account = match grant {
+        Grant::Operator => return false,
+        Grant::Required | Grant::Missing(_) => return true,
+        Grant::Account(entry) => &entry.spec,
+    };
+    // The default key pair is granted by itself, and has no name to be allowed.
+    let what = if name.is_default() {
+        What::HostKeyReset
+    } else {
+        What::KeyPair { type_: AllowedKeyPairType::Imported, name, takes_over: false }
+    };
+    let ask = Ask { namespace, labels: &BTreeMap::new(), region, what };
+    let is_by_labels = account.allowed_namespaces.from == NamespacesFrom::Selector;
+    (!is_by_labels && the_namespace_is_allowed(account, &ask).is_some())
+        || the_region_is_allowed(account, &ask).is_some()
+        || the_name_is_allowed(account, &ask).is_some()
 }
 
 /// What must be so, in this order. A check refuses, or lets the next one decide.
@@ -120,8 +204,11 @@ fn the_type_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<
 
 fn the_name_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<Refusal> {
     let What::KeyPair { name, .. } = ask.what else { return None };
-    // The API server lets this be left out only where one namespace is allowed.
-    let patterns = account.allowed.key_pair_names.as_ref()?;
+    let Some(patterns) = &account.allowed.key_pair_names else {
+        let AllowedNamespaces { from, names, .. } = &account.allowed_namespaces;
+        let is_of_one = *from == NamespacesFrom::Names && names.iter().flatten().count() == 1;
+        return (!is_of_one).then_some(Refusal::Name);
+    };
     let is_allowed = patterns.iter().any(|pattern| covers(pattern, ask.namespace, name.as_str()));
     (!is_allowed || name.is_default()).then_some(Refusal::Name)
 }
@@ -148,11 +235,11 @@ impl fmt::Display for Refusal {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Namespace => to.write_str("it does not exist, or does not allow this namespace"),
-            Self::Region => to.write_str("its allowed.regions do not have this region"),
-            Self::Type => to.write_str("its allowed.types do not have this type"),
-            Self::Name => to.write_str("its allowed.keyPairNames do not cover this name"),
+            Self::Region => to.write_str("its allowed.regions does not list this region"),
+            Self::Type => to.write_str("its allowed.types does not list this type"),
+            Self::Name => to.write_str("its allowed.keyPairNames does not match this name"),
             Self::TakeOver => {
-                to.write_str("its allowed.takeOver does not let key pairs be taken over")
+                to.write_str("its allowed.takeOver does not allow adoptionPolicy: TakeOver")
             }
             Self::DefaultKeyPair(action) => write!(
                 to,
@@ -163,7 +250,7 @@ impl fmt::Display for Refusal {
                     DefaultKeyPairAction::Delete => "delete",
                 }
             ),
-            Self::HostKeyReset => to.write_str("it has no allowed.hostKeyReset"),
+            Self::HostKeyReset => to.write_str("it does not set allowed.hostKeyReset"),
         }
     }
 }
@@ -253,6 +340,53 @@ mod tests {
         let mut one = with(account(), "/allowedNamespaces", one);
         one.allowed.key_pair_names = None;
         assert_eq!(of_name(&one, "team-a", "anything"), None, "where one namespace is allowed");
+        let mut two = as_is();
+        two.allowed.key_pair_names = None;
+        let expected = Some(Refusal::Name);
+        assert_eq!(of_name(&two, "team-a", "anything"), expected, "which the API server refuses");
+    }
+
+    #[test]
+    fn what_surely_may_not_have_a_name_is_known_without_the_object() {
+        let used = |spec| crate::access::tests::used(crate::access::tests::of_spec(&spec));
+        let by_label = json!({ "from": "Selector",
+            "selector": { "matchLabels": { "team": "a" } } });
+        let labels = || {
+            let mut account = account();
+            account["allowedNamespaces"] = by_label.clone();
+            account
+        };
+        let missing = || Grant::Missing("production".into());
+        for (name, grant, namespace, region, key_pair, expected) in [
+            ("the operator's own", Grant::Operator, "team-a", "eu-west-1", "fleet", false),
+            ("an account is needed", Grant::Required, "team-a", "eu-west-1", "fleet", true),
+            ("it is not there", missing(), "team-a", "eu-west-1", "fleet", true),
+            ("it may", used(account()), "team-a", "eu-west-1", "team-a_web", false),
+            ("another namespace", used(account()), "team-c", "eu-west-1", "fleet", true),
+            ("another region", used(account()), "team-a", "us-east-1", "fleet", true),
+            ("another's name", used(account()), "team-a", "eu-west-1", "team-b_web", true),
+            (
+                "the default pair",
+                used(account()),
+                "team-a",
+                "eu-west-1",
+                "LightsailDefaultKeyPair",
+                false,
+            ),
+            (
+                "labels that nobody knows here",
+                used(labels()),
+                "team-c",
+                "eu-west-1",
+                "fleet",
+                false,
+            ),
+            ("and another's name", used(labels()), "team-c", "eu-west-1", "team-b_web", true),
+        ] {
+            let (region, key_pair) = (Region::from(region), KeyPairName::from(key_pair));
+            let found = surely_refuses(&grant, namespace, &region, &key_pair);
+            assert_eq!(found, expected, "{name}");
+        }
     }
 
     #[test]

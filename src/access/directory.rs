@@ -1,0 +1,306 @@
+//! The `LightsailAccount`s of the cluster, as the watch shows them, and the way to each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+use super::keys::SecretKeys;
+use crate::api::account::{AssumedRole, CredentialSource, SessionTags};
+use crate::api::conditions::{READY, is_true};
+use crate::api::{LightsailAccount, LightsailAccountSpec, Reconciled};
+use crate::api_server::ApiServer;
+use crate::ids::AccountId;
+use crate::lightsail::{Origin, Role, Route, Sessions};
+
+/// So many changes may wait for whoever acts on them. Who is later acts on all accounts.
+const CHANGES: usize = 1_024;
+
+/// What CloudTrail calls the session of a role that is not for one namespace.
+const SESSION_NAME: &str = "lightsail-operator";
+
+/// How the operator serves accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Whether it serves them at all.
+    pub is_on: bool,
+    /// The namespaces whose objects need no account.
+    pub unscoped: Vec<String>,
+    /// The operator's own namespace, where the Secrets with access keys are.
+    pub namespace: String,
+    /// The cluster in session tags.
+    pub cluster_id: String,
+}
+
+/// An account, as it was seen last.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its uid.
+    pub uid: String,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// Its spec.
+    pub spec: LightsailAccountSpec,
+    /// Whether it is being deleted: it then serves those that it has, and nobody else.
+    pub is_deleting: bool,
+    /// Whether its status says that it is ready.
+    pub is_ready: bool,
+    /// The way to it.
+    pub route: Route,
+}
+
+impl Entry {
+    /// The id of the AWS account.
+    #[must_use]
+    pub fn account(&self) -> &AccountId {
+        &self.route.account
+    }
+}
+
+/// Which credentials an object is to use, before anybody asks whether it may.
+#[derive(Clone, Debug)]
+pub enum Grant {
+    /// The operator's own.
+    Operator,
+    /// It must name an account, and does not.
+    Required,
+    /// Those of an account that is not there.
+    Missing(Arc<str>),
+    /// Those of this account.
+    Account(Arc<Entry>),
+}
+
+impl Grant {
+    /// The way to the account; `None` for the operator's own.
+    #[must_use]
+    pub fn route(&self) -> Option<&Route> {
+        match self {
+            Self::Account(entry) => Some(&entry.route),
+            Self::Operator | Self::Required | Self::Missing(_) => None,
+        }
+    }
+}
+
+/// What has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// An account: what it allows, or whether it is ready.
+    Account(Arc<str>),
+    /// Whether objects need an account, or whether that is known.
+    Need,
+}
+
+/// An account that was seen.
+#[derive(Clone, Debug)]
+enum Seen {
+    Readable(Arc<Entry>),
+    /// This version cannot read it: it allows nobody anything.
+    Unreadable,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_listed: bool,
+    accounts: HashMap<Arc<str>, Seen>,
+    routes: u64,
+}
+
+impl State {
+    /// The account of this name, if it can be read.
+    fn find(&self, name: &str) -> Option<Arc<Entry>> {
+        match self.accounts.get(name) {
+            Some(Seen::Readable(entry)) => Some(Arc::clone(entry)),
+            Some(Seen::Unreadable) | None => None,
+        }
+    }
+}
+
+/// The accounts of the cluster.
+pub struct Directory {
+    settings: Settings,
+    api_server: ApiServer,
+    sessions: Sessions,
+    state: Mutex<State>,
+    news: broadcast::Sender<News>,
+}
+
+impl Directory {
+    /// No account was seen yet.
+    #[must_use]
+    pub fn new(settings: Settings, api_server: ApiServer, sessions: Sessions) -> Self {
+        let news = broadcast::Sender::new(CHANGES);
+        Self { settings, api_server, sessions, state: Mutex::default(), news }
+    }
+
+    /// What changes from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    /// Whether all accounts are known. Until then, nobody knows whether an object needs one.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.settings.is_on || self.state.lock().is_listed
+    }
+
+    /// Whether accounts are served.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.settings.is_on
+    }
+
+    /// Which credentials an object of this namespace is to use that names this account, or none.
+    #[must_use]
+    pub fn grant(&self, namespace: &str, account: Option<&str>) -> Grant {
+        let state = self.state.lock();
+        match account {
+            Some(name) => {
+                state.find(name).map_or_else(|| Grant::Missing(name.into()), Grant::Account)
+            }
+            None if state.accounts.is_empty() => Grant::Operator,
+            None if self.settings.unscoped.iter().any(|one| one == namespace) => Grant::Operator,
+            None => Grant::Required,
+        }
+    }
+
+    /// The AWS account in which an object of this namespace is that names this account, or none;
+    /// `None` if that is not known.
+    #[must_use]
+    pub fn account_of(&self, account: Option<&str>) -> Option<AccountId> {
+        let Some(name) = account else { return self.sessions.own_account() };
+        self.state.lock().find(name).map(|entry| entry.account().clone())
+    }
+
+    /// An account is like this.
+    pub fn note(&self, object: &LightsailAccount) {
+        let (Some(name), Some(uid)) = (&object.metadata.name, &object.metadata.uid) else { return };
+        let mut state = self.state.lock();
+        let before = state.find(name);
+        let is_same_way = |before: &&Arc<Entry>| {
+            before.uid == *uid && way_of(&before.spec) == way_of(&object.spec)
+        };
+        let route = if let Some(before) = before.as_ref().filter(is_same_way) {
+            before.route.clone()
+        } else {
+            state.routes += 1;
+            self.route(state.routes, name, &object.spec)
+        };
+        let entry = Entry {
+            name: name.as_str().into(),
+            uid: uid.clone(),
+            generation: object.metadata.generation.unwrap_or_default(),
+            spec: object.spec.clone(),
+            is_deleting: object.metadata.deletion_timestamp.is_some(),
+            is_ready: is_true(object.conditions(), READY),
+            route,
+        };
+        let is_news = before.is_none_or(|before| {
+            let seen = |entry: &Entry| {
+                (entry.uid.clone(), entry.generation, entry.is_deleting, entry.is_ready)
+            };
+            seen(&before) != seen(&entry)
+        });
+        if is_news {
+            let name = Arc::clone(&entry.name);
+            self.put(&mut state, name, Some(Seen::Readable(Arc::new(entry))));
+        }
+    }
+
+    /// This version cannot read an account.
+    pub fn note_unreadable(&self, name: &str) {
+        self.put(&mut self.state.lock(), name.into(), Some(Seen::Unreadable));
+    }
+
+    /// An account is gone.
+    pub fn note_gone(&self, name: &str) {
+        self.put(&mut self.state.lock(), name.into(), None);
+    }
+
+    /// All accounts are known.
+    pub fn note_listed(&self) {
+        let mut state = self.state.lock();
+        if !std::mem::replace(&mut state.is_listed, true) {
+            self.tell(News::Need);
+        }
+    }
+
+    fn put(&self, state: &mut State, name: Arc<str>, seen: Option<Seen>) {
+        let were_none = state.accounts.is_empty();
+        match seen {
+            Some(seen) => drop(state.accounts.insert(Arc::clone(&name), seen)),
+            None => drop(state.accounts.remove(&name)),
+        }
+        let entries = || {
+            state.accounts.values().filter_map(|seen| match seen {
+                Seen::Readable(entry) => Some(entry),
+                Seen::Unreadable => None,
+            })
+        };
+        self.sessions.retain(&entries().map(|entry| entry.route.id).collect::<Vec<_>>());
+        let mut most: HashMap<AccountId, f64> = HashMap::new();
+        for entry in entries() {
+            let Some(own) = entry.spec.calls_per_second else { continue };
+            let lowest = most.entry(entry.account().clone()).or_insert(f64::from(own));
+            *lowest = lowest.min(f64::from(own));
+        }
+        self.sessions.set_most(most);
+        self.tell(News::Account(name));
+        if were_none != state.accounts.is_empty() {
+            self.tell(News::Need);
+        }
+    }
+
+    /// Nobody may be listening yet.
+    fn tell(&self, news: News) {
+        let _ = self.news.send(news);
+    }
+
+    fn route(&self, id: u64, name: &str, spec: &LightsailAccountSpec) -> Route {
+        let credentials = &spec.credentials;
+        let origin = match (credentials.source, &credentials.secret_ref) {
+            (CredentialSource::Secret, Some(secret)) => Origin::Keys(Arc::new(SecretKeys {
+                api_server: self.api_server.clone(),
+                namespace: self.settings.namespace.clone(),
+                name: secret.name.clone(),
+                account: name.to_owned(),
+            })),
+            (CredentialSource::Secret, None) | (CredentialSource::Operator, _) => Origin::Operator,
+        };
+        Route {
+            id,
+            name: name.into(),
+            account: spec.account_id.as_str().into(),
+            origin,
+            roles: spec.assume_role_chain.iter().map(role).collect(),
+            tagged_cluster: (spec.session_tags == SessionTags::Namespace)
+                .then(|| self.settings.cluster_id.clone()),
+        }
+    }
+}
+
+/// What of a spec says how to get to the account.
+fn way_of(spec: &LightsailAccountSpec) -> impl PartialEq {
+    (
+        spec.account_id.clone(),
+        spec.credentials.clone(),
+        spec.assume_role_chain.clone(),
+        spec.session_tags,
+    )
+}
+
+fn role(role: &AssumedRole) -> Role {
+    let (least, most) = (Duration::from_mins(15), Duration::from_hours(1));
+    let duration = role.duration.parse::<kube::core::Duration>().map_or(most, Duration::from);
+    Role {
+        arn: role.role_arn.clone(),
+        external_id: role.external_id.clone(),
+        duration: duration.clamp(least, most),
+        session_name: SESSION_NAME.to_owned(),
+        tags: Vec::new(),
+    }
+}

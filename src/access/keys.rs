@@ -1,0 +1,105 @@
+//! The access key of an account, as a Secret in the operator's own namespace keeps it.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::api::CREDENTIALS_LABEL;
+use crate::api_server::ApiServer;
+use crate::lightsail::{self, AccessKey, KeySource};
+use crate::secret::{self, Content};
+
+const ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+const SESSION_TOKEN: &str = "aws_session_token";
+
+/// A Secret with an access key.
+pub(super) struct SecretKeys {
+    pub(super) api_server: ApiServer,
+    /// The operator's own namespace.
+    pub(super) namespace: String,
+    /// The Secret.
+    pub(super) name: String,
+    /// The `LightsailAccount` that it must be for.
+    pub(super) account: String,
+}
+
+impl std::fmt::Debug for SecretKeys {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SecretKeys").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl KeySource for SecretKeys {
+    fn access_key(&self) -> BoxFuture<'_, lightsail::Result<AccessKey>> {
+        let read = async {
+            let secret = format!("the Secret {}/{}", self.namespace, self.name);
+            match secret::read(&self.api_server, &self.namespace, &self.name).await {
+                Ok(content) => access_key(content, &self.account)
+                    .map_err(|why| lightsail::Error::unusable(&secret, &why)),
+                Err(error) => Err(lightsail::Error::unread_key(&secret, &error.to_string())),
+            }
+        };
+        read.boxed()
+    }
+}
+
+/// The access key that is there, for the account of this name.
+fn access_key(content: Option<Content>, account: &str) -> Result<AccessKey, String> {
+    let Some(Content { labels, data }) = content else {
+        return Err("there is no such Secret; create it".to_owned());
+    };
+    // Without it, who may edit accounts could have the operator read any Secret that is beside it.
+    if labels.get(CREDENTIALS_LABEL).map(String::as_str) != Some(account) {
+        return Err(format!("it must have the label {CREDENTIALS_LABEL}: {account}; add it"));
+    }
+    let find = |key: &str| {
+        let Some(bytes) = data.get(key) else { return Ok(None) };
+        let text = std::str::from_utf8(bytes).map(str::to_owned);
+        text.map(Some).map_err(|_| format!("its {key} is not text"))
+    };
+    let needed = |key| find(key)?.ok_or_else(|| format!("it has no {key}; add it"));
+    Ok(AccessKey { id: needed(ID)?, secret: needed(SECRET)?, session_token: find(SESSION_TOKEN)? })
+}
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    fn secret(label: Option<&str>, data: &[(&str, &[u8])]) -> Content {
+        let label = label.map(|label| (CREDENTIALS_LABEL.to_owned(), label.to_owned()));
+        let own =
+            |(key, value): &(&str, &[u8])| ((*key).to_owned(), Zeroizing::new(value.to_vec()));
+        Content { labels: label.into_iter().collect(), data: data.iter().map(own).collect() }
+    }
+
+    #[test]
+    fn a_secret_is_used_by_the_account_that_its_label_names() {
+        let both: &[(&str, &[u8])] = &[(ID, b"AKIA2"), (SECRET, b"s")];
+        let missing =
+            |label| format!("it must have the label {CREDENTIALS_LABEL}: {label}; add it");
+        let token: &[(&str, &[u8])] = &[both[0], both[1], (SESSION_TOKEN, b"t")];
+        for (name, content, expected) in [
+            ("its own", Some(secret(Some("production"), both)), Ok(("AKIA2", None))),
+            ("with a token", Some(secret(Some("production"), token)),
+             Ok(("AKIA2", Some("t")))),
+            ("without a label", Some(secret(None, both)), Err(missing("production"))),
+            ("another account's", Some(secret(Some("other"), both)), Err(missing("production"))),
+            ("in another case", Some(secret(Some("Production"), both)), Err(missing("production"))),
+            ("not there", None, Err("there is no such Secret; create it".to_owned())),
+            ("half of it", Some(secret(Some("production"), &both[..1])),
+             Err(format!("it has no {SECRET}; add it"))),
+            ("not text", Some(secret(Some("production"), &[(ID, &[0xff]), (SECRET, b"s")])),
+             Err(format!("its {ID} is not text"))),
+        ] {
+            let found = access_key(content, "production");
+            let found = found.map(|key| (key.id, key.session_token));
+            let expected = expected.map(|(id, token)| (id.to_owned(), token.map(str::to_owned)));
+            assert_eq!(found, expected, "{name}");
+        }
+        let key = access_key(Some(secret(Some("a"), both)), "a").unwrap();
+        assert_eq!(format!("{key:?}"), "AccessKey { id: \"AKIA2\", .. }");
+    }
+}

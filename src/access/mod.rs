@@ -1,0 +1,13 @@
+//! Who may use which credentials for what: the `LightsailAccount`s of the cluster, and what they
+//! allow.
+
+pub mod directory;
+mod keys;
+pub mod limits;
+pub mod permission;
+
+pub use directory::{Directory, Entry, Grant, News, Settings};
+pub use limits::Limits;
+
+#[cfg(test)]
+pub(crate) mod tests;

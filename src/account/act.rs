@@ -1,0 +1,162 @@
+//! The steps of the plan, done one at a time, and what came of them published. No decisions here.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::api::ListParams;
+
+use super::plan::{self, Step};
+use super::status;
+use super::world::Observed;
+use crate::access::{Entry, Grant};
+use crate::api::Reconciled;
+use crate::api::conditions::{COMPLETE, FAILED, is_true};
+use crate::api::{ACCOUNT_FINALIZER, FINALIZER, HostKeyReset, LightsailAccount, LightsailKeyPair};
+use crate::clock::Clocks;
+use crate::engine::objects::{self, has_finalizer};
+use crate::engine::served::Served;
+use crate::engine::{Action, Context, MAX_STEPS, Verdict};
+use crate::error::Error;
+use crate::ids::Region;
+use crate::lightsail;
+
+/// How often to check that the credentials can be had. They are cached, so this is no call.
+const INTERVAL: Duration = Duration::from_mins(10);
+
+/// Objects in a page of a list.
+const PAGE: u32 = 50;
+
+/// A reconciliation under way.
+pub(super) struct Run<'a> {
+    ctx: &'a Context,
+    clocks: Clocks,
+    object: LightsailAccount,
+    observed: Observed,
+}
+
+impl<'a> Run<'a> {
+    /// Of an object as it was read just now.
+    pub(super) fn new(ctx: &'a Context, object: LightsailAccount) -> Self {
+        let clocks = ctx.read_clocks();
+        let observed = Observed {
+            now: clocks.now(),
+            is_primary: ctx.settings.is_primary,
+            is_deleting: object.metadata.deletion_timestamp.is_some(),
+            has_finalizer: has_finalizer(&object, ACCOUNT_FINALIZER),
+            caller: None,
+            users: None,
+            interval: INTERVAL,
+        };
+        Self { ctx, clocks, object, observed }
+    }
+
+    /// Does what the plan says until it ends the reconciliation.
+    pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
+        for _ in 0..MAX_STEPS {
+            self.observed.now = self.clocks.now();
+            if let Some(action) = self.act(plan::plan(&self.observed)).await? {
+                return Ok(action);
+            }
+            if self.ctx.stop.is_cancelled() {
+                return Err(Error::Stopping);
+            }
+        }
+        self.publish(&Verdict::circling("account")).await
+    }
+
+    async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
+        let api_server = &self.ctx.api_server;
+        match step {
+            Step::Identify => self.observed.caller = Some(self.identify().await?),
+            Step::CountUsers => self.observed.users = Some(self.count_users().await?),
+            Step::AddFinalizer => {
+                self.object =
+                    objects::add_finalizer(api_server, &self.object, ACCOUNT_FINALIZER).await?;
+                self.observed.has_finalizer = true;
+            }
+            Step::RemoveFinalizer => {
+                objects::remove_finalizer(api_server, &self.object, ACCOUNT_FINALIZER).await?;
+                return Ok(Some(Action::gone()));
+            }
+            Step::Finish(verdict) => return self.publish(&verdict).await.map(Some),
+            Step::Leave => return Ok(Some(Action::gone())),
+        }
+        Ok(None)
+    }
+
+    /// STS is asked in the first region that the account allows, unless another one is configured.
+    async fn identify(&self) -> Result<lightsail::Result<String>, Error> {
+        let region = self.object.spec.allowed.regions.first().map(String::as_str);
+        let region = Region::from(region.unwrap_or_default());
+        let grant = self.ctx.directory.grant("", Some(&self.object.name_any()));
+        let is_this = |entry: &Entry| Some(entry.generation) == self.object.metadata.generation;
+        match grant {
+            Grant::Account(entry) if is_this(&entry) => {
+                let account = self.ctx.sessions.identify(&entry.route, &region).await;
+                Ok(account.map(|account| account.caller_arn.clone()))
+            }
+            // The watch has not shown yet what was read, or shows more by now.
+            Grant::Account(_) | Grant::Operator | Grant::Required | Grant::Missing(_) => {
+                Err(Error::Conflict)
+            }
+        }
+    }
+
+    /// How many objects refer to the account and may have a pair, or a reset under way, in it.
+    async fn count_users(&self) -> Result<usize, Error> {
+        // Anybody can set a finalizer, and name any account: the status says who has used it.
+        let has_acted = |pair: &LightsailKeyPair| {
+            let account = pair.status.as_ref().and_then(|status| status.account_id.as_ref());
+            has_finalizer(pair, FINALIZER) && account.is_some()
+        };
+        let is_open = |reset: &HostKeyReset| {
+            let status = reset.status.clone().unwrap_or_default();
+            let is_over =
+                is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED);
+            status.attempts > 0 && !is_over
+        };
+        Ok(self.count(has_acted).await? + self.count(is_open).await?)
+    }
+
+    /// How many objects of a kind refer to the account and are such. One that cannot be read may
+    /// be.
+    async fn count<K: Reconciled>(&self, is_such: impl Fn(&K) -> bool) -> Result<usize, Error> {
+        let namespaces = &self.ctx.settings.namespaces;
+        let all = [None];
+        let own: Vec<Option<&str>> = namespaces.iter().map(|one| Some(one.as_str())).collect();
+        let mut count = 0;
+        for namespace in if own.is_empty() { &all[..] } else { &own } {
+            let api = objects::api::<K>(self.ctx.api_server.client(), *namespace);
+            let selected = format!("spec.accountRef.name={}", self.object.name_any());
+            let mut page = ListParams::default().fields(&selected).limit(PAGE);
+            loop {
+                let list = self.ctx.api_server.read(api.list(&page)).await?;
+                let counts = |object: &&Served<K>| match object {
+                    Served::Readable(object) => is_such(object),
+                    Served::Unreadable(_) => true,
+                };
+                count += list.items.iter().filter(counts).count();
+                match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                    Some(token) => page = page.continue_token(&token),
+                    None => break,
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Writes the status if it changed, and an Event if the reason did.
+    async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
+        let before = self.object.status.clone().unwrap_or_default();
+        let status = status::status(&self.object, &self.observed, verdict);
+        if status != before {
+            objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
+        }
+        if verdict.is_news(&before.conditions) {
+            let (severity, reason) = (verdict.severity(), verdict.reason);
+            objects::publish_event(self.ctx, &self.object, severity, reason, &verdict.message)
+                .await;
+        }
+        Ok(Action::shows(verdict.reason, verdict.next))
+    }
+}

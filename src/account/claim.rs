@@ -1,0 +1,47 @@
+//! What is kept of an account in memory, besides what `access` keeps.
+
+use kube::ResourceExt;
+
+use crate::api::LightsailAccount;
+use crate::api::conditions::{READY, is_true};
+use crate::engine::rows::{Claim, Row, Shown};
+use crate::engine::trigger::Trigger;
+use crate::ids::lane;
+
+/// Accounts claim nothing that others could want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoClaim;
+
+impl Claim for NoClaim {
+    fn place(&self) -> (&str, &str) {
+        ("", "")
+    }
+
+    fn rank(&self) -> Option<impl Ord> {
+        None::<()>
+    }
+
+    fn waits(&self) -> bool {
+        false
+    }
+
+    fn asks(&self, _: &Self) -> bool {
+        false
+    }
+}
+
+/// What is kept of an account. Each has a lane of its own, so that one whose role does not answer
+/// holds up no other.
+pub(super) fn row_of(object: &LightsailAccount) -> Row<NoClaim> {
+    let status = object.status.clone().unwrap_or_default();
+    let is_current = Some(status.observed_generation) == object.metadata.generation;
+    Row {
+        uid: object.uid().unwrap_or_default(),
+        lane: lane("", Some(&object.name_any())),
+        trigger: Trigger::of(object),
+        was_answered: false,
+        was_acted_on: is_current && is_true(&status.conditions, READY),
+        shown: Shown::of(object),
+        claim: None,
+    }
+}

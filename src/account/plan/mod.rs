@@ -1,0 +1,121 @@
+//! What to do next for an account: a function of what was read. No I/O, no clock.
+
+mod step;
+
+use std::time::Duration;
+
+pub use self::step::Step;
+use super::message::Message;
+use super::world::Observed;
+use crate::api::Reason;
+use crate::engine::Verdict;
+use crate::engine::queue::Next;
+use crate::lightsail::Error;
+
+/// How soon to count again who still uses an account that is being deleted.
+const COUNT_AGAIN: Duration = Duration::from_secs(10);
+
+/// The next step.
+#[must_use]
+pub fn plan(observed: &Observed) -> Step {
+    if !observed.is_primary {
+        return Step::Leave;
+    }
+    if observed.is_deleting {
+        if !observed.has_finalizer {
+            return Step::Leave;
+        }
+        return match observed.users {
+            None => Step::CountUsers,
+            Some(0) => Step::RemoveFinalizer,
+            Some(users) => {
+                let message = Message::InUse { users };
+                let (reason, message) = (message.reason(), message.to_string());
+                Step::Finish(Verdict::wait(reason, message, COUNT_AGAIN))
+            }
+        };
+    }
+    match &observed.caller {
+        None => Step::Identify,
+        Some(Err(error)) => Step::Finish(failed(error)),
+        Some(Ok(_)) if !observed.has_finalizer => Step::AddFinalizer,
+        Some(Ok(caller)) => {
+            let message = Message::Identified { caller };
+            let next = Next::After(observed.interval);
+            Step::Finish(Verdict::ready(message.reason(), message.to_string(), next))
+        }
+    }
+}
+
+/// Whoever manages accounts reads what AWS said.
+fn failed(error: &Error) -> Verdict {
+    let verdict = Verdict::from(error);
+    if error.code == "WrongAccount" {
+        return Verdict { reason: Reason::WrongAccount, ..verdict };
+    }
+    verdict
+}
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+    use crate::lightsail::ErrorKind;
+
+    fn observed() -> Observed {
+        Observed {
+            now: Timestamp::UNIX_EPOCH,
+            is_primary: true,
+            is_deleting: false,
+            has_finalizer: true,
+            caller: None,
+            users: None,
+            interval: Duration::from_mins(10),
+        }
+    }
+
+    fn denied() -> Error {
+        let (kind, code) = (ErrorKind::Denied, "AccessDenied".to_owned());
+        Error { kind, code, message: "not authorized".to_owned() }
+    }
+
+    fn shown(step: &Step) -> String {
+        match step {
+            Step::Finish(verdict) => format!("{:?} {}", verdict.state, verdict.reason),
+            Step::Identify
+            | Step::CountUsers
+            | Step::AddFinalizer
+            | Step::RemoveFinalizer
+            | Step::Leave => format!("{step:?}"),
+        }
+    }
+
+    #[test]
+    fn an_account_is_ready_when_its_credentials_are_and_goes_when_nobody_uses_it() {
+        type Change = fn(&mut Observed);
+        let rows: &[(&str, Change, &str)] = &[
+            ("a new one", |_| {}, "Identify"),
+            ("its first Ready",
+             |o| { o.caller = Some(Ok("arn".to_owned())); o.has_finalizer = false; },
+             "AddFinalizer"),
+            ("identified", |o| o.caller = Some(Ok("arn".to_owned())), "Ready Identified"),
+            ("refused", |o| o.caller = Some(Err(denied())), "Stalled AccessDenied"),
+            ("an outage", |o| o.caller = Some(Err(Error::timeout())), "Reconciling ServiceError"),
+            ("of another operator", |o| o.is_primary = false, "Leave"),
+            ("deleted, never ready",
+             |o| { o.is_deleting = true; o.has_finalizer = false; }, "Leave"),
+            ("deleted", |o| o.is_deleting = true, "CountUsers"),
+            ("deleted, in use", |o| { o.is_deleting = true; o.users = Some(2); },
+             "Reconciling AccountInUse"),
+            ("deleted, unused", |o| { o.is_deleting = true; o.users = Some(0); },
+             "RemoveFinalizer"),
+        ];
+        for (name, change, expected) in rows {
+            let mut observed = observed();
+            change(&mut observed);
+            assert_eq!(shown(&plan(&observed)), *expected, "{name}");
+        }
+    }
+}

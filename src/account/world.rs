@@ -1,0 +1,26 @@
+//! What a plan for an account is made of.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::lightsail;
+
+/// What was read and done in this reconciliation. `None` means that it was not read yet.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The time.
+    pub now: Timestamp,
+    /// Whether this operator writes about accounts.
+    pub is_primary: bool,
+    /// Whether the object is being deleted.
+    pub is_deleting: bool,
+    /// Whether it has the finalizer.
+    pub has_finalizer: bool,
+    /// Who the operator is in the account, in AWS's words, or why that is not known.
+    pub caller: Option<lightsail::Result<String>>,
+    /// How many objects that have acted refer to it.
+    pub users: Option<usize>,
+    /// How often to check that its credentials can be had.
+    pub interval: Duration,
+}

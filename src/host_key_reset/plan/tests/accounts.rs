@@ -1,0 +1,71 @@
+//! Resets that use an account.
+
+use serde_json::json;
+
+use super::*;
+use crate::access::Limits;
+use crate::access::tests::{account, used};
+
+/// Uses an account that allows resets of instances with the namespace in a tag.
+fn uses(desired: &mut Desired, observed: &mut Observed) {
+    let tags = json!({ "instanceTags": { "team": "$(namespace)" } });
+    observed.grant = used(account(&json!({ "hostKeyReset": tags })));
+    desired.instance_tags = Limits::of(&observed.grant, "team-a").instance_tags;
+}
+
+#[test]
+fn what_an_account_does_not_allow_is_not_called() {
+    check(&[
+        ("without tags, it allows it at once",
+         |_, o| o.grant = used(account(&json!({}))), "TakeTurn"),
+        ("with tags, the instance comes before a turn at it", uses, "FindInstance"),
+        ("which has them", |d, o| {
+            uses(d, o);
+            o.instance = Some(InstanceRead { instance: web(&[("team", "team-a")]), at: o.now });
+        }, "TakeTurn"),
+        ("and which does not, and nobody takes a turn", |d, o| {
+            uses(d, o);
+            o.instance = Some(InstanceRead { instance: web(&[("team", "team-b")]), at: o.now });
+        }, "Wait AccountNotAllowed"),
+        ("of whose ARN nothing is said either", |d, o| {
+            uses(d, o);
+            d.instance_arn = Some("other".into());
+            o.instance = Some(InstanceRead { instance: web(&[("team", "team-b")]), at: o.now });
+        }, "Wait AccountNotAllowed"),
+        ("tags that were taken off since the intent count", |d, o| {
+            uses(d, o);
+            begun(o);
+            o.mark = None;
+            o.instance = Some(InstanceRead { instance: web(&[]), at: o.now });
+        }, "Wait AccountNotAllowed"),
+        ("it allows no resets",
+         |_, o| o.grant = used(account(&json!({ "hostKeyReset": null }))),
+         "Wait AccountNotAllowed"),
+        ("it is for other namespaces", |d, o| { uses(d, o); d.namespace = "team-b".to_owned(); },
+         "Wait AccountNotFound"),
+        ("it is for other regions", |d, o| { uses(d, o); d.region = "us-east-1".into(); },
+         "Wait AccountNotAllowed"),
+        ("there is none", |_, o| o.grant = Grant::Missing("production".into()),
+         "Wait AccountNotFound"),
+        ("one is needed", |_, o| o.grant = Grant::Required, "Wait AccountRequired"),
+        ("that is so before the account is identified",
+         |_, o| { o.grant = Grant::Required; o.account = None; }, "Wait AccountRequired"),
+        ("what was called is not followed",
+         |_, o| {
+             begun(o);
+             o.status.operations = vec![operation("a", "Started", NOW)];
+             o.grant = Grant::Required;
+         }, "Progress AccountRequired"),
+        ("the instance has no tag", |d, o| { uses(d, o); found(o); }, "Wait AccountNotAllowed"),
+        ("it has another team's", |d, o| {
+            uses(d, o);
+            found(o);
+            o.instance = Some(InstanceRead { instance: web(&[("team", "team-b")]), at: o.now });
+        }, "Wait AccountNotAllowed"),
+        ("it has the namespace's", |d, o| {
+            uses(d, o);
+            found(o);
+            o.instance = Some(InstanceRead { instance: web(&[("team", "team-a")]), at: o.now });
+        }, "ListOperations"),
+    ]);
+}

@@ -1,0 +1,118 @@
+//! Whether the object may use the credentials that it is to use: before any call of AWS, and before
+//! anything is said of a step that would come.
+
+use k8s_openapi::jiff::SignedDuration;
+
+use super::ending::{effective_deletion_policy, end};
+use super::refusals::stalled;
+use super::step::Step;
+use crate::access::Grant;
+use crate::access::permission::{Permission, Refused, What, permission};
+use crate::api::account::{AllowedKeyPairType, DefaultKeyPairAction};
+use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy};
+use crate::engine::message::Message as Shared;
+use crate::engine::queue::Next;
+use crate::key_pair::message::{Message, Release};
+use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
+
+/// What releases an object whose account cannot be called.
+pub const RELEASE_WITHOUT_CALL: &str =
+    "set deletionPolicy: Retain to release the object without a call";
+
+/// Nobody can edit an object of a namespace that is being deleted, and the account may be given
+/// back in this time.
+const LAST_WAIT: SignedDuration = SignedDuration::from_mins(1);
+
+/// The step that comes instead, if the object may not use its credentials, or if that is not known.
+pub(super) fn refuse(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let (namespace, _) = desired.owner.object();
+    let of_namespace = (namespace, observed.namespace_labels.as_ref());
+    let asks = asks(desired, observed);
+    let has_acted = has_acted(desired, observed);
+    match permission(&observed.grant, of_namespace, &desired.region, &asks, has_acted) {
+        Permission::Granted => None,
+        Permission::LabelsUnread => Some(Step::ReadNamespace),
+        Permission::Refused(why) => Some(refused(desired, observed, why)),
+    }
+}
+
+/// What the object asks of an account.
+fn asks<'a>(desired: &'a Desired, observed: &Observed) -> Vec<What<'a>> {
+    let (name, takes_over) = (&desired.name, desired.adoption == AdoptionPolicy::TakeOver);
+    let pair = |type_| vec![What::KeyPair { type_, name, takes_over }];
+    let deletes = match desired.goal {
+        Goal::Present => false,
+        Goal::Absent => true,
+        Goal::ObjectDeleted | Goal::ObjectVanished => {
+            let policy = effective_deletion_policy(desired, observed.recorded.origin);
+            !desired.suspend && policy == DeletionPolicy::Delete
+        }
+    };
+    match &desired.pair {
+        DesiredPair::Imported { .. } => pair(AllowedKeyPairType::Imported),
+        DesiredPair::Generated { .. } => pair(AllowedKeyPairType::Generated),
+        DesiredPair::Default { create_if_missing, .. } => {
+            let needs = [
+                (true, DefaultKeyPairAction::Download),
+                (*create_if_missing, DefaultKeyPairAction::Create),
+                (deletes, DefaultKeyPairAction::Delete),
+            ];
+            let needed = needs.into_iter().filter(|(is_needed, _)| *is_needed);
+            needed.map(|(_, action)| What::DefaultKeyPair(action)).collect()
+        }
+    }
+}
+
+/// Whether the object has used its account by now, or is over. A finalizer proves nothing: users
+/// can set it.
+fn has_acted(desired: &Desired, observed: &Observed) -> bool {
+    let recorded = &observed.recorded;
+    desired.goal.ends()
+        || recorded.account.is_some()
+        || recorded.arn.is_some()
+        || recorded.origin.is_some()
+        || recorded.intent.is_some()
+}
+
+/// It makes no call, and its owner tag stays.
+fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
+    if !desired.goal.ends() {
+        return stalled(desired, &Message::Account(Shared::NoAccess { why, way_out: None }));
+    }
+    if desired.suspend
+        || effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain
+    {
+        return end(desired, &Message::Released { why: Release::NoAccess, tag_stays: None });
+    }
+    let patch = patch(desired);
+    let stalled = Message::Account(Shared::NoAccess { why, way_out: Some(&patch) });
+    let Some(is_terminating) = observed.namespace_terminating else { return Step::ReadNamespace };
+    match desired.deleted_at.filter(|_| is_terminating) {
+        None => stalled.stalled(Next::After(desired.interval)),
+        Some(deleted_at) => {
+            let left = LAST_WAIT - observed.now.duration_since(deleted_at);
+            if left.is_positive() {
+                return stalled.stalled(Next::After(left.unsigned_abs()));
+            }
+            let why = Release::NamespaceIsDeleted;
+            end(desired, &Message::Released { why, tag_stays: None })
+        }
+    }
+}
+
+/// The command that releases an object without a call.
+fn patch(desired: &Desired) -> String {
+    let (namespace, name) = desired.owner.object();
+    format!(
+        "release the object without a call: kubectl patch lightsailkeypair {name} -n {namespace} \
+         --type merge -p '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'"
+    )
+}
+
+/// What is said of an account whose credentials cannot be had.
+pub(super) fn account_name(observed: &Observed) -> Option<&str> {
+    match &observed.grant {
+        Grant::Account(entry) => Some(&entry.name),
+        Grant::Operator | Grant::Required | Grant::Missing(_) => None,
+    }
+}

@@ -1,0 +1,311 @@
+//! Objects that use an account: what they may do, and what they may not.
+
+use serde_json::json;
+
+use super::*;
+use crate::access::tests::{account, of_spec, used};
+use crate::key_pair::world::Goal;
+
+/// Uses an account that allows much, but for what these members of `allowed` say.
+fn uses(desired: &mut Desired, observed: &mut Observed, allowed: &serde_json::Value) {
+    observed.grant = used(account(allowed));
+    desired.limits = Limits::of(&observed.grant, "team-a");
+}
+
+fn with_account() -> (Desired, Observed) {
+    let (mut desired, mut observed) = (desired(), observed());
+    uses(&mut desired, &mut observed, &json!({}));
+    (desired, observed)
+}
+
+fn by_labels(observed: &mut Observed) {
+    observed.grant = used(of_spec(&json!({
+        "accountID": "123456789012",
+        "allowedNamespaces": { "from": "Selector", "selector": { "matchLabels": { "team": "a" } } },
+        "allowed": { "regions": ["eu-west-1"], "keyPairNames": ["*"] },
+    })));
+}
+
+fn is_deleting(observed: &mut Observed) {
+    let Grant::Account(entry) = &observed.grant else { panic!() };
+    observed.grant = used(Entry { is_deleting: true, ..Entry::clone(entry) });
+}
+
+fn not_for_this_region(desired: &mut Desired, observed: &mut Observed) {
+    uses(desired, observed, &json!({ "regions": ["us-east-1"] }));
+}
+
+#[test]
+fn whether_it_may_use_the_account_comes_before_all_else() {
+    check(with_account, &[
+        ("it may", |_, _| {}, "Read pair"),
+        ("without an account, and none is needed", |_, o| o.grant = Grant::Operator, "Read pair"),
+        ("without one, and one is needed", |_, o| o.grant = Grant::Required,
+         "Stalled AccountRequired"),
+        ("there is no such account", |_, o| o.grant = Grant::Missing("production".into()),
+         "Stalled AccountNotFound"),
+        ("it is for other namespaces", |d, _| d.owner = "cluster/team-b/fleet".into(),
+         "Stalled AccountNotFound"),
+        ("it is for other regions", not_for_this_region, "Stalled AccountNotAllowed"),
+        ("for other types", |d, o| uses(d, o, &json!({ "types": ["Generated"] })),
+         "Stalled AccountNotAllowed"),
+        ("for other names", |d, o| uses(d, o, &json!({ "keyPairNames": ["$(namespace)_*"] })),
+         "Stalled AccountNotAllowed"),
+        ("for nobody who takes over", |d, _| d.adoption = AdoptionPolicy::TakeOver,
+         "Stalled AccountNotAllowed"),
+        ("that is asked before the account is identified",
+         |d, o| { not_for_this_region(d, o); o.account = None; }, "Stalled AccountNotAllowed"),
+        ("and before it is said what a suspended object would do",
+         |d, o| { not_for_this_region(d, o); d.suspend = true; }, "Stalled AccountNotAllowed"),
+        ("the labels of the namespace are read", |_, o| by_labels(o), "ReadNamespace"),
+        ("and compared",
+         |_, o| { by_labels(o); o.namespace_labels = Some(tags(&[("team", "b")])); },
+         "Stalled AccountNotFound"),
+        ("and let it pass",
+         |_, o| { by_labels(o); o.namespace_labels = Some(tags(&[("team", "a")])); }, "Read pair"),
+        ("an account that is being deleted takes nobody new", |_, o| is_deleting(o),
+         "Stalled AccountNotReady"),
+        ("a finalizer, which users can set, makes no difference",
+         |_, o| { is_deleting(o); o.finalizer = Finalizer::Old; }, "Stalled AccountNotReady"),
+        ("it serves those that it has",
+         |_, o| { is_deleting(o); o.recorded.account = Some("123456789012".into()); }, "Read pair"),
+        ("and the deletion of all", |d, o| {
+            is_deleting(o);
+            o.finalizer = Finalizer::Old;
+            d.goal = Goal::ObjectDeleted;
+        }, "Read pair live"),
+        ("a recorded account stays", |_, o| o.recorded.account = Some("999999999999".into()),
+         "Stalled WrongAccount"),
+    ]);
+}
+
+fn deleted() -> (Desired, Observed) {
+    let (mut desired, mut observed) = with_account();
+    unchanged(&mut observed);
+    not_for_this_region(&mut desired, &mut observed);
+    desired.goal = Goal::ObjectDeleted;
+    desired.deleted_at = Some(time("2026-11-24T11:58:00Z"));
+    observed.namespace_terminating = Some(false);
+    (desired, observed)
+}
+
+#[test]
+fn what_is_not_allowed_any_more_makes_no_call_at_deletion() {
+    check(deleted, &[
+        ("it stays", |_, _| {}, "Stalled AccountNotAllowed"),
+        ("until a person releases it", |d, _| d.deletion_policy = Some(DeletionPolicy::Retain),
+         "Remove finalizer Released"),
+        ("or had suspended it", |d, _| d.suspend = true, "Remove finalizer Released"),
+        ("an adopted one is released at once",
+         |_, o| o.recorded.origin = Some(Origin::Adopted), "Remove finalizer Released"),
+        ("whether a person can is read first", |_, o| o.namespace_terminating = None,
+         "ReadNamespace"),
+        ("nobody can", |_, o| o.namespace_terminating = Some(true), "Remove finalizer Released"),
+        ("but not at once", |d, o| {
+            o.namespace_terminating = Some(true);
+            d.deleted_at = Some(time("2026-11-24T11:59:30Z"));
+        }, "Stalled AccountNotAllowed"),
+        ("it never acted", |_, o| o.finalizer = Finalizer::Missing, "Leave"),
+        ("the account is back", |d, o| uses(d, o, &json!({})), "Delete"),
+    ]);
+    let (desired, observed) = deleted();
+    let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
+    let command = "kubectl patch lightsailkeypair fleet -n team-a --type merge -p \
+                   '{\"spec\":{\"deletionPolicy\":\"Retain\"}}'";
+    assert!(verdict.message.contains(command), "{}", verdict.message);
+}
+
+fn never(desired: &mut Desired, observed: &mut Observed) {
+    uses(desired, observed, &json!({ "adoption": "Never" }));
+}
+
+fn retain(desired: &mut Desired, observed: &mut Observed) {
+    uses(desired, observed, &json!({ "adoption": "Retain" }));
+}
+
+/// The object has adopted the pair.
+fn adopted(desired: &mut Desired, observed: &mut Observed) {
+    retain(desired, observed);
+    unchanged(observed);
+    observed.recorded.origin = Some(Origin::Adopted);
+}
+
+/// A pair with this key is there, and so is the finalizer.
+fn there() -> (Desired, Observed) {
+    let (desired, mut observed) = with_account();
+    observed.pair = live(Some(pair(FIRST)));
+    observed.finalizer = Finalizer::Old;
+    observed.recorded.intent = None;
+    observed.sent = None;
+    (desired, observed)
+}
+
+#[test]
+fn a_pair_that_was_there_stays_as_it_is_unless_the_account_says_otherwise() {
+    check(there, &[
+        ("it is adopted", |_, _| {}, "RecordAdoption"),
+        ("under Retain too", retain, "RecordAdoption"),
+        ("not under Never", never, "Stalled NameConflict"),
+        ("one that is marked as the object's own is not adopted by it",
+         |d, o| { never(d, o); o.pair = live(Some(tagged(pair(FIRST), OWNER))); },
+         "RecordAdoption"),
+        ("it gets no other tags under Retain",
+         |d, o| { adopted(d, o); d.tags = tags(&[("team", "a")]); }, "Ready Adopted"),
+        ("and loses none", |d, o| {
+            adopted(d, o);
+            o.recorded.managed_tag_keys = vec!["team".to_owned()];
+            let mut pair = tagged(pair(FIRST), OWNER);
+            pair.tags.insert("team".to_owned(), Some("b".to_owned()));
+            o.pair = live(Some(pair));
+        }, "Ready Adopted"),
+        ("it does not go with its object, whatever the policy says", |d, o| {
+            adopted(d, o);
+            d.goal = Goal::ObjectDeleted;
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+        }, "ReadForRelease"),
+        ("nor by ensure: Absent",
+         |d, o| { adopted(d, o); d.goal = Goal::Absent; }, "Stalled AccountNotAllowed"),
+        ("nor by its fingerprint", |d, o| {
+            retain(d, o);
+            d.goal = Goal::Absent;
+            d.expected_fingerprint = pair(FIRST).fingerprint;
+        }, "Stalled FingerprintMismatch"),
+        ("which is enough under Full", |d, _| {
+            d.goal = Goal::Absent;
+            d.expected_fingerprint = pair(FIRST).fingerprint;
+        }, "Delete with fingerprint"),
+        ("nor by an owner tag, if the status was lost", |d, o| {
+            retain(d, o);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+            d.goal = Goal::ObjectDeleted;
+            d.deletion_policy = Some(DeletionPolicy::Delete);
+        }, "Stalled FingerprintMismatch"),
+        ("one that the object imported does", |d, o| {
+            retain(d, o);
+            unchanged(o);
+            d.goal = Goal::ObjectDeleted;
+        }, "Delete"),
+    ]);
+}
+
+/// Takes over the pair of this owner, where that is allowed from `old`.
+fn takes_over(desired: &mut Desired, observed: &mut Observed, owner: &str) {
+    let allowed = json!({ "takeOver": "OtherClusters", "takeOverFrom": ["old", "cluster"] });
+    uses(desired, observed, &allowed);
+    desired.adoption = AdoptionPolicy::TakeOver;
+    observed.pair = live(Some(tagged(pair(FIRST), owner)));
+}
+
+#[test]
+fn pairs_of_the_clusters_that_are_listed_are_taken_over_and_no_others() {
+    check(there, &[
+        ("of a listed one", |d, o| takes_over(d, o, "old/team-a/fleet"), "RecordAdoption"),
+        ("of another one", |d, o| takes_over(d, o, "other/team-a/fleet"), "Stalled NameConflict"),
+        ("of one that begins alike", |d, o| takes_over(d, o, "older/team-a/fleet"),
+         "Stalled NameConflict"),
+        ("of a neighbor in this cluster, though it is listed",
+         |d, o| takes_over(d, o, "cluster/team-b/fleet"), "Stalled NameConflict"),
+        ("with another key", |d, o| {
+            takes_over(d, o, "old/team-a/fleet");
+            o.pair = live(Some(tagged(pair(SECOND), "old/team-a/fleet")));
+        }, "Stalled NameConflict"),
+        ("an owner tag in another spelling is somebody's", |_, o| {
+            let mut pair = pair(FIRST);
+            pair.tags.insert(OWNER_TAG.to_uppercase(), Some(OWNER.to_owned()));
+            o.pair = live(Some(pair));
+        }, "Stalled NameConflict"),
+        ("also on a pair of one's own", |_, o| {
+            unchanged(o);
+            let mut pair = tagged(pair(FIRST), OWNER);
+            pair.tags.insert(OWNER_TAG.to_uppercase(), Some("x".to_owned()));
+            o.pair = live(Some(pair));
+        }, "Stalled OwnershipLost"),
+    ]);
+}
+
+/// No pair is there, and its namespace may have two.
+fn limited() -> (Desired, Observed) {
+    let (mut desired, mut observed) = there();
+    uses(&mut desired, &mut observed, &json!({ "maxKeyPairs": 2 }));
+    observed.pair = live(None);
+    (desired, observed)
+}
+
+#[test]
+fn a_namespace_has_so_many_key_pairs() {
+    check(limited, &[
+        ("they are counted", |_, _| {}, "CountKeyPairs"),
+        ("one is left", |_, o| o.owned = Some(1), "WriteIntent"),
+        ("none is left", |_, o| o.owned = Some(2), "Stalled AccountNotAllowed"),
+        ("there is no limit", |d, o| uses(d, o, &json!({})), "WriteIntent"),
+        ("a pair that is released still counts", |d, o| {
+            unchanged(o);
+            d.goal = Goal::ObjectDeleted;
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+        }, "Remove finalizer Released"),
+        ("without a limit its tag is taken off", |d, o| {
+            uses(d, o, &json!({}));
+            unchanged(o);
+            d.goal = Goal::ObjectDeleted;
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+        }, "ReadForRelease"),
+    ]);
+}
+
+fn of_type_default(desired: &mut Desired, create_if_missing: bool) {
+    desired.name = KeyPairName::DEFAULT.into();
+    desired.pair = DesiredPair::Default {
+        create_if_missing,
+        secret: kept(),
+        backup: Backup::Required,
+        windows_passwords_saved: false,
+    };
+}
+
+#[test]
+fn the_default_key_pair_is_granted_by_itself() {
+    check(with_account, &[
+        ("its download", |d, _| of_type_default(d, false), "Read pair"),
+        ("its creation", |d, _| of_type_default(d, true), "Stalled AccountNotAllowed"),
+        ("its deletion", |d, _| { of_type_default(d, false); d.goal = Goal::Absent; },
+         "Stalled AccountNotAllowed"),
+        ("to another namespace", |d, o| {
+            of_type_default(d, false);
+            let grant = json!({ "namespace": "ops", "actions": ["Download"] });
+            uses(d, o, &json!({ "defaultKeyPair": grant }));
+        }, "Stalled AccountNotAllowed"),
+    ]);
+}
+
+fn error(kind: ErrorKind) -> lightsail::Error {
+    let message = "User: arn:aws:sts::123456789012:assumed-role/secret-name is not authorized";
+    lightsail::Error { kind, code: "AccessDeniedException".to_owned(), message: message.to_owned() }
+}
+
+#[test]
+fn a_session_that_fails_flips_nobody_soon_and_what_aws_says_is_not_for_tenants() {
+    check(with_account, &[
+        ("its credentials are refused",
+         |_, o| o.failure = Some(Failure::Account(error(ErrorKind::BadCredentials))),
+         "Stalled AccountNotReady"),
+        ("they are late", |_, o| o.failure = Some(Failure::Account(lightsail::Error::timeout())),
+         "Reconciling AccountNotReady"),
+        ("of one that was acted on", |_, o| {
+            o.failure = Some(Failure::Account(error(ErrorKind::BadCredentials)));
+            (o.was_acted_on, o.silent_for) = (true, Duration::from_mins(29));
+        }, "Pause AccountNotReady"),
+        ("for long", |_, o| {
+            o.failure = Some(Failure::Account(error(ErrorKind::BadCredentials)));
+            (o.was_acted_on, o.silent_for) = (true, Duration::from_mins(30));
+        }, "Stalled AccountNotReady"),
+        ("a call is denied", |_, o| o.failure = Some(Failure::Lightsail(error(ErrorKind::Denied))),
+         "Stalled AccessDenied"),
+    ]);
+    for failure in [Failure::Account, Failure::Lightsail] {
+        let (desired, mut observed) = with_account();
+        observed.failure = Some(failure(error(ErrorKind::Denied)));
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
+        assert!(!verdict.message.contains("arn:aws"), "{}", verdict.message);
+        assert!(verdict.message.contains("AccessDeniedException"), "{}", verdict.message);
+    }
+}

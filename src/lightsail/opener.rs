@@ -1,0 +1,455 @@
+//! Opens a session of AWS, keeps it open, and knows whose it is: no call of Lightsail is made
+//! before that is known.
+//!
+//! Credentials that fall back to others (a node's role, say) would make every key pair look gone.
+//! So the account is asked for once for each set of credentials, and calls are made with exactly
+//! those credentials. They are renewed before they expire, beside the reconciliations, and used as
+//! long as they are good, whatever becomes of STS meanwhile.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_credential_types::Credentials;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::account::{Account, Sending, Who};
+use super::client::SHARED;
+use super::credentials::Chain;
+use super::error::{Error, ErrorKind};
+use super::limiter::Limiter;
+use super::session::{
+    Cause, Identified, Identity, Loaded, News, Next, Noted, Now, Put, Session, Source, Term,
+    identified, role,
+};
+use super::sts::{self, Role};
+use super::types::Result;
+use super::usable;
+use crate::fair_line::Rank;
+use crate::ids::{AccountId, Region};
+use crate::readiness::Readiness;
+
+/// Whoever asks waits so long for the lookup in another region, which may not exist, before
+/// it makes its own.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Attempts to open the session of an account that fails are this far apart at most: there may be
+/// hundreds.
+const PAUSE_OF_ACCOUNTS: Duration = Duration::from_mins(5);
+/// What `/readyz` says of credentials of an account.
+const ON_THE_ACCOUNT: &str = "they cannot be had; the conditions of the account say why";
+/// Keys that somebody may replace are read again after this time.
+const READ_AGAIN: Duration = Duration::from_mins(5);
+
+/// The session of one set of credentials. Clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Opener(Arc<Inner>);
+
+/// Who gives the credentials.
+#[derive(Debug)]
+pub(super) enum Giver {
+    /// The operator's own.
+    Chain(Box<Chain>),
+    /// What somebody keeps elsewhere.
+    Keys(Arc<dyn KeySource>),
+    /// Another session, whose credentials they are.
+    Parent(Opener),
+    /// A role, which another session assumes.
+    Role {
+        parent: Opener,
+        role: Role,
+        /// STS is asked so fast, and accounts take turns.
+        sts: Arc<Limiter>,
+        turn_of: Arc<str>,
+    },
+}
+
+/// An access key that somebody keeps.
+#[derive(Clone)]
+pub struct AccessKey {
+    /// The id, which is no secret.
+    pub id: String,
+    /// The secret part.
+    pub secret: String,
+    /// The session token of a temporary one.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Who keeps an access key.
+pub trait KeySource: fmt::Debug + Send + Sync {
+    /// The key as it is now.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be read.
+    fn access_key(&self) -> BoxFuture<'_, Result<AccessKey>>;
+}
+
+/// What a session is for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Purpose {
+    /// The `LightsailAccount`; `None` for the operator's own credentials.
+    pub(super) account: Option<Arc<str>>,
+    /// The namespace that the session is for alone.
+    pub(super) namespace: Option<Arc<str>>,
+    /// The account that the credentials must belong to.
+    pub(super) expected: Option<AccountId>,
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.account, &self.namespace) {
+            (None, _) => to.write_str("the AWS credentials"),
+            (Some(account), None) => {
+                write!(to, "the credentials of the LightsailAccount {account}")
+            }
+            (Some(account), Some(namespace)) => {
+                write!(to, "the credentials of the LightsailAccount {account} for {namespace}")
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    giver: Giver,
+    purpose: Purpose,
+    sending: Sending,
+    readiness: Readiness,
+    refused: Arc<Notify>,
+    /// One lookup for all, so that a session is opened once.
+    lookup: Turn,
+    state: Mutex<State>,
+}
+
+type Turn = tokio::sync::Mutex<()>;
+
+/// What the credentials open.
+type Opened = super::session::Opened<Arc<Account>, Credentials>;
+
+#[derive(Debug)]
+struct State {
+    session: Session<Arc<Account>, Credentials>,
+    /// One lookup at a time in each region, however long it takes there.
+    turns: HashMap<Region, Arc<Turn>>,
+}
+
+/// Credentials, how long they hold, and whose they are, if whoever gave them says so.
+struct Given {
+    credentials: Credentials,
+    term: Term,
+    identity: Option<Identity>,
+}
+
+impl Given {
+    fn new(credentials: Credentials) -> Self {
+        let term = Term::new(SystemTime::now(), credentials.expiry());
+        Self { credentials, term, identity: None }
+    }
+}
+
+impl Opener {
+    pub(super) fn new(
+        giver: Giver,
+        purpose: Purpose,
+        sending: Sending,
+        readiness: Readiness,
+    ) -> Self {
+        let session = match &purpose.account {
+            Some(_) => Session::with_longest_pause(PAUSE_OF_ACCOUNTS),
+            None => Session::default(),
+        };
+        let state = Mutex::new(State { session, turns: HashMap::new() });
+        Self(Arc::new(Inner {
+            giver,
+            purpose,
+            sending,
+            readiness,
+            refused: Arc::default(),
+            lookup: Turn::default(),
+            state,
+        }))
+    }
+
+    /// Forgets what is kept of a region. What is under way there goes on.
+    pub(super) fn forget_region(&self, region: &Region) {
+        let mut state = self.0.state.lock();
+        state.turns.remove(region);
+        let is_last = self.0.sending.regions.are_unused();
+        self.0.tell(state.session.forget_region(region, is_last));
+        if let Some(opened) = state.session.in_force() {
+            opened.account.forget_region(region);
+        }
+    }
+
+    /// The account of the credentials that are in force now, if any are.
+    pub(super) fn known(&self) -> Option<AccountId> {
+        self.0.state.lock().session.in_force().map(|opened| opened.account.id.clone())
+    }
+
+    /// The account of the credentials that are in force now, for an object of this namespace in
+    /// this region: STS is asked there, unless another region is configured.
+    ///
+    /// # Errors
+    /// There are no credentials, or STS does not answer, or the region may not be asked.
+    pub(super) async fn current(
+        &self,
+        region: &Region,
+        namespace: &Arc<str>,
+    ) -> Result<Arc<Account>> {
+        if let Some(account) = self.0.good() {
+            return Ok(account);
+        }
+        self.0.sending.regions.admit(region, namespace)?;
+        let region = self.0.sts_region(region);
+        let turn = Arc::clone(self.0.state.lock().turns.entry(region.clone()).or_default());
+        let _here = turn.lock().await;
+        let _everywhere = tokio::time::timeout(PATIENCE, self.0.lookup.lock()).await;
+        let next = self.0.state.lock().session.next(&region, now());
+        match next {
+            Next::Use(account) => return Ok(account),
+            Next::Fail(error) => return Err(error),
+            Next::Open => {}
+        }
+        let outcome = self.0.open(&region, namespace).await;
+        self.0.note(&region, outcome.as_ref().err());
+        Ok(outcome?.account)
+    }
+
+    /// As [`Self::current`]: a session that is opened through another one calls itself.
+    fn current_of_parent<'a>(
+        &'a self,
+        region: &'a Region,
+        namespace: &'a Arc<str>,
+    ) -> BoxFuture<'a, Result<Arc<Account>>> {
+        Box::pin(self.current(region, namespace))
+    }
+}
+
+impl Inner {
+    fn good(&self) -> Option<Arc<Account>> {
+        self.state.lock().session.good(SystemTime::now()).cloned()
+    }
+
+    fn sts_region(&self, region: &Region) -> Region {
+        let configured = self.sending.config.region();
+        configured.map_or_else(|| region.clone(), |configured| configured.as_ref().into())
+    }
+
+    /// Gets credentials, and finds out whose they are.
+    async fn open(self: &Arc<Self>, region: &Region, namespace: &Arc<str>) -> Result<Opened> {
+        let source = self.state.lock().session.source(SystemTime::now());
+        let given = match source {
+            Source::AtHand(credentials) => Given::new(credentials),
+            Source::Load { had_some } => self.load(region, namespace, had_some).await?,
+        };
+        let Given { credentials, term, identity } = given;
+        let loaded = self.state.lock().session.loaded(&credentials, term, SystemTime::now());
+        let before = match loaded {
+            Loaded::Expired { had_some } => return Err(Error::expired_credentials(had_some)),
+            Loaded::Again(opened) => return Ok(opened),
+            Loaded::Others(before) => before,
+        };
+        let answer = match identity {
+            Some(identity) => Ok(identity),
+            None => sts::identify(&self.sending, &credentials, &sts_region(region)).await,
+        };
+        let answer = answer.and_then(|identity| self.as_expected(identity));
+        let own_account = credentials.account_id().map(|id| id.as_str().into());
+        let (account, identity) = match identified(answer, own_account.as_ref(), before) {
+            Identified::Same(account, identity) => (account, identity),
+            Identified::New(identity) => {
+                (self.new_account(identity.clone(), credentials.clone()), identity)
+            }
+            Identified::NotNow(error) => {
+                let expiry = credentials.expiry();
+                self.state.lock().session.keep(credentials, expiry);
+                return Err(error);
+            }
+            Identified::Never(error) => return Err(error),
+        };
+        let opened = Opened { account, identity, credentials, term, region: region.clone() };
+        self.put(opened.clone());
+        Ok(opened)
+    }
+
+    /// Gets credentials from where they come from.
+    async fn load(&self, region: &Region, namespace: &Arc<str>, had_some: bool) -> Result<Given> {
+        match &self.giver {
+            Giver::Chain(chain) => Ok(Given::new(chain.load(&sts_region(region), had_some).await?)),
+            Giver::Keys(source) => {
+                let AccessKey { id, secret, session_token } = source.access_key().await?;
+                let credentials = Credentials::new(id, secret, session_token, None, "Secret");
+                if let Some(why) = usable::fault(&credentials) {
+                    return Err(Error::unusable("the Secret", &why));
+                }
+                let term = Term::read_again(SystemTime::now(), READ_AGAIN);
+                Ok(Given { credentials, term, identity: None })
+            }
+            Giver::Parent(parent) => {
+                let account = parent.current_of_parent(region, namespace).await?;
+                let (id, caller_arn) = (account.id.clone(), account.caller_arn.clone());
+                let identity = Some(Identity { account: id, caller_arn });
+                Ok(Given { identity, ..Given::new(account.in_force.get()) })
+            }
+            Giver::Role { parent, role, sts, turn_of } => {
+                let account = parent.current_of_parent(region, namespace).await?;
+                let patience = self.sending.call_timeout;
+                let token = sts.token("AssumeRole", turn_of, Rank::InTurn);
+                let token = tokio::time::timeout(patience, token).await;
+                let token = token.map_err(|_| Error::waited_too_long())?;
+                let before = account.in_force.get();
+                let assumed = sts::assume(&self.sending, &before, &sts_region(region), role).await;
+                match &assumed {
+                    Err(error) if error.kind == ErrorKind::Throttled => sts.refused(token),
+                    Ok(_) | Err(_) => sts.taken(token),
+                }
+                let (credentials, identity) = assumed?;
+                Ok(Given { identity: Some(identity), ..Given::new(credentials) })
+            }
+        }
+    }
+
+    /// Refuses the credentials of another account than the one that they are to be for.
+    fn as_expected(&self, identity: Identity) -> Result<Identity> {
+        match &self.purpose.expected {
+            Some(expected) if *expected != identity.account => {
+                Err(Error::of_other_account(&identity.account, expected))
+            }
+            Some(_) | None => Ok(identity),
+        }
+    }
+
+    fn new_account(&self, identity: Identity, credentials: Credentials) -> Arc<Account> {
+        let Identity { account, caller_arn } = identity;
+        let (refused, is_tagged) = (Arc::clone(&self.refused), self.purpose.namespace.is_some());
+        let rights = format!("{}{}", role(&caller_arn), if is_tagged { " with tags" } else { "" });
+        let who = Who { id: account, caller_arn, rights: rights.into() };
+        Arc::new(Account::new(who, credentials, refused, &self.sending))
+    }
+
+    fn put(self: &Arc<Self>, opened: Opened) {
+        let mut state = self.state.lock();
+        opened.account.in_force.replace(opened.credentials.clone());
+        let Put { is_first, news } = state.session.put(opened);
+        self.say(news);
+        if is_first {
+            tokio::spawn(keep_fresh(Arc::downgrade(self), Arc::clone(&self.refused)));
+        }
+    }
+
+    /// Notes how a lookup went, for whoever asks next.
+    fn note(&self, region: &Region, error: Option<&Error>) {
+        let mut state = self.state.lock();
+        self.tell(state.session.note(region, error, now()));
+    }
+
+    /// Says what was noted: in the log, in `/readyz` and in the metric. The session is locked
+    /// meanwhile, so that all three tell of the last lookup.
+    fn tell(&self, noted: Noted) {
+        if self.purpose.account.is_none() {
+            self.sending.metrics.set_credentials_failing(noted.is_failing);
+        }
+        for (region, why) in noted.troubles {
+            let place = self.sending.regions.place(&region);
+            // Anybody may reach the probes, and what AWS says names the roles of accounts.
+            let is_own = self.purpose.account.is_none();
+            let why = why.map(|why| if is_own { why } else { ON_THE_ACCOUNT.to_owned() });
+            self.readiness.trouble(place, self.purpose.to_string(), why);
+        }
+        self.say(noted.news);
+    }
+
+    /// Gets new credentials.
+    async fn renew(self: &Arc<Self>, cause: Cause) {
+        let _turn = self.lookup.lock().await;
+        let Some(before) = self.state.lock().session.in_force().cloned() else { return };
+        let outcome = self.open(&before.region, &SHARED.into()).await;
+        let mut state = self.state.lock();
+        self.tell(state.session.renewed(&before, &outcome, cause, now()));
+    }
+
+    fn note_recovery(&self) {
+        let mut state = self.state.lock();
+        let in_force = state.session.in_force();
+        let are_taken = in_force.is_some_and(|opened| opened.account.in_force.are_taken());
+        if let Some(noted) = state.session.recovered(are_taken) {
+            self.tell(noted);
+        }
+    }
+
+    /// Says in the log what is news.
+    fn say(&self, news: Option<News>) {
+        let of = self.purpose.account.as_deref();
+        let namespace = self.purpose.namespace.as_deref();
+        match news {
+            None => {}
+            Some(News::InForce(Identity { account, caller_arn })) => tracing::info!(
+                of,
+                namespace,
+                account = account.as_str(),
+                caller = caller_arn,
+                "AWS credentials are in force"
+            ),
+            Some(News::BackAgain) => {
+                tracing::info!(of, namespace, "AWS credentials can be had again");
+            }
+            Some(News::NotRenewed(Error { code, message, .. })) => tracing::warn!(
+                of,
+                namespace,
+                code,
+                error = message,
+                "AWS credentials cannot be renewed; those in hand are used until they expire"
+            ),
+            Some(News::NotHad(Error { code, message, .. })) => {
+                tracing::warn!(
+                    of,
+                    namespace,
+                    code,
+                    error = message,
+                    "AWS credentials cannot be had"
+                );
+            }
+        }
+    }
+}
+
+/// What is said of a session that is over is wrong.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.readiness.forget(&self.purpose.to_string());
+    }
+}
+
+fn sts_region(region: &Region) -> aws_sdk_sts::config::Region {
+    aws_sdk_sts::config::Region::new(region.to_string())
+}
+
+fn now() -> Now {
+    Now { time: SystemTime::now(), instant: Instant::now() }
+}
+
+/// Renews credentials before they expire, and those that AWS refuses.
+async fn keep_fresh(opener: Weak<Inner>, refused: Arc<Notify>) {
+    loop {
+        let pause = opener.upgrade().map(|opener| opener.state.lock().session.pause(now()));
+        let Some(pause) = pause else { return };
+        let cause = tokio::select! {
+            () = tokio::time::sleep(pause) => Cause::Clock,
+            () = refused.notified() => Cause::Refused,
+        };
+        let Some(opener) = opener.upgrade() else { return };
+        opener.note_recovery();
+        let is_due = opener.state.lock().session.is_due(cause, now());
+        if is_due {
+            opener.renew(cause).await;
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The sessions of the operator's own credentials and of all `LightsailAccount`s. Each is opened
+//! when somebody needs it, and kept until it is of no use.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use parking_lot::Mutex;
+
+use super::account::{Account, Sending};
+use super::client::{Lightsail, SHARED};
+use super::credentials::{Chain, Sources};
+use super::error::Error;
+use super::limiter::Limiter;
+use super::opener::{Giver, KeySource, Opener, Purpose};
+use super::regions::Regions;
+pub use super::sts::Role;
+use super::types::Result;
+use crate::ids::{AccountId, Region};
+use crate::lease::HeldLease;
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+
+/// So many sessions of single namespaces are kept. Those that were used longest ago go first: a
+/// session is had anew with one call of STS.
+const MOST_OF_NAMESPACES: usize = 256;
+
+/// The namespace in the session tags of what all namespaces of an account read together. No
+/// namespace is called so.
+const SHARED_READS: &str = "_read";
+
+/// How to get to an AWS account.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Tells one route from all others: sessions are kept by it.
+    pub id: u64,
+    /// The `LightsailAccount`.
+    pub name: Arc<str>,
+    /// The AWS account where it must end.
+    pub account: AccountId,
+    /// Where it begins.
+    pub origin: Origin,
+    /// The roles to assume, one after the other.
+    pub roles: Vec<Role>,
+    /// The cluster in the session tags of the last role; `None` if that has none.
+    pub tagged_cluster: Option<String>,
+}
+
+/// Where a route begins.
+#[derive(Clone)]
+pub enum Origin {
+    /// With the operator's own credentials.
+    Operator,
+    /// With an access key that somebody keeps.
+    Keys(Arc<dyn KeySource>),
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Operator => "Operator",
+            Self::Keys(_) => "Keys",
+        })
+    }
+}
+
+/// Lightsail in an account and region, as a namespace uses it.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// The account.
+    pub account: Arc<Account>,
+    /// For what the namespace does and reads on its own.
+    pub own: Lightsail,
+    /// For what namespaces read together. It changes nothing.
+    pub shared: Lightsail,
+}
+
+impl Access {
+    /// Lightsail for what a namespace does on its own, if it is in this account.
+    ///
+    /// # Errors
+    /// It is in another one.
+    pub fn of_account(self, id: &AccountId) -> Result<Lightsail> {
+        if self.account.id == *id {
+            Ok(self.own)
+        } else {
+            Err(Error::wrong_account(&self.account.id))
+        }
+    }
+}
+
+/// A session's name has two characters at least, and a namespace may have one. No namespace has a
+/// dot.
+fn session_name(namespace: &str) -> String {
+    if namespace.len() < 2 { format!("{namespace}.") } else { namespace.to_owned() }
+}
+
+/// All sessions. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Sessions(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    own: Opener,
+    sending: Sending,
+    readiness: Readiness,
+    /// How fast roles are assumed; accounts take turns.
+    sts: Arc<Limiter>,
+    kept: Mutex<Kept>,
+}
+
+/// The session of a route up to a role, for a namespace alone or for all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    route: u64,
+    roles: usize,
+    namespace: Option<Arc<str>>,
+}
+
+/// What is kept, and when each was used last.
+#[derive(Debug, Default)]
+struct Kept {
+    sessions: HashMap<Key, (u64, Opener)>,
+    uses: u64,
+}
+
+impl Kept {
+    fn get(&mut self, key: Key, new: impl FnOnce() -> Opener) -> Opener {
+        self.uses += 1;
+        let entry = self.sessions.entry(key).or_insert_with(|| (0, new()));
+        entry.0 = self.uses;
+        let opener = entry.1.clone();
+        let of_namespaces = || self.sessions.iter().filter(|(key, _)| key.namespace.is_some());
+        if of_namespaces().count() > MOST_OF_NAMESPACES {
+            let oldest = of_namespaces().min_by_key(|(_, (used, _))| *used);
+            if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+                self.sessions.remove(&key);
+            }
+        }
+        opener
+    }
+}
+
+impl Sessions {
+    /// Uses the endpoints, the HTTP client and the credentials of `config`, or if it has none, the
+    /// credentials of the SDK's standard chain. A write is sent only if the Lease outlives its
+    /// timeout.
+    #[must_use]
+    pub fn new(
+        config: SdkConfig,
+        sources: Sources,
+        call_timeout: Duration,
+        regions: Arc<Regions>,
+        lease: HeldLease,
+        metrics: Metrics,
+        readiness: Readiness,
+    ) -> Self {
+        let chain = Chain { config: config.clone(), sources, call_timeout };
+        let limiters = Arc::default();
+        let sending = Sending { config, call_timeout, lease, metrics, limiters, regions };
+        let (giver, purpose) = (Giver::Chain(Box::new(chain)), Purpose::default());
+        let own = Opener::new(giver, purpose, sending.clone(), readiness.clone());
+        let (sts, kept) = (Arc::default(), Mutex::default());
+        Self(Arc::new(Inner { own, sending, readiness, sts, kept }))
+    }
+
+    /// Lightsail in a region, for an object of this namespace: by this route, or with the
+    /// operator's own credentials.
+    ///
+    /// # Errors
+    /// There are no credentials, or STS does not answer, or the region may not be asked.
+    pub async fn open(
+        &self,
+        route: Option<&Route>,
+        region: &Region,
+        namespace: &Arc<str>,
+    ) -> Result<Access> {
+        let Some(route) = route else {
+            let account = self.0.own.current(region, namespace).await?;
+            let own = account.region(region, namespace)?;
+            return Ok(Access { account, shared: own.clone(), own });
+        };
+        let account = self.end(route, Some(namespace)).current(region, namespace).await?;
+        let own = account.region(region, namespace)?;
+        if route.tagged_cluster.is_none() {
+            return Ok(Access { account, shared: own.clone(), own });
+        }
+        let reader = self.end(route, None).current(region, namespace).await?;
+        Ok(Access { account, own, shared: reader.region(region, namespace)? })
+    }
+
+    /// Whose credentials a route leads to, in words of AWS: what all namespaces read with.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn identify(&self, route: &Route, region: &Region) -> Result<Arc<Account>> {
+        self.end(route, None).current(region, &SHARED.into()).await
+    }
+
+    /// The account of the operator's own credentials, if that is known.
+    #[must_use]
+    pub fn own_account(&self) -> Option<AccountId> {
+        self.0.own.known()
+    }
+
+    /// The session at the end of a route: where it has session tags, for this namespace alone or
+    /// for what all read together.
+    fn end(&self, route: &Route, namespace: Option<&Arc<str>>) -> Opener {
+        let shared = || Arc::from(SHARED_READS);
+        let of = |_: &String| namespace.map_or_else(shared, Arc::clone);
+        self.session(route, route.roles.len(), route.tagged_cluster.as_ref().map(of))
+    }
+
+    /// The session of a route after so many roles.
+    fn session(&self, route: &Route, roles: usize, namespace: Option<Arc<str>>) -> Opener {
+        let giver = match (roles.checked_sub(1), &route.origin) {
+            (Some(before), _) => {
+                let mut role = route.roles[before].clone();
+                if let (Some(namespace), Some(cluster)) = (&namespace, &route.tagged_cluster) {
+                    role.session_name = session_name(namespace);
+                    role.tags = vec![
+                        ("lightsail-operator-cluster".to_owned(), cluster.clone()),
+                        ("lightsail-operator-namespace".to_owned(), namespace.to_string()),
+                    ];
+                }
+                let parent = self.session(route, before, None);
+                let (sts, turn_of) = (Arc::clone(&self.0.sts), Arc::clone(&route.name));
+                Giver::Role { parent, role, sts, turn_of }
+            }
+            (None, Origin::Operator) if route.roles.is_empty() => Giver::Parent(self.0.own.clone()),
+            (None, Origin::Operator) => return self.0.own.clone(),
+            (None, Origin::Keys(source)) => Giver::Keys(Arc::clone(source)),
+        };
+        let is_end = roles == route.roles.len();
+        let key = Key { route: route.id, roles, namespace: namespace.clone() };
+        let purpose = Purpose {
+            account: Some(Arc::clone(&route.name)),
+            namespace,
+            expected: is_end.then(|| route.account.clone()),
+        };
+        let new = || Opener::new(giver, purpose, self.0.sending.clone(), self.0.readiness.clone());
+        self.0.kept.lock().get(key, new)
+    }
+
+    /// Forgets all sessions but those of these routes.
+    pub fn retain(&self, routes: &[u64]) {
+        self.0.kept.lock().sessions.retain(|key, _| routes.contains(&key.route));
+    }
+
+    /// Forgets what is kept of a region. What is under way there goes on.
+    pub fn forget_region(&self, region: &Region) {
+        self.0.sending.limiters.forget_region(region);
+        self.0.own.forget_region(region);
+        let kept: Vec<Opener> =
+            self.0.kept.lock().sessions.values().map(|(_, opener)| opener.clone()).collect();
+        for opener in kept {
+            opener.forget_region(region);
+        }
+    }
+
+    /// The most requests a second for accounts, in each region.
+    pub fn set_most(&self, most: HashMap<AccountId, f64>) {
+        self.0.sending.limiters.set_most(most);
+    }
+}

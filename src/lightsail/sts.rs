@@ -1,0 +1,106 @@
+//! The two calls of STS: who somebody is, and another role.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::{Builder, Region};
+use aws_sdk_sts::types::{AssumedRoleUser, Tag};
+
+use super::account::Sending;
+use super::contained::contained;
+use super::error::Error;
+use super::session::Identity;
+use super::types::Result;
+use super::usable;
+
+/// A role to assume, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// The external id that its trust policy asks for.
+    pub external_id: Option<String>,
+    /// How long its session lasts.
+    pub duration: Duration,
+    /// What CloudTrail calls the session.
+    pub session_name: String,
+    /// The session tags; none is transitive.
+    pub tags: Vec<(String, String)>,
+}
+
+fn client(sending: &Sending, credentials: &Credentials, region: &Region) -> Client {
+    let own = SharedCredentialsProvider::new(credentials.clone());
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(sending.call_timeout);
+    let config = Builder::from(&sending.config)
+        .credentials_provider(own)
+        .region(region.clone())
+        .retry_config(RetryConfig::standard().with_max_attempts(2))
+        .timeout_config(timeouts.build());
+    Client::from_conf(config.build())
+}
+
+/// `GetCallerIdentity`. It needs no permission
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).
+///
+/// # Errors
+/// As classified.
+pub(super) async fn identify(
+    sending: &Sending,
+    credentials: &Credentials,
+    region: &Region,
+) -> Result<Identity> {
+    let client = client(sending, credentials, region);
+    let answer = contained(client.get_caller_identity().send()).await.and_then(|answer| {
+        let answer = answer.map_err(|error| Error::from(&error))?;
+        Identity::parse(answer.account(), answer.arn())
+    });
+    answer.map_err(Error::of_identity)
+}
+
+/// `AssumeRole`. Its answer says whose the credentials are, so nobody is asked again
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
+///
+/// # Errors
+/// As classified.
+pub(super) async fn assume(
+    sending: &Sending,
+    credentials: &Credentials,
+    region: &Region,
+    role: &Role,
+) -> Result<(Credentials, Identity)> {
+    let tag = |(key, value): &(String, String)| {
+        let tag = Tag::builder().key(key).value(value).build();
+        tag.map_err(|_| Error::incomplete("tag"))
+    };
+    let tags = role.tags.iter().map(tag).collect::<Result<Vec<_>>>()?;
+    let seconds = i32::try_from(role.duration.as_secs()).unwrap_or(i32::MAX);
+    let call = client(sending, credentials, region)
+        .assume_role()
+        .role_arn(&role.arn)
+        .role_session_name(&role.session_name)
+        .set_external_id(role.external_id.clone())
+        .duration_seconds(seconds)
+        .set_tags((!tags.is_empty()).then_some(tags));
+    let answer = contained(call.send()).await;
+    let answer = answer.and_then(|answer| answer.map_err(|error| Error::from(&error)));
+    let answer = answer.map_err(|error| error.of_role(&role.arn))?;
+    let (given, user) = (answer.credentials(), answer.assumed_role_user());
+    let given = given.ok_or_else(|| Error::incomplete("Credentials").of_role(&role.arn))?;
+    let credentials = Credentials::new(
+        given.access_key_id(),
+        given.secret_access_key(),
+        Some(given.session_token().to_owned()),
+        SystemTime::try_from(*given.expiration()).ok(),
+        "AssumeRole",
+    );
+    if let Some(why) = usable::fault(&credentials) {
+        return Err(Error::unusable(&format!("the role {}", role.arn), &why));
+    }
+    let arn = user.map(AssumedRoleUser::arn);
+    let account = arn.and_then(|arn| arn.split(':').nth(4));
+    Ok((credentials, Identity::parse(account, arn)?))
+}
