@@ -1,9 +1,7 @@
 //! The rules of `LightsailAccount` that the API server checks.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::runtime::wait::{await_condition, conditions};
-use kube::{Api, CustomResourceExt, Resource};
+use kube::{Api, Resource};
 use lightsail_operator::api::account::LightsailAccount;
 use serde_json::{Value, json};
 use testbed::cluster::Cluster;
@@ -32,17 +30,7 @@ fn role(account: &str) -> Value {
     json!({ "roleARN": format!("arn:aws:iam::{account}:role/lightsail") })
 }
 
-async fn define(cluster: &Cluster) -> Api<LightsailAccount> {
-    let crd = LightsailAccount::crd();
-    let name = crd.metadata.name.clone().unwrap();
-    let definitions = Api::<CustomResourceDefinition>::all(cluster.client());
-    let parameters = PatchParams::apply("test").force();
-    definitions.patch(&name, &parameters, &Patch::Apply(&crd)).await.unwrap();
-    await_condition(definitions, &name, conditions::is_crd_established()).await.unwrap();
-    Api::all(cluster.client())
-}
-
-fn object(name: &str, spec: Value) -> LightsailAccount {
+fn object(name: &str, spec: &Value) -> LightsailAccount {
     serde_json::from_value(json!({
         "apiVersion": LightsailAccount::api_version(&()),
         "kind": LightsailAccount::kind(&()),
@@ -53,15 +41,17 @@ fn object(name: &str, spec: Value) -> LightsailAccount {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "a line for each rule")]
 async fn accounts_are_refused_with_what_to_write_instead() {
     let cluster = Cluster::from_env().await.unwrap();
-    let api = define(&cluster).await;
+    let api: Api<LightsailAccount> = Api::all(cluster.client());
     let raw = |spec: &Value| {
         let resource = kube::api::ApiResource::erase::<LightsailAccount>(&());
         let object = json!({ "apiVersion": LightsailAccount::api_version(&()),
             "kind": LightsailAccount::kind(&()), "metadata": { "name": "bad" }, "spec": spec });
         let api = Api::<kube::api::DynamicObject>::all_with(cluster.client(), &resource);
-        async move { api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await }
+        let object = serde_json::from_value(object).unwrap();
+        async move { api.create(&PostParams::default(), &object).await }
     };
     let names = |list: Value| with(account(), "/allowed/keyPairNames", list);
     let cases = [
@@ -79,22 +69,22 @@ async fn accounts_are_refused_with_what_to_write_instead() {
         (
             "names that are not asked for",
             with(account(), "/allowedNamespaces/from", json!("All")),
-            "allowedNamespaces.names belongs to from: Names",
+            "allowedNamespaces.names is required with from: Names",
         ),
         (
             "no names",
             with(account(), "/allowedNamespaces/names", Value::Null),
-            "allowedNamespaces.names belongs to from: Names",
+            "allowedNamespaces.names is required with from: Names",
         ),
         (
             "a namespace that cannot be",
             with(account(), "/allowedNamespaces/names", json!(["Team"])),
-            "a namespace has at most 63",
+            "the name of a namespace has at most 63",
         ),
         (
             "a selector that is missing",
             with(account(), "/allowedNamespaces", json!({ "from": "Selector" })),
-            "allowedNamespaces.selector belongs to from: Selector",
+            "allowedNamespaces.selector is required with from: Selector",
         ),
         (
             "two namespaces and no names of key pairs",
@@ -126,12 +116,12 @@ async fn accounts_are_refused_with_what_to_write_instead() {
         (
             "a take-over from nobody",
             with(account(), "/allowed/takeOver", json!("OtherClusters")),
-            "allowed.takeOverFrom belongs to takeOver",
+            "allowed.takeOverFrom is required with takeOver",
         ),
         (
             "clusters without a take-over",
             with(account(), "/allowed/takeOverFrom", json!(["red"])),
-            "allowed.takeOverFrom belongs to takeOver",
+            "allowed.takeOverFrom is required with takeOver",
         ),
         ("no key pairs at all", with(account(), "/allowed/maxKeyPairs", json!(0)), "maxKeyPairs"),
         (
@@ -146,12 +136,12 @@ async fn accounts_are_refused_with_what_to_write_instead() {
         (
             "a Secret that is not named",
             with(account(), "/credentials", json!({ "source": "Secret" })),
-            "credentials.secretRef belongs to source: Secret",
+            "credentials.secretRef is required with source: Secret",
         ),
         (
             "a Secret that is not asked for",
             with(account(), "/credentials", json!({ "secretRef": { "name": "aws" } })),
-            "credentials.secretRef belongs to source: Secret",
+            "credentials.secretRef is required with source: Secret",
         ),
         (
             "a role of another account",
@@ -189,7 +179,7 @@ async fn accounts_are_refused_with_what_to_write_instead() {
                 json!([{
              "roleARN": "arn:aws:iam::123456789012:role/a", "duration": "5m" }]),
             ),
-            "duration must be a time from 15m to 1h",
+            "duration must be from 15m to 1h",
         ),
         (
             "session tags without a role",
@@ -227,7 +217,7 @@ async fn accounts_are_refused_with_what_to_write_instead() {
         "callsPerSecond": 2,
     });
     for (name, spec) in [("plain", account()), ("full", full)] {
-        let made = api.create(&PostParams::default(), &object(name, spec)).await.unwrap();
+        let made = api.create(&PostParams::default(), &object(name, &spec)).await.unwrap();
         let change = json!({ "spec": { "accountID": "210987654321", "assumeRoleChain": [] } });
         let edit = api.patch(name, &PatchParams::default(), &Patch::Merge(change)).await;
         let refusal = edit.unwrap_err().to_string();

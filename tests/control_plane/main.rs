@@ -6,9 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod account_schema;
+mod accounts;
 mod api_server;
 mod approval;
 mod argocd;
+mod attacks;
 mod bed;
 mod clocks;
 mod credential_faults;

@@ -1,0 +1,369 @@
+//! `LightsailAccount`s: whose credentials are used for whom, and what happens when that changes.
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
+use serde_json::{Value, json};
+
+use self::teams::{EXTERNAL_ID, OF_A, OF_B, Teams, pair};
+use crate::bed::{ACCOUNT, REGION, ready_reason, wait_for};
+
+mod iam;
+mod pod_identity;
+pub(crate) mod teams;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_team_works_in_its_own_account_with_its_own_role() {
+    let teams = Teams::new("two-teams").await;
+    let _operator = teams.start().await;
+    let (of_a, of_b) = teams.create_both().await;
+    for (bed, account, name) in [(&teams.a, &of_a, OF_A), (&teams.b, &of_b, OF_B)] {
+        bed.create::<LightsailKeyPair>("fleet", &pair(account, "fleet")).await;
+        let object: LightsailKeyPair = bed.wait_ready("fleet", "Imported").await;
+        assert_eq!(object.status.unwrap().account_id.as_deref(), Some(name));
+        assert!(teams.region(name).find_key_pair("fleet").is_some());
+    }
+    assert!(teams.region(ACCOUNT).key_pairs().is_empty());
+    for request in teams.requests() {
+        let role = format!("arn:aws:sts::{}:assumed-role/lightsail/", request.account);
+        assert!(request.principal.starts_with(&role), "{request:?}");
+    }
+    // One session for each account, and the same name in both is no conflict.
+    assert_eq!(teams.sessions(), 2);
+    let account = teams.api().get(&of_a).await.unwrap();
+    let caller = account.status.unwrap().caller_arn.unwrap();
+    assert_eq!(caller, format!("arn:aws:sts::{OF_A}:assumed-role/lightsail/lightsail-operator"));
+    let columns = ["get", "lightsailaccounts", &of_a, "--no-headers"];
+    let shown = teams.a.cluster.kubectl(&columns).await.unwrap().or_error().unwrap();
+    let words: Vec<&str> = shown.split_whitespace().take(4).collect();
+    assert_eq!(words, [&of_a, OF_A, "True", "Identified"]);
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_account_makes_account_refs_required_and_the_last_one_not() {
+    let teams = Teams::new("first-account").await;
+    let _operator = teams.start().await;
+    let mut spec = pair("", "fleet");
+    spec.as_object_mut().unwrap().remove("accountRef");
+    teams.a.create::<LightsailKeyPair>("fleet", &spec).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let changes = teams.changes();
+    // Its AWS account is the operator's own.
+    let platform = json!({
+        "accountID": ACCOUNT,
+        "allowedNamespaces": { "from": "Names", "names": [teams.a.namespace] },
+        "allowed": { "regions": [REGION] },
+    });
+    let name = teams.create_account("platform", &platform).await;
+    teams.wait_account(&name, "Identified").await;
+    let (_, message) = teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountRequired").await;
+    assert!(message.contains("spec.accountRef.name"), "{message}");
+    teams.delete_account(&name).await;
+    teams.wait_no_account(&name).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    // It comes back, and the object names it.
+    teams.create_account("platform", &platform).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountRequired").await;
+    let refers = json!({ "spec": { "accountRef": { "name": name } } });
+    teams.a.patch::<LightsailKeyPair>("fleet", &refers).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    // An object whose pair is in another account stays with that.
+    let of_a = Teams::spec(OF_A, &teams.a.namespace, &[]);
+    let of_a = teams.create_account("a", &of_a).await;
+    let refers = json!({ "spec": { "accountRef": { "name": of_a } } });
+    let patch = Patch::Merge(&refers);
+    let (api, parameters) = (teams.a.api::<LightsailKeyPair>(), PatchParams::default());
+    let refused = api.patch("fleet", &parameters, &patch).await.unwrap_err().to_string();
+    assert!(refused.contains("accountRef is immutable once it is set"), "{refused}");
+    assert_eq!(teams.changes(), changes);
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unscoped_namespaces_need_no_account() {
+    let teams = Teams::new("unscoped").await;
+    let mut options = teams.options().await;
+    options.arguments.extend(["--unscoped-namespace".to_owned(), teams.b.namespace.clone()]);
+    let _operator = testbed::operator::Operator::start(options).await.unwrap();
+    teams.create_both().await;
+    let mut spec = pair("", "fleet");
+    spec.as_object_mut().unwrap().remove("accountRef");
+    for bed in [&teams.a, &teams.b] {
+        bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    }
+    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountRequired").await;
+    assert!(teams.requests().iter().all(|request| request.account == ACCOUNT));
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_withdrawn_makes_no_call_and_can_be_released() {
+    let teams = Teams::new("withdrawn").await;
+    let _operator = teams.start().await;
+    let (of_a, _) = teams.create_both().await;
+    for name in ["kept", "gone"] {
+        let key_pair_name = format!("{}_{name}", teams.a.namespace);
+        teams.a.create::<LightsailKeyPair>(name, &pair(&of_a, &key_pair_name)).await;
+        teams.a.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+    }
+    let allowed = json!({ "allowedNamespaces": { "names": [teams.b.namespace] } });
+    teams.patch_account(&of_a, &allowed).await;
+    for name in ["kept", "gone"] {
+        teams.a.wait_stalled::<LightsailKeyPair>(name, "AccountNotFound").await;
+    }
+    let calls = teams.requests().len();
+    teams.a.delete::<LightsailKeyPair>("gone").await;
+    let says_how = |object: &LightsailKeyPair| {
+        let conditions = &object.status.as_ref().unwrap().conditions;
+        conditions.iter().any(|condition| condition.message.contains("kubectl patch"))
+    };
+    teams.a.wait::<LightsailKeyPair>("gone", "says how to release it", says_how).await;
+    let retain = json!({ "spec": { "deletionPolicy": "Retain" } });
+    teams.a.patch::<LightsailKeyPair>("gone", &retain).await;
+    teams.a.wait_gone::<LightsailKeyPair>("gone").await;
+    teams.a.wait_event("Released").await;
+    assert_eq!(teams.requests().len(), calls, "no call was made");
+    assert_eq!(teams.region(OF_A).key_pairs().len(), 2);
+    // It is given back.
+    let allowed = json!({ "allowedNamespaces": { "names": [teams.a.namespace] } });
+    teams.patch_account(&of_a, &allowed).await;
+    teams.a.wait_ready::<LightsailKeyPair>("kept", "Imported").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_is_deleted_is_not_held_up_by_an_account_that_was_withdrawn() {
+    let teams = Teams::new("terminating").await;
+    let _operator = teams.start().await;
+    let (of_a, _) = teams.create_both().await;
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&of_a, "fleet")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.patch_account(&of_a, &json!({ "allowed": { "regions": ["us-east-1"] } })).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotAllowed").await;
+    let namespaces: Api<Namespace> = Api::all(teams.a.cluster.client());
+    namespaces.delete(&teams.a.namespace, &DeleteParams::default()).await.unwrap();
+    teams.a.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert!(teams.region(OF_A).find_key_pair("fleet").is_some());
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_carry_the_namespace_where_the_account_says_so() {
+    let teams = Teams::new("tags").await;
+    let _operator = teams.start().await;
+    let both = json!([teams.a.namespace, teams.b.namespace]);
+    let spec = Teams::spec(
+        OF_A,
+        "",
+        &[
+            ("/allowedNamespaces/names", both),
+            ("/allowed/keyPairNames", json!(["$(namespace)_*"])),
+            ("/sessionTags", json!("Namespace")),
+        ],
+    );
+    let name = teams.create_account("shared", &spec).await;
+    teams.wait_account(&name, "Identified").await;
+    for bed in [&teams.a, &teams.b] {
+        let key_pair_name = format!("{}_web", bed.namespace);
+        bed.create::<LightsailKeyPair>("web", &pair(&name, &key_pair_name)).await;
+        bed.wait_ready::<LightsailKeyPair>("web", "Imported").await;
+    }
+    let of = |session: &str| format!("arn:aws:sts::{OF_A}:assumed-role/lightsail/{session}");
+    for request in teams.requests() {
+        let expected = match request.operation.as_str() {
+            "GetKeyPairs" => "_read",
+            _ => request.resource.as_deref().unwrap().split('_').next().unwrap(),
+        };
+        assert_eq!(request.principal, of(expected), "{request:?}");
+    }
+    assert_eq!(teams.sessions(), 3, "one for each namespace, and one for what both read");
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_access_key_is_used_by_the_account_that_its_label_names() {
+    let teams = Teams::new("secret").await;
+    let _operator = teams.start().await;
+    let name = teams.name("keys");
+    teams.keep_key(OF_A, "of-another", Some("somebody-else")).await;
+    teams.keep_key(OF_A, "of-a", Some(&name)).await;
+    teams.keep_key(OF_B, "of-b", Some(&name)).await;
+    let with = |secret: &str| {
+        Teams::spec(
+            OF_A,
+            &teams.a.namespace,
+            &[
+                ("/credentials", json!({ "source": "Secret", "secretRef": { "name": secret } })),
+                ("/assumeRoleChain", json!([])),
+            ],
+        )
+    };
+    teams.create_account("keys", &with("of-another")).await;
+    let message = teams.wait_account(&name, "InvalidCredentials").await;
+    assert!(message.contains("must have the label"), "{message}");
+    let credentials = |secret: &str| json!({ "credentials": { "secretRef": { "name": secret } } });
+    teams.patch_account(&name, &credentials("of-b")).await;
+    let message = teams.wait_account(&name, "WrongAccount").await;
+    assert!(message.contains(OF_B) && message.contains(OF_A), "{message}");
+    teams.patch_account(&name, &credentials("missing")).await;
+    let message = teams.wait_account(&name, "InvalidCredentials").await;
+    assert!(message.contains("there is no such Secret"), "{message}");
+    teams.patch_account(&name, &credentials("of-a")).await;
+    teams.wait_account(&name, "Identified").await;
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&name, "fleet")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert!(teams.region(OF_B).key_pairs().is_empty());
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_of_roles_ends_in_the_account_or_is_not_used() {
+    let teams = Teams::new("chain").await;
+    let _operator = teams.start().await;
+    teams.set_role(OF_B, "hub", None);
+    let role = |account: &str, name: &str| {
+        let arn = format!("arn:aws:iam::{account}:role/{name}");
+        json!({ "roleARN": arn, "externalID": EXTERNAL_ID })
+    };
+    let chain = json!([role(OF_B, "hub"), role(OF_A, "lightsail")]);
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &[("/assumeRoleChain", chain)]);
+    let name = teams.create_account("chain", &spec).await;
+    teams.wait_account(&name, "Identified").await;
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&name, "fleet")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let assumed: Vec<String> = teams
+        .a
+        .simulator
+        .requests()
+        .into_iter()
+        .filter(|request| request.operation == "AssumeRole")
+        .map(|request| request.principal)
+        .collect();
+    assert_eq!(assumed.len(), 2, "{assumed:?}");
+    assert!(assumed[1].contains(":assumed-role/hub/"), "{assumed:?}");
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_fails_is_its_own_and_its_tenants_learn_no_names() {
+    let teams = Teams::new("failing").await;
+    let _operator = teams.start().await;
+    let (of_a, of_b) = teams.create_both().await;
+    let wrong = json!([{ "roleARN": format!("arn:aws:iam::{OF_A}:role/hidden-name") }]);
+    teams.patch_account(&of_a, &json!({ "assumeRoleChain": wrong })).await;
+    let message = teams.wait_account(&of_a, "InvalidCredentials").await;
+    assert!(message.contains("hidden-name"), "who manages accounts reads it: {message}");
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&of_a, "fleet")).await;
+    teams.b.create::<LightsailKeyPair>("fleet", &pair(&of_b, "fleet")).await;
+    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let (object, message) =
+        teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotReady").await;
+    assert!(message.contains(&of_a), "{message}");
+    assert!(!serde_json::to_string(&object).unwrap().contains("hidden-name"));
+    // Once it is mended, it goes on by itself.
+    let right = json!([{ "roleARN": format!("arn:aws:iam::{OF_A}:role/lightsail"),
+        "externalID": EXTERNAL_ID }]);
+    teams.patch_account(&of_a, &json!({ "assumeRoleChain": right })).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_in_use_is_deleted_last() {
+    let teams = Teams::new("in-use").await;
+    let _operator = teams.start().await;
+    let (of_a, _) = teams.create_both().await;
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&of_a, "fleet")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.delete_account(&of_a).await;
+    let message = teams.wait_account(&of_a, "AccountInUse").await;
+    assert!(message.contains("one object"), "{message}");
+    teams.a.create::<LightsailKeyPair>("late", &pair(&of_a, "late")).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("late", "AccountNotReady").await;
+    teams.a.delete::<LightsailKeyPair>("fleet").await;
+    teams.a.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert!(teams.region(OF_A).key_pairs().is_empty(), "it was deleted with its object");
+    teams.wait_no_account(&of_a).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("late", "AccountNotFound").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_has_no_more_key_pairs_than_its_account_allows() {
+    let teams = Teams::new("limit").await;
+    let limit = [("/allowed/maxKeyPairs", json!(2))];
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &limit);
+    let name = teams.create_account("limited", &spec).await;
+    for number in 0..6 {
+        let key_pair_name = format!("pair-{number}");
+        teams.a.create::<LightsailKeyPair>(&key_pair_name, &pair(&name, &key_pair_name)).await;
+    }
+    let _operator = teams.start().await;
+    wait_for("two are imported, and four are refused", async || {
+        let all = teams.a.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap();
+        let count = |reason| all.iter().filter(|it| ready_reason(*it) == reason).count();
+        (count("Imported"), count("AccountNotAllowed")) == (2, 4)
+    })
+    .await;
+    assert_eq!(teams.region(OF_A).key_pairs().len(), 2);
+    assert_eq!(teams.a.calls("ImportKeyPair"), 2);
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn namespaces_are_selected_by_the_labels_that_they_have_now() {
+    let teams = Teams::new("labels").await;
+    let _operator = teams.start().await;
+    let selector = json!({ "from": "Selector", "selector": { "matchLabels": { "team": "a" } } });
+    let spec = Teams::spec(
+        OF_A,
+        "",
+        &[("/allowedNamespaces", selector), ("/allowed/keyPairNames", json!(["*"]))],
+    );
+    let name = teams.create_account("selected", &spec).await;
+    teams.wait_account(&name, "Identified").await;
+    let label = async |value: Value| {
+        let namespaces: Api<Namespace> = Api::all(teams.a.cluster.client());
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { "team": value } } }));
+        namespaces.patch(&teams.a.namespace, &PatchParams::default(), &patch).await.unwrap();
+    };
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&name, "fleet")).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotFound").await;
+    label(json!("a")).await;
+    teams.a.reconcile_now::<LightsailKeyPair>("fleet").await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    label(Value::Null).await;
+    let calls = teams.requests().len();
+    teams.a.delete::<LightsailKeyPair>("fleet").await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotFound").await;
+    assert_eq!(teams.requests().len(), calls, "a label that is gone is noticed before a call");
+    assert!(teams.region(OF_A).find_key_pair("fleet").is_some());
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resets_are_for_instances_with_the_tags_of_the_account() {
+    let teams = Teams::new("reset-tags").await;
+    let _operator = teams.start().await;
+    let tags = json!({ "instanceTags": { "team": "$(namespace)" } });
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &[("/allowed/hostKeyReset", tags)]);
+    let name = teams.create_account("resets", &spec).await;
+    teams.region(OF_A).add_instance("web-1");
+    let reset = json!({ "accountRef": { "name": name }, "region": REGION, "instanceName": "web-1",
+        "reason": "test" });
+    teams.a.create::<HostKeyReset>("reset", &reset).await;
+    teams.a.wait_stalled::<HostKeyReset>("reset", "AccountNotAllowed").await;
+    assert_eq!(teams.a.calls("DeleteKnownHostKeys"), 0);
+    teams.region(OF_A).set_tags("web-1", &[("team", Some(&teams.a.namespace))]);
+    teams.a.reconcile_now::<HostKeyReset>("reset").await;
+    let done = teams.a.wait_ready::<HostKeyReset>("reset", "OperationSucceeded").await;
+    assert_eq!(done.status.unwrap().caller_arn, None, "a role of the account is not shown");
+    assert_eq!(teams.a.calls("DeleteKnownHostKeys"), 1);
+    let of_nobody = json!({ "region": REGION, "instanceName": "web-1", "reason": "test" });
+    teams.a.create::<HostKeyReset>("without", &of_nobody).await;
+    teams.a.wait_stalled::<HostKeyReset>("without", "AccountRequired").await;
+    teams.remove_accounts().await;
+}
