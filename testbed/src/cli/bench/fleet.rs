@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub(super) struct At {
     pub(super) namespace: String,
     pub(super) name: String,
+    /// The `LightsailAccount` that it uses.
+    pub(super) account: Option<String>,
 }
 
 impl At {
@@ -58,7 +60,8 @@ pub(super) async fn fleet(client: &Client, count: usize) -> Result<Vec<At>> {
     }
     let namespace = |number| format!("fleet-{}", number % NAMESPACES);
     let name = |number| format!("pair-{number:06}");
-    Ok((0..count).map(|it| At { namespace: namespace(it), name: name(it) }).collect())
+    let at = |it| At { namespace: namespace(it), name: name(it), account: None };
+    Ok((0..count).map(at).collect())
 }
 
 pub(super) async fn create_namespace(client: &Client, name: &str) -> Result<()> {
@@ -72,7 +75,10 @@ pub(super) async fn create_namespace(client: &Client, name: &str) -> Result<()> 
 
 /// Creates one object of type Imported.
 pub(super) async fn create(client: &Client, at: &At) -> Result<()> {
-    let spec = json!({"type": "Imported", "region": REGION, "imported": {"publicKey": KEY}});
+    let mut spec = json!({"type": "Imported", "region": REGION, "imported": {"publicKey": KEY}});
+    if let Some(account) = &at.account {
+        spec["accountRef"] = json!({ "name": account });
+    }
     let object = DynamicObject::new(&at.name, &resource()).data(json!({"spec": spec}));
     let created = at.api(client).create(&PostParams::default(), &object).await;
     created.map(drop).with_context(|| format!("create {at:?}"))

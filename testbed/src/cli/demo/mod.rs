@@ -8,6 +8,7 @@
 mod checks;
 mod samples;
 mod stage;
+mod teams;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -70,7 +71,8 @@ async fn scenes(stage: &mut Stage, settings: &Settings) -> Result<()> {
     reset_only_the_instance_that_is_meant(stage).await?;
     let fingerprint = refuse_deletion(stage).await?;
     allow_deletion(stage, &fingerprint).await?;
-    look_with_boto3(stage, settings).await
+    look_with_boto3(stage, settings).await?;
+    teams::two_teams(stage).await
 }
 
 async fn apply_samples(stage: &mut Stage, settings: &Settings) -> Result<()> {

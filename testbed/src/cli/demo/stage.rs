@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use testbed::process::bound_to_this_process;
-use testbed::simulator::Region;
+use testbed::simulator::{Region, Simulator};
 use tokio::process::Command;
 
 use crate::cli::report::Report;
@@ -36,6 +36,11 @@ impl Stage {
     /// What Lightsail has.
     pub(super) fn region(&self) -> Region {
         self.scene.region()
+    }
+
+    /// All of AWS.
+    pub(super) fn simulator(&self) -> &Simulator {
+        &self.scene.simulator
     }
 
     pub(super) fn keep_directory(self) -> PathBuf {

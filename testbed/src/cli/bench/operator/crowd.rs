@@ -50,7 +50,11 @@ pub(super) async fn crowd(run: &Run<'_>) -> Result<()> {
 /// So many objects in a namespace, which is made for them.
 async fn objects(client: &Client, namespace: &str, count: usize) -> Result<Vec<At>> {
     create_namespace(client, namespace).await?;
-    let at = |number| At { namespace: namespace.to_owned(), name: format!("{namespace}-{number}") };
+    let at = |number| At {
+        namespace: namespace.to_owned(),
+        name: format!("{namespace}-{number}"),
+        account: None,
+    };
     Ok((0..count).map(at).collect())
 }
 

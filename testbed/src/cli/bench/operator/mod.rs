@@ -6,6 +6,7 @@
 //! machine, on which the API server and the simulator take most of it; what carries over to another
 //! one are the counts and the ratios.
 
+mod accounts;
 mod churn;
 mod control;
 mod create;
@@ -23,7 +24,9 @@ use anyhow::{Context, Result};
 pub(super) use self::run::Settings;
 
 use self::create::Created;
-use self::run::Part::{Churn, Create, Crowd, Edit, Growth, Idle, Instructions, Restart, Throttled};
+use self::run::Part::{
+    Accounts, Churn, Create, Crowd, Edit, Growth, Idle, Instructions, Restart, Throttled,
+};
 use self::run::Run;
 use super::figures::{Figure, Table, real, slope};
 use super::machine::machine;
@@ -74,6 +77,7 @@ async fn measure(run: &Run<'_>) -> Result<()> {
     }
     run.step(&[Crowd], "a quiet namespace beside failing objects", crowd::crowd(run)).await?;
     run.step(&[Churn], "objects come and go", churn::churn(run)).await?;
+    run.step(&[Accounts], "50 accounts with 200 objects each", accounts::accounts(run)).await?;
     let step = instructions::instructions(run);
     run.step(&[Instructions], "instructions for each unchanged object", step).await?;
     run.step(&[Throttled], "five requests a second", throttled::throttled(run)).await.map(drop)

@@ -28,6 +28,12 @@ pub(crate) struct Settings {
     /// How many objects come and go
     #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = parse_count)]
     pub(super) churned: usize,
+    /// How many accounts there are
+    #[arg(long, value_name = "COUNT", default_value = "50", value_parser = parse_count)]
+    pub(super) accounts: usize,
+    /// How many objects each account has
+    #[arg(long, value_name = "COUNT", default_value = "200", value_parser = parse_count)]
+    pub(super) objects: usize,
     /// Measure only this; may be repeated
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<Part>,
@@ -58,6 +64,8 @@ pub(super) enum Part {
     Crowd,
     /// Objects that come and go
     Churn,
+    /// Many accounts, beside as many objects without one
+    Accounts,
     /// What each further object takes
     Growth,
     /// Instructions for each unchanged object, by Valgrind
