@@ -93,7 +93,7 @@ reasons: ## Write docs/reasons.md anew from the messages in the code
 .PHONY: health
 health: tools .venv build ## Write the test data of deploy/argocd anew from the API server
 	@$(debug)/testbed run --apply testbed/deploy -- \
-		env WRITE_TEST_DATA=1 cargo nextest run --cargo-quiet -E 'test(gitops::)'
+		env WRITE_TEST_DATA=1 cargo nextest run --cargo-quiet -E 'test(gitops::) or test(health::)'
 
 .PHONY: chart
 chart: tools crds ## Write what follows from the chart: its README.md and deploy/base

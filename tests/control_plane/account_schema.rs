@@ -192,6 +192,11 @@ async fn accounts_are_refused_with_what_to_write_instead() {
         let refusal = raw(&spec).await.map(drop).expect_err(name).to_string();
         assert!(refusal.contains(expected), "{name}: {refusal}");
     }
+    // The label of the Secret has the name of the account.
+    let secret = json!({ "source": "Secret", "secretRef": { "name": "keys" } });
+    let long = object(&"a".repeat(64), &with(account(), "/credentials", secret));
+    let refusal = api.create(&PostParams::default(), &long).await.unwrap_err().to_string();
+    assert!(refusal.contains("at most 63 characters"), "{refusal}");
 
     let full = json!({
         "accountID": "123456789012",

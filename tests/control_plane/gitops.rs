@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use lightsail_operator::api::account::LightsailAccount;
 use lightsail_operator::api::conditions::{RECONCILING, is_true};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
 use serde::Deserialize;
@@ -27,18 +26,18 @@ use crate::resets::{wait_complete, wait_failed};
 /// Below `deploy/argocd`.
 const CUSTOMIZATIONS: &str = "resource_customizations/lightsail-operator.dev";
 const KINDS: [&str; 3] = ["LightsailKeyPair", "HostKeyReset", "LightsailAccount"];
-const PROGRESSING: [&str; 2] = ["InProgress", "Progressing"];
-const CURRENT: [&str; 2] = ["Current", "Healthy"];
-const FAILED: [&str; 2] = ["Failed", "Degraded"];
+pub(crate) const PROGRESSING: [&str; 2] = ["InProgress", "Progressing"];
+pub(crate) const CURRENT: [&str; 2] = ["Current", "Healthy"];
+pub(crate) const FAILED: [&str; 2] = ["Failed", "Degraded"];
 /// kstatus has no word for what waits for a person on purpose.
 const SUSPENDED: [&str; 2] = ["InProgress", "Suspended"];
 const DELETED: [&str; 2] = ["Terminating", "Progressing"];
 
 /// An object as the API server gave it, and what is to be said of it by kstatus and Argo CD.
-struct Seen {
-    state: &'static str,
-    object: Value,
-    expected: [&'static str; 2],
+pub(crate) struct Seen {
+    pub(crate) state: &'static str,
+    pub(crate) object: Value,
+    pub(crate) expected: [&'static str; 2],
 }
 
 /// What is said of an object.
@@ -100,13 +99,14 @@ fn ask(tools: &Path, objects: &[Value]) -> Vec<Said> {
 
 impl Bed {
     /// The object as anybody sees it.
-    async fn seen<K: Reconciled>(
+    pub(crate) async fn seen<K: Reconciled>(
         &self,
         name: &str,
         state: &'static str,
         expected: [&'static str; 2],
     ) -> Seen {
         let resource = format!("{}/{name}", K::plural(&()));
+        // Of what is in no namespace, kubectl ignores it.
         let arguments = ["get", &resource, "--namespace", &self.namespace, "--output=json"];
         let text = self.cluster.kubectl(&arguments).await.unwrap().or_error().unwrap();
         Seen { state, object: serde_json::from_str(&text).unwrap(), expected }
@@ -126,7 +126,7 @@ impl Bed {
 
 /// What is said of each object is as wanted, `kubectl wait` finds `condition` on those alone that
 /// are current, and the message is the operator's where a person must act.
-async fn check(bed: &Bed, condition: &str, all: &[Seen]) {
+pub(crate) async fn check(bed: &Bed, condition: &str, all: &[Seen]) {
     let objects: Vec<_> = all.iter().map(|seen| seen.object.clone()).collect();
     for (seen, said) in all.iter().zip(ask(bed.cluster.tools(), &objects)) {
         let status = [said.kstatus.0.as_str(), said.argocd.0.as_str()];
@@ -373,7 +373,7 @@ async fn helm_waits_for_our_objects_and_fails_before_its_timeout() {
 
 /// The test data of the kind are these objects, a file for each state; with `WRITE_TEST_DATA` they
 /// are written.
-fn check_test_data(kind: &str, bed: &Bed, all: &[Seen]) {
+pub(crate) fn check_test_data(kind: &str, bed: &Bed, all: &[Seen]) {
     let folder = argocd().join(CUSTOMIZATIONS).join(kind).join("testdata");
     let write = std::env::var_os("WRITE_TEST_DATA").is_some();
     // Argo CD asks no script about what is being deleted.
@@ -497,35 +497,6 @@ pub(crate) fn check_health_tests(health_of: impl Fn(&[Value]) -> Vec<Value>) {
             tests.len(),
             "each file has an expectation"
         );
-    }
-}
-
-/// The test data of accounts: what kstatus says of them, and that a server gives them so.
-#[test]
-fn an_account_is_ready_for_those_who_wait_when_it_is_and_not_before() {
-    let tools = PathBuf::from(std::env::var_os("TESTBED_TOOLS").expect("`make env` tells"));
-    let folder = argocd().join(CUSTOMIZATIONS).join("LightsailAccount/testdata");
-    let rows = [
-        ("new", PROGRESSING),
-        ("reconciling", PROGRESSING),
-        ("ready", CURRENT),
-        ("changed", PROGRESSING),
-        ("stalled", FAILED),
-    ];
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), rows.len());
-    let objects: Vec<Value> = rows
-        .iter()
-        .map(|(state, _)| {
-            let text = fs::read_to_string(folder.join(format!("{state}.yaml"))).unwrap();
-            serde_yaml_ng::from_str(&text).unwrap()
-        })
-        .collect();
-    for ((state, expected), (said, object)) in
-        rows.iter().zip(ask(&tools, &objects).iter().zip(&objects))
-    {
-        assert_eq!([said.kstatus.0.as_str(), said.argocd.0.as_str()], *expected, "{state}");
-        let account: LightsailAccount = serde_json::from_value(object.clone()).unwrap();
-        assert_eq!(serde_json::to_value(account).unwrap(), *object, "{state}");
     }
 }
 

@@ -1,6 +1,5 @@
 //! The kind `LightsailAccount`.
 
-#![expect(clippy::duplicated_attributes, reason = "each printer column has a type of its own")]
 #![expect(unreachable_pub, reason = "derive(KubeSchema) copies the types into functions")]
 
 mod allowed;
@@ -41,6 +40,10 @@ use super::schema;
     shortname = "lsa",
     status = "LightsailAccountStatus",
     derive = "PartialEq",
+    validation = Rule::new("self.spec.credentials.source != 'Secret' || \
+                            size(self.metadata.name) <= 63")
+        .message("with credentials.source: Secret, the name of the LightsailAccount must have at \
+                  most 63 characters, because it is the value of the Secret's label"),
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID"),
     printcolumn(
         name = "Ready",

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use self::teams::{EXTERNAL_ID, OF_A, OF_B, Teams, pair};
 use crate::bed::{ACCOUNT, REGION, ready_reason, wait_for};
 
+mod health;
 mod iam;
 mod pod_identity;
 pub(crate) mod teams;
@@ -365,5 +366,35 @@ async fn resets_are_for_instances_with_the_tags_of_the_account() {
     let of_nobody = json!({ "region": REGION, "instanceName": "web-1", "reason": "test" });
     teams.a.create::<HostKeyReset>("without", &of_nobody).await;
     teams.a.wait_stalled::<HostKeyReset>("without", "AccountRequired").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_aws_account_is_asked_no_faster_than_the_lowest_of_its_accounts_says() {
+    let teams = Teams::new("rate").await;
+    let operator = teams.start().await;
+    let slow =
+        |most: u32| Teams::spec(OF_A, &teams.a.namespace, &[("/callsPerSecond", json!(most))]);
+    let name = teams.create_account("slow", &slow(7)).await;
+    teams.create_account("slower", &slow(5)).await;
+    for of in ["slow", "slower"] {
+        teams.wait_account(&teams.name(of), "Identified").await;
+    }
+    let rate = async || {
+        let metric = format!(
+            "lightsail_operator_lightsail_request_rate_limit{{account=\"{OF_A}\",\
+             region=\"{REGION}\"}} "
+        );
+        let (_, metrics) = operator.get("/metrics").await.unwrap();
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&metric).map(str::to_owned));
+        value.and_then(|value| value.parse::<f64>().ok())
+    };
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&name, "fleet")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert_eq!(rate().await, Some(5.0));
+    teams.delete_account(&teams.name("slower")).await;
+    teams.wait_no_account(&teams.name("slower")).await;
+    teams.a.reconcile_now::<LightsailKeyPair>("fleet").await;
+    wait_for("the other one counts", async || rate().await == Some(7.0)).await;
     teams.remove_accounts().await;
 }

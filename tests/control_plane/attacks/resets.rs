@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::arena::{Arena, SHARED};
 use super::{shows, try_all};
+use crate::bed::wait_for;
 
 const EXECUTED: &str = "lightsail-operator.dev/executed";
 
@@ -119,9 +120,16 @@ async fn of_its_own_are_done_once_whatever_the_tenant_writes() {
     let resets = || arena.teams.region(SHARED).known_host_keys_resets(&own);
     let attacker = &arena.attacker;
     attacker.create::<HostKeyReset>("once", &arena.reset(&own, &[])).await.unwrap();
-    let done = arena.wait::<HostKeyReset>("once", "OperationSucceeded").await;
+    arena.wait::<HostKeyReset>("once", "OperationSucceeded").await;
     assert_eq!(resets(), 1, "it may do that");
-    let mark = done["metadata"]["annotations"][EXECUTED].as_str().unwrap().to_owned();
+    // The mark says so a moment after the status.
+    let mut mark = String::new();
+    wait_for("the mark says that it was done", async || {
+        let once = arena.show::<HostKeyReset>("once").await;
+        once["metadata"]["annotations"][EXECUTED].as_str().unwrap_or("").clone_into(&mut mark);
+        mark.contains("/Succeeded/")
+    })
+    .await;
     let with_mark = |mark: Value| {
         json!({ "metadata": { "annotations": { EXECUTED: mark,
         "lightsail-operator.dev/reconcile": mark } } })

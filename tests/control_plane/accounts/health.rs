@@ -1,0 +1,40 @@
+//! What tools that wait see of accounts: the test data of Argo CD's health check.
+
+use lightsail_operator::api::LightsailAccount;
+use serde_json::json;
+use testbed::simulator::{Fault, FaultEffect};
+
+use super::teams::{OF_A, OF_B, Teams};
+use crate::gitops::{CURRENT, FAILED, PROGRESSING, check, check_test_data};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_ready_for_those_who_wait_when_it_is_and_not_before() {
+    let teams = Teams::new("wait").await;
+    let namespace = &teams.a.namespace;
+    let mut all = Vec::new();
+    let one = teams.create_account("one", &Teams::spec(OF_A, namespace, &[])).await;
+    all.push(teams.a.seen::<LightsailAccount>(&one, "new", PROGRESSING).await);
+
+    let mut operator = teams.start().await;
+    teams.wait_account(&one, "Identified").await;
+    all.push(teams.a.seen::<LightsailAccount>(&one, "ready", CURRENT).await);
+
+    let wrong = [("/assumeRoleChain/0/externalID", json!("another"))];
+    let wrong = teams.create_account("wrong", &Teams::spec(OF_B, namespace, &wrong)).await;
+    teams.wait_account(&wrong, "InvalidCredentials").await;
+    all.push(teams.a.seen::<LightsailAccount>(&wrong, "stalled", FAILED).await);
+
+    let crowd = teams.a.simulator.add_fault(Fault::new("AssumeRole", FaultEffect::throttling()));
+    let late = teams.create_account("late", &Teams::spec(OF_B, namespace, &[])).await;
+    teams.wait_account(&late, "Throttled").await;
+    all.push(teams.a.seen::<LightsailAccount>(&late, "reconciling", PROGRESSING).await);
+    crowd.remove();
+
+    assert!(operator.stop().await.unwrap().success());
+    teams.patch_account(&one, &json!({ "allowed": { "regions": ["us-east-1"] } })).await;
+    all.push(teams.a.seen::<LightsailAccount>(&one, "changed", PROGRESSING).await);
+
+    check(&teams.a, "Ready", &all).await;
+    check_test_data("LightsailAccount", &teams.a, &all);
+    teams.remove_accounts().await;
+}
