@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -124,6 +125,8 @@ struct Inner {
     sending: Sending,
     readiness: Readiness,
     refused: Arc<Notify>,
+    /// Whether somebody renews what is in force.
+    is_kept_fresh: AtomicBool,
     /// One lookup for all, so that a session is opened once.
     lookup: Turn,
     state: Mutex<State>,
@@ -173,6 +176,7 @@ impl Opener {
             sending,
             readiness,
             refused: Arc::default(),
+            is_kept_fresh: AtomicBool::new(false),
             lookup: Turn::default(),
             state,
         }))
@@ -340,7 +344,7 @@ impl Inner {
         opened.account.in_force.replace(opened.credentials.clone());
         let Put { is_first, news } = state.session.put(opened);
         self.say(news);
-        if is_first {
+        if is_first && !self.is_kept_fresh.swap(true, Ordering::Relaxed) {
             tokio::spawn(keep_fresh(Arc::downgrade(self), Arc::clone(&self.refused)));
         }
     }
@@ -373,6 +377,12 @@ impl Inner {
         let Some(before) = self.state.lock().session.in_force().cloned() else { return };
         let outcome = self.open(&before.region, &SHARED.into()).await;
         let mut state = self.state.lock();
+        // Whoever takes a key away, or its label off, means it.
+        let is_kept_by_people = matches!(self.giver, Giver::Keys(_));
+        let is_refused = |error: &Error| error.kind == ErrorKind::BadCredentials;
+        if is_kept_by_people && outcome.as_ref().is_err_and(is_refused) {
+            state.session.withdraw();
+        }
         self.tell(state.session.renewed(&before, &outcome, cause, now()));
     }
 

@@ -283,6 +283,11 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         Some(left.max(pause.unwrap_or_default()))
     }
 
+    /// Nothing is in force any more.
+    pub(super) fn withdraw(&mut self) {
+        self.in_force = None;
+    }
+
     /// How the renewal of `before` went.
     pub(super) fn renewed(
         &mut self,

@@ -336,3 +336,16 @@ fn a_refusal_is_over_when_aws_takes_the_credentials_again() {
         assert_eq!(noted.as_ref().map(words).as_deref(), expected, "{name}");
     }
 }
+
+#[test]
+fn what_is_withdrawn_is_asked_for_anew() {
+    let (clocks, region) = (clocks(), IRELAND.into());
+    let mut session = in_force(None);
+    assert_eq!(session.next(&region, clocks.at(1)), Next::Use("account"));
+    session.withdraw();
+    assert_eq!(session.good(wall(1)), None);
+    assert_eq!(session.next(&region, clocks.at(1)), Next::Open);
+    session.note(&region, Some(&error("no label")), clocks.at(1));
+    assert_eq!(session.next(&region, clocks.at(2)), Next::Fail(error("no label")));
+    assert!(session.put(opened("second", 3, None)).is_first);
+}
