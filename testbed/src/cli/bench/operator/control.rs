@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use futures::channel::mpsc;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::{Client, Resource};
+use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 
 use super::run::Run;
@@ -51,6 +51,12 @@ async fn one(client: &Client, recorder: &Recorder, target: &Target, at: &At) -> 
     let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..Default::default() };
     let object = api.patch(name, &parameters, &Patch::Merge(change)).await.context("finalizer")?;
 
+    // The import is on record before it is sent.
+    let intent = json!({"observedGeneration": -1, "accountID": ACCOUNT, "importIntent": {
+        "accountID": ACCOUNT, "publicKeySHA256": KEY, "fingerprints": [KEY],
+    }});
+    let object = write_status(&api, object, intent).await.context("intent")?;
+
     let call = async |operation: &str, input: Value| {
         let answer = target.send(target.call(operation, &input)?).await;
         anyhow::Ok(serde_json::from_slice::<Value>(&answer.context(operation.to_owned())?)?)
@@ -61,13 +67,8 @@ async fn one(client: &Client, recorder: &Recorder, target: &Target, at: &At) -> 
     let tag = json!({"key": "lightsail-operator.dev/owner", "value": owner});
     call("TagResource", json!({"resourceName": name, "tags": [tag]})).await?;
 
-    let status = json!({
-        "apiVersion": resource().api_version, "kind": resource().kind,
-        "metadata": {"name": name, "uid": object.metadata.uid},
-        "status": status(&object, &answer["keyPair"]),
-    });
-    let parameters = PatchParams::apply(OPERATOR).force();
-    api.patch_status(name, &parameters, &Patch::Apply(status)).await.context("status")?;
+    let status = status(&object, &answer["keyPair"]);
+    let object = write_status(&api, object, status).await.context("status")?;
     let event = Event {
         type_: EventType::Normal,
         reason: "Imported".to_owned(),
@@ -76,6 +77,19 @@ async fn one(client: &Client, recorder: &Recorder, target: &Target, at: &At) -> 
         secondary: None,
     };
     recorder.publish(&event, &object.object_ref(&resource())).await.context("event")
+}
+
+/// Writes the whole status under the version that was read, as the operator does.
+async fn write_status(
+    api: &Api<DynamicObject>,
+    mut object: DynamicObject,
+    status: Value,
+) -> kube::Result<DynamicObject> {
+    object.data["status"] = status;
+    let parameters =
+        PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+    let name = object.metadata.name.clone().unwrap_or_default();
+    api.replace_status(&name, &parameters, &object).await
 }
 
 /// As large as the operator's.
