@@ -56,6 +56,12 @@ impl Limits {
         of != cluster && clusters.iter().any(|listed| listed == of)
     }
 
+    /// Whether a namespace that has so many key pairs may have one more.
+    #[must_use]
+    pub fn have_room(&self, owned: usize) -> bool {
+        self.max_key_pairs.is_none_or(|most| owned < most)
+    }
+
     /// Whether a pair that was there already stays as it is.
     #[must_use]
     pub fn keep_adopted(&self) -> bool {

@@ -213,7 +213,7 @@ fn the_name_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<
     (!is_allowed || name.is_default()).then_some(Refusal::Name)
 }
 
-/// Whether a pattern covers a name. What looks like another variable covers nothing.
+/// Whether a pattern covers a name. Another variable covers nothing.
 fn covers(pattern: &str, namespace: &str, name: &str) -> bool {
     if pattern == "$(namespace)_*" {
         let rest = name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('_'));

@@ -293,10 +293,11 @@ impl<'a> Run<'a> {
         let is_within = |uid: &str| within.contains(uid);
         let desired = &self.desired;
         let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, is_within);
-        match desired.limits.max_key_pairs {
-            Some(most) if owned < most => within.insert(desired.uid.clone()),
-            Some(_) | None => within.remove(&desired.uid),
-        };
+        if desired.limits.have_room(owned) {
+            within.insert(desired.uid.clone());
+        } else {
+            within.remove(&desired.uid);
+        }
         drop((within, rows));
         self.observed.owned = Some(owned);
         Ok(())

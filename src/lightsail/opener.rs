@@ -165,9 +165,10 @@ impl Opener {
         sending: Sending,
         readiness: Readiness,
     ) -> Self {
-        let session = match &purpose.account {
-            Some(_) => Session::with_longest_pause(PAUSE_OF_ACCOUNTS),
-            None => Session::default(),
+        let session = match (&purpose.account, &giver) {
+            (Some(_), Giver::Keys(_)) => Session::of_account(PAUSE_OF_ACCOUNTS).revocable(),
+            (Some(_), _) => Session::of_account(PAUSE_OF_ACCOUNTS),
+            (None, _) => Session::default(),
         };
         let state = Mutex::new(State { session, turns: HashMap::new() });
         Self(Arc::new(Inner {
@@ -377,12 +378,6 @@ impl Inner {
         let Some(before) = self.state.lock().session.in_force().cloned() else { return };
         let outcome = self.open(&before.region, &SHARED.into()).await;
         let mut state = self.state.lock();
-        // Whoever takes a key away, or its label off, means it.
-        let is_kept_by_people = matches!(self.giver, Giver::Keys(_));
-        let is_refused = |error: &Error| error.kind == ErrorKind::BadCredentials;
-        if is_kept_by_people && outcome.as_ref().is_err_and(is_refused) {
-            state.session.withdraw();
-        }
         self.tell(state.session.renewed(&before, &outcome, cause, now()));
     }
 

@@ -108,7 +108,7 @@ fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicK
     if let Some(most) = desired.limits.max_key_pairs {
         match observed.owned {
             None => return Step::CountKeyPairs,
-            Some(owned) if owned >= most => {
+            Some(owned) if !desired.limits.have_room(owned) => {
                 let account = account_name(observed).unwrap_or_default();
                 return stalled(desired, &Message::TooManyKeyPairs { account, most });
             }

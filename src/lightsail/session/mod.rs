@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub(super) use self::identity::{Identified, Identity, identified};
 use self::term::Attempts;
 pub(super) use self::term::Term;
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 use super::types::Result;
 use crate::ids::Region;
 
@@ -52,6 +52,8 @@ pub(super) struct Session<A, C> {
     said: Option<String>,
     /// Attempts that fail are not farther apart.
     longest_pause: Duration,
+    /// Whether people keep the credentials: when they take those away, they mean it.
+    is_revocable: bool,
 }
 
 /// What credentials opened.
@@ -141,14 +143,20 @@ impl<A, C> Default for Session<A, C> {
             last_refused: None,
             said: None,
             longest_pause: LONGEST_PAUSE,
+            is_revocable: false,
         }
     }
 }
 
 impl<A, C> Session<A, C> {
     /// One of many: attempts that fail may be this far apart.
-    pub(super) fn with_longest_pause(longest_pause: Duration) -> Self {
+    pub(super) fn of_account(longest_pause: Duration) -> Self {
         Self { longest_pause, ..Self::default() }
+    }
+
+    /// Of credentials that people keep: what cannot be had any more is not used any more.
+    pub(super) fn revocable(self) -> Self {
+        Self { is_revocable: true, ..self }
     }
 }
 
@@ -283,11 +291,6 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         Some(left.max(pause.unwrap_or_default()))
     }
 
-    /// Nothing is in force any more.
-    pub(super) fn withdraw(&mut self) {
-        self.in_force = None;
-    }
-
     /// How the renewal of `before` went.
     pub(super) fn renewed(
         &mut self,
@@ -299,6 +302,10 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         let is_new = outcome.as_ref().is_ok_and(|found| found.credentials != before.credentials);
         if !is_new {
             self.renewals = Some(Attempts::one_more(self.renewals, now.instant));
+        }
+        let is_refused = |error: &Error| error.kind == ErrorKind::BadCredentials;
+        if self.is_revocable && outcome.as_ref().is_err_and(is_refused) {
+            self.in_force = None;
         }
         let refusal = (cause == Cause::Refused && !is_new).then(Error::refused_credentials);
         self.note(&before.region, outcome.as_ref().err().or(refusal.as_ref()), now)

@@ -338,14 +338,23 @@ fn a_refusal_is_over_when_aws_takes_the_credentials_again() {
 }
 
 #[test]
-fn what_is_withdrawn_is_asked_for_anew() {
+fn credentials_that_people_take_away_are_not_used_any_more() {
     let (clocks, region) = (clocks(), IRELAND.into());
-    let mut session = in_force(None);
-    assert_eq!(session.next(&region, clocks.at(1)), Next::Use("account"));
-    session.withdraw();
-    assert_eq!(session.good(wall(1)), None);
-    assert_eq!(session.next(&region, clocks.at(1)), Next::Open);
-    session.note(&region, Some(&error("no label")), clocks.at(1));
-    assert_eq!(session.next(&region, clocks.at(2)), Next::Fail(error("no label")));
-    assert!(session.put(opened("second", 3, None)).is_first);
+    let gone = Error::new(ErrorKind::BadCredentials, "Code", "no label");
+    for (name, session, failure, is_used) in [
+        ("taken away", Kept::default().revocable(), gone.clone(), false),
+        ("not read", Kept::default().revocable(), error("an outage"), true),
+        ("the operator's own", Kept::default(), gone.clone(), true),
+    ] {
+        let mut session = session;
+        let first = opened("first", 0, None);
+        session.put(first.clone());
+        session.renewed(&first, &Err(failure), Cause::Clock, clocks.at(1));
+        assert_eq!(session.good(wall(1)).is_some(), is_used, "{name}");
+        if !is_used {
+            assert_eq!(session.next(&region, clocks.at(2)), Next::Fail(gone.clone()), "{name}");
+            assert_eq!(session.next(&region, clocks.at(4)), Next::Open, "{name}");
+            assert!(session.put(opened("second", 4, None)).is_first, "{name}");
+        }
+    }
 }

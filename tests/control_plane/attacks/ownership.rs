@@ -99,7 +99,7 @@ async fn is_not_what_tags_and_fingerprints_say() {
             refused("another tag of the operator's", tagged("lightsail-operator.dev/x"), PREFIX),
             refused("a tag of AWS's", tagged("AWS:cloudformation:stack"), PREFIX),
             shows(
-                "a look-alike of the owner tag",
+                "a tag that resembles the owner tag",
                 tagged("light\u{17f}ail-operator.dev/owner"),
                 "Imported",
             ),
@@ -213,7 +213,7 @@ async fn is_not_a_matter_of_speed() {
     let other = [("/imported/publicKey", json!(crate::bed::public_key("ed25519"))), delete];
     let other = arena.pair("race", &other);
     let strip = json!({ "metadata": { "finalizers": null } });
-    // Made, let go in one of four ways, and made again at once.
+    // Made, released in one of four ways, and made again at once.
     for number in 0..40 {
         let spec = if number % 3 == 0 { &other } else { &again };
         let _ = attacker.create::<LightsailKeyPair>("race", spec).await;
@@ -239,7 +239,7 @@ async fn is_not_a_matter_of_speed() {
     changes.retain(|request| !request.operation.starts_with("Get"));
     assert!(!changes.is_empty());
     assert!(changes.iter().all(|it| it.resource.as_deref() == Some(&*own)), "{changes:?}");
-    // What was let go without its finalizer is there, with the tag of the tenant's own namespace.
+    // What was deleted without its finalizer is there, with the tag of the tenant's own namespace.
     let tag = format!("test/{}/", attacker.namespace);
     if let Some(pair) = arena.teams.region(SHARED).find_key_pair(&own) {
         let owner = pair.tags.get(OWNER).cloned().flatten();

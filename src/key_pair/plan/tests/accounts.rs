@@ -61,7 +61,7 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
         ("and compared",
          |_, o| { by_labels(o); o.namespace_labels = Some(tags(&[("team", "b")])); },
          "Stalled AccountNotFound"),
-        ("and let it pass",
+        ("and allow it",
          |_, o| { by_labels(o); o.namespace_labels = Some(tags(&[("team", "a")])); }, "Read pair"),
         ("an account that is being deleted takes nobody new", |_, o| is_deleting(o),
          "Stalled AccountNotReady"),
