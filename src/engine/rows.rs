@@ -94,7 +94,8 @@ pub trait Claim {
     /// first, or else the one with the lesser uid.
     fn rank(&self) -> Option<impl Ord>;
 
-    /// Whether it waits for others, and wants to hear when one of them steps aside.
+    /// Whether it waits for others, or may be about to say so, and is to be called when one of them
+    /// steps aside.
     fn waits(&self) -> bool;
 
     /// Whether it asks for a reconciliation, after that.

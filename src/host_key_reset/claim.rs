@@ -108,7 +108,9 @@ impl Claim for ResetClaim {
     }
 
     fn waits(&self) -> bool {
-        self.stage == Stage::Waiting
+        // One that is reconciled for the first time may be about to say that it waits: who steps
+        // aside meanwhile calls it too.
+        matches!(self.stage, Stage::New | Stage::Waiting)
     }
 
     fn asks(&self, before: &Self) -> bool {

@@ -29,7 +29,7 @@ pub struct PairClaim {
     pub created_at: Option<Timestamp>,
     /// The pair that the status records.
     pub arn: Option<Arn>,
-    /// Whether it waits for another object that has the name.
+    /// Whether it waits for another object that has the name, or may be about to.
     pub waits: bool,
     /// What else is recorded, if nothing but the pair can have changed since.
     pub baseline: Option<Baseline>,
@@ -94,7 +94,9 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let claims = arn.is_some() || (can_act(&desired) && !is_refused(shown.reason));
     let baseline = baseline(object, &desired);
     let arn_is_known = arn.is_some();
-    let waits = matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
+    // One that is reconciled for the first time may be about to say that it waits: who steps aside
+    // meanwhile calls it too.
+    let waits = matches!(shown.reason, None | Some(Reason::NameConflict | Reason::WaitingForOwner));
     let claim = claims.then(|| PairClaim { waits, baseline, ..PairClaim::of(&desired, arn) });
     Row {
         lane: lane_of(object),

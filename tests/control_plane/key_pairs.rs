@@ -239,6 +239,26 @@ async fn an_import_whose_answer_is_lost_is_found_and_not_repeated() {
     assert_eq!(bed.region.key_pairs(), []);
 }
 
+/// The first is gone before the second has said that it waits for the name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_comes_free_before_the_next_says_that_it_waits_is_not_missed() {
+    let bed = Bed::new("name-missed").await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let mut spec = imported(&public_key("ed25519"));
+    spec["keyPairName"] = json!("shared");
+    bed.create::<LightsailKeyPair>("first", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("first", "Imported").await;
+    let conflict = Matcher::new(Method::PUT, "/lightsailkeypairs/second/status");
+    let held = proxy.hold(conflict.with_body("NameConflict"), Place::BeforeRequest);
+    bed.create::<LightsailKeyPair>("second", &spec).await;
+    held.reached().await;
+    bed.delete::<LightsailKeyPair>("first").await;
+    bed.wait_gone::<LightsailKeyPair>("first").await;
+    held.release();
+    bed.wait_ready::<LightsailKeyPair>("second", "Imported").await;
+}
+
 /// Somebody takes the finalizer off and deletes the object while its key is being imported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_whose_object_vanishes_during_the_import_follows_it() {

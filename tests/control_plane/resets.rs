@@ -180,6 +180,28 @@ async fn a_call_that_leaves_no_trace_is_never_repeated() {
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
 }
 
+/// The first is over before the second has said that it waits for it: nobody calls later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_comes_free_before_the_next_says_that_it_waits_is_not_missed() {
+    let bed = Bed::new("missed").await;
+    bed.region.add_instance("web-1");
+    let call = bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::HoldBefore));
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    bed.create::<HostKeyReset>("first", &reset()).await;
+    call.reached().await;
+    let waits =
+        Matcher::new(Method::PUT, "/hostkeyresets/second/status").with_body("WaitingForTurn");
+    let held = proxy.hold(waits, Place::BeforeRequest);
+    bed.create::<HostKeyReset>("second", &reset()).await;
+    held.reached().await;
+    call.release();
+    wait_complete(&bed, "first").await;
+    held.release();
+    wait_complete(&bed, "second").await;
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
+}
+
 /// Kills the operator when the request is held, starts it again, and returns the reset as it was
 /// before the restart. The request is held until the end of the test: let go, it might still reach
 /// the API server.
