@@ -194,7 +194,12 @@ impl OfObject {
             Self::ClearStatus => {
                 restore_status(&api, name, json!({ "observedGeneration": -1 })).await?;
             }
-            Self::RestoreStatus => restore_status(&api, name, object["status"].clone()).await?,
+            Self::RestoreStatus => {
+                restore_status(&api, name, object["status"].clone()).await?;
+                // What a status says that somebody else wrote is put right when the object is
+                // reconciled next, which is after its interval otherwise.
+                stage.act(&Act::Reconcile(at.clone())).await?;
+            }
             Self::Delete => stage.act(&Act::Delete(at.clone())).await?,
             Self::DeleteAndCreate => {
                 stage.act(&Act::Delete(at.clone())).await?;

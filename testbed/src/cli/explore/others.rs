@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
-use testbed::api_proxy::Place;
+use testbed::api_proxy::{Forwarded, Place};
 use testbed::simulator::{Fault, FaultEffect, KeyPairChange};
 
 use super::deed::{DEEDS, Deed, create_later, is_refused};
@@ -225,7 +225,7 @@ async fn check(
 fn deletions(stage: &Stage, acted: &[Acted]) -> Vec<String> {
     let requests = stage.simulator.requests();
     let (mut made, mut keys) = (BTreeSet::new(), BTreeSet::new());
-    let recorded_at = first_record(stage);
+    let records = records(stage);
     let named = stage.named.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let own = format!("{CLUSTER_ID}/{}/", stage.namespace);
     let mut deletions = requests
@@ -252,7 +252,10 @@ fn deletions(stage: &Stage, acted: &[Acted]) -> Vec<String> {
                 && request.at < deletion.at
                 && before.iter().all(|acted| acted.ended < request.at)
         });
-        let was_unrecorded = recorded_at.is_none_or(|at| pair.created_at < at);
+        // Whether an import was on record, at that time, whose pair was not.
+        let is_before = |record: &&Record| record.name == pair.name && record.at <= pair.created_at;
+        let before = records.iter().rev().find(is_before);
+        let was_unrecorded = before.is_none_or(|record| !record.has_pair);
         let cannot_be_told = keys.contains(&pair.public_key) && was_unrecorded;
         if !is_own && was_read && !named.contains(&pair.fingerprint) && !cannot_be_told {
             broken.push(format!("I1: {} was deleted, and was not the object's", pair.name));
@@ -261,14 +264,25 @@ fn deletions(stage: &Stage, acted: &[Acted]) -> Vec<String> {
     broken
 }
 
-/// When the operator first wrote into a status which pair it is.
-fn first_record(stage: &Stage) -> Option<SystemTime> {
-    let forwarded = stage.proxy.forwarded();
-    let record = forwarded.iter().find(|request| {
+/// What the operator wrote into a status about the pair of this name.
+struct Record {
+    at: SystemTime,
+    name: String,
+    /// Which pair it is; otherwise, that it is about to import one.
+    has_pair: bool,
+}
+
+fn records(stage: &Stage) -> Vec<Record> {
+    let record = |request: &Forwarded| {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        request.status == Some(200) && body["status"]["arn"].is_string()
-    });
-    record.map(|request| request.at)
+        let status = &body["status"];
+        let (has_pair, has_intent) =
+            (status["arn"].is_string(), status["importIntent"].is_object());
+        let name = stage.pair_name(body["metadata"]["name"].as_str().unwrap_or_default());
+        let is_record = request.status == Some(200) && (has_pair || has_intent);
+        is_record.then_some(Record { at: request.at, name, has_pair })
+    };
+    stage.proxy.forwarded().iter().filter_map(record).collect()
 }
 
 /// I12: each import has an intent of its own, which was on record before.
