@@ -1,6 +1,7 @@
 //! The rows of an operation that is known.
 
 use super::*;
+use super::super::follow::conclude;
 
 /// The call was made, and its operation is under way.
 fn under_way(observed: &mut Observed) {
@@ -99,4 +100,36 @@ fn an_operation_is_followed_to_its_end() {
             o.status.operations = vec![operation("a", "Succeeded", NOW)];
         }, "Complete OperationSucceeded"),
     ]);
+}
+
+/// When an operation is seen to be over that is over so long after the call, and how often it was
+/// read by then. The call was answered so long after the start on record.
+fn seen_over(over: Duration, answered: Duration) -> (Duration, u32) {
+    let mut observed = observed();
+    begun(&mut observed);
+    let (start, mut waited, mut reads) = (observed.start().unwrap(), Duration::ZERO, 0);
+    while waited < over {
+        observed.now = start + answered + waited;
+        let operations = vec![operation("a", "Started", NOW)];
+        let Step::Progress { verdict, .. } = conclude(&desired(), &observed, operations) else {
+            panic!("it is under way");
+        };
+        let Next::After(pause) = verdict.next else { panic!("it is read again") };
+        waited += pause;
+        reads += 1;
+    }
+    (waited, reads)
+}
+
+#[test]
+fn what_is_over_soon_is_seen_soon_and_what_takes_long_is_read_seldom() {
+    for (over, seen_by, most_reads) in [(300, 500, 2), (2_000, 2_400, 10), (590_000, 593_000, 215)]
+    {
+        for answered in [100, 1_100] {
+            let (over, answered) = (Duration::from_millis(over), Duration::from_millis(answered));
+            let (seen, reads) = seen_over(over, answered);
+            assert!(seen <= Duration::from_millis(seen_by), "{over:?}: seen after {seen:?}");
+            assert!(reads <= most_reads, "{over:?}: {reads} reads");
+        }
+    }
 }
