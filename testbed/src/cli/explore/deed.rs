@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::dice::Dice;
 use super::scenario::Act;
-use super::stage::{CLUSTER_ID, LEASE_DURATION, OWNER_TAG, Stage, split};
+use super::stage::{CLUSTER_ID, DEFAULT_KEY_PAIR, LEASE_DURATION, OWNER_TAG, Stage, split};
 
 /// One thing that somebody else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl OfPair {
         let Some(pair) = dice.pick(&stage.region.key_pairs()) else { return };
         let replace = |line: &str| {
             stage.region.delete_key_pair(&pair.name);
-            if pair.name == "LightsailDefaultKeyPair" {
+            if pair.name == DEFAULT_KEY_PAIR {
                 stage.region.create_default_key_pair();
             } else {
                 stage.region.import_key_pair(&pair.name, line);

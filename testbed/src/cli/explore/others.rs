@@ -18,7 +18,7 @@ use super::object::is_settled;
 use super::point::{Kind, Point};
 use super::run::{Reference, act, keep_running, lost_keys, prepare};
 use super::scenario::Scenario;
-use super::stage::{CLUSTER_ID, DEADLINE, Ground, OWNER_TAG, POLL, Stage};
+use super::stage::{CLUSTER_ID, DEADLINE, DEFAULT_KEY_PAIR, Ground, OWNER_TAG, POLL, Stage};
 
 /// A request that does not come, because of what happened before it, is not waited for longer.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -349,9 +349,12 @@ async fn left_behind(stage: &Stage, scenario: &Scenario) -> Result<Vec<String>> 
         })
         .collect();
     let own = format!("{CLUSTER_ID}/{}/", stage.namespace);
+    // The default pair stays unless a spec says otherwise, and the operator sets no owner tag on
+    // it: if it has one, others have set that.
     let is_left = |pair: &testbed::simulator::KeyPair| {
         let owner = pair.tags.get(OWNER_TAG).cloned().flatten();
-        made.contains(&pair.arn) && owner.is_some_and(|owner| owner.starts_with(&own))
+        let is_tagged = owner.is_some_and(|owner| owner.starts_with(&own));
+        pair.name != DEFAULT_KEY_PAIR && made.contains(&pair.arn) && is_tagged
     };
     let left = stage.region.key_pairs().into_iter().filter(is_left);
     Ok(left.map(|pair| format!("{} is left behind, with the owner tag", pair.name)).collect())

@@ -36,6 +36,8 @@ const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) const CLUSTER_ID: &str = "explored";
 /// The tag that says whose a key pair is.
 pub(super) const OWNER_TAG: &str = "lightsail-operator.dev/owner";
+/// The name of the default key pair.
+pub(super) const DEFAULT_KEY_PAIR: &str = "LightsailDefaultKeyPair";
 
 /// How often a condition is polled.
 pub(super) const POLL: Duration = Duration::from_millis(150);
