@@ -67,6 +67,12 @@ pub trait Controller: Send + Sync {
     /// All objects are known, or it is known that there are none.
     fn note_listed(&self) {}
 
+    /// The objects that have something to do now that a reconciliation of another one was done, and
+    /// their lanes.
+    fn take_woken(&self) -> Vec<(ObjectRef, String)> {
+        Vec::new()
+    }
+
     /// The watch says that an object is gone; this is how it was last.
     fn note_gone(&self, object: &Self::Object);
 
@@ -124,6 +130,9 @@ pub async fn run<C: Controller>(controller: &C) {
                     ctx.forget_unused(&lane_parts(lane).0);
                 }
                 queue.finished(&at, action.next, now);
+                for (at, lane) in controller.take_woken() {
+                    queue.push(at, &lane, Class::Change, now);
+                }
                 // It may have been forgotten, as it is gone, and have left something behind.
                 if action.outcome == Outcome::Gone
                     && let Some(lane) = controller.follow_up_lane(&at)

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::world::{Desired, DesiredPair, ImportedKey, Rival};
 use super::{desired, record};
+use crate::api::key_pair::{Ensure, KeyPairType};
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
 use crate::digest;
 use crate::engine::objects::has_finalizer;
@@ -114,6 +115,19 @@ fn can_act(desired: &Desired) -> bool {
     let has_bad_key =
         matches!(desired.pair, DesiredPair::Imported { key: ImportedKey::Inline(Err(_)), .. });
     desired.invalid_name.is_none() && !desired.suspend && !has_bad_key
+}
+
+/// Whether the pair of an object is yet to be imported, or is being imported, for the first time.
+pub(super) fn is_coming(object: &LightsailKeyPair) -> bool {
+    let spec = &object.spec;
+    let is_wanted = spec.ensure == Ensure::Present && !spec.suspend;
+    let is_new = object.status.as_ref().is_none_or(|status| status.arn.is_none());
+    let is_named = spec.type_ != KeyPairType::Default;
+    is_wanted
+        && is_new
+        && is_named
+        && object.metadata.deletion_timestamp.is_none()
+        && Shown::of(object).reason.is_none()
 }
 
 /// What is recorded, if the object was acted on and nothing but its pair can have changed since:

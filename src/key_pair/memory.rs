@@ -7,6 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::claim::PairClaim;
+use super::crowd::Crowds;
 use crate::access::Grant;
 use crate::api::LightsailKeyPair;
 use crate::api::account::NamespacesFrom;
@@ -27,6 +28,8 @@ pub(super) struct Memory {
     /// By uid, of objects whose intent this process wrote: the import that was sent under it, and
     /// not refused.
     pub(super) imports: Mutex<HashMap<String, Option<Sent>>>,
+    /// Who is creating key pairs at the same time.
+    pub(super) crowds: Mutex<Crowds>,
     /// By uid, of objects that were found to be within the limit of their account and may be about
     /// to import: they count though no pair of theirs is on record.
     pub(super) within_limit: Mutex<HashSet<String>>,
@@ -101,6 +104,7 @@ impl Memory {
         self.imports.lock().remove(uid);
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
+        self.crowds.lock().leave(uid);
     }
 
     /// What allowed the object with this uid to use its credentials.

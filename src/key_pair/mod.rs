@@ -3,6 +3,7 @@
 
 mod act;
 mod claim;
+mod crowd;
 mod desired;
 mod memory;
 pub mod message;
@@ -13,13 +14,15 @@ mod status;
 pub(crate) mod world;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use self::act::Run;
 use self::claim::PairClaim;
 use self::memory::{Memory, Permit};
-use self::plan::{Ended, Subject};
+use self::observe::Needs;
+use self::plan::{Confirmation, Ended, Subject};
 use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::engine::objects::{self, has_finalizer};
@@ -71,13 +74,28 @@ impl KeyPairs {
         }
         let sessions = &self.ctx.sessions;
         let access = sessions.open(grant.route(), &claim.region, &at.namespace).await.ok()?;
-        let max_age = plan::max_age_of_list(false, baseline.interval);
+        let needs = Needs::NotOlder(plan::max_age_of_list(baseline.interval));
         let (memory, shared) = (&self.memory, &access.shared);
-        let list = observe::shared_list(&self.ctx, memory, shared, &lane, max_age).await.ok()?;
+        let list = observe::shared_list(&self.ctx, memory, shared, &lane, needs).await.ok()?;
         let pair = list.find(&claim.name);
         let is_unchanged = plan::is_unchanged(&claim, baseline, &access.account.id, pair);
         let next = Next::After(baseline.interval);
         is_unchanged.then_some(Action { next, outcome: Outcome::Unchanged })
+    }
+
+    /// An object whose pair was imported and that still waits for a list: nothing is asked for it.
+    fn wait_for_crowd(&self, at: &ObjectRef) -> Option<Action> {
+        let (uid, lane) = {
+            let rows = self.memory.rows.lock();
+            let row = rows.get(at).filter(|_| !rows.is_unreadable(at))?;
+            (row.uid.clone(), row.lane.clone())
+        };
+        let crowd = self.memory.crowds.lock().crowd(&uid, at, &lane, Instant::now());
+        if !crowd.is_named {
+            return None;
+        }
+        let Confirmation::Later(pause) = plan::confirmation(&crowd) else { return None };
+        Some(Action::shows(message::Message::Importing.reason(), Next::After(pause)))
     }
 
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
@@ -195,6 +213,20 @@ impl Controller for KeyPairs {
         observe::forget_lane(&self.ctx, &self.memory, lane);
     }
 
+    fn note_applied(&self, object: &LightsailKeyPair) {
+        let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Instant::now());
+        let mut crowds = self.memory.crowds.lock();
+        if claim::is_coming(object) {
+            crowds.note_coming(uid, &ObjectRef::of(object), &claim::lane_of(object), now);
+        } else {
+            crowds.leave(uid);
+        }
+    }
+
+    fn take_woken(&self) -> Vec<(ObjectRef, String)> {
+        self.memory.crowds.lock().take_woken()
+    }
+
     fn note_gone(&self, object: &LightsailKeyPair) {
         let is_marked = object.metadata.deletion_timestamp.is_some();
         let acts = self.ctx.leads.borrow().is_some();
@@ -212,6 +244,11 @@ impl Controller for KeyPairs {
     }
 
     async fn reconcile(&self, item: Item) -> Action {
+        if item.class == Class::Resync
+            && let Some(action) = self.wait_for_crowd(&item.at)
+        {
+            return action;
+        }
         if item.class != Class::Change
             && let Some(action) = self.find_unchanged(&item.at).await
         {

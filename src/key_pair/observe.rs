@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::memory::{Memory, Sent};
 use super::plan::{self, TaggedObject};
 use super::record;
-use super::world::{Desired, Done, Finalizer, ImportSent, Observed};
+use super::world::{Crowd, Desired, Done, Finalizer, ImportSent, Observed};
 use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
@@ -54,6 +54,7 @@ pub(super) fn observed(
         grant: Grant::Required,
         namespace_labels: None,
         owned: None,
+        crowd: Crowd::default(),
         sent: sent.map(|sent| import_sent(clocks, sent)),
         intent_window: ctx.settings.intent_window(),
         intent_holds: ctx.settings.intent_holds(),
@@ -74,21 +75,34 @@ pub(super) fn import_sent(clocks: &Clocks, sent: Sent) -> ImportSent {
     ImportSent { until: clocks.time_of(sent.until), accepted: sent.accepted }
 }
 
-/// The shared list, not older than that. That it could be read is noted.
+/// What list will do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Needs {
+    /// One that is not older than that, or not much older than it takes to read one.
+    NotOlder(Duration),
+    /// One whose walk started then or later.
+    Since(Instant),
+}
+
+/// The shared list. That it could be read is noted.
 pub(super) async fn shared_list(
     ctx: &Context,
     memory: &Memory,
     region: &Lightsail,
     lane: &str,
-    max_age: Duration,
+    needs: Needs,
 ) -> lightsail::Result<Arc<Listing>> {
-    let list = ctx.inventory.list(region, max_age).await;
+    let list = match needs {
+        Needs::NotOlder(max_age) => ctx.inventory.list(region, max_age).await,
+        Needs::Since(since) => ctx.inventory.list_since(region, since).await,
+    };
     let scope = region.scope();
     let what = format!("the key pairs of {scope}");
     let place = ctx.regions.place(&scope.region);
     ctx.readiness.trouble(place, what, list.as_ref().err().map(ToString::to_string));
     let list = list?;
     memory.reads.lock().insert(lane.to_owned(), Moment::now());
+    memory.crowds.lock().note_list(lane, &list);
     count_without_object(ctx, memory, scope, &list);
     Ok(list)
 }
@@ -97,6 +111,7 @@ pub(super) async fn shared_list(
 /// and a count would never change again.
 pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
     memory.reads.lock().remove(lane);
+    memory.crowds.lock().forget_lane(lane);
     let (region, _) = lane_parts(lane);
     let mut all = memory.without_object.lock();
     // Locked before the rows, as where they are counted.

@@ -226,6 +226,8 @@ pub struct Observed {
     pub list_at_hand: bool,
     /// Other objects that want the same name in the same region.
     pub rivals: Vec<Rival>,
+    /// Who else is creating key pairs in the same lane.
+    pub crowd: Crowd,
     /// The import that was sent under the intent on record, as far as this process knows; `None`
     /// if none was sent that was not refused.
     pub sent: Option<ImportSent>,
@@ -298,6 +300,51 @@ pub struct ImportSent {
     pub accepted: bool,
 }
 
+/// Who is creating key pairs in the lane of an object, and how far it is itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// How many pages a list of all pairs would have.
+    pub pages: usize,
+    /// All objects there.
+    pub all: Share,
+    /// Those of the object's namespace.
+    pub own: Share,
+    /// How many calls lists may cost while others are still to come.
+    pub credit: usize,
+    /// The tags of the object's pair were set by its name, and no read has shown it since.
+    pub is_named: bool,
+    /// A list is there whose walk began after that.
+    pub is_listed: bool,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        let (all, own) = (Share::default(), Share::default());
+        Self { pages: 1, all, own, credit: 0, is_named: false, is_listed: false }
+    }
+}
+
+/// How many objects are being created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Those whose pair is yet to be imported.
+    pub coming: usize,
+    /// Those whose pair was tagged by its name, and that no read has shown yet.
+    pub waiting: usize,
+    /// How many were tagged by name in the last seconds.
+    pub recent: usize,
+    /// How long ago the last one was; `None` if none was.
+    pub quiet_for: Option<Duration>,
+}
+
+impl Share {
+    /// How many are being created, or were a moment ago.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.coming + self.waiting.max(self.recent)
+    }
+}
+
 /// Whether the object has the finalizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finalizer {
@@ -358,6 +405,10 @@ pub enum Failure {
 pub struct Done {
     /// The answer to an import.
     pub import: Option<Imported>,
+    /// When the answer to an import came.
+    pub import_answered: Option<Timestamp>,
+    /// It was tried to set tags by the name of the pair that was imported.
+    pub tagged_by_name: bool,
     /// When this reconciliation began to write the intent that an import needs.
     pub intent: Option<Timestamp>,
     /// An import was refused: it proves that it did not take effect.

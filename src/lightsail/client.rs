@@ -94,12 +94,12 @@ impl Lightsail {
         Ok(Read { value: pair.transpose()?.map(convert::key_pair).transpose()?, at: read.at })
     }
 
-    /// `GetKeyPairs` over all pages, the default pair included.
+    /// `GetKeyPairs` over all pages, the default pair included, and how many pages that were.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
-    pub async fn key_pairs(&self) -> Result<Vec<KeyPair>> {
-        let mut pairs = Vec::new();
+    pub async fn key_pairs(&self) -> Result<(Vec<KeyPair>, usize)> {
+        let (mut pairs, mut count) = (Vec::new(), 0);
         let mut pages = Pages::default();
         loop {
             let call = self
@@ -108,11 +108,12 @@ impl Lightsail {
                 .include_default_key_pair(true)
                 .set_page_token(pages.token.clone());
             let page = self.sender.read("GetKeyPairs", || call.clone().send()).await?.value;
+            count += 1;
             for pair in page.key_pairs.unwrap_or_default() {
                 pairs.push(convert::key_pair(pair)?);
             }
             if !pages.turn(page.next_page_token)? {
-                return Ok(pairs);
+                return Ok((pairs, count));
             }
         }
     }
@@ -174,20 +175,46 @@ impl Lightsail {
         convert::downloaded(answer)
     }
 
-    /// `TagResource`: adds tags, and replaces the values of those that are there.
+    /// `TagResource`: adds tags, and replaces the values of those that are there. A resource of
+    /// that name with another ARN is not touched.
     ///
     /// # Errors
     /// As classified; [`ErrorKind::NotFound`] if there is no such pair any more.
     pub async fn tag(&self, pair: &KeyPair, tags: &BTreeMap<String, String>) -> Result<()> {
+        self.set_tags(&pair.name, Some(&pair.arn), tags, Policy::Change).await
+    }
+
+    /// `TagResource` by the name alone, for a pair that was imported a moment ago and whose ARN is
+    /// not known yet: the ARN is optional
+    /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_TagResource.html>). It
+    /// waits only for a moment to be sent.
+    ///
+    /// # Errors
+    /// As [`Self::tag`].
+    pub async fn tag_by_name(
+        &self,
+        name: &KeyPairName,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        self.set_tags(name, None, tags, Policy::ChangeAfterRead).await
+    }
+
+    async fn set_tags(
+        &self,
+        name: &KeyPairName,
+        arn: Option<&Arn>,
+        tags: &BTreeMap<String, String>,
+        policy: Policy,
+    ) -> Result<()> {
         let tags =
             tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let call = self
             .client
             .tag_resource()
-            .resource_name(pair.name.as_str())
-            .resource_arn(pair.arn.as_str())
+            .resource_name(name.as_str())
+            .set_resource_arn(arn.map(Arn::to_string))
             .set_tags(Some(tags));
-        let what = ("TagResource", pair.name.as_str(), Policy::Change);
+        let what = ("TagResource", name.as_str(), policy);
         self.sender
             .change(what, || call.clone().send(), |answer| answer.operations().to_vec())
             .await

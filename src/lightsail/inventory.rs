@@ -28,6 +28,7 @@ pub struct Listing {
     /// Boxed: a table has room for almost twice as many as there are.
     pairs: HashMap<KeyPairName, Box<KeyPair>>,
     managed: usize,
+    pages: usize,
     started_at: Instant,
     took: Duration,
 }
@@ -44,10 +45,28 @@ impl Listing {
         self.pairs.values().map(Box::as_ref)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// When its walk started: it tells one walk from another.
     #[must_use]
     pub fn started_at(&self) -> Instant {
         self.started_at
+    }
+
+    /// In how many pages it came.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.pages
     }
 
     fn is_good(&self, max_age: Duration) -> bool {
@@ -119,8 +138,15 @@ impl Inventory {
     /// # Errors
     /// As [`Self::list`].
     pub async fn list_live(&self, region: &Lightsail) -> Result<Arc<Listing>> {
-        let now = Instant::now();
-        self.get(region, |listing| listing.started_at >= now).await
+        self.list_since(region, Instant::now()).await
+    }
+
+    /// A list whose walk started then or later.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_since(&self, region: &Lightsail, since: Instant) -> Result<Arc<Listing>> {
+        self.get(region, |listing| listing.started_at >= since).await
     }
 
     async fn get(
@@ -137,11 +163,12 @@ impl Inventory {
         let started_at = Instant::now();
         // All namespaces have a share in it.
         let pairs = region.for_all().key_pairs().await;
-        let listing = pairs.map(|pairs| {
+        let listing = pairs.map(|(pairs, pages)| {
             let pairs = pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair)));
             let pairs: HashMap<_, _> = pairs.collect();
             let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
-            let mut listing = Listing { pairs, managed, started_at, took: started_at.elapsed() };
+            let took = started_at.elapsed();
+            let mut listing = Listing { pairs, managed, pages, started_at, took };
             self.put_in(&mut listing, place.take_corrections());
             self.count(region.scope(), &listing);
             Arc::new(listing)

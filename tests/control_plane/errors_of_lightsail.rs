@@ -84,7 +84,9 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
         effect,
     };
     let (is_deletion, is_untagging) = (operation == "DeleteKeyPair", operation == "UntagResource");
-    if !is_deletion && !is_untagging {
+    // In a crowd of new objects, none reads its own pair.
+    let is_read = operation == "GetKeyPair";
+    if !is_deletion && !is_untagging && !is_read {
         bed.region.add_fault(fault.clone());
     }
     let mut spec = imported(&public_key("ed25519"));
@@ -96,6 +98,13 @@ async fn check_heals(bed: &Bed, operation: &str, kind: &str, effect: FaultEffect
         bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
         bed.region.add_fault(fault.clone());
         bed.patch::<LightsailKeyPair>(&name, &json!({ "spec": { "tags": null } })).await;
+    }
+    if is_read {
+        bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;
+        bed.region.add_fault(fault.clone());
+        let annotations = json!({ "lightsail-operator.dev/reconcile": "first" });
+        let change = json!({ "metadata": { "annotations": annotations } });
+        bed.patch::<LightsailKeyPair>(&name, &change).await;
     }
     if is_deletion {
         bed.wait_ready::<LightsailKeyPair>(&name, "Imported").await;

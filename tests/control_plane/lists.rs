@@ -1,6 +1,8 @@
 //! Lists of key pairs that cannot be read, and lists that are unlike the usual ones: the operator
 //! stays up, says so, and heals.
 
+use std::time::Duration;
+
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::json;
 use testbed::operator::Operator;
@@ -110,9 +112,11 @@ async fn i13_a_key_pair_whose_object_is_gone_is_counted_and_never_deleted() {
         let line = metrics.lines().find(|line| line.starts_with(metric)).map(str::to_owned);
         line.and_then(|line| line.rsplit(' ').next()?.parse::<u32>().ok())
     };
-    // A new object makes the operator read the list again, unless the list is recent.
+    // A new object makes the operator read the list again, unless the list is recent, or many are
+    // created at the same time.
     let mut number = 0;
     wait_for("it is counted", async || {
+        tokio::time::sleep(Duration::from_secs(2)).await;
         number += 1;
         let name = format!("new-{number}");
         bed.create::<LightsailKeyPair>(&name, &imported(&public_key("ed25519"))).await;

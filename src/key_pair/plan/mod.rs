@@ -5,6 +5,7 @@
 //! it answers with a step that ends the reconciliation. It asks for what it needs to read, so that
 //! what needs no read (a release, a refusal) makes no call.
 
+mod confirmation;
 mod default_pair;
 mod ending;
 mod expected;
@@ -22,6 +23,7 @@ mod step;
 mod unchanged;
 mod without_object;
 
+pub use confirmation::{Confirmation, confirmation};
 pub use ending::{
     Ended, Subject, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, subject,
 };
@@ -30,7 +32,7 @@ pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
 pub use pair::imported_key;
 pub use permission::RELEASE_WITHOUT_CALL;
-pub use reads::max_age_of_list;
+pub use reads::{max_age_of_list, max_age_of_list_for};
 pub use source::source;
 pub use step::Step;
 pub use unchanged::is_unchanged;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::confirmation::next_read;
 use super::ending::{gone, release};
 use super::expected::{self, Named};
 use super::key::compare;
@@ -28,11 +29,7 @@ pub(super) fn read_in_turn<'a>(
     desired: &Desired,
     observed: &'a Observed,
 ) -> Result<&'a PairRead, Box<Step>> {
-    let Some(read) = &observed.pair else {
-        // What a list said before an import counts no more.
-        let live = observed.asked || observed.done.import.is_some();
-        return Err(Box::new(Step::ReadPair { live }));
-    };
+    let Some(read) = &observed.pair else { return Err(Box::new(next_read(desired, observed))) };
     if is_first(desired, observed, read.pair.as_ref()) {
         Ok(read)
     } else {
@@ -73,12 +70,14 @@ pub(super) fn present(
         Whose::TaggedAway => ownership_lost(desired),
         Whose::Doubtful => doubtful(desired),
         Whose::Marked(Match::Same) => adopt(desired, observed, read, pair),
-        Whose::Marked(Match::Different | Match::Unknown) => name_conflict(desired),
+        Whose::Marked(Match::Different | Match::Unknown) => {
+            take_back(desired, observed, pair).unwrap_or_else(|| name_conflict(desired))
+        }
         Whose::Foreign { tagged } => {
             if may_adopt(desired, observed, pair, tagged, matches) {
                 adopt(desired, observed, read, pair)
             } else {
-                name_conflict(desired)
+                take_back(desired, observed, pair).unwrap_or_else(|| name_conflict(desired))
             }
         }
     }
@@ -275,12 +274,37 @@ fn is_kept_as_it_is(desired: &Desired, observed: &Observed, pair: &KeyPair) -> b
 }
 
 fn wanted_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) -> BTreeMap<String, String> {
-    let is_kept = is_kept_as_it_is(desired, observed, pair);
-    let mut tags = if is_kept { BTreeMap::new() } else { desired.tags.clone() };
+    let mut tags = all_tags(desired);
+    if is_kept_as_it_is(desired, observed, pair) {
+        tags.retain(|key, _| key == OWNER_TAG);
+    }
+    tags
+}
+
+/// The tags of a pair that the object has made.
+pub(super) fn all_tags(desired: &Desired) -> BTreeMap<String, String> {
+    let mut tags = desired.tags.clone();
     if !matches!(desired.pair, DesiredPair::Default { .. }) {
         tags.insert(OWNER_TAG.to_owned(), desired.owner.to_string());
     }
     tags
+}
+
+/// Takes off again what was set by the name of the pair that was imported, and stands on another
+/// pair: somebody has deleted that one and made this one, at the very moment.
+fn take_back(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
+    let date = observed.recorded.intent.as_ref().and_then(|intent| intent.date);
+    let is_later = date.zip(pair.created()).is_some_and(|(date, made)| made >= date);
+    let is_unanswered = is_later && observed.sent.is_some();
+    let was_tagged = observed.crowd.is_named || observed.done.tagged_by_name || is_unanswered;
+    let is_of_import = was_tagged && !is_replaced(observed, pair);
+    let is_set = |(key, value): &(&String, &String)| {
+        pair.tags.get(*key).is_some_and(|there| there.as_deref() == Some(value.as_str()))
+    };
+    let tags = all_tags(desired);
+    let keys: Vec<String> = tags.iter().filter(is_set).map(|(key, _)| key.clone()).collect();
+    let is_own = keys.iter().any(|key| key == OWNER_TAG);
+    (is_of_import && is_own).then(|| Step::RemoveTags { pair: pair.clone(), keys })
 }
 
 /// The next step until the pair has the tags that are wanted, and those no more that were wanted

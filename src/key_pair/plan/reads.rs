@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
+use super::confirmation::is_crowd;
 use super::ownership::is_first;
 use super::step::Step;
 use crate::api::Reason;
 use crate::engine::State;
-use crate::key_pair::world::{Desired, DesiredPair, Observed};
+use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::CHANGE_AFTER_READ_WAITS;
 
 /// A live read justifies what follows it at once: reading a Secret, a download, not a nap.
@@ -20,11 +21,22 @@ const _: () = assert!(READ_HOLDS.as_secs().cast_unsigned() > CHANGE_AFTER_READ_W
 /// of new objects together.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// How old the shared list may be: an object that was observed follows its interval; one that was
-/// edited since does not wait for that.
+/// How old the shared list may be for an object that nothing was changed in: it follows its
+/// interval.
 #[must_use]
-pub fn max_age_of_list(edited: bool, interval: Duration) -> Duration {
-    if edited { FRESH } else { interval.saturating_sub(FRESH) }
+pub fn max_age_of_list(interval: Duration) -> Duration {
+    interval.saturating_sub(FRESH)
+}
+
+/// How old it may be for an object that is reconciled: one that was edited does not wait for its
+/// interval. In a crowd of new objects no list is read for each few of them: if a name is not free
+/// any more, the import is refused, and the pair is read then.
+#[must_use]
+pub fn max_age_of_list_for(desired: &Desired, observed: &Observed) -> Duration {
+    let recorded = &observed.recorded;
+    let is_new = recorded.arn.is_none() && recorded.origin.is_none() && recorded.intent.is_none();
+    let is_one_of_many = is_new && desired.goal == Goal::Present && is_crowd(&observed.crowd);
+    if observed.edited && !is_one_of_many { FRESH } else { max_age_of_list(desired.interval) }
 }
 
 /// The step, or the read that has to come before it.

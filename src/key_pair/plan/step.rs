@@ -50,6 +50,11 @@ pub enum Step {
     Generate(KeyAlgorithm),
     /// Import the public key.
     Import(PublicKey),
+    /// Set tags on the pair that was imported just now, by its name.
+    TagByName {
+        /// All of them.
+        tags: BTreeMap<String, String>,
+    },
     /// Set tags.
     Tag {
         /// The pair.
@@ -159,6 +164,7 @@ impl Step {
             | Self::RecordTagKeys
             | Self::Generate(_)
             | Self::Import(_)
+            | Self::TagByName { .. }
             | Self::Tag { .. }
             | Self::RemoveTags { .. }
             | Self::Download
@@ -185,7 +191,7 @@ impl Step {
             Self::WriteIntent(_) | Self::Import(_) => "Import",
             Self::RecordAdoption => "Adopt",
             Self::Generate(_) => "Generate",
-            Self::RecordTagKeys | Self::Tag { .. } => "Tag",
+            Self::RecordTagKeys | Self::TagByName { .. } | Self::Tag { .. } => "Tag",
             Self::RemoveTags { .. } => "RemoveTags",
             Self::Download => "Download",
             Self::SetAside { .. } | Self::WriteSecret { .. } => "WriteSecret",
@@ -203,6 +209,11 @@ impl Message<'_> {
     /// All is as the spec says.
     pub(in crate::key_pair) fn ready(&self, next: Duration) -> Step {
         Step::Finish(Verdict::ready(self.reason(), self.to_string(), Next::After(next)))
+    }
+
+    /// To be reconciled again after a while; the object keeps what it shows.
+    pub(super) fn pause(&self, pause: Duration) -> Step {
+        Step::Pause { reason: self.reason(), next: Next::After(pause) }
     }
 
     /// To be reconciled again after a while.

@@ -213,3 +213,70 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
     assert_eq!(pause(false), Next::After(Duration::from_secs(15)));
     assert_eq!(pause(true), Next::After(Duration::from_secs(2)));
 }
+
+/// The key was imported just now.
+fn imported_just_now() -> (Desired, Observed) {
+    let (desired, mut observed) = unrecorded(Goal::Present);
+    let over = Operation { status: Some("Succeeded".to_owned()), ..Operation::default() };
+    (observed.recorded.intent, observed.pair) = (intent(FIRST), None);
+    observed.sent = sent("2026-11-24T12:00:30Z", true);
+    observed.done.import = Some(Imported::Accepted(over));
+    observed.done.import_answered = Some(time(NOW));
+    (desired, observed)
+}
+
+#[test]
+fn a_pair_is_tagged_by_its_name_only_as_the_very_next_call() {
+    check(imported_just_now, &[
+        ("just now", |_, _| {}, "TagByName"),
+        ("not long ago", |_, o| o.now = time("2026-11-24T12:00:10Z"), "TagByName"),
+        ("too long ago: it is read first", |_, o| o.now = time("2026-11-24T12:00:11Z"),
+         "Read pair live"),
+        ("once", |_, o| o.done.tagged_by_name = true, "Read pair live"),
+        ("not what failed", |_, o| {
+            let failed = Operation { status: Some("Failed".to_owned()), ..Operation::default() };
+            o.done.import = Some(Imported::Accepted(failed));
+        }, "Read pair live"),
+        ("then it is read: its own, alone", |_, o| {
+            (o.done.tagged_by_name, o.crowd.is_named) = (true, true);
+        }, "Read pair live"),
+        ("or a list that is there", |_, o| {
+            (o.done.tagged_by_name, o.crowd.is_named, o.crowd.is_listed) = (true, true, true);
+        }, "Read pair"),
+        ("or a list that will be there", |_, o| {
+            (o.done.tagged_by_name, o.crowd.is_named) = (true, true);
+            o.crowd.all.coming = 100;
+            o.crowd.own = crate::key_pair::world::Share { quiet_for: Some(Duration::ZERO),
+                ..o.crowd.all };
+        }, "Pause InProgress"),
+    ]);
+}
+
+#[test]
+fn a_tag_that_stands_on_another_pair_than_the_imported_is_taken_off() {
+    let named = || {
+        let (desired, mut observed) = imported_just_now();
+        (observed.done, observed.crowd.is_named) = (Done::default(), true);
+        observed.pair = live(Some(tagged(pair(SECOND), OWNER)));
+        (desired, observed)
+    };
+    check(named, &[
+        ("another key", |_, _| {}, "RemoveTags"),
+        ("as a list shows it: it is read first",
+         |_, o| o.pair = cached(Some(tagged(pair(SECOND), OWNER))), "Read pair live"),
+        ("its tag is off", |_, o| o.pair = live(Some(pair(SECOND))), "Stalled NameConflict"),
+        ("another owner has tagged it since",
+         |_, o| o.pair = live(Some(tagged(pair(SECOND), "c/n/o"))), "Stalled NameConflict"),
+        ("after a restart: it was made after the intent", |_, o| o.crowd.is_named = false,
+         "RemoveTags"),
+        ("or before it", |_, o| {
+            o.crowd.is_named = false;
+            o.pair = live(Some(older(tagged(pair(SECOND), OWNER))));
+        }, "Stalled NameConflict"),
+        ("the imported one", |_, o| o.pair = live(Some(tagged(pair(FIRST), OWNER))),
+         "Ready Imported"),
+        ("as a list shows it", |_, o| o.pair = cached(Some(tagged(pair(FIRST), OWNER))),
+         "Ready Imported"),
+        ("without its tag", |_, o| o.pair = cached(Some(pair(FIRST))), "Tag"),
+    ]);
+}

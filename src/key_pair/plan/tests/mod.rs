@@ -19,7 +19,7 @@ use crate::api::{OWNER_TAG, Operation};
 use crate::engine::{Lookup, State};
 use crate::ids::KeyPairName;
 use crate::key_pair::world::{
-    Done, Failure, ImportSent, ImportedKey, Intent, InvalidName, PairRead, Recorded, Rival,
+    Crowd, Done, Failure, ImportSent, ImportedKey, Intent, InvalidName, PairRead, Recorded, Rival,
         SetAside, Source, SourceKind, SourceRef,
 };
 use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
@@ -105,6 +105,7 @@ fn observed() -> Observed {
         edited: false,
         list_at_hand: true,
         rivals: Vec::new(),
+        crowd: Crowd::default(),
         sent: sent(NOW, false),
         intent_window: Duration::from_mins(2),
         intent_holds: Duration::from_secs(15),
@@ -210,6 +211,7 @@ fn word(step: &Step) -> String {
         | Step::RecordTagKeys
         | Step::Generate(_)
         | Step::Import(_)
+        | Step::TagByName { .. }
         | Step::Tag { .. }
         | Step::RemoveTags { .. }
         | Step::Download

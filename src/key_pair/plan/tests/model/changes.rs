@@ -43,6 +43,7 @@ impl State {
             }
             if process.vanished[place].is_none_or(|vanished| vanished.uid != object.uid) {
                 (process.sent[uid], process.missing[uid]) = (Sent::Unknown, Missing::No);
+                process.named[uid] = false;
             }
         }
         if self.secret.is_some_and(|secret| secret.owner == Some(object.uid)) {

@@ -320,5 +320,6 @@ fn begin(scenario: &Scenario, state: &State, process: usize, place: usize, objec
     let rival = state.objects[1 - place].filter(claims);
     let rival = rival.map(|rival| RivalSeen { uid: rival.uid, id: rival.record.id,
         deleting: rival.deleting });
-    Run::new(object, sent, rival)
+    let named = memory.named[usize::from(object.uid)];
+    Run { named, ..Run::new(object, sent, rival) }
 }

@@ -62,7 +62,9 @@ impl At<'_> {
             }
             Act::Generate => self.generate(fate),
             Act::Import(key) => self.import(key, fate),
+            Act::TagByName => self.tag_by_name(fate),
             Act::Tag => self.tag(fate),
+            Act::RemoveTags => self.remove_tags(fate),
             Act::Download => self.download(fate),
             Act::SetAside(key) => self.set_aside(key, fate),
             Act::WriteSecret { key, owner } => self.write_secret(key, owner, decision, fate),
@@ -75,6 +77,7 @@ impl At<'_> {
                 let memory = &mut self.state.processes[process];
                 memory.vanished[place] = None;
                 (memory.sent[uid], memory.missing[uid]) = (Sent::Unknown, Missing::No);
+                memory.named[uid] = false;
                 Some(Then::End)
             }
             Act::Finish { .. } => self.publish(decision, fate),
@@ -238,8 +241,12 @@ impl At<'_> {
         if written.is_none() {
             return self.conflict(decision);
         }
-        if fate == Fate::Fine && record.id.is_some() {
-            self.note_sent(Sent::Unknown);
+        if fate == Fate::Fine {
+            let (uid, process) = (self.uid(), self.process);
+            self.state.processes[process].named[uid] = false;
+            if record.id.is_some() {
+                self.note_sent(Sent::Unknown);
+            }
         }
         Some(Then::End)
     }
@@ -284,6 +291,48 @@ impl At<'_> {
         run.import_refused = !is_free;
         run.import = Some(if is_free { Answer::Accepted } else { Answer::NameTaken });
         run.pair = None;
+        Some(Then::GoOn)
+    }
+
+    /// Whatever has the name gets the tag.
+    fn tag_by_name(&mut self, fate: Fate) -> Option<Then> {
+        let place = u8::try_from(self.place).expect("there are two");
+        match fate {
+            Fate::LostBefore => return self.fail(Failure::NoAnswer),
+            Fate::LostAfter if self.state.pair.is_none() => return None,
+            Fate::Fine | Fate::LostAfter => {}
+            Fate::Late | Fate::Slow | Fate::Throttled | Fate::Denied | Fate::Stale => return None,
+        }
+        self.run().tagged_by_name = true;
+        if self.state.pair.is_none() {
+            return Some(Then::GoOn);
+        }
+        self.state.set_tag(Tag::Of(place), false);
+        if fate == Fate::LostAfter {
+            return self.fail(Failure::NoAnswer);
+        }
+        let (uid, process) = (self.uid(), self.process);
+        self.state.processes[process].named[uid] = true;
+        self.run().named = true;
+        Some(Then::GoOn)
+    }
+
+    fn remove_tags(&mut self, fate: Fate) -> Option<Then> {
+        let seen = self.run().pair.and_then(|read| read.pair)?;
+        let is_there = self.state.pair.is_some_and(|pair| pair.id == seen.id);
+        match fate {
+            Fate::Fine if !is_there => return self.fail(Failure::Throttled),
+            Fate::LostBefore => return self.fail(Failure::NoAnswer),
+            Fate::LostAfter if !is_there => return None,
+            Fate::Fine | Fate::LostAfter => {}
+            Fate::Late | Fate::Slow | Fate::Throttled | Fate::Denied | Fate::Stale => return None,
+        }
+        self.state.set_tag(Tag::Absent, false);
+        if fate == Fate::LostAfter {
+            return self.fail(Failure::NoAnswer);
+        }
+        let pair = Some(Seen { tag: Tag::Absent, ..seen });
+        self.run().pair = Some(Read::now(true, pair));
         Some(Then::GoOn)
     }
 

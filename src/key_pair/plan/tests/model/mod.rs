@@ -66,7 +66,8 @@ fn fates(act: Act) -> &'static [Fate] {
         Act::ReadPair { .. } => &[Fate::Stale, Fate::LostBefore],
         Act::Import(_) => &[Fate::LostBefore, Fate::LostAfter, Fate::Late, Fate::Slow,
             Fate::Throttled, Fate::Denied],
-        Act::AddFinalizer | Act::WriteIntent(_) | Act::RecordAdoption | Act::Tag | Act::Download
+        Act::AddFinalizer | Act::WriteIntent(_) | Act::RecordAdoption | Act::TagByName | Act::Tag
+        | Act::RemoveTags | Act::Download
         | Act::SetAside(_) | Act::WriteSecret { .. } | Act::Delete { .. } | Act::ReleaseTag(_)
         | Act::RemoveFinalizer { .. } | Act::Finish { .. } => &[Fate::LostBefore, Fate::LostAfter],
         Act::ReadForRelease => &[Fate::LostBefore],

@@ -30,6 +30,7 @@ pub(super) fn row(wanted: &Desired, seen: &Observed, answer: &str) -> String {
     set("o.key_missing_since", &seen.key_missing_since, &nothing.key_missing_since);
     set("o.copy", &seen.copy, &nothing.copy);
     set("o.rivals", &seen.rivals, &nothing.rivals);
+    set("o.crowd", &seen.crowd, &nothing.crowd);
     set("o.sent", &seen.sent, &nothing.sent);
     set("o.has_predecessor", &seen.has_predecessor, &nothing.has_predecessor);
     set("o.failure", &seen.failure, &nothing.failure);

@@ -73,6 +73,8 @@ pub(super) struct Scenario {
     pub(super) objects: [Option<u8>; 2],
     /// Two processes and one object, or one process at a time and two objects.
     pub(super) two_processes: bool,
+    /// Whether many others are being created: a pair is found by a list that is read for all.
+    pub(super) in_crowd: bool,
     /// Whether Lightsail prints fingerprints of a form that is not known.
     pub(super) unknown_form: bool,
     pub(super) may: Vec<May>,
@@ -92,6 +94,7 @@ impl Scenario {
             specs: specs.to_vec(),
             objects: [Some(0), None],
             two_processes: true,
+            in_crowd: false,
             unknown_form: false,
             may: may.to_vec(),
             secret: None,

@@ -56,6 +56,8 @@ fn imported() {
     let sources = [referring, Spec { absent: true, ..referring }];
     search_all(vec![
         imported("a pair comes and goes", &SPECS[..2], &PAIRS[..4], [1, 1, 1], [2, 1, 2]),
+        Scenario { in_crowd: true,
+            ..imported("a pair in a crowd", &SPECS, &PAIRS, [1, 1, 1], [2, 1, 2]) },
         imported("policies and tags", &SPECS, &PAIRS, [1, 0, 1], [2, 1, 1]),
         imported("keys change", &keys, &PAIRS, [1, 1, 0], [2, 1, 1]),
         imported("adoption", &adoptions, &PAIRS, [1, 1, 0], [2, 1, 1]),
@@ -80,6 +82,8 @@ fn unknown_fingerprints() {
         unknown("an unknown form", &SPECS, &PAIRS, [1, 1, 1], [2, 1, 1]),
         Scenario { pair: Some(Key::B),
             ..unknown("an unknown pair that was there", &SPECS, &PAIRS, [1, 1, 1], [2, 1, 1]) },
+        Scenario { in_crowd: true,
+            ..unknown("an unknown form in a crowd", &SPECS, &PAIRS, [1, 1, 1], [2, 1, 1]) },
         unknown("an unknown form, keys change", &[PLAIN, Spec { key: Key::B, ..RECREATED }],
             &PAIRS, [1, 1, 0], [2, 1, 1]),
     ]);

@@ -7,6 +7,7 @@ use super::world::{self, Answer, Copied, Found as Read, How, Key, Mark, Missing,
     Sent, Tag};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::engine::tests::search::{ByHash, hash_of};
+use crate::key_pair::world::Share;
 use crate::key_pair::{record, status};
 use crate::lightsail::Downloaded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -25,7 +26,9 @@ pub(super) enum Act {
     RecordAdoption,
     Generate,
     Import(Key),
+    TagByName,
     Tag,
+    RemoveTags,
     Download,
     SetAside(Key),
     WriteSecret { key: Key, owner: bool },
@@ -305,12 +308,24 @@ impl Plans {
             windows_instances: run.windows_read.then(Vec::new),
             namespace_terminating: run.namespace_read.then_some(false),
             rivals: rival.into_iter().collect(),
+            crowd: self.crowd(run),
             sent,
             has_predecessor: run.predecessor,
             failure,
             done: self.done(run),
             ..observed()
         }
+    }
+
+    /// Alone, or among many: the run that has tagged its pair then waits, and the next one finds a
+    /// list.
+    fn crowd(&self, run: &Run) -> Crowd {
+        let size = if self.scenario.in_crowd { 100 } else { 1 };
+        let share = Share { coming: size, ..Share::default() };
+        let is_listed = self.scenario.in_crowd && run.named && !run.tagged_by_name;
+        let quiet_for = Some(Duration::ZERO);
+        let share = Share { quiet_for, ..share };
+        Crowd { all: share, own: share, is_named: run.named, is_listed, ..Crowd::default() }
     }
 
     fn done(&self, run: &Run) -> Done {
@@ -321,6 +336,10 @@ impl Plans {
                 Answer::Accepted => Imported::Accepted(over.clone()),
                 Answer::NameTaken => Imported::NameTaken,
             }),
+            // A run that slept since has lost this too.
+            import_answered: run.import.map(|_| time(if run.intent_written { NOW } else {
+                "2026-11-24T11:30:00Z" })),
+            tagged_by_name: run.tagged_by_name,
             intent: run.intent_written.then(|| time(NOW)),
             import_refused: run.import_refused,
             delete: run.deleted.then_some(over),
@@ -344,7 +363,7 @@ impl Plans {
     fn act(&self, step: &Step) -> Act {
         let is_deleted = |reason: &Reason| *reason == Reason::Deleted;
         match step {
-            Step::Identify | Step::RecordTagKeys | Step::RemoveTags { .. } | Step::CountKeyPairs => {
+            Step::Identify | Step::RecordTagKeys | Step::CountKeyPairs => {
                 unreachable!("the account is known, and there are no other tags, and no limits")
             }
             Step::ReadPair { live } => Act::ReadPair { live: *live },
@@ -358,7 +377,9 @@ impl Plans {
             Step::RecordAdoption => Act::RecordAdoption,
             Step::Generate(_) => Act::Generate,
             Step::Import(key) => Act::Import(self.key_of(key)),
+            Step::TagByName { .. } => Act::TagByName,
             Step::Tag { .. } => Act::Tag,
+            Step::RemoveTags { .. } => Act::RemoveTags,
             Step::Download => Act::Download,
             Step::SetAside { key, .. } => Act::SetAside(self.key_of(key.public())),
             Step::WriteSecret { key, spec, found } => Act::WriteSecret {
@@ -405,6 +426,7 @@ impl Plans {
         };
         let forgetful = Run {
             sent: Sent::Open { accepted: false },
+            named: false,
             missing: if run.missing == Missing::No { Missing::No } else { Missing::Recent },
             ..*run
         };

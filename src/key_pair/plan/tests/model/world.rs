@@ -167,6 +167,8 @@ pub(super) struct Process {
     pub(super) role: Role,
     /// By uid.
     pub(super) sent: [Sent; UIDS],
+    /// By uid: the pair was tagged by its name, and no read has shown it since.
+    pub(super) named: [bool; UIDS],
     /// By uid.
     pub(super) missing: [Missing; UIDS],
     /// By place.
@@ -176,7 +178,7 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn new(role: Role) -> Self {
         let (sent, missing) = ([Sent::Unknown; UIDS], [Missing::No; UIDS]);
-        Self { role, sent, missing, vanished: [None; 2] }
+        Self { role, sent, named: [false; UIDS], missing, vanished: [None; 2] }
     }
 }
 
@@ -231,6 +233,10 @@ pub(super) struct Run {
     pub(super) failure: Option<Failure>,
     pub(super) import: Option<Answer>,
     pub(super) import_refused: bool,
+    /// It tried to set tags by the name of the pair.
+    pub(super) tagged_by_name: bool,
+    /// That was done, here or in an earlier run, and no read has shown the pair since.
+    pub(super) named: bool,
     /// It wrote the intent a moment ago.
     pub(super) intent_written: bool,
     pub(super) deleted: bool,
@@ -314,6 +320,8 @@ impl Run {
             failure: None,
             import: None,
             import_refused: false,
+            tagged_by_name: false,
+            named: false,
             intent_written: false,
             deleted: false,
             generated: None,
@@ -359,6 +367,7 @@ impl State {
             .any(|pair| pair.maker == Maker::Object(uid));
         let is_known = |uid: u8| self.processes.iter().any(|process| {
             process.sent[usize::from(uid)] != Sent::Unknown
+                || process.named[usize::from(uid)]
                 || process.missing[usize::from(uid)] != Missing::No
                 || process.vanished.iter().flatten().any(|object| object.uid == uid)
         });

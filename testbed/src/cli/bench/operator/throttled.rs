@@ -15,10 +15,10 @@ const RATE: f64 = 5.0;
 /// So little that nothing comes through in an outage; the switch takes 0 for no limit.
 const NOTHING: f64 = 1e-9;
 const BURST: f64 = 10.0;
-/// What an object needs: to be imported, looked at and tagged.
-const CALLS: f64 = 3.0;
+/// What an object needs: to be imported and tagged.
+const CALLS: f64 = 2.0;
 /// What reconciliations may come to while there are too many requests.
-const EXPECTED: [&str; 4] = ["Imported", "Throttled", "Unchanged", "Conflict"];
+const EXPECTED: [&str; 5] = ["Imported", "InProgress", "Throttled", "Unchanged", "Conflict"];
 
 /// All three at the same time: they have next to nothing to do.
 pub(super) async fn throttled(run: &Run<'_>) -> Result<()> {

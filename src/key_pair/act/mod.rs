@@ -1,8 +1,10 @@
 //! The steps of the plan, done one at a time, and what came of them published. No decisions here.
 
+mod import;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -14,7 +16,7 @@ use super::world::{
     Desired, DesiredPair, Failure, Finalizer, Goal, Observed, PairRead, Rival, SetAside, Source,
     SourceKind, SourceRef,
 };
-use super::{desired, observe, record, status};
+use super::{desired, record, status};
 use crate::access::Limits;
 use crate::access::permission::surely_refuses;
 use crate::api::{FINALIZER, LightsailKeyPair, LightsailKeyPairStatus, OWNER_TAG, Reason};
@@ -26,7 +28,7 @@ use crate::error::{Error, attempted};
 use crate::ids::{AccountId, Arn, Fingerprint, lane_parts};
 use crate::lightsail::{self, Access, ErrorKind, KeyPair, Lightsail, Listing};
 use crate::secret::{self, DataValue, Owner, SecretSpec};
-use crate::ssh::{PrivateKey, PublicKey};
+use crate::ssh::PrivateKey;
 
 /// How long each of the two calls before a release may take: an object is released without AWS
 /// having to answer.
@@ -59,7 +61,9 @@ impl<'a> Run<'a> {
         let desired = Desired { limits, ..desired };
         let clocks = ctx.read_clocks();
         let observed = observed(ctx, &clocks, memory, &object, &desired);
-        let observed = Observed { grant, has_predecessor, ..observed };
+        let lane = claim::lane_of(&object);
+        let crowd = memory.crowds.lock().crowd(&desired.uid, at, &lane, Instant::now());
+        let observed = Observed { grant, crowd, has_predecessor, ..observed };
         Self { ctx, clocks, memory, at, object, desired, observed, access: None }
     }
 
@@ -235,6 +239,7 @@ impl<'a> Run<'a> {
                 self.observed.done.generated = Some(key);
             }
             Step::Import(key) => self.import(&key).await?,
+            Step::TagByName { tags } => self.tag_by_name(&tags).await?,
             Step::Tag { pair, tags } => self.tag(pair, tags).await?,
             Step::RemoveTags { pair, keys } => self.remove_tags(pair, &keys).await?,
             Step::Download => {
@@ -304,13 +309,13 @@ impl<'a> Run<'a> {
     }
 
     async fn shared_list(&self) -> lightsail::Result<Arc<Listing>> {
-        let (shared, max_age) = (&self.access().shared, self.max_age_of_list());
         let lane = claim::lane_of(&self.object);
-        shared_list(self.ctx, self.memory, shared, &lane, max_age).await
+        let needs = self.needs_of_list(&lane);
+        shared_list(self.ctx, self.memory, &self.access().shared, &lane, needs).await
     }
 
     fn max_age_of_list(&self) -> Duration {
-        plan::max_age_of_list(self.observed.edited, self.desired.interval)
+        plan::max_age_of_list_for(&self.desired, &self.observed)
     }
 
     /// The default pair is only found for sure in a list that asks for it.
@@ -322,6 +327,7 @@ impl<'a> Run<'a> {
                 (list.find(&self.desired.name).cloned(), at)
             }
             DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
+                self.note_own_read();
                 let read = self.lightsail().find_key_pair(&self.desired.name).await?;
                 self.correct_inventory(read.value.as_ref());
                 (read.value, self.clocks.time_of(read.at))
@@ -340,43 +346,6 @@ impl<'a> Run<'a> {
 
     fn correct_inventory(&self, pair: Option<&KeyPair>) {
         self.ctx.inventory.correct(&self.access().shared, &self.desired.name, pair);
-    }
-
-    /// From here on the pair that the import makes is known as this object's own, whatever becomes
-    /// of this process. Until the import is sent, none can take effect.
-    async fn write_intent(&mut self, key: &PublicKey) -> Result<(), Error> {
-        let (account, date) = (self.observed.account.as_ref(), self.lightsail().clock());
-        let status = status::intending(&self.object, &self.desired, account, key, date);
-        // If the write is not answered, the new intent may be on record all the same, and nothing
-        // was accepted under that one.
-        if let Some(Some(sent)) = self.memory.imports.lock().get_mut(&self.desired.uid) {
-            sent.accepted = false;
-        }
-        self.record(&status).await?;
-        self.note_sent(None);
-        self.observed.done.intent = Some(self.observed.now);
-        Ok(())
-    }
-
-    async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
-        let until = || Moment::now() + self.ctx.settings.effect_window();
-        // Noted before the call is sent: its answer may never come.
-        let sent = Sent { until: until(), accepted: false };
-        self.memory.imports.lock().insert(self.desired.uid.clone(), Some(sent));
-        let outcome = self.lightsail().import_key_pair(&self.desired.name, key.line()).await;
-        // Counted from the answer: the call may have waited for its turn.
-        let sent =
-            plan::answer_to_import(&outcome).map(|accepted| Sent { until: until(), accepted });
-        self.note_sent(sent);
-        self.observed.done.import_refused = sent.is_none();
-        self.observed.done.import = Some(outcome?);
-        self.observed.pair = None;
-        Ok(())
-    }
-
-    fn note_sent(&mut self, sent: Option<Sent>) {
-        self.memory.imports.lock().insert(self.desired.uid.clone(), sent);
-        self.observed.sent = sent.map(|sent| observe::import_sent(&self.clocks, sent));
     }
 
     /// Whether a change found that the pair is gone: then the list that showed it is wrong.
@@ -537,6 +506,7 @@ impl<'a> Run<'a> {
         if status.arn.is_some() {
             self.memory.imports.lock().remove(&self.desired.uid);
         }
+        self.memory.crowds.lock().leave(&self.desired.uid);
         Ok(Action::shows(verdict.reason, verdict.next))
     }
 }

@@ -1,0 +1,319 @@
+//! Who is creating key pairs at the same time, by lane. The pairs that were imported there are
+//! found together in one shared list where that costs fewer calls than a read of each: the plan
+//! decides when (`plan::confirmation`), by the counts that are kept here.
+//!
+//! Losing this costs calls and time, never safety: an object that is not known here reads its own
+//! pair. A plain data structure, without I/O and with the time as an argument.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::world::{Crowd, Share};
+use crate::engine::ObjectRef;
+use crate::lightsail::Listing;
+
+/// What an import adds to the calls that lists may cost while others are still to come: so few that
+/// a crowd of new objects costs little more than two calls each, however large it is.
+const EARNED: f64 = 0.06;
+/// Recent is what happened about so long ago.
+const RECENT: Duration = Duration::from_secs(5);
+/// As long as only one page was ever read, a page is taken to have room for so many pairs. The page
+/// size is not published.
+const PAGE: usize = 20;
+
+/// All objects that are being created.
+#[derive(Debug, Default)]
+pub(super) struct Crowds {
+    /// By uid.
+    members: HashMap<String, Member>,
+    lanes: HashMap<String, Lane>,
+    /// Those that have a list to read now.
+    woken: Vec<(ObjectRef, String)>,
+}
+
+#[derive(Debug)]
+struct Member {
+    lane: String,
+    at: ObjectRef,
+    /// When its pair was tagged by name, if it was.
+    named_at: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// Of the last list: when its walk began, and how many pages and pairs it had.
+    list: Option<(Instant, usize, usize)>,
+    credit: f64,
+    all: Counts,
+    namespaces: HashMap<Arc<str>, Counts>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    coming: usize,
+    waiting: usize,
+    /// How many were tagged by name, each counting less as time passes.
+    recent: f64,
+    last: Option<Instant>,
+}
+
+impl Counts {
+    fn recent(&self, now: Instant) -> f64 {
+        let age = self.last.map_or(Duration::MAX, |last| now.saturating_duration_since(last));
+        self.recent * (-age.as_secs_f64() / RECENT.as_secs_f64()).exp()
+    }
+
+    fn arrive(&mut self, now: Instant) {
+        self.recent = self.recent(now) + 1.0;
+        self.last = Some(now);
+    }
+
+    fn share(&self, now: Instant) -> Share {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
+        let recent = self.recent(now).round() as usize;
+        let quiet_for = self.last.map(|last| now.saturating_duration_since(last));
+        Share { coming: self.coming, waiting: self.waiting, recent, quiet_for }
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        self.coming == 0 && self.waiting == 0 && self.recent(now) < 0.5
+    }
+}
+
+impl Lane {
+    /// The counts that one object is in.
+    fn counts(&mut self, namespace: &Arc<str>, change: impl Fn(&mut Counts)) {
+        change(&mut self.all);
+        change(self.namespaces.entry(Arc::clone(namespace)).or_default());
+    }
+
+    /// How many pages a list would have now.
+    fn pages(&self) -> usize {
+        let (pages, pairs) = self.list.map_or((1, 0), |(_, pages, pairs)| (pages.max(1), pairs));
+        let page = if pages > 1 { pairs.div_ceil(pages).max(1) } else { pairs.max(PAGE) };
+        pages.max((pairs + self.all.waiting).div_ceil(page))
+    }
+}
+
+impl Crowds {
+    /// An object is there whose pair is yet to be imported.
+    pub(super) fn note_coming(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) {
+        if self.members.get(uid).is_some_and(|member| member.lane == lane) {
+            return;
+        }
+        self.leave(uid);
+        let own = self.lanes.entry(lane.to_owned()).or_default();
+        own.namespaces.retain(|_, counts| !counts.is_idle(now));
+        own.counts(&at.namespace, |counts| counts.coming += 1);
+        let member = Member { lane: lane.to_owned(), at: at.clone(), named_at: None };
+        self.members.insert(uid.to_owned(), member);
+    }
+
+    /// The pair of an object was imported and tagged by name: a list whose walk begins now or later
+    /// shows it.
+    pub(super) fn note_named(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) {
+        self.leave(uid);
+        let own = self.lanes.entry(lane.to_owned()).or_default();
+        own.credit += EARNED;
+        own.counts(&at.namespace, |counts| {
+            counts.waiting += 1;
+            counts.arrive(now);
+        });
+        let member = Member { lane: lane.to_owned(), at: at.clone(), named_at: Some(now) };
+        self.members.insert(uid.to_owned(), member);
+    }
+
+    /// An object shows what became of it, or is gone.
+    pub(super) fn leave(&mut self, uid: &str) {
+        let Some(member) = self.members.remove(uid) else { return };
+        let Some(lane) = self.lanes.get_mut(&member.lane) else { return };
+        lane.counts(&member.at.namespace, |counts| match member.named_at {
+            Some(_) => counts.waiting -= 1,
+            None => counts.coming -= 1,
+        });
+        if lane.all.coming == 0 && lane.all.waiting == 0 {
+            lane.credit = 0.0;
+        }
+        if self.members.is_empty() {
+            // Room for a crowd is not kept.
+            self.members = HashMap::new();
+        }
+    }
+
+    /// A list was read: who waited for it is woken.
+    pub(super) fn note_list(&mut self, lane: &str, list: &Listing) {
+        let read = (list.started_at(), list.pages(), list.len());
+        self.note_read(lane, read);
+    }
+
+    fn note_read(&mut self, lane: &str, read: (Instant, usize, usize)) {
+        let Some(own) = self.lanes.get_mut(lane) else { return };
+        if own.list.is_some_and(|(before, _, _)| before >= read.0) {
+            return;
+        }
+        own.list = Some(read);
+        let has_waited = |member: &&Member| {
+            member.lane == lane && member.named_at.is_some_and(|named_at| named_at <= read.0)
+        };
+        let woken = self.members.values().filter(has_waited);
+        self.woken.extend(woken.map(|member| (member.at.clone(), member.lane.clone())));
+    }
+
+    /// So many calls are about to be spent on finding pairs that were imported.
+    pub(super) fn spend(&mut self, lane: &str, calls: usize) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.credit -= f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The objects that have a list to read now, and their lanes.
+    pub(super) fn take_woken(&mut self) -> Vec<(ObjectRef, String)> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// No object is in this lane any more.
+    pub(super) fn forget_lane(&mut self, lane: &str) {
+        self.lanes.remove(lane);
+        self.members.retain(|_, member| member.lane != lane);
+    }
+
+    /// When the pair of this object was tagged by name, if it was and no read has shown it since.
+    pub(super) fn named_at(&self, uid: &str) -> Option<Instant> {
+        self.members.get(uid)?.named_at
+    }
+
+    /// What an object in a lane sees of the others there.
+    pub(super) fn crowd(&self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) -> Crowd {
+        let Some(own) = self.lanes.get(lane) else { return Crowd::default() };
+        let named_at = self.named_at(uid);
+        let listed_from = own.list.map(|(started_at, _, _)| started_at);
+        let counts = own.namespaces.get(&at.namespace).copied().unwrap_or_default();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
+        let credit = own.credit.max(0.0) as usize;
+        Crowd {
+            pages: own.pages(),
+            all: own.all.share(now),
+            own: counts.share(now),
+            credit,
+            is_named: named_at.is_some(),
+            is_listed: named_at.is_some_and(|at| listed_from.is_some_and(|from| from >= at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LANE: &str = "eu-west-1";
+
+    fn at(number: u32) -> (String, ObjectRef) {
+        (format!("u{number}"), ObjectRef::new("team-a", &format!("pair-{number}")))
+    }
+
+    /// So many come, and of them so many are tagged by name, one each 10 ms.
+    fn crowd(crowds: &mut Crowds, start: Instant, coming: u32, named: u32) -> Instant {
+        let mut now = start;
+        for number in 0..coming {
+            let (uid, at) = at(number);
+            crowds.note_coming(&uid, &at, LANE, now);
+        }
+        for number in 0..named {
+            now += Duration::from_millis(10);
+            let (uid, at) = at(number);
+            crowds.note_named(&uid, &at, LANE, now);
+        }
+        now
+    }
+
+    #[test]
+    fn who_waits_is_woken_by_a_list_whose_walk_began_later() {
+        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let now = crowd(&mut crowds, start, 4, 3);
+        let last_but_one = start + Duration::from_millis(20);
+        crowds.note_read(LANE, (last_but_one, 1, 3));
+        let mut woken = crowds.take_woken();
+        woken.sort();
+        let expected: Vec<_> = (0..2).map(|number| (at(number).1, LANE.to_owned())).collect();
+        assert_eq!(woken, expected, "not who was tagged since, and not who is yet to come");
+        crowds.note_read(LANE, (last_but_one, 1, 3));
+        assert_eq!(crowds.take_woken(), [], "once for each list");
+        let sees = |number: u32| crowds.crowd(&at(number).0, &at(number).1, LANE, now);
+        assert_eq!((sees(0).is_named, sees(0).is_listed), (true, true));
+        assert_eq!((sees(2).is_named, sees(2).is_listed), (true, false));
+        assert_eq!((sees(3).is_named, sees(3).is_listed), (false, false));
+    }
+
+    #[test]
+    fn a_crowd_is_counted_by_lane_and_by_namespace() {
+        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let now = crowd(&mut crowds, start, 10, 4);
+        let other = ObjectRef::new("team-b", "pair");
+        crowds.note_coming("other", &other, LANE, now);
+        let sees = crowds.crowd("other", &other, LANE, now);
+        assert_eq!((sees.all.coming, sees.all.waiting, sees.all.recent), (7, 4, 4));
+        assert_eq!((sees.own.coming, sees.own.waiting, sees.own.recent), (1, 0, 0));
+        let elsewhere = crowds.crowd("other", &other, "us-east-1", now);
+        assert_eq!(elsewhere, Crowd::default());
+        for number in 0..10 {
+            crowds.leave(&at(number).0);
+        }
+        crowds.leave("other");
+        let minute = Duration::from_mins(1);
+        let sees = crowds.crowd("other", &other, LANE, now + minute);
+        assert_eq!((sees.all.size(), sees.all.quiet_for), (0, Some(minute)));
+    }
+
+    /// Objects come one after another, and a list has twenty pairs on a page: how many calls find
+    /// them all, by what the plan says.
+    fn calls_to_find(count: u32) -> usize {
+        use crate::key_pair::plan::{Confirmation, confirmation};
+        let (mut crowds, mut now) = (Crowds::default(), Instant::now());
+        let (mut calls, mut waiting) = (0, Vec::new());
+        for number in 0..count {
+            let (uid, own) = at(number);
+            crowds.note_coming(&uid, &own, LANE, now);
+        }
+        for step in 0..count + 1_000 {
+            now += Duration::from_millis(5);
+            if step < count {
+                let (uid, own) = at(step);
+                crowds.note_named(&uid, &own, LANE, now);
+                waiting.push(step);
+            }
+            let Some(last) = waiting.last().copied() else { break };
+            let sees = crowds.crowd(&at(last).0, &at(last).1, LANE, now);
+            match confirmation(&sees) {
+                Confirmation::Own => {
+                    calls += 1;
+                    crowds.spend(LANE, 1);
+                    crowds.leave(&at(last).0);
+                    waiting.pop();
+                }
+                Confirmation::Shared => {
+                    let pairs = step.min(count - 1) as usize + 1;
+                    let pages = pairs.div_ceil(PAGE);
+                    calls += pages;
+                    crowds.spend(LANE, sees.pages);
+                    crowds.note_read(LANE, (now, pages, pairs));
+                    for number in waiting.drain(..) {
+                        crowds.leave(&at(number).0);
+                    }
+                }
+                Confirmation::Later(_) => {}
+            }
+        }
+        assert!(waiting.is_empty(), "all are found");
+        calls
+    }
+
+    #[test]
+    fn a_crowd_is_found_by_few_calls() {
+        assert_eq!(calls_to_find(1), 1);
+        for count in [300_u32, 1_000, 2_000, 10_000] {
+            let calls = calls_to_find(count);
+            assert!(calls * 1_000 <= count as usize * 95, "{count} pairs: {calls} calls");
+        }
+    }
+}
