@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
+use super::ownership::all_tags;
 use super::step::Step;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Crowd, Desired, Observed};
@@ -103,7 +104,7 @@ fn tag_by_name(desired: &Desired, observed: &Observed) -> Option<Step> {
     let answered = observed.done.import_answered?;
     let is_just_now = observed.now.duration_since(answered) <= NAME_HOLDS;
     let is_to_be_tagged = !operation.failed() && !observed.done.tagged_by_name && is_just_now;
-    is_to_be_tagged.then(|| Step::TagByName { tags: super::pair::all_tags(desired) })
+    is_to_be_tagged.then(|| Step::TagByName { tags: all_tags(desired) })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Whose a pair is.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::key::compare;
@@ -57,6 +59,15 @@ pub(super) fn owner_tag(desired: &Desired, pair: &KeyPair) -> OwnerTag {
         Some(Some(owner)) if owner == desired.owner.as_str() => OwnerTag::Own,
         Some(_) => OwnerTag::Other,
     }
+}
+
+/// The tags of a pair that the object has made.
+pub(super) fn all_tags(desired: &Desired) -> BTreeMap<String, String> {
+    let mut tags = desired.tags.clone();
+    if !matches!(desired.pair, DesiredPair::Default { .. }) {
+        tags.insert(OWNER_TAG.to_owned(), desired.owner.to_string());
+    }
+    tags
 }
 
 /// Whose the pair is. Nothing is own by age, finalizer or tag alone (I12).

@@ -9,7 +9,7 @@ use super::confirmation::next_read;
 use super::ending::{gone, release};
 use super::expected::{self, Named};
 use super::key::compare;
-use super::ownership::{Whose, is_first, is_replaced, origin, whose};
+use super::ownership::{Whose, all_tags, is_first, is_replaced, origin, whose};
 use super::permission::account_name;
 use super::refusals::{
     SOON, name_conflict, operation_failed, stalled, unfinished_deletion, yield_to_rival,
@@ -277,15 +277,6 @@ fn wanted_tags(desired: &Desired, observed: &Observed, pair: &KeyPair) -> BTreeM
     let mut tags = all_tags(desired);
     if is_kept_as_it_is(desired, observed, pair) {
         tags.retain(|key, _| key == OWNER_TAG);
-    }
-    tags
-}
-
-/// The tags of a pair that the object has made.
-pub(super) fn all_tags(desired: &Desired) -> BTreeMap<String, String> {
-    let mut tags = desired.tags.clone();
-    if !matches!(desired.pair, DesiredPair::Default { .. }) {
-        tags.insert(OWNER_TAG.to_owned(), desired.owner.to_string());
     }
     tags
 }

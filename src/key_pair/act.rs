@@ -1,7 +1,5 @@
 //! The steps of the plan, done one at a time, and what came of them published. No decisions here.
 
-mod import;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,13 +8,13 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::claim::{self, PairClaim, account_ref};
 use super::memory::{Memory, Permit, Sent};
-use super::observe::{observed, shared_list};
+use super::observe::{Needs, observed, shared_list};
 use super::plan::{self, Ended, Step};
 use super::world::{
     Desired, DesiredPair, Failure, Finalizer, Goal, Observed, PairRead, Rival, SetAside, Source,
     SourceKind, SourceRef,
 };
-use super::{desired, record, status};
+use super::{desired, observe, record, status};
 use crate::access::Limits;
 use crate::access::permission::surely_refuses;
 use crate::api::{FINALIZER, LightsailKeyPair, LightsailKeyPairStatus, OWNER_TAG, Reason};
@@ -28,7 +26,7 @@ use crate::error::{Error, attempted};
 use crate::ids::{AccountId, Arn, Fingerprint, lane_parts};
 use crate::lightsail::{self, Access, ErrorKind, KeyPair, Lightsail, Listing};
 use crate::secret::{self, DataValue, Owner, SecretSpec};
-use crate::ssh::PrivateKey;
+use crate::ssh::{PrivateKey, PublicKey};
 
 /// How long each of the two calls before a release may take: an object is released without AWS
 /// having to answer.
@@ -346,6 +344,80 @@ impl<'a> Run<'a> {
 
     fn correct_inventory(&self, pair: Option<&KeyPair>) {
         self.ctx.inventory.correct(&self.access().shared, &self.desired.name, pair);
+    }
+
+    /// From here on the pair that the import makes is known as this object's own, whatever becomes
+    /// of this process. Until the import is sent, none can take effect.
+    async fn write_intent(&mut self, key: &PublicKey) -> Result<(), Error> {
+        let (account, date) = (self.observed.account.as_ref(), self.lightsail().clock());
+        let status = status::intending(&self.object, &self.desired, account, key, date);
+        // If the write is not answered, the new intent may be on record all the same, and nothing
+        // was accepted under that one.
+        if let Some(Some(sent)) = self.memory.imports.lock().get_mut(&self.desired.uid) {
+            sent.accepted = false;
+        }
+        self.record(&status).await?;
+        self.note_sent(None);
+        self.observed.done.intent = Some(self.observed.now);
+        Ok(())
+    }
+
+    async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
+        let until = || Moment::now() + self.ctx.settings.effect_window();
+        // Noted before the call is sent: its answer may never come.
+        let sent = Sent { until: until(), accepted: false };
+        self.memory.imports.lock().insert(self.desired.uid.clone(), Some(sent));
+        let outcome = self.lightsail().import_key_pair(&self.desired.name, key.line()).await;
+        // Counted from the answer: the call may have waited for its turn.
+        let sent =
+            plan::answer_to_import(&outcome).map(|accepted| Sent { until: until(), accepted });
+        self.note_sent(sent);
+        self.observed.done.import_refused = sent.is_none();
+        self.observed.done.import = Some(outcome?);
+        self.observed.done.import_answered = Some(self.clocks.now());
+        self.observed.pair = None;
+        Ok(())
+    }
+
+    fn note_sent(&mut self, sent: Option<Sent>) {
+        self.memory.imports.lock().insert(self.desired.uid.clone(), sent);
+        self.observed.sent = sent.map(|sent| observe::import_sent(&self.clocks, sent));
+    }
+
+    /// Sets tags by the name of the pair that was imported a moment ago. What comes of it is seen
+    /// by the read that follows: a pair that is not there is none to be tagged.
+    async fn tag_by_name(&mut self, tags: &BTreeMap<String, String>) -> Result<(), Error> {
+        self.observed.done.tagged_by_name = true;
+        match self.lightsail().tag_by_name(&self.desired.name, tags).await {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+            outcome => outcome?,
+        }
+        let (uid, lane, now) = (&self.desired.uid, claim::lane_of(&self.object), Instant::now());
+        let mut crowds = self.memory.crowds.lock();
+        crowds.note_named(uid, self.at, &lane, now);
+        self.observed.crowd = crowds.crowd(uid, self.at, &lane, now);
+        Ok(())
+    }
+
+    /// Which list will do for this object. One that waits for others reads a list for all of them
+    /// whose walk begins now, if none is there that began after its pair was tagged.
+    fn needs_of_list(&self, lane: &str) -> Needs {
+        let mut crowds = self.memory.crowds.lock();
+        let crowd = &self.observed.crowd;
+        let Some(named_at) = crowds.named_at(&self.desired.uid).filter(|_| crowd.is_named) else {
+            return Needs::NotOlder(self.max_age_of_list());
+        };
+        if !crowd.is_listed {
+            crowds.spend(lane, crowd.pages);
+        }
+        Needs::Since(named_at)
+    }
+
+    /// An object reads its own pair, and no list for all that wait.
+    fn note_own_read(&self) {
+        if self.observed.crowd.is_named {
+            self.memory.crowds.lock().spend(&claim::lane_of(&self.object), 1);
+        }
     }
 
     /// Whether a change found that the pair is gone: then the list that showed it is wrong.
