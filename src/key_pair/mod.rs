@@ -88,12 +88,10 @@ impl KeyPairs {
         let (uid, lane) = {
             let rows = self.memory.rows.lock();
             let row = rows.get(at).filter(|_| !rows.is_unreadable(at))?;
+            self.memory.crowds.lock().named_at(&row.uid)?;
             (row.uid.clone(), row.lane.clone())
         };
         let crowd = self.memory.crowds.lock().crowd(&uid, at, &lane, Instant::now());
-        if !crowd.is_named {
-            return None;
-        }
         let Confirmation::Later(pause) = plan::confirmation(&crowd) else { return None };
         Some(Action::shows(message::Message::Importing.reason(), Next::After(pause)))
     }

@@ -85,7 +85,8 @@ pub(super) fn next_read(desired: &Desired, observed: &Observed) -> Step {
     if let Some(step) = tag_by_name(desired, observed) {
         return step;
     }
-    if observed.crowd.is_named {
+    // Somebody who asks for a reconciliation now does not wait for others.
+    if observed.crowd.is_named && !observed.asked {
         return match confirmation(&observed.crowd) {
             Confirmation::Own => Step::ReadPair { live: true },
             Confirmation::Shared => Step::ReadPair { live: false },

@@ -151,12 +151,15 @@ fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
 }
 
 /// What comes before anything is concluded from the absence of the pair on record: if Lightsail
-/// made it a moment ago, a server may not know it yet. Whoever deletes it has seen it.
+/// had made it a moment before the read, a server may not have known it. Whoever deletes it has
+/// seen it.
 pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     let recorded = &observed.recorded;
     let is_recorded = recorded.arn.is_some() && observed.done.delete.is_none();
     let made: Timestamp = recorded.created_at.as_ref().filter(|_| is_recorded)?.parse().ok()?;
-    let age = observed.lightsail_date.unwrap_or(observed.now).duration_since(made);
+    // As of the read: the process may have slept since.
+    let read_at = observed.pair.as_ref().map_or(observed.now, |read| read.at);
+    let age = observed.lightsail_date.unwrap_or(read_at).duration_since(made);
     let left = observed.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
     let pause = left.max(SOON).min(observed.search_interval);
     (!left.is_zero()).then(|| Message::NotListedYet.wait(pause))

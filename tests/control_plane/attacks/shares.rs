@@ -1,6 +1,6 @@
 //! Whatever a tenant creates in numbers: others do not notice, and AWS is not asked.
 
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Preconditions};
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::{Value, json};
 
@@ -24,6 +24,20 @@ async fn create_many(arena: &Arena, spec: impl Fn(usize) -> Value) {
         }
     };
     futures::stream::iter(0..MANY).map(create).buffer_unordered(16).collect::<Vec<()>>().await;
+}
+
+/// Takes an object away without its finalizer, which the operator adds again whenever it is missed:
+/// with it, the pair would go too.
+async fn delete_without_finalizer(arena: &Arena, name: &str) {
+    let strip = json!({ "metadata": { "finalizers": null } });
+    wait_for("the object is gone without its finalizer", async || {
+        let stripped = arena.attacker.patch::<LightsailKeyPair>(name, &strip).await.unwrap();
+        let version = stripped["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+        let preconditions = Some(Preconditions { resource_version: version, uid: None });
+        let as_stripped = DeleteParams { preconditions, ..DeleteParams::default() };
+        arena.attacker.api::<LightsailKeyPair>().delete(name, &as_stripped).await.is_ok()
+    })
+    .await;
 }
 
 /// How many of the tenant's objects show a reason.
@@ -135,15 +149,11 @@ async fn of_pairs_are_as_many_as_the_account_says() {
     .await;
     assert_eq!(own(), 3);
     // Without finalizers, objects go and their pairs stay, and still count.
-    let all = arena.attacker.api::<LightsailKeyPair>();
     let is_imported = |object: &LightsailKeyPair| ready_reason(object) == "Imported";
     let objects =
         arena.teams.a.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap();
     for object in objects.into_iter().filter(is_imported) {
-        let name = object.metadata.name.unwrap();
-        let strip = json!({ "metadata": { "finalizers": null } });
-        arena.attacker.patch::<LightsailKeyPair>(&name, &strip).await.unwrap();
-        let _ = all.delete(&name, &DeleteParams::default()).await;
+        delete_without_finalizer(&arena, &object.metadata.name.unwrap()).await;
     }
     let late = arena.pair("xlate", &[]);
     arena.attacker.create::<LightsailKeyPair>("late", &late).await.unwrap();

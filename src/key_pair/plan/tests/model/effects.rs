@@ -112,11 +112,10 @@ impl At<'_> {
                 return None;
             }
         };
-        if let Some(shown) = self.state.pair.as_mut().filter(|_| fate == Fate::Fine) {
-            shown.recent = false;
-        }
+        let recent = state.pair.filter(|pair| pair.recent).map(|pair| pair.id);
         let run = self.run();
-        run.pair = Some(Read::now(live, pair));
+        let settling = recent.is_some() && recent == run.object.record.id;
+        run.pair = Some(Read { settling, ..Read::now(live, pair) });
         run.read_since_download |= live && run.download.is_some();
         Some(Then::GoOn)
     }

@@ -253,6 +253,7 @@ impl Plans {
             Sent::Open { accepted } => sent(after, accepted),
             Sent::Over { accepted } => sent(before, accepted),
         };
+        let is_settling = run.pair.is_some_and(|read| read.settling);
         let missing = match run.missing {
             Missing::No => None,
             Missing::Recent => Some(time(NOW)),
@@ -310,6 +311,7 @@ impl Plans {
             rivals: rival.into_iter().collect(),
             crowd: self.crowd(run),
             sent,
+            settle_time: Duration::from_secs(if is_settling { 60 } else { 0 }),
             has_predecessor: run.predecessor,
             failure,
             done: self.done(run),

@@ -39,7 +39,7 @@ pub(super) struct Pair {
     pub(super) maker: Maker,
     /// Whether it was created in the window of the intent on record, by uid.
     pub(super) within: [bool; UIDS],
-    /// No read has shown it yet, and it is so new that the next one may not either.
+    /// It is so new that a server may not know it yet.
     pub(super) recent: bool,
     /// Somebody else has set the tag of an object.
     pub(super) tagged_by_others: bool,
@@ -190,6 +190,8 @@ pub(super) struct Read {
     pub(super) old: bool,
     /// It was begun before what was sent could not take effect any more.
     pub(super) early: bool,
+    /// The pair on record was so new then that a server may not have known it.
+    pub(super) settling: bool,
     pub(super) pair: Option<Seen>,
 }
 
@@ -296,7 +298,7 @@ pub(super) struct State {
 impl Read {
     /// What was read just now.
     pub(super) fn now(live: bool, pair: Option<Seen>) -> Self {
-        Self { live, old: false, early: false, pair }
+        Self { live, old: false, early: false, settling: false, pair }
     }
 }
 
