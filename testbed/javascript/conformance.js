@@ -293,7 +293,7 @@ async function signatures(world) {
   }
   const elsewhere = new lightsail.LightsailClient({ ...world.settings, region: "us-west-1" });
   await world.refused("InvalidSignatureException", undefined, "GetKeyPairs", {}, elsewhere);
-  await world.refused("UnknownOperationException", undefined, "GetRegions");
+  await world.refused("UnknownOperationException", undefined, "GetDisks");
 }
 
 async function roles(world) {

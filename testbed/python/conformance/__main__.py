@@ -22,6 +22,7 @@ import part_host_keys
 import part_iam
 import part_key_pairs
 import part_operations
+import part_regions
 import part_signatures
 import part_sts
 import part_tags
@@ -38,6 +39,7 @@ MODULES = (
     part_tags,
     part_host_keys,
     part_operations,
+    part_regions,
     part_examples,
     part_iam,
     part_sts,

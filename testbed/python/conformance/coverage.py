@@ -19,6 +19,7 @@ OPERATIONS = {
     "GetOperation",
     "GetOperations",
     "GetOperationsForResource",
+    "GetRegions",
     "ImportKeyPair",
     "TagResource",
     "UntagResource",

@@ -43,6 +43,7 @@ def examples(world: World) -> None:
     call.get_operation(operationId=operation["id"])
     call.get_operations()
     call.get_operations_for_resource(resourceName="web-1")
+    call.get_regions()
     expect("every example has its call", set(wanted) - set(raw), set())
     for operation_name, members in wanted.items():
         seen = shape_of(raw[operation_name])

@@ -141,7 +141,7 @@ def unknown_operations(world: World) -> None:
     client = make_client("lightsail", world.credentials, unchecked=True)
     # Both forms run at the same time, and the counts are of all accounts.
     once, twice = (
-        ("GetRegions", "GetBundles") if world.error_type_header else ("GetDomains", "GetBlueprints")
+        ("GetDisks", "GetBundles") if world.error_type_header else ("GetDomains", "GetBlueprints")
     )
     for operation in (once, twice, twice):
         refused("UnknownOperationException", None, getattr(client, xform_name(operation)))

@@ -34,6 +34,7 @@ mod operations;
 mod pages;
 mod policy;
 mod region;
+mod regions;
 mod request_log;
 mod resource;
 mod role;

@@ -6,7 +6,7 @@ use super::error::Result;
 use super::input::Input;
 use super::state::Site;
 use super::sts::{self, Desk};
-use super::{instances, key_pairs, operation_lookups, tagging};
+use super::{instances, key_pairs, operation_lookups, regions, tagging};
 
 /// What does an operation.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,7 @@ pub(super) fn lightsail_operation(name: &str) -> Option<Perform> {
         "GetInstances" => instances::list,
         "GetInstanceAccessDetails" => instances::access_details,
         "DeleteKnownHostKeys" => instances::delete_known_host_keys,
+        "GetRegions" => regions::list,
         "GetOperation" => operation_lookups::get_operation,
         "GetOperations" => operation_lookups::operations,
         "GetOperationsForResource" => operation_lookups::operations_for_resource,

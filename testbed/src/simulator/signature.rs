@@ -16,32 +16,10 @@ use http::{HeaderMap, Method, Uri};
 use super::clock::{basic_time, parse_basic_time};
 use super::error::{ApiError, Result};
 use super::identity::AccessKey;
+use super::regions;
 
 /// How old a signature may be, or how far in the future.
 const MAX_SKEW: Duration = Duration::from_mins(5);
-
-/// The regions where Lightsail has an endpoint (botocore 1.44's `endpoints.json`).
-const REGIONS: [&str; 19] = [
-    "ap-east-1",
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "ap-south-1",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ap-southeast-3",
-    "ap-southeast-5",
-    "ca-central-1",
-    "eu-central-1",
-    "eu-north-1",
-    "eu-south-2",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-west-3",
-    "sa-east-1",
-    "us-east-1",
-    "us-east-2",
-    "us-west-2",
-];
 
 /// A request as it came.
 #[derive(Debug)]
@@ -106,7 +84,7 @@ impl<'a> Claim<'a> {
         }
         let of_host = host.and_then(|host| region_of_host(host, service));
         let is_elsewhere = of_host.is_some_and(|region| region != self.region);
-        if is_elsewhere || (known_regions_only && !REGIONS.contains(&self.region)) {
+        if is_elsewhere || (known_regions_only && !regions::has(self.region)) {
             return Err(ApiError::wrong_region(self.region));
         }
         Ok(())
