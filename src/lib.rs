@@ -29,6 +29,7 @@ pub mod crds;
 pub(crate) mod digest;
 pub mod engine;
 pub mod error;
+pub mod export;
 pub mod fair_line;
 pub mod host_key_reset;
 pub mod ids;

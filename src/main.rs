@@ -2,6 +2,7 @@
 //! the server.
 
 use std::fmt::Display;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use lightsail_operator::account::Accounts;
 use lightsail_operator::api_server::ApiServer;
 use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::{
-    Config, Environment, check_endpoints, without_empty_aws_variables,
+    Command, Config, Environment, Export, LOG, check_endpoints, without_empty_aws_variables,
 };
 use lightsail_operator::engine::queue::Places;
 use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
@@ -29,7 +30,7 @@ use lightsail_operator::lightsail::{
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
-use lightsail_operator::{kubeconfig, server, telemetry};
+use lightsail_operator::{export, kubeconfig, server, telemetry};
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,7 +43,7 @@ const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's id";
 const CANNOT_BE_READ: &str = "the namespace kube-system cannot be read";
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     without_empty_aws_variables()?;
     let config = Config::parse();
     // A core dump would hold private keys.
@@ -52,6 +53,9 @@ fn main() -> anyhow::Result<()> {
     let environment = Environment::of_process();
     let proxies = usable(Proxies::new(&environment));
     usable(check_endpoints(&environment));
+    if let Some(Command::Export(flags)) = &config.command {
+        return export(&config, flags, environment, proxies);
+    }
     telemetry::start_log(config.log_format, &config.log)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
@@ -61,7 +65,23 @@ fn main() -> anyhow::Result<()> {
     // Programs that give credentials end with their tasks. DNS lookups on blocking threads are not
     // waited for.
     runtime.shutdown_timeout(Duration::from_millis(200));
-    outcome
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Writes manifests for what exists in Lightsail.
+fn export(
+    config: &Config,
+    flags: &Export,
+    environment: Environment,
+    proxies: Proxies,
+) -> anyhow::Result<ExitCode> {
+    // The export reports its own errors; the log is for who asks for more.
+    let filter = if config.log == LOG { "off" } else { &config.log };
+    telemetry::start_log(config.log_format, filter)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let is_complete = runtime.block_on(export::run(config, flags, environment, proxies));
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    Ok(if is_complete? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Ends the process if a setting cannot be used.

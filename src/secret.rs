@@ -25,12 +25,14 @@ use crate::ssh::{InvalidPrivateKey, InvalidPublicKey, PrivateKey, PublicKey};
 
 /// The type of the Secrets; `kubernetes.io/ssh-auth` requires the key `ssh-privatekey`.
 const TYPE: &str = "kubernetes.io/ssh-auth";
-const PRIVATE_KEY: &str = "ssh-privatekey";
+/// The key of the data with the private key.
+pub(crate) const PRIVATE_KEY: &str = "ssh-privatekey";
 const PUBLIC_KEY: &str = "ssh-publickey";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Names the object that a Secret belongs to by kind and name; not by uid, since a restored backup
 /// has another.
 const OWNER: &str = "lightsail-operator.dev/owner";
+const KIND: &str = "LightsailKeyPair/";
 /// Set by the create: only a Secret that the operator created is ever deleted with its object
 /// (I15).
 const CREATED: &str = "lightsail-operator.dev/created";
@@ -329,7 +331,7 @@ fn harmless(message: &str) -> String {
 }
 
 fn owner_mark(owner: &str) -> String {
-    format!("LightsailKeyPair/{owner}")
+    format!("{KIND}{owner}")
 }
 
 /// What is written of a key. A public half that is there already, or stands in its place, stays.
@@ -342,12 +344,23 @@ fn data(key: &PrivateKey, has_public_half: bool) -> serde_json::Value {
     json!({ PRIVATE_KEY: private, PUBLIC_KEY: STANDARD.encode(public) })
 }
 
-fn found(name: &str, secret: Secret, owner: &str) -> Found {
+/// The name of the object that a Secret is marked for.
+pub(crate) fn marked_for(secret: &Secret) -> Option<&str> {
+    mark(secret).map(|mark| mark.strip_prefix(KIND).unwrap_or(mark))
+}
+
+fn mark(secret: &Secret) -> Option<&str> {
+    let labels = secret.metadata.labels.as_ref()?;
+    let is_ours = labels.get(MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER);
+    secret.metadata.annotations.as_ref()?.get(OWNER).filter(|_| is_ours).map(String::as_str)
+}
+
+/// What a Secret is for the object of this name.
+pub(crate) fn found(name: &str, secret: Secret, owner: &str) -> Found {
     let value = |map: &Option<BTreeMap<String, String>>, key: &str| {
         map.as_ref().and_then(|map| map.get(key)).cloned()
     };
-    let is_ours = value(&secret.metadata.labels, MANAGED_BY).as_deref() == Some(FIELD_MANAGER);
-    let mark = value(&secret.metadata.annotations, OWNER).filter(|_| is_ours);
+    let mark = mark(&secret).map(str::to_owned);
     let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key));
     let private = data(PRIVATE_KEY).filter(|bytes| !bytes.0.trim_ascii().is_empty());
     let read = private.map(|bytes| PrivateKey::parse_file(&bytes.0)).transpose();

@@ -11,11 +11,15 @@ use tracing_subscriber::EnvFilter;
 
 mod endpoints;
 mod environment;
+mod export;
 mod label_selector;
+mod names;
 
 pub use endpoints::check_endpoints;
 pub use environment::{Environment, without_empty_aws_variables};
-use label_selector::{is_dns_label, label_selector};
+pub use export::{Command, Export, Output};
+use label_selector::label_selector;
+use names::{namespace, region};
 
 /// Kubernetes operator for Amazon Lightsail key pairs and known host keys.
 ///
@@ -23,9 +27,13 @@ use label_selector::{is_dns_label, label_selector};
 /// come from the AWS SDK's standard chain and variables (`AWS_PROFILE`, `AWS_ENDPOINT_URL`,
 /// `AWS_ENDPOINT_URL_LIGHTSAIL`, …).
 #[derive(Clone, Debug, Parser)]
-#[command(version)]
+#[command(version, disable_help_subcommand = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Config {
+    /// What to do instead of running the operator.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Where /livez, /readyz and /metrics are served. `[::]` means all addresses, and all of IPv4
     /// where there is no IPv6.
     #[arg(
@@ -37,13 +45,13 @@ pub struct Config {
     pub bind_address: SocketAddr,
 
     /// How the log is written.
-    #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG_FORMAT", default_value = "text")]
+    #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
     /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries say next to
     /// nothing, whatever is asked for, since they print files and bodies.
-    #[arg(long, env = "LIGHTSAIL_OPERATOR_LOG", default_value = "info", value_parser = log_filter,
-        value_name = "FILTER")]
+    #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_LOG", default_value = LOG,
+        value_parser = log_filter, value_name = "FILTER")]
     pub log: String,
 
     /// Watch this namespace only; may be repeated. All namespaces if absent.
@@ -104,13 +112,13 @@ pub struct Config {
 
     /// The name of this cluster in the owner tag of key pairs, at most 64 characters. Default: the
     /// UID of the namespace kube-system.
-    #[arg(long, env = "LIGHTSAIL_OPERATOR_CLUSTER_ID", value_parser = cluster_id,
+    #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_CLUSTER_ID", value_parser = cluster_id,
         value_name = "ID")]
     pub cluster_id: Option<String>,
 
     /// The AWS account that the credentials must belong to, 12 digits. With others nothing is
     /// called.
-    #[arg(long, env = "LIGHTSAIL_OPERATOR_AWS_ACCOUNT_ID", value_parser = account_id,
+    #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_AWS_ACCOUNT_ID", value_parser = account_id,
         value_name = "ACCOUNT")]
     pub aws_account_id: Option<String>,
 
@@ -121,13 +129,14 @@ pub struct Config {
 
     /// Allow plain http to AWS endpoints on other machines: whoever can read that traffic can read
     /// private keys.
-    #[arg(long, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
+    #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
     pub allow_insecure_endpoints: bool,
 
     /// A file with the CAs that sign the certificates of AWS endpoints, in PEM, as a private CA or
     /// a proxy that reads TLS needs it. Default: those of the machine, or of `SSL_CERT_FILE`.
     #[arg(
         long,
+        global = true,
         env = "AWS_CA_BUNDLE",
         value_name = "FILE",
         default_value = "",
@@ -138,6 +147,7 @@ pub struct Config {
     /// The role that the token of --aws-web-identity-token-file opens, as IRSA sets it.
     #[arg(
         long,
+        global = true,
         env = "AWS_ROLE_ARN",
         value_name = "ARN",
         default_value = "",
@@ -148,6 +158,7 @@ pub struct Config {
     /// A file with the token of a web identity, as IRSA sets it.
     #[arg(
         long,
+        global = true,
         env = "AWS_WEB_IDENTITY_TOKEN_FILE",
         value_name = "FILE",
         default_value = "",
@@ -156,13 +167,13 @@ pub struct Config {
     pub aws_web_identity_token_file: String,
 
     /// What CloudTrail calls the sessions of --aws-role-arn.
-    #[arg(long, env = "AWS_ROLE_SESSION_NAME", default_value = SESSION_NAME,
+    #[arg(long, global = true, env = "AWS_ROLE_SESSION_NAME", default_value = SESSION_NAME,
         value_parser = session_name, value_name = "NAME")]
     pub aws_role_session_name: String,
 
     /// How long one AWS call may take, for example 10s. With leader election it must be shorter
     /// than the Lease lasts: a process that lost the Lease must not have a call under way.
-    #[arg(long, env = "LIGHTSAIL_OPERATOR_AWS_CALL_TIMEOUT", default_value = "10s",
+    #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_AWS_CALL_TIMEOUT", default_value = "10s",
         value_parser = duration, value_name = "TIME")]
     pub aws_call_timeout: Duration,
 
@@ -198,6 +209,8 @@ pub struct Config {
     pub concurrency: u16,
 }
 
+/// What is logged, if nobody says otherwise.
+pub const LOG: &str = "info";
 /// What CloudTrail calls a session, if nobody says otherwise.
 const SESSION_NAME: &str = "lightsail-operator";
 
@@ -305,32 +318,6 @@ fn cluster_id(text: &str) -> Result<String, String> {
     } else {
         Err("use 1 to 64 letters, digits, dots, hyphens and underscores".to_owned())
     }
-}
-
-fn namespace(text: &str) -> Result<String, String> {
-    if is_dns_label(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("use 1 to 63 lower case letters, digits and hyphens, as in team-a".to_owned())
-    }
-}
-
-/// As the CRDs check it.
-fn region(text: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let are_letters =
-        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    let is_region = match &parts[..] {
-        [partition, names @ .., number] if !names.is_empty() => {
-            are_letters(partition)
-                && (2..=4).contains(&partition.len())
-                && names.iter().all(are_letters)
-                && !number.is_empty()
-                && number.bytes().all(|byte| byte.is_ascii_digit())
-        }
-        _ => false,
-    };
-    if is_region { Ok(text.to_owned()) } else { Err("write for example eu-west-1".to_owned()) }
 }
 
 fn account_id(text: &str) -> Result<String, String> {

@@ -17,7 +17,7 @@ use super::retry::Policy;
 use super::sender::Sender;
 use super::types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result};
 use crate::api::Operation;
-use crate::ids::{Arn, Fingerprint, KeyPairName, Scope};
+use crate::ids::{Arn, Fingerprint, KeyPairName, Region, Scope};
 
 /// In whose turn requests are sent that are for no namespace alone. None has this name.
 pub(super) const SHARED: &str = "";
@@ -245,21 +245,41 @@ impl Lightsail {
     /// # Errors
     /// As classified; also when a page token is repeated.
     pub async fn windows_instances_with_default_key(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
+        self.instances(convert::windows_with_default_key).await
+    }
+
+    /// `GetInstances` over all pages: the name of each instance, and that of its key pair. An
+    /// instance that names none uses the default one.
+    ///
+    /// # Errors
+    /// As classified; also when a page token is repeated.
+    pub async fn key_pairs_of_instances(&self) -> Result<Vec<(String, KeyPairName)>> {
+        self.instances(convert::instance_and_key_pair).await
+    }
+
+    async fn instances<T>(&self, take: impl Fn(types::Instance) -> Option<T>) -> Result<Vec<T>> {
+        let mut taken = Vec::new();
         let mut pages = Pages::default();
         loop {
             let call = self.client.get_instances().set_page_token(pages.token.clone());
             let page = self.sender.read("GetInstances", || call.clone().send()).await?.value;
-            names.extend(
-                page.instances
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(convert::windows_with_default_key),
-            );
+            taken.extend(page.instances.unwrap_or_default().into_iter().filter_map(&take));
             if !pages.turn(page.next_page_token)? {
-                return Ok(names);
+                return Ok(taken);
             }
         }
+    }
+
+    /// `GetRegions`: the names of all regions of Lightsail. Whether it leaves out those that the
+    /// account has not enabled is unverified.
+    ///
+    /// # Errors
+    /// As classified.
+    pub async fn regions(&self) -> Result<Vec<Region>> {
+        let call = self.client.get_regions();
+        let answer = self.sender.read("GetRegions", || call.clone().send()).await?.value;
+        let names = answer.regions.unwrap_or_default().into_iter().filter_map(|it| it.name);
+        Ok(names.map(|name| Region::from(name.as_str())).collect())
     }
 
     /// `GetInstance`, of which only the ARN and the tags are of interest.

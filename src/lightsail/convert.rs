@@ -68,6 +68,12 @@ pub(super) fn windows_with_default_key(instance: types::Instance) -> Option<Stri
     instance.name.filter(|_| is_windows && is_default)
 }
 
+/// The name of an instance, and that of its key pair.
+pub(super) fn instance_and_key_pair(instance: types::Instance) -> Option<(String, KeyPairName)> {
+    let key_pair = instance.ssh_key_name.filter(|name| !name.is_empty());
+    Some((instance.name?, key_pair.map_or(KeyPairName::DEFAULT.into(), KeyPairName::from)))
+}
+
 /// Takes the private key out of the answer at once: the SDK's type would print it.
 pub(super) fn downloaded(answer: DownloadDefaultKeyPairOutput) -> Result<Downloaded> {
     let created_at = answer.created_at.and_then(time);

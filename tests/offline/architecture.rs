@@ -50,7 +50,7 @@ const FLOORS: [&[&str]; 11] = [
     &["secret", "kubeconfig"],
     &["access"],
     &["engine"],
-    &["account", "key_pair", "host_key_reset"],
+    &["account", "key_pair", "host_key_reset", "export"],
     &["crds"],
     &["main", "bin"],
 ];

@@ -1,0 +1,145 @@
+//! Reads a cluster, by the reader's own kubeconfig and rights: keys in Secrets, and whether owners
+//! are still there. Answers with Secrets are read as text and parsed here, because the client
+//! library logs a body that it cannot parse (I4).
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{ListParams, ObjectList};
+use kube::core::Request;
+use kube::{Api, Client, Resource};
+use zeroize::Zeroizing;
+
+use super::exported::{Exported, Finding, Gone, Managed};
+use super::keys::Keys;
+use super::report::Report;
+use super::sources::add_secret;
+use crate::api::LightsailKeyPair;
+use crate::api_server::ApiServer;
+use crate::error::Error;
+use crate::kubeconfig;
+use crate::lease::HeldLease;
+use crate::proxies::Proxies;
+use crate::readiness::Readiness;
+
+/// So many Secrets come at once: each may have 1 MiB.
+const PAGE: u32 = 20;
+/// Types of Secrets that have no keys for SSH, and may be many or large.
+const OTHER_TYPES: &str =
+    "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token,type!=kubernetes.io/tls";
+/// The namespace whose uid is the cluster's id, unless another one is given.
+const CLUSTER_NAMESPACE: &str = "kube-system";
+
+/// The cluster of the kubeconfig.
+pub(super) struct Cluster<'a> {
+    api_server: ApiServer,
+    report: &'a Report,
+}
+
+impl<'a> Cluster<'a> {
+    /// # Errors
+    /// There is none, or its configuration cannot be used.
+    pub(super) fn new(proxies: &Proxies, report: &'a Report) -> anyhow::Result<Self> {
+        let config = kubeconfig::load(proxies)?;
+        let client = kubeconfig::client(&config, &Readiness::default())?;
+        // So no write is sent.
+        let lease = HeldLease::not_held();
+        let api_server = ApiServer::new(client, lease, std::time::Duration::ZERO);
+        Ok(Self { api_server, report })
+    }
+
+    fn client(&self) -> Client {
+        self.api_server.client().clone()
+    }
+
+    /// Reads the keys in the Secrets of a namespace. `is_target`: whether the manifests are for it.
+    pub(super) async fn add_secrets(&self, namespace: &str, is_target: bool, keys: &mut Keys) {
+        let mut parameters = ListParams::default().fields(OTHER_TYPES).limit(PAGE);
+        loop {
+            let list = match self.page(namespace, &parameters).await {
+                Ok(list) => list,
+                Err(why) => {
+                    let what = format!("the Secrets of the namespace {namespace}");
+                    self.report.error(&format!("{what} cannot be read: {why}"));
+                    return;
+                }
+            };
+            for secret in list.items {
+                add_secret(namespace, secret, is_target, keys, self.report);
+            }
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => parameters.continue_token = Some(token),
+                None => return,
+            }
+        }
+    }
+
+    async fn page(
+        &self,
+        namespace: &str,
+        parameters: &ListParams,
+    ) -> Result<ObjectList<Secret>, Error> {
+        let request = Request::new(Secret::url_path(&(), Some(namespace))).list(parameters);
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        let answer = self.client();
+        let answer =
+            self.api_server.read(answer.request_text(request)).await.map(Zeroizing::new)?;
+        serde_json::from_str(&answer).map_err(|_| Error::Unreadable("list of Secrets"))
+    }
+
+    /// Marks pairs whose owner in this cluster is gone.
+    pub(super) async fn check_owners(&self, cluster_id: Option<&str>, all: &mut [Exported]) {
+        let own = match cluster_id {
+            Some(id) => id.to_owned(),
+            None => match self.find_namespace(CLUSTER_NAMESPACE).await {
+                Ok(Some(uid)) => uid,
+                Ok(None) => return,
+                Err(why) => {
+                    self.report.error(&format!("the cluster's id cannot be read: {why}"));
+                    return;
+                }
+            },
+        };
+        for exported in all {
+            let Finding::Managed { owner: Managed::By(owner), is_gone } = &mut exported.finding
+            else {
+                continue;
+            };
+            if owner.cluster() != own {
+                continue;
+            }
+            let (namespace, name) = owner.object();
+            match self.gone(namespace, name).await {
+                Ok(gone) => *is_gone = gone,
+                Err(why) => {
+                    self.report.error(&format!("the owner {owner} cannot be read: {why}"));
+                }
+            }
+        }
+    }
+
+    async fn gone(&self, namespace: &str, name: &str) -> Result<Option<Gone>, Error> {
+        // What cannot be a name is nobody's.
+        let is_name = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+        };
+        if !is_name(namespace) {
+            return Ok(Some(Gone::Namespace));
+        }
+        if !is_name(name) {
+            return Ok(Some(Gone::Object));
+        }
+        let objects: Api<LightsailKeyPair> = Api::namespaced(self.client(), namespace);
+        if self.api_server.read(objects.get_metadata_opt(name)).await?.is_some() {
+            return Ok(None);
+        }
+        let is_there = self.find_namespace(namespace).await?.is_some();
+        Ok(Some(if is_there { Gone::Object } else { Gone::Namespace }))
+    }
+
+    /// The uid of a namespace.
+    async fn find_namespace(&self, name: &str) -> Result<Option<String>, Error> {
+        let namespaces: Api<Namespace> = Api::all(self.client());
+        let found = self.api_server.read(namespaces.get_metadata_opt(name)).await?;
+        Ok(found.and_then(|namespace| namespace.metadata.uid))
+    }
+}

@@ -1,0 +1,34 @@
+//! What tests of the export start from.
+
+use super::exported::{Exported, Finding};
+use super::names::object_name;
+use crate::ids::{Fingerprint, Region};
+use crate::lightsail::KeyPair;
+
+pub(super) const REGION: &str = "eu-west-1";
+
+/// A key pair as Lightsail lists it.
+pub(super) fn pair(name: &str, fingerprint: Option<&str>) -> KeyPair {
+    KeyPair {
+        name: name.into(),
+        arn: "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/1".into(),
+        created_at: Some("2026-01-01T00:00:00Z".to_owned()),
+        support_code: None,
+        fingerprint: fingerprint.map(Fingerprint::from),
+        tags: crate::lightsail::Tags::default(),
+    }
+}
+
+pub(super) fn exported(name: &str, finding: Finding) -> Exported {
+    let region = Region::from(REGION);
+    Exported {
+        account: "123456789012".into(),
+        object: object_name(&name.into(), &region),
+        region,
+        pair: pair(name, Some("1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13")),
+        age: Some(3_600 * 50),
+        instances: Some(vec!["web-1".to_owned()]),
+        places: Vec::new(),
+        finding,
+    }
+}

@@ -1,0 +1,112 @@
+//! How values that were read are written: they come from whoever may name a key pair, a file or a
+//! Secret, and must not become YAML, shell or terminal commands.
+
+/// What shows that a private key is in a text: in OpenSSH's form, in PEM, of `PuTTY`, and base64 of
+/// these.
+const PRIVATE: [&str; 7] = [
+    "PRIVATE KEY",
+    "PuTTY-User-Key",
+    "openssh-key-v1",
+    "b3BlbnNzaC1rZXktdj",
+    "UFJJVkFURSBLRV",
+    "BSSVZBVEUgS0VZ",
+    "QUklWQVRFIEtFW",
+];
+
+/// Whether a private key seems to be in a text.
+pub(super) fn has_private_key(text: &str) -> bool {
+    PRIVATE.iter().any(|mark| text.contains(mark))
+}
+
+/// A JSON string, which is a scalar of YAML too. Everything but printable ASCII is escaped: YAML
+/// takes less for printable than JSON does, and its parsers read no surrogates.
+pub(super) fn quoted(text: &str) -> String {
+    use std::fmt::Write;
+    let mut quoted = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            ' '..='~' => quoted.push(char),
+            _ => {
+                let code = u16::try_from(u32::from(char)).unwrap_or(0xfffd);
+                let _ = write!(quoted, "\\u{code:04x}");
+            }
+        }
+    }
+    quoted + "\""
+}
+
+/// The longest word of a comment.
+const LONGEST: usize = 128;
+
+/// A value for a comment of YAML: letters, digits and `_.-` only.
+pub(super) fn word(text: &str) -> String {
+    let is_plain = |char: &char| char.is_ascii_alphanumeric() || "_.-".contains(*char);
+    text.chars().take(LONGEST).map(|char| if is_plain(&char) { char } else { '_' }).collect()
+}
+
+/// A value for a terminal: without control characters, and without those that change the direction
+/// of what follows.
+pub(super) fn printable(text: &str) -> String {
+    let is_odd = |char: char| {
+        char.is_control()
+            || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().map(|char| if is_odd(char) { '?' } else { char }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_is_the_same_text_in_json_and_yaml() {
+        for text in [
+            "",
+            "fleet",
+            "a: b",
+            "# a",
+            "a\nb: {c: &d e}",
+            "\"',\\",
+            "\0\u{1b}[31m\u{7f}\u{85}\u{2028}\u{feff}é",
+            "!!binary",
+            "true",
+            "- a",
+            "---",
+            "%TAG",
+            "{{ .Values }}",
+        ] {
+            let quoted = quoted(text);
+            assert!(quoted.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{quoted}");
+            assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);
+            assert_eq!(serde_yaml_ng::from_str::<String>(&quoted).unwrap(), text);
+        }
+        assert_eq!(quoted("a😀b"), r#""a\ufffdb""#, "no key pair has such a name");
+    }
+
+    #[test]
+    fn words_of_comments_and_tables_are_harmless() {
+        assert_eq!(word("fleet-1.a_b"), "fleet-1.a_b");
+        assert_eq!(word("a\nkind: x é"), "a_kind__x__");
+        assert_eq!(word(&"a".repeat(1_000)).len(), LONGEST);
+        assert_eq!(printable("a\u{1b}[2J\rb\u{202e}c é"), "a?[2J?b?c é");
+    }
+
+    #[test]
+    fn a_private_key_is_seen_in_any_form() {
+        use base64::Engine;
+        use base64::prelude::BASE64_STANDARD;
+        let key = crate::ssh::generate(crate::api::key_pair::KeyAlgorithm::Ed25519).unwrap();
+        let pem = key.expose_pem();
+        assert!(has_private_key(pem));
+        for indent in 0..3 {
+            let shifted = format!("{}{pem}", "x".repeat(indent));
+            assert!(has_private_key(&BASE64_STANDARD.encode(shifted)), "{indent}");
+        }
+        let body: String = pem.lines().filter(|line| !line.starts_with("---")).collect();
+        assert!(has_private_key(&body));
+        assert!(has_private_key("PuTTY-User-Key-File-3: ssh-ed25519"));
+        assert!(!has_private_key(key.public().line()));
+    }
+}
