@@ -128,12 +128,12 @@ impl<'a> Cluster<'a> {
         if !is_name(name) {
             return Ok(Some(Gone::Object));
         }
-        let objects: Api<LightsailKeyPair> = Api::namespaced(self.client(), namespace);
-        if self.api_server.read(objects.get_metadata_opt(name)).await?.is_some() {
-            return Ok(None);
+        if self.find_namespace(namespace).await?.is_none() {
+            return Ok(Some(Gone::Namespace));
         }
-        let is_there = self.find_namespace(namespace).await?.is_some();
-        Ok(Some(if is_there { Gone::Object } else { Gone::Namespace }))
+        let objects: Api<LightsailKeyPair> = Api::namespaced(self.client(), namespace);
+        let found = self.api_server.read(objects.get_metadata_opt(name)).await?;
+        Ok(found.is_none().then_some(Gone::Object))
     }
 
     /// The uid of a namespace.

@@ -20,6 +20,7 @@ mod default_pair;
 mod docs;
 mod errors_of_lightsail;
 mod explain;
+mod export;
 mod fleet;
 mod flux;
 mod generated;

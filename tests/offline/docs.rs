@@ -211,9 +211,10 @@ fn pages_name_this_version() {
 /// The flags of the operator that a page names are there.
 #[test]
 fn flags_are_those_of_the_operator() {
-    let help = <lightsail_operator::config::Config as clap::CommandFactory>::command()
-        .render_long_help()
-        .to_string();
+    let mut command = <lightsail_operator::config::Config as clap::CommandFactory>::command();
+    let help = command.render_long_help().to_string();
+    let export = command.find_subcommand_mut("export").unwrap().render_long_help().to_string();
+    let help = [help, export].concat();
     let mut count = 0;
     for page in pages() {
         for event in parse(&read(&page)) {

@@ -5,6 +5,7 @@
 mod architecture;
 mod counts;
 mod docs;
+mod export;
 mod generated;
 mod iam;
 #[path = "../support/iam_files.rs"]

@@ -1,0 +1,263 @@
+//! `lightsail-operator export` against the simulator: with the states of Terraform in
+//! `tests/terraform`, under its policy, and with what goes wrong in a region or an account. With a
+//! cluster it is in `tests/control_plane/export.rs`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::{Value, json};
+use testbed::simulator::{Credentials, Fault, FaultEffect, Options, Simulator};
+
+use crate::iam_files::{actions, document, statements};
+
+const ACCOUNT: &str = "123456789012";
+const HERE: &str = "eu-west-1";
+
+/// A simulated Lightsail, and what an export has to know of it.
+struct Ground {
+    simulator: Simulator,
+    credentials: Credentials,
+}
+
+impl Ground {
+    async fn new() -> Self {
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let credentials = simulator.add_account(ACCOUNT);
+        Self { simulator, credentials }
+    }
+
+    async fn export(&self, arguments: &[&str]) -> Said {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_lightsail-operator"));
+        command.env_clear().env("AWS_ENDPOINT_URL", self.simulator.url());
+        command.env("AWS_ACCESS_KEY_ID", &self.credentials.access_key_id);
+        command.env("AWS_SECRET_ACCESS_KEY", &self.credentials.secret_access_key);
+        command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nowhere");
+        command.arg("export").args(arguments);
+        Said::of(&command.output().await.unwrap())
+    }
+
+    /// Imports the key pairs of a file of Terraform.
+    fn import(&self, region: &str, pairs: &BTreeMap<String, String>) {
+        for (name, public) in pairs {
+            self.simulator.region(ACCOUNT, region).import_key_pair(name, public);
+        }
+    }
+}
+
+/// How an export ended, and what it said.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// The types of the objects, or the reasons for none, by the names of the key pairs.
+    fn findings(&self) -> BTreeMap<String, String> {
+        let document: Value = serde_json::from_str(&self.out).unwrap();
+        let finding = |pair: &Value| {
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            let found =
+                text(&pair["object"]["type"]).or_else(|| text(&pair["unmatched"]["reason"]));
+            (text(&pair["name"]).unwrap(), found.unwrap())
+        };
+        document["keyPairs"].as_array().unwrap().iter().map(finding).collect()
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terraform").join(name)
+}
+
+/// The public keys of the key pairs with these names, wherever in a document they are.
+fn public_keys(value: &Value, names: &[&str], found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| public_keys(value, names, found)),
+        Value::Object(members) => {
+            if let (Some(Value::String(name)), Some(Value::String(public))) =
+                (members.get("name"), members.get("public_key"))
+                && names.contains(&name.as_str())
+            {
+                found.insert(name.clone(), public.clone());
+            }
+            members.values().for_each(|value| public_keys(value, names, found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[tokio::test]
+async fn the_key_pairs_of_every_version_of_the_provider_are_matched() {
+    for (file, names) in [
+        ("aws-3.tfstate", &["fleet"][..]),
+        ("aws-4.tfstate", &["fleet", "ci-20230101000000000000000001"]),
+        ("aws-5.tfstate", &["team-a", "team-b", "worker-0", "worker-1"]),
+        ("aws-6.tfstate", &["fleet", "edge"]),
+        ("aws-6-show.json", &["fleet", "inner"]),
+        ("aws-6-plan.json", &["fleet", "gone", "planned"]),
+    ] {
+        let ground = Ground::new().await;
+        let path = fixture(file);
+        let document = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let mut pairs = BTreeMap::new();
+        public_keys(&document, names, &mut pairs);
+        assert_eq!(pairs.len(), names.len(), "{file}");
+        ground.import(HERE, &pairs);
+        let path = path.to_str().unwrap();
+        let said = ground.export(&["--region", HERE, "--keys", path, "--output=json"]).await;
+        assert_eq!(said.code, Some(0), "{file}: {said:?}");
+        let expected = names.iter().map(|name| ((*name).to_owned(), "Imported".to_owned()));
+        assert_eq!(said.findings(), expected.collect(), "{file}");
+        let yaml = ground.export(&["--region", HERE, "--keys", path]).await.out;
+        for public in pairs.values() {
+            let line: Vec<&str> = public.split(' ').take(2).collect();
+            assert!(yaml.contains(&format!("publicKey: \"{}\"\n", line.join(" "))), "{yaml}");
+        }
+        assert!(!yaml.contains("example.com"), "comments may say whose a key is: {yaml}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_pair_that_terraform_had_lightsail_make_needs_its_private_key() {
+    let ground = Ground::new().await;
+    let (pair, private) = ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    let folder = tempfile::tempdir().unwrap();
+    let state = json!({ "version": 4, "resources": [{ "mode": "managed",
+        "type": "aws_lightsail_key_pair", "name": "made", "instances": [{ "attributes": {
+            "name": "made", "public_key": pair.public_key, "fingerprint": pair.fingerprint,
+            "private_key": private } }] }] });
+    let path = folder.path().join("terraform.tfstate");
+    std::fs::write(&path, state.to_string()).unwrap();
+    let path = path.to_str().unwrap();
+    for output in ["table", "json", "yaml"] {
+        let said = ground.export(&["--region", HERE, "--keys", path, "-o", output]).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.out.contains("Lightsail made it"), "{said:?}");
+        assert_eq!(said.out.contains(path), output != "yaml", "where Terraform has it: {said:?}");
+        let is_secret = |line: &&str| line.len() > 40;
+        for line in private.lines().filter(is_secret) {
+            assert!(!said.out.contains(line) && !said.err.contains(line));
+        }
+    }
+    let file = folder.path().join("made.pem");
+    std::fs::write(&file, &private).unwrap();
+    let keys = ["--keys", file.to_str().unwrap()];
+    let said = ground.export(&[&["--region", HERE, "--output=json"], &keys[..]].concat()).await;
+    assert_eq!(said.findings()["made"], "PrivateKeyNeeded");
+}
+
+#[tokio::test]
+async fn an_error_of_a_region_does_not_lose_the_others() {
+    let ground = Ground::new().await;
+    for region in [HERE, "us-east-1", "eu-west-2"] {
+        let region = ground.simulator.region(ACCOUNT, region);
+        region.create_key_pair("made");
+    }
+    let message = "The security token included in the request is invalid.";
+    let effect = FaultEffect::Error {
+        error_type: "UnrecognizedClientException".to_owned(),
+        code: None,
+        message: message.to_owned(),
+        status: 400,
+    };
+    let off = ground.simulator.region(ACCOUNT, "us-east-1");
+    let _fault = off.add_fault(Fault::new("GetKeyPairs", effect.clone()));
+    let here = ground.simulator.region(ACCOUNT, "eu-west-2");
+    let _other = here.add_fault(Fault::new("GetInstances", effect));
+    for (regions, count) in [("--region=eu-west-1,us-east-1,eu-west-2", 2), ("--all-regions", 2)] {
+        let said = ground.export(&[regions, "--output=table"]).await;
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert_eq!(said.out.lines().count(), count + 1, "{said:?}");
+        for words in
+            ["error: us-east-1: ", "is the region enabled", "error: eu-west-2: instances could not"]
+        {
+            assert!(said.err.contains(words), "{words}: {said:?}");
+        }
+        let row = said.out.lines().find(|line| line.contains("eu-west-2")).unwrap();
+        assert!(row.contains("   ?   "), "the instances are not known: {row}");
+        let yaml = ground.export(&[regions]).await;
+        assert_eq!(yaml.code, Some(1));
+        assert!(yaml.out.contains("# us-east-1 could not be read\n"), "{yaml:?}");
+    }
+    let said = ground.export(&["--region=xx-none-1,eu-west-1", "-o", "table"]).await;
+    assert_eq!((said.code, said.out.lines().count()), (Some(1), 2), "{said:?}");
+    assert!(said.err.contains("error: xx-none-1: "), "{said:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_read_of_another_account() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    for regions in ["--all-regions", "--region=eu-west-1"] {
+        let said = ground.export(&[regions, "--aws-account-id", "210987654321"]).await;
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let words = "belong to the account 123456789012, and --aws-account-id is 210987654321";
+        assert!(said.err.contains(words), "{said:?}");
+        assert!(!said.out.contains("made"), "{said:?}");
+    }
+    let asked = ground.simulator.requests();
+    assert!(asked.iter().all(|request| request.operation == "GetCallerIdentity"), "{asked:?}");
+    let said = ground.export(&["--region", HERE, "--aws-account-id", ACCOUNT]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_read_do_not_lose_the_others() {
+    let ground = Ground::new().await;
+    let path = fixture("aws-3.tfstate");
+    let mut pairs = BTreeMap::new();
+    let document = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    public_keys(&document, &["fleet"], &mut pairs);
+    ground.import(HERE, &pairs);
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("terraform.tfstate");
+    std::fs::write(&bad, "no JSON").unwrap();
+    let paths = ["--keys", "/no/such/file", "--keys", bad.to_str().unwrap(), "--keys"];
+    let arguments = [&["--region", HERE, "--output=json"], &paths[..]].concat();
+    let said = ground.export(&[&arguments[..], &[path.to_str().unwrap()]].concat()).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.findings()["fleet"], "Imported");
+    assert_eq!(said.err.matches("error: ").count(), 2, "{said:?}");
+}
+
+#[tokio::test]
+async fn its_policy_is_enough_and_every_action_of_it_is_needed() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    let [statement] = &statements("export.json", "any")[..] else { panic!("one statement") };
+    let allow = |actions: &[String]| {
+        let mut statement = statement.clone();
+        statement["Action"] = json!(actions);
+        ground.simulator.set_policy(ACCOUNT, Some(&document(&[statement]))).unwrap();
+    };
+    let all = actions(statement);
+    allow(&all);
+    let arguments = ["--all-regions", "--default-key-pairs", "--output=table"];
+    assert_eq!(ground.export(&arguments).await.code, Some(0));
+    for action in &all {
+        let left: Vec<String> = all.iter().filter(|other| *other != action).cloned().collect();
+        allow(&left);
+        let said = ground.export(&arguments).await;
+        assert_eq!(said.code, Some(1), "{action}");
+        assert!(said.err.contains(action), "{action}: {said:?}");
+    }
+    let asked = ground.simulator.requests();
+    assert!(asked.iter().all(|request| request.operation.starts_with("Get")));
+}
+
+#[tokio::test]
+async fn wrong_flags_end_it_and_the_help_has_three_examples() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    let wrong = ground.export(&[]).await;
+    assert_eq!((wrong.code, wrong.out.as_str()), (Some(2), ""));
+    let help = ground.export(&["--help"]).await;
+    assert_eq!(help.out.matches("    lightsail-operator export ").count(), 3, "three examples");
+}
