@@ -48,14 +48,14 @@ fn main() -> anyhow::Result<ExitCode> {
     let config = Config::parse();
     // A core dump would hold private keys.
     rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    let times = leader::Times::new(config.lease_duration, config.aws_call_timeout);
-    let times = usable(config.leader_election.then_some(times).transpose());
     let environment = Environment::of_process();
     let proxies = usable(Proxies::new(&environment));
     usable(check_endpoints(&environment));
     if let Some(Command::Export(flags)) = &config.command {
         return export(&config, flags, environment, proxies);
     }
+    let times = leader::Times::new(config.lease_duration, config.aws_call_timeout);
+    let times = usable(config.leader_election.then_some(times).transpose());
     telemetry::start_log(config.log_format, &config.log)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");

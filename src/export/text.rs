@@ -85,6 +85,22 @@ mod tests {
         assert_eq!(quoted("a😀b"), r#""a\ufffdb""#, "no key pair has such a name");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_quoted_is_one_scalar(text: String) {
+            let quoted = quoted(&text);
+            let expected: String = text
+                .chars()
+                .map(|char| if u32::from(char) > 0xffff { '\u{fffd}' } else { char })
+                .collect();
+            proptest::prop_assert_eq!(&serde_json::from_str::<String>(&quoted).unwrap(), &expected);
+            let document = format!("a: {quoted}\nb: 1\n");
+            let value: serde_yaml_ng::Value = serde_yaml_ng::from_str(&document).unwrap();
+            proptest::prop_assert_eq!(value["a"].as_str(), Some(expected.as_str()));
+            proptest::prop_assert_eq!(value.as_mapping().unwrap().len(), 2);
+        }
+    }
+
     #[test]
     fn words_of_comments_and_tables_are_harmless() {
         assert_eq!(word("fleet-1.a_b"), "fleet-1.a_b");

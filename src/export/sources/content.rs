@@ -5,7 +5,7 @@ use std::path::Path;
 use super::file::File;
 use super::{lines, terraform};
 use crate::export::keys::{Keys, Place};
-use crate::export::report::Report;
+use crate::export::report::{Report, count};
 use crate::ssh::{PrivateKey, PublicKey};
 
 /// Why no key was read from a file.
@@ -71,6 +71,9 @@ pub(super) fn add_file(
     }
     for (line, why) in found.unreadable {
         report.error(&format!("{name}: line {line}: {why}"));
+    }
+    if found.others > 0 {
+        report.note(&format!("{name}: {} without keys", count(found.others, "line")));
     }
     Ok(())
 }

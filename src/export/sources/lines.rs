@@ -8,6 +8,8 @@ use crate::ssh::{InvalidPublicKey, PublicKey};
 pub(super) struct Found {
     pub(super) keys: Vec<(usize, PublicKey)>,
     pub(super) unreadable: Vec<(usize, InvalidPublicKey)>,
+    /// How many lines have nothing that begins as a key does.
+    pub(super) others: usize,
 }
 
 /// Reads the lines.
@@ -18,9 +20,11 @@ pub(super) fn find(text: &str) -> Found {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        match PublicKey::parse(key_of(line)) {
+        let key = key_of(line);
+        match PublicKey::parse(key) {
             Ok(key) => found.keys.push((index + 1, key)),
-            Err(why) => found.unreadable.push((index + 1, why)),
+            Err(why) if is_type(key) => found.unreadable.push((index + 1, why)),
+            Err(_) => found.others += 1,
         }
     }
     found
@@ -83,6 +87,7 @@ mod tests {
         let text = format!("# ours\n\n{KEY}\r\nssh-ed25519 AAAA\n  {OTHER} x\nnonsense\n");
         let found = find(&text);
         assert_eq!(found.keys.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 5]);
-        assert_eq!(found.unreadable.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4, 6]);
+        assert_eq!(found.unreadable.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4]);
+        assert_eq!(found.others, 1);
     }
 }
