@@ -50,7 +50,8 @@ pub async fn run(
         anyhow::bail!("the output seems to have a private key in it, and nothing was written");
     }
     summarize(&all, flags, &report);
-    match std::io::stdout().write_all(text.as_bytes()) {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // Whoever reads it has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         outcome => outcome?,

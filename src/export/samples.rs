@@ -1,5 +1,9 @@
 //! What tests of the export start from.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
 use super::exported::{Exported, Finding};
 use super::names::object_name;
 use crate::ids::{Fingerprint, Region};
@@ -30,5 +34,26 @@ pub(super) fn exported(name: &str, finding: Finding) -> Exported {
         instances: Some(vec!["web-1".to_owned()]),
         places: Vec::new(),
         finding,
+    }
+}
+
+/// What a report has said. Clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    /// What was said since this was last asked.
+    pub(super) fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock())).unwrap()
+    }
+}
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

@@ -287,6 +287,11 @@ async fn sixty_key_pairs_are_exported_applied_and_adopted() {
         assert_eq!(pair["managedBy"]["gone"].is_string(), is_tagged, "{pair}");
         assert_eq!(pair["object"]["type"] == "Default", is_default, "{pair}");
     }
+    let forbidden = ground.export(&reader, &["--from-secrets=kube-system", "-o", "json"]).await;
+    let said = String::from_utf8_lossy(&forbidden.stderr).into_owned();
+    assert_eq!(forbidden.status.code(), Some(1), "{said}");
+    assert!(said.contains("the Secrets of the namespace kube-system cannot be read"), "{said}");
+    assert!(serde_json::from_slice::<Value>(&forbidden.stdout).is_ok(), "the rest goes on");
     let again = ground.export(&reader, &[]).await;
     let again = String::from_utf8(again.stdout).unwrap();
     assert_eq!(again.matches("kind: ").count(), REGIONS.len(), "only default pairs: {again}");

@@ -14,8 +14,8 @@ pub(super) enum NoKey {
     None,
     /// It has a private key that cannot be read.
     Private(String),
-    /// It is JSON by its name, and not Terraform's.
-    OtherJson(String),
+    /// What it has is of no use here: other JSON, a certificate. In a folder that may be so.
+    Unusable(String),
     /// It cannot be read.
     Other(String),
 }
@@ -24,7 +24,7 @@ impl NoKey {
     pub(super) fn words(&self) -> &str {
         match self {
             Self::None => "it has no key",
-            Self::Private(why) | Self::OtherJson(why) | Self::Other(why) => why,
+            Self::Private(why) | Self::Unusable(why) | Self::Other(why) => why,
         }
     }
 }
@@ -40,11 +40,7 @@ pub(super) fn add_file(
     if terraform::is_one(path, file) {
         let place = Place::Terraform { path: name };
         return terraform::add(file, &place, keys, report).map_err(|why| {
-            if terraform::is_state_by_name(path) {
-                NoKey::Other(why)
-            } else {
-                NoKey::OtherJson(why)
-            }
+            if terraform::is_state_by_name(path) { NoKey::Other(why) } else { NoKey::Unusable(why) }
         });
     }
     let bytes = file.read().map_err(NoKey::Other)?;
@@ -64,7 +60,14 @@ pub(super) fn add_file(
     }
     let found = lines::find(&String::from_utf8_lossy(&bytes));
     if found.keys.is_empty() {
-        return Err(NoKey::None);
+        let first = found.unreadable.first();
+        return Err(first.map_or(NoKey::None, |(line, why)| {
+            NoKey::Unusable(if *line == 1 {
+                why.to_string()
+            } else {
+                format!("line {line}: {why}")
+            })
+        }));
     }
     for (line, public) in found.keys {
         keys.add_public(&public, place(Some(line)));

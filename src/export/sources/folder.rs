@@ -28,7 +28,7 @@ pub(in crate::export) fn add(folder: &Path, keys: &mut Keys, report: &Report) {
         match add_one(path, &files, keys, report) {
             Ok(()) => {}
             Err(NoKey::None) => without += 1,
-            Err(NoKey::OtherJson(why)) => report.note(&format!("{}: {why}", path.display())),
+            Err(NoKey::Unusable(why)) => report.note(&format!("{}: {why}", path.display())),
             Err(why) => report.error(&format!("{}: {}", path.display(), why.words())),
         }
     }

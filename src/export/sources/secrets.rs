@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 use zeroize::Zeroizing;
 
+use super::lines;
 use crate::export::keys::{Keeper, Keys, Place};
 use crate::export::report::Report;
 use crate::secret::{self, PRIVATE_KEY};
@@ -47,7 +48,96 @@ pub(in crate::export) fn add_secret(
                 Err(why) if key == PRIVATE_KEY => report.error(&format!("{}: it {why}", place())),
                 Err(_) => {}
             },
-            Err(_) => {}
+            Err(_) => {
+                for (_, public) in lines::find(&String::from_utf8_lossy(&bytes)).keys {
+                    keys.add_public(&public, place());
+                }
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+    use crate::api::key_pair::KeyAlgorithm;
+    use crate::export::samples::Said;
+    use crate::ssh::generate;
+
+    fn secret(type_: &str, key: &str, value: &str) -> Secret {
+        let data = [(key.to_owned(), ByteString(value.as_bytes().to_vec()))];
+        Secret {
+            metadata: ObjectMeta { name: Some("kept".to_owned()), ..ObjectMeta::default() },
+            type_: Some(type_.to_owned()),
+            data: Some(data.into_iter().collect()),
+            ..Secret::default()
+        }
+    }
+
+    /// The keys, the Secrets that objects can refer to, and the errors.
+    fn found(secret: Secret, is_target: bool, key: &PrivateKey) -> (usize, usize, String) {
+        let said = Said::default();
+        let (mut keys, report) = (Keys::default(), Report::new(said.clone()));
+        add_secret("team-a", secret, is_target, &mut keys, &report);
+        let form = key.fingerprints().forms()[0].as_str().into();
+        let keepers = keys.find(&form).map_or(0, |key| key.keepers.len());
+        let said = said.take();
+        assert_eq!(report.errors() > 0, !said.is_empty());
+        (keys.len(), keepers, said)
+    }
+
+    #[test]
+    fn an_object_can_refer_to_a_secret_that_the_operator_can_write() {
+        const SSH: &str = "kubernetes.io/ssh-auth";
+        let key = generate(KeyAlgorithm::Ed25519).unwrap();
+        let (private, public) = (key.expose_pem(), key.public().line());
+        let kept = || secret(SSH, PRIVATE_KEY, private);
+        let two = format!("# a\n{public}\nrestrict {public}\n");
+        let immutable = Secret { immutable: Some(true), ..kept() };
+        let mut deleted = kept();
+        deleted.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        let mut long = kept();
+        long.metadata.name = Some("a".repeat(241));
+        for (name, secret, is_target, expected) in [
+            ("kept", kept(), true, (1, 1)),
+            ("in another namespace", kept(), false, (1, 0)),
+            ("immutable", immutable, true, (1, 0)),
+            ("being deleted", deleted, true, (1, 0)),
+            ("with a long name", long, true, (1, 0)),
+            ("of another type", secret("Opaque", PRIVATE_KEY, private), true, (1, 0)),
+            ("under another key", secret("Opaque", "id_ed25519", private), true, (1, 0)),
+            ("a public key", secret("Opaque", "a.pub", public), true, (1, 0)),
+            ("lines", secret("Opaque", "authorized_keys", &two), true, (1, 0)),
+            ("a password", secret("Opaque", "password", "hunter2"), true, (0, 0)),
+        ] {
+            let (keys, keepers, said) = found(secret, is_target, &key);
+            assert_eq!((keys, keepers, said.as_str()), (expected.0, expected.1, ""), "{name}");
+        }
+        let mut marked = kept();
+        let labels = [("app.kubernetes.io/managed-by", crate::api::FIELD_MANAGER)];
+        let marks = [("lightsail-operator.dev/owner", "LightsailKeyPair/another")];
+        let map = |of: [(&str, &str); 1]| of.map(|(key, value)| (key.into(), value.into())).into();
+        marked.metadata.labels = Some(map(labels));
+        marked.metadata.annotations = Some(map(marks));
+        let (mut keys, report) = (Keys::default(), Report::new(std::io::sink()));
+        add_secret("team-a", marked, true, &mut keys, &report);
+        let form = key.fingerprints().forms()[0].as_str().into();
+        let keeper = &keys.find(&form).unwrap().keepers[0];
+        assert_eq!(keeper.marked_for.as_deref(), Some("another"));
+    }
+
+    #[test]
+    fn a_private_key_that_cannot_be_read_is_said_without_its_content() {
+        let key = generate(KeyAlgorithm::Ed25519).unwrap();
+        let cut = &key.expose_pem()[..200];
+        let (_, _, said) = found(secret("kubernetes.io/ssh-auth", PRIVATE_KEY, cut), true, &key);
+        assert!(said.contains("Secret team-a/kept ssh-privatekey: it is a damaged"), "{said}");
+        assert!(!said.contains(&cut[100..140]), "{said}");
+        let (_, _, said) = found(secret("Opaque", "tls.key", cut), true, &key);
+        assert_eq!(said, "", "keys of others are not for SSH");
     }
 }

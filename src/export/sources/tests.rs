@@ -2,38 +2,24 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 
 use super::*;
 use crate::api::key_pair::KeyAlgorithm;
+use crate::export::samples::Said;
 use crate::ssh::generate;
 
 /// A folder, and what is read of it.
 struct Ground {
     folder: tempfile::TempDir,
-    said: Arc<Mutex<Vec<u8>>>,
+    said: Said,
     report: Report,
     keys: Keys,
 }
 
-struct Said(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Said {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Ground {
     fn new() -> Self {
-        let said = Arc::default();
-        let report = Report::new(Said(Arc::clone(&said)));
+        let said = Said::default();
+        let report = Report::new(said.clone());
         Self { folder: tempfile::tempdir().unwrap(), said, report, keys: Keys::default() }
     }
 
@@ -50,9 +36,8 @@ impl Ground {
 
     /// Reads a path, and what was said of it, with the number of keys and errors so far.
     fn add(&mut self, path: &Path) -> (usize, usize, String) {
-        self.said.lock().clear();
         add_path(path, &mut self.keys, &self.report);
-        let said = String::from_utf8(self.said.lock().clone()).unwrap();
+        let said = self.said.take();
         (self.keys.len(), self.report.errors(), said)
     }
 
@@ -110,6 +95,8 @@ fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
     ground.write("empty", "");
     ground.write("words", "SENTINEL is no key\n");
     ground.write("two", format!("{}\nssh-ed25519 SENTINEL\n", key().public().line()));
+    ground.write("certificate.pub", "ssh-ed25519-cert-v01@openssh.com AAAASENTINEL x");
+    ground.write("security.pub", "# mine\nsk-ssh-ed25519@openssh.com AAAASENTINEL x");
     ground.write("state.tfstate", "SENTINEL is no JSON");
     ground.write("other.json", r#"{"version": "SENTINEL"}"#);
     ground.write("binary", [0_u8, 159, 146, 150]);
@@ -123,6 +110,8 @@ fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
         ("words", "it has no key"),
         ("binary", "it has no key"),
         ("two", "two: line 2: "),
+        ("certificate.pub", "it is an SSH certificate"),
+        ("security.pub", "line 2: it is the key of a security key"),
         ("state.tfstate", "it is no JSON: line 1 column 1"),
         ("other.json", "it is no state or plan of Terraform: line 1 column"),
     ]
@@ -147,6 +136,7 @@ fn a_folder_gives_the_keys_that_it_has() {
     ground.write("ssh/.git/c.pub", hidden.public().line());
     ground.write("ssh/known_hosts", format!("web-1 {}\n", hidden.public().line()));
     ground.write("ssh/config", "Host *\n");
+    ground.write("ssh/id-cert.pub", "ssh-ed25519-cert-v01@openssh.com AAAA x");
     ground.write("ssh/package.json", "{}");
     // Its public half is beside it.
     let encrypted =
@@ -157,7 +147,13 @@ fn a_folder_gives_the_keys_that_it_has() {
     ground.write("ssh/large", vec![b'a'; (1 << 20) + 1]);
     let (keys, errors, said) = ground.add_name("ssh");
     assert_eq!((keys, errors), (3, 0), "{said}");
-    for words in ["link: it is a link", "loop: it is a link", "large: it is larger", "its .pub"] {
+    for words in [
+        "link: it is a link",
+        "loop: it is a link",
+        "large: it is larger",
+        "its .pub",
+        "id-cert.pub: it is",
+    ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(said.contains("1 file without keys"), "{said}");
