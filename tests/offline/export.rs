@@ -227,6 +227,20 @@ async fn keys_that_cannot_be_read_do_not_lose_the_others() {
     assert_eq!(said.err.matches("error: ").count(), 2, "{said:?}");
 }
 
+/// Whatever it is, here the name of a key pair.
+#[tokio::test]
+async fn an_output_that_seems_to_have_a_private_key_in_it_is_not_written() {
+    let ground = Ground::new().await;
+    // "openssh-key-v1" in base64, as private keys in OpenSSH's format begin.
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("b3BlbnNzaC1rZXktdjEA");
+    for output in ["yaml", "table", "json"] {
+        let said = ground.export(&["--region", HERE, "--output", output]).await;
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+        assert!(said.err.contains("nothing was written"), "{said:?}");
+        assert!(!said.err.contains("b3BlbnNzaC1rZXktdj"), "{said:?}");
+    }
+}
+
 #[tokio::test]
 async fn its_policy_is_enough_and_every_action_of_it_is_needed() {
     let ground = Ground::new().await;
