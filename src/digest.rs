@@ -1,10 +1,11 @@
 //! Digests of what users write: it is only compared, and may be long.
 
 use std::borrow::Cow;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 /// Longer texts are kept as their digest. As long as the longest name in Kubernetes.
 const LONGEST: usize = 253;
@@ -15,6 +16,44 @@ const LONGEST: usize = 253;
 pub(crate) fn keyed(value: impl Hash) -> u64 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     KEY.hash_one(value)
+}
+
+/// What is kept of a value that is only compared with others of its type, within this process: two
+/// that differ have the same digest once in 2^64 comparisons, and nobody can choose them so.
+#[derive(Debug)]
+pub struct Digest<T> {
+    number: u64,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Digest<T> {
+    /// The digest of a value, or of its text.
+    #[must_use]
+    pub(crate) fn of(value: impl Hash) -> Self {
+        Self { number: keyed(value), of: PhantomData }
+    }
+}
+
+impl<T> Clone for Digest<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Digest<T> {}
+
+impl<T> PartialEq for Digest<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl<T> Eq for Digest<T> {}
+
+impl<T> Hash for Digest<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.number.hash(state);
+    }
 }
 
 /// The text, if it has at most 253 bytes, and otherwise `sha256:` and its digest. What came out

@@ -138,6 +138,12 @@ pub fn lane(region: &str, account: Option<&str>) -> String {
     }
 }
 
+/// Whether a lane is of this region.
+#[must_use]
+pub fn is_in(lane: &str, region: &Region) -> bool {
+    lane.split('/').next() == Some(region.as_str())
+}
+
 /// The region of a lane, and the account.
 #[must_use]
 pub fn lane_parts(lane: &str) -> (Region, Option<&str>) {

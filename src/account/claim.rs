@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use crate::api::LightsailAccount;
 use crate::api::conditions::{READY, is_true};
-use crate::engine::rows::{Claim, Row, Shown};
+use crate::engine::rows::{Claim, Place, Row, Shown, place};
 use crate::engine::trigger::Trigger;
 use crate::ids::lane;
 
@@ -13,8 +13,8 @@ use crate::ids::lane;
 pub struct NoClaim;
 
 impl Claim for NoClaim {
-    fn place(&self) -> (&str, &str) {
-        ("", "")
+    fn place(&self) -> Place {
+        place("", "")
     }
 
     fn rank(&self) -> Option<impl Ord> {
@@ -37,7 +37,7 @@ pub(super) fn row_of(object: &LightsailAccount) -> Row<NoClaim> {
     let is_current = Some(status.observed_generation) == object.metadata.generation;
     Row {
         uid: object.uid().unwrap_or_default(),
-        lane: lane("", Some(&object.name_any())),
+        lane: lane("", Some(&object.name_any())).into(),
         trigger: Trigger::of(object),
         was_answered: false,
         was_acted_on: is_current && is_true(&status.conditions, READY),

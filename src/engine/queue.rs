@@ -102,9 +102,9 @@ impl Queue {
     }
 
     /// Something came for this object, which is in that lane.
-    pub fn push(&mut self, at: ObjectRef, lane: &str, class: Class, now: Instant) {
+    pub fn push(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, class: Class, now: Instant) {
         self.clear_due(&at);
-        let lane = self.lane_name(lane);
+        let lane = lane.into();
         if let Some(running) = self.running.get_mut(&at) {
             let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
             running.again = Some((lane, class));
@@ -124,12 +124,17 @@ impl Queue {
 
     /// Something came for this object that is acted on from then on; with whatever comes sooner, if
     /// anything does.
-    pub fn push_later(&mut self, at: ObjectRef, lane: &str, class: Class, from: Instant) {
+    pub fn push_later(
+        &mut self,
+        at: ObjectRef,
+        lane: impl Into<Arc<str>>,
+        class: Class,
+        from: Instant,
+    ) {
         if self.due_at.get(&at).is_some_and(|(due, _)| *due <= from) {
             return;
         }
-        let lane = self.lane_name(lane);
-        self.set_due(at, lane, class, from);
+        self.set_due(at, lane.into(), class, from);
     }
 
     /// Work begins now: what was waited for before that is no one's waiting for a turn.
@@ -144,7 +149,7 @@ impl Queue {
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
             let Due { at, lane, class } = entry.remove();
             self.due_at.remove(&at);
-            self.push(at, &lane, class, now);
+            self.push(at, lane, class, now);
         }
         if self.running.len() >= self.places.all {
             return None;
@@ -207,7 +212,7 @@ impl Queue {
             self.failures.remove(at);
         }
         if let Some((lane, class)) = running.again {
-            self.push(at.clone(), &lane, class, now);
+            self.push(at.clone(), lane, class, now);
         } else if let Some((pause, class)) = due
             // Something may have come for it that is acted on sooner.
             && self.due_at.get(at).is_none_or(|(due, _)| *due > now + pause)
@@ -262,12 +267,6 @@ impl Queue {
         *failures = failures.saturating_add(1);
         let share = u32::try_from(hasher.finish() % 256).unwrap_or_default();
         pause.saturating_sub(pause * share / 1024)
-    }
-
-    /// One text for all that are in a lane.
-    fn lane_name(&self, lane: &str) -> Arc<str> {
-        let known = self.lanes.get_key_value(lane);
-        known.map_or_else(|| lane.into(), |(lane, _)| Arc::clone(lane))
     }
 
     fn set_due(&mut self, at: ObjectRef, lane: Arc<str>, class: Class, from: Instant) {

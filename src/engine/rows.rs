@@ -3,7 +3,6 @@
 //! else is read live in the reconciliation.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +11,17 @@ use super::queue::Class;
 use super::trigger::{Asks, Trigger, paced};
 use crate::api::conditions::{READY, is_true, reason};
 use crate::api::{Reason, Reconciled};
+use crate::digest::Digest;
 use crate::ids::{Region, lane_parts};
+
+/// A name in a region, or another thing that several objects may want.
+pub type Place = Digest<(String, String)>;
+
+/// What has this name in that region.
+#[must_use]
+pub fn place(region: &str, name: &str) -> Place {
+    Digest::of((region, name))
+}
 
 /// An object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +29,7 @@ pub struct Row<C> {
     /// The object's uid.
     pub uid: String,
     /// The lane of the queue: the region in which it asks Lightsail.
-    pub lane: String,
+    pub lane: Arc<str>,
     /// What a reconciliation depends on: when it changes, one is due. The status is not in it, as
     /// the operator writes that itself.
     pub trigger: Trigger,
@@ -87,8 +96,8 @@ impl<C: Claim> Row<C> {
 
 /// What an object wants of one thing in Lightsail.
 pub trait Claim {
-    /// The region, and the name in it.
-    fn place(&self) -> (&str, &str);
+    /// What it wants.
+    fn place(&self) -> Place;
 
     /// Whether it stands in the way of others, and the order of those that do: the lesser comes
     /// first, or else the one with the lesser uid.
@@ -106,7 +115,7 @@ pub trait Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
     /// The lane.
-    pub lane: String,
+    pub lane: Arc<str>,
     /// The namespace.
     pub namespace: Arc<str>,
     /// Whether it has objects there now.
@@ -118,9 +127,8 @@ pub struct Move {
 pub struct Rows<C> {
     /// Boxed: a table has room for almost twice as many as there are.
     all: HashMap<ObjectRef, Box<Row<C>>>,
-    /// By the hash of a place: the objects that want something there, or at another place with that
-    /// hash.
-    by_place: HashMap<u64, Vec<ObjectRef>>,
+    /// By what they want.
+    by_place: HashMap<Place, There>,
     /// When metadata moved an object last, or will.
     moved: HashMap<ObjectRef, Instant>,
     /// The objects that this version cannot read, as they were when that was noticed: uid and
@@ -129,7 +137,7 @@ pub struct Rows<C> {
     /// How many show what. What nobody shows any more stays with 0.
     shown: HashMap<Shown, usize>,
     /// How many of which namespace are in which lane.
-    lanes: HashMap<String, HashMap<Arc<str>, usize>>,
+    lanes: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
     /// The namespaces that came into a lane or left it, since somebody asked.
     moves: Vec<Move>,
     /// The namespaces whose objects are all known; `None` is every one.
@@ -158,15 +166,15 @@ impl<C: Claim> Rows<C> {
     pub fn apply(&mut self, at: &ObjectRef, row: Row<C>, now: Instant) -> Vec<Due> {
         let was_unreadable = self.unreadable.remove(at).is_some();
         // First the new lane: an object that stays in its own does not leave it.
-        self.enter(&row.lane, &at.namespace);
-        let before = self.take(at);
+        let (lane, namespace) = self.enter(&row.lane, &at.namespace);
+        let row = Row { lane, ..row };
+        let (at, before) = match self.take(at) {
+            Some((at, row)) => (at, Some(row)),
+            None => (ObjectRef::within(&namespace, &at.name), None),
+        };
         *self.shown.entry(row.shown).or_default() += 1;
         if let Some(claim) = &row.claim {
-            // Nearly always the only one there, for which a growing list would have room for four.
-            self.by_place
-                .entry(self.key(claim))
-                .or_insert_with(|| Vec::with_capacity(1))
-                .push(at.clone());
+            self.by_place.entry(claim.place()).or_default().push(at.clone());
         }
         // One that was acted on before this process saw it first is only checked again.
         let is_old = before.is_none() && row.was_acted_on;
@@ -178,7 +186,7 @@ impl<C: Claim> Rows<C> {
         let from = match asks {
             Asks::Nothing => None,
             Asks::Paced => {
-                let from = paced(self.moved.get(at).copied(), now);
+                let from = paced(self.moved.get(&at).copied(), now);
                 self.moved.insert(at.clone(), from);
                 Some(from)
             }
@@ -186,8 +194,7 @@ impl<C: Claim> Rows<C> {
         };
         let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
         self.all.insert(at.clone(), Box::new(row));
-        let mut due: Vec<_> =
-            from.map(|from| Due { at: at.clone(), class, from }).into_iter().collect();
+        let mut due: Vec<_> = from.map(|from| Due { at, class, from }).into_iter().collect();
         if !stands {
             due.extend(before.and_then(|before| self.heir(&before)).map(|at| Due {
                 at,
@@ -214,8 +221,8 @@ impl<C: Claim> Rows<C> {
 
     /// The lane of an object in the queue.
     #[must_use]
-    pub fn lane(&self, at: &ObjectRef) -> &str {
-        self.all.get(at).map_or("", |row| &row.lane)
+    pub fn lane(&self, at: &ObjectRef) -> Arc<str> {
+        self.all.get(at).map_or_else(|| "".into(), |row| Arc::clone(&row.lane))
     }
 
     /// Whether an object names this region.
@@ -237,19 +244,22 @@ impl<C: Claim> Rows<C> {
         self.all.iter().filter(move |(at, _)| is_there(at)).map(|(at, row)| (at, row.as_ref()))
     }
 
-    fn enter(&mut self, lane: &str, namespace: &Arc<str>) {
-        let namespaces = match self.lanes.get_mut(lane) {
-            Some(namespaces) => namespaces,
-            None => self.lanes.entry(lane.to_owned()).or_default(),
-        };
-        let count = namespaces.entry(Arc::clone(namespace)).or_default();
+    /// One more object of a namespace is in a lane. Returns the texts that all there share.
+    fn enter(&mut self, lane: &Arc<str>, namespace: &Arc<str>) -> (Arc<str>, Arc<str>) {
+        let known = self.lanes.get_key_value(lane);
+        let lane = Arc::clone(known.map_or(lane, |(lane, _)| lane));
+        let namespaces = self.lanes.entry(Arc::clone(&lane)).or_default();
+        let known = namespaces.get_key_value(namespace);
+        let namespace = Arc::clone(known.map_or(namespace, |(namespace, _)| namespace));
+        let count = namespaces.entry(Arc::clone(&namespace)).or_default();
         *count += 1;
         if *count == 1 {
-            self.note_move(lane, namespace, true);
+            self.note_move(&lane, &namespace, true);
         }
+        (lane, namespace)
     }
 
-    fn leave(&mut self, lane: &str, namespace: &Arc<str>) {
+    fn leave(&mut self, lane: &Arc<str>, namespace: &Arc<str>) {
         let Some(namespaces) = self.lanes.get_mut(lane) else { return };
         let Some(count) = namespaces.get_mut(namespace) else { return };
         *count -= 1;
@@ -263,8 +273,9 @@ impl<C: Claim> Rows<C> {
         self.note_move(lane, namespace, false);
     }
 
-    fn note_move(&mut self, lane: &str, namespace: &Arc<str>, enters: bool) {
-        self.moves.push(Move { lane: lane.to_owned(), namespace: Arc::clone(namespace), enters });
+    fn note_move(&mut self, lane: &Arc<str>, namespace: &Arc<str>, enters: bool) {
+        let (lane, namespace) = (Arc::clone(lane), Arc::clone(namespace));
+        self.moves.push(Move { lane, namespace, enters });
     }
 
     /// The namespaces that came into a lane or left it, since this was asked last.
@@ -299,25 +310,26 @@ impl<C: Claim> Rows<C> {
     pub fn remove(&mut self, at: &ObjectRef) -> Option<ObjectRef> {
         self.unreadable.remove(at);
         self.moved.remove(at);
-        let row = self.take(at)?;
+        let (_, row) = self.take(at)?;
         self.heir(&row)
     }
 
-    fn take(&mut self, at: &ObjectRef) -> Option<Row<C>> {
-        let row = *self.all.remove(at)?;
+    fn take(&mut self, at: &ObjectRef) -> Option<(ObjectRef, Row<C>)> {
+        let (at, row) = self.all.remove_entry(at)?;
+        let row = *row;
         if let Some(count) = self.shown.get_mut(&row.shown) {
             *count -= 1;
         }
         self.leave(&row.lane, &at.namespace);
-        if let Some(key) = row.claim.as_ref().map(|claim| self.key(claim))
-            && let Some(there) = self.by_place.get_mut(&key)
+        if let Some(place) = row.claim.as_ref().map(Claim::place)
+            && let Some(there) = self.by_place.get_mut(&place)
         {
-            there.retain(|other| other != at);
+            there.remove(&at);
             if there.is_empty() {
-                self.by_place.remove(&key);
+                self.by_place.remove(&place);
             }
         }
-        Some(row)
+        Some((at, row))
     }
 
     /// Who comes next when this one steps aside.
@@ -345,23 +357,14 @@ impl<C: Claim> Rows<C> {
 
     /// Whether an object wants what is there.
     #[must_use]
-    pub fn is_wanted(&self, place: (&str, &str)) -> bool {
-        let there = self.by_place.get(&self.by_place.hasher().hash_one(place));
-        let rows = there.into_iter().flatten().filter_map(|at| self.get(at));
-        rows.filter_map(|row| row.claim.as_ref()).any(|claim| claim.place() == place)
+    pub fn is_wanted(&self, place: Place) -> bool {
+        self.by_place.contains_key(&place)
     }
 
     fn at_place(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
-        let there = self.by_place.get(&self.key(claim)).into_iter().flatten();
-        let is_there =
-            |row: &&Row<C>| row.claim.as_ref().is_some_and(|other| other.place() == claim.place());
-        there.filter_map(move |at| {
-            self.all.get(at).map(Box::as_ref).filter(is_there).map(|row| (at, row))
-        })
-    }
-
-    fn key(&self, claim: &C) -> u64 {
-        self.by_place.hasher().hash_one(claim.place())
+        let there = self.by_place.get(&claim.place());
+        let there = there.into_iter().flat_map(There::iter);
+        there.filter_map(|at| Some((at, self.get(at)?)))
     }
 
     /// The objects of a namespace, or all, that are not among those.
@@ -381,12 +384,72 @@ impl<C: Claim> Rows<C> {
 
     /// The other objects that want the same. One that waited when it could be read last, and cannot
     /// any more, does not count: nobody would reconcile it.
-    pub fn rivals(&self, at: &ObjectRef, claim: &C) -> impl Iterator<Item = (&Row<C>, &C)> {
+    pub fn rivals(&self, at: &ObjectRef, claim: &C) -> impl Iterator<Item = Rival<'_, C>> {
         let others = self.at_place(claim).filter(move |(other, _)| *other != at);
         let counts = |other: &ObjectRef, claim: &C| !claim.waits() || !self.is_unreadable(other);
-        others.filter_map(move |(other, row)| {
-            row.claim.as_ref().filter(|claim| counts(other, claim)).map(|claim| (row, claim))
+        others.filter_map(move |(at, row)| {
+            let claim = row.claim.as_ref().filter(|claim| counts(at, claim))?;
+            Some(Rival { at, row, claim })
         })
+    }
+}
+
+/// Another object that wants the same.
+#[derive(Debug)]
+pub struct Rival<'a, C> {
+    /// The object.
+    pub at: &'a ObjectRef,
+    /// What is known of it.
+    pub row: &'a Row<C>,
+    /// What it wants.
+    pub claim: &'a C,
+}
+
+/// The objects that want the same: nearly always one.
+#[derive(Debug, Default)]
+enum There {
+    #[default]
+    Nobody,
+    One(ObjectRef),
+    #[expect(clippy::box_collection, reason = "a set takes the room of six pointers")]
+    Several(Box<HashSet<ObjectRef>>),
+}
+
+impl There {
+    fn push(&mut self, at: ObjectRef) {
+        *self = match std::mem::take(self) {
+            Self::Nobody => Self::One(at),
+            Self::One(one) => Self::Several(Box::new(HashSet::from([one, at]))),
+            Self::Several(mut all) => {
+                all.insert(at);
+                Self::Several(all)
+            }
+        };
+    }
+
+    fn remove(&mut self, at: &ObjectRef) {
+        match self {
+            Self::One(one) if one == at => *self = Self::Nobody,
+            Self::Several(all) => drop(all.remove(at)),
+            Self::Nobody | Self::One(_) => {}
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Nobody => true,
+            Self::One(_) => false,
+            Self::Several(all) => all.is_empty(),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &ObjectRef> {
+        let (one, several) = match self {
+            Self::Nobody => (None, None),
+            Self::One(one) => (Some(one), None),
+            Self::Several(all) => (None, Some(all)),
+        };
+        one.into_iter().chain(several.into_iter().flat_map(|all| all.iter()))
     }
 }
 

@@ -131,13 +131,13 @@ pub async fn run<C: Controller>(controller: &C) {
                 }
                 queue.finished(&at, action.next, now);
                 for (at, lane) in controller.take_woken() {
-                    queue.push(at, &lane, Class::Change, now);
+                    queue.push(at, lane, Class::Change, now);
                 }
                 // It may have been forgotten, as it is gone, and have left something behind.
                 if action.outcome == Outcome::Gone
                     && let Some(lane) = controller.follow_up_lane(&at)
                 {
-                    queue.push(at, &lane, Class::Change, now);
+                    queue.push(at, lane, Class::Change, now);
                 }
             }
             change = news.recv(), if C::Object::IS_NAMESPACED => {
@@ -229,8 +229,8 @@ fn note_change<C: Controller>(
         ctx.forget_unused(&region);
         controller.forget_lane(&moved.lane);
     }
-    if let Some((ObjectRef { namespace, name }, field)) = news.unreadable {
-        let (namespace, object) = (&*namespace, &*name);
+    if let Some((at, field)) = news.unreadable {
+        let (namespace, object) = (&*at.namespace, &*at.name);
         tracing::warn!(
             kind,
             namespace,
@@ -243,7 +243,7 @@ fn note_change<C: Controller>(
         queue.forget(&at);
         controller.forget(&at, &uid);
         if let Some(lane) = controller.follow_up_lane(&at) {
-            queue.push(at, &lane, Class::Change, now);
+            queue.push(at, lane, Class::Change, now);
         }
     }
 }

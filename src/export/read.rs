@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
 
     async fn region(&self, region: &Region, output: Output) -> Result<RegionRead, String> {
         let lightsail = self.open(region).await?;
-        let (pairs, _) = lightsail.key_pairs().await.map_err(|error| {
+        let pairs = lightsail.key_pairs().await.map_err(|error| {
             // How Lightsail answers in a region that is not enabled is unverified.
             let may_be_off =
                 matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::RegionSetup);

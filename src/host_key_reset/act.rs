@@ -17,7 +17,7 @@ use crate::access::Limits;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
 use crate::clock::Clocks;
 use crate::engine::objects;
-use crate::engine::rows::Row;
+use crate::engine::rows::Rival;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, State, Verdict};
 use crate::error::Error;
@@ -216,7 +216,7 @@ impl<'a> Run<'a> {
         let rows = self.memory.rows.lock();
         let (clocks, window) = (self.clocks.later(), effect_window(&self.ctx.settings));
         let rivals = rows.rivals(self.at, &own).filter(|rival| self.is_rival(rival));
-        let rivals = rivals.map(|(_, claim)| claim);
+        let rivals = rivals.map(|rival| rival.claim);
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
         self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, window);
@@ -225,13 +225,13 @@ impl<'a> Run<'a> {
     fn operations_of_others(&self) -> Vec<String> {
         let (own, rows) = (self.claim(), self.memory.rows.lock());
         let others = rows.rivals(self.at, &own).filter(|rival| self.is_rival(rival));
-        others.flat_map(|(_, claim)| claim.operations.iter().cloned()).collect()
+        others.flat_map(|rival| rival.claim.operations.iter().cloned()).collect()
     }
 
     /// Whether another reset of an instance of this name is in the same account.
-    fn is_rival(&self, (row, claim): &(&Row<ResetClaim>, &ResetClaim)) -> bool {
+    fn is_rival(&self, rival: &Rival<'_, ResetClaim>) -> bool {
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
-        claim::may_be_in(row, claim, self.observed.account.as_ref(), &account_of)
+        claim::may_be_in(rival, self.observed.account.as_ref(), &account_of)
     }
 
     fn remember(&self) {

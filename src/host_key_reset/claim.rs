@@ -7,7 +7,7 @@ use super::record;
 use crate::api::conditions::{COMPLETE, FAILED, READY, find, is_true, reason};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
 use crate::engine::objects::annotation;
-use crate::engine::rows::{Claim, Row, Shown};
+use crate::engine::rows::{Claim, Place, Rival, Row, Shown, place};
 use crate::engine::trigger::Trigger;
 use crate::ids::{AccountId, Region, lane};
 
@@ -95,8 +95,8 @@ impl ResetClaim {
 }
 
 impl Claim for ResetClaim {
-    fn place(&self) -> (&str, &str) {
-        (self.region.as_str(), &self.instance)
+    fn place(&self) -> Place {
+        place(self.region.as_str(), &self.instance)
     }
 
     fn rank(&self) -> Option<impl Ord> {
@@ -126,12 +126,11 @@ pub(super) fn account_ref(object: &HostKeyReset) -> Option<&str> {
 /// Whether a reset is in this account, or may be: by its record, or else by the account that it
 /// names, which `account_of` knows by the lane.
 pub(super) fn may_be_in(
-    row: &Row<ResetClaim>,
-    claim: &ResetClaim,
+    reset: &Rival<'_, ResetClaim>,
     account: Option<&AccountId>,
     account_of: &impl Fn(&str) -> Option<AccountId>,
 ) -> bool {
-    let other = claim.account.clone().or_else(|| account_of(&row.lane));
+    let other = reset.claim.account.clone().or_else(|| account_of(&reset.row.lane));
     other.is_none() || account.is_none() || other.as_ref() == account
 }
 
@@ -140,7 +139,7 @@ pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Ro
     let claim = ResetClaim::of(object, effect_window);
     Row {
         uid: claim.uid.clone(),
-        lane: lane(&object.spec.region, account_ref(object)),
+        lane: lane(&object.spec.region, account_ref(object)).into(),
         trigger: Trigger::of(object),
         was_answered: object.status.as_ref().is_some_and(|status| status.instance_arn.is_some()),
         was_acted_on: object.status.as_ref().is_some_and(|status| record::end(status).is_some()),

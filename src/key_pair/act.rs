@@ -20,6 +20,7 @@ use crate::access::permission::surely_refuses;
 use crate::api::{FINALIZER, LightsailKeyPair, LightsailKeyPairStatus, OWNER_TAG, Reason};
 use crate::clock::{Clocks, Moment};
 use crate::engine::objects;
+use crate::engine::rows::Row;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Context, Lookup, MAX_STEPS, ObjectRef, Verdict};
 use crate::error::{Error, attempted};
@@ -193,7 +194,7 @@ impl<'a> Run<'a> {
             Step::ReadPair { live: false } => {
                 let at = self.clocks.now();
                 let list = self.shared_list().await?;
-                let pair = list.find(&self.desired.name).cloned();
+                let pair = list.find(&self.desired.name);
                 self.observed.pair = Some(PairRead { live: false, at, pair });
             }
             Step::ReadPair { live: true } => {
@@ -322,7 +323,7 @@ impl<'a> Run<'a> {
             DesiredPair::Default { .. } => {
                 let at = self.clocks.now();
                 let list = self.ctx.inventory.list_live(&self.access().shared).await?;
-                (list.find(&self.desired.name).cloned(), at)
+                (list.find(&self.desired.name), at)
             }
             DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
                 self.note_own_read();
@@ -492,10 +493,10 @@ impl<'a> Run<'a> {
     /// The other objects that want the same, now that the account is known.
     fn rivals(&self) -> Vec<Rival> {
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
-        let may_not = |lane: &str, claim: &PairClaim| {
-            let (namespace, _) = claim.owner.object();
-            let grant = self.ctx.directory.grant(namespace, lane_parts(lane).1);
-            surely_refuses(&grant, namespace, &claim.region, &claim.name)
+        let may_not = |at: &ObjectRef, row: &Row<PairClaim>| {
+            let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&row.lane).1);
+            let desired = &self.desired;
+            surely_refuses(&grant, &at.namespace, &desired.region, &desired.name)
         };
         let own = self.observed.account.as_ref();
         claim::rivals(self.at, &self.memory.rows.lock(), &self.desired, own, account_of, may_not)

@@ -9,27 +9,29 @@ use super::world::{Desired, DesiredPair, ImportedKey, Rival};
 use super::{desired, record};
 use crate::api::key_pair::{Ensure, KeyPairType};
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
-use crate::digest;
+use crate::digest::{self, Digest};
 use crate::engine::objects::has_finalizer;
-use crate::engine::rows::{Claim, Row, Rows, Shown};
+use crate::engine::rows::{self, Claim, Place, Row, Rows, Shown, place};
 use crate::engine::trigger::Trigger;
 use crate::engine::{ObjectRef, Settings};
-use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region, Scope, lane};
+use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Scope, is_in, lane};
 use crate::lightsail::{KeyPair, Listing};
 
 /// What an object wants of a name in a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairClaim {
-    /// The region.
-    pub region: Region,
+    /// The name in the region.
+    pub place: Place,
     /// The name in Lightsail.
-    pub name: KeyPairName,
+    pub name: Digest<KeyPairName>,
     /// The owner tag of the object.
-    pub owner: Owner,
+    pub owner: Digest<Owner>,
     /// When the object was created.
     pub created_at: Option<Timestamp>,
     /// The pair that the status records.
-    pub arn: Option<Arn>,
+    pub arn: Option<Digest<Arn>>,
+    /// The account of that pair.
+    pub account: Option<Digest<AccountId>>,
     /// Whether it waits for another object that has the name, or may be about to.
     pub waits: bool,
     /// What else is recorded, if nothing but the pair can have changed since.
@@ -41,9 +43,9 @@ pub struct PairClaim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
     /// The account.
-    pub account: AccountId,
+    pub account: Digest<AccountId>,
     /// The fingerprint, verbatim.
-    pub fingerprint: Option<Fingerprint>,
+    pub fingerprint: Option<Digest<Fingerprint>>,
     /// The digests of the tags of the spec, key and value together.
     pub tags: Box<[u64]>,
     /// How often it is checked.
@@ -53,13 +55,15 @@ pub struct Baseline {
 impl PairClaim {
     /// The claim of an object with this desired state.
     #[must_use]
-    pub fn of(desired: &Desired, arn: Option<Arn>) -> Self {
+    pub fn of(desired: &Desired, arn: Option<&str>) -> Self {
+        let account = arn.and_then(|arn| arn.split(':').nth(4)).filter(|text| !text.is_empty());
         Self {
-            region: desired.region.clone(),
-            name: desired.name.clone(),
-            owner: desired.owner.clone(),
+            place: place(desired.region.as_str(), desired.name.as_str()),
+            name: Digest::of(&desired.name),
+            owner: Digest::of(&desired.owner),
             created_at: desired.created_at,
-            arn,
+            arn: arn.map(Digest::of),
+            account: account.map(Digest::of),
             waits: false,
             baseline: None,
         }
@@ -67,8 +71,8 @@ impl PairClaim {
 }
 
 impl Claim for PairClaim {
-    fn place(&self) -> (&str, &str) {
-        (self.region.as_str(), self.name.as_str())
+    fn place(&self) -> Place {
+        self.place
     }
 
     // Whose a pair is depends on the pair too: the plan decides that.
@@ -88,7 +92,7 @@ impl Claim for PairClaim {
 /// What is kept of an object.
 pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<PairClaim> {
     let desired = desired::desired(object, settings);
-    let arn = object.status.as_ref().and_then(|status| status.arn.clone()).map(Arn::from);
+    let arn = object.status.as_ref().and_then(|status| status.arn.as_deref());
     let shown = Shown::of(object);
     // An object that can do nothing does not stand in the way of those that can, unless it has a
     // pair.
@@ -100,7 +104,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let waits = matches!(shown.reason, None | Some(Reason::NameConflict | Reason::WaitingForOwner));
     let claim = claims.then(|| PairClaim { waits, baseline, ..PairClaim::of(&desired, arn) });
     Row {
-        lane: lane_of(object),
+        lane: lane_of(object).into(),
         trigger: Trigger::of(object),
         claim,
         was_answered: arn_is_known,
@@ -144,8 +148,8 @@ fn baseline(object: &LightsailKeyPair, desired: &Desired) -> Option<Baseline> {
         && record::was_acted_on(object)
         && has_finalizer(object, FINALIZER) == status.arn.is_some();
     Some(Baseline {
-        account: status.account_id.clone().filter(|_| stands)?.into(),
-        fingerprint: status.fingerprint.clone().map(Fingerprint::from),
+        account: Digest::of(status.account_id.as_ref().filter(|_| stands)?),
+        fingerprint: status.fingerprint.as_ref().map(Digest::of),
         tags: desired.tags.iter().map(digest::keyed).collect(),
         interval: desired.interval,
     })
@@ -174,33 +178,32 @@ fn account_of_row(
     row: &Row<PairClaim>,
     claim: &PairClaim,
     account_of: &impl Fn(&str) -> Option<AccountId>,
-) -> Option<AccountId> {
-    let recorded = claim.arn.as_ref().and_then(|arn| arn.as_str().split(':').nth(4));
-    let recorded = recorded.filter(|account| !account.is_empty()).map(AccountId::from);
-    recorded.or_else(|| account_of(&row.lane))
+) -> Option<Digest<AccountId>> {
+    claim.account.or_else(|| account_of(&row.lane).map(Digest::of))
 }
 
 /// The other objects that want the same name in the same account and region. `account_of` knows
-/// the account of a lane, and `may_not` whether an object of a lane surely may not want that.
+/// the account of a lane, and `may_not` whether an object surely may not want that.
 pub(super) fn rivals(
     at: &ObjectRef,
     rows: &Rows<PairClaim>,
     desired: &Desired,
     account: Option<&AccountId>,
     account_of: impl Fn(&str) -> Option<AccountId>,
-    may_not: impl Fn(&str, &PairClaim) -> bool,
+    may_not: impl Fn(&ObjectRef, &Row<PairClaim>) -> bool,
 ) -> Vec<Rival> {
-    let counts = |(row, claim): &(&Row<PairClaim>, &PairClaim)| {
-        let other = account_of_row(row, claim, &account_of);
-        let is_elsewhere = other.is_some() && account.is_some() && other.as_ref() != account;
-        !is_elsewhere && !is_refused(row.shown.reason) && !may_not(&row.lane, claim)
+    let account = account.map(Digest::of);
+    let counts = |other: &rows::Rival<'_, PairClaim>| {
+        let of_other = account_of_row(other.row, other.claim, &account_of);
+        let is_elsewhere = of_other.is_some() && account.is_some() && of_other != account;
+        !is_elsewhere && !is_refused(other.row.shown.reason) && !may_not(other.at, other.row)
     };
-    let rival = |(row, claim): (&Row<PairClaim>, &PairClaim)| Rival {
-        uid: row.uid.clone(),
-        owner: claim.owner.clone(),
-        created_at: claim.created_at,
-        arn: claim.arn.clone(),
-        deleting: row.trigger.deleting,
+    let rival = |other: rows::Rival<'_, PairClaim>| Rival {
+        uid: other.row.uid.clone(),
+        owner: other.claim.owner,
+        created_at: other.claim.created_at,
+        arn: other.claim.arn,
+        deleting: other.row.trigger.deleting,
     };
     rows.rivals(at, &PairClaim::of(desired, None)).filter(counts).map(rival).collect()
 }
@@ -222,15 +225,15 @@ pub(super) fn owned(
     let has_place = is_within(&desired.uid);
     let of_objects = rows.of_namespace(&at.namespace).filter(|(other, row)| {
         let Some(claim) = &row.claim else { return false };
-        let is_there = claim.region == scope.region
-            && account_of_row(row, claim, &account_of).as_ref() == Some(&scope.account);
+        let is_there = is_in(&row.lane, &scope.region)
+            && account_of_row(row, claim, &account_of) == Some(Digest::of(&scope.account));
         let is_ahead = claim.arn.is_some()
             || is_within(&row.uid)
             || (!has_place && age(claim, &row.uid) < own && !is_refused(row.shown.reason));
         *other != at && is_there && is_ahead
     });
     let prefix = format!("{}/{}/", desired.owner.cluster(), at.namespace);
-    let is_orphan = |pair: &&KeyPair| {
+    let is_orphan = |pair: &KeyPair| {
         let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
         let name = owner.and_then(|owner| owner.strip_prefix(&prefix));
         name.is_some_and(|name| rows.get(&ObjectRef::new(&at.namespace, name)).is_none())

@@ -73,12 +73,14 @@ impl KeyPairs {
             return None;
         }
         let sessions = &self.ctx.sessions;
-        let access = sessions.open(grant.route(), &claim.region, &at.namespace).await.ok()?;
+        let (region, _) = lane_parts(&lane);
+        let access = sessions.open(grant.route(), &region, &at.namespace).await.ok()?;
         let needs = Needs::NotOlder(plan::max_age_of_list(baseline.interval));
         let (memory, shared) = (&self.memory, &access.shared);
         let list = observe::shared_list(&self.ctx, memory, shared, &lane, needs).await.ok()?;
-        let pair = list.find(&claim.name);
-        let is_unchanged = plan::is_unchanged(&claim, baseline, &access.account.id, pair);
+        let pair = list.find_digest(claim.name);
+        let account = &access.account.id;
+        let is_unchanged = plan::is_unchanged(&claim, baseline, account, pair.as_ref());
         let next = Next::After(baseline.interval);
         is_unchanged.then_some(Action { next, outcome: Outcome::Unchanged })
     }
@@ -234,7 +236,7 @@ impl Controller for KeyPairs {
     }
 
     fn follow_up_lane(&self, at: &ObjectRef) -> Option<String> {
-        self.memory.vanished.lock().get(at).map(|vanished| self.row_of(vanished).lane)
+        self.memory.vanished.lock().get(at).map(claim::lane_of)
     }
 
     fn forget(&self, _: &ObjectRef, uid: &str) {

@@ -12,6 +12,7 @@ use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
 use crate::engine::objects::has_finalizer;
+use crate::engine::rows::place;
 use crate::engine::{Context, Lookup, ObjectRef};
 use crate::ids::{Arn, KeyPairName, Scope, lane_parts};
 use crate::lightsail::{self, KeyPair, Lightsail, Listing};
@@ -141,7 +142,7 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
         return;
     }
     let cluster_id = &ctx.settings.cluster_id;
-    let is_without_object = |pair: &&KeyPair| {
+    let is_without_object = |pair: &KeyPair| {
         let Some((namespace, name)) = plan::tagged_object(cluster_id, pair) else { return false };
         let at = ObjectRef::new(namespace, name);
         let tagged = match rows.get(&at) {
@@ -153,17 +154,17 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
             Some(row) if row.claim.is_none() => TaggedObject::Quiet,
             Some(_) => TaggedObject::Wants,
         };
-        let place = (scope.region.as_str(), pair.name.as_str());
+        let place = place(scope.region.as_str(), pair.name.as_str());
         plan::is_without_object(tagged, rows.is_wanted(place))
     };
-    let shown: HashMap<&Arn, &KeyPairName> =
-        list.pairs().filter(is_without_object).map(|pair| (&pair.arn, &pair.name)).collect();
-    let arns = shown.keys().map(|arn| (*arn).clone()).collect();
+    let shown: HashMap<Arn, KeyPairName> =
+        list.pairs().filter(is_without_object).map(|pair| (pair.arn, pair.name)).collect();
+    let arns = shown.keys().cloned().collect();
     let (count, news) = known.note(list.started_at(), arns);
     ctx.metrics.set_without_object(scope, count);
     if !news.is_empty() {
         let names = news.iter().take(NAMED).filter_map(|arn| shown.get(arn));
-        let names: Vec<&str> = names.map(|name| name.as_str()).collect();
+        let names: Vec<&str> = names.map(KeyPairName::as_str).collect();
         tracing::warn!(
             account = scope.account.as_str(),
             region = scope.region.as_str(),

@@ -11,6 +11,7 @@ use crate::api::Operation;
 use crate::api::key_pair::{
     AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy,
 };
+use crate::digest::Digest;
 use crate::engine::Lookup;
 use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region};
 use crate::lightsail::{self, Downloaded, Imported, KeyPair};
@@ -373,11 +374,11 @@ pub struct Rival {
     /// Its uid.
     pub uid: String,
     /// The owner tag that it would set.
-    pub owner: Owner,
+    pub owner: Digest<Owner>,
     /// When it was created.
     pub created_at: Option<Timestamp>,
     /// The pair that its status records.
-    pub arn: Option<Arn>,
+    pub arn: Option<Digest<Arn>>,
     /// Whether it is being deleted.
     pub deleting: bool,
 }

@@ -94,13 +94,22 @@ impl Lightsail {
         Ok(Read { value: pair.transpose()?.map(convert::key_pair).transpose()?, at: read.at })
     }
 
-    /// `GetKeyPairs` over all pages, the default pair included, and how many pages that were.
+    /// `GetKeyPairs` over all pages, the default pair included.
+    ///
+    /// # Errors
+    /// As for [`Self::each_key_pair`].
+    pub async fn key_pairs(&self) -> Result<Vec<KeyPair>> {
+        let mut pairs = Vec::new();
+        self.each_key_pair(|pair| pairs.push(pair)).await?;
+        Ok(pairs)
+    }
+
+    /// `GetKeyPairs` over all pages, the default pair included. Returns how many pages that were.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
-    pub async fn key_pairs(&self) -> Result<(Vec<KeyPair>, usize)> {
-        let (mut pairs, mut count) = (Vec::new(), 0);
-        let mut pages = Pages::default();
+    pub async fn each_key_pair(&self, mut take: impl FnMut(KeyPair)) -> Result<usize> {
+        let (mut count, mut pages) = (0, Pages::default());
         loop {
             let call = self
                 .client
@@ -110,10 +119,10 @@ impl Lightsail {
             let page = self.sender.read("GetKeyPairs", || call.clone().send()).await?.value;
             count += 1;
             for pair in page.key_pairs.unwrap_or_default() {
-                pairs.push(convert::key_pair(pair)?);
+                take(convert::key_pair(pair)?);
             }
             if !pages.turn(page.next_page_token)? {
-                return Ok((pairs, count));
+                return Ok(count);
             }
         }
     }

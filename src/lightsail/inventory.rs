@@ -12,67 +12,11 @@ use parking_lot::Mutex;
 
 use super::cached::Cached;
 use super::client::Lightsail;
+use super::listing::Listing;
 use super::types::{KeyPair, Result};
 use crate::api::OWNER_TAG;
 use crate::ids::{KeyPairName, Region, Scope};
 use crate::metrics::Metrics;
-
-/// A list that took long is good for so many times as long, so that where there are many pairs, or
-/// where Lightsail throttles, no more than a twentieth of all requests goes into walking. Whatever
-/// is decided by an older one is found out by the call that follows, or by a read of its own.
-const WALKS_APART: u32 = 19;
-
-/// All key pairs of one account in one region, the default pair included.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    /// Boxed: a table has room for almost twice as many as there are.
-    pairs: HashMap<KeyPairName, Box<KeyPair>>,
-    managed: usize,
-    pages: usize,
-    started_at: Instant,
-    took: Duration,
-}
-
-impl Listing {
-    /// The pair of this name.
-    #[must_use]
-    pub fn find(&self, name: &KeyPairName) -> Option<&KeyPair> {
-        self.pairs.get(name).map(Box::as_ref)
-    }
-
-    /// All of them.
-    pub fn pairs(&self) -> impl Iterator<Item = &KeyPair> {
-        self.pairs.values().map(Box::as_ref)
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.pairs.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
-    }
-
-    /// When its walk started: it tells one walk from another.
-    #[must_use]
-    pub fn started_at(&self) -> Instant {
-        self.started_at
-    }
-
-    /// In how many pages it came.
-    #[must_use]
-    pub fn pages(&self) -> usize {
-        self.pages
-    }
-
-    fn is_good(&self, max_age: Duration) -> bool {
-        self.started_at.elapsed() <= max_age.max(self.took * WALKS_APART)
-    }
-}
 
 /// The lists of all accounts and regions.
 #[derive(Debug)]
@@ -146,7 +90,7 @@ impl Inventory {
     /// # Errors
     /// As [`Self::list`].
     pub async fn list_since(&self, region: &Lightsail, since: Instant) -> Result<Arc<Listing>> {
-        self.get(region, |listing| listing.started_at >= since).await
+        self.get(region, |listing| listing.started_at() >= since).await
     }
 
     async fn get(
@@ -160,15 +104,12 @@ impl Inventory {
         if let Some(outcome) = cached.find(|listing| is_good(listing)) {
             return outcome;
         }
-        let started_at = Instant::now();
+        let (before, mut listing) = (cached.value().cloned(), Listing::begin());
+        let take = |pair: KeyPair| self.insert(&mut listing, &pair, before.as_deref());
         // All namespaces have a share in it.
-        let pairs = region.for_all().key_pairs().await;
-        let listing = pairs.map(|(pairs, pages)| {
-            let pairs = pairs.into_iter().map(|pair| (pair.name.clone(), Box::new(pair)));
-            let pairs: HashMap<_, _> = pairs.collect();
-            let managed = pairs.values().filter(|pair| self.is_managed(pair)).count();
-            let took = started_at.elapsed();
-            let mut listing = Listing { pairs, managed, pages, started_at, took };
+        let pages = region.for_all().each_key_pair(take).await;
+        let listing = pages.map(|pages| {
+            listing.end(pages);
             self.put_in(&mut listing, place.take_corrections());
             self.count(region.scope(), &listing);
             Arc::new(listing)
@@ -198,14 +139,19 @@ impl Inventory {
 
     fn put_in(&self, listing: &mut Listing, corrections: Vec<Correction>) {
         for (name, pair) in corrections {
-            let is_managed = pair.as_ref().is_some_and(|pair| self.is_managed(pair));
-            listing.managed += usize::from(is_managed);
-            let before = match pair {
-                Some(pair) => listing.pairs.insert(name, Box::new(pair)),
-                None => listing.pairs.remove(&name),
-            };
-            listing.managed -= usize::from(before.is_some_and(|pair| self.is_managed(&pair)));
+            if let Some(pair) = pair {
+                self.insert(listing, &pair, None);
+            } else {
+                let removed = listing.remove(&name);
+                listing.managed -= self.managed(removed.as_ref());
+            }
         }
+    }
+
+    fn insert(&self, listing: &mut Listing, pair: &KeyPair, before: Option<&Listing>) {
+        let replaced = listing.insert(pair, before);
+        listing.managed += self.managed(Some(pair));
+        listing.managed -= self.managed(replaced.as_ref());
     }
 
     /// Forgets the lists of a region.
@@ -213,13 +159,14 @@ impl Inventory {
         self.shelves.lock().retain(|(scope, _), _| scope.region != *region);
     }
 
-    fn is_managed(&self, pair: &KeyPair) -> bool {
-        let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_ref);
-        owner.is_some_and(|owner| owner.starts_with(&self.owner_prefix))
+    /// How many of the one pair, or none, this cluster manages.
+    fn managed(&self, pair: Option<&KeyPair>) -> usize {
+        let owner = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_ref);
+        usize::from(owner.is_some_and(|owner| owner.starts_with(&self.owner_prefix)))
     }
 
     fn count(&self, scope: &Scope, listing: &Listing) {
-        let unmanaged = listing.pairs.len() - listing.managed;
-        self.metrics.set_inventory(scope, listing.started_at, listing.managed, unmanaged);
+        let unmanaged = listing.len() - listing.managed;
+        self.metrics.set_inventory(scope, listing.started_at(), listing.managed, unmanaged);
     }
 }

@@ -22,7 +22,7 @@ fn drain(queue: &mut Queue, now: Instant) -> String {
     let mut names = Vec::new();
     while let Some(turn) = queue.pop(now) {
         queue.finished(&turn.at, Next::Change, now);
-        names.push(turn.at.name);
+        names.push(turn.at.name.clone());
     }
     names.join(" ")
 }
@@ -271,7 +271,7 @@ fn a_follower_that_works_on_nothing_keeps_nothing_of_what_is_gone() {
     let (mut queue, now) = (Queue::new(places(10)), Instant::now());
     for number in 0..1_000 {
         let (at, lane) = (at(&number.to_string()), format!("region-{number}"));
-        queue.push(at.clone(), &lane, Class::Resync, now);
+        queue.push(at.clone(), lane.as_str(), Class::Resync, now);
         queue.push(at.clone(), LANE, Class::Change, now);
         queue.forget(&at);
         assert_eq!(queue.lanes.len(), 0);

@@ -12,8 +12,8 @@ struct Wanted {
 }
 
 impl Claim for Wanted {
-    fn place(&self) -> (&str, &str) {
-        ("eu-west-1", self.name)
+    fn place(&self) -> Place {
+        place("eu-west-1", self.name)
     }
     fn rank(&self) -> Option<impl Ord> {
         self.rank
@@ -36,7 +36,7 @@ fn row(generation: i64, name: &'static str) -> Row<Wanted> {
     let shown = Shown { ready: true, reason: Some(Reason::Imported) };
     Row {
         uid: "u".to_owned(),
-        lane: String::new(),
+        lane: "".into(),
         trigger,
         was_answered: false,
         was_acted_on: false,
@@ -177,7 +177,7 @@ fn rivals_are_those_that_want_the_same_name_in_the_same_region() {
     assert_eq!(rows.rivals(&at("b"), &claim("other")).count(), 0);
     assert_eq!(rows.others(Some("n"), &HashSet::from([at("a")])), [at("b")]);
     assert!(rows.others(Some("elsewhere"), &HashSet::new()).is_empty());
-    let is_wanted = |region, name| rows.is_wanted((region, name));
+    let is_wanted = |region, name| rows.is_wanted(place(region, name));
     assert!(is_wanted("eu-west-1", "fleet"));
     assert!(!is_wanted("eu-west-1", "none") && !is_wanted("eu-west-2", "fleet"));
     assert!(!rows.are_complete("n"));
@@ -214,7 +214,7 @@ fn what_is_shown_is_counted() {
 fn a_region_is_named_until_its_last_object_left_it() {
     let mut rows = Rows::default();
     let names = |rows: &Rows<Wanted>, region: &str| rows.names_region(&region.into());
-    let in_lane = |lane: &str| Row { lane: lane.to_owned(), ..row(1, "fleet") };
+    let in_lane = |lane: &str| Row { lane: lane.into(), ..row(1, "fleet") };
     assert!(!names(&rows, "a"));
     for object in ["first", "second"] {
         apply(&mut rows, &at(object), in_lane("a"));
@@ -226,7 +226,7 @@ fn a_region_is_named_until_its_last_object_left_it() {
     assert!(!names(&rows, "a") && names(&rows, "b"));
     let moves: Vec<_> = rows.take_moves().into_iter().map(|it| (it.lane, it.enters)).collect();
     let expected = [("a", true), ("b", true), ("a", false)];
-    assert_eq!(moves, expected.map(|(lane, enters)| (lane.to_owned(), enters)));
+    assert_eq!(moves, expected.map(|(lane, enters)| (lane.into(), enters)));
     assert_eq!(rows.take_moves(), []);
 }
 

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::key::compare;
 use crate::api::OWNER_TAG;
 use crate::api::key_pair::Origin;
+use crate::digest::Digest;
 use crate::ids::{Arn, Owner};
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
 use crate::lightsail::KeyPair;
@@ -148,22 +149,23 @@ pub(super) fn origin(desired: &Desired, observed: &Observed, pair: &KeyPair) -> 
 /// the pair, then the one that the owner tag names, then the older one, then the one with the
 /// smaller uid.
 pub(super) fn is_first(desired: &Desired, observed: &Observed, pair: Option<&KeyPair>) -> bool {
-    let arn = pair.map(|pair| &pair.arn);
+    let arn: Option<Digest<Arn>> = pair.map(|pair| Digest::of(&pair.arn));
     let tag = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_deref);
-    let is_recorded = |recorded: Option<&Arn>| arn.is_some() && recorded == arn;
-    let rank = |is_recorded: bool, owner: &Owner, created_at, uid: &String| {
-        let is_not_named = tag != Some(owner.as_str());
-        (!is_recorded, is_not_named, created_at, uid.clone())
+    let tag: Option<Digest<Owner>> = tag.map(Digest::of);
+    let is_recorded = |recorded: Option<Digest<Arn>>| arn.is_some() && recorded == arn;
+    let rank = |is_recorded: bool, owner: Digest<Owner>, created_at, uid| {
+        (!is_recorded, tag != Some(owner), created_at, uid)
     };
     // A pair that its own import made is as good as recorded, unless somebody else records it.
-    let is_rival_recorded = observed.rivals.iter().any(|rival| is_recorded(rival.arn.as_ref()));
+    let is_rival_recorded = observed.rivals.iter().any(|rival| is_recorded(rival.arn));
     let is_of_intent = observed.recorded.arn.is_none()
         && pair.and_then(|pair| matches_intent(observed, pair)) == Some(Match::Same);
-    let is_own = is_recorded(observed.recorded.arn.as_ref()) || is_of_intent && !is_rival_recorded;
-    let own = rank(is_own, &desired.owner, desired.created_at, &desired.uid);
+    let recorded = observed.recorded.arn.as_ref().map(Digest::of);
+    let is_own = is_recorded(recorded) || is_of_intent && !is_rival_recorded;
+    let own = rank(is_own, Digest::of(&desired.owner), desired.created_at, desired.uid.as_str());
     observed.rivals.iter().all(|rival| {
-        let is_recorded = is_recorded(rival.arn.as_ref());
-        own <= rank(is_recorded, &rival.owner, rival.created_at, &rival.uid)
+        let is_recorded = is_recorded(rival.arn);
+        own <= rank(is_recorded, rival.owner, rival.created_at, rival.uid.as_str())
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::ownership::is_other_spelling;
 use crate::api::OWNER_TAG;
-use crate::digest;
+use crate::digest::{self, Digest};
 use crate::ids::AccountId;
 use crate::key_pair::claim::{Baseline, PairClaim};
 use crate::lightsail::KeyPair;
@@ -17,16 +17,17 @@ pub fn is_unchanged(
     account: &AccountId,
     pair: Option<&KeyPair>,
 ) -> bool {
-    let (Some(arn), Some(pair)) = (&claim.arn, pair) else {
-        return baseline.account == *account && claim.arn.is_none() && pair.is_none();
+    let is_account = baseline.account == Digest::of(account);
+    let (Some(arn), Some(pair)) = (claim.arn, pair) else {
+        return is_account && claim.arn.is_none() && pair.is_none();
     };
     let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
     let with_value = |(key, value)| Option::as_ref(value).map(|value| (key, value));
     let tags: Vec<u64> = pair.tags.iter().filter_map(with_value).map(digest::keyed).collect();
-    baseline.account == *account
-        && *arn == pair.arn
-        && baseline.fingerprint == pair.fingerprint
-        && owner == Some(claim.owner.as_str())
+    is_account
+        && arn == Digest::of(&pair.arn)
+        && baseline.fingerprint == pair.fingerprint.as_ref().map(Digest::of)
+        && owner.map(Digest::of) == Some(claim.owner)
         && !pair.tags.keys().any(is_other_spelling)
         && baseline.tags.iter().all(|tag| tags.contains(tag))
 }
@@ -36,6 +37,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::engine::rows::place;
 
     #[test]
     fn a_pair_is_as_it_was_recorded_or_its_object_is_reconciled() {
@@ -60,23 +62,24 @@ mod tests {
                 |_, _, p| drop(p.as_mut().unwrap().tags.insert("team".to_owned(), None)),
                 false,
             ),
-            ("with another owner", |c, _, _| c.owner = "c/n/other".into(), false),
-            ("in another account", |_, s, _| s.account = "999999999999".into(), false),
+            ("with another owner", |c, _, _| c.owner = Digest::of("c/n/other"), false),
+            ("in another account", |_, s, _| s.account = Digest::of("999999999999"), false),
             ("there, though it should not be", |c, _, _| c.arn = None, false),
         ];
         for (name, change, expected) in rows {
             let mut claim = PairClaim {
-                region: "eu-west-1".into(),
-                name: "fleet".into(),
-                owner: "c/n/o".into(),
+                place: place("eu-west-1", "fleet"),
+                name: Digest::of("fleet"),
+                owner: Digest::of("c/n/o"),
                 created_at: None,
-                arn: Some("arn:own".into()),
+                arn: Some(Digest::of("arn:own")),
+                account: None,
                 waits: false,
                 baseline: None,
             };
             let mut baseline = Baseline {
-                account: "123456789012".into(),
-                fingerprint: Some("f".into()),
+                account: Digest::of("123456789012"),
+                fingerprint: Some(Digest::of("f")),
                 tags: Box::new([digest::keyed(("team", "a"))]),
                 interval: Duration::from_mins(10),
             };
@@ -101,16 +104,17 @@ mod tests {
         }
         // What should not be there, and is not.
         let claim = PairClaim {
-            region: "".into(),
-            name: "".into(),
-            owner: "".into(),
+            place: place("", ""),
+            name: Digest::of(""),
+            owner: Digest::of(""),
             created_at: None,
             arn: None,
+            account: None,
             waits: false,
             baseline: None,
         };
         let baseline = Baseline {
-            account: "1".into(),
+            account: Digest::of("1"),
             fingerprint: None,
             tags: Box::default(),
             interval: Duration::ZERO,

@@ -16,6 +16,7 @@ use crate::access::Limits;
 use crate::access::{Entry, Grant};
 use crate::api::key_pair::{AdoptionPolicy, Backup, KeyAlgorithm, Origin, ReplacePolicy};
 use crate::api::{OWNER_TAG, Operation};
+use crate::digest::Digest;
 use crate::engine::{Lookup, State};
 use crate::ids::KeyPairName;
 use crate::key_pair::world::{
@@ -182,8 +183,8 @@ fn sent(until: &str, accepted: bool) -> Option<ImportSent> {
 }
 
 fn rival(uid: &str, arn: Option<&str>) -> Rival {
-    let owner = "cluster/team-b/fleet".into();
-    Rival { uid: uid.to_owned(), owner, created_at: Some(time(NOW)), arn: arn.map(Into::into),
+    let owner = Digest::of("cluster/team-b/fleet");
+    Rival { uid: uid.to_owned(), owner, created_at: Some(time(NOW)), arn: arn.map(Digest::of),
         deleting: false }
 }
 

@@ -6,6 +6,7 @@ use super::scenario::{Scenario, Spec, Type};
 use super::world::{self, Answer, Copied, Found as Read, How, Key, Mark, Missing, Record, Run, Seen,
     Sent, Tag};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
+use crate::digest::Digest;
 use crate::engine::tests::search::{ByHash, hash_of};
 use crate::key_pair::world::Share;
 use crate::key_pair::{record, status};
@@ -266,9 +267,9 @@ impl Plans {
         })));
         let rival = run.rival.map(|rival| Rival {
             uid: format!("u{}", rival.uid),
-            owner: OWNERS[1 - place].into(),
+            owner: Digest::of(OWNERS[1 - place]),
             created_at: Some(time(NOW)),
-            arn: rival.id.map(|id| arn(id).into()),
+            arn: rival.id.map(|id| Digest::of(arn(id))),
             deleting: rival.deleting,
         });
         let finalizer = match (run.finalizer_new, run.object.finalizer || run.follow_up) {

@@ -1,0 +1,220 @@
+//! All key pairs of one account in one region, in little memory: there may be tens of thousands,
+//! and most are only compared with what their objects have recorded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::types::{KeyPair, Tags};
+use crate::digest::Digest;
+use crate::ids::{Fingerprint, KeyPairName};
+
+/// A list that took long is good for so many times as long, so that where there are many pairs, or
+/// where Lightsail throttles, no more than a twentieth of all requests goes into walking. Whatever
+/// is decided by an older one is found out by the call that follows, or by a read of its own.
+const WALKS_APART: u32 = 19;
+
+/// All key pairs of one account in one region, the default pair included.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    pairs: HashMap<Digest<KeyPairName>, Packed>,
+    /// How many of them this cluster manages.
+    pub(super) managed: usize,
+    pages: usize,
+    started_at: Instant,
+    took: Duration,
+}
+
+impl Listing {
+    /// A list whose walk begins now.
+    pub(super) fn begin() -> Self {
+        let (pairs, started_at) = (HashMap::new(), Instant::now());
+        Self { pairs, managed: 0, pages: 0, started_at, took: Duration::ZERO }
+    }
+
+    /// The walk is over.
+    pub(super) fn end(&mut self, pages: usize) {
+        (self.pages, self.took) = (pages, self.started_at.elapsed());
+        self.pairs.shrink_to_fit();
+    }
+
+    /// The pair of this name.
+    #[must_use]
+    pub fn find(&self, name: &KeyPairName) -> Option<KeyPair> {
+        self.find_digest(Digest::of(name))
+    }
+
+    /// The pair of the name with this digest.
+    #[must_use]
+    pub(crate) fn find_digest(&self, name: Digest<KeyPairName>) -> Option<KeyPair> {
+        self.pairs.get(&name).map(Packed::unpack)
+    }
+
+    /// All of them, in no order.
+    pub fn pairs(&self) -> impl Iterator<Item = KeyPair> {
+        self.pairs.values().map(Packed::unpack)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// When its walk started: it tells one walk from another.
+    #[must_use]
+    pub fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
+    /// In how many pages it came.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.pages
+    }
+
+    pub(super) fn is_good(&self, max_age: Duration) -> bool {
+        self.started_at.elapsed() <= max_age.max(self.took * WALKS_APART)
+    }
+
+    /// Puts a pair in, and shares it with the list before if it is the same there. The pair that
+    /// had its name.
+    pub(super) fn insert(&mut self, pair: &KeyPair, before: Option<&Self>) -> Option<KeyPair> {
+        let (name, packed) = (Digest::of(&pair.name), Packed::of(pair));
+        let known = before.and_then(|before| before.pairs.get(&name)).filter(|it| **it == packed);
+        let replaced = self.pairs.insert(name, known.cloned().unwrap_or(packed));
+        replaced.as_ref().map(Packed::unpack)
+    }
+
+    /// Takes a pair out.
+    pub(super) fn remove(&mut self, name: &KeyPairName) -> Option<KeyPair> {
+        self.pairs.remove(&Digest::of(name)).as_ref().map(Packed::unpack)
+    }
+}
+
+/// A pair, with all its texts in one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Packed {
+    /// Each text with [`END`] after it; before one that may be missing is a sign.
+    Text(Arc<str>),
+    /// A text has [`END`] in it.
+    Whole(Arc<KeyPair>),
+}
+
+const END: char = '\0';
+const THERE: char = '+';
+const MISSING: char = '-';
+
+impl Packed {
+    fn of(pair: &KeyPair) -> Self {
+        let mut text = String::new();
+        let mut count = 0;
+        let mut add = |sign: Option<char>, part: &str| {
+            text.extend(sign);
+            text.push_str(part);
+            text.push(END);
+            count += 1;
+        };
+        let sign = |part: Option<&str>| Some(if part.is_some() { THERE } else { MISSING });
+        add(None, pair.name.as_str());
+        add(None, pair.arn.as_str());
+        let fingerprint = pair.fingerprint.as_ref().map(Fingerprint::as_str);
+        for part in [pair.created_at.as_deref(), pair.support_code.as_deref(), fingerprint] {
+            add(sign(part), part.unwrap_or_default());
+        }
+        for (key, value) in &pair.tags {
+            add(None, key);
+            add(sign(value.as_deref()), value.as_deref().unwrap_or_default());
+        }
+        if text.matches(END).count() == count {
+            Self::Text(text.into())
+        } else {
+            Self::Whole(Arc::new(pair.clone()))
+        }
+    }
+
+    fn unpack(&self) -> KeyPair {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Whole(pair) => return KeyPair::clone(pair),
+        };
+        let mut parts = text.split_terminator(END);
+        let mut part = || parts.next().unwrap_or_default();
+        let optional = |part: &str| part.strip_prefix(THERE).map(str::to_owned);
+        let (name, arn) = (part().into(), part().into());
+        let [created_at, support_code, fingerprint] = [part(), part(), part()].map(optional);
+        let mut tags = Tags::new();
+        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
+            tags.insert(key.to_owned(), optional(value));
+        }
+        let fingerprint = fingerprint.map(Into::into);
+        KeyPair { name, arn, created_at, support_code, fingerprint, tags }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pair(name: &str) -> KeyPair {
+        KeyPair {
+            name: name.into(),
+            arn: "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/1".into(),
+            created_at: Some("2026-11-24T12:00:00Z".to_owned()),
+            support_code: None,
+            fingerprint: Some("f".into()),
+            tags: Tags::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_lightsail_lists_comes_out_as_it_went_in(
+            texts in proptest::array::uniform2("[\\PC\0+-]*"),
+            optional in proptest::array::uniform3(proptest::option::of("[\\PC\0+-]*")),
+            tags in proptest::collection::btree_map(
+                "[\\PC\0+-]*", proptest::option::of("[\\PC\0+-]*"), 0..4),
+        ) {
+            let [name, arn] = texts;
+            let [created_at, support_code, fingerprint] = optional;
+            let fingerprint = fingerprint.map(Into::into);
+            let tags = tags.into_iter().collect();
+            let pair = KeyPair { name: name.into(), arn: arn.into(), created_at, support_code,
+                fingerprint, tags };
+            let mut listing = Listing::begin();
+            prop_assert_eq!(listing.insert(&pair, None), None);
+            prop_assert_eq!(listing.find(&pair.name), Some(pair.clone()));
+            prop_assert_eq!(listing.remove(&pair.name), Some(pair));
+            prop_assert!(listing.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_as_it_was_is_in_memory_once() {
+        let (mut before, mut after) = (Listing::begin(), Listing::begin());
+        for name in ["a", "b"] {
+            before.insert(&pair(name), None);
+        }
+        let changed = KeyPair { fingerprint: None, ..pair("b") };
+        assert_eq!(after.insert(&pair("a"), Some(&before)), None);
+        assert_eq!(after.insert(&changed, Some(&before)), None);
+        let is_shared = |name: &str| {
+            let name = Digest::of(name);
+            let texts = [&before, &after].map(|list| match &list.pairs[&name] {
+                Packed::Text(text) => Arc::clone(text),
+                Packed::Whole(_) => panic!("it is packed"),
+            });
+            Arc::ptr_eq(&texts[0], &texts[1])
+        };
+        assert!(is_shared("a") && !is_shared("b"));
+        assert_eq!(after.find(&"b".into()), Some(changed));
+    }
+}
