@@ -66,7 +66,11 @@ impl FakeNode {
             "metadata": {
                 "name": NAME,
                 "annotations": { "kwok.x-k8s.io/node": NAME },
-                "labels": { "kubernetes.io/hostname": NAME, "kubernetes.io/os": "linux" },
+                "labels": {
+                    "kubernetes.io/hostname": NAME,
+                    "kubernetes.io/os": "linux",
+                    "kubernetes.io/arch": "amd64",
+                },
             },
             "status": { "capacity": room, "allocatable": room },
         });

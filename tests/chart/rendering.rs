@@ -15,8 +15,13 @@ nameOverride: x                                               | Deployment light
 image: {repository: r/i}                                      | Deployment | container:/image | r/i:VERSION
 image: {repository: r/i, tag: t}                              | Deployment | container:/image | r/i:t
 image: {repository: r/i, tag: t, digest: DIGEST}              | Deployment | container:/image | r/i:t@DIGEST
+{global: {imageRegistry: r.example.com}, image: {repository: ghcr.io/o/i, tag: t}} | Deployment | container:/image | r.example.com/o/i:t
+{global: {imageRegistry: r.example.com/}, image: {repository: o/i, tag: t}} | Deployment | container:/image | r.example.com/o/i:t
+{global: {imageRegistry: r.example.com}, image: {repository: "localhost:5000/i", tag: t}} | Deployment | container:/image | r.example.com/i:t
 image: {pullPolicy: Always}                                   | Deployment | container:/imagePullPolicy | Always
 imagePullSecrets: [{name: s}]                                 | Deployment | pod:/imagePullSecrets | [{name: s}]
+imagePullSecrets: [s]                                         | Deployment | pod:/imagePullSecrets | [{name: s}]
+{global: {imagePullSecrets: [g, {name: s}]}, imagePullSecrets: [{name: s}]} | Deployment | pod:/imagePullSecrets | [{name: g}, {name: s}]
 replicas: 3                                                   | Deployment | /spec/replicas | 3
 {replicas: 1, leaderElection: {enabled: false}}               | Deployment | --leader-election | [=false]
 {replicas: 1, leaderElection: {enabled: false}}               | Deployment | --lease-name | null
@@ -39,7 +44,24 @@ aws: {accountID: "012345678901"}                              | Deployment | --a
 aws: {allowedRegions: [eu-west-1, us-east-1]}                 | Deployment | --allowed-regions | [=eu-west-1, =us-east-1]
 aws: {region: eu-west-1}                                      | Deployment | $AWS_REGION | eu-west-1
 aws: {endpointURL: "https://e"}                               | Deployment | $AWS_ENDPOINT_URL | https://e
-aws: {allowInsecureEndpoint: true}                            | Deployment | --allow-insecure-endpoints | [""]
+aws: {allowInsecureEndpoint: true, endpointURL: "http://s.x.svc"} | Deployment | --allow-insecure-endpoints | [""]
+{aws: {allowInsecureEndpoint: true}, extraEnv: [{name: AWS_ENDPOINT_URL_LIGHTSAIL, value: "http://s:80"}]} | Deployment | --allow-insecure-endpoints | [""]
+aws: {endpointURL: "http://localhost:4566"}                   | Deployment | $AWS_ENDPOINT_URL | http://localhost:4566
+namespaceOverride: x                                          | Deployment | /metadata/namespace | x
+namespaceOverride: x                                          | ClusterRoleBinding | /subjects/0/namespace | x
+commonLabels: {a: b}                                          | Deployment | /metadata/labels/a | b
+commonLabels: {a: b}                                          | Deployment | /spec/template/metadata/labels/a | b
+commonLabels: {a: b}                                          | Service | /metadata/labels/a | b
+commonLabels: {a: b}                                          | ClusterRole | /metadata/labels/a | b
+{commonLabels: {a: b}, podLabels: {a: c}}                     | Deployment | /spec/template/metadata/labels/a | c
+deploymentAnnotations: {a: b}                                 | Deployment | /metadata/annotations/a | b
+revisionHistoryLimit: 3                                       | Deployment | /spec/revisionHistoryLimit | 3
+dnsPolicy: Default                                            | Deployment | pod:/dnsPolicy | Default
+dnsConfig: {options: [{name: ndots, value: "1"}]}             | Deployment | pod:/dnsConfig | {options: [{name: ndots, value: "1"}]}
+hostAliases: [{ip: 10.0.0.1, hostnames: [a]}]                 | Deployment | pod:/hostAliases | [{ip: 10.0.0.1, hostnames: [a]}]
+initContainers: [{name: a, image: i}]                         | Deployment | pod:/initContainers | [{name: a, image: i}]
+extraContainers: [{name: a, image: i}]                        | Deployment | pod:/containers/1 | {name: a, image: i}
+envFrom: [{secretRef: {name: s}}]                             | Deployment | container:/envFrom | [{secretRef: {name: s}}]
 aws: {instanceMetadata: true}                                 | Deployment | $AWS_EC2_METADATA_DISABLED | "false"
 aws: {existingSecret: aws}                                    | Deployment | $AWS_ACCESS_KEY_ID | secretKeyRef: {name: aws, key: AWS_ACCESS_KEY_ID}
 aws: {existingSecret: aws}                                    | Deployment | $AWS_SECRET_ACCESS_KEY | secretKeyRef: {name: aws, key: AWS_SECRET_ACCESS_KEY}
@@ -74,6 +96,11 @@ service: {enabled: false}                                     | Service | | null
 service: {annotations: {a: b}}                                | Service | /metadata/annotations/a | b
 serviceMonitor: {enabled: true}                               | ServiceMonitor | /spec/endpoints | [{port: metrics}]
 serviceMonitor: {enabled: true, labels: {a: b}}               | ServiceMonitor | /metadata/labels/a | b
+serviceMonitor: {enabled: true, namespace: m}                 | ServiceMonitor | /metadata/namespace | m
+serviceMonitor: {enabled: true, namespace: m}                 | ServiceMonitor | /spec/namespaceSelector | {matchNames: [lightsail-operator]}
+serviceMonitor: {enabled: true, scrapeTimeout: 5s}            | ServiceMonitor | /spec/endpoints/0/scrapeTimeout | 5s
+serviceMonitor: {enabled: true, relabelings: [{targetLabel: a}]} | ServiceMonitor | /spec/endpoints/0/relabelings | [{targetLabel: a}]
+serviceMonitor: {enabled: true, metricRelabelings: [{targetLabel: a}]} | ServiceMonitor | /spec/endpoints/0/metricRelabelings | [{targetLabel: a}]
 serviceMonitor: {enabled: true, interval: 30s}                | ServiceMonitor | /spec/endpoints/0/interval | 30s
 prometheusRule: {enabled: true}                               | PrometheusRule | /spec | RULES
 prometheusRule: {enabled: true, labels: {a: b}}               | PrometheusRule | /metadata/labels/a | b
@@ -81,10 +108,14 @@ dashboard: {enabled: true}                                    | ConfigMap lights
 dashboard: {enabled: true, labels: {a: b}}                    | ConfigMap lightsail-operator-dashboard | /metadata/labels/a | b
 dashboard: {enabled: true, annotations: {a: b}}               | ConfigMap lightsail-operator-dashboard | /metadata/annotations/a | b
 podDisruptionBudget: {enabled: false}                         | PodDisruptionBudget | | null
+podDisruptionBudget: {minAvailable: 1}                        | PodDisruptionBudget | /spec/minAvailable | 1
+podDisruptionBudget: {minAvailable: 50%}                      | PodDisruptionBudget | /spec/maxUnavailable | null
+podDisruptionBudget: {maxUnavailable: 2}                      | PodDisruptionBudget | /spec/maxUnavailable | 2
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/policyTypes | [Ingress, Egress]
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/ingress | [{ports: [{port: metrics, protocol: TCP}]}]
 networkPolicy: {enabled: true, ingressFrom: [{podSelector: {}}]} | NetworkPolicy | /spec/ingress/0/from | [{podSelector: {}}]
 networkPolicy: {enabled: true, egress: [{}]}                  | NetworkPolicy | /spec/egress | [{}]
+networkPolicy: {enabled: true, egress: [], extraEgress: [{}]} | NetworkPolicy | /spec/egress | [{}]
 {networkPolicy: {enabled: true}, aws: {instanceMetadata: true}} | NetworkPolicy | /spec/egress/0/to | [{ipBlock: {cidr: 169.254.169.254/32}}, {ipBlock: {cidr: "fd00:ec2::254/128"}}]
 resources: {limits: {cpu: "1"}}                               | Deployment | container:/resources/limits/cpu | "1"
 podSecurityContext: {runAsUser: null}                         | Deployment | pod:/securityContext/runAsUser | null
@@ -94,12 +125,15 @@ podAnnotations: {a: b}                                        | Deployment | /sp
 nodeSelector: {a: b}                                          | Deployment | pod:/nodeSelector/a | b
 tolerations: [{operator: Exists}]                             | Deployment | pod:/tolerations | [{operator: Exists}]
 affinity: {podAffinity: {}}                                   | Deployment | pod:/affinity | {podAffinity: {}}
-topologySpreadConstraints: [{maxSkew: 1}]                     | Deployment | pod:/topologySpreadConstraints | [{maxSkew: 1}]
+topologySpreadConstraints: [{maxSkew: 1}]                     | Deployment | pod:/topologySpreadConstraints | [{maxSkew: 1, labelSelector: {matchLabels: {app.kubernetes.io/name: lightsail-operator, app.kubernetes.io/instance: lightsail-operator}}}]
+topologySpreadConstraints: [{labelSelector: {matchLabels: {a: b}}}] | Deployment | pod:/topologySpreadConstraints/0/labelSelector | {matchLabels: {a: b}}
 priorityClassName: p                                          | Deployment | pod:/priorityClassName | p
 extraArgs: [--settle-time=1m]                                 | Deployment | --settle-time | [=1m]
 extraEnv: [{name: HTTPS_PROXY, value: v}]                     | Deployment | $HTTPS_PROXY | v
+{aws: {region: eu-west-1}, extraEnv: [{name: AWS_REGION, value: eu-west-2}]} | Deployment | $AWS_REGION | eu-west-2
 extraVolumes: [{name: v, emptyDir: {}}]                       | Deployment | pod:/volumes | [{name: v, emptyDir: {}}]
 extraVolumeMounts: [{name: v, mountPath: /v}]                 | Deployment | container:/volumeMounts | [{name: v, mountPath: /v}]
+extraObjects: ["{kind: X, metadata: {name: x}}"]              | X x | /kind | X
 extraObjects: [{kind: X, metadata: {name: "{{ .Release.Namespace }}-x"}}] | X lightsail-operator-x | /kind | X
 {global: {a: 1}, enabled: true, replicas: 1}                  | Deployment | /spec/replicas | 1
 "#;

@@ -1,18 +1,21 @@
 {{- define "lightsail-operator.name" -}}
-{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- .Values.nameOverride | default .Chart.Name }}
 {{- end }}
 
-{{/* Helm's usual names. 40 characters leave room for the suffixes below, and for what a Deployment
-     adds to the names of pods. */}}
+{{/* Helm's usual names. _checks.tpl refuses those that do not fit. */}}
 {{- define "lightsail-operator.fullname" -}}
 {{- $name := include "lightsail-operator.name" . }}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- .Values.fullnameOverride }}
 {{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- .Release.Name }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name $name }}
 {{- end }}
+{{- end }}
+
+{{- define "lightsail-operator.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace }}
 {{- end }}
 
 {{- define "lightsail-operator.selectorLabels" -}}
@@ -20,11 +23,24 @@ app.kubernetes.io/name: {{ include "lightsail-operator.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- define "lightsail-operator.labels" -}}
+{{- define "lightsail-operator.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "lightsail-operator.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "lightsail-operator.labels" -}}
+{{- include "lightsail-operator.ownLabels" . }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The labels of an object that has some of its own, which win: the root context and these. */}}
+{{- define "lightsail-operator.labelsWith" -}}
+{{- $labels := include "lightsail-operator.labels" .root | fromYaml }}
+{{- toYaml (mergeOverwrite $labels (deepCopy (.labels | default dict))) }}
 {{- end }}
 
 {{- define "lightsail-operator.serviceAccountName" -}}
@@ -33,15 +49,88 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.serviceAccount.name | default $default }}
 {{- end }}
 
+{{/* `global.imageRegistry` takes the place of the registry in the repository: of its first part, if
+     that has a dot or a port or is localhost. */}}
 {{- define "lightsail-operator.image" -}}
-{{- .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- $repository := .Values.image.repository }}
+{{- with (.Values.global | default dict).imageRegistry }}
+{{- $parts := splitList "/" $repository }}
+{{- if and (gt (len $parts) 1) (regexMatch "[.:]|^localhost$" (first $parts)) }}
+{{- $parts = rest $parts }}
+{{- end }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (join "/" $parts) }}
+{{- end }}
+{{- $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- with .Values.image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{/* Those for all charts and those for this one, each as a name or as `{name: …}`. */}}
+{{- define "lightsail-operator.imagePullSecrets" -}}
+{{- $names := list }}
+{{- $global := (.Values.global | default dict).imagePullSecrets | default list }}
+{{- range concat $global (.Values.imagePullSecrets | default list) }}
+{{- $map := kindIs "map" . | ternary . dict }}
+{{- $names = append $names (kindIs "string" . | ternary . (get $map "name")) }}
+{{- end }}
+{{- range uniq $names }}
+- name: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* The container's variables. One in `extraEnv` takes the place of the chart's own. */}}
+{{- define "lightsail-operator.env" -}}
+{{- $names := list }}
+{{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end }}
+{{- $all := list }}
+{{- range include "lightsail-operator.ownEnv" . | fromYamlArray }}
+{{- if not (has .name $names) }}{{ $all = append $all . }}{{ end }}
+{{- end }}
+{{- with concat $all (.Values.extraEnv | default list) }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "lightsail-operator.ownEnv" -}}
+# Without this a pod without credentials would act as its node.
+- name: AWS_EC2_METADATA_DISABLED
+  value: {{ not .Values.aws.instanceMetadata | quote }}
+{{- with .Values.aws.region }}
+- name: AWS_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.aws.endpointURL }}
+- name: AWS_ENDPOINT_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.aws.existingSecret }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef: {name: {{ . | quote }}, key: AWS_ACCESS_KEY_ID}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ . | quote }}, key: AWS_SECRET_ACCESS_KEY}
+- name: AWS_SESSION_TOKEN
+  valueFrom:
+    secretKeyRef: {name: {{ . | quote }}, key: AWS_SESSION_TOKEN, optional: true}
+{{- end }}
+{{- end }}
+
+{{/* A constraint without a labelSelector counts no pods at all, so it gets the chart's. */}}
+{{- define "lightsail-operator.topologySpreadConstraints" -}}
+{{- $selector := dict "matchLabels" (include "lightsail-operator.selectorLabels" . | fromYaml) }}
+{{- $all := list }}
+{{- range .Values.topologySpreadConstraints }}
+{{- $constraint := deepCopy . }}
+{{- if not .labelSelector }}{{ $_ := set $constraint "labelSelector" $selector }}{{ end }}
+{{- $all = append $all $constraint }}
+{{- end }}
+{{- toYaml $all }}
 {{- end }}
 
 {{- define "lightsail-operator.subjects" -}}
 - kind: ServiceAccount
   name: {{ include "lightsail-operator.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+  namespace: {{ include "lightsail-operator.namespace" . }}
 {{- end }}
 
 {{/* What the operator does with its objects and what they refer to: in the whole cluster, or in

@@ -49,7 +49,7 @@ const _: () = assert!(LATE.as_millis() < SETTLE_TIME.as_millis());
 /// Nothing happens for so long once a run is over.
 const QUIET: Duration = Duration::from_millis(400);
 /// A run takes seconds; on a busy machine it may take many.
-pub(super) const DEADLINE: Duration = Duration::from_mins(1);
+pub(super) const DEADLINE: Duration = Duration::from_mins(3);
 
 /// The kinds of the operator.
 pub(super) const KINDS: [&str; 2] = ["LightsailKeyPair", "HostKeyReset"];

@@ -1,0 +1,218 @@
+{{/* What the schema cannot say: each refusal ends with what to write instead. */}}
+{{- define "lightsail-operator.checks" -}}
+{{- include "lightsail-operator.checkNulls" . }}
+{{- include "lightsail-operator.checkNames" . }}
+{{- include "lightsail-operator.checkLabels" . }}
+{{- include "lightsail-operator.checkSyntax" . }}
+{{- include "lightsail-operator.checkArguments" . }}
+{{- include "lightsail-operator.checkEnvironment" . }}
+{{- include "lightsail-operator.checkEndpoints" . }}
+{{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) }}
+{{- fail (cat "replicas must be at most 1 with leaderElection.enabled=false:"
+  "two must never act at the same time") }}
+{{- end }}
+{{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) }}
+{{- fail "serviceMonitor.enabled needs service.enabled: set it to true" }}
+{{- end }}
+{{- $dns := .Values.dnsConfig | default dict }}
+{{- if and (eq (toString .Values.dnsPolicy) "None") (not $dns.nameservers) }}
+{{- fail (cat "dnsPolicy None needs nameservers:"
+  "write for example dnsConfig: {nameservers: [10.0.0.2]}") }}
+{{- end }}
+{{- end }}
+
+{{/* A value that is null has no default any more, which YAML with `watch:` and nothing below it
+     says by accident. Lists, maps of the user's own and texts that may be empty are left out. */}}
+{{- define "lightsail-operator.checkNulls" -}}
+{{- $paths := include "lightsail-operator.neverNull" . | trim | replace "\n" " " }}
+{{- range $path := splitList " " $paths }}
+{{- $at := $.Values }}
+{{- $isThere := true }}
+{{- range $part := splitList "." $path }}
+{{- $isThere = and $isThere (kindIs "map" $at) (hasKey $at $part) }}
+{{- if $isThere }}
+{{- $at = get $at $part }}
+{{- $isThere = not (kindIs "invalid" $at) }}
+{{- end }}
+{{- end }}
+{{- if not $isThere }}
+{{- fail (cat $path
+  "is null or empty: leave the whole line out for the default, or give it a value") }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "lightsail-operator.neverNull" -}}
+image image.repository image.pullPolicy
+replicas revisionHistoryLimit concurrency
+leaderElection leaderElection.enabled leaderElection.createLease
+watch secrets secrets.mode
+aws aws.allowInsecureEndpoint aws.instanceMetadata
+accounts accounts.enabled accounts.primary
+log log.filter log.format
+crds crds.enabled crds.keep
+serviceAccount serviceAccount.create rbac rbac.create
+roles roles.create roles.aggregate roles.aggregate.reader
+roles.aggregate.keyPairEditor roles.aggregate.hostKeyResetter
+service service.enabled serviceMonitor serviceMonitor.enabled
+prometheusRule prometheusRule.enabled dashboard dashboard.enabled
+podDisruptionBudget podDisruptionBudget.enabled podDisruptionBudget.maxUnavailable
+networkPolicy networkPolicy.enabled
+{{- end }}
+
+{{/* 40 characters leave room for the suffixes of roles, and for what a Deployment adds to the names
+     of pods. A name that was cut would be another one after an upgrade. */}}
+{{- define "lightsail-operator.checkNames" -}}
+{{- $fullname := include "lightsail-operator.fullname" . }}
+{{- if gt (len $fullname) 40 }}
+{{- $length := len $fullname }}
+{{- fail (cat (printf "the name %s has %d characters, and at most 40 fit:" $fullname $length)
+  "set fullnameOverride, for example to" ($fullname | trunc 40 | trimSuffix "-")) }}
+{{- end }}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $fullname) }}
+{{- fail (cat (printf "the name %s has other characters than a-z, 0-9 and hyphens:" $fullname)
+  "set fullnameOverride, for example to"
+  ($fullname | lower | replace "." "-" | replace "_" "-")) }}
+{{- end }}
+{{- end }}
+
+{{- define "lightsail-operator.checkLabels" -}}
+{{- $own := include "lightsail-operator.ownLabels" . | fromYaml }}
+{{- range $value := list "commonLabels" "podLabels" }}
+{{- range $label, $_ := index $.Values $value }}
+{{- if hasKey $own $label }}
+{{- fail (cat (printf "%s has %s, which the chart sets itself:" $value $label)
+  "leave it out; nameOverride changes app.kubernetes.io/name") }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "lightsail-operator.checkSyntax" -}}
+{{- $level := "(?i:off|error|warn|info|debug|trace)" }}
+{{- $directive := printf `(%s|[\w:-]+(\[[^\]]*\])?=%s)` $level $level }}
+{{- if not (regexMatch (printf "^%s(,%s)*$" $directive $directive) .Values.log.filter) }}
+{{- fail (printf "log.filter cannot be %q: write for example info, or warn,lightsail_operator=debug"
+  .Values.log.filter) }}
+{{- end }}
+{{- $name := `[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?` }}
+{{- $part := `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?` }}
+{{- $key := printf `(%s(\.%s)*/)?%s` $part $part $name }}
+{{- $set := printf `\(\s*(%s)?\s*(,\s*(%s)?\s*)*\)` $name $name }}
+{{- $requirement := printf `\s*(!\s*%s|%s(\s*(=|==|!=)\s*(%s)?|\s+(in|notin)\s*%s)?)\s*`
+  $key $key $name $set }}
+{{- with .Values.watch.labelSelector }}
+{{- if not (regexMatch (printf "^%s(,%s)*$" $requirement $requirement) .) }}
+{{- fail (cat (printf "watch.labelSelector cannot be %q:" .)
+  "write for example team=a,tier in (x,y),!legacy") }}
+{{- end }}
+{{- end }}
+{{- if regexMatch "@|:[^/]*$" .Values.image.repository }}
+{{- fail (cat (printf "image.repository is %s:" .Values.image.repository)
+  "put what follows the : into image.tag, and what follows the @ into image.digest") }}
+{{- end }}
+{{- end }}
+
+{{/* The operator's flags that have a value. The operator refuses a flag that is given twice. */}}
+{{- define "lightsail-operator.flagsOfValues" -}}
+--log: log.filter
+--log-format: log.format
+--watch-namespace: watch.namespaces
+--watch-label-selector: watch.labelSelector
+--accounts: accounts.enabled
+--unscoped-namespace: accounts.unscopedNamespaces
+--primary: accounts.primary
+--leader-election: leaderElection.enabled
+--lease-name: fullnameOverride
+--cluster-id: clusterID
+--aws-account-id: aws.accountID
+--allowed-regions: aws.allowedRegions
+--allow-insecure-endpoints: aws.allowInsecureEndpoint
+--concurrency: concurrency
+{{- end }}
+
+{{- define "lightsail-operator.checkArguments" -}}
+{{- $flags := include "lightsail-operator.flagsOfValues" . | fromYaml }}
+{{- $times := list "--lease-duration" "--aws-call-timeout" "--settle-time" "--missing-key-grace"
+  "--source-grace" "--search-interval" }}
+{{- $others := list "--bind-address" "--lease-namespace" "--aws-ca-bundle" "--aws-role-arn"
+  "--aws-web-identity-token-file" "--aws-role-session-name" }}
+{{- $seen := list }}
+{{- range .Values.extraArgs }}
+{{- if hasPrefix "-" . }}
+{{- $flag := splitList "=" . | first }}
+{{- $value := trimPrefix (print $flag "=") . }}
+{{- if hasKey $flags $flag }}
+{{- fail (printf "extraArgs has %s: set %s instead" $flag (get $flags $flag)) }}
+{{- end }}
+{{- if not (or (has $flag $times) (has $flag $others)) }}
+{{- fail (printf "extraArgs has %s, which the operator does not know: it takes %s" $flag
+  (join ", " (concat $times $others))) }}
+{{- end }}
+{{- if has $flag $seen }}
+{{- fail (printf "extraArgs has %s twice: leave one of them out" $flag) }}
+{{- end }}
+{{- $seen = append $seen $flag }}
+{{- $isTime := regexMatch "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$" $value }}
+{{- if and (has $flag $times) (contains "=" .) (not $isTime) }}
+{{- fail (printf "extraArgs has %s: write a time with its unit, for example %s=20s" . $flag) }}
+{{- end }}
+{{- if and (eq $flag "--bind-address") (not (hasSuffix ":8080" .)) }}
+{{- fail (cat (printf "extraArgs has %s:" .)
+  "probes and the Service need port 8080, as in --bind-address=[::]:8080") }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "lightsail-operator.checkEnvironment" -}}
+{{- $values := dict }}
+{{- range $flag, $value := include "lightsail-operator.flagsOfValues" . | fromYaml }}
+{{- $name := trimPrefix "--" $flag | replace "-" "_" | upper | print "LIGHTSAIL_OPERATOR_" }}
+{{- $_ := set $values $name $value }}
+{{- end }}
+{{- $seen := list }}
+{{- range .Values.extraEnv }}
+{{- if hasKey $values .name }}
+{{- fail (printf "extraEnv has %s: set %s instead" .name (get $values .name)) }}
+{{- end }}
+{{- if has .name $seen }}
+{{- fail (printf "extraEnv has %s twice: leave one of them out" .name) }}
+{{- end }}
+{{- $seen = append $seen .name }}
+{{- end }}
+{{- end }}
+
+{{/* Plain http to another machine is for a simulator in the cluster: it takes both the endpoint and
+     the consent. */}}
+{{- define "lightsail-operator.checkEndpoints" -}}
+{{- $insecure := include "lightsail-operator.insecureEndpoints" . | trim }}
+{{- $hidden := false }}
+{{- range .Values.extraEnv }}
+{{- if and (hasPrefix "AWS_ENDPOINT_URL" .name) .valueFrom }}{{ $hidden = true }}{{ end }}
+{{- end }}
+{{- if and $insecure (not .Values.aws.allowInsecureEndpoint) }}
+{{- fail (cat (printf "the endpoint %s is plain http," $insecure)
+  "by which private keys can be read on the way: use https://,"
+  "or set aws.allowInsecureEndpoint=true for a simulator in the cluster") }}
+{{- end }}
+{{- if and .Values.aws.allowInsecureEndpoint (not (or $insecure $hidden)) }}
+{{- fail (cat "aws.allowInsecureEndpoint=true needs an endpoint that it is for:"
+  "set aws.endpointURL, for example to http://lightsail-simulator.lightsail-simulator.svc:8080,"
+  "or leave it out") }}
+{{- end }}
+{{- end }}
+
+{{/* The endpoints with plain http on other machines. */}}
+{{- define "lightsail-operator.insecureEndpoints" -}}
+{{- $urls := list }}
+{{- range include "lightsail-operator.env" . | fromYamlArray }}
+{{- if hasPrefix "AWS_ENDPOINT_URL" .name }}
+{{- $urls = append $urls (.value | default "") }}
+{{- end }}
+{{- end }}
+{{- range $urls }}
+{{- if and (hasPrefix "http://" .)
+  (not (regexMatch `^http://(localhost|127\.[0-9.]+|\[::1\])(:|/|$)` .)) }} {{ . }}{{ end }}
+{{- end }}
+{{- end }}
