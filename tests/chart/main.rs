@@ -5,6 +5,7 @@
 mod checkers;
 mod generated;
 mod lifecycle;
+mod people;
 
 mod refused;
 mod rendering;
