@@ -20,6 +20,7 @@ EXPLORE := --size 100 --sequences 100
 
 # `make image`: the name without its tag, which is the version; what builds it; where the SBOM goes.
 IMAGE ?= lightsail-operator
+SIMULATOR_IMAGE ?= lightsail-simulator
 IMAGE_TOOL ?=
 OUTPUT ?= $(CARGO_TARGET_DIR)/image
 
@@ -67,6 +68,12 @@ image: setup .venv ## Build the image of the release binary, and its SBOM
 	@testbed/scripts/release.sh $(CARGO_TARGET_DIR)/image
 	@$(TESTBED_PYTHON) testbed/python/sbom.py $(OUTPUT)/lightsail-operator.cdx.json
 	@IMAGE_TOOL=$(IMAGE_TOOL) testbed/scripts/image.sh $(release) $(IMAGE)
+
+.PHONY: simulator-image
+simulator-image: setup .venv ## Build the image of the simulator, for deploy/simulator
+	@testbed/scripts/release.sh $(CARGO_TARGET_DIR)/image testbed
+	@IMAGE_TOOL=$(IMAGE_TOOL) testbed/scripts/image.sh $(dir $(release))testbed \
+		$(SIMULATOR_IMAGE) testbed
 
 .PHONY: lint
 lint: .venv ## Check format, line width, spelling, lints, dependencies and workflows

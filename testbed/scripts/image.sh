@@ -1,11 +1,13 @@
 #!/bin/bash
 # Builds an image of the operator's binary, and prints its name, with the version as the tag.
-# Usage: image.sh BINARY NAME
+# Usage: image.sh BINARY NAME [FOLDER]
+# FOLDER has the Containerfile and the Cargo.toml of the binary's crate. By default it is this one;
+# with `testbed` and the testbed's binary, the image is that of the simulator.
 # IMAGE_TOOL is docker, podman or buildah. By default, it is the first of them that works.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 umask 022
-binary=$1 name=$2
+binary=$1 name=$2 folder=${3:-.}
 
 tool=${IMAGE_TOOL:-}
 for candidate in docker podman buildah; do
@@ -23,7 +25,7 @@ trap 'rm -rf "$root"' EXIT
 # The mode becomes that of the image's root directory: with mktemp's, no other user could enter it.
 chmod 755 "$root"
 
-install -m 755 "$binary" "$root/lightsail-operator"
+install -m 755 "$binary" "$root/${binary##*/}"
 
 # The loader, and the libraries that the binary needs, where the loader looks for them. Scanners
 # read from var/lib/dpkg/status.d which Debian packages these are. Their licenses are included.
@@ -62,17 +64,19 @@ else
 fi
 
 # Only `repository` in Cargo.toml says where this project is.
-{ read -r version; read -r license; read -r source; read -r description; } < <(python3 - <<'PYTHON'
-import tomllib
-with open("Cargo.toml", "rb") as file:
-    manifest = tomllib.load(file)
-shared = manifest["workspace"]["package"]
+{ read -r version; read -r license; read -r source; read -r description; } < <(
+    python3 - "$folder" <<'PYTHON'
+import sys, tomllib
+def read(path):
+    with open(path, "rb") as file:
+        return tomllib.load(file)
+shared = read("Cargo.toml")["workspace"]["package"]
 print(shared["version"], shared["license"], shared["repository"], sep="\n")
-print(manifest["package"]["description"])
+print(read(f"{sys.argv[1]}/Cargo.toml")["package"]["description"].strip())
 PYTHON
 )
 labels=(
-    "title=lightsail-operator"
+    "title=${name##*/}"
     "description=$description"
     "version=$version"
     "revision=$(git rev-parse HEAD)"
@@ -80,6 +84,6 @@ labels=(
     "source=$source"
     "licenses=$license"
 )
-"${build[@]}" --quiet --file Containerfile --tag "$name:$version" \
+"${build[@]}" --quiet --file "$folder/Containerfile" --tag "$name:$version" \
     "${labels[@]/#/--label=org.opencontainers.image.}" "$root" >/dev/null
 echo "$name:$version"

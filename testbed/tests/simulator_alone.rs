@@ -103,12 +103,31 @@ fn it_prints_lines_to_paste_and_nothing_else_until_it_is_told_to_end() {
     assert!(alone.child.wait().expect("it ends").success());
 }
 
+/// As in a cluster: at an address that others reach, with an access key that they know.
+#[test]
+fn it_takes_an_address_and_an_access_key_that_others_know() {
+    let alone = Alone::start(&[
+        "--address",
+        "127.0.0.2",
+        "--access-key-id",
+        "known",
+        "--secret-access-key",
+        "well-known",
+    ]);
+    assert!(alone.value("AWS_ENDPOINT_URL").starts_with("http://127.0.0.2:"));
+    assert_eq!(alone.value("AWS_ACCESS_KEY_ID"), "known");
+    assert_eq!(alone.value("AWS_SECRET_ACCESS_KEY"), "well-known");
+    assert_eq!(alone.admin("GET", "/counts", "").0, 200);
+}
+
 #[test]
 fn what_it_does_not_understand_it_says_and_ends() {
     for (arguments, said) in [
         (["--switch", "pagesize=7"], "unknown field `pagesize`"),
         (["--switch", "pageSize"], "is not NAME=VALUE"),
         (["--policy", "/nonexistent"], "read /nonexistent"),
+        (["--access-key-id", "known"], "--secret-access-key"),
+        (["--address", "localhost"], "--address"),
     ] {
         let output = command(&arguments).output().expect("it starts");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

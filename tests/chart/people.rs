@@ -1,5 +1,5 @@
-//! Values as people write them, in `people.yaml`: what they meant is rendered, or they are told what
-//! to write instead. The text goes to Helm as it is, whose YAML has `yes` and octal numbers.
+//! Values as people write them, in `people.yaml`: what they meant is rendered, or they are told
+//! what to write instead. The text goes to Helm as it is, whose YAML has `yes` and octal numbers.
 
 use serde::Deserialize;
 use serde_json::Value;

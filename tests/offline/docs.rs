@@ -236,7 +236,8 @@ fn flags_are_those_of_the_operator() {
 /// Flags of others that pages name: the simulator, the API server, Helm.
 #[rustfmt::skip]
 const OTHERS_FLAGS: &[&str] = &[
-    "--port", "--instance", "--windows-instance", "--switch", "--policy", "--request-log",
+    "--address", "--port", "--access-key-id", "--secret-access-key", "--instance",
+    "--windows-instance", "--switch", "--policy", "--request-log",
         "--kept-requests",
     "--no-memory-limit",
     "--event-ttl",

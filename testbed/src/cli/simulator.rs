@@ -2,6 +2,7 @@
 //!
 //! Standard output has the lines that make an AWS client use it, ready to paste, and nothing else.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,9 +20,29 @@ pub(super) const REGION: &str = "eu-west-1";
 /// Start the simulator alone.
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
-    /// The port on 127.0.0.1; 0 takes a free one
+    /// Where to listen. On any other address than this one, whoever reaches it can do everything
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
+    address: IpAddr,
+    /// The port; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// The id of an access key that clients already have; without one, a new one is made
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "SIMULATOR_ACCESS_KEY_ID",
+        requires = "secret_access_key"
+    )]
+    access_key_id: Option<String>,
+    /// The secret that goes with it
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "SIMULATOR_SECRET_ACCESS_KEY",
+        hide_env_values = true,
+        requires = "access_key_id"
+    )]
+    secret_access_key: Option<String>,
     /// An instance to begin with; may be repeated
     #[arg(long = "instance", value_name = "NAME")]
     instances: Vec<String>,
@@ -43,6 +64,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    fn known(&self) -> Option<Credentials> {
+        let (id, secret) = (self.access_key_id.clone()?, self.secret_access_key.clone()?);
+        Some(Credentials { access_key_id: id, secret_access_key: secret })
+    }
+
     fn switches(&self) -> Result<Switches> {
         let mut switches = Switches::default();
         for setting in &self.switches {
@@ -60,6 +86,7 @@ impl Settings {
 pub(super) async fn simulator(settings: &Settings) -> Result<ExitCode> {
     let mut interrupts = Interrupts::listen()?;
     let options = Options {
+        address: Some(settings.address),
         port: settings.port,
         request_log: settings.request_log.clone(),
         kept_requests: Some(settings.kept_requests),
@@ -67,7 +94,13 @@ pub(super) async fn simulator(settings: &Settings) -> Result<ExitCode> {
         ..Options::default()
     };
     let simulator = Simulator::start(options).await.context("start the simulator")?;
-    let credentials = simulator.add_account(ACCOUNT);
+    let credentials = match settings.known() {
+        Some(known) => {
+            simulator.add_credentials(ACCOUNT, &known);
+            known
+        }
+        None => simulator.add_account(ACCOUNT),
+    };
     if let Some(path) = &settings.policy {
         let document =
             std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;

@@ -1,7 +1,7 @@
 //! A simulator as whoever starts it sees it. [`Region`] is the same for one account and region.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,10 @@ use super::{dump, server};
 /// How a simulator is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// Where it listens; `None` is 127.0.0.1. On any other address, whoever reaches it can do
+    /// everything: its admin API asks for no credentials.
+    pub address: Option<IpAddr>,
+    /// The port; 0 takes a free one.
     pub port: u16,
     /// A file that gets one JSON object a line for each request. Neither keys nor bodies are in it.
     pub request_log: Option<PathBuf>,
@@ -50,7 +53,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Listens on 127.0.0.1 and serves in a task of its own.
+    /// Listens, on 127.0.0.1 if no other address is given, and serves in a task of its own.
     ///
     /// # Errors
     ///
@@ -71,7 +74,8 @@ impl Simulator {
             )?),
             clock,
         });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let address = options.address.unwrap_or(Ipv4Addr::LOCALHOST.into());
+        let listener = TcpListener::bind((address, options.port)).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         tokio::spawn(server::serve(listener, Arc::clone(&shared), stop.clone()));
@@ -88,6 +92,11 @@ impl Simulator {
     #[must_use]
     pub fn add_account(&self, account_id: &str) -> Credentials {
         self.shared.state().identities.add(account_id)
+    }
+
+    /// Lets these credentials be an account's, beside those it has.
+    pub fn add_credentials(&self, account_id: &str, credentials: &Credentials) {
+        self.shared.state().identities.add_known(account_id, credentials);
     }
 
     /// New credentials of a session in an account, as those get them who are given a role without

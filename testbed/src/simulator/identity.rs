@@ -137,15 +137,15 @@ impl Identities {
     /// New long-term credentials of an account's user.
     pub(super) fn add(&mut self, account_id: &str) -> Credentials {
         self.account_mut(account_id);
-        let principal = Principal {
-            account: account_id.to_owned(),
-            arn: format!("arn:aws:iam::{account_id}:user/simulated"),
-            user_id: "AIDASIMULATEDUSER".to_owned(),
-            tags: Vec::new(),
-            role: None,
-            session_policy: None,
-        };
-        self.issue("AKIA", principal, None)
+        self.issue("AKIA", user(account_id), None)
+    }
+
+    /// Long-term credentials of an account's user that somebody else has made.
+    pub(super) fn add_known(&mut self, account_id: &str, credentials: &Credentials) {
+        self.account_mut(account_id);
+        let secret = credentials.secret_access_key.clone();
+        let key = AccessKey { secret, session: None, principal: Arc::new(user(account_id)) };
+        self.keys.insert(credentials.access_key_id.clone(), key);
     }
 
     /// New temporary credentials, with their token.
@@ -205,6 +205,18 @@ impl Identities {
         let of_role =
             principal.role.as_ref().and_then(|name| account.roles.get(name)?.policy.clone());
         of_role.or_else(|| account.policy.clone())
+    }
+}
+
+/// The only user of an account.
+fn user(account_id: &str) -> Principal {
+    Principal {
+        account: account_id.to_owned(),
+        arn: format!("arn:aws:iam::{account_id}:user/simulated"),
+        user_id: "AIDASIMULATEDUSER".to_owned(),
+        tags: Vec::new(),
+        role: None,
+        session_policy: None,
     }
 }
 
