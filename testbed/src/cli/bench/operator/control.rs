@@ -59,15 +59,14 @@ async fn one(client: &Client, recorder: &Recorder, target: &Target, at: &At) -> 
 
     let call = async |operation: &str, input: Value| {
         let answer = target.send(target.call(operation, &input)?).await;
-        anyhow::Ok(serde_json::from_slice::<Value>(&answer.context(operation.to_owned())?)?)
+        answer.map(drop).context(operation.to_owned())
     };
     call("ImportKeyPair", json!({"keyPairName": name, "publicKeyBase64": KEY})).await?;
-    let answer = call("GetKeyPair", json!({"keyPairName": name})).await?;
     let owner = format!("00000000-0000-0000-0000-000000000000/{}/{name}", at.namespace);
     let tag = json!({"key": "lightsail-operator.dev/owner", "value": owner});
     call("TagResource", json!({"resourceName": name, "tags": [tag]})).await?;
 
-    let status = status(&object, &answer["keyPair"]);
+    let status = status(&object, name);
     let object = write_status(&api, object, status).await.context("status")?;
     let event = Event {
         type_: EventType::Normal,
@@ -92,9 +91,10 @@ async fn write_status(
     api.replace_status(&name, &parameters, &object).await
 }
 
-/// As large as the operator's.
-fn status(object: &DynamicObject, pair: &Value) -> Value {
+/// As large as the operator's, which has read the pair in a list for all.
+fn status(object: &DynamicObject, name: &str) -> Value {
     let (now, generation) = (Timestamp::now(), object.metadata.generation);
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
     let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let conditions = [
         ("Ready", "True", "the key pair was imported"),
@@ -110,8 +110,9 @@ fn status(object: &DynamicObject, pair: &Value) -> Value {
     });
     json!({
         "observedGeneration": generation, "conditions": conditions, "accountID": ACCOUNT,
-        "arn": pair["arn"], "createdAt": now, "effectiveDeletionPolicy": "Delete",
-        "fingerprint": pair["fingerprint"], "keyPairName": pair["name"], "origin": "Imported",
-        "supportCode": pair["supportCode"],
+        "arn": format!("arn:aws:lightsail:{REGION}:{ACCOUNT}:KeyPair/{uid}"),
+        "createdAt": now, "effectiveDeletionPolicy": "Delete", "keyPairName": name,
+        "fingerprint": "98b8WHbBOKkCue42+sz8cXM45FEA/9mMmd+WF59BIjg=", "origin": "Imported",
+        "supportCode": format!("{ACCOUNT}/{name}"),
     })
 }
