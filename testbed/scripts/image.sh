@@ -75,8 +75,10 @@ print(shared["version"], shared["license"], shared["repository"], sep="\n")
 print(read(f"{sys.argv[1]}/Cargo.toml")["package"]["description"].strip())
 PYTHON
 )
+title=lightsail-operator
+[[ $folder != testbed ]] || title=lightsail-simulator
 labels=(
-    "title=${name##*/}"
+    "title=$title"
     "description=$description"
     "version=$version"
     "revision=$(git rev-parse HEAD)"
