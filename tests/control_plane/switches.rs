@@ -76,8 +76,13 @@ async fn check((switch, value, has_fingerprint): (&str, &str, bool)) {
         bed.wait_stalled::<LightsailKeyPair>("default", "FingerprintMismatch").await;
         assert_eq!(bed.region.key_pairs(), [there], "{switch} {value}");
     }
-    let counts = ["ImportKeyPair", "DownloadDefaultKeyPair", "DeleteKnownHostKeys"]
-        .map(|operation| bed.calls(operation));
+    // On a busy machine a call may be given up before the simulator acts on it, and is sent again.
+    let requests = bed.simulator.requests();
+    let counts = ["ImportKeyPair", "DownloadDefaultKeyPair", "DeleteKnownHostKeys"].map(|asked| {
+        let is_meant =
+            |operation: &str, outcome: &str| operation == asked && outcome != "abandoned";
+        requests.iter().filter(|it| is_meant(&it.operation, &it.outcome)).count()
+    });
     assert_eq!(counts, [2, 1, 1], "{switch} {value}");
 }
 
