@@ -113,7 +113,10 @@ fn it_takes_an_address_and_an_access_key_that_others_know() {
         "known",
         "--secret-access-key",
         "well-known",
+        "--default-key-pair",
     ]);
+    let (_, state) = alone.admin("GET", "/state", "");
+    assert!(state["regions"][0].to_string().contains("LightsailDefaultKeyPair"), "{state}");
     assert!(alone.value("AWS_ENDPOINT_URL").starts_with("http://127.0.0.2:"));
     assert_eq!(alone.value("AWS_ACCESS_KEY_ID"), "known");
     assert_eq!(alone.value("AWS_SECRET_ACCESS_KEY"), "well-known");

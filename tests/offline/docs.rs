@@ -237,7 +237,7 @@ fn flags_are_those_of_the_operator() {
 #[rustfmt::skip]
 const OTHERS_FLAGS: &[&str] = &[
     "--address", "--port", "--access-key-id", "--secret-access-key", "--instance",
-    "--windows-instance", "--switch", "--policy", "--request-log",
+    "--default-key-pair", "--windows-instance", "--switch", "--policy", "--request-log",
         "--kept-requests",
     "--no-memory-limit",
     "--event-ttl",

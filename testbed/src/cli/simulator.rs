@@ -49,6 +49,9 @@ pub(super) struct Settings {
     /// A Windows instance to begin with; may be repeated
     #[arg(long = "windows-instance", value_name = "NAME")]
     windows_instances: Vec<String>,
+    /// Begin with a default key pair, as a region has after its first instance
+    #[arg(long)]
+    default_key_pair: bool,
     /// A switch, for example pageSize=2; may be repeated. docs/simulator.md lists them
     #[arg(long = "switch", value_name = "NAME=VALUE")]
     switches: Vec<String>,
@@ -114,6 +117,9 @@ pub(super) async fn simulator(settings: &Settings) -> Result<ExitCode> {
     }
     for name in settings.windows_instances.clone() {
         region.launch(NewInstance { name, platform: Platform::Windows, ..NewInstance::default() });
+    }
+    if settings.default_key_pair {
+        let _ = region.create_default_key_pair();
     }
     for (name, value) in environment(&simulator.url(), &credentials) {
         Report::on_stdout().line(&format!("export {name}={value}"));
