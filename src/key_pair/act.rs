@@ -544,7 +544,6 @@ impl<'a> Run<'a> {
         objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
-    /// Writes the status if it changed, and an Event if the reason did.
     /// Publishes this verdict alone, about a reconciliation that could not be finished.
     pub(super) async fn publish_unfinished(&self, verdict: &Verdict) -> Result<(), Error> {
         let before = self.object.status.clone().unwrap_or_default();
@@ -560,6 +559,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Writes the status if it changed, and an Event if the reason did.
     async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::status(&self.object, &self.desired, &self.observed, verdict);
