@@ -20,8 +20,9 @@ pub struct Times {
 impl Times {
     /// The times of a Lease of this duration.
     ///
-    /// # Errors What to set instead, if a call that was sent while the Lease was held could still
-    /// be under way when another process holds it.
+    /// # Errors
+    /// What to set instead, if a call that was sent while the Lease was held could still be under
+    /// way when another process holds it.
     pub fn new(lease_duration: Duration, call_timeout: Duration) -> Result<Self, String> {
         let renew_deadline = lease_duration * 2 / 3;
         let renew_period = lease_duration * 2 / 15;
