@@ -215,8 +215,8 @@ impl fmt::Display for Message<'_> {
             }
             Self::AdoptedUnverified { name, region } => write!(
                 to,
-                "adopted the key pair {name}, which already existed in {region}; Lightsail lists no \
-                 fingerprint that shows whether it has this key"
+                "adopted the key pair {name}, which already existed in {region}; Lightsail lists \
+                 no fingerprint that shows whether it has this key"
             ),
             Self::Downloaded { secret, region } => write!(
                 to,
