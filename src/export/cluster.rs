@@ -117,17 +117,6 @@ impl<'a> Cluster<'a> {
     }
 
     async fn gone(&self, namespace: &str, name: &str) -> Result<Option<Gone>, Error> {
-        // What cannot be a name is nobody's.
-        let is_name = |text: &str| {
-            !text.is_empty()
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-        };
-        if !is_name(namespace) {
-            return Ok(Some(Gone::Namespace));
-        }
-        if !is_name(name) {
-            return Ok(Some(Gone::Object));
-        }
         if self.find_namespace(namespace).await?.is_none() {
             return Ok(Some(Gone::Namespace));
         }

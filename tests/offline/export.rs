@@ -227,17 +227,106 @@ async fn keys_that_cannot_be_read_do_not_lose_the_others() {
     assert_eq!(said.err.matches("error: ").count(), 2, "{said:?}");
 }
 
-/// Whatever it is, here the name of a key pair.
+/// "openssh-key-v1" in base64, as private keys in OpenSSH's format begin.
+const MARK: &str = "b3BlbnNzaC1rZXktdj";
+
+#[tokio::test]
+async fn a_name_that_looks_like_a_private_key_costs_its_own_pair() {
+    let ground = Ground::new().await;
+    let here = ground.simulator.region(ACCOUNT, HERE);
+    here.create_key_pair("made");
+    here.create_key_pair(&format!("{MARK}EA"));
+    here.create_key_pair("BEGIN OPENSSH PRIVATE KEY");
+    for output in ["yaml", "table", "json"] {
+        let said = ground.export(&["--region", HERE, "--output", output]).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.out.contains("made") && said.err.contains("1 key pair: "), "{said:?}");
+        let words = "eu-west-1: left out a key pair: its name or another value of it looks like";
+        assert_eq!(said.err.matches(words).count(), 2, "{said:?}");
+        for mark in [MARK, "PRIVATE KEY"] {
+            assert!(!said.out.contains(mark) && !said.err.contains(mark), "{said:?}");
+        }
+        let is_named = said.out.contains("No manifest for a key pair in eu-west-1");
+        assert_eq!(is_named, output == "yaml", "{said:?}");
+        assert_eq!(said.out.contains("withheld"), output == "json", "{said:?}");
+    }
+}
+
+/// Whatever it is, here the value of a flag.
 #[tokio::test]
 async fn an_output_that_seems_to_have_a_private_key_in_it_is_not_written() {
     let ground = Ground::new().await;
-    // "openssh-key-v1" in base64, as private keys in OpenSSH's format begin.
-    ground.simulator.region(ACCOUNT, HERE).create_key_pair("b3BlbnNzaC1rZXktdjEA");
+    ground.simulator.region(ACCOUNT, HERE).create_default_key_pair();
+    let flags = ["--default-key-pairs", "--account-ref", "openssh-key-v1"];
+    let said = ground.export(&[&["--region", HERE], &flags[..]].concat()).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+    assert!(said.err.contains("nothing was written"), "{said:?}");
+}
+
+#[tokio::test]
+async fn default_key_pairs_that_are_left_out_are_counted_once() {
+    let ground = Ground::new().await;
+    for region in [HERE, "us-east-1"] {
+        ground.simulator.region(ACCOUNT, region).create_default_key_pair();
+    }
+    let regions = "--region=eu-west-1,us-east-1";
     for output in ["yaml", "table", "json"] {
-        let said = ground.export(&["--region", HERE, "--output", output]).await;
-        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
-        assert!(said.err.contains("nothing was written"), "{said:?}");
-        assert!(!said.err.contains("b3BlbnNzaC1rZXktdj"), "{said:?}");
+        let said = ground.export(&[regions, "--output", output]).await;
+        let words = "left out 2 default key pairs; --default-key-pairs includes them";
+        assert_eq!((said.code, said.err.matches(words).count()), (Some(0), 1), "{said:?}");
+        let comment = "# No manifest for 2 default key pairs - see --default-key-pairs\n";
+        assert_eq!(said.out.contains(comment), output == "yaml", "{said:?}");
+        let with = ground.export(&[regions, "--default-key-pairs", "--output", output]).await;
+        assert!(!with.err.contains("left out") && with.out.contains("Default"), "{with:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_regions_that_cannot_be_read_is_no_empty_list() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    let effect = FaultEffect::Error {
+        error_type: "AccessDeniedException".to_owned(),
+        code: None,
+        message: "no".to_owned(),
+        status: 400,
+    };
+    let global = ground.simulator.region(ACCOUNT, "us-east-1");
+    let _fault = global.add_fault(Fault::new("GetRegions", effect));
+    let said = ground.export(&["--all-regions", "--output=json"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let document: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(document["failedRegions"], json!(["all"]), "{said:?}");
+    let said = ground.export(&["--all-regions"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("# The list of regions could not be read\n"), "{said:?}");
+    assert!(said.err.contains("error: the list of regions could not be read in us-east-1"));
+}
+
+#[tokio::test]
+async fn an_owner_tag_of_another_shape_is_somebodys() {
+    let ground = Ground::new().await;
+    let here = ground.simulator.region(ACCOUNT, HERE);
+    let path = fixture("aws-5.tfstate");
+    let mut pairs = BTreeMap::new();
+    let names = ["team-a", "team-b", "worker-0", "worker-1"];
+    let document = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    public_keys(&document, &names, &mut pairs);
+    ground.import(HERE, &pairs);
+    let tags = [Some("c/n"), Some(""), None, Some("c/n/o/x")];
+    for (name, tag) in names.into_iter().zip(tags) {
+        here.set_tags(name, &[("lightsail-operator.dev/owner", tag)]);
+    }
+    let arguments = ["--region", HERE, "--keys", path.to_str().unwrap(), "--output"];
+    let export = async |output| ground.export(&[&arguments[..], &[output]].concat()).await;
+    let yaml = export("yaml").await;
+    assert_eq!((yaml.code, yaml.out.matches("kind:").count()), (Some(0), 0), "{yaml:?}");
+    let words = "somebody unknown manages it - its owner tag names no object\n";
+    assert_eq!(yaml.out.matches(words).count(), 4, "{yaml:?}");
+    assert_eq!(export("table").await.out.matches("   somebody unknown\n").count(), 4);
+    let document: Value = serde_json::from_str(&export("json").await.out).unwrap();
+    for pair in document["keyPairs"].as_array().unwrap() {
+        assert_eq!(pair["managedBy"], json!({ "unknown": true }), "{pair}");
     }
 }
 
