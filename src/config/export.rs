@@ -34,7 +34,7 @@ pub struct Export {
 
     /// Match the keys in this file or folder, for example ~/.ssh; may be repeated. It reads public
     /// and private keys, `authorized_keys`, and a Terraform state or plan in JSON. It skips links,
-    /// and files over 1 MiB.
+    /// pipes, sockets, devices, and files over 1 MiB.
     #[arg(long, display_order = 0, value_name = "PATH")]
     pub keys: Vec<PathBuf>,
 

@@ -12,6 +12,7 @@ use super::exported::{Exported, Finding, Gone, Managed};
 use super::keys::Keys;
 use super::report::Report;
 use super::sources::add_secret;
+use super::text::grouped;
 use crate::api::LightsailKeyPair;
 use crate::api_server::ApiServer;
 use crate::error::Error;
@@ -98,6 +99,7 @@ impl<'a> Cluster<'a> {
                 }
             },
         };
+        let mut unread = Vec::new();
         for exported in all {
             let Finding::Managed { owner: Managed::By(owner), is_gone } = &mut exported.finding
             else {
@@ -109,10 +111,11 @@ impl<'a> Cluster<'a> {
             let (namespace, name) = owner.object();
             match self.gone(namespace, name).await {
                 Ok(gone) => *is_gone = gone,
-                Err(why) => {
-                    self.report.error(&format!("the owner {owner} cannot be read: {why}"));
-                }
+                Err(why) => unread.push((owner.to_string(), why.to_string())),
             }
+        }
+        for (owners, why) in grouped(unread) {
+            self.report.error(&format!("{owners}: the owner cannot be read: {why}"));
         }
     }
 

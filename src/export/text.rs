@@ -80,8 +80,7 @@ pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(String, String)> {
     groups.into_iter().map(|(words, things)| (some_of(&things), words)).collect()
 }
 
-/// The longest name in a table, in characters. Most are shorter, and two of these with all else
-/// that a row has still fit into a wide window.
+/// The longest name in a table, in characters: most are shorter.
 const LONGEST_NAME: usize = 40;
 
 /// A name for a table: of a long one the beginning and the end, by which people know it.

@@ -24,6 +24,8 @@ pub(super) fn match_all(
     for region in &mut regions {
         region.pairs.retain(|pair| default_pairs || !pair.name.is_default());
         region.pairs.sort_by(|one, other| one.name.cmp(&other.name));
+        // Two pages list it if others change while the list is read.
+        region.pairs.dedup_by(|one, other| one.name == other.name);
     }
     let pairs = || {
         let of = |region: &'_ RegionRead| region.pairs.len();

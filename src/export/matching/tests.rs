@@ -204,6 +204,14 @@ fn the_order_is_that_of_regions_and_names_whatever_comes_first() {
 }
 
 #[test]
+fn a_key_pair_that_two_pages_list_is_one() {
+    let twice = vec![pair("fleet", None), pair("other", None), pair("fleet", None)];
+    let all = match_all(vec![region(REGION, twice)], &Keys::default(), true);
+    let names: Vec<String> = all.into_iter().map(|exported| exported.object).collect();
+    assert_eq!(names, ["fleet-eu-west-1", "other-eu-west-1"]);
+}
+
+#[test]
 fn users_and_age_are_those_of_the_region() {
     let mut here = region(REGION, vec![pair("fleet", None)]);
     let instance = |name: &str, key_pair: &str| (name.to_owned(), KeyPairName::from(key_pair));
