@@ -28,13 +28,17 @@ impl Ground {
     }
 
     async fn export(&self, arguments: &[&str]) -> Said {
+        Said::of(&self.command(arguments).output().await.unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_lightsail-operator"));
         command.env_clear().env("AWS_ENDPOINT_URL", self.simulator.url());
         command.env("AWS_ACCESS_KEY_ID", &self.credentials.access_key_id);
         command.env("AWS_SECRET_ACCESS_KEY", &self.credentials.secret_access_key);
         command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nowhere");
         command.arg("export").args(arguments);
-        Said::of(&command.output().await.unwrap())
+        command
     }
 
     /// Imports the key pairs of a file of Terraform.
@@ -206,6 +210,33 @@ async fn nothing_is_read_of_another_account() {
     assert!(asked.iter().all(|request| request.operation == "GetCallerIdentity"), "{asked:?}");
     let said = ground.export(&["--region", HERE, "--aws-account-id", ACCOUNT]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_does_not_lose_lightsail() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    for flags in
+        [["--from-secrets=team-a,team-b", "--output=table"], ["--check-owners", "-o=table"]]
+    {
+        let said = ground.export(&[&["--region", HERE], &flags[..]].concat()).await;
+        assert_eq!((said.code, said.err.matches("error: ").count()), (Some(1), 1), "{said:?}");
+        assert!(said.err.contains("no cluster is configured; set KUBECONFIG"), "{said:?}");
+        assert!(said.out.contains("made"), "{said:?}");
+    }
+}
+
+/// As `head` leaves it.
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_is_no_error() {
+    let ground = Ground::new().await;
+    let mut command = ground.command(&["--region", HERE]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let said = Said::of(&child.wait_with_output().await.unwrap());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(!said.err.contains("panicked") && said.err.contains("0 key pairs: "), "{said:?}");
 }
 
 #[tokio::test]
