@@ -11,6 +11,9 @@ use crate::export::report::{Report, count};
 use crate::export::text::grouped;
 use crate::ssh::{self, InvalidPrivateKey, PrivateKey, PublicKey};
 
+/// How a zip archive begins, and so what `terraform plan -out` writes.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
+
 /// Reads the keys that a file has.
 pub(super) fn add_file(
     file: &mut File,
@@ -20,6 +23,12 @@ pub(super) fn add_file(
 ) -> Result<(), NoKey> {
     let name = path.to_string_lossy().into_owned();
     let bytes = file.read()?;
+    if bytes.starts_with(ARCHIVE) {
+        return Err(NoKey::Unusable(
+            "it is an archive; of a plan of Terraform, give what terraform show -json FILE prints"
+                .to_owned(),
+        ));
+    }
     let text = Zeroizing::new(ssh::decode(&bytes));
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_ascii().is_empty() {

@@ -177,6 +177,7 @@ fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
     ground.write("state.tfstate", "SENTINEL is no JSON");
     ground.write("other.json", r#"{"version": "SENTINEL"}"#);
     ground.write("binary", [0_u8, 159, 146, 150]);
+    ground.write("plan.bin", b"PK\x03\x04SENTINEL");
     for (index, (name, words)) in [
         ("missing", "No such file"),
         ("link.pub", "it is a link, and left out"),
@@ -187,6 +188,7 @@ fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
         ("empty", "it has no key"),
         ("words", "it has no key"),
         ("binary", "it has no key"),
+        ("plan.bin", "it is an archive; of a plan of Terraform"),
         ("two", "two: line 2: "),
         ("certificate.pub", "it is an SSH certificate"),
         ("security.pub", "line 2: it is the key of a security key"),
