@@ -71,13 +71,22 @@ pub(super) fn some_of(all: &[String]) -> String {
     }
 }
 
-/// What is to be said of several things, by what is said: some of the things, and then the words.
+/// What is to be said of several things, by what is said: some of the things, and then the words,
+/// in which "it" becomes "each".
 pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (thing, words) in all {
         groups.entry(words).or_default().push(thing);
     }
-    groups.into_iter().map(|(words, things)| (some_of(&things), words)).collect()
+    let of_several = |words: String| match words.strip_prefix("it ") {
+        Some(rest) => format!("each {rest}"),
+        None => words,
+    };
+    let said = |(words, things): (String, Vec<String>)| {
+        let words = if things.len() > 1 { of_several(words) } else { words };
+        (some_of(&things), words)
+    };
+    groups.into_iter().map(said).collect()
 }
 
 /// The longest name in a table, in characters: most are shorter.
@@ -155,7 +164,7 @@ mod tests {
         };
         let lines = [("a", "it is y"), ("b", "it is x"), ("c", "it is x"), ("d", "it is x")];
         let pair = |things: &str, why: &str| (things.to_owned(), why.to_owned());
-        assert_eq!(said(&lines), [pair("b, c and 1 more", "it is x"), pair("a", "it is y")]);
+        assert_eq!(said(&lines), [pair("b, c and 1 more", "each is x"), pair("a", "it is y")]);
         assert_eq!(said(&lines[..2]), [pair("b", "it is x"), pair("a", "it is y")]);
         assert_eq!(said(&[]), []);
     }

@@ -85,7 +85,7 @@ fn find_files(folder: &Path, files: &mut BTreeSet<PathBuf>, said: &mut Said) -> 
             let name = name.as_encoded_bytes();
             match entry.file_type() {
                 Ok(type_) if type_.is_dir() && name.starts_with(b".") => {
-                    said.note(&path, "its name begins with a dot, and it is left out");
+                    said.note(&path, "it has a name that begins with a dot, and is left out");
                 }
                 Ok(type_) if type_.is_dir() => folders.push(path),
                 // Host keys of others.

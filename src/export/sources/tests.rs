@@ -229,11 +229,11 @@ fn a_folder_gives_the_keys_that_it_has() {
     assert_eq!((keys, errors), (3, 0), "{said}");
     for words in [
         "link, ",
-        "loop: it is a link",
+        "loop: each is a link",
         "large: it is larger",
         "its .pub",
         "id-cert.pub: it is",
-        ".git: its name begins with a dot",
+        ".git: it has a name that begins with a dot",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
@@ -261,7 +261,7 @@ fn what_is_no_file_is_left_out_of_a_folder_and_the_rest_goes_on() {
     for words in [
         "pipe: it is a pipe, and left out",
         "agent: it is a socket, and left out",
-        "zero: it is a link, and left out",
+        "zero: each is a link, and left out",
         "browser.p12: it is a PKCS#12 file",
     ] {
         assert!(said.contains(words), "{words}: {said}");
@@ -280,8 +280,8 @@ fn what_is_said_of_many_files_is_short() {
     let broken = format!("{}\n{}", key().public().line(), "ssh-ed25519 AAAA\n".repeat(400));
     ground.write("broken", broken);
     for (name, lines, errors, words) in [
-        ("many", 2, 0, "link-001 and 398 more: it is a link, and left out"),
-        ("cut", 1, 1, "id-1 and 398 more: it is a damaged private key"),
+        ("many", 2, 0, "link-001 and 398 more: each is a link, and left out"),
+        ("cut", 1, 1, "id-1 and 398 more: each is a damaged private key"),
         ("broken", 1, 2, "broken: line 2, line 3 and 398 more: its data"),
     ] {
         let (_, found, said) = ground.add_name(name);
