@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::exported::{Exported, Failed, Finding, Findings, Managed};
 use super::report::count;
 use super::text::{quoted, word};
-use super::withheld::LOOKS_PRIVATE;
+use super::withheld::{LOOKS_PRIVATE, counts};
 
 /// What the flags say of the manifests.
 pub(super) struct Target<'a> {
@@ -43,9 +43,9 @@ fn header(findings: &Findings) -> String {
         let left_out = count(*default_pairs, "default key pair");
         let _ = writeln!(text, "# No manifest for {left_out} - see --default-key-pairs");
     }
-    for region in withheld {
+    for (region, pairs) in counts(withheld) {
         let region = word(region.as_str());
-        let _ = writeln!(text, "# No manifest for a key pair in {region} - {LOOKS_PRIVATE}");
+        let _ = writeln!(text, "# No manifest for {pairs} in {region} - {LOOKS_PRIVATE}");
     }
     for exported in pairs {
         let (region, name) = (word(exported.region.as_str()), word(exported.pair.name.as_str()));
@@ -140,7 +140,7 @@ mod tests {
     use crate::api::LightsailKeyPair;
     use crate::export::exported::{Gone, Why};
     use crate::export::samples::{exported, findings};
-    use crate::ids::Owner;
+    use crate::ids::{Owner, Region};
 
     const TARGET: Target<'_> = Target { namespace: "team-a", account_ref: Some("prod") };
 
@@ -230,7 +230,7 @@ mod tests {
                         # eu-south-2 could not be read\n\
                         # No manifest for a in eu-west-1 - Lightsail lists no fingerprint\n";
         assert_eq!(text, expected);
-        let withheld = vec!["eu-west-1".into()];
+        let withheld = ["eu-west-1", "eu-west-1", "us-east-1"].map(Region::from).to_vec();
         let text = manifests(
             &Findings { default_pairs: 4, withheld, ..findings(Vec::new(), Failed::List) },
             &TARGET,
@@ -238,8 +238,10 @@ mod tests {
         let expected = "# Manifests for 0 of 0 key pairs in Lightsail\n\
                         # The list of regions could not be read\n\
                         # No manifest for 4 default key pairs - see --default-key-pairs\n\
-                        # No manifest for a key pair in eu-west-1 - its name or another value of \
-                        it looks like a private key\n";
+                        # No manifest for 2 key pairs in eu-west-1 - a name or another value \
+                        looks like a private key\n\
+                        # No manifest for 1 key pair in us-east-1 - a name or another value \
+                        looks like a private key\n";
         assert_eq!(text, expected);
     }
 }

@@ -15,7 +15,7 @@ use super::read::Reader;
 use super::report::{Report, count};
 use super::sources::add_path;
 use super::text::has_private_key;
-use super::withheld::{LOOKS_PRIVATE, withhold};
+use super::withheld::{LOOKS_PRIVATE, counts, withhold};
 use super::{json, table};
 use crate::config::{Config, Environment, Export, Output};
 use crate::proxies::Proxies;
@@ -95,8 +95,8 @@ fn summarize(findings: &Findings, flags: &Export, report: &Report) {
         let left_out = count(*default_pairs, "default key pair");
         report.note(&format!("left out {left_out}; --default-key-pairs includes them"));
     }
-    for region in withheld {
-        report.note(&format!("{region}: left out a key pair: {LOOKS_PRIVATE}"));
+    for (region, pairs) in counts(withheld) {
+        report.note(&format!("{region}: left out {pairs}: {LOOKS_PRIVATE}"));
     }
     let secrets = all.iter().filter_map(|exported| match &exported.finding {
         Finding::Generated { secret } => Some(secret.as_str()),

@@ -3,16 +3,23 @@
 
 use super::exported::{Exported, Finding};
 use super::json;
+use super::report::count;
 use super::text::has_private_key;
 use crate::ids::Region;
 
 /// What is said of them.
-pub(super) const LOOKS_PRIVATE: &str = "its name or another value of it looks like a private key";
+pub(super) const LOOKS_PRIVATE: &str = "a name or another value looks like a private key";
 
-/// Takes them out, and gives the region of each.
+/// Takes them out, and gives the region of each, in their order.
 pub(super) fn withhold(all: &mut Vec<Exported>) -> Vec<Region> {
     let withheld = all.extract_if(.., |exported| looks_private(exported));
     withheld.map(|exported| exported.region).collect()
+}
+
+/// The regions, and how many key pairs of each, as words.
+pub(super) fn counts(withheld: &[Region]) -> impl Iterator<Item = (&Region, String)> {
+    let regions = withheld.chunk_by(|one, other| one == other);
+    regions.map(|region| (&region[0], count(region.len(), "key pair")))
 }
 
 fn looks_private(exported: &Exported) -> bool {
