@@ -28,11 +28,12 @@ impl<'a> Block<'a> {
     pub(super) fn find(text: &'a str) -> Option<Self> {
         const BORDER: &str = "PRIVATE KEY-----";
         let text = text.trim_start_matches('\u{feff}');
-        let (before, rest) = text.split_once("-----BEGIN ")?;
-        let (label, rest) = rest.split_once("-----")?;
-        if !label.ends_with("PRIVATE KEY") {
-            return None;
-        }
+        // A certificate may come first.
+        let private = |(at, begin): (usize, &str)| {
+            let (label, rest) = text[at + begin.len()..].split_once("-----")?;
+            label.ends_with("PRIVATE KEY").then_some((&text[..at], label, rest))
+        };
+        let (before, label, rest) = text.match_indices("-----BEGIN ").find_map(private)?;
         let (body, rest) = rest.split_once("-----END ")?;
         let (end, behind) = rest.split_once("-----")?;
         let others = behind.matches(BORDER).count().div_ceil(2);

@@ -131,6 +131,11 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
         ("a public key in PEM", rsa.exported("PEM"), Why::Public),
         ("two keys", format!("{}{}", rsa.key.private(), ed25519.key.private()), Why::Several),
         ("both halves", format!("{}{line}\n", ed25519.key.private()), Why::NotAlone),
+        (
+            "behind a certificate",
+            rsa.sh("openssl req -x509 -key $KEY -subj /CN=a -days 1 2>/dev/null && cat $KEY"),
+            Why::NotAlone,
+        ),
         ("behind a comment", format!("# a\n{}", ed25519.key.private()), Why::NotAlone),
         (
             "PKCS#12",
@@ -147,7 +152,7 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
         ("a word", "fleet".to_owned(), Why::Unknown),
         ("JSON", "{\"key\": \"\"}".to_owned(), Why::Unknown),
     ];
-    assert_eq!(taken.len() + cases.len(), 46);
+    assert_eq!(taken.len() + cases.len(), 47);
     for (name, text, expected) in cases {
         let why = PrivateKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");
@@ -224,6 +229,9 @@ fn a_pkcs12_file_is_called_one_and_its_message_leads_to_its_key() {
     // With the attributes that it prints before the key.
     let with_more = rsa.sh(pkcs12);
     assert_eq!(PrivateKey::parse(&with_more).unwrap_err(), InvalidPrivateKey::NotAlone);
-    let key = PrivateKey::find_in_file(with_more.as_bytes()).unwrap();
-    assert_eq!(key.public().sha256(), public.sha256());
+    let all = rsa.sh("openssl pkcs12 -in $KEY.p12 -password pass:abcdef -nodes");
+    for text in [with_more, all] {
+        let key = PrivateKey::find_in_file(text.as_bytes()).unwrap();
+        assert_eq!(key.public().sha256(), public.sha256());
+    }
 }
