@@ -8,6 +8,11 @@ use super::text::{printable, shortened, some_of};
 const HEADER: [&str; 7] =
     ["NAME", "REGION", "FINGERPRINT", "AGE", "INSTANCES", "KEY", "MANAGED BY"];
 
+/// The longest name in it, in characters: most are shorter.
+const NAME: usize = 40;
+/// The longest path of a file.
+const PLACE: usize = 64;
+
 /// The table: a row for each key pair.
 pub(super) fn table(all: &[Exported]) -> String {
     let rows: Vec<[String; 7]> = std::iter::once(HEADER.map(str::to_owned))
@@ -29,9 +34,10 @@ pub(super) fn table(all: &[Exported]) -> String {
 fn row(exported: &Exported) -> [String; 7] {
     let none = || "-".to_owned();
     let Exported { region, pair, places, finding, .. } = exported;
-    let instances = exported.instances.as_ref().map_or_else(|| "?".to_owned(), list);
+    let instances =
+        exported.instances.as_ref().map_or_else(|| "?".to_owned(), |all| list(all, NAME));
     [
-        shortened(pair.name.as_str()),
+        shortened(pair.name.as_str(), NAME),
         region.to_string(),
         pair.fingerprint.as_ref().map_or_else(none, ToString::to_string),
         exported.age.map_or_else(none, age),
@@ -43,10 +49,12 @@ fn row(exported: &Exported) -> [String; 7] {
 
 fn key(finding: &Finding, places: &[Place]) -> String {
     match finding {
-        Finding::Generated { secret } => format!("Secret {}", shortened(secret)),
+        Finding::Generated { secret } => format!("Secret {}", shortened(secret, NAME)),
         Finding::Unmatched(why) if places.is_empty() => why.words().to_owned(),
-        Finding::Unmatched(why) => format!("{} ({})", list(places), why.words()),
-        Finding::Imported { .. } | Finding::Default | Finding::Managed { .. } => list(places),
+        Finding::Unmatched(why) => format!("{} ({})", list(places, PLACE), why.words()),
+        Finding::Imported { .. } | Finding::Default | Finding::Managed { .. } => {
+            list(places, PLACE)
+        }
     }
 }
 
@@ -64,8 +72,8 @@ fn managed(finding: &Finding) -> String {
     }
 }
 
-fn list(all: impl IntoIterator<Item = impl ToString>) -> String {
-    let all: Vec<String> = all.into_iter().map(|one| shortened(&one.to_string())).collect();
+fn list(all: &[impl ToString], longest: usize) -> String {
+    let all: Vec<String> = all.iter().map(|one| shortened(&one.to_string(), longest)).collect();
     some_of(&all)
 }
 
@@ -131,7 +139,7 @@ mod tests {
         let starts: Vec<usize> =
             HEADER.iter().map(|title| row(0).find(&format!("{title} ")).unwrap_or(0)).collect();
         for row in &rows {
-            assert!(row.len() < 340, "{text}");
+            assert!(row.len() < 400, "{text}");
             for start in starts.iter().filter(|start| **start > 0) {
                 assert_eq!(row[start - 3..*start], [' '; 3], "{text}");
                 assert_ne!(row[*start], ' ', "{text}");

@@ -89,17 +89,15 @@ pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(String, String)> {
     groups.into_iter().map(said).collect()
 }
 
-/// The longest name in a table, in characters: most are shorter.
-const LONGEST_NAME: usize = 40;
-
-/// A name for a table: of a long one the beginning and the end, by which people know it.
-pub(super) fn shortened(name: &str) -> String {
-    const END: usize = 15;
+/// A name of at most so many characters: of a longer one the beginning and the end, by
+/// which people know it.
+pub(super) fn shortened(name: &str, longest: usize) -> String {
     let chars: Vec<char> = name.chars().collect();
-    if chars.len() <= LONGEST_NAME {
+    if chars.len() <= longest {
         return name.to_owned();
     }
-    let (start, end) = (&chars[..LONGEST_NAME - END - 1], &chars[chars.len() - END..]);
+    let end = longest / 2;
+    let (start, end) = (&chars[..longest - end - 1], &chars[chars.len() - end..]);
     start.iter().chain(&['…']).chain(end).collect()
 }
 
@@ -171,10 +169,10 @@ mod tests {
 
     #[test]
     fn a_long_name_keeps_its_beginning_and_its_end() {
-        let fits = "é".repeat(LONGEST_NAME);
-        assert_eq!(shortened(&fits), fits);
-        let short = shortened(&format!("fleet-{}-eu-west-1", "x".repeat(255)));
-        assert_eq!(short.chars().count(), LONGEST_NAME);
+        let fits = "é".repeat(30);
+        assert_eq!(shortened(&fits, 30), fits);
+        let short = shortened(&format!("fleet-{}-eu-west-1", "x".repeat(255)), 30);
+        assert_eq!(short.chars().count(), 30);
         assert!(short.starts_with("fleet-xx") && short.ends_with("x-eu-west-1"), "{short}");
     }
 
