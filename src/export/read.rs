@@ -140,7 +140,12 @@ impl<'a> Reader<'a> {
     async fn open(&self, region: &Region) -> Result<Lightsail, String> {
         // No namespace has this name.
         let access = self.sessions.open(None, region, &"".into()).await;
-        let access = access.map_err(|error| error.to_string())?;
+        let access = access.map_err(|error| {
+            // Its own words are about objects.
+            let is_one_of_many = error.kind == ErrorKind::TooManyRegions;
+            let words = "not asked, since too many others never answered; check --region for typos";
+            if is_one_of_many { words.to_owned() } else { error.to_string() }
+        })?;
         let found = &access.account.id;
         match &self.expected {
             Some(expected) if expected != found => Err(format!(

@@ -196,6 +196,23 @@ async fn an_error_of_a_region_does_not_lose_the_others() {
 }
 
 #[tokio::test]
+async fn many_regions_that_do_not_exist_do_not_lose_the_one_that_does() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    let letters = || (b'a'..=b'z').map(char::from);
+    let regions = letters().flat_map(|one| letters().map(move |two| format!("xx-{one}{two}-1")));
+    let regions = regions.take(300).collect::<Vec<_>>().join(",");
+    let flags = ["--region", &regions, "--region=eu-west-1,eu-west-1", "--output=json"];
+    let said = ground.export(&flags).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let document: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(document["failedRegions"].as_array().map(Vec::len), Some(300), "{said:?}");
+    assert_eq!(document["keyPairs"].as_array().map(Vec::len), Some(1), "{said:?}");
+    assert!(said.err.contains("check --region for typos"), "{said:?}");
+    assert!(!said.err.contains("delete the objects"), "{said:?}");
+}
+
+#[tokio::test]
 async fn nothing_is_read_of_another_account() {
     let ground = Ground::new().await;
     ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
