@@ -25,7 +25,7 @@ stale=$(git grep --line-number --extended-regexp \
 if [[ -n $stale ]]; then
     complain "another version stands in"$'\n'"$stale"
 fi
-for binary in $(git grep --only-matching --no-filename --extended-regexp \
+for binary in $(git grep -h --only-matching --extended-regexp \
     'lightsail-operator_linux_[a-z0-9]+' -- '*.md' | sort --unique); do
     grep --quiet --fixed-strings "{arch: ${binary##*_}," .github/workflows/release.yml ||
         complain "the workflow does not build $binary"
