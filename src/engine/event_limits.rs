@@ -1,11 +1,11 @@
-//! How many Events an object may have, as client-go limits them: so many at once, and then one
+//! How many Events an object may have, as client-go limits them: so many in a burst, and then one
 //! every five minutes. What an object says in its conditions is not limited.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// So many Events of an object are written at once.
+/// So many Events of an object are written in a burst.
 const BURST: u32 = 25;
 /// After that, one is written in this time.
 const PERIOD: Duration = Duration::from_mins(5);

@@ -154,7 +154,7 @@ const MARGIN: u64 = 5;
 const _: () = assert!(WATCH_TIME as u64 + MARGIN < READ_TIMEOUT.as_secs());
 const _: () = assert!(WATCH_TIME as u64 + MARGIN + READ_TIMEOUT.as_secs() < 60);
 
-/// A watch that is refused is not begun again at once: its list may be allowed, and be long.
+/// A watch that is refused is not begun again immediately: its list may be allowed, and be long.
 const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
 /// The watches of a kind.
@@ -295,7 +295,7 @@ fn why(error: &kube::Error, crd: &str) -> String {
     }
 }
 
-/// Between tries of a watch: from half a second to five, so that a definition that was just applied
+/// Between tries of a watch: from half a second to five, so that a CRD that was just applied
 /// is noticed soon.
 #[derive(Debug, Default)]
 struct Pauses(u32);

@@ -98,7 +98,7 @@ async fn stand(
     };
     leadership.lease.give_up();
     tracing::error!(lease, "the Lease was lost: {why}; ending, so that only one replica acts");
-    // At once, and whatever the other threads do.
+    // Immediately, and whatever the other threads do.
     std::process::exit(1)
 }
 

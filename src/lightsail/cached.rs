@@ -33,7 +33,7 @@ impl<T: Clone> Cached<T> {
         error.map(|(_, error)| Err(error.clone()))
     }
 
-    /// Takes in what was read. An error drops the value.
+    /// Keeps what was read. An error drops the value.
     pub(super) fn put(&mut self, outcome: Result<T>) -> Result<T> {
         *self = match &outcome {
             Ok(value) => Self { value: Some(value.clone()), error: None },

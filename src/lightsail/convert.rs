@@ -74,7 +74,7 @@ pub(super) fn instance_and_key_pair(instance: types::Instance) -> Option<(String
     Some((instance.name?, key_pair.map_or(KeyPairName::DEFAULT.into(), KeyPairName::from)))
 }
 
-/// Takes the private key out of the answer at once: the SDK's type would print it.
+/// Takes the private key out of the answer immediately: the SDK's type would print it.
 pub(super) fn downloaded(answer: DownloadDefaultKeyPairOutput) -> Result<Downloaded> {
     let created_at = answer.created_at.and_then(time);
     let text = Zeroizing::new(answer.private_key_base64.unwrap_or_default());

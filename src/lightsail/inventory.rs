@@ -69,7 +69,7 @@ impl Inventory {
         self.get(region, |listing| listing.is_good(max_age)).await
     }
 
-    /// Whether [`Self::list`] would answer at once.
+    /// Whether [`Self::list`] would answer without a call.
     #[must_use]
     pub fn is_at_hand(&self, region: &Lightsail, max_age: Duration) -> bool {
         let place = self.shelf(region);

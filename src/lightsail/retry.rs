@@ -1,4 +1,4 @@
-//! Whether a call is sent again at once. The SDK's own retries are off: they would pass by the
+//! Whether a call is sent again immediately. The SDK's own retries are off: they would pass by the
 //! limiter, and nobody would know how often a call was sent.
 
 use std::time::Duration;

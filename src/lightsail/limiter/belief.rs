@@ -87,7 +87,7 @@ impl Belief {
         Self { weights: TABLE.iter().map(of).collect(), was_refused: false }
     }
 
-    /// Takes in an answer to a request that was one of so many a second.
+    /// Learns from an answer to a request that was one of so many a second.
     pub(super) fn learn(&mut self, pace: f64, is_refused: bool) {
         let weight = if is_refused && self.was_refused { FOLLOWING } else { 1.0 };
         let mut by_chance = [0.0; CHANCES.len()];

@@ -9,7 +9,7 @@ use super::belief::{self, Belief};
 const FIRST_RATE: f64 = 400.0;
 const HIGHEST_RATE: f64 = 1_000.0;
 const FASTER: f64 = 1.005;
-/// So much of a second's requests may be sent at once.
+/// So much of a second's requests may be sent in a burst.
 const BURST: f64 = 0.05;
 /// The pace is that of the last ten requests or so. A longer pause counts as ten of theirs.
 const PACE: f64 = 0.1;

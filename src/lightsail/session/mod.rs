@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// is refused too.
 const REFUSED: Duration = Duration::from_mins(1);
 
-/// Both clocks, read at once: credentials expire by the wall clock, pauses are measured by the one
+/// Both clocks, read together: credentials expire by the wall clock, pauses are measured by the one
 /// that does not jump.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
@@ -264,7 +264,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
 /// Renewals.
 impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
-    /// How long until the clock is to be read again.
+    /// How long until the clock must be read again.
     pub(super) fn pause(&self, now: Now) -> Duration {
         self.until_renewal(now).map_or(TICK, |left| left.min(TICK))
     }

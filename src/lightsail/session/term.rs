@@ -40,8 +40,8 @@ impl Term {
         Self { expiry: None, renew_at: now.checked_add(after), last_use: None }
     }
 
-    /// Whether anybody can begin to use them. Those that are over at once would be asked for at
-    /// each call.
+    /// Whether anybody can begin to use them. Those that expire immediately would be asked for
+    /// at each call.
     pub(in crate::lightsail) fn is_of_use(self, now: SystemTime) -> bool {
         self.expiry
             .is_none_or(|expiry| expiry.duration_since(now).is_ok_and(|left| left >= LAST_USE))
