@@ -1,5 +1,5 @@
-//! Why there was no answer: one text for each cause, with the host. No text has what differs from
-//! one request to the next, or what a URL may hide (a password of a proxy).
+//! Why there was no answer: one text for each cause, with the host. No text contains anything that
+//! differs between requests, or secrets of a URL (such as a proxy's password).
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::lightsail::stable::stable;
 #[error("DNS: {0}")]
 pub(super) struct NoAddress(pub(super) io::Error);
 
-/// The CA that issued a certificate is not known here. Its name, as in `CN=Example CA,O=Example`.
+/// The CA that issued a certificate is not trusted. Its name, as in `CN=Example CA,O=Example`.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct UnknownIssuer(pub(super) String);
@@ -24,7 +24,7 @@ pub(super) struct UnknownIssuer(pub(super) String);
 /// There was no answer, or not all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::lightsail) struct Failure {
-    /// The host that was to be reached, with its port if that is unusual.
+    /// The host of the request, with its port if that is unusual.
     host: String,
     /// The proxy on the way there, if it is the proxy that failed.
     proxy: Option<String>,
@@ -45,7 +45,7 @@ pub(in crate::lightsail) enum Cause {
     UntrustedIssuer(String),
     Tls(String),
     Timeout(Duration),
-    /// By the host, or by what is on the way.
+    /// By the host, or by something on the way.
     Closed {
         is_before_sending: bool,
     },
@@ -53,7 +53,7 @@ pub(in crate::lightsail) enum Cause {
     Answered(u16),
     /// What cannot be an answer.
     Unreadable(u16),
-    /// A server of credentials gives none, and does not say why.
+    /// A credentials server provides none, and does not say why.
     Denied(u16),
     Insecure,
 }
@@ -79,7 +79,7 @@ impl Cause {
         }
     }
 
-    /// Whether it proves that the request did not get to its host.
+    /// Whether it proves that the request did not reach its host.
     pub(in crate::lightsail) fn is_before_sending(&self) -> bool {
         match self {
             Self::NameNotResolved
@@ -104,9 +104,9 @@ impl Cause {
 /// The code of what cannot be an answer.
 pub(in crate::lightsail) const UNREADABLE: &str = "UnreadableAnswer";
 
-/// What is said of it.
+/// Its message.
 pub(in crate::lightsail) fn unreadable(host: &str, status: u16) -> String {
-    format!("{host} answered HTTP {status} with a body that is not an answer of the API")
+    format!("{host} answered HTTP {status} with a body that is not an API response")
 }
 
 impl Failure {
@@ -124,7 +124,7 @@ impl Failure {
         Self { is_fips, ..self }
     }
 
-    /// What an error of the HTTP client means. Errors of connecting have their own in them.
+    /// What an error of the HTTP client means. Connection errors contain their own causes.
     pub(super) fn of(uri: &Uri, error: &(dyn StdError + 'static)) -> Self {
         let own = chain(error).find_map(|error| error.downcast_ref::<Self>());
         own.cloned().unwrap_or_else(|| {
@@ -135,15 +135,15 @@ impl Failure {
         })
     }
 
-    /// Who closes a connection cannot be known, so the proxy is always named.
+    /// Who closed a connection is unknown, so the proxy is always named.
     pub(super) fn by_way_of(self, proxy: Option<&Uri>) -> Self {
         let is_closed = matches!(self.cause, Cause::Closed { .. });
         Self { proxy: self.proxy.or(proxy.filter(|_| is_closed).map(host)), ..self }
     }
 }
 
-/// Whether a connection was closed. How that shows depends on who was about to do what: it is
-/// reset, ends too early, or cannot be written to.
+/// Whether a connection was closed. Depending on the moment, that shows as a reset, an early end or
+/// a failed write.
 fn is_closing(error: &(dyn StdError + 'static)) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof, WriteZero,
@@ -157,7 +157,7 @@ fn is_closing(error: &(dyn StdError + 'static)) -> bool {
         || error.downcast_ref::<io::Error>().is_some_and(|error| kinds.contains(&error.kind()))
 }
 
-/// What an error met while a connection was made means.
+/// What an error during a connection attempt means.
 pub(super) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
     for error in chain(error) {
         if let Some(NoAddress(error)) = error.downcast_ref() {
@@ -187,7 +187,7 @@ pub(super) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
     Cause::ConnectFailed(innermost(error))
 }
 
-/// What is wrong with a certificate, without the time of the check.
+/// What is wrong with a certificate, without the time of the check, which differs each time.
 fn tls_words(error: &rustls::Error) -> String {
     use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
     use rustls::pki_types::UnixTime;
@@ -208,8 +208,8 @@ fn tls_words(error: &rustls::Error) -> String {
     stable(&error.to_string())
 }
 
-/// The error and what is behind it. An `io::Error` hides the error that it was made of: its own
-/// source is that error's source.
+/// The error and its sources. An `io::Error` hides the error that it was made from: its source is
+/// that error's source.
 fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -222,7 +222,7 @@ fn chain<'a>(
     })
 }
 
-/// The last error behind this one says most.
+/// The innermost error says most.
 fn innermost(error: &(dyn StdError + 'static)) -> String {
     stable(&chain(error).last().unwrap_or(error).to_string())
 }
@@ -256,25 +256,26 @@ impl fmt::Display for Failure {
             Cause::ConnectFailed(why) => write!(formatter, "{peer} cannot be reached: {why}")?,
             Cause::ProxyAnswered(status) => {
                 let status = status.as_u16();
-                write!(formatter, "{peer} does not connect to {host}: it answered {status}")?;
+                write!(formatter, "{peer} refused to connect to {host}: it answered {status}")?;
                 if status == 407 {
-                    formatter.write_str("; put user and password into its URL")?;
+                    formatter.write_str("; put the user and password into its URL")?;
                 }
             }
             Cause::UntrustedIssuer(issuer) => write!(
                 formatter,
-                "the certificate of {peer} is from an unknown CA ({issuer}); if it is a proxy's or \
-                 a private one, name its file in AWS_CA_BUNDLE"
+                "the certificate of {peer} is from an unknown CA ({issuer}); if that is a proxy's \
+                 or a private CA, set AWS_CA_BUNDLE to the file with its certificate"
             )?,
-            Cause::Tls(why) => write!(formatter, "no TLS with {peer}: {why}")?,
+            Cause::Tls(why) => write!(formatter, "TLS with {peer} failed: {why}")?,
             Cause::Timeout(time) => {
                 write!(formatter, "{host} did not answer within {time:.0?}")?;
             }
             Cause::Closed { .. } => {
-                write!(formatter, "the connection to {host} was closed")?;
+                write!(formatter, "the connection to {host} ")?;
                 if let Some(proxy) = proxy {
-                    write!(formatter, ", which goes by the proxy {proxy}")?;
+                    write!(formatter, "through the proxy {proxy} ")?;
                 }
+                formatter.write_str("was closed")?;
             }
             Cause::Lost(why) => write!(formatter, "the connection to {host} was lost: {why}")?,
             Cause::Answered(status) | Cause::Denied(status) => {
@@ -283,8 +284,8 @@ impl fmt::Display for Failure {
             Cause::Unreadable(status) => formatter.write_str(&unreadable(host, *status))?,
             Cause::Insecure => write!(
                 formatter,
-                "nothing was sent to {host}: the endpoint is plain http on another machine; use \
-                 https, or --allow-insecure-endpoints if you mean it"
+                "nothing was sent to {host}: the endpoint uses plain HTTP to another machine; use \
+                 https, or set --allow-insecure-endpoints if you are sure"
             )?,
         }
         if *cause == Cause::NameNotResolved && proxy.is_none() && *is_fips {
@@ -327,11 +328,11 @@ mod tests {
             for (error, expected) in [
                 (
                     ExpiredContext { time: at(time), not_after: at(not_after) },
-                    "no TLS with sts.example: its certificate expired at 1970-01-01T00:16:40Z",
+                    "TLS with sts.example failed: its certificate expired at 1970-01-01T00:16:40Z",
                 ),
                 (
                     NotValidYetContext { time: at(time), not_before: at(not_before) },
-                    "no TLS with sts.example: its certificate is not valid before \
+                    "TLS with sts.example failed: its certificate is not valid before \
                      1970-01-01T00:50:00Z; is the clock right?",
                 ),
             ] {
@@ -347,8 +348,8 @@ mod tests {
         let uri = Uri::from_static("https://sts.example/");
         let proxy = Uri::from_static("http://proxy.example:3128/");
         let closed = |is_before_sending| Cause::Closed { is_before_sending };
-        let expected = "the connection to sts.example was closed, which goes by the proxy \
-                        proxy.example:3128";
+        let expected =
+            "the connection to sts.example through the proxy proxy.example:3128 was closed";
         for failure in [
             Failure::of_proxy(&uri, &proxy, closed(true)),
             Failure::new(&uri, closed(true)).by_way_of(Some(&proxy)),

@@ -1,4 +1,4 @@
-//! The rows of a session: what is opened and with which credentials are words here.
+//! The rows of a session. What is opened, and the credentials, are words here.
 
 use super::*;
 use crate::lightsail::ErrorKind;
@@ -9,7 +9,7 @@ type Open = Opened<&'static str, &'static str>;
 const IRELAND: &str = "eu-west-1";
 const OREGON: &str = "us-west-2";
 
-/// When the wall clock and the other one show this many seconds. It is the same start each time.
+/// The moment when both clocks show this many seconds since a fixed start.
 struct Clocks(Instant);
 
 impl Clocks {
@@ -17,7 +17,7 @@ impl Clocks {
         self.jumped(second, 0)
     }
 
-    /// If the wall clock is ahead by so much.
+    /// The same, with the wall clock ahead by this much.
     fn jumped(&self, second: u64, ahead: u64) -> Now {
         Now { time: wall(second + ahead), instant: self.0 + Duration::from_secs(second) }
     }
@@ -52,7 +52,7 @@ fn in_force(expiry: Option<u64>) -> Kept {
     session
 }
 
-/// What was noted, in words.
+/// What was recorded, in words.
 fn words(noted: &Noted) -> String {
     let mut words = vec![if noted.is_failing { "failing" } else { "well" }.to_owned()];
     for (region, why) in &noted.troubles {
@@ -277,9 +277,9 @@ fn refused_credentials_are_replaced_once_a_minute() {
 fn what_a_renewal_brought() {
     let clocks = clocks();
     let before = opened("first", 0, Some(3_600));
-    let refused = "failing; eu-west-1: RefusedCredentials: AWS refuses the credentials, and their \
-        source has no others; log: not renewed, AWS refuses the credentials, and their source has \
-        no others";
+    let why = Error::refused_credentials().message;
+    let refused =
+        format!("failing; eu-west-1: RefusedCredentials: {why}; log: not renewed, {why}");
     let down = "failing; eu-west-1: Code: down; log: not renewed, down";
     let again = || Ok(before.clone());
     let other = || Ok(opened("second", 3_300, Some(6_900)));
@@ -288,13 +288,13 @@ fn what_a_renewal_brought() {
         ("the same again, and they are good", Cause::Clock, again(), "well", false),
         ("nothing", Cause::Clock, Err(error("down")), down, false),
         ("others for those that AWS refuses", Cause::Refused, other(), "well", true),
-        ("the same again, which AWS refuses", Cause::Refused, again(), refused, false),
+        ("the same again, which AWS refuses", Cause::Refused, again(), refused.as_str(), false),
         ("nothing for those that AWS refuses", Cause::Refused, Err(error("down")), down, false),
     ] {
         let mut session = in_force(Some(3_600));
         let noted = session.renewed(&before, &outcome, cause, clocks.at(3_300));
         assert_eq!(words(&noted), expected, "{name}");
-        // Others would be in force by now; these show whether the next attempt waits.
+        // Other credentials would be in force by now. These show whether the next attempt waits.
         assert_eq!(session.is_due(Cause::Clock, clocks.at(3_301)), is_due, "{name}");
     }
 }
