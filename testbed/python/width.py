@@ -1,8 +1,8 @@
 """Finds lines of more than 100 characters in what is written by hand.
 
 A line may be longer where it cannot be broken: where it is one word, as an address is, the row of a
-table, a raw string of Rust, a link, or an SSH public key. Blocks of code in pages are left out: they
-show what programs print. Characters count, not bytes.
+table, a raw string of Rust, a link, or an SSH public key. Blocks of code in pages are left out:
+they show what programs print. Characters count, not bytes.
 """
 
 import pathlib
