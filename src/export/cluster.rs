@@ -21,7 +21,7 @@ use crate::lease::HeldLease;
 use crate::proxies::Proxies;
 use crate::readiness::Readiness;
 
-/// So many Secrets come at once: each may have 1 MiB.
+/// So many Secrets come in one answer: each may have 1 MiB.
 const PAGE: u32 = 20;
 /// Types of Secrets that have no keys for SSH, and may be many or large.
 const OTHER_TYPES: &str =

@@ -4,7 +4,7 @@
 /// More than the longest RSA key that OpenSSH takes, with a long comment.
 pub(super) const MAX_TEXT: usize = 16_384;
 
-/// Why a text is no public key that can be imported: what it is, and how to get what is wanted.
+/// Why a text is no public key that can be imported: what it is, and how to get one.
 /// Nothing of the text is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPublicKey {

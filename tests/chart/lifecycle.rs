@@ -121,7 +121,7 @@ impl Stage {
     }
 }
 
-/// The chart as a later version of itself: other definitions, another version.
+/// The chart as a later version of itself: other CRDs, another version.
 fn later_chart(to: &Path) -> PathBuf {
     let copy = to.join("later-chart");
     let status =
@@ -161,7 +161,7 @@ async fn a_release_comes_changes_and_goes_and_leaves_the_objects_alone() {
     stage.kubectl(&format!("create namespace {TEAM}")).await;
     let before = stage.inventory().await;
     let later = later_chart(folder.path());
-    // The first finds definitions that were applied by hand, as the README says, and the second
+    // The first finds CRDs that were applied by hand, as the README says, and the second
     // those that the first has left.
     let crds = root().join("crds");
     stage.kubectl(&format!("apply --server-side --filename {}", crds.display())).await;
@@ -255,7 +255,7 @@ async fn life(
         "CustomResourceDefinition <no value>/hostkeyresets.lightsail-operator.dev".to_owned(),
         "CustomResourceDefinition <no value>/lightsailaccounts.lightsail-operator.dev".to_owned(),
         "CustomResourceDefinition <no value>/lightsailkeypairs.lightsail-operator.dev".to_owned(),
-        // The API server makes it of the definitions.
+        // The API server makes it of the CRDs.
         "APIService <no value>/v1alpha1.lightsail-operator.dev".to_owned(),
         format!("LightsailKeyPair {TEAM}/fleet"),
     ]

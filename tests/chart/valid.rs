@@ -1,6 +1,6 @@
 //! The API server takes what the chart renders, strictly: a field that it does not know is refused.
 //!
-//! Only a dry run. `ServiceMonitor` and `PrometheusRule` are left out: their definitions are not
+//! Only a dry run. `ServiceMonitor` and `PrometheusRule` are left out: their CRDs are not
 //! here. What the latter holds is tested by promtool, in `tests/offline/monitoring.rs`.
 
 use serde_json::{Value, json};

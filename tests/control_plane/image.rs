@@ -1,7 +1,7 @@
 //! The image: what is in it, and the operator at work in a container, with no more rights than a
 //! pod of the restricted level has.
 //!
-//! `make test` looks at an image of the development binary, `make test-all` at that of the release.
+//! `make test` checks an image of the development binary, `make test-all` that of the release.
 
 #![expect(clippy::print_stdout, reason = "the size is what a run of it tells")]
 

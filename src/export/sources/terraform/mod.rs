@@ -22,7 +22,7 @@ use crate::ssh::{Match, PublicKey};
 
 const TYPE: &str = "aws_lightsail_key_pair";
 
-/// Whether a file is to be read as one: by its name, or because it is JSON.
+/// Whether a file is read as one: by its name, or because it is JSON.
 pub(super) fn is_one(path: &Path, text: &str) -> bool {
     let is_json = path.extension().is_some_and(|end| end == "json");
     is_json || is_state_by_name(path) || text.trim_ascii_start().starts_with('{')

@@ -1,4 +1,4 @@
-//! `testbed demo`: the samples on a fresh control plane, shown as a person would look at them, and
+//! `testbed demo`: the samples on a fresh control plane, shown as a person would read them, and
 //! checked.
 //!
 //! Every command that is shown is the command that ran. What differs from what it should be is told

@@ -127,7 +127,7 @@ impl Stage {
         Ok(self.get(kind, name).await?["status"].take())
     }
 
-    /// Runs the script that looks at Lightsail with boto3, shows what it prints, and returns it.
+    /// Runs the script that reads Lightsail with boto3, shows what it prints, and returns it.
     pub(super) async fn show_lightsail_view(&self, settings: &Settings) -> Result<Value> {
         let script = Path::new("testbed").join("python").join("lightsail_view.py");
         let mut command = self.with_aws(&settings.python);
