@@ -10,6 +10,7 @@ use testbed::cluster::Output;
 use self::reader::Reader;
 use crate::bed::{Bed, REGION, is_ready, public_half, ready_reason, reset};
 
+mod install;
 mod reader;
 
 /// Lets in whom an `authorized_keys` below `hosts` lets in, and runs the command there.
