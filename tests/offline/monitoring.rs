@@ -226,7 +226,10 @@ fn every_panel_says_what_it_shows() {
 fn queries_of_the_page_can_be_parsed() {
     let page = read(PAGE);
     let queries = page.split("```promql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let rule = |(index, query): (usize, &str)| json!({ "record": format!("query:{index}"), "expr": query });
+    let rule = |(index, query): (usize, &str)| {
+        let name = format!("query:{index}");
+        json!({ "record": name, "expr": query })
+    };
     let rules: Vec<Value> = queries.enumerate().map(rule).collect();
     assert!(rules.len() > 3);
     let folder = tempfile::tempdir().unwrap();
