@@ -90,7 +90,7 @@ fmt: ## Format the code
 	@cargo fmt --all
 
 .PHONY: crds
-crds: ## Write crds/ and the chart's copies anew from the types
+crds: ## Write crds/, the chart's copies and docs/reference.md anew
 	@cargo run --quiet --bin crdgen
 
 .PHONY: reasons

@@ -17,20 +17,9 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::ids::Scope;
 
 /// The operations of Lightsail that reconciliations call. An export also calls `GetRegions`.
-const OPERATIONS: [&str; 12] = [
-    "GetKeyPair",
-    "GetKeyPairs",
-    "ImportKeyPair",
-    "DeleteKeyPair",
-    "DownloadDefaultKeyPair",
-    "TagResource",
-    "UntagResource",
-    "GetInstance",
-    "GetInstances",
-    "DeleteKnownHostKeys",
-    "GetOperation",
-    "GetOperationsForResource",
-];
+const OPERATIONS: &str = "GetKeyPair GetKeyPairs ImportKeyPair DeleteKeyPair \
+                          DownloadDefaultKeyPair TagResource UntagResource GetInstance \
+                          GetInstances DeleteKnownHostKeys GetOperation GetOperationsForResource";
 /// The code of a request that succeeded.
 pub const OK: &str = "OK";
 
@@ -74,9 +63,12 @@ struct Credentials {
 impl Credentials {
     fn registered(all: &mut Registry) -> Self {
         let (requests, failing) = (Family::default(), Gauge::default());
-        let help = "Requests for AWS credentials, or about them, by operation and code";
+        let help = "Requests for AWS credentials, by operation (of STS or IAM Identity Center, \
+                    ContainerCredentials or InstanceMetadata) and code (the HTTP status, or why \
+                    there was no answer)";
         all.register("credentials_requests", help, requests.clone());
-        let help = "Whether AWS credentials could not be had or renewed when that was last tried";
+        let help = "1 if the operator could not get or renew AWS credentials when it last tried, \
+                    otherwise 0";
         all.register("credentials_failing", help, failing.clone());
         Self { requests, failing }
     }
@@ -174,7 +166,7 @@ impl Default for Metrics {
         let abandoned = Counter::default();
         let requests = Family::default();
         let request_seconds = Family::<OperationLabels, Histogram>::new_with_constructor(short);
-        for operation in OPERATIONS.map(str::to_owned) {
+        for operation in OPERATIONS.split_whitespace().map(str::to_owned) {
             drop(request_seconds.get_or_create(&OperationLabels { operation }));
         }
         let throttled = Family::default();
@@ -186,39 +178,46 @@ impl Default for Metrics {
         let without_object = Family::default();
         let leader = Gauge::default();
         let mut all = Registry::with_prefix("lightsail_operator");
-        all.register("reconciles", "Reconciliations by kind and outcome", reconciles.clone());
+        all.register("reconciles", "Reconciliations by their outcome", reconciles.clone());
         all.register_with_unit(
             "reconcile",
             "Duration of reconciliations",
             Unit::Seconds,
             reconcile_seconds.clone(),
         );
-        all.register("queue_depth", "Objects that wait for their turn", queue_depth.clone());
-        let help = "How long objects waited for their turn";
+        let help = "Objects that wait to be reconciled, by class: change (the object, or what it \
+                    waited for, has changed), resync (its interval has ended) or retry";
+        all.register("queue_depth", help, queue_depth.clone());
+        let help = "Time that objects waited to be reconciled, since this replica began to act";
         all.register_with_unit("queue_wait", help, Unit::Seconds, queue_wait_seconds.clone());
-        all.register("objects", "Objects by readiness and reason", objects.clone());
-        let help = "From creation to Ready, for objects that were not edited meanwhile";
+        let help = "Objects by the status and reason of their condition Ready; every replica \
+                    counts all objects";
+        all.register("objects", help, objects.clone());
+        let help = "Time from an object's creation until it was Ready for the first time, unless \
+                    it was edited meanwhile";
         all.register_with_unit("time_to_ready", help, Unit::Seconds, ready_seconds.clone());
-        let help = "Objects that this version of the operator cannot read";
+        let help = "Objects that this version of the operator cannot read; every replica counts \
+                    them";
         all.register("unreadable_objects", help, unreadable.clone());
-        let help = "Objects that vanished with their finalizer and are still to be followed up";
+        let help = "Objects that vanished with their finalizer, and whose key pairs the operator \
+                    is still dealing with";
         all.register("vanished_objects", help, vanished.clone());
-        let help = "Objects that vanished with their finalizer, by what became of their key pair";
+        let help = "Objects that vanished with their finalizer, by what became of their key pair: \
+                    Deleted, or Released if it stays in Lightsail";
         all.register("vanished_objects_ended", help, vanished_ended.clone());
-        let help = "Key pairs that stay in Lightsail because the namespace of their object was \
-                    deleted while the object was not allowed to use its account";
+        let help = "Key pairs that stay in Lightsail with their owner tag because the namespace \
+                    of their object was deleted while the object was not allowed to use its \
+                    account";
         all.register("abandoned_key_pairs", help, abandoned.clone());
-        all.register(
-            "lightsail_requests",
-            "Requests to Lightsail by operation, region and code",
-            requests.clone(),
-        );
-        let help = "Duration of requests to Lightsail";
+        let help = "Requests sent to Lightsail, by operation, region and code: OK, Lightsail's \
+                    error code, or why there was no answer, such as Timeout";
+        all.register("lightsail_requests", help, requests.clone());
+        let help = "Time from sending a request to Lightsail until its answer";
         all.register_with_unit("lightsail_request", help, Unit::Seconds, request_seconds.clone());
         let credentials = Credentials::registered(&mut all);
         all.register(
             "lightsail_throttled_requests",
-            "Requests that Lightsail refused as too many",
+            "Requests that Lightsail refused because there were too many",
             throttled.clone(),
         );
         all.register(
@@ -226,22 +225,22 @@ impl Default for Metrics {
             "Requests that wait to be sent",
             waiting.clone(),
         );
-        let help = "Requests a second that are sent at most, as of the last one";
+        let help = "Requests per second that the operator sends at most, when it last sent one";
         all.register("lightsail_request_rate_limit", help, rate.clone());
-        let help = "Age of the shared list of key pairs";
+        let help = "Age of the list of key pairs that all objects of a region share";
         all.register_with_unit("inventory_age", help, Unit::Seconds, inventory_age.clone());
-        let help =
-            "Key pairs in the shared list, by whether they have an owner tag of this cluster";
+        let help = "Key pairs in the shared list; managed is true for those with an owner tag of \
+                    this cluster";
         all.register("inventory_key_pairs", help, inventory_pairs.clone());
         let help = "Key pairs with an owner tag of this cluster that no object manages";
         all.register("key_pairs_without_object", help, without_object.clone());
-        all.register("leader", "Whether this process acts: 1, or 0 for a follower", leader.clone());
+        all.register("leader", "1 if this replica acts, 0 if it is a follower", leader.clone());
         let build = Gauge::<i64>::default();
         build.set(1);
         let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
         all.sub_registry_with_labels(labels.into_iter()).register(
             "build_info",
-            "The version that runs",
+            "Version of the operator; always 1",
             build,
         );
         Self {
@@ -459,7 +458,7 @@ impl Metrics {
         if self.scopes.lock().insert(labels.clone()) {
             drop(self.throttled.get_or_create(&labels));
             let mut requests = self.request_labels.lock();
-            for operation in OPERATIONS.map(str::to_owned) {
+            for operation in OPERATIONS.split_whitespace().map(str::to_owned) {
                 let (region, code) = (labels.region.clone(), OK.to_owned());
                 let labels = RequestLabels { operation, region, code };
                 drop(self.requests.get_or_create(&labels));

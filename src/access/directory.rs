@@ -1,4 +1,4 @@
-//! The `LightsailAccount`s of the cluster, as the watch shows them, and the way to each.
+//! The `LightsailAccount`s of the cluster, as the watch shows them, and the route to each.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::api_server::ApiServer;
 use crate::ids::AccountId;
 use crate::lightsail::{Origin, Role, Route, Sessions};
 
-/// So many changes may wait for whoever acts on them. Who is later acts on all accounts.
+/// At most this many changes wait for a receiver. A receiver that falls behind acts on all
+/// accounts.
 const CHANGES: usize = 1_024;
 
 /// What CloudTrail calls the session of a role that is not for one namespace.
@@ -34,7 +35,7 @@ pub struct Settings {
     pub cluster_id: String,
 }
 
-/// An account, as it was seen last.
+/// An account, as it was last seen.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Its name.
@@ -45,7 +46,7 @@ pub struct Entry {
     pub generation: i64,
     /// Its spec.
     pub spec: LightsailAccountSpec,
-    /// Whether it is being deleted: it then serves those that it has, and nobody else.
+    /// Whether it is being deleted. It then serves only the objects that already use it.
     pub is_deleting: bool,
     /// Whether its status says that it is ready.
     pub is_ready: bool,
@@ -61,14 +62,14 @@ impl Entry {
     }
 }
 
-/// Which credentials an object is to use, before anybody asks whether it may.
+/// Which credentials an object uses, before the check whether it may.
 #[derive(Clone, Debug)]
 pub enum Grant {
     /// The operator's own.
     Operator,
-    /// It must name an account, and does not.
+    /// It must name an account, but does not.
     Required,
-    /// Those of an account that is not there.
+    /// Those of an account that does not exist.
     Missing(Arc<str>),
     /// Those of this account.
     Account(Arc<Entry>),
@@ -98,7 +99,7 @@ pub enum News {
 #[derive(Clone, Debug)]
 enum Seen {
     Readable(Arc<Entry>),
-    /// This version cannot read it: it allows nobody anything.
+    /// This version cannot read it, so it allows nothing.
     Unreadable,
 }
 
@@ -129,20 +130,20 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// No account was seen yet.
+    /// No account has been seen yet.
     #[must_use]
     pub fn new(settings: Settings, api_server: ApiServer, sessions: Sessions) -> Self {
         let news = broadcast::Sender::new(CHANGES);
         Self { settings, api_server, sessions, state: Mutex::default(), news }
     }
 
-    /// What changes from now on.
+    /// The changes from now on.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<News> {
         self.news.subscribe()
     }
 
-    /// Whether all accounts are known. Until then, nobody knows whether an object needs one.
+    /// Whether all accounts are known. Until then, it is unknown whether an object needs one.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !self.settings.is_on || self.state.lock().is_listed
@@ -154,7 +155,7 @@ impl Directory {
         self.settings.is_on
     }
 
-    /// Which credentials an object of this namespace is to use that names this account, or none.
+    /// Which credentials an object of this namespace uses, if it names this account, or none.
     #[must_use]
     pub fn grant(&self, namespace: &str, account: Option<&str>) -> Grant {
         let state = self.state.lock();
@@ -168,15 +169,15 @@ impl Directory {
         }
     }
 
-    /// The AWS account in which an object of this namespace is that names this account, or none;
-    /// `None` if that is not known.
+    /// The AWS account of an object of this namespace that names this account, or none. `None` if
+    /// it is not known.
     #[must_use]
     pub fn account_of(&self, account: Option<&str>) -> Option<AccountId> {
         let Some(name) = account else { return self.sessions.own_account() };
         self.state.lock().find(name).map(|entry| entry.account().clone())
     }
 
-    /// An account is like this.
+    /// Records the current state of an account.
     pub fn note(&self, object: &LightsailAccount) {
         let (Some(name), Some(uid)) = (&object.metadata.name, &object.metadata.uid) else { return };
         let mut state = self.state.lock();
@@ -211,17 +212,17 @@ impl Directory {
         }
     }
 
-    /// This version cannot read an account.
+    /// Records that this version cannot read an account.
     pub fn note_unreadable(&self, name: &str) {
         self.put(&mut self.state.lock(), name.into(), Some(Seen::Unreadable));
     }
 
-    /// An account is gone.
+    /// Records that an account is gone.
     pub fn note_gone(&self, name: &str) {
         self.put(&mut self.state.lock(), name.into(), None);
     }
 
-    /// All accounts are known.
+    /// Records that all accounts are known.
     pub fn note_listed(&self) {
         let mut state = self.state.lock();
         if !std::mem::replace(&mut state.is_listed, true) {
@@ -255,7 +256,7 @@ impl Directory {
         }
     }
 
-    /// Nobody may be listening yet.
+    /// There may be no receiver yet.
     fn tell(&self, news: News) {
         let _ = self.news.send(news);
     }
@@ -283,7 +284,7 @@ impl Directory {
     }
 }
 
-/// What of a spec says how to get to the account.
+/// The part of a spec that says how to reach the account.
 fn way_of(spec: &LightsailAccountSpec) -> impl PartialEq {
     (
         spec.account_id.clone(),

@@ -1,4 +1,4 @@
-//! The access key of an account, as a Secret in the operator's own namespace keeps it.
+//! The access key of an account, from a Secret in the operator's own namespace.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -43,12 +43,13 @@ impl KeySource for SecretKeys {
     }
 }
 
-/// The access key that is there, for the account of this name.
+/// The access key in the Secret, for the account of this name.
 fn access_key(content: Option<Content>, account: &str) -> Result<AccessKey, String> {
     let Some(Content { labels, data }) = content else {
         return Err("there is no such Secret; create it".to_owned());
     };
-    // Without it, who may edit accounts could have the operator read any Secret that is beside it.
+    // Without it, whoever may edit accounts could make the operator read any Secret in its
+    // namespace.
     if labels.get(CREDENTIALS_LABEL).map(String::as_str) != Some(account) {
         return Err(format!("it must have the label {CREDENTIALS_LABEL}: {account}; add it"));
     }

@@ -1,25 +1,25 @@
-//! What an account allows of what an object may do to something that is there already. Pure.
+//! What an account lets an object do to something that already exists. Pure.
 
 use std::collections::BTreeMap;
 
 use super::directory::Grant;
 use crate::api::account::Adoption;
 
-/// What an account allows of what an object may do to something that is there already.
+/// What an account lets an object do to something that already exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// What may become of key pairs that are there already.
+    /// What may happen to key pairs that already exist.
     pub adoption: Adoption,
-    /// The clusters whose owner tags may be replaced; `None` is every one.
+    /// The clusters whose owner tags may be replaced; `None` means every cluster.
     pub take_over_from: Option<Vec<String>>,
     /// How many key pairs its namespace may have in a region.
     pub max_key_pairs: Option<usize>,
-    /// The tags that an instance must have whose host keys are reset.
+    /// The tags that an instance needs before its host keys may be reset.
     pub instance_tags: BTreeMap<String, String>,
 }
 
 impl Default for Limits {
-    /// The operator's own credentials have none.
+    /// The operator's own credentials have no limits.
     fn default() -> Self {
         Self {
             adoption: Adoption::Full,
@@ -56,13 +56,13 @@ impl Limits {
         of != cluster && clusters.iter().any(|listed| listed == of)
     }
 
-    /// Whether a namespace that has so many key pairs may have one more.
+    /// Whether a namespace with this many key pairs may have another one.
     #[must_use]
     pub fn have_room(&self, owned: usize) -> bool {
         self.max_key_pairs.is_none_or(|most| owned < most)
     }
 
-    /// Whether a pair that was there already stays as it is.
+    /// Whether a pair that already existed stays as it is.
     #[must_use]
     pub fn keep_adopted(&self) -> bool {
         self.adoption != Adoption::Full

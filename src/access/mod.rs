@@ -1,5 +1,5 @@
-//! Who may use which credentials for what: the `LightsailAccount`s of the cluster, and what they
-//! allow.
+//! Who may use which credentials, and for what: the `LightsailAccount`s of the cluster, and what
+//! they allow.
 
 pub mod directory;
 mod keys;

@@ -1,5 +1,5 @@
-//! Whether an account allows what an object asks for: an ordered chain of checks, before any call
-//! of AWS. No I/O, no clock.
+//! Whether an account allows what an object asks for: an ordered chain of checks, before any AWS
+//! call. No I/O, no clock.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,11 +19,11 @@ use crate::ids::{KeyPairName, Region};
 pub struct Ask<'a> {
     /// The object's namespace.
     pub namespace: &'a str,
-    /// The labels of the namespace. They matter to an account that selects by them.
+    /// The labels of the namespace, for accounts that select namespaces by label.
     pub labels: &'a BTreeMap<String, String>,
     /// The region.
     pub region: &'a Region,
-    /// What for.
+    /// For what.
     pub what: What<'a>,
 }
 
@@ -34,7 +34,7 @@ pub enum What<'a> {
     KeyPair {
         /// Its type: `Imported` or `Generated`.
         type_: AllowedKeyPairType,
-        /// Its name in Lightsail, also where that is the object's.
+        /// Its name in Lightsail, even if it is the object's own name.
         name: &'a KeyPairName,
         /// Whether it may ignore another owner's tag.
         takes_over: bool,
@@ -45,23 +45,23 @@ pub enum What<'a> {
     HostKeyReset,
 }
 
-/// Why an account does not allow what an object asks for. The texts name the rule, and tell nothing
-/// about other objects or namespaces.
+/// Why an account does not allow what an object asks for. The texts name the rule and reveal
+/// nothing about other objects or namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It allows other namespaces. This is said as if it did not exist.
+    /// It allows other namespaces. The message is the same as if it did not exist.
     Namespace,
-    /// It is for other regions.
+    /// It allows other regions.
     Region,
-    /// It is for key pairs of the other type.
+    /// It allows key pairs of the other type.
     Type,
-    /// It is for other names.
+    /// It allows other names.
     Name,
-    /// It lets nobody take key pairs over.
+    /// It does not allow takeovers.
     TakeOver,
-    /// It lets another namespace, or none, use the default key pair so.
+    /// It allows this use of the default key pair to other namespaces, or to none.
     DefaultKeyPair(DefaultKeyPairAction),
-    /// It lets nobody reset host keys.
+    /// It does not allow resets of host keys.
     HostKeyReset,
 }
 
@@ -70,7 +70,7 @@ pub enum Refusal {
 pub enum Permission<'a> {
     /// It may.
     Granted,
-    /// That depends on the labels of its namespace, which nobody has read.
+    /// That depends on the labels of its namespace, which have not been read.
     LabelsUnread,
     /// It may not.
     Refused(Refused<'a>),
@@ -79,10 +79,10 @@ pub enum Permission<'a> {
 /// Why an object may not use the credentials that it is to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused<'a> {
-    /// It must name an account, and does not.
+    /// It must name an account, but does not.
     Required,
-    /// There is no such account; or there is, and it does not allow the namespace: that is the same
-    /// to whoever may not use it.
+    /// There is no such account, or it does not allow the namespace. Both look the same to somebody
+    /// who may not use it.
     NotFound(&'a str),
     /// The account does not allow what the object asks for.
     NotAllowed(&'a str, Refusal),
@@ -125,8 +125,8 @@ pub fn permission<'a>(
     }
 }
 
-/// Whether an object surely may not have a key pair of this name, whatever else it asks for. It
-/// depends on nothing that the object shows, which its user can hold up.
+/// Whether an object certainly may not have a key pair of this name, whatever else it asks for.
+/// That does not depend on the object's status, which its user can delay.
 #[must_use]
 pub fn surely_refuses(grant: &Grant, namespace: &str, region: &Region, name: &KeyPairName) -> bool {
     let account = match grant {
@@ -134,7 +134,7 @@ pub fn surely_refuses(grant: &Grant, namespace: &str, region: &Region, name: &Ke
         Grant::Required | Grant::Missing(_) => return true,
         Grant::Account(entry) => &entry.spec,
     };
-    // The default key pair is granted by itself, and has no name to be allowed.
+    // The default key pair is allowed separately, and has no name to check.
     let what = if name.is_default() {
         What::HostKeyReset
     } else {
@@ -147,21 +147,21 @@ pub fn surely_refuses(grant: &Grant, namespace: &str, region: &Region, name: &Ke
         || the_name_is_allowed(account, &ask).is_some()
 }
 
-/// What must be so, in this order. A check refuses, or lets the next one decide.
+/// The checks, in this order. Each refuses, or lets the next one decide.
 const CHECKS: [fn(&LightsailAccountSpec, &Ask<'_>) -> Option<Refusal>; 5] = [
-    // Who may not use the account learns nothing about it.
+    // Somebody who may not use the account learns nothing about it.
     the_namespace_is_allowed,
-    // A region that nobody watches is where a stolen credential is used.
+    // Stolen credentials are used in regions that nobody monitors.
     the_region_is_allowed,
     // A private key in a Secret is not for everybody.
     the_type_is_allowed,
-    // Names are what holds tenants of one account apart: IAM cannot.
+    // Only names separate the tenants of one account: IAM cannot.
     the_name_is_allowed,
-    // Another cluster's key pairs are not this one's to take.
+    // Another cluster's key pairs are not for this cluster to take.
     taking_over_is_allowed,
 ];
 
-/// Why the account may not be used so, if it may not.
+/// Why the account may not be used like this, if it may not.
 #[must_use]
 pub fn refuse(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<Refusal> {
     CHECKS.iter().find_map(|check| check(account, ask))
@@ -172,7 +172,7 @@ fn the_namespace_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Op
     let is_allowed = match from {
         NamespacesFrom::All => true,
         NamespacesFrom::Names => names.iter().flatten().any(|name| name == ask.namespace),
-        // One that cannot be read selects nothing.
+        // A selector that cannot be read selects nothing.
         NamespacesFrom::Selector => selector
             .clone()
             .and_then(|selector| Selector::try_from(selector).ok())
@@ -213,7 +213,7 @@ fn the_name_is_allowed(account: &LightsailAccountSpec, ask: &Ask<'_>) -> Option<
     (!is_allowed || name.is_default()).then_some(Refusal::Name)
 }
 
-/// Whether a pattern covers a name. Another variable covers nothing.
+/// Whether a pattern covers a name. A pattern with an unknown variable covers nothing.
 fn covers(pattern: &str, namespace: &str, name: &str) -> bool {
     if pattern == "$(namespace)_*" {
         let rest = name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('_'));

@@ -1,4 +1,4 @@
-//! Accounts for tests of what uses them.
+//! Accounts for the tests of their users.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{Entry, Grant};
 use crate::api::LightsailAccountSpec;
 use crate::lightsail::{Origin, Route};
 
-/// An account that allows team-a much, with these members of `allowed` instead.
+/// An account that allows team-a a lot, except for these members of `allowed`.
 pub(crate) fn account(allowed: &Value) -> Entry {
     let mut spec = json!({
         "accountID": "123456789012",

@@ -1,4 +1,4 @@
-//! The steps of the plan, done one at a time, and what came of them published. No decisions here.
+//! Does the steps of the plan, one at a time, and publishes the result. No decisions here.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ use crate::error::Error;
 use crate::ids::Region;
 use crate::lightsail;
 
-/// How often to check that the credentials can be had. They are cached, so this is no call.
+/// How often to check that there are credentials. They are cached, so this makes no call.
 const INTERVAL: Duration = Duration::from_mins(10);
 
 /// Objects in a page of a list.
 const PAGE: u32 = 50;
 
-/// A reconciliation under way.
+/// A running reconciliation.
 pub(super) struct Run<'a> {
     ctx: &'a Context,
     clocks: Clocks,
@@ -36,7 +36,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Of an object as it was read just now.
+    /// Begins with the object as it was just read.
     pub(super) fn new(ctx: &'a Context, object: LightsailAccount) -> Self {
         let clocks = ctx.read_clocks();
         let observed = Observed {
@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// STS is asked in the first region that the account allows, unless another one is configured.
+    /// STS is called in the first region that the account allows, unless another one is configured.
     async fn identify(&self) -> Result<lightsail::Result<String>, Error> {
         let region = self.object.spec.allowed.regions.first().map(String::as_str);
         let region = Region::from(region.unwrap_or_default());
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
                 let account = self.ctx.sessions.identify(&entry.route, &region).await;
                 Ok(account.map(|account| account.caller_arn.clone()))
             }
-            // The watch has not shown yet what was read, or shows more by now.
+            // The watch does not show yet what was read, or already shows more.
             Grant::Account(_) | Grant::Operator | Grant::Required | Grant::Missing(_) => {
                 Err(Error::Conflict)
             }
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
 
     /// How many objects refer to the account and may have a pair, or a reset under way, in it.
     async fn count_users(&self) -> Result<usize, Error> {
-        // Anybody can set a finalizer, and name any account: the status says who has used it.
+        // Anybody can set a finalizer and name any account, but the status says who has used it.
         let has_acted = |pair: &LightsailKeyPair| {
             let account = pair.status.as_ref().and_then(|status| status.account_id.as_ref());
             has_finalizer(pair, FINALIZER) && account.is_some()
@@ -119,8 +119,8 @@ impl<'a> Run<'a> {
         Ok(self.count(has_acted).await? + self.count(is_open).await?)
     }
 
-    /// How many objects of a kind refer to the account and are such. One that cannot be read may
-    /// be.
+    /// How many objects of a kind refer to the account and match. An object that cannot be read
+    /// counts.
     async fn count<K: Reconciled>(&self, is_such: impl Fn(&K) -> bool) -> Result<usize, Error> {
         let namespaces = &self.ctx.settings.namespaces;
         let all = [None];

@@ -8,7 +8,7 @@ use crate::engine::rows::{Claim, Place, Row, Shown, place};
 use crate::engine::trigger::Trigger;
 use crate::ids::lane;
 
-/// Accounts claim nothing that others could want.
+/// Accounts claim nothing that others could claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoClaim;
 
@@ -30,8 +30,8 @@ impl Claim for NoClaim {
     }
 }
 
-/// What is kept of an account. Each has a lane of its own, so that one whose role does not answer
-/// holds up no other.
+/// What is kept of an account. Each has a lane of its own, so one whose role does not answer delays
+/// no other.
 pub(super) fn row_of(object: &LightsailAccount) -> Row<NoClaim> {
     let status = object.status.clone().unwrap_or_default();
     let is_current = Some(status.observed_generation) == object.metadata.generation;

@@ -1,10 +1,10 @@
-//! What the conditions of an account say, besides the errors of AWS.
+//! The messages of an account's conditions, except AWS errors.
 
 use std::fmt;
 
 use crate::api::Reason;
 
-/// What there is to say; `Display` has the texts.
+/// A message; `Display` has the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Message<'a> {
@@ -13,7 +13,7 @@ pub enum Message<'a> {
 }
 
 impl Message<'_> {
-    /// The word for it.
+    /// Its reason.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
@@ -27,7 +27,7 @@ impl fmt::Display for Message<'_> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Identified { caller } => {
-                // Some sessions have another name each time.
+                // Some sessions have a different name each time.
                 let role = caller.rsplit_once('/').map_or(*caller, |(role, _)| role);
                 write!(to, "the operator can use the AWS account as {role}")
             }

@@ -1,7 +1,7 @@
-//! Reconciles a `LightsailAccount`: what [`plan`] asks for is read or done by `act`, one step at a
-//! time, and what came of it is published once. No decisions here.
+//! Reconciles a `LightsailAccount`: `act` reads or does what [`plan`] asks for, one step at a time,
+//! and publishes the result once. No decisions here.
 //!
-//! What an account allows is not decided here, but where an object asks for it: `access` keeps the
+//! What an account allows is decided where an object asks for it, not here: `access` keeps the
 //! accounts as the watch shows them.
 
 mod act;
@@ -35,7 +35,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Nothing is known yet.
+    /// A controller that knows nothing yet.
     #[must_use]
     pub fn new(ctx: Arc<Context>) -> Self {
         Self { ctx, memory: Memory::default() }

@@ -1,4 +1,4 @@
-//! The status of a `LightsailAccount`, made of what a reconciliation came to. Pure.
+//! Makes the status of a `LightsailAccount` from the result of a reconciliation. Pure.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::api::conditions::Conditions;
 use crate::api::{LightsailAccount, LightsailAccountStatus};
 use crate::engine::{Verdict, objects};
 
-/// The status after a reconciliation. What that did not get to read stays as it was.
+/// The status after a reconciliation. What the reconciliation did not read stays as it was.
 pub(super) fn status(
     object: &LightsailAccount,
     observed: &Observed,

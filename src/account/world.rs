@@ -1,4 +1,4 @@
-//! What a plan for an account is made of.
+//! What a plan for an account depends on.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ pub struct Observed {
     pub is_deleting: bool,
     /// Whether it has the finalizer.
     pub has_finalizer: bool,
-    /// Who the operator is in the account, in AWS's words, or why that is not known.
+    /// The operator's identity in the account, as AWS says, or why it is not known.
     pub caller: Option<lightsail::Result<String>>,
     /// How many objects that have acted refer to it.
     pub users: Option<usize>,
-    /// How often to check that its credentials can be had.
+    /// How often to check that there are credentials for it.
     pub interval: Duration,
 }

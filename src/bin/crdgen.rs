@@ -1,5 +1,5 @@
-//! Writes the custom resource definitions, a file for each kind: into `crds/` as they are, and as
-//! templates of the chart.
+//! Writes the CRDs, a file for each kind, into `crds/` and as templates of the chart, and the page
+//! `docs/reference.md` about their fields.
 //!
 //! `cargo run --bin crdgen` (or `make crds`); with a folder as argument it writes below that
 //! instead.

@@ -7,12 +7,12 @@ use super::queue::Next;
 use super::verdict::Verdict;
 use crate::ids::AccountId;
 
-/// How soon to ask again whose the credentials are.
+/// How soon to check again which account the credentials belong to.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
-/// Refuses an object of another account than that of the credentials: it makes no call and releases
-/// nothing, since from here everything that it has would look gone. `name` is that of the
-/// `LightsailAccount` that it uses, and `way_out` what a person can do besides.
+/// Refuses an object that belongs to another account than the credentials do. It makes no call and
+/// releases nothing, because with these credentials everything that the object has would look gone.
+/// `name` is the `LightsailAccount` that it uses, and `way_out` is what else a person can do.
 #[must_use]
 pub fn refuse_account(
     account: &AccountId,

@@ -1,4 +1,4 @@
-//! What a reconciliation comes to, for the loop: when to reconcile again, and what is counted.
+//! The result of a reconciliation, for the loop: when to reconcile again, and what to count.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use crate::api::Reason;
 /// What a reconciliation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Action {
-    /// When the object is to be reconciled again.
+    /// When to reconcile the object again.
     pub next: Next,
-    /// What is counted.
+    /// What to count.
     pub outcome: Outcome,
 }
 
-/// What a reconciliation came to, as it is counted.
+/// The result of a reconciliation, as metrics count it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The object shows this reason.
@@ -25,7 +25,7 @@ pub enum Outcome {
     Gone,
     /// It started over, because somebody else changed the object meanwhile.
     Conflict,
-    /// It was left because the operator ends.
+    /// It was abandoned because the operator shuts down.
     Stopping,
     /// The Lease was not held for long enough.
     NotLeading,

@@ -48,11 +48,11 @@ pub struct Context {
     pub leads: watch::Receiver<Option<Moment>>,
     /// The clocks as they were read last.
     pub clocks: Mutex<Clocks>,
-    /// Set when the operator is to end: the step in flight is finished and no other is begun.
+    /// Set when the operator shuts down: it finishes the step in flight and begins no other.
     pub stop: CancellationToken,
 }
 
-/// A wall clock that is set right by less than this is not worth a line in the log.
+/// A smaller correction of the wall clock is not worth a line in the log.
 const JUMP: SignedDuration = SignedDuration::from_secs(5);
 
 impl Context {
@@ -70,7 +70,7 @@ impl Context {
         clocks
     }
 
-    /// Forgets what is kept of a region, if no object names it.
+    /// Drops what is kept of a region, if no object names it.
     pub fn forget_unused(&self, region: &Region) {
         if !self.regions.forget_unused(region) {
             return;
@@ -81,7 +81,7 @@ impl Context {
         self.metrics.forget_region(region.as_str());
     }
 
-    /// Whether a call of AWS that is sent now is over before another process can have the Lease.
+    /// Whether an AWS call that is sent now ends before another process can hold the Lease.
     #[must_use]
     pub fn lease_outlives_call(&self) -> bool {
         self.lease.outlives(self.settings.call_timeout)
@@ -112,7 +112,7 @@ pub struct Settings {
     pub lease_duration: Duration,
     /// How long the Secret of a generated pair may be missing before its key counts as lost.
     pub missing_key_grace: Duration,
-    /// How long the source of a public key may be missing before that asks for a person.
+    /// How long the source of a public key may be missing before the object is Stalled.
     pub source_grace: Duration,
     /// How often the operator checks whether an unanswered call took effect.
     pub search_interval: Duration,
@@ -120,7 +120,8 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// The labels of the objects to watch.
     pub label_selector: Option<String>,
-    /// Whether this operator writes the status of accounts: of several in a cluster, one does.
+    /// Whether this operator writes the status of accounts. Of several operators in a cluster, one
+    /// does.
     pub is_primary: bool,
     /// How many objects of a kind are worked on at the same time.
     pub places: Places,
@@ -128,7 +129,7 @@ pub struct Settings {
 
 impl Settings {
     /// How long after a call was sent its effect may still appear. Another process may send one
-    /// until its lease has run out.
+    /// until its lease expires.
     #[must_use]
     pub fn effect_window(&self) -> Duration {
         self.lease_duration + self.call_timeout + self.settle_time

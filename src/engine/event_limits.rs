@@ -1,15 +1,16 @@
-//! How many Events an object may have, as client-go limits them: so many at once, and then one
-//! every five minutes. What an object says in its conditions is not limited.
+//! Limits the Events of an object as client-go does: a burst, and then one every five minutes.
+//! Conditions are not limited.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// So many Events of an object are written at once.
+/// The size of the burst.
 const BURST: u32 = 25;
-/// After that, one is written in this time.
+/// After the burst, an Event is written once in this time.
 const PERIOD: Duration = Duration::from_mins(5);
-/// What has recovered is dropped when there are so many, or twice as many as were left then.
+/// Entries that have recovered are dropped when there are this many, or twice as many as the last
+/// cleanup left.
 const PRUNED_AT: usize = 1_024;
 
 /// The Events of all objects.
@@ -43,7 +44,7 @@ impl Default for EventLimits {
 }
 
 impl EventLimits {
-    /// Whether one more Event of the object with this uid may be written now. It is counted then.
+    /// Whether another Event of the object with this uid may be written now. If so, it counts.
     pub fn admit(&mut self, uid: &str, now: Instant) -> bool {
         if self.counts.len() >= self.pruned_at {
             self.counts.retain(|_, count| count.recovered(now).written > 0);

@@ -1,6 +1,7 @@
-//! Makes private keys. An RSA key keeps a core busy for a second or several, so it is made on a
-//! thread of its own, one at a time, and namespaces take turns: many of them in one namespace
-//! delay the one of another by one key at most. An Ed25519 key takes microseconds and never waits.
+//! Makes private keys. An RSA key keeps a core busy for a second or more. So RSA keys are made on a
+//! separate thread, one at a time, and namespaces take turns: however many keys one namespace
+//! needs, they delay another namespace by one key at most. An Ed25519 key takes microseconds and
+//! never waits.
 
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ impl KeyMaker {
             KeyAlgorithm::RSA4096 => {
                 let turn = self.line.turn(namespace, Rank::InTurn).await;
                 let made = tokio::task::spawn_blocking(move || {
-                    // Who asked may give up meanwhile: the next key waits until this one is made.
+                    // The caller may give up meanwhile. The next key still waits until this one is
+                    // made.
                     let _turn = turn;
                     ssh::generate(algorithm)
                 });

@@ -1,11 +1,11 @@
-//! The objects of one region that wait for their turn.
+//! The objects of one account and region that wait for their turn.
 //!
-//! - A person's change goes before what is checked or retried on its own. But of four turns at
-//!   least one is a resync's, and of eight one is a retry's: a crowd of changes slows them down,
-//!   and does not stop them.
-//! - Two places are for changes only, and half of them never for retries: a crowd that
-//!   fails leaves room, on both sides of the operator too. So it is with the places of a namespace.
-//! - Namespaces take turns: one with thousands of objects does not hold up the one object of
+//! - A person's change goes before resyncs and retries. But at least one turn in four is a
+//!   resync's, and one in eight is a retry's: many changes slow the others down, but do not stop
+//!   them.
+//! - Two places are for changes only, and retries take at most half of all places, so objects that
+//!   fail leave room for others. The same holds for the places of a namespace.
+//! - Namespaces take turns: one with thousands of objects does not delay the only object of
 //!   another.
 
 use std::collections::{HashMap, VecDeque};
@@ -15,12 +15,11 @@ use std::time::Instant;
 use super::object_ref::ObjectRef;
 use super::places::{Class, Places};
 
-/// So many places of a lane are kept free for changes: what is checked again may all wait for one
-/// list.
+/// This many places of a lane are free for changes, because all resyncs may wait for one list.
 const KEPT_FOR_CHANGES: usize = 2;
-/// After so many turns of others in a row a resync comes.
+/// After this many turns of others in a row, a resync has its turn.
 const TURNS_WITHOUT_RESYNC: u32 = 3;
-/// After so many turns of others in a row a retry comes.
+/// After this many turns of others in a row, a retry has its turn.
 const TURNS_WITHOUT_RETRY: u32 = 7;
 
 /// An object that waits for its turn.
@@ -40,7 +39,7 @@ impl Running {
         self.0.iter().sum()
     }
 
-    /// Whether one more of a class may be worked on, of so many places.
+    /// Whether another object of a class may run, given this many places.
     fn has_place(self, class: Class, places: usize) -> bool {
         let [_, resyncs, retries] = self.0;
         let for_others = resyncs + retries < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
@@ -53,17 +52,17 @@ impl Running {
     }
 }
 
-/// The objects of one region.
+/// The objects of one account and region.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     running: Running,
-    /// What of each namespace is running.
+    /// How many objects of each namespace are running.
     of_namespace: HashMap<Arc<str>, Running>,
     lines: [Line; Class::ALL.len()],
     /// How many turns of others went before a resync, and a retry, that waited.
     without_resync: u32,
     without_retry: u32,
-    /// Of resyncs and retries, which one came last: they take turns.
+    /// Whether a resync or a retry had the last turn: they alternate.
     last: Option<Class>,
 }
 
@@ -72,13 +71,13 @@ pub(super) struct Lane {
 struct Line {
     turns: VecDeque<Arc<str>>,
     waiting: HashMap<Arc<str>, VecDeque<ObjectRef>>,
-    /// How many names are in it, and how many of them are left over from objects that moved to
+    /// How many names are in the line, and how many of them are stale: their objects moved to
     /// another line or are gone.
     names: usize,
     left_over: usize,
 }
 
-/// So many names that are left over are not worth being looked for.
+/// Fewer stale names than this are not worth a cleanup.
 const FEW: usize = 16;
 
 impl Line {
@@ -91,7 +90,8 @@ impl Line {
         self.names += 1;
     }
 
-    /// An object is in it no more. Its name is left over, until half of all names are.
+    /// An object left the line. Its name becomes stale. When half of all names are, they are
+    /// removed.
     fn forget(&mut self, is_in_it: impl Fn(&ObjectRef) -> bool) {
         self.left_over += 1;
         if self.left_over < self.names && self.left_over <= self.names / 2 + FEW {
@@ -126,12 +126,12 @@ impl Line {
 }
 
 impl Lane {
-    /// Something came for an object.
+    /// Adds an object.
     pub(super) fn push(&mut self, at: ObjectRef, class: Class) {
         self.lines[class as usize].push(at);
     }
 
-    /// An object does not wait in the line of a class any more.
+    /// Takes an object out of the line of a class.
     pub(super) fn forget(&mut self, class: Class, ready: &HashMap<ObjectRef, Ready>) {
         self.lines[class as usize].forget(|at| ready.get(at).is_some_and(|it| it.class == class));
     }
@@ -145,7 +145,7 @@ impl Lane {
         !self.lines[class as usize].is_empty()
     }
 
-    /// Whose line comes first, and then.
+    /// The lines in the order of their turns.
     fn order(&self) -> [Class; 3] {
         let [first, second] = if self.last == Some(Class::Resync) {
             [Class::Retry, Class::Resync]
@@ -179,7 +179,7 @@ impl Lane {
                 let running = of_namespace.get(namespace).copied().unwrap_or_default();
                 running.has_place(class, places.in_region) && has_place(namespace)
             }) {
-                // A name that is left over is passed over.
+                // A stale name is skipped.
                 if ready.get(&at).is_some_and(|ready| ready.class == class) {
                     self.note_turn(class, &at.namespace);
                     return ready.remove(&at).map(|ready| (at, ready));
@@ -205,7 +205,7 @@ impl Lane {
         );
     }
 
-    /// An object of this namespace is worked on no more.
+    /// A reconciliation of an object of this namespace has ended.
     pub(super) fn finished(&mut self, namespace: &str, class: Class) {
         self.running.0[class as usize] -= 1;
         if let Some(running) = self.of_namespace.get_mut(namespace) {

@@ -1,7 +1,7 @@
 //! What is known of something that may not exist.
 
-/// What a reconciliation knows of something that may not exist. That nobody has read it yet is not
-/// the same as that it is not there.
+/// What a reconciliation knows of something that may not exist. Not read yet is different from
+/// absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Lookup<T> {
     /// It was not read yet.

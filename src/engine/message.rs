@@ -1,4 +1,5 @@
-//! What the conditions of all kinds say, beside the errors of Lightsail and of the API server.
+//! The messages of conditions that all kinds share, except errors of Lightsail and of the API
+//! server.
 
 use std::fmt;
 
@@ -6,12 +7,12 @@ use crate::access::permission::Refused;
 use crate::api::Reason;
 use crate::ids::AccountId;
 
-/// What there is to say; `Display` has the texts.
+/// A message; `Display` has the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum Message<'a> {
-    /// `name` is that of the `LightsailAccount` that the object uses, if it uses one. `way_out` is
-    /// what a person can do besides.
+    /// `name` is the `LightsailAccount` that the object uses, if it uses one. `way_out` is what
+    /// else a person can do.
     OfOtherAccount {
         account: &'a AccountId,
         other: &'a AccountId,
@@ -50,7 +51,7 @@ pub enum Message<'a> {
 }
 
 impl Message<'_> {
-    /// The word for it.
+    /// Its reason.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {

@@ -1,9 +1,8 @@
-//! What all kinds run on, and what knows none of them.
+//! What all kinds run on. It names none of them.
 //!
-//! A watch keeps the rows; a change that asks for a reconciliation puts a reference into the queue;
-//! the loop takes it from there and has the kind's [`Controller`] reconcile the object.
-//! Reconciliations run inside the loop's own future and are never spawned, so that they end with
-//! it.
+//! A watch keeps the rows up to date. A change that needs a reconciliation puts a reference into
+//! the queue. The loop takes it from there, and the kind's [`Controller`] reconciles the object.
+//! Reconciliations run inside the loop's own future and are never spawned, so they end with it.
 
 pub mod account_rule;
 pub mod action;

@@ -1,4 +1,4 @@
-//! The name of an object, for everything that keeps objects apart without reading them.
+//! The name of an object, for everything that tells objects apart without reading them.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,8 +1,8 @@
 //! Reading and writing the operator's own objects: a live read, a status, a finalizer, an
 //! annotation, an Event.
 //!
-//! Every write names the uid that was read, so that an object which was deleted and made again is
-//! never taken for the old one.
+//! Every write names the uid that was read, so an object that was deleted and created again is
+//! never mistaken for the old one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ const MAX_NOTE: usize = 1024;
 /// The longest name of an object.
 const MAX_NAME: usize = 253;
 
-/// The objects of a kind in a namespace, or of one that is in none.
+/// The API for the objects of a kind: of a namespace, or of the cluster.
 pub(crate) fn api<K: Reconciled>(client: &Client, namespace: Option<&str>) -> Api<Served<K>> {
     match namespace.filter(|_| K::IS_NAMESPACED) {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &()),
@@ -52,7 +52,7 @@ pub(crate) async fn find<K: Reconciled>(
     api_server.read(api.get_opt(&at.name)).await
 }
 
-/// What is of interest of a namespace.
+/// What the operator reads of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NamespaceRead {
     /// Whether it is being deleted.
@@ -98,8 +98,8 @@ pub(crate) async fn find_value(
     api_server.read_large(api.get_opt(name), take).await
 }
 
-/// Writes the whole status of exactly the object that was read, whoever wrote what is there: an
-/// update, since an apply cannot take out what another field manager owns too.
+/// Writes the whole status of exactly the object that was read. It is an update, because an apply
+/// cannot remove what another field manager also owns.
 pub(crate) async fn write_status<K: Reconciled>(
     api_server: &ApiServer,
     object: &K,
@@ -108,9 +108,9 @@ pub(crate) async fn write_status<K: Reconciled>(
     readable(put_status::<K>(api_server, object.meta(), status).await?)
 }
 
-/// Says in its conditions that an object cannot be read, if they do not say so yet. Everything else
-/// in its status stays as it is. If the API server does not take that, the log and the metrics say
-/// it alone.
+/// Says in an object's conditions that this version cannot read it, if they do not say so yet.
+/// Everything else in its status stays. If the API server refuses the write, only the log and the
+/// metrics say so.
 pub(crate) async fn refuse<K: Reconciled>(
     api_server: &ApiServer,
     object: &Unreadable,
@@ -122,8 +122,8 @@ pub(crate) async fn refuse<K: Reconciled>(
     }
 }
 
-/// What was written, as it is now. What cannot be read is not what was written: the reconciliation
-/// starts over, and finds that out.
+/// The object after a write. An object that cannot be read is not the one that was written, so the
+/// reconciliation starts over and finds that out.
 fn readable<K>(written: Served<K>) -> Result<K, Error> {
     match written {
         Served::Readable(object) => Ok(object),
@@ -156,7 +156,7 @@ async fn put_status<K: Reconciled>(
     api_server.write(api_server.client().request(request)).await.map_err(gone)
 }
 
-/// A write that finds no object says that it is gone.
+/// A write that finds no object reports it as gone.
 fn gone(error: Error) -> Error {
     let is_gone = matches!(&error, Error::Kubernetes(error) if is_status(error, 404));
     if is_gone { Error::Gone } else { error }
@@ -189,7 +189,7 @@ pub(crate) async fn add_finalizer<K: Reconciled>(
     patch_metadata(api_server, object, "finalizers", json!(all)).await
 }
 
-/// Takes a finalizer off; the object may be gone with it.
+/// Removes a finalizer; the object may be gone with it.
 pub(crate) async fn remove_finalizer<K: Reconciled>(
     api_server: &ApiServer,
     object: &K,
@@ -202,7 +202,7 @@ pub(crate) async fn remove_finalizer<K: Reconciled>(
     }
 }
 
-/// Sets an annotation, or takes it off.
+/// Sets an annotation, or removes it.
 pub(crate) async fn annotate<K: Reconciled>(
     api_server: &ApiServer,
     object: &K,
@@ -221,9 +221,9 @@ pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) ->
     api_server.write(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
 }
 
-/// Publishes an Event of an object, unless it had too many. It is not an error if the API server
-/// refuses it (a namespace that is being deleted takes no new objects), nor worth failing a
-/// reconciliation if it does not answer.
+/// Publishes an Event of an object, unless it had too many. A refusal is no error, because a
+/// namespace that is being deleted takes no new objects. A missing answer is not worth failing a
+/// reconciliation.
 pub(crate) async fn publish_event<K: Reconciled>(
     ctx: &Context,
     object: &K,
@@ -235,7 +235,7 @@ pub(crate) async fn publish_event<K: Reconciled>(
         return;
     }
     let (namespace, name) = (object.namespace(), object.name_any());
-    // As Kubernetes does it for objects that are in no namespace.
+    // As Kubernetes does for cluster-scoped objects.
     let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     let (api_server, now) = (&ctx.api_server, Timestamp::now());
     let event = Event {
@@ -281,8 +281,8 @@ fn reference<K: Reconciled>(object: &K) -> ObjectReference {
     }
 }
 
-/// The value of the annotation that asks for a reconciliation, as it is kept and compared: what is
-/// long as its digest.
+/// The value of the annotation that asks for a reconciliation, for comparing. A long value is kept
+/// as its digest.
 pub(crate) fn asked<K: Resource>(object: &K) -> Option<Cow<'_, str>> {
     annotation(object, RECONCILE_ANNOTATION).map(digest::short)
 }

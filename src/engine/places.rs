@@ -1,4 +1,4 @@
-//! How many objects are worked on at the same time, and why.
+//! How many objects are reconciled at the same time, and why an object is in the queue.
 
 /// Why an object is in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,21 +26,21 @@ impl Class {
     }
 }
 
-/// How many objects are worked on at the same time.
+/// How many objects are reconciled at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
     /// Of one namespace in one region.
     pub in_region: usize,
-    /// In one region: one namespace leaves as many as it takes.
+    /// In one region. One namespace can take half of them.
     pub region: usize,
-    /// Of one namespace, in all regions: some of them may not answer.
+    /// Of one namespace, in all regions, because some of them may not answer.
     pub namespace: usize,
     /// In all.
     pub all: usize,
 }
 
 impl Places {
-    /// As many as `--concurrency` says of one namespace in one region, and what follows from that.
+    /// `--concurrency` for one namespace in one region, and the numbers that follow from it.
     #[must_use]
     pub fn new(concurrency: usize) -> Self {
         Self {

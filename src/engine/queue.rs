@@ -1,9 +1,10 @@
-//! Which object is next: a plain data structure, without I/O and with the time as an argument.
+//! Which object is next. A plain data structure, without I/O and with the time as an argument.
 //!
-//! - An object is in the queue once, and never worked on twice at the same time: what comes for it
-//!   meanwhile brings it back when it is finished.
-//! - Each region has a [`Lane`] with so many places: one that does not answer delays no other.
-//! - A namespace has so many places in a region, and in all: it fills neither, whatever it creates.
+//! - An object is in the queue once, and never reconciled twice at the same time. A change that
+//!   arrives meanwhile puts it back when the reconciliation ends.
+//! - Each account and region has a [`Lane`] with a fixed number of places, so one that does not
+//!   answer delays no other.
+//! - A namespace has a fixed number of places in a lane and in all lanes, so it fills neither.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,7 +15,7 @@ use super::lane::{Lane, Ready};
 use super::object_ref::ObjectRef;
 pub use super::places::{Class, Places};
 
-/// When an object is to be reconciled again.
+/// When to reconcile an object again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// When something changes.
@@ -25,7 +26,7 @@ pub enum Next {
     Backoff,
     /// Like `Backoff`, but no later than after this time.
     BackoffWithin(Duration),
-    /// Soon, since somebody else changed the object meanwhile; later and later if that goes on.
+    /// Soon, because somebody else changed the object meanwhile. The pause grows if that continues.
     StartOver,
 }
 
@@ -43,7 +44,7 @@ pub struct Item {
 }
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// A conflict is over as soon as the object is read again, unless somebody changes it all the time.
+/// Reading the object again resolves a conflict, unless somebody changes it all the time.
 const FIRST_PAUSE_AFTER_CONFLICT: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
@@ -76,14 +77,14 @@ struct Due {
 struct Running {
     lane: Arc<str>,
     class: Class,
-    /// What came for it meanwhile.
+    /// What arrived for it meanwhile.
     again: Option<(Arc<str>, Class)>,
-    /// It is to come back only if something comes for it.
+    /// It comes back only if something arrives for it.
     is_forgotten: bool,
 }
 
 impl Queue {
-    /// A queue of which so many objects are worked on at the same time.
+    /// A queue with these places.
     #[must_use]
     pub fn new(places: Places) -> Self {
         Self {
@@ -101,7 +102,7 @@ impl Queue {
         }
     }
 
-    /// Something came for this object, which is in that lane.
+    /// Adds an object to a lane, because something arrived for it.
     pub fn push(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, class: Class, now: Instant) {
         self.clear_due(&at);
         let lane = lane.into();
@@ -122,8 +123,7 @@ impl Queue {
         }
     }
 
-    /// Something came for this object that is acted on from then on; with whatever comes sooner, if
-    /// anything does.
+    /// Adds an object from a later time on, or earlier if something else arrives before.
     pub fn push_later(
         &mut self,
         at: ObjectRef,
@@ -137,7 +137,7 @@ impl Queue {
         self.set_due(at, lane.into(), class, from);
     }
 
-    /// Work begins now: what was waited for before that is no one's waiting for a turn.
+    /// Work begins now. Time spent waiting before does not count.
     pub fn begin(&mut self, now: Instant) {
         for ready in self.ready.values_mut() {
             ready.since = now;
@@ -214,15 +214,15 @@ impl Queue {
         if let Some((lane, class)) = running.again {
             self.push(at.clone(), lane, class, now);
         } else if let Some((pause, class)) = due
-            // Something may have come for it that is acted on sooner.
+            // Something that is due sooner may have arrived for it.
             && self.due_at.get(at).is_none_or(|(due, _)| *due > now + pause)
         {
             self.set_due(at.clone(), running.lane, class, now + pause);
         }
     }
 
-    /// The object is gone, or is not this operator's any more: nothing of it is kept but that it
-    /// may be running, and then it does not come back.
+    /// The object is gone, or no longer this operator's. A running reconciliation ends, but the
+    /// object does not come back.
     pub fn forget(&mut self, at: &ObjectRef) {
         self.clear_due(at);
         self.failures.remove(at);
@@ -234,7 +234,7 @@ impl Queue {
         }
     }
 
-    /// An object does not wait there any more.
+    /// Takes a waiting object out of its lane.
     fn leave(&mut self, ready: &Ready) {
         self.depth[ready.class as usize] -= 1;
         if let Some(lane) = self.lanes.get_mut(&ready.lane) {
@@ -251,14 +251,14 @@ impl Queue {
         self.due.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// How many wait for their turn, by class.
+    /// How many objects wait for their turn, by class.
     #[must_use]
     pub fn depth(&self, class: Class) -> usize {
         self.depth[class as usize]
     }
 
-    /// Doubles from the first one to five minutes, less up to a quarter so that objects that failed
-    /// together do not stay together.
+    /// Doubles from the first pause up to five minutes. A random part of up to a quarter is
+    /// subtracted, so that objects that failed together do not stay together.
     fn pause(&mut self, at: &ObjectRef, first: Duration) -> Duration {
         let failures = self.failures.entry(at.clone()).or_default();
         let pause = first.saturating_mul(2_u32.saturating_pow(*failures)).min(LONGEST_PAUSE);

@@ -1,6 +1,6 @@
-//! What is kept in memory of each object: enough to know whether a change of it asks for a
-//! reconciliation, and which objects want the same thing in Lightsail. Whatever decides anything
-//! else is read live in the reconciliation.
+//! What is kept in memory of each object: enough to know whether a change needs a reconciliation,
+//! and which objects claim the same thing in Lightsail. A reconciliation reads live whatever else
+//! it decides by.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::api::{Reason, Reconciled};
 use crate::digest::Digest;
 use crate::ids::{Region, lane_parts};
 
-/// A name in a region, or another thing that several objects may want.
+/// A name in a region, or another thing that several objects may claim.
 pub type Place = Digest<(String, String)>;
 
 /// What has this name in that region.
@@ -30,16 +30,16 @@ pub struct Row<C> {
     pub uid: String,
     /// The lane of the queue: the region in which it asks Lightsail.
     pub lane: Arc<str>,
-    /// What a reconciliation depends on: when it changes, one is due. The status is not in it, as
-    /// the operator writes that itself.
+    /// What a reconciliation depends on. A change of it makes one due. It excludes the status,
+    /// which the operator writes itself.
     pub trigger: Trigger,
-    /// Whether its region has answered, at any time.
+    /// Whether its region has ever answered.
     pub was_answered: bool,
     /// Whether this generation was acted on, so that the object is only checked again.
     pub was_acted_on: bool,
     /// What the object shows.
     pub shown: Shown,
-    /// What the object wants that others may want too.
+    /// What the object claims that others may claim too.
     pub claim: Option<C>,
 }
 
@@ -73,7 +73,7 @@ pub struct Due {
     pub at: ObjectRef,
     /// Why.
     pub class: Class,
-    /// From when on.
+    /// The earliest time for it.
     pub from: Instant,
 }
 
@@ -81,7 +81,7 @@ impl<C: Claim> Row<C> {
     /// Whether this asks for a reconciliation, after that.
     fn asks(&self, before: &Self) -> Asks {
         let claims = (self.claim.as_ref(), before.claim.as_ref());
-        // The operator never takes its status away; a tool that restores a backup may.
+        // The operator never removes a status, but a tool that restores a backup may.
         let has_lost_status = before.shown.reason.is_some() && self.shown.reason.is_none();
         if self.uid != before.uid {
             return Asks::Now;
@@ -94,17 +94,17 @@ impl<C: Claim> Row<C> {
     }
 }
 
-/// What an object wants of one thing in Lightsail.
+/// An object's claim to one thing in Lightsail.
 pub trait Claim {
-    /// What it wants.
+    /// What it claims.
     fn place(&self) -> Place;
 
-    /// Whether it stands in the way of others, and the order of those that do: the lesser comes
-    /// first, or else the one with the lesser uid.
+    /// Whether it blocks others, and in which order: the smaller value comes first, or else the
+    /// smaller uid.
     fn rank(&self) -> Option<impl Ord>;
 
-    /// Whether it waits for others, or may be about to say so, and is to be called when one of them
-    /// steps aside.
+    /// Whether it waits for others, or may be about to, and must be queued when one of them steps
+    /// aside.
     fn waits(&self) -> bool;
 
     /// Whether it asks for a reconciliation, after that.
@@ -127,18 +127,18 @@ pub struct Move {
 pub struct Rows<C> {
     /// Boxed: a table has room for almost twice as many as there are.
     all: HashMap<ObjectRef, Box<Row<C>>>,
-    /// By what they want.
+    /// By what they claim.
     by_place: HashMap<Place, There>,
-    /// When metadata moved an object last, or will.
+    /// When a change of metadata last queued an object, or will.
     moved: HashMap<ObjectRef, Instant>,
-    /// The objects that this version cannot read, as they were when that was noticed: uid and
-    /// generation. The row of such an object is from the time when it could be read.
+    /// The objects that this version cannot read, by uid and generation. The row of such an object
+    /// is from when it could be read.
     unreadable: HashMap<ObjectRef, (String, i64)>,
-    /// How many show what. What nobody shows any more stays with 0.
+    /// How many objects show each value. A value that no object shows any more stays, with 0.
     shown: HashMap<Shown, usize>,
-    /// How many of which namespace are in which lane.
+    /// How many objects of each namespace are in each lane.
     lanes: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
-    /// The namespaces that came into a lane or left it, since somebody asked.
+    /// The namespaces that entered or left a lane since the last query.
     moves: Vec<Move>,
     /// The namespaces whose objects are all known; `None` is every one.
     listed: HashSet<Option<String>>,
@@ -205,8 +205,8 @@ impl<C: Claim> Rows<C> {
         due
     }
 
-    /// A reconciliation is about to change what its object claims: that this is seen then asks for
-    /// no other reconciliation.
+    /// A reconciliation is about to change its object's claim. When the watch shows that, no other
+    /// reconciliation is due.
     pub fn edit_claim(&mut self, at: &ObjectRef, edit: impl FnOnce(&mut C)) {
         if let Some(claim) = self.all.get_mut(at).and_then(|row| row.claim.as_mut()) {
             edit(claim);
@@ -278,18 +278,18 @@ impl<C: Claim> Rows<C> {
         self.moves.push(Move { lane, namespace, enters });
     }
 
-    /// The namespaces that came into a lane or left it, since this was asked last.
+    /// The namespaces that entered or left a lane since the last call.
     pub fn take_moves(&mut self) -> Vec<Move> {
         std::mem::take(&mut self.moves)
     }
 
-    /// Notes that an object cannot be read. Whether that is news of this generation.
+    /// Records that an object cannot be read. Returns whether that is new for this generation.
     pub(super) fn note_unreadable(&mut self, at: ObjectRef, uid: String, generation: i64) -> bool {
         let seen = (uid, generation);
         self.unreadable.insert(at, seen.clone()).is_none_or(|before| before != seen)
     }
 
-    /// Whether this version cannot read an object. What its row says is out of date.
+    /// Whether this version cannot read an object. Its row is then out of date.
     #[must_use]
     pub fn is_unreadable(&self, at: &ObjectRef) -> bool {
         self.unreadable.contains_key(at)
@@ -306,7 +306,7 @@ impl<C: Claim> Rows<C> {
         self.all.contains_key(at) || self.is_unreadable(at)
     }
 
-    /// Forgets an object that is gone. The object that waited for it, if one did.
+    /// Drops an object that is gone. Returns the object that waited for it, if one did.
     pub fn remove(&mut self, at: &ObjectRef) -> Option<ObjectRef> {
         self.unreadable.remove(at);
         self.moved.remove(at);
@@ -332,7 +332,7 @@ impl<C: Claim> Rows<C> {
         Some((at, row))
     }
 
-    /// Who comes next when this one steps aside.
+    /// The next object when this one steps aside.
     fn heir(&self, row: &Row<C>) -> Option<ObjectRef> {
         let claim = row.claim.as_ref().filter(|claim| claim.rank().is_some())?;
         let waiting = self
@@ -355,7 +355,7 @@ impl<C: Claim> Rows<C> {
         self.listed.contains(&None) || self.listed.contains(&Some(namespace.to_owned()))
     }
 
-    /// Whether an object wants what is there.
+    /// Whether an object claims this.
     #[must_use]
     pub fn is_wanted(&self, place: Place) -> bool {
         self.by_place.contains_key(&place)
@@ -377,13 +377,13 @@ impl<C: Claim> Rows<C> {
         all.filter(in_namespace).filter(|at| !seen.contains(*at)).cloned().collect()
     }
 
-    /// How many objects show what.
+    /// How many objects show each value.
     pub fn shown(&self) -> impl Iterator<Item = (&Shown, usize)> {
         self.shown.iter().map(|(shown, count)| (shown, *count))
     }
 
-    /// The other objects that want the same. One that waited when it could be read last, and cannot
-    /// any more, does not count: nobody would reconcile it.
+    /// The other objects that claim the same. An object that waited when it was last readable, and
+    /// no longer is, does not count, because it will not be reconciled.
     pub fn rivals(&self, at: &ObjectRef, claim: &C) -> impl Iterator<Item = Rival<'_, C>> {
         let others = self.at_place(claim).filter(move |(other, _)| *other != at);
         let counts = |other: &ObjectRef, claim: &C| !claim.waits() || !self.is_unreadable(other);
@@ -394,18 +394,18 @@ impl<C: Claim> Rows<C> {
     }
 }
 
-/// Another object that wants the same.
+/// Another object that claims the same.
 #[derive(Debug)]
 pub struct Rival<'a, C> {
     /// The object.
     pub at: &'a ObjectRef,
     /// What is known of it.
     pub row: &'a Row<C>,
-    /// What it wants.
+    /// What it claims.
     pub claim: &'a C,
 }
 
-/// The objects that want the same: nearly always one.
+/// The objects that claim the same, nearly always one.
 #[derive(Debug, Default)]
 enum There {
     #[default]

@@ -24,11 +24,11 @@ use crate::api::Reconciled;
 use crate::error::Error;
 use crate::ids::lane_parts;
 
-/// More steps than the longest way through a plan: a reconciliation that needs more goes in
-/// circles, and is begun anew after a pause.
+/// More steps than the longest path through a plan. A reconciliation that needs more goes in
+/// circles, and starts over after a pause.
 pub const MAX_STEPS: usize = 30;
 
-/// So many conflicts in a row are no coincidence: somebody changes the object all the time.
+/// This many conflicts in a row are no coincidence: somebody changes the object all the time.
 const MANY_CONFLICTS: u32 = 5;
 
 /// What an object shows of a conflict that lasts, after so many failures in a row.
@@ -39,11 +39,11 @@ pub fn lasting_conflict(failures: u32) -> Option<Verdict> {
         .then(|| Verdict::stalled(message.reason(), message.to_string(), Next::StartOver))
 }
 
-/// What the loop asks of a kind.
+/// What the loop needs from a kind.
 pub trait Controller: Send + Sync {
     /// The objects of the kind.
     type Object: Reconciled;
-    /// What an object wants that others may want too.
+    /// What an object claims that others may claim too.
     type Claim: Claim;
 
     /// What all kinds share.
@@ -67,8 +67,7 @@ pub trait Controller: Send + Sync {
     /// All objects are known, or it is known that there are none.
     fn note_listed(&self) {}
 
-    /// The objects that have something to do now that a reconciliation of another one was done, and
-    /// their lanes.
+    /// The objects that a finished reconciliation of another object made due, and their lanes.
     fn take_woken(&self) -> Vec<(ObjectRef, String)> {
         Vec::new()
     }
@@ -76,18 +75,18 @@ pub trait Controller: Send + Sync {
     /// The watch says that an object is gone; this is how it was last.
     fn note_gone(&self, object: &Self::Object);
 
-    /// The lane of what is still to be done for an object of this name that is gone.
+    /// The lane of the remaining work for an object of this name that is gone.
     fn follow_up_lane(&self, at: &ObjectRef) -> Option<String>;
 
-    /// Forgets what is remembered of the object with this uid, which is gone, and whose row is.
+    /// Drops what is remembered of the object with this uid, which is gone along with its row.
     fn forget(&self, at: &ObjectRef, uid: &str);
 
     /// Reconciles one object.
     fn reconcile(&self, item: Item) -> impl Future<Output = Action> + Send;
 }
 
-/// Watches a kind and reconciles its objects, until the operator is to end. Reconciliations that
-/// run then finish their step.
+/// Watches a kind and reconciles its objects until the operator shuts down. Running reconciliations
+/// finish their step.
 pub async fn run<C: Controller>(controller: &C) {
     let (ctx, kind) = (controller.context(), C::Object::kind(&()).into_owned());
     let outcomes = Outcome::all().map(|outcome| outcome.to_string());
@@ -128,14 +127,14 @@ pub async fn run<C: Controller>(controller: &C) {
                 ctx.metrics.reconciled(&kind, &action.outcome.to_string(), duration);
                 let now = Instant::now();
                 if let Some(lane) = queue.lane_of(&at) {
-                    // It may have asked in a region that no object names any more.
+                    // It may have called a region that no object names any more.
                     ctx.forget_unused(&lane_parts(lane).0);
                 }
                 queue.finished(&at, action.next, now);
                 for (at, lane) in controller.take_woken() {
                     queue.push(at, lane, Class::Change, now);
                 }
-                // It may have been forgotten, as it is gone, and have left something behind.
+                // Its row may be gone, with some work left.
                 if action.outcome == Outcome::Gone
                     && let Some(lane) = controller.follow_up_lane(&at)
                 {
@@ -167,8 +166,8 @@ fn tell<C: Controller>(controller: &C, change: &Change<C::Object>) {
     }
 }
 
-/// Puts the objects into the queue that an account serves which has changed, or that use none. Who
-/// has missed what changed takes all.
+/// Queues the objects of an account that has changed, or all that use none. If changes were missed,
+/// it queues all objects.
 fn note_account<C: Controller>(controller: &C, queue: &mut Queue, news: Option<News>) {
     let (rows, now) = (controller.rows().lock(), Instant::now());
     let changed = match news {
@@ -182,7 +181,7 @@ fn note_account<C: Controller>(controller: &C, queue: &mut Queue, news: Option<N
     }
 }
 
-/// Brings the rows up to date with a change, and puts into the queue what it asks for.
+/// Brings the rows up to date with a change, and queues the objects that it makes due.
 fn note_change<C: Controller>(
     controller: &C,
     queue: &mut Queue,
@@ -250,7 +249,7 @@ fn note_change<C: Controller>(
     }
 }
 
-/// Runs a reconciliation in its span. One that could not be finished is retried; its object shows
+/// Runs a reconciliation in its span. If it could not finish, it is retried, and its object shows
 /// what it showed before.
 pub async fn guarded(
     kind: &'static str,

@@ -1,8 +1,8 @@
 //! An object as the API server sends it.
 //!
-//! A newer CRD allows what this version cannot parse. Such an object holds up nobody: each object
-//! of a list is parsed alone, and parsing fails for none that has metadata. What a user could make
-//! large and nobody here reads is left out while it is parsed.
+//! A newer CRD allows what this version cannot parse. Such an object delays no other: each object
+//! of a list is parsed alone, and every object with metadata parses. Large fields that a user
+//! controls and the operator does not read are dropped while parsing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,10 +34,10 @@ pub(crate) enum Served<K> {
 /// An object that this version cannot read.
 #[derive(Clone)]
 pub(crate) struct Unreadable {
-    /// Who it is.
+    /// Its reference and uid.
     pub(crate) metadata: ObjectMeta,
-    /// Where the first thing is that cannot be read. Without what is there: a user may have pasted
-    /// a private key.
+    /// The path of the first field that cannot be read, without its value: a user may have pasted a
+    /// private key.
     pub(crate) field: String,
     /// The status, verbatim.
     status: Option<Box<RawValue>>,
@@ -49,12 +49,12 @@ impl fmt::Debug for Unreadable {
     }
 }
 
-/// A status with other conditions; all else in it is as it was, whoever wrote it.
+/// A status with other conditions. Everything else in it stays as it was.
 pub(crate) type RawStatus = BTreeMap<String, Box<RawValue>>;
 
 impl Unreadable {
-    /// The status that says that the object cannot be read. `None` if it says so already, or if
-    /// conditions cannot be added to it.
+    /// The status that says that the object cannot be read. `None` if it already says so, or if
+    /// conditions cannot be added.
     pub(crate) fn status(&self, now: Timestamp) -> Option<RawStatus> {
         let mut status = match &self.status {
             Some(status) => serde_json::from_str::<RawStatus>(status.get()).ok()?,
@@ -168,8 +168,8 @@ struct Body<'a> {
     status: Option<&'a RawValue>,
 }
 
-/// The metadata that somebody here reads. The finalizers are all here, since one is taken off by
-/// writing the others; an object with too many of them is not read.
+/// The metadata that the operator reads. It has all finalizers, because one is removed by writing
+/// the others. An object with too many of them is not read.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
@@ -206,10 +206,10 @@ impl From<Metadata> for ObjectMeta {
     }
 }
 
-/// So many finalizers are kept: no object has more than a handful. The API server limits them only
-/// by the size of the whole object.
+/// At most this many finalizers are kept; no object has more than a handful. The API server limits
+/// them only by the size of the whole object.
 const MOST_FINALIZERS: usize = 64;
-/// A finalizer is a name with a domain, which is at most so long.
+/// A finalizer is a name with a domain, which has at most this length.
 const LONGEST_FINALIZER: usize = 317;
 
 /// The finalizers, and whether there are too many to be kept.
@@ -255,7 +255,7 @@ fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error>
     deserializer.deserialize_any(Kept(tracking::is_label))
 }
 
-/// Keeps the entries with such keys, and what is long in them as its digest.
+/// Keeps the entries with these keys. A long value is kept as its digest.
 struct Kept<F>(F);
 
 impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Kept<F> {
@@ -302,18 +302,17 @@ impl<'de> Deserialize<'de> for Short {
     }
 }
 
-/// The longest name of a field that is repeated. No line of a private key is so short, and all in a
-/// CRD are.
+/// The longest field name that messages repeat. Every name in a CRD is shorter, and every line of a
+/// private key is longer.
 const LONGEST_NAME: usize = 40;
 
-/// Where it is, as far as the names on the way there can be those of fields: the keys of a map are
-/// a user's.
+/// The path, as far as its parts can be names of fields: the keys of a map are a user's.
 fn field(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut field = String::new();
     for segment in path {
         match segment {
-            // The same text wherever it is in a list.
+            // The same text for every position in a list.
             Segment::Seq { .. } => {}
             Segment::Map { key: name } | Segment::Enum { variant: name } => {
                 let is_name = |char: char| char.is_ascii_alphanumeric();

@@ -1,9 +1,9 @@
-//! The marks by which tools find what they have applied. An object that carries one is made again
-//! if it is deleted while it is in the tool's source.
+//! The marks by which tools find what they applied. If a marked object is deleted while it is in
+//! the tool's source, the tool creates it again.
 
 use kube::Resource;
 
-/// Annotations and labels, and what is said of them.
+/// Annotations and labels, and their descriptions.
 const ANNOTATIONS: [(&str, &str); 2] = [
     // https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
     ("argocd.argoproj.io/tracking-id", "the annotation argocd.argoproj.io/tracking-id of Argo CD"),
@@ -14,7 +14,7 @@ const LABELS: [(&str, &str); 3] = [
     // https://fluxcd.io/flux/components/kustomize/kustomizations/
     ("kustomize.toolkit.fluxcd.io/name", "the label kustomize.toolkit.fluxcd.io/name of Flux"),
     ("helm.toolkit.fluxcd.io/name", "the label helm.toolkit.fluxcd.io/name of Flux"),
-    // Argo CD's own choice until version 3. Others set it too; a record that is kept harms nobody.
+    // Argo CD's default until version 3. Other tools set it too, but keeping a record does no harm.
     (
         "app.kubernetes.io/instance",
         "the label app.kubernetes.io/instance, by which Argo CD may track it",

@@ -1,5 +1,5 @@
-//! What a reconciliation of an object depends on, whatever its kind, and how soon a change of it
-//! leads to one. Pure.
+//! What a reconciliation of an object of any kind depends on, and how soon a change leads to one.
+//! Pure.
 
 use std::time::{Duration, Instant};
 
@@ -23,12 +23,12 @@ pub struct Trigger {
     pub tracked_by: Option<&'static str>,
 }
 
-/// Whether a change asks for a reconciliation.
+/// Whether a change needs a reconciliation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
     /// It does not.
     Nothing,
-    /// As soon as the last change of this sort is long enough ago.
+    /// Yes, once the last such change is long enough ago.
     Paced,
     /// Immediately.
     Now,
@@ -47,8 +47,8 @@ impl Trigger {
         }
     }
 
-    /// Whether this asks for a reconciliation, after that. A finalizer that is added does not: the
-    /// operator does that itself.
+    /// Whether the change from `before` to this needs a reconciliation. An added finalizer does
+    /// not: the operator adds it itself.
     pub(super) fn asks(&self, before: &Self) -> Asks {
         if self.generation != before.generation || self.deleting != before.deleting {
             return Asks::Now;
@@ -60,12 +60,12 @@ impl Trigger {
     }
 }
 
-/// Whoever may edit an object can change its metadata over and over without wanting anything else.
-/// That moves the object at most once in this time, so that it costs others nothing.
+/// Anybody who may edit an object can change its metadata over and over. That queues the object at
+/// most once in this time, so it costs others nothing.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// When a paced change is acted on, if another one was, or is going to be, at that time: one
-/// reconciliation is for all changes that came before it.
+/// When a paced change is due, given when another one was or will be: one reconciliation covers all
+/// changes before it.
 pub(super) fn paced(moved: Option<Instant>, now: Instant) -> Instant {
     match moved {
         Some(moved) if moved > now => moved,

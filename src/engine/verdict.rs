@@ -19,24 +19,24 @@ pub struct Verdict {
     pub state: State,
     /// Why.
     pub reason: Reason,
-    /// Why, for people. The same text for the same thing.
+    /// Why, for people. The same situation always has the same text.
     pub message: String,
     /// When to reconcile again.
     pub next: Next,
-    /// What would be done next, if the object is suspended and something would be.
+    /// The step that would be next, if the object is suspended.
     pub planned: Option<&'static str>,
 }
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// As the spec wants it.
+    /// Ready, as the spec says.
     Ready,
-    /// Something is under way or will be tried again.
+    /// Something is under way or will be retried.
     Reconciling,
     /// A person must act.
     Stalled,
-    /// A person wants it to wait.
+    /// Suspended by a person.
     Suspended,
 }
 
@@ -50,12 +50,12 @@ pub enum Severity {
 }
 
 impl Verdict {
-    /// All is as the spec wants it.
+    /// Everything is as the spec says.
     pub fn ready(reason: Reason, message: impl Into<String>, next: Next) -> Self {
         Self { state: State::Ready, reason, message: message.into(), next, planned: None }
     }
 
-    /// To be reconciled again after a while.
+    /// In progress, and reconciled again after a while.
     pub fn wait(reason: Reason, message: impl Into<String>, pause: Duration) -> Self {
         Self {
             state: State::Reconciling,
@@ -66,7 +66,7 @@ impl Verdict {
         }
     }
 
-    /// A reconciliation that took more steps than any way through its plan: begun anew after a
+    /// A reconciliation took more steps than any path through its plan. It starts over after a
     /// pause.
     #[must_use]
     pub fn circling(what: &str) -> Self {
@@ -80,7 +80,7 @@ impl Verdict {
         Self { state: State::Stalled, reason, message: message.into(), next, planned: None }
     }
 
-    /// Something would be done if the object were not suspended.
+    /// The object is suspended, and would otherwise be changed.
     pub fn suspended(message: impl Into<String>, next: Next) -> Self {
         Self {
             state: State::Suspended,
@@ -103,13 +103,13 @@ impl Verdict {
         }
     }
 
-    /// The type of the Event that says this.
+    /// The type of its Event.
     #[must_use]
     pub fn severity(&self) -> Severity {
         if self.state == State::Stalled { Severity::Warning } else { Severity::Normal }
     }
 
-    /// Whether this is news to somebody who saw these conditions.
+    /// Whether this is new compared with these conditions.
     #[must_use]
     pub fn is_news(&self, before: &[Condition]) -> bool {
         let ready = if self.state == State::Ready { "True" } else { "False" };
@@ -119,12 +119,12 @@ impl Verdict {
     }
 }
 
-/// How soon to try again what was not sent for want of the Lease. A renewal that is late may come
-/// at any moment; if none comes, the process ends. A pause that grows would outlast both.
+/// How soon to retry a call that was not sent because the Lease is too old. A late renewal may come
+/// at any moment; if none comes, the process ends. A growing pause would outlast both.
 pub(super) const UNTIL_RENEWAL: Duration = Duration::from_secs(1);
 
-/// The seconds from an object's creation until now, if it becomes Ready for the first time by this.
-/// One that was edited meanwhile does not count.
+/// The seconds from an object's creation until now, if this verdict makes it Ready for the first
+/// time. An object that was edited meanwhile does not count.
 pub fn seconds_to_ready<K: Reconciled>(object: &K, state: State, now: Timestamp) -> Option<f64> {
     let is_first = state == State::Ready
         && object.meta().generation == Some(1)

@@ -21,12 +21,12 @@ use super::queue::Class;
 use super::rows::{Claim, Due, Row, Rows};
 use super::served::Served;
 
-/// What came from a watch.
+/// An event from a watch.
 pub(super) enum Change<K> {
     Applied(Served<K>),
-    /// As it was last.
+    /// Its last state.
     Gone(Box<Served<K>>),
-    /// A list is begun.
+    /// A list begins.
     Listing {
         namespace: Option<String>,
     },
@@ -35,7 +35,7 @@ pub(super) enum Change<K> {
         namespace: Option<String>,
         seen: HashSet<ObjectRef>,
     },
-    /// A list cannot be had.
+    /// A list failed.
     Unlisted {
         namespace: Option<String>,
         /// The API server does not know the kind: there are no objects of it.
@@ -76,7 +76,7 @@ impl<K: Reconciled> Change<K> {
                 let uid = object.metadata.uid.unwrap_or_default();
                 let generation = object.metadata.generation.unwrap_or_default();
                 if rows.note_unreadable(at.clone(), uid, generation) {
-                    // So that its conditions say it.
+                    // So its conditions say so.
                     news.due.push(Due { at: at.clone(), class: Class::Change, from: now });
                     news.unreadable = Some((at, object.field));
                 }
@@ -99,8 +99,8 @@ impl<K: Reconciled> Change<K> {
     }
 }
 
-/// Which first lists are being read. Until they are, nobody knows who else wants the same, and no
-/// reconciliation is begun. A list that cannot be had holds up nobody else.
+/// Which first lists are still being read. Until they are complete, other objects with the same
+/// claim may be unknown, so no reconciliation begins. A list that fails delays no other.
 #[derive(Debug, Default)]
 pub(super) struct FirstLists {
     open: HashSet<Option<String>>,
@@ -144,17 +144,17 @@ pub(super) struct News {
 /// a page in memory as a whole while it reads it: 15 MB.
 const PAGE: u32 = 10;
 
-/// The seconds after which the API server ends a watch, which then goes on where it was. A watch
-/// whose connection is dead is not ended, and is given up a moment later.
+/// The seconds after which the API server ends a watch, which then goes on where it was. If its
+/// connection is dead, the end never arrives, and the watch is given up a moment later.
 const WATCH_TIME: u32 = 20;
-/// kube's watcher waits so many seconds longer.
+/// kube's watcher waits this many seconds longer.
 const MARGIN: u64 = 5;
 // A watch without news is no dead connection. If the connection on which the next watch
 // is begun is dead too, both are noticed within a minute.
 const _: () = assert!(WATCH_TIME as u64 + MARGIN < READ_TIMEOUT.as_secs());
 const _: () = assert!(WATCH_TIME as u64 + MARGIN + READ_TIMEOUT.as_secs() < 60);
 
-/// A watch that is refused is not begun again at once: its list may be allowed, and be long.
+/// A refused watch does not restart immediately: its list may be allowed, and long.
 const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
 /// The watches of a kind.
@@ -187,7 +187,7 @@ fn watch_one<K: Reconciled>(
     let crd = K::crd_name();
     // List and watch: servers without streaming lists have no fallback.
     let config = watcher::Config {
-        // Accounts are for the objects of all operators.
+        // Accounts serve the objects of all operators.
         label_selector: ctx.settings.label_selector.clone().filter(|_| K::IS_NAMESPACED),
         page_size: Some(PAGE),
         timeout: Some(WATCH_TIME),
@@ -223,7 +223,7 @@ fn watch_one<K: Reconciled>(
                 Some(Change::Unlisted { namespace: namespace.clone(), is_unknown })
             }
             Err(watcher::Error::WatchStartFailed(error)) if is_status(&error, 403) => {
-                // Its list may be allowed, so this comes again and again.
+                // Its list may be allowed, so this happens again and again.
                 readiness.missing(&what, why(&error, crd));
                 let last = refused_at.replace(Instant::now());
                 if last.is_none_or(|last: Instant| last.elapsed() > AFTER_REFUSAL * 4) {
@@ -246,8 +246,8 @@ fn watch_one<K: Reconciled>(
 
 type Happened<K> = Result<Event<Served<K>>, watcher::Error>;
 
-/// A watch that is refused, since its CRD or the right to it is gone, would be tried again
-/// for ever, and nothing would tell that it is good again. A list tells both.
+/// A watch that is refused because its CRD or the right to it is gone would be retried forever, and
+/// nothing would show that it works again. A list shows both.
 fn lists_again_when_refused<K: Reconciled, S: Stream<Item = Happened<K>>>(
     watch: impl Fn() -> S,
 ) -> impl Stream<Item = Happened<K>> {
@@ -271,7 +271,7 @@ fn is_refused<K: Reconciled>(event: &Happened<K>) -> bool {
     is_status(error, 403) || is_status(error, 404)
 }
 
-/// What went wrong with a watch, without anything of what was sent.
+/// What went wrong with a watch, without any content that was sent.
 fn described(error: &watcher::Error) -> String {
     match error {
         watcher::Error::InitialListFailed(error)
@@ -281,7 +281,7 @@ fn described(error: &watcher::Error) -> String {
     }
 }
 
-/// Why a list cannot be had, in words that do not change while the cause stays.
+/// Why a list failed, in words that do not change while the cause stays.
 fn why(error: &kube::Error, crd: &str) -> String {
     if is_status(error, 404) {
         format!(
@@ -295,8 +295,8 @@ fn why(error: &kube::Error, crd: &str) -> String {
     }
 }
 
-/// Between tries of a watch: from half a second to five, so that a definition that was just applied
-/// is noticed soon.
+/// The pause between attempts to watch: from half a second to five seconds, so that a CRD that was
+/// just applied is noticed soon.
 #[derive(Debug, Default)]
 struct Pauses(u32);
 

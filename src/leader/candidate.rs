@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-/// A Lease object says its duration in whole seconds, and at least one.
+/// A Lease object has its duration in whole seconds, at least one.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
 /// The times of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// How long the lease holds after it was renewed, as others see it.
+    /// How long the Lease holds after a renewal, as others see it.
     pub lease_duration: Duration,
-    /// How long renewing it is tried before it counts as lost: whoever cannot renew it knows that
-    /// before others take it.
+    /// How long to try to renew it before it counts as lost. A holder that cannot renew it knows
+    /// that before others take it.
     pub renew_deadline: Duration,
     /// How often it is renewed.
     pub renew_period: Duration,
 }
 
 impl Times {
-    /// Those of a lease of this duration.
+    /// The times of a Lease of this duration.
     ///
     /// # Errors
-    /// What to set instead, if a call that was sent while the lease held could still be under way
-    /// when another process has the lease.
+    /// What to set instead, if a call that was sent while the Lease was held could still be under
+    /// way when another process holds it.
     pub fn new(lease_duration: Duration, call_timeout: Duration) -> Result<Self, String> {
         let renew_deadline = lease_duration * 2 / 3;
         let renew_period = lease_duration * 2 / 15;
@@ -40,13 +40,13 @@ impl Times {
         Ok(Self { lease_duration, renew_deadline, renew_period })
     }
 
-    /// How long one try may take: one that is never answered leaves time for another.
+    /// How long one attempt may take, so that an unanswered one leaves time for another.
     pub(super) fn attempt(&self) -> Duration {
         self.renew_deadline / 2
     }
 
-    /// How long a write to Kubernetes may take: so short that it fits into the Lease even if a
-    /// renewal failed meanwhile.
+    /// How long a write to Kubernetes may take: it fits into the Lease even if a renewal failed
+    /// meanwhile.
     #[must_use]
     pub fn write_timeout(&self) -> Duration {
         self.lease_duration / 3

@@ -1,6 +1,6 @@
-//! The Lease of the election, taken, renewed and given back as client-go does it: under the version
-//! that was read, so that of two candidates one fails. When another's Lease has run out is measured
-//! from when it was seen to change, by the own clock, so that clocks need not agree.
+//! Takes, renews and gives back the Lease as client-go does: under the version that was read, so
+//! one of two candidates fails. Whether another candidate's Lease has expired is measured by this
+//! machine's clock, from when the Lease last changed, so clocks need not agree.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::clock::Moment;
 pub(super) struct Election {
     api: Api<Lease>,
     candidate: Candidate,
-    /// Another's Lease, and when it was first seen like that.
+    /// Another candidate's Lease, and when this state of it was first seen.
     other: Option<(LeaseSpec, Moment)>,
 }
 
@@ -27,7 +27,8 @@ impl Election {
         Self { api, candidate, other: None }
     }
 
-    /// Takes the Lease if it is free: when the request for it was sent. `None` if it is another's.
+    /// Takes the Lease if it is free. Returns when the request was sent, or `None` if another
+    /// candidate holds it.
     pub(super) async fn acquire(&mut self) -> kube::Result<Option<Moment>> {
         let sent = Moment::now();
         let outcome = match self.api.get_opt(&self.candidate.lease).await? {
@@ -53,8 +54,8 @@ impl Election {
         }
     }
 
-    /// Renews the Lease: when the request for it was sent. `None` if it is not this candidate's any
-    /// more.
+    /// Renews the Lease. Returns when the request was sent, or `None` if this candidate no longer
+    /// holds it.
     pub(super) async fn renew(&self) -> kube::Result<Option<Moment>> {
         let sent = Moment::now();
         let Some(lease) = self.own().await? else { return Ok(None) };
@@ -62,7 +63,8 @@ impl Election {
         self.replace(lease, spec).await.map(|_| Some(sent))
     }
 
-    /// Gives the Lease back, if it is this candidate's: nobody has to wait until it runs out.
+    /// Gives the Lease back, if this candidate holds it, so that others need not wait until it
+    /// expires.
     pub(super) async fn release(&self) -> kube::Result<()> {
         let Some(lease) = self.own().await? else { return Ok(()) };
         let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
@@ -86,8 +88,8 @@ impl Election {
         next(&self.candidate.identity, lease_duration, before, Timestamp::now())
     }
 
-    /// Whether the Lease may be taken: nobody holds it, or whoever does has not renewed it for as
-    /// long as it says that it lasts.
+    /// Whether the Lease may be taken: nobody holds it, or its holder has not renewed it for its
+    /// own duration.
     fn is_free(&mut self, spec: &LeaseSpec, now: Moment) -> bool {
         if holder(Some(spec)).is_none_or(|holder| *holder == self.candidate.identity) {
             return true;
@@ -111,14 +113,14 @@ fn holder(spec: Option<&LeaseSpec>) -> Option<&String> {
     spec?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
 }
 
-/// The Lease as this candidate writes it, after it was like that.
+/// The Lease as this candidate writes it, given its state before.
 fn next(
     identity: &str,
     lease_duration: Duration,
     before: Option<&LeaseSpec>,
     now: Timestamp,
 ) -> LeaseSpec {
-    // Others must never take it for shorter than it is.
+    // Others must never take it to be shorter than it is.
     let seconds = lease_duration.as_secs() + u64::from(lease_duration.subsec_nanos() > 0);
     let is_own = holder(before).is_some_and(|holder| *holder == identity);
     let transitions = before.map(|before| before.lease_transitions.unwrap_or_default());

@@ -1,9 +1,9 @@
-//! Which of several replicas acts. The others keep their rows up to date, and wait.
+//! Which of several replicas acts. The others keep their rows up to date and wait.
 //!
-//! The election has a thread and a client of its own, so that nothing that reconciliations do
-//! delays a renewal. It records the time until which the Lease is held, and ends the process as
-//! soon as the Lease is lost, whatever is under way. The times are in the ratio of client-go's: a
-//! lease of 15 seconds is renewed every 2, and given up when it could not be renewed for 10.
+//! The election has a thread and a client of its own, so reconciliations cannot delay a renewal. It
+//! records until when it holds the Lease, and ends the process as soon as the Lease is lost,
+//! whatever is under way. The times have client-go's ratios: a Lease of 15 seconds is renewed every
+//! 2 seconds, and given up when renewals fail for 10.
 
 mod candidate;
 mod election;
@@ -23,22 +23,23 @@ use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 use crate::telemetry::without_content;
 
-/// How long giving the Lease back may take. Whoever does not wait for it waits until it runs out.
+/// How long giving back the Lease may take. If it takes longer, the next leader waits until the
+/// Lease expires.
 const RELEASE_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// What the election says, for all that ask whether this process leads, and who tells it when to
-/// end.
+/// The state of the election for everything that asks whether this process leads, and how the
+/// process tells it to end.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     /// Since when this process acts; `None` while it follows.
     pub leads: watch::Sender<Option<Moment>>,
-    /// Until when it may.
+    /// Until when this process may act.
     pub lease: HeldLease,
-    /// Whether it acts.
+    /// Whether this process acts.
     pub metrics: Metrics,
-    /// The process is told to end: who follows stands for election no more.
+    /// The process must end: a follower no longer stands for election.
     pub stop: CancellationToken,
-    /// What was under way has ended: the Lease is given back.
+    /// The work in flight has ended, so the Lease can be given back.
     pub done: CancellationToken,
 }
 
@@ -50,8 +51,9 @@ impl Leadership {
     }
 }
 
-/// Stands for election on a thread of its own until this process has the Lease, then says so, and
-/// keeps it until what was under way is done. If the Lease is lost, the process ends with 1.
+/// Stands for election on a thread of its own until this process holds the Lease, then says so, and
+/// keeps it until the work in flight is done. If the Lease is lost, the process ends with exit code
+/// 1.
 ///
 /// # Errors
 /// The election cannot be held.
@@ -66,7 +68,7 @@ pub async fn lead(
         let outcome = runtime
             .context("the election has no runtime")
             .and_then(|runtime| runtime.block_on(stand(kube, candidate, leadership)));
-        // Nobody listens any more if the process ends for another reason.
+        // There is no receiver if the process ends for another reason.
         let _ = ended.send(outcome);
     };
     std::thread::Builder::new().name("election".to_owned()).spawn(run)?;
@@ -98,11 +100,11 @@ async fn stand(
     };
     leadership.lease.give_up();
     tracing::error!(lease, "the Lease was lost: {why}; ending, so that only one replica acts");
-    // At once, and whatever the other threads do.
+    // Immediately, whatever the other threads do.
     std::process::exit(1)
 }
 
-/// Stands for election until it is won: when the request that won it was sent.
+/// Stands for election until it is won. Returns when the winning request was sent.
 async fn acquire(election: &mut Election, times: Times) -> Moment {
     let mut said = String::new();
     loop {
@@ -116,7 +118,7 @@ async fn acquire(election: &mut Election, times: Times) -> Moment {
     }
 }
 
-/// Says what keeps the election from being held, once for each thing.
+/// Logs what prevents the election, once for each cause.
 fn complain(said: &mut String, error: String) {
     if *said != error {
         tracing::warn!(error, "the Lease cannot be read or written");
@@ -124,7 +126,7 @@ fn complain(said: &mut String, error: String) {
     }
 }
 
-/// Up to a fifth, so that candidates do not ask at the same time.
+/// Up to a fifth of the period, so that candidates do not send requests at the same time.
 fn jitter(period: Duration) -> Duration {
     let mut random = [0];
     // Without randomness they do.
@@ -132,9 +134,9 @@ fn jitter(period: Duration) -> Duration {
     period * u32::from(random[0]) / 1_280
 }
 
-/// Renews the Lease, and records the time until which it is held. Returns why the Lease was lost.
-/// All is counted from when a request was *sent*: others count from when they see what it wrote,
-/// which is later.
+/// Renews the Lease, and records until when it is held. Returns why the Lease was lost. All times
+/// count from when a request was *sent*. Others count from when they see the renewal, which is
+/// later.
 async fn hold(election: &Election, times: Times, lease: &HeldLease, sent: Moment) -> String {
     let mut renewed = sent;
     let mut said = String::new();

@@ -1,4 +1,4 @@
-//! An AWS account, as the credentials in force open it: its clients by region.
+//! An AWS account that the current credentials open: its clients by region.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,16 +22,15 @@ use crate::ids::{AccountId, Region, Scope};
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 
-/// What is known of Lightsail by account and region. It outlives credentials and clients: new ones
-/// have the old limits.
+/// What is known of Lightsail by account and region. It outlives credentials and clients, so new
+/// ones keep the old limits.
 #[derive(Debug, Default)]
 pub(super) struct Limiters(Mutex<Limits>);
 
 #[derive(Debug, Default)]
 struct Limits {
     by_scope: HashMap<Scope, (Arc<Limiter>, Clock)>,
-    /// The most requests a second that an account is to be asked in each region, where somebody
-    /// says so.
+    /// The most requests a second for an account in each region, if a user limits them.
     most: HashMap<AccountId, f64>,
 }
 
@@ -50,7 +49,7 @@ impl Limiters {
         self.0.lock().by_scope.retain(|scope, _| scope.region != *region);
     }
 
-    /// Sessions are asked no faster from now on.
+    /// Limits the requests a second of accounts from now on.
     pub(super) fn set_most(&self, most: HashMap<AccountId, f64>) {
         let mut limits = self.0.lock();
         for (scope, (limiter, _)) in &limits.by_scope {
@@ -71,9 +70,9 @@ pub(super) struct Sending {
     pub(super) regions: Arc<Regions>,
 }
 
-/// So many clients are kept for an account: more than Lightsail has regions. A client takes 20 kB
-/// (measured), so a thousand invented regions would take 20 MB. Making one anew takes a tenth of a
-/// millisecond, and connections are not its own.
+/// At most this many clients are kept for an account, which is more than Lightsail has regions. A
+/// client takes 20 kB (measured), so a thousand invented regions would take 20 MB. Creating one
+/// takes a tenth of a millisecond, and clients share connections.
 const MOST_CLIENTS: usize = 64;
 
 /// The clients by region, and when each was used last.
@@ -99,15 +98,15 @@ impl Clients {
     }
 }
 
-/// An account, as the credentials in force open it.
+/// An account that the current credentials open.
 #[derive(Debug)]
 pub struct Account {
     /// Its id.
     pub id: AccountId,
     /// Who the credentials are, for the log.
     pub caller_arn: String,
-    /// Whose rights they have, whoever the session is for: what is read with some rights is not
-    /// shown to those who have others.
+    /// Whose rights they have, whatever the session is for. What is read with some rights is not
+    /// shown to holders of other rights.
     pub(super) rights: Arc<str>,
     pub(super) in_force: InForce,
     sending: Sending,
@@ -131,7 +130,7 @@ impl Account {
     ) -> Self {
         let in_force = InForce::new(credentials, refused);
         let own = SharedCredentialsProvider::new(in_force.clone());
-        // Calls are made with exactly these credentials, as they are renewed.
+        // Calls use exactly these credentials, and their renewals.
         let config = sending.config.to_builder().credentials_provider(own);
         let config = config.identity_cache(IdentityCache::no_cache()).build();
         let sending = Sending { config, ..sending.clone() };
@@ -142,7 +141,7 @@ impl Account {
     /// Lightsail in a region, for an object of this namespace.
     ///
     /// # Errors
-    /// The region may not be asked.
+    /// The region is not allowed.
     pub fn region(&self, region: &Region, namespace: &Arc<str>) -> Result<Lightsail> {
         let sending = &self.sending;
         sending.regions.admit(region, namespace)?;

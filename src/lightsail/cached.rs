@@ -1,15 +1,15 @@
-//! A value that is shared until it is out of date, and an error that is shared for a moment.
+//! A value that is shared until it is out of date, or an error that is shared for a moment.
 
 use std::time::{Duration, Instant};
 
 use super::error::Error;
 use super::types::Result;
 
-/// What failed for one who asks fails for everybody who asks within this time, so that a queue of
-/// askers does not become a queue of failing reads.
+/// A failed read fails for all callers within this time, so that many waiting callers do not become
+/// many failing reads.
 const ERROR_HOLDS: Duration = Duration::from_secs(2);
 
-/// The last outcome of reading something that many ask for.
+/// The last outcome of a shared read.
 #[derive(Debug)]
 pub(super) struct Cached<T> {
     value: Option<T>,
@@ -23,8 +23,8 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Clone> Cached<T> {
-    /// The value if it is still good, or else the error of a moment ago. `None` asks the caller to
-    /// read, and to [`Self::put`] what comes of it.
+    /// The value if it is still good, or else the recent error. `None` asks the caller to read, and
+    /// to [`Self::put`] the outcome.
     pub(super) fn find(&self, is_good: impl Fn(&T) -> bool) -> Option<Result<T>> {
         if let Some(value) = self.value.as_ref().filter(|value| is_good(value)) {
             return Some(Ok(value.clone()));
@@ -33,7 +33,7 @@ impl<T: Clone> Cached<T> {
         error.map(|(_, error)| Err(error.clone()))
     }
 
-    /// Takes in what was read. An error drops the value.
+    /// Keeps the outcome of a read. An error drops the value.
     pub(super) fn put(&mut self, outcome: Result<T>) -> Result<T> {
         *self = match &outcome {
             Ok(value) => Self { value: Some(value.clone()), error: None },

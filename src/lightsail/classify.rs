@@ -1,10 +1,10 @@
-//! What an error of Lightsail means: one classifier over everything that an answer says about
+//! What an error of Lightsail means: one classifier for everything that an answer says about
 //! itself.
 //!
-//! Lightsail's error bodies carry `__type` and a `code` of their own, and the SDK takes the wrong
-//! one for the type unless there is a header as well (<https://github.com/aws/aws-sdk/issues/665>).
-//! So the header, both members and the message are read together, and the HTTP status never
-//! is: Lightsail throttles with 400.
+//! Lightsail's error bodies have `__type` and a `code` of their own, and the SDK takes the wrong
+//! one as the type unless there is a header as well (<https://github.com/aws/aws-sdk/issues/665>).
+//! So the header, both members and the message are read together. The HTTP status is not, because
+//! Lightsail throttles with 400.
 
 use std::error::Error as StdError;
 
@@ -16,7 +16,7 @@ use super::error::{Error, ErrorKind};
 use super::http::{AnsweredBy, Failure, UNREADABLE, unreadable_answer};
 use super::stable::{line, stable};
 
-/// An answer that the API did not give.
+/// An answer that did not come from the API.
 pub(super) fn unreadable(answer: &HttpResponse) -> Error {
     let host = answer.extension().map_or("AWS", |AnsweredBy(host)| host.as_str());
     let message = unreadable_answer(host, answer.status().as_u16());
@@ -26,7 +26,7 @@ pub(super) fn unreadable(answer: &HttpResponse) -> Error {
 /// What an error answer says about itself.
 #[derive(Debug, Default)]
 struct Answer {
-    /// Names of the error, the most telling one first.
+    /// Names of the error, the most specific one first.
     names: Vec<String>,
     message: String,
 }
@@ -78,7 +78,7 @@ pub(super) fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpRespon
     classify(&Answer { names, message }).unwrap_or_else(|| unreadable(raw))
 }
 
-/// A code is a label of metrics and in conditions, and the body that it is from may be anybody's.
+/// A code becomes a label of metrics and part of conditions, but its body may come from anybody.
 const LONGEST_CODE: usize = 64;
 
 /// `com.amazonaws.lightsail#NotFoundException:http://…` → `NotFoundException`.
@@ -95,7 +95,7 @@ fn codes(names: impl Iterator<Item = String>) -> Vec<String> {
     names.map(|name| bare(&name)).filter(is_code).collect()
 }
 
-/// `None`: nothing in the answer names an error.
+/// `None` if nothing in the answer names an error.
 fn classify(answer: &Answer) -> Option<Error> {
     let named = |wanted: &[&str]| {
         answer.names.iter().any(|name| {
@@ -135,7 +135,7 @@ fn classify(answer: &Answer) -> Option<Error> {
     };
     let is_known = kind != ErrorKind::Transient;
     let code = match answer.names.first() {
-        // AWS numbers no errors; what does may do so anew each time.
+        // AWS does not number errors. Other servers may, with a different number each time.
         Some(name) if is_known || !name.contains(|char: char| char.is_ascii_digit()) => name,
         None if !is_known => return None,
         _ => "UnknownError",
@@ -143,7 +143,7 @@ fn classify(answer: &Answer) -> Option<Error> {
     Some(Error::new(kind, code, stable(&answer.message)))
 }
 
-/// Codes that the SDK knows as throttling, and that Lightsail sends with HTTP 400.
+/// Codes that the SDK treats as throttling, and that Lightsail sends with HTTP 400.
 const THROTTLED: &[&str] = &[
     "Throttling",
     "Throttled",
@@ -178,8 +178,8 @@ const BAD_CREDENTIALS: &[&str] = &[
     "RegionDisabled",
 ];
 
-/// Refusals of the input. Whatever is in no list is taken for a failure of the service: that proves
-/// nothing and is tried again.
+/// Refusals of the input. A code that is in no list counts as a failure of the service, which
+/// proves nothing and is retried.
 const INVALID: &[&str] =
     &["InvalidInput", "Validation", "ValidationError", "Serialization", "UnknownOperation"];
 

@@ -19,7 +19,7 @@ use super::types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, 
 use crate::api::Operation;
 use crate::ids::{Arn, Fingerprint, KeyPairName, Region, Scope};
 
-/// In whose turn requests are sent that are for no namespace alone. None has this name.
+/// The turn of requests that belong to no single namespace. No namespace has this name.
 pub(super) const SHARED: &str = "";
 
 /// Lightsail in one account and region.
@@ -31,7 +31,7 @@ pub struct Lightsail {
 }
 
 impl Lightsail {
-    /// Sends its calls by `sender`, which says where they go.
+    /// A client that sends its calls with `sender`.
     pub(super) fn new(sender: Sender, clock: Clock, config: &aws_config::SdkConfig) -> Self {
         use aws_sdk_lightsail::config::retry::RetryConfig;
         use aws_sdk_lightsail::config::{
@@ -49,7 +49,7 @@ impl Lightsail {
         Self { client: Client::from_conf(config.build()), sender, clock }
     }
 
-    /// The same, for an object of this namespace: namespaces take turns in asking.
+    /// The same, for an object of this namespace: namespaces take turns.
     #[must_use]
     pub(super) fn for_namespace(&self, namespace: &Arc<str>) -> Self {
         let mut own = self.clone();
@@ -57,7 +57,7 @@ impl Lightsail {
         own
     }
 
-    /// The same, for all namespaces: what they share has turns of its own.
+    /// The same, for all namespaces: shared reads have turns of their own.
     #[must_use]
     pub(super) fn for_all(&self) -> Self {
         self.for_namespace(&SHARED.into())
@@ -69,13 +69,13 @@ impl Lightsail {
         &self.sender.scope
     }
 
-    /// Whose rights it has: what was read with some is not shown to those who have others.
+    /// Whose rights it has. What is read with some rights is not shown to holders of other rights.
     pub(super) fn rights(&self) -> &Arc<str> {
         &self.sender.rights
     }
 
-    /// What Lightsail's clock shows now, to the second: by the `Date` of its last answer here, and
-    /// the time that has passed since. `None` if no answer had one.
+    /// What Lightsail's clock shows now, to the second: the `Date` of its last answer, plus the
+    /// time since. `None` if no answer had one.
     #[must_use]
     pub fn clock(&self) -> Option<Timestamp> {
         self.clock.now()
@@ -104,7 +104,7 @@ impl Lightsail {
         Ok(pairs)
     }
 
-    /// `GetKeyPairs` over all pages, the default pair included. Returns how many pages that were.
+    /// `GetKeyPairs` over all pages, the default pair included. Returns the number of pages.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
@@ -148,11 +148,11 @@ impl Lightsail {
         }
     }
 
-    /// `DeleteKeyPair`. The fingerprint is sent along if it is given; for the default pair it has
-    /// to be.
+    /// `DeleteKeyPair`. The fingerprint is sent along if it is given. For the default pair, it must
+    /// be.
     ///
     /// # Errors
-    /// As classified; never [`ErrorKind::NotFound`], which is `None`: the pair was gone already.
+    /// As classified; never [`ErrorKind::NotFound`], which is `None`: the pair was already gone.
     pub async fn delete_key_pair(
         &self,
         name: &KeyPairName,
@@ -184,8 +184,8 @@ impl Lightsail {
         convert::downloaded(answer)
     }
 
-    /// `TagResource`: adds tags, and replaces the values of those that are there. A resource of
-    /// that name with another ARN is not touched.
+    /// `TagResource`: adds tags, and replaces the values of existing ones. It does not touch a
+    /// resource of that name with another ARN.
     ///
     /// # Errors
     /// As classified; [`ErrorKind::NotFound`] if there is no such pair any more.
@@ -230,7 +230,7 @@ impl Lightsail {
             .map(drop)
     }
 
-    /// `UntagResource`. A resource of that name with another ARN is not touched.
+    /// `UntagResource`. It does not touch a resource of that name with another ARN.
     ///
     /// # Errors
     /// As classified; [`ErrorKind::NotFound`] if there is no such pair any more.
@@ -279,7 +279,7 @@ impl Lightsail {
         }
     }
 
-    /// `GetRegions`: the names of all regions of Lightsail. Whether it leaves out those that the
+    /// `GetRegions`: the names of all regions of Lightsail. Whether it omits regions that the
     /// account has not enabled is unverified.
     ///
     /// # Errors
@@ -291,7 +291,7 @@ impl Lightsail {
         Ok(names.map(|name| Region::from(name.as_str())).collect())
     }
 
-    /// `GetInstance`, of which only the ARN and the tags are of interest.
+    /// `GetInstance`. Only the ARN and the tags are read.
     ///
     /// # Errors
     /// As classified; never [`ErrorKind::NotFound`], which is `None`.
@@ -303,10 +303,10 @@ impl Lightsail {
         Ok(Read { value: instance.transpose()?.map(convert::instance).transpose()?, at: read.at })
     }
 
-    /// `DeleteKnownHostKeys`. It may answer several operations, or none.
+    /// `DeleteKnownHostKeys`. It may return several operations, or none.
     ///
     /// # Errors
-    /// As classified. Ask [`ErrorKind::proves_refusal`] before you take it for not done.
+    /// As classified. Only [`ErrorKind::proves_refusal`] shows that the call was not done.
     pub async fn delete_known_host_keys(&self, instance: &str) -> Result<Acknowledged> {
         let call = self.client.delete_known_host_keys().instance_name(instance);
         let what = ("DeleteKnownHostKeys", instance, Policy::Once);
@@ -336,8 +336,8 @@ impl Lightsail {
             .map(Some)
     }
 
-    /// `GetOperationsForResource` over all pages. What it says of a resource without operations is
-    /// unverified: not to know it is the same as an empty list.
+    /// `GetOperationsForResource` over all pages. What it returns for a resource without operations
+    /// is unverified: not found counts as an empty list.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.

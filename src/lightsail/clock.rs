@@ -1,8 +1,8 @@
-//! Lightsail's clock, as far as its answers tell it.
+//! Lightsail's clock, as its answers show it.
 //!
-//! What Lightsail created is dated by its clock, and the clocks of AWS and of the cluster are never
-//! compared. So what must be known to be younger than something is compared with the `Date` of
-//! Lightsail's own answers.
+//! Lightsail dates what it creates by its own clock, and the clocks of AWS and of the cluster are
+//! never compared. So to know whether something is younger, the operator compares with the `Date`
+//! of Lightsail's own answers.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,9 +19,9 @@ use parking_lot::Mutex;
 pub(super) struct Clock(Arc<Mutex<Option<(Timestamp, Instant)>>>);
 
 impl Clock {
-    /// What the clock shows now: the last `Date`, and the time that has passed since. To the
-    /// second, and never ahead of the clock by more than it went wrong since. `None` before the
-    /// first answer, or if answers have no `Date`.
+    /// What the clock shows now: the last `Date` plus the time since, to the second. It runs ahead
+    /// of Lightsail's clock only by this machine's drift since then. `None` before the first
+    /// answer, or if answers have no `Date`.
     pub(super) fn now(&self) -> Option<Timestamp> {
         let (date, at) = (*self.0.lock())?;
         let now = date.checked_add(at.elapsed()).ok()?;

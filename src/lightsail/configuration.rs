@@ -1,4 +1,4 @@
-//! What the variables and files of AWS say about how it is reached.
+//! How AWS is reached, by its variables and files.
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -11,7 +11,7 @@ use aws_types::service_config::ServiceConfigKey;
 use super::credentials::ProfileFiles;
 use super::endpoint;
 
-/// The services that are asked, by the names under which the SDK has their endpoints.
+/// The services, by the names of their endpoints in the SDK.
 const SERVICES: [&str; 4] = ["Lightsail", "STS", "SSO", "SSO OIDC"];
 
 /// The SDK's configuration, without credentials.
@@ -22,8 +22,8 @@ pub async fn configuration(
     http: SharedHttpClient,
     files: &ProfileFiles,
 ) -> anyhow::Result<SdkConfig> {
-    // Each object names its region, so none is asked of the instance's metadata, which outside EC2
-    // takes its time to fail.
+    // Each object names its region. So the region is not read from the instance's metadata, which
+    // fails slowly outside EC2.
     let of_profile = ProfileFileRegionProvider::builder().profile_files(files.for_sdk());
     let of_profile = of_profile.profile_name(files.profile()).build();
     let region = EnvironmentVariableRegionProvider::new();

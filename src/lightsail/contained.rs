@@ -1,6 +1,6 @@
-//! Panics of the AWS SDK become errors. It has some: for a key with a line break in it, or for what
-//! the instance's metadata answer. One of them must not end the process, nor the task that renews
-//! credentials. The release profile keeps `panic = "unwind"` for this.
+//! Panics of the AWS SDK become errors. Some are known: for a key with a line break in it, or for
+//! an answer of the instance's metadata. Such a panic must not end the process or the task that
+//! renews credentials. The release profile keeps `panic = "unwind"` for this.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -10,11 +10,11 @@ use futures::FutureExt;
 use super::error::{Error, ErrorKind};
 use super::types::Result;
 
-/// What becomes of a call of the SDK. Nothing that it leaves behind is used again: a client keeps
-/// no state of a call but what its locks guard.
+/// The outcome of a call of the SDK. Nothing that a panic leaves behind is used again: a client
+/// keeps no state of a call except what its locks guard.
 ///
 /// # Errors
-/// It panics. What was sent until then is not known.
+/// It panics. What was sent before is not known.
 pub(super) async fn contained<T>(call: impl Future<Output = T>) -> Result<T> {
     let outcome = AssertUnwindSafe(call).catch_unwind().await;
     outcome.map_err(|_| {

@@ -34,7 +34,7 @@ pub(super) fn instance(instance: types::Instance) -> Result<Instance> {
     })
 }
 
-/// Every field that came. The type and status are kept as text: the enumerations of the API model
+/// Every field of the answer. Type and status stay text, because the enumerations of the API model
 /// lack values that the service sends.
 pub(super) fn operation(operation: types::Operation) -> Operation {
     let location = |location: types::ResourceLocation| OperationLocation {
@@ -74,7 +74,7 @@ pub(super) fn instance_and_key_pair(instance: types::Instance) -> Option<(String
     Some((instance.name?, key_pair.map_or(KeyPairName::DEFAULT.into(), KeyPairName::from)))
 }
 
-/// Takes the private key out of the answer at once: the SDK's type would print it.
+/// Moves the private key out of the answer immediately: the SDK's type would print it.
 pub(super) fn downloaded(answer: DownloadDefaultKeyPairOutput) -> Result<Downloaded> {
     let created_at = answer.created_at.and_then(time);
     let text = Zeroizing::new(answer.private_key_base64.unwrap_or_default());

@@ -1,5 +1,5 @@
-//! Why there are no AWS credentials: what whoever should give them said, and from where they were
-//! to come. An outage is told from a refusal.
+//! Why there are no AWS credentials: their source, and what it answered. An outage is distinguished
+//! from a refusal.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use super::stable::{line, stable};
 use crate::ids::AccountId;
 
 impl Error {
-    /// The credentials cannot be had from `source`, which is a part of a sentence.
+    /// `source`, which is part of a sentence, did not provide credentials.
     pub(super) fn credentials(source: &str, error: &CredentialsError) -> Self {
         let why = |why: &str| stable(&format!("no AWS credentials from {source}: {why}"));
         if let Some(failure) = find_source::<Failure>(error) {
             let error = Self::from(failure);
-            // It has no ids, and may have a date that stays.
+            // It has no ids, and may have a date that does not change.
             let message = line(&format!("no AWS credentials from {source}: {}", error.message));
             return Self { message, ..error };
         }
         if let Some(answer) = answer_of_sts(error) {
-            // Nothing that a role may or may not do: the role itself is not to be had.
+            // This is not about what the role may do: the role itself is not available.
             let is_refused = answer.kind.proves_refusal() && answer.kind != ErrorKind::Throttled;
             let kind = if is_refused { ErrorKind::BadCredentials } else { answer.kind };
             let message = why(&answer.message);
@@ -41,13 +41,13 @@ impl Error {
         Self::unusable_credentials(source, advice(&texts).unwrap_or(&texts))
     }
 
-    /// The source was set up, and is of no use. No part of `why` is secret.
+    /// The source is set up, but cannot be used. No part of `why` is secret.
     fn unusable_credentials(source: &str, why: &str) -> Self {
         let message = stable(&format!("no AWS credentials from {source}: {why}"));
         Self::new(ErrorKind::BadCredentials, "CredentialsError", message)
     }
 
-    /// Nobody has given credentials in this time.
+    /// No credentials arrived in this time.
     pub(super) fn credentials_late(limit: Duration) -> Self {
         let message = format!("no AWS credentials: no answer in time ({limit:?})");
         Self::new(ErrorKind::Transient, "Timeout", message)
@@ -60,14 +60,15 @@ impl Error {
         Self::new(ErrorKind::Transient, "KeyNotRead", message)
     }
 
-    /// What `source` gave is of no use.
+    /// What `source` provided cannot be used.
     #[must_use]
     pub fn unusable(source: &str, why: &str) -> Self {
         let message = line(&format!("no AWS credentials from {source}: {why}"));
         Self::new(ErrorKind::BadCredentials, "UnusableCredentials", message)
     }
 
-    /// Credentials that expired before they could be used. `had_some`: the source gave others.
+    /// The credentials expired before they could be used. `had_some`: the source has provided
+    /// others before.
     pub(super) fn expired_credentials(had_some: bool) -> Self {
         let kind = if had_some { ErrorKind::Transient } else { ErrorKind::BadCredentials };
         let message = "the source of the AWS credentials gives ones that have expired, or are \
@@ -75,8 +76,8 @@ impl Error {
         Self::new(kind, "ExpiredCredentials", message)
     }
 
-    /// No way to get credentials is set up, for each of them for a reason. `for_now`: there was one
-    /// a moment ago.
+    /// No source of credentials is set up, each for a reason. `for_now`: there was one a moment
+    /// ago.
     pub(super) fn no_credentials(reasons: &[String], for_now: bool) -> Self {
         let kind = if for_now { ErrorKind::Transient } else { ErrorKind::BadCredentials };
         let message = format!("no AWS credentials from any source; {}", reasons.join("; "));
@@ -92,8 +93,8 @@ impl Error {
         Self::new(ErrorKind::BadCredentials, "OtherPartition", message)
     }
 
-    /// Nobody is denied to ask who he is, but by a policy on the way, and then the credentials are
-    /// of no use.
+    /// AWS never denies `GetCallerIdentity`; only a policy on the way can. Then the credentials
+    /// cannot be used.
     pub(super) fn of_identity(self) -> Self {
         let message = format!("the account of the AWS credentials is not known: {}", self.message);
         Self { message, ..self }
@@ -118,23 +119,23 @@ impl Error {
         Self::new(ErrorKind::BadCredentials, "WrongAccount", message)
     }
 
-    /// AWS does not take the credentials any more, and there are no others.
+    /// AWS no longer accepts the credentials, and there are no others.
     pub(super) fn refused_credentials() -> Self {
         let message = "AWS refuses the credentials, and their source has no others";
         Self::new(ErrorKind::BadCredentials, "RefusedCredentials", message)
     }
 }
 
-/// What the SDK says in front of what went wrong.
+/// What the SDK puts in front of the cause.
 const LOADING: &str = "an error occurred while loading credentials";
 
-/// What the SDK says of the endpoint of a container; the rest is its host.
+/// What the SDK says of a container's endpoint; the rest is its host.
 const NO_ADDRESS: &str = "(failed to perform DNS lookup while validating URI): ";
 
-/// What to do about what the SDK says, where its words do not tell.
+/// What to do about an SDK error, where its words do not say.
 fn advice(texts: &str) -> Option<&'static str> {
     let advice = [
-        // It is built without.
+        // The SDK is built without it.
         (
             "credentials-login",
             "sessions of `aws login` are not supported; use `aws configure export-credentials \
@@ -161,7 +162,7 @@ fn advice(texts: &str) -> Option<&'static str> {
     advice.into_iter().find(|(words, _)| texts.contains(words)).map(|(_, advice)| advice)
 }
 
-/// The texts of what is behind an error.
+/// The texts of an error's sources.
 pub(super) fn texts(error: &CredentialsError) -> String {
     let (mut texts, mut next) = (Vec::new(), error.source());
     while let Some(error) = next {
@@ -170,7 +171,7 @@ pub(super) fn texts(error: &CredentialsError) -> String {
     }
     texts.retain(|text| text != LOADING);
     for text in &mut texts {
-        // A program's own words, and a whole answer, are for nobody's condition.
+        // A program's own words and whole answers do not go into conditions.
         for dump in [" Stderr:", ": Response {", " Response {"] {
             text.truncate(text.find(dump).unwrap_or(text.len()));
         }
@@ -179,7 +180,7 @@ pub(super) fn texts(error: &CredentialsError) -> String {
     if texts.is_empty() { error.to_string() } else { hosts_only(&texts.join(": ")) }
 }
 
-/// The text with the host alone of each URL: what is around it may be a password or a token.
+/// The text with only the host of each URL: the rest may contain a password or a token.
 fn hosts_only(text: &str) -> String {
     let (mut kept, mut rest) = (String::new(), text);
     while let Some(at) = rest.find("://") {
@@ -197,7 +198,7 @@ fn hosts_only(text: &str) -> String {
     kept + rest
 }
 
-/// What STS answered when a role was to be assumed.
+/// The answer of STS to an attempt to assume a role.
 fn answer_of_sts(error: &CredentialsError) -> Option<Error> {
     fn answer<E: ProvideErrorMetadata + StdError + 'static>(
         error: &SdkError<E, HttpResponse>,

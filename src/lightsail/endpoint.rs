@@ -7,7 +7,7 @@ use http::Uri;
 
 use crate::loopback::is_loopback;
 
-/// Where AWS gives credentials to machines and containers, by plain http:
+/// Where AWS provides credentials to machines and containers, over plain http:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>,
 /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html>,
 /// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>.
@@ -20,7 +20,7 @@ const CREDENTIALS: [IpAddr; 5] = [
 ];
 
 /// Why this cannot be the URL of an endpoint, as the end of a sentence. Without the value, which
-/// may have a password in it.
+/// may contain a password.
 pub(super) fn fault(url: &str) -> Option<&'static str> {
     if url.is_empty() {
         return Some("is empty");
@@ -44,13 +44,13 @@ pub(super) fn fault(url: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether nobody else can read what is sent there.
+/// Whether others cannot read what is sent there.
 pub(super) fn is_secure(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default();
     uri.scheme_str() == Some("https") || is_loopback(host) || gives_credentials(host)
 }
 
-/// Whether it is one of the addresses where AWS gives credentials on the machine itself.
+/// Whether it is one of the addresses where AWS provides credentials on the machine itself.
 pub(super) fn gives_credentials(host: &str) -> bool {
     host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| CREDENTIALS.contains(&ip))
 }

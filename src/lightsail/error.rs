@@ -1,4 +1,4 @@
-//! Errors of Lightsail, or of the way there: what follows from them, and what is said of them.
+//! Errors of Lightsail or on the way there: what follows from them, and their messages.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,13 +12,13 @@ use crate::ids::{AccountId, Region};
 pub enum ErrorKind {
     /// There is no such resource.
     NotFound,
-    /// Something in the region has the name already; Lightsail does not say what.
+    /// Something in the region already has the name; Lightsail does not say what.
     NameTaken,
-    /// Lightsail does not take this public key.
+    /// Lightsail does not accept this public key.
     BadKey,
     /// The credentials may not do this.
     Denied,
-    /// The credentials are not good.
+    /// The credentials are not valid.
     BadCredentials,
     /// The account is still being set up for Lightsail.
     AccountSetup,
@@ -30,17 +30,17 @@ pub enum ErrorKind {
     Throttled,
     /// Lightsail failed, or refused to work.
     OperationFailed,
-    /// The input is wrong in Lightsail's eyes.
+    /// Lightsail rejects the input.
     Invalid,
     /// The request was never sent.
     NeverSent,
-    /// The operator may not ask this region, and did not.
+    /// The operator may not call this region, and did not.
     RegionNotAllowed,
-    /// Too many regions that never answered are named, and this one was not asked.
+    /// Objects name too many regions that never answered, so this one was not called.
     TooManyRegions,
-    /// It was not sent, because this process may not hold the Lease any more when it is answered.
+    /// It was not sent, because this process may no longer hold the Lease when the answer comes.
     NotLeading,
-    /// No answer, or none that tells whether the request was carried out.
+    /// No answer, or none that shows whether the request was carried out.
     Transient,
 }
 
@@ -68,15 +68,15 @@ impl ErrorKind {
     }
 }
 
-/// An error of Lightsail or of the way there.
+/// An error of Lightsail or on the way there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What kind of error it is: what follows from it.
     pub kind: ErrorKind,
-    /// The most telling name that the answer has, for example `NameExists` or `Timeout`; a label of
-    /// metrics.
+    /// The most specific name in the answer, for example `NameExists` or `Timeout`. It is a label
+    /// of metrics.
     pub code: String,
-    /// For people. The same for the same error: it has no ids of requests.
+    /// For people. The same error always has the same text, without request ids.
     pub message: String,
 }
 
@@ -102,7 +102,7 @@ impl Error {
         )
     }
 
-    /// There were so many requests to be sent before this one that it was not sent.
+    /// Too many requests waited before this one, so it was not sent.
     pub(super) fn waited_too_long() -> Self {
         let message = "Lightsail takes so few requests that this one was not sent yet";
         Self::new(ErrorKind::Throttled, "WaitedTooLong", message)
@@ -114,7 +114,7 @@ impl Error {
         Self::new(ErrorKind::NotLeading, "NotLeading", message)
     }
 
-    /// The region is none of those that the operator may ask.
+    /// The operator may not call this region.
     pub(super) fn region_not_allowed(region: &Region, allowed: &[String]) -> Self {
         let message = format!(
             "this operator may not use the region {region}, only {}; make the object anew with one \
@@ -125,7 +125,7 @@ impl Error {
         Self::new(ErrorKind::RegionNotAllowed, "RegionNotAllowed", message)
     }
 
-    /// So many regions that never answered are tried already, for `whom`.
+    /// This many regions that never answered are already being tried, for `whom`.
     pub(super) fn too_many_regions(region: &Region, most: usize, whom: &str) -> Self {
         let message = format!(
             "{region} was not asked, since {whom} already waits for {most} regions that never \
@@ -150,8 +150,8 @@ impl Error {
         Self::new(ErrorKind::Transient, "Timeout", "no answer in time")
     }
 
-    /// Whether the region's Lightsail itself has answered so: what is on the way to it does not
-    /// know its errors, and what answers for a region that does not exist refuses each signature.
+    /// Whether Lightsail in the region itself gave this answer. Servers on the way do not know its
+    /// errors, and what answers for a region that does not exist refuses every signature.
     pub(super) fn is_answer(&self) -> bool {
         match self.kind {
             ErrorKind::NotFound
@@ -183,7 +183,7 @@ impl Error {
                 || words.iter().any(|words| self.message.starts_with(words)))
     }
 
-    /// The credentials belong to this account, and a call is for another one.
+    /// The credentials belong to this account, but the call is for another one.
     pub(super) fn wrong_account(account: &AccountId) -> Self {
         let message = format!("the operator's credentials are for the account {account}");
         Self::new(ErrorKind::NeverSent, "WrongAccount", message)

@@ -10,15 +10,16 @@ use tokio::sync::Notify;
 
 use crate::ids::Region;
 
-/// Credentials that are renewed while clients use them. All of them were seen to be of the account.
+/// Credentials that are renewed while clients use them. Each of them was verified to belong to the
+/// account.
 ///
 /// Clones are the same.
 #[derive(Clone, Debug)]
 pub(super) struct InForce {
     credentials: Arc<Mutex<Credentials>>,
-    /// The regions that took them.
+    /// The regions that accepted them.
     taken_in: Arc<Mutex<HashSet<Region>>>,
-    /// AWS refused them, though they had not expired.
+    /// Whether AWS refused them although they had not expired.
     refused: Arc<Notify>,
 }
 
@@ -39,7 +40,7 @@ impl InForce {
 }
 
 impl InForce {
-    /// A region has taken them.
+    /// A region accepted them.
     pub(super) fn note_taken(&self, region: &Region) {
         let mut regions = self.taken_in.lock();
         if !regions.contains(region) {
@@ -47,18 +48,18 @@ impl InForce {
         }
     }
 
-    /// A region has refused them. If others take them and this one never did, that is the region's:
-    /// it is not enabled, or in another partition.
+    /// A region refused them. If others accept them and this one never did, the region is the
+    /// cause: it is not enabled, or in another partition.
     pub(super) fn note_refused(&self, region: &Region) {
         let mut regions = self.taken_in.lock();
         if regions.is_empty() || regions.contains(region) {
-            // What the others took before says nothing any more.
+            // Earlier acceptance by other regions no longer counts.
             regions.clear();
             self.refused.notify_one();
         }
     }
 
-    /// Whether a region has taken them since they came, or since the last one refused them.
+    /// Whether a region accepted them since they arrived, or since the last refusal.
     pub(super) fn are_taken(&self) -> bool {
         !self.taken_in.lock().is_empty()
     }

@@ -1,8 +1,8 @@
 //! One list of key pairs for each account, region and role, shared by all objects there.
 //!
-//! A list is walked by one task at a time; who asks meanwhile gets the same. What is read here may
-//! trigger work. A list that is old never justifies a destructive call (I7): who needs to know asks
-//! for a live one.
+//! One task at a time reads a list, and everybody who asks meanwhile gets the same one. A list may
+//! start work. An old list never justifies a destructive call (I7): a caller that must be sure asks
+//! for a live read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 /// The lists of all accounts and regions.
 #[derive(Debug)]
 pub struct Inventory {
-    /// Nobody is shown what another's rights have read.
+    /// A caller never gets what other rights have read.
     shelves: Mutex<HashMap<(Scope, Rights), Arc<Shelf>>>,
     /// What the owner tags of this cluster begin with.
     owner_prefix: String,
@@ -33,14 +33,14 @@ type Rights = Arc<str>;
 
 #[derive(Debug, Default)]
 struct Shelf {
-    /// Held while a list is walked.
+    /// Held while a list is being read.
     listing: tokio::sync::Mutex<Cached<Arc<Listing>>>,
-    /// What became known meanwhile, to be put into the list by whoever has it next: nobody waits
-    /// for a walk to say what he has done.
+    /// Changes since then, which the next reader puts into the list, so that nobody has to wait for
+    /// a running read to report a change.
     corrections: Mutex<Vec<Correction>>,
 }
 
-/// What is known of the pair of a name: that it is like this, or that it is gone.
+/// What is known of the pair of a name: its state, or that it is gone.
 type Correction = (KeyPairName, Option<KeyPair>);
 
 impl Shelf {
@@ -69,7 +69,7 @@ impl Inventory {
         self.get(region, |listing| listing.is_good(max_age)).await
     }
 
-    /// Whether [`Self::list`] would answer at once.
+    /// Whether [`Self::list`] would answer immediately.
     #[must_use]
     pub fn is_at_hand(&self, region: &Lightsail, max_age: Duration) -> bool {
         let place = self.shelf(region);
@@ -77,7 +77,7 @@ impl Inventory {
         cached.is_ok_and(|cached| cached.value().is_some_and(|listing| listing.is_good(max_age)))
     }
 
-    /// A list whose walk starts now or later.
+    /// A list that is read from now on.
     ///
     /// # Errors
     /// As [`Self::list`].
@@ -85,7 +85,7 @@ impl Inventory {
         self.list_since(region, Instant::now()).await
     }
 
-    /// A list whose walk started then or later.
+    /// A list whose read started then or later.
     ///
     /// # Errors
     /// As [`Self::list`].
@@ -106,7 +106,7 @@ impl Inventory {
         }
         let (before, mut listing) = (cached.value().cloned(), Listing::begin());
         let take = |pair: KeyPair| self.insert(&mut listing, &pair, before.as_deref());
-        // All namespaces have a share in it.
+        // All namespaces share it.
         let pages = region.for_all().each_key_pair(take).await;
         let listing = pages.map(|pages| {
             listing.end(pages);
@@ -117,8 +117,8 @@ impl Inventory {
         cached.put(listing)
     }
 
-    /// Puts into the list what is known to be true now, after a change or a read of one's own; if
-    /// it is being walked, into what comes of that.
+    /// Puts into the list what the caller knows after its own change or read. If a read of the list
+    /// is running, the change goes into its result.
     pub fn correct(&self, region: &Lightsail, name: &KeyPairName, pair: Option<&KeyPair>) {
         let place = self.shelf(region);
         place.corrections.lock().push((name.clone(), pair.cloned()));
@@ -127,7 +127,7 @@ impl Inventory {
         }
     }
 
-    /// Puts into a list what became known since.
+    /// Puts later changes into a list.
     fn catch_up(&self, scope: &Scope, place: &Shelf, cached: &mut Cached<Arc<Listing>>) {
         let corrections = place.take_corrections();
         if let Some(listing) = cached.value_mut().filter(|_| !corrections.is_empty()) {
@@ -159,7 +159,7 @@ impl Inventory {
         self.shelves.lock().retain(|(scope, _), _| scope.region != *region);
     }
 
-    /// How many of the one pair, or none, this cluster manages.
+    /// How many of these pairs (one or none) this cluster manages.
     fn managed(&self, pair: Option<&KeyPair>) -> usize {
         let owner = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_ref);
         usize::from(owner.is_some_and(|owner| owner.starts_with(&self.owner_prefix)))

@@ -9,9 +9,9 @@ use super::types::{KeyPair, Tags};
 use crate::digest::Digest;
 use crate::ids::{Fingerprint, KeyPairName};
 
-/// A list that took long is good for so many times as long, so that where there are many pairs, or
-/// where Lightsail throttles, no more than a twentieth of all requests goes into walking. Whatever
-/// is decided by an older one is found out by the call that follows, or by a read of its own.
+/// A list is good for this many times as long as it took to read. So where there are many pairs, or
+/// where Lightsail throttles, no more than a twentieth of all requests is spent on lists. If an
+/// older list was wrong, the next call or read shows it.
 const WALKS_APART: u32 = 19;
 
 /// All key pairs of one account in one region, the default pair included.
@@ -26,13 +26,13 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// A list whose walk begins now.
+    /// A list whose read begins now.
     pub(super) fn begin() -> Self {
         let (pairs, started_at) = (HashMap::new(), Instant::now());
         Self { pairs, managed: 0, pages: 0, started_at, took: Duration::ZERO }
     }
 
-    /// The walk is over.
+    /// The read is complete.
     pub(super) fn end(&mut self, pages: usize) {
         (self.pages, self.took) = (pages, self.started_at.elapsed());
         self.pairs.shrink_to_fit();
@@ -50,7 +50,7 @@ impl Listing {
         self.pairs.get(&name).map(Packed::unpack)
     }
 
-    /// All of them, in no order.
+    /// All of them, in no particular order.
     pub fn pairs(&self) -> impl Iterator<Item = KeyPair> {
         self.pairs.values().map(Packed::unpack)
     }
@@ -67,13 +67,13 @@ impl Listing {
         self.pairs.is_empty()
     }
 
-    /// When its walk started: it tells one walk from another.
+    /// When its read started, which distinguishes lists.
     #[must_use]
     pub fn started_at(&self) -> Instant {
         self.started_at
     }
 
-    /// In how many pages it came.
+    /// The number of its pages.
     #[must_use]
     pub fn pages(&self) -> usize {
         self.pages
@@ -83,8 +83,8 @@ impl Listing {
         self.started_at.elapsed() <= max_age.max(self.took * WALKS_APART)
     }
 
-    /// Puts a pair in, and shares it with the list before if it is the same there. The pair that
-    /// had its name.
+    /// Adds a pair, and shares it with the previous list if it is the same there. Returns the pair
+    /// that had its name.
     pub(super) fn insert(&mut self, pair: &KeyPair, before: Option<&Self>) -> Option<KeyPair> {
         let (name, packed) = (Digest::of(&pair.name), Packed::of(pair));
         let known = before.and_then(|before| before.pairs.get(&name)).filter(|it| **it == packed);
@@ -92,7 +92,7 @@ impl Listing {
         replaced.as_ref().map(Packed::unpack)
     }
 
-    /// Takes a pair out.
+    /// Removes a pair.
     pub(super) fn remove(&mut self, name: &KeyPairName) -> Option<KeyPair> {
         self.pairs.remove(&Digest::of(name)).as_ref().map(Packed::unpack)
     }
@@ -101,9 +101,9 @@ impl Listing {
 /// A pair, with all its texts in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Packed {
-    /// Each text with [`END`] after it; before one that may be missing is a sign.
+    /// Each text with [`END`] after it. A text that may be missing has a sign before it.
     Text(Arc<str>),
-    /// A text has [`END`] in it.
+    /// A text contains [`END`].
     Whole(Arc<KeyPair>),
 }
 

@@ -1,9 +1,9 @@
 //! Amazon Lightsail in the words of this project: the only place that knows the AWS SDK.
 //!
-//! Every call takes and gives domain types, is bounded in time, is counted, and, if it changes
-//! anything, is logged with its request id. Calls are sent as fast as the limiter lets them. Those
-//! that change something are repeated only if an answer proves that they were not carried out:
-//! whoever made the call reads what became of it. No decisions here; the plans make them.
+//! Every call takes and returns domain types, has a time limit, and is counted. If it changes
+//! anything, it is logged with its request id. The limiter decides how fast calls are sent. A call
+//! that changes something is repeated only if an answer proves that it was not carried out.
+//! Otherwise the caller reads the outcome. No decisions here; the plans make them.
 
 mod account;
 mod cached;

@@ -1,10 +1,10 @@
-//! Opens a session of AWS, keeps it open, and knows whose it is: no call of Lightsail is made
+//! Opens a session of AWS, keeps it open, and knows its account. No call to Lightsail is made
 //! before that is known.
 //!
-//! Credentials that fall back to others (a node's role, say) would make every key pair look gone.
-//! So the account is asked for once for each set of credentials, and calls are made with exactly
-//! those credentials. They are renewed before they expire, beside the reconciliations, and used as
-//! long as they are good, whatever becomes of STS meanwhile.
+//! If credentials fell back to others (a node's role, for example), every key pair would look gone.
+//! So STS is called once for each set of credentials, and calls use exactly those credentials. They
+//! are renewed before they expire, beside the reconciliations, and used as long as they are valid,
+//! even if STS does not answer meanwhile.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -33,27 +33,27 @@ use crate::fair_line::Rank;
 use crate::ids::{AccountId, Region};
 use crate::readiness::Readiness;
 
-/// Whoever asks waits so long for the lookup in another region, which may not exist, before
-/// it makes its own.
+/// How long a caller waits for the lookup in another region, which may not exist, before it makes
+/// its own.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Attempts to open the session of an account that fails are this far apart at most: there may be
-/// hundreds.
+/// Failing attempts to open the session of an account are at most this far apart. There may be
+/// hundreds of accounts.
 const PAUSE_OF_ACCOUNTS: Duration = Duration::from_mins(5);
-/// What `/readyz` says of credentials of an account.
+/// What `/readyz` says of an account's credentials.
 const ON_THE_ACCOUNT: &str = "they cannot be had; the conditions of the account say why";
-/// Keys that somebody may replace are read again after this time.
+/// Keys that a person may replace are read again after this time.
 const READ_AGAIN: Duration = Duration::from_mins(5);
 
 /// The session of one set of credentials. Clones are the same.
 #[derive(Clone, Debug)]
 pub(super) struct Opener(Arc<Inner>);
 
-/// Who gives the credentials.
+/// The source of the credentials.
 #[derive(Debug)]
 pub(super) enum Giver {
     /// The operator's own.
     Chain(Box<Chain>),
-    /// What somebody keeps elsewhere.
+    /// An access key that is kept elsewhere.
     Keys(Arc<dyn KeySource>),
     /// Another session, whose credentials they are.
     Parent(Opener),
@@ -61,13 +61,13 @@ pub(super) enum Giver {
     Role {
         parent: Opener,
         role: Role,
-        /// STS is asked so fast, and accounts take turns.
+        /// The limiter of calls to STS, where accounts take turns.
         sts: Arc<Limiter>,
         turn_of: Arc<str>,
     },
 }
 
-/// An access key that somebody keeps.
+/// An access key.
 #[derive(Clone)]
 pub struct AccessKey {
     /// The id, which is no secret.
@@ -84,12 +84,12 @@ impl fmt::Debug for AccessKey {
     }
 }
 
-/// Who keeps an access key.
+/// Where an access key is kept.
 pub trait KeySource: fmt::Debug + Send + Sync {
     /// The key as it is now.
     ///
     /// # Errors
-    /// It is not there, or cannot be read.
+    /// It does not exist, or cannot be read.
     fn access_key(&self) -> BoxFuture<'_, Result<AccessKey>>;
 }
 
@@ -98,7 +98,7 @@ pub trait KeySource: fmt::Debug + Send + Sync {
 pub(super) struct Purpose {
     /// The `LightsailAccount`; `None` for the operator's own credentials.
     pub(super) account: Option<Arc<str>>,
-    /// The namespace that the session is for alone.
+    /// The only namespace that the session is for.
     pub(super) namespace: Option<Arc<str>>,
     /// The account that the credentials must belong to.
     pub(super) expected: Option<AccountId>,
@@ -125,7 +125,7 @@ struct Inner {
     sending: Sending,
     readiness: Readiness,
     refused: Arc<Notify>,
-    /// Whether somebody renews what is in force.
+    /// Whether a task renews the current credentials.
     is_kept_fresh: AtomicBool,
     /// One lookup for all, so that a session is opened once.
     lookup: Turn,
@@ -134,7 +134,7 @@ struct Inner {
 
 type Turn = tokio::sync::Mutex<()>;
 
-/// What the credentials open.
+/// The account that the credentials open.
 type Opened = super::session::Opened<Arc<Account>, Credentials>;
 
 #[derive(Debug)]
@@ -144,7 +144,7 @@ struct State {
     turns: HashMap<Region, Arc<Turn>>,
 }
 
-/// Credentials, how long they hold, and whose they are, if whoever gave them says so.
+/// Credentials, how long they are valid, and whose they are, if their source says so.
 struct Given {
     credentials: Credentials,
     term: Term,
@@ -194,16 +194,16 @@ impl Opener {
         }
     }
 
-    /// The account of the credentials that are in force now, if any are.
+    /// The account of the current credentials, if there are any.
     pub(super) fn known(&self) -> Option<AccountId> {
         self.0.state.lock().session.in_force().map(|opened| opened.account.id.clone())
     }
 
-    /// The account of the credentials that are in force now, for an object of this namespace in
-    /// this region: STS is asked there, unless another region is configured.
+    /// The account of the current credentials, for an object of this namespace in this region. STS
+    /// is called there, unless another region is configured.
     ///
     /// # Errors
-    /// There are no credentials, or STS does not answer, or the region may not be asked.
+    /// There are no credentials, STS does not answer, or the region is not allowed.
     pub(super) async fn current(
         &self,
         region: &Region,
@@ -285,7 +285,7 @@ impl Inner {
         Ok(opened)
     }
 
-    /// Gets credentials from where they come from.
+    /// Gets credentials from their source.
     async fn load(&self, region: &Region, namespace: &Arc<str>, had_some: bool) -> Result<Given> {
         match &self.giver {
             Giver::Chain(chain) => Ok(Given::new(chain.load(&sts_region(region), had_some).await?)),
@@ -322,7 +322,7 @@ impl Inner {
         }
     }
 
-    /// Refuses the credentials of another account than the one that they are to be for.
+    /// Refuses credentials of any account but the expected one.
     fn as_expected(&self, identity: Identity) -> Result<Identity> {
         match &self.purpose.expected {
             Some(expected) if *expected != identity.account => {
@@ -350,21 +350,21 @@ impl Inner {
         }
     }
 
-    /// Notes how a lookup went, for whoever asks next.
+    /// Records how a lookup went, for the next caller.
     fn note(&self, region: &Region, error: Option<&Error>) {
         let mut state = self.state.lock();
         self.tell(state.session.note(region, error, now()));
     }
 
-    /// Says what was noted: in the log, in `/readyz` and in the metric. The session is locked
-    /// meanwhile, so that all three tell of the last lookup.
+    /// Reports it in the log, in `/readyz` and in the metric. The session is locked meanwhile, so
+    /// all three describe the last lookup.
     fn tell(&self, noted: Noted) {
         if self.purpose.account.is_none() {
             self.sending.metrics.set_credentials_failing(noted.is_failing);
         }
         for (region, why) in noted.troubles {
             let place = self.sending.regions.place(&region);
-            // Anybody may reach the probes, and what AWS says names the roles of accounts.
+            // Anybody may reach the probes, and AWS's messages name the roles of accounts.
             let is_own = self.purpose.account.is_none();
             let why = why.map(|why| if is_own { why } else { ON_THE_ACCOUNT.to_owned() });
             self.readiness.trouble(place, self.purpose.to_string(), why);
@@ -390,7 +390,7 @@ impl Inner {
         }
     }
 
-    /// Says in the log what is news.
+    /// Logs what is new.
     fn say(&self, news: Option<News>) {
         let of = self.purpose.account.as_deref();
         let namespace = self.purpose.namespace.as_deref();
@@ -426,7 +426,7 @@ impl Inner {
     }
 }
 
-/// What is said of a session that is over is wrong.
+/// What was reported about a session that is over is out of date.
 impl Drop for Inner {
     fn drop(&mut self) {
         self.readiness.forget(&self.purpose.to_string());

@@ -1,12 +1,12 @@
-//! Which regions may be asked. A region's name is whatever a user wrote, and each one that is asked
-//! costs a client, connections, a list and series of metrics.
+//! Which regions may be called. A region's name is whatever a user wrote, and each one costs a
+//! client, connections, a list and time series of metrics.
 //!
-//! A region that has ever answered is asked for whoever wants it. Of those that never did, a
-//! namespace may try so many, and all namespaces together so many: there are not more than that in
-//! Lightsail. If all places are taken, a namespace that has few of them takes one from the
-//! namespace that has most.
+//! A region that has ever answered is open to everybody. Of regions that never answered, each
+//! namespace may try a limited number, and so may all namespaces together: Lightsail does not have
+//! more. If all places are taken, a namespace with few of them takes one from the namespace with
+//! the most.
 //!
-//! Whether there is a region does not depend on the account, so neither do the places.
+//! Whether a region exists does not depend on the account, so the places do not either.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use super::types::Result;
 use crate::ids::Region;
 use crate::readiness::Place;
 
-/// So many regions that never answered are tried for one namespace. All of Lightsail's are fewer:
+/// How many regions that never answered one namespace may try. Lightsail has fewer:
 /// <https://docs.aws.amazon.com/general/latest/gr/lightsail.html>.
 const MOST_OF_NAMESPACE: usize = 32;
-/// So many regions that never answered are tried in all.
+/// How many regions that never answered are tried in all.
 const MOST: usize = 64;
 
-/// Which regions may be asked.
+/// Which regions may be called.
 #[derive(Debug, Default)]
 pub struct Regions {
     /// All, if it is empty.
@@ -35,9 +35,9 @@ pub struct Regions {
 #[derive(Debug, Default)]
 struct Known {
     answered: HashSet<Region>,
-    /// Those that never answered, and the namespace that each is tried for; the oldest first.
+    /// Regions that never answered, each with the namespace that it is tried for; the oldest first.
     tried: Vec<(Region, Arc<str>)>,
-    /// Who names a region: namespaces, by kind.
+    /// Which namespaces name a region, by kind.
     users: HashMap<Region, HashSet<User>>,
 }
 
@@ -45,16 +45,16 @@ struct Known {
 type User = (String, Arc<str>);
 
 impl Regions {
-    /// Only these may be asked, if there are any.
+    /// Only these may be called, unless the list is empty.
     #[must_use]
     pub fn new(allowed: Vec<String>) -> Self {
         Self { allowed, known: Mutex::default() }
     }
 
-    /// A region is to be asked for an object of this namespace.
+    /// Admits a call to a region for an object of this namespace.
     ///
     /// # Errors
-    /// It may not.
+    /// The region is not allowed.
     pub(super) fn admit(&self, region: &Region, namespace: &Arc<str>) -> Result<()> {
         if !self.allowed.is_empty() && !self.allowed.iter().any(|one| one == region.as_str()) {
             return Err(Error::region_not_allowed(region, &self.allowed));
@@ -62,7 +62,7 @@ impl Regions {
         self.known.lock().admit(region, namespace)
     }
 
-    /// Where something goes wrong in a region, as far as is known.
+    /// Where calls to a region fail, as far as is known.
     #[must_use]
     pub fn place<'a>(&self, region: &'a Region) -> Place<'a> {
         if self.known.lock().answered.contains(region) {
@@ -118,7 +118,7 @@ impl Known {
             return Err(Error::too_many_regions(region, MOST_OF_NAMESPACE, "this namespace"));
         }
         if self.tried.len() >= MOST {
-            // The youngest of the namespace that has most, if that is the better for it.
+            // The youngest region of the namespace with the most, if that makes it fairer.
             let counts = self.tried.iter().map(|(_, of)| self.count(of));
             let most = counts.enumerate().max_by_key(|(place, count)| (*count, *place));
             let Some((place, _)) = most.filter(|(_, count)| *count > own + 1) else {
@@ -155,7 +155,7 @@ mod tests {
         format!("xx-nowhere-{number}").into()
     }
 
-    /// Tries so many regions that never answer. How many were admitted.
+    /// Tries this many regions that never answer. Returns how many were admitted.
     fn try_regions(regions: &Regions, namespace: &str, numbers: std::ops::Range<usize>) -> usize {
         numbers.filter(|number| admits(regions, namespace, *number)).count()
     }

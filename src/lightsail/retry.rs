@@ -1,20 +1,19 @@
-//! Whether a call is sent again at once. The SDK's own retries are off: they would pass by the
-//! limiter, and nobody would know how often a call was sent.
+//! Whether a call is sent again immediately. The SDK's own retries are off: they would bypass the
+//! limiter, and it would be unknown how often a call was sent.
 
 use std::time::Duration;
 
 use super::error::{Error, ErrorKind};
 use crate::fair_line::Rank;
 
-/// How often a call that changes nothing is sent when no answer comes, or one that says nothing.
+/// How often a call that changes nothing is sent when there is no answer, or one without meaning.
 const READ_ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long a call that destroys something waits to be sent: what was read before it must still
-/// count when it is.
+/// How long a destructive call waits to be sent: the read before it must still be fresh.
 pub const CHANGE_AFTER_READ_WAITS: Duration = Duration::from_secs(5);
 
-/// What a call is, for this question.
+/// The kind of a call, for this question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {
     /// It changes nothing.
@@ -23,14 +22,14 @@ pub(super) enum Policy {
     Change,
     /// A write that depends on a recent read (I7): it may wait only for a moment.
     ChangeAfterRead,
-    /// It is sent once, whatever is answered.
+    /// It is sent once, whatever the answer.
     Once,
 }
 
 impl Policy {
-    /// Where in its namespace's line the call waits. One that may wait only for a moment goes
-    /// first: otherwise the reads of others would use up a low rate for nothing, since the call
-    /// that each is for gives up, and its reads are repeated.
+    /// Where in its namespace's line the call waits. A call that may wait only for a moment goes
+    /// first. Otherwise the reads of others would use up a low rate in vain: the call that each
+    /// prepares gives up, and its reads are repeated.
     pub(super) fn rank(self) -> Rank {
         match self {
             Self::Read | Self::Change => Rank::InTurn,
@@ -38,7 +37,7 @@ impl Policy {
         }
     }
 
-    /// How long a call may wait to be sent, and be sent again when there were too many requests.
+    /// How long a call may wait to be sent, and be repeated after throttling.
     pub(super) fn patience(self, call_timeout: Duration) -> Duration {
         match self {
             Self::Read | Self::Change => call_timeout * 3,
@@ -47,8 +46,8 @@ impl Policy {
     }
 }
 
-/// The pause after which a call is sent again that ended so, if it is. `waited` is the time since
-/// it was to be sent first, and `sent` how often it was.
+/// The pause before a call with this result is sent again, if it is. `waited` is the time since its
+/// first attempt was due, and `sent` the number of attempts.
 pub(super) fn pause(
     policy: Policy,
     error: &Error,
@@ -58,9 +57,9 @@ pub(super) fn pause(
 ) -> Option<Duration> {
     let again = match policy {
         Policy::Once => None,
-        // That proves that it was not carried out; the limiter knows when the next one may go.
+        // That proves that it was not carried out. The limiter knows when the next one may be sent.
         _ if error.kind == ErrorKind::Throttled => Some(Duration::ZERO),
-        // So does that; the SDK has the service's clock by now.
+        // This proves it too, and by now the SDK has the service's clock.
         _ if error.is_of_clock() && sent == 1 => Some(Duration::ZERO),
         Policy::Read if error.kind == ErrorKind::Transient && sent < READ_ATTEMPTS => {
             Some(PAUSE * sent)

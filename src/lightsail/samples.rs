@@ -7,7 +7,7 @@ use http::{StatusCode, Uri};
 use super::error::{Error, ErrorKind};
 use super::http::{Cause, Failure};
 
-/// Errors that the operator words itself.
+/// Errors in the operator's own words.
 pub(crate) fn own_words() -> Vec<Error> {
     let region = "eu-west-1".into();
     let sources = ["the environment: no AWS_ACCESS_KEY_ID", "the profile: no file"];
@@ -57,7 +57,7 @@ fn causes() -> Vec<Failure> {
     ]
 }
 
-/// Errors whose words are those of AWS.
+/// Errors in AWS's words.
 pub(crate) fn words_of_aws() -> Vec<Error> {
     let words = "AWS's own words";
     [

@@ -1,5 +1,5 @@
-//! How a call is sent: when the limiter lets it, within a time, counted, and again if that is of
-//! use. A write is sent only if the Lease outlives its timeout, and has a line in the log.
+//! How a call is sent: when the limiter allows it, with a timeout, counted, and again if that is
+//! useful. A write is sent only if the Lease outlives its timeout, and has a line in the log.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) struct Sender {
     pub(super) scope: Scope,
     /// Whose rights it has.
     pub(super) rights: Arc<str>,
-    /// In whose turn requests are sent; empty for what all namespaces share.
+    /// The namespace whose turn requests use; empty for shared reads.
     pub(super) namespace: Arc<str>,
     pub(super) limiter: Arc<Limiter>,
     pub(super) regions: Arc<Regions>,
@@ -53,7 +53,7 @@ impl Sender {
         self.send(operation, Policy::Read, call, |_| {}).await
     }
 
-    /// As [`Self::read`]; that there is no such thing is `None`.
+    /// As [`Self::read`]; `None` if there is no such thing.
     pub(super) async fn find<T, E, F>(
         &self,
         operation: &'static str,
@@ -73,7 +73,7 @@ impl Sender {
         }
     }
 
-    /// Sends a call when its turn has come, and again if that is of use.
+    /// Sends a call when its turn has come, and again if that is useful.
     async fn send<T, E, F>(
         &self,
         operation: &'static str,
@@ -112,7 +112,7 @@ impl Sender {
                 code,
                 start.elapsed(),
             );
-            // A clock that is wrong says nothing of the credentials.
+            // A wrong clock says nothing about the credentials.
             let is_refused =
                 |error: &Error| error.kind == ErrorKind::BadCredentials && !error.is_of_clock();
             if outcome.as_ref().is_err_and(is_refused) {
@@ -152,7 +152,7 @@ impl Sender {
         token.map_err(|_| Error::waited_too_long())
     }
 
-    /// As [`Self::read`], with a line in the log: it tells what was changed in AWS, and joins it
+    /// As [`Self::read`], with a line in the log that says what was changed in AWS, and connects it
     /// with CloudTrail.
     pub(super) async fn change<T, E, F>(
         &self,

@@ -1,5 +1,5 @@
 //! The sessions of the operator's own credentials and of all `LightsailAccount`s. Each is opened
-//! when somebody needs it, and kept until it is of no use.
+//! when it is needed, and kept until it is not.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,28 +23,27 @@ use crate::lease::HeldLease;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 
-/// So many sessions of single namespaces are kept. Those that were used longest ago go first: a
-/// session is had anew with one call of STS.
+/// How many sessions of single namespaces are kept. The least recently used are dropped first: a
+/// new session takes one call to STS.
 const MOST_OF_NAMESPACES: usize = 256;
 
-/// The namespace in the session tags of what all namespaces of an account read together. No
-/// namespace is called so.
+/// The namespace in the session tags of shared reads of an account. No namespace has this name.
 const SHARED_READS: &str = "_read";
 
-/// How to get to an AWS account.
+/// How to reach an AWS account.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// Tells one route from all others: sessions are kept by it.
+    /// Identifies the route. Sessions are kept by it.
     pub id: u64,
     /// The `LightsailAccount`.
     pub name: Arc<str>,
-    /// The AWS account where it must end.
+    /// The AWS account that it must lead to.
     pub account: AccountId,
     /// Where it begins.
     pub origin: Origin,
     /// The roles to assume, one after the other.
     pub roles: Vec<Role>,
-    /// The cluster in the session tags of the last role; `None` if that has none.
+    /// The cluster in the session tags of the last role; `None` if it has no tags.
     pub tagged_cluster: Option<String>,
 }
 
@@ -53,7 +52,7 @@ pub struct Route {
 pub enum Origin {
     /// With the operator's own credentials.
     Operator,
-    /// With an access key that somebody keeps.
+    /// With an access key that is kept elsewhere.
     Keys(Arc<dyn KeySource>),
 }
 
@@ -71,14 +70,14 @@ impl fmt::Debug for Origin {
 pub struct Access {
     /// The account.
     pub account: Arc<Account>,
-    /// For what the namespace does and reads on its own.
+    /// For the namespace's own calls.
     pub own: Lightsail,
-    /// For what namespaces read together. It changes nothing.
+    /// For reads that namespaces share. It changes nothing.
     pub shared: Lightsail,
 }
 
 impl Access {
-    /// Lightsail for what a namespace does on its own, if it is in this account.
+    /// Lightsail for the namespace's own calls, if it is in this account.
     ///
     /// # Errors
     /// It is in another one.
@@ -91,8 +90,8 @@ impl Access {
     }
 }
 
-/// A session's name has two characters at least, and a namespace may have one. No namespace has a
-/// dot.
+/// A session's name has at least two characters, but a namespace may have one. No namespace
+/// contains a dot.
 fn session_name(namespace: &str) -> String {
     if namespace.len() < 2 { format!("{namespace}.") } else { namespace.to_owned() }
 }
@@ -119,7 +118,7 @@ struct Key {
     namespace: Option<Arc<str>>,
 }
 
-/// What is kept, and when each was used last.
+/// The sessions, and when each was last used.
 #[derive(Debug, Default)]
 struct Kept {
     sessions: HashMap<Key, (u64, Opener)>,
@@ -170,7 +169,7 @@ impl Sessions {
     /// operator's own credentials.
     ///
     /// # Errors
-    /// There are no credentials, or STS does not answer, or the region may not be asked.
+    /// There are no credentials, STS does not answer, or the region is not allowed.
     pub async fn open(
         &self,
         route: Option<&Route>,
@@ -191,7 +190,7 @@ impl Sessions {
         Ok(Access { account, own, shared: reader.region(region, namespace)? })
     }
 
-    /// Whose credentials a route leads to, in words of AWS: what all namespaces read with.
+    /// The identity at the end of a route, as AWS names it, for reads that all namespaces share.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -199,21 +198,21 @@ impl Sessions {
         self.end(route, None).current(region, &SHARED.into()).await
     }
 
-    /// The account of the operator's own credentials, if that is known.
+    /// The account of the operator's own credentials, if known.
     #[must_use]
     pub fn own_account(&self) -> Option<AccountId> {
         self.0.own.known()
     }
 
-    /// The session at the end of a route: where it has session tags, for this namespace alone or
-    /// for what all read together.
+    /// The session at the end of a route. With session tags, it is for this namespace alone, or for
+    /// shared reads.
     fn end(&self, route: &Route, namespace: Option<&Arc<str>>) -> Opener {
         let shared = || Arc::from(SHARED_READS);
         let of = |_: &String| namespace.map_or_else(shared, Arc::clone);
         self.session(route, route.roles.len(), route.tagged_cluster.as_ref().map(of))
     }
 
-    /// The session of a route after so many roles.
+    /// The session of a route after this many roles.
     fn session(&self, route: &Route, roles: usize, namespace: Option<Arc<str>>) -> Opener {
         let giver = match (roles.checked_sub(1), &route.origin) {
             (Some(before), _) => {
@@ -244,7 +243,7 @@ impl Sessions {
         self.0.kept.lock().get(key, new)
     }
 
-    /// Forgets all sessions but those of these routes.
+    /// Drops all sessions except those of these routes.
     pub fn retain(&self, routes: &[u64]) {
         self.0.kept.lock().sessions.retain(|key, _| routes.contains(&key.route));
     }

@@ -1,16 +1,16 @@
-//! Messages of AWS as they go into conditions: without what differs from one request to the next,
-//! since a condition that changes at each retry is a write at each retry.
+//! Messages of AWS for conditions: without anything that differs between requests, because a
+//! condition that changes at each retry is a write at each retry.
 
 /// At most this many characters of a message are kept.
 const MAX_MESSAGE: usize = 400;
 /// A longer word is an opaque token, such as an encoded authorization failure.
 const MAX_WORD: usize = 128;
-/// What follows is a dump of the request, with its signature and perhaps its token.
+/// The rest is a dump of the request, with its signature and perhaps its token.
 const DUMPS: &[&str] = &["The Canonical String", "The String-to-Sign", "The canonical string"];
-/// In place of a time, until the words of the date beside it are taken away too. No text has it.
+/// Stands for a time until the words of the date beside it are removed too. No text contains it.
 const TIME: char = '\u{1}';
 
-/// The text on one line, without ids and times, and cut to a bounded length.
+/// The text on one line, without ids and times, cut to a maximum length.
 pub(super) fn stable(text: &str) -> String {
     let dump = DUMPS.iter().filter_map(|dump| text.find(dump)).min();
     let text = one_line(&text[..dump.unwrap_or(text.len())]);
@@ -18,7 +18,7 @@ pub(super) fn stable(text: &str) -> String {
     bounded(&without_dates(&words).join(" "))
 }
 
-/// A text of our own on one line, cut to a bounded length.
+/// A text of our own on one line, cut to a maximum length.
 pub(super) fn line(text: &str) -> String {
     bounded(&one_line(text))
 }
@@ -54,8 +54,8 @@ fn without_ids(word: &str) -> String {
     kept
 }
 
-/// How many bytes of the text's beginning are this pattern: `9` is a digit, `f` a hexadecimal one,
-/// `A` a letter.
+/// How many bytes at the text's beginning match this pattern: `9` is a digit, `f` a hexadecimal
+/// digit, `A` a letter.
 fn fits(text: &str, pattern: &str) -> Option<usize> {
     let is_of = |(byte, wanted): (u8, u8)| match wanted {
         b'9' => byte.is_ascii_digit(),
@@ -67,8 +67,8 @@ fn fits(text: &str, pattern: &str) -> Option<usize> {
     (is_long_enough && text.bytes().zip(pattern.bytes()).all(is_of)).then_some(pattern.len())
 }
 
-/// How many bytes of the text's beginning are a time, with the date and the zone that are written
-/// to it without a space.
+/// How many bytes at the text's beginning are a time, with a date and zone that follow without a
+/// space.
 fn time_length(text: &str, before: Option<char>) -> Option<usize> {
     const DATES: &str = "9999-99-99T 9999-99-99t 9999-99-99_ 9999/99/99T 9999/99/99- \
                          99/AAA/9999: 99999999T";
@@ -100,7 +100,7 @@ fn fraction_length(text: &str) -> usize {
     }
 }
 
-/// How many bytes of the text's beginning are an id, or a number that is one or counts seconds.
+/// How many bytes at the text's beginning are an id, or a number that is an id or counts seconds.
 fn id_length(text: &str, before: Option<char>) -> Option<usize> {
     let uuid = fits(text, "ffffffff-ffff-ffff-ffff-ffffffffffff");
     let word: &str =
@@ -128,7 +128,7 @@ fn id_length(text: &str, before: Option<char>) -> Option<usize> {
         if fraction > 3 && before != Some('.') && is_one_number {
             return Some(length);
         }
-        // Twelve are an account.
+        // Twelve digits are an account.
         return (word.len() >= 9 && word.len() != 12).then_some(word.len());
     }
     let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -136,12 +136,12 @@ fn id_length(text: &str, before: Option<char>) -> Option<usize> {
     let bytes = word.as_bytes();
     let turns = bytes.windows(2).filter(|pair| is_digit(&pair[0]) != is_digit(&pair[1])).count();
     let is_hash = is_hex && (word.len() >= 32 || word.len() >= 16 && is_alone);
-    // Nobody calls a thing so: letters and digits by turns.
+    // No name looks like this: letters and digits that alternate.
     let is_opaque = is_alone && word.len() >= 12 && turns >= 4;
     (is_hash || is_opaque).then_some(word.len())
 }
 
-/// With one sign for a time and the words beside it that say its day or its zone.
+/// Replaces a time, with the words beside it for its day or zone, by one sign.
 fn without_dates(words: &[String]) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     let mut index = 0;

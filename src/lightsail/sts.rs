@@ -1,4 +1,4 @@
-//! The two calls of STS: who somebody is, and another role.
+//! The two calls to STS: finding out an identity, and assuming a role.
 
 use std::time::{Duration, SystemTime};
 
@@ -61,7 +61,7 @@ pub(super) async fn identify(
     answer.map_err(Error::of_identity)
 }
 
-/// `AssumeRole`. Its answer says whose the credentials are, so nobody is asked again
+/// `AssumeRole`. Its answer says whose the credentials are, so no other call is needed
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What Lightsail has, in the words of this project.
+//! Lightsail's resources, in the types of this project.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::ssh::PrivateKey;
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Tags. A sorted list: most pairs have one or two, for which a B-tree keeps room for eleven (half
-/// a kilobyte a pair).
+/// Tags. A sorted list: most pairs have one or two tags, for which a B-tree would reserve room for
+/// eleven (half a kilobyte for each pair).
 pub type Tags = litemap::LiteMap<String, Option<String>>;
 
 /// A key pair as Lightsail lists it. The public key is never listed.
@@ -22,13 +22,13 @@ pub type Tags = litemap::LiteMap<String, Option<String>>;
 pub struct KeyPair {
     /// Unique in its region among all types of resources.
     pub name: KeyPairName,
-    /// Another one for each pair of the same name.
+    /// It differs between pairs of the same name.
     pub arn: Arn,
     /// RFC 3339, by AWS's clock.
     pub created_at: Option<String>,
     /// For inquiries to AWS.
     pub support_code: Option<String>,
-    /// If Lightsail printed one.
+    /// The fingerprint, if Lightsail lists one.
     pub fingerprint: Option<Fingerprint>,
     /// A key-only tag has no value.
     pub tags: Tags,
@@ -64,13 +64,13 @@ pub struct Acknowledged {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "one is alive at a time, for a moment")]
 pub enum Imported {
-    /// It took the key; the operation may still be under way.
+    /// Lightsail accepted the key. The operation may still be running.
     Accepted(Operation),
-    /// Something in the region has the name already, and Lightsail does not say what.
+    /// Something in the region already has the name, and Lightsail does not say what.
     NameTaken,
 }
 
-/// An instance, as far as it is of interest.
+/// The parts of an instance that the operator uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// Its ARN.

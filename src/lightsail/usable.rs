@@ -1,9 +1,9 @@
-//! Whether credentials can be used at all, before a request is signed with them: the SDK panics for
-//! some that cannot be sent, and of others it cannot say whose fault it is.
+//! Whether credentials can be used at all, before a request is signed with them. The SDK panics for
+//! some that cannot be sent, and its errors do not say what is wrong with others.
 
 use aws_credential_types::Credentials;
 
-/// The part of the credentials that cannot be one, if there is one, and why.
+/// The invalid part of the credentials, if there is one, and why it is invalid.
 pub(super) fn fault(credentials: &Credentials) -> Option<String> {
     let parts = [
         ("access key id", Some(credentials.access_key_id())),

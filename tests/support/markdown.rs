@@ -26,8 +26,8 @@ pub(crate) fn root() -> &'static Path {
 /// All pages, as paths from the root.
 pub(crate) fn pages() -> Vec<PathBuf> {
     let is_page = |path: &Path| path.extension().is_some_and(|extension| extension == "md");
-    let mut found: Vec<PathBuf> =
-        entries(root()).into_iter().filter(|path| path.is_file() && is_page(path)).collect();
+    let mut found = [entries(root()), entries(&root().join("testbed"))].concat();
+    found.retain(|path| path.is_file() && is_page(path));
     let mut folders: Vec<PathBuf> =
         ["docs", "charts", "deploy", ".github"].map(|folder| root().join(folder)).into();
     while let Some(folder) = folders.pop() {

@@ -1,4 +1,4 @@
-//! What to do next for an account: a function of what was read. No I/O, no clock.
+//! What to do next for an account, as a function of what was read. No I/O, no clock.
 
 mod step;
 
@@ -12,7 +12,7 @@ use crate::engine::Verdict;
 use crate::engine::queue::Next;
 use crate::lightsail::Error;
 
-/// How soon to count again who still uses an account that is being deleted.
+/// How soon to count again how many objects still use an account that is being deleted.
 const COUNT_AGAIN: Duration = Duration::from_secs(10);
 
 /// The next step.
@@ -47,7 +47,7 @@ pub fn plan(observed: &Observed) -> Step {
     }
 }
 
-/// Whoever manages accounts reads what AWS said.
+/// AWS's own words are for the people who manage accounts.
 fn failed(error: &Error) -> Verdict {
     let verdict = Verdict::from(error);
     if error.code == "WrongAccount" {

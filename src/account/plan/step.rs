@@ -1,20 +1,20 @@
-//! What a plan answers with: one next effect.
+//! What a plan returns: one next effect.
 
 use crate::engine::Verdict;
 
 /// One next effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Find out who the operator is in the account.
+    /// Find out the operator's identity in the account.
     Identify,
     /// Count the objects that have acted and refer to it.
     CountUsers,
     /// Add the finalizer.
     AddFinalizer,
-    /// Take the finalizer off.
+    /// Remove the finalizer.
     RemoveFinalizer,
-    /// The reconciliation is over, and this is to be published.
+    /// The reconciliation ends, and this is published.
     Finish(Verdict),
-    /// The reconciliation is over and there is nothing to publish.
+    /// The reconciliation ends with nothing to publish.
     Leave,
 }

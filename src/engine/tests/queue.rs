@@ -4,7 +4,7 @@ use super::*;
 
 const LANE: &str = "eu-west-1";
 
-/// So many in a region, whatever their namespace.
+/// This many places in a region, for any namespace.
 fn places(region: usize) -> Places {
     Places { in_region: region, region, namespace: usize::MAX, all: usize::MAX }
 }
@@ -17,7 +17,7 @@ fn name(turn: Option<Item>) -> Option<String> {
     turn.map(|turn| turn.at.name.to_string())
 }
 
-/// The names in the order in which they come, each finished before the next.
+/// The names in the order of their turns, each finished before the next.
 fn drain(queue: &mut Queue, now: Instant) -> String {
     let mut names = Vec::new();
     while let Some(turn) = queue.pop(now) {
@@ -92,7 +92,7 @@ fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
     push_later(&mut queue, later);
     queue.push(at("a"), LANE, Class::Change, now);
     assert_eq!(queue.next_due(), None, "what came now is for both");
-    // While it is worked on, which may have read it before it was changed.
+    // During its reconciliation, which may have read it before the change.
     assert!(queue.pop(now).is_some());
     push_later(&mut queue, later);
     queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
@@ -110,7 +110,7 @@ fn a_change_overtakes_a_resync_of_all() {
         queue.push(at(&number.to_string()), LANE, Class::Resync, now);
     }
     queue.push(at("edited"), LANE, Class::Change, now);
-    // One of those that wait for a resync is edited, too.
+    // One of the objects that wait for a resync is edited, too.
     queue.push(at("999"), LANE, Class::Change, now + Duration::from_secs(1));
     assert_eq!(name(queue.pop(now)).as_deref(), Some("edited"));
     let turn = queue.pop(now + Duration::from_secs(1)).unwrap();

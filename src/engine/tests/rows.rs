@@ -1,4 +1,4 @@
-//! What changes of objects ask for, and who wants the same thing.
+//! What changes of objects make due, and which objects claim the same thing.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! A breadth-first search through all states of a model, for the models around the plans. It keeps
-//! hashes of the states that it has met, and not the states: a path is found again by taking its
-//! transitions again.
+//! hashes of the visited states, and not the states themselves: a path is reconstructed by
+//! repeating its transitions.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -27,7 +27,7 @@ pub(crate) trait Model {
         to: &mut dyn FnMut(Self::Event, Self::State),
     ) -> Result<(), Violation<Self::Event>>;
 
-    /// What a person wants to know of a state in which something does not hold.
+    /// A description, for people, of a state in which something does not hold.
     fn describe(&self, state: &Self::State) -> String;
 }
 
@@ -97,7 +97,7 @@ impl Hasher for Mixer {
 /// A map from hashes, which are not hashed again.
 pub(crate) type ByHash<T> = HashMap<u64, T, BuildHasherDefault<Taken>>;
 
-/// Takes a hash as it is.
+/// Uses a hash as it is.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Taken(u64);
 
@@ -122,7 +122,7 @@ pub(crate) fn hash_of(value: &impl Hash) -> u64 {
     mixer.finish()
 }
 
-/// Whether the whole of the models is to be searched, and not the share of `make test`.
+/// Whether to search the models in full, and not only the share of `make test`.
 pub(crate) fn is_whole() -> bool {
     std::env::var("MODEL").is_ok_and(|text| text == "all")
 }

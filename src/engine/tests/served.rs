@@ -1,5 +1,5 @@
-//! What is kept of an object that comes from the API server, and what is said of one that cannot be
-//! read.
+//! What is kept of an object from the API server, and what is reported about an object that cannot
+//! be read.
 
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;

@@ -1,4 +1,4 @@
-//! Whose a pair is.
+//! Whose a pair is. `docs/decisions/import-intent.md` has the evidence for each case as a table.
 
 use std::collections::BTreeMap;
 

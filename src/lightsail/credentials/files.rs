@@ -1,6 +1,6 @@
 //! The files of AWS profiles (`AWS_CONFIG_FILE`, `AWS_SHARED_CREDENTIALS_FILE`). They are read
-//! here, since the SDK takes a file that it cannot read for an empty one, and then credentials come
-//! from somewhere else.
+//! here, because the SDK treats a file that it cannot read as empty, and then takes credentials
+//! from another source.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::config::Environment;
 
-/// More than anybody writes by hand, in bytes.
+/// More bytes than anybody writes by hand.
 const LARGEST: u64 = 1024 * 1024;
 
 /// The two files, as they are now, and the name of the profile.
@@ -24,7 +24,7 @@ pub struct ProfileFiles {
     name: Result<Option<String>, String>,
 }
 
-/// A file: its text, or why there is none. A file that nobody named may be missing.
+/// A file: its text, or why there is none. A file that is not named explicitly may be missing.
 #[derive(Clone, Debug)]
 struct File {
     kind: EnvConfigFileKind,
@@ -50,7 +50,7 @@ impl ProfileFiles {
         }
     }
 
-    /// The files as the SDK takes them. One that cannot be used is empty.
+    /// The files as the SDK reads them. An unusable file is empty.
     #[must_use]
     pub fn for_sdk(&self) -> EnvConfigFiles {
         let mut files = EnvConfigFiles::builder();
@@ -148,11 +148,11 @@ async fn read(path: PathBuf) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What is in a file, or why it cannot be used.
+/// The content of a file, or why it cannot be used.
 fn text(bytes: io::Result<Vec<u8>>, is_named: bool) -> Result<String, String> {
     let bytes = match bytes {
         Ok(bytes) => bytes,
-        // Most machines and containers have none there, or none for this user.
+        // Most machines and containers have no file there, or none for this user.
         Err(_) if !is_named => return Ok(String::new()),
         Err(error) => return Err(format!("cannot be read: {error}")),
     };
@@ -164,7 +164,7 @@ fn text(bytes: io::Result<Vec<u8>>, is_named: bool) -> Result<String, String> {
         let line = before.split(|byte| *byte == b'\n').count();
         format!("is not text in UTF-8 (line {line}); save it as UTF-8")
     })?;
-    // Editors on Windows write a mark of the byte order.
+    // Editors on Windows write a byte order mark.
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 

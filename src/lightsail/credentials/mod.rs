@@ -1,6 +1,6 @@
-//! Where AWS credentials come from: the sources of the SDK's standard chain, the first that is set
-//! up. They are read anew each time, so that a corrected file counts and a provider's first error
-//! is not its last.
+//! Where AWS credentials come from: the first source of the SDK's standard chain that is set up.
+//! Sources are read again each time, so that a corrected file counts and one error of a provider
+//! does not stay.
 
 mod files;
 mod profile;
@@ -45,19 +45,19 @@ pub(super) struct Chain {
 
 const INSTANCE: &str = "the instance's metadata";
 
-/// What is said of what the SDK panics for.
+/// The message for what makes the SDK panic.
 const PANIC: &str =
     "the AWS SDK cannot cope with what is there; is there a line break in a key or in a name?";
 
 impl Chain {
-    /// The credentials of the first source that is set up. STS is asked in this region. If there
-    /// were some before and no source has any, that may be over soon: of metadata that do not
-    /// answer the SDK says nothing else.
+    /// The credentials of the first source that is set up. STS is called in this region. If there
+    /// were credentials before and no source has any now, that may be temporary: the SDK reports
+    /// metadata that do not answer in the same way.
     ///
     /// # Errors
     /// It fails, or none is set up.
     pub(super) async fn load(&self, region: &Region, had_some: bool) -> Result<Credentials> {
-        // Two attempts, and what is done before and after them.
+        // Two attempts, and the work before and after them.
         let limit = self.call_timeout * 3;
         let found = tokio::time::timeout(limit, Box::pin(self.find(region, had_some))).await;
         found.unwrap_or_else(|_| Err(Error::credentials_late(limit)))
@@ -104,13 +104,13 @@ impl Chain {
                 });
             return ask(&source, &provider.build()).await;
         }
-        // A file with its token may be missing, and the SDK does not name it.
+        // The file with its token may be missing, and the SDK does not name it.
         let source = "the container endpoint (AWS_CONTAINER_…)";
         if given(source, sources::container(environment), &mut reasons)?.is_some() {
             return ask(source, &EcsCredentialsProvider::builder().configure(&config).build())
                 .await;
         }
-        // Whether an instance has any is not known before.
+        // Whether an instance has any is only known afterwards.
         let instance = ImdsCredentialsProvider::builder().configure(&config).build();
         let credentials = contained(instance.provide_credentials()).await;
         match credentials.map_err(|_| Error::unusable(INSTANCE, PANIC))? {
@@ -123,7 +123,7 @@ impl Chain {
         }
     }
 
-    /// The credentials of these roles, which are assumed one after the other.
+    /// The credentials of these roles, assumed one after the other.
     async fn assume(
         &self,
         source: &str,
@@ -175,7 +175,7 @@ fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(2)
 }
 
-/// What is given, if the source is set up.
+/// The credentials, if the source is set up.
 fn given<T>(source: &str, setup: Setup<T>, reasons: &mut Vec<String>) -> Result<Option<T>> {
     match setup {
         Setup::Given(given) => Ok(Some(given)),
@@ -187,14 +187,14 @@ fn given<T>(source: &str, setup: Setup<T>, reasons: &mut Vec<String>) -> Result<
     }
 }
 
-/// A source that is set up and has no credentials is a failure, like any other.
+/// A source that is set up but has no credentials is a failure like any other.
 async fn ask(source: &str, provider: &impl ProvideCredentials) -> Result<Credentials> {
     let credentials = contained(provider.provide_credentials()).await;
     let credentials = credentials.map_err(|_| Error::unusable(source, PANIC))?;
     checked(source, credentials.map_err(|error| Error::credentials(source, &error))?)
 }
 
-/// Credentials with what cannot be sent are refused, before the SDK panics for them.
+/// Refuses credentials that cannot be sent, because the SDK would panic.
 fn checked(source: &str, credentials: Credentials) -> Result<Credentials> {
     match usable::fault(&credentials) {
         Some(why) => Err(Error::unusable(source, &why)),
@@ -212,7 +212,7 @@ async fn of_profile(files: &ProfileFiles) -> Setup<Base> {
     setup.await.into()
 }
 
-/// By its first letters, as the SDK's own endpoints go
+/// By its first letters, like the SDK's own endpoints
 /// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>).
 fn partition_of_region(region: &str) -> &'static str {
     let partitions = [

@@ -1,5 +1,5 @@
-//! What a profile says about credentials, as far as it is decided here: whether it has any, and
-//! whether a program gives them, which is run here. All else is the SDK's.
+//! What a profile says about credentials, as far as it matters here: whether it has any, and
+//! whether a program provides them, which is run here. Everything else is up to the SDK.
 
 use aws_config::profile::{Profile, ProfileSet};
 
@@ -10,7 +10,7 @@ use super::sources::Setup;
 pub(super) enum Base {
     /// The SDK finds that out.
     Sdk,
-    /// A program. With its credentials, these roles are assumed one after the other.
+    /// A program. Its credentials assume these roles, one after the other.
     Program { command: String, account_id: Option<String>, roles: Vec<Role> },
 }
 
@@ -51,7 +51,8 @@ const BEFORE_PROGRAM: &[&str] = &[
     "sso_role_name",
 ];
 
-/// Where the credentials of the profile come from. One that `AWS_PROFILE` names has to have some.
+/// Where the credentials of the profile come from. A profile that `AWS_PROFILE` names must have
+/// some.
 pub(super) fn setup(profiles: &ProfileSet, named: Option<&str>, is_bare: bool) -> Setup<Base> {
     let name = named.unwrap_or("default");
     let what = if named.is_some() { Setup::Unusable } else { Setup::Absent };
@@ -76,7 +77,7 @@ pub(super) fn setup(profiles: &ProfileSet, named: Option<&str>, is_bare: bool) -
         let next = match (at.get("source_profile"), at.get("credential_source")) {
             (Some(next), None) if next == at.name() => return Setup::Given(base(at, roles)),
             (Some(next), None) => next,
-            // The SDK knows these sources, and refuses both together and none.
+            // The SDK handles these sources, and refuses profiles with both or neither.
             _ => return Setup::Given(Base::Sdk),
         };
         if seen.contains(&next) {
@@ -171,7 +172,7 @@ mod tests {
             ),
             (&format!("[profile p]\n{KEYS}{ROLE}p"), p, "sdk".to_owned()),
             (&format!("[profile p]\n{ROLE}a\n[profile a]\n{KEYS}{ROLE}p"), p, "sdk".to_owned()),
-            // What is wrong with these the SDK says.
+            // The SDK reports what is wrong with these.
             ("[profile p]\nrole_arn = r", p, "sdk".to_owned()),
             ("[profile p]\nrole_arn = r\ncredential_source = x", p, "sdk".to_owned()),
             ("[profile p]\nsso_session = gone", p, "sdk".to_owned()),

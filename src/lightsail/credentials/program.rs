@@ -1,5 +1,5 @@
-//! A program that gives credentials (`credential_process`). The SDK neither ends one that takes too
-//! long nor bounds what it prints.
+//! A program that provides credentials (`credential_process`). The SDK neither ends one that takes
+//! too long nor limits its output.
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 
@@ -14,14 +14,14 @@ use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-/// No credentials are as large, in bytes.
+/// More bytes than any credentials have.
 const LARGEST: u64 = 64 * 1024;
 
 /// The credentials that the program prints. If this is dropped before it ends, the program is
 /// killed, with all that it has started.
 ///
 /// # Errors
-/// It cannot be run, fails, or prints something else. No error has any of what it prints.
+/// It cannot be run, fails, or prints something else. No error contains its output.
 pub(super) async fn credentials(
     command: &str,
     account_id: Option<&str>,
@@ -64,7 +64,7 @@ impl Drop for KilledOnDrop {
     }
 }
 
-/// The credentials in the output. Names count in upper and lower case, as for the SDK.
+/// The credentials in the output. The case of names does not matter, as for the SDK.
 fn parse(output: &[u8], account_id: Option<&str>) -> Result<Credentials, String> {
     let object: Map<String, Value> =
         serde_json::from_slice(output).map_err(|_| "is no object in JSON".to_owned())?;
@@ -162,7 +162,7 @@ mod tests {
         assert!(running.await.unwrap_err().is_cancelled());
         for pid in pids.split_whitespace() {
             let status = format!("/proc/{pid}/stat");
-            // A process that has ended, and of which nobody has heard yet, is in the state Z.
+            // A process that has ended and has not been reaped yet is in the state Z.
             let runs = || std::fs::read_to_string(&status).is_ok_and(|text| !text.contains(") Z"));
             while runs() {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,5 +1,5 @@
-//! Which sources the environment sets up. A source that somebody set up and that cannot be used is
-//! a failure: no other identity is taken in its place. No text has a value.
+//! Which sources the environment sets up. A source that is set up but cannot be used is a failure:
+//! no other identity takes its place. No text contains a value.
 
 use std::path::PathBuf;
 
@@ -12,11 +12,11 @@ use crate::config::Environment;
 pub struct Sources {
     /// Variables that the SDK knows, and paths of its files.
     pub environment: Environment,
-    /// The web identity; its parts are empty if they are not set.
+    /// The web identity. Parts that are not set are empty.
     pub web_identity: WebIdentity,
 }
 
-/// A role that a file with a token opens, as IRSA sets it up.
+/// A role that a token in a file opens, as with IRSA.
 #[derive(Clone, Debug, Default)]
 pub struct WebIdentity {
     /// The file with the token (`AWS_WEB_IDENTITY_TOKEN_FILE`).
@@ -27,14 +27,14 @@ pub struct WebIdentity {
     pub session_name: String,
 }
 
-/// What is said of a source.
+/// The state of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Setup<T = ()> {
     /// It is not set up, for this reason.
     Absent(String),
     /// It is the one to use.
     Given(T),
-    /// Somebody set it up, and it cannot be used.
+    /// It is set up, but cannot be used.
     Unusable(String),
 }
 
@@ -44,7 +44,7 @@ impl<T> From<Result<Self, String>> for Setup<T> {
     }
 }
 
-/// An access key in variables. Blank ones are unset for the SDK.
+/// An access key in variables. The SDK treats blank variables as unset.
 pub(super) fn keys(environment: &Environment) -> Setup {
     let is_set = |name: &str| {
         let text = environment.text(name)?;

@@ -1,5 +1,5 @@
-//! Whether what a server of credentials answered can be what it was asked for. If it cannot, the
-//! SDK takes it for a fault of the credentials and says so in words of a parser, or it panics.
+//! Whether the answer of a credentials server can be what was requested. If it cannot, the SDK
+//! would report wrong credentials in the words of a parser, or panic.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use http::Method;
@@ -7,11 +7,11 @@ use http::Method;
 use super::failure::Cause;
 use super::{METADATA, OTHER, STS};
 
-/// The instance's metadata give no token for longer, in seconds:
+/// The longest life of a token from the instance's metadata, in seconds:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>.
 const LONGEST_TOKEN: u64 = 21_600;
 
-/// What is wrong with the answer to a request of this operation, if it is.
+/// What is wrong with the answer to this operation, if anything is.
 pub(super) fn fault(
     operation: &str,
     method: &Method,
@@ -19,18 +19,18 @@ pub(super) fn fault(
     answer: &HttpResponse,
 ) -> Option<Cause> {
     let status = answer.status().as_u16();
-    // One that is starting, or overloaded. The SDK takes it for one that refuses.
+    // The server is starting or overloaded. The SDK treats that as a refusal.
     if status >= 500 || status == 429 {
         return Some(Cause::Answered(status));
     }
-    // Of STS the SDK has an error with the whole answer.
+    // For STS, the SDK's error contains the whole answer.
     if operation == OTHER || STS.contains(&operation) {
         return None;
     }
     let body = answer.body().bytes().unwrap_or_default();
     let is_object = serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(body).is_ok();
     let is_readable = match operation {
-        // It says itself what its errors mean.
+        // Its errors explain themselves.
         METADATA if status != 200 => true,
         METADATA if *method == Method::PUT => {
             token_ttl(answer).is_none_or(|it| it <= LONGEST_TOKEN)
@@ -46,7 +46,7 @@ pub(super) fn fault(
     }
 }
 
-/// How long a token of the instance's metadata is good.
+/// How long a token of the instance's metadata is valid.
 fn token_ttl(answer: &HttpResponse) -> Option<u64> {
     answer.headers().get("x-aws-ec2-metadata-token-ttl-seconds")?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! How a host is reached: directly or by a proxy, with TLS or without.
+//! How a host is reached: directly or through a proxy, with TLS or without.
 
 use std::future::Future;
 use std::io;
@@ -33,13 +33,13 @@ use crate::proxies::{Protocol, Proxies, Proxy};
 pub(super) struct Connect {
     tcp: HttpConnector<Resolver>,
     tls: Arc<ClientConfig>,
-    /// A connection is there within this time, its proxy and TLS included.
+    /// The time limit of a connection, proxy and TLS included.
     timeout: Duration,
     proxies: Arc<Proxies>,
 }
 
-/// This machine, or what only this machine can reach: no proxy can, and what is said there may be
-/// plain http.
+/// This machine, or hosts that only this machine can reach: no proxy can reach them, and plain http
+/// is allowed.
 fn is_near(host: &str) -> bool {
     let is_link_local = |ip: IpAddr| match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_link_local(),
@@ -56,7 +56,7 @@ impl Connect {
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // For all addresses of a host together: each gets its share.
+        // For all addresses of a host together; each gets a share.
         tcp.set_connect_timeout(Some(timeout.mul_f64(0.9)));
         Self { tcp, tls, timeout, proxies: proxies.into() }
     }
@@ -67,7 +67,7 @@ impl Connect {
         self.proxies.find(uri).filter(|_| !is_near).cloned()
     }
 
-    /// A proxy that is not asked for a tunnel needs its password with each request.
+    /// Without a tunnel, a proxy needs its password with each request.
     pub(super) fn authorization_of_requests(&self, uri: &Uri) -> Option<HeaderValue> {
         let proxy = self.proxy(uri).filter(|_| uri.scheme_str() == Some("http"))?;
         proxy.authorization().filter(|_| proxy.protocol != Protocol::Socks5)
@@ -132,7 +132,7 @@ async fn in_time<T>(
     tokio::time::timeout_at(deadline, connecting).await.map_err(late).flatten()
 }
 
-/// Asks a SOCKS proxy for a tunnel. It resolves the name, as others do it too.
+/// Opens a tunnel through a SOCKS proxy, which resolves the name, as with other clients.
 async fn socks(stream: Bytestream, uri: &Uri, proxy: &Proxy) -> Result<Bytestream, Cause> {
     let mut socks = SocksV5::new(proxy.uri(), Established(Some(stream)));
     if let Some((user, password)) = proxy.login() {
@@ -142,7 +142,7 @@ async fn socks(stream: Bytestream, uri: &Uri, proxy: &Proxy) -> Result<Bytestrea
     Ok(stream.into_inner())
 }
 
-/// A connection that is there already, for a handshake on it.
+/// An existing connection, for a handshake on it.
 struct Established(Option<Bytestream>);
 
 impl Service<Uri> for Established {
@@ -160,7 +160,7 @@ impl Service<Uri> for Established {
     }
 }
 
-/// Asks a proxy for a tunnel.
+/// Opens a tunnel through an HTTP proxy.
 async fn tunnel(
     stream: Bytestream,
     uri: &Uri,
@@ -178,7 +178,7 @@ async fn tunnel(
         .map_err(|error| Cause::ConnectFailed(error.to_string()))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    // It ends with the tunnel, or with its refusal.
+    // It ends with the tunnel, or with the proxy's refusal.
     tokio::spawn(connection.with_upgrades());
     let answer = sender.send_request(request).await.map_err(failed)?;
     if !answer.status().is_success() {
@@ -208,7 +208,7 @@ type Bytestream = Box<dyn Transport>;
 /// A connection.
 pub(super) struct Stream {
     inner: TokioIo<Bytestream>,
-    /// Requests go to a proxy that reads them, and so name their host.
+    /// Requests go to a proxy that reads them, so they name their host.
     is_forwarded: bool,
 }
 
@@ -246,8 +246,8 @@ impl Write for Stream {
     }
 }
 
-/// The system's resolver, with an error that can be told from others, and a limit: the system's own
-/// is longer than a call.
+/// The system's resolver, with an error of its own and a time limit: the system's limit is longer
+/// than a call's.
 #[derive(Clone, Debug)]
 struct Resolver {
     system: GaiResolver,

@@ -1,5 +1,5 @@
-//! Why there was no answer: one text for each cause, with the host. No text has what differs from
-//! one request to the next, or what a URL may hide (a password of a proxy).
+//! Why there was no answer: one text for each cause, with the host. No text contains anything that
+//! differs between requests, or secrets of a URL (such as a proxy's password).
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::lightsail::stable::stable;
 #[error("DNS: {0}")]
 pub(super) struct NoAddress(pub(super) io::Error);
 
-/// The CA that issued a certificate is not known here. Its name, as in `CN=Example CA,O=Example`.
+/// The CA that issued a certificate is not trusted. Its name, as in `CN=Example CA,O=Example`.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct UnknownIssuer(pub(super) String);
@@ -24,7 +24,7 @@ pub(super) struct UnknownIssuer(pub(super) String);
 /// There was no answer, or not all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::lightsail) struct Failure {
-    /// The host that was to be reached, with its port if that is unusual.
+    /// The host of the request, with its port if that is unusual.
     host: String,
     /// The proxy on the way there, if it is the proxy that failed.
     proxy: Option<String>,
@@ -45,7 +45,7 @@ pub(in crate::lightsail) enum Cause {
     UntrustedIssuer(String),
     Tls(String),
     Timeout(Duration),
-    /// By the host, or by what is on the way.
+    /// By the host, or by something on the way.
     Closed {
         is_before_sending: bool,
     },
@@ -53,7 +53,7 @@ pub(in crate::lightsail) enum Cause {
     Answered(u16),
     /// What cannot be an answer.
     Unreadable(u16),
-    /// A server of credentials gives none, and does not say why.
+    /// A credentials server provides none, and does not say why.
     Denied(u16),
     Insecure,
 }
@@ -79,7 +79,7 @@ impl Cause {
         }
     }
 
-    /// Whether it proves that the request did not get to its host.
+    /// Whether it proves that the request did not reach its host.
     pub(in crate::lightsail) fn is_before_sending(&self) -> bool {
         match self {
             Self::NameNotResolved
@@ -104,7 +104,7 @@ impl Cause {
 /// The code of what cannot be an answer.
 pub(in crate::lightsail) const UNREADABLE: &str = "UnreadableAnswer";
 
-/// What is said of it.
+/// Its message.
 pub(in crate::lightsail) fn unreadable(host: &str, status: u16) -> String {
     format!("{host} answered HTTP {status} with a body that is not an answer of the API")
 }
@@ -124,7 +124,7 @@ impl Failure {
         Self { is_fips, ..self }
     }
 
-    /// What an error of the HTTP client means. Errors of connecting have their own in them.
+    /// What an error of the HTTP client means. Connection errors contain their own causes.
     pub(super) fn of(uri: &Uri, error: &(dyn StdError + 'static)) -> Self {
         let own = chain(error).find_map(|error| error.downcast_ref::<Self>());
         own.cloned().unwrap_or_else(|| {
@@ -135,15 +135,15 @@ impl Failure {
         })
     }
 
-    /// Who closes a connection cannot be known, so the proxy is always named.
+    /// Who closed a connection is unknown, so the proxy is always named.
     pub(super) fn by_way_of(self, proxy: Option<&Uri>) -> Self {
         let is_closed = matches!(self.cause, Cause::Closed { .. });
         Self { proxy: self.proxy.or(proxy.filter(|_| is_closed).map(host)), ..self }
     }
 }
 
-/// Whether a connection was closed. How that shows depends on who was about to do what: it is
-/// reset, ends too early, or cannot be written to.
+/// Whether a connection was closed. Depending on the moment, that shows as a reset, an early end or
+/// a failed write.
 fn is_closing(error: &(dyn StdError + 'static)) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof, WriteZero,
@@ -157,7 +157,7 @@ fn is_closing(error: &(dyn StdError + 'static)) -> bool {
         || error.downcast_ref::<io::Error>().is_some_and(|error| kinds.contains(&error.kind()))
 }
 
-/// What an error met while a connection was made means.
+/// What an error during a connection attempt means.
 pub(super) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
     for error in chain(error) {
         if let Some(NoAddress(error)) = error.downcast_ref() {
@@ -187,7 +187,7 @@ pub(super) fn cause_of(error: &(dyn StdError + 'static)) -> Cause {
     Cause::ConnectFailed(innermost(error))
 }
 
-/// What is wrong with a certificate, without the time of the check.
+/// What is wrong with a certificate, without the time of the check, which differs each time.
 fn tls_words(error: &rustls::Error) -> String {
     use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
     use rustls::pki_types::UnixTime;
@@ -208,8 +208,8 @@ fn tls_words(error: &rustls::Error) -> String {
     stable(&error.to_string())
 }
 
-/// The error and what is behind it. An `io::Error` hides the error that it was made of: its own
-/// source is that error's source.
+/// The error and its sources. An `io::Error` hides the error that it was made from: its source is
+/// that error's source.
 fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -222,7 +222,7 @@ fn chain<'a>(
     })
 }
 
-/// The last error behind this one says most.
+/// The innermost error says most.
 fn innermost(error: &(dyn StdError + 'static)) -> String {
     stable(&chain(error).last().unwrap_or(error).to_string())
 }

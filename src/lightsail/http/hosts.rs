@@ -1,4 +1,5 @@
-//! What the log says of hosts that are not reached: once when it begins, and once when it is over.
+//! What the log says of hosts that cannot be reached: one line when that begins, and one when it is
+//! over.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -7,15 +8,15 @@ use parking_lot::Mutex;
 
 use super::failure::Failure;
 
-/// A host that is reached and not reached by turns is spoken of this often.
+/// The log names a host that alternates between reachable and unreachable this often.
 const QUIET: Duration = Duration::from_mins(5);
-/// A host that nobody asked for so long is forgotten.
+/// A host without requests for this long is dropped.
 const FORGOTTEN: Duration = Duration::from_mins(15);
-/// More than Lightsail has regions, and those that give credentials. Of further ones nothing is
-/// said.
+/// More than the regions of Lightsail and the sources of credentials together. Further hosts are
+/// not logged.
 const MOST: usize = 256;
 
-/// The hosts that were not reached of late.
+/// The hosts that could not be reached recently.
 #[derive(Debug, Default)]
 pub(super) struct Hosts(Mutex<HashMap<String, Spoken>>);
 
@@ -23,7 +24,7 @@ pub(super) struct Hosts(Mutex<HashMap<String, Spoken>>);
 struct Spoken {
     at: Instant,
     failed_at: Instant,
-    /// It has not been said yet that it is over.
+    /// The log does not say yet that it is over.
     is_open: bool,
 }
 

@@ -1,10 +1,10 @@
-//! The HTTP client of everything that speaks to AWS: Lightsail, STS, and whoever else gives
+//! The HTTP client of everything that speaks to AWS: Lightsail, STS, and other sources of
 //! credentials.
 //!
 //! The SDK's own client cannot say why a host was not reached, sends to proxies what must stay on
-//! this machine, and keeps any number of idle connections for 90 seconds for each region. This one
-//! refuses plain http to other machines before a byte is sent, names the host and the cause of each
-//! failure ([`Failure`]), and bounds each request in time and each answer in size.
+//! this machine, and keeps any number of idle connections for 90 seconds for each region. This
+//! client refuses plain http to other machines before it sends a byte, names the host and the cause
+//! of each failure ([`Failure`]), and limits the time of each request and the size of each answer.
 
 mod answer;
 mod connect;
@@ -42,15 +42,15 @@ const MOST_IDLE_PER_HOST: usize = 16;
 /// Longer than the pause between two requests of a reconciliation or of a crowd of them; shorter
 /// than an interval, between which a connection would only wait.
 const IDLE_FOR: Duration = Duration::from_secs(20);
-/// A host that takes longer to be reached is not reached. Half a call's timeout, if that is less.
+/// The time limit of a connection, or half a call's timeout if that is less.
 const MOST_TO_CONNECT: Duration = Duration::from_secs(5);
-/// No page of a list of Lightsail is as large, in bytes.
+/// More bytes than a page of any Lightsail list has.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// The client. It uses the proxies, but never for this machine and its link-local addresses. It
 /// trusts the CAs of the file `ca_bundle`, or else those of the machine, or of `SSL_CERT_FILE`.
 ///
-/// A request ends a little before `call_timeout`, so that it can be said which host took so long.
+/// A request ends a little before `call_timeout`, so that the error can name the slow host.
 ///
 /// # Errors
 /// There is no certificate in `ca_bundle`.
@@ -90,7 +90,8 @@ fn exchange(
     Ok(Exchange { client, connect, timeout, allow_insecure_endpoints, hosts, use_fips, metrics })
 }
 
-/// What a client asks for, for both together: the instance's metadata gets two seconds.
+/// The time limit that the SDK sets, for connecting and reading together: the instance's metadata
+/// gets two seconds.
 fn patience(settings: &HttpConnectorSettings) -> Duration {
     let read = settings.read_timeout().unwrap_or(Duration::MAX);
     settings.connect_timeout().unwrap_or(MOST_TO_CONNECT).saturating_add(read)
@@ -120,8 +121,8 @@ impl Exchange {
         let request =
             request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let (parts, body) = request.into_parts();
-        // Read to its end, as what is sent is: the SDK takes a body that nobody reads for a stalled
-        // one, and ends the request after some seconds, though the server may still answer.
+        // Read to its end before sending: the SDK takes a body that is not read for a stalled one,
+        // and ends the request after some seconds, although the server may still answer.
         let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
         let request = http::Request::from_parts(parts, body);
         let (host, operation) = (failure::host(request.uri()), credentials_operation(&request));
@@ -143,11 +144,11 @@ impl Exchange {
             );
             self.metrics.credentials_request(operation, &code);
         }
-        // Where somebody answers anything, one request may be answered well and the next one not.
+        // Where a foreign server answers, one request may get a good answer and the next one not.
         let is_answer =
             |failure: &Failure| matches!(failure.cause, Cause::Unreadable(_) | Cause::Denied(_));
         self.hosts.note(&host, outcome.as_ref().err().filter(|failure| !is_answer(failure)));
-        // What is refused stays refused; the SDK tries the others again where that is of use.
+        // A refusal stays a refusal. The SDK retries other failures where that is useful.
         outcome.map_err(|failure| {
             let is_final = matches!(failure.cause, Cause::Insecure | Cause::Denied(_));
             let error = if is_final { ConnectorError::user } else { ConnectorError::io };
@@ -182,17 +183,17 @@ impl Exchange {
     }
 }
 
-/// The host that gave an answer, for who reads it.
+/// The host of an answer, for its reader.
 #[derive(Clone, Debug)]
 pub(super) struct AnsweredBy(pub(super) String);
 
 const CONTAINER: &str = "ContainerCredentials";
 const METADATA: &str = "InstanceMetadata";
-/// Of STS, as those in the list.
+/// Of STS, like those in the list.
 const OTHER: &str = "Other";
 const STS: &[&str] = &["AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"];
 
-/// The name of a request for credentials, or about them. `None` for Lightsail's own, which their
+/// The name of a request for or about credentials. `None` for Lightsail's own requests, which their
 /// sender counts.
 fn credentials_operation(request: &http::Request<Bytes>) -> Option<&'static str> {
     if request.headers().contains_key("x-amz-target") {

@@ -1,4 +1,4 @@
-//! The client against servers that do not keep to the rules.
+//! The client against servers that break the rules.
 
 use std::net::SocketAddr;
 
@@ -81,7 +81,7 @@ async fn a_connection_that_is_closed_is_one_cause_however_it_shows() {
             let error = failure(scheme, address).await;
             let is_tls_answer = scheme == "https" && error.code == "TLSFailed";
             let expected = format!("ConnectionClosed: the connection to {address} was closed");
-            // What is no TLS at all is answered with what is no HTTP.
+            // The server answers non-TLS bytes with non-HTTP bytes.
             let says_http = matches!(end, End::InTheHead | End::InTheBody | End::InAChunk);
             assert!(
                 error.to_string() == expected || is_tls_answer && says_http,

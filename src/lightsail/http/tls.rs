@@ -1,4 +1,4 @@
-//! Which servers are trusted, and who issued the certificate of one that is not.
+//! Which servers are trusted, and who issued the certificate of one that is not trusted.
 
 use std::fmt;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) fn config(ca_bundle: Option<&Path>) -> anyhow::Result<Arc<ClientConfi
     let mut roots = RootCertStore::empty();
     match ca_bundle {
         None => {
-            // What cannot be read is missing, which the first connection will say.
+            // Certificates that cannot be read are missing, and the first connection reports that.
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
         }
@@ -52,7 +52,7 @@ pub(super) fn config(ca_bundle: Option<&Path>) -> anyhow::Result<Arc<ClientConfi
 
 const UNKNOWN: Error = Error::InvalidCertificate(CertificateError::UnknownIssuer);
 
-/// As rustls verifies, but that it names the issuer that it does not know.
+/// Verifies as rustls does, and names an unknown issuer.
 struct Verifier {
     /// `None` if no CA is trusted.
     verifier: Option<Arc<WebPkiServerVerifier>>,

@@ -1,34 +1,35 @@
-//! What the answers so far say about Lightsail: how many requests a second it takes, and which
-//! share it refuses however few there are. Both are unknown, so each pair of them is a guess with a
-//! weight, and each answer multiplies the weight by how well the guess explains it (Bayes' rule).
+//! What the answers so far say about Lightsail: how many requests a second it accepts, and which
+//! share it refuses at any rate. Both are unknown, so each pair of them is a guess with a weight,
+//! and each answer multiplies the weight by how well the guess explains it (Bayes' rule).
 //!
-//! That tells apart what a rule of thumb cannot. If refusals follow the rate, there are none once
-//! it is below the limit. If they do not, they go on at any rate: then a guess without a limit
-//! explains them better, the more so the slower the requests were, and slowing down ends by itself.
+//! That distinguishes what a rule of thumb cannot. If refusals depend on the rate, there are none
+//! once it is below the limit. Otherwise they continue at any rate. Then a guess without a limit
+//! explains them better, and the slower the requests, the more so. So slowing down ends by itself.
 //!
-//! Either may change. So a little of all weight is spread anew after each answer: a limit that was
-//! raised is found, and a limit that was cut needs no more than a few refusals.
+//! Both may change. So a little of all weight is redistributed after each answer: a raised limit is
+//! found, and a lowered limit takes no more than a few refusals.
 
 use std::sync::LazyLock;
 
-/// The lowest limit that is told apart from none.
+/// The lowest limit that the guesses distinguish.
 pub(super) const LOWEST: f64 = 0.2;
-/// Each guess is so many times the one before, fine enough to use nearly all of a limit.
+/// The ratio of one guess to the next, small enough to use nearly all of a limit.
 const STEP: f64 = 1.06;
 /// Up to a thousand a second.
 const LIMITS: usize = 148;
-/// So much of the weight goes to other limits after each answer, and to other kinds of refusals.
+/// The share of the weight that goes to other limits, and to other kinds of refusals, after each
+/// answer.
 const CHANGES: f64 = 0.003;
-/// No guess excludes an answer: there is always another reason for it, with this probability.
+/// No guess excludes an answer: with this probability, it has another reason.
 const SURPRISE: f64 = 0.01;
-/// A refusal that is to be expected by a guess costs as much as so many requests that are taken.
+/// An expected refusal costs as much as this many accepted requests.
 const COST: f64 = 12.0;
 
-/// A refusal right after another one says less than the first: it counts for so much.
+/// A refusal right after another one says less than the first. This is its weight.
 const FOLLOWING: f64 = 0.2;
 
-/// How requests are refused that the limit lets pass: with this probability after one that was
-/// taken, and after one that was refused. The two differ if refusals come in bursts.
+/// The probabilities that a request below the limit is refused: after an accepted request, and
+/// after a refused one. The two differ if refusals come in bursts.
 struct Chance {
     first: f64,
     next: f64,
@@ -53,7 +54,7 @@ const CHANCES: [Chance; 8] = [
 ];
 
 impl Chance {
-    /// The share that is taken in the long run.
+    /// The share that is accepted in the long run.
     fn taken(&self) -> f64 {
         (1.0 - self.next) / (1.0 - self.next + self.first)
     }
@@ -66,8 +67,8 @@ pub(super) struct Belief {
     was_refused: bool,
 }
 
-/// The limits, and how likely each is before anything is known: the likelier the higher it is. The
-/// first answers say soon if that is wrong, and too low a guess would say nothing.
+/// The limits, and how likely each is before anything is known: higher ones are likelier. The first
+/// answers soon show if that is wrong, while too low a guess would show nothing.
 static TABLE: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
     let limits: Vec<f64> =
         std::iter::successors(Some(LOWEST), |limit| Some(limit * STEP)).take(LIMITS).collect();
@@ -87,7 +88,7 @@ impl Belief {
         Self { weights: TABLE.iter().map(of).collect(), was_refused: false }
     }
 
-    /// Takes in an answer to a request that was one of so many a second.
+    /// Learns from an answer to a request at this rate.
     pub(super) fn learn(&mut self, pace: f64, is_refused: bool) {
         let weight = if is_refused && self.was_refused { FOLLOWING } else { 1.0 };
         let mut by_chance = [0.0; CHANCES.len()];
@@ -120,8 +121,9 @@ impl Belief {
         }
     }
 
-    /// The rate that is worth most: what is taken of it, less the cost of what the limit refuses.
-    /// What is refused at any rate costs nothing here, because going slower would not help.
+    /// The best rate: the accepted requests minus the cost of those that the limit refuses.
+    /// Requests that are refused at any rate cost nothing here, because a lower rate would not
+    /// help.
     pub(super) fn best_rate(&self) -> f64 {
         let worth = |guesses: &[f32; CHANCES.len()]| -> f64 {
             guesses
@@ -131,7 +133,7 @@ impl Belief {
                 .sum()
         };
         let all: f64 = self.weights.iter().map(worth).sum();
-        // Of the guesses with a limit below the rate: their weight, and what they take.
+        // Of the guesses with a limit below the rate: their weight, and what they accept.
         let (mut below, mut taken_below) = (0.0, 0.0);
         let mut best = (f64::MIN, LOWEST);
         for ((rate, _), guesses) in TABLE.iter().zip(&self.weights) {

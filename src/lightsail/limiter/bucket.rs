@@ -1,22 +1,23 @@
-//! How fast is asked: tokens, so many a second as [`super::belief`] takes for right.
+//! The rate of requests: tokens at the rate that [`super::belief`] finds best.
 
 use std::time::{Duration, Instant};
 
 use super::belief::{self, Belief};
 
-/// Requests a second until the first refusal, and then more with each one that is taken: more than
-/// the reconciliations of a region, ten at the same time, can send on most networks.
+/// Requests a second at the beginning. Each accepted request raises the rate until the first
+/// refusal. This is more than the reconciliations of a region, ten at a time, can send on most
+/// networks.
 const FIRST_RATE: f64 = 400.0;
 const HIGHEST_RATE: f64 = 1_000.0;
 const FASTER: f64 = 1.005;
-/// So much of a second's requests may be sent at once.
+/// The part of a second's requests that may be sent together.
 const BURST: f64 = 0.05;
 /// The pace is that of the last ten requests or so. A longer pause counts as ten of theirs.
 const PACE: f64 = 0.1;
 const LONGEST_PAUSE: f64 = 10.0;
-/// After so many refusals in a row nothing seems to be taken at all. Then each one that was sent
-/// since the last step slows down by this step, and each request that is taken makes it twice as
-/// fast, up to the rate that was found.
+/// After this many refusals in a row, Lightsail seems to accept nothing. Then each refusal of a
+/// request sent since the last step lowers the rate by this step, and each accepted request doubles
+/// it, up to the rate that was found.
 const IN_A_ROW: u32 = 5;
 const OUTAGE_STEP: f64 = 0.7;
 
@@ -24,26 +25,26 @@ const OUTAGE_STEP: f64 = 0.7;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) sent_at: Instant,
-    /// It was one of so many a second.
+    /// The rate at which it was sent.
     pace: f64,
 }
 
-/// The tokens, and how many come in a second.
+/// The tokens, and how many arrive in a second.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     tokens: f64,
     filled_at: Instant,
     rate: f64,
-    /// Somebody wants no more than this.
+    /// The highest rate that a user allows.
     most: Option<f64>,
-    /// Requests a second that are sent, which may be fewer than could be.
+    /// Requests a second that are really sent, which may be fewer than possible.
     pace: f64,
     sent_at: Instant,
     belief: Belief,
     /// Whether any request was refused.
     has_limit: bool,
     in_a_row: u32,
-    /// No faster than that while nothing is taken, and since when.
+    /// The rate while nothing is accepted, and since when.
     outage: Option<f64>,
     slowed_at: Option<Instant>,
 }
@@ -70,7 +71,7 @@ impl Bucket {
         self.most.map_or(self.rate, |most| most.min(self.rate))
     }
 
-    /// No more requests a second than this, however many are taken.
+    /// No more requests a second than this, however many are accepted.
     pub(super) fn set_most(&mut self, most: Option<f64>) {
         self.most = most;
     }
@@ -92,7 +93,7 @@ impl Bucket {
         Ok(Token { sent_at: now, pace: self.pace })
     }
 
-    /// The request with this token was taken, or refused because there were too many.
+    /// The request with this token was accepted, or refused because there were too many.
     pub(super) fn answered(&mut self, token: Token, now: Instant, is_refused: bool) {
         self.belief.learn(token.pace, is_refused);
         self.in_a_row = if is_refused { self.in_a_row + 1 } else { 0 };
@@ -102,7 +103,8 @@ impl Bucket {
             return;
         }
         let found = self.belief.best_rate();
-        // What was on its way when the rate was lowered says nothing about the rate of now.
+        // Requests that were on their way when the rate was lowered say nothing about the current
+        // rate.
         if self.slowed_at.is_none_or(|slowed_at| token.sent_at > slowed_at) {
             if !is_refused {
                 self.outage = self.outage.map(|rate| rate * 2.0).filter(|rate| *rate < found);

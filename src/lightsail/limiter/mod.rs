@@ -1,16 +1,16 @@
-//! How fast one account in one region is asked. Lightsail publishes no rate, so it is found out:
-//! from which requests are taken and which are refused, as [`belief`] says. Refusals that go on at
-//! any rate do not lower it for long.
+//! How fast to send requests for one account and region. Lightsail publishes no rate, so it is
+//! found out from which requests are accepted and which are refused ([`belief`]). Refusals that
+//! continue at any rate do not lower it for long.
 //!
-//! Lightsail may also refuse one operation alone. That can be told apart while others are sent: if
-//! only one operation was refused for so long that, by its share, the others should have been
-//! refused ten times between these refusals, chance explains it no more. From then on that
-//! operation has a rate of its own, and the region's is what it was before. When its own rate is
-//! felt no more, it is dropped.
+//! Lightsail may also refuse one operation alone. That shows while others are sent: if only one
+//! operation was refused for so long that, by its share, the others should have been refused ten
+//! times in between, it is no coincidence. From then on, that operation has a rate of its own, and
+//! the region's rate is what it was before. When the operation's own rate no longer matters, it is
+//! dropped.
 //!
-//! Whoever asks waits for a token. Namespaces take turns, and within one the order of asking
-//! counts. Only a handful of reconciliations of a region run at the same time, and so only a
-//! handful waits here; the others wait in the queue.
+//! Callers wait for a token. Namespaces take turns, and within a namespace the first caller comes
+//! first. Only a few reconciliations of a region run at the same time, so only a few wait here; the
+//! others wait in the queue.
 
 mod belief;
 mod bucket;
@@ -24,16 +24,16 @@ use parking_lot::Mutex;
 use self::bucket::Bucket;
 use crate::fair_line::{FairLine, Rank};
 
-/// So many refusals of an operation that is alone with them are no coincidence.
+/// This many refusals of only one operation are no coincidence.
 const REFUSALS: u32 = 3;
-/// The others should have been refused so often, if they were refused as often as it is.
+/// How often the others should have been refused by then, if all were refused alike.
 const OTHERS_SHOULD: u32 = 10;
 
-/// Refusals that are farther apart say nothing together.
+/// Refusals that are farther apart are unrelated.
 const RECENT: Duration = Duration::from_secs(2);
-/// A rate of its own is dropped when it is the region's, or so many requests a second: more than
-/// ten reconciliations send on most networks. And so many requests were taken since the last
-/// refusal.
+/// An operation's own rate is dropped when it reaches the region's, or this many requests a second,
+/// which is more than ten reconciliations send on most networks. This many requests must have been
+/// accepted since the last refusal.
 const UNFELT: f64 = 200.0;
 const TAKEN: u32 = 50;
 
@@ -70,7 +70,7 @@ impl Limiter {
         namespace: &Arc<str>,
         rank: Rank,
     ) -> Token {
-        // Whoever waits for an operation's own rate waits beside the region's line, not in it.
+        // A caller that waits for an operation's own rate waits outside the region's line.
         let own = if self.buckets.lock().has_own_rate(operation) {
             let line = self.lines.lock().entry(operation).or_default().clone();
             let take = || self.buckets.lock().take_own(operation, Instant::now());
@@ -83,7 +83,7 @@ impl Limiter {
         Token { operation, own, common }
     }
 
-    /// The request with this token was taken, whatever became of it.
+    /// The request with this token was accepted, whatever its outcome.
     pub(super) fn taken(&self, token: Token) {
         self.buckets.lock().answered(token, Instant::now(), false);
     }
@@ -93,7 +93,7 @@ impl Limiter {
         self.buckets.lock().answered(token, Instant::now(), true);
     }
 
-    /// No more requests a second than this, however many are taken.
+    /// No more requests a second than this, however many are accepted.
     pub(super) fn set_most(&self, most: Option<f64>) {
         self.buckets.lock().common.set_most(most);
     }
@@ -105,7 +105,7 @@ impl Limiter {
     }
 }
 
-/// Waits for the turn of a namespace in a line, and then until there is something to take.
+/// Waits for the turn of a namespace in a line, and then for a token.
 async fn wait<T>(
     line: &FairLine,
     namespace: &Arc<str>,
@@ -121,7 +121,7 @@ async fn wait<T>(
     }
 }
 
-/// The rate of the region, and those of operations that are refused alone.
+/// The rate of the region, and those of operations with rates of their own.
 #[derive(Debug)]
 struct Buckets {
     common: Bucket,
@@ -133,7 +133,7 @@ struct Buckets {
 #[derive(Debug)]
 struct Own {
     bucket: Bucket,
-    /// How many requests were taken since the last refusal.
+    /// How many requests were accepted since the last refusal.
     taken: u32,
 }
 
@@ -143,7 +143,7 @@ struct Suspicion {
     operation: &'static str,
     sent: u32,
     refused: u32,
-    /// How many of the others were taken between these refusals, and since the last.
+    /// How many of the others were accepted between these refusals, and since the last.
     others: u32,
     since: u32,
     first_sent_at: Instant,
@@ -158,7 +158,7 @@ impl Suspicion {
     }
 
     fn is_proved(&self) -> bool {
-        // What was taken after the last refusal may have been sent when the region was asked less.
+        // Requests accepted after the last refusal may have been sent at a lower rate.
         let should = u64::from(self.refused) * u64::from(self.others);
         self.refused >= REFUSALS && should >= u64::from(OTHERS_SHOULD) * u64::from(self.sent)
     }
@@ -173,7 +173,7 @@ impl Buckets {
         self.own.contains_key(operation)
     }
 
-    /// A token of an operation's own rate; `None` if it has none any more.
+    /// A token of an operation's own rate; `None` if it no longer has one.
     fn take_own(
         &mut self,
         operation: &str,
@@ -188,7 +188,7 @@ impl Buckets {
 
     fn answered(&mut self, token: Token, now: Instant, is_refused: bool) {
         if let Some(own) = self.own.get_mut(token.operation) {
-            // What was sent before it had a rate of its own says nothing about that.
+            // Requests that were sent before it had its own rate say nothing about that rate.
             if let Some(token) = token.own {
                 own.bucket.answered(token, now, is_refused);
             }
@@ -205,7 +205,7 @@ impl Buckets {
         self.common.answered(token.common, now, is_refused);
         if let Some(suspicion) = self.suspicion.take_if(|suspicion| suspicion.is_proved()) {
             self.common = suspicion.before;
-            // What both have learned together holds for neither.
+            // What both learned together holds for neither.
             self.own.insert(suspicion.operation, Own { bucket: Bucket::new(now), taken: 0 });
         }
     }

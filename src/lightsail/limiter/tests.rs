@@ -52,7 +52,7 @@ impl Noise {
 
 const THEIR_BURST: f64 = 10.0;
 const LATENCY: Duration = Duration::from_millis(50);
-/// So many ask at the same time: the reconciliations of a region.
+/// How many callers ask at the same time: the reconciliations of a region.
 const CROWD: usize = 10;
 
 impl World {
@@ -71,8 +71,8 @@ impl World {
         }
     }
 
-    /// Asks until so many requests were carried out. `rate` says how many a second Lightsail
-    /// takes then.
+    /// Sends requests until this many were carried out. `rate` is how many a second Lightsail
+    /// accepts at a time.
     fn run(&mut self, wanted: u32, rate: impl Fn(f64) -> f64) {
         let mut answers = std::collections::VecDeque::<(Token, Instant, bool)>::new();
         while self.done < wanted {
@@ -152,10 +152,10 @@ fn without_refusals_it_does_not_stand_in_the_way() {
     assert!(seconds < 21.0 && refused < f64::EPSILON, "{seconds:.1} s, {refused} refused");
 }
 
-/// Refusals at random are not more at a higher rate, so slowing down is of no use. 20 seconds are
-/// what the crowd needs, and longer if some are refused. Telling the refusals apart from a limit
-/// costs a third of that at most, and more if they come in bursts, which look like a limit or an
-/// outage while they last; lowering the rate at each refusal would take 700 times as long.
+/// Random refusals are no more frequent at a higher rate, so slowing down is useless. The callers
+/// need 20 seconds, and longer if some requests are refused. Distinguishing the refusals from a
+/// limit costs at most a third of that, and more if they come in bursts, which look like a limit or
+/// an outage while they last. Lowering the rate at each refusal would take 700 times as long.
 #[test]
 fn refusals_at_random_do_not_slow_down_for_long() {
     for (name, share, burst, slower) in [
@@ -175,7 +175,7 @@ fn refusals_at_random_do_not_slow_down_for_long() {
     }
 }
 
-/// A fifth is refused at random, and what is more than the limit.
+/// A fifth is refused at random, and so is everything above the limit.
 #[test]
 fn a_limit_is_found_in_spite_of_refusals_at_random() {
     type Limit = fn(f64) -> f64;
@@ -212,7 +212,7 @@ fn nobody_asks_faster_than_somebody_wants_however_much_is_taken() {
             Err(pause) => now += pause,
         }
     }
-    // The burst of before that somebody said so is cut.
+    // The burst from before the limit was set is cut.
     assert!((199..=202).contains(&sent), "{sent}");
     bucket.set_most(None);
     assert!(bucket.rate() > 100.0, "what was found out before counts again: {}", bucket.rate());

@@ -16,10 +16,10 @@ pub(in crate::lightsail) struct Identity {
 const LONGEST_ARN: usize = 2_048;
 
 impl Identity {
-    /// As STS says. Whoever answers in its place may say anything.
+    /// As STS says. A server that answers in its place may say anything.
     ///
     /// # Errors
-    /// That is no account, or nobody's ARN.
+    /// It is no account id, or no ARN.
     pub(in crate::lightsail) fn parse(account: Option<&str>, arn: Option<&str>) -> Result<Self> {
         let is_account =
             |text: &&str| text.len() == 12 && text.bytes().all(|it| it.is_ascii_digit());
@@ -32,21 +32,21 @@ impl Identity {
     }
 }
 
-/// What becomes of credentials once somebody was asked whom they belong to.
+/// What happens to credentials after the query whom they belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::lightsail) enum Identified<A> {
-    /// To the same as the ones in force: what those opened goes on with these.
+    /// They belong to the same identity as the current ones, whose account they continue to open.
     Same(A, Identity),
-    /// To somebody else, or they are the first.
+    /// They belong to another identity, or are the first.
     New(Identity),
-    /// It cannot be said now. They are kept, so that the next lookup asks for them again.
+    /// It is unknown for now. They are kept, so that the next lookup asks for them again.
     NotNow(Error),
-    /// They are of no use.
+    /// They cannot be used.
     Never(Error),
 }
 
-/// `own_account`: the account that the credentials name themselves. `before`: what the ones in
-/// force opened, and whom they belong to.
+/// `own_account`: the account that the credentials name themselves. `before`: what the current ones
+/// opened, and whom they belong to.
 pub(in crate::lightsail) fn identified<A>(
     answer: Result<Identity>,
     own_account: Option<&AccountId>,
@@ -58,7 +58,7 @@ pub(in crate::lightsail) fn identified<A>(
         }
         (Ok(identity), _) => Identified::New(identity),
         (Err(error), _) if !may_pass(&error) => Identified::Never(error),
-        // Those who gave the credentials said whose they are.
+        // The source of the credentials said whose they are.
         (Err(_), Some((opened, before))) if own_account == Some(&before.account) => {
             Identified::Same(opened, before)
         }

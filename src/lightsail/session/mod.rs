@@ -1,8 +1,8 @@
-//! One session of AWS: what is in force and until when, what failed since, and what follows. No I/O
-//! and no clock: `accounts.rs` asks, and does what this says.
+//! One session of AWS: the current credentials and their expiry, what failed since, and what
+//! follows. No I/O and no clock: `opener.rs` asks, and does what this says.
 //!
-//! A session is a value, and there can be many. It keeps what was opened (`A`) and with which
-//! credentials (`C`) without knowing what they are.
+//! A session is a value, and there can be many. It keeps what was opened (`A`) and the credentials
+//! (`C`) without knowing their types.
 
 mod identity;
 mod term;
@@ -22,37 +22,37 @@ use crate::ids::Region;
 
 /// The clock is read this often, since it may jump.
 const TICK: Duration = Duration::from_secs(30);
-/// The operator's own credentials are asked for at least this often.
+/// The operator's own credentials are read at least this often.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Refused credentials are replaced at most this often: a request to a region of another partition
 /// is refused too.
 const REFUSED: Duration = Duration::from_mins(1);
 
-/// Both clocks, read at once: credentials expire by the wall clock, pauses are measured by the one
-/// that does not jump.
+/// Both clocks, read together: credentials expire by the wall clock, and pauses are measured by the
+/// clock that does not jump.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
     pub(super) time: SystemTime,
     pub(super) instant: Instant,
 }
 
-/// What is known of a session, and of the attempts to open or renew it.
+/// The state of a session, and of the attempts to open or renew it.
 #[derive(Debug)]
 pub(super) struct Session<A, C> {
     in_force: Option<Opened<A, C>>,
-    /// Credentials whose owner could not be asked for, and when they expire.
+    /// Credentials whose owner is not known yet, and when they expire.
     unidentified: Option<(C, Option<SystemTime>)>,
     /// Lookups that failed, by the region where STS was asked.
     failures: BTreeMap<Region, (Attempts, Error)>,
     /// Renewals that brought nothing.
     renewals: Option<Attempts>,
-    /// When credentials that AWS refused were last to be replaced.
+    /// When refused credentials were last due for replacement.
     last_refused: Option<Instant>,
-    /// Whose credentials the log says are in force.
+    /// Whose credentials are in force, as the log says.
     said: Option<String>,
-    /// Attempts that fail are not farther apart.
+    /// The longest pause between failing attempts.
     longest_pause: Duration,
-    /// Whether people keep the credentials: when they take those away, they mean it.
+    /// Whether people keep the credentials. When they remove them, that is intended.
     is_revocable: bool,
 }
 
@@ -63,11 +63,11 @@ pub(super) struct Opened<A, C> {
     pub(super) identity: Identity,
     pub(super) credentials: C,
     pub(super) term: Term,
-    /// Where STS was asked.
+    /// Where STS was called.
     pub(super) region: Region,
 }
 
-/// What to do for one who asks.
+/// What to do for a caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<A> {
     Use(A),
@@ -79,21 +79,21 @@ pub(super) enum Next<A> {
 /// Where a lookup takes credentials from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source<C> {
-    /// Only their owner is not known yet.
+    /// Credentials at hand, whose owner is not known yet.
     AtHand(C),
     Load {
         had_some: bool,
     },
 }
 
-/// What credentials are that were had.
+/// What credentials from a source turn out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Loaded<A, C> {
-    /// They are over.
+    /// They have expired.
     Expired { had_some: bool },
-    /// The ones in force: whoever gives them renews them when it sees fit.
+    /// The current ones: their source decides when to renew them.
     Again(Opened<A, C>),
-    /// Others; STS is asked whose they are. With what the ones in force opened, and for whom.
+    /// Others, so STS is called. With what the current ones opened, and for whom.
     Others(Option<(A, Identity)>),
 }
 
@@ -101,14 +101,14 @@ pub(super) enum Loaded<A, C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     Clock,
-    /// AWS does not take the credentials in force.
+    /// AWS does not accept the current credentials.
     Refused,
 }
 
 /// What follows when other credentials are in force.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Put {
-    /// Nothing was in force before.
+    /// There were none before.
     pub(super) is_first: bool,
     pub(super) news: Option<News>,
 }
@@ -118,17 +118,17 @@ pub(super) struct Put {
 pub(super) struct Noted {
     /// For the metric.
     pub(super) is_failing: bool,
-    /// For `/readyz`: what goes wrong in a region, or that it does no more.
+    /// For `/readyz`: what fails in a region, or that it works again.
     pub(super) troubles: Vec<(Region, Option<String>)>,
     pub(super) news: Option<News>,
 }
 
-/// What the log has not said yet.
+/// What has not been logged yet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     InForce(Identity),
     BackAgain,
-    /// Those in force are used until they expire.
+    /// The current ones are used until they expire.
     NotRenewed(Error),
     NotHad(Error),
 }
@@ -149,12 +149,12 @@ impl<A, C> Default for Session<A, C> {
 }
 
 impl<A, C> Session<A, C> {
-    /// One of many: attempts that fail may be this far apart.
+    /// A session that is one of many: failing attempts may be this far apart.
     pub(super) fn of_account(longest_pause: Duration) -> Self {
         Self { longest_pause, ..Self::default() }
     }
 
-    /// Of credentials that people keep: what cannot be had any more is not used any more.
+    /// A session of credentials that people keep: once they are removed, they are no longer used.
     pub(super) fn revocable(self) -> Self {
         Self { is_revocable: true, ..self }
     }
@@ -172,7 +172,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         self.in_force.as_ref().filter(|it| it.term.is_good(time)).map(|it| &it.account)
     }
 
-    /// What to do for one whose turn it is to ask in this region.
+    /// What to do for the caller whose turn it is in this region.
     pub(super) fn next(&self, region: &Region, now: Now) -> Next<A> {
         if let Some(account) = self.good(now.time) {
             return Next::Use(account.clone());
@@ -187,7 +187,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         }
     }
 
-    /// Where to take credentials from. Those at hand are taken out.
+    /// Where to take credentials from. Credentials at hand are moved out.
     pub(super) fn source(&mut self, time: SystemTime) -> Source<C> {
         match self.unidentified.take() {
             Some((credentials, expiry)) if Term::new(time, expiry).is_of_use(time) => {
@@ -209,7 +209,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         }
     }
 
-    /// Keeps credentials whose owner cannot be asked for now.
+    /// Keeps credentials whose owner is unknown for now.
     pub(super) fn keep(&mut self, credentials: C, expiry: Option<SystemTime>) {
         self.unidentified = Some((credentials, expiry));
     }
@@ -246,7 +246,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         }
     }
 
-    /// No object names the region any more, or if it was the last one, any region.
+    /// No object names the region any more. If it was the last one, no object names any region.
     pub(super) fn forget_region(&mut self, region: &Region, is_last: bool) -> Noted {
         self.failures.remove(region);
         if is_last {
@@ -264,12 +264,12 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
 /// Renewals.
 impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
-    /// How long until the clock is to be read again.
+    /// How long until the clock must be read again.
     pub(super) fn pause(&self, now: Now) -> Duration {
         self.until_renewal(now).map_or(TICK, |left| left.min(TICK))
     }
 
-    /// Whether this is the time for a renewal. What AWS refuses counts as replaced then.
+    /// Whether a renewal is due now. Refused credentials then count as replaced.
     pub(super) fn is_due(&mut self, cause: Cause, now: Now) -> bool {
         match cause {
             Cause::Clock => self.until_renewal(now).is_some_and(|left| left.is_zero()),
@@ -284,7 +284,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         }
     }
 
-    /// `None`: they hold until AWS refuses them, or there are none.
+    /// `None`: they are valid until AWS refuses them, or there are none.
     fn until_renewal(&self, now: Now) -> Option<Duration> {
         let left = self.in_force.as_ref()?.term.until_renewal(now.time)?;
         let pause = self.renewals.map(|last| last.until_next(now.instant, self.longest_pause));
@@ -311,8 +311,8 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         self.note(&before.region, outcome.as_ref().err().or(refusal.as_ref()), now)
     }
 
-    /// Credentials that were refused may be taken again, and nobody may need any now. `are_taken`:
-    /// AWS has taken those in force since it last refused them.
+    /// Refused credentials may be accepted again, and there may be no need for any now.
+    /// `are_taken`: AWS has accepted the current ones since it last refused them.
     pub(super) fn recovered(&mut self, are_taken: bool) -> Option<Noted> {
         let refusal = Error::refused_credentials();
         let are_refusals = self.failures.values().all(|(_, error)| error.code == refusal.code);
@@ -321,7 +321,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     }
 }
 
-/// Some providers name each session anew.
+/// Some providers give each session a new name.
 pub(super) fn role(caller_arn: &str) -> &str {
     caller_arn.rsplit_once('/').map_or(caller_arn, |(role, _)| role)
 }

@@ -1,17 +1,17 @@
-//! When credentials are renewed, and when what failed is tried again.
+//! When credentials are renewed, and when a failed attempt is repeated.
 
 use std::time::{Duration, Instant, SystemTime};
 
 /// Credentials are renewed this long before they expire, or for short ones at three quarters of
 /// their life.
 const MARGIN: Duration = Duration::from_mins(5);
-/// Nobody begins to use credentials that expire within this time, or within the last eighth of
+/// Credentials are not used at first if they expire within this time, or are in the last eighth of
 /// their life.
 const LAST_USE: Duration = Duration::from_secs(10);
-/// After a failure it is tried again after this time, and after each further one twice as late.
+/// The pause after a failure. Each further failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long credentials hold.
+/// How long credentials are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::lightsail) struct Term {
     /// `None`: until AWS refuses them.
@@ -21,7 +21,7 @@ pub(in crate::lightsail) struct Term {
 }
 
 impl Term {
-    /// Of credentials that were had now.
+    /// Of credentials that arrived now.
     pub(in crate::lightsail) fn new(now: SystemTime, expiry: Option<SystemTime>) -> Self {
         let before = |expiry: SystemTime, time: Duration, share: u32| {
             let left = expiry.duration_since(now).unwrap_or_default();
@@ -34,14 +34,14 @@ impl Term {
         }
     }
 
-    /// Of credentials that hold until AWS refuses them, and that somebody may replace before: they
-    /// are read again after this time.
+    /// Of credentials that are valid until AWS refuses them, and that a person may replace before.
+    /// They are read again after this time.
     pub(in crate::lightsail) fn read_again(now: SystemTime, after: Duration) -> Self {
         Self { expiry: None, renew_at: now.checked_add(after), last_use: None }
     }
 
-    /// Whether anybody can begin to use them. Those that are over at once would be asked for at
-    /// each call.
+    /// Whether a first use of them makes sense. Credentials that expire immediately would be
+    /// fetched for each call.
     pub(in crate::lightsail) fn is_of_use(self, now: SystemTime) -> bool {
         self.expiry
             .is_none_or(|expiry| expiry.duration_since(now).is_ok_and(|left| left >= LAST_USE))
@@ -52,13 +52,13 @@ impl Term {
         self.last_use.is_none_or(|last_use| now < last_use)
     }
 
-    /// How long until they are to be renewed; `None` if they need not be.
+    /// How long until their renewal; `None` if they need none.
     pub(in crate::lightsail) fn until_renewal(self, now: SystemTime) -> Option<Duration> {
         self.renew_at.map(|at| at.duration_since(now).unwrap_or_default())
     }
 }
 
-/// Attempts that failed, or brought nothing new, one after the other.
+/// Consecutive attempts that failed or brought nothing new.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempts {
     count: u32,
@@ -66,12 +66,12 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// With one more, after those `before`.
+    /// One more than `before`.
     pub(super) fn one_more(before: Option<Self>, now: Instant) -> Self {
         Self { count: before.map_or(1, |before| before.count.saturating_add(1)), last: now }
     }
 
-    /// How long until the next one, with pauses that are no longer than that.
+    /// How long until the next attempt, with pauses of at most that length.
     pub(super) fn until_next(self, now: Instant, longest: Duration) -> Duration {
         let pause = FIRST_PAUSE.saturating_mul(1 << (self.count - 1).min(16)).min(longest);
         pause.saturating_sub(now.saturating_duration_since(self.last))

@@ -1,4 +1,4 @@
-//! The rows of a session: what is opened and with which credentials are words here.
+//! The rows of a session. What is opened, and the credentials, are words here.
 
 use super::*;
 use crate::lightsail::ErrorKind;
@@ -9,7 +9,7 @@ type Open = Opened<&'static str, &'static str>;
 const IRELAND: &str = "eu-west-1";
 const OREGON: &str = "us-west-2";
 
-/// When the wall clock and the other one show this many seconds. It is the same start each time.
+/// The moment when both clocks show this many seconds since a fixed start.
 struct Clocks(Instant);
 
 impl Clocks {
@@ -17,7 +17,7 @@ impl Clocks {
         self.jumped(second, 0)
     }
 
-    /// If the wall clock is ahead by so much.
+    /// The same, with the wall clock ahead by this much.
     fn jumped(&self, second: u64, ahead: u64) -> Now {
         Now { time: wall(second + ahead), instant: self.0 + Duration::from_secs(second) }
     }
@@ -52,7 +52,7 @@ fn in_force(expiry: Option<u64>) -> Kept {
     session
 }
 
-/// What was noted, in words.
+/// What was recorded, in words.
 fn words(noted: &Noted) -> String {
     let mut words = vec![if noted.is_failing { "failing" } else { "well" }.to_owned()];
     for (region, why) in &noted.troubles {
@@ -294,7 +294,7 @@ fn what_a_renewal_brought() {
         let mut session = in_force(Some(3_600));
         let noted = session.renewed(&before, &outcome, cause, clocks.at(3_300));
         assert_eq!(words(&noted), expected, "{name}");
-        // Others would be in force by now; these show whether the next attempt waits.
+        // Other credentials would be in force by now. These show whether the next attempt waits.
         assert_eq!(session.is_due(Cause::Clock, clocks.at(3_301)), is_due, "{name}");
     }
 }

@@ -52,7 +52,7 @@ pub(super) struct Settings {
     /// Begin with a default key pair, as a region has after its first instance
     #[arg(long)]
     default_key_pair: bool,
-    /// A switch, for example pageSize=2; may be repeated. docs/simulator.md lists them
+    /// A switch, for example pageSize=2; may be repeated. testbed/README.md lists them
     #[arg(long = "switch", value_name = "NAME=VALUE")]
     switches: Vec<String>,
     /// A file with the IAM policy of the account; without one everything is allowed

@@ -1,7 +1,7 @@
 //! What can be changed about the simulator's behavior, because Lightsail's is unknown or because
 //! it varies.
 //!
-//! This is the one place where each of them is named; `docs/simulator.md` has the same list as a
+//! This is the one place where each of them is named; `testbed/README.md` has the same list as a
 //! table. Each field says what AWS documents, if anything. The defaults are the likeliest
 //! behavior. In JSON the names are in camelCase and times are seconds.
 
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_table_in_the_documentation_has_every_switch_with_its_default() {
-        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/simulator.md");
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
         let page = std::fs::read_to_string(&page).expect("the page is there");
         let Ok(Value::Object(defaults)) = serde_json::to_value(Switches::default()) else {
             panic!("an object")
@@ -360,7 +360,7 @@ mod tests {
             let number = default.as_f64().map(|number| number.to_string());
             let shown = number.unwrap_or_else(|| default.to_string().replace('"', ""));
             let row = format!("| `{name}` | `{shown}` |");
-            assert!(page.contains(&row), "docs/simulator.md has no row that begins with {row}");
+            assert!(page.contains(&row), "testbed/README.md has no row that begins with {row}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! It is not signed: it is for whoever can reach loopback. Bodies and answers are JSON. An error is
 //! a status and a sentence in `error`. Requests here are not in the request log, meet no faults and
-//! are not throttled. `docs/simulator.md` lists them.
+//! are not throttled. `testbed/README.md` lists them.
 
 mod accounts;
 mod control;

@@ -1,5 +1,7 @@
-//! The custom resource definitions as files: what `crdgen` writes and `tests/offline/generated.rs`
-//! compares.
+//! The CRDs as files, and the page about their fields: what `crdgen` writes and
+//! `tests/offline/generated.rs` compares.
+
+mod reference;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON,
@@ -12,8 +14,7 @@ use crate::api::{HostKeyReset, LightsailKeyPair};
 
 const HEADER: &str = "# Generated from src/api by `make crds`. Do not edit.\n";
 
-/// What makes a definition a template of the chart, and can be turned off: that it is there, and
-/// that it stays.
+/// What makes a CRD a template of the chart: whether to install it, and whether Helm keeps it.
 const TEMPLATE_METADATA: &str = r#"metadata:
   labels:
     {{- include "lightsail-operator.labels" . | nindent 4 }}
@@ -23,13 +24,14 @@ const TEMPLATE_METADATA: &str = r#"metadata:
   {{- end }}
 "#;
 
-/// The path and the content of each file: a plain one and a template of the chart for each
-/// definition.
+/// The path and the content of each file: for each CRD a plain one and a template of the chart, and
+/// the page `docs/reference.md`.
 ///
 /// # Errors
-/// If a definition cannot be written as YAML, which a type of ours would have to cause.
+/// If a CRD cannot be written as YAML, which a type of ours would have to cause.
 pub fn files() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
     let mut files = Vec::new();
+    let mut described = Vec::new();
     let crds = [
         (LightsailKeyPair::crd(), ".Values.crds.enabled"),
         (HostKeyReset::crd(), ".Values.crds.enabled"),
@@ -46,7 +48,9 @@ pub fn files() -> Result<Vec<(String, String)>, serde_yaml_ng::Error> {
         let template = format!("{HEADER}{{{{- if {condition} }}}}\n{template}{{{{- end }}}}\n");
         files.push((format!("crds/{name}"), format!("{HEADER}{yaml}")));
         files.push((format!("charts/lightsail-operator/templates/crd-{name}"), template));
+        described.push(crd);
     }
+    files.push(("docs/reference.md".to_owned(), reference::page(&described)));
     Ok(files)
 }
 
