@@ -12,10 +12,10 @@ use super::names::{namespace, region};
 pub enum Command {
     /// Write manifests for the key pairs that exist in Lightsail.
     ///
-    /// Lightsail lists fingerprints and no public keys, so give the keys that you have: each key
-    /// pair is matched with them. It only reads, from AWS and, if you ask for that, from a cluster.
-    /// The manifests go to standard output; progress and errors go to standard error. The exit code
-    /// is 1 if anything could not be read.
+    /// Lightsail lists only fingerprints, so name files or Secrets with your keys: the command
+    /// matches each key pair with them. It changes nothing in AWS or the cluster. Manifests go to
+    /// standard output, progress and errors to standard error. The exit code is 1 if anything
+    /// cannot be read.
     #[command(after_long_help = EXAMPLES)]
     Export(Export),
 }
@@ -33,19 +33,19 @@ pub struct Export {
     #[arg(long, display_order = 0, conflicts_with = "region")]
     pub all_regions: bool,
 
-    /// Match the keys in this file or folder; may be repeated. Public and private keys,
-    /// `authorized_keys`, and the state or plan of Terraform in JSON. Links and files over 1 MiB
-    /// are left out.
+    /// Match the keys in this file or folder, for example ~/.ssh; may be repeated. It reads public
+    /// and private keys, `authorized_keys`, and a Terraform state or plan in JSON. It skips links,
+    /// and files over 1 MiB.
     #[arg(long, display_order = 0, value_name = "PATH")]
     pub keys: Vec<PathBuf>,
 
-    /// Match the keys in the Secrets of this namespace, with your kubeconfig and your rights; may
-    /// be repeated.
+    /// Match the keys in the Secrets of this namespace, for example team-a, with the rights of your
+    /// kubeconfig; may be repeated.
     #[arg(long, display_order = 0, value_delimiter = ',', value_parser = namespace,
         value_name = "NAMESPACE")]
     pub from_secrets: Vec<String>,
 
-    /// Find out, with your kubeconfig, which owners in owner tags are gone.
+    /// Check, with the rights of your kubeconfig, which owners in owner tags are gone.
     #[arg(long, display_order = 0)]
     pub check_owners: bool,
 
@@ -54,15 +54,15 @@ pub struct Export {
         value_name = "NAMESPACE")]
     pub namespace: String,
 
-    /// The `LightsailAccount` in the manifests' accountRef. Default: none.
+    /// The `LightsailAccount` in the manifests' accountRef, for example prod. Default: none.
     #[arg(long, display_order = 0, value_parser = object_name, value_name = "NAME")]
     pub account_ref: Option<String>,
 
-    /// Also write manifests for the regions' default key pairs. They are suspended.
+    /// Also write manifests for the regions' default key pairs, with `suspend: true`.
     #[arg(long, display_order = 0)]
     pub default_key_pairs: bool,
 
-    /// What is written.
+    /// What to write.
     #[arg(long, display_order = 0, short, default_value = "yaml", value_name = "FORMAT")]
     pub output: Output,
 }
@@ -74,7 +74,7 @@ pub enum Output {
     Yaml,
     /// A table for people.
     Table,
-    /// Everything, for scripts.
+    /// All facts, for scripts.
     Json,
 }
 

@@ -23,19 +23,19 @@ use names::{namespace, region};
 
 /// Kubernetes operator for Amazon Lightsail key pairs and known host keys.
 ///
-/// The cluster is found by KUBECONFIG or from within a pod; AWS credentials, region and endpoints
-/// come from the AWS SDK's standard chain and variables (`AWS_PROFILE`, `AWS_ENDPOINT_URL`,
-/// `AWS_ENDPOINT_URL_LIGHTSAIL`, …).
+/// In a pod, the operator connects to the API server of its cluster, otherwise to that of
+/// KUBECONFIG. It finds AWS credentials and endpoints as the AWS SDK does, by variables such as
+/// `AWS_PROFILE`, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_LIGHTSAIL`.
 #[derive(Clone, Debug, Parser)]
 #[command(version, disable_help_subcommand = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Config {
-    /// What to do instead of running the operator.
+    /// A command to run instead of the operator.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Where /livez, /readyz and /metrics are served. `[::]` means all addresses, and all of IPv4
-    /// where there is no IPv6.
+    /// The address and port of /livez, /readyz and /metrics, for example 127.0.0.1:8080. `[::]`
+    /// means all addresses of IPv6 and IPv4.
     #[arg(
         long,
         env = "LIGHTSAIL_OPERATOR_BIND_ADDRESS",
@@ -44,96 +44,99 @@ pub struct Config {
     )]
     pub bind_address: SocketAddr,
 
-    /// How the log is written.
+    /// The format of the log.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What is logged, as in `info` or `warn,lightsail_operator=debug`. Libraries say next to
-    /// nothing, whatever is asked for, since they print files and bodies.
+    /// What to log, for example `info` or `warn,lightsail_operator=debug`. Libraries log only a few
+    /// warnings, whatever the filter is, because they could log private keys.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_LOG", default_value = LOG,
         value_parser = log_filter, value_name = "FILTER")]
     pub log: String,
 
-    /// Watch this namespace only; may be repeated. All namespaces if absent.
+    /// Watch only this namespace, for example team-a; may be repeated. Default: all namespaces.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',',
         value_parser = namespace, value_name = "NAMESPACE")]
     pub watch_namespace: Vec<String>,
 
-    /// Watch only objects whose labels match, as in `team=a,tier in (x,y),!legacy`. Several
-    /// operators with selectors that exclude each other share a cluster.
+    /// Watch only objects whose labels match, for example `team=a,tier in (x,y),!legacy`. Several
+    /// operators can share a cluster if no two selectors match the same object. Default: all
+    /// objects.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_WATCH_LABEL_SELECTOR", value_parser = label_selector,
         value_name = "SELECTOR")]
     pub watch_label_selector: Option<String>,
 
-    /// Serve `LightsailAccount`s. `--accounts=false` is for an operator without rights to them:
-    /// objects without accountRef then use the operator's own credentials.
+    /// Support `LightsailAccount`s. Set `--accounts=false` for an operator without rights to them.
+    /// Objects without accountRef then use the operator's own credentials.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_ACCOUNTS", default_value_t = true,
         action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
             value_name = "BOOL")]
     pub accounts: bool,
 
     /// A namespace whose objects may leave out accountRef, and then use the operator's own
-    /// credentials, even if the cluster has `LightsailAccount`s; may be repeated.
+    /// credentials, even if the cluster has `LightsailAccount`s; for example platform; may be
+    /// repeated. Default: none.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_UNSCOPED_NAMESPACE", value_delimiter = ',',
         value_parser = namespace, value_name = "NAMESPACE")]
     pub unscoped_namespace: Vec<String>,
 
     /// Write the status and the finalizer of `LightsailAccount`s. If several operators share a
-    /// cluster, exactly one of them does this: set `--primary=false` for the others.
+    /// cluster, exactly one of them must do this: set `--primary=false` for the others.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_PRIMARY", default_value_t = true,
         action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
             value_name = "BOOL")]
     pub primary: bool,
 
-    /// Act only while holding a Lease, so that only one of several replicas acts.
-    /// `--leader-election=false` is for a single one.
+    /// Act only while holding a Lease, so that only one of several replicas acts. Set
+    /// `--leader-election=false` only for a single replica.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEADER_ELECTION", default_value_t = true,
         action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",
             value_name = "BOOL")]
     pub leader_election: bool,
 
-    /// The name of the Lease. Default: lightsail-operator, with the hash of what is watched if that
-    /// is not everything, so that each share of a cluster has its own.
+    /// The name of the Lease. Default: lightsail-operator, followed by a hash of the watched
+    /// namespaces and labels if there are any, so that several operators have different Leases.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_NAME", value_parser = namespace,
         value_name = "NAME")]
     pub lease_name: Option<String>,
 
-    /// How long the Lease lasts after it was renewed, for example 15s. It is renewed every 2/15 of
-    /// that time, and lost if it is not renewed for two thirds of that time. Below 10s, a slow API
-    /// server can cost the operator its Lease.
+    /// How long the Lease lasts without renewal, for example 15s. The operator renews it every 2/15
+    /// of that time, and exits if it cannot for 2/3 of that time. Below 10s, a slow API server can
+    /// cost the operator its Lease.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_DURATION", default_value = "15s",
         value_parser = duration, value_name = "TIME")]
     pub lease_duration: Duration,
 
-    /// The namespace of the Lease. Default: the pod's, or that of the kubeconfig.
+    /// The namespace of the Lease. Default: that of the pod, or of the kubeconfig.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_NAMESPACE", value_parser = namespace,
         value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
 
-    /// The name of this cluster in the owner tag of key pairs, at most 64 characters. Default: the
-    /// UID of the namespace kube-system.
+    /// The name of this cluster in the owner tag of key pairs, for example prod-1; at most 64
+    /// characters. Default: the UID of the namespace kube-system.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_CLUSTER_ID", value_parser = cluster_id,
         value_name = "ID")]
     pub cluster_id: Option<String>,
 
-    /// The AWS account that the credentials must belong to, 12 digits. With others nothing is
-    /// called.
+    /// The AWS account that the credentials must belong to, 12 digits. With credentials of another
+    /// account, the operator makes no call to Lightsail. Default: any account.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_AWS_ACCOUNT_ID", value_parser = account_id,
         value_name = "ACCOUNT")]
     pub aws_account_id: Option<String>,
 
-    /// Use only these AWS regions, for example eu-west-1; may be repeated. All if absent.
+    /// Allow objects to name only this AWS region, for example eu-west-1; may be repeated. Default:
+    /// all regions.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_ALLOWED_REGIONS", value_delimiter = ',',
         value_parser = region, value_name = "REGION")]
     pub allowed_regions: Vec<String>,
 
-    /// Allow plain http to AWS endpoints on other machines: whoever can read that traffic can read
+    /// Allow plain http to AWS endpoints on other machines. Whoever can read that traffic can read
     /// private keys.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
     pub allow_insecure_endpoints: bool,
 
-    /// A file with the CAs that sign the certificates of AWS endpoints, in PEM, as a private CA or
-    /// a proxy that reads TLS needs it. Default: those of the machine, or of `SSL_CERT_FILE`.
+    /// A PEM file with the CAs of AWS endpoints, for a private CA or a proxy that decrypts TLS.
+    /// Default: the CAs of the machine, or those in `SSL_CERT_FILE`.
     #[arg(
         long,
         global = true,
@@ -144,7 +147,7 @@ pub struct Config {
     )]
     aws_ca_bundle: String,
 
-    /// The role that the token of --aws-web-identity-token-file opens, as IRSA sets it.
+    /// The role to assume with the token in --aws-web-identity-token-file. IRSA sets this.
     #[arg(
         long,
         global = true,
@@ -155,7 +158,7 @@ pub struct Config {
     )]
     pub aws_role_arn: String,
 
-    /// A file with the token of a web identity, as IRSA sets it.
+    /// A file with the token of a web identity. IRSA sets this.
     #[arg(
         long,
         global = true,
@@ -166,19 +169,19 @@ pub struct Config {
     )]
     pub aws_web_identity_token_file: String,
 
-    /// What CloudTrail calls the sessions of --aws-role-arn.
+    /// The name of the sessions of --aws-role-arn in CloudTrail.
     #[arg(long, global = true, env = "AWS_ROLE_SESSION_NAME", default_value = SESSION_NAME,
         value_parser = session_name, value_name = "NAME")]
     pub aws_role_session_name: String,
 
-    /// How long one AWS call may take, for example 10s. With leader election it must be shorter
-    /// than the Lease lasts: a process that lost the Lease must not have a call under way.
+    /// How long one AWS call may take, for example 10s. With leader election, this must be shorter
+    /// than the Lease minus one renewal period, so that no call outlives the Lease.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_AWS_CALL_TIMEOUT", default_value = "10s",
         value_parser = duration, value_name = "TIME")]
     pub aws_call_timeout: Duration,
 
-    /// How long, beyond a call's timeout, its effect may still appear in Lightsail, for example
-    /// 60s. Until then nothing is concluded from its absence.
+    /// How long after its timeout the effect of a call may still appear in Lightsail, for example
+    /// 60s. Until then, the operator concludes nothing from its absence.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_SETTLE_TIME", default_value = "60s",
         value_parser = duration, value_name = "TIME")]
     pub settle_time: Duration,
@@ -202,8 +205,9 @@ pub struct Config {
         value_parser = duration, value_name = "TIME")]
     pub search_interval: Duration,
 
-    /// How many objects of a kind are worked on at the same time for each namespace in each region.
-    /// A region takes twice as many, and so does a namespace in all regions together.
+    /// How many objects of a kind are reconciled at the same time for each namespace in each
+    /// region. The limit for a region, and that for a namespace in all regions, is twice this
+    /// number.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
@@ -295,10 +299,10 @@ impl Config {
     }
 }
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
     /// For people.
     Text,

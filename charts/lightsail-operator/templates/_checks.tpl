@@ -1,4 +1,4 @@
-{{/* What the schema cannot say: each refusal ends with what to write instead. */}}
+{{/* What the schema cannot check. Each message says what to write instead. */}}
 {{- define "lightsail-operator.checks" -}}
 {{- include "lightsail-operator.checkNulls" . }}
 {{- include "lightsail-operator.checkNames" . }}
@@ -21,8 +21,8 @@
 {{- end }}
 {{- end }}
 
-{{/* A value that is null has no default any more, which YAML with `watch:` and nothing below it
-     says by accident. Lists, maps of the user's own and texts that may be empty are left out. */}}
+{{/* A null value removes the default, and `watch:` with nothing below it is null by accident. The
+     list leaves out lists, the user's own maps, and strings that may be empty. */}}
 {{- define "lightsail-operator.checkNulls" -}}
 {{- $paths := include "lightsail-operator.neverNull" . | trim | replace "\n" " " }}
 {{- range $path := splitList " " $paths }}
@@ -61,7 +61,7 @@ networkPolicy networkPolicy.enabled
 {{- end }}
 
 {{/* 40 characters leave room for the suffixes of roles, and for what a Deployment adds to the names
-     of pods. A name that was cut would be another one after an upgrade. */}}
+     of pods. The chart does not cut names, because another version could cut them differently. */}}
 {{- define "lightsail-operator.checkNames" -}}
 {{- $fullname := include "lightsail-operator.fullname" . }}
 {{- if gt (len $fullname) 40 }}
@@ -113,7 +113,7 @@ networkPolicy networkPolicy.enabled
 {{- end }}
 {{- end }}
 
-{{/* The operator's flags that have a value. The operator refuses a flag that is given twice. */}}
+{{/* Flags that the chart sets from values. The operator refuses a flag that is given twice. */}}
 {{- define "lightsail-operator.flagsOfValues" -}}
 --log: log.filter
 --log-format: log.format
@@ -183,8 +183,8 @@ networkPolicy networkPolicy.enabled
 {{- end }}
 {{- end }}
 
-{{/* Plain http to another machine is for a simulator in the cluster: it takes both the endpoint and
-     the consent. */}}
+{{/* Plain http to another machine is for a simulator in the cluster. It needs both the endpoint and
+     aws.allowInsecureEndpoint. */}}
 {{- define "lightsail-operator.checkEndpoints" -}}
 {{- $insecure := include "lightsail-operator.insecureEndpoints" . | trim }}
 {{- $hidden := false }}
@@ -203,7 +203,7 @@ networkPolicy networkPolicy.enabled
 {{- end }}
 {{- end }}
 
-{{/* The endpoints with plain http on other machines. */}}
+{{/* Endpoints on other machines that use plain http. */}}
 {{- define "lightsail-operator.insecureEndpoints" -}}
 {{- $urls := list }}
 {{- range include "lightsail-operator.env" . | fromYamlArray }}

@@ -37,7 +37,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* The labels of an object that has some of its own, which win: the root context and these. */}}
+{{/* The chart's labels, overridden by the object's own. Takes the root context and the latter. */}}
 {{- define "lightsail-operator.labelsWith" -}}
 {{- $labels := include "lightsail-operator.labels" .root | fromYaml }}
 {{- toYaml (mergeOverwrite $labels (deepCopy (.labels | default dict))) }}
@@ -49,8 +49,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.serviceAccount.name | default $default }}
 {{- end }}
 
-{{/* `global.imageRegistry` takes the place of the registry in the repository: of its first part, if
-     that has a dot or a port or is localhost. */}}
+{{/* `global.imageRegistry` replaces the registry in the repository. That is its first part, if this
+     has a dot or a port or is localhost. */}}
 {{- define "lightsail-operator.image" -}}
 {{- $repository := .Values.image.repository }}
 {{- with (.Values.global | default dict).imageRegistry }}
@@ -64,7 +64,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end }}
 
-{{/* Those for all charts and those for this one, each as a name or as `{name: …}`. */}}
+{{/* The pull secrets for all charts and for this one, each as a name or as `{name: …}`. */}}
 {{- define "lightsail-operator.imagePullSecrets" -}}
 {{- $names := list }}
 {{- $global := (.Values.global | default dict).imagePullSecrets | default list }}
@@ -77,7 +77,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* The container's variables. One in `extraEnv` takes the place of the chart's own. */}}
+{{/* The container's variables. Those in `extraEnv` replace the chart's own. */}}
 {{- define "lightsail-operator.env" -}}
 {{- $names := list }}
 {{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end }}
@@ -91,7 +91,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "lightsail-operator.ownEnv" -}}
-# Without this a pod without credentials would act as its node.
+# Without this variable, a pod without credentials would use the role of its node.
 - name: AWS_EC2_METADATA_DISABLED
   value: {{ not .Values.aws.instanceMetadata | quote }}
 {{- with .Values.aws.region }}
@@ -133,14 +133,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   namespace: {{ include "lightsail-operator.namespace" . }}
 {{- end }}
 
-{{/* What the operator does with its objects and what they refer to: in the whole cluster, or in
-     each namespace that it watches. */}}
+{{/* Rights to the objects and what they refer to, in the whole cluster or in each watched
+     namespace. */}}
 {{- define "lightsail-operator.rules" -}}
-# The objects, live and by watch; their finalizers and the mark of a reset.
+# Objects, with their finalizers and the mark of a reset.
 - apiGroups: [lightsail-operator.dev]
   resources: [lightsailkeypairs, hostkeyresets]
   verbs: [get, list, watch, patch]
-# Resets whose ttlSecondsAfterFinished is over.
+# Resets whose ttlSecondsAfterFinished has passed.
 - apiGroups: [lightsail-operator.dev]
   resources: [hostkeyresets]
   verbs: [delete]
@@ -148,20 +148,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [lightsailkeypairs/status, hostkeyresets/status]
   verbs: [update]
 {{- if eq .Values.secrets.mode "full" }}
-# The private keys of default and generated key pairs, and public keys that stand in Secrets: by
-# name only.
+# Private keys of default and generated key pairs, and public keys in Secrets, by name only.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch]
 {{- end }}
 {{- if or (eq .Values.secrets.mode "full") .Values.accounts.enabled }}
-# Whether the namespace is being deleted, and with it the Secret of a default key pair; its labels,
-# by which an account may allow it.
+# To see whether a namespace is being deleted, and with it the Secret of a default key pair; and to
+# read its labels, by which an account may allow it.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
 {{- end }}
-# Public keys that stand in ConfigMaps.
+# Public keys in ConfigMaps.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get]
@@ -170,15 +169,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [create]
 {{- end }}
 
-{{/* What the operator does with accounts, which are not in a namespace: always in the whole
-     cluster. Not with the objects that use them. */}}
+{{/* Rights to LightsailAccounts. These are cluster-scoped, so the rights are for the whole
+     cluster. */}}
 {{- define "lightsail-operator.accountRules" -}}
-# The accounts, live and by watch.
+# LightsailAccounts.
 - apiGroups: [lightsail-operator.dev]
   resources: [lightsailaccounts]
   verbs: [get, list, watch]
 {{- if .Values.accounts.primary }}
-# Their finalizer and status, which one operator of a cluster writes.
+# Their finalizer and status, which only one operator of a cluster writes.
 - apiGroups: [lightsail-operator.dev]
   resources: [lightsailaccounts]
   verbs: [patch]
@@ -188,7 +187,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* A Role of the ServiceAccount, with its binding: of the root context, a name, a namespace and
+{{/* A Role and its binding to the ServiceAccount. Takes the root context, a name, a namespace and
      rules. */}}
 {{- define "lightsail-operator.boundRole" -}}
 apiVersion: rbac.authorization.k8s.io/v1
