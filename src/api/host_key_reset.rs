@@ -13,15 +13,17 @@ use super::operation::Operation;
 use super::reconciled::Reconciled;
 use super::schema;
 
-/// Forgets the host keys that Lightsail's browser-based SSH or RDP client has recorded for one
-/// instance, once.
+/// Makes Lightsail forget, once, the host keys that it has recorded for one instance.
+///
+/// Lightsail's browser-based SSH and RDP client compares the host key of an instance with that
+/// record, and refuses to connect if they differ.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "lightsail-operator.dev",
     version = "v1alpha1",
     kind = "HostKeyReset",
-    doc = "Forgets the host keys that Lightsail's browser-based SSH or RDP client has recorded for \
-           one instance, once, and keeps the record of it.",
+    doc = "Makes Lightsail forget, once, the host keys that it has recorded for one instance, and \
+           keeps a record of that.",
     plural = "hostkeyresets",
     singular = "hostkeyreset",
     shortname = "hkr",
@@ -68,8 +70,8 @@ use super::schema;
                   that is wrong"),
 )]
 pub struct HostKeyResetSpec {
-    /// The `LightsailAccount` to use. Immutable, even if it is unset. Default: none, so that the
-    /// operator uses its own credentials.
+    /// The `LightsailAccount` to use. Immutable, even if it is unset. Default: none; the operator
+    /// then uses its own credentials.
     ///
     /// Required as soon as the cluster has a `LightsailAccount`, except in the namespaces that the
     /// operator's flag `--unscoped-namespace` names.
@@ -100,11 +102,12 @@ pub struct HostKeyResetSpec {
     )]
     pub instance_name: String,
 
-    /// Why the recorded host keys may be forgotten, and who says so, for example
-    /// `sshd keys rotated, CHG-1234`. Immutable. 1 to 512 characters on one line.
+    /// Why Lightsail may forget the recorded host keys, and who says so, for example `sshd keys
+    /// rotated, CHG-1234`. Immutable. 1 to 512 characters on one line.
     ///
-    /// A host key that does not match its record can be an attack. Only a person may say that it is
-    /// not: this is where it is said.
+    /// A host key that differs from its record can be the sign of an attack. Only a person can rule
+    /// that out, and confirms it here. The reason goes into the log and into an Event, so write no
+    /// secrets.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
         validation = Rule::new("self == oldSelf").message("a reset is done once, so its reason is \
@@ -117,22 +120,24 @@ pub struct HostKeyResetSpec {
     )]
     pub reason: String,
 
-    /// The reset is not started after this time, in RFC 3339, for example `2026-12-01T00:00:00Z`:
-    /// it then fails with `Expired`. Immutable. Default: 24 hours after the object was created.
+    /// The operator does not start the reset after this time, in RFC 3339, for example
+    /// `2026-12-01T00:00:00Z`: the reset then fails with the reason `Expired`. Immutable, even if
+    /// it is unset. Default: 24 hours after the object was created. The operator's clock decides.
     ///
-    /// Set it in whatever is kept in Git or in a backup: a copy that is applied later then starts
-    /// nothing.
+    /// Set it in every file that you keep, in Git or in a backup: a copy that is applied later then
+    /// starts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::future_time")]
     pub not_after: Option<Time>,
 
-    /// What must be so right before the call; otherwise the reset fails with `PreconditionFailed`,
-    /// without any call. Immutable.
+    /// What must be true right before the call. Otherwise the reset fails with the reason
+    /// `PreconditionFailed`, and the operator makes no call. Immutable, even if it is unset.
+    /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Preconditions")]
     pub preconditions: Option<Preconditions>,
 
-    /// How long the reset may take from its start until its operation is over, in seconds, 30 to
+    /// How long the reset may take from its start until its operation has ended, in seconds, 30 to
     /// 3600. Immutable. Default: 600.
     #[serde(default = "default_deadline")]
     #[schemars(range(min = 30, max = 3600))]
@@ -140,18 +145,18 @@ pub struct HostKeyResetSpec {
         activeDeadlineSeconds is immutable; make a new HostKeyReset"))]
     pub active_deadline_seconds: i32,
 
-    /// Delete this object so many seconds after it was over, and with it the record. Default: keep
-    /// it for ever.
+    /// How many seconds after its end the operator deletes this object, and with it the record, for
+    /// example `7776000` for 90 days. Default: none; the object stays.
     ///
-    /// It is ignored while the object carries the marks by which Argo CD, Flux or Helm track
-    /// what they have applied: they would make the object again, and the reset would be done again.
-    /// Remove it from its source instead.
+    /// The operator ignores it while the object has a label or annotation by which Argo CD, Flux or
+    /// Helm track what they have applied: they would create the object again, and that would repeat
+    /// the reset. Remove the object from its source instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::seconds")]
     pub ttl_seconds_after_finished: Option<i32>,
 
-    /// Do not start yet. Once a call may have been made (`status.attempts` is 1) this changes
-    /// nothing. A suspended reset expires like any other. Default: `false`.
+    /// Whether to wait instead of starting. It has no effect once the operator may have made the
+    /// call (`status.attempts` is 1). A suspended reset expires like any other. Default: `false`.
     #[serde(default)]
     pub suspend: bool,
 }
@@ -160,14 +165,15 @@ fn default_deadline() -> i32 {
     600
 }
 
-/// What must be so right before the call.
+/// What must be true right before the call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Preconditions {
-    /// The instance of this name must have this ARN, for example
+    /// The ARN that the instance must have, for example
     /// `arn:aws:lightsail:eu-west-1:123456789012:Instance/05859e3d-331d-48ba-9034-12345aabbcc2`.
-    /// The id in it is another one if the instance was deleted and launched again under the same
-    /// name. `aws lightsail get-instance` prints it as `arn`.
+    /// The id in it changes if the instance is deleted and another one is created under the same
+    /// name. To print the ARN, run `aws lightsail get-instance --instance-name web-1 --query
+    /// instance.arn`.
     #[serde(rename = "instanceARN")]
     #[schemars(schema_with = "schema::instance_arn")]
     pub instance_arn: String,
@@ -177,52 +183,53 @@ pub struct Preconditions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostKeyResetStatus {
-    /// The generation of the spec that this status speaks of; -1 until the first reconciliation.
+    /// The generation of the spec that this status describes; -1 until the first reconciliation.
     #[serde(default = "never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
-    /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last. A
-    /// value of more than 253 bytes is recorded as `sha256:` and its SHA-256 in hexadecimal digits.
+    /// The last value of the annotation `lightsail-operator.dev/reconcile` that the operator acted
+    /// on. If the value has more than 253 bytes, this is `sha256:` and its SHA-256 in hexadecimal
+    /// digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile: Option<String>,
-    /// When the reset was started. Set once.
+    /// When the reset was first started. Set once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub start_time: Option<Time>,
-    /// When the reset was over.
+    /// When the reset ended, successfully or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub completion_time: Option<Time>,
-    /// How many calls of DeleteKnownHostKeys may have happened: 0 or 1. A call that Lightsail
-    /// refused does not count.
+    /// How many calls of `DeleteKnownHostKeys` this object may have made: 0 or 1. A call that
+    /// Lightsail refused does not count.
     #[serde(default)]
     pub attempts: i32,
-    /// The AWS account, 12 digits.
+    /// The id of the AWS account, 12 digits. A reset that was started stays with this account.
     #[serde(default, rename = "accountID", skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
-    /// The ARN of the instance when the reset was started.
+    /// The ARN that the instance had when the reset was started.
     #[serde(default, rename = "instanceARN", skip_serializing_if = "Option::is_none")]
     pub instance_arn: Option<String>,
-    /// Whose AWS credentials the call was made with, as `GetCallerIdentity` says:
-    /// `userIdentity.arn` in CloudTrail.
+    /// The AWS identity that the operator made the call with, as STS `GetCallerIdentity` reports
+    /// it. CloudTrail shows it as `userIdentity.arn`.
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
-    /// The id of the request that was answered: `requestID` in CloudTrail.
+    /// AWS's id of the request that was answered. CloudTrail shows it as `requestID`. Unset if the
+    /// answer was lost.
     #[serde(default, rename = "requestID", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The id of the newest DeleteKnownHostKeys operation of the instance that was there before the
-    /// call.
+    /// The id of the newest `DeleteKnownHostKeys` operation of the instance before the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation_before: Option<String>,
-    /// The time by Lightsail's clock before the call, in RFC 3339: an operation that Lightsail
-    /// created earlier is not this reset's. Unset if Lightsail's answers have no time.
+    /// The time before the call, in RFC 3339, by Lightsail's clock. An operation that was created
+    /// earlier does not belong to this reset. Unset if Lightsail's answers have no time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lightsail_date: Option<String>,
-    /// The operations that Lightsail answered with.
+    /// The operations in Lightsail's answer. A call whose answer has none counts as successful.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
-    /// `Complete` or `Failed` once it is over; `Suspended` if it is or was; `Ready`, and
-    /// `Reconciling` or `Stalled` while they are True.
+    /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True. `Complete` or
+    /// `Failed`, once the reset has ended. `Suspended`, from the first suspension on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -4,24 +4,24 @@ use k8s_openapi::jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An operation as Lightsail reported it, every field that came, verbatim
+/// An operation of Lightsail, with every field exactly as Lightsail reported it
 /// (`https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_Operation.html`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Operation {
-    /// The id of the operation; `aws lightsail get-operation --operation-id` looks it up.
+    /// The id of the operation. To look it up, run `aws lightsail get-operation --operation-id ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What was done, for example `DeleteKnownHostKeys`.
+    /// The type of the operation, for example `DeleteKnownHostKeys`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<String>,
-    /// `NotStarted`, `Started`, `Failed`, `Completed` or `Succeeded`.
+    /// The status: `NotStarted`, `Started`, `Failed`, `Completed` or `Succeeded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// Whether the status is final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_terminal: Option<bool>,
-    /// The name of the resource that was worked on.
+    /// The name of the resource that the operation changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
     /// The type of the resource, for example `Instance`.
@@ -34,16 +34,16 @@ pub struct Operation {
     /// When the operation was created, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
-    /// When the status changed last, in RFC 3339, by AWS's clock.
+    /// When the status last changed, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_changed_at: Option<String>,
     /// Details in Lightsail's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_details: Option<String>,
-    /// The code of the failure, if it failed.
+    /// The code of the error, if the operation failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
-    /// The details of the failure, if it failed.
+    /// The details of the error, if the operation failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_details: Option<String>,
 }
@@ -52,7 +52,7 @@ pub struct Operation {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OperationLocation {
-    /// The availability zone; `all` for what is not bound to one.
+    /// The availability zone; `all` for a resource of the whole region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability_zone: Option<String>,
     /// The region, for example `eu-west-1`.

@@ -15,37 +15,37 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
             "required": ["lastTransitionTime", "message", "reason", "status", "type"],
             "properties": {
                 "type": {
-                    "description": "The kind of condition, one word.",
+                    "description": "The type of the condition, in one CamelCase word.",
                     "type": "string",
                     "maxLength": 316,
                     "pattern": r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
                 },
                 "status": {
-                    "description": "True, False or Unknown.",
+                    "description": "The status: True, False or Unknown.",
                     "type": "string",
                     "enum": ["True", "False", "Unknown"]
                 },
                 "observedGeneration": {
-                    "description": "The generation of the object that this condition speaks of.",
+                    "description": "The generation of the spec that this condition describes.",
                     "type": "integer",
                     "format": "int64",
                     "minimum": 0
                 },
                 "lastTransitionTime": {
-                    "description": "When the status of this condition changed last.",
+                    "description": "When the status of this condition last changed.",
                     "type": "string",
                     "format": "date-time"
                 },
                 "reason": {
-                    "description": "Why, in one CamelCase word; docs and metrics use the same \
-                                    words.",
+                    "description": "The reason, in one CamelCase word: the same in Events, \
+                                    metrics and the documentation.",
                     "type": "string",
                     "minLength": 1,
                     "maxLength": 1024,
                     "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
                 },
                 "message": {
-                    "description": "The details, for people.",
+                    "description": "The details, as a sentence for people.",
                     "type": "string",
                     "maxLength": 32768
                 }

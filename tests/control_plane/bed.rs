@@ -409,6 +409,15 @@ pub(crate) fn set(options: &mut OperatorOptions, flag: &str, value: &str) {
     value.clone_into(&mut options.arguments[at + 1]);
 }
 
+/// Waits until the operator's metrics have this text.
+pub(crate) async fn wait_metric(operator: &Operator, line: &str) {
+    let start = Instant::now();
+    while !operator.get("/metrics").await.unwrap().1.contains(line) {
+        assert!(start.elapsed() < Duration::from_mins(1), "there is no {line}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// The status of the condition `FingerprintVerified`.
 pub(crate) fn is_verified(pair: &LightsailKeyPair) -> Option<&str> {
     let status = pair.status.as_ref().unwrap();

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{ListParams, PostParams};
 use lightsail_operator::api::LightsailKeyPair;
 use lightsail_operator::api::conditions::{READY, is_true};
 use serde_json::{Value, json};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, imported, public_key, ready_reason, set, wait_for};
+use crate::bed::{Bed, imported, public_key, ready_reason, set, wait_for, wait_metric};
 
 const OBJECTS: usize = 300;
 /// The simulator's.
@@ -71,14 +71,6 @@ async fn settle(bed: &Bed, name: &str) {
     let reads = bed.calls("GetKeyPairs");
     while bed.calls("GetKeyPairs") == reads {
         assert!(start.elapsed() < Duration::from_mins(2), "{name}: the list is not read");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-async fn wait_metric(operator: &Operator, line: &str) {
-    let start = Instant::now();
-    while !operator.get("/metrics").await.unwrap().1.contains(line) {
-        assert!(start.elapsed() < Duration::from_mins(1), "there is no {line}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -267,40 +259,4 @@ async fn a_dead_region_and_a_crowd_that_fails_hold_up_nobody_else() {
         .into_iter()
         .filter(|request| request.region == "us-east-1" && request.answered);
     assert_eq!(hung.count(), 0);
-}
-
-/// Several operators share a cluster by labels.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_label_selector_divides_the_objects() {
-    let bed = Bed::new("selector").await;
-    let mut options = bed.options(None).await;
-    options
-        .arguments
-        .extend(["--watch-label-selector".to_owned(), "share in (a),!paused".to_owned()]);
-    let operator = Operator::start(options).await.unwrap();
-    let spec = imported(&public_key("ed25519"));
-    // The other one is first: when the second is Ready, there was time for the first.
-    for (name, labels) in [("theirs", json!({ "share": "b" })), ("mine", json!({ "share": "a" }))] {
-        let object = json!({
-            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
-            "metadata": { "name": name, "labels": labels }, "spec": spec,
-        });
-        bed.api::<LightsailKeyPair>()
-            .create(&PostParams::default(), &serde_json::from_value(object).unwrap())
-            .await
-            .unwrap();
-    }
-    bed.wait_ready::<LightsailKeyPair>("mine", "Imported").await;
-    let theirs: LightsailKeyPair = bed.api().get("theirs").await.unwrap();
-    assert_eq!((theirs.status.unwrap().observed_generation, bed.calls("ImportKeyPair")), (-1, 1));
-    // It comes into this share when its label changes.
-    let change = Patch::Merge(json!({ "metadata": { "labels": { "share": "a" } } }));
-    bed.api::<LightsailKeyPair>().patch("theirs", &PatchParams::default(), &change).await.unwrap();
-    bed.wait_ready::<LightsailKeyPair>("theirs", "Imported").await;
-    // It leaves, and is this operator's no more, though it is there and has a pair.
-    let change = Patch::Merge(json!({ "metadata": { "labels": { "share": "b" } } }));
-    bed.api::<LightsailKeyPair>().patch("theirs", &PatchParams::default(), &change).await.unwrap();
-    let left = "lightsail_operator_reconciles_total{kind=\"LightsailKeyPair\",outcome=\"Gone\"} 1";
-    wait_metric(&operator, left).await;
-    assert_eq!(bed.region.key_pairs().len(), 2);
 }

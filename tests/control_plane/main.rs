@@ -45,6 +45,7 @@ mod reset_life;
 mod resets;
 mod rights;
 mod schema;
+mod shards;
 mod switches;
 mod transitions;
 mod unreadable;

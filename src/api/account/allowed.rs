@@ -55,23 +55,26 @@ pub struct Allowed {
     #[serde(default)]
     pub take_over: TakeOver,
 
-    /// The ids of the clusters for `takeOver: OtherClusters`. The id of a cluster is the first part
-    /// of its owner tags.
+    /// The ids of the clusters whose owner tags may be replaced. Required with `takeOver:
+    /// OtherClusters`. The id of a cluster is the first part of its owner tags; by default it is
+    /// the UID of the namespace `kube-system`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::cluster_ids")]
     pub take_over_from: Vec<String>,
 
-    /// How many key pairs each namespace may have in each region. Default: no limit.
+    /// How many key pairs each namespace may have in each region, for example `10`. Default: no
+    /// limit. A key pair that stayed in Lightsail when its object was deleted keeps its owner tag,
+    /// and still counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::positive")]
     pub max_key_pairs: Option<i32>,
 
-    /// The instances whose host keys `HostKeyReset`s may reset. Default: none.
+    /// For which instances a `HostKeyReset` may reset the host keys. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HostKeyResetGrant")]
     pub host_key_reset: Option<HostKeyResetGrant>,
 
-    /// The namespace that may use the default key pairs of the account. Default: none.
+    /// Which namespace may use the default key pairs of the account, and what for. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DefaultKeyPairGrant")]
     pub default_key_pair: Option<DefaultKeyPairGrant>,
@@ -117,7 +120,7 @@ pub enum TakeOver {
 #[serde(rename_all = "camelCase")]
 pub struct HostKeyResetGrant {
     /// The tags that an instance must have in Lightsail, for example `team: $(namespace)`. If this
-    /// is empty, host keys of every instance may be reset.
+    /// is empty, the host keys of every instance may be reset.
     #[schemars(schema_with = "schema::tags")]
     pub instance_tags: BTreeMap<String, String>,
 }
@@ -126,12 +129,13 @@ pub struct HostKeyResetGrant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultKeyPairGrant {
-    /// The name of the namespace. It is only one: whoever has the private key of a region's default
-    /// key pair can log in to every instance that was launched without another key pair.
+    /// The name of the namespace. There can be only one: whoever has the private key of a region's
+    /// default key pair can log in to every instance that was launched without another key pair.
     #[schemars(length(min = 1, max = 63))]
     pub namespace: String,
 
-    /// What the namespace may do with the default key pairs.
+    /// What the namespace may do with the default key pairs: `Download` the private key to a
+    /// Secret, `Create` a default key pair in a region without one, or `Delete` it.
     #[schemars(length(min = 1, max = 3))]
     pub actions: Vec<DefaultKeyPairAction>,
 }

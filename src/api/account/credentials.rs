@@ -22,7 +22,8 @@ pub struct Credentials {
     #[serde(default)]
     pub source: CredentialSource,
 
-    /// The Secret with the access key. Required with `source: Secret`.
+    /// The Secret with the access key, in the operator's own namespace. Required with `source:
+    /// Secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CredentialsSecret")]
     pub secret_ref: Option<CredentialsSecret>,
@@ -42,10 +43,13 @@ pub enum CredentialSource {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsSecret {
-    /// The name of the Secret. The Secret must have the label
+    /// The name of the Secret, for example `aws-production`. The Secret must have the label
     /// `lightsail-operator.dev/aws-credentials` with the name of this `LightsailAccount`, and the
     /// keys `aws_access_key_id` and `aws_secret_access_key`. The key `aws_session_token` is
     /// optional.
+    ///
+    /// The operator reads the Secret again every few minutes, and stops using the access key if the
+    /// Secret or its label is gone.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
         .message("name must be the name of a Secret: lower case letters, digits, - and .; write \

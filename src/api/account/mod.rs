@@ -93,14 +93,15 @@ pub struct LightsailAccountSpec {
     #[serde(default)]
     pub credentials: Credentials,
 
-    /// The roles to assume, in this order, at most 3. The last one must belong to `accountID`.
-    /// Default: none, so that the operator uses `credentials` as they are.
+    /// The roles to assume, in this order, at most 3. Each further role is assumed with the session
+    /// of the role before it. The last one must belong to `accountID`. Default: none; the operator
+    /// then uses `credentials` as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]
     pub assume_role_chain: Vec<AssumedRole>,
 
-    /// What the session tags of the last role say about who uses the session: `None` or
-    /// `Namespace`. Default: `None`.
+    /// Whether the sessions of the last role have tags that name the namespace of the object.
+    /// Default: `None`.
     ///
     /// With `Namespace`, the operator assumes the last role once for each namespace, with the
     /// session tags `lightsail-operator-cluster` and `lightsail-operator-namespace`. IAM policies
@@ -115,8 +116,8 @@ pub struct LightsailAccountSpec {
     /// What objects in these namespaces may do with the account.
     pub allowed: Allowed,
 
-    /// The most requests per second that the operator sends to each region. Default: as many as
-    /// Lightsail accepts.
+    /// The most requests per second that the operator sends to each region, for example `5`.
+    /// Default: as many as Lightsail accepts.
     ///
     /// If several `LightsailAccount`s have the same `accountID`, the lowest number counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,16 +134,18 @@ pub struct LightsailAccountStatus {
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
 
-    /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last. A
-    /// value of more than 253 bytes is recorded as `sha256:` and its SHA-256 in hexadecimal digits.
+    /// The last value of the annotation `lightsail-operator.dev/reconcile` that the operator acted
+    /// on. If the value has more than 253 bytes, this is `sha256:` and its SHA-256 in hexadecimal
+    /// digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile: Option<String>,
 
-    /// The identity that the operator has in the account: `userIdentity.arn` in CloudTrail.
+    /// The identity that the operator has in the account. CloudTrail shows it as
+    /// `userIdentity.arn`.
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
 
-    /// `Ready`, and `Reconciling` or `Stalled` while they are True.
+    /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

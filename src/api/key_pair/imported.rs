@@ -59,41 +59,44 @@ const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
         .message("publicKey must be at most 16384 characters; give the line of a .pub file alone"),
 )]
 pub struct ImportedKeyPair {
-    /// The public key as in a `.pub` file, for example `ssh-ed25519 AAAAC3Nz… you@example.com`.
-    /// Ed25519 and RSA are known to work.
+    /// The public key, as in a `.pub` file, for example `ssh-ed25519 AAAAC3Nz… you@example.com`. At
+    /// most 16384 characters. Set either this or `publicKeyFrom`.
     ///
-    /// RFC 4716 and PEM are taken too, with the lines that they have, and base64 of any of these.
-    /// A change of comment or white space is no change. What another key does is up to
+    /// RFC 4716, PEM and base64 of any form are accepted too. The operator checks Ed25519 and RSA
+    /// keys, and passes ECDSA keys on: whether Lightsail accepts those is unverified. A different
+    /// comment or white space does not change the key. What another key does is up to
     /// `replacePolicy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
 
-    /// Where the public key stands, instead of `publicKey`. It is read at each reconciliation: a
-    /// change is seen within `interval`.
+    /// Where the operator reads the public key, instead of `publicKey`: in a Secret or ConfigMap in
+    /// the namespace of this object. The operator notices a change within `interval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublicKeySource")]
     pub public_key_from: Option<PublicKeySource>,
 
-    /// What another public key does to the key pair in Lightsail. Default: `Never`.
+    /// What the operator does if the public key changes. Default: `Never`.
     ///
-    /// - `Never`: nothing; the object becomes Stalled with the reason `PublicKeyChanged`.
-    /// - `Recreate`: the key pair is deleted and imported anew. Running instances do not get the
-    ///   new key by that. A key pair that was adopted is never replaced.
+    /// - `Never`: nothing. The object becomes Stalled with the reason `PublicKeyChanged`.
+    /// - `Recreate`: it deletes the key pair and imports the new key under the same name. Running
+    ///   instances do not get the new key. An adopted key pair is never replaced.
     #[serde(default)]
     pub replace_policy: ReplacePolicy,
 }
 
-/// Where a public key stands, in the namespace of this object.
+/// Where a public key is, in the namespace of this object.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.secretKeyRef) != has(self.configMapKeyRef)")
     .message("publicKeyFrom needs exactly one of secretKeyRef and configMapKeyRef"))]
 pub struct PublicKeySource {
-    /// A key of a Secret, for example name `fleet-ssh`, key `ssh-publickey`.
+    /// A key of a Secret, for example the key `ssh-publickey` of the Secret `fleet-ssh`. Set either
+    /// this or `configMapKeyRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyReference")]
     pub secret_key_ref: Option<KeyReference>,
-    /// A key of a ConfigMap, for example name `keys`, key `fleet.pub`.
+    /// A key of a ConfigMap, for example the key `fleet.pub` of the ConfigMap `ssh-keys`. Set
+    /// either this or `secretKeyRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyReference")]
     pub config_map_key_ref: Option<KeyReference>,
@@ -103,13 +106,13 @@ pub struct PublicKeySource {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyReference {
-    /// The name of the Secret or ConfigMap.
+    /// The name of the Secret or ConfigMap, for example `fleet-ssh`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
         .message("name must be that of a Secret or ConfigMap in this namespace: lower case \
                   letters, digits, - and .; write for example fleet-keys"))]
     pub name: String,
-    /// The key in its data.
+    /// The key in its data, for example `fleet.pub`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
         .message("key must be a key in the data: letters, digits and - _ . only; write for \

@@ -15,21 +15,24 @@ use crate::api::schema::{self, is_object_name};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GeneratedKeyPair {
-    /// The type of the keys that are made from now on. Default: `Ed25519`.
+    /// The type of the keys that the operator generates from now on. An existing key stays.
+    /// Default: `Ed25519`.
     #[serde(default)]
     pub algorithm: KeyAlgorithm,
 
-    /// The Secret that keeps the private key. It is written before the public half is imported.
+    /// The Secret that holds the private key. Default: a Secret with the name of this object. The
+    /// operator writes it before it imports the public half.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeySecret")]
     pub secret: Option<KeySecret>,
 
-    /// What happens if the Secret lost its key, or has another one. Default: `Never`.
+    /// What the operator does if the Secret has lost its key, or holds another one. Default:
+    /// `Never`.
     ///
-    /// - `Never`: nothing; the object becomes Stalled with the reason `PrivateKeyLost` or
+    /// - `Never`: nothing. The object becomes Stalled with the reason `PrivateKeyLost` or
     ///   `PrivateKeyMismatch`.
-    /// - `Recreate`: the key pair is deleted and imported anew, with a new key or with that of the
-    ///   Secret. A key pair that was adopted is never replaced.
+    /// - `Recreate`: it deletes the key pair and imports the key that the Secret holds, or else a
+    ///   new one. An adopted key pair is never replaced.
     #[serde(default)]
     pub replace_policy: ReplacePolicy,
 }
@@ -48,28 +51,28 @@ pub enum KeyAlgorithm {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultKeyPair {
-    /// Whether a default key pair is created where the region has none. Default: `false`, and the
-    /// object is Stalled with the reason `DefaultKeyPairMissing`.
+    /// Whether the operator creates the default key pair if the region has none. Default: `false`;
+    /// the object is then Stalled with the reason `DefaultKeyPairMissing`.
     #[serde(default)]
     pub create_if_missing: bool,
 
-    /// The Secret that keeps the private key.
+    /// The Secret that holds the private key. Default: a Secret with the name of this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeySecret")]
     pub secret: Option<KeySecret>,
 
-    /// Whether the Secret must hold the private key before the key pair is deleted. Default:
-    /// `Required`.
+    /// Whether the Secret must hold the private key before the operator deletes the key pair.
+    /// Default: `Required`.
     ///
-    /// With `Skip` a private key that nobody has kept is lost with the key pair.
+    /// With `Skip`, a private key that nobody has kept is lost with the key pair.
     #[serde(default)]
     pub backup: Backup,
 
-    /// Whether the passwords of Windows instances that use the key pair are saved elsewhere.
-    /// Default: `false`, and the key pair is not deleted while there are such instances.
+    /// Whether the passwords of the Windows instances that use the key pair are saved elsewhere.
+    /// Default: `false`; the operator then does not delete the key pair while there are such
+    /// instances.
     ///
-    /// The initial password of a Windows instance can be decrypted only while the default key pair
-    /// is there.
+    /// The default key pair is needed to decrypt the initial password of a Windows instance.
     #[serde(default)]
     pub windows_passwords_saved: bool,
 }
@@ -88,10 +91,12 @@ pub enum Backup {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeySecret {
-    /// The name of the Secret in the namespace of this object. Default: the name of this object.
+    /// The name of the Secret, in the namespace of this object. Default: the name of this object.
     ///
     /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and
-    /// `ssh-publickey`. A Secret of this name that is not the operator's is left alone.
+    /// `ssh-publickey`. If a Secret of this name is not this object's, the operator leaves it alone,
+    /// and the object becomes Stalled with the reason `SecretNotOwned`. The exception is a Secret
+    /// without an owner that holds the private key of the key pair: it becomes this object's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 240))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
@@ -99,8 +104,10 @@ pub struct KeySecret {
                   example fleet-ssh"))]
     pub name: Option<String>,
 
-    /// Labels of the Secret, for example `team: a`. At most 20. Their keys have no prefix: labels
-    /// with one make other programs take a Secret for theirs.
+    /// Labels for the Secret, for example `team: a`. At most 20. Default: none.
+    ///
+    /// Keys have no prefix, because other programs recognize their Secrets by labels with one. If
+    /// you remove a label here, it stays on the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     #[x_kube(validation = Rule::new(
@@ -111,8 +118,8 @@ pub struct KeySecret {
                   example team: a"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Whether the Secret is deleted with this object. Default: `false`: the private key outlives
-    /// the object.
+    /// Whether the Secret is deleted with this object. Only a Secret that the operator created is.
+    /// Default: `false`; the private key outlives the object.
     #[serde(default)]
     pub delete_with_object: bool,
 }

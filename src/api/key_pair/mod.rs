@@ -22,20 +22,21 @@ use super::account_ref::AccountRef;
 use super::reconciled::Reconciled;
 use super::schema;
 
-/// A key pair in a region of Amazon Lightsail: that it exists with a public key, or that it does
-/// not exist.
+/// A key pair in one region of Amazon Lightsail: the operator makes sure that it exists with the
+/// right key, or with `ensure: Absent` that it does not exist.
 ///
-/// `type: Imported` imports the public key that you give. `type: Generated` makes a key pair in the
-/// cluster, keeps the private key in a Secret and imports the public half. `type: Default` is the
-/// region's default key pair, which Lightsail makes by itself: its private key is downloaded into a
-/// Secret, and it is deleted only if you name its fingerprint.
+/// With `type: Imported`, the operator imports a public key that you give. With `type: Generated`,
+/// it generates a key, writes the private key to a Secret, and imports the public half. With `type:
+/// Default`, it downloads the private key of the region's default key pair to a Secret.
+///
+/// The name of the object has at most 100 characters.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "lightsail-operator.dev",
     version = "v1alpha1",
     kind = "LightsailKeyPair",
-    doc = "A key pair in a region of Amazon Lightsail: that it exists with a public key, or that \
-           it does not exist.",
+    doc = "A key pair in one region of Amazon Lightsail: the operator makes sure that it exists \
+           with the right key, or that it does not exist.",
     plural = "lightsailkeypairs",
     singular = "lightsailkeypair",
     shortname = "lskp",
@@ -107,29 +108,30 @@ use super::schema;
                   copy it from status.fingerprint, or use Retain"),
 )]
 pub struct LightsailKeyPairSpec {
-    /// The `LightsailAccount` to use. Immutable once it is set. Default: none, so that the operator
+    /// The `LightsailAccount` to use. Immutable once it is set. Default: none; the operator then
     /// uses its own credentials.
     ///
     /// Required as soon as the cluster has a `LightsailAccount`, except in the namespaces that the
-    /// operator's flag `--unscoped-namespace` names.
+    /// operator's flag `--unscoped-namespace` names. If you set it on an object that has a key
+    /// pair, the account must be the one in `status.accountID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AccountRef")]
     pub account_ref: Option<AccountRef>,
 
-    /// What kind of key pair this is. Immutable.
+    /// The type of the key pair. Immutable.
     ///
-    /// - `Imported`: Lightsail gets the public key of `spec.imported`; the private key stays with
-    ///   you.
-    /// - `Generated`: the operator makes the key pair, writes the private key into a Secret, and
+    /// - `Imported`: the operator imports the public key in `spec.imported`. You keep the private
+    ///   key.
+    /// - `Generated`: the operator generates the key, writes the private key to a Secret, and
     ///   imports the public half.
-    /// - `Default`: the region's default key pair, called `LightsailDefaultKeyPair`; its private
-    ///   key is downloaded into a Secret.
+    /// - `Default`: the default key pair of the region, which has the name
+    ///   `LightsailDefaultKeyPair`. The operator downloads its private key to a Secret.
     #[serde(rename = "type")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new \
         object"))]
     pub type_: KeyPairType,
 
-    /// The AWS region, for example `eu-west-1`. Immutable: a key pair lives in one region.
+    /// The AWS region of the key pair, for example `eu-west-1`. Immutable.
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')")
@@ -140,11 +142,11 @@ pub struct LightsailKeyPairSpec {
     )]
     pub region: String,
 
-    /// The name of the key pair in Lightsail, for example `fleet`. Immutable. Default: the name of
-    /// this object.
+    /// The name of the key pair in Lightsail, for example `fleet`. Immutable, even if it is unset.
+    /// Default: the name of this object. Not allowed with `type: Default`.
     ///
-    /// Names are unique in a region among all resources of Lightsail. Not allowed for `type:
-    /// Default`.
+    /// All resources of a region share their names: the key pair cannot have the name of an
+    /// instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 255))]
     #[x_kube(
@@ -154,47 +156,51 @@ pub struct LightsailKeyPairSpec {
     )]
     pub key_pair_name: Option<String>,
 
-    /// Whether the key pair should be there. Default: `Present`.
+    /// Whether the key pair should exist. Default: `Present`.
     ///
-    /// `Absent` deletes the key pair if it is this object's own, or if `expectedFingerprint` names
-    /// it exactly.
+    /// With `Absent`, the operator deletes the key pair if it belongs to this object, or if it has
+    /// exactly the fingerprint in `expectedFingerprint`. The operator keeps this object and the
+    /// Secret.
     #[serde(default)]
     pub ensure: Ensure,
 
     /// What deleting this object does to the key pair in Lightsail: `Delete` or `Retain`.
     ///
-    /// Default: `Delete` for a key pair that this object imported or generated; `Retain` for one
-    /// that was there before, and for `type: Default`.
+    /// Default: `Delete` for a key pair that this object imported or generated; `Retain` for an
+    /// adopted one, and for `type: Default`. A suspended object always retains its key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DeletionPolicy")]
     pub deletion_policy: Option<DeletionPolicy>,
 
-    /// What to do with a key pair of this name that is already there. Default:
-    /// `IfFingerprintMatches`.
+    /// What to do with a key pair of this name that already exists. Default:
+    /// `IfFingerprintMatches`. It has no effect with `type: Default`.
     ///
-    /// - `IfFingerprintMatches`: it becomes this object's if it has this key, and if no other
-    ///   owner's tag is on it.
-    /// - `TakeOver`: it becomes this object's if it has this key, even then. That happens once: if
-    ///   the tag is changed again later, the object becomes Stalled with the reason
+    /// - `IfFingerprintMatches`: adopt it if it has this key and no other owner's tag.
+    /// - `TakeOver`: adopt it if it has this key, and replace another owner's tag. This happens
+    ///   once: if the tag is changed again later, the object becomes Stalled with the reason
     ///   `OwnershipLost`.
-    /// - `Never`: the object becomes Stalled with the reason `NameConflict`.
+    /// - `Never`: do not adopt it.
+    ///
+    /// An object that cannot adopt the key pair becomes Stalled with the reason `NameConflict`.
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
 
-    /// The fingerprint of the key pair that may be deleted, as Lightsail prints it, for example
-    /// `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`.
+    /// The fingerprint of the key pair that may be deleted, as `status.fingerprint` shows it, for
+    /// example `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`. Default: none.
     ///
-    /// With another fingerprint nothing is deleted. `type: Default` needs it for every deletion.
-    /// Copy it from `status.fingerprint`. In another form, such as that of `ssh-keygen -l`, it
-    /// counts only if the key in this spec or in the Secret has both fingerprints.
+    /// If it is set, the operator deletes only a key pair with exactly this fingerprint. With
+    /// `type: Default`, every deletion requires it. Another form of the fingerprint, such as that
+    /// of `ssh-keygen -l`, counts only if the key in the spec or in the Secret has both
+    /// fingerprints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub expected_fingerprint: Option<String>,
 
     /// The tags of the key pair in Lightsail, for example `team: a`. At most 40. Default: none.
     ///
-    /// Tags that are not named here, and never were, are left alone. Keys have 1 to 128 and values
-    /// up to 256 characters: letters, digits, spaces and `+ - = . _ : / @`.
+    /// If you remove a tag here, the operator removes it in Lightsail. It leaves tags alone that
+    /// were never here. Keys have 1 to 128 characters and values up to 256: letters, digits, spaces
+    /// and `+ - = . _ : / @`. Keys must not start with `aws:` or `lightsail-operator.dev/`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     #[x_kube(
@@ -209,15 +215,15 @@ pub struct LightsailKeyPairSpec {
     )]
     pub tags: BTreeMap<String, String>,
 
-    /// Whether to change nothing and only say what would be done, in `status.plannedStep`. Default:
-    /// `false`.
+    /// Whether the operator changes nothing, and only shows its next step in `status.plannedStep`.
+    /// Default: `false`.
     ///
-    /// Deleting a suspended object lets the key pair stay in Lightsail.
+    /// If you delete a suspended object, its key pair stays in Lightsail.
     #[serde(default)]
     pub suspend: bool,
 
-    /// How often to check whether Lightsail still has what this spec wants, for example `10m` or
-    /// `1h30m`. At least `1m`. Default: `10m`.
+    /// How often the operator checks whether Lightsail still has what this spec describes, from
+    /// `1m` to `168h`, for example `1h30m`. Default: `10m`.
     #[serde(default = "default_interval")]
     #[schemars(length(min = 2, max = 32))]
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(s|m|h))+$') && \
@@ -227,15 +233,15 @@ pub struct LightsailKeyPairSpec {
                   1h30m"))]
     pub interval: String,
 
-    /// The settings of `type: Imported`.
+    /// The settings for `type: Imported`. Required with it, except with `ensure: Absent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedKeyPair>,
 
-    /// The settings of `type: Generated`.
+    /// The settings for `type: Generated`. Default: the default of each field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generated: Option<GeneratedKeyPair>,
 
-    /// The settings of `type: Default`.
+    /// The settings for `type: Default`. Default: the default of each field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<DefaultKeyPair>,
 }

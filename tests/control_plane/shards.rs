@@ -1,0 +1,109 @@
+//! Several operators share a cluster by labels, and objects move from one to another.
+
+use kube::api::PostParams;
+use lightsail_operator::api::LightsailKeyPair;
+use serde_json::{Value, json};
+use testbed::operator::Operator;
+use testbed::simulator::{Fault, FaultEffect};
+
+use crate::bed::{Bed, imported, public_key, wait_metric};
+
+/// The operator of one shard.
+async fn start_shard(bed: &Bed, shard: &str) -> Operator {
+    let mut options = bed.options(None).await;
+    let selector = format!("shard in ({shard}),!paused");
+    options.arguments.extend(["--watch-label-selector".to_owned(), selector]);
+    options.log.set_file_name(format!("operator-{shard}.log"));
+    Operator::start(options).await.unwrap()
+}
+
+async fn create_in_shard(bed: &Bed, name: &str, shard: &str, spec: &Value) {
+    let object = json!({
+        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+        "metadata": { "name": name, "labels": { "shard": shard } }, "spec": spec,
+    });
+    let object = serde_json::from_value(object).unwrap();
+    bed.api::<LightsailKeyPair>().create(&PostParams::default(), &object).await.unwrap();
+}
+
+async fn move_to(bed: &Bed, name: &str, shard: &str) -> LightsailKeyPair {
+    bed.patch(name, &json!({ "metadata": { "labels": { "shard": shard } } })).await
+}
+
+fn reconciled(outcome: &str) -> String {
+    format!(r#"reconciles_total{{kind="LightsailKeyPair",outcome="{outcome}"}} 1"#)
+}
+
+/// A Ready object changes its operator: neither writes anything because of that, and from then on
+/// the new one alone acts for it, up to its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_moves_without_a_write() {
+    let bed = Bed::new("move").await;
+    let (old, new) = (start_shard(&bed, "a").await, start_shard(&bed, "b").await);
+    create_in_shard(&bed, "fleet", "a", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let changes = bed.changes();
+
+    let moved = move_to(&bed, "fleet", "b").await;
+    wait_metric(&new, &reconciled("Unchanged")).await;
+    wait_metric(&old, &reconciled("Gone")).await;
+    let after: LightsailKeyPair = bed.api().get("fleet").await.unwrap();
+    assert_eq!(after.metadata.resource_version, moved.metadata.resource_version);
+    assert_eq!(bed.changes(), changes);
+
+    // The new one acts for it, and the old one does not.
+    let edit = json!({ "spec": { "tags": { "team": "b" } } });
+    bed.patch::<LightsailKeyPair>("fleet", &edit).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert_eq!(bed.region.find_key_pair("fleet").unwrap().tags["team"].as_deref(), Some("b"));
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert!(bed.region.find_key_pair("fleet").is_none());
+    let made = ["TagResource", "DeleteKeyPair"].map(|operation| bed.calls(operation));
+    assert_eq!(made, [2, 1], "the owner tag and the edit; one deletion");
+}
+
+/// An object changes its operator while the old one waits for the answer to its import. The new one
+/// goes on from the import intent: there is one import, and one pair, with its tag.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_moves_while_its_import_is_under_way() {
+    let bed = Bed::new("move-early").await;
+    let old = start_shard(&bed, "a").await;
+    let held = bed.region.add_fault(Fault::new("ImportKeyPair", FaultEffect::HoldAfter).times(1));
+    create_in_shard(&bed, "fleet", "a", &imported(&public_key("ed25519"))).await;
+    held.reached().await;
+    move_to(&bed, "fleet", "b").await;
+    let _new = start_shard(&bed, "b").await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    held.release();
+    wait_metric(&old, &reconciled("Gone")).await;
+
+    bed.reconcile_now::<LightsailKeyPair>("fleet").await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let pair = bed.region.find_key_pair("fleet").unwrap();
+    let owner = format!("test/{}/fleet", bed.namespace);
+    assert_eq!(pair.tags["lightsail-operator.dev/owner"].as_deref(), Some(&*owner));
+    let made = ["ImportKeyPair", "DeleteKeyPair", "UntagResource"].map(|it| bed.calls(it));
+    assert_eq!(made, [1, 0, 0]);
+}
+
+/// An operator acts for the objects that its selector matches, and for no others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_label_selector_divides_the_objects() {
+    let bed = Bed::new("selector").await;
+    let operator = start_shard(&bed, "a").await;
+    let spec = imported(&public_key("ed25519"));
+    // The other one is first: when the second is Ready, there was time for the first.
+    create_in_shard(&bed, "theirs", "b", &spec).await;
+    create_in_shard(&bed, "mine", "a", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("mine", "Imported").await;
+    let theirs: LightsailKeyPair = bed.api().get("theirs").await.unwrap();
+    assert_eq!((theirs.status.unwrap().observed_generation, bed.calls("ImportKeyPair")), (-1, 1));
+    // It comes into this shard when its label changes.
+    move_to(&bed, "theirs", "a").await;
+    bed.wait_ready::<LightsailKeyPair>("theirs", "Imported").await;
+    // It leaves, and is this operator's no more, though it is there and has a pair.
+    move_to(&bed, "theirs", "b").await;
+    wait_metric(&operator, &reconciled("Gone")).await;
+    assert_eq!(bed.region.key_pairs().len(), 2);
+}
