@@ -4,7 +4,7 @@
 /// More than the longest RSA key that OpenSSH takes, with a long comment.
 pub(super) const MAX_TEXT: usize = 16_384;
 
-/// Why a text is no public key that can be imported: what it is, and how to get what is wanted.
+/// Why a text is no public key that can be imported: what it is, and how to get one.
 /// Nothing of the text is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPublicKey {
@@ -137,6 +137,12 @@ pub enum InvalidPrivateKey {
     /// DER.
     #[error("is a private key in DER; openssl pkey -inform DER -in FILE converts it to PEM")]
     Der,
+    /// PKCS#12.
+    #[error(
+        "is a PKCS#12 file; openssl pkcs12 -in FILE -nocerts -nodes | openssl pkey prints the \
+         private key in it"
+    )]
+    Pkcs12,
     /// A private key of another program.
     #[error(
         "is a private key in a form that the operator cannot read; use OpenSSH's format or PEM"

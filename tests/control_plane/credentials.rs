@@ -431,7 +431,7 @@ async fn what_is_in_hand_is_used_while_it_cannot_be_renewed() {
     let ways = Ways::new("in-hand").await;
     let (server, operator) = with_container(&ways, HOUR).await;
     server.set_status(Some(503));
-    // Refused once, though it is good: a new one is looked for, in vain.
+    // Refused once, though it is good: a new one is looked for, and there is none.
     let fault = Fault::new(
         "GetKeyPairs",
         FaultEffect::Error {

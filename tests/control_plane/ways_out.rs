@@ -237,7 +237,7 @@ async fn a_secret_that_cannot_be_used() {
     assert!(status.public_key_sha256.is_some());
     assert_eq!(bed.region.find_key_pair("console").unwrap().arn, pair.arn);
 
-    // The public half in the object's own Secret is put right.
+    // The public half in the object's own Secret is corrected.
     let wrong = json!({ "stringData": { "ssh-publickey": public_key("ed25519") } });
     let secrets = bed.secrets();
     secrets.patch("console-ssh", &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
