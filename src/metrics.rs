@@ -1,5 +1,6 @@
 //! What is counted, for `/metrics`. `docs/metrics.md` has the same list, and a test compares. No
-//! label names an object or has the text of an error.
+//! label names an object or has the text of an error. Series whose labels are known beforehand
+//! begin at 0: Prometheus does not see the first increase of one that begins at 1.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,6 +15,13 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::ids::Scope;
+
+/// The operations of Lightsail that reconciliations call. An export also calls `GetRegions`.
+const OPERATIONS: &str = "GetKeyPair GetKeyPairs ImportKeyPair DeleteKeyPair \
+                          DownloadDefaultKeyPair TagResource UntagResource GetInstance \
+                          GetInstances DeleteKnownHostKeys GetOperation GetOperationsForResource";
+/// The code of a request that succeeded.
+pub const OK: &str = "OK";
 
 /// What is counted. Clones count into the same place.
 #[derive(Clone, Debug)]
@@ -59,8 +67,8 @@ impl Credentials {
                     ContainerCredentials or InstanceMetadata) and code (the HTTP status, or why \
                     there was no answer)";
         all.register("credentials_requests", help, requests.clone());
-        let help = "1 if the operator could not get or renew AWS credentials when it last tried, \
-                    otherwise 0";
+        let help = "Whether the operator could not get or renew AWS credentials when it last \
+                    tried: 1, otherwise 0";
         all.register("credentials_failing", help, failing.clone());
         Self { requests, failing }
     }
@@ -158,6 +166,9 @@ impl Default for Metrics {
         let abandoned = Counter::default();
         let requests = Family::default();
         let request_seconds = Family::<OperationLabels, Histogram>::new_with_constructor(short);
+        for operation in OPERATIONS.split_whitespace().map(str::to_owned) {
+            drop(request_seconds.get_or_create(&OperationLabels { operation }));
+        }
         let throttled = Family::default();
         let waiting = Family::default();
         let rate = Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
@@ -223,7 +234,7 @@ impl Default for Metrics {
         all.register("inventory_key_pairs", help, inventory_pairs.clone());
         let help = "Key pairs with an owner tag of this cluster that no object manages";
         all.register("key_pairs_without_object", help, without_object.clone());
-        all.register("leader", "1 if this replica acts, 0 if it is a follower", leader.clone());
+        all.register("leader", "Whether this replica acts: 1, or 0 for a follower", leader.clone());
         let build = Gauge::<i64>::default();
         build.set(1);
         let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
@@ -266,6 +277,30 @@ fn gauge(count: usize) -> i64 {
 }
 
 impl Metrics {
+    /// A kind is reconciled from now on, with these outcomes. Its objects wait in these classes of
+    /// the queue.
+    pub fn begin<'a>(
+        &self,
+        kind: &str,
+        outcomes: impl IntoIterator<Item = String>,
+        classes: impl IntoIterator<Item = &'a str>,
+    ) {
+        for outcome in outcomes {
+            let labels = ReconcileLabels { kind: kind.to_owned(), outcome };
+            drop(self.reconciles.get_or_create(&labels));
+        }
+        for class in classes {
+            let labels = ClassLabels { kind: kind.to_owned(), class: class.to_owned() };
+            drop(self.queue_depth.get_or_create(&labels));
+            drop(self.queue_wait_seconds.get_or_create(&labels));
+        }
+        let labels = KindLabels { kind: kind.to_owned() };
+        drop(self.reconcile_seconds.get_or_create(&labels));
+        drop(self.ready_seconds.get_or_create(&labels));
+        self.set_unreadable(kind, 0);
+        self.set_objects(kind, false, "", 0);
+    }
+
     /// A reconciliation has ended. `outcome` is one CamelCase word.
     pub fn reconciled(&self, kind: &str, outcome: &str, duration: Duration) {
         let labels = ReconcileLabels { kind: kind.to_owned(), outcome: outcome.to_owned() };
@@ -416,12 +451,19 @@ impl Metrics {
         }
     }
 
-    /// The labels of a scope, noted so that its series can be dropped.
+    /// The labels of a scope, noted so that its series can be dropped. The first time, its
+    /// counters begin.
     fn scope(&self, scope: &Scope) -> ScopeLabels {
         let labels = ScopeLabels::from(scope);
-        let mut scopes = self.scopes.lock();
-        if !scopes.contains(&labels) {
-            scopes.insert(labels.clone());
+        if self.scopes.lock().insert(labels.clone()) {
+            drop(self.throttled.get_or_create(&labels));
+            let mut requests = self.request_labels.lock();
+            for operation in OPERATIONS.split_whitespace().map(str::to_owned) {
+                let (region, code) = (labels.region.clone(), OK.to_owned());
+                let labels = RequestLabels { operation, region, code };
+                drop(self.requests.get_or_create(&labels));
+                requests.insert(labels);
+            }
         }
         labels
     }

@@ -15,6 +15,7 @@ use crate::api::{ACCOUNT_FINALIZER, FINALIZER, HostKeyReset, LightsailAccount, L
 use crate::clock::Clocks;
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::served::Served;
+use crate::engine::verdict::seconds_to_ready;
 use crate::engine::{Action, Context, MAX_STEPS, Verdict};
 use crate::error::Error;
 use crate::ids::Region;
@@ -151,6 +152,9 @@ impl<'a> Run<'a> {
         let status = status::status(&self.object, &self.observed, verdict);
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
+        }
+        if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, self.clocks.now()) {
+            self.ctx.metrics.became_ready("LightsailAccount", seconds);
         }
         if verdict.is_news(&before.conditions) {
             let (severity, reason) = (verdict.severity(), verdict.reason);

@@ -6,11 +6,24 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 
-/// The words. What each one asks of a person is in `docs/troubleshooting.md` and in the message
-/// beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[expect(missing_docs, reason = "the words are chosen to say it")]
-pub enum Reason {
+/// Makes the enum, and the list of all its words.
+macro_rules! reasons {
+    ($($reason:ident,)*) => {
+        /// The words. What each one asks of a person is in `docs/troubleshooting.md` and in the
+        /// message beside it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+        #[expect(missing_docs, reason = "the words are chosen to say it")]
+        pub enum Reason {
+            $($reason,)*
+        }
+
+        impl Reason {
+            const ALL: &[Self] = &[$(Self::$reason),*];
+        }
+    };
+}
+
+reasons! {
     // Ready
     Imported,
     Generated,
@@ -80,6 +93,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The words that the condition Ready can have.
+    pub fn of_ready() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().take_while(|reason| *reason != Self::Resumed)
+    }
+
     /// The reason that a condition names. `None` if this version does not know the word: another
     /// version, or another program, wrote the condition.
     #[must_use]

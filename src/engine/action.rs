@@ -33,6 +33,21 @@ pub enum Outcome {
     KubernetesError,
 }
 
+impl Outcome {
+    /// All that there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let without_reason = [
+            Self::Unchanged,
+            Self::Gone,
+            Self::Conflict,
+            Self::Stopping,
+            Self::NotLeading,
+            Self::KubernetesError,
+        ];
+        without_reason.into_iter().chain(Reason::of_ready().map(Self::Shows))
+    }
+}
+
 impl Action {
     /// The object shows this reason, and is reconciled again then.
     #[must_use]

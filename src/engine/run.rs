@@ -89,6 +89,8 @@ pub trait Controller: Send + Sync {
 /// finish their step.
 pub async fn run<C: Controller>(controller: &C) {
     let (ctx, kind) = (controller.context(), C::Object::kind(&()).into_owned());
+    let outcomes = Outcome::all().map(|outcome| outcome.to_string());
+    ctx.metrics.begin(&kind, outcomes, Class::ALL.map(Class::word));
     let mut queue = Queue::new(ctx.settings.places);
     let mut watches = watch::watch::<C::Object>(ctx, &kind);
     let mut lists = FirstLists::default();

@@ -22,7 +22,7 @@ use crate::clock::Moment;
 use crate::fair_line::Rank;
 use crate::ids::Scope;
 use crate::lease::HeldLease;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, OK};
 
 /// Sends the calls of one account and region.
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ impl Sender {
                 note(&outcome);
                 outcome.map_err(|error| Error::from(&error))
             });
-            let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
+            let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| OK);
             self.metrics.lightsail_request(
                 operation,
                 self.scope.region.as_str(),

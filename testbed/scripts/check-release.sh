@@ -20,7 +20,7 @@ has charts/lightsail-operator/Chart.yaml "appVersion: \"\\?$pattern\"\\?"
 has CHANGELOG.md "## $pattern\\( .*\\)\\?"
 # What users copy: `?ref=v0.1.0`, and images with their tag.
 stale=$(git grep --line-number --extended-regexp \
-    "[?]ref=v[0-9]|/lightsail-(operator|simulator):[0-9]" -- ':!CHANGELOG.md' |
+    "[?]ref=v[0-9]|/lightsail-(operator|simulator):[0-9]|/blob/v[0-9]" -- ':!CHANGELOG.md' |
     grep --invert-match --extended-regexp "(v|:)$pattern([^0-9A-Za-z.-]|$)") || true
 if [[ -n $stale ]]; then
     complain "another version stands in"$'\n'"$stale"

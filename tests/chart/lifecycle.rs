@@ -1,5 +1,5 @@
-//! The life of a release on a real API server: installed, upgraded under living objects, rolled
-//! back, uninstalled, by each Helm.
+//! The life of a release on a real API server, by each Helm: an earlier version is installed,
+//! upgraded to this one under living objects, rolled back and uninstalled.
 //!
 //! On a control plane of its own, with a node that only says that it runs pods. So the chart's pods
 //! roll out and do nothing, and the operator is a process beside them, under the chart's
@@ -9,9 +9,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kube::{Api, ResourceExt};
-use lightsail_operator::api::LightsailKeyPair;
-use lightsail_operator::api::conditions::{READY, is_true};
 use serde_json::{Value, json};
 use testbed::cluster::Cluster;
 use testbed::control_plane::ControlPlane;
@@ -29,6 +26,12 @@ const ACCOUNT: &str = "123456789012";
 const REGION: &str = "eu-west-1";
 /// The namespace of the objects.
 const TEAM: &str = "team-a";
+/// One of each kind of which users have most, and one with a Secret.
+const SAMPLES: [&str; 3] = [
+    include_str!("../../deploy/samples/fleet.yaml"),
+    include_str!("../../deploy/samples/deploy.yaml"),
+    include_str!("../../deploy/samples/web-1-2026-11-24.yaml"),
+];
 
 struct Stage {
     cluster: Cluster,
@@ -74,22 +77,79 @@ impl Stage {
         Operator::start(options).await.unwrap()
     }
 
-    async fn wait_until_ready(&self, operator: &Operator) -> LightsailKeyPair {
-        let pairs: Api<LightsailKeyPair> = Api::namespaced(self.cluster.client(), TEAM);
+    /// Ends an operator, and starts one with the arguments that the release has now. Returns when
+    /// that one has reconciled the key pairs.
+    async fn replace(&self, mut operator: Operator) -> Operator {
+        assert!(operator.stop().await.unwrap().success());
+        let operator = self.operator().await;
+        let counted = r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair""#;
         let started = Instant::now();
         loop {
-            if let Some(pair) = pairs.get_opt("fleet").await.unwrap()
-                && pair.status.as_ref().is_some_and(|status| is_true(&status.conditions, READY))
-            {
-                return pair;
+            let (_, metrics) = operator.get("/metrics").await.unwrap();
+            let lines = metrics.lines().filter(|line| line.starts_with(counted));
+            let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok());
+            if counts.sum::<u32>() >= 2 {
+                return operator;
+            }
+            assert!(started.elapsed() < DEADLINE, "nothing is reconciled: {}", operator.log_text());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The versions of the objects, when all are Ready.
+    async fn wait_until_ready(&self, operator: &Operator) -> Vec<(String, String)> {
+        let started = Instant::now();
+        loop {
+            let list =
+                self.kubectl(&format!("get lightsail --namespace {TEAM} --output json")).await;
+            let list: Value = serde_json::from_str(&list).unwrap();
+            let ready = list["items"].as_array().unwrap().iter().filter(|it| is_ready(it));
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let versions: Vec<_> = ready
+                .map(|it| (text(&it["metadata"]["name"]), text(&it["metadata"]["resourceVersion"])))
+                .collect();
+            if versions.len() == SAMPLES.len() {
+                return versions;
             }
             assert!(
                 started.elapsed() < DEADLINE,
-                "the pair does not get ready: {}",
+                "only {versions:?} are Ready: {}",
                 operator.log_text()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    async fn apply(&self, more: &[&str], object: &Value) {
+        let arguments = [&["apply", "--filename", "-"], more].concat();
+        let output = self.cluster.kubectl_with_input(&arguments, &object.to_string()).await;
+        output.unwrap().or_error().unwrap();
+    }
+
+    async fn running_pods(&self) -> usize {
+        let pods = "get pods --namespace lightsail-operator \
+                    --field-selector=status.phase=Running --output name";
+        self.kubectl(pods).await.lines().count()
+    }
+
+    async fn leader(&self) -> String {
+        let holder = "get lease lightsail-operator --namespace lightsail-operator --output \
+                      jsonpath={.spec.holderIdentity}";
+        self.kubectl(holder).await
+    }
+
+    /// Whether the CRD of key pairs is one that knows accounts.
+    async fn knows_accounts(&self) -> bool {
+        let fields = "get crd lightsailkeypairs.lightsail-operator.dev --output \
+                      jsonpath={.spec.versions[0].selectableFields}";
+        self.kubectl(fields).await.contains("accountRef")
+    }
+
+    /// Nothing of this is gone but pods of the release.
+    async fn lacks_only_pods(&self, there: &BTreeSet<String>) {
+        let now = self.inventory().await;
+        let mut gone = there.difference(&now).filter(|it| !it.starts_with("Pod "));
+        assert_eq!(gone.next(), None);
     }
 
     /// The calls that change something in Lightsail.
@@ -121,24 +181,46 @@ impl Stage {
     }
 }
 
-/// The chart as a later version of itself: other CRDs, another version.
-fn later_chart(to: &Path) -> PathBuf {
-    let copy = to.join("later-chart");
+fn is_ready(object: &Value) -> bool {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True")
+}
+
+/// A CRD of an earlier version, which knew no accounts.
+fn earlier_crd(name: &str) -> Value {
+    let text = std::fs::read_to_string(root().join("crds").join(name)).unwrap();
+    let mut crd: Value = serde_yaml_ng::from_str(&text).unwrap();
+    let version = crd.pointer_mut("/spec/versions/0").and_then(Value::as_object_mut).unwrap();
+    assert!(version.remove("selectableFields").is_some(), "{name}");
+    let spec = version["schema"].pointer_mut("/openAPIV3Schema/properties/spec").unwrap();
+    assert!(spec["properties"].as_object_mut().unwrap().remove("accountRef").is_some(), "{name}");
+    let rules = spec["x-kubernetes-validations"].as_array_mut().unwrap();
+    rules.retain(|rule| !rule["rule"].to_string().contains("accountRef"));
+    crd
+}
+
+/// The CRDs of that version, and the chart's templates of them.
+const EARLIER_CRDS: [(&str, &str); 2] = [
+    ("lightsailkeypairs.yaml", "templates/crd-lightsailkeypairs.yaml"),
+    ("hostkeyresets.yaml", "templates/crd-hostkeyresets.yaml"),
+];
+
+/// The chart as that version of itself.
+fn earlier_chart(to: &Path) -> PathBuf {
+    let copy = to.join("earlier-chart");
     let status =
         std::process::Command::new("cp").arg("-R").arg(chart()).arg(&copy).status().unwrap();
     assert!(status.success());
-    let edit = |name: &str, from: &str, to: &str| {
-        let path = copy.join(name);
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{name} has no {from}");
-        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
-    };
-    edit("Chart.yaml", "\nversion: 0.", "\nversion: 9.");
-    edit(
-        "templates/crd-lightsailkeypairs.yaml",
-        "    shortNames:\n",
-        "    shortNames:\n    - later\n",
-    );
+    for (name, template) in EARLIER_CRDS {
+        let mut crd = earlier_crd(name);
+        crd["metadata"]["annotations"] = json!({ "helm.sh/resource-policy": "keep" });
+        std::fs::write(copy.join(template), crd.to_string()).unwrap();
+    }
+    std::fs::remove_file(copy.join("templates/crd-lightsailaccounts.yaml")).unwrap();
+    let (path, now) = (copy.join("Chart.yaml"), env!("CARGO_PKG_VERSION"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(&format!("\nversion: {now}\n")));
+    std::fs::write(path, text.replace(&format!(": {now}\n"), ": 0.0.9\n")).unwrap();
     copy
 }
 
@@ -160,93 +242,85 @@ async fn a_release_comes_changes_and_goes_and_leaves_the_objects_alone() {
         .await;
     stage.kubectl(&format!("create namespace {TEAM}")).await;
     let before = stage.inventory().await;
-    let later = later_chart(folder.path());
-    // The first finds CRDs that were applied by hand, as the README says, and the second
-    // those that the first has left.
-    let crds = root().join("crds");
-    stage.kubectl(&format!("apply --server-side --filename {}", crds.display())).await;
+    stage.simulator.region(ACCOUNT, REGION).add_instance("web-1");
+    let earlier = earlier_chart(folder.path());
+    // The first finds CRDs that were applied by hand, as the README says, and the second those that
+    // the first has left.
+    for (name, _) in EARLIER_CRDS {
+        stage.apply(&["--server-side"], &earlier_crd(name)).await;
+    }
     let helm = |name| {
         Helm::new(stage.cluster.tools(), name, folder.path(), Some(stage.cluster.kubeconfig()))
     };
     let [four, three] = VERSIONS.map(helm);
-    life(
-        &stage,
-        &four,
-        &later,
-        &before,
-        ["--take-ownership"].as_slice(),
-        ["--force-conflicts"].as_slice(),
-    )
-    .await;
-    life(&stage, &three, &later, &before, &[], &[]).await;
+    let chart = chart();
+    let versions = [earlier.as_path(), &chart];
+    life(&stage, &four, versions, &before, &["--take-ownership"], &["--force-conflicts"]).await;
+    life(&stage, &three, versions, &before, &[], &[]).await;
 
     // What was kept is found again and goes in the right order.
-    install(&four, &[]);
+    // Helm 3 owns what it has written, as Helm 4 sees it.
+    install(&four, &chart, &["--force-conflicts"], &Value::Null);
     let mut operator = stage.operator().await;
-    stage
-        .kubectl(&format!("delete lightsailkeypairs --all --namespace {TEAM} --timeout=60s"))
-        .await;
+    for kind in ["lightsailkeypairs", "hostkeyresets"] {
+        let delete = format!("delete {kind} --all --namespace {TEAM} --timeout=60s");
+        stage.kubectl(&delete).await;
+    }
     assert!(stage.simulator.region(ACCOUNT, REGION).find_key_pair("fleet").is_none());
     assert!(operator.stop().await.unwrap().success());
 }
 
-fn install(helm: &Helm, more: &[&str]) {
-    let chart = chart();
+fn install(helm: &Helm, chart: &Path, more: &[&str], values: &Value) {
     let chart = chart.to_string_lossy();
     let arguments = ["install", NAME, &chart, "--namespace", NAME, "--wait", TIMEOUT];
-    helm.run(&[&arguments, more].concat(), &Value::Null).unwrap().or_error().unwrap();
+    helm.run(&[&arguments, more].concat(), values).unwrap().or_error().unwrap();
 }
 
-/// Install, upgrade, roll back, uninstall, with a key pair that must not notice.
+/// Install the earlier version, upgrade to this one, roll back, uninstall, with objects that must
+/// not notice.
 async fn life(
     stage: &Stage,
     helm: &Helm,
-    later: &Path,
+    [earlier, chart]: [&Path; 2],
     before: &BTreeSet<String>,
     to_install: &[&str],
     to_upgrade: &[&str],
 ) {
-    install(helm, to_install);
-    let pods = "get pods --namespace lightsail-operator --field-selector=status.phase=Running \
-                --output name";
-    assert_eq!(stage.kubectl(pods).await.lines().count(), 2);
-
+    install(helm, earlier, to_install, &json!({ "accounts": { "enabled": false } }));
+    assert_eq!(stage.running_pods().await, 2);
     let mut operator = stage.operator().await;
-    let mut pair = objects(include_str!("../../deploy/samples/fleet.yaml")).unwrap().remove(0);
-    pair["metadata"]["namespace"] = json!(TEAM);
-    stage
-        .cluster
-        .kubectl_with_input(&["apply", "--filename", "-"], &pair.to_string())
-        .await
-        .unwrap()
-        .or_error()
-        .unwrap();
+    for sample in SAMPLES {
+        let mut object = objects(sample).unwrap().remove(0);
+        object["metadata"]["namespace"] = json!(TEAM);
+        stage.apply(&[], &object).await;
+    }
     let ready = stage.wait_until_ready(&operator).await;
-    let changes = stage.changes();
-    let holder = "get lease lightsail-operator --namespace lightsail-operator --output \
-                  jsonpath={.spec.holderIdentity}";
-    let leader = stage.kubectl(holder).await;
+    let (changes, there) = (stage.changes(), stage.inventory().await);
+    let leader = stage.leader().await;
 
-    let later = later.to_string_lossy();
-    let arguments = ["upgrade", NAME, &later, "--namespace", NAME, "--wait", TIMEOUT];
+    let chart = chart.to_string_lossy();
+    let arguments = ["upgrade", NAME, &chart, "--namespace", NAME, "--wait", TIMEOUT];
     let values =
         json!({ "replicas": 3, "podAnnotations": { "a": "b" }, "log": { "filter": "debug" } });
     helm.run(&[&arguments, to_upgrade].concat(), &values).unwrap().or_error().unwrap();
-    assert_eq!(stage.kubectl(pods).await.lines().count(), 3);
-    let names = "get crd lightsailkeypairs.lightsail-operator.dev --output \
-                 jsonpath={.spec.names.shortNames}";
-    assert!(stage.kubectl(names).await.contains("later"), "the definitions were not upgraded");
+    assert_eq!(stage.running_pods().await, 3);
+    assert!(stage.knows_accounts().await, "the CRDs were not upgraded");
+    assert_eq!(stage.leader().await, leader, "the Lease was touched");
+    operator = stage.replace(operator).await;
+    // A flap would have been two writes.
+    assert_eq!(stage.wait_until_ready(&operator).await, ready, "an object was written");
+    stage.lacks_only_pods(&there).await;
+    let leader = stage.leader().await;
 
     let arguments = ["rollback", NAME, "1", "--namespace", NAME, "--wait", TIMEOUT];
     helm.run(&arguments, &Value::Null).unwrap().or_error().unwrap();
-    assert_eq!(stage.kubectl(pods).await.lines().count(), 2);
-    assert!(!stage.kubectl(names).await.contains("later"), "the definitions were not rolled back");
-
-    // A flap would have been two writes.
-    let same = stage.wait_until_ready(&operator).await;
-    assert_eq!(same.resource_version(), ready.resource_version(), "the object was written");
+    assert_eq!(stage.running_pods().await, 2);
+    assert!(!stage.knows_accounts().await, "the CRDs were not rolled back");
+    assert_eq!(stage.leader().await, leader, "the Lease was touched");
+    operator = stage.replace(operator).await;
+    assert_eq!(stage.wait_until_ready(&operator).await, ready, "an object was written");
+    stage.lacks_only_pods(&there).await;
     assert_eq!(stage.changes(), changes);
-    assert_eq!(stage.kubectl(holder).await, leader, "the Lease was touched");
     assert!(operator.stop().await.unwrap().success());
 
     let arguments = ["uninstall", NAME, "--namespace", NAME, "--wait", TIMEOUT];
@@ -258,6 +332,9 @@ async fn life(
         // The API server makes it of the CRDs.
         "APIService <no value>/v1alpha1.lightsail-operator.dev".to_owned(),
         format!("LightsailKeyPair {TEAM}/fleet"),
+        format!("LightsailKeyPair {TEAM}/deploy"),
+        format!("Secret {TEAM}/deploy-ssh"),
+        format!("HostKeyReset {TEAM}/web-1-2026-11-24"),
     ]
     .into();
     // What is collected as garbage goes a moment later.

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod counts;
+mod dashboard;
 mod docs;
 mod export;
 mod generated;

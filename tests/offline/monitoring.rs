@@ -7,26 +7,28 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::docs::anchors;
+
 const PREFIX: &str = "lightsail_operator_";
 const PAGE: &str = "docs/metrics.md";
-const RULES: &str = "charts/lightsail-operator/files/rules.yaml";
+pub(crate) const RULES: &str = "charts/lightsail-operator/files/rules.yaml";
 const RULES_TEST: &str = "tests/offline/rules_test.yaml";
-const DASHBOARD: &str = "charts/lightsail-operator/files/dashboard.json";
+pub(crate) const DASHBOARD: &str = "charts/lightsail-operator/files/dashboard.json";
 
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-fn read(name: &str) -> String {
+pub(crate) fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap()
 }
 
-fn yaml(name: &str) -> Value {
+pub(crate) fn yaml(name: &str) -> Value {
     serde_yaml_ng::from_str(&read(name)).unwrap()
 }
 
 /// Of Debian's package `prometheus`, which `make setup` installs.
-fn promtool(arguments: &[&str], file: &Path) {
+pub(crate) fn promtool(arguments: &[&str], file: &Path) {
     let output = Command::new("promtool")
         .args(arguments)
         .arg(file)
@@ -42,14 +44,17 @@ fn promtool(arguments: &[&str], file: &Path) {
 }
 
 /// The strings that stand at this pointer in each of the values.
-fn strings<'a>(values: impl IntoIterator<Item = &'a Value>, pointer: &str) -> Vec<&'a str> {
+pub(crate) fn strings<'a>(
+    values: impl IntoIterator<Item = &'a Value>,
+    pointer: &str,
+) -> Vec<&'a str> {
     values
         .into_iter()
         .map(|value| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default())
         .collect()
 }
 
-fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -102,11 +107,11 @@ fn registered(source: &str) -> BTreeSet<String> {
     names.collect()
 }
 
-fn alerts(rules: &Value) -> Vec<&Value> {
+pub(crate) fn alerts(rules: &Value) -> Vec<&Value> {
     list(rules, "/groups").iter().flat_map(|group| list(group, "/rules")).collect()
 }
 
-fn panels(dashboard: &Value) -> Vec<&Value> {
+pub(crate) fn panels(dashboard: &Value) -> Vec<&Value> {
     list(dashboard, "/panels").iter().filter(|panel| panel["type"] != "row").collect()
 }
 
@@ -165,6 +170,19 @@ fn alerts_fire_when_they_should_and_are_silent_when_they_should_not() {
     }
 }
 
+/// In the repository, at the tag of this version.
+#[test]
+fn every_alert_leads_to_a_heading() {
+    let (rules, repository) = (yaml(RULES), env!("CARGO_PKG_REPOSITORY"));
+    let start = format!("{repository}/blob/v{}/", env!("CARGO_PKG_VERSION"));
+    let names = strings(alerts(&rules), "/alert");
+    for (alert, url) in names.iter().zip(strings(alerts(&rules), "/annotations/runbook_url")) {
+        let place = url.strip_prefix(&start).and_then(|place| place.split_once('#'));
+        let leads = place.is_some_and(|(page, anchor)| anchors(&read(page)).contains(anchor));
+        assert!(leads, "{alert}: {url}");
+    }
+}
+
 #[test]
 fn every_reason_that_asks_for_a_person_has_an_alert() {
     let (reasons, rules) = (read("src/api/reason.rs"), yaml(RULES));
@@ -202,20 +220,18 @@ fn every_panel_says_what_it_shows() {
     }
 }
 
-/// Prometheus checks the queries of a rule file, so they are made rules of one.
+/// Prometheus checks the queries of a rule file, so they are made rules of one. Those of the
+/// dashboard are evaluated elsewhere.
 #[test]
-fn queries_can_be_parsed() {
+fn queries_of_the_page_can_be_parsed() {
     let page = read(PAGE);
-    let in_page = page.split("```promql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let dashboard: Value = serde_json::from_str(&read(DASHBOARD)).unwrap();
-    let panels = panels(&dashboard);
-    let in_panels = panels.iter().flat_map(|panel| strings(list(panel, "/targets"), "/expr"));
+    let queries = page.split("```promql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let rule = |(index, query): (usize, &str)| {
-        let query = query.replace("$__rate_interval", "5m");
-        json!({ "record": format!("query:{index}"), "expr": query })
+        let name = format!("query:{index}");
+        json!({ "record": name, "expr": query })
     };
-    let rules: Vec<Value> = in_page.chain(in_panels).enumerate().map(rule).collect();
-    assert!(rules.len() > 20);
+    let rules: Vec<Value> = queries.enumerate().map(rule).collect();
+    assert!(rules.len() > 3);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queries.yaml");
     std::fs::write(&file, json!({ "groups": [{ "name": "queries", "rules": rules }] }).to_string())
