@@ -156,8 +156,15 @@ async fn reconcile_all(ctx: Arc<Context>, stop: &CancellationToken) {
             engine::run(&accounts).await;
         }
     };
-    let all =
-        async { tokio::join!(engine::run(&key_pairs), engine::run(&resets), serving_accounts) };
+    // The operator is not ready before each kind has noted which lists are missing, and each does
+    // that before it waits for anything.
+    let begun = async {
+        tokio::task::yield_now().await;
+        ctx.readiness.there(CLUSTER);
+    };
+    let all = async {
+        tokio::join!(engine::run(&key_pairs), engine::run(&resets), serving_accounts, begun)
+    };
     tokio::select! {
         _ = all => {}
         () = after(stop, LAST_STEP) => tracing::warn!("a step did not finish in time; the next \
@@ -232,7 +239,7 @@ async fn context(
     let client = kubeconfig::client(kube, readiness)?;
     let files = ProfileFiles::read(&environment).await;
     if let Some(problem) = files.problem().await {
-        tracing::warn!("no profile of AWS is used: {problem}");
+        tracing::warn!("no AWS profile is used: {problem}");
     }
     let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
     let (ca_bundle, use_fips) = (config.aws_ca_bundle(), files.use_fips(&environment).await);
@@ -247,7 +254,6 @@ async fn context(
             }
         }
     };
-    readiness.there(CLUSTER);
     let regions = Arc::new(Regions::new(config.allowed_regions.clone()));
     let inventory = Inventory::new(&cluster_id, metrics.clone());
     let settings = Settings {
