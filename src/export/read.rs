@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
     ) -> anyhow::Result<Self> {
         let files = ProfileFiles::read(&environment).await;
         if let Some(problem) = files.problem().await {
-            report.error(&format!("no profile of AWS is used: {problem}"));
+            report.error(&format!("no AWS profile is used: {problem}"));
         }
         let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
         let (ca_bundle, use_fips) = (config.aws_ca_bundle(), files.use_fips(&environment).await);

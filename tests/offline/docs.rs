@@ -236,7 +236,7 @@ fn flags_are_those_of_the_operator() {
     assert!(count > 10, "{count} flags");
 }
 
-/// Flags of others that pages name: the simulator, the API server, Helm, kubectl.
+/// Flags of others that pages name: the simulator, the API server, Helm, kubectl, aws.
 #[rustfmt::skip]
 const OTHERS_FLAGS: &[&str] = &[
     "--address", "--port", "--access-key-id", "--secret-access-key", "--instance",
@@ -244,6 +244,7 @@ const OTHERS_FLAGS: &[&str] = &[
         "--kept-requests",
     "--no-memory-limit",
     "--event-ttl",
+    "--disable-session-tags",
     "--force", "--force-conflicts", "--set-file", "--take-ownership", "--wait",
     "--as", "--as-group",
 ];

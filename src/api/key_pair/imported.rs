@@ -106,7 +106,7 @@ pub struct PublicKeySource {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyReference {
-    /// The name of the Secret or ConfigMap, for example `fleet-ssh`.
+    /// The name of the ConfigMap or Secret, for example `fleet-keys`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
         .message("name must be that of a Secret or ConfigMap in this namespace: lower case \
