@@ -86,9 +86,10 @@ simulator-image: setup .venv ## Build the image of the simulator, for deploy/sim
 		$(SIMULATOR_IMAGE) testbed
 
 .PHONY: lint
-lint: .venv ## Check format, line width, spelling, lints, dependencies and workflows
+lint: .venv ## Check format, line width, prose, spelling, lints, dependencies and workflows
 	@cargo fmt --all --check
 	@$(TESTBED_PYTHON) testbed/python/width.py
+	@testbed/scripts/prose.sh
 	@typos --format brief
 	@echo "lint: clippy"
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings

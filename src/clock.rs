@@ -46,7 +46,7 @@ impl Add<Duration> for Moment {
     }
 }
 
-/// Both clocks, read at once.
+/// Both clocks, read together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
     time: Timestamp,

@@ -40,7 +40,7 @@ pub enum Error {
     /// The Lease could run out before the write is over: nothing was sent. Nothing is said in the
     /// status, which another process may be writing, and the reconciliation is repeated. Only a
     /// reset that has its mark does not end so: it takes that back.
-    #[error("the Lease is not held for long enough, and nothing was sent")]
+    #[error("nothing was sent, because the Lease might run out before the answer comes")]
     NotLeading,
     /// The operator is told to end.
     #[error("the operator is ending")]

@@ -174,7 +174,7 @@ mod tests {
         !state.is_held && state.order.is_empty() && state.waiting.is_empty()
     }
 
-    /// Who gets the turn, one after the other, when each gives it back at once.
+    /// Who gets the turn, one after the other, when each gives it back immediately.
     fn served(turn: Turn, mut waiting: Vec<(&str, Waiting)>) -> String {
         let mut served = Vec::new();
         drop(turn);

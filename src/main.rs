@@ -68,6 +68,9 @@ fn main() -> anyhow::Result<ExitCode> {
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
+/// The exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
+
 /// Writes manifests for what exists in Lightsail.
 fn export(
     config: &Config,
@@ -79,6 +82,14 @@ fn export(
     let filter = if config.log == LOG { "off" } else { &config.log };
     telemetry::start_log(config.log_format, filter)?;
     let runtime = tokio::runtime::Runtime::new()?;
+    // As the first process of a container, it would not be ended by Ctrl-C.
+    if std::process::id() == 1 {
+        let stop = runtime.block_on(async { stop_on_signals() })?;
+        runtime.spawn(async move {
+            stop.cancelled().await;
+            std::process::exit(INTERRUPTED);
+        });
+    }
     let is_complete = runtime.block_on(export::run(config, flags, environment, proxies));
     runtime.shutdown_timeout(Duration::from_millis(200));
     Ok(if is_complete? { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -67,8 +67,8 @@ impl Credentials {
                     ContainerCredentials or InstanceMetadata) and code (the HTTP status, or why \
                     there was no answer)";
         all.register("credentials_requests", help, requests.clone());
-        let help = "1 if the operator could not get or renew AWS credentials when it last tried, \
-                    otherwise 0";
+        let help = "Whether the operator could not get or renew AWS credentials when it last \
+                    tried: 1, otherwise 0";
         all.register("credentials_failing", help, failing.clone());
         Self { requests, failing }
     }
@@ -234,7 +234,7 @@ impl Default for Metrics {
         all.register("inventory_key_pairs", help, inventory_pairs.clone());
         let help = "Key pairs with an owner tag of this cluster that no object manages";
         all.register("key_pairs_without_object", help, without_object.clone());
-        all.register("leader", "1 if this replica acts, 0 if it is a follower", leader.clone());
+        all.register("leader", "Whether this replica acts: 1, or 0 for a follower", leader.clone());
         let build = Gauge::<i64>::default();
         build.set(1);
         let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];

@@ -19,9 +19,9 @@ pub const STALLED: &str = "Stalled";
 pub const FINGERPRINT_VERIFIED: &str = "FingerprintVerified";
 /// A `HostKeyReset` was done.
 pub const COMPLETE: &str = "Complete";
-/// A `HostKeyReset` was not done, or nobody can know.
+/// A `HostKeyReset` was not done, or it is unknown whether it was.
 pub const FAILED: &str = "Failed";
-/// A `HostKeyReset` waits for a person; False once it was allowed to go on.
+/// A `HostKeyReset` is suspended; False once it was allowed to go on.
 pub const SUSPENDED: &str = "Suspended";
 
 /// The conditions of one reconciliation, built upon those of the last: `lastTransitionTime` moves

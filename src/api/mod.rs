@@ -19,6 +19,7 @@ pub use account::{LightsailAccount, LightsailAccountSpec, LightsailAccountStatus
 pub use account_ref::AccountRef;
 pub use host_key_reset::{HostKeyReset, HostKeyResetSpec, HostKeyResetStatus};
 pub use key_pair::{LightsailKeyPair, LightsailKeyPairSpec, LightsailKeyPairStatus};
+pub(crate) use names::is_other_spelling;
 pub use names::{
     ACCOUNT_FINALIZER, CREDENTIALS_LABEL, EXECUTED_ANNOTATION, FIELD_MANAGER, FINALIZER, GROUP,
     OWNER_TAG, RECONCILE_ANNOTATION, VERSION,

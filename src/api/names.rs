@@ -18,3 +18,9 @@ pub const EXECUTED_ANNOTATION: &str = "lightsail-operator.dev/executed";
 pub const OWNER_TAG: &str = "lightsail-operator.dev/owner";
 /// The field manager of everything that the operator writes, and its name in Events.
 pub const FIELD_MANAGER: &str = "lightsail-operator";
+
+/// Whether this is the key of the owner tag, spelled otherwise: IAM compares the keys of tags
+/// without regard to case, so it may be what IAM takes for the owner.
+pub(crate) fn is_other_spelling(key: &String) -> bool {
+    key != OWNER_TAG && key.eq_ignore_ascii_case(OWNER_TAG)
+}

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::label_selector::is_dns_label;
-use super::names::{namespace, region};
+use super::names::{namespace, object_name, region};
 
 /// What the program does instead of running the operator.
 #[derive(Clone, Debug, Subcommand)]
@@ -35,7 +34,7 @@ pub struct Export {
 
     /// Match the keys in this file or folder, for example ~/.ssh; may be repeated. It reads public
     /// and private keys, `authorized_keys`, and a Terraform state or plan in JSON. It skips links,
-    /// and files over 1 MiB.
+    /// pipes, sockets, devices, and files over 1 MiB.
     #[arg(long, display_order = 0, value_name = "PATH")]
     pub keys: Vec<PathBuf>,
 
@@ -89,15 +88,6 @@ Examples:
 
   Refer to private keys that are in Secrets of the namespace:
     lightsail-operator export --all-regions --from-secrets team-a --namespace team-a";
-
-/// As the API server checks names of objects.
-fn object_name(text: &str) -> Result<String, String> {
-    if text.len() <= 253 && text.split('.').all(is_dns_label) {
-        Ok(text.to_owned())
-    } else {
-        Err("use lower case letters, digits, hyphens and dots, as in prod".to_owned())
-    }
-}
 
 #[cfg(test)]
 mod tests {

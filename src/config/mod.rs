@@ -13,7 +13,7 @@ mod endpoints;
 mod environment;
 mod export;
 mod label_selector;
-mod names;
+pub(crate) mod names;
 
 pub use endpoints::check_endpoints;
 pub use environment::{Environment, without_empty_aws_variables};

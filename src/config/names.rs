@@ -1,13 +1,22 @@
-//! Names that flags have.
+//! Names that flags and owner tags have.
 
 use super::label_selector::is_dns_label;
 
 /// The name of a namespace.
-pub(super) fn namespace(text: &str) -> Result<String, String> {
+pub(crate) fn namespace(text: &str) -> Result<String, String> {
     if is_dns_label(text) {
         Ok(text.to_owned())
     } else {
         Err("use 1 to 63 lower case letters, digits and hyphens, as in team-a".to_owned())
+    }
+}
+
+/// The name of an object, as the API server checks it.
+pub(crate) fn object_name(text: &str) -> Result<String, String> {
+    if text.len() <= 253 && text.split('.').all(is_dns_label) {
+        Ok(text.to_owned())
+    } else {
+        Err("use lower case letters, digits, hyphens and dots, as in prod".to_owned())
     }
 }
 

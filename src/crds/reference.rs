@@ -31,18 +31,18 @@ fn section(crd: &Value) -> String {
     let (spec, status) = (&fields["spec"], &fields["status"]);
     let scope = text(&crd["spec"]["scope"]).to_lowercase();
     let mut section = format!(
-        "\n## {kind}\n\n{}\n\nScope: {scope}. Short name: `{}`.\n",
+        "\n## {kind}\n\n{}\n\nScope: {scope}. Short name: `{}`.\n\n### {kind} spec\n\n",
         prose(text(&spec["description"])),
         text(&names["shortNames"][0]),
     );
-    section += &format!("\n### {kind} spec\n\n| field | type | default | description |\n");
-    section += "|---|---|---|---|\n";
+    section += "| field | type | default | description |\n|---|---|---|---|\n";
     for Field { path, schema, is_required } in fields_of(spec, "") {
         let (type_, about) = (type_of(schema), prose(text(&schema["description"])));
         let default = if is_required { "required".to_owned() } else { default_of(schema) };
         let _ = writeln!(section, "| `{path}` | {type_} | {default} | {about} |");
     }
-    section += &format!("\n### {kind} status\n\n| field | type | description |\n|---|---|---|\n");
+    let _ = writeln!(section, "\n### {kind} status\n");
+    section += "| field | type | description |\n|---|---|---|\n";
     for Field { path, schema, .. } in fields_of(status, "") {
         let (type_, about) = (type_of(schema), prose(text(&schema["description"])));
         let _ = writeln!(section, "| `{path}` | {type_} | {about} |");
@@ -93,7 +93,8 @@ fn type_of(schema: &Value) -> String {
 
 /// The type with the limits that the schema names `min…` and `max…`.
 fn limited(type_: &str, schema: &Value, of: &str, unit: &str) -> String {
-    let limit = |which: &str| schema[format!("{which}{of}")].as_f64();
+    let limit =
+        |which: &str| schema[format!("{which}{of}")].as_f64().map(|limit| limit.to_string());
     match (limit("min"), limit("max")) {
         (Some(min), Some(max)) if min == max => format!("{type_} ({max}{unit})"),
         (Some(min), Some(max)) => format!("{type_} ({min} to {max}{unit})"),
@@ -104,10 +105,11 @@ fn limited(type_: &str, schema: &Value, of: &str, unit: &str) -> String {
 }
 
 fn default_of(schema: &Value) -> String {
-    match &schema["default"] {
-        Value::Null => String::new(),
-        Value::String(text) => format!("`{text}`"),
-        other => format!("`{other}`"),
+    let default = &schema["default"];
+    match default.as_str() {
+        Some(text) => format!("`{text}`"),
+        None if default.is_null() => String::new(),
+        None => format!("`{default}`"),
     }
 }
 

@@ -141,7 +141,7 @@ impl fmt::Display for Message<'_> {
                  ({code}); the operator's log has AWS's answer, so ask whoever manages the accounts"
             ),
             Self::LastingConflict => to.write_str(
-                "something changes the object, or its Secret, whenever the operator writes it; to \
+                "something changes the object or its Secret whenever the operator writes it; to \
                  find out what, run kubectl get KIND NAME -o yaml --show-managed-fields",
             ),
             Self::Unsupported { field } => write!(
@@ -150,7 +150,10 @@ impl fmt::Display for Message<'_> {
                  or correct the field"
             ),
             Self::Circling { what } => {
-                write!(to, "the {what} keeps changing while it is reconciled; it is retried")
+                write!(
+                    to,
+                    "the {what} kept changing during the reconciliation; the operator tries again"
+                )
             }
         }
     }

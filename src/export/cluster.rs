@@ -12,6 +12,7 @@ use super::exported::{Exported, Finding, Gone, Managed};
 use super::keys::Keys;
 use super::report::Report;
 use super::sources::add_secret;
+use super::text::grouped;
 use crate::api::LightsailKeyPair;
 use crate::api_server::ApiServer;
 use crate::error::Error;
@@ -20,7 +21,7 @@ use crate::lease::HeldLease;
 use crate::proxies::Proxies;
 use crate::readiness::Readiness;
 
-/// So many Secrets come at once: each may have 1 MiB.
+/// So many Secrets come in one answer: each may have 1 MiB.
 const PAGE: u32 = 20;
 /// Types of Secrets that have no keys for SSH, and may be many or large.
 const OTHER_TYPES: &str =
@@ -98,6 +99,7 @@ impl<'a> Cluster<'a> {
                 }
             },
         };
+        let mut unread = Vec::new();
         for exported in all {
             let Finding::Managed { owner: Managed::By(owner), is_gone } = &mut exported.finding
             else {
@@ -109,25 +111,15 @@ impl<'a> Cluster<'a> {
             let (namespace, name) = owner.object();
             match self.gone(namespace, name).await {
                 Ok(gone) => *is_gone = gone,
-                Err(why) => {
-                    self.report.error(&format!("the owner {owner} cannot be read: {why}"));
-                }
+                Err(why) => unread.push((owner.to_string(), why.to_string())),
             }
+        }
+        for (owners, why) in grouped(unread) {
+            self.report.error(&format!("{owners}: the owner cannot be read: {why}"));
         }
     }
 
     async fn gone(&self, namespace: &str, name: &str) -> Result<Option<Gone>, Error> {
-        // What cannot be a name is nobody's.
-        let is_name = |text: &str| {
-            !text.is_empty()
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-        };
-        if !is_name(namespace) {
-            return Ok(Some(Gone::Namespace));
-        }
-        if !is_name(name) {
-            return Ok(Some(Gone::Object));
-        }
         if self.find_namespace(namespace).await?.is_none() {
             return Ok(Some(Gone::Namespace));
         }

@@ -16,6 +16,27 @@ pub(super) struct RegionRead {
     pub(super) now: Option<i64>,
 }
 
+/// What came of an export.
+#[derive(Clone, Debug)]
+pub(super) struct Findings {
+    pub(super) pairs: Vec<Exported>,
+    pub(super) failed: Failed,
+    /// How many default key pairs are left out, because no flag asks for them.
+    pub(super) default_pairs: usize,
+    /// The region of each key pair that is left out, because a value of it looks like a private
+    /// key.
+    pub(super) withheld: Vec<Region>,
+}
+
+/// What could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// These regions, or none.
+    Regions(Vec<Region>),
+    /// The list of regions, so that no region was read.
+    List,
+}
+
 /// A key pair, and what the export does with it.
 #[derive(Clone, Debug)]
 pub(super) struct Exported {
@@ -51,9 +72,10 @@ pub(super) enum Finding {
 /// Who manages a key pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Managed {
-    /// The owner in the owner tag.
+    /// The owner in the owner tag, whose names are such that a cluster can have them.
     By(Owner),
-    /// The tag has no value, or is spelled otherwise: the operator takes it for another owner's.
+    /// The tag has no value or one of another shape, or is spelled otherwise: the operator takes
+    /// it for another owner's.
     Unknown,
 }
 

@@ -2,18 +2,29 @@
 
 use serde_json::{Value, json};
 
-use super::exported::{Exported, Finding, Gone, Managed};
+use super::exported::{Exported, Failed, Finding, Findings, Gone, Managed};
 use super::keys::Place;
 use crate::ids::{Fingerprint, Region};
 
-/// A list of key pairs, and the regions that could not be read.
-pub(super) fn document(all: &[Exported], failed: &[Region]) -> String {
-    let failed: Vec<&str> = failed.iter().map(Region::as_str).collect();
-    let pairs: Vec<Value> = all.iter().map(key_pair).collect();
-    format!("{:#}\n", json!({ "keyPairs": pairs, "failedRegions": failed }))
+/// What stands for all regions, if their list could not be read. No region is called so.
+const ALL: &str = "all";
+
+/// A list of key pairs, the regions that could not be read, and the region of each key pair that is
+/// left out, because a value of it looks like a private key.
+pub(super) fn document(findings: &Findings) -> String {
+    let names = |regions: &[Region]| regions.iter().map(ToString::to_string).collect();
+    let failed: Vec<String> = match &findings.failed {
+        Failed::Regions(regions) => names(regions),
+        Failed::List => vec![ALL.to_owned()],
+    };
+    let withheld: Vec<String> = names(&findings.withheld);
+    let pairs: Vec<Value> = findings.pairs.iter().map(key_pair).collect();
+    let document = json!({ "keyPairs": pairs, "failedRegions": failed, "withheld": withheld });
+    format!("{document:#}\n")
 }
 
-fn key_pair(exported: &Exported) -> Value {
+/// Everything that any output has of a key pair.
+pub(super) fn key_pair(exported: &Exported) -> Value {
     let Exported { account, region, pair, object, places, instances, finding, .. } = exported;
     let mut value = json!({
         "accountID": account.as_str(),
@@ -39,7 +50,7 @@ fn key_pair(exported: &Exported) -> Value {
                     let (namespace, name) = owner.object();
                     json!({ "cluster": owner.cluster(), "namespace": namespace, "name": name })
                 }
-                Managed::Unknown => json!({}),
+                Managed::Unknown => json!({ "unknown": true }),
             };
             if let Some(gone) = is_gone {
                 value["managedBy"]["gone"] = json!(match gone {
@@ -69,7 +80,7 @@ fn place(place: &Place) -> Value {
 mod tests {
     use super::*;
     use crate::export::exported::Why;
-    use crate::export::samples::exported;
+    use crate::export::samples::{exported, findings};
     use crate::ids::Owner;
 
     #[test]
@@ -83,8 +94,9 @@ mod tests {
             imported,
             exported("build", Finding::Managed { owner, is_gone: Some(Gone::Object) }),
             exported("old", Finding::Unmatched(Why::NoKey)),
+            exported("odd", Finding::Managed { owner: Managed::Unknown, is_gone: None }),
         ];
-        let text = document(&all, &["eu-south-2".into()]);
+        let text = document(&findings(all.to_vec(), Failed::Regions(vec!["eu-south-2".into()])));
         let value: Value = serde_json::from_str(&text).unwrap();
         let pairs = &value["keyPairs"];
         let object = json!({ "name": "fleet-eu-west-1", "type": "Imported",
@@ -95,6 +107,10 @@ mod tests {
             json!({ "cluster": "c1", "namespace": "team-a", "name": "build", "gone": "Object" });
         assert_eq!(pairs[1]["managedBy"], managed);
         assert_eq!(pairs[2]["unmatched"]["reason"], "NoKey");
+        assert_eq!(pairs[3]["managedBy"], json!({ "unknown": true }));
         assert_eq!(value["failedRegions"], json!(["eu-south-2"]));
+        let text = document(&findings(Vec::new(), Failed::List));
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["failedRegions"], json!(["all"]), "no list is not a list of none");
     }
 }

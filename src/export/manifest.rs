@@ -4,9 +4,10 @@
 
 use std::fmt::Write;
 
-use super::exported::{Exported, Finding, Managed};
+use super::exported::{Exported, Failed, Finding, Findings, Managed};
+use super::report::count;
 use super::text::{quoted, word};
-use crate::ids::Region;
+use super::withheld::{LOOKS_PRIVATE, counts};
 
 /// What the flags say of the manifests.
 pub(super) struct Target<'a> {
@@ -14,10 +15,10 @@ pub(super) struct Target<'a> {
     pub(super) account_ref: Option<&'a str>,
 }
 
-/// The manifests, after comments on what has none. `failed`: the regions that could not be read.
-pub(super) fn manifests(all: &[Exported], failed: &[Region], target: &Target<'_>) -> String {
-    let mut text = header(all, failed);
-    for exported in all {
+/// The manifests, after comments on what has none.
+pub(super) fn manifests(findings: &Findings, target: &Target<'_>) -> String {
+    let mut text = header(findings);
+    for exported in &findings.pairs {
         if let Some(spec) = spec(&exported.finding) {
             let _ = write!(text, "{}", manifest(exported, &spec, target));
         }
@@ -25,13 +26,28 @@ pub(super) fn manifests(all: &[Exported], failed: &[Region], target: &Target<'_>
     text
 }
 
-fn header(all: &[Exported], failed: &[Region]) -> String {
-    let count = all.iter().filter(|exported| spec(&exported.finding).is_some()).count();
-    let mut text = format!("# Manifests for {count} of {} key pairs in Lightsail\n", all.len());
-    for region in failed {
-        let _ = writeln!(text, "# {} could not be read", word(region.as_str()));
+fn header(findings: &Findings) -> String {
+    let Findings { pairs, failed, default_pairs, withheld } = findings;
+    let written = pairs.iter().filter(|exported| spec(&exported.finding).is_some()).count();
+    let all = count(pairs.len(), "key pair");
+    let mut text = format!("# Manifests for {written} of {all} in Lightsail\n");
+    match failed {
+        Failed::Regions(regions) => {
+            for region in regions {
+                let _ = writeln!(text, "# {} could not be read", word(region.as_str()));
+            }
+        }
+        Failed::List => text.push_str("# The list of regions could not be read\n"),
     }
-    for exported in all {
+    if *default_pairs > 0 {
+        let left_out = count(*default_pairs, "default key pair");
+        let _ = writeln!(text, "# No manifest for {left_out} - see --default-key-pairs");
+    }
+    for (region, pairs) in counts(withheld) {
+        let region = word(region.as_str());
+        let _ = writeln!(text, "# No manifest for {pairs} in {region} - {LOOKS_PRIVATE}");
+    }
+    for exported in pairs {
         let (region, name) = (word(exported.region.as_str()), word(exported.pair.name.as_str()));
         let why = match &exported.finding {
             Finding::Unmatched(why) => why.words().to_owned(),
@@ -44,7 +60,9 @@ fn header(all: &[Exported], failed: &[Region]) -> String {
                         let object = word(object);
                         format!("cluster {cluster} manages it as {namespace} {object}{gone}")
                     }
-                    Managed::Unknown => "somebody has put an owner tag on it".to_owned(),
+                    Managed::Unknown => {
+                        "somebody unknown manages it - its owner tag names no object".to_owned()
+                    }
                 }
             }
             Finding::Imported { .. } | Finding::Generated { .. } | Finding::Default => continue,
@@ -121,13 +139,14 @@ mod tests {
     use super::*;
     use crate::api::LightsailKeyPair;
     use crate::export::exported::{Gone, Why};
-    use crate::export::samples::exported;
-    use crate::ids::Owner;
+    use crate::export::samples::{exported, findings};
+    use crate::ids::{Owner, Region};
 
     const TARGET: Target<'_> = Target { namespace: "team-a", account_ref: Some("prod") };
 
     fn written(all: &[Exported]) -> (String, Vec<serde_json::Value>) {
-        let text = manifests(all, &["eu-south-2".into()], &TARGET);
+        let failed = Failed::Regions(vec!["eu-south-2".into()]);
+        let text = manifests(&findings(all.to_vec(), failed), &TARGET);
         let documents = serde_yaml_ng::Deserializer::from_str(&text);
         let documents = documents.map(|one| serde_json::Value::deserialize(one).unwrap());
         let documents: Vec<_> = documents.filter(|one| !one.is_null()).collect();
@@ -207,9 +226,22 @@ mod tests {
         }
         let (text, documents) = written(&[exported("a", Finding::Unmatched(Why::NoFingerprint))]);
         assert!(documents.is_empty());
-        let expected = "# Manifests for 0 of 1 key pairs in Lightsail\n\
+        let expected = "# Manifests for 0 of 1 key pair in Lightsail\n\
                         # eu-south-2 could not be read\n\
                         # No manifest for a in eu-west-1 - Lightsail lists no fingerprint\n";
+        assert_eq!(text, expected);
+        let withheld = ["eu-west-1", "eu-west-1", "us-east-1"].map(Region::from).to_vec();
+        let text = manifests(
+            &Findings { default_pairs: 4, withheld, ..findings(Vec::new(), Failed::List) },
+            &TARGET,
+        );
+        let expected = "# Manifests for 0 of 0 key pairs in Lightsail\n\
+                        # The list of regions could not be read\n\
+                        # No manifest for 4 default key pairs - see --default-key-pairs\n\
+                        # No manifest for 2 key pairs in eu-west-1 - a name or another value \
+                        looks like a private key\n\
+                        # No manifest for 1 key pair in us-east-1 - a name or another value \
+                        looks like a private key\n";
         assert_eq!(text, expected);
     }
 }

@@ -25,6 +25,7 @@ mod run;
 mod sources;
 mod table;
 mod text;
+mod withheld;
 
 pub use run::run;
 

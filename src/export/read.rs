@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use k8s_openapi::jiff::Timestamp;
 
-use super::exported::RegionRead;
+use super::exported::{Failed, RegionRead};
 use super::report::{self, Report};
 use crate::config::{Config, Environment, Export, Output};
 use crate::ids::{AccountId, Region};
@@ -67,9 +67,9 @@ impl<'a> Reader<'a> {
         Ok(Self { sessions, configured, expected, report })
     }
 
-    /// Reads the regions of the flags, in no order; and those that could not be read.
-    pub(super) async fn read(&self, flags: &Export) -> (Vec<RegionRead>, Vec<Region>) {
-        let regions = self.regions(flags).await;
+    /// Reads the regions of the flags, in no order; and what could not be read.
+    pub(super) async fn read(&self, flags: &Export) -> (Vec<RegionRead>, Failed) {
+        let Some(regions) = self.regions(flags).await else { return (Vec::new(), Failed::List) };
         let count = regions.len();
         let reads = regions.into_iter().map(|region| async move {
             let read = self.region(&region, flags.output).await;
@@ -92,26 +92,26 @@ impl<'a> Reader<'a> {
             }
         }
         failed.sort();
-        (all, failed)
+        (all, Failed::Regions(failed))
     }
 
-    async fn regions(&self, flags: &Export) -> Vec<Region> {
+    async fn regions(&self, flags: &Export) -> Option<Vec<Region>> {
         if !flags.all_regions {
             let mut regions: Vec<Region> =
                 flags.region.iter().map(|region| region.as_str().into()).collect();
             regions.sort();
             regions.dedup();
-            return regions;
+            return Some(regions);
         }
         let from = self.configured.clone().unwrap_or_else(|| ALWAYS_ENABLED.into());
         let list = match self.open(&from).await {
             Ok(lightsail) => lightsail.regions().await.map_err(|error| error.to_string()),
             Err(why) => Err(why),
         };
-        list.unwrap_or_else(|why| {
+        let failed = |why: &String| {
             self.report.error(&format!("the list of regions could not be read in {from}: {why}"));
-            Vec::new()
-        })
+        };
+        list.inspect_err(failed).ok()
     }
 
     async fn region(&self, region: &Region, output: Output) -> Result<RegionRead, String> {
@@ -140,7 +140,12 @@ impl<'a> Reader<'a> {
     async fn open(&self, region: &Region) -> Result<Lightsail, String> {
         // No namespace has this name.
         let access = self.sessions.open(None, region, &"".into()).await;
-        let access = access.map_err(|error| error.to_string())?;
+        let access = access.map_err(|error| {
+            // Its own words are about objects.
+            let is_one_of_many = error.kind == ErrorKind::TooManyRegions;
+            let words = "not asked, since too many others never answered; check --region for typos";
+            if is_one_of_many { words.to_owned() } else { error.to_string() }
+        })?;
         let found = &access.account.id;
         match &self.expected {
             Some(expected) if expected != found => Err(format!(

@@ -1,10 +1,13 @@
 //! The run of an export: reads the keys, then the cluster if that is asked for, then Lightsail, and
 //! writes what came of it.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
+use anyhow::Context;
+
 use super::cluster::Cluster;
-use super::exported::{Exported, Finding};
+use super::exported::{Finding, Findings, RegionRead};
 use super::keys::Keys;
 use super::manifest::{Target, manifests};
 use super::matching::match_all;
@@ -12,9 +15,9 @@ use super::read::Reader;
 use super::report::{Report, count};
 use super::sources::add_path;
 use super::text::has_private_key;
+use super::withheld::{LOOKS_PRIVATE, counts, withhold};
 use super::{json, table};
 use crate::config::{Config, Environment, Export, Output};
-use crate::ids::Region;
 use crate::proxies::Proxies;
 
 /// Runs an export. Whether everything could be read.
@@ -34,27 +37,30 @@ pub async fn run(
     }
     let cluster = cluster(flags, &proxies, &report);
     if let Some(cluster) = &cluster {
-        for namespace in &flags.from_secrets {
+        for namespace in flags.from_secrets.iter().collect::<BTreeSet<_>>() {
             cluster.add_secrets(namespace, *namespace == flags.namespace, &mut keys).await;
         }
     }
     report.note(&format!("found {}", count(keys.len(), "different key")));
     let reader = Reader::new(config, environment, proxies, &report).await?;
     let (regions, failed) = reader.read(flags).await;
-    let mut all = match_all(regions, &keys, flags.default_key_pairs);
+    let default_pairs = if flags.default_key_pairs { 0 } else { default_pairs(&regions) };
+    let mut pairs = match_all(regions, &keys, flags.default_key_pairs);
     if let Some(cluster) = cluster.filter(|_| flags.check_owners) {
-        cluster.check_owners(config.cluster_id.as_deref(), &mut all).await;
+        cluster.check_owners(config.cluster_id.as_deref(), &mut pairs).await;
     }
-    let text = written(&all, &failed, flags);
+    let withheld = withhold(&mut pairs);
+    let findings = Findings { pairs, failed, default_pairs, withheld };
+    let text = written(&findings, flags);
     if has_private_key(&text) {
         anyhow::bail!("the output seems to have a private key in it, and nothing was written");
     }
-    summarize(&all, flags, &report);
+    summarize(&findings, flags, &report);
     let mut stdout = std::io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // Whoever reads it has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        outcome => outcome?,
+        outcome => outcome.context("the output could not be written")?,
     }
     Ok(report.errors() == 0)
 }
@@ -68,17 +74,30 @@ fn cluster<'a>(flags: &Export, proxies: &Proxies, report: &'a Report) -> Option<
     cluster.map_err(|why| report.error(&format!("no cluster is read: {why:#}"))).ok()
 }
 
-fn written(all: &[Exported], failed: &[Region], flags: &Export) -> String {
+fn default_pairs(regions: &[RegionRead]) -> usize {
+    let pairs = regions.iter().flat_map(|region| &region.pairs);
+    pairs.filter(|pair| pair.name.is_default()).count()
+}
+
+fn written(findings: &Findings, flags: &Export) -> String {
     let (namespace, account_ref) = (flags.namespace.as_str(), flags.account_ref.as_deref());
     match flags.output {
-        Output::Yaml => manifests(all, failed, &Target { namespace, account_ref }),
-        Output::Table => table::table(all),
-        Output::Json => json::document(all, failed),
+        Output::Yaml => manifests(findings, &Target { namespace, account_ref }),
+        Output::Table => table::table(&findings.pairs),
+        Output::Json => json::document(findings),
     }
 }
 
-/// Says what an apply does beside the owner tags.
-fn summarize(all: &[Exported], flags: &Export, report: &Report) {
+/// Says what is left out, and what an apply does beside the owner tags.
+fn summarize(findings: &Findings, flags: &Export, report: &Report) {
+    let Findings { pairs: all, default_pairs, withheld, failed: _ } = findings;
+    if *default_pairs > 0 {
+        let left_out = count(*default_pairs, "default key pair");
+        report.note(&format!("left out {left_out}; --default-key-pairs includes them"));
+    }
+    for (region, pairs) in counts(withheld) {
+        report.note(&format!("{region}: left out {pairs}: {LOOKS_PRIVATE}"));
+    }
     let secrets = all.iter().filter_map(|exported| match &exported.finding {
         Finding::Generated { secret } => Some(secret.as_str()),
         Finding::Imported { .. }

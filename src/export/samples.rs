@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::exported::{Exported, Finding};
+use super::exported::{Exported, Failed, Finding, Findings};
 use super::names::object_name;
 use crate::ids::{Fingerprint, Region};
 use crate::lightsail::KeyPair;
@@ -35,6 +35,10 @@ pub(super) fn exported(name: &str, finding: Finding) -> Exported {
         places: Vec::new(),
         finding,
     }
+}
+
+pub(super) fn findings(pairs: Vec<Exported>, failed: Failed) -> Findings {
+    Findings { pairs, failed, default_pairs: 0, withheld: Vec::new() }
 }
 
 /// What a report has said. Clones are the same.

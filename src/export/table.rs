@@ -3,12 +3,15 @@
 use super::age::age;
 use super::exported::{Exported, Finding, Managed};
 use super::keys::Place;
-use super::text::printable;
+use super::text::{printable, shortened, some_of};
 
 const HEADER: [&str; 7] =
     ["NAME", "REGION", "FINGERPRINT", "AGE", "INSTANCES", "KEY", "MANAGED BY"];
-/// So many instances or places of a key are named.
-const NAMED: usize = 2;
+
+/// The longest name in it, in characters: most are shorter.
+const NAME: usize = 40;
+/// The longest path of a file.
+const PLACE: usize = 64;
 
 /// The table: a row for each key pair.
 pub(super) fn table(all: &[Exported]) -> String {
@@ -31,9 +34,10 @@ pub(super) fn table(all: &[Exported]) -> String {
 fn row(exported: &Exported) -> [String; 7] {
     let none = || "-".to_owned();
     let Exported { region, pair, places, finding, .. } = exported;
-    let instances = exported.instances.as_ref().map_or_else(|| "?".to_owned(), |all| some_of(all));
+    let instances =
+        exported.instances.as_ref().map_or_else(|| "?".to_owned(), |all| list(all, NAME));
     [
-        pair.name.to_string(),
+        shortened(pair.name.as_str(), NAME),
         region.to_string(),
         pair.fingerprint.as_ref().map_or_else(none, ToString::to_string),
         exported.age.map_or_else(none, age),
@@ -44,12 +48,13 @@ fn row(exported: &Exported) -> [String; 7] {
 }
 
 fn key(finding: &Finding, places: &[Place]) -> String {
-    let places: Vec<String> = places.iter().map(ToString::to_string).collect();
     match finding {
-        Finding::Generated { secret } => format!("Secret {secret}"),
+        Finding::Generated { secret } => format!("Secret {}", shortened(secret, NAME)),
         Finding::Unmatched(why) if places.is_empty() => why.words().to_owned(),
-        Finding::Unmatched(why) => format!("{} ({})", some_of(&places), why.words()),
-        Finding::Imported { .. } | Finding::Default | Finding::Managed { .. } => some_of(&places),
+        Finding::Unmatched(why) => format!("{} ({})", list(places, PLACE), why.words()),
+        Finding::Imported { .. } | Finding::Default | Finding::Managed { .. } => {
+            list(places, PLACE)
+        }
     }
 }
 
@@ -59,7 +64,7 @@ fn managed(finding: &Finding) -> String {
             let gone = is_gone.map(|gone| format!(" ({})", gone.words())).unwrap_or_default();
             format!("{owner}{gone}")
         }
-        Finding::Managed { owner: Managed::Unknown, .. } => "unknown owner tag".to_owned(),
+        Finding::Managed { owner: Managed::Unknown, .. } => "somebody unknown".to_owned(),
         Finding::Imported { .. }
         | Finding::Generated { .. }
         | Finding::Default
@@ -67,13 +72,9 @@ fn managed(finding: &Finding) -> String {
     }
 }
 
-fn some_of(all: &[String]) -> String {
-    let named = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    match all.len() {
-        0 => "-".to_owned(),
-        count if count > NAMED => format!("{named} and {} more", count - NAMED),
-        _ => named,
-    }
+fn list(all: &[impl ToString], longest: usize) -> String {
+    let all: Vec<String> = all.iter().map(|one| shortened(&one.to_string(), longest)).collect();
+    some_of(&all)
 }
 
 #[cfg(test)]
@@ -117,5 +118,32 @@ mod tests {
             rows[3],
             ["o?[2Jld", "eu-west-1", "-", "-", "?", "no key has its fingerprint", "-"]
         );
+    }
+
+    #[test]
+    fn long_names_and_many_instances_leave_the_columns_where_they_are() {
+        let instances = (1..=60).map(|index| format!("web-{index}"));
+        let mut wide = Exported {
+            instances: Some(instances.collect()),
+            ..exported(&"n".repeat(255), Finding::Imported { line: String::new() })
+        };
+        wide.places = vec![Place::File { path: "k".repeat(4_096), line: None }; 3];
+        let mut long = exported("fleet", Finding::Generated { secret: "s".repeat(240) });
+        long.instances = Some(vec!["i".repeat(255); 60]);
+        let owner = Owner::new("c1", "team-a", "build");
+        let managed = Finding::Managed { owner: Managed::By(owner), is_gone: None };
+        let text = table(&[wide, long, exported("build", managed)]);
+        let rows: Vec<Vec<char>> = text.lines().map(|row| row.chars().collect()).collect();
+        let row = |index: usize| rows[index].iter().collect::<String>();
+        assert!(row(1).contains("   web-1, web-2 and 58 more   "), "{text}");
+        let starts: Vec<usize> =
+            HEADER.iter().map(|title| row(0).find(&format!("{title} ")).unwrap_or(0)).collect();
+        for row in &rows {
+            assert!(row.len() < 400, "{text}");
+            for start in starts.iter().filter(|start| **start > 0) {
+                assert_eq!(row[start - 3..*start], [' '; 3], "{text}");
+                assert_ne!(row[*start], ' ', "{text}");
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! How values that were read are written: they come from whoever may name a key pair, a file or a
 //! Secret, and must not become YAML, shell or terminal commands.
 
+use std::collections::BTreeMap;
+
 /// What shows that a private key is in a text: in OpenSSH's form, in PEM, of `PuTTY`, and base64 of
 /// these.
 const PRIVATE: [&str; 7] = [
@@ -56,6 +58,49 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|char| if is_odd(char) { '?' } else { char }).collect()
 }
 
+/// So many of a list are named.
+const NAMED: usize = 2;
+
+/// A list for people: the first of it, and how many more there are.
+pub(super) fn some_of(all: &[String]) -> String {
+    let named = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match all.len() {
+        0 => "-".to_owned(),
+        count if count > NAMED => format!("{named} and {} more", count - NAMED),
+        _ => named,
+    }
+}
+
+/// What is to be said of several things, by what is said: some of the things, and then the words,
+/// in which "it" becomes "each".
+pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (thing, words) in all {
+        groups.entry(words).or_default().push(thing);
+    }
+    let of_several = |words: String| match words.strip_prefix("it ") {
+        Some(rest) => format!("each {rest}"),
+        None => words,
+    };
+    let said = |(words, things): (String, Vec<String>)| {
+        let words = if things.len() > 1 { of_several(words) } else { words };
+        (some_of(&things), words)
+    };
+    groups.into_iter().map(said).collect()
+}
+
+/// A name of at most so many characters: of a longer one the beginning and the end, by
+/// which people know it.
+pub(super) fn shortened(name: &str, longest: usize) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    if chars.len() <= longest {
+        return name.to_owned();
+    }
+    let end = longest / 2;
+    let (start, end) = (&chars[..longest - end - 1], &chars[chars.len() - end..]);
+    start.iter().chain(&['…']).chain(end).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +152,28 @@ mod tests {
         assert_eq!(word("a\nkind: x é"), "a_kind__x__");
         assert_eq!(word(&"a".repeat(1_000)).len(), LONGEST);
         assert_eq!(printable("a\u{1b}[2J\rb\u{202e}c é"), "a?[2J?b?c é");
+    }
+
+    #[test]
+    fn what_is_said_of_many_things_is_said_once() {
+        let said = |things: &[(&str, &str)]| {
+            let all = things.iter().map(|(thing, why)| ((*thing).to_owned(), (*why).to_owned()));
+            grouped(all.collect())
+        };
+        let lines = [("a", "it is y"), ("b", "it is x"), ("c", "it is x"), ("d", "it is x")];
+        let pair = |things: &str, why: &str| (things.to_owned(), why.to_owned());
+        assert_eq!(said(&lines), [pair("b, c and 1 more", "each is x"), pair("a", "it is y")]);
+        assert_eq!(said(&lines[..2]), [pair("b", "it is x"), pair("a", "it is y")]);
+        assert_eq!(said(&[]), []);
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_beginning_and_its_end() {
+        let fits = "é".repeat(30);
+        assert_eq!(shortened(&fits, 30), fits);
+        let short = shortened(&format!("fleet-{}-eu-west-1", "x".repeat(255)), 30);
+        assert_eq!(short.chars().count(), 30);
+        assert!(short.starts_with("fleet-xx") && short.ends_with("x-eu-west-1"), "{short}");
     }
 
     #[test]

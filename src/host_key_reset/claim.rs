@@ -33,7 +33,7 @@ pub(super) enum Stage {
     New,
     /// It waits for others.
     Waiting,
-    /// It waits for a person or for Lightsail.
+    /// It waits for somebody to act, or for Lightsail.
     Blocked,
     /// It has an intent, and holds the instance for so long at most.
     Begun {

@@ -25,7 +25,7 @@ pub enum MarkState {
     Started,
     /// It was done.
     Succeeded(String),
-    /// It failed, or nobody can know.
+    /// It failed, or its outcome is unknown.
     Failed(String),
 }
 

@@ -110,12 +110,11 @@ impl fmt::Display for Message<'_> {
             ),
             Self::Suspended { until } => write!(
                 to,
-                "spec.suspend is true, and nothing is done; the reset fails if it stays so until \
-                 {until}"
+                "spec.suspend is true; set it to false before {until}, or the reset fails"
             ),
-            Self::WaitingForTurn => {
-                to.write_str("another reset of this instance comes first; they run one at a time")
-            }
+            Self::WaitingForTurn => to.write_str(
+                "another reset of this instance comes first; the operator runs them one at a time",
+            ),
             Self::InstanceNotTagged { instance, tags } => {
                 let tags: Vec<_> =
                     tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -133,7 +132,8 @@ impl fmt::Display for Message<'_> {
                 write!(to, "Lightsail does not know the operation {id} yet")
             }
             Self::Searching => to.write_str(
-                "the call was not answered; searching the operations of the instance for it",
+                "Lightsail did not answer the call; the operator searches the operations of the \
+                 instance for it",
             ),
             Self::InstanceNotFound { instance } => write!(
                 to,
@@ -141,21 +141,27 @@ impl fmt::Display for Message<'_> {
                  spec.instanceName and spec.region, and {AGAIN}"
             ),
             Self::NothingToReset { instance, error } => {
-                write!(to, "Lightsail knows nothing to reset for {instance}: {error}")
+                write!(
+                    to,
+                    "nothing was reset: Lightsail found nothing to reset for {instance}: {error}"
+                )
             }
             Self::OtherInstance { instance, arn, expected } => write!(
                 to,
-                "nothing was reset: the instance {instance} has the ARN {arn}, and \
-                 spec.preconditions.instanceARN is {expected}, so it is another instance of that \
-                 name; if it is the one that you mean, {AGAIN} with its ARN"
+                "nothing was reset: the instance {instance} has the ARN {arn}, but \
+                 spec.preconditions.instanceARN is {expected}; if you mean the instance that has \
+                 the name now, {AGAIN} with its ARN"
             ),
             Self::Expired { not_after, last } => {
-                write!(to, "nothing was reset: it was not started by {not_after}")?;
+                write!(to, "nothing was reset: this reset was not started by {not_after}")?;
                 held_up(to, last.as_ref())?;
                 write!(to, "; if you still need it, {AGAIN}")
             }
             Self::NotInTime { deadline, last } => {
-                write!(to, "nothing was reset within activeDeadlineSeconds, until {deadline}")?;
+                write!(
+                    to,
+                    "nothing was reset within activeDeadlineSeconds, which ended at {deadline}"
+                )?;
                 held_up(to, last.as_ref())?;
                 write!(to, "; to try again, {AGAIN}")
             }
@@ -175,43 +181,42 @@ impl fmt::Display for Message<'_> {
             ),
             Self::NotSeenToEnd { last } => write!(
                 to,
-                "the operation did not end within activeDeadlineSeconds, and may still do so \
-                 (last: {last}); aws lightsail get-operation shows what becomes of it"
+                "the operation did not end within activeDeadlineSeconds, and may still end (last: \
+                 {last}); run aws lightsail get-operation to see its result"
             ),
             Self::OperationLost { id } => write!(
                 to,
-                "Lightsail does not know the operation {id} any more, and nothing tells what \
-                 became of it; check whether the host keys are forgotten, and if they are not, \
-                 {AGAIN}"
+                "Lightsail no longer knows the operation {id}, so its result is unknown; check \
+                 whether the host keys are forgotten, and if they are not, {AGAIN}"
             ),
             Self::NotAnswered { instance } => write!(
                 to,
-                "the call was not answered, Lightsail lists no operation of it, and nothing tells \
-                 whether it was carried out; check whether the recorded host keys of {instance} \
-                 are forgotten, and if they are not, {AGAIN}"
+                "Lightsail did not answer the call and lists no operation for it, so the result is \
+                 unknown; check whether the recorded host keys of {instance} are forgotten, and if \
+                 they are not, {AGAIN}"
             ),
             Self::NotAnsweredInTime { instance, last } => write!(
                 to,
-                "the call was not answered, and Lightsail did not tell within \
-                 activeDeadlineSeconds whether it was carried out (last: {last}); check whether \
-                 the recorded host keys of {instance} are forgotten, and if they are not, {AGAIN}"
+                "Lightsail did not answer the call, and the result was still unknown after \
+                 activeDeadlineSeconds (last: {last}); check whether the recorded host keys of \
+                 {instance} are forgotten, and if they are not, {AGAIN}"
             ),
             Self::RecordLost => write!(
                 to,
-                "a call had begun when the status of this object was lost, and nothing tells what \
-                 became of it; no call was made since. Check whether the host keys are forgotten, \
-                 and if they are not, {AGAIN}"
+                "the status of this object was lost after a call had begun, so the result is \
+                 unknown; the operator makes no further call. Check whether the host keys are \
+                 forgotten, and if they are not, {AGAIN}"
             ),
             Self::Resumed => to.write_str("spec.suspend was set to false"),
             Self::MarkIgnored => to.write_str(
-                "the annotation lightsail-operator.dev/executed belongs to another object or spec, \
-                 and was ignored",
+                "the annotation lightsail-operator.dev/executed was ignored, because it belongs to \
+                 another object or spec",
             ),
             Self::Kept { message, tracked_by } => write!(
                 to,
-                "{message}; ttlSecondsAfterFinished is ignored, because the object carries \
-                 {tracked_by}: it would be created again, and the reset would run again. Remove \
-                 the object from its source instead"
+                "{message}; ttlSecondsAfterFinished is ignored, because the object has \
+                 {tracked_by}: whatever set that would create the object again, and the reset \
+                 would run again. Remove the object from its source instead"
             ),
         }
     }

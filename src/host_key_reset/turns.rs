@@ -1,6 +1,6 @@
 //! Resets of one instance take turns by their age, whatever namespace they are in: an operation
-//! that two of them wait for could not be told to be the one's or the other's. A reset that waits
-//! for a person or for Lightsail holds nobody up.
+//! that two of them wait for could not be told to be the one's or the other's. A reset that is
+//! suspended, or waits for Lightsail, holds nobody up.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ const NEW_FOR: SignedDuration = SignedDuration::from_secs(30);
 const LINE_MOVES: SignedDuration = SignedDuration::from_secs(5);
 
 /// Who has the turn at each instance, from before its intent is written, so that no two
-/// reconciliations take it at once.
+/// reconciliations take it at the same time.
 #[derive(Debug, Default)]
 pub(super) struct Turns(HashMap<(Option<AccountId>, Region, String), Holder>);
 

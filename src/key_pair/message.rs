@@ -123,7 +123,8 @@ pub enum Release {
     StillCounted,
 }
 
-const RETAIN: &str = "set deletionPolicy: Retain to release the object without it";
+const RETAIN: &str = "set deletionPolicy: Retain to release the object and leave the key pair \
+                      alone";
 
 impl Message<'_> {
     /// The word for it.
@@ -201,52 +202,55 @@ impl fmt::Display for Message<'_> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Imported { name, region } => {
-                write!(to, "the key pair {name} was imported and is in {region}")
+                write!(to, "the key pair {name} was imported and exists in {region}")
             }
             Self::Generated { name, region } => {
-                write!(to, "the key pair {name} was generated and is in {region}")
+                write!(to, "the key pair {name} was generated and exists in {region}")
             }
             Self::Adopted { name, region } => {
-                write!(to, "the key pair {name} was there with this key and is in {region}")
+                write!(
+                    to,
+                    "adopted the key pair {name}, which already existed in {region} with this key"
+                )
             }
             Self::AdoptedUnverified { name, region } => write!(
                 to,
-                "the key pair {name} was there before and is in {region}; Lightsail lists no \
-                 fingerprint that tells whether it has this key"
+                "adopted the key pair {name}, which already existed in {region}; Lightsail lists \
+                 no fingerprint that shows whether it has this key"
             ),
             Self::Downloaded { secret, region } => write!(
                 to,
                 "the Secret {secret} holds the private key of the default key pair of {region}"
             ),
             Self::Absent { name, region } | Self::Deleted { name, region } => {
-                write!(to, "the key pair {name} is not in {region}")
+                write!(to, "the key pair {name} does not exist in {region}")
             }
             Self::Suspended { step } => {
-                write!(to, "the object is suspended; the next step would be {step}")
+                write!(to, "spec.suspend is true; when it is false, the next step is {step}")
             }
             Self::RivalIsDeleted { name } => write!(
                 to,
-                "another object that has the key pair {name} is being deleted, and comes first; if \
-                 that takes long, the Ready condition of that object says why"
+                "another object that has the key pair {name} is being deleted, and this object \
+                 waits for that; if it takes long, the Ready condition of the other object says \
+                 why"
             ),
             Self::PredecessorFirst => to.write_str(
-                "an earlier object of this name was removed without its finalizer; the operator \
-                 handles its key pair first",
+                "an earlier object of this name vanished although it had a finalizer; the operator \
+                 deals with the key pair of that object first",
             ),
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
-            Self::NotListedYet => to.write_str(
-                "Lightsail created the key pair a moment ago and does not list it yet; reading \
-                 again",
-            ),
-            Self::ImportNotListedYet => {
-                to.write_str("Lightsail accepted the import and does not list the key pair yet")
+            Self::NotListedYet => {
+                to.write_str("Lightsail has just created the key pair, and does not list it yet")
             }
+            Self::ImportNotListedYet => to
+                .write_str("Lightsail has accepted the import, and does not list the key pair yet"),
             Self::ImportNotAnswered => {
-                to.write_str("an import was not answered, and may still take effect")
+                to.write_str("Lightsail did not answer an import, which may still take effect")
             }
             Self::BeingRecorded => to.write_str(
-                "the key pair is being recorded, and is replaced after that: its key was changed",
+                "the key was changed; the operator records the key pair first, and then replaces \
+                 it",
             ),
             Self::Creating => to.write_str("Lightsail is creating the default key pair"),
             Self::SecretIsDeleted { secret } => write!(
@@ -258,11 +262,12 @@ impl fmt::Display for Message<'_> {
             }
             Self::SecretIsMissing { secret } => write!(
                 to,
-                "the Secret {secret} with the private key is missing; waiting for it to come back"
+                "the Secret {secret} with the private key is missing; the operator waits for it to \
+                 come back, for example from a backup"
             ),
             Self::SourceNotFound { at } => write!(
                 to,
-                "there is no {:?} {} in the namespace of this object; create it, with the key {}",
+                "there is no {:?} {} in this namespace; create it with the key {}",
                 at.kind, at.name, at.key
             ),
             Self::NoKeyInSource { at } => write!(
@@ -281,90 +286,93 @@ impl fmt::Display for Message<'_> {
             ),
             Self::PrivateKeyInSource { at } => write!(
                 to,
-                "the key {} of the {:?} {} is a private key; name the key with the public one, \
-                 usually ssh-publickey",
+                "the key {} of the {:?} {} holds a private key; refer to the key that holds the \
+                 public one, usually ssh-publickey",
                 at.key, at.kind, at.name
             ),
             Self::NoPublicKey => to.write_str(
-                "spec.imported has no public key; give the line of a .pub file in \
-                 spec.imported.publicKey",
+                "spec.imported has no public key; set spec.imported.publicKey to the line of a \
+                 .pub file",
             ),
             Self::SourceTooLarge { at, bytes, most } => write!(
                 to,
-                "the key {} of the {:?} {} has {bytes} bytes, more than the {most} that are read; \
-                 put the public key alone into a key of its own",
+                "the key {} of the {:?} {} has {bytes} bytes, and the operator reads at most \
+                 {most}; put only the public key into a key of its own",
                 at.key, at.kind, at.name
             ),
             Self::ConfigMapForbidden { name } => write!(
                 to,
-                "the operator's service account may not read the ConfigMap {name}; allow it get on \
+                "the operator's service account may not read the ConfigMap {name}; grant it get on \
                  configmaps in this namespace"
             ),
             Self::NameTaken { name, region } => write!(
                 to,
-                "the name {name} in {region} is in use by something that is not this object's; to \
-                 use another name, delete this object, which changes nothing there, and create it \
-                 again with another keyPairName"
+                "the name {name} in {region} is taken by something that does not belong to this \
+                 object; to use another name, delete this object, which changes nothing in \
+                 Lightsail, and create it again with another keyPairName"
             ),
             Self::ClaimedByOther { name, region } => write!(
                 to,
-                "another object of this cluster has {name} in {region}, or is older; to use \
-                 another name, delete this object, which changes nothing there, and create it \
-                 again with another keyPairName"
+                "the name {name} in {region} belongs to another object of this cluster, which has \
+                 the key pair or is older; to use another name, delete this object, which changes \
+                 nothing in Lightsail, and create it again with another keyPairName"
             ),
             Self::DefaultClaimedByOther { region } => write!(
                 to,
-                "another object of this cluster has the default key pair of {region}, or is older; \
-                 a region has one, so delete this object, which changes nothing there"
+                "the default key pair of {region} belongs to another object of this cluster, which \
+                 has it or is older; a region has only one, so delete this object, which changes \
+                 nothing in Lightsail"
             ),
             Self::ClaimedByOtherInDeletion { name } => write!(
                 to,
-                "nothing was deleted: another object of this cluster has the key pair {name}, or \
-                 is older; {RETAIN}"
+                "nothing was deleted: the key pair {name} belongs to another object of this \
+                 cluster, which has it or is older; {RETAIN}"
             ),
             Self::OwnershipLost { name } => write!(
                 to,
-                "another owner's tag is on the key pair {name} now; if it is this object's, remove \
-                 the tag {OWNER_TAG}, and if not, set deletionPolicy: Retain and delete this object"
+                "the key pair {name} now has another owner's tag; if the key pair belongs to this \
+                 object, remove the tag {OWNER_TAG} in Lightsail, and if not, set deletionPolicy: \
+                 Retain and delete this object"
             ),
             Self::Doubtful { name, owner, ends } => {
                 write!(
                     to,
-                    "an import of this object was not answered, and Lightsail lists no fingerprint \
-                     that tells whether the key pair {name} comes from it; if it does, set its tag \
-                     {OWNER_TAG} to {owner}"
+                    "Lightsail did not answer an import of this object, and lists no fingerprint \
+                     that shows whether the key pair {name} comes from that import; if it does, \
+                     set its tag {OWNER_TAG} to {owner}"
                 )?;
                 if *ends { write!(to, "; if it does not, {RETAIN}") } else { Ok(()) }
             }
             Self::PublicKeyChanged { name } => write!(
                 to,
-                "the public key was changed, and the key pair {name} was not replaced, which would \
-                 not change the keys of instances; put the old key back, create a new object with \
-                 another keyPairName for the new key, or set spec.imported.replacePolicy: Recreate"
+                "the public key was changed, but the key pair {name} was not replaced, because \
+                 that would not change the keys on instances; put the old key back, create a new \
+                 object with another keyPairName for the new key, or set \
+                 spec.imported.replacePolicy: Recreate"
             ),
             Self::PublicKeyOfAdoptedChanged { name } => write!(
                 to,
-                "the public key was changed, and the key pair {name} is never replaced, since it \
-                 was there before this object; put the old key back, or create a new object with \
+                "the public key was changed, but the key pair {name} is never replaced, because it \
+                 existed before this object; put the old key back, or create a new object with \
                  another keyPairName for the new key"
             ),
             Self::OtherKeyListed { name } => write!(
                 to,
-                "Lightsail lists another fingerprint for the key pair {name} than that of its key; \
-                 put the key that it has into the spec, or create a new object with another \
-                 keyPairName for the new key"
+                "the fingerprint that Lightsail lists for the key pair {name} is not that of this \
+                 object's key; put the key that the key pair has into the spec, or create a new \
+                 object with another keyPairName for the new key"
             ),
             Self::PrivateKeyMismatch { name, secret } => write!(
                 to,
-                "the private key in the Secret {secret} is not that of the key pair {name}; put \
-                 the right one back, or set spec.generated.replacePolicy: Recreate to replace the \
-                 key pair by one with the key in the Secret"
+                "the private key in the Secret {secret} does not belong to the key pair {name}; \
+                 put the right one back, or set spec.generated.replacePolicy: Recreate to replace \
+                 the key pair with one that has the key in the Secret"
             ),
             Self::PrivateKeyOfAdoptedMismatch { name, secret } => write!(
                 to,
-                "the private key in the Secret {secret} is not that of the key pair {name}, which \
-                 is never replaced, since it was there before this object; put the right one back, \
-                 or create a new object with another keyPairName"
+                "the private key in the Secret {secret} does not belong to the key pair {name}, \
+                 which is never replaced, because it existed before this object; put the right one \
+                 back, or create a new object with another keyPairName"
             ),
             Self::PrivateKeyLost { name, secret } => write!(
                 to,
@@ -374,119 +382,118 @@ impl fmt::Display for Message<'_> {
             Self::PrivateKeyOfAdoptedLost { name, secret } => write!(
                 to,
                 "the private key of the key pair {name} is lost, and the key pair is never \
-                 replaced, since it was there before this object; restore the Secret {secret} from \
+                 replaced, because it existed before this object; restore the Secret {secret} from \
                  a backup, or create a new object with another keyPairName"
             ),
             Self::Marked { name } => write!(
                 to,
-                "nothing was deleted: the key pair {name} has this object's tag, but the object \
-                 has no record of it; set deletionPolicy: Delete to delete it if it has this \
-                 object's key, or Retain to release the object without it"
+                "nothing was deleted: the key pair {name} has this object's owner tag, but the \
+                 object has no record of it; set deletionPolicy: Delete to delete the key pair if \
+                 it has this object's key, or Retain to release the object and leave the key pair \
+                 alone"
             ),
             Self::UnknownKey { name, ends } => write!(
                 to,
-                "nothing was deleted: the key pair {name} has no fingerprint that tells which key \
-                 it is, and this object did not make it; {}",
+                "nothing was deleted: Lightsail lists no fingerprint that shows which key the key \
+                 pair {name} has, and this object did not create it; {}",
                 way_out(
                     *ends,
                     "to delete it, set expectedFingerprint to the fingerprint that Lightsail \
-                     lists, or if it lists none, use aws lightsail delete-key-pair"
+                     lists, or if it lists none, run aws lightsail delete-key-pair"
                 )
             ),
             Self::NotAsRecorded { name, ends } => write!(
                 to,
-                "nothing was deleted: the key pair {name} is not as this object recorded it; \
-                 compare its fingerprint with status.fingerprint; {}",
+                "nothing was deleted: the key pair {name} is not the one that this object \
+                 recorded; compare its fingerprint with status.fingerprint; {}",
                 way_out(
                     *ends,
-                    "to delete it all the same, set expectedFingerprint to the one that Lightsail \
-                     lists now"
+                    "to delete it anyway, set expectedFingerprint to the one that Lightsail lists \
+                     now"
                 )
             ),
             Self::NotOwn { name, ends } => write!(
                 to,
-                "nothing was deleted: the key pair {name} is not this object's; {}",
-                way_out(
-                    *ends,
-                    "to delete it all the same, set expectedFingerprint to its fingerprint"
-                )
+                "nothing was deleted: the key pair {name} does not belong to this object; {}",
+                way_out(*ends, "to delete it anyway, set expectedFingerprint to its fingerprint")
             ),
             Self::NoExpectedFingerprint { name, ends } => write!(
                 to,
-                "nothing was deleted: the key pair {name} is deleted only with its \
-                 expectedFingerprint; copy it from status.fingerprint{}",
+                "nothing was deleted: the operator deletes the key pair {name} only if \
+                 expectedFingerprint is set; copy it from status.fingerprint{}",
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),
             Self::NotExpected { name, expected, ends } => write!(
                 to,
                 "nothing was deleted: the key pair {name} does not have the expectedFingerprint \
-                 {expected}; compare that with aws lightsail get-key-pairs --region REGION \
-                 --include-default-key-pair, and correct it if this is the key pair that you \
-                 mean{}",
+                 {expected}; compare it with the output of aws lightsail get-key-pairs --region \
+                 REGION --include-default-key-pair, and correct it if you mean this key pair{}",
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),
             Self::NoFingerprint { name, ends } => write!(
                 to,
                 "nothing was deleted: Lightsail lists no fingerprint for the key pair {name}, so \
-                 that expectedFingerprint cannot name it; {}",
-                way_out(*ends, "to delete it, use aws lightsail delete-key-pair")
+                 expectedFingerprint cannot identify it; {}",
+                way_out(*ends, "to delete it, run aws lightsail delete-key-pair")
             ),
             Self::OtherForm { name, expected, form, ends } => write!(
                 to,
-                "nothing was deleted: no key in the spec or in a Secret shows that \
-                 expectedFingerprint, {expected}, is that of the key pair {name}; give it as \
+                "nothing was deleted: no key in the spec or in a Secret shows that the \
+                 expectedFingerprint {expected} is that of the key pair {name}; write it as \
                  Lightsail lists it, {}{}",
                 match form {
                     Form::Md5 => "16 pairs of hexadecimal digits with colons",
                     Form::Sha1 => "20 pairs of hexadecimal digits with colons",
                     Form::Sha256 => "SHA256: and base64",
                     Form::Base64 => "base64 with = at its end",
-                    Form::Other => "letter by letter",
+                    Form::Other => "character by character",
                 },
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),
             Self::BackupIsDeleted { secret } => write!(
                 to,
-                "nothing was deleted: the Secret {secret} that keeps the private key is being \
-                 deleted; the operator writes it again when it is gone, so find out what holds it"
+                "nothing was deleted: the Secret {secret}, which keeps the private key, is being \
+                 deleted; find out which finalizer holds it, and the operator writes it again when \
+                 it is gone"
             ),
             Self::WindowsInstances { first, others } => {
-                write!(to, "nothing was deleted: the Windows instance {first}")?;
+                to.write_str("nothing was deleted: the default key pair is used by the Windows ")?;
                 if *others > 0 {
-                    write!(to, " and {others} more")?;
+                    write!(to, "instance {first} and {others} more")?;
+                } else {
+                    write!(to, "instance {first}")?;
                 }
                 to.write_str(
-                    " uses the default key pair, and its initial password can be decrypted only \
-                     with it; save the passwords, then set spec.default.windowsPasswordsSaved: \
-                     true",
+                    ", and only its private key can decrypt initial passwords; save the passwords, \
+                     then set spec.default.windowsPasswordsSaved: true",
                 )
             }
             Self::DefaultMissing { region } => write!(
                 to,
-                "{region} has no default key pair; set spec.default.createIfMissing: true to let \
-                 Lightsail create one"
+                "{region} has no default key pair; to let Lightsail create one, set \
+                 spec.default.createIfMissing: true"
             ),
             Self::DefaultReplaced { secret } => write!(
                 to,
-                "the default key pair was replaced while it was downloaded, and nothing was \
-                 deleted; both private keys are kept, in the Secret {secret} and its copy. \
-                 The operator goes on at the next interval"
+                "the default key pair was replaced while the operator downloaded it, and nothing \
+                 was deleted; both private keys are kept, in the Secret {secret} and its copy. The \
+                 operator goes on at the next interval"
             ),
             Self::SecretOfOtherType { secret } => write!(
                 to,
-                "the Secret {secret} holds the private key of a key pair of another type, which an \
-                 earlier object of this name had; set another secret.name"
+                "the Secret {secret} holds the private key of a key pair of another type, from an \
+                 earlier object of this name; set another secret.name"
             ),
             Self::SecretNotOwned { secret } => write!(
                 to,
-                "the Secret {secret} is not this object's and was left alone; set another \
-                 secret.name"
+                "the Secret {secret} does not belong to this object, and was not changed; set \
+                 another secret.name"
             ),
             Self::CopyNotOwned { secret, copy } => write!(
                 to,
-                "the old private key in the Secret {secret} must first be copied to a Secret \
-                 {copy}, but that exists and holds something else; copy that to a Secret with \
-                 another name, and free the name"
+                "the old private key in the Secret {secret} must first be copied to the Secret \
+                 {copy}, but that one exists and holds something else; copy its content to a \
+                 Secret with another name, and then free the name {copy}"
             ),
             Self::SecretRejected { secret, why } => {
                 write!(to, "the Secret {secret} cannot be used: {why}")
@@ -520,7 +527,7 @@ impl fmt::Display for Message<'_> {
                 }
             }
             Self::Orphaned { name, why } => {
-                write!(to, "the object is gone, and its key pair {name} stays: {why}")
+                write!(to, "the object is gone, but its key pair {name} stays: {why}")
             }
         }
     }
@@ -534,34 +541,35 @@ fn way_out(ends: bool, otherwise: &'static str) -> &'static str {
 impl fmt::Display for Release {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(match self {
-            Self::Suspended => "the key pair stays in Lightsail: the object was suspended",
-            Self::Retain => "the key pair stays in Lightsail, as deletionPolicy: Retain says",
+            Self::Suspended => "the key pair stays in Lightsail, because the object was suspended",
+            Self::Retain => "the key pair stays in Lightsail, because of deletionPolicy: Retain",
             Self::NeverHadPair => "the object never had a key pair",
             Self::HasNoPair => "the object had no key pair of its own",
             Self::DefaultIsOfAnother => {
-                "the default key pair stays in Lightsail: another object has it"
+                "the default key pair stays in Lightsail, because another object has it"
             }
-            Self::NameIsOfAnother => "its key pair is gone, and another owner has the name",
+            Self::NameIsOfAnother => {
+                "the object's key pair is gone, and the name belongs to another owner"
+            }
             Self::SecretIsDeleted => {
-                "the default key pair stays in Lightsail: the Secret that keeps its private key is \
-                 being deleted"
+                "the default key pair stays in Lightsail, because the Secret that keeps its \
+                 private key is being deleted"
             }
             Self::StillCounted => {
-                "the key pair stays in Lightsail, with its owner tag: it still counts for the \
+                "the key pair stays in Lightsail with its owner tag, and still counts toward \
                  allowed.maxKeyPairs of the LightsailAccount"
             }
             Self::NoAccess => {
                 "the key pair stays in Lightsail with its owner tag: the object is no longer \
-                 allowed to use its AWS account, and deletionPolicy: Retain or suspend: true \
-                 applies"
+                 allowed to use its AWS account, and has deletionPolicy: Retain or suspend: true"
             }
             Self::NamespaceIsDeleted => {
                 "the key pair stays in Lightsail with its owner tag: the object is no longer \
                  allowed to use its AWS account, and its namespace is being deleted"
             }
             Self::SecretGoesWithObject => {
-                "the default key pair stays in Lightsail: the Secret that keeps its private key is \
-                 deleted with the object"
+                "the default key pair stays in Lightsail, because the Secret that keeps its \
+                 private key is deleted with the object"
             }
         })
     }

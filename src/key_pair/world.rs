@@ -144,7 +144,8 @@ pub enum Source {
 pub enum InvalidName {
     /// The object's name does not fit into a tag.
     #[error(
-        "the name of the object has more than {most} characters; create one with a shorter name"
+        "the name of this object has more than {most} characters; create an object with a shorter \
+         name"
     )]
     TooLong {
         /// So many characters fit.
@@ -158,8 +159,8 @@ pub enum InvalidName {
     IsDefault(KeyPairName),
     /// Lightsail takes no name of this length.
     #[error(
-        "the name {0} cannot be used in Lightsail, where names have 2 to 255 characters; create an \
-         object with another keyPairName"
+        "{0} cannot be a name in Lightsail, where names have 2 to 255 characters; create an object \
+         with another keyPairName"
     )]
     Length(KeyPairName),
 }

@@ -71,8 +71,8 @@ impl Error {
     /// others before.
     pub(super) fn expired_credentials(had_some: bool) -> Self {
         let kind = if had_some { ErrorKind::Transient } else { ErrorKind::BadCredentials };
-        let message = "the source of the AWS credentials gives ones that have expired, or are \
-                       about to; is the clock right?";
+        let message = "the source of the AWS credentials provides ones that have expired or are \
+                       about to; check the clock of this machine, and whatever renews them";
         Self::new(kind, "ExpiredCredentials", message)
     }
 
@@ -88,7 +88,7 @@ impl Error {
     pub(super) fn other_partition(region: &str) -> Self {
         let message = format!(
             "no AWS credentials for {region}: it is in another partition of AWS than the \
-             operator's role"
+             operator's role; create the object in a region of that partition"
         );
         Self::new(ErrorKind::BadCredentials, "OtherPartition", message)
     }
@@ -121,7 +121,8 @@ impl Error {
 
     /// AWS no longer accepts the credentials, and there are no others.
     pub(super) fn refused_credentials() -> Self {
-        let message = "AWS refuses the credentials, and their source has no others";
+        let message = "AWS refuses the credentials, and their source has no others; check whether \
+                       they were deleted or replaced, and whether the clock is right";
         Self::new(ErrorKind::BadCredentials, "RefusedCredentials", message)
     }
 }

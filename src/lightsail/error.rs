@@ -98,28 +98,28 @@ impl Error {
         Self::new(
             ErrorKind::Transient,
             "RepeatedPageToken",
-            "the list does not come to an end: a page token was repeated",
+            "the list does not end: Lightsail returned the same page token again",
         )
     }
 
     /// Too many requests waited before this one, so it was not sent.
     pub(super) fn waited_too_long() -> Self {
-        let message = "Lightsail takes so few requests that this one was not sent yet";
+        let message = "Lightsail accepts so few requests that this one has not been sent yet";
         Self::new(ErrorKind::Throttled, "WaitedTooLong", message)
     }
 
     /// Another process may have the Lease before the call is over.
     pub(super) fn not_leading() -> Self {
-        let message = "the Lease is not held for long enough, and nothing was sent";
+        let message = "nothing was sent, because the Lease might run out before the answer comes";
         Self::new(ErrorKind::NotLeading, "NotLeading", message)
     }
 
     /// The operator may not call this region.
     pub(super) fn region_not_allowed(region: &Region, allowed: &[String]) -> Self {
         let message = format!(
-            "this operator may not use the region {region}, only {}; make the object anew with one \
-             of them, or have the flag --allowed-regions extended (an object that is being deleted \
-             is released by deletionPolicy: Retain)",
+            "the operator may not use the region {region}, only {}; create a new object in one of \
+             these, or have the region added to --allowed-regions (to release an object that is \
+             being deleted, set deletionPolicy: Retain)",
             allowed.join(", ")
         );
         Self::new(ErrorKind::RegionNotAllowed, "RegionNotAllowed", message)
@@ -128,9 +128,9 @@ impl Error {
     /// This many regions that never answered are already being tried, for `whom`.
     pub(super) fn too_many_regions(region: &Region, most: usize, whom: &str) -> Self {
         let message = format!(
-            "{region} was not asked, since {whom} already waits for {most} regions that never \
-             answered; check spec.region for a typo, and delete the objects that name regions \
-             which do not exist"
+            "nothing was sent to {region}, because {whom} already waits for {most} regions that \
+             have never answered; check spec.region for a typo, and delete the objects that name \
+             regions which do not exist"
         );
         Self::new(ErrorKind::TooManyRegions, "TooManyRegions", message)
     }

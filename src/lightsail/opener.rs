@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// hundreds of accounts.
 const PAUSE_OF_ACCOUNTS: Duration = Duration::from_mins(5);
 /// What `/readyz` says of an account's credentials.
-const ON_THE_ACCOUNT: &str = "they cannot be had; the conditions of the account say why";
+const ON_THE_ACCOUNT: &str = "the operator cannot get them; the conditions of the account say why";
 /// Keys that a person may replace are read again after this time.
 const READ_AGAIN: Duration = Duration::from_mins(5);
 
@@ -404,14 +404,14 @@ impl Inner {
                 "AWS credentials are in force"
             ),
             Some(News::BackAgain) => {
-                tracing::info!(of, namespace, "AWS credentials can be had again");
+                tracing::info!(of, namespace, "the operator gets AWS credentials again");
             }
             Some(News::NotRenewed(Error { code, message, .. })) => tracing::warn!(
                 of,
                 namespace,
                 code,
                 error = message,
-                "AWS credentials cannot be renewed; those in hand are used until they expire"
+                "the operator cannot renew the AWS credentials, and uses them until they expire"
             ),
             Some(News::NotHad(Error { code, message, .. })) => {
                 tracing::warn!(
@@ -419,7 +419,7 @@ impl Inner {
                     namespace,
                     code,
                     error = message,
-                    "AWS credentials cannot be had"
+                    "the operator cannot get AWS credentials"
                 );
             }
         }

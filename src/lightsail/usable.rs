@@ -17,7 +17,7 @@ pub(super) fn fault(credentials: &Credentials) -> Option<String> {
         } else if value.ends_with(['\n', '\r']) {
             "ends with a line break"
         } else if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-            "has a character that none has, such as a blank or a line break"
+            "has a character that does not belong there, such as a blank or a line break"
         } else {
             return None;
         };
@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_named_without_its_value() {
-        let character = "has a character that none has, such as a blank or a line break";
+        let character =
+            "has a character that does not belong there, such as a blank or a line break";
         let end = "ends with a line break";
         for (id, secret, token, expected) in [
             ("AKIA2", "s+/=", None, None),

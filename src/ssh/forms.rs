@@ -33,7 +33,7 @@ type Result<T> = std::result::Result<T, InvalidPublicKey>;
 
 /// Reads a file as text: UTF-8, or UTF-16 as PowerShell writes it, also without its mark. What is
 /// no text gets characters that no key has.
-pub(super) fn decode(bytes: &[u8]) -> String {
+pub(crate) fn decode(bytes: &[u8]) -> String {
     let units = |bytes: &[u8], from: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| from([pair[0], pair[1]])).collect();
         String::from_utf16_lossy(&units)
@@ -176,7 +176,8 @@ fn is_private_data(word: &str) -> bool {
 pub(super) fn is_private_der(bytes: &[u8]) -> bool {
     let Some(content) = in_sequence(bytes) else { return false };
     match content {
-        [0x02, 0x01, 0x00 | 0x01, 0x02 | 0x04 | 0x30, ..] | [0x02, 0x01, 0x03, 0x30, ..] => true,
+        [0x02, 0x01, 0x00 | 0x01, 0x02 | 0x04 | 0x30, ..] => true,
+        _ if is_pkcs12(bytes) => true,
         // PBES2 and its like, RFC 8018 and RFC 7292.
         _ => in_sequence(content).is_some_and(|algorithm| {
             matches!(
@@ -185,6 +186,12 @@ pub(super) fn is_private_der(bytes: &[u8]) -> bool {
             )
         }),
     }
+}
+
+/// Whether this is the beginning of a PKCS#12 file: its version, 3, and what it has (RFC 7292,
+/// section 4).
+pub(super) fn is_pkcs12(bytes: &[u8]) -> bool {
+    in_sequence(bytes).is_some_and(|content| content.starts_with(&[0x02, 0x01, 0x03, 0x30]))
 }
 
 /// What is in a DER SEQUENCE, as far as it is there.

@@ -4,20 +4,20 @@
 /// More than the longest RSA key that OpenSSH takes, with a long comment.
 pub(super) const MAX_TEXT: usize = 16_384;
 
-/// Why a text is no public key that can be imported: what it is, and how to get what is wanted.
+/// Why a text is no public key that can be imported: what it is, and how to get one.
 /// Nothing of the text is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPublicKey {
     /// A private key was given.
     #[error(
         "it is a private key; give its public key, which ssh-keygen -y -f KEYFILE prints. If it \
-         stood in a spec or a ConfigMap, treat it as leaked, and make a new key pair"
+         was in a spec or a ConfigMap, treat it as leaked, and make a new key pair"
     )]
     Private,
     /// A private key of `PuTTY`.
     #[error(
-        "it is a private key of PuTTY; give its public key, which puttygen KEY.ppk -O \
-         public-openssh prints, or copy it from PuTTYgen. If it stood in a spec or a ConfigMap, \
+        "it is a private key in PuTTY's format; give its public key, which puttygen KEY.ppk -O \
+         public-openssh prints, or copy it from PuTTYgen. If it was in a spec or a ConfigMap, \
          treat it as leaked, and make a new key pair"
     )]
     PuTTY,
@@ -50,20 +50,20 @@ pub enum InvalidPublicKey {
     Pgp,
     /// A key that lives on a security key.
     #[error(
-        "it is the key of a security key (sk-), which Lightsail does not take; make one with \
+        "it is the key of a security key (sk-), which Lightsail does not accept; make one with \
          ssh-keygen -t ed25519"
     )]
     SecurityKey,
     /// Another kind of key that Lightsail is known to refuse.
     #[error(
-        "Lightsail takes no keys of this type; make one with ssh-keygen -t ed25519 or ssh-keygen \
-         -t rsa -b 4096"
+        "Lightsail does not accept keys of this type; make one with ssh-keygen -t ed25519 or \
+         ssh-keygen -t rsa -b 4096"
     )]
     Unsupported,
     /// Options of `authorized_keys`, or the host of `known_hosts`, stand in front of the key.
     #[error(
-        "something stands in front of the key, as in authorized_keys or known_hosts; give the part \
-         that begins with ssh-ed25519 or ssh-rsa"
+        "there is something in front of the key, as in authorized_keys or known_hosts; give the \
+         part that begins with ssh-ed25519 or ssh-rsa"
     )]
     Options,
     /// A fingerprint.
@@ -76,12 +76,15 @@ pub enum InvalidPublicKey {
     #[error("it is the name of a file; give the line that is in it")]
     FileName,
     /// Nothing that is known.
-    #[error("it is no public key; give the line of a .pub file, as in ssh-ed25519 AAAA… comment")]
+    #[error(
+        "it is not a public key; give the line of a .pub file, for example ssh-ed25519 AAAA… \
+         comment"
+    )]
     NoType,
     /// Not the data of such a key.
     #[error(
-        "its data is cut off, or was changed in copying; copy the whole line of the .pub file \
-         again, without line breaks and spaces in it"
+        "its data is cut off, or was changed while it was copied; copy the whole line of the .pub \
+         file again, without line breaks or spaces in it"
     )]
     Data,
 }
@@ -117,7 +120,7 @@ pub enum InvalidPrivateKey {
     #[error("is the handle of a security key (sk-); use an RSA or Ed25519 key")]
     SecurityKey,
     /// Another kind of key that Lightsail is known to refuse.
-    #[error("is a key of a type that Lightsail does not take; use an RSA or Ed25519 key")]
+    #[error("is a key of a type that Lightsail does not accept; use an RSA or Ed25519 key")]
     Unsupported,
     /// An RSA key that AWS-LC does not check.
     #[error("is an RSA key of fewer than 2048 bits; use a longer one, or an Ed25519 key")]
@@ -129,11 +132,17 @@ pub enum InvalidPrivateKey {
     #[error("has more than one private key; keep one of them there")]
     Several,
     /// There is something else too.
-    #[error("has something before or behind the private key; keep the key alone there")]
+    #[error("has something before or after the private key; keep only the key there")]
     NotAlone,
     /// DER.
     #[error("is a private key in DER; openssl pkey -inform DER -in FILE converts it to PEM")]
     Der,
+    /// PKCS#12.
+    #[error(
+        "is a PKCS#12 file; openssl pkcs12 -in FILE -nocerts -nodes | openssl pkey prints the \
+         private key in it"
+    )]
+    Pkcs12,
     /// A private key of another program.
     #[error(
         "is a private key in a form that the operator cannot read; use OpenSSH's format or PEM"

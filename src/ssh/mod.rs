@@ -13,6 +13,8 @@ mod private_key;
 mod public_key;
 mod rsa_key;
 
+pub(crate) use forms::decode;
+
 pub use fingerprint::{Fingerprints, Form, Match};
 pub use generate::{GenerationFailed, generate};
 pub use invalid::{InvalidPrivateKey, InvalidPublicKey};

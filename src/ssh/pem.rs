@@ -1,7 +1,16 @@
 //! Private keys in PEM, with what editors and programs do to its lines: the parsers want them of
 //! one length.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
+
+/// How OpenSSH's form begins if there is no passphrase: its name, no cipher, no KDF and no options
+/// of one, and one key
+/// (<https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key>).
+const OPENSSH: &[u8] = b"openssh-key-v1\0\0\0\0\x04none\0\0\0\x04none\0\0\0\0\0\0\0\x01";
+/// Without a cipher, the private section has a multiple of so many bytes.
+const BLOCK: usize = 8;
 
 /// A block of PEM, whose lines may have any length, or be one.
 pub(super) struct Block<'a> {
@@ -19,11 +28,12 @@ impl<'a> Block<'a> {
     pub(super) fn find(text: &'a str) -> Option<Self> {
         const BORDER: &str = "PRIVATE KEY-----";
         let text = text.trim_start_matches('\u{feff}');
-        let (before, rest) = text.split_once("-----BEGIN ")?;
-        let (label, rest) = rest.split_once("-----")?;
-        if !label.ends_with("PRIVATE KEY") {
-            return None;
-        }
+        // A certificate may come first.
+        let private = |(at, begin): (usize, &str)| {
+            let (label, rest) = text[at + begin.len()..].split_once("-----")?;
+            label.ends_with("PRIVATE KEY").then_some((&text[..at], label, rest))
+        };
+        let (before, label, rest) = text.match_indices("-----BEGIN ").find_map(private)?;
         let (body, rest) = rest.split_once("-----END ")?;
         let (end, behind) = rest.split_once("-----")?;
         let others = behind.matches(BORDER).count().div_ceil(2);
@@ -31,11 +41,13 @@ impl<'a> Block<'a> {
         (end == label).then_some(Self { label, body, others, is_alone })
     }
 
-    /// With lines as long as the parsers want them: 70 characters in OpenSSH's form, 64 in others.
+    /// With lines as long as the parsers want them: 70 characters in OpenSSH's form, 64 in others;
+    /// and with the padding that they want.
     pub(super) fn pem(&self) -> Zeroizing<String> {
         let Self { label, body, .. } = self;
         let width = if label.starts_with("OPENSSH") { 70 } else { 64 };
         let joined: Zeroizing<String> = Zeroizing::new(body.split_ascii_whitespace().collect());
+        let joined = with_short_padding(&joined).unwrap_or(joined);
         let mut pem = Zeroizing::new(format!("-----BEGIN {label}-----\n"));
         if joined.contains(':') {
             // Headers: it is encrypted, and not read any further.
@@ -52,4 +64,26 @@ impl<'a> Block<'a> {
         }
         pem
     }
+}
+
+/// A key in OpenSSH's form, in base64, with less than a block of padding, as `ssh-keygen` writes it
+/// and the parser wants it. `PuTTY` pads to 16 bytes, and OpenSSH reads any padding whose bytes are
+/// 1, 2, 3 and so on. `None` if there is nothing to change.
+fn with_short_padding(joined: &str) -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(STANDARD.decode(joined).ok()?);
+    let (public, rest) = bytes.strip_prefix(OPENSSH)?.split_first_chunk()?;
+    let (private, rest) = rest.get(length(*public)?..)?.split_first_chunk()?;
+    let padding = *rest.last()?;
+    if length(*private)? != rest.len() || !rest.ends_with(&(1..=padding).collect::<Vec<_>>()) {
+        return None;
+    }
+    let more = usize::from(padding) / BLOCK * BLOCK;
+    let (at, kept) = (bytes.len() - rest.len(), rest.len() - more);
+    bytes[at - 4..at].copy_from_slice(&u32::try_from(kept).ok()?.to_be_bytes());
+    bytes.truncate(at + kept);
+    Some(Zeroizing::new(STANDARD.encode(&*bytes)))
+}
+
+fn length(bytes: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_be_bytes(bytes)).ok()
 }

@@ -48,6 +48,12 @@ impl PrivateKey {
     /// # Errors
     /// What it is instead, without repeating it.
     pub fn parse(text: &str) -> Result<Self, InvalidPrivateKey> {
+        let (key, is_alone) = Self::find(text)?;
+        if is_alone { Ok(key) } else { Err(InvalidPrivateKey::NotAlone) }
+    }
+
+    /// The one private key in a text, and whether there is nothing else.
+    fn find(text: &str) -> Result<(Self, bool), InvalidPrivateKey> {
         let decoded = decoded(text);
         let text = decoded.as_ref().map_or(text, |decoded| decoded.as_str());
         let Some(block) = Block::find(text) else { return Err(what_it_is(text)) };
@@ -56,12 +62,10 @@ impl PrivateKey {
         }
         let pem = block.pem();
         let halves = halves(&pem).ok_or_else(|| what_it_is(&pem))?;
-        if !block.is_alone {
-            return Err(InvalidPrivateKey::NotAlone);
-        }
         let pem = halves.openssh.unwrap_or(pem);
         let (public, sha1_pkcs8) = (halves.public, halves.sha1_pkcs8);
-        Ok(Self { pem: SecretString::from(pem.as_str()), public, sha1_pkcs8 })
+        let key = Self { pem: SecretString::from(pem.as_str()), public, sha1_pkcs8 };
+        Ok((key, block.is_alone))
     }
 
     /// As [`Self::parse`], of a file: UTF-8, or UTF-16 as PowerShell writes it.
@@ -69,10 +73,18 @@ impl PrivateKey {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_file(bytes: &[u8]) -> Result<Self, InvalidPrivateKey> {
-        if bytes.starts_with(&[0x30]) && forms::is_private_der(bytes) {
-            return Err(InvalidPrivateKey::Der);
-        }
+        refuse_der(bytes)?;
         Self::parse(&Zeroizing::new(forms::decode(bytes)))
+    }
+
+    /// As [`Self::parse_file`], whatever stands before and behind the key, such as comments or a
+    /// certificate: for whoever does not keep the file.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn find_in_file(bytes: &[u8]) -> Result<Self, InvalidPrivateKey> {
+        refuse_der(bytes)?;
+        Self::find(&Zeroizing::new(forms::decode(bytes))).map(|(key, _)| key)
     }
 
     /// The text. It goes into a Secret and nowhere else.
@@ -97,6 +109,16 @@ impl PrivateKey {
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "PrivateKey(of {:?})", self.public)
+    }
+}
+
+fn refuse_der(bytes: &[u8]) -> Result<(), InvalidPrivateKey> {
+    if forms::is_pkcs12(bytes) {
+        Err(InvalidPrivateKey::Pkcs12)
+    } else if forms::is_private_der(bytes) {
+        Err(InvalidPrivateKey::Der)
+    } else {
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Checks that a release of this version can be made: versions agree, the changelog has it, and no
-# placeholder is left in any file.
+# Checks that a release of this version can be made: versions agree, the changelog has it, the
+# workflow makes the binaries that pages speak of, and no placeholder is left in any file.
 # Usage: check-release.sh VERSION
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -25,6 +25,11 @@ stale=$(git grep --line-number --extended-regexp \
 if [[ -n $stale ]]; then
     complain "another version stands in"$'\n'"$stale"
 fi
+for binary in $(git grep -h --only-matching --extended-regexp \
+    'lightsail-operator_linux_[a-z0-9]+' -- '*.md' | sort --unique); do
+    grep --quiet --fixed-strings "{arch: ${binary##*_}," .github/workflows/release.yml ||
+        complain "the workflow does not build $binary"
+done
 # The brackets keep this file from finding itself.
 if git grep --line-number --extended-regexp '(com|io)/[O]WNER\b|\b[O]WNER/(lightsail|charts)'; then
     complain "put the owner of this repository in the place of [O]WNER"

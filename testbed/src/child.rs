@@ -56,7 +56,7 @@ impl Child {
 
     /// Sends a signal. It is no error if it has ended already.
     pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
-        // Only after a look: nobody else gets the id before the end of this child was seen.
+        // Only after a read: nobody else gets the id before the end of this child was seen.
         if self.has_ended()?.is_none() {
             let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
             let pid = pid.expect("the id of a process is a positive i32");

@@ -53,7 +53,7 @@ fn base_is_the_chart_with_its_defaults_and_a_namespace() {
     }
 }
 
-/// Without what is only for Helm, and, of the definitions, without the labels and annotations,
+/// Without what is only for Helm, and, of the CRDs, without the labels and annotations,
 /// which tell each tool in its own words to keep them.
 fn without_tools_marks(mut object: Value) -> Value {
     let is_definition = object["kind"] == "CustomResourceDefinition";

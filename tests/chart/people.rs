@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use testbed::cluster::{Cluster, Output};
-use testbed::control_plane::ControlPlane;
 use testbed::helm::{Helm, VERSIONS, objects};
 
+use crate::valid::dry_run;
 use crate::{NAME, chart, tools};
 
 #[derive(Deserialize)]
@@ -69,21 +69,15 @@ fn rendered(case: &Case, home: &Path) -> Vec<Value> {
     four.into_iter().filter(|it| !NOT_SERVED.contains(&it["kind"].as_str().unwrap())).collect()
 }
 
-/// On a control plane of its own, where nothing of the chart is installed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn what_people_write_is_taken_by_the_api_server() {
-    let shared = Cluster::from_env().await.unwrap();
-    let folder = tempfile::tempdir_in(shared.directory()).unwrap();
-    let control_plane = ControlPlane::start(shared.tools(), folder.path()).await.unwrap();
-    let cluster = Cluster::of(&control_plane).await.unwrap();
-    cluster.kubectl(&["create", "namespace", NAME]).await.unwrap().or_error().unwrap();
+    let cluster = Cluster::from_env().await.unwrap();
+    let home = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
     for case in cases().iter().filter(|case| case.gives.is_some()) {
-        let objects = rendered(case, folder.path());
+        let objects = rendered(case, home.path());
         assert!(objects.len() > 10, "{}", case.name);
-        let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
-        let arguments = ["apply", "--dry-run=server", "--filename", "-"];
-        let output = cluster.kubectl_with_input(&arguments, &list).await.unwrap();
+        let output = dry_run(&cluster, &objects).await;
         if !output.success {
             wrong.push(format!("{}: {}", case.name, output.stderr));
         }

@@ -1,10 +1,10 @@
 //! The API server takes what the chart renders, strictly: a field that it does not know is refused.
 //!
-//! Only a dry run. `ServiceMonitor` and `PrometheusRule` are left out: their definitions are not
-//! here. What the latter holds is tested by promtool, in `tests/offline/monitoring.rs`.
+//! Only a dry run. `ServiceMonitor` and `PrometheusRule` are left out: their CRDs are not here.
+//! What the latter holds is tested by promtool, in `tests/offline/monitoring.rs`.
 
 use serde_json::{Value, json};
-use testbed::cluster::Cluster;
+use testbed::cluster::{Cluster, Output};
 
 use crate::{NAME, render};
 
@@ -55,10 +55,9 @@ fn everything() -> Value {
     })
 }
 
-#[tokio::test]
-async fn the_api_server_takes_all_of_it_strictly() {
-    let cluster = Cluster::from_env().await.unwrap();
-    let dry_run = [
+/// What the API server says of these objects, which it does not keep.
+pub(crate) async fn dry_run(cluster: &Cluster, objects: &[Value]) -> Output {
+    let arguments = [
         "apply",
         "--server-side",
         "--dry-run=server",
@@ -67,6 +66,13 @@ async fn the_api_server_takes_all_of_it_strictly() {
         "--filename",
         "-",
     ];
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+    cluster.kubectl_with_input(&arguments, &list.to_string()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_api_server_takes_all_of_it_strictly() {
+    let cluster = Cluster::from_env().await.unwrap();
     for values in [
         Value::Null,
         everything(),
@@ -76,14 +82,11 @@ async fn the_api_server_takes_all_of_it_strictly() {
         json!({ "accounts": { "enabled": false } }),
     ] {
         let mut objects = render(&values);
-        let list = |objects: &[Value]| {
-            json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string()
-        };
-        cluster.kubectl_with_input(&dry_run, &list(&objects)).await.unwrap().or_error().unwrap();
+        dry_run(&cluster, &objects).await.or_error().unwrap();
 
         let deployment = objects.iter_mut().find(|it| it["kind"] == "Deployment").unwrap();
         deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = json!({});
-        let output = cluster.kubectl_with_input(&dry_run, &list(&objects)).await.unwrap();
+        let output = dry_run(&cluster, &objects).await;
         assert!(!output.success && output.stderr.contains("readynessProbe"), "{}", output.stderr);
     }
 }

@@ -43,7 +43,7 @@ async fn keys_that_cannot_be_sent_are_said_and_end_no_process() {
                     role("assumed")
                 ),
             ),
-            &["the profile: the AWS SDK cannot cope"],
+            &["the profile: the AWS SDK cannot process"],
         ),
     ];
     check_said(&ways, cases).await;
@@ -73,7 +73,7 @@ async fn a_server_of_credentials_that_answers_anything_is_an_outage() {
         let mut operator = ways.start(&environment).await;
         ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
         let host = server.address.to_string();
-        ways.wait_message(name, "ServiceError", &[&host, "not an answer of the API"]).await;
+        ways.wait_message(name, "ServiceError", &[&host, "not an API response"]).await;
         server.set_text(None);
         if name != "sts" {
             ways.bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
@@ -99,7 +99,7 @@ async fn credentials_that_are_over_when_they_come_are_asked_for_once_for_all() {
         ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
     }
     for name in &names {
-        let words = ["ExpiredCredentials", "is the clock right?"];
+        let words = ["ExpiredCredentials", "check the clock"];
         ways.wait_message(name, "InvalidCredentials", &words).await;
     }
     let (_, metrics) = operator.get("/metrics").await.unwrap();

@@ -295,7 +295,7 @@ pub(crate) async fn check_said(ways: &Ways, cases: Vec<(&str, Environment, &[&st
         let (_, report) = operator.get("/readyz").await.unwrap();
         assert!(report.contains("the AWS credentials: "), "{report}");
         let log = operator.log_text();
-        let warnings = log.lines().filter(|line| line.contains("AWS credentials cannot be had"));
+        let warnings = log.lines().filter(|line| line.contains("cannot get AWS credentials"));
         assert_eq!(warnings.count(), 1, "{name}");
         let as_numbers = format!("{:?}", SECRET.as_bytes());
         for secret in [SECRET, as_numbers.trim_matches(['[', ']'])] {
@@ -402,7 +402,7 @@ async fn a_session_is_renewed_by_the_clock_and_its_end_is_an_outage() {
         .await;
     server.set_broken(false);
     wait_for("a second session", async || ways.calls("GetCallerIdentity") > 1).await;
-    wait_for("that it is over", async || lines(&operator, "can be had again") == 1).await;
+    wait_for("that it is over", async || lines(&operator, "AWS credentials again") == 1).await;
     assert_eq!(lines(&operator, "AWS credentials are in force"), 1, "the same caller is no news");
 
     // Who gives them is overloaded until they have expired: no fault of the credentials.
@@ -423,7 +423,7 @@ async fn a_session_is_renewed_by_the_clock_and_its_end_is_an_outage() {
     }
     server.set_status(None);
     ways.bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
-    wait_for("that it is over", async || lines(&operator, "can be had again") == 2).await;
+    wait_for("that it is over", async || lines(&operator, "AWS credentials again") == 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -431,7 +431,7 @@ async fn what_is_in_hand_is_used_while_it_cannot_be_renewed() {
     let ways = Ways::new("in-hand").await;
     let (server, operator) = with_container(&ways, HOUR).await;
     server.set_status(Some(503));
-    // Refused once, though it is good: a new one is looked for, in vain.
+    // Refused once, though it is good: a new one is looked for, and there is none.
     let fault = Fault::new(
         "GetKeyPairs",
         FaultEffect::Error {
@@ -445,7 +445,7 @@ async fn what_is_in_hand_is_used_while_it_cannot_be_renewed() {
     ways.bed.reconcile_now::<LightsailKeyPair>("one").await;
     let default = json!({ "type": "Default", "region": REGION });
     ways.bed.create::<LightsailKeyPair>("default", &default).await;
-    wait_for("a renewal that fails", async || lines(&operator, "cannot be renewed") == 1).await;
+    wait_for("a renewal that fails", async || lines(&operator, "cannot renew") == 1).await;
     ways.bed.create::<LightsailKeyPair>("two", &imported(&public_key("ed25519"))).await;
     ways.bed.wait_ready::<LightsailKeyPair>("two", "Imported").await;
     assert_eq!(ways.calls("GetCallerIdentity"), 1);

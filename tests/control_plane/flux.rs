@@ -22,7 +22,7 @@ use testbed::process::bound_to_this_process;
 use crate::bed::{Bed, public_key};
 use crate::gitops::{check_accepted, define, documents, documents_of_page, kustomize, project};
 
-/// Flux looks at what it waits for each five seconds.
+/// Flux reads what it waits for every five seconds.
 const DEADLINE: Duration = Duration::from_mins(3);
 
 /// What it reads, and what is shown.
@@ -311,7 +311,7 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
     }
     assert_eq!((versions(&bed).await, flux.writes().0, bed.changes()), (before, wet, changes));
 
-    // One on which a person must act: it fails at once, and not after its timeout of ten minutes.
+    // Somebody must act on one: it fails immediately, and not after its timeout of ten minutes.
     let foreign = bed.region.import_key_pair("taken", public_key("ed25519").trim());
     let all = [
         "default-eu-west-1.yaml",

@@ -1,5 +1,5 @@
 //! What those see who wait for objects: `kubectl wait`, kstatus (Flux, and Helm 4's `--wait`) and
-//! Argo CD. Never ready early, and failed at once where a person must act.
+//! Argo CD. Never ready early, and failed immediately where somebody must act.
 //!
 //! The objects are brought into each state that they can be in, on the real API server, and shown
 //! to the library of kstatus and to Argo CD's Lua: `testbed/gitops`. They are also the test data of
@@ -29,7 +29,7 @@ const KINDS: [&str; 3] = ["LightsailKeyPair", "HostKeyReset", "LightsailAccount"
 pub(crate) const PROGRESSING: [&str; 2] = ["InProgress", "Progressing"];
 pub(crate) const CURRENT: [&str; 2] = ["Current", "Healthy"];
 pub(crate) const FAILED: [&str; 2] = ["Failed", "Degraded"];
-/// kstatus has no word for what waits for a person on purpose.
+/// kstatus has no word for what waits for somebody on purpose.
 const SUSPENDED: [&str; 2] = ["InProgress", "Suspended"];
 const DELETED: [&str; 2] = ["Terminating", "Progressing"];
 
@@ -112,7 +112,7 @@ impl Bed {
         Seen { state, object: serde_json::from_str(&text).unwrap(), expected }
     }
 
-    /// Whether `kubectl wait` finds the condition at its first look.
+    /// Whether `kubectl wait` finds the condition at its first read.
     async fn kubectl_finds(&self, object: &Value, condition: &str) -> bool {
         let kind = object["kind"].as_str().unwrap();
         let name = format!("{kind}/{}", object["metadata"]["name"].as_str().unwrap());
@@ -268,7 +268,7 @@ async fn a_reset_is_complete_for_those_who_wait_when_it_is_and_not_before() {
     bed.wait("web-3", "Suspended", |reset: &HostKeyReset| ready_reason(reset) == "Suspended").await;
     all.push(bed.seen::<HostKeyReset>("web-3", "suspended", SUSPENDED).await);
 
-    // Tried again by itself, but not without a person who allows it.
+    // Retried, but not before somebody allows it.
     let denied = FaultEffect::Error {
         error_type: "AccessDeniedException".to_owned(),
         code: None,
@@ -439,7 +439,7 @@ fn masked_text(text: &str) -> String {
     words.map(mask).collect()
 }
 
-/// Applies the definitions of others and waits until their kinds are served.
+/// Applies the CRDs of others and waits until their kinds are served.
 pub(crate) async fn define(cluster: &Cluster, definitions: &Path, resources: &[&str]) {
     let start = Instant::now();
     let definitions = definitions.to_string_lossy();

@@ -244,7 +244,7 @@ async fn host_key_resets_work_under_their_policy_and_need_every_action_of_it() {
         bed.region.add_instance("web-1");
         bed.region
             .set_tags("web-1", &[("lightsail-operator.dev/host-key-resets", Some("allowed"))]);
-        // The operation is not over at once, and has to be followed.
+        // The operation is not over immediately, and has to be followed.
         bed.region.set_switches(|switches| switches.operation_polls = 2);
         String::new()
     };

@@ -1,15 +1,16 @@
 //! The image: what is in it, and the operator at work in a container, with no more rights than a
 //! pod of the restricted level has.
 //!
-//! `make test` looks at an image of the development binary, `make test-all` at that of the release.
+//! `make test` checks an image of the development binary, `make test-all` that of the release.
 
 #![expect(clippy::print_stdout, reason = "the size is what a run of it tells")]
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -215,6 +216,26 @@ async fn the_image_runs_as_a_restricted_pod() {
 
     // SIGTERM reaches it, and it ends well.
     assert!(operator.stop().await.unwrap().success());
+}
+
+/// The first process of a container is not ended by signals that it does not handle.
+#[test]
+fn an_export_in_a_container_ends_at_ctrl_c() {
+    let image = Image::build();
+    let container = Container { image: &image, name: format!("export-{}", std::process::id()) };
+    // It takes connections, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = script("run-image.sh");
+    command.args(["export", "--region", "eu-west-1"]).envs([image.settings()]);
+    command.env("IMAGE", &image.name).env("CONTAINER", &container.name);
+    command.env("SERVICE_ACCOUNT", image.storage.path()).env_remove("AWS_CA_BUNDLE");
+    command.env("AWS_ENDPOINT_URL", format!("http://{}", silent.local_addr().unwrap()));
+    command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    let export = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _connection = silent.accept().unwrap();
+    text(&image.podman(&["kill", "--signal", "INT", &container.name]));
+    let output = export.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &*output.stdout), (Some(130), &b""[..]), "{output:?}");
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn disturb(
         Disturbance::Call(_, effect) => {
             (Some(bed.region.add_fault(fault("DeleteKnownHostKeys", effect))), None)
         }
-        // The SDK tries a look three times.
+        // The SDK tries a read three times.
         Disturbance::Look(operation, effect) => (
             Some(bed.region.add_fault(Fault::new(operation, effect.clone()).on(name).times(4))),
             None,
@@ -343,7 +343,7 @@ fn check(bed: &Bed, name: &str, object: &HostKeyReset, weather: &Weather, what: 
             );
         }
         "OutcomeUnknown" => {
-            // Whatever was to be seen then would have been found. Status times are whole seconds,
+            // Whatever could be seen then would have been found. Status times are whole seconds,
             // and the last list is a moment older.
             let end = std::time::SystemTime::from(status.completion_time.unwrap().0)
                 - Duration::from_secs(2);

@@ -410,7 +410,7 @@ async fn i1_an_old_leader_that_wakes_up_deletes_no_pair_that_it_has_not_seen() {
     bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     let there = bed.region.find_key_pair("fleet");
-    // Longer than a look holds. It has to pass; there is nothing to wait for.
+    // Longer than a read holds. It has to pass; there is nothing to wait for.
     tokio::time::sleep(Duration::from_secs(11)).await;
     let looks = bed.calls("GetKeyPair");
     signal(&old, Signal::CONT);

@@ -159,7 +159,7 @@ async fn a_source_that_is_too_large_is_refused() {
     };
     bed.create::<LightsailKeyPair>("large", &from("large")).await;
     let (_, message) = bed.wait_stalled::<LightsailKeyPair>("large", "SourceTooLarge").await;
-    assert!(message.contains("70000 bytes, more than the 65536"), "{message}");
+    assert!(message.contains("70000 bytes, and the operator reads at most 65536"), "{message}");
     bed.create::<LightsailKeyPair>("small", &from("small")).await;
     bed.wait_ready::<LightsailKeyPair>("small", "Imported").await;
 }

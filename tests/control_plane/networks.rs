@@ -215,7 +215,7 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
             "proxy-refuses",
             by_proxy(format!("http://{}", refusing.address)),
             vec![format!(
-                "the proxy {} does not connect to {HOST}: it answered 403",
+                "the proxy {} refused to connect to {HOST}: it answered 403",
                 refusing.address
             )],
         ),
@@ -223,7 +223,7 @@ async fn each_cause_of_no_answer_is_said_with_the_host() {
             "proxy-asks",
             by_proxy(format!("http://ann:secret@{}", asking.address)),
             vec![format!(
-                "the proxy {} does not connect to {HOST}: it answered 407",
+                "the proxy {} refused to connect to {HOST}: it answered 407",
                 asking.address
             )],
         ),

@@ -1,5 +1,5 @@
 //! Private keys stay where they belong (I4). `testbed search-logs` searches all logs when all tests
-//! are over; this looks at what users and other programs can read.
+//! are over; this reads what users and other programs can read.
 
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;

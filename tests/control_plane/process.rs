@@ -1,4 +1,4 @@
-//! The process: probes, metrics, missing definitions, its end.
+//! The process: probes, metrics, missing CRDs, its end.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
@@ -32,7 +32,7 @@ async fn probes_and_metrics_are_served() {
         "lightsail_operator_reconcile_seconds_bucket",
         "# EOF",
     ];
-    // A pass is counted a moment after its status is there.
+    // A reconciliation is counted a moment after its status is there.
     let start = std::time::Instant::now();
     let metrics = loop {
         let (status, metrics) = operator.get("/metrics").await.unwrap();
@@ -156,7 +156,7 @@ async fn missing_credentials_ask_for_a_person_and_a_release_needs_none() {
     assert!(bed.region.find_key_pair("fleet").is_some());
 }
 
-/// This needs a control plane of its own: the definitions are taken away.
+/// This needs a control plane of its own: the CRDs are taken away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_definitions_are_waited_for_and_said() {
     let shared = Cluster::from_env().await.unwrap();

@@ -1,4 +1,4 @@
-//! A reset from its first look to its last: what it waits for, what it refuses, what it records,
+//! A reset from its first read to its last: what it waits for, what it refuses, what it records,
 //! and when it goes.
 
 use std::time::Duration;
@@ -113,7 +113,7 @@ async fn i9_a_suspended_reset_costs_nothing_and_goes_on_when_it_may() {
     let before: HostKeyReset = bed.wait("asleep", "Suspended", is_suspended).await;
     kubectl(&bed, &["wait", "--for=condition=Suspended", "--timeout=10s", "hkr/asleep"]).await;
     operator.restart().await.unwrap();
-    // One that was made later, and that has to be looked at, shows that there was time for a look.
+    // One that was made later, and that has to be read, shows that there was time for a read.
     bed.create::<HostKeyReset>("late", &with(&json!({ "notAfter": "2026-11-01T00:00:00Z" }))).await;
     wait_failed(&bed, "late", "Expired").await;
     let after: HostKeyReset = bed.api().get("asleep").await.unwrap();
@@ -339,7 +339,7 @@ async fn an_answer_outlives_an_api_server_that_does_not_take_it() {
     for status in [500, 409] {
         let bed = Bed::new("untaken").await;
         bed.region.add_instance("web-1");
-        // Nothing is to be found by looking.
+        // There is nothing to find.
         bed.region.set_switches(|switches| switches.operation_list_lag = Duration::from_hours(1));
         let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
         let result = Matcher::new(Method::PUT, "/hostkeyresets/untaken/status")
@@ -435,7 +435,7 @@ async fn a_finished_reset_goes_when_its_time_has_come() {
     bed.wait_event("OperationSucceeded").await;
     bed.wait_gone::<HostKeyReset>("brief").await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
-    // Unset is for ever; 0, set later, is at once.
+    // Unset is for ever; 0, set later, is immediately.
     bed.api::<HostKeyReset>().get("kept").await.unwrap();
     bed.patch::<HostKeyReset>("kept", &json!({ "spec": { "ttlSecondsAfterFinished": 0 } })).await;
     bed.wait_gone::<HostKeyReset>("kept").await;

@@ -203,8 +203,8 @@ async fn a_turn_that_comes_free_before_the_next_says_that_it_waits_is_not_missed
 }
 
 /// Kills the operator when the request is held, starts it again, and returns the reset as it was
-/// before the restart. The request is held until the end of the test: let go, it might still reach
-/// the API server.
+/// before the restart. The request is held until the end of the test: released, it might still
+/// reach the API server.
 async fn kill_at(
     bed: &Bed,
     proxy: &ApiProxy,
@@ -242,7 +242,7 @@ async fn i6_killed_between_mark_and_call_it_is_not_called_again() {
     let (_operator, _held, between) =
         kill_at(&bed, &proxy, (mark_request, Place::BeforeAnswer)).await;
     assert!(mark(&between).ends_with("/Started"), "{}", mark(&between));
-    // Nobody can know that the call was not made: a person decides.
+    // It is unknown whether the call was made: a person decides.
     wait_failed(&bed, "killed", "OutcomeUnknown").await;
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 0);
 }

@@ -89,7 +89,7 @@ async fn wait_for_unreadable(operator: &Operator, count: usize) {
     wait_for(&line, async || operator.get("/metrics").await.unwrap().1.contains(&line)).await;
 }
 
-/// This needs a control plane of its own: the definitions are others.
+/// This needs a control plane of its own: the CRDs are others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_object_of_a_newer_crd_holds_up_nobody_and_says_so_itself() {
     const SAID: &str = "cannot read an object";

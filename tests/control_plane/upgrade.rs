@@ -87,7 +87,7 @@ fn conditions(reason: &str, message: &str, has_fingerprint: bool) -> Value {
 
 /// The pairs of each type: the name, the spec, and what the earlier version said of it.
 fn key_pairs() -> Vec<(&'static str, Value, &'static str, String)> {
-    let there = |name, how| format!("the key pair {name} {how} and is in {REGION}");
+    let there = |name, how| format!("the key pair {name} {how} and exists in {REGION}");
     let source = json!({ "configMapKeyRef": { "name": "keys", "key": "sourced" } });
     let sourced =
         json!({ "type": "Imported", "region": REGION, "imported": { "publicKeyFrom": source } });
@@ -101,11 +101,13 @@ fn key_pairs() -> Vec<(&'static str, Value, &'static str, String)> {
         spec
     };
     let absent = json!({ "type": "Imported", "region": REGION, "ensure": "Absent" });
+    let adopted =
+        format!("adopted the key pair adopted, which already existed in {REGION} with this key");
     let kept = format!("the Secret kept holds the private key of the default key pair of {REGION}");
     vec![
         ("inline", tagged, "Imported", there("inline", "was imported")),
         ("sourced", sourced, "Imported", there("sourced", "was imported")),
-        ("adopted", imported(ADOPTED), "Adopted", there("adopted", "was there with this key")),
+        ("adopted", imported(ADOPTED), "Adopted", adopted),
         (
             "generated",
             generated(json!({ "name": "generated" })),
@@ -119,7 +121,7 @@ fn key_pairs() -> Vec<(&'static str, Value, &'static str, String)> {
             there("owned", "was generated"),
         ),
         ("default", default_pair(), "Downloaded", kept),
-        ("absent", absent, "Absent", format!("the key pair absent is not in {REGION}")),
+        ("absent", absent, "Absent", format!("the key pair absent does not exist in {REGION}")),
     ]
 }
 

@@ -179,12 +179,12 @@ async fn a_pair_that_is_not_the_expected_one() {
             "expectedFingerprint": fingerprint })
     };
     create(&bed, "stranger", &by_name(&sha256)).await;
-    stalled(&bed, "stranger", "FingerprintMismatch", "give it as Lightsail lists it").await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "write it as Lightsail lists it").await;
     let other = listed.replace(&listed[..2], "00").replace("00:00", "11:00");
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": other })).await;
     stalled(&bed, "stranger", "FingerprintMismatch", "correct it").await;
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": listed.to_uppercase() })).await;
-    stalled(&bed, "stranger", "FingerprintMismatch", "give it as Lightsail lists it").await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "write it as Lightsail lists it").await;
     assert_eq!(bed.region.find_key_pair("stranger"), Some(stranger));
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": listed })).await;
     ready(&bed, "stranger", "Absent").await;
@@ -237,7 +237,7 @@ async fn a_secret_that_cannot_be_used() {
     assert!(status.public_key_sha256.is_some());
     assert_eq!(bed.region.find_key_pair("console").unwrap().arn, pair.arn);
 
-    // The public half in the object's own Secret is put right.
+    // The public half in the object's own Secret is corrected.
     let wrong = json!({ "stringData": { "ssh-publickey": public_key("ed25519") } });
     let secrets = bed.secrets();
     secrets.patch("console-ssh", &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
@@ -271,7 +271,7 @@ async fn a_source_that_cannot_be_used() {
     let spec = json!({ "type": "Imported", "region": REGION,
         "imported": { "publicKeyFrom": from } });
     create(&bed, "fleet", &spec).await;
-    stalled(&bed, "fleet", "SourceNotFound", "create it, with the key fleet").await;
+    stalled(&bed, "fleet", "SourceNotFound", "create it with the key fleet").await;
     let maps = Api::<ConfigMap>::namespaced(bed.cluster.client(), &bed.namespace);
     let holds = |text: String| ConfigMap {
         metadata: ObjectMeta { name: Some("keys".to_owned()), ..ObjectMeta::default() },
@@ -280,7 +280,7 @@ async fn a_source_that_cannot_be_used() {
     };
     maps.create(&PostParams::default(), &holds("a".repeat(70_000))).await.unwrap();
     bed.reconcile_now::<LightsailKeyPair>("fleet").await;
-    stalled(&bed, "fleet", "SourceTooLarge", "put the public key alone").await;
+    stalled(&bed, "fleet", "SourceTooLarge", "put only the public key").await;
     maps.replace("keys", &PostParams::default(), &holds("fleet".to_owned())).await.unwrap();
     set_spec(&bed, "fleet", json!({ "interval": "11m" })).await;
     stalled(&bed, "fleet", "InvalidPublicKey", "give the line of a .pub file").await;

@@ -28,13 +28,17 @@ impl Ground {
     }
 
     async fn export(&self, arguments: &[&str]) -> Said {
+        Said::of(&self.command(arguments).output().await.unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_lightsail-operator"));
         command.env_clear().env("AWS_ENDPOINT_URL", self.simulator.url());
         command.env("AWS_ACCESS_KEY_ID", &self.credentials.access_key_id);
         command.env("AWS_SECRET_ACCESS_KEY", &self.credentials.secret_access_key);
         command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nowhere");
         command.arg("export").args(arguments);
-        Said::of(&command.output().await.unwrap())
+        command
     }
 
     /// Imports the key pairs of a file of Terraform.
@@ -192,6 +196,23 @@ async fn an_error_of_a_region_does_not_lose_the_others() {
 }
 
 #[tokio::test]
+async fn many_regions_that_do_not_exist_do_not_lose_the_one_that_does() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    let letters = || (b'a'..=b'z').map(char::from);
+    let regions = letters().flat_map(|one| letters().map(move |two| format!("xx-{one}{two}-1")));
+    let regions = regions.take(300).collect::<Vec<_>>().join(",");
+    let flags = ["--region", &regions, "--region=eu-west-1,eu-west-1", "--output=json"];
+    let said = ground.export(&flags).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let document: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(document["failedRegions"].as_array().map(Vec::len), Some(300), "{said:?}");
+    assert_eq!(document["keyPairs"].as_array().map(Vec::len), Some(1), "{said:?}");
+    assert!(said.err.contains("check --region for typos"), "{said:?}");
+    assert!(!said.err.contains("delete the objects"), "{said:?}");
+}
+
+#[tokio::test]
 async fn nothing_is_read_of_another_account() {
     let ground = Ground::new().await;
     ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
@@ -206,6 +227,33 @@ async fn nothing_is_read_of_another_account() {
     assert!(asked.iter().all(|request| request.operation == "GetCallerIdentity"), "{asked:?}");
     let said = ground.export(&["--region", HERE, "--aws-account-id", ACCOUNT]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_there_does_not_lose_lightsail() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    for flags in
+        [["--from-secrets=team-a,team-b", "--output=table"], ["--check-owners", "-o=table"]]
+    {
+        let said = ground.export(&[&["--region", HERE], &flags[..]].concat()).await;
+        assert_eq!((said.code, said.err.matches("error: ").count()), (Some(1), 1), "{said:?}");
+        assert!(said.err.contains("no cluster is configured; set KUBECONFIG"), "{said:?}");
+        assert!(said.out.contains("made"), "{said:?}");
+    }
+}
+
+/// As `head` leaves it.
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_is_no_error() {
+    let ground = Ground::new().await;
+    let mut command = ground.command(&["--region", HERE]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let said = Said::of(&child.wait_with_output().await.unwrap());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(!said.err.contains("panicked") && said.err.contains("0 key pairs: "), "{said:?}");
 }
 
 #[tokio::test]
@@ -227,17 +275,106 @@ async fn keys_that_cannot_be_read_do_not_lose_the_others() {
     assert_eq!(said.err.matches("error: ").count(), 2, "{said:?}");
 }
 
-/// Whatever it is, here the name of a key pair.
+/// "openssh-key-v1" in base64, as private keys in OpenSSH's format begin.
+const MARK: &str = "b3BlbnNzaC1rZXktdj";
+
+#[tokio::test]
+async fn a_name_that_looks_like_a_private_key_costs_its_own_pair() {
+    let ground = Ground::new().await;
+    let here = ground.simulator.region(ACCOUNT, HERE);
+    here.create_key_pair("made");
+    here.create_key_pair(&format!("{MARK}EA"));
+    here.create_key_pair("BEGIN OPENSSH PRIVATE KEY");
+    for output in ["yaml", "table", "json"] {
+        let said = ground.export(&["--region", HERE, "--output", output]).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.out.contains("made") && said.err.contains("1 key pair: "), "{said:?}");
+        let words = "eu-west-1: left out 2 key pairs: a name or another value looks like";
+        assert_eq!(said.err.matches(words).count(), 1, "{said:?}");
+        for mark in [MARK, "PRIVATE KEY"] {
+            assert!(!said.out.contains(mark) && !said.err.contains(mark), "{said:?}");
+        }
+        let is_named = said.out.contains("No manifest for 2 key pairs in eu-west-1");
+        assert_eq!(is_named, output == "yaml", "{said:?}");
+        assert_eq!(said.out.contains("withheld"), output == "json", "{said:?}");
+    }
+}
+
+/// Whatever it is, here the value of a flag.
 #[tokio::test]
 async fn an_output_that_seems_to_have_a_private_key_in_it_is_not_written() {
     let ground = Ground::new().await;
-    // "openssh-key-v1" in base64, as private keys in OpenSSH's format begin.
-    ground.simulator.region(ACCOUNT, HERE).create_key_pair("b3BlbnNzaC1rZXktdjEA");
+    ground.simulator.region(ACCOUNT, HERE).create_default_key_pair();
+    let flags = ["--default-key-pairs", "--account-ref", "openssh-key-v1"];
+    let said = ground.export(&[&["--region", HERE], &flags[..]].concat()).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+    assert!(said.err.contains("nothing was written"), "{said:?}");
+}
+
+#[tokio::test]
+async fn default_key_pairs_that_are_left_out_are_counted_once() {
+    let ground = Ground::new().await;
+    for region in [HERE, "us-east-1"] {
+        ground.simulator.region(ACCOUNT, region).create_default_key_pair();
+    }
+    let regions = "--region=eu-west-1,us-east-1";
     for output in ["yaml", "table", "json"] {
-        let said = ground.export(&["--region", HERE, "--output", output]).await;
-        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
-        assert!(said.err.contains("nothing was written"), "{said:?}");
-        assert!(!said.err.contains("b3BlbnNzaC1rZXktdj"), "{said:?}");
+        let said = ground.export(&[regions, "--output", output]).await;
+        let words = "left out 2 default key pairs; --default-key-pairs includes them";
+        assert_eq!((said.code, said.err.matches(words).count()), (Some(0), 1), "{said:?}");
+        let comment = "# No manifest for 2 default key pairs - see --default-key-pairs\n";
+        assert_eq!(said.out.contains(comment), output == "yaml", "{said:?}");
+        let with = ground.export(&[regions, "--default-key-pairs", "--output", output]).await;
+        assert!(!with.err.contains("left out") && with.out.contains("Default"), "{with:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_regions_that_cannot_be_read_is_no_empty_list() {
+    let ground = Ground::new().await;
+    ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
+    let effect = FaultEffect::Error {
+        error_type: "AccessDeniedException".to_owned(),
+        code: None,
+        message: "no".to_owned(),
+        status: 400,
+    };
+    let global = ground.simulator.region(ACCOUNT, "us-east-1");
+    let _fault = global.add_fault(Fault::new("GetRegions", effect));
+    let said = ground.export(&["--all-regions", "--output=json"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let document: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(document["failedRegions"], json!(["all"]), "{said:?}");
+    let said = ground.export(&["--all-regions"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("# The list of regions could not be read\n"), "{said:?}");
+    assert!(said.err.contains("error: the list of regions could not be read in us-east-1"));
+}
+
+#[tokio::test]
+async fn an_owner_tag_of_another_shape_is_somebodys() {
+    let ground = Ground::new().await;
+    let here = ground.simulator.region(ACCOUNT, HERE);
+    let path = fixture("aws-5.tfstate");
+    let mut pairs = BTreeMap::new();
+    let names = ["team-a", "team-b", "worker-0", "worker-1"];
+    let document = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    public_keys(&document, &names, &mut pairs);
+    ground.import(HERE, &pairs);
+    let tags = [Some("c/n"), Some(""), None, Some("c/n/o/x")];
+    for (name, tag) in names.into_iter().zip(tags) {
+        here.set_tags(name, &[("lightsail-operator.dev/owner", tag)]);
+    }
+    let arguments = ["--region", HERE, "--keys", path.to_str().unwrap(), "--output"];
+    let export = async |output| ground.export(&[&arguments[..], &[output]].concat()).await;
+    let yaml = export("yaml").await;
+    assert_eq!((yaml.code, yaml.out.matches("kind:").count()), (Some(0), 0), "{yaml:?}");
+    let words = "somebody unknown manages it - its owner tag names no object\n";
+    assert_eq!(yaml.out.matches(words).count(), 4, "{yaml:?}");
+    assert_eq!(export("table").await.out.matches("   somebody unknown\n").count(), 4);
+    let document: Value = serde_json::from_str(&export("json").await.out).unwrap();
+    for pair in document["keyPairs"].as_array().unwrap() {
+        assert_eq!(pair["managedBy"], json!({ "unknown": true }), "{pair}");
     }
 }
 

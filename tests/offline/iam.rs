@@ -1,6 +1,6 @@
 //! What the policies of `docs/iam` say, and what each of their conditions and ARNs is for: with it
 //! a call is denied, without it the same call is not. The calls are made directly, since the
-//! operator has no wish to make them. Which actions each feature needs is in
+//! operator has no reason to make them. Which actions each feature needs is in
 //! `tests/control_plane/iam.rs`. The files for several accounts are in [`tenants`](crate::tenants).
 
 use std::collections::BTreeSet;
@@ -292,7 +292,7 @@ fn the_policies_allow_what_the_operator_calls() {
     assert!(called.len() >= 12, "{called:?}");
 }
 
-/// If Lightsail does not look at an instance's tags for this action, nothing is reset: it fails on
+/// If Lightsail does not check an instance's tags for this action, nothing is reset: it fails on
 /// the safe side.
 #[tokio::test]
 async fn a_lightsail_without_resource_level_resets_denies_them() {

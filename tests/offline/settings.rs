@@ -1,5 +1,5 @@
-//! Settings of the environment that the operator refuses to start with: it ends at once, and names
-//! the variable without its value.
+//! Settings of the environment that the operator refuses to start with: it ends immediately, and
+//! names the variable without its value.
 
 use std::process::Command;
 

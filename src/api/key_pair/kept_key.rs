@@ -94,9 +94,10 @@ pub struct KeySecret {
     /// The name of the Secret, in the namespace of this object. Default: the name of this object.
     ///
     /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and
-    /// `ssh-publickey`. If a Secret of this name is not this object's, the operator leaves it alone,
-    /// and the object becomes Stalled with the reason `SecretNotOwned`. The exception is a Secret
-    /// without an owner that holds the private key of the key pair: it becomes this object's.
+    /// `ssh-publickey`. If a Secret of this name is not this object's, the operator leaves it
+    /// alone, and the object becomes Stalled with the reason `SecretNotOwned`. The exception is a
+    /// Secret without an owner that holds the private key of the key pair: it becomes this
+    /// object's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 240))]
     #[x_kube(validation = Rule::new(is_object_name("self"))

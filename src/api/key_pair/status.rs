@@ -62,9 +62,9 @@ pub struct LightsailKeyPairStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ImportIntent")]
     pub import_intent: Option<ImportIntent>,
-    /// While the object is suspended, the step that the operator would take next: `Import`, `Adopt`,
-    /// `Generate`, `WriteSecret`, `Tag`, `RemoveTags`, `Download` or `Delete`; `None` if there is
-    /// nothing to do. `Delete` can be the first step of a replacement.
+    /// While the object is suspended, the step that the operator would take next: `Import`,
+    /// `Adopt`, `Generate`, `WriteSecret`, `Tag`, `RemoveTags`, `Download` or `Delete`; `None` if
+    /// there is nothing to do. `Delete` can be the first step of a replacement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_step: Option<String>,
     /// The name of the Secret that holds the private key.

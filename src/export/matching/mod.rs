@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::OWNER_TAG;
+use crate::api::{OWNER_TAG, is_other_spelling};
+use crate::config::names;
 use crate::export::exported::{Exported, Finding, Managed, RegionRead, Why};
 use crate::export::keys::{Key, Keys, Place};
 use crate::export::names::object_names;
@@ -23,6 +24,8 @@ pub(super) fn match_all(
     for region in &mut regions {
         region.pairs.retain(|pair| default_pairs || !pair.name.is_default());
         region.pairs.sort_by(|one, other| one.name.cmp(&other.name));
+        // Two pages list it if others change while the list is read.
+        region.pairs.dedup_by(|one, other| one.name == other.name);
     }
     let pairs = || {
         let of = |region: &'_ RegionRead| region.pairs.len();
@@ -101,12 +104,21 @@ fn is_known(listed: &Fingerprint) -> bool {
 }
 
 fn manager(pair: &KeyPair) -> Option<Managed> {
-    let is_other_spelling = |key: &String| key != OWNER_TAG && key.eq_ignore_ascii_case(OWNER_TAG);
     match pair.tags.get(OWNER_TAG) {
-        Some(Some(owner)) => Some(Managed::By(Owner::from(owner.as_str()))),
+        Some(Some(tag)) => Some(owner(tag).map_or(Managed::Unknown, Managed::By)),
         Some(None) => Some(Managed::Unknown),
         None => pair.tags.keys().any(is_other_spelling).then_some(Managed::Unknown),
     }
+}
+
+/// The owner in an owner tag, if the tag is one that an operator can have written.
+fn owner(tag: &str) -> Option<Owner> {
+    let owner = Owner::from(tag);
+    let (namespace, name) = owner.object();
+    let is_whole = !owner.cluster().is_empty()
+        && names::namespace(namespace).is_ok()
+        && names::object_name(name).is_ok();
+    is_whole.then_some(owner)
 }
 
 /// As the CRD checks `keyPairName`.

@@ -114,6 +114,24 @@ fn what_becomes_of_a_key_pair() {
             managed(Managed::Unknown)),
         ("one that is spelled otherwise", tagged(ours.clone(), &upper, Some("c/n/o")), &public,
             managed(Managed::Unknown)),
+        ("one of two parts", tagged(ours.clone(), OWNER_TAG, Some("c/n")), &public,
+            managed(Managed::Unknown)),
+        ("one of one part", tagged(ours.clone(), OWNER_TAG, Some("c")), &public,
+            managed(Managed::Unknown)),
+        ("one of four parts", tagged(ours.clone(), OWNER_TAG, Some("c/n/o/x")), &public,
+            managed(Managed::Unknown)),
+        ("an empty one", tagged(ours.clone(), OWNER_TAG, Some("")), &public,
+            managed(Managed::Unknown)),
+        ("one without a cluster", tagged(ours.clone(), OWNER_TAG, Some("/n/o")), &public,
+            managed(Managed::Unknown)),
+        ("one without a namespace", tagged(ours.clone(), OWNER_TAG, Some("c//o")), &public,
+            managed(Managed::Unknown)),
+        ("one without an object", tagged(ours.clone(), OWNER_TAG, Some("c/n/")), &public,
+            managed(Managed::Unknown)),
+        ("one with a path", tagged(ours.clone(), OWNER_TAG, Some("c/../o")), &public,
+            managed(Managed::Unknown)),
+        ("one with other names", tagged(ours.clone(), OWNER_TAG, Some("c/N/o o")), &public,
+            managed(Managed::Unknown)),
         ("another tag", tagged(ours.clone(), "team", Some("a")), &public, line(&key)),
         ("the default pair", pair("LightsailDefaultKeyPair", Some(&of_key)), &public,
             Finding::Default),
@@ -183,6 +201,14 @@ fn the_order_is_that_of_regions_and_names_whatever_comes_first() {
         "bb-us-east-1",
     ];
     assert_eq!(names(regions(), true, true), expected);
+}
+
+#[test]
+fn a_key_pair_that_two_pages_list_is_one() {
+    let twice = vec![pair("fleet", None), pair("other", None), pair("fleet", None)];
+    let all = match_all(vec![region(REGION, twice)], &Keys::default(), true);
+    let names: Vec<String> = all.into_iter().map(|exported| exported.object).collect();
+    assert_eq!(names, ["fleet-eu-west-1", "other-eu-west-1"]);
 }
 
 #[test]

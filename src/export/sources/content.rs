@@ -2,32 +2,17 @@
 
 use std::path::Path;
 
-use super::file::File;
+use zeroize::Zeroizing;
+
+use super::file::{File, NoKey};
 use super::{lines, terraform};
 use crate::export::keys::{Keys, Place};
 use crate::export::report::{Report, count};
-use crate::ssh::{PrivateKey, PublicKey};
+use crate::export::text::grouped;
+use crate::ssh::{self, InvalidPrivateKey, PrivateKey, PublicKey};
 
-/// Why no key was read from a file.
-pub(super) enum NoKey {
-    /// It has none.
-    None,
-    /// It has a private key that cannot be read.
-    Private(String),
-    /// What it has is of no use here: other JSON, a certificate. In a folder that may be so.
-    Unusable(String),
-    /// It cannot be read.
-    Other(String),
-}
-
-impl NoKey {
-    pub(super) fn words(&self) -> &str {
-        match self {
-            Self::None => "it has no key",
-            Self::Private(why) | Self::Unusable(why) | Self::Other(why) => why,
-        }
-    }
-}
+/// How a zip archive begins, and so what `terraform plan -out` writes.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
 
 /// Reads the keys that a file has.
 pub(super) fn add_file(
@@ -37,13 +22,24 @@ pub(super) fn add_file(
     report: &Report,
 ) -> Result<(), NoKey> {
     let name = path.to_string_lossy().into_owned();
-    if terraform::is_one(path, file) {
+    let bytes = file.read()?;
+    if bytes.starts_with(ARCHIVE) {
+        return Err(NoKey::Unusable(
+            "it is an archive; of a plan of Terraform, give what terraform show -json FILE prints"
+                .to_owned(),
+        ));
+    }
+    let text = Zeroizing::new(ssh::decode(&bytes));
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_ascii().is_empty() {
+        return Err(NoKey::None);
+    }
+    if terraform::is_one(path, text) {
         let place = Place::Terraform { path: name };
-        return terraform::add(file, &place, keys, report).map_err(|why| {
+        return terraform::add(text, &place, keys, report).map_err(|why| {
             if terraform::is_state_by_name(path) { NoKey::Other(why) } else { NoKey::Unusable(why) }
         });
     }
-    let bytes = file.read().map_err(NoKey::Other)?;
     let place = |line| Place::File { path: name.clone(), line };
     match PublicKey::parse_file(&bytes) {
         Ok(public) => {
@@ -51,14 +47,18 @@ pub(super) fn add_file(
             return Ok(());
         }
         Err(why) if why.is_private() => {
-            let private = PrivateKey::parse_file(&bytes);
-            let private = private.map_err(|why| NoKey::Private(format!("it {why}")))?;
+            let private = PrivateKey::find_in_file(&bytes).map_err(|why| {
+                let words = format!("it {why}");
+                // Mostly the certificate of a browser.
+                let is_of_use = why != InvalidPrivateKey::Pkcs12;
+                if is_of_use { NoKey::Unreadable(words) } else { NoKey::Unusable(words) }
+            })?;
             keys.add_private(&private, place(None), None);
             return Ok(());
         }
         Err(_) => {}
     }
-    let found = lines::find(&String::from_utf8_lossy(&bytes));
+    let found = lines::find(text);
     if found.keys.is_empty() {
         let first = found.unreadable.first();
         return Err(first.map_or(NoKey::None, |(line, why)| {
@@ -72,8 +72,10 @@ pub(super) fn add_file(
     for (line, public) in found.keys {
         keys.add_public(&public, place(Some(line)));
     }
-    for (line, why) in found.unreadable {
-        report.error(&format!("{name}: line {line}: {why}"));
+    let unreadable = found.unreadable.iter();
+    let unreadable = unreadable.map(|(line, why)| (format!("line {line}"), why.to_string()));
+    for (lines, why) in grouped(unreadable.collect()) {
+        report.error(&format!("{name}: {lines}: {why}"));
     }
     if found.others > 0 {
         report.note(&format!("{name}: {} without keys", count(found.others, "line")));

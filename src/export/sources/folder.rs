@@ -1,21 +1,39 @@
-//! Folders of keys, such as `~/.ssh`. What has no key in it is passed over; links, and folders
-//! whose names begin with a dot, are left out.
+//! Folders of keys, such as `~/.ssh`. What has no key in it is passed over; what is no file, and
+//! folders whose names begin with a dot, are left out.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::content::{NoKey, add_file};
-use super::file::{Opened, open};
+use super::content::add_file;
+use super::file::{NoKey, Opened, open};
 use crate::export::keys::Keys;
 use crate::export::report::{Report, count};
+use crate::export::text::grouped;
 
 /// So many files are read of a folder. More of them are somebody's home directory.
 pub(super) const MOST_FILES: usize = 1_000;
 
+/// What is said of a folder: files or folders, and the words.
+#[derive(Default)]
+struct Said {
+    notes: Vec<(String, String)>,
+    errors: Vec<(String, String)>,
+}
+
+impl Said {
+    fn note(&mut self, path: &Path, words: &str) {
+        self.notes.push((path.display().to_string(), words.to_string()));
+    }
+
+    fn error(&mut self, path: &Path, words: &str) {
+        self.errors.push((path.display().to_string(), words.to_string()));
+    }
+}
+
 /// Reads the keys of a folder and the folders in it.
 pub(in crate::export) fn add(folder: &Path, keys: &mut Keys, report: &Report) {
-    let mut files = BTreeSet::new();
-    if !find_files(folder, &mut files, report) {
+    let (mut files, mut said) = (BTreeSet::new(), Said::default());
+    if !find_files(folder, &mut files, &mut said) {
         report.error(&format!(
             "{}: it has more than {MOST_FILES} files, and is left out; name the files with keys, \
              or a folder with fewer files",
@@ -25,27 +43,36 @@ pub(in crate::export) fn add(folder: &Path, keys: &mut Keys, report: &Report) {
     }
     let mut without = 0;
     for path in &files {
-        match add_one(path, &files, keys, report) {
+        match add_one(path, keys, report) {
             Ok(()) => {}
             Err(NoKey::None) => without += 1,
-            Err(NoKey::Unusable(why)) => report.note(&format!("{}: {why}", path.display())),
-            Err(why) => report.error(&format!("{}: {}", path.display(), why.words())),
+            Err(NoKey::Unusable(why)) => said.note(path, &why),
+            Err(NoKey::Unreadable(why)) if files.contains(&public(path)) => {
+                said.note(path, &format!("{why}; its .pub file is read"));
+            }
+            Err(why) => said.error(path, why.words()),
         }
+    }
+    for (files, words) in grouped(said.notes) {
+        report.note(&format!("{files}: {words}"));
+    }
+    for (files, words) in grouped(said.errors) {
+        report.error(&format!("{files}: {words}"));
     }
     if without > 0 {
         report.note(&format!("{}: {} without keys", folder.display(), count(without, "file")));
     }
 }
 
-/// Finds the files; `false` if there are too many.
-fn find_files(folder: &Path, files: &mut BTreeSet<PathBuf>, report: &Report) -> bool {
+/// Finds the files, and what else is no folder; `false` if there are too many.
+fn find_files(folder: &Path, files: &mut BTreeSet<PathBuf>, said: &mut Said) -> bool {
     let mut folders = vec![folder.to_owned()];
     let mut seen = 0;
     while let Some(folder) = folders.pop() {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
-                report.error(&format!("{}: {error}", folder.display()));
+                said.error(&folder, &error.to_string());
                 continue;
             }
         };
@@ -54,52 +81,34 @@ fn find_files(folder: &Path, files: &mut BTreeSet<PathBuf>, report: &Report) -> 
             if seen > MOST_FILES {
                 return false;
             }
-            let path = entry.path();
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.as_encoded_bytes();
             match entry.file_type() {
-                Ok(type_) if type_.is_symlink() => {
-                    report.note(&format!("{}: it is a link, and left out", path.display()));
+                Ok(type_) if type_.is_dir() && name.starts_with(b".") => {
+                    said.note(&path, "it has a name that begins with a dot, and is left out");
                 }
-                Ok(type_) if type_.is_dir() => {
-                    if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-                        folders.push(path);
-                    }
-                }
+                Ok(type_) if type_.is_dir() => folders.push(path),
                 // Host keys of others.
-                Ok(_) if entry.file_name().as_encoded_bytes().starts_with(b"known_hosts") => {}
+                Ok(_) if name.starts_with(b"known_hosts") => {}
                 Ok(_) => drop(files.insert(path)),
-                Err(error) => report.error(&format!("{}: {error}", path.display())),
+                Err(error) => said.error(&path, &error.to_string()),
             }
         }
     }
     true
 }
 
-fn add_one(
-    path: &Path,
-    files: &BTreeSet<PathBuf>,
-    keys: &mut Keys,
-    report: &Report,
-) -> Result<(), NoKey> {
-    let mut file = match open(path) {
-        Ok(Opened::File(file)) => file,
+fn add_one(path: &Path, keys: &mut Keys, report: &Report) -> Result<(), NoKey> {
+    match open(path)? {
+        Opened::File(mut file) => add_file(&mut file, path, keys, report),
         // It has become one.
-        Ok(Opened::Folder) => return Err(NoKey::None),
-        Err(why) if why.ends_with("left out") => {
-            report.note(&format!("{}: {why}", path.display()));
-            return Ok(());
-        }
-        Err(why) => return Err(NoKey::Other(why)),
-    };
-    match add_file(&mut file, path, keys, report) {
-        Err(NoKey::Private(why)) => {
-            let mut public = path.as_os_str().to_owned();
-            public.push(".pub");
-            if files.contains(Path::new(&public)) {
-                report.note(&format!("{}: {why}; its .pub file is read", path.display()));
-                return Ok(());
-            }
-            Err(NoKey::Private(why))
-        }
-        outcome => outcome,
+        Opened::Folder => Err(NoKey::None),
     }
+}
+
+/// The file beside a private key that has its public key.
+fn public(path: &Path) -> PathBuf {
+    let mut public = path.as_os_str().to_owned();
+    public.push(".pub");
+    public.into()
 }

@@ -15,6 +15,8 @@ pub(super) struct Found {
 /// Reads the lines.
 pub(super) fn find(text: &str) -> Found {
     let mut found = Found::default();
+    // A byte order mark is no part of the first line.
+    let text = text.trim_start_matches('\u{feff}');
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {

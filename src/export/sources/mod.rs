@@ -26,7 +26,7 @@ pub(super) fn add_path(path: &Path, keys: &mut Keys, report: &Report) {
                 report.error(&format!("{}: {}", path.display(), why.words()));
             }
         }
-        Err(why) => report.error(&format!("{}: {why}", path.display())),
+        Err(why) => report.error(&format!("{}: {}", path.display(), why.words())),
     }
 }
 

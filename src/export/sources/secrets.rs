@@ -7,7 +7,7 @@ use super::lines;
 use crate::export::keys::{Keeper, Keys, Place};
 use crate::export::report::Report;
 use crate::secret::{self, PRIVATE_KEY};
-use crate::ssh::{PrivateKey, PublicKey};
+use crate::ssh::{self, PrivateKey, PublicKey};
 
 /// The longest name of a Secret that an object can refer to (`spec.generated.secret.name`).
 const LONGEST_NAME: usize = 240;
@@ -49,7 +49,7 @@ pub(in crate::export) fn add_secret(
                 Err(_) => {}
             },
             Err(_) => {
-                for (_, public) in lines::find(&String::from_utf8_lossy(&bytes)).keys {
+                for (_, public) in lines::find(&Zeroizing::new(ssh::decode(&bytes))).keys {
                     keys.add_public(&public, place());
                 }
             }

@@ -1,6 +1,7 @@
 //! Files and folders as people have them, and as somebody hostile puts them there.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use super::*;
@@ -46,6 +47,27 @@ impl Ground {
     }
 }
 
+fn pipe(path: &Path) {
+    let (cwd, type_) = (rustix::fs::CWD, rustix::fs::FileType::Fifo);
+    rustix::fs::mknodat(cwd, path, type_, rustix::fs::Mode::RUSR, 0).unwrap();
+}
+
+/// A text as PowerShell and editors of Windows write it.
+fn as_windows_writes(text: &str) -> [(&'static str, Vec<u8>); 6] {
+    let utf16 = |text: &str, to: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(to).collect()
+    };
+    let crlf = text.replace('\n', "\r\n");
+    [
+        ("CRLF", crlf.clone().into_bytes()),
+        ("UTF-8 with a mark", format!("\u{feff}{text}").into_bytes()),
+        ("UTF-8 with a mark and CRLF", format!("\u{feff}{crlf}").into_bytes()),
+        ("UTF-16", utf16(text, u16::to_le_bytes)),
+        ("UTF-16 with CRLF", utf16(&crlf, u16::to_le_bytes)),
+        ("UTF-16, the other way round", utf16(&crlf, u16::to_be_bytes)),
+    ]
+}
+
 fn key() -> crate::ssh::PrivateKey {
     generate(KeyAlgorithm::Ed25519).unwrap()
 }
@@ -74,6 +96,67 @@ fn keys_are_found_in_every_kind_of_file() {
 }
 
 #[test]
+fn keys_are_found_however_windows_writes_the_file() {
+    let (one, two) = (key(), key());
+    let (line, other) = (one.public().line(), two.public().line());
+    let state = |path: &str| {
+        serde_json::json!({ "version": 4, "resources": [{ "mode": "managed",
+            "type": "aws_lightsail_key_pair", "name": path, "instances": [
+                { "attributes": { "public_key": line } }, { "attributes": { "public_key": other } }
+            ] }] })
+    };
+    let pretty = format!("{:#}\n", state("a"));
+    let shown = format!(
+        "{:#}\n",
+        serde_json::json!({ "format_version": "1.0", "values": { "root_module": { "resources": [{
+            "mode": "managed", "type": "aws_lightsail_key_pair",
+            "values": { "public_key": line } }] } } })
+    );
+    for (name, text, count) in [
+        ("a.pub", format!("{line}\n"), 1),
+        ("authorized_keys", format!("# ours\n{line}\nrestrict {other}\n"), 2),
+        ("options first", format!("restrict {line}\n{other}\n"), 2),
+        ("id_ed25519", one.expose_pem().to_owned(), 1),
+        ("comments", format!("# mine\n{}", one.expose_pem()), 1),
+        ("terraform.tfstate", pretty.clone(), 2),
+        ("state without a name", pretty, 2),
+        ("show.json", shown.clone(), 1),
+        ("show without a name", shown, 1),
+    ] {
+        for (encoding, bytes) in as_windows_writes(&text) {
+            let mut ground = Ground::new();
+            ground.write(name, bytes);
+            let expected = (count, 0, String::new());
+            assert_eq!(ground.add_name(name), expected, "{name} in {encoding}");
+        }
+    }
+}
+
+#[test]
+fn a_private_key_is_found_whatever_stands_around_it() {
+    let mut ground = Ground::new();
+    let keys = [key(), key(), generate(KeyAlgorithm::RSA4096).unwrap()];
+    let [one, two, rsa] = &keys;
+    ground.write("comments", format!("# mine\n# of 2024\n{}", one.expose_pem()));
+    ground.write("both", format!("{}\n{}\n", two.expose_pem(), two.public().line()));
+    ground.write("rsa", format!("Bag Attributes\n    friendlyName: a\n{}", rsa.expose_pem()));
+    for (index, name) in ["comments", "both", "rsa"].into_iter().enumerate() {
+        assert_eq!(ground.add_name(name), (index + 1, 0, String::new()), "{name}");
+    }
+}
+
+#[test]
+fn an_empty_state_has_no_key() {
+    let mut ground = Ground::new();
+    ground.write("folder/terraform.tfstate", "");
+    ground.write("folder/terraform.tfstate.backup", "\n");
+    ground.write("folder/empty.tfstate", r#"{"version": 4, "resources": []}"#);
+    let (keys, errors, said) = ground.add_name("folder");
+    assert_eq!((keys, errors), (0, 0), "{said}");
+    assert!(said.contains("2 files without keys"), "{said}");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
     let mut ground = Ground::new();
     let private = key();
@@ -82,14 +165,8 @@ fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
     let large = [b"ssh-ed25519 ", &vec![b'A'; 2 << 20][..]].concat();
     let target = ground.write("target.pub", private.public().line());
     symlink(&target, ground.path("link.pub")).unwrap();
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        ground.path("pipe"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR,
-        0,
-    )
-    .unwrap();
+    pipe(&ground.path("pipe"));
+    let _socket = UnixListener::bind(ground.path("socket")).unwrap();
     ground.write("cut", cut);
     ground.write("large", large);
     ground.write("empty", "");
@@ -100,15 +177,18 @@ fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
     ground.write("state.tfstate", "SENTINEL is no JSON");
     ground.write("other.json", r#"{"version": "SENTINEL"}"#);
     ground.write("binary", [0_u8, 159, 146, 150]);
+    ground.write("plan.bin", b"PK\x03\x04SENTINEL");
     for (index, (name, words)) in [
         ("missing", "No such file"),
         ("link.pub", "it is a link, and left out"),
-        ("pipe", "it is no file and no folder"),
+        ("pipe", "it is a pipe, and left out"),
+        ("socket", "it is a socket, and left out"),
         ("large", "larger than 1 MiB"),
         ("cut", "it is a damaged private key"),
         ("empty", "it has no key"),
         ("words", "it has no key"),
         ("binary", "it has no key"),
+        ("plan.bin", "it is an archive; of a plan of Terraform"),
         ("two", "two: line 2: "),
         ("certificate.pub", "it is an SSH certificate"),
         ("security.pub", "line 2: it is the key of a security key"),
@@ -148,11 +228,12 @@ fn a_folder_gives_the_keys_that_it_has() {
     let (keys, errors, said) = ground.add_name("ssh");
     assert_eq!((keys, errors), (3, 0), "{said}");
     for words in [
-        "link: it is a link",
-        "loop: it is a link",
+        "link, ",
+        "loop: each is a link",
         "large: it is larger",
         "its .pub",
         "id-cert.pub: it is",
+        ".git: it has a name that begins with a dot",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
@@ -162,6 +243,72 @@ fn a_folder_gives_the_keys_that_it_has() {
     let (_, errors, said) = ground.add_name("ssh");
     assert_eq!(errors, 1, "{said}");
     assert!(said.contains("alone: it "), "{said}");
+}
+
+/// What else may lie in a folder: nothing of it blocks, and each is named with its reason.
+#[test]
+fn what_is_no_file_is_left_out_of_a_folder_and_the_rest_goes_on() {
+    let mut ground = Ground::new();
+    ground.write("ssh/a.pub", key().public().line());
+    ground.write("ssh/inner/b.pub", key().public().line());
+    pipe(&ground.path("ssh/pipe"));
+    let _socket = UnixListener::bind(ground.path("ssh/agent")).unwrap();
+    symlink("/dev/zero", ground.path("ssh/zero")).unwrap();
+    symlink(ground.path("nowhere"), ground.path("ssh/dangling")).unwrap();
+    ground.write("ssh/browser.p12", [0x30, 0x82, 4, 0, 0x02, 0x01, 0x03, 0x30, 0x82, 3, 0]);
+    let (keys, errors, said) = ground.add_name("ssh");
+    assert_eq!((keys, errors), (2, 0), "{said}");
+    for words in [
+        "pipe: it is a pipe, and left out",
+        "agent: it is a socket, and left out",
+        "zero: each is a link, and left out",
+        "browser.p12: it is a PKCS#12 file",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn what_is_said_of_many_files_is_short() {
+    let mut ground = Ground::new();
+    let path = ground.write("many/a.pub", key().public().line());
+    for index in 0..400 {
+        symlink(&path, ground.path(&format!("many/link-{index:03}"))).unwrap();
+        ground.write(&format!("many/certificate-{index}"), "ssh-ed25519-cert-v01@openssh.com AA x");
+        ground.write(&format!("cut/id-{index}"), "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n");
+    }
+    let broken = format!("{}\n{}", key().public().line(), "ssh-ed25519 AAAA\n".repeat(400));
+    ground.write("broken", broken);
+    for (name, lines, errors, words) in [
+        ("many", 2, 0, "link-001 and 398 more: each is a link, and left out"),
+        ("cut", 1, 1, "id-1 and 398 more: each is a damaged private key"),
+        ("broken", 1, 2, "broken: line 2, line 3 and 398 more: its data"),
+    ] {
+        let (_, found, said) = ground.add_name(name);
+        assert_eq!((said.lines().count(), found), (lines, errors), "{name}: {said}");
+        assert!(said.contains(words), "{name}: {said}");
+    }
+}
+
+/// Its public key may be in the file beside it.
+#[test]
+fn a_file_that_may_not_be_read_is_an_error_unless_its_public_key_is_there() {
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut ground = Ground::new();
+    let shut = |path: PathBuf| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    };
+    shut(ground.write("ssh/host", "x"));
+    ground.write("ssh/host.pub", key().public().line());
+    let (keys, errors, said) = ground.add_name("ssh");
+    assert_eq!((keys, errors), (1, 0), "{said}");
+    assert!(said.contains("host: it may not be read; its .pub file is read"), "{said}");
+    shut(ground.write("ssh/alone", "x"));
+    let (keys, errors, said) = ground.add_name("ssh");
+    assert_eq!((keys, errors), (1, 1), "{said}");
+    assert!(said.contains("alone: it may not be read"), "{said}");
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
 
 /// Whether this reconciliation wrote the mark a moment ago. A process that slept in between (a
 /// suspended machine, an old leader) must not call any more: others may have looked for the call
-/// since, and said that nothing is to be seen of it.
+/// since, and said that nothing shows it.
 fn is_just_marked(observed: &Observed) -> bool {
     observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= observed.call_timeout)
 }

@@ -17,7 +17,7 @@ pub(super) fn keep(
     mark: Option<&Mark>,
     end: &MarkState,
 ) -> Step {
-    // A mark that was lost, or not written any more, is put right.
+    // A mark that was lost, or not written any more, is corrected.
     if mark.is_none_or(|mark| mark.state != *end) {
         return Step::WriteMark(end.clone());
     }

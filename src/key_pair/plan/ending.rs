@@ -23,8 +23,8 @@ pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> D
     desired.deletion_policy.unwrap_or(by_origin)
 }
 
-/// Releases the object without AWS having to answer. The owner tag is taken off if that works at
-/// once, and only if it is this object's: by now another owner's may be in its place.
+/// Releases the object without AWS having to answer. The owner tag is taken off if that works
+/// immediately, and only if it is this object's: by now another owner's may be in its place.
 pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> Step {
     let (recorded, done) = (&observed.recorded, &observed.done);
     let is_tagged = !matches!(desired.pair, DesiredPair::Default { .. });
@@ -101,7 +101,7 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
 /// Whether an object that the watch says is gone is to be followed up: it was never marked for
 /// deletion, though its finalizer is there. A finalizer does not hold an object whose deletion was
 /// under way when it was added: the API server may have looked for finalizers before. Whoever acts
-/// does it at once; later it would be too late, as another object may have the pair by then.
+/// does it immediately; later it would be too late, as another object may have the pair by then.
 #[must_use]
 pub fn is_followed_up(has_finalizer: bool, is_marked_for_deletion: bool, acts: bool) -> bool {
     acts && has_finalizer && !is_marked_for_deletion

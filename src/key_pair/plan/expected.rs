@@ -22,7 +22,7 @@ pub(super) enum Named<'a> {
     Same,
     /// It is not known to be this pair.
     Other(&'a Fingerprint),
-    /// The key that may tell is to be read first.
+    /// The key that may tell must be read first.
     Unread(Box<Step>),
 }
 

@@ -58,7 +58,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     if desired.goal == Goal::ObjectVanished { ending::follow_up(desired, step) } else { step }
 }
 
-/// A suspended object changes nothing, so it is content with what a list shows, unless an import of
+/// A suspended object changes nothing, so what a list shows is enough for it, unless an import of
 /// it may still take effect: it costs no call of its own.
 fn as_listed(desired: &Desired, observed: &Observed) -> Option<Observed> {
     let is_content = desired.suspend && !desired.goal.ends() && observed.recorded.intent.is_none();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::key::compare;
-use crate::api::OWNER_TAG;
 use crate::api::key_pair::Origin;
+use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::Digest;
 use crate::ids::{Arn, Owner};
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
@@ -43,15 +43,8 @@ pub(super) enum OwnerTag {
     Other,
 }
 
-/// Whether this is the key of the owner tag, spelled otherwise.
-pub(super) fn is_other_spelling(key: &String) -> bool {
-    key != OWNER_TAG && key.eq_ignore_ascii_case(OWNER_TAG)
-}
-
 /// Whose owner tag the pair has.
 pub(super) fn owner_tag(desired: &Desired, pair: &KeyPair) -> OwnerTag {
-    // IAM compares the keys of tags without regard to case, so another spelling may be what it
-    // takes for the owner.
     if pair.tags.keys().any(is_other_spelling) {
         return OwnerTag::Other;
     }

@@ -12,7 +12,7 @@ use crate::engine::State;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::CHANGE_AFTER_READ_WAITS;
 
-/// A live read justifies what follows it at once: reading a Secret, a download, not a nap.
+/// A live read justifies what follows it immediately: reading a Secret, a download, not a nap.
 const READ_HOLDS: SignedDuration = SignedDuration::from_secs(10);
 // A deletion that is sent at last must still be justified by the read before it.
 const _: () = assert!(READ_HOLDS.as_secs().cast_unsigned() > CHANGE_AFTER_READ_WAITS.as_secs());

@@ -73,7 +73,7 @@ pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) 
     is_needed.then(|| Step::ReadSource(at.clone()))
 }
 
-/// What is missing may be on its way, as when a folder is applied at once.
+/// What is missing may be on its way, as when a whole folder is applied.
 fn missing(observed: &Observed, since: Timestamp, at: &SourceRef, has_object: bool) -> Step {
     let message =
         if has_object { Message::NoKeyInSource { at } } else { Message::SourceNotFound { at } };

@@ -1,8 +1,7 @@
 //! Objects that need no reconciliation: those that were acted on and whose pair is in the shared
 //! list as it was recorded. This justifies nothing but leaving them alone.
 
-use super::ownership::is_other_spelling;
-use crate::api::OWNER_TAG;
+use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::{self, Digest};
 use crate::ids::AccountId;
 use crate::key_pair::claim::{Baseline, PairClaim};

@@ -47,7 +47,7 @@ const INSTANCE: &str = "the instance's metadata";
 
 /// The message for what makes the SDK panic.
 const PANIC: &str =
-    "the AWS SDK cannot cope with what is there; is there a line break in a key or in a name?";
+    "the AWS SDK cannot process what is there; check for a line break in a key or in a name";
 
 impl Chain {
     /// The credentials of the first source that is set up. STS is called in this region. If there

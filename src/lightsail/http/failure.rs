@@ -106,7 +106,7 @@ pub(in crate::lightsail) const UNREADABLE: &str = "UnreadableAnswer";
 
 /// Its message.
 pub(in crate::lightsail) fn unreadable(host: &str, status: u16) -> String {
-    format!("{host} answered HTTP {status} with a body that is not an answer of the API")
+    format!("{host} answered HTTP {status} with a body that is not an API response")
 }
 
 impl Failure {
@@ -256,25 +256,26 @@ impl fmt::Display for Failure {
             Cause::ConnectFailed(why) => write!(formatter, "{peer} cannot be reached: {why}")?,
             Cause::ProxyAnswered(status) => {
                 let status = status.as_u16();
-                write!(formatter, "{peer} does not connect to {host}: it answered {status}")?;
+                write!(formatter, "{peer} refused to connect to {host}: it answered {status}")?;
                 if status == 407 {
-                    formatter.write_str("; put user and password into its URL")?;
+                    formatter.write_str("; put the user and password into its URL")?;
                 }
             }
             Cause::UntrustedIssuer(issuer) => write!(
                 formatter,
-                "the certificate of {peer} is from an unknown CA ({issuer}); if it is a proxy's or \
-                 a private one, name its file in AWS_CA_BUNDLE"
+                "the certificate of {peer} is from an unknown CA ({issuer}); if that is a proxy's \
+                 or a private CA, set AWS_CA_BUNDLE to the file with its certificate"
             )?,
-            Cause::Tls(why) => write!(formatter, "no TLS with {peer}: {why}")?,
+            Cause::Tls(why) => write!(formatter, "TLS with {peer} failed: {why}")?,
             Cause::Timeout(time) => {
                 write!(formatter, "{host} did not answer within {time:.0?}")?;
             }
             Cause::Closed { .. } => {
-                write!(formatter, "the connection to {host} was closed")?;
+                write!(formatter, "the connection to {host} ")?;
                 if let Some(proxy) = proxy {
-                    write!(formatter, ", which goes by the proxy {proxy}")?;
+                    write!(formatter, "through the proxy {proxy} ")?;
                 }
+                formatter.write_str("was closed")?;
             }
             Cause::Lost(why) => write!(formatter, "the connection to {host} was lost: {why}")?,
             Cause::Answered(status) | Cause::Denied(status) => {
@@ -283,8 +284,8 @@ impl fmt::Display for Failure {
             Cause::Unreadable(status) => formatter.write_str(&unreadable(host, *status))?,
             Cause::Insecure => write!(
                 formatter,
-                "nothing was sent to {host}: the endpoint is plain http on another machine; use \
-                 https, or --allow-insecure-endpoints if you mean it"
+                "nothing was sent to {host}: the endpoint uses plain HTTP to another machine; use \
+                 https, or set --allow-insecure-endpoints if you are sure"
             )?,
         }
         if *cause == Cause::NameNotResolved && proxy.is_none() && *is_fips {
@@ -327,11 +328,11 @@ mod tests {
             for (error, expected) in [
                 (
                     ExpiredContext { time: at(time), not_after: at(not_after) },
-                    "no TLS with sts.example: its certificate expired at 1970-01-01T00:16:40Z",
+                    "TLS with sts.example failed: its certificate expired at 1970-01-01T00:16:40Z",
                 ),
                 (
                     NotValidYetContext { time: at(time), not_before: at(not_before) },
-                    "no TLS with sts.example: its certificate is not valid before \
+                    "TLS with sts.example failed: its certificate is not valid before \
                      1970-01-01T00:50:00Z; is the clock right?",
                 ),
             ] {
@@ -347,8 +348,8 @@ mod tests {
         let uri = Uri::from_static("https://sts.example/");
         let proxy = Uri::from_static("http://proxy.example:3128/");
         let closed = |is_before_sending| Cause::Closed { is_before_sending };
-        let expected = "the connection to sts.example was closed, which goes by the proxy \
-                        proxy.example:3128";
+        let expected =
+            "the connection to sts.example through the proxy proxy.example:3128 was closed";
         for failure in [
             Failure::of_proxy(&uri, &proxy, closed(true)),
             Failure::new(&uri, closed(true)).by_way_of(Some(&proxy)),

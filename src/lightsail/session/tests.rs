@@ -277,9 +277,9 @@ fn refused_credentials_are_replaced_once_a_minute() {
 fn what_a_renewal_brought() {
     let clocks = clocks();
     let before = opened("first", 0, Some(3_600));
-    let refused = "failing; eu-west-1: RefusedCredentials: AWS refuses the credentials, and their \
-        source has no others; log: not renewed, AWS refuses the credentials, and their source has \
-        no others";
+    let why = Error::refused_credentials().message;
+    let refused =
+        format!("failing; eu-west-1: RefusedCredentials: {why}; log: not renewed, {why}");
     let down = "failing; eu-west-1: Code: down; log: not renewed, down";
     let again = || Ok(before.clone());
     let other = || Ok(opened("second", 3_300, Some(6_900)));
@@ -288,7 +288,7 @@ fn what_a_renewal_brought() {
         ("the same again, and they are good", Cause::Clock, again(), "well", false),
         ("nothing", Cause::Clock, Err(error("down")), down, false),
         ("others for those that AWS refuses", Cause::Refused, other(), "well", true),
-        ("the same again, which AWS refuses", Cause::Refused, again(), refused, false),
+        ("the same again, which AWS refuses", Cause::Refused, again(), refused.as_str(), false),
         ("nothing for those that AWS refuses", Cause::Refused, Err(error("down")), down, false),
     ] {
         let mut session = in_force(Some(3_600));

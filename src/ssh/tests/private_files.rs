@@ -131,6 +131,11 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
         ("a public key in PEM", rsa.exported("PEM"), Why::Public),
         ("two keys", format!("{}{}", rsa.key.private(), ed25519.key.private()), Why::Several),
         ("both halves", format!("{}{line}\n", ed25519.key.private()), Why::NotAlone),
+        (
+            "behind a certificate",
+            rsa.sh("openssl req -x509 -key $KEY -subj /CN=a -days 1 2>/dev/null && cat $KEY"),
+            Why::NotAlone,
+        ),
         ("behind a comment", format!("# a\n{}", ed25519.key.private()), Why::NotAlone),
         (
             "PKCS#12",
@@ -147,12 +152,86 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
         ("a word", "fleet".to_owned(), Why::Unknown),
         ("JSON", "{\"key\": \"\"}".to_owned(), Why::Unknown),
     ];
-    assert_eq!(taken.len() + cases.len(), 46);
+    assert_eq!(taken.len() + cases.len(), 47);
     for (name, text, expected) in cases {
         let why = PrivateKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");
         for part in text.split_ascii_whitespace().filter(|part| part.len() > 20) {
             assert!(!why.to_string().contains(part), "{name} is not repeated");
         }
+    }
+}
+
+/// `PuTTY` pads to 16 bytes where OpenSSH pads to 8, so how long its padding is depends on the
+/// length of the comment.
+#[test]
+fn a_private_key_of_puttygen_is_taken_whatever_its_padding() {
+    for type_ in [&["-t", "ed25519"][..], &["-t", "rsa", "-b", "2048"]] {
+        let files = Files::new(type_);
+        let public = PublicKey::parse(&files.line()).unwrap().sha256();
+        let paddings = (0..16).map(|length| {
+            let comment = "c".repeat(length);
+            let text = files.putty(&["-C", &comment, "-O", "private-openssh-new"]);
+            let key = PrivateKey::parse(&text).unwrap_or_else(|why| panic!("{comment}: {why}"));
+            assert_eq!(key.public().sha256(), public);
+            assert!(key.public().line().ends_with(comment.as_str()), "{comment}");
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("key");
+            write_private(&path, key.expose_pem());
+            let half = run(Command::new("ssh-keygen").arg("-yf").arg(&path));
+            assert_eq!(PublicKey::parse(&half).unwrap().sha256(), public, "{comment}, written");
+            padding(&text)
+        });
+        let all: std::collections::BTreeSet<u8> = paddings.collect();
+        assert_eq!(all.len(), 16, "as long as the last byte of the file says: {all:?}");
+    }
+}
+
+/// How long the padding of a private key in OpenSSH's form is; 0 is that of no padding.
+fn padding(pem: &str) -> u8 {
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let last = STANDARD.decode(body).unwrap().pop().unwrap();
+    if last > 16 { 0 } else { last }
+}
+
+#[test]
+fn a_padding_of_other_bytes_is_damage() {
+    let files = Files::new(&["-t", "ed25519"]);
+    let text = files.putty(&["-C", "", "-O", "private-openssh-new"]);
+    let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    let bytes = STANDARD.decode(body).unwrap();
+    assert_eq!(bytes.last(), Some(&13), "13 bytes of padding");
+    for at in 1..=13 {
+        let mut bytes = bytes.clone();
+        let last = bytes.len() - at;
+        bytes[last] ^= 0x40;
+        let pem = format!(
+            "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n",
+            STANDARD.encode(&bytes)
+        );
+        let why = PrivateKey::parse(&pem).unwrap_err();
+        assert_eq!(why, InvalidPrivateKey::Damaged, "byte {at} from the end");
+    }
+}
+
+#[test]
+fn a_pkcs12_file_is_called_one_and_its_message_leads_to_its_key() {
+    let rsa = Files::new(&["-t", "rsa", "-b", "2048", "-m", "PEM"]);
+    rsa.sh("openssl req -x509 -key $KEY -subj /CN=a -days 1 2>/dev/null | openssl pkcs12 -export \
+            -inkey $KEY -passout pass:abcdef -out $KEY.p12");
+    let bytes = std::fs::read(rsa.key.path().with_extension("p12")).unwrap();
+    assert_eq!(PrivateKey::parse_file(&bytes).unwrap_err(), InvalidPrivateKey::Pkcs12);
+    assert_eq!(PublicKey::parse_file(&bytes).unwrap_err(), InvalidPublicKey::Private);
+    let pkcs12 = "openssl pkcs12 -in $KEY.p12 -password pass:abcdef -nocerts -nodes";
+    let key = PrivateKey::parse(&rsa.sh(&format!("{pkcs12} | openssl pkey"))).unwrap();
+    let public = PublicKey::parse(&rsa.line()).unwrap();
+    assert_eq!(key.public().sha256(), public.sha256());
+    // With the attributes that it prints before the key.
+    let with_more = rsa.sh(pkcs12);
+    assert_eq!(PrivateKey::parse(&with_more).unwrap_err(), InvalidPrivateKey::NotAlone);
+    let all = rsa.sh("openssl pkcs12 -in $KEY.p12 -password pass:abcdef -nodes");
+    for text in [with_more, all] {
+        let key = PrivateKey::find_in_file(text.as_bytes()).unwrap();
+        assert_eq!(key.public().sha256(), public.sha256());
     }
 }

@@ -30,7 +30,7 @@ const PUBLIC: [InvalidPublicKey; 16] = [
     InvalidPublicKey::Data,
 ];
 
-const PRIVATE: [InvalidPrivateKey; 13] = [
+const PRIVATE: [InvalidPrivateKey; 14] = [
     InvalidPrivateKey::Passphrase,
     InvalidPrivateKey::PuTTY,
     InvalidPrivateKey::Ecdsa,
@@ -41,6 +41,7 @@ const PRIVATE: [InvalidPrivateKey; 13] = [
     InvalidPrivateKey::Several,
     InvalidPrivateKey::NotAlone,
     InvalidPrivateKey::Der,
+    InvalidPrivateKey::Pkcs12,
     InvalidPrivateKey::OtherForm,
     InvalidPrivateKey::Damaged,
     InvalidPrivateKey::Unknown,

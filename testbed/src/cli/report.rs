@@ -60,7 +60,7 @@ impl Report {
         }
     }
 
-    /// Does a step and tells it with its duration. The line is there at once where somebody
+    /// Does a step and tells it with its duration. The line is there immediately where somebody
     /// watches.
     pub(super) async fn step<T>(
         self,
@@ -79,7 +79,7 @@ impl Report {
         outcome
     }
 
-    /// What a look has found: as it should be, or what differs.
+    /// What a check has found: as it should be, or what differs.
     pub(super) fn finding(self, statement: &str, differs: Option<String>) {
         match differs {
             None => self.write(&format!("  {} {statement}\n", self.paint("32", "✓"))),

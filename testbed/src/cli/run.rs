@@ -105,7 +105,7 @@ pub(super) async fn apply(cluster: &Cluster, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A definition that is established is served a moment later, and kubectl keeps what it knew
+/// A CRD that is established is served a moment later, and kubectl keeps what it knew
 /// before.
 async fn wait_until_served(cluster: &Cluster, resource: &str) -> Result<()> {
     const DEADLINE: Duration = Duration::from_mins(1);

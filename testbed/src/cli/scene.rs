@@ -33,7 +33,7 @@ pub(super) struct Settings {
     /// The project's directory, with `crds` and `deploy`
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) project: PathBuf,
-    /// The Python with boto3 that looks at the simulator at the end of the demo
+    /// The Python with boto3 that reads the simulator at the end of the demo
     #[arg(long, value_name = "FILE", env = "TESTBED_PYTHON", default_value = ".venv/bin/python")]
     pub(super) python: PathBuf,
 }

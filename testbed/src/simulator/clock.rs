@@ -23,7 +23,7 @@ impl Clock {
         SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(shown).unwrap_or_default())
     }
 
-    /// Lets this much time pass at once.
+    /// Moves the clock ahead by this much.
     pub(super) fn advance(&self, time: Duration) {
         self.offset_millis.fetch_add(millis_of(time), Ordering::SeqCst);
     }

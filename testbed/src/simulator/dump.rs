@@ -1,4 +1,4 @@
-//! The whole state in JSON, for a person or a test to look at. Private keys, passwords and secrets
+//! The whole state in JSON, for a person or a test to read. Private keys, passwords and secrets
 //! are not in it.
 
 use serde_json::{Value, json};

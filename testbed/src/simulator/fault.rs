@@ -229,7 +229,7 @@ impl Turns {
         self.hits.send_modify(|hits| *hits += 1);
     }
 
-    /// Tells the handle, and waits until it lets go.
+    /// Tells the handle, and waits until it releases the request.
     pub(super) async fn hold(&self) {
         self.hit();
         let mut released = self.released.subscribe();

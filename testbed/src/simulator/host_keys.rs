@@ -1,7 +1,7 @@
 //! The host keys of an instance, and what Lightsail's browser client has on record of them.
 //!
 //! An instance keeps its keys for life; the record of them is what `DeleteKnownHostKeys` takes
-//! away. The private halves are thrown away at once, since nothing here speaks SSH.
+//! away. The private halves are thrown away immediately, since nothing here speaks SSH.
 
 use std::time::SystemTime;
 

@@ -1,5 +1,5 @@
-//! One account's resources in one region, for whoever sets a scene: somebody else's changes, and a
-//! look at the truth.
+//! One account's resources in one region, for whoever sets a scene: somebody else's changes, and
+//! what is really there.
 //!
 //! Nothing here is a request: it is not logged, meets no faults and records no operations.
 

@@ -164,8 +164,8 @@ impl Site<'_> {
         self.start(operation_type, resource_type, name, ends_as, polls)
     }
 
-    /// Records an operation that `polls` calls of `GetOperation` bring to its end; with 0 it is
-    /// over at once.
+    /// Records an operation that `polls` calls of `GetOperation` bring to its end; with 0 it
+    /// ends immediately.
     pub(super) fn start(
         &mut self,
         operation_type: &'static str,

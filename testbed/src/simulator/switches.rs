@@ -87,7 +87,7 @@ pub struct Switches {
     /// How operations of `DeleteKnownHostKeys` end.
     pub operation_status: OperationStatus,
     /// The same as [`operation_polls`](Self::operation_polls) for operations on key pairs and tags.
-    /// They take effect at once.
+    /// They take effect immediately.
     pub key_pair_operation_polls: u32,
     /// How operations on key pairs and tags end. With `Failed` they have no effect, but for
     /// `CreateKeyPair`, which never fails this way, as it has answered the key.
@@ -98,8 +98,8 @@ pub struct Switches {
     /// How many operations `DeleteKnownHostKeys` answers; 0 is an empty list, and nothing is
     /// recorded either.
     pub reset_operations: usize,
-    /// How long after it has started an operation appears in lists. `GetOperation` knows it at
-    /// once.
+    /// How long after it has started an operation appears in lists. `GetOperation` knows it
+    /// immediately.
     #[serde(with = "seconds")]
     pub operation_list_lag: Duration,
     /// How long an operation is known; zero is for ever. Not documented. The newest 100 000 of a
@@ -145,7 +145,7 @@ pub struct Switches {
     /// How many requests a second an account can make in a region; zero or less is no limit. The
     /// rate is not documented.
     pub requests_per_second: f64,
-    /// How many requests can come at once under that rate.
+    /// How many requests can come in a burst under that rate.
     pub burst: f64,
     /// How long each request takes.
     #[serde(with = "seconds")]

@@ -17,7 +17,7 @@ pub(crate) mod teams;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_team_works_in_its_own_account_with_its_own_role() {
     let teams = Teams::new("two-teams").await;
-    let _operator = teams.start().await;
+    let operator = teams.start().await;
     let (of_a, of_b) = teams.create_both().await;
     for (bed, account, name) in [(&teams.a, &of_a, OF_A), (&teams.b, &of_b, OF_B)] {
         bed.create::<LightsailKeyPair>("fleet", &pair(account, "fleet")).await;
@@ -39,6 +39,8 @@ async fn each_team_works_in_its_own_account_with_its_own_role() {
     let shown = teams.a.cluster.kubectl(&columns).await.unwrap().or_error().unwrap();
     let words: Vec<&str> = shown.split_whitespace().take(4).collect();
     assert_eq!(words, [&of_a, OF_A, "True", "Identified"]);
+    let counted = "time_to_ready_seconds_count{kind=\"LightsailAccount\"} 2\n";
+    assert!(operator.get("/metrics").await.unwrap().1.contains(counted));
     teams.remove_accounts().await;
 }
 

@@ -213,7 +213,7 @@ async fn is_not_a_matter_of_speed() {
     let other = [("/imported/publicKey", json!(crate::bed::public_key("ed25519"))), delete];
     let other = arena.pair("race", &other);
     let strip = json!({ "metadata": { "finalizers": null } });
-    // Made, released in one of four ways, and made again at once.
+    // Made, released in one of four ways, and made again immediately.
     for number in 0..40 {
         let spec = if number % 3 == 0 { &other } else { &again };
         let _ = attacker.create::<LightsailKeyPair>("race", spec).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::arena::{Arena, SHARED};
 use crate::bed::{public_key, ready_reason, wait_for};
 
-/// So many objects are made at once.
+/// So many objects are made together.
 const MANY: usize = 300;
 
 /// What is changed in the spec of each object.

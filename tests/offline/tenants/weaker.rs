@@ -42,7 +42,7 @@ pub(super) async fn file_is_as_the_rows_say_and_no_part_is_idle<Q: Copy>(
 }
 
 /// The policy without each statement, action, condition and value of a condition in turn; with `*`
-/// for each ARN; and in all of it at once, with `*` for whoever is named, and for each variable.
+/// for each ARN; and in all of it together, with `*` for whoever is named, and for each variable.
 fn without_each_part(whole: &[Value]) -> Vec<(String, Vec<Value>)> {
     let mut all = Vec::new();
     for (index, statement) in whole.iter().enumerate() {

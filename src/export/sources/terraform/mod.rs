@@ -1,7 +1,7 @@
 //! The state or plan of Terraform (or `OpenTofu`) in JSON: of each `aws_lightsail_key_pair` the
 //! attributes `public_key`, `fingerprint` and `name`, and nothing else. A state holds secrets in
-//! clear text, the private keys of created key pairs among them: it is streamed, and what is not
-//! asked for is skipped and never kept.
+//! clear text, the private keys of created key pairs among them: what is not asked for is skipped
+//! and never kept.
 //!
 //! - State, version 4: `resources[].instances[].attributes`. Terraform has no public description of
 //!   it; `terraform state pull` prints it.
@@ -9,7 +9,6 @@
 //!   <https://developer.hashicorp.com/terraform/internals/json-format>.
 
 use std::fmt;
-use std::io::BufReader;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -17,16 +16,16 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::export::keys::{Keys, Place};
 use crate::export::report::Report;
-use crate::export::sources::file::File;
+use crate::export::text::grouped;
 use crate::ids::Fingerprint;
 use crate::ssh::{Match, PublicKey};
 
 const TYPE: &str = "aws_lightsail_key_pair";
 
-/// Whether a file is to be read as one: by its name, or because it is JSON.
-pub(super) fn is_one(path: &Path, file: &mut File) -> bool {
+/// Whether a file is read as one: by its name, or because it is JSON.
+pub(super) fn is_one(path: &Path, text: &str) -> bool {
     let is_json = path.extension().is_some_and(|end| end == "json");
-    is_json || is_state_by_name(path) || file.start().trim_ascii_start().starts_with(b"{")
+    is_json || is_state_by_name(path) || text.trim_ascii_start().starts_with('{')
 }
 
 /// Whether a file is called as Terraform calls its states.
@@ -40,19 +39,20 @@ pub(super) fn is_state_by_name(path: &Path) -> bool {
 /// # Errors
 /// It is no state and no plan. The error has the position, and nothing of the content.
 pub(super) fn add(
-    file: &mut File,
+    text: &str,
     place: &Place,
     keys: &mut Keys,
     report: &Report,
 ) -> Result<(), String> {
-    for (index, pair) in read(BufReader::new(file.stream()))?.into_iter().enumerate() {
+    let mut unreadable = Vec::new();
+    for (index, pair) in read(text)?.into_iter().enumerate() {
         // In the order of the file, so that it can be found.
         let number = index + 1;
         let fingerprint = pair.fingerprint.text.map(Fingerprint::from);
         let public = pair.public_key.text.filter(|text| !text.is_empty());
         let public = public.map(|text| PublicKey::parse(&text)).transpose();
         let public = public.unwrap_or_else(|why| {
-            report.error(&format!("{place}: public_key of {TYPE} number {number}: {why}"));
+            unreadable.push((format!("number {number}"), why.to_string()));
             None
         });
         let is_of_it = public.as_ref().is_some_and(|public| {
@@ -65,25 +65,31 @@ pub(super) fn add(
             keys.add_hint(fingerprint.as_str(), place.clone());
         }
     }
+    for (numbers, why) in grouped(unreadable) {
+        report.error(&format!("{place}: public_key of {TYPE} {numbers}: {why}"));
+    }
     Ok(())
 }
 
 /// The key pairs of a state or plan.
-fn read(from: impl std::io::Read) -> Result<Vec<Attributes>, String> {
-    let document: Document = serde_json::from_reader(from).map_err(|error| {
+fn read(text: &str) -> Result<Vec<Attributes>, String> {
+    let document: Document = serde_json::from_str(text).map_err(|error| {
         // The parser's own words have values.
         let what = if error.is_data() { "is no state or plan of Terraform" } else { "is no JSON" };
         format!("it {what}: line {} column {}", error.line(), error.column())
     })?;
-    let Document { version, format_version, resources, values, planned_values, prior_state } =
-        document;
+    let Document { version, format_version, encrypted_data, .. } = &document;
+    if encrypted_data.is_some() {
+        return Err("it is encrypted by OpenTofu; tofu show -json prints what is in it".to_owned());
+    }
     let is_plain = version.is_some_and(|version| version == 4);
-    let is_shown = format_version.text.is_some_and(|version| version.starts_with("1."));
+    let is_shown = format_version.text.as_ref().is_some_and(|version| version.starts_with("1."));
     if !is_plain && !is_shown {
         return Err("it is no state of version 4, and no output of terraform show -json with \
                     format_version 1"
             .to_owned());
     }
+    let Document { resources, values, planned_values, prior_state, .. } = document;
     let mut found = Vec::new();
     for resource in resources.into_iter().flatten().filter(Resource::is_key_pair) {
         let instances = resource.instances.into_iter().flatten();
@@ -105,6 +111,9 @@ fn read(from: impl std::io::Read) -> Result<Vec<Attributes>, String> {
 #[derive(Deserialize)]
 struct Document {
     version: Option<u64>,
+    /// An encrypted state has this, and the version of its encryption
+    /// (<https://opentofu.org/docs/language/state/encryption/>).
+    encrypted_data: Option<IgnoredAny>,
     #[serde(default)]
     format_version: Text,
     resources: Option<Vec<Resource>>,

@@ -14,7 +14,7 @@ fn line() -> String {
 }
 
 fn keys(document: &Value) -> Result<Vec<String>, String> {
-    let found = read(document.to_string().as_bytes())?;
+    let found = read(&document.to_string())?;
     Ok(found.into_iter().filter_map(|found| found.public_key.text).collect())
 }
 
@@ -91,10 +91,17 @@ fn what_is_something_else_is_refused_by_its_position_alone() {
             format!("{{\"version\": 4, \"resources\": \"{SENTINEL}\"}}"),
             "it is no state or plan",
         ),
+        (
+            "an encrypted state of OpenTofu",
+            json!({ "serial": 1, "lineage": "x", "meta": { "key_provider.pbkdf2.a": "e30=" },
+                "encrypted_data": SENTINEL, "encryption_version": "v0" })
+            .to_string(),
+            "it is encrypted by OpenTofu; tofu show -json",
+        ),
         ("more behind it", "{\"version\": 4} x".to_owned(), "it is no JSON"),
         ("nothing", String::new(), "it is no JSON: line 1 column 0"),
     ] {
-        let why = read(document.as_bytes()).map(|_| ()).unwrap_err();
+        let why = read(&document).map(|_| ()).unwrap_err();
         assert!(why.contains(words), "{name}: {why}");
         assert!(!why.contains(SENTINEL), "{name}: {why}");
     }

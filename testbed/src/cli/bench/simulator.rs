@@ -70,7 +70,7 @@ pub(crate) async fn simulator(settings: &Settings) -> Result<ExitCode> {
     let tags = signed(target, "TagResource", spread().map(tag))?;
     let of = |name| json!({"resourceName": name});
     let operations = signed(target, "GetOperationsForResource", spread().map(of))?;
-    // Seven gets, a page, a change and a look at operations of every ten.
+    // Seven gets, a page, a change and a read of operations of every ten.
     let mix = (0..DISTINCT).map(|number| match number % 10 {
         0 => lists[number % lists.len()].clone(),
         1 => tags[number].clone(),

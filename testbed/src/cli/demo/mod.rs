@@ -1,4 +1,4 @@
-//! `testbed demo`: the samples on a fresh control plane, shown as a person would look at them, and
+//! `testbed demo`: the samples on a fresh control plane, shown as a person would read them, and
 //! checked.
 //!
 //! Every command that is shown is the command that ran. What differs from what it should be is told
@@ -72,7 +72,8 @@ async fn scenes(stage: &mut Stage, settings: &Settings) -> Result<()> {
     let fingerprint = refuse_deletion(stage).await?;
     allow_deletion(stage, &fingerprint).await?;
     look_with_boto3(stage, settings).await?;
-    teams::two_teams(stage).await
+    teams::two_teams(stage).await?;
+    export(stage).await
 }
 
 async fn apply_samples(stage: &mut Stage, settings: &Settings) -> Result<()> {
@@ -243,6 +244,19 @@ async fn look_with_boto3(stage: &mut Stage, settings: &Settings) -> Result<()> {
     stage.check(
         "three key pairs with their owners, and two resets of host keys that succeeded",
         checks::view_differs(&view, &pairs),
+    );
+    Ok(())
+}
+
+async fn export(stage: &mut Stage) -> Result<()> {
+    stage.report.section("10. What is in a region, whoever made it, and which cluster manages it");
+    stage.region().create_key_pair("by-hand");
+    let table = stage.show_operator(&["export", "--region", REGION, "--output", "table"]).await?;
+    let is_managed = |name: &str| table.contains(&format!("/default/{name}\n"));
+    stage.check(
+        "each key pair of an object has its owner, and the one made by hand has none",
+        (![GENERATED, IMPORTED, ADOPTED].into_iter().all(is_managed) || is_managed("by-hand"))
+            .then(|| "the table differs".to_owned()),
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The names in `deploy/samples` that the demo looks at.
+//! The names in `deploy/samples` that the demo shows.
 
 pub(super) const IMPORTED: &str = "fleet";
 pub(super) const DEFAULT: &str = "default-eu-west-1";

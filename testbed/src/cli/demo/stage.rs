@@ -127,17 +127,11 @@ impl Stage {
         Ok(self.get(kind, name).await?["status"].take())
     }
 
-    /// Runs the script that looks at Lightsail with boto3, shows what it prints, and returns it.
+    /// Runs the script that reads Lightsail with boto3, shows what it prints, and returns it.
     pub(super) async fn show_lightsail_view(&self, settings: &Settings) -> Result<Value> {
         let script = Path::new("testbed").join("python").join("lightsail_view.py");
-        let mut command = Command::from(bound_to_this_process(&settings.python));
-        // Nobody's profiles, and no metadata service.
-        command.env_clear().env("HOME", self.scene.cluster.directory());
-        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        command
-            .envs(self.scene.aws.iter().map(|(name, value)| (name, value)))
-            .env("AWS_EC2_METADATA_DISABLED", "true");
-        command.arg(settings.project.join(&script)).stdin(Stdio::null()).kill_on_drop(true);
+        let mut command = self.with_aws(&settings.python);
+        command.arg(settings.project.join(&script));
         let output = command.output().await.context("start Python")?;
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -149,6 +143,32 @@ impl Stage {
         );
         self.report.shown(&format!("{} {}", settings.python.display(), script.display()), &stdout);
         serde_json::from_str(&stdout).context("read what the script printed")
+    }
+
+    /// Runs the operator's binary as somebody with the credentials does, and shows what it prints.
+    pub(super) async fn show_operator(&mut self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.with_aws(&self.scene.operator.options().binary);
+        let output = command.args(arguments).output().await.context("start the binary")?;
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        let command = format!("lightsail-operator {}", arguments.join(" "));
+        self.report.shown(&command, &format!("{stderr}{stdout}"));
+        if !output.status.success() {
+            self.check("the command succeeds", Some("it fails".to_owned()));
+        }
+        Ok(stdout)
+    }
+
+    /// A program that finds the simulator: with nobody's profiles, and no metadata service.
+    fn with_aws(&self, program: &Path) -> Command {
+        let mut command = Command::from(bound_to_this_process(program));
+        command.env_clear().env("HOME", self.scene.cluster.directory());
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command
+            .envs(self.scene.aws.iter().map(|(name, value)| (name, value)))
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
     }
 }
 

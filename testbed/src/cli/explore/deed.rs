@@ -196,7 +196,7 @@ impl OfObject {
             }
             Self::RestoreStatus => {
                 restore_status(&api, name, object["status"].clone()).await?;
-                // What a status says that somebody else wrote is put right when the object is
+                // What a status says that somebody else wrote is corrected when the object is
                 // reconciled next, which is after its interval otherwise.
                 stage.act(&Act::Reconcile(at.clone())).await?;
             }

@@ -33,8 +33,8 @@ pub(super) enum Disturbance {
 }
 
 impl Disturbance {
-    /// Whether a run may end otherwise than the undisturbed one, if the scenario says so: nobody
-    /// can tell any more what became of a call. A read that fails is only repeated.
+    /// Whether a run may end otherwise than the undisturbed one, if the scenario says so: it may
+    /// be unknown what became of a call. A read that fails is only repeated.
     pub(super) fn may_end_otherwise(self, is_read: bool) -> bool {
         acts(self) || !is_read
     }

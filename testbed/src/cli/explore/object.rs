@@ -34,7 +34,7 @@ pub(super) fn is_settled(object: &Value) -> bool {
     let is_true =
         |type_: &str| conditions.iter().any(|it| it["type"] == type_ && it["status"] == "True");
     let is_deleting = object["metadata"]["deletionTimestamp"].is_string();
-    // It waits for a person, or for an object that does.
+    // It is stalled, or waits for an object that is.
     let waits = matches!(reason(object), Some("Suspended" | "WaitingForOwner"));
     is_observed(object)
         && (is_true("Stalled")

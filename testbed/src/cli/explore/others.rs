@@ -94,7 +94,7 @@ fn choose(reference: &Reference, dice: &mut Dice) -> Vec<Moment> {
     let mut moments = Vec::new();
     for _ in 0..count {
         let Some(point) = dice.pick(&points) else { continue };
-        // Between the last read and a deletion nobody can tell: Lightsail takes no condition.
+        // Between the last read and a deletion there is no telling: Lightsail takes no condition.
         let is_deletion =
             matches!(&point.kind, Kind::Aws { operation, .. } if operation == "DeleteKeyPair");
         let is_before = dice.roll(2) == 0 && !is_deletion;

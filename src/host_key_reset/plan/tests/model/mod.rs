@@ -3,7 +3,7 @@
 //! record that ship.
 //!
 //! Time is in seconds here, as deadlines are added up: each write of an intent and each operation
-//! takes one, and otherwise [`world::TICK`] of them pass at once: more than a Lease and a call, and
+//! takes one, and otherwise a step takes [`world::TICK`] of them: more than a Lease and a call, and
 //! less than the settle time. Deadlines are as short as they can be with all that still
 //! possible before them. Turns have tests of their own: this reset always has its turn, and others
 //! that are done show as operations that they have recorded. Nobody edits the object but to suspend
@@ -182,7 +182,7 @@ impl Resets {
     }
 }
 
-/// Whether the reset has ended, or waits for a person.
+/// Whether the reset has ended, or somebody must act.
 fn is_over(state: &State) -> bool {
     state.object.status.end.is_some()
 }

@@ -324,7 +324,7 @@ pub(super) fn acts(state: &State, to: &mut dyn FnMut(Event, State)) {
     to(Event::Touch, touched);
     let suspend = !state.object.suspend;
     to(Event::Suspend(suspend), State { object: Object { suspend, ..state.object }, ..touched });
-    // What nobody can see then, nobody can know.
+    // What nobody can see then is unknown.
     let is_quiet = state.runs.iter().all(Option::is_none) && state.delayed.is_none()
         && state.operations.iter().flatten().all(|it| !state.may_lag(it));
     if is_quiet && state.object.mark.is_some() {

@@ -13,7 +13,7 @@ pub(super) const LEASE: Second = 15;
 pub(super) const NOT_AFTER: Second = 150;
 /// How long it may take from its start.
 pub(super) const DEADLINE: Second = 200;
-/// How much time passes at once: more than a Lease and a call, and less than the settle time.
+/// How much time a step takes: more than a Lease and a call, and less than the settle time.
 pub(super) const TICK: Second = 40;
 /// Nothing is disturbed later than this; all deadlines are over then.
 pub(super) const LATEST: Second = 480;

@@ -44,7 +44,7 @@ pub(super) enum Attack {
     Connections,
     /// 300 resets that wait for one instance, with 5 requests a second
     Resets,
-    /// 300 key pairs at once, while a fifth of all requests is throttled at random
+    /// 300 key pairs at the same time, while a fifth of all requests is throttled at random
     Refusals,
     /// A Secret has the name of the copy of a replaced default key pair
     SetAside,

@@ -35,7 +35,7 @@ use super::page::Page;
 use crate::cli::interrupts::{Interrupts, exit_code_of};
 use crate::cli::report::Report;
 
-/// How long an attack may take in all.
+/// The most time that an attack may take.
 const LONGEST: Duration = Duration::from_mins(20);
 
 /// Measure a quiet namespace beside a hostile one.

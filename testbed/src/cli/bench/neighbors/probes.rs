@@ -20,7 +20,7 @@ const PATHS: [&str; 2] = ["/livez", "/readyz"];
 /// Where each replica serves; none while it does not run.
 pub(super) type Addresses = Arc<Mutex<Vec<Option<SocketAddr>>>>;
 
-/// The addresses, whoever else looks at them.
+/// The addresses, whoever else reads them.
 pub(super) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
 }

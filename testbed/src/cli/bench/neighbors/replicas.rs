@@ -1,5 +1,5 @@
 //! The operator's replicas, as a Deployment runs them: one that has ended is started again, at
-//! first at once and then after pauses that double, and one with too much memory is killed.
+//! first immediately and then after pauses that double, and one with too much memory is killed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Many objects at once: how many become Ready in a second, what that costs in requests, and what
+//! Many objects together: how many become Ready in a second, what that costs in requests, and what
 //! memory it takes.
 
 use std::collections::BTreeMap;

@@ -46,7 +46,7 @@ pub(super) async fn idle(bed: &Bed, size: usize, table: &Table) -> Result<()> {
     Ok(())
 }
 
-/// An edit as soon as the operator is ready after a restart, while it looks at all objects.
+/// An edit as soon as the operator is ready after a restart, while it reconciles all objects.
 pub(super) async fn after_restarts(
     bed: &Bed,
     operator: &mut Operator,

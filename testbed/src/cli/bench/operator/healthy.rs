@@ -70,7 +70,7 @@ async fn list(client: &Client) -> Result<Duration> {
     }
 }
 
-/// Looks at an operator that has nothing to do.
+/// Watches an operator that has nothing to do.
 pub(super) async fn idle(operator: &Operator, size: usize, table: &Table) -> Result<()> {
     let now = || anyhow::Ok((running_time(operator.pid())?, operator.log_text().lines().count()));
     let (cpu, lines) = now()?;

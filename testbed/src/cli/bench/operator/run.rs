@@ -1,4 +1,4 @@
-//! What all measurements of a run share: what is wanted, where they work, and the table.
+//! What all measurements of a run share: what to measure, where they work, and the table.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,7 +50,7 @@ fn parse_count(text: &str) -> Result<usize, String> {
 /// What can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Part {
-    /// Many objects created at once, beside the control run
+    /// Many objects created together, beside the control run
     Create,
     /// A restart with all of them healthy
     Restart,
