@@ -21,8 +21,8 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 /// The region of every test.
 pub(crate) const REGION: &str = "eu-west-1";
 /// Things take tenths of a second; a loaded machine may be much slower.
-const DEADLINE: Duration = Duration::from_secs(90);
-const POLL: Duration = Duration::from_millis(50);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// What an operator has to know of the simulated AWS.
 pub(crate) fn aws_environment(

@@ -24,6 +24,8 @@ pub(crate) struct CredentialServer {
 
 struct Shared {
     simulator: Simulator,
+    /// Whose credentials it gives.
+    role: String,
     /// How long the credentials that it gives are good.
     life: Duration,
     /// Answers with this status instead.
@@ -45,6 +47,7 @@ impl CredentialServer {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Mutex::new(Shared {
             simulator,
+            role: "node-role".to_owned(),
             life,
             status: None,
             text: None,
@@ -62,6 +65,10 @@ impl CredentialServer {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub(crate) fn set_role(&self, role: &str) {
+        role.clone_into(&mut self.shared.lock().role);
     }
 
     pub(crate) fn set_status(&self, status: Option<u16>) {
@@ -92,7 +99,7 @@ impl Shared {
         }
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let Session { credentials, token, expires } =
-            self.simulator.add_session(ACCOUNT, "node-role", self.life);
+            self.simulator.add_session(ACCOUNT, &self.role, self.life);
         let (mut id, secret) = (credentials.access_key_id, credentials.secret_access_key);
         if self.is_broken {
             id.push('\n');

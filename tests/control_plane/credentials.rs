@@ -20,6 +20,7 @@ use crate::credential_servers::{CredentialServer, TOKEN};
 
 const HOUR: Duration = Duration::from_hours(1);
 const SECRET: &str = "a-secret-of-a-file";
+const ISSUER: &str = "https://oidc.example";
 const SUBJECT: &str = "system:serviceaccount:lightsail-operator:lightsail-operator";
 
 /// A bed whose operator has no credentials yet, and a folder for its files.
@@ -100,10 +101,10 @@ impl Ways {
     }
 }
 
-fn web_identity_token(subject: &str) -> String {
+pub(crate) fn web_identity_token(issuer: &str, subject: &str) -> String {
     let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({
-        "iss": "https://oidc.example", "sub": subject, "aud": "sts.amazonaws.com",
+        "iss": issuer, "sub": subject, "aud": "sts.amazonaws.com",
         "exp": 4_000_000_000_u64,
     });
     format!("{}.{}.c2lnbmF0dXJl", part(&json!({ "alg": "RS256" })), part(&claims))
@@ -111,7 +112,7 @@ fn web_identity_token(subject: &str) -> String {
 
 fn trust(bed: &Bed) {
     let web_identity = Some(WebIdentity {
-        issuer: "https://oidc.example".to_owned(),
+        issuer: ISSUER.to_owned(),
         subject: SUBJECT.to_owned(),
         audience: "sts.amazonaws.com".to_owned(),
     });
@@ -170,7 +171,7 @@ async fn each_way_to_credentials_works() {
         role("assumed")
     );
     let web_identity = vec![
-        ("AWS_WEB_IDENTITY_TOKEN_FILE", ways.write("jwt", &web_identity_token(SUBJECT))),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", ways.write("jwt", &web_identity_token(ISSUER, SUBJECT))),
         ("AWS_ROLE_ARN", role("irsa")),
     ];
     let mut left_empty =
@@ -232,8 +233,8 @@ async fn what_is_wrong_with_credentials_is_said() {
     let web_identity = |file: String, name: &str| {
         vec![("AWS_WEB_IDENTITY_TOKEN_FILE", file), ("AWS_ROLE_ARN", role(name))]
     };
-    let jwt = ways.write("jwt", &web_identity_token(SUBJECT));
-    let of_other = ways.write("other", &web_identity_token("system:serviceaccount:a:b"));
+    let jwt = ways.write("jwt", &web_identity_token(ISSUER, SUBJECT));
+    let of_other = ways.write("other", &web_identity_token(ISSUER, "system:serviceaccount:a:b"));
     let expired = hex::encode(Sha1::digest("corp"));
     ways.write(
         &format!(".aws/sso/cache/{expired}.json"),
@@ -470,7 +471,10 @@ async fn an_sts_that_throttles_or_fails_is_no_fault_of_the_credentials() {
         );
         let fault = ways.bed.simulator.add_fault(fault);
         let environment = vec![
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", ways.write("jwt", &web_identity_token(SUBJECT))),
+            (
+                "AWS_WEB_IDENTITY_TOKEN_FILE",
+                ways.write("jwt", &web_identity_token(ISSUER, SUBJECT)),
+            ),
             ("AWS_ROLE_ARN", role("irsa")),
         ];
         let _operator = ways.start(&environment).await;

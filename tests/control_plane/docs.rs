@@ -16,21 +16,22 @@ use crate::bed::{ACCOUNT, Bed, REGION, aws_environment, public_key};
 use crate::markdown::{Block, blocks, pages, read, root};
 
 /// Groups whose kinds pages show and this API server does not have: Flux, Argo CD, kustomize, the
-/// Prometheus operator.
+/// Prometheus operator, External Secrets.
 const OTHERS: &[&str] = &[
     "toolkit.fluxcd.io",
     "argoproj.io",
     "kustomize.config.k8s.io",
     "monitoring.coreos.com",
     "fluxcd.controlplane.io",
+    "external-secrets.io",
 ];
 /// Where the README has the chart and the manifests, which a checkout has too.
-const CHART: &str = "oci://ghcr.io/OWNER/charts/lightsail-operator";
+pub(crate) const CHART: &str = "oci://ghcr.io/OWNER/charts/lightsail-operator";
 const MANIFESTS: &str = "https://github.com/OWNER/lightsail-operator//deploy/base?ref=v";
 /// Columns that are others each time.
-const VARYING: &[&str] = &["FINGERPRINT", "OPERATION", "AGE"];
+pub(crate) const VARYING: &[&str] = &["FINGERPRINT", "OPERATION", "AGE"];
 
-fn documents(yaml: &str) -> Vec<Value> {
+pub(crate) fn documents(yaml: &str) -> Vec<Value> {
     serde_yaml_ng::Deserializer::from_str(yaml).map(|it| Value::deserialize(it).unwrap()).collect()
 }
 
@@ -118,12 +119,17 @@ async fn the_helm_commands_of_all_pages_are_accepted_by_the_chart() {
     assert!(count >= 3, "{count} commands");
 }
 
-fn chart() -> String {
+pub(crate) fn chart() -> String {
     root().join("charts/lightsail-operator").display().to_string()
 }
 
 /// Runs a command of a page in a folder, with kubectl in a namespace.
-async fn run(cluster: &Cluster, namespace: &str, folder: &Path, command: &str) -> Output {
+pub(crate) async fn run(
+    cluster: &Cluster,
+    namespace: &str,
+    folder: &Path,
+    command: &str,
+) -> Output {
     let kubeconfig = folder.join("kubeconfig-of-the-reader");
     std::fs::copy(cluster.kubeconfig(), &kubeconfig).unwrap();
     let tools = cluster.tools().display().to_string();

@@ -8,7 +8,6 @@
 mod account_schema;
 mod accounts;
 mod api_server;
-mod approval;
 mod argocd;
 mod attacks;
 mod bed;
@@ -25,6 +24,7 @@ mod fleet;
 mod flux;
 mod generated;
 mod gitops;
+mod how_to;
 mod iam;
 #[path = "../support/iam_files.rs"]
 mod iam_files;

@@ -23,21 +23,21 @@ use tokio_rustls::TlsAcceptor;
 use crate::bed::{Bed, imported, public_key, wait_for};
 
 /// A name that TLS certificates here are for; only proxies know where it is.
-const HOST: &str = "lightsail.example";
+pub(crate) const HOST: &str = "lightsail.example";
 /// No DNS server is asked for a label that is too long.
 const NO_SUCH_HOST: &str =
     "a-label-of-more-than-sixty-three-characters-which-no-name-can-have-at-all.example";
 
 /// A proxy that tunnels everything to one address.
-struct Proxy {
-    address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Proxy {
     /// Answers with this status; with 200 it opens a tunnel to `to`.
-    async fn start(status: u16, to: SocketAddr) -> Self {
+    pub(crate) async fn start(status: u16, to: SocketAddr) -> Self {
         Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), status, to).await
     }
 
@@ -60,7 +60,7 @@ impl Proxy {
         assert!(self.task.await.unwrap_err().is_cancelled());
     }
 
-    fn first_lines(&self) -> BTreeSet<String> {
+    pub(crate) fn first_lines(&self) -> BTreeSet<String> {
         let heads = self.heads.lock();
         heads.iter().map(|head| head.lines().next().unwrap_or_default().to_owned()).collect()
     }
@@ -87,7 +87,7 @@ async fn tunnel(
 
 /// A server with a certificate of a private CA, in front of the simulator. Its address, and the
 /// CA's certificate in PEM.
-async fn behind_tls(to: SocketAddr) -> (SocketAddr, String) {
+pub(crate) async fn behind_tls(to: SocketAddr) -> (SocketAddr, String) {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.distinguished_name.push(DnType::CommonName, "Example Private CA");
@@ -167,7 +167,7 @@ async fn wait_said(bed: &Bed, name: &str, words: &[&str]) -> String {
     message(&object).unwrap()
 }
 
-fn simulator_address(bed: &Bed) -> SocketAddr {
+pub(crate) fn simulator_address(bed: &Bed) -> SocketAddr {
     bed.simulator.url().trim_start_matches("http://").parse().unwrap()
 }
 

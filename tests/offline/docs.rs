@@ -128,12 +128,13 @@ const BLOCKS: &[&str] = &[
     "yaml",          // applied, or parsed if it is somebody else's kind
     "yaml fragment", // parsed
     "yaml values",   // values of the chart: it is rendered with them
-    "sh",            // run, in the README
-    "console",       // compared, in the README
+    "sh",            // run, in the README and in docs/how-to
+    "console",       // compared, likewise
     "json",
     "promql",
     "text",
     "lua",
+    "hcl",
     "python",
     "javascript",
     "rust",
@@ -235,7 +236,7 @@ fn flags_are_those_of_the_operator() {
     assert!(count > 10, "{count} flags");
 }
 
-/// Flags of others that pages name: the simulator, the API server, Helm.
+/// Flags of others that pages name: the simulator, the API server, Helm, kubectl.
 #[rustfmt::skip]
 const OTHERS_FLAGS: &[&str] = &[
     "--address", "--port", "--access-key-id", "--secret-access-key", "--instance",
@@ -244,4 +245,5 @@ const OTHERS_FLAGS: &[&str] = &[
     "--no-memory-limit",
     "--event-ttl",
     "--force", "--force-conflicts", "--set-file", "--take-ownership", "--wait",
+    "--as", "--as-group",
 ];
