@@ -53,8 +53,18 @@ test-all: EXPLORE := --all --sequences 5000 --parallel 18
 test-all: export MODEL := all
 test-all: export IMAGE_BINARY := $(release)
 test-all: NEXTEST := --ignore-default-filter
-test-all: gitops image test ## Run all tests, and those in full of which `make test` takes a share
+test-all: gitops image test $(if $(OLDEST),test-oldest) ## Run all tests, each in full
 	@testbed/scripts/reproduce.sh $(release)
+
+# `make test-all OLDEST=1` includes it.
+.PHONY: test-oldest
+test-oldest: oldest .venv build ## Test the control plane with the oldest Kubernetes that is allowed
+	@TESTBED_TOOLS=$(CURDIR)/.tools/oldest $(debug)/testbed run --apply testbed/deploy -- \
+		cargo nextest run --cargo-quiet --test control_plane
+
+.PHONY: oldest
+oldest: tools ## Build the oldest Kubernetes that the chart allows into .tools/oldest
+	@testbed/scripts/oldest.sh
 
 .PHONY: bench
 bench: tools ## Measure the simulator and the operator, which takes an hour and a half
