@@ -178,6 +178,7 @@ async fn i4_answers_that_cannot_be_read_are_not_in_the_log() {
     bed.create::<LightsailKeyPair>("other", &imported(&public)).await;
     let object = proxy.truncate(Matcher::new(Method::GET, "/lightsailkeypairs/other"));
     bed.reconcile_now::<LightsailKeyPair>("other").await;
+    wait_for("an object that is cut off", async || object.count() == 1).await;
     bed.wait_ready::<LightsailKeyPair>("other", "Imported").await;
     drop(operator);
     let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
