@@ -97,7 +97,7 @@ pub struct HostKeyResetSpec {
             .message("instanceName must have letters, digits and _ . - only, with a letter, digit \
                       or _ at each end, as names in Lightsail do; write for example web-1"),
         validation = Rule::new("self == oldSelf")
-            .message("a reset runs once, so its instanceName is immutable; create a new \
+            .message("a reset runs once, so its instanceName is immutable; make a new \
                       HostKeyReset"),
     )]
     pub instance_name: String,

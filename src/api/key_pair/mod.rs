@@ -127,7 +127,7 @@ pub struct LightsailKeyPairSpec {
     /// - `Default`: the default key pair of the region, which has the name
     ///   `LightsailDefaultKeyPair`. The operator downloads its private key to a Secret.
     #[serde(rename = "type")]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; create a new \
+    #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new \
         object"))]
     pub type_: KeyPairType,
 
