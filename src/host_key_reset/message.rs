@@ -127,7 +127,7 @@ impl fmt::Display for Message<'_> {
                 )
             }
             Self::Begun => to.write_str("the reset has begun"),
-            Self::UnderWay => to.write_str("Lightsail has not finished the operation"),
+            Self::UnderWay => to.write_str("Lightsail is working on it"),
             Self::NotKnownYet { id } => {
                 write!(to, "Lightsail does not know the operation {id} yet")
             }
@@ -215,7 +215,7 @@ impl fmt::Display for Message<'_> {
             Self::Kept { message, tracked_by } => write!(
                 to,
                 "{message}; ttlSecondsAfterFinished is ignored, because the object has \
-                 {tracked_by}: the tool that set it would create the object again, and the reset \
+                 {tracked_by}: whatever set that would create the object again, and the reset \
                  would run again. Remove the object from its source instead"
             ),
         }

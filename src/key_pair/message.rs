@@ -236,7 +236,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::PredecessorFirst => to.write_str(
                 "an earlier object of this name vanished although it had a finalizer; the operator \
-                 first deletes or releases the key pair of that object",
+                 deals with the key pair of that object first",
             ),
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
@@ -297,7 +297,7 @@ impl fmt::Display for Message<'_> {
             Self::SourceTooLarge { at, bytes, most } => write!(
                 to,
                 "the key {} of the {:?} {} has {bytes} bytes, and the operator reads at most \
-                 {most}; refer to a key that holds only the public key",
+                 {most}; put only the public key into a key of its own",
                 at.key, at.kind, at.name
             ),
             Self::ConfigMapForbidden { name } => write!(
@@ -359,7 +359,7 @@ impl fmt::Display for Message<'_> {
             Self::OtherKeyListed { name } => write!(
                 to,
                 "the fingerprint that Lightsail lists for the key pair {name} is not that of this \
-                 object's key; put the public key of the key pair into the spec, or create a new \
+                 object's key; put the key that the key pair has into the spec, or create a new \
                  object with another keyPairName for the new key"
             ),
             Self::PrivateKeyMismatch { name, secret } => write!(

@@ -166,8 +166,8 @@ async fn release(election: &Election) {
     match tokio::time::timeout(RELEASE_TIMEOUT, election.release()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(error = without_content(&error), "the Lease was not released");
+            tracing::warn!(error = without_content(&error), "the Lease was not given back");
         }
-        Err(_) => tracing::warn!("the Lease was not released: no answer in time"),
+        Err(_) => tracing::warn!("the Lease was not given back: no answer in time"),
     }
 }

@@ -118,7 +118,7 @@ async fn bad_key_pairs_are_refused() {
                 "type Imported needs spec.imported with a publicKey",
             ),
             ("an empty public key", key(""), "publicKey must be a public key"),
-            ("two keys", key("ssh-ed25519 AAAA\nssh-ed25519 AAAA"), "must be a single key"),
+            ("two keys", key("ssh-ed25519 AAAA\nssh-ed25519 AAAA"), "publicKey must be one key"),
             ("options", key("no-pty ssh-ed25519 AAAA"), "without anything in front of it"),
             ("a fingerprint", key("SHA256:AAAA"), "publicKey must be a public key"),
             ("a certificate", key("-----BEGIN CERTIFICATE-----\nA"), "must be a public key"),
@@ -185,7 +185,7 @@ async fn bad_key_pairs_are_refused() {
             (
                 "a Secret's name that cannot be",
                 with(default_pair(), &json!({ "default": { "secret": { "name": "No" } } })),
-                "name must be a valid name of a Secret",
+                "name must be one for a Secret",
             ),
             (
                 "a Secret's name that leaves no room for copies",
@@ -266,7 +266,7 @@ async fn what_is_immutable_cannot_be_changed_or_set_later() {
         let refusal =
             api.patch("once", &PatchParams::default(), &patch).await.unwrap_err().to_string();
         assert!(
-            refusal.contains(field) && refusal.contains("create a new HostKeyReset"),
+            refusal.contains(field) && refusal.contains("make a new HostKeyReset"),
             "{field}: {refusal}"
         );
     }
@@ -283,7 +283,7 @@ async fn what_is_immutable_cannot_be_changed_or_set_later() {
         let refusal =
             api.patch("set", &PatchParams::default(), &patch).await.unwrap_err().to_string();
         assert!(
-            refusal.contains(field) && refusal.contains("create a new HostKeyReset"),
+            refusal.contains(field) && refusal.contains("make a new HostKeyReset"),
             "{field}: {refusal}"
         );
     }

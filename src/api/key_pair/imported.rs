@@ -53,8 +53,8 @@ const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
     validation = Rule::new(format!(
         "!has(self.publicKey) || {PRIVATE} || !self.publicKey.matches('{TWO_LINES}')"
     ))
-        .message("publicKey must be a single key; give the line of one key as in a .pub file, and \
-                  create one object for each key"),
+        .message("publicKey must be one key; give the line of one key as in a .pub file, and make \
+                  one object for each key"),
     validation = Rule::new("!has(self.publicKey) || self.publicKey.size() <= 16384")
         .message("publicKey must be at most 16384 characters; give the line of a .pub file alone"),
 )]
@@ -64,8 +64,8 @@ pub struct ImportedKeyPair {
     ///
     /// RFC 4716, PEM and base64 of any form are accepted too. The operator checks Ed25519 and RSA
     /// keys, and passes ECDSA keys on: whether Lightsail accepts those is unverified. A different
-    /// comment or white space does not change the key. `replacePolicy` says
-    /// what a different key does.
+    /// comment or white space does not change the key. What another key does is up to
+    /// `replacePolicy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
 

@@ -101,13 +101,13 @@ pub struct KeySecret {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 240))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
-        .message("name must be a valid name of a Secret: lower case letters, digits, - and .; \
-                  write for example fleet-ssh"))]
+        .message("name must be one for a Secret: lower case letters, digits, - and .; write for \
+                  example fleet-ssh"))]
     pub name: Option<String>,
 
     /// Labels for the Secret, for example `team: a`. At most 20. Default: none.
     ///
-    /// Keys have no prefix, because other programs recognize their Secrets by prefixed labels. If
+    /// Keys have no prefix, because other programs recognize their Secrets by labels with one. If
     /// you remove a label here, it stays on the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
@@ -119,7 +119,7 @@ pub struct KeySecret {
                   example team: a"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Whether the Secret is deleted with this object, if the operator created it.
+    /// Whether the Secret is deleted with this object. Only a Secret that the operator created is.
     /// Default: `false`; the private key outlives the object.
     #[serde(default)]
     pub delete_with_object: bool,

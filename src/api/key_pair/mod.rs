@@ -91,7 +91,7 @@ use super::schema;
                   account"),
     validation = Rule::new("has(self.keyPairName) == has(oldSelf.keyPairName) && \
                             (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
-        .message("keyPairName is immutable, and cannot be set later; create a new object for \
+        .message("keyPairName is immutable, and so is leaving it unset; make a new object for \
                   another key pair"),
     validation = Rule::new("!has(self.expectedFingerprint) || \
                             (self.expectedFingerprint.matches('^[A-Za-z0-9:+/=_.,() -]*$') && \
@@ -138,12 +138,12 @@ pub struct LightsailKeyPairSpec {
             .message("region must be the name of an AWS region and not of a zone; write for \
                       example eu-west-1"),
         validation = Rule::new("self == oldSelf")
-            .message("region is immutable; create a new object for another region"),
+            .message("region is immutable; make a new object for another region"),
     )]
     pub region: String,
 
-    /// The name of the key pair in Lightsail, for example `fleet`. Immutable, and cannot be set
-    /// later. Default: the name of this object. Not allowed with `type: Default`.
+    /// The name of the key pair in Lightsail, for example `fleet`. Immutable, even if it is unset.
+    /// Default: the name of this object. Not allowed with `type: Default`.
     ///
     /// All resources of a region share their names: the key pair cannot have the name of an
     /// instance.
