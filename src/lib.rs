@@ -40,6 +40,7 @@ pub mod lease;
 pub mod lightsail;
 pub mod loopback;
 pub mod metrics;
+pub mod page_limit;
 pub mod proxies;
 pub mod readiness;
 pub mod secret;

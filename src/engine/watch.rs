@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, SelectAll};
@@ -12,6 +14,7 @@ use kube::runtime::watcher::{self, Event};
 use crate::api::Reconciled;
 use crate::api_server::READ_TIMEOUT;
 use crate::error::is_status;
+use crate::page_limit::{self, FEW, MANY};
 use crate::telemetry::without_content;
 
 use super::context::Context;
@@ -140,10 +143,6 @@ pub(super) struct News {
     pub(super) unreadable: Option<(ObjectRef, String)>,
 }
 
-/// Objects in a page of a list. The API server takes objects of 1.5 MB, and the client library has
-/// a page in memory as a whole while it reads it: 15 MB.
-const PAGE: u32 = 10;
-
 /// The seconds after which the API server ends a watch, which then goes on where it was. If its
 /// connection is dead, the end never arrives, and the watch is given up a moment later.
 const WATCH_TIME: u32 = 20;
@@ -189,12 +188,14 @@ fn watch_one<K: Reconciled>(
     let config = watcher::Config {
         // Accounts serve the objects of all operators.
         label_selector: ctx.settings.label_selector.clone().filter(|_| K::IS_NAMESPACED),
-        page_size: Some(PAGE),
         timeout: Some(WATCH_TIME),
         ..watcher::Config::default()
     };
-    let events = move || watcher::watcher(api.clone(), config.clone()).backoff(Pauses::default());
-    lists_again_when_refused(events).filter_map(move |event| {
+    let events = move |page| {
+        let config = watcher::Config { page_size: Some(page), ..config.clone() };
+        watcher::watcher(api.clone(), config).backoff(Pauses::default())
+    };
+    lists_again(events).filter_map(move |event| {
         let change = match event {
             Ok(Event::Init) => {
                 seen.clear();
@@ -247,10 +248,12 @@ fn watch_one<K: Reconciled>(
 type Happened<K> = Result<Event<Served<K>>, watcher::Error>;
 
 /// A watch that is refused because its CRD or the right to it is gone would be retried forever, and
-/// nothing would show that it works again. A list shows both.
-fn lists_again_when_refused<K: Reconciled, S: Stream<Item = Happened<K>>>(
-    watch: impl Fn() -> S,
+/// nothing would show that it works again. A list shows both. A list that is given up because its
+/// pages are too large begins anew with smaller ones, which are kept to.
+fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
+    watch: impl Fn(u32) -> S,
 ) -> impl Stream<Item = Happened<K>> {
+    let page = Arc::new(AtomicU32::new(MANY));
     let until_refused = move |()| {
         let pause = async |event: Happened<K>| {
             if is_refused(&event) {
@@ -258,12 +261,22 @@ fn lists_again_when_refused<K: Reconciled, S: Stream<Item = Happened<K>>>(
             }
             event
         };
-        watch().then(pause).scan(false, |is_over, event| {
-            let before = std::mem::replace(is_over, is_refused(&event));
-            std::future::ready((!before).then_some(event))
+        let next_page = Arc::clone(&page);
+        watch(page.load(Ordering::Relaxed)).then(pause).scan(false, move |is_over, event| {
+            let was_over = std::mem::replace(is_over, is_refused(&event));
+            let is_too_large = is_too_large(&event);
+            if is_too_large {
+                next_page.store(FEW, Ordering::Relaxed);
+            }
+            std::future::ready((!was_over && !is_too_large).then_some(event))
         })
     };
     stream::repeat(()).flat_map(until_refused)
+}
+
+fn is_too_large<K>(event: &Happened<K>) -> bool {
+    let Err(watcher::Error::InitialListFailed(error)) = event else { return false };
+    page_limit::is_too_large(error)
 }
 
 fn is_refused<K: Reconciled>(event: &Happened<K>) -> bool {

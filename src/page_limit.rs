@@ -1,0 +1,116 @@
+//! How large a page of a list may be. Nobody knows how large objects are before they are read, and
+//! the client library has a page in memory as a whole, a few times. So a page of many objects is
+//! given up once it is larger than they usually are, and whoever asked for it reads pages of few.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, Uri};
+use http_body_util::{LengthLimitError, Limited};
+use kube::client::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Objects in a page of many, each of a few kilobytes.
+pub const MANY: u32 = 100;
+/// Objects in a page of few. The API server takes objects of 1.5 MB, so it has 15 MB at most.
+pub const FEW: u32 = 10;
+/// In bytes, of a page of [`MANY`].
+const LARGEST: usize = 2 * 1024 * 1024;
+
+/// Whether a page was given up because it was too large.
+#[must_use]
+pub fn is_too_large(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Service(error) if error.is::<LengthLimitError>())
+}
+
+fn limit(uri: &Uri) -> usize {
+    let parameters = uri.query().unwrap_or_default().split('&');
+    let mut sizes = parameters.filter_map(|it| it.strip_prefix("limit=")?.parse::<u32>().ok());
+    if sizes.any(|size| size >= MANY) { LARGEST } else { usize::MAX }
+}
+
+/// Gives up pages that are too large.
+#[derive(Clone, Copy, Debug)]
+pub struct PageLimit;
+
+impl<S> Layer<S> for PageLimit {
+    type Service = LimitedPages<S>;
+
+    fn layer(&self, inner: S) -> LimitedPages<S> {
+        LimitedPages(inner)
+    }
+}
+
+/// A client whose pages have a limit.
+#[derive(Debug)]
+pub struct LimitedPages<S>(S);
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl<S, B> Service<Request<Body>> for LimitedPages<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Limited<B>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (limit, answer) = (limit(request.uri()), self.0.call(request));
+        Box::pin(async move { Ok(answer.await?.map(|body| Limited::new(body, limit))) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use kube::Client;
+
+    use super::*;
+
+    /// A server whose pages have so many bytes.
+    #[derive(Clone)]
+    struct Server(usize);
+
+    impl Service<Request<Body>> for Server {
+        type Response = Response<Body>;
+        type Error = BoxError;
+        type Future = std::future::Ready<Result<Response<Body>, BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            ready(Ok(Response::new(vec![b' '; self.0].into())))
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_page_of_many_is_given_up() {
+        for (path, bytes, expected) in [
+            ("/keys?&limit=100&resourceVersion=0", LARGEST, false),
+            ("/keys?&limit=100&resourceVersion=0", LARGEST + 1, true),
+            ("/keys?limit=500", LARGEST + 1, true),
+            ("/keys?&limit=10&continue=abc", LARGEST + 1, false),
+            ("/keys?labelSelector=limit%3D500&limit=10", LARGEST + 1, false),
+            ("/keys?watch=true", LARGEST + 1, false),
+            ("/keys/fleet", LARGEST + 1, false),
+        ] {
+            let client = Client::new(PageLimit.layer(Server(bytes)), "default");
+            let request = Request::get(path).body(Vec::new()).unwrap();
+            let read = client.request_text(request).await;
+            assert_eq!(read.is_err(), expected, "{path}: {bytes}");
+            assert_eq!(read.is_err_and(|error| is_too_large(&error)), expected, "{path}: {bytes}");
+        }
+    }
+}
