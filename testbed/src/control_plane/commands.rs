@@ -44,7 +44,9 @@ pub(super) fn etcd(
         .arg("--key-file")
         .arg(&files.server_key_file)
         // What it holds is worth nothing after a crash of the machine.
-        .arg("--unsafe-no-fsync");
+        .arg("--unsafe-no-fsync")
+        // 8 GiB, for a hundred thousand objects. The API server compacts it every five minutes.
+        .arg("--quota-backend-bytes=8589934592");
     command
 }
 

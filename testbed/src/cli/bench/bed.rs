@@ -68,9 +68,13 @@ impl Bed {
 
     /// An operator that runs as its ServiceAccount and logs what it logs by default, into a file of
     /// this name.
-    pub(super) async fn operator(&self, name: &str, argument: &str) -> Result<OperatorOptions> {
+    pub(super) async fn operator(
+        &self,
+        name: &str,
+        arguments: impl IntoIterator<Item = &str>,
+    ) -> Result<OperatorOptions> {
         let kubeconfig = self.kubeconfig(&format!("{name}.kubeconfig")).await?;
-        let arguments = [argument, "--log=info"].map(str::to_owned).to_vec();
+        let arguments = arguments.into_iter().chain(["--log=info"]).map(str::to_owned).collect();
         let environment = self.simulator.environment.clone().into_iter().collect();
         let (binary, log) = (self.binary.clone(), self.directory.join(format!("{name}.log")));
         Ok(OperatorOptions { binary, kubeconfig, arguments, environment, log })
@@ -78,7 +82,7 @@ impl Bed {
 
     /// Starts the only operator, and waits until it is ready.
     pub(super) async fn start_operator(&self) -> Result<Operator> {
-        Operator::start(self.operator("operator", "--leader-election=false").await?).await
+        Operator::start(self.operator("operator", ["--leader-election=false"]).await?).await
     }
 
     /// A client with the operator's rights, which the API server serves no sooner and no later than
@@ -124,12 +128,17 @@ impl Bed {
 /// Kills the operator, starts it anew and waits until it is ready. It gets another log each time:
 /// whoever waits for it reads that again and again.
 pub(super) async fn restart(operator: &mut Operator) -> Result<()> {
-    let log = format!("operator-after-{}.log", operator.pid());
-    let options = operator.options().clone();
+    let options = restarted(operator);
     operator.kill();
-    let options = OperatorOptions { log: options.log.with_file_name(log), ..options };
     *operator = Operator::start(options).await?;
     Ok(())
+}
+
+/// What an operator is started with that takes this one's place.
+pub(super) fn restarted(operator: &Operator) -> OperatorOptions {
+    let log = format!("operator-after-{}.log", operator.pid());
+    let options = operator.options().clone();
+    OperatorOptions { log: options.log.with_file_name(log), ..options }
 }
 
 /// Objects that were found as they should be, by the operator's metrics.
@@ -143,13 +152,15 @@ pub(super) async fn wait_for_metric(
     metric: &str,
     count: usize,
 ) -> Result<()> {
-    let is_there = async || {
-        let (_, metrics) = operator.get("/metrics").await?;
-        let mut values = metrics.lines().filter_map(|line| line.strip_prefix(metric));
-        let value = values.find_map(|value| value.trim().parse::<usize>().ok());
-        Ok(value.filter(|value| *value >= count).map(drop))
-    };
+    let is_there = async || Ok((self::metric(operator, metric).await? >= count).then_some(()));
     poll(every, is_there).await.with_context(|| format!("{metric} does not come to {count}"))
+}
+
+/// A metric of the operator; 0 if it has none of that name.
+pub(super) async fn metric(operator: &Operator, name: &str) -> Result<usize> {
+    let (_, metrics) = operator.get("/metrics").await?;
+    let mut values = metrics.lines().filter_map(|line| line.strip_prefix(name));
+    Ok(values.find_map(|value| value.trim().parse().ok()).unwrap_or_default())
 }
 
 /// Often enough for what is timed, and little beside the work.

@@ -24,13 +24,20 @@ const CREATIONS: usize = 32;
 /// second asks for.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Where an object is.
-#[derive(Clone, Debug)]
+/// The label of what has a shard.
+pub(super) const SHARD: &str = "shard";
+
+/// Where an object is, and what it has beside its key.
+#[derive(Clone, Debug, Default)]
 pub(super) struct At {
     pub(super) namespace: String,
     pub(super) name: String,
     /// The `LightsailAccount` that it uses.
     pub(super) account: Option<String>,
+    /// The value of its label [`SHARD`].
+    pub(super) shard: Option<usize>,
+    /// `spec.interval`, in whole minutes; otherwise the default.
+    pub(super) interval: Option<Duration>,
 }
 
 impl At {
@@ -60,7 +67,7 @@ pub(super) async fn fleet(client: &Client, count: usize) -> Result<Vec<At>> {
     }
     let namespace = |number| format!("fleet-{}", number % NAMESPACES);
     let name = |number| format!("pair-{number:06}");
-    let at = |it| At { namespace: namespace(it), name: name(it), account: None };
+    let at = |it| At { namespace: namespace(it), name: name(it), ..At::default() };
     Ok((0..count).map(at).collect())
 }
 
@@ -79,7 +86,11 @@ pub(super) async fn create(client: &Client, at: &At) -> Result<()> {
     if let Some(account) = &at.account {
         spec["accountRef"] = json!({ "name": account });
     }
-    let object = DynamicObject::new(&at.name, &resource()).data(json!({"spec": spec}));
+    if let Some(interval) = at.interval {
+        spec["interval"] = json!(format!("{}m", interval.as_secs() / 60));
+    }
+    let mut object = DynamicObject::new(&at.name, &resource()).data(json!({"spec": spec}));
+    object.metadata.labels = at.shard.map(|shard| [(SHARD.to_owned(), shard.to_string())].into());
     let created = at.api(client).create(&PostParams::default(), &object).await;
     created.map(drop).with_context(|| format!("create {at:?}"))
 }

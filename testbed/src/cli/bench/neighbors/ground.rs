@@ -37,7 +37,7 @@ impl Ground<'_> {
 
     /// The hostile namespace's key pairs.
     pub(super) fn pairs(&self) -> Api<DynamicObject> {
-        let at = At { namespace: HOSTILE.to_owned(), name: String::new(), account: None };
+        let at = At { namespace: HOSTILE.to_owned(), name: String::new(), ..At::default() };
         at.api(self.client())
     }
 

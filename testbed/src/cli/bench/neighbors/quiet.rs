@@ -104,7 +104,7 @@ pub(super) async fn sample(
 async fn one(client: &Client, name: String, region: &str) -> Result<Option<Duration>> {
     let spec = json!({"type": "Imported", "region": region, "imported": {"publicKey": KEY}});
     let object = Object { name: name.clone(), spec, annotation: None };
-    let at = At { namespace: QUIET.to_owned(), name, account: None };
+    let at = At { namespace: QUIET.to_owned(), name, ..At::default() };
     let api = at.api(client);
     let ready = await_condition(api.clone(), &at.name, |it: Option<&_>| it.is_some_and(is_ready));
     let ready = async { ready.await.context("wait for a key pair") };

@@ -73,7 +73,7 @@ impl Replicas {
         let mut all = Vec::new();
         for number in 0..REPLICAS {
             let name = format!("operator-{number}");
-            let options = bed.operator(&name, "--leader-election=true").await?;
+            let options = bed.operator(&name, ["--leader-election=true"]).await?;
             let operator = Operator::start(options.clone()).await?;
             if number == 0 {
                 wait_for_leader(bed).await?;

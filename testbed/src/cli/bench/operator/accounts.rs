@@ -60,6 +60,7 @@ async fn measure(run: &Run<'_>, name: &str, has_accounts: bool) -> Result<Outcom
             namespace: namespace.clone(),
             name: format!("pair-{number:03}-{object:04}"),
             account: account.clone(),
+            ..At::default()
         }));
     }
     if has_accounts {

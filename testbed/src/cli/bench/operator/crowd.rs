@@ -53,7 +53,7 @@ async fn objects(client: &Client, namespace: &str, count: usize) -> Result<Vec<A
     let at = |number| At {
         namespace: namespace.to_owned(),
         name: format!("{namespace}-{number}"),
-        account: None,
+        ..At::default()
     };
     Ok((0..count).map(at).collect())
 }

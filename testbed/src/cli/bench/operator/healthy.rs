@@ -55,7 +55,7 @@ pub(super) async fn restart(
 
 /// How long the API server takes for a list of all key pairs, by pages as the operator asks for
 /// them. Nothing is made of what comes.
-async fn list(client: &Client) -> Result<Duration> {
+pub(super) async fn list(client: &Client) -> Result<Duration> {
     let path = format!("/apis/{}/lightsailkeypairs?limit=500", resource().api_version);
     let (start, mut next) = (Instant::now(), String::new());
     loop {

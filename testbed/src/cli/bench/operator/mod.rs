@@ -15,6 +15,7 @@ mod edits;
 mod healthy;
 mod instructions;
 mod run;
+mod scale;
 mod throttled;
 
 use std::process::ExitCode;
@@ -25,7 +26,8 @@ pub(super) use self::run::Settings;
 
 use self::create::Created;
 use self::run::Part::{
-    Accounts, Churn, Create, Crowd, Edit, Growth, Idle, Instructions, Restart, Throttled,
+    Accounts, Churn, Create, Crowd, Edit, Growth, Idle, Instructions, Restart, Scale, ScaleInOne,
+    Throttled,
 };
 use self::run::Run;
 use super::figures::{Figure, Table, real, slope};
@@ -58,11 +60,15 @@ pub(super) async fn operator(settings: &Settings) -> Result<ExitCode> {
     if let Err(error) = outcome {
         return Err(error.context(format!("the logs are in {}", directory.keep().display())));
     }
-    report.line(&format!("\n{table}\n{LEGEND}"));
+    let (file, title, legend) = if settings.is_of_scale() {
+        ("scale.md", "What a hundred thousand objects take", scale::LEGEND)
+    } else {
+        ("operator.md", "What the operator takes", LEGEND)
+    };
+    report.line(&format!("\n{table}\n{legend}"));
     if let Some(to) = &settings.write {
-        let text = format!("```text\n{table}```\n\n{LEGEND}");
-        let page = Page { file: "operator.md", title: "What the operator takes", text };
-        page.write(to, &settings.stage.project)?;
+        let text = format!("```text\n{table}```\n\n{legend}");
+        Page { file, title, text }.write(to, &settings.stage.project)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -80,7 +86,11 @@ async fn measure(run: &Run<'_>) -> Result<()> {
     run.step(&[Accounts], "50 accounts with 200 objects each", accounts::accounts(run)).await?;
     let step = instructions::instructions(run);
     run.step(&[Instructions], "instructions for each unchanged object", step).await?;
-    run.step(&[Throttled], "five requests a second", throttled::throttled(run)).await.map(drop)
+    run.step(&[Throttled], "five requests a second", throttled::throttled(run)).await?;
+    let scaled = run.settings.scaled;
+    run.step(&[Scale], &format!("{scaled} objects in shards"), scale::scale(run)).await?;
+    let step = scale::in_one_process(run);
+    run.step(&[ScaleInOne], &format!("{scaled} objects of one operator"), step).await.map(drop)
 }
 
 /// What depends on the number of objects.

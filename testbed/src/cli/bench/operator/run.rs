@@ -34,12 +34,22 @@ pub(crate) struct Settings {
     /// How many objects each account has
     #[arg(long, value_name = "COUNT", default_value = "200", value_parser = parse_count)]
     pub(super) objects: usize,
-    /// Measure only this; may be repeated
+    /// How many objects several operators share
+    #[arg(long, value_name = "COUNT", default_value = "100000", value_parser = parse_count)]
+    pub(super) scaled: usize,
+    /// Measure only this; may be repeated. Without it, all but `scale` and `scale-in-one`
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<Part>,
-    /// Write operator.md into this directory
+    /// Write operator.md into this directory, or scale.md if nothing else is measured
     #[arg(long, value_name = "DIR")]
     pub(super) write: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Whether only that is measured which is not measured unless it is asked for.
+    pub(super) fn is_of_scale(&self) -> bool {
+        !self.only.is_empty() && self.only.iter().all(|part| part.takes_long())
+    }
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -70,6 +80,17 @@ pub(super) enum Part {
     Growth,
     /// Instructions for each unchanged object, by Valgrind
     Instructions,
+    /// A hundred thousand objects that four operators share, in most of an hour
+    Scale,
+    /// A hundred thousand objects of one operator, in half an hour
+    ScaleInOne,
+}
+
+impl Part {
+    /// Whether it is measured only if it is asked for.
+    fn takes_long(self) -> bool {
+        matches!(self, Self::Scale | Self::ScaleInOne)
+    }
 }
 
 /// A run of the benchmark.
@@ -85,7 +106,10 @@ impl Run<'_> {
     /// Whether any of these is to be measured.
     pub(super) fn wants(&self, parts: &[Part]) -> bool {
         let only = &self.settings.only;
-        only.is_empty() || parts.iter().any(|part| only.contains(part))
+        let is_wanted = |part: &Part| {
+            if only.is_empty() { !part.takes_long() } else { only.contains(part) }
+        };
+        parts.iter().any(is_wanted)
     }
 
     /// A control plane and a simulator, in a directory of this name.
