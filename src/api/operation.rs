@@ -84,4 +84,10 @@ impl Operation {
     pub fn is_over(&self) -> bool {
         self.succeeded() || self.failed() || self.is_terminal == Some(true)
     }
+
+    /// Whether Lightsail named an operation whose end is not known.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.id.is_some() && !self.is_over()
+    }
 }

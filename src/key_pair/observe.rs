@@ -57,6 +57,7 @@ pub(super) fn observed(
         owned: None,
         crowd: Crowd::default(),
         sent: sent.map(|sent| import_sent(clocks, sent)),
+        effect_window: window,
         intent_window: ctx.settings.intent_window(),
         intent_holds: ctx.settings.intent_holds(),
         settle_time: ctx.settings.settle_time,

@@ -4,7 +4,7 @@
 use super::world::{Intent, Recorded};
 use crate::api::conditions::{READY, is_true};
 use crate::api::key_pair::ImportIntent;
-use crate::api::{LightsailKeyPair, LightsailKeyPairStatus};
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation};
 use crate::engine::objects;
 use crate::ssh::Fingerprints;
 
@@ -20,7 +20,12 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
         origin: status.origin,
         managed_tag_keys: status.managed_tag_keys.clone(),
         intent: status.import_intent.as_ref().map(intent),
+        deletion: status.last_operation.clone().filter(is_unfinished_deletion),
     }
+}
+
+fn is_unfinished_deletion(operation: &Operation) -> bool {
+    operation.type_.as_deref() == Some("DeleteKeyPair") && operation.is_under_way()
 }
 
 fn intent(intent: &ImportIntent) -> Intent {

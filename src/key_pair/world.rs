@@ -233,6 +233,8 @@ pub struct Observed {
     /// The import that was sent under the intent on record, as far as this process knows; `None`
     /// if none was sent that was not refused.
     pub sent: Option<ImportSent>,
+    /// How long after the answer to an import its effect may appear.
+    pub effect_window: Duration,
     /// How long after its intent was dated the effect of an import may appear.
     pub intent_window: Duration,
     /// How old an intent may be when its import is sent.
@@ -276,6 +278,8 @@ pub struct Recorded {
     pub managed_tag_keys: Vec<String>,
     /// The import that is under way.
     pub intent: Option<Intent>,
+    /// The last operation, if it is a deletion that was under way when it was answered.
+    pub deletion: Option<Operation>,
 }
 
 /// An import that is about to be sent, or whose answer is not on record yet (I12).

@@ -8,16 +8,12 @@ use super::deadline::{deadline, in_time, is_late};
 use super::hindrance::{Hindrance, hindrance};
 use super::step::{Read, Step};
 use crate::api::Operation;
-use crate::engine::Verdict;
+use crate::engine::{Verdict, next_poll};
 use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed};
 
-/// How soon an operation that is under way is read again: soon at first, since most take only a
-/// moment, and then less often.
-const FIRST_POLL: Duration = Duration::from_millis(200);
-const LAST_POLL: Duration = Duration::from_secs(3);
-/// By this part of the time since the start, what took long is seen to end late.
-const LATE_BY: u32 = 3;
+/// An operation that is under way is read at least so often.
+const LONGEST_POLL: Duration = Duration::from_secs(3);
 
 /// The operations of the status: find out whether they are over.
 pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
@@ -43,7 +39,7 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
     // A moment after the call it may be that not every server of Lightsail knows it yet. What was
     // read then says nothing later either.
     if age_of_call(observed, &operation, *read_at) < observed.call_timeout + observed.settle_time {
-        let verdict = Message::NotKnownYet { id }.wait(next_poll(observed));
+        let verdict = Message::NotKnownYet { id }.wait(pause(observed));
         return go_on(desired, observed, operations.clone(), verdict);
     }
     Step::End(Message::OperationLost { id }.failed(operations.clone()))
@@ -70,15 +66,15 @@ pub(super) fn conclude(desired: &Desired, observed: &Observed, operations: Vec<O
         let message = Message::Succeeded { instance: &desired.instance };
         return Step::End(message.succeeded(operations));
     }
-    go_on(desired, observed, operations, Message::UnderWay.wait(next_poll(observed)))
+    go_on(desired, observed, operations, Message::UnderWay.wait(pause(observed)))
 }
 
 /// When to read operations again that are under way. The start is on record to the second: it may
 /// be one later than that.
-fn next_poll(observed: &Observed) -> Duration {
+fn pause(observed: &Observed) -> Duration {
     let waited = observed.start().map(|start| observed.now.duration_since(start).unsigned_abs());
     let waited = waited.map(|waited| waited.saturating_sub(Duration::from_secs(1)));
-    waited.map_or(LAST_POLL, |waited| (waited / LATE_BY).clamp(FIRST_POLL, LAST_POLL))
+    waited.map_or(LONGEST_POLL, |waited| next_poll(waited, LONGEST_POLL))
 }
 
 /// They are not over, unless their time is.

@@ -58,7 +58,7 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
 
 /// The pair is not there, and should not be.
 pub(super) fn gone(desired: &Desired, observed: &Observed) -> Step {
-    if let Some(step) = observed.done.delete.as_ref().and_then(unfinished_deletion) {
+    if let Some(step) = unfinished_deletion(observed) {
         return step;
     }
     let (name, region) = (&desired.name, &desired.region);

@@ -18,6 +18,7 @@ use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::api::account::Adoption;
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy};
+use crate::engine::next_poll;
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead, Recorded};
 use crate::lightsail::{Imported, KeyPair};
@@ -84,7 +85,7 @@ pub(super) fn present(
 }
 
 fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicKey) -> Step {
-    if let Some(step) = observed.done.delete.as_ref().and_then(unfinished_deletion) {
+    if let Some(step) = unfinished_deletion(observed) {
         return step;
     }
     match &observed.done.import {
@@ -92,7 +93,9 @@ fn import(desired: &Desired, observed: &Observed, read: &PairRead, key: &PublicK
         Some(Imported::Accepted(operation)) if operation.failed() => {
             return operation_failed("ImportKeyPair", operation);
         }
-        Some(Imported::Accepted(_)) => return Message::Importing.wait(SOON),
+        Some(Imported::Accepted(_)) => {
+            return Message::Importing.wait(pause_of_import(observed).unwrap_or(SOON));
+        }
         None => {}
     }
     let recorded = &observed.recorded;
@@ -165,25 +168,26 @@ pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     (!left.is_zero()).then(|| Message::NotListedYet.wait(pause))
 }
 
-fn was_accepted(observed: &Observed) -> bool {
-    observed.sent.is_some_and(|sent| sent.accepted)
+fn wait_for_import(observed: &Observed, unanswered: Duration) -> Step {
+    match pause_of_import(observed) {
+        Some(pause) => Message::ImportNotListedYet.wait(pause),
+        None => Message::ImportNotAnswered.wait(unanswered),
+    }
 }
 
-fn wait_for_import(observed: &Observed, pause: Duration) -> Step {
-    let accepted = was_accepted(observed);
-    let message = if accepted { Message::ImportNotListedYet } else { Message::ImportNotAnswered };
-    message.wait(pause)
+/// When to read again whether the pair of an import is there that Lightsail has accepted.
+fn pause_of_import(observed: &Observed) -> Option<Duration> {
+    let sent = observed.sent.filter(|sent| sent.accepted)?;
+    let left = Duration::try_from(sent.until.duration_since(observed.now)).unwrap_or_default();
+    let waited = observed.effect_window.saturating_sub(left);
+    Some(next_poll(waited, observed.search_interval))
 }
 
 /// The pair that was recorded before is shown, though it is gone, and the one that was imported in
 /// its place may not be visible yet: nothing is concluded from that until it is.
 fn wait_for_current_read(observed: &Observed, read: &PairRead, pair: &KeyPair) -> Option<Step> {
     let step = unsettled_import(observed, read).filter(|_| is_replaced(observed, pair))?;
-    if !read.live {
-        return Some(Step::ReadPair { live: true });
-    }
-    let waits = matches!(step, Step::Finish(_));
-    Some(if was_accepted(observed) && waits { wait_for_import(observed, SOON) } else { step })
+    Some(if read.live { step } else { Step::ReadPair { live: true } })
 }
 
 /// An import of this object may have made the pair, and nothing tells whether it did.

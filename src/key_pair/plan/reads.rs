@@ -6,6 +6,7 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::confirmation::is_crowd;
 use super::ownership::is_first;
+use super::refusals::deletion_under_way;
 use super::step::Step;
 use crate::api::Reason;
 use crate::engine::State;
@@ -44,6 +45,11 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     let is_destructive = matches!(step, Step::Delete { .. } | Step::Download);
     if is_destructive && is_outdated(observed) {
         return Step::ReadPair { live: true };
+    }
+    if matches!(step, Step::Delete { .. })
+        && let Some(wait) = deletion_under_way(observed)
+    {
+        return wait;
     }
     // A list may be as old as an interval: what it says sticks only if a live read confirms it. Who
     // makes way for an object that has the pair on record does not ask Lightsail: it is called when

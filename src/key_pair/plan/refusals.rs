@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
 use super::step::Step;
 use crate::api::Operation;
+use crate::engine::next_poll;
 use crate::engine::queue::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
 
 /// How soon to read again what was started a moment ago.
 pub(super) const SOON: Duration = Duration::from_secs(2);
+/// A deletion that takes longer is begun again.
+const LONG_DELETION: Duration = Duration::from_secs(10);
 /// How soon to try again what another object is about to make possible.
 const OWNER_IS_GOING: Duration = Duration::from_secs(10);
 
@@ -50,13 +55,32 @@ pub(super) fn wait_for_predecessor() -> Step {
     Message::PredecessorFirst.wait(OWNER_IS_GOING)
 }
 
-pub(super) fn unfinished_deletion(operation: &Operation) -> Option<Step> {
+/// What comes of a deletion that was answered in this reconciliation.
+pub(super) fn unfinished_deletion(observed: &Observed) -> Option<Step> {
+    let operation = observed.done.delete.as_ref()?;
     if operation.failed() {
         return Some(operation_failed("DeleteKeyPair", operation));
     }
     // An answer without an operation is taken for done, as is one that is over.
-    let is_under_way = operation.id.is_some() && !operation.is_over();
-    is_under_way.then(|| Message::Deleting.wait(SOON))
+    let pause = pause_of_deletion(observed, operation).unwrap_or(SOON);
+    operation.is_under_way().then(|| Message::Deleting.wait(pause))
+}
+
+/// A deletion that an earlier reconciliation began is not begun again while it may be under way.
+pub(super) fn deletion_under_way(observed: &Observed) -> Option<Step> {
+    let pause = pause_of_deletion(observed, observed.recorded.deletion.as_ref()?)?;
+    Some(Message::Deleting.wait(pause))
+}
+
+/// When to read again whether the pair is deleted; `None` if the deletion takes too long to be
+/// waited for, or nothing tells how long it takes.
+fn pause_of_deletion(observed: &Observed, deletion: &Operation) -> Option<Duration> {
+    let began: Timestamp = deletion.created_at.as_ref()?.parse().ok()?;
+    // Lightsail's clock, whose answers tell the time to the second.
+    let now = observed.lightsail_date.unwrap_or(observed.now);
+    let waited = now.duration_since(began) + SignedDuration::from_secs(1);
+    let waited = Duration::try_from(waited).ok().filter(|waited| *waited < LONG_DELETION)?;
+    Some(next_poll(waited.saturating_sub(Duration::from_secs(1)), SOON))
 }
 
 pub(super) fn operation_failed(what: &str, operation: &Operation) -> Step {

@@ -36,6 +36,7 @@ mod generated;
 mod imported;
 mod intent;
 mod model;
+mod polling;
 mod properties;
 
 const FIRST: &str = "ssh-ed25519 \
@@ -108,6 +109,7 @@ fn observed() -> Observed {
         rivals: Vec::new(),
         crowd: Crowd::default(),
         sent: sent(NOW, false),
+        effect_window: Duration::from_mins(1),
         intent_window: Duration::from_mins(2),
         intent_holds: Duration::from_secs(15),
         settle_time: Duration::ZERO,
@@ -157,6 +159,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
         origin: Some(origin),
         managed_tag_keys: Vec::new(),
         intent: None,
+        deletion: None,
     }
 }
 

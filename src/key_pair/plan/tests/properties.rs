@@ -150,6 +150,7 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         origin: Some(origin),
         managed_tag_keys: Vec::new(),
         intent: None,
+        deletion: None,
     });
     let secret = choices.secret.map_or(Lookup::Unread, |found| {
         Lookup::from(found.map(|(key, bits)| Found {
