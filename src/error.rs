@@ -108,7 +108,7 @@ mod tests {
     fn what_was_not_sent_for_want_of_the_lease_is_no_attempt() {
         let failed = |kind| {
             let (code, message) = ("Code".to_owned(), "message".to_owned());
-            attempted::<()>(Err(lightsail::Error { kind, code, message }))
+            attempted::<()>(Err(lightsail::Error { kind, code, message, operation: None }))
         };
         assert!(matches!(failed(ErrorKind::NotLeading), Err(Error::NotLeading)));
         for kind in [ErrorKind::NeverSent, ErrorKind::Denied, ErrorKind::Transient] {

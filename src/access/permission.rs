@@ -126,12 +126,20 @@ pub fn permission<'a>(
 }
 
 /// Whether an object certainly may not have a key pair of this name, whatever else it asks for.
-/// That does not depend on the object's status, which its user can delay.
+/// That does not depend on the reason that the object shows, which its user can delay. `has_acted`
+/// is whether a key pair or an account is on record.
 #[must_use]
-pub fn surely_refuses(grant: &Grant, namespace: &str, region: &Region, name: &KeyPairName) -> bool {
+pub fn surely_refuses(
+    grant: &Grant,
+    namespace: &str,
+    region: &Region,
+    name: &KeyPairName,
+    has_acted: bool,
+) -> bool {
     let account = match grant {
         Grant::Operator => return false,
         Grant::Required | Grant::Missing(_) => return true,
+        Grant::Account(entry) if entry.is_deleting && !has_acted => return true,
         Grant::Account(entry) => &entry.spec,
     };
     // The default key pair is allowed separately, and has no name to check.
@@ -384,8 +392,16 @@ mod tests {
             ("and another's name", used(labels()), "team-c", "eu-west-1", "team-b_web", true),
         ] {
             let (region, key_pair) = (Region::from(region), KeyPairName::from(key_pair));
-            let found = surely_refuses(&grant, namespace, &region, &key_pair);
+            let found = surely_refuses(&grant, namespace, &region, &key_pair, false);
             assert_eq!(found, expected, "{name}");
+        }
+        let (region, key_pair) = (Region::from("eu-west-1"), KeyPairName::from("team-a_web"));
+        let entry = crate::access::tests::of_spec(&account());
+        let deleting =
+            crate::access::tests::used(crate::access::Entry { is_deleting: true, ..entry });
+        for has_acted in [false, true] {
+            let found = surely_refuses(&deleting, "team-a", &region, &key_pair, has_acted);
+            assert_eq!(found, !has_acted, "the account is being deleted");
         }
     }
 

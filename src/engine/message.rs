@@ -36,9 +36,10 @@ pub enum Message<'a> {
         code: &'a str,
         way_out: Option<&'a str>,
     },
-    /// As above.
+    /// As above. The action of the IAM policy that is missing, if it is known.
     RefusedByAws {
         name: &'a str,
+        action: Option<&'a str>,
         code: &'a str,
     },
     LastingConflict,
@@ -135,11 +136,17 @@ impl fmt::Display for Message<'_> {
                 )?;
                 or(to, *way_out)
             }
-            Self::RefusedByAws { name, code } => write!(
-                to,
-                "AWS does not allow this with the credentials of the LightsailAccount {name} \
-                 ({code}); the operator's log has AWS's answer, so ask whoever manages the accounts"
-            ),
+            Self::RefusedByAws { name, action, code } => {
+                match action {
+                    Some(action) => write!(to, "AWS does not allow lightsail:{action} with "),
+                    None => to.write_str("AWS does not allow this with "),
+                }?;
+                write!(
+                    to,
+                    "the credentials of the LightsailAccount {name} ({code}); the operator's log \
+                     has AWS's answer, so ask whoever manages the accounts"
+                )
+            }
             Self::LastingConflict => to.write_str(
                 "something changes the object or its Secret whenever the operator writes it; to \
                  find out what, run kubectl get KIND NAME -o yaml --show-managed-fields",

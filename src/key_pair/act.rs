@@ -209,6 +209,8 @@ impl<'a> Run<'a> {
             Step::FindWindowsInstances => {
                 let instances = self.lightsail().windows_instances_with_default_key().await?;
                 self.observed.windows_instances = Some(instances);
+                // That has many pages. A backup must be there when the pair is deleted.
+                self.observed.secret = Lookup::Unread;
             }
             Step::ReadNamespace => {
                 let read = objects::read_namespace(api_server, &self.at.namespace).await?;
@@ -496,7 +498,8 @@ impl<'a> Run<'a> {
         let may_not = |at: &ObjectRef, row: &Row<PairClaim>| {
             let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&row.lane).1);
             let desired = &self.desired;
-            surely_refuses(&grant, &at.namespace, &desired.region, &desired.name)
+            let has_acted = row.claim.as_ref().is_some_and(|claim| claim.has_acted);
+            surely_refuses(&grant, &at.namespace, &desired.region, &desired.name, has_acted)
         };
         let own = self.observed.account.as_ref();
         claim::rivals(self.at, &self.memory.rows.lock(), &self.desired, own, account_of, may_not)

@@ -32,6 +32,8 @@ pub struct PairClaim {
     pub arn: Option<Digest<Arn>>,
     /// The account of that pair.
     pub account: Option<Digest<AccountId>>,
+    /// Whether it may have used its account by now, or is over.
+    pub has_acted: bool,
     /// Whether it waits for another object that has the name, or may be about to.
     pub waits: bool,
     /// What else is recorded, if nothing but the pair can have changed since.
@@ -64,6 +66,7 @@ impl PairClaim {
             created_at: desired.created_at,
             arn: arn.map(Digest::of),
             account: account.map(Digest::of),
+            has_acted: false,
             waits: false,
             baseline: None,
         }
@@ -102,7 +105,9 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     // One that is reconciled for the first time may be about to say that it waits: who steps aside
     // meanwhile calls it too.
     let waits = matches!(shown.reason, None | Some(Reason::NameConflict | Reason::WaitingForOwner));
-    let claim = claims.then(|| PairClaim { waits, baseline, ..PairClaim::of(&desired, arn) });
+    let has_acted = desired.goal.ends() || record::recorded(object).uses_account();
+    let of_object = || PairClaim { has_acted, waits, baseline, ..PairClaim::of(&desired, arn) };
+    let claim = claims.then(of_object);
     Row {
         lane: lane_of(object).into(),
         trigger: Trigger::of(object),

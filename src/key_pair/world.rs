@@ -282,6 +282,18 @@ pub struct Recorded {
     pub deletion: Option<Operation>,
 }
 
+impl Recorded {
+    /// Whether the object may have used its account by now. A finalizer proves nothing: users can
+    /// set it.
+    #[must_use]
+    pub fn uses_account(&self) -> bool {
+        self.account.is_some()
+            || self.arn.is_some()
+            || self.origin.is_some()
+            || self.intent.is_some()
+    }
+}
+
 /// An import that is about to be sent, or whose answer is not on record yet (I12).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {

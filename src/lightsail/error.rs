@@ -78,6 +78,9 @@ pub struct Error {
     pub code: String,
     /// For people. The same error always has the same text, without request ids.
     pub message: String,
+    /// The operation of Lightsail that was asked for, if it was sent: its name is that of the
+    /// action in an IAM policy.
+    pub operation: Option<&'static str>,
 }
 
 impl fmt::Display for Error {
@@ -90,7 +93,7 @@ impl StdError for Error {}
 
 impl Error {
     pub(super) fn new(kind: ErrorKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, code: code.to_owned(), message: message.into() }
+        Self { kind, code: code.to_owned(), message: message.into(), operation: None }
     }
 
     /// A page of a list named itself as the next one.

@@ -103,7 +103,7 @@ impl Sender {
             sent += 1;
             let outcome = outcome.and_then(|outcome| {
                 note(&outcome);
-                outcome.map_err(|error| Error::from(&error))
+                outcome.map_err(|error| Error { operation: Some(operation), ..Error::from(&error) })
             });
             let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| OK);
             self.metrics.lightsail_request(

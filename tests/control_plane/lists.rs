@@ -59,15 +59,15 @@ async fn i8_a_list_that_is_none_is_said_and_heals() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_of_any_size_and_fields_that_nobody_knows_are_taken() {
     let bed = Bed::new("large").await;
-    bed.region.set_switches(|switches| switches.page_size = 10_000);
+    bed.region.set_switches(|switches| switches.page_size = 3_000);
     let line = public_key("ed25519");
-    for number in 0..10_000 {
+    for number in 0..3_000 {
         bed.region.import_key_pair(&format!("other-{number}"), line.trim());
     }
     let operator = bed.start().await;
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
-    let expected = r#"lightsail_operator_inventory_key_pairs{account="123456789012",region="eu-west-1",managed="false"} 10000"#;
+    let expected = r#"lightsail_operator_inventory_key_pairs{account="123456789012",region="eu-west-1",managed="false"} 3000"#;
     assert!(operator.get("/metrics").await.unwrap().1.contains(expected));
     assert_eq!(bed.calls("GetKeyPairs"), 1);
 

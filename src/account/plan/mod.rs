@@ -78,7 +78,7 @@ mod tests {
 
     fn denied() -> Error {
         let (kind, code) = (ErrorKind::Denied, "AccessDenied".to_owned());
-        Error { kind, code, message: "not authorized".to_owned() }
+        Error { kind, code, message: "not authorized".to_owned(), operation: None }
     }
 
     fn shown(step: &Step) -> String {

@@ -218,7 +218,7 @@ pub struct LightsailKeyPairSpec {
     /// Whether the operator changes nothing, and only shows its next step in `status.plannedStep`.
     /// Default: `false`.
     ///
-    /// If you delete a suspended object, its key pair stays in Lightsail.
+    /// If you delete a suspended object, its key pair stays in Lightsail, without its owner tag.
     #[serde(default)]
     pub suspend: bool,
 

@@ -65,7 +65,7 @@ pub(super) fn failed(observed: &Observed, error: &lightsail::Error) -> Verdict {
     let message = if observed.account.is_none() && !is_own {
         Message::AccountFails { name, code, way_out: None }
     } else if is_of_rights {
-        Message::RefusedByAws { name, code }
+        Message::RefusedByAws { name, action: error.operation, code }
     } else {
         return verdict;
     };

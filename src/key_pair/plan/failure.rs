@@ -31,7 +31,8 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             }
             let is_of_rights = matches!(error.kind, ErrorKind::Denied | ErrorKind::BadCredentials);
             if let Some(name) = account_name(observed).filter(|_| is_of_rights) {
-                let message = Shared::RefusedByAws { name, code: &error.code };
+                let (action, code) = (error.operation, &error.code);
+                let message = Shared::RefusedByAws { name, action, code };
                 return Message::Account(message).stalled(Next::Backoff);
             }
             Step::Finish(verdict)

@@ -45,7 +45,7 @@ pub(super) enum OwnerTag {
 
 /// Whose owner tag the pair has.
 pub(super) fn owner_tag(desired: &Desired, pair: &KeyPair) -> OwnerTag {
-    if pair.tags.keys().any(is_other_spelling) {
+    if has_other_spelling(pair) {
         return OwnerTag::Other;
     }
     match pair.tags.get(OWNER_TAG) {
@@ -53,6 +53,12 @@ pub(super) fn owner_tag(desired: &Desired, pair: &KeyPair) -> OwnerTag {
         Some(Some(owner)) if owner == desired.owner.as_str() => OwnerTag::Own,
         Some(_) => OwnerTag::Other,
     }
+}
+
+/// Whether the pair has an owner tag whose key is written in other letters. IAM does not tell the
+/// two apart.
+pub(super) fn has_other_spelling(pair: &KeyPair) -> bool {
+    pair.tags.keys().any(is_other_spelling)
 }
 
 /// The tags of a pair that the object has made.

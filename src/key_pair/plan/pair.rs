@@ -9,7 +9,7 @@ use super::confirmation::next_read;
 use super::ending::{gone, release};
 use super::expected::{self, Named};
 use super::key::compare;
-use super::ownership::{Whose, all_tags, is_first, is_replaced, origin, whose};
+use super::ownership::{Whose, all_tags, has_other_spelling, is_first, is_replaced, origin, whose};
 use super::permission::account_name;
 use super::refusals::{
     SOON, name_conflict, operation_failed, stalled, unfinished_deletion, yield_to_rival,
@@ -219,8 +219,12 @@ fn may_adopt(
     }
 }
 
-/// Whether the owner tag that the pair has may be replaced.
+/// Whether the owner tag that the pair has may be replaced. One in another spelling cannot be: it
+/// would still be there.
 fn may_take_over(desired: &Desired, pair: &KeyPair) -> bool {
+    if has_other_spelling(pair) {
+        return false;
+    }
     let tag = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
     tag.is_some_and(|tag| desired.limits.may_take_over(tag, desired.owner.cluster()))
         || desired.limits.take_over_from.is_none()

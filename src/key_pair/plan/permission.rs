@@ -28,7 +28,7 @@ pub(super) fn refuse(desired: &Desired, observed: &Observed) -> Option<Step> {
     let (namespace, _) = desired.owner.object();
     let of_namespace = (namespace, observed.namespace_labels.as_ref());
     let asks = asks(desired, observed);
-    let has_acted = has_acted(desired, observed);
+    let has_acted = desired.goal.ends() || observed.recorded.uses_account();
     match permission(&observed.grant, of_namespace, &desired.region, &asks, has_acted) {
         Permission::Granted => None,
         Permission::LabelsUnread => Some(Step::ReadNamespace),
@@ -61,17 +61,6 @@ fn asks<'a>(desired: &'a Desired, observed: &Observed) -> Vec<What<'a>> {
             needed.map(|(_, action)| What::DefaultKeyPair(action)).collect()
         }
     }
-}
-
-/// Whether the object has used its account by now, or is over. A finalizer proves nothing: users
-/// can set it.
-fn has_acted(desired: &Desired, observed: &Observed) -> bool {
-    let recorded = &observed.recorded;
-    desired.goal.ends()
-        || recorded.account.is_some()
-        || recorded.arn.is_some()
-        || recorded.origin.is_some()
-        || recorded.intent.is_some()
 }
 
 /// It makes no call, and its owner tag stays.

@@ -73,6 +73,7 @@ mod tests {
                 created_at: None,
                 arn: Some(Digest::of("arn:own")),
                 account: None,
+                has_acted: true,
                 waits: false,
                 baseline: None,
             };
@@ -109,6 +110,7 @@ mod tests {
             created_at: None,
             arn: None,
             account: None,
+            has_acted: true,
             waits: false,
             baseline: None,
         };

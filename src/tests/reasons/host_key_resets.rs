@@ -17,6 +17,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         kind: ErrorKind::Invalid,
         code: "InvalidInputException".to_owned(),
         message: "AWS's own words".to_owned(),
+        operation: Some("DeleteKnownHostKeys"),
     };
     let operation = Operation {
         error_code: Some("InternalError".to_owned()),

@@ -76,6 +76,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         kind: ErrorKind::Denied,
         code: "AccessDeniedException".to_owned(),
         message: "AWS's own words".to_owned(),
+        operation: Some("ImportKeyPair"),
     };
     let operation = Operation {
         error_code: Some("InternalError".to_owned()),

@@ -82,7 +82,11 @@ fn common() -> Vec<CommonMessage<'static>> {
         },
         CommonMessage::NoAccess { why: Refused::Terminating("production"), way_out: None },
         CommonMessage::AccountFails { name: "production", code: "AccessDenied", way_out: None },
-        CommonMessage::RefusedByAws { name: "production", code: "AccessDeniedException" },
+        CommonMessage::RefusedByAws {
+            name: "production",
+            action: Some("ImportKeyPair"),
+            code: "AccessDeniedException",
+        },
         CommonMessage::LastingConflict,
         CommonMessage::Unsupported { field: "spec.imported" },
         CommonMessage::Circling { what: "key pair" },

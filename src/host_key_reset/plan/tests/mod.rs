@@ -104,7 +104,7 @@ fn operation(id: &str, status: &str, created_at: &str) -> Operation {
 }
 
 fn failure(kind: ErrorKind) -> Error {
-    Error { kind, code: "Code".to_owned(), message: "message".to_owned() }
+    Error { kind, code: "Code".to_owned(), message: "message".to_owned(), operation: None }
 }
 
 fn error(kind: ErrorKind) -> Option<Call> {

@@ -214,6 +214,12 @@ fn pairs_of_the_clusters_that_are_listed_are_taken_over_and_no_others() {
             pair.tags.insert(OWNER_TAG.to_uppercase(), Some(OWNER.to_owned()));
             o.pair = live(Some(pair));
         }, "Stalled NameConflict"),
+        ("also beside the tag of one that is listed", |d, o| {
+            takes_over(d, o, "old/team-a/fleet");
+            let mut pair = tagged(pair(FIRST), "old/team-a/fleet");
+            pair.tags.insert(OWNER_TAG.to_uppercase(), Some(OWNER.to_owned()));
+            o.pair = live(Some(pair));
+        }, "Stalled NameConflict"),
         ("also on a pair of one's own", |_, o| {
             unchanged(o);
             let mut pair = tagged(pair(FIRST), OWNER);
@@ -279,7 +285,8 @@ fn the_default_key_pair_is_granted_by_itself() {
 
 fn error(kind: ErrorKind) -> lightsail::Error {
     let message = "User: arn:aws:sts::123456789012:assumed-role/secret-name is not authorized";
-    lightsail::Error { kind, code: "AccessDeniedException".to_owned(), message: message.to_owned() }
+    lightsail::Error { kind, code: "AccessDeniedException".to_owned(),
+        message: message.to_owned(), operation: None }
 }
 
 #[test]

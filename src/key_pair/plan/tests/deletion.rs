@@ -175,6 +175,14 @@ fn an_imported_pair_that_shall_not_be_there() {
             o.finalizer = Finalizer::New;
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
         }, "Delete with fingerprint"),
+        ("I1: that is not so for a tag in another spelling", |d, o| {
+            d.expected_fingerprint = Some(key(FIRST).sha256().into());
+            d.adoption = AdoptionPolicy::TakeOver;
+            o.finalizer = Finalizer::New;
+            let mut pair = tagged(pair(FIRST), "other/team-a/fleet");
+            pair.tags.insert(OWNER_TAG.to_uppercase(), Some("other/team-a/fleet".to_owned()));
+            o.pair = live(Some(pair));
+        }, "Stalled NameConflict"),
         ("I1: nor if another object records it", |d, o| {
             d.expected_fingerprint = Some(key(FIRST).sha256().into());
             o.rivals = vec![rival("z", Some("arn:own"))];

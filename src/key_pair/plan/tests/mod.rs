@@ -299,7 +299,8 @@ fn an_account_that_is_pinned_or_recorded_is_kept() {
 /// A failure of Lightsail.
 fn failed(kind: ErrorKind) -> Option<Failure> {
     let error =
-        lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned() };
+        lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned(),
+            operation: None };
     Some(Failure::Lightsail(error))
 }
 
@@ -363,7 +364,8 @@ fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
 
 #[test]
 fn an_import_that_was_refused_leaves_no_doubt() {
-    let error = |kind| lightsail::Error { kind, code: String::new(), message: String::new() };
+    let error = |kind| lightsail::Error { kind, code: String::new(), message: String::new(),
+        operation: None };
     for (name, outcome, expected) in [
         ("an answer", Ok(Imported::Accepted(Operation::default())), Some(true)),
         ("the name is taken", Ok(Imported::NameTaken), None),
@@ -389,7 +391,8 @@ fn a_release_never_waits_for_lightsail() {
         Some(Ok(Some(pair)))
     }
     fn error(kind: ErrorKind) -> lightsail::Error {
-        lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned() }
+        lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned(),
+            operation: None }
     }
     check(retained, &[
         ("the pair is read first", |_, _| {}, "ReadForRelease"),

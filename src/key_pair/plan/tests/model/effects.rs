@@ -160,7 +160,7 @@ impl At<'_> {
                     (None, false) => Found::Absent,
                 };
             }
-            Act::FindWindowsInstances => run.windows_read = true,
+            Act::FindWindowsInstances => (run.windows_read, run.secret) = (true, Found::Unread),
             _ => run.namespace_read = true,
         }
         Some(Then::GoOn)

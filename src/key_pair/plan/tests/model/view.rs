@@ -454,5 +454,6 @@ impl Plans {
 }
 
 fn error(kind: ErrorKind) -> lightsail::Error {
-    lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned() }
+    lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned(),
+        operation: None }
 }
