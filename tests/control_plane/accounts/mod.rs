@@ -5,6 +5,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
+use testbed::simulator::{Fault, FaultEffect, NewInstance};
 
 use self::teams::{EXTERNAL_ID, OF_A, OF_B, Teams, pair};
 use crate::bed::{ACCOUNT, REGION, ready_reason, wait_for};
@@ -134,6 +135,41 @@ async fn what_is_withdrawn_makes_no_call_and_can_be_released() {
     let allowed = json!({ "allowedNamespaces": { "names": [teams.a.namespace] } });
     teams.patch_account(&of_a, &allowed).await;
     teams.a.wait_ready::<LightsailKeyPair>("kept", "Imported").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_withdrawn_while_an_answer_is_waited_for_changes_nothing() {
+    let teams = Teams::new("withdrawing").await;
+    let _operator = teams.start().await;
+    let spec = Teams::spec(
+        OF_A,
+        &teams.a.namespace,
+        &[("/allowed/hostKeyReset", json!({ "instanceTags": {} }))],
+    );
+    let of_a = teams.create_account("a", &spec).await;
+    teams.wait_account(&of_a, "Identified").await;
+    teams.region(OF_A).launch(NewInstance { name: "web".to_owned(), ..NewInstance::default() });
+    let held = ["GetKeyPairs", "GetInstance"].map(|operation| {
+        let fault = Fault::new(operation, FaultEffect::HoldBefore).times(1);
+        teams.region(OF_A).add_fault(fault)
+    });
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&of_a, "fleet")).await;
+    let reset = json!({ "accountRef": { "name": of_a }, "region": REGION, "instanceName": "web",
+        "reason": "rebuilt" });
+    teams.a.create::<HostKeyReset>("web", &reset).await;
+    for held in &held {
+        held.reached().await;
+    }
+    let allowed = json!({ "allowedNamespaces": { "names": [teams.b.namespace] } });
+    teams.patch_account(&of_a, &allowed).await;
+    teams.wait_account(&of_a, "Identified").await;
+    for held in &held {
+        held.release();
+    }
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotFound").await;
+    teams.a.wait_stalled::<HostKeyReset>("web", "AccountNotFound").await;
+    assert_eq!(teams.changes(), 0, "{:?}", teams.requests());
     teams.remove_accounts().await;
 }
 
