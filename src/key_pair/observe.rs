@@ -100,7 +100,10 @@ pub(super) async fn shared_list(
     let scope = region.scope();
     let what = format!("the key pairs of {scope}");
     let place = ctx.regions.place(&scope.region);
-    ctx.readiness.trouble(place, what, list.as_ref().err().map(ToString::to_string));
+    // Anybody may reach the probes, and AWS's answers name the roles of accounts.
+    let (_, account) = lane_parts(lane);
+    let why = |error: &lightsail::Error| account.map_or(error.to_string(), |_| error.code.clone());
+    ctx.readiness.trouble(place, what, list.as_ref().err().map(why));
     let list = list?;
     memory.reads.lock().insert(lane.to_owned(), Moment::now());
     memory.crowds.lock().note_list(lane, &list);
