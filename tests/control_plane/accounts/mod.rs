@@ -311,6 +311,26 @@ async fn an_account_that_fails_is_its_own_and_its_tenants_learn_no_names() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_in_an_account_is_forgotten_with_its_last_object() {
+    let teams = Teams::new("forgotten").await;
+    let operator = teams.start().await;
+    let (of_a, of_b) = teams.create_both().await;
+    let no_reads = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Deny", "Action": "lightsail:Get*", "Resource": "*" }] });
+    teams.set_role(OF_A, "lightsail", Some(&no_reads.to_string()));
+    let names = async || operator.get("/readyz").await.unwrap().1.contains(OF_A);
+    teams.b.create::<LightsailKeyPair>("fleet", &pair(&of_b, "fleet")).await;
+    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&of_a, "fleet")).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccessDenied").await;
+    assert!(names().await);
+    teams.a.delete::<LightsailKeyPair>("fleet").await;
+    teams.a.wait_gone::<LightsailKeyPair>("fleet").await;
+    wait_for("the list that nobody reads is not named any more", async || !names().await).await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_in_use_is_deleted_last() {
     let teams = Teams::new("in-use").await;
     let _operator = teams.start().await;
