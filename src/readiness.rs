@@ -73,11 +73,6 @@ impl Readiness {
         self.troubles.lock().retain(|(other, _), _| other.as_ref() != Some(region));
     }
 
-    /// What goes wrong with something, wherever it does, is of no interest any more.
-    pub fn forget(&self, what: &str) {
-        self.troubles.lock().retain(|(_, other), _| other != what);
-    }
-
     /// What `/readyz` answers: the first of each list, and how many there are besides.
     #[must_use]
     pub fn report(&self) -> (StatusCode, String) {

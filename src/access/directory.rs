@@ -76,6 +76,22 @@ pub enum Grant {
 }
 
 impl Grant {
+    /// Whether it allows the same by the same way: accounts are edited, deleted and created again
+    /// while a reconciliation waits for an answer or its turn.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Operator, Self::Operator) | (Self::Required, Self::Required) => true,
+            (Self::Missing(one), Self::Missing(other)) => one == other,
+            (Self::Account(one), Self::Account(other)) => {
+                one.uid == other.uid
+                    && one.generation == other.generation
+                    && one.is_deleting == other.is_deleting
+            }
+            (Self::Operator | Self::Required | Self::Missing(_) | Self::Account(_), _) => false,
+        }
+    }
+
     /// The way to the account; `None` for the operator's own.
     #[must_use]
     pub fn route(&self) -> Option<&Route> {
@@ -303,5 +319,33 @@ fn role(role: &AssumedRole) -> Role {
         duration: duration.clamp(least, most),
         session_name: SESSION_NAME.to_owned(),
         tags: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::access::tests::{account, used};
+
+    #[test]
+    fn a_grant_is_the_same_while_its_account_is() {
+        let entry = || account(&json!({}));
+        let missing = |name: &str| Grant::Missing(name.into());
+        for (name, other, expected) in [
+            ("as it was", used(entry()), true),
+            ("ready or not", used(Entry { is_ready: false, ..entry() }), true),
+            ("edited", used(Entry { generation: 2, ..entry() }), false),
+            ("created again", used(Entry { uid: "v".to_owned(), ..entry() }), false),
+            ("being deleted", used(Entry { is_deleting: true, ..entry() }), false),
+            ("gone", missing("production"), false),
+            ("not needed any more", Grant::Operator, false),
+        ] {
+            assert_eq!(used(entry()).is_same(&other), expected, "{name}");
+            assert_eq!(other.is_same(&used(entry())), expected, "{name}");
+        }
+        assert!(missing("a").is_same(&missing("a")) && !missing("a").is_same(&missing("b")));
+        assert!(!Grant::Operator.is_same(&Grant::Required), "there is an account now");
     }
 }

@@ -24,6 +24,10 @@ use crate::lightsail;
 /// How often to check that there are credentials. They are cached, so this makes no call.
 const INTERVAL: Duration = Duration::from_mins(10);
 
+/// What Events say beside the reason. They are in the namespace `default`, where tenants may read
+/// them, and conditions name roles and quote AWS.
+const NOTE: &str = "the conditions of this LightsailAccount say more";
+
 /// Objects in a page of a list.
 const PAGE: u32 = 50;
 
@@ -158,8 +162,7 @@ impl<'a> Run<'a> {
         }
         if verdict.is_news(&before.conditions) {
             let (severity, reason) = (verdict.severity(), verdict.reason);
-            objects::publish_event(self.ctx, &self.object, severity, reason, &verdict.message)
-                .await;
+            objects::publish_event(self.ctx, &self.object, severity, reason, NOTE).await;
         }
         Ok(Action::shows(verdict.reason, verdict.next))
     }

@@ -225,10 +225,15 @@ impl<C: Claim> Rows<C> {
         self.all.get(at).map_or_else(|| "".into(), |row| Arc::clone(&row.lane))
     }
 
+    /// The lanes in this region that have objects.
+    pub fn lanes_of(&self, region: &Region) -> impl Iterator<Item = &str> {
+        self.lanes.keys().map(|lane| &**lane).filter(move |lane| lane_parts(lane).0 == *region)
+    }
+
     /// Whether an object names this region.
     #[must_use]
     pub fn names_region(&self, region: &Region) -> bool {
-        self.lanes.keys().any(|lane| lane_parts(lane).0 == *region)
+        self.lanes_of(region).next().is_some()
     }
 
     /// The objects that use this account, or all that use none.

@@ -73,7 +73,11 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
             self.observed.lease_outlives_call = self.ctx.lease_outlives_call();
-            if let Some(action) = self.act(plan::plan(&self.desired, &self.observed)).await? {
+            let step = plan::plan(&self.desired, &self.observed);
+            if matches!(step, Step::WriteIntent { .. }) && !self.grant_stands() {
+                return Err(Error::Conflict);
+            }
+            if let Some(action) = self.act(step).await? {
                 return Ok(action);
             }
             if self.ctx.stop.is_cancelled() && plan::may_stop(&self.observed) {
@@ -81,6 +85,12 @@ impl<'a> Run<'a> {
             }
         }
         self.wait(Verdict::circling("reset")).await
+    }
+
+    /// Whether the account is still as it was read: an answer may have taken long.
+    fn grant_stands(&self) -> bool {
+        let account = claim::account_ref(&self.object);
+        self.ctx.directory.grant(&self.at.namespace, account).is_same(&self.observed.grant)
     }
 
     fn lightsail(&self) -> &Lightsail {

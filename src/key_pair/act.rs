@@ -99,7 +99,11 @@ impl<'a> Run<'a> {
     pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
-            match self.act(plan::plan(&self.desired, &self.observed)).await {
+            let step = plan::plan(&self.desired, &self.observed);
+            if step.changes() && !self.grant_stands() {
+                return Err(Error::Conflict);
+            }
+            match self.act(step).await {
                 Ok(Some(action)) => return Ok(action),
                 Ok(None) => {}
                 Err(error) => self.note_failure(error)?,
@@ -109,6 +113,13 @@ impl<'a> Run<'a> {
             }
         }
         self.publish(&Verdict::circling("key pair")).await
+    }
+
+    /// Whether the account is still as it was read: an answer, or a turn, may have taken long.
+    /// After an import it does not matter: the pair gets its tags, and is put on record.
+    fn grant_stands(&self) -> bool {
+        let grant = self.ctx.directory.grant(&self.at.namespace, account_ref(&self.object));
+        self.observed.done.import.is_some() || grant.is_same(&self.observed.grant)
     }
 
     /// Notes a failure for the plan. What only starts the reconciliation over is passed on.

@@ -16,6 +16,7 @@ use crate::engine::rows::place;
 use crate::engine::{Context, Lookup, ObjectRef};
 use crate::ids::{Arn, KeyPairName, Scope, lane_parts};
 use crate::lightsail::{self, KeyPair, Lightsail, Listing};
+use crate::readiness::Place;
 
 /// What is known before anything is read.
 pub(super) fn observed(
@@ -99,9 +100,11 @@ pub(super) async fn shared_list(
         Needs::Since(since) => ctx.inventory.list_since(region, since).await,
     };
     let scope = region.scope();
-    let what = format!("the key pairs of {scope}");
-    let place = ctx.regions.place(&scope.region);
-    ctx.readiness.trouble(place, what, list.as_ref().err().map(ToString::to_string));
+    let (what, place) = (list_of(scope), ctx.regions.place(&scope.region));
+    // Anybody may reach the probes, and AWS's answers name the roles of accounts.
+    let (_, account) = lane_parts(lane);
+    let why = |error: &lightsail::Error| account.map_or(error.to_string(), |_| error.code.clone());
+    ctx.readiness.trouble(place, what, list.as_ref().err().map(why));
     let list = list?;
     memory.reads.lock().insert(lane.to_owned(), Moment::now());
     memory.crowds.lock().note_list(lane, &list);
@@ -109,15 +112,29 @@ pub(super) async fn shared_list(
     Ok(list)
 }
 
-/// Forgets what is known of a region in which no object is left: no list is read there any more,
-/// and a count would never change again.
+/// What `/readyz` calls a shared list.
+fn list_of(scope: &Scope) -> String {
+    format!("the key pairs of {scope}")
+}
+
+/// Forgets what is known of a region, or an account there, in which no object is left: no list is
+/// read there any more, and neither a count nor what is said of the list would ever change again.
 pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
     memory.reads.lock().remove(lane);
     memory.crowds.lock().forget_lane(lane);
-    let (region, _) = lane_parts(lane);
+    let account_of = |lane: &str| ctx.directory.account_of(lane_parts(lane).1);
+    let (region, left) = (lane_parts(lane).0, account_of(lane));
     let mut all = memory.without_object.lock();
     // Locked before the rows, as where they are counted.
-    if !memory.rows.lock().names_region(&region) {
+    let rows = memory.rows.lock();
+    let may_be_left = |lane: &str| account_of(lane).is_none_or(|it| Some(it) == left);
+    if let Some(account) = left.clone().filter(|_| !rows.lanes_of(&region).any(may_be_left)) {
+        let scope = Scope { account, region: region.clone() };
+        ctx.readiness.trouble(Place::Region(&region), list_of(&scope), None);
+        all.remove(&scope);
+        ctx.metrics.remove_without_object(&scope);
+    }
+    if !rows.names_region(&region) {
         let scopes = all.extract_if(|scope, _| scope.region == region);
         scopes.for_each(|(scope, _)| ctx.metrics.remove_without_object(&scope));
     }

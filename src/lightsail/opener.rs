@@ -39,8 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Failing attempts to open the session of an account are at most this far apart. There may be
 /// hundreds of accounts.
 const PAUSE_OF_ACCOUNTS: Duration = Duration::from_mins(5);
-/// What `/readyz` says of an account's credentials.
-const ON_THE_ACCOUNT: &str = "the operator cannot get them; the conditions of the account say why";
+/// What `/readyz` names.
+const OWN: &str = "the AWS credentials";
 /// Keys that a person may replace are read again after this time.
 const READ_AGAIN: Duration = Duration::from_mins(5);
 
@@ -102,20 +102,6 @@ pub(super) struct Purpose {
     pub(super) namespace: Option<Arc<str>>,
     /// The account that the credentials must belong to.
     pub(super) expected: Option<AccountId>,
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.account, &self.namespace) {
-            (None, _) => to.write_str("the AWS credentials"),
-            (Some(account), None) => {
-                write!(to, "the credentials of the LightsailAccount {account}")
-            }
-            (Some(account), Some(namespace)) => {
-                write!(to, "the credentials of the LightsailAccount {account} for {namespace}")
-            }
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -356,18 +342,17 @@ impl Inner {
         self.tell(state.session.note(region, error, now()));
     }
 
-    /// Reports it in the log, in `/readyz` and in the metric. The session is locked meanwhile, so
-    /// all three describe the last lookup.
+    /// Reports it in the log and, of the operator's own, in `/readyz` and in the metric. The
+    /// session is locked meanwhile, so all describe the last lookup.
     fn tell(&self, noted: Noted) {
+        // Anybody may reach the probes, and tenants are not to learn which accounts there are: of
+        // these, the conditions and the log tell.
         if self.purpose.account.is_none() {
             self.sending.metrics.set_credentials_failing(noted.is_failing);
-        }
-        for (region, why) in noted.troubles {
-            let place = self.sending.regions.place(&region);
-            // Anybody may reach the probes, and AWS's messages name the roles of accounts.
-            let is_own = self.purpose.account.is_none();
-            let why = why.map(|why| if is_own { why } else { ON_THE_ACCOUNT.to_owned() });
-            self.readiness.trouble(place, self.purpose.to_string(), why);
+            for (region, why) in noted.troubles {
+                let place = self.sending.regions.place(&region);
+                self.readiness.trouble(place, OWN.to_owned(), why);
+            }
         }
         self.say(noted.news);
     }
@@ -423,13 +408,6 @@ impl Inner {
                 );
             }
         }
-    }
-}
-
-/// What was reported about a session that is over is out of date.
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.readiness.forget(&self.purpose.to_string());
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sessions of the operator's own credentials and of all `LightsailAccount`s. Each is opened
 //! when it is needed, and kept until it is not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,10 +123,17 @@ struct Key {
 struct Kept {
     sessions: HashMap<Key, (u64, Opener)>,
     uses: u64,
+    /// The routes that there are.
+    routes: HashSet<u64>,
 }
 
 impl Kept {
     fn get(&mut self, key: Key, new: impl FnOnce() -> Opener) -> Opener {
+        // A reconciliation that began before its account was edited or deleted still has the route.
+        // Its session ends with it: whatever is kept is renewed.
+        if !self.routes.contains(&key.route) {
+            return new();
+        }
         self.uses += 1;
         let entry = self.sessions.entry(key).or_insert_with(|| (0, new()));
         entry.0 = self.uses;
@@ -245,7 +252,9 @@ impl Sessions {
 
     /// Drops all sessions except those of these routes.
     pub fn retain(&self, routes: &[u64]) {
-        self.0.kept.lock().sessions.retain(|key, _| routes.contains(&key.route));
+        let mut kept = self.0.kept.lock();
+        kept.routes = routes.iter().copied().collect();
+        kept.sessions.retain(|key, _| routes.contains(&key.route));
     }
 
     /// Forgets what is kept of a region. What is under way there goes on.
@@ -262,5 +271,51 @@ impl Sessions {
     /// The most requests a second for accounts, in each region.
     pub fn set_most(&self, most: HashMap<AccountId, f64>) {
         self.0.sending.limiters.set_most(most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+    use crate::lightsail::WebIdentity;
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_route_that_is_gone() {
+        let config = SdkConfig::builder().build();
+        let web_identity = WebIdentity::default();
+        let environment = Environment::default();
+        let sessions = Sessions::new(
+            config,
+            Sources { environment, web_identity },
+            Duration::from_secs(1),
+            Arc::default(),
+            HeldLease::unlimited(),
+            Metrics::default(),
+            Readiness::default(),
+        );
+        let role = Role {
+            arn: "arn:aws:iam::123456789012:role/lightsail".to_owned(),
+            external_id: None,
+            duration: Duration::from_hours(1),
+            session_name: "lightsail-operator".to_owned(),
+            tags: Vec::new(),
+        };
+        let route = Route {
+            id: 1,
+            name: "production".into(),
+            account: "123456789012".into(),
+            origin: Origin::Operator,
+            roles: vec![role],
+            tagged_cluster: Some("prod".to_owned()),
+        };
+        let kept = || {
+            drop(sessions.end(&route, Some(&"team-a".into())));
+            sessions.0.kept.lock().sessions.len()
+        };
+        sessions.retain(&[1]);
+        assert_eq!(kept(), 1);
+        sessions.retain(&[2]);
+        assert_eq!(kept(), 0, "a reconciliation that is under way opens it again");
     }
 }

@@ -60,6 +60,12 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "extraArgs": ["--concurrency=3"] }), "set concurrency instead"),
         (json!({ "extraArgs": ["--verbose"] }), "which the operator does not know"),
         (json!({ "extraArgs": ["--bind-address=[::]:9090"] }), "need port 8080"),
+        (json!({ "extraArgs": ["--bind-address", "[::]:8080"] }), "as one item"),
+        (json!({ "extraArgs": ["--bind-address [::]:8080"] }), "as one item"),
+        (json!({ "extraArgs": ["--settle-time", "60"] }), "as one item"),
+        (json!({ "extraArgs": ["export"] }), "which the operator does not know"),
+        // The roles for the Lease and for access keys are in the release's namespace.
+        (json!({ "extraArgs": ["--lease-namespace=x"] }), "set namespaceOverride instead"),
         (
             json!({ "extraEnv": [{ "name": "A", "value": "x" }, { "name": "A", "value": "y" }] }),
             "A twice",
@@ -68,10 +74,29 @@ fn what_cannot_be_meant_is_refused() {
             json!({ "extraEnv": [{ "name": "LIGHTSAIL_OPERATOR_LOG", "value": "info" }] }),
             "set log.filter instead",
         ),
+        (
+            json!({ "extraEnv": [
+                { "name": "LIGHTSAIL_OPERATOR_BIND_ADDRESS", "value": "[::]:9090" }] }),
+            "into extraArgs",
+        ),
+        (
+            json!({ "extraEnv": [{ "name": "LIGHTSAIL_OPERATOR_SETTLE_TIME", "value": "60" }] }),
+            "into extraArgs",
+        ),
         (json!({ "image": { "repository": "example.com/i:1" } }), "into image.tag"),
         (json!({ "aws": { "endpointURL": "http://s.x.svc" } }), "is plain http"),
         (json!({ "aws": { "allowInsecureEndpoint": true } }), "needs an endpoint"),
         (json!({ "dnsPolicy": "None" }), "needs nameservers"),
+        (json!({ "networkPolicy": { "enabled": true, "egress": [] } }), "leave egress out"),
+        (
+            json!({ "serviceAccount": { "create": false, "annotations": { "a": "b" } } }),
+            "annotate the ServiceAccount",
+        ),
+        (
+            json!({ "aws": { "existingSecret": "s" }, "serviceAccount": { "annotations": {
+                "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x" } } }),
+            "leave one of them out",
+        ),
         (json!({ "watch": null }), "watch is null"),
         (json!({ "replicas": null }), "replicas is null"),
         (

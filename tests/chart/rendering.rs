@@ -48,6 +48,11 @@ aws: {allowInsecureEndpoint: true, endpointURL: "http://s.x.svc"} | Deployment |
 {aws: {allowInsecureEndpoint: true}, extraEnv: [{name: AWS_ENDPOINT_URL_LIGHTSAIL, value: "http://s:80"}]} | Deployment | --allow-insecure-endpoints | [""]
 aws: {endpointURL: "http://localhost:4566"}                   | Deployment | $AWS_ENDPOINT_URL | http://localhost:4566
 namespaceOverride: x                                          | Deployment | /metadata/namespace | x
+namespaceOverride: "123456789012"                             | Deployment | /metadata/namespace | "123456789012"
+namespaceOverride: "123456789012"                             | ClusterRoleBinding | /subjects/0/namespace | "123456789012"
+nameOverride: "1e3"                                           | Deployment lightsail-operator-1e3 | /spec/template/metadata/labels/app.kubernetes.io~1name | "1e3"
+fullnameOverride: "123"                                       | Deployment 123 | pod:/serviceAccountName | "123"
+watch: {namespaces: ["0x1f"]}                                 | Role | /metadata/namespace | "0x1f"
 namespaceOverride: x                                          | ClusterRoleBinding | /subjects/0/namespace | x
 commonLabels: {a: b}                                          | Deployment | /metadata/labels/a | b
 commonLabels: {a: b}                                          | Deployment | /spec/template/metadata/labels/a | b

@@ -29,8 +29,7 @@ fn everything() -> Value {
         "accounts": { "unscopedNamespaces": ["infra"] },
         "aws": { "accountID": "123456789012", "region": "eu-west-1", "endpointURL": "https://e",
             "existingSecret": "aws" },
-        "serviceAccount": { "annotations": {
-            "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x" } },
+        "serviceAccount": { "annotations": { "a": "b" } },
         "roles": { "aggregate": { "reader": true, "keyPairEditor": true,
             "hostKeyResetter": true } },
         "service": { "annotations": { "a": "b" } },
@@ -80,6 +79,9 @@ async fn the_api_server_takes_all_of_it_strictly() {
         // The Roles for accounts beside those of watched namespaces.
         json!({ "watch": { "namespaces": ["kube-public"] } }),
         json!({ "accounts": { "enabled": false } }),
+        // Names that YAML could take for numbers.
+        json!({ "fullnameOverride": "123", "nameOverride": "1e3",
+            "serviceAccount": { "create": false, "name": "0123" } }),
     ] {
         let mut objects = render(&values);
         dry_run(&cluster, &objects).await.or_error().unwrap();

@@ -14,6 +14,22 @@
 {{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) }}
 {{- fail "serviceMonitor.enabled needs service.enabled: set it to true" }}
 {{- end }}
+{{- $egress := concat (.Values.networkPolicy.egress | default list)
+  (.Values.networkPolicy.extraEgress | default list) }}
+{{- if and .Values.networkPolicy.enabled (not $egress) }}
+{{- fail (cat "networkPolicy.egress and extraEgress are empty, so the pods could not connect:"
+  "leave egress out for the default, or allow DNS, the API server and AWS") }}
+{{- end }}
+{{- $annotations := .Values.serviceAccount.annotations | default dict }}
+{{- if and $annotations (not .Values.serviceAccount.create) }}
+{{- fail (cat "serviceAccount.annotations need serviceAccount.create=true:"
+  "annotate the ServiceAccount that you created, and leave them out") }}
+{{- end }}
+{{- $role := "eks.amazonaws.com/role-arn" }}
+{{- if and .Values.aws.existingSecret (hasKey $annotations $role) }}
+{{- fail (cat "aws.existingSecret and the annotation" $role "are both set,"
+  "and the operator would use the access key: leave one of them out") }}
+{{- end }}
 {{- $dns := .Values.dnsConfig | default dict }}
 {{- if and (eq (toString .Values.dnsPolicy) "None") (not $dns.nameservers) }}
 {{- fail (cat "dnsPolicy None needs nameservers:"
@@ -124,6 +140,7 @@ networkPolicy networkPolicy.enabled
 --primary: accounts.primary
 --leader-election: leaderElection.enabled
 --lease-name: fullnameOverride
+--lease-namespace: namespaceOverride
 --cluster-id: clusterID
 --aws-account-id: aws.accountID
 --allowed-regions: aws.allowedRegions
@@ -135,12 +152,11 @@ networkPolicy networkPolicy.enabled
 {{- $flags := include "lightsail-operator.flagsOfValues" . | fromYaml }}
 {{- $times := list "--lease-duration" "--aws-call-timeout" "--settle-time" "--missing-key-grace"
   "--source-grace" "--search-interval" }}
-{{- $others := list "--bind-address" "--lease-namespace" "--aws-ca-bundle" "--aws-role-arn"
+{{- $others := list "--bind-address" "--aws-ca-bundle" "--aws-role-arn"
   "--aws-web-identity-token-file" "--aws-role-session-name" }}
 {{- $seen := list }}
 {{- range .Values.extraArgs }}
-{{- if hasPrefix "-" . }}
-{{- $flag := splitList "=" . | first }}
+{{- $flag := regexFind "^[^=\\s]+" . }}
 {{- $value := trimPrefix (print $flag "=") . }}
 {{- if hasKey $flags $flag }}
 {{- fail (printf "extraArgs has %s: set %s instead" $flag (get $flags $flag)) }}
@@ -149,18 +165,21 @@ networkPolicy networkPolicy.enabled
 {{- fail (printf "extraArgs has %s, which the operator does not know: it takes %s" $flag
   (join ", " (concat $times $others))) }}
 {{- end }}
+{{- if not (hasPrefix (print $flag "=") .) }}
+{{- fail (cat (printf "extraArgs has %s:" .)
+  "write a flag and its value as one item, for example --settle-time=90s") }}
+{{- end }}
 {{- if has $flag $seen }}
 {{- fail (printf "extraArgs has %s twice: leave one of them out" $flag) }}
 {{- end }}
 {{- $seen = append $seen $flag }}
 {{- $isTime := regexMatch "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$" $value }}
-{{- if and (has $flag $times) (contains "=" .) (not $isTime) }}
+{{- if and (has $flag $times) (not $isTime) }}
 {{- fail (printf "extraArgs has %s: write a time with its unit, for example %s=20s" . $flag) }}
 {{- end }}
 {{- if and (eq $flag "--bind-address") (not (hasSuffix ":8080" .)) }}
 {{- fail (cat (printf "extraArgs has %s:" .)
   "probes and the Service need port 8080, as in --bind-address=[::]:8080") }}
-{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -175,6 +194,11 @@ networkPolicy networkPolicy.enabled
 {{- range .Values.extraEnv }}
 {{- if hasKey $values .name }}
 {{- fail (printf "extraEnv has %s: set %s instead" .name (get $values .name)) }}
+{{- end }}
+{{- /* Flags are checked where they are arguments. */}}
+{{- if hasPrefix "LIGHTSAIL_OPERATOR_" .name }}
+{{- fail (cat (printf "extraEnv has %s:" .name)
+  "write the flag into extraArgs, for example --settle-time=90s") }}
 {{- end }}
 {{- if has .name $seen }}
 {{- fail (printf "extraEnv has %s twice: leave one of them out" .name) }}

@@ -19,8 +19,8 @@
 {{- end }}
 
 {{- define "lightsail-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "lightsail-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "lightsail-operator.name" . | toYaml }}
+app.kubernetes.io/instance: {{ .Release.Name | toYaml }}
 {{- end }}
 
 {{- define "lightsail-operator.ownLabels" -}}
@@ -73,7 +73,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $names = append $names (kindIs "string" . | ternary . (get $map "name")) }}
 {{- end }}
 {{- range uniq $names }}
-- name: {{ . }}
+- name: {{ . | toYaml }}
 {{- end }}
 {{- end }}
 
@@ -129,8 +129,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "lightsail-operator.subjects" -}}
 - kind: ServiceAccount
-  name: {{ include "lightsail-operator.serviceAccountName" . }}
-  namespace: {{ include "lightsail-operator.namespace" . }}
+  name: {{ include "lightsail-operator.serviceAccountName" . | toYaml }}
+  namespace: {{ include "lightsail-operator.namespace" . | toYaml }}
 {{- end }}
 
 {{/* Rights to the objects and what they refer to, in the whole cluster or in each watched
@@ -193,8 +193,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
-  name: {{ .name }}
-  namespace: {{ .namespace }}
+  name: {{ .name | toYaml }}
+  namespace: {{ .namespace | toYaml }}
   labels:
     {{- include "lightsail-operator.labels" .root | nindent 4 }}
 rules:
@@ -203,14 +203,14 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
-  name: {{ .name }}
-  namespace: {{ .namespace }}
+  name: {{ .name | toYaml }}
+  namespace: {{ .namespace | toYaml }}
   labels:
     {{- include "lightsail-operator.labels" .root | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: Role
-  name: {{ .name }}
+  name: {{ .name | toYaml }}
 subjects:
 {{ include "lightsail-operator.subjects" .root }}
 {{- end }}

@@ -5,6 +5,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
+use testbed::simulator::{Fault, FaultEffect, NewInstance};
 
 use self::teams::{EXTERNAL_ID, OF_A, OF_B, Teams, pair};
 use crate::bed::{ACCOUNT, REGION, ready_reason, wait_for};
@@ -134,6 +135,41 @@ async fn what_is_withdrawn_makes_no_call_and_can_be_released() {
     let allowed = json!({ "allowedNamespaces": { "names": [teams.a.namespace] } });
     teams.patch_account(&of_a, &allowed).await;
     teams.a.wait_ready::<LightsailKeyPair>("kept", "Imported").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_withdrawn_while_an_answer_is_waited_for_changes_nothing() {
+    let teams = Teams::new("withdrawing").await;
+    let _operator = teams.start().await;
+    let spec = Teams::spec(
+        OF_A,
+        &teams.a.namespace,
+        &[("/allowed/hostKeyReset", json!({ "instanceTags": {} }))],
+    );
+    let of_a = teams.create_account("a", &spec).await;
+    teams.wait_account(&of_a, "Identified").await;
+    teams.region(OF_A).launch(NewInstance { name: "web".to_owned(), ..NewInstance::default() });
+    let held = ["GetKeyPairs", "GetInstance"].map(|operation| {
+        let fault = Fault::new(operation, FaultEffect::HoldBefore).times(1);
+        teams.region(OF_A).add_fault(fault)
+    });
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&of_a, "fleet")).await;
+    let reset = json!({ "accountRef": { "name": of_a }, "region": REGION, "instanceName": "web",
+        "reason": "rebuilt" });
+    teams.a.create::<HostKeyReset>("web", &reset).await;
+    for held in &held {
+        held.reached().await;
+    }
+    let allowed = json!({ "allowedNamespaces": { "names": [teams.b.namespace] } });
+    teams.patch_account(&of_a, &allowed).await;
+    teams.wait_account(&of_a, "Identified").await;
+    for held in &held {
+        held.release();
+    }
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccountNotFound").await;
+    teams.a.wait_stalled::<HostKeyReset>("web", "AccountNotFound").await;
+    assert_eq!(teams.changes(), 0, "{:?}", teams.requests());
     teams.remove_accounts().await;
 }
 
@@ -271,6 +307,26 @@ async fn an_account_that_fails_is_its_own_and_its_tenants_learn_no_names() {
         "externalID": EXTERNAL_ID }]);
     teams.patch_account(&of_a, &json!({ "assumeRoleChain": right })).await;
     teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_in_an_account_is_forgotten_with_its_last_object() {
+    let teams = Teams::new("forgotten").await;
+    let operator = teams.start().await;
+    let (of_a, of_b) = teams.create_both().await;
+    let no_reads = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Deny", "Action": "lightsail:Get*", "Resource": "*" }] });
+    teams.set_role(OF_A, "lightsail", Some(&no_reads.to_string()));
+    let names = async || operator.get("/readyz").await.unwrap().1.contains(OF_A);
+    teams.b.create::<LightsailKeyPair>("fleet", &pair(&of_b, "fleet")).await;
+    teams.b.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&of_a, "fleet")).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccessDenied").await;
+    assert!(names().await);
+    teams.a.delete::<LightsailKeyPair>("fleet").await;
+    teams.a.wait_gone::<LightsailKeyPair>("fleet").await;
+    wait_for("the list that nobody reads is not named any more", async || !names().await).await;
     teams.remove_accounts().await;
 }
 

@@ -73,6 +73,8 @@ async fn serves_nobody_by_what_another_role_may_read() {
         ],
     )
     .await;
+    let (_, report) = arena.operator.get("/readyz").await.unwrap();
+    assert!(report.contains("AccessDenied") && !report.contains("blind"), "{report}");
     arena.end().await;
 }
 

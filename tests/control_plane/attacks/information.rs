@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::arena::{Arena, Reach, SHARED};
 use crate::accounts::teams::{EXTERNAL_ID, Teams};
+use crate::bed::wait_for;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn about_pairs_and_accounts_of_others_is_nowhere() {
@@ -74,10 +75,25 @@ async fn about_pairs_and_accounts_of_others_is_nowhere() {
     ] {
         assert!(!shown.contains(secret), "{what}: {shown}");
     }
+    // Events about accounts are in a namespace that others may read.
+    let events: Api<Event> = Api::namespaced(arena.teams.a.cluster.client(), "default");
+    wait_for("an Event about the account", async || {
+        let events = events.list(&ListParams::default()).await.unwrap();
+        let is_of = |event: &&Event| {
+            event.regarding.as_ref().is_some_and(|it| it.name.as_ref() == Some(&failing))
+        };
+        let Some(event) = events.iter().find(is_of) else { return false };
+        let note = event.note.clone().unwrap_or_default();
+        assert!(!note.contains("role") && !note.contains("arn:"), "{note}");
+        true
+    })
+    .await;
     // Probes and metrics are for whoever reaches the pod.
     for path in ["/readyz", "/metrics"] {
         let (_, body) = arena.operator.get(path).await.unwrap();
-        for secret in ["hidden-role", "hidden-id", EXTERNAL_ID, "assumed-role"] {
+        let names = [&*failing, &*arena.theirs, &*arena.teams.b.namespace];
+        for secret in ["hidden-role", "hidden-id", EXTERNAL_ID, "assumed-role"].iter().chain(&names)
+        {
             assert!(!body.contains(secret), "{path} has {secret}: {body}");
         }
     }
