@@ -125,7 +125,7 @@ fn told(error: &(dyn StdError + 'static)) -> String {
     }
     match innermost.to_string().as_str() {
         "tunnel error: proxy authorization required" => {
-            "the proxy answers 407; put user and password into its URL".to_owned()
+            "the proxy answers 407; put the user and password into its URL".to_owned()
         }
         "tunnel error: unsuccessful" => "the proxy does not connect to it".to_owned(),
         "SOCKS error: failed to create underlying connection" => {
@@ -232,7 +232,7 @@ mod tests {
         for (text, expected) in [
             ("Connection refused (os error 111)", "Connection refused"),
             ("deadline has elapsed", "no answer in time"),
-            ("tunnel error: proxy authorization required", "the proxy answers 407; put user"),
+            ("tunnel error: proxy authorization required", "the proxy answers 407; put the user"),
         ] {
             let error = io::Error::other(io::Error::other(text));
             assert!(told(&error).starts_with(expected), "{text}: {}", told(&error));

@@ -10,7 +10,7 @@ pub enum Error {
     #[error("{0}")]
     Lightsail(lightsail::Error),
     /// Somebody else changed the object meanwhile: the reconciliation starts over.
-    #[error("the object was changed meanwhile")]
+    #[error("the object changed in the meantime")]
     Conflict,
     /// The object is gone.
     #[error("the object is gone")]
@@ -32,7 +32,7 @@ pub enum Error {
         why: String,
     },
     /// The API server does not let the operator read what an object refers to. A person must act.
-    #[error("the operator's service account may not read the ConfigMap {0}")]
+    #[error("the operator's service account is not allowed to read the ConfigMap {0}")]
     Forbidden(String),
     /// A private key could not be made.
     #[error("{0}")]
@@ -43,7 +43,7 @@ pub enum Error {
     #[error("nothing was sent, because the Lease might run out before the answer comes")]
     NotLeading,
     /// The operator is told to end.
-    #[error("the operator is ending")]
+    #[error("the operator is stopping")]
     Stopping,
 }
 

@@ -112,7 +112,7 @@ fn proxy(server: &Uri, file: &Kubeconfig, environment: &Proxies) -> anyhow::Resu
     if let Some(own) = own.filter(|own| !own.is_empty()) {
         let own = Proxy::parse(own).map_err(|why| {
             anyhow::anyhow!(
-                "the kubeconfig's proxy-url cannot be used: {why}; write for example \
+                "the kubeconfig's proxy-url cannot be used: {why}; write, for example, \
                 http://proxy.example.com:3128"
             )
         })?;

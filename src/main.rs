@@ -41,7 +41,6 @@ use tokio_util::sync::CancellationToken;
 /// and its uid is unique.
 const CLUSTER_NAMESPACE: &str = "kube-system";
 const CLUSTER: &str = "the cluster's id";
-const CANNOT_BE_READ: &str = "the namespace kube-system cannot be read";
 
 fn main() -> anyhow::Result<ExitCode> {
     without_empty_aws_variables()?;
@@ -142,7 +141,7 @@ async fn run(
         outcome = work => outcome?,
         () = after(&stop, HANDOVER) => tracing::warn!("shutdown took too long"),
     }
-    tracing::info!("ended");
+    tracing::info!("the operator has stopped");
     Ok(())
 }
 
@@ -184,7 +183,7 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("ending after the steps in flight");
+        tracing::info!("stopping after the steps in progress");
         token.cancel();
     });
     Ok(stop)
@@ -321,11 +320,12 @@ async fn cluster_id(client: &Client, readiness: &Readiness) -> String {
             Ok(Some(uid)) => return uid,
             Ok(None) => {}
             Err(error) => {
-                let why = format!("{CANNOT_BE_READ}; or set --cluster-id");
+                let why = "the namespace kube-system cannot be read; to do without it, set \
+                           --cluster-id";
                 // Of a server that is not reached its client says so.
                 if readiness.missing(CLUSTER, why) && matches!(error, kube::Error::Api(_)) {
                     let error = telemetry::without_content(&error);
-                    tracing::warn!(error, "{CANNOT_BE_READ}");
+                    tracing::warn!(error, "the namespace kube-system cannot be read");
                 }
             }
         }

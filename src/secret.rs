@@ -101,18 +101,18 @@ pub struct Found {
 pub enum Rejection {
     /// It holds what cannot be used here, and may be the only copy of something (I3).
     #[error(
-        "its {PRIVATE_KEY} {0}. It was not changed; put the right private key of the key pair \
-         there, or set secret.name to a name that is free"
+        "its {PRIVATE_KEY} {0}. The Secret was not changed; put the private key of the key pair \
+         there, or set secret.name to an unused name"
     )]
     Unreadable(InvalidPrivateKey),
     /// Its content is fixed.
-    #[error("it is immutable; copy it to a Secret that is not, and set secret.name to that")]
+    #[error("it is immutable; copy it to a mutable Secret, and set secret.name to its name")]
     Immutable,
     /// It has another type, which is fixed.
     #[error(
         "its type is not {TYPE}; copy its private key to {PRIVATE_KEY} in a Secret of that type \
          (kubectl create secret generic NAME --type={TYPE} --from-file={PRIVATE_KEY}=FILE), and \
-         set secret.name to that"
+         set secret.name to its name"
     )]
     OtherType,
 }

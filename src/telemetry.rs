@@ -80,7 +80,7 @@ pub fn without_output(error: &AuthError) -> String {
         return format!("its program ended with {}", out.status);
     }
     if let AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) = error {
-        return "what its program answered cannot be read".to_owned();
+        return "the answer of its program cannot be read".to_owned();
     }
     error.to_string()
 }

@@ -14,6 +14,6 @@ pub struct AccountRef {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
         .message("accountRef.name must be the name of a LightsailAccount: lower case letters, \
-                  digits, - and .; write for example production"))]
+                  digits, - and .; write, for example, production"))]
     pub name: String,
 }

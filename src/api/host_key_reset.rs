@@ -51,27 +51,27 @@ use super::schema;
 #[x_kube(
     validation = Rule::new("has(self.notAfter) == has(oldSelf.notAfter) && (!has(self.notAfter) || \
                             self.notAfter == oldSelf.notAfter)")
-        .message("a reset is done once, so its notAfter is immutable, and so is leaving it unset; \
-                  make a new HostKeyReset"),
+        .message("a reset runs once, so its notAfter is immutable, and cannot be set later; \
+                  create a new HostKeyReset"),
     validation = Rule::new("has(self.accountRef) == has(oldSelf.accountRef) && \
                             (!has(self.accountRef) || self.accountRef.name == \
                             oldSelf.accountRef.name)")
-        .message("a reset is done once, so its accountRef is immutable, and so is leaving it \
-                  unset; make a new HostKeyReset"),
+        .message("a reset runs once, so its accountRef is immutable, and cannot be set \
+                  later; create a new HostKeyReset"),
     validation = Rule::new("has(self.preconditions) == has(oldSelf.preconditions) && \
                             (!has(self.preconditions) || self.preconditions == \
                             oldSelf.preconditions)")
-        .message("a reset is done once, so its preconditions are immutable, and so is leaving them \
-                  unset; make a new HostKeyReset"),
+        .message("a reset runs once, so its preconditions are immutable, and cannot be set \
+                  later; create a new HostKeyReset"),
     validation = Rule::new("!has(self.preconditions) || \
                             self.preconditions.instanceARN.contains(':lightsail:' + self.region + \
                             ':')")
-        .message("preconditions.instanceARN must name an instance in spec.region; correct the one \
-                  that is wrong"),
+        .message("preconditions.instanceARN must name an instance in spec.region; correct the \
+                  ARN or the region"),
 )]
 pub struct HostKeyResetSpec {
-    /// The `LightsailAccount` to use. Immutable, even if it is unset. Default: none; the operator
-    /// then uses its own credentials.
+    /// The `LightsailAccount` to use. Immutable, and cannot be set later. Default: none; the
+    /// operator then uses its own credentials.
     ///
     /// Required as soon as the cluster has a `LightsailAccount`, except in the namespaces that the
     /// operator's flag `--unscoped-namespace` names.
@@ -83,10 +83,10 @@ pub struct HostKeyResetSpec {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')")
-            .message("region must be the name of an AWS region and not of a zone; write for \
-                      example eu-west-1"),
+            .message("region must be the name of an AWS region, not of a zone; write, for example, \
+                      eu-west-1"),
         validation = Rule::new("self == oldSelf")
-            .message("a reset is done once, so its region is immutable; make a new HostKeyReset"),
+            .message("a reset runs once, so its region is immutable; create a new HostKeyReset"),
     )]
     pub region: String,
 
@@ -94,10 +94,10 @@ pub struct HostKeyResetSpec {
     #[schemars(length(min = 2, max = 255))]
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
-            .message("instanceName must have letters, digits and _ . - only, with a letter, digit \
-                      or _ at each end, as names in Lightsail do; write for example web-1"),
+            .message("instanceName may have only letters, digits and _ . -, with a letter, digit \
+                      or _ at each end, as names in Lightsail do; write, for example, web-1"),
         validation = Rule::new("self == oldSelf")
-            .message("a reset is done once, so its instanceName is immutable; make a new \
+            .message("a reset runs once, so its instanceName is immutable; create a new \
                       HostKeyReset"),
     )]
     pub instance_name: String,
@@ -106,23 +106,24 @@ pub struct HostKeyResetSpec {
     /// rotated, CHG-1234`. Immutable. 1 to 512 characters on one line.
     ///
     /// A host key that differs from its record can be the sign of an attack. Only a person can rule
-    /// that out, and confirms it here. The reason goes into the log and into an Event, so write no
-    /// secrets.
+    /// that out; this field records that somebody has. The reason goes into the log and into an
+    /// Event, so write no secrets.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
-        validation = Rule::new("self == oldSelf").message("a reset is done once, so its reason is \
-            immutable; make a new HostKeyReset"),
+        validation = Rule::new("self == oldSelf").message("a reset runs once, so its reason is \
+            immutable; create a new HostKeyReset"),
         validation = Rule::new("self.trim() != '' && \
             !self.matches('[\\\\x00-\\\\x1f\\\\x7f-\\\\x{9f}\\\\x{61c}\\\\x{200e}\\\\x{200f}\
             \\\\x{2028}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')")
-            .message("reason must say on one line, without control characters (those that turn the \
-                      direction of writing too), why the recorded host keys may be forgotten"),
+            .message("reason must say on one line why the recorded host keys may be forgotten, \
+                      without control characters or characters that change the direction of text"),
     )]
     pub reason: String,
 
-    /// The operator does not start the reset after this time, in RFC 3339, for example
-    /// `2026-12-01T00:00:00Z`: the reset then fails with the reason `Expired`. Immutable, even if
-    /// it is unset. Default: 24 hours after the object was created. The operator's clock decides.
+    /// The latest time at which the operator may start the reset, in RFC 3339, for example
+    /// `2026-12-01T00:00:00Z`. After this time, a reset that has not started fails with the reason
+    /// `Expired`. Immutable, and cannot be set later. Default: 24 hours after the object was
+    /// created. The operator's clock decides.
     ///
     /// Set it in every file that you keep, in Git or in a backup: a copy that is applied later then
     /// starts nothing.
@@ -131,22 +132,22 @@ pub struct HostKeyResetSpec {
     pub not_after: Option<Time>,
 
     /// What must be true right before the call. Otherwise the reset fails with the reason
-    /// `PreconditionFailed`, and the operator makes no call. Immutable, even if it is unset.
+    /// `PreconditionFailed`, and the operator makes no call. Immutable, and cannot be set later.
     /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Preconditions")]
     pub preconditions: Option<Preconditions>,
 
-    /// How long the reset may take from its start until its operation has ended, in seconds, 30 to
+    /// How many seconds the reset may take from its start to the end of its operation, from 30 to
     /// 3600. Immutable. Default: 600.
     #[serde(default = "default_deadline")]
     #[schemars(range(min = 30, max = 3600))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("a reset is done once, so its \
-        activeDeadlineSeconds is immutable; make a new HostKeyReset"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("a reset runs once, so its \
+        activeDeadlineSeconds is immutable; create a new HostKeyReset"))]
     pub active_deadline_seconds: i32,
 
-    /// How many seconds after its end the operator deletes this object, and with it the record, for
-    /// example `7776000` for 90 days. Default: none; the object stays.
+    /// How many seconds after the end of the reset the operator deletes this object, and with it
+    /// the record, for example `7776000` for 90 days. Default: none; the object stays.
     ///
     /// The operator ignores it while the object has a label or annotation by which Argo CD, Flux or
     /// Helm track what they have applied: they would create the object again, and that would repeat
@@ -200,11 +201,11 @@ pub struct HostKeyResetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub completion_time: Option<Time>,
-    /// How many calls of `DeleteKnownHostKeys` this object may have made: 0 or 1. A call that
+    /// How many calls to `DeleteKnownHostKeys` this object may have made: 0 or 1. A call that
     /// Lightsail refused does not count.
     #[serde(default)]
     pub attempts: i32,
-    /// The id of the AWS account, 12 digits. A reset that was started stays with this account.
+    /// The id of the AWS account, 12 digits. A reset that has started stays with this account.
     #[serde(default, rename = "accountID", skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
     /// The ARN that the instance had when the reset was started.
@@ -222,14 +223,14 @@ pub struct HostKeyResetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation_before: Option<String>,
     /// The time before the call, in RFC 3339, by Lightsail's clock. An operation that was created
-    /// earlier does not belong to this reset. Unset if Lightsail's answers have no time.
+    /// earlier does not belong to this reset. Unset if Lightsail's answers have no `Date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lightsail_date: Option<String>,
     /// The operations in Lightsail's answer. A call whose answer has none counts as successful.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
     /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True. `Complete` or
-    /// `Failed`, once the reset has ended. `Suspended`, from the first suspension on.
+    /// `Failed`, once the reset has ended. `Suspended`, once the reset has been suspended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

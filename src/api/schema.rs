@@ -138,14 +138,14 @@ fn texts(least: u32, length: u32, rule: &str, message: &str) -> Schema {
 
 /// Names of namespaces.
 pub(super) fn namespace_names(_: &mut SchemaGenerator) -> Schema {
-    let message = "the name of a namespace has at most 63 lower case letters, digits and -; write \
-                   for example team-a";
+    let message = "the name of a namespace has at most 63 lower case letters, digits and -; write, \
+                   for example, team-a";
     texts(1, 63, "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", message)
 }
 
 /// AWS regions.
 pub(super) fn regions(_: &mut SchemaGenerator) -> Schema {
-    let message = "a region must be the name of an AWS region, not of a zone; write for example \
+    let message = "a region must be the name of an AWS region, not of a zone; write, for example, \
                    eu-west-1";
     texts(1, 32, "self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')", message)
 }
@@ -175,7 +175,7 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
         "type": "object",
         "properties": {
             "matchLabels": {
-                "description": "Labels that must all be there, with these values.",
+                "description": "Labels that the namespace must have, with these values.",
                 "type": "object",
                 "maxProperties": 64,
                 "additionalProperties": { "type": "string", "maxLength": 63 },
@@ -190,7 +190,7 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
                     "properties": {
                         "key": key,
                         "operator": {
-                            "description": "How the value of the label relates to the values.",
+                            "description": "How the value of the label must relate to `values`.",
                             "type": "string",
                             "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
                         },

@@ -25,8 +25,8 @@ pub fn check_endpoints(environment: &Environment) -> Result<(), String> {
             value.parse().is_ok_and(|uri: Uri| is_endpoint(&uri)) && !value.contains('#');
         if !is_usable {
             return Err(format!(
-                "{name} cannot be used: it is no URL of http or https, or has a user, a query or a \
-                 fragment; write for example https://lightsail.eu-west-1.amazonaws.com"
+                "{name} cannot be used: it is not an http or https URL, or it has a user, a query \
+                 or a fragment; write, for example, https://lightsail.eu-west-1.amazonaws.com"
             ));
         }
     }

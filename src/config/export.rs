@@ -11,10 +11,10 @@ use super::names::{namespace, object_name, region};
 pub enum Command {
     /// Write manifests for the key pairs that exist in Lightsail.
     ///
-    /// Lightsail lists only fingerprints, so name files or Secrets with your keys: the command
-    /// matches each key pair with them. It changes nothing in AWS or the cluster. Manifests go to
-    /// standard output, progress and errors to standard error. The exit code is 1 if anything
-    /// cannot be read.
+    /// Lightsail lists only fingerprints, so name the files or Secrets that hold your keys: the
+    /// command compares them with each key pair. It changes nothing in AWS or the cluster.
+    /// Manifests go to standard output, progress and errors to standard error. The exit code is 1
+    /// if anything cannot be read.
     #[command(after_long_help = EXAMPLES)]
     Export(Export),
 }
@@ -73,7 +73,7 @@ pub enum Output {
     Yaml,
     /// A table for people.
     Table,
-    /// All facts, for scripts.
+    /// Every detail, for scripts.
     Json,
 }
 

@@ -61,7 +61,7 @@ pub(super) fn label_selector(text: &str) -> Result<String, String> {
     if requirements.into_iter().all(is_requirement) {
         Ok(text.to_owned())
     } else {
-        Err("write for example team=a,tier in (x,y),!legacy".to_owned())
+        Err("write, for example, team=a,tier in (x,y),!legacy".to_owned())
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Config {
     pub command: Option<Command>,
 
     /// The address and port of /livez, /readyz and /metrics, for example 127.0.0.1:8080. `[::]`
-    /// means all addresses of IPv6 and IPv4.
+    /// means all IPv6 and IPv4 addresses.
     #[arg(
         long,
         env = "LIGHTSAIL_OPERATOR_BIND_ADDRESS",
@@ -48,8 +48,8 @@ pub struct Config {
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// What to log, for example `info` or `warn,lightsail_operator=debug`. Libraries log only a few
-    /// warnings, whatever the filter is, because they could log private keys.
+    /// What to log, for example `info` or `warn,lightsail_operator=debug`. Whatever the filter,
+    /// libraries log only a few warnings, because they could log private keys.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_LOG", default_value = LOG,
         value_parser = log_filter, value_name = "FILTER")]
     pub log: String,
@@ -101,8 +101,8 @@ pub struct Config {
     pub lease_name: Option<String>,
 
     /// How long the Lease lasts without renewal, for example 15s. The operator renews it every 2/15
-    /// of that time, and exits if it cannot for 2/3 of that time. Below 10s, a slow API server can
-    /// cost the operator its Lease.
+    /// of that time, and exits if it cannot do so for 2/3 of that time. Below 10s, a slow API
+    /// server can cost the operator its Lease.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_LEASE_DURATION", default_value = "15s",
         value_parser = duration, value_name = "TIME")]
     pub lease_duration: Duration,
@@ -180,8 +180,8 @@ pub struct Config {
         value_parser = duration, value_name = "TIME")]
     pub aws_call_timeout: Duration,
 
-    /// How long after its timeout the effect of a call may still appear in Lightsail, for example
-    /// 60s. Until then, the operator concludes nothing from its absence.
+    /// How long after the timeout of a call its effect may still appear in Lightsail, for example
+    /// 60s. Until then, the operator concludes nothing from the absence of that effect.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_SETTLE_TIME", default_value = "60s",
         value_parser = duration, value_name = "TIME")]
     pub settle_time: Duration,
@@ -206,8 +206,7 @@ pub struct Config {
     pub search_interval: Duration,
 
     /// How many objects of a kind are reconciled at the same time for each namespace in each
-    /// region. The limit for a region, and that for a namespace in all regions, is twice this
-    /// number.
+    /// region. The limits for a region, and for a namespace in all regions, are twice this number.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_CONCURRENCY", default_value_t = 10,
         value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
@@ -269,7 +268,7 @@ impl Config {
         }
         if self.aws_role_arn.is_empty() != self.aws_web_identity_token_file.is_empty() {
             warnings.push(
-                "of AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE only one is set, and neither is \
+                "only one of AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE is set, so neither is \
                  used"
                     .to_owned(),
             );
@@ -312,7 +311,7 @@ fn log_filter(text: &str) -> Result<String, String> {
     let parsed = EnvFilter::builder().parse(text);
     parsed
         .map(|_| text.to_owned())
-        .map_err(|_| "write for example info, or warn,lightsail_operator=debug".to_owned())
+        .map_err(|_| "write, for example, info, or warn,lightsail_operator=debug".to_owned())
 }
 
 fn cluster_id(text: &str) -> Result<String, String> {
@@ -340,13 +339,13 @@ fn session_name(text: &str) -> Result<String, String> {
     } else if (2..=64).contains(&text.len()) && text.chars().all(allowed) {
         Ok(text.to_owned())
     } else {
-        Err("use 2 to 64 letters, digits and characters of _+=,.@-".to_owned())
+        Err("use 2 to 64 letters, digits or any of _+=,.@-".to_owned())
     }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     let duration: kube::core::Duration =
-        text.parse().map_err(|_| "write for example 20s or 1m30s".to_owned())?;
+        text.parse().map_err(|_| "write, for example, 20s or 1m30s".to_owned())?;
     let (negative, duration) = (duration.is_negative(), Duration::from(duration));
     if negative || duration.is_zero() {
         Err("it must be more than 0s".to_owned())

@@ -35,5 +35,5 @@ pub(super) fn region(text: &str) -> Result<String, String> {
         }
         _ => false,
     };
-    if is_region { Ok(text.to_owned()) } else { Err("write for example eu-west-1".to_owned()) }
+    if is_region { Ok(text.to_owned()) } else { Err("write, for example, eu-west-1".to_owned()) }
 }

@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 
 Every field of the custom resources, as `kubectl explain` describes it. The API version is
 `lightsail-operator.dev/v1alpha1`. [Refused by the API server](reasons.md#refused-by-the-api-server)
-lists the rules that a spec must keep, [troubleshooting.md](troubleshooting.md) the reasons in
+lists the rules for a spec, and [troubleshooting.md](troubleshooting.md) explains the reasons in
 conditions.
 
 `conditions` are those of Kubernetes, with the fields `type`, `status`, `reason`, `message`,

@@ -79,7 +79,7 @@ impl fmt::Display for Message<'_> {
                 write!(
                     to,
                     "the LightsailAccount {name} is for the AWS account {account}, but this object \
-                     belongs to {other}; create a new object with the accountRef of a \
+                     belongs to {other}; create a new object whose accountRef names a \
                      LightsailAccount for {other}"
                 )?;
                 or(to, *way_out)
@@ -105,9 +105,9 @@ impl fmt::Display for Message<'_> {
                 match why {
                     Refused::Required => to.write_str(
                         "this cluster has LightsailAccounts, so every object must refer to one; \
-                         set spec.accountRef.name to one that allows this namespace, in a new \
-                         object if this is a HostKeyReset, or ask whoever runs the operator to add \
-                         the namespace to --unscoped-namespace",
+                         set spec.accountRef.name to one that allows this namespace (a \
+                         HostKeyReset needs a new object for that), or ask whoever runs the \
+                         operator to add the namespace to --unscoped-namespace",
                     ),
                     Refused::NotFound(name) => write!(
                         to,

@@ -269,7 +269,7 @@ pub async fn guarded(
             Err(Error::Gone) => Action::gone(),
             Err(Error::Conflict) => {
                 if item.failures == MANY_CONFLICTS {
-                    tracing::warn!("somebody changes the object, or its Secret, again and again");
+                    tracing::warn!("something keeps changing the object or its Secret");
                 }
                 Action { next: Next::StartOver, outcome: Outcome::Conflict }
             }

@@ -217,18 +217,20 @@ fn watch_one<K: Reconciled>(
             // Without a list nothing is known. A watch that is interrupted afterwards goes on by
             // itself, or lists again.
             Err(watcher::Error::InitialListFailed(error)) => {
-                if readiness.missing(&what, why(&error, crd)) {
-                    tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
+                let why = why(&error, crd);
+                if readiness.missing(&what, why.clone()) {
+                    tracing::warn!(kind = what, "waiting: {why}");
                 }
                 let is_unknown = is_status(&error, 404);
                 Some(Change::Unlisted { namespace: namespace.clone(), is_unknown })
             }
             Err(watcher::Error::WatchStartFailed(error)) if is_status(&error, 403) => {
                 // Its list may be allowed, so this happens again and again.
-                readiness.missing(&what, why(&error, crd));
+                let why = why(&error, crd);
+                readiness.missing(&what, why.clone());
                 let last = refused_at.replace(Instant::now());
                 if last.is_none_or(|last: Instant| last.elapsed() > AFTER_REFUSAL * 4) {
-                    tracing::warn!(kind = what, "waiting: {}", why(&error, crd));
+                    tracing::warn!(kind = what, "waiting: {why}");
                 }
                 None
             }
@@ -298,11 +300,11 @@ fn described(error: &watcher::Error) -> String {
 fn why(error: &kube::Error, crd: &str) -> String {
     if is_status(error, 404) {
         format!(
-            "the custom resource definition {crd} is not installed; apply it, and this goes on by \
-             itself"
+            "the custom resource definition {crd} is not installed; apply it, and the operator \
+             continues without a restart"
         )
     } else if is_status(error, 403) {
-        "the operator's service account may not list and watch it".to_owned()
+        "the operator's service account is not allowed to list and watch it".to_owned()
     } else {
         "the Kubernetes API server does not answer as it should".to_owned()
     }

@@ -61,7 +61,7 @@ fn header(findings: &Findings) -> String {
                         format!("cluster {cluster} manages it as {namespace} {object}{gone}")
                     }
                     Managed::Unknown => {
-                        "somebody unknown manages it - its owner tag names no object".to_owned()
+                        "an unknown owner manages it - its owner tag names no object".to_owned()
                     }
                 }
             }

@@ -53,7 +53,7 @@ pub async fn run(
     let findings = Findings { pairs, failed, default_pairs, withheld };
     let text = written(&findings, flags);
     if has_private_key(&text) {
-        anyhow::bail!("the output seems to have a private key in it, and nothing was written");
+        anyhow::bail!("the output seems to contain a private key, so nothing was written");
     }
     summarize(&findings, flags, &report);
     let mut stdout = std::io::stdout();
@@ -71,7 +71,7 @@ fn cluster<'a>(flags: &Export, proxies: &Proxies, report: &'a Report) -> Option<
         return None;
     }
     let cluster = Cluster::new(proxies, report);
-    cluster.map_err(|why| report.error(&format!("no cluster is read: {why:#}"))).ok()
+    cluster.map_err(|why| report.error(&format!("the cluster cannot be read: {why:#}"))).ok()
 }
 
 fn default_pairs(regions: &[RegionRead]) -> usize {
@@ -117,7 +117,7 @@ fn summarize(findings: &Findings, flags: &Export, report: &Report) {
     let unmatched = all.iter().filter(|it| matches!(it.finding, Finding::Unmatched(_))).count();
     let managed = all.iter().filter(|it| matches!(it.finding, Finding::Managed { .. })).count();
     report.note(&format!(
-        "{}: {} matched, {managed} managed already, {unmatched} not matched",
+        "{}: {} matched, {managed} already managed, {unmatched} not matched",
         count(all.len(), "key pair"),
         all.len() - managed - unmatched
     ));

@@ -64,7 +64,7 @@ fn managed(finding: &Finding) -> String {
             let gone = is_gone.map(|gone| format!(" ({})", gone.words())).unwrap_or_default();
             format!("{owner}{gone}")
         }
-        Finding::Managed { owner: Managed::Unknown, .. } => "somebody unknown".to_owned(),
+        Finding::Managed { owner: Managed::Unknown, .. } => "unknown owner".to_owned(),
         Finding::Imported { .. }
         | Finding::Generated { .. }
         | Finding::Default

@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
                 objects::delete(&self.ctx.api_server, &self.object).await?;
                 tracing::info!(
                     uid = self.object.uid(),
-                    "deleted, ttlSecondsAfterFinished after its end"
+                    "deleted, because ttlSecondsAfterFinished has passed"
                 );
                 return Ok(Some(Action::gone()));
             }
@@ -298,8 +298,8 @@ impl<'a> Run<'a> {
             request_id = status.request_id,
             operation_id = operations.join(" "),
             outcome = %end.reason,
-            "the reset is over: {}",
-            end.message
+            "the reset is over: {message}",
+            message = end.message
         );
         self.publish_event(end.severity(), end.reason, &note).await;
         Ok(())

@@ -104,8 +104,8 @@ impl fmt::Display for Message<'_> {
             }
             Self::DoneBefore { id } => write!(
                 to,
-                "this reset was done before its status was lost{}; no call was made. To reset the \
-                 host keys again, {AGAIN}",
+                "this reset succeeded before its status was lost{}; the operator did not repeat \
+                 it. To reset the host keys again, {AGAIN}",
                 Id(id)
             ),
             Self::Suspended { until } => write!(
@@ -127,13 +127,13 @@ impl fmt::Display for Message<'_> {
                 )
             }
             Self::Begun => to.write_str("the reset has begun"),
-            Self::UnderWay => to.write_str("Lightsail is working on it"),
+            Self::UnderWay => to.write_str("Lightsail has not finished the operation"),
             Self::NotKnownYet { id } => {
                 write!(to, "Lightsail does not know the operation {id} yet")
             }
             Self::Searching => to.write_str(
-                "Lightsail did not answer the call; the operator searches the operations of the \
-                 instance for it",
+                "Lightsail did not answer the call; the operator searches the instance's \
+                 operations for that call",
             ),
             Self::InstanceNotFound { instance } => write!(
                 to,
@@ -158,10 +158,7 @@ impl fmt::Display for Message<'_> {
                 write!(to, "; if you still need it, {AGAIN}")
             }
             Self::NotInTime { deadline, last } => {
-                write!(
-                    to,
-                    "nothing was reset within activeDeadlineSeconds, which ended at {deadline}"
-                )?;
+                write!(to, "nothing was reset before activeDeadlineSeconds ran out at {deadline}")?;
                 held_up(to, last.as_ref())?;
                 write!(to, "; to try again, {AGAIN}")
             }
@@ -175,14 +172,14 @@ impl fmt::Display for Message<'_> {
             }
             Self::FailedBefore { id } => write!(
                 to,
-                "this reset failed before its status was lost{}; no call was made. To try again, \
-                 {AGAIN}",
+                "this reset failed before its status was lost{}; the operator did not repeat it. \
+                 To try again, {AGAIN}",
                 Id(id)
             ),
             Self::NotSeenToEnd { last } => write!(
                 to,
-                "the operation did not end within activeDeadlineSeconds, and may still end (last: \
-                 {last}); run aws lightsail get-operation to see its result"
+                "the operation did not finish within activeDeadlineSeconds, but may still finish \
+                 (last seen: {last}); run aws lightsail get-operation to see its result"
             ),
             Self::OperationLost { id } => write!(
                 to,
@@ -198,8 +195,8 @@ impl fmt::Display for Message<'_> {
             Self::NotAnsweredInTime { instance, last } => write!(
                 to,
                 "Lightsail did not answer the call, and the result was still unknown after \
-                 activeDeadlineSeconds (last: {last}); check whether the recorded host keys of \
-                 {instance} are forgotten, and if they are not, {AGAIN}"
+                 activeDeadlineSeconds (last seen: {last}); check whether the recorded host keys \
+                 of {instance} are forgotten, and if they are not, {AGAIN}"
             ),
             Self::RecordLost => write!(
                 to,
@@ -215,7 +212,7 @@ impl fmt::Display for Message<'_> {
             Self::Kept { message, tracked_by } => write!(
                 to,
                 "{message}; ttlSecondsAfterFinished is ignored, because the object has \
-                 {tracked_by}: whatever set that would create the object again, and the reset \
+                 {tracked_by}: the tool that set it would create the object again, and the reset \
                  would run again. Remove the object from its source instead"
             ),
         }
@@ -224,7 +221,7 @@ impl fmt::Display for Message<'_> {
 
 fn held_up(to: &mut fmt::Formatter<'_>, last: Option<&Last<'_>>) -> fmt::Result {
     match last {
-        Some(Last { reason, message }) => write!(to, " (last: {reason}: {message})"),
+        Some(Last { reason, message }) => write!(to, " (last seen: {reason}: {message})"),
         None => Ok(()),
     }
 }

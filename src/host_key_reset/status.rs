@@ -22,7 +22,7 @@ pub(super) fn record(object: &HostKeyReset, message: &str) -> String {
         status.operations.iter().filter_map(|operation| operation.id.as_deref()).collect();
     let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
     format!(
-        "{}; operation: {}; request: {}; caller: {}; uid: {}; asked for because: {}",
+        "{}; operation: {}; request: {}; caller: {}; uid: {}; reason given: {}",
         message.chars().take(300).collect::<String>(),
         or_none(&operations.join(" ")),
         or_none(&status.request_id.unwrap_or_default()),

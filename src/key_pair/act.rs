@@ -288,7 +288,8 @@ impl<'a> Run<'a> {
                 return Ok(Some(Action::gone()));
             }
             Step::EndFollowUp { reason, message } => {
-                tracing::warn!(%reason, "an object vanished with its finalizer: {message}");
+                tracing::warn!(%reason, "an object vanished although it had a finalizer: \
+                                         {message}");
                 self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
                 self.publish_event(Severity::Warning, reason, &message).await;
                 self.memory.forget(&self.desired.uid);

@@ -226,17 +226,20 @@ impl fmt::Display for Message<'_> {
                 write!(to, "the key pair {name} does not exist in {region}")
             }
             Self::Suspended { step } => {
-                write!(to, "spec.suspend is true; when it is false, the next step is {step}")
+                write!(
+                    to,
+                    "spec.suspend is true; once you set it to false, the next step is {step}"
+                )
             }
             Self::RivalIsDeleted { name } => write!(
                 to,
                 "another object that has the key pair {name} is being deleted, and this object \
-                 waits for that; if it takes long, the Ready condition of the other object says \
-                 why"
+                 waits until it is gone; if that takes too long, the Ready condition of the other \
+                 object says why"
             ),
             Self::PredecessorFirst => to.write_str(
                 "an earlier object of this name vanished although it had a finalizer; the operator \
-                 deals with the key pair of that object first",
+                 first deletes or releases the key pair of that object",
             ),
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
@@ -255,7 +258,8 @@ impl fmt::Display for Message<'_> {
             Self::Creating => to.write_str("Lightsail is creating the default key pair"),
             Self::SecretIsDeleted { secret } => write!(
                 to,
-                "the Secret {secret} is being deleted; the operator writes it again when it is gone"
+                "the Secret {secret} is being deleted; the operator creates it again once it is \
+                 gone"
             ),
             Self::SecretIsReplaced { secret } => {
                 write!(to, "the Secret {secret} is being replaced")
@@ -263,7 +267,7 @@ impl fmt::Display for Message<'_> {
             Self::SecretIsMissing { secret } => write!(
                 to,
                 "the Secret {secret} with the private key is missing; the operator waits for it to \
-                 come back, for example from a backup"
+                 be restored, for example from a backup"
             ),
             Self::SourceNotFound { at } => write!(
                 to,
@@ -286,8 +290,8 @@ impl fmt::Display for Message<'_> {
             ),
             Self::PrivateKeyInSource { at } => write!(
                 to,
-                "the key {} of the {:?} {} holds a private key; refer to the key that holds the \
-                 public one, usually ssh-publickey",
+                "the key {} of the {:?} {} holds a private key; refer to the one that holds the \
+                 public key, usually ssh-publickey",
                 at.key, at.kind, at.name
             ),
             Self::NoPublicKey => to.write_str(
@@ -297,13 +301,13 @@ impl fmt::Display for Message<'_> {
             Self::SourceTooLarge { at, bytes, most } => write!(
                 to,
                 "the key {} of the {:?} {} has {bytes} bytes, and the operator reads at most \
-                 {most}; put only the public key into a key of its own",
+                 {most}; refer to an entry with only the public key",
                 at.key, at.kind, at.name
             ),
             Self::ConfigMapForbidden { name } => write!(
                 to,
-                "the operator's service account may not read the ConfigMap {name}; grant it get on \
-                 configmaps in this namespace"
+                "the operator's service account is not allowed to read the ConfigMap {name}; grant \
+                 it the verb get on configmaps in this namespace"
             ),
             Self::NameTaken { name, region } => write!(
                 to,
@@ -313,20 +317,20 @@ impl fmt::Display for Message<'_> {
             ),
             Self::ClaimedByOther { name, region } => write!(
                 to,
-                "the name {name} in {region} belongs to another object of this cluster, which has \
-                 the key pair or is older; to use another name, delete this object, which changes \
-                 nothing in Lightsail, and create it again with another keyPairName"
+                "the name {name} in {region} belongs to another object in this cluster, one that \
+                 has the key pair or is older; to use another name, delete this object, which \
+                 changes nothing in Lightsail, and create it again with another keyPairName"
             ),
             Self::DefaultClaimedByOther { region } => write!(
                 to,
-                "the default key pair of {region} belongs to another object of this cluster, which \
-                 has it or is older; a region has only one, so delete this object, which changes \
-                 nothing in Lightsail"
+                "the default key pair of {region} belongs to another object in this cluster, one \
+                 that has it or is older; a region has only one default key pair, so delete this \
+                 object, which changes nothing in Lightsail"
             ),
             Self::ClaimedByOtherInDeletion { name } => write!(
                 to,
-                "nothing was deleted: the key pair {name} belongs to another object of this \
-                 cluster, which has it or is older; {RETAIN}"
+                "nothing was deleted: the key pair {name} belongs to another object in this \
+                 cluster, one that has it or is older; {RETAIN}"
             ),
             Self::OwnershipLost { name } => write!(
                 to,
@@ -352,27 +356,27 @@ impl fmt::Display for Message<'_> {
             ),
             Self::PublicKeyOfAdoptedChanged { name } => write!(
                 to,
-                "the public key was changed, but the key pair {name} is never replaced, because it \
-                 existed before this object; put the old key back, or create a new object with \
-                 another keyPairName for the new key"
+                "the public key was changed, but the operator never replaces the key pair {name}, \
+                 because it existed before this object; put the old key back, or create a new \
+                 object with another keyPairName for the new key"
             ),
             Self::OtherKeyListed { name } => write!(
                 to,
                 "the fingerprint that Lightsail lists for the key pair {name} is not that of this \
-                 object's key; put the key that the key pair has into the spec, or create a new \
+                 object's key; put the public key of the key pair into the spec, or create a new \
                  object with another keyPairName for the new key"
             ),
             Self::PrivateKeyMismatch { name, secret } => write!(
                 to,
                 "the private key in the Secret {secret} does not belong to the key pair {name}; \
-                 put the right one back, or set spec.generated.replacePolicy: Recreate to replace \
-                 the key pair with one that has the key in the Secret"
+                 put the right key back, or set spec.generated.replacePolicy: Recreate to replace \
+                 the key pair with one for the key in the Secret"
             ),
             Self::PrivateKeyOfAdoptedMismatch { name, secret } => write!(
                 to,
                 "the private key in the Secret {secret} does not belong to the key pair {name}, \
-                 which is never replaced, because it existed before this object; put the right one \
-                 back, or create a new object with another keyPairName"
+                 which the operator never replaces, because it existed before this object; put the \
+                 right key back, or create a new object with another keyPairName"
             ),
             Self::PrivateKeyLost { name, secret } => write!(
                 to,
@@ -381,9 +385,9 @@ impl fmt::Display for Message<'_> {
             ),
             Self::PrivateKeyOfAdoptedLost { name, secret } => write!(
                 to,
-                "the private key of the key pair {name} is lost, and the key pair is never \
-                 replaced, because it existed before this object; restore the Secret {secret} from \
-                 a backup, or create a new object with another keyPairName"
+                "the private key of the key pair {name} is lost, and the operator never replaces \
+                 this key pair, because it existed before this object; restore the Secret {secret} \
+                 from a backup, or create a new object with another keyPairName"
             ),
             Self::Marked { name } => write!(
                 to,
@@ -453,8 +457,8 @@ impl fmt::Display for Message<'_> {
             Self::BackupIsDeleted { secret } => write!(
                 to,
                 "nothing was deleted: the Secret {secret}, which keeps the private key, is being \
-                 deleted; find out which finalizer holds it, and the operator writes it again when \
-                 it is gone"
+                 deleted; find out which finalizer holds it. The operator creates it again once it \
+                 is gone"
             ),
             Self::WindowsInstances { first, others } => {
                 to.write_str("nothing was deleted: the default key pair is used by the Windows ")?;
@@ -477,7 +481,7 @@ impl fmt::Display for Message<'_> {
                 to,
                 "the default key pair was replaced while the operator downloaded it, and nothing \
                  was deleted; both private keys are kept, in the Secret {secret} and its copy. The \
-                 operator goes on at the next interval"
+                 operator continues at the next interval"
             ),
             Self::SecretOfOtherType { secret } => write!(
                 to,
@@ -492,8 +496,8 @@ impl fmt::Display for Message<'_> {
             Self::CopyNotOwned { secret, copy } => write!(
                 to,
                 "the old private key in the Secret {secret} must first be copied to the Secret \
-                 {copy}, but that one exists and holds something else; copy its content to a \
-                 Secret with another name, and then free the name {copy}"
+                 {copy}, but a Secret of that name exists and holds something else; copy its \
+                 content to a Secret with another name, and then free the name {copy}"
             ),
             Self::SecretRejected { secret, why } => {
                 write!(to, "the Secret {secret} cannot be used: {why}")
@@ -502,8 +506,8 @@ impl fmt::Display for Message<'_> {
                 write!(to, "the Secret {secret} cannot be read or written: {why}")
             }
             Self::OperationFailed { what, operation } => {
-                let code = operation.error_code.as_deref().unwrap_or("without a code");
-                let details = operation.error_details.as_deref().unwrap_or("without details");
+                let code = operation.error_code.as_deref().unwrap_or("no error code");
+                let details = operation.error_details.as_deref().unwrap_or("no details");
                 write!(to, "{what} failed: {code}: {details}")
             }
             Self::Account(message) => fmt::Display::fmt(message, to),

@@ -188,8 +188,8 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
             region = scope.region.as_str(),
             count = news.len(),
             names = names.join(" "),
-            "key pairs have an owner tag of this cluster, and no object manages them; they are \
-             left alone"
+            "key pairs have an owner tag of this cluster, and no object manages them; the operator \
+             leaves them alone"
         );
     }
 }

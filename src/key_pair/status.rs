@@ -175,7 +175,7 @@ pub(super) fn status(
             Match::Unknown => (
                 "Unknown",
                 Reason::FingerprintUnknown,
-                "Lightsail gives no fingerprint of a known form",
+                "Lightsail lists no fingerprint in a known form",
             ),
         };
         conditions = conditions.with(FINGERPRINT_VERIFIED, status, reason, message);

@@ -99,7 +99,7 @@ async fn stand(
         }
     };
     leadership.lease.give_up();
-    tracing::error!(lease, "the Lease was lost: {why}; ending, so that only one replica acts");
+    tracing::error!(lease, "the Lease was lost: {why}; exiting, so that only one replica acts");
     // Immediately, whatever the other threads do.
     std::process::exit(1)
 }
@@ -166,8 +166,8 @@ async fn release(election: &Election) {
     match tokio::time::timeout(RELEASE_TIMEOUT, election.release()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(error = without_content(&error), "the Lease was not given back");
+            tracing::warn!(error = without_content(&error), "the Lease was not released");
         }
-        Err(_) => tracing::warn!("the Lease was not given back: no answer in time"),
+        Err(_) => tracing::warn!("the Lease was not released: no answer in time"),
     }
 }

@@ -71,8 +71,9 @@ impl Error {
     /// others before.
     pub(super) fn expired_credentials(had_some: bool) -> Self {
         let kind = if had_some { ErrorKind::Transient } else { ErrorKind::BadCredentials };
-        let message = "the source of the AWS credentials provides ones that have expired or are \
-                       about to; check the clock of this machine, and whatever renews them";
+        let message = "the AWS credentials that the operator gets have expired or are about to \
+                       expire; check the clock of this machine, and whatever renews the \
+                       credentials";
         Self::new(kind, "ExpiredCredentials", message)
     }
 
@@ -87,8 +88,8 @@ impl Error {
     /// The token of a role of one partition is not for the STS of another one.
     pub(super) fn other_partition(region: &str) -> Self {
         let message = format!(
-            "no AWS credentials for {region}: it is in another partition of AWS than the \
-             operator's role; create the object in a region of that partition"
+            "no AWS credentials for {region}: it is in a different AWS partition than the \
+             operator's role; create the object in a region of the role's partition"
         );
         Self::new(ErrorKind::BadCredentials, "OtherPartition", message)
     }
@@ -96,7 +97,7 @@ impl Error {
     /// AWS never denies `GetCallerIdentity`; only a policy on the way can. Then the credentials
     /// cannot be used.
     pub(super) fn of_identity(self) -> Self {
-        let message = format!("the account of the AWS credentials is not known: {}", self.message);
+        let message = format!("the account of the AWS credentials is unknown: {}", self.message);
         Self { message, ..self }
     }
 
@@ -157,7 +158,7 @@ fn advice(texts: &str) -> Option<&'static str> {
         ),
         (
             "token response did not contain a TTL header",
-            "they give no token; version 2 (IMDSv2) is needed",
+            "no token from it; version 2 (IMDSv2) is required",
         ),
     ];
     advice.into_iter().find(|(words, _)| texts.contains(words)).map(|(_, advice)| advice)

@@ -34,9 +34,9 @@ pub(super) fn fault(url: &str) -> Option<&'static str> {
     if !["https", "http"].contains(&uri.scheme_str().unwrap_or_default()) {
         Some("does not begin with https:// or http://")
     } else if authority.as_str().contains('@') {
-        Some("has a user or a password in it, which AWS endpoints do not ask for")
+        Some("has a user or a password, which AWS endpoints do not use")
     } else if url.contains(['?', '#']) {
-        Some("has something behind its path")
+        Some("has something after its path")
     } else if authority.host().is_empty() || !is_port {
         Some("has no usable host and port")
     } else {
@@ -85,8 +85,8 @@ mod tests {
             ("ftp://secret.example/", "does not begin with https://"),
             ("https://ann:secret@sts.example/", "has a user or a password"),
             ("https://secret@sts.example/", "has a user or a password"),
-            ("https://sts.example/?t=secret", "has something behind its path"),
-            ("https://sts.example/#secret", "has something behind its path"),
+            ("https://sts.example/?t=secret", "has something after its path"),
+            ("https://sts.example/#secret", "has something after its path"),
             ("https://sts.example:99999", "has no usable host"),
             ("https://sts.example:secret", "has no usable host"),
             ("https://:443", "has no usable host"),

@@ -120,9 +120,9 @@ impl Error {
     /// The operator may not call this region.
     pub(super) fn region_not_allowed(region: &Region, allowed: &[String]) -> Self {
         let message = format!(
-            "the operator may not use the region {region}, only {}; create a new object in one of \
-             these, or have the region added to --allowed-regions (to release an object that is \
-             being deleted, set deletionPolicy: Retain)",
+            "the operator is not allowed to use the region {region}, only {}; create a new object \
+             in one of these, or have the region added to --allowed-regions (to release an object \
+             that is being deleted, set deletionPolicy: Retain)",
             allowed.join(", ")
         );
         Self::new(ErrorKind::RegionNotAllowed, "RegionNotAllowed", message)

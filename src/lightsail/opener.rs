@@ -386,7 +386,7 @@ impl Inner {
                 namespace,
                 account = account.as_str(),
                 caller = caller_arn,
-                "AWS credentials are in force"
+                "AWS credentials are in use"
             ),
             Some(News::BackAgain) => {
                 tracing::info!(of, namespace, "the operator gets AWS credentials again");

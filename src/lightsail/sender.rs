@@ -188,7 +188,7 @@ impl Sender {
                     region,
                     request_id,
                     operation_id = ids,
-                    "a call of Lightsail succeeded"
+                    "a call to Lightsail succeeded"
                 );
             }
             Err(error) => {
@@ -201,7 +201,7 @@ impl Sender {
                     request_id,
                     code,
                     error,
-                    "a call of Lightsail failed"
+                    "a call to Lightsail failed"
                 );
             }
         }

@@ -130,7 +130,7 @@ impl Proxy {
             "http" => Protocol::Http,
             "https" => Protocol::Https,
             "socks5" | "socks5h" => Protocol::Socks5,
-            _ => return Err("proxies speak http, https or socks5".to_owned()),
+            _ => return Err("its scheme must be http, https or socks5".to_owned()),
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if !["", "/"].contains(&path) {
@@ -229,10 +229,7 @@ fn parse_address(address: &str, protocol: Protocol) -> Result<(String, u16), Str
     };
     let is_host = inner.map_or_else(|| is_name(host), |ip| ip.parse::<Ipv6Addr>().is_ok());
     if !is_host {
-        return Err(
-            "it has no host, or one that cannot be; an IPv6 address is written in brackets"
-                .to_owned(),
-        );
+        return Err("it has no valid host; write an IPv6 address in brackets".to_owned());
     }
     let port = match port.strip_prefix(':') {
         None if port.is_empty() => protocol.default_port(),
@@ -244,7 +241,7 @@ fn parse_address(address: &str, protocol: Protocol) -> Result<(String, u16), Str
     Ok((host.to_ascii_lowercase(), port))
 }
 
-const NO_PORT: &str = "its port is no number from 1 to 65535";
+const NO_PORT: &str = "its port is not a number from 1 to 65535";
 
 #[cfg(test)]
 mod tests;

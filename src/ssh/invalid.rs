@@ -26,17 +26,17 @@ pub enum InvalidPublicKey {
     Empty,
     /// More than one key, or one that is broken into lines.
     #[error(
-        "it has several lines or keys; if it is one key, join its lines, and if it is several, \
-         create an object for each"
+        "it has several lines or keys; if it is one key, join its lines; if there are several \
+         keys, create an object for each"
     )]
     Lines,
     /// Too long.
-    #[error("it is longer than {MAX_TEXT} characters; give the line of a .pub file alone")]
+    #[error("it is longer than {MAX_TEXT} characters; give only the line of a .pub file")]
     TooLong,
     /// An SSH certificate.
     #[error(
-        "it is an SSH certificate; give the public key that it is for, which is in the .pub file \
-         without -cert in its name"
+        "it is an SSH certificate; give its public key, from the .pub file without -cert in the \
+         name"
     )]
     Certificate,
     /// An X.509 certificate, or a request for one.
@@ -46,18 +46,18 @@ pub enum InvalidPublicKey {
     )]
     X509,
     /// A PGP key.
-    #[error("it is a PGP key; gpg --export-ssh-key NAME prints an SSH key, if it has one")]
+    #[error("it is a PGP key; if it has an SSH key, gpg --export-ssh-key NAME prints that")]
     Pgp,
     /// A key that lives on a security key.
     #[error(
-        "it is the key of a security key (sk-), which Lightsail does not accept; make one with \
-         ssh-keygen -t ed25519"
+        "it is the public key of a security key (sk-), which Lightsail does not accept; create \
+         another key with ssh-keygen -t ed25519"
     )]
     SecurityKey,
     /// Another kind of key that Lightsail is known to refuse.
     #[error(
-        "Lightsail does not accept keys of this type; make one with ssh-keygen -t ed25519 or \
-         ssh-keygen -t rsa -b 4096"
+        "Lightsail does not accept keys of this type; create another key with ssh-keygen -t \
+         ed25519 or ssh-keygen -t rsa -b 4096"
     )]
     Unsupported,
     /// Options of `authorized_keys`, or the host of `known_hosts`, stand in front of the key.
@@ -70,10 +70,10 @@ pub enum InvalidPublicKey {
     #[error("it is the fingerprint of a key; give the key itself, the line of the .pub file")]
     Fingerprint,
     /// A URL.
-    #[error("it is a URL; give the key that is there")]
+    #[error("it is a URL; give the key that the URL leads to")]
     Url,
     /// The name of a file.
-    #[error("it is the name of a file; give the line that is in it")]
+    #[error("it is the name of a file; give the line in that file")]
     FileName,
     /// Nothing that is known.
     #[error(
@@ -84,7 +84,7 @@ pub enum InvalidPublicKey {
     /// Not the data of such a key.
     #[error(
         "its data is cut off, or was changed while it was copied; copy the whole line of the .pub \
-         file again, without line breaks or spaces in it"
+         file again, without adding line breaks or spaces"
     )]
     Data,
 }
@@ -103,14 +103,14 @@ impl InvalidPublicKey {
 pub enum InvalidPrivateKey {
     /// It has a passphrase.
     #[error(
-        "has a passphrase, which the operator does not know; after chmod 600 COPY, ssh-keygen -p \
-         -f COPY removes it from a copy of the file"
+        "has a passphrase, which the operator does not know; to remove it from a copy of the file, \
+         run chmod 600 COPY, and then ssh-keygen -p -f COPY"
     )]
     Passphrase,
     /// A private key of `PuTTY`.
     #[error(
-        "is a private key in PuTTY's format; puttygen KEY.ppk -O private-openssh -o KEYFILE \
-         converts it, or Conversions > Export OpenSSH key in PuTTYgen"
+        "is a private key in PuTTY's format; convert it with puttygen KEY.ppk -O private-openssh \
+         -o KEYFILE, or in PuTTYgen with Conversions > Export OpenSSH key"
     )]
     PuTTY,
     /// ECDSA.
@@ -150,8 +150,8 @@ pub enum InvalidPrivateKey {
     OtherForm,
     /// A private key that cannot be read to its end, or whose halves do not belong together.
     #[error(
-        "is a damaged private key: it is cut off, or was changed; store the file exactly as \
-         ssh-keygen wrote it"
+        "is a damaged private key, cut off or changed; store the file exactly as ssh-keygen wrote \
+         it"
     )]
     Damaged,
     /// Nothing that is known.

@@ -404,7 +404,7 @@ async fn a_session_is_renewed_by_the_clock_and_its_end_is_an_outage() {
     server.set_broken(false);
     wait_for("a second session", async || ways.calls("GetCallerIdentity") > 1).await;
     wait_for("that it is over", async || lines(&operator, "AWS credentials again") == 1).await;
-    assert_eq!(lines(&operator, "AWS credentials are in force"), 1, "the same caller is no news");
+    assert_eq!(lines(&operator, "AWS credentials are in use"), 1, "the same caller is no news");
 
     // Who gives them is overloaded until they have expired: no fault of the credentials.
     server.set_status(Some(503));

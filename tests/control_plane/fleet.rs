@@ -129,7 +129,7 @@ async fn i9_a_fleet_costs_what_its_pages_cost() {
     // The log has a line for each call that changes something, and none for an object that did not
     // change.
     let log = operator.log_text();
-    assert!(!log.contains("a call of Lightsail"), "{log}");
+    assert!(!log.contains("a call to Lightsail"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

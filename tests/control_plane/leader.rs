@@ -96,7 +96,7 @@ async fn one_replica_acts_and_hands_over_when_it_ends() {
         assert!(start.elapsed() < Duration::from_mins(1), "the follower does not know the objects");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(!leads(&second).await && !second.log_text().contains("AWS credentials are in force"));
+    assert!(!leads(&second).await && !second.log_text().contains("AWS credentials are in use"));
     let leases: Api<Lease> = Api::namespaced(bed.cluster.client(), "lightsail-operator");
     let transitions = async || {
         leases.get(LEASE).await.unwrap().spec.unwrap().lease_transitions.unwrap_or_default()

@@ -96,15 +96,15 @@ async fn a_wrong_flag_is_explained_and_ends_with_2() {
     for (flags, expected) in [
         (&["--cluster-id", "a/b"][..], "use 1 to 64 letters, digits"),
         (&["--aws-account-id", "1"][..], "12 digits"),
-        (&["--allowed-regions", "eu-west-1,Ireland"][..], "write for example eu-west-1"),
-        (&["--settle-time", "soon"][..], "write for example 20s"),
+        (&["--allowed-regions", "eu-west-1,Ireland"][..], "write, for example, eu-west-1"),
+        (&["--settle-time", "soon"][..], "write, for example, 20s"),
         (&["--aws-call-timeout", "13s"][..], "a call could outlive the Lease"),
         (&["--lease-duration", "11s"][..], "a call could outlive the Lease"),
         (&["--lease-duration", "500ms"][..], "--lease-duration must be at least 1s"),
         (&["--watch-namespace", "Team A"][..], "lower case letters, digits and hyphens"),
-        (&["--watch-label-selector", "team in a"][..], "write for example team=a,tier in (x,y)"),
+        (&["--watch-label-selector", "team in a"][..], "write, for example, team=a,tier in (x,y)"),
         (&["--leader-election=perhaps"][..], "true, false"),
-        (&["--log", "a=b=c"][..], "write for example info"),
+        (&["--log", "a=b=c"][..], "write, for example, info"),
         (&["--bind-address", "here"][..], "invalid socket address"),
     ] {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_lightsail-operator"))

@@ -92,12 +92,12 @@ async fn bad_key_pairs_are_refused() {
              "must not start with aws: or lightsail-operator.dev/"),
         ("a tag with other characters",
          with(good.clone(), &json!({ "tags": { "a!": "b" } })),
-             "tags have keys of 1 to 128 characters"),
+             "keys of tags must have 1 to 128 characters"),
         ("a tag's value with other characters",
          with(good.clone(), &json!({ "tags": { "a": "b?" } })),
-             "tags have keys of 1 to 128 characters"),
-        ("an empty tag", with(good.clone(), &json!({ "tags": { "": "b" } })), "tags have keys of 1 \
-            to 128 characters"),
+             "keys of tags must have 1 to 128 characters"),
+        ("an empty tag", with(good.clone(), &json!({ "tags": { "": "b" } })),
+            "keys of tags must have 1 to 128 characters"),
         ("too many tags",
          with(good.clone(), &json!({ "tags": (0..41).map(|n| (format!("k{n}"),
              "v")).collect::<std::collections::BTreeMap<_, _>>() })), "spec.tags"),
@@ -109,7 +109,7 @@ async fn bad_key_pairs_are_refused() {
          json!({ "type": "Generated", "region": REGION,
              "generated": { "secret": { "labels": {
                  "argocd.argoproj.io/secret-type": "repository" } } } }),
-                     "keys of a Secret's labels have no prefix"),
+                     "label keys of a Secret must have no prefix"),
         ("a backup that is neither",
          with(default_pair(), &json!({ "default": { "backup": "Maybe" } })), "Skip"),
 (
@@ -118,7 +118,7 @@ async fn bad_key_pairs_are_refused() {
                 "type Imported needs spec.imported with a publicKey",
             ),
             ("an empty public key", key(""), "publicKey must be a public key"),
-            ("two keys", key("ssh-ed25519 AAAA\nssh-ed25519 AAAA"), "publicKey must be one key"),
+            ("two keys", key("ssh-ed25519 AAAA\nssh-ed25519 AAAA"), "must be a single key"),
             ("options", key("no-pty ssh-ed25519 AAAA"), "without anything in front of it"),
             ("a fingerprint", key("SHA256:AAAA"), "publicKey must be a public key"),
             ("a certificate", key("-----BEGIN CERTIFICATE-----\nA"), "must be a public key"),
@@ -149,7 +149,7 @@ async fn bad_key_pairs_are_refused() {
             ("a name of one character",
              with(good.clone(), &json!({ "keyPairName": "a" })), "spec.keyPairName"),
             ("a name with a slash",
-             with(good.clone(), &json!({ "keyPairName": "a/b" })), "keyPairName must have letters"),
+             with(good.clone(), &json!({ "keyPairName": "a/b" })), "keyPairName may have only"),
             (
                 "a default pair that shall go, unnamed",
                 with(default_pair(), &json!({ "ensure": "Absent" })),
@@ -185,7 +185,7 @@ async fn bad_key_pairs_are_refused() {
             (
                 "a Secret's name that cannot be",
                 with(default_pair(), &json!({ "default": { "secret": { "name": "No" } } })),
-                "name must be one for a Secret",
+                "name must be a valid name of a Secret",
             ),
             (
                 "a Secret's name that leaves no room for copies",
@@ -266,7 +266,7 @@ async fn what_is_immutable_cannot_be_changed_or_set_later() {
         let refusal =
             api.patch("once", &PatchParams::default(), &patch).await.unwrap_err().to_string();
         assert!(
-            refusal.contains(field) && refusal.contains("make a new HostKeyReset"),
+            refusal.contains(field) && refusal.contains("create a new HostKeyReset"),
             "{field}: {refusal}"
         );
     }
@@ -283,7 +283,7 @@ async fn what_is_immutable_cannot_be_changed_or_set_later() {
         let refusal =
             api.patch("set", &PatchParams::default(), &patch).await.unwrap_err().to_string();
         assert!(
-            refusal.contains(field) && refusal.contains("make a new HostKeyReset"),
+            refusal.contains(field) && refusal.contains("create a new HostKeyReset"),
             "{field}: {refusal}"
         );
     }

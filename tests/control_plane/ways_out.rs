@@ -256,7 +256,7 @@ async fn a_secret_that_cannot_be_used() {
     stalled(&bed, "fleet", "SecretNotOwned", "set another secret.name").await;
     put_secret(&bed, "putty", ssh_auth, "PuTTY-User-Key-File-3: ssh-ed25519\n").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "putty" } } })).await;
-    stalled(&bed, "fleet", "SecretRejected", "or set secret.name to a name that is free").await;
+    stalled(&bed, "fleet", "SecretRejected", "or set secret.name to an unused name").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "fleet" } } })).await;
     ready(&bed, "fleet", "Generated").await;
 }
@@ -280,7 +280,7 @@ async fn a_source_that_cannot_be_used() {
     };
     maps.create(&PostParams::default(), &holds("a".repeat(70_000))).await.unwrap();
     bed.reconcile_now::<LightsailKeyPair>("fleet").await;
-    stalled(&bed, "fleet", "SourceTooLarge", "put only the public key").await;
+    stalled(&bed, "fleet", "SourceTooLarge", "with only the public key").await;
     maps.replace("keys", &PostParams::default(), &holds("fleet".to_owned())).await.unwrap();
     set_spec(&bed, "fleet", json!({ "interval": "11m" })).await;
     stalled(&bed, "fleet", "InvalidPublicKey", "give the line of a .pub file").await;
@@ -321,7 +321,7 @@ async fn credentials_of_another_account() {
     }
     let _operator = Operator::start(options).await.unwrap();
     delete(&bed, "fleet").await;
-    let way_out = "set deletionPolicy: Retain to release the object without a call";
+    let way_out = "set deletionPolicy: Retain to release the object without a call to AWS";
     stalled(&bed, "fleet", "WrongAccount", way_out).await;
     set_spec(&bed, "fleet", json!({ "deletionPolicy": "Retain" })).await;
     gone(&bed, "fleet").await;

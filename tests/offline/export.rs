@@ -369,9 +369,9 @@ async fn an_owner_tag_of_another_shape_is_somebodys() {
     let export = async |output| ground.export(&[&arguments[..], &[output]].concat()).await;
     let yaml = export("yaml").await;
     assert_eq!((yaml.code, yaml.out.matches("kind:").count()), (Some(0), 0), "{yaml:?}");
-    let words = "somebody unknown manages it - its owner tag names no object\n";
+    let words = "an unknown owner manages it - its owner tag names no object\n";
     assert_eq!(yaml.out.matches(words).count(), 4, "{yaml:?}");
-    assert_eq!(export("table").await.out.matches("   somebody unknown\n").count(), 4);
+    assert_eq!(export("table").await.out.matches("   unknown owner\n").count(), 4);
     let document: Value = serde_json::from_str(&export("json").await.out).unwrap();
     for pair in document["keyPairs"].as_array().unwrap() {
         assert_eq!(pair["managedBy"], json!({ "unknown": true }), "{pair}");

@@ -33,7 +33,7 @@
 {{- $dns := .Values.dnsConfig | default dict }}
 {{- if and (eq (toString .Values.dnsPolicy) "None") (not $dns.nameservers) }}
 {{- fail (cat "dnsPolicy None needs nameservers:"
-  "write for example dnsConfig: {nameservers: [10.0.0.2]}") }}
+  "write, for example, dnsConfig: {nameservers: [10.0.0.2]}") }}
 {{- end }}
 {{- end }}
 
@@ -108,8 +108,8 @@ networkPolicy networkPolicy.enabled
 {{- $level := "(?i:off|error|warn|info|debug|trace)" }}
 {{- $directive := printf `(%s|[\w:-]+(\[[^\]]*\])?=%s)` $level $level }}
 {{- if not (regexMatch (printf "^%s(,%s)*$" $directive $directive) .Values.log.filter) }}
-{{- fail (printf "log.filter cannot be %q: write for example info, or warn,lightsail_operator=debug"
-  .Values.log.filter) }}
+{{- $example := "info, or warn,lightsail_operator=debug" }}
+{{- fail (printf "log.filter cannot be %q: write, for example, %s" .Values.log.filter $example) }}
 {{- end }}
 {{- $name := `[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?` }}
 {{- $part := `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?` }}
@@ -120,7 +120,7 @@ networkPolicy networkPolicy.enabled
 {{- with .Values.watch.labelSelector }}
 {{- if not (regexMatch (printf "^%s(,%s)*$" $requirement $requirement) .) }}
 {{- fail (cat (printf "watch.labelSelector cannot be %q:" .)
-  "write for example team=a,tier in (x,y),!legacy") }}
+  "write, for example, team=a,tier in (x,y),!legacy") }}
 {{- end }}
 {{- end }}
 {{- if regexMatch "@|:[^/]*$" .Values.image.repository }}

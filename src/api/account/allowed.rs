@@ -24,7 +24,7 @@ pub struct Allowed {
 
     /// The types of `LightsailKeyPair` that objects may have. Default: `Imported` and `Generated`.
     ///
-    /// The type `Default` cannot be listed here: `defaultKeyPair` allows it to one namespace.
+    /// The type `Default` cannot be listed here: `defaultKeyPair` allows it for one namespace.
     #[serde(default = "all_types")]
     #[schemars(length(min = 1, max = 2))]
     pub types: Vec<AllowedKeyPairType>,
@@ -48,7 +48,7 @@ pub struct Allowed {
     #[serde(default)]
     pub adoption: Adoption,
 
-    /// Which owner tags objects with `adoptionPolicy: TakeOver` may replace. Default: `Never`.
+    /// The owner tags that objects with `adoptionPolicy: TakeOver` may replace. Default: `Never`.
     ///
     /// - `Never`: none.
     /// - `OtherClusters`: those of the clusters in `takeOverFrom`.
@@ -69,12 +69,12 @@ pub struct Allowed {
     #[schemars(schema_with = "schema::positive")]
     pub max_key_pairs: Option<i32>,
 
-    /// For which instances a `HostKeyReset` may reset the host keys. Default: none.
+    /// The instances whose host keys a `HostKeyReset` may reset. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HostKeyResetGrant")]
     pub host_key_reset: Option<HostKeyResetGrant>,
 
-    /// Which namespace may use the default key pairs of the account, and what for. Default: none.
+    /// Which namespace may use the default key pairs of the account, and for what. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DefaultKeyPairGrant")]
     pub default_key_pair: Option<DefaultKeyPairGrant>,

@@ -52,8 +52,8 @@ pub struct CredentialsSecret {
     /// Secret or its label is gone.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
-        .message("name must be the name of a Secret: lower case letters, digits, - and .; write \
-                  for example aws-production"))]
+        .message("name must be the name of a Secret: lower case letters, digits, - and .; write, \
+                  for example, aws-production"))]
     pub name: String,
 }
 
@@ -66,7 +66,7 @@ pub struct AssumedRole {
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = Rule::new(
         "self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$')")
-        .message("roleARN must be the ARN of a role; write for example \
+        .message("roleARN must be the ARN of a role; write, for example, \
                   arn:aws:iam::123456789012:role/lightsail"))]
     pub role_arn: String,
 
@@ -84,7 +84,7 @@ pub struct AssumedRole {
     #[x_kube(validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && \
                                      duration(self) >= duration('15m') && \
                                      duration(self) <= duration('1h')")
-        .message("duration must be from 15m to 1h; write for example 30m"))]
+        .message("duration must be from 15m to 1h; write, for example, 30m"))]
     pub duration: String,
 }
 

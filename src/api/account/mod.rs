@@ -22,7 +22,7 @@ pub use self::namespaces::{AllowedNamespaces, NamespacesFrom};
 use super::reconciled::Reconciled;
 use super::schema;
 
-/// An AWS account: how to get credentials for it, which namespaces may use it, and what for.
+/// An AWS account: how to get credentials for it, which namespaces may use it, and for what.
 ///
 /// Several `LightsailAccount`s may describe one AWS account with different permissions, for example
 /// one for each team. Whoever may write a `LightsailAccount` can use every credential that the
@@ -33,8 +33,8 @@ use super::schema;
     group = "lightsail-operator.dev",
     version = "v1alpha1",
     kind = "LightsailAccount",
-    doc = "An AWS account: how to get credentials for it, which namespaces may use it, and what \
-           for.",
+    doc = "An AWS account: how to get credentials for it, which namespaces may use it, and for \
+           what.",
     plural = "lightsailaccounts",
     singular = "lightsailaccount",
     shortname = "lsa",
@@ -71,8 +71,8 @@ use super::schema;
     validation = Rule::new("has(self.allowed.keyPairNames) || \
                             (has(self.allowedNamespaces.names) && \
                             size(self.allowedNamespaces.names) == 1)")
-        .message("allowed.keyPairNames is required if more than one namespace is allowed; write \
-                  for example $(namespace)_*, or * for every name"),
+        .message("allowed.keyPairNames is required if more than one namespace is allowed; write, \
+                  for example, $(namespace)_*, or * for every name"),
 )]
 pub struct LightsailAccountSpec {
     /// The id of the AWS account: 12 digits, in quotes. Immutable.
@@ -82,7 +82,7 @@ pub struct LightsailAccountSpec {
     #[schemars(length(min = 12, max = 12))]
     #[x_kube(
         validation = Rule::new("self.matches('^[0-9]{12}$')")
-            .message("accountID must have 12 digits; write for example \"123456789012\""),
+            .message("accountID must have 12 digits; write, for example, \"123456789012\""),
         validation = Rule::new("self == oldSelf")
             .message("accountID is immutable; create a new LightsailAccount for another account"),
     )]

@@ -37,35 +37,35 @@ const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
         "!has(self.publicKey) || !({PRIVATE} || self.publicKey.matches('{ENCODED}'))"
     ))
         .message("publicKey holds a private key; give its public key, which ssh-keygen -y -f \
-                  KEYFILE or puttygen KEY.ppk -O public-openssh prints. Treat this one as leaked, \
-                  and make a new key pair"),
+                  KEYFILE or puttygen KEY.ppk -O public-openssh prints. Treat the private key as \
+                  leaked, and make a new key pair"),
     validation = Rule::new(format!(
         "!has(self.publicKey) || !self.publicKey.matches('{IN_DER}')"
     ))
         .message("publicKey holds a private key; give its public key, which openssl pkey -pubout \
-                  prints. Treat this one as leaked, and make a new key pair"),
+                  prints. Treat the private key as leaked, and make a new key pair"),
     validation = Rule::new(format!(
         "!has(self.publicKey) || {PRIVATE} || self.publicKey.matches('{PUBLIC}')"
     ))
         .message("publicKey must be a public key without anything in front of it: the line of a \
-                  .pub file, for example ssh-ed25519 AAAA… or ssh-rsa AAAA…, or one in RFC 4716 or \
-                  PEM; ssh-keygen -y -f KEYFILE prints such a line"),
+                  .pub file, such as ssh-ed25519 AAAA… or ssh-rsa AAAA…, or a key in RFC 4716 or \
+                  PEM format; ssh-keygen -y -f KEYFILE prints such a line"),
     validation = Rule::new(format!(
         "!has(self.publicKey) || {PRIVATE} || !self.publicKey.matches('{TWO_LINES}')"
     ))
-        .message("publicKey must be one key; give the line of one key as in a .pub file, and make \
-                  one object for each key"),
+        .message("publicKey must be a single key; give one line, as in a .pub file, and create an \
+                  object for each key"),
     validation = Rule::new("!has(self.publicKey) || self.publicKey.size() <= 16384")
-        .message("publicKey must be at most 16384 characters; give the line of a .pub file alone"),
+        .message("publicKey must be at most 16384 characters; give only the line of a .pub file"),
 )]
 pub struct ImportedKeyPair {
     /// The public key, as in a `.pub` file, for example `ssh-ed25519 AAAAC3Nz… you@example.com`. At
     /// most 16384 characters. Set either this or `publicKeyFrom`.
     ///
-    /// RFC 4716, PEM and base64 of any form are accepted too. The operator checks Ed25519 and RSA
-    /// keys, and passes ECDSA keys on: whether Lightsail accepts those is unverified. A different
-    /// comment or white space does not change the key. What another key does is up to
-    /// `replacePolicy`.
+    /// RFC 4716, PEM, and base64 of any of these forms are accepted too. The operator checks
+    /// Ed25519 and RSA keys, and passes ECDSA keys on: whether Lightsail accepts those is
+    /// unverified. A different comment or white space does not change the key. `replacePolicy` says
+    /// what a different key does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
 
@@ -110,12 +110,12 @@ pub struct KeyReference {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
         .message("name must be that of a Secret or ConfigMap in this namespace: lower case \
-                  letters, digits, - and .; write for example fleet-keys"))]
+                  letters, digits, - and .; write, for example, fleet-keys"))]
     pub name: String,
-    /// The key in its data, for example `fleet.pub`.
+    /// The key in the data of the ConfigMap or Secret, for example `fleet.pub`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
-        .message("key must be a key in the data: letters, digits and - _ . only; write for \
-                  example fleet.pub"))]
+        .message("key must be a valid key in the data: it may have only letters, digits and - _ .; \
+                  write, for example, fleet.pub"))]
     pub key: String,
 }

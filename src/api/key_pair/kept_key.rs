@@ -26,7 +26,7 @@ pub struct GeneratedKeyPair {
     #[schemars(with = "KeySecret")]
     pub secret: Option<KeySecret>,
 
-    /// What the operator does if the Secret has lost its key, or holds another one. Default:
+    /// What the operator does if the Secret has lost its key, or holds a different one. Default:
     /// `Never`.
     ///
     /// - `Never`: nothing. The object becomes Stalled with the reason `PrivateKeyLost` or
@@ -94,32 +94,32 @@ pub struct KeySecret {
     /// The name of the Secret, in the namespace of this object. Default: the name of this object.
     ///
     /// The Secret has the type `kubernetes.io/ssh-auth` and the keys `ssh-privatekey` and
-    /// `ssh-publickey`. If a Secret of this name is not this object's, the operator leaves it
-    /// alone, and the object becomes Stalled with the reason `SecretNotOwned`. The exception is a
-    /// Secret without an owner that holds the private key of the key pair: it becomes this
-    /// object's.
+    /// `ssh-publickey`. If a Secret of this name does not belong to this object, the operator
+    /// leaves it alone, and the object becomes Stalled with the reason `SecretNotOwned`. The
+    /// exception is a Secret without an owner that holds the private key of the key pair: this
+    /// object takes it over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 240))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
-        .message("name must be one for a Secret: lower case letters, digits, - and .; write for \
-                  example fleet-ssh"))]
+        .message("name must be a valid name of a Secret: lower case letters, digits, - and .; \
+                  write, for example, fleet-ssh"))]
     pub name: Option<String>,
 
     /// Labels for the Secret, for example `team: a`. At most 20. Default: none.
     ///
-    /// Keys have no prefix, because other programs recognize their Secrets by labels with one. If
+    /// Keys have no prefix, because other programs recognize their Secrets by prefixed labels. If
     /// you remove a label here, it stays on the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     #[x_kube(validation = Rule::new(
         "self.all(key, key.matches('^[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?$') && \
          self[key].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))")
-        .message("keys of a Secret's labels have no prefix; keys and values have at most 63 \
-                  letters, digits, - _ and ., with a letter or digit at each end; write for \
-                  example team: a"))]
+        .message("label keys of a Secret must have no prefix; keys and values have at most 63 \
+                  letters, digits, - _ and ., with a letter or digit at each end; write, for \
+                  example, team: a"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Whether the Secret is deleted with this object. Only a Secret that the operator created is.
+    /// Whether the Secret is deleted with this object, if the operator created it.
     /// Default: `false`; the private key outlives the object.
     #[serde(default)]
     pub delete_with_object: bool,

@@ -23,11 +23,11 @@ use super::reconciled::Reconciled;
 use super::schema;
 
 /// A key pair in one region of Amazon Lightsail: the operator makes sure that it exists with the
-/// right key, or with `ensure: Absent` that it does not exist.
+/// right key, or, with `ensure: Absent`, that it does not exist.
 ///
-/// With `type: Imported`, the operator imports a public key that you give. With `type: Generated`,
-/// it generates a key, writes the private key to a Secret, and imports the public half. With `type:
-/// Default`, it downloads the private key of the region's default key pair to a Secret.
+/// With `type: Imported`, the operator imports a public key that you provide. With `type:
+/// Generated`, it generates a key, writes the private key to a Secret, and imports the public half.
+/// With `type: Default`, it downloads the private key of the region's default key pair to a Secret.
 ///
 /// The name of the object has at most 100 characters.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,28 +83,28 @@ use super::schema;
         .message("the default key pair has a fixed name; remove spec.keyPairName"),
     validation = Rule::new("self.type == 'Default' || !has(self.keyPairName) || \
                             self.keyPairName.lowerAscii() != 'lightsaildefaultkeypair'")
-        .message("that is the name of the region's default key pair; use type: Default for it, or \
-                  choose another keyPairName"),
+        .message("keyPairName is the name of the region's default key pair; use type: Default for \
+                  it, or choose another name"),
     validation = Rule::new("!has(oldSelf.accountRef) || (has(self.accountRef) && \
                             self.accountRef.name == oldSelf.accountRef.name)")
         .message("accountRef is immutable once it is set; create a new object to use another \
                   account"),
     validation = Rule::new("has(self.keyPairName) == has(oldSelf.keyPairName) && \
                             (!has(self.keyPairName) || self.keyPairName == oldSelf.keyPairName)")
-        .message("keyPairName is immutable, and so is leaving it unset; make a new object for \
+        .message("keyPairName is immutable, and cannot be set later; create a new object for \
                   another key pair"),
     validation = Rule::new("!has(self.expectedFingerprint) || \
                             (self.expectedFingerprint.matches('^[A-Za-z0-9:+/=_.,() -]*$') && \
                             !self.expectedFingerprint.matches('PRIVATE|^MII|MC4CAQ|MHcCAQ|b3BlbnN'))")
-        .message("expectedFingerprint must be a fingerprint as Lightsail lists it; write for \
-                  example 1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13"),
+        .message("expectedFingerprint must be a fingerprint as Lightsail lists it; write, for \
+                  example, 1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13"),
     validation = Rule::new("self.type != 'Default' || self.ensure != 'Absent' || \
                             has(self.expectedFingerprint)")
         .message("deleting the default key pair needs spec.expectedFingerprint; copy it from \
                   status.fingerprint"),
     validation = Rule::new("self.type != 'Default' || !has(self.deletionPolicy) || \
                             self.deletionPolicy != 'Delete' || has(self.expectedFingerprint)")
-        .message("deletionPolicy: Delete of the default key pair needs spec.expectedFingerprint; \
+        .message("deletionPolicy: Delete for the default key pair needs spec.expectedFingerprint; \
                   copy it from status.fingerprint, or use Retain"),
 )]
 pub struct LightsailKeyPairSpec {
@@ -127,7 +127,7 @@ pub struct LightsailKeyPairSpec {
     /// - `Default`: the default key pair of the region, which has the name
     ///   `LightsailDefaultKeyPair`. The operator downloads its private key to a Secret.
     #[serde(rename = "type")]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; make a new \
+    #[x_kube(validation = Rule::new("self == oldSelf").message("type is immutable; create a new \
         object"))]
     pub type_: KeyPairType,
 
@@ -135,15 +135,15 @@ pub struct LightsailKeyPairSpec {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z]{2,4}(-[a-z]+)+-[0-9]+$')")
-            .message("region must be the name of an AWS region and not of a zone; write for \
-                      example eu-west-1"),
+            .message("region must be the name of an AWS region, not of a zone; write, for example, \
+                      eu-west-1"),
         validation = Rule::new("self == oldSelf")
-            .message("region is immutable; make a new object for another region"),
+            .message("region is immutable; create a new object for another region"),
     )]
     pub region: String,
 
-    /// The name of the key pair in Lightsail, for example `fleet`. Immutable, even if it is unset.
-    /// Default: the name of this object. Not allowed with `type: Default`.
+    /// The name of the key pair in Lightsail, for example `fleet`. Immutable, and cannot be set
+    /// later. Default: the name of this object. Not allowed with `type: Default`.
     ///
     /// All resources of a region share their names: the key pair cannot have the name of an
     /// instance.
@@ -151,8 +151,8 @@ pub struct LightsailKeyPairSpec {
     #[schemars(length(min = 2, max = 255))]
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
-            .message("keyPairName must have letters, digits and _ . - only, with a letter, digit \
-                      or _ at each end, as names in Lightsail do; write for example fleet-1"),
+            .message("keyPairName may have only letters, digits and _ . -, with a letter, digit or \
+                      _ at each end, as names in Lightsail do; write, for example, fleet-1"),
     )]
     pub key_pair_name: Option<String>,
 
@@ -198,16 +198,16 @@ pub struct LightsailKeyPairSpec {
 
     /// The tags of the key pair in Lightsail, for example `team: a`. At most 40. Default: none.
     ///
-    /// If you remove a tag here, the operator removes it in Lightsail. It leaves tags alone that
-    /// were never here. Keys have 1 to 128 characters and values up to 256: letters, digits, spaces
-    /// and `+ - = . _ : / @`. Keys must not start with `aws:` or `lightsail-operator.dev/`.
+    /// If you remove a tag here, the operator removes it in Lightsail. It leaves alone tags that
+    /// were never listed here. Keys have 1 to 128 characters and values up to 256: letters, digits,
+    /// spaces and `+ - = . _ : / @`. Keys must not start with `aws:` or `lightsail-operator.dev/`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     #[x_kube(
         validation = Rule::new("self.all(key, key.matches('^[\\\\p{L}\\\\p{N} +=._:/@-]{1,128}$') \
                                 && self[key].matches('^[\\\\p{L}\\\\p{N} +=._:/@-]*$'))")
-            .message("tags have keys of 1 to 128 characters; use letters, digits, spaces and + - = \
-                      . _ : / @ in keys and values"),
+            .message("keys of tags must have 1 to 128 characters; use letters, digits, spaces and \
+                      + - = . _ : / @ in keys and values"),
         validation = Rule::new("self.all(key, !key.lowerAscii().startsWith('aws:') && \
                                 !key.lowerAscii().startsWith('lightsail-operator.dev/'))")
             .message("keys of tags must not start with aws: or lightsail-operator.dev/, in upper \
@@ -229,7 +229,7 @@ pub struct LightsailKeyPairSpec {
     #[x_kube(validation = Rule::new("self.matches('^([0-9]{1,7}([.][0-9]{1,3})?(s|m|h))+$') && \
                                      duration(self) >= duration('1m') && \
                                      duration(self) <= duration('168h')")
-        .message("interval must be from 1m to 168h, in h, m and s; write for example 10m or \
+        .message("interval must be from 1m to 168h, in h, m and s; write, for example, 10m or \
                   1h30m"))]
     pub interval: String,
 

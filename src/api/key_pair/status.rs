@@ -75,7 +75,7 @@ pub struct LightsailKeyPairStatus {
     #[schemars(with = "Operation")]
     pub last_operation: Option<Operation>,
     /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True.
-    /// `FingerprintVerified`, if there are a key pair and a key to compare.
+    /// `FingerprintVerified`, if there is a key pair, and a key to compare it with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -94,7 +94,7 @@ pub struct ImportIntent {
     /// The fingerprints that Lightsail may list for this key.
     pub fingerprints: Vec<String>,
     /// The time before the import, in RFC 3339, by Lightsail's clock. Unset if Lightsail's answers
-    /// have no time.
+    /// have no `Date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
     /// The ARN of the key pair that was recorded before and is gone. Lightsail may still list it

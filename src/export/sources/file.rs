@@ -90,7 +90,7 @@ fn is_folder(status: &Stat) -> Result<bool, NoKey> {
         FileType::Fifo => Err(left_out("a pipe")),
         FileType::Socket => Err(left_out("a socket")),
         FileType::CharacterDevice | FileType::BlockDevice => Err(left_out("a device")),
-        FileType::Unknown => Err(left_out("no file and no folder")),
+        FileType::Unknown => Err(left_out("neither a file nor a folder")),
     }
 }
 

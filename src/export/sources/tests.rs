@@ -191,9 +191,9 @@ fn a_file_that_cannot_be_read_is_an_error_without_its_content() {
         ("plan.bin", "it is an archive; of a plan of Terraform"),
         ("two", "two: line 2: "),
         ("certificate.pub", "it is an SSH certificate"),
-        ("security.pub", "line 2: it is the key of a security key"),
-        ("state.tfstate", "it is no JSON: line 1 column 1"),
-        ("other.json", "it is no state or plan of Terraform: line 1 column"),
+        ("security.pub", "line 2: it is the public key of a security key"),
+        ("state.tfstate", "it is not JSON: line 1 column 1"),
+        ("other.json", "it is not a Terraform state or plan: line 1 column"),
     ]
     .into_iter()
     .enumerate()

@@ -17,7 +17,7 @@ use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 
 /// What releases an object whose account cannot be called.
 pub const RELEASE_WITHOUT_CALL: &str =
-    "set deletionPolicy: Retain to release the object without a call";
+    "set deletionPolicy: Retain to release the object without a call to AWS";
 
 /// Nobody can edit an object of a namespace that is being deleted, and the account may be given
 /// back in this time.
@@ -93,8 +93,8 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
 fn patch(desired: &Desired) -> String {
     let (namespace, name) = desired.owner.object();
     format!(
-        "release the object without a call: kubectl patch lightsailkeypair {name} -n {namespace} \
-         --type merge -p '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'"
+        "release the object without a call to AWS: kubectl patch lightsailkeypair {name} -n \
+         {namespace} --type merge -p '{{\"spec\":{{\"deletionPolicy\":\"Retain\"}}}}'"
     )
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn credentials(
     if !status.success() {
         return Err(format!("credential_process ended with {status}"));
     }
-    parse(&output, account_id).map_err(|why| format!("what credential_process prints {why}"))
+    parse(&output, account_id).map_err(|why| format!("the output of credential_process {why}"))
 }
 
 /// A group of processes.
@@ -67,7 +67,7 @@ impl Drop for KilledOnDrop {
 /// The credentials in the output. The case of names does not matter, as for the SDK.
 fn parse(output: &[u8], account_id: Option<&str>) -> Result<Credentials, String> {
     let object: Map<String, Value> =
-        serde_json::from_slice(output).map_err(|_| "is no object in JSON".to_owned())?;
+        serde_json::from_slice(output).map_err(|_| "is not a JSON object".to_owned())?;
     let find = |wanted: &str| {
         let mut members = object.iter().filter(|(_, value)| !value.is_null());
         members.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
@@ -80,12 +80,13 @@ fn parse(output: &[u8], account_id: Option<&str>) -> Result<Credentials, String>
     let missing = |name: &str| format!("has no {name}");
     let version = find("Version").ok_or_else(|| missing("Version"))?;
     if version.as_i64() != Some(1) {
-        return Err("has another Version than 1".to_owned());
+        return Err("has a Version other than 1".to_owned());
     }
     let id = text("AccessKeyId")?.ok_or_else(|| missing("AccessKeyId"))?;
     let secret = text("SecretAccessKey")?.ok_or_else(|| missing("SecretAccessKey"))?;
     let expiry = text("Expiration")?.map(|time| time.parse::<Timestamp>());
-    let expiry = expiry.transpose().map_err(|_| "has an Expiration that is no time".to_owned())?;
+    let expiry =
+        expiry.transpose().map_err(|_| "has an Expiration that is not a time".to_owned())?;
     let account_id = text("AccountId")?.or_else(|| account_id.map(str::to_owned));
     let mut credentials = Credentials::builder()
         .access_key_id(id)
@@ -114,18 +115,18 @@ mod tests {
         let expiry = Timestamp::try_from(found.expiry().unwrap()).unwrap();
         assert_eq!(expiry.to_string(), "2026-05-02T16:36:00Z");
         for (output, expected) in [
-            ("PW", "is no object in JSON"),
-            ("", "is no object in JSON"),
-            ("[\"PW\"]", "is no object in JSON"),
+            ("PW", "is not a JSON object"),
+            ("", "is not a JSON object"),
+            ("[\"PW\"]", "is not a JSON object"),
             (r#"{"AccessKeyId": "PW", "SecretAccessKey": "PW"}"#, "has no Version"),
-            (r#"{"Version": 2, "SecretAccessKey": "PW"}"#, "has another Version than 1"),
-            (r#"{"Version": "1", "SecretAccessKey": "PW"}"#, "has another Version than 1"),
+            (r#"{"Version": 2, "SecretAccessKey": "PW"}"#, "has a Version other than 1"),
+            (r#"{"Version": "1", "SecretAccessKey": "PW"}"#, "has a Version other than 1"),
             (r#"{"Version": 1, "SecretAccessKey": "PW"}"#, "has no AccessKeyId"),
             (r#"{"Version": 1, "AccessKeyId": "PW"}"#, "has no SecretAccessKey"),
             (r#"{"Version": 1, "AccessKeyId": 1}"#, "has AccessKeyId, but not as text"),
             (
                 r#"{"Version": 1, "AccessKeyId": "", "SecretAccessKey": "PW", "Expiration": "PW"}"#,
-                "has an Expiration that is no time",
+                "has an Expiration that is not a time",
             ),
         ] {
             assert_eq!(parse(output.as_bytes(), None).unwrap_err(), expected, "{output}");
@@ -138,7 +139,7 @@ mod tests {
             ("echo PW >&2; exit 3", "credential_process ended with exit status: 3"),
             ("/nonexistent/tool --password PW", "credential_process ended with exit status: 127"),
             ("yes PW", "credential_process prints more than 65536 bytes"),
-            ("echo PW", "what credential_process prints is no object in JSON"),
+            ("echo PW", "the output of credential_process is not a JSON object"),
             ("kill -9 $$", "credential_process ended with signal: 9 (SIGKILL)"),
         ] {
             assert_eq!(credentials(command, None).await.unwrap_err(), expected, "{command}");

@@ -89,7 +89,7 @@ pub(super) fn container(environment: &Environment) -> Setup {
     let setup = || {
         if let Some(path) = environment.text(RELATIVE)? {
             let is_path = path.starts_with('/') && path.parse::<Uri>().is_ok();
-            let why = || format!("{RELATIVE} is no path that begins with /");
+            let why = || format!("{RELATIVE} is not a path that begins with /");
             return is_path.then_some(Setup::Given(())).ok_or_else(why);
         }
         let Some(url) = environment.text(FULL)? else {
@@ -99,7 +99,7 @@ pub(super) fn container(environment: &Environment) -> Setup {
             let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
             is_http && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
         });
-        let why = || format!("{FULL} is no URL of http or https without a user");
+        let why = || format!("{FULL} is not an http or https URL without a user");
         is_url.then_some(Setup::Given(())).ok_or_else(why)
     };
     setup().into()

@@ -248,7 +248,7 @@ impl fmt::Display for Failure {
             proxy.as_ref().map_or_else(|| host.clone(), |proxy| format!("the proxy {proxy}"));
         match cause {
             Cause::NameNotResolved => write!(formatter, "DNS has no address for {peer}")?,
-            Cause::NameUnanswered => write!(formatter, "DNS did not answer about {peer}")?,
+            Cause::NameUnanswered => write!(formatter, "DNS gave no answer for {peer}")?,
             Cause::Refused => write!(formatter, "{peer} refuses connections")?,
             Cause::ConnectTimeout => {
                 write!(formatter, "{peer} cannot be reached: nothing answers there")?;
@@ -258,13 +258,13 @@ impl fmt::Display for Failure {
                 let status = status.as_u16();
                 write!(formatter, "{peer} refused to connect to {host}: it answered {status}")?;
                 if status == 407 {
-                    formatter.write_str("; put the user and password into its URL")?;
+                    formatter.write_str("; put the user and password into the URL of the proxy")?;
                 }
             }
             Cause::UntrustedIssuer(issuer) => write!(
                 formatter,
-                "the certificate of {peer} is from an unknown CA ({issuer}); if that is a proxy's \
-                 or a private CA, set AWS_CA_BUNDLE to the file with its certificate"
+                "the certificate of {peer} is from an unknown CA ({issuer}); if that is a private \
+                 CA or the CA of a proxy, set AWS_CA_BUNDLE to the file with its certificate"
             )?,
             Cause::Tls(why) => write!(formatter, "TLS with {peer} failed: {why}")?,
             Cause::Timeout(time) => {

@@ -46,7 +46,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Refused { error: &error },
         Message::OperationFailed { operation: &operation },
         Message::FailedBefore { id: ID },
-        Message::NotSeenToEnd { last: "Lightsail is working on it" },
+        Message::NotSeenToEnd { last: "Lightsail has not finished the operation" },
         Message::OperationLost { id: ID },
         Message::NotAnswered { instance },
         Message::NotAnsweredInTime { instance, last: "Timeout: no answer in time" },

@@ -86,7 +86,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     let names = [
         InvalidName::TooLong { most: 100 },
         InvalidName::IsDefault(KeyPairName::DEFAULT.into()),
-        InvalidName::Length("a".into()),
+        InvalidName::Length("x".into()),
     ];
     let secret = "fleet";
     let mut samples = vec![

@@ -117,7 +117,7 @@ fn rules() -> Vec<Row> {
     fn walk(kind: &str, path: &str, schema: &Value, rows: &mut Vec<Row>) {
         for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
             let message = rule["message"].as_str().unwrap_or_default().to_owned();
-            rows.push((format!("{kind} {path}"), message));
+            rows.push((format!("{kind} {path}").trim_end().to_owned(), message));
         }
         for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -167,9 +167,18 @@ fn of_flags() -> Vec<Row> {
     rows.collect()
 }
 
+/// What the log says about times and variables at the start.
+fn warnings() -> Vec<Row> {
+    let flags = "--lease-duration=5s --aws-call-timeout=1s --missing-key-grace=5s \
+                 --source-grace=5s --search-interval=1s --aws-role-arn=arn";
+    let flags = ["lightsail-operator"].into_iter().chain(flags.split_whitespace());
+    let warnings = Config::try_parse_from(flags).unwrap().warnings().into_iter();
+    warnings.map(|text| ("warn".to_owned(), text)).collect()
+}
+
 /// The lines of the log that the operator words itself: level and text.
 fn log_lines() -> Vec<Row> {
-    let mut rows = BTreeSet::new();
+    let mut rows: BTreeSet<Row> = warnings().into_iter().collect();
     let mut folders = vec![root().join("src")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -181,7 +190,9 @@ fn log_lines() -> Vec<Row> {
                 let code = text.split("#[cfg(test)]").next().unwrap();
                 for level in ["error", "warn", "info"] {
                     for call in code.split(&format!("tracing::{level}!(")).skip(1) {
-                        rows.extend(text_of(call).map(|text| (level.to_owned(), text)));
+                        // The texts of this one are above.
+                        let text = text_of(call).filter(|text| text != "{warning}");
+                        rows.extend(text.map(|text| (level.to_owned(), text)));
                     }
                 }
             }
@@ -235,15 +246,15 @@ fn page() -> String {
         .map(|message| (message.reason().to_string(), message.to_string()))
         .collect();
     table(&mut page, "Accounts", conditions, heads, &accounts);
-    let errors = "In the condition `Ready` of the objects that it concerns. The code comes first.";
-    table(&mut page, "AWS and the way there", errors, heads, &of_errors());
-    let refused = "What the Kubernetes API server answers to `kubectl apply`, beside what the \
-                   types of\nthe fields say.";
+    let errors = "In the condition `Ready` of each object that uses the region or the credentials. \
+                  The code\ncomes first.";
+    table(&mut page, "AWS and the network", errors, heads, &of_errors());
+    let refused = "What the Kubernetes API server answers to `kubectl apply`. Errors about the \
+                   types of fields\nare not listed here.";
     table(&mut page, "Refused by the API server", refused, ["field", "message"], &rules());
-    let start = "The process ends with the status 2.";
+    let start = "The process exits with status 2.";
     table(&mut page, "Wrong flags", start, ["flag", "message"], &of_flags());
-    let log = "Names in braces stand for values. What an object shows in its condition is not \
-               repeated here.";
+    let log = "Names in braces stand for values. Messages of conditions are not repeated here.";
     table(&mut page, "The log", log, ["level", "message"], &log_lines());
     page
 }

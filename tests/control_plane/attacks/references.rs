@@ -136,7 +136,7 @@ async fn to_secrets_and_config_maps_stay_in_the_namespace() {
             refused(
                 "a path to keep a private key in",
                 kept_in(&format!("../../{b}/secrets/made")),
-                "name must be one for",
+                "name must be a valid name",
             ),
         ],
     )

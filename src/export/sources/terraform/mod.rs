@@ -75,17 +75,17 @@ pub(super) fn add(
 fn read(text: &str) -> Result<Vec<Attributes>, String> {
     let document: Document = serde_json::from_str(text).map_err(|error| {
         // The parser's own words have values.
-        let what = if error.is_data() { "is no state or plan of Terraform" } else { "is no JSON" };
+        let what = if error.is_data() { "is not a Terraform state or plan" } else { "is not JSON" };
         format!("it {what}: line {} column {}", error.line(), error.column())
     })?;
     let Document { version, format_version, encrypted_data, .. } = &document;
     if encrypted_data.is_some() {
-        return Err("it is encrypted by OpenTofu; tofu show -json prints what is in it".to_owned());
+        return Err("it is encrypted by OpenTofu; tofu show -json prints its content".to_owned());
     }
     let is_plain = version.is_some_and(|version| version == 4);
     let is_shown = format_version.text.as_ref().is_some_and(|version| version.starts_with("1."));
     if !is_plain && !is_shown {
-        return Err("it is no state of version 4, and no output of terraform show -json with \
+        return Err("it is neither a state of version 4 nor output of terraform show -json with \
                     format_version 1"
             .to_owned());
     }

@@ -73,23 +73,23 @@ fn what_terraform_shows_has_modules_in_modules() {
 fn what_is_something_else_is_refused_by_its_position_alone() {
     let deep = format!("{}{}", "[".repeat(100_000), SENTINEL);
     for (name, document, words) in [
-        ("no JSON", format!("x{SENTINEL}"), "it is no JSON: line 1 column 1"),
-        ("cut off", format!("{{\"version\": 4,\n\"a\": \"{SENTINEL}"), "it is no JSON: line 2"),
-        ("a list", format!("[\"{SENTINEL}\"]"), "it is no state or plan of Terraform: line 1"),
-        ("a text", format!("\"{SENTINEL}\""), "it is no state or plan of Terraform: line 1"),
-        ("deep", format!("{{\"a\": {deep}"), "it is no JSON"),
+        ("no JSON", format!("x{SENTINEL}"), "it is not JSON: line 1 column 1"),
+        ("cut off", format!("{{\"version\": 4,\n\"a\": \"{SENTINEL}"), "it is not JSON: line 2"),
+        ("a list", format!("[\"{SENTINEL}\"]"), "it is not a Terraform state or plan: line 1"),
+        ("a text", format!("\"{SENTINEL}\""), "it is not a Terraform state or plan: line 1"),
+        ("deep", format!("{{\"a\": {deep}"), "it is not JSON"),
         (
             "a version that is a text",
             format!("{{\"version\": \"{SENTINEL}\"}}"),
-            "no state or plan",
+            "it is not a Terraform state",
         ),
-        ("version 3", "{\"version\": 3, \"modules\": []}".to_owned(), "no state of version 4"),
-        ("another object", "{}".to_owned(), "no state of version 4"),
-        ("another format", "{\"format_version\": \"2.0\"}".to_owned(), "no state of version 4"),
+        ("version 3", "{\"version\": 3, \"modules\": []}".to_owned(), "neither a state"),
+        ("another object", "{}".to_owned(), "neither a state"),
+        ("another format", "{\"format_version\": \"2.0\"}".to_owned(), "neither a state"),
         (
             "resources that are a text",
             format!("{{\"version\": 4, \"resources\": \"{SENTINEL}\"}}"),
-            "it is no state or plan",
+            "it is not a Terraform state",
         ),
         (
             "an encrypted state of OpenTofu",
@@ -98,8 +98,8 @@ fn what_is_something_else_is_refused_by_its_position_alone() {
             .to_string(),
             "it is encrypted by OpenTofu; tofu show -json",
         ),
-        ("more behind it", "{\"version\": 4} x".to_owned(), "it is no JSON"),
-        ("nothing", String::new(), "it is no JSON: line 1 column 0"),
+        ("more behind it", "{\"version\": 4} x".to_owned(), "it is not JSON"),
+        ("nothing", String::new(), "it is not JSON: line 1 column 0"),
     ] {
         let why = read(&document).map(|_| ()).unwrap_err();
         assert!(why.contains(words), "{name}: {why}");
