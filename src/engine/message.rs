@@ -137,14 +137,12 @@ impl fmt::Display for Message<'_> {
                 or(to, *way_out)
             }
             Self::RefusedByAws { name, action, code } => {
-                match action {
-                    Some(action) => write!(to, "AWS does not allow lightsail:{action} with "),
-                    None => to.write_str("AWS does not allow this with "),
-                }?;
+                let what = action.map_or("this".to_owned(), |it| format!("lightsail:{it}"));
                 write!(
                     to,
-                    "the credentials of the LightsailAccount {name} ({code}); the operator's log \
-                     has AWS's answer, so ask whoever manages the accounts"
+                    "AWS does not allow {what} with the credentials of the LightsailAccount {name} \
+                     ({code}); the operator's log has AWS's answer, so ask whoever manages the \
+                     accounts"
                 )
             }
             Self::LastingConflict => to.write_str(
