@@ -12,7 +12,6 @@ use super::exported::{Exported, Finding, Gone, Managed};
 use super::keys::Keys;
 use super::report::Report;
 use super::sources::add_secret;
-use super::text::grouped;
 use crate::api::LightsailKeyPair;
 use crate::api_server::ApiServer;
 use crate::error::Error;
@@ -53,6 +52,18 @@ impl<'a> Cluster<'a> {
 
     /// Reads the keys in the Secrets of a namespace. `is_target`: whether the manifests are for it.
     pub(super) async fn add_secrets(&self, namespace: &str, is_target: bool, keys: &mut Keys) {
+        let mut unreadable = Vec::new();
+        self.add_pages(namespace, is_target, keys, &mut unreadable).await;
+        self.report.errors_of("", unreadable);
+    }
+
+    async fn add_pages(
+        &self,
+        namespace: &str,
+        is_target: bool,
+        keys: &mut Keys,
+        unreadable: &mut Vec<(String, String)>,
+    ) {
         let mut parameters = ListParams::default().fields(OTHER_TYPES).limit(PAGE);
         loop {
             let list = match self.page(namespace, &parameters).await {
@@ -64,7 +75,7 @@ impl<'a> Cluster<'a> {
                 }
             };
             for secret in list.items {
-                add_secret(namespace, secret, is_target, keys, self.report);
+                add_secret(namespace, secret, is_target, keys, unreadable);
             }
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters.continue_token = Some(token),
@@ -92,7 +103,11 @@ impl<'a> Cluster<'a> {
             Some(id) => id.to_owned(),
             None => match self.find_namespace(CLUSTER_NAMESPACE).await {
                 Ok(Some(uid)) => uid,
-                Ok(None) => return,
+                Ok(None) => {
+                    let why = format!("there is no namespace {CLUSTER_NAMESPACE}");
+                    self.report.error(&format!("no owner is checked: {why}; set --cluster-id"));
+                    return;
+                }
                 Err(why) => {
                     self.report.error(&format!("the cluster's id cannot be read: {why}"));
                     return;
@@ -111,12 +126,12 @@ impl<'a> Cluster<'a> {
             let (namespace, name) = owner.object();
             match self.gone(namespace, name).await {
                 Ok(gone) => *is_gone = gone,
-                Err(why) => unread.push((owner.to_string(), why.to_string())),
+                Err(why) => {
+                    unread.push((owner.to_string(), format!("the owner cannot be read: {why}")));
+                }
             }
         }
-        for (owners, why) in grouped(unread) {
-            self.report.error(&format!("{owners}: the owner cannot be read: {why}"));
-        }
+        self.report.errors_of("", unread);
     }
 
     async fn gone(&self, namespace: &str, name: &str) -> Result<Option<Gone>, Error> {
