@@ -114,7 +114,7 @@ impl<'a> Cluster<'a> {
                 }
             },
         };
-        let mut unread = Vec::new();
+        let (mut unread, mut silent) = (Vec::new(), None);
         for exported in all {
             let Finding::Managed { owner: Managed::By(owner), is_gone } = &mut exported.finding
             else {
@@ -123,11 +123,18 @@ impl<'a> Cluster<'a> {
             if owner.cluster() != own {
                 continue;
             }
+            if let Some(words) = &silent {
+                unread.push((owner.to_string(), String::clone(words)));
+                continue;
+            }
             let (namespace, name) = owner.object();
             match self.gone(namespace, name).await {
                 Ok(gone) => *is_gone = gone,
                 Err(why) => {
-                    unread.push((owner.to_string(), format!("the owner cannot be read: {why}")));
+                    let words = format!("the owner cannot be read: {why}");
+                    // To wait for each of the others could take hours.
+                    silent = (!is_answer(&why)).then(|| words.clone());
+                    unread.push((owner.to_string(), words));
                 }
             }
         }
@@ -149,4 +156,9 @@ impl<'a> Cluster<'a> {
         let found = self.api_server.read(namespaces.get_metadata_opt(name)).await?;
         Ok(found.and_then(|namespace| namespace.metadata.uid))
     }
+}
+
+/// Whether the API server answered.
+fn is_answer(error: &Error) -> bool {
+    matches!(error, Error::Kubernetes(error) if matches!(**error, kube::Error::Api(_)))
 }

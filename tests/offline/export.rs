@@ -197,6 +197,22 @@ async fn an_error_of_a_region_does_not_lose_the_others() {
 }
 
 #[tokio::test]
+async fn a_session_that_has_expired_meanwhile_is_not_taken_for_a_region_that_is_off() {
+    let ground = Ground::new().await;
+    let effect = FaultEffect::Error {
+        error_type: "ExpiredTokenException".to_owned(),
+        code: None,
+        message: "The security token included in the request is expired".to_owned(),
+        status: 400,
+    };
+    let here = ground.simulator.region(ACCOUNT, HERE);
+    let _fault = here.add_fault(Fault::new("GetKeyPairs", effect));
+    let said = ground.export(&["--region", HERE]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("is expired (1 of 1)\n"), "{said:?}");
+}
+
+#[tokio::test]
 async fn many_regions_that_do_not_exist_do_not_lose_the_one_that_does() {
     let ground = Ground::new().await;
     ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
