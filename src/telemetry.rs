@@ -69,6 +69,12 @@ pub fn without_content(error: &kube::Error) -> String {
     {
         return format!("the answer has the HTTP status {} and no explanation", status.code);
     }
+    // The client's own words repeat the whole Status behind its message.
+    if let kube::Error::Api(status) = error
+        && !status.message.is_empty()
+    {
+        return status.message.clone();
+    }
     error.to_string()
 }
 

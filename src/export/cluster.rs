@@ -12,7 +12,6 @@ use super::exported::{Exported, Finding, Gone, Managed};
 use super::keys::Keys;
 use super::report::Report;
 use super::sources::add_secret;
-use super::text::grouped;
 use crate::api::LightsailKeyPair;
 use crate::api_server::ApiServer;
 use crate::error::Error;
@@ -53,6 +52,18 @@ impl<'a> Cluster<'a> {
 
     /// Reads the keys in the Secrets of a namespace. `is_target`: whether the manifests are for it.
     pub(super) async fn add_secrets(&self, namespace: &str, is_target: bool, keys: &mut Keys) {
+        let mut unreadable = Vec::new();
+        self.add_pages(namespace, is_target, keys, &mut unreadable).await;
+        self.report.errors_of("", unreadable);
+    }
+
+    async fn add_pages(
+        &self,
+        namespace: &str,
+        is_target: bool,
+        keys: &mut Keys,
+        unreadable: &mut Vec<(String, String)>,
+    ) {
         let mut parameters = ListParams::default().fields(OTHER_TYPES).limit(PAGE);
         loop {
             let list = match self.page(namespace, &parameters).await {
@@ -64,7 +75,7 @@ impl<'a> Cluster<'a> {
                 }
             };
             for secret in list.items {
-                add_secret(namespace, secret, is_target, keys, self.report);
+                add_secret(namespace, secret, is_target, keys, unreadable);
             }
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters.continue_token = Some(token),
@@ -92,14 +103,18 @@ impl<'a> Cluster<'a> {
             Some(id) => id.to_owned(),
             None => match self.find_namespace(CLUSTER_NAMESPACE).await {
                 Ok(Some(uid)) => uid,
-                Ok(None) => return,
+                Ok(None) => {
+                    let why = format!("there is no namespace {CLUSTER_NAMESPACE}");
+                    self.report.error(&format!("no owner is checked: {why}; set --cluster-id"));
+                    return;
+                }
                 Err(why) => {
                     self.report.error(&format!("the cluster's id cannot be read: {why}"));
                     return;
                 }
             },
         };
-        let mut unread = Vec::new();
+        let (mut unread, mut silent) = (Vec::new(), None);
         for exported in all {
             let Finding::Managed { owner: Managed::By(owner), is_gone } = &mut exported.finding
             else {
@@ -108,15 +123,22 @@ impl<'a> Cluster<'a> {
             if owner.cluster() != own {
                 continue;
             }
+            if let Some(words) = &silent {
+                unread.push((owner.to_string(), String::clone(words)));
+                continue;
+            }
             let (namespace, name) = owner.object();
             match self.gone(namespace, name).await {
                 Ok(gone) => *is_gone = gone,
-                Err(why) => unread.push((owner.to_string(), why.to_string())),
+                Err(why) => {
+                    let words = format!("the owner cannot be read: {why}");
+                    // To wait for each of the others could take hours.
+                    silent = (!is_answer(&why)).then(|| words.clone());
+                    unread.push((owner.to_string(), words));
+                }
             }
         }
-        for (owners, why) in grouped(unread) {
-            self.report.error(&format!("{owners}: the owner cannot be read: {why}"));
-        }
+        self.report.errors_of("", unread);
     }
 
     async fn gone(&self, namespace: &str, name: &str) -> Result<Option<Gone>, Error> {
@@ -134,4 +156,9 @@ impl<'a> Cluster<'a> {
         let found = self.api_server.read(namespaces.get_metadata_opt(name)).await?;
         Ok(found.and_then(|namespace| namespace.metadata.uid))
     }
+}
+
+/// Whether the API server answered.
+fn is_answer(error: &Error) -> bool {
+    matches!(error, Error::Kubernetes(error) if matches!(**error, kube::Error::Api(_)))
 }

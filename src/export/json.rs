@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::exported::{Exported, Failed, Finding, Findings, Gone, Managed};
 use super::keys::Place;
+use super::text::escaped;
 use crate::ids::{Fingerprint, Region};
 
 /// What stands for all regions, if their list could not be read. No region is called so.
@@ -20,7 +21,7 @@ pub(super) fn document(findings: &Findings) -> String {
     let withheld: Vec<String> = names(&findings.withheld);
     let pairs: Vec<Value> = findings.pairs.iter().map(key_pair).collect();
     let document = json!({ "keyPairs": pairs, "failedRegions": failed, "withheld": withheld });
-    format!("{document:#}\n")
+    escaped(&format!("{document:#}\n"))
 }
 
 /// Everything that any output has of a key pair.

@@ -117,9 +117,11 @@ impl<'a> Reader<'a> {
     async fn region(&self, region: &Region, output: Output) -> Result<RegionRead, String> {
         let lightsail = self.open(region).await?;
         let pairs = lightsail.key_pairs().await.map_err(|error| {
-            // How Lightsail answers in a region that is not enabled is unverified.
+            // How Lightsail answers in a region that is not enabled is unverified. That a session
+            // has expired has nothing to do with it.
             let may_be_off =
-                matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::RegionSetup);
+                matches!(error.kind, ErrorKind::BadCredentials | ErrorKind::RegionSetup)
+                    && !error.code.contains("Expired");
             let hint = if may_be_off { "; is the region enabled for the account?" } else { "" };
             format!("{error}{hint}")
         })?;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use parking_lot::Mutex;
 
-use super::text::printable;
+use super::text::{NAMED, grouped, printable, some_of};
 
 /// So many of these: `1 key`, `2 keys`.
 pub(super) fn count(number: usize, of: &str) -> String {
@@ -35,6 +35,17 @@ impl Report {
     pub(super) fn error(&self, text: &str) {
         self.0.lock().errors += 1;
         self.note(&format!("error: {text}"));
+    }
+
+    /// Says what could not be done with several things: the same words once, and each thing by its
+    /// name. `of`: what they belong to.
+    pub(super) fn errors_of(&self, of: &str, all: Vec<(String, String)>) {
+        for (things, why) in grouped(all) {
+            self.error(&format!("{of}{}: {why}", some_of(&things)));
+            if let Some(others) = things.get(NAMED..).filter(|others| !others.is_empty()) {
+                self.note(&format!("  the others: {}", others.join(", ")));
+            }
+        }
     }
 
     /// How many errors there were.

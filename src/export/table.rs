@@ -1,5 +1,7 @@
 //! The table for people. Pure.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::age::age;
 use super::exported::{Exported, Finding, Managed};
 use super::keys::Place;
@@ -18,13 +20,16 @@ pub(super) fn table(all: &[Exported]) -> String {
     let rows: Vec<[String; 7]> = std::iter::once(HEADER.map(str::to_owned))
         .chain(all.iter().map(|exported| row(exported).map(|cell| printable(&cell))))
         .collect();
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-    };
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or_default();
     let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = String::new();
     for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = |(cell, width): (&String, usize)| {
+            let blanks = " ".repeat(width - cell.width());
+            format!("{cell}{blanks}")
+        };
+        let cells = row.iter().zip(widths).map(padded);
         text.push_str(cells.collect::<Vec<_>>().join("   ").trim_end());
         text.push('\n');
     }
@@ -118,6 +123,17 @@ mod tests {
             rows[3],
             ["o?[2Jld", "eu-west-1", "-", "-", "?", "no key has its fingerprint", "-"]
         );
+    }
+
+    #[test]
+    fn a_wide_character_takes_two_columns_and_a_combining_one_takes_none() {
+        let row = |instance: &str| Exported {
+            instances: Some(vec![instance.to_owned()]),
+            ..exported("fleet", Finding::Imported { line: String::new() })
+        };
+        let text = table(&[row("東京"), row("e\u{301}tat"), row("web")]);
+        let widths: Vec<usize> = text.lines().skip(1).map(UnicodeWidthStr::width).collect();
+        assert_eq!(widths, [widths[0]; 3], "each ends in the last column: {text}");
     }
 
     #[test]

@@ -47,19 +47,35 @@ pub(super) fn word(text: &str) -> String {
     text.chars().take(LONGEST).map(|char| if is_plain(&char) { char } else { '_' }).collect()
 }
 
-/// A value for a terminal: without control characters, and without those that change the direction
-/// of what follows.
+/// A value for a terminal: without control characters, without those that are not seen, and without
+/// those that change the direction of what follows.
 pub(super) fn printable(text: &str) -> String {
-    let is_odd = |char: char| {
-        char.is_control()
-            || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     text.chars().map(|char| if is_odd(char) { '?' } else { char }).collect()
 }
 
+/// JSON for a terminal: the same values, with such characters escaped.
+pub(super) fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for char in json.chars() {
+        if is_odd(char) && char != '\n' {
+            let units = char.encode_utf16(&mut [0; 2]).to_vec();
+            escaped.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
+fn is_odd(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// So many of a list are named.
-const NAMED: usize = 2;
+pub(super) const NAMED: usize = 2;
 
 /// A list for people: the first of it, and how many more there are.
 pub(super) fn some_of(all: &[String]) -> String {
@@ -71,9 +87,9 @@ pub(super) fn some_of(all: &[String]) -> String {
     }
 }
 
-/// What is to be said of several things, by what is said: some of the things, and then the words,
-/// in which "it" becomes "each".
-pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(String, String)> {
+/// What is to be said of several things, by what is said: the things, and then the words, in which
+/// "it" becomes "each".
+pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(Vec<String>, String)> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (thing, words) in all {
         groups.entry(words).or_default().push(thing);
@@ -84,7 +100,7 @@ pub(super) fn grouped(all: Vec<(String, String)>) -> Vec<(String, String)> {
     };
     let said = |(words, things): (String, Vec<String>)| {
         let words = if things.len() > 1 { of_several(words) } else { words };
-        (some_of(&things), words)
+        (things, words)
     };
     groups.into_iter().map(said).collect()
 }
@@ -152,6 +168,16 @@ mod tests {
         assert_eq!(word("a\nkind: x é"), "a_kind__x__");
         assert_eq!(word(&"a".repeat(1_000)).len(), LONGEST);
         assert_eq!(printable("a\u{1b}[2J\rb\u{202e}c é"), "a?[2J?b?c é");
+        assert_eq!(printable("a\u{61c}b\u{ad}c\u{e0041}"), "a?b?c?");
+    }
+
+    #[test]
+    fn json_for_a_terminal_has_the_same_values() {
+        let value =
+            serde_json::json!({ "a\u{9b}2J": ["\u{7f}", "\u{61c}\u{202e}", "\u{e0041}é\n"] });
+        let text = escaped(&format!("{value:#}\n"));
+        assert!(text.chars().all(|char| char == '\n' || !is_odd(char)), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]
@@ -161,9 +187,11 @@ mod tests {
             grouped(all.collect())
         };
         let lines = [("a", "it is y"), ("b", "it is x"), ("c", "it is x"), ("d", "it is x")];
-        let pair = |things: &str, why: &str| (things.to_owned(), why.to_owned());
-        assert_eq!(said(&lines), [pair("b, c and 1 more", "each is x"), pair("a", "it is y")]);
-        assert_eq!(said(&lines[..2]), [pair("b", "it is x"), pair("a", "it is y")]);
+        let pair = |things: &[&str], why: &str| {
+            (things.iter().map(|thing| (*thing).to_owned()).collect::<Vec<_>>(), why.to_owned())
+        };
+        assert_eq!(said(&lines), [pair(&["b", "c", "d"], "each is x"), pair(&["a"], "it is y")]);
+        assert_eq!(said(&lines[..2]), [pair(&["b"], "it is x"), pair(&["a"], "it is y")]);
         assert_eq!(said(&[]), []);
     }
 

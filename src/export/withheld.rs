@@ -1,7 +1,7 @@
 //! Key pairs with a value that looks like a private key: the name of the pair, of an instance or of
 //! a file, for example. Such a value costs its own pair, and not the whole output. Pure.
 
-use super::exported::{Exported, Finding};
+use super::exported::Exported;
 use super::json;
 use super::report::count;
 use super::text::has_private_key;
@@ -23,18 +23,20 @@ pub(super) fn counts(withheld: &[Region]) -> impl Iterator<Item = (&Region, Stri
 }
 
 fn looks_private(exported: &Exported) -> bool {
-    // What is written as a key may be a real one. It stays, and then nothing is written at all.
-    let is_key = matches!(&exported.finding, Finding::Imported { line } if has_private_key(line));
-    !is_key && has_private_key(&json::key_pair(exported).to_string())
+    has_private_key(&json::key_pair(exported).to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
-    use crate::export::exported::{Managed, Why};
+    use crate::export::exported::{Finding, Managed, Why};
     use crate::export::keys::Place;
     use crate::export::samples::exported;
     use crate::ids::Owner;
+    use crate::ssh::PublicKey;
 
     #[test]
     fn a_value_that_looks_like_a_private_key_costs_its_own_pair() {
@@ -57,12 +59,19 @@ mod tests {
         }
     }
 
+    /// Somebody may choose most bytes of an RSA modulus, so that a public key looks so too.
     #[test]
-    fn a_private_key_in_the_place_of_a_key_stays_to_stop_everything() {
-        let key = crate::ssh::generate(crate::api::key_pair::KeyAlgorithm::Ed25519).unwrap();
-        let line = key.expose_pem().to_owned();
-        let mut all = vec![exported("fleet", Finding::Imported { line })];
-        assert!(withhold(&mut all).is_empty());
-        assert!(has_private_key(&json::key_pair(&all[0]).to_string()));
+    fn a_public_key_that_looks_like_a_private_key_costs_its_own_pair() {
+        let blob = [
+            &b"\0\0\0\x07ssh-rsa\0\0\0\x03\x01\0\x01\0\0\x01\x01\0\x80openssh-key-v1"[..],
+            &[1; 257 - 16],
+        ];
+        let line = format!("ssh-rsa {}", BASE64_STANDARD.encode(blob.concat()));
+        let public = PublicKey::parse(&line).unwrap();
+        assert!(has_private_key(public.line()));
+        let one = exported("fleet", Finding::Imported { line });
+        let mut all = vec![exported("plain", Finding::Default), one];
+        assert_eq!(withhold(&mut all), [Region::from("eu-west-1")]);
+        assert_eq!(all.len(), 1);
     }
 }

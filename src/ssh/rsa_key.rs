@@ -18,7 +18,9 @@ pub(super) fn rsa_of(pkcs1: &[u8]) -> Option<PublicKey> {
 
 /// Whether the modulus has fewer bits than AWS-LC checks.
 pub(super) fn is_short(modulus: &[u8]) -> bool {
-    modulus.len() < 2048 / 8
+    // Its first byte may have leading zeros.
+    let unused = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    modulus.len() * 8 - unused < 2048
 }
 
 /// An RSA key of OpenSSH's form, which leaves out two numbers, in PKCS#1.

@@ -3,6 +3,7 @@
 //! cluster it is in `tests/control_plane/export.rs`.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -196,6 +197,22 @@ async fn an_error_of_a_region_does_not_lose_the_others() {
 }
 
 #[tokio::test]
+async fn a_session_that_has_expired_meanwhile_is_not_taken_for_a_region_that_is_off() {
+    let ground = Ground::new().await;
+    let effect = FaultEffect::Error {
+        error_type: "ExpiredTokenException".to_owned(),
+        code: None,
+        message: "The security token included in the request is expired".to_owned(),
+        status: 400,
+    };
+    let here = ground.simulator.region(ACCOUNT, HERE);
+    let _fault = here.add_fault(Fault::new("GetKeyPairs", effect));
+    let said = ground.export(&["--region", HERE]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("is expired (1 of 1)\n"), "{said:?}");
+}
+
+#[tokio::test]
 async fn many_regions_that_do_not_exist_do_not_lose_the_one_that_does() {
     let ground = Ground::new().await;
     ground.simulator.region(ACCOUNT, HERE).create_key_pair("made");
@@ -240,6 +257,73 @@ async fn a_cluster_that_is_not_there_does_not_lose_lightsail() {
         assert_eq!((said.code, said.err.matches("error: ").count()), (Some(1), 1), "{said:?}");
         assert!(said.err.contains("no cluster is configured; set KUBECONFIG"), "{said:?}");
         assert!(said.out.contains("made"), "{said:?}");
+    }
+}
+
+/// An API server that answers everything so, and a kubeconfig for it.
+fn cluster(folder: &Path, status: u16, answer: Value) -> PathBuf {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in server.incoming() {
+            let (mut connection, body) = (connection.unwrap(), answer.to_string());
+            let _ = connection.read(&mut [0; 4_096]).unwrap();
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {length}");
+            write!(connection, "{head}\r\nConnection: close\r\n\r\n{body}").unwrap();
+        }
+    });
+    let config = json!({ "current-context": "a",
+        "contexts": [{ "name": "a", "context": { "cluster": "a", "user": "a" } }],
+        "clusters": [{ "name": "a", "cluster": { "server": format!("http://{address}") } }],
+        "users": [{ "name": "a", "user": {} }] });
+    let path = folder.join(format!("kubeconfig-{}", address.port()));
+    std::fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn what_a_cluster_does_not_show_is_said_once_and_in_plain_words() {
+    let ground = Ground::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let here = ground.simulator.region(ACCOUNT, HERE);
+    for index in 0..5 {
+        let name = format!("made-{index}");
+        here.create_key_pair(&name);
+        let owner = format!("c1/team-a/object-{index}");
+        here.set_tags(&name, &[("lightsail-operator.dev/owner", Some(&owner))]);
+    }
+    let status = |code: u16, reason: &str, message: &str| {
+        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message, "reason": reason, "details": {}, "code": code })
+    };
+    let message = "secrets is forbidden: User \"ann\" cannot list resource \"secrets\"";
+    let forbidden = || (403, status(403, "Forbidden", message));
+    let absent = (404, status(404, "NotFound", "namespaces \"kube-system\" not found"));
+    let cut = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+    let cut = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, cut);
+    let secrets: Vec<Value> = (0..5)
+        .map(|index| {
+            json!({ "metadata": { "name": format!("kept-{index}") },
+                "type": "kubernetes.io/ssh-auth", "data": { "ssh-privatekey": cut } })
+        })
+        .collect();
+    let secrets = (200, json!({ "metadata": {}, "items": secrets }));
+    for (flags, (status, answer), words) in [
+        (&["--check-owners"][..], absent, "no owner is checked: there is no namespace"),
+        (&["--check-owners"], forbidden(), "the cluster's id cannot be read: "),
+        (&["--check-owners", "--cluster-id=c1"], forbidden(), "object-4"),
+        (&["--from-secrets=team-a"], forbidden(), "cannot list resource \"secrets\"\n"),
+        (&["--from-secrets=team-a"], secrets, "team-a/kept-4 ssh-privatekey"),
+    ] {
+        let kubeconfig = cluster(folder.path(), status, answer);
+        let mut command = ground.command(&["--region", HERE, "--output=table"]);
+        command.args(flags).env("KUBECONFIG", kubeconfig);
+        let said = Said::of(&command.output().await.unwrap());
+        assert_eq!((said.code, said.err.matches("error: ").count()), (Some(1), 1), "{said:?}");
+        assert!(said.err.contains(words), "{words}: {said:?}");
+        assert!(!said.err.contains("Status {"), "{said:?}");
+        assert!(said.out.contains("made-4") && !said.out.contains("gone"), "{said:?}");
     }
 }
 

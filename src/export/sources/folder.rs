@@ -8,7 +8,7 @@ use super::content::add_file;
 use super::file::{NoKey, Opened, open};
 use crate::export::keys::Keys;
 use crate::export::report::{Report, count};
-use crate::export::text::grouped;
+use crate::export::text::{grouped, some_of};
 
 /// So many files are read of a folder. More of them are somebody's home directory.
 pub(super) const MOST_FILES: usize = 1_000;
@@ -41,24 +41,28 @@ pub(in crate::export) fn add(folder: &Path, keys: &mut Keys, report: &Report) {
         ));
         return;
     }
-    let mut without = 0;
+    let (mut without, mut with, mut unreadable) = (0, BTreeSet::new(), Vec::new());
     for path in &files {
         match add_one(path, keys, report) {
-            Ok(()) => {}
+            Ok(()) => drop(with.insert(path.clone())),
             Err(NoKey::None) => without += 1,
             Err(NoKey::Unusable(why)) => said.note(path, &why),
-            Err(NoKey::Unreadable(why)) if files.contains(&public(path)) => {
-                said.note(path, &format!("{why}; its .pub file is read"));
-            }
+            Err(NoKey::Unreadable(why)) => unreadable.push((path, why)),
             Err(why) => said.error(path, why.words()),
         }
     }
+    // The file beside it may have no key either.
+    for (path, why) in unreadable {
+        if with.contains(&public(path)) {
+            said.note(path, &format!("{why}; its .pub file is read"));
+        } else {
+            said.error(path, &why);
+        }
+    }
     for (files, words) in grouped(said.notes) {
-        report.note(&format!("{files}: {words}"));
+        report.note(&format!("{}: {words}", some_of(&files)));
     }
-    for (files, words) in grouped(said.errors) {
-        report.error(&format!("{files}: {words}"));
-    }
+    report.errors_of("", said.errors);
     if without > 0 {
         report.note(&format!("{}: {} without keys", folder.display(), count(without, "file")));
     }
@@ -76,7 +80,12 @@ fn find_files(folder: &Path, files: &mut BTreeSet<PathBuf>, said: &mut Said) -> 
                 continue;
             }
         };
-        for entry in entries.flatten() {
+        for entry in entries {
+            let Ok(entry) = entry.inspect_err(|error| said.error(&folder, &error.to_string()))
+            else {
+                // Some errors come again each time.
+                break;
+            };
             seen += 1;
             if seen > MOST_FILES {
                 return false;

@@ -5,7 +5,6 @@ use zeroize::Zeroizing;
 
 use super::lines;
 use crate::export::keys::{Keeper, Keys, Place};
-use crate::export::report::Report;
 use crate::secret::{self, PRIVATE_KEY};
 use crate::ssh::{self, PrivateKey, PublicKey};
 
@@ -13,12 +12,13 @@ use crate::ssh::{self, PrivateKey, PublicKey};
 const LONGEST_NAME: usize = 240;
 
 /// Reads the keys of a Secret. `is_target`: whether the objects will be in its namespace.
+/// `unreadable`: gets what is to be a private key and cannot be read, and why.
 pub(in crate::export) fn add_secret(
     namespace: &str,
     secret: Secret,
     is_target: bool,
     keys: &mut Keys,
-    report: &Report,
+    unreadable: &mut Vec<(String, String)>,
 ) {
     let name = secret.metadata.name.clone().unwrap_or_default();
     let marked_for = secret::marked_for(&secret).map(str::to_owned);
@@ -33,26 +33,31 @@ pub(in crate::export) fn add_secret(
             name: name.clone(),
             key: key.clone(),
         };
-        match PublicKey::parse_file(&bytes) {
-            Ok(public) => keys.add_public(&public, place()),
-            Err(why) if why.is_private() => match PrivateKey::parse_file(&bytes) {
-                Ok(private) => {
-                    let keeper = (is_keeper && key == PRIVATE_KEY).then(|| Keeper {
-                        name: name.clone(),
-                        marked_for: marked_for.clone(),
-                        forms: private.fingerprints(),
-                    });
-                    keys.add_private(&private, place(), keeper);
-                }
-                // Others are keys of web servers, say.
-                Err(why) if key == PRIVATE_KEY => report.error(&format!("{}: it {why}", place())),
-                Err(_) => {}
-            },
-            Err(_) => {
-                for (_, public) in lines::find(&Zeroizing::new(ssh::decode(&bytes))).keys {
-                    keys.add_public(&public, place());
-                }
+        let is_private = match PublicKey::parse_file(&bytes) {
+            Ok(public) => {
+                keys.add_public(&public, place());
+                continue;
             }
+            Err(why) => why.is_private(),
+        };
+        match is_private.then(|| PrivateKey::parse_file(&bytes)) {
+            Some(Ok(private)) => {
+                let keeper = (is_keeper && key == PRIVATE_KEY).then(|| Keeper {
+                    name: name.clone(),
+                    marked_for: marked_for.clone(),
+                    forms: private.fingerprints(),
+                });
+                keys.add_private(&private, place(), keeper);
+                continue;
+            }
+            // Others are keys of web servers, say, or speak of a private key in a comment.
+            Some(Err(why)) if key == PRIVATE_KEY => {
+                unreadable.push((place().to_string(), format!("it {why}")));
+            }
+            Some(Err(_)) | None => {}
+        }
+        for (_, public) in lines::find(&Zeroizing::new(ssh::decode(&bytes))).keys {
+            keys.add_public(&public, place());
         }
     }
 }
@@ -65,7 +70,6 @@ mod tests {
 
     use super::*;
     use crate::api::key_pair::KeyAlgorithm;
-    use crate::export::samples::Said;
     use crate::ssh::generate;
 
     fn secret(type_: &str, key: &str, value: &str) -> Secret {
@@ -80,14 +84,12 @@ mod tests {
 
     /// The keys, the Secrets that objects can refer to, and the errors.
     fn found(secret: Secret, is_target: bool, key: &PrivateKey) -> (usize, usize, String) {
-        let said = Said::default();
-        let (mut keys, report) = (Keys::default(), Report::new(said.clone()));
-        add_secret("team-a", secret, is_target, &mut keys, &report);
+        let (mut keys, mut unreadable) = (Keys::default(), Vec::new());
+        add_secret("team-a", secret, is_target, &mut keys, &mut unreadable);
         let form = key.fingerprints().forms()[0].as_str().into();
         let keepers = keys.find(&form).map_or(0, |key| key.keepers.len());
-        let said = said.take();
-        assert_eq!(report.errors() > 0, !said.is_empty());
-        (keys.len(), keepers, said)
+        let said = unreadable.into_iter().map(|(place, why)| format!("{place}: {why}"));
+        (keys.len(), keepers, said.collect())
     }
 
     #[test]
@@ -97,6 +99,7 @@ mod tests {
         let (private, public) = (key.expose_pem(), key.public().line());
         let kept = || secret(SSH, PRIVATE_KEY, private);
         let two = format!("# a\n{public}\nrestrict {public}\n");
+        let words = format!("# the secret key is elsewhere\n{two}");
         let immutable = Secret { immutable: Some(true), ..kept() };
         let mut deleted = kept();
         deleted.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
@@ -112,6 +115,7 @@ mod tests {
             ("under another key", secret("Opaque", "id_ed25519", private), true, (1, 0)),
             ("a public key", secret("Opaque", "a.pub", public), true, (1, 0)),
             ("lines", secret("Opaque", "authorized_keys", &two), true, (1, 0)),
+            ("a comment", secret("Opaque", "authorized_keys", &words), true, (1, 0)),
             ("a password", secret("Opaque", "password", "hunter2"), true, (0, 0)),
         ] {
             let (keys, keepers, said) = found(secret, is_target, &key);
@@ -123,8 +127,8 @@ mod tests {
         let map = |of: [(&str, &str); 1]| of.map(|(key, value)| (key.into(), value.into())).into();
         marked.metadata.labels = Some(map(labels));
         marked.metadata.annotations = Some(map(marks));
-        let (mut keys, report) = (Keys::default(), Report::new(std::io::sink()));
-        add_secret("team-a", marked, true, &mut keys, &report);
+        let mut keys = Keys::default();
+        add_secret("team-a", marked, true, &mut keys, &mut Vec::new());
         let form = key.fingerprints().forms()[0].as_str().into();
         let keeper = &keys.find(&form).unwrap().keepers[0];
         assert_eq!(keeper.marked_for.as_deref(), Some("another"));

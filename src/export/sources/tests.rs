@@ -281,12 +281,98 @@ fn what_is_said_of_many_files_is_short() {
     ground.write("broken", broken);
     for (name, lines, errors, words) in [
         ("many", 2, 0, "link-001 and 398 more: each is a link, and left out"),
-        ("cut", 1, 1, "id-1 and 398 more: each is a damaged private key"),
-        ("broken", 1, 2, "broken: line 2, line 3 and 398 more: its data"),
+        ("cut", 2, 1, "id-1 and 398 more: each is a damaged private key"),
+        ("broken", 2, 2, "broken: line 2, line 3 and 398 more: its data"),
     ] {
         let (_, found, said) = ground.add_name(name);
         assert_eq!((said.lines().count(), found), (lines, errors), "{name}: {said}");
         assert!(said.contains(words), "{name}: {said}");
+        for index in (0..400).filter(|_| name == "cut") {
+            assert!(said.contains(&format!("id-{index}")), "{index}: {said}");
+        }
+        assert_eq!(said.contains("line 401"), name == "broken", "{said}");
+    }
+}
+
+/// A comment or an option may have the words that private keys have in their files.
+#[test]
+fn what_is_said_beside_public_keys_does_not_lose_them() {
+    let (one, two, private) = (key(), key(), key());
+    let (first, second) = (one.public().line(), two.public().line());
+    for (name, text) in [
+        ("a name", format!("{first} deploy_private_key@ci\n{second}\n")),
+        ("a comment", format!("# the secret key of ann\n{first}\n{second}\n")),
+        ("JSON", format!("# {{\"d\":1}}\n{first}\n{second}\n")),
+        ("XML", format!("# <d>\r\n{first}\r\n{second}\r\n")),
+    ] {
+        let mut ground = Ground::new();
+        ground.write("keys", text);
+        assert_eq!(ground.add_name("keys"), (2, 0, String::new()), "{name}");
+    }
+    let mut ground = Ground::new();
+    ground.write("keys", format!("{}{first}\n{second}\n", private.expose_pem()));
+    assert_eq!(ground.add_name("keys"), (3, 0, String::new()), "with a private key");
+    let cut = private.expose_pem().len() / 2;
+    ground.write("cut", format!("{first}\n{}", &private.expose_pem()[..cut]));
+    let (_, errors, said) = ground.add_name("cut");
+    assert_eq!(errors, 1, "{said}");
+    assert!(said.contains("it is a damaged private key"), "{said}");
+}
+
+#[test]
+fn the_file_beside_a_private_key_is_read_only_if_it_has_a_key() {
+    const SHUT: &str =
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+    for (name, public) in
+        [("a link", None), ("empty", Some("")), ("damaged", Some("ssh-ed25519 AAAA x\n"))]
+    {
+        let mut ground = Ground::new();
+        ground.write("ssh/id", SHUT);
+        let target = ground.write("a.pub", key().public().line());
+        match public {
+            Some(public) => drop(ground.write("ssh/id.pub", public)),
+            None => symlink(target, ground.path("ssh/id.pub")).unwrap(),
+        }
+        let (keys, errors, said) = ground.add_name("ssh");
+        assert_eq!((keys, errors), (0, 1), "{name}: {said}");
+        assert!(!said.contains("its .pub file is read"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_file_with_something_else_than_a_key_is_said_to_have_that() {
+    let one = generate(KeyAlgorithm::RSA4096).unwrap();
+    let blob = one.public().line().split(' ').nth(1).unwrap().to_owned();
+    let lines = blob.as_bytes().chunks(70).map(|line| String::from_utf8_lossy(line) + "\n");
+    let lines: String = lines.collect();
+    let rfc = format!("---- BEGIN SSH2 PUBLIC KEY ----\n{lines}---- END SSH2 PUBLIC KEY ----\n");
+    let mut ground = Ground::new();
+    for (name, text, words) in [
+        ("two", format!("{rfc}{rfc}"), "put each key into a file of its own"),
+        ("after a comment", format!("# mine\n{rfc}"), "put each key into a file of its own"),
+        ("cut", rfc[..200].to_owned(), "its data is cut off"),
+        (
+            "certificate",
+            "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".to_owned(),
+            "it is an X.509 certificate",
+        ),
+        (
+            "pgp",
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ\n-----END PGP PUBLIC KEY BLOCK-----\n"
+                .to_owned(),
+            "it is a PGP key",
+        ),
+        ("url", "https://github.com/ann.keys\n".to_owned(), "it is a URL"),
+        (
+            "fingerprint",
+            format!("256 {} c (RSA)\n", one.public().sha256()),
+            "it is the fingerprint",
+        ),
+    ] {
+        ground.write(name, text);
+        let (keys, _, said) = ground.add_name(name);
+        assert!(said.contains(words), "{name}: {said}");
+        assert_eq!(keys, 0, "{name}");
     }
 }
 

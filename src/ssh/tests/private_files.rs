@@ -126,6 +126,11 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
             -nocrypt -topk8"),
             Why::TooShort,
         ),
+        (
+            "RSA of 2047 bits, as some old programs make it",
+            rsa.sh("openssl genrsa 2047 2>/dev/null"),
+            Why::TooShort,
+        ),
         ("a public key", ed25519.line(), Why::Public),
         ("RFC 4716", rsa.exported("RFC4716"), Why::Public),
         ("a public key in PEM", rsa.exported("PEM"), Why::Public),

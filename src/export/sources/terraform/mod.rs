@@ -16,7 +16,6 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::export::keys::{Keys, Place};
 use crate::export::report::Report;
-use crate::export::text::grouped;
 use crate::ids::Fingerprint;
 use crate::ssh::{Match, PublicKey};
 
@@ -65,9 +64,7 @@ pub(super) fn add(
             keys.add_hint(fingerprint.as_str(), place.clone());
         }
     }
-    for (numbers, why) in grouped(unreadable) {
-        report.error(&format!("{place}: public_key of {TYPE} {numbers}: {why}"));
-    }
+    report.errors_of(&format!("{place}: public_key of {TYPE} "), unreadable);
     Ok(())
 }
 
