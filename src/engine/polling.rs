@@ -1,4 +1,4 @@
-//! How often to look whether something is over that Lightsail does in its own time.
+//! How often to read whether Lightsail is done with something that takes time.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_millis(200);
 /// By this part of its time, what takes long is seen to end late.
 const LATE_BY: u32 = 4;
 
-/// How long to wait before the next look at what began so long ago.
+/// How long to wait before the next read of what began so long ago.
 #[must_use]
 pub fn next_poll(waited: Duration, longest: Duration) -> Duration {
     (waited / LATE_BY).max(FIRST).min(longest)
