@@ -136,15 +136,12 @@ impl fmt::Display for Message<'_> {
                 )?;
                 or(to, *way_out)
             }
-            Self::RefusedByAws { name, action, code } => {
-                let what = action.map_or("this".to_owned(), |it| format!("lightsail:{it}"));
-                write!(
-                    to,
-                    "AWS does not allow {what} with the credentials of the LightsailAccount {name} \
-                     ({code}); the operator's log has AWS's answer, so ask whoever manages the \
-                     accounts"
-                )
-            }
+            Self::RefusedByAws { name, action, code } => write!(
+                to,
+                "AWS does not allow {} with the credentials of the LightsailAccount {name} \
+                 ({code}); the operator's log has AWS's answer, so ask whoever manages the accounts",
+                action.map_or("this".to_owned(), |action| format!("lightsail:{action}"))
+            ),
             Self::LastingConflict => to.write_str(
                 "something changes the object or its Secret whenever the operator writes it; to \
                  find out what, run kubectl get KIND NAME -o yaml --show-managed-fields",
