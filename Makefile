@@ -66,12 +66,14 @@ test-oldest: oldest .venv build ## Test the control plane with the oldest Kubern
 oldest: tools ## Build the oldest Kubernetes that the chart allows into .tools/oldest
 	@testbed/scripts/oldest.sh
 
+# `make bench BENCH='--only …'` measures that part of the operator, and nothing else.
 .PHONY: bench
+bench: only = $(findstring --only,$(BENCH))
 bench: tools ## Measure the simulator and the operator, which takes an hour and a half
 	@testbed/scripts/progress.sh build cargo build --release --workspace --bins
-	@$(CARGO_TARGET_DIR)/release/testbed bench simulator
+	@$(if $(only),,$(CARGO_TARGET_DIR)/release/testbed bench simulator)
 	@$(CARGO_TARGET_DIR)/release/testbed bench operator $(BENCH)
-	@$(CARGO_TARGET_DIR)/release/testbed bench neighbors $(NEIGHBORS)
+	@$(if $(only),,$(CARGO_TARGET_DIR)/release/testbed bench neighbors $(NEIGHBORS))
 
 .PHONY: image
 image: setup .venv ## Build the image of the release binary, and its SBOM

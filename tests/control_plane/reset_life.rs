@@ -360,14 +360,15 @@ async fn somebody_elses_operation_at_the_same_time_is_not_taken_for_its_own() {
     let other = bed.cluster.create_namespace("meanwhile-other").await.unwrap();
     bed.region.add_instance("web-1");
     let held = bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::HoldBefore));
+    // Before the call is held, which may not take longer than its timeout.
     let _operator = bed.start().await;
-    bed.create::<HostKeyReset>("own", &reset()).await;
-    held.reached().await;
     // Another operator, as in another cluster: it knows nothing of this one.
     let mut options = bed.options(None).await;
     options.arguments[1].clone_from(&other);
     options.log = options.log.with_file_name("other.log");
     let _elsewhere = Operator::start(options).await.unwrap();
+    bed.create::<HostKeyReset>("own", &reset()).await;
+    held.reached().await;
     create_in(&bed, &other, "theirs", &reset()).await;
     let theirs = wait_in(&bed, &other, "theirs", "OperationSucceeded").await;
     held.release();
