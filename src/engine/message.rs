@@ -138,8 +138,9 @@ impl fmt::Display for Message<'_> {
             }
             Self::RefusedByAws { name, action, code } => write!(
                 to,
-                "AWS does not allow {} with the credentials of the LightsailAccount {name} ({code}); \
-                 the operator's log has AWS's answer, so ask whoever manages the accounts",
+                "AWS does not allow {} with the credentials of the LightsailAccount {name} \
+                 ({code}); the operator's log has AWS's answer, so ask whoever manages the \
+                 accounts",
                 action.map_or("this".to_owned(), |action| format!("lightsail:{action}"))
             ),
             Self::LastingConflict => to.write_str(
