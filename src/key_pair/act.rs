@@ -197,6 +197,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    async fn find_windows_instances(&mut self) -> Result<(), Error> {
+        let instances = self.lightsail().windows_instances_with_default_key().await?;
+        self.observed.windows_instances = Some(instances);
+        // That has many pages. A backup must be there when the pair is deleted.
+        self.observed.secret = Lookup::Unread;
+        Ok(())
+    }
+
     /// Does one step and notes what it taught, or ends the reconciliation.
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
         let api_server = &self.ctx.api_server;
@@ -217,12 +225,7 @@ impl<'a> Run<'a> {
             Step::ReadCopy { name } => {
                 self.observed.copy = secret::find(api_server, self.owner(), &name).await?.into();
             }
-            Step::FindWindowsInstances => {
-                let instances = self.lightsail().windows_instances_with_default_key().await?;
-                self.observed.windows_instances = Some(instances);
-                // That has many pages. A backup must be there when the pair is deleted.
-                self.observed.secret = Lookup::Unread;
-            }
+            Step::FindWindowsInstances => self.find_windows_instances().await?,
             Step::ReadNamespace => {
                 let read = objects::read_namespace(api_server, &self.at.namespace).await?;
                 self.observed.namespace_terminating = Some(read.is_terminating);

@@ -125,7 +125,7 @@ async fn i13_a_key_pair_whose_object_is_gone_is_counted_and_never_deleted() {
     })
     .await;
     let log = operator.log_text();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("left alone")).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("leaves them alone")).collect();
     assert!(lines.len() == 1 && lines[0].contains(r#""names":"left""#), "{lines:?}");
     assert!(bed.region.find_key_pair("left").is_some());
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
