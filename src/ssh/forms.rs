@@ -82,9 +82,10 @@ fn clean(text: &str) -> String {
     text.chars().map(|char| if is_odd(char) { ' ' } else { char }).collect()
 }
 
-/// Without the quotes of JSON, shells and word processors.
+/// Without the quotes of JSON, shells and word processors, however many.
 fn unquoted(text: &str) -> &str {
-    text.trim().trim_matches(['"', '\'', '`', '“', '”', '„', '‘', '’']).trim()
+    const QUOTES: [char; 8] = ['"', '\'', '`', '“', '”', '„', '‘', '’'];
+    text.trim_matches(|it: char| it.is_whitespace() || QUOTES.contains(&it))
 }
 
 /// `encodings`: base64 is taken off so often.
@@ -319,8 +320,7 @@ fn rfc4716(text: &str) -> Result<Found> {
             value = begun.to_owned() + lines.next().unwrap_or_default();
         }
         if name.eq_ignore_ascii_case("comment") {
-            comment =
-                value.trim_matches('"').split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+            comment = unquoted(&value).split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         }
     }
     if lines.any(|line| !line.is_empty()) {

@@ -343,6 +343,22 @@ fn mutate(file: &mut Vec<u8>, other: &[u8], (kind, at, length, byte): (u8, u16, 
     }
 }
 
+#[test]
+fn a_comment_that_ends_with_a_quote_is_taken_again_as_it_was() {
+    let files = Files::new(&["-t", "ed25519"]);
+    let (line, rfc4716) = (files.line(), files.exported("RFC4716"));
+    for comment in ["it's", "theirs'", "'theirs' \"", "\" 'a' ` '"] {
+        let header = rfc4716.lines().find(|line| line.starts_with("Comment: ")).unwrap();
+        for file in [
+            rfc4716.replacen(header, &format!("Comment: {comment}"), 1),
+            line.replacen("a comment", comment, 1),
+        ] {
+            let key = PublicKey::parse_file(file.as_bytes()).unwrap();
+            assert_eq!(PublicKey::parse(key.line()).unwrap().line(), key.line(), "{file}");
+        }
+    }
+}
+
 /// No panic, nothing repeated, and what is taken is taken again as it is written down.
 #[test]
 fn i4_no_damaged_file_is_repeated_or_stops_the_parsers() {

@@ -157,7 +157,7 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
         ("a word", "fleet".to_owned(), Why::Unknown),
         ("JSON", "{\"key\": \"\"}".to_owned(), Why::Unknown),
     ];
-    assert_eq!(taken.len() + cases.len(), 47);
+    assert_eq!(taken.len() + cases.len(), 48);
     for (name, text, expected) in cases {
         let why = PrivateKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");
