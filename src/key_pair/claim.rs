@@ -105,7 +105,8 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     // One that is reconciled for the first time may be about to say that it waits: who steps aside
     // meanwhile calls it too.
     let waits = matches!(shown.reason, None | Some(Reason::NameConflict | Reason::WaitingForOwner));
-    let has_acted = desired.goal.ends() || record::recorded(object).uses_account();
+    // Nearly all objects have a pair, and what is recorded is copied to be read.
+    let has_acted = arn.is_some() || desired.goal.ends() || record::recorded(object).uses_account();
     let of_object = || PairClaim { has_acted, waits, baseline, ..PairClaim::of(&desired, arn) };
     let claim = claims.then(of_object);
     Row {
