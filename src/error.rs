@@ -106,10 +106,7 @@ mod tests {
 
     #[test]
     fn what_was_not_sent_for_want_of_the_lease_is_no_attempt() {
-        let failed = |kind| {
-            let (code, message) = ("Code".to_owned(), "message".to_owned());
-            attempted::<()>(Err(lightsail::Error { kind, code, message, operation: None }))
-        };
+        let failed = |kind| attempted::<()>(Err(lightsail::Error::of_kind(kind)));
         assert!(matches!(failed(ErrorKind::NotLeading), Err(Error::NotLeading)));
         for kind in [ErrorKind::NeverSent, ErrorKind::Denied, ErrorKind::Transient] {
             assert!(matches!(failed(kind), Ok(Err(error)) if error.kind == kind), "{kind:?}");

@@ -73,10 +73,8 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
             self.observed.lease_outlives_call = self.ctx.lease_outlives_call();
+            self.observed.account_changed = self.is_account_changed();
             let step = plan::plan(&self.desired, &self.observed);
-            if matches!(step, Step::WriteIntent { .. }) && !self.grant_stands() {
-                return Err(Error::Conflict);
-            }
             if let Some(action) = self.act(step).await? {
                 return Ok(action);
             }
@@ -87,10 +85,9 @@ impl<'a> Run<'a> {
         self.wait(Verdict::circling("reset")).await
     }
 
-    /// Whether the account is still as it was read: an answer may have taken long.
-    fn grant_stands(&self) -> bool {
+    fn is_account_changed(&self) -> bool {
         let account = claim::account_ref(&self.object);
-        self.ctx.directory.grant(&self.at.namespace, account).is_same(&self.observed.grant)
+        !self.ctx.directory.grant(&self.at.namespace, account).is_same(&self.observed.grant)
     }
 
     fn lightsail(&self) -> &Lightsail {
@@ -121,6 +118,7 @@ impl<'a> Run<'a> {
             }
             Step::TakeTurn => self.take_turn(),
             Step::AwaitLease => return Err(Error::NotLeading),
+            Step::StartOver => return Err(Error::Conflict),
             Step::WriteIntent { last_operation_before, instance_arn } => {
                 // Of an account's role, only the log tells.
                 let is_own = self.observed.grant.route().is_none();
@@ -309,7 +307,6 @@ impl<'a> Run<'a> {
         objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
-    /// Publishes why it is not over, and ends the reconciliation.
     /// Publishes this verdict about a reconciliation that could not be finished, and retries before
     /// time is up.
     pub(super) async fn publish_unfinished(&mut self, verdict: Verdict) -> Result<Action, Error> {
@@ -317,6 +314,7 @@ impl<'a> Run<'a> {
         self.wait(verdict).await
     }
 
+    /// Publishes why it is not over, and ends the reconciliation.
     async fn wait(&mut self, verdict: Verdict) -> Result<Action, Error> {
         let before = self.object.status.clone().unwrap_or_default().conditions;
         self.write(status::waiting(&self.object, &self.observed, &verdict)).await?;

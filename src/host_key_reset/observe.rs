@@ -30,6 +30,7 @@ pub(super) fn observed(
     Observed {
         now: clocks.now(),
         grant: Grant::Required,
+        account_changed: false,
         namespace_labels: None,
         started: started(clocks, memory, uid, &status),
         end: record::end(&status),

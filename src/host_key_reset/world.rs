@@ -45,11 +45,14 @@ pub struct Desired {
 
 /// What was read and done in this reconciliation. `None` means that it was not read yet.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is so or not")]
 pub struct Observed {
     /// The time.
     pub now: Timestamp,
-    /// Which credentials the reset is to use.
+    /// Which credentials the reset uses.
     pub grant: Grant,
+    /// The account was edited, deleted or created again since then.
+    pub account_changed: bool,
     /// The labels of its namespace.
     pub namespace_labels: Option<BTreeMap<String, String>>,
     /// The status as it is.

@@ -99,10 +99,8 @@ impl<'a> Run<'a> {
     pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
+            self.observed.account_changed = self.is_account_changed();
             let step = plan::plan(&self.desired, &self.observed);
-            if step.changes() && !self.grant_stands() {
-                return Err(Error::Conflict);
-            }
             match self.act(step).await {
                 Ok(Some(action)) => return Ok(action),
                 Ok(None) => {}
@@ -115,11 +113,9 @@ impl<'a> Run<'a> {
         self.publish(&Verdict::circling("key pair")).await
     }
 
-    /// Whether the account is still as it was read: an answer, or a turn, may have taken long.
-    /// After an import it does not matter: the pair gets its tags, and is put on record.
-    fn grant_stands(&self) -> bool {
+    fn is_account_changed(&self) -> bool {
         let grant = self.ctx.directory.grant(&self.at.namespace, account_ref(&self.object));
-        self.observed.done.import.is_some() || grant.is_same(&self.observed.grant)
+        !grant.is_same(&self.observed.grant)
     }
 
     /// Notes a failure for the plan. What only starts the reconciliation over is passed on.
@@ -153,7 +149,6 @@ impl<'a> Run<'a> {
         self.access.as_ref().expect("the plan identifies the account before it calls Lightsail")
     }
 
-    /// What is sent there takes the turns of the object's namespace.
     fn owner(&self) -> Owner<'_> {
         Owner { namespace: &self.at.namespace, name: &self.at.name, uid: &self.desired.uid }
     }
@@ -300,6 +295,7 @@ impl<'a> Run<'a> {
             }
             Step::Finish(verdict) => return self.publish(&verdict).await.map(Some),
             Step::Pause { reason, next } => return Ok(Some(Action::shows(reason, next))),
+            Step::StartOver => return Err(Error::Conflict),
             Step::Leave => return Ok(Some(Action::gone())),
         }
         Ok(None)

@@ -54,6 +54,7 @@ pub(super) fn observed(
         // Whose they are is known when the account is.
         rivals: Vec::new(),
         grant: Grant::Required,
+        account_changed: false,
         namespace_labels: None,
         owned: None,
         crowd: Crowd::default(),

@@ -194,8 +194,10 @@ pub struct Observed {
     pub now: Timestamp,
     /// Somebody asked for a reconciliation now, and none has handled that yet.
     pub asked: bool,
-    /// Which credentials the object is to use.
+    /// Which credentials the object uses.
     pub grant: Grant,
+    /// The account was edited, deleted or created again since then.
+    pub account_changed: bool,
     /// The labels of its namespace.
     pub namespace_labels: Option<BTreeMap<String, String>>,
     /// How many key pairs its namespace has, or is about to have, where that is limited.

@@ -96,6 +96,12 @@ impl Error {
         Self { kind, code: code.to_owned(), message: message.into(), operation: None }
     }
 
+    /// One of this kind, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_kind(kind: ErrorKind) -> Self {
+        Self::new(kind, "Code", "message")
+    }
+
     /// A page of a list named itself as the next one.
     pub(super) fn repeated_page_token() -> Self {
         Self::new(

@@ -77,8 +77,8 @@ mod tests {
     }
 
     fn denied() -> Error {
-        let (kind, code) = (ErrorKind::Denied, "AccessDenied".to_owned());
-        Error { kind, code, message: "not authorized".to_owned(), operation: None }
+        let (code, message) = ("AccessDenied".to_owned(), "not authorized".to_owned());
+        Error { code, message, ..Error::of_kind(ErrorKind::Denied) }
     }
 
     fn shown(step: &Step) -> String {

@@ -86,6 +86,10 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     if observed.intent_written {
         return Step::WriteMark(MarkState::Started);
     }
+    // It may no longer allow this.
+    if observed.account_changed {
+        return Step::StartOver;
+    }
     Step::WriteIntent {
         last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
         instance_arn: arn.clone(),

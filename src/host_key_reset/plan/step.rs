@@ -22,6 +22,8 @@ pub enum Step {
     TakeTurn,
     /// The Lease could run out before a call is over: start over after its next renewal.
     AwaitLease,
+    /// The account is no longer as it was read: begin a new reconciliation.
+    StartOver,
     /// Write the intent into the status.
     WriteIntent {
         /// The newest operation of the kind that is there before the call.

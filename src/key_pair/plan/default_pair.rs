@@ -2,9 +2,10 @@
 
 use super::ending::{gone, release};
 use super::expected::{self, Named};
+use super::import::unsettled_absence;
 use super::kept_key;
 use super::ownership::is_first;
-use super::pair::{keep_tags, unsettled_absence};
+use super::pair::keep_tags;
 use super::refusals::{SOON, stalled, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::Backup;

@@ -11,6 +11,7 @@ mod ending;
 mod expected;
 mod failure;
 mod generated;
+mod import;
 mod kept_key;
 mod key;
 mod ownership;
@@ -28,9 +29,9 @@ pub use ending::{
     Ended, Subject, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, subject,
 };
 pub use failure::{answer_to_import, what_failed};
+pub use import::imported_key;
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
-pub use pair::imported_key;
 pub use permission::RELEASE_WITHOUT_CALL;
 pub use reads::{max_age_of_list, max_age_of_list_for};
 pub use source::source;
@@ -55,7 +56,15 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         None => reads::justified(desired, observed, decide(desired, observed)),
     };
     let step = if desired.suspend && step.changes() { suspended(desired, observed) } else { step };
+    let step = if may_be_forbidden(observed, &step) { Step::StartOver } else { step };
     if desired.goal == Goal::ObjectVanished { ending::follow_up(desired, step) } else { step }
+}
+
+/// Whether the account may no longer allow the step: it was edited while the reconciliation waited
+/// for an answer or its turn. A pair that was imported before that still gets its tags and its
+/// record.
+fn may_be_forbidden(observed: &Observed, step: &Step) -> bool {
+    observed.account_changed && step.changes() && observed.done.import.is_none()
 }
 
 /// A suspended object changes nothing, so what a list shows is enough for it, unless an import of

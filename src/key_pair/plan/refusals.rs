@@ -13,8 +13,10 @@ use crate::key_pair::world::{Desired, DesiredPair, Observed};
 
 /// How soon to read again what was started a moment ago.
 pub(super) const SOON: Duration = Duration::from_secs(2);
-/// A deletion that takes longer is begun again.
-const LONG_DELETION: Duration = Duration::from_secs(10);
+/// By how much clocks that tell the time to the second may seem to differ.
+const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// A deletion that seems to take longer may have taken a second more, and is begun again.
+const LONG_DELETION: SignedDuration = SignedDuration::from_secs(9);
 /// How soon to try again what another object is about to make possible.
 const OWNER_IS_GOING: Duration = Duration::from_secs(10);
 
@@ -78,9 +80,9 @@ fn pause_of_deletion(observed: &Observed, deletion: &Operation) -> Option<Durati
     let began: Timestamp = deletion.created_at.as_ref()?.parse().ok()?;
     // Lightsail's clock, whose answers tell the time to the second.
     let now = observed.lightsail_date.unwrap_or(observed.now);
-    let waited = now.duration_since(began) + SignedDuration::from_secs(1);
-    let waited = Duration::try_from(waited).ok().filter(|waited| *waited < LONG_DELETION)?;
-    Some(next_poll(waited.saturating_sub(Duration::from_secs(1)), SOON))
+    let waited = now.duration_since(began);
+    let is_likely = (-ONE_SECOND..LONG_DELETION).contains(&waited);
+    is_likely.then(|| next_poll(Duration::try_from(waited).unwrap_or_default(), SOON))
 }
 
 pub(super) fn operation_failed(what: &str, operation: &Operation) -> Step {

@@ -134,6 +134,8 @@ pub enum Step {
         /// When to reconcile again.
         next: Next,
     },
+    /// What the reconciliation has read is no longer so: begin a new one.
+    StartOver,
     /// The reconciliation is over and there is nothing to publish: the object is on its way out.
     Leave,
 }
@@ -157,6 +159,7 @@ impl Step {
             | Self::EndFollowUp { .. }
             | Self::Finish(_)
             | Self::Pause { .. }
+            | Self::StartOver
             | Self::Leave => false,
             Self::AddFinalizer
             | Self::WriteIntent(_)
@@ -200,7 +203,7 @@ impl Step {
             Self::ReleaseTag { .. } => "ReleaseTag",
             Self::RemoveFinalizer { .. } => "RemoveFinalizer",
             Self::EndFollowUp { .. } => "EndFollowUp",
-            Self::Finish(_) | Self::Pause { .. } | Self::Leave => "None",
+            Self::Finish(_) | Self::Pause { .. } | Self::StartOver | Self::Leave => "None",
         }
     }
 }

@@ -67,5 +67,12 @@ fn what_an_account_does_not_allow_is_not_called() {
             found(o);
             o.instance = Some(InstanceRead { instance: web(&[("team", "team-a")]), at: o.now });
         }, "ListOperations"),
+        ("it was edited meanwhile, and no intent is written", |_, o| {
+            found(o);
+            o.operations = Some((Vec::new(), o.now));
+            o.account_changed = true;
+        }, "StartOver"),
+        ("where one is, the call follows",
+         |_, o| { intended(o); o.account_changed = true; }, "Mark Started"),
     ]);
 }

@@ -55,6 +55,7 @@ fn observed() -> Observed {
     Observed {
         now: time(NOW),
         grant: Grant::Operator,
+        account_changed: false,
         namespace_labels: None,
         status: HostKeyResetStatus { observed_generation: -1, ..HostKeyResetStatus::default() },
         started: None,
@@ -104,7 +105,7 @@ fn operation(id: &str, status: &str, created_at: &str) -> Operation {
 }
 
 fn failure(kind: ErrorKind) -> Error {
-    Error { kind, code: "Code".to_owned(), message: "message".to_owned(), operation: None }
+    Error::of_kind(kind)
 }
 
 fn error(kind: ErrorKind) -> Option<Call> {
@@ -156,6 +157,7 @@ fn word(step: &Step) -> String {
         Step::Read(read) => format!("{read:?}"),
         other @ (Step::TakeTurn
         | Step::AwaitLease
+        | Step::StartOver
         | Step::ReportForeignMark
         | Step::WriteIntent { .. }
         | Step::Call

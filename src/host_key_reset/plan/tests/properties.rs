@@ -285,7 +285,7 @@ impl Process {
                 self.forget();
                 false
             }
-            Step::AwaitLease | Step::Delete | Step::Leave => false,
+            Step::AwaitLease | Step::StartOver | Step::Delete | Step::Leave => false,
         };
         Ok(went_well)
     }

@@ -79,6 +79,34 @@ fn whether_it_may_use_the_account_comes_before_all_else() {
     ]);
 }
 
+#[test]
+fn an_account_that_is_edited_meanwhile_is_read_again_before_a_change() {
+    check(with_account, &[
+        ("a read goes on", |_, o| o.account_changed = true, "Read pair"),
+        ("nothing is written", |_, o| {
+            (o.account_changed, o.pair) = (true, live(None));
+        }, "StartOver"),
+        ("nothing is tagged", |_, o| {
+            unchanged(o);
+            (o.account_changed, o.pair) = (true, live(Some(pair(FIRST))));
+        }, "StartOver"),
+        ("nor deleted", |d, o| {
+            unchanged(o);
+            (o.account_changed, d.goal) = (true, Goal::ObjectDeleted);
+        }, "StartOver"),
+        ("a pair that was imported just now gets its tags", |_, o| {
+            unchanged(o);
+            o.done.import = Some(Imported::Accepted(Operation::default()));
+            (o.account_changed, o.pair) = (true, live(Some(pair(FIRST))));
+        }, "Tag"),
+        ("a suspended object says what it would do", |d, o| {
+            (o.account_changed, d.suspend, o.pair) = (true, true, live(None));
+        }, "Suspended Suspended"),
+        ("what has nothing to do is Ready", |_, o| { unchanged(o); o.account_changed = true; },
+         "Ready Imported"),
+    ]);
+}
+
 fn deleted() -> (Desired, Observed) {
     let (mut desired, mut observed) = with_account();
     unchanged(&mut observed);
@@ -285,8 +313,8 @@ fn the_default_key_pair_is_granted_by_itself() {
 
 fn error(kind: ErrorKind) -> lightsail::Error {
     let message = "User: arn:aws:sts::123456789012:assumed-role/secret-name is not authorized";
-    lightsail::Error { kind, code: "AccessDeniedException".to_owned(),
-        message: message.to_owned(), operation: None }
+    lightsail::Error { code: "AccessDeniedException".to_owned(), message: message.to_owned(),
+        ..lightsail::Error::of_kind(kind) }
 }
 
 #[test]

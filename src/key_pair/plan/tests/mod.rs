@@ -91,6 +91,7 @@ fn observed() -> Observed {
         now: time(NOW),
         asked: false,
         grant: Grant::Operator,
+        account_changed: false,
         namespace_labels: None,
         owned: None,
         recorded: Recorded::default(),
@@ -224,6 +225,7 @@ fn word(step: &Step) -> String {
         | Step::Delete { .. }
         | Step::ReadForRelease { .. }
         | Step::ReleaseTag { .. }
+        | Step::StartOver
         | Step::Leave) => format!("{other:?}").split(['(', ' ',
             '{']).next().unwrap_or_default().to_owned(),
     }
@@ -298,10 +300,7 @@ fn an_account_that_is_pinned_or_recorded_is_kept() {
 
 /// A failure of Lightsail.
 fn failed(kind: ErrorKind) -> Option<Failure> {
-    let error =
-        lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned(),
-            operation: None };
-    Some(Failure::Lightsail(error))
+    Some(Failure::Lightsail(lightsail::Error::of_kind(kind)))
 }
 
 #[test]
@@ -364,8 +363,7 @@ fn i9_an_object_that_was_acted_on_keeps_still_for_three_intervals() {
 
 #[test]
 fn an_import_that_was_refused_leaves_no_doubt() {
-    let error = |kind| lightsail::Error { kind, code: String::new(), message: String::new(),
-        operation: None };
+    let error = lightsail::Error::of_kind;
     for (name, outcome, expected) in [
         ("an answer", Ok(Imported::Accepted(Operation::default())), Some(true)),
         ("the name is taken", Ok(Imported::NameTaken), None),
@@ -390,10 +388,6 @@ fn a_release_never_waits_for_lightsail() {
     fn read(pair: KeyPair) -> Option<lightsail::Result<Option<KeyPair>>> {
         Some(Ok(Some(pair)))
     }
-    fn error(kind: ErrorKind) -> lightsail::Error {
-        lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned(),
-            operation: None }
-    }
     check(retained, &[
         ("the pair is read first", |_, _| {}, "ReadForRelease"),
         ("with whatever account", |_, o| o.account = Some("999999999999".into()),
@@ -412,7 +406,7 @@ fn a_release_never_waits_for_lightsail() {
         ("what is gone has no tag", |_, o| o.done.read_for_release = Some(Ok(None)),
          "Remove finalizer Released"),
         ("a read that fails holds up nothing", |_, o| {
-            o.done.read_for_release = Some(Err(error(ErrorKind::Transient)));
+            o.done.read_for_release = Some(Err(lightsail::Error::of_kind(ErrorKind::Transient)));
         }, "Remove finalizer Released"),
         ("then the object is released", |_, o| {
             o.done.read_for_release = read(tagged(pair(FIRST), OWNER));
@@ -420,13 +414,13 @@ fn a_release_never_waits_for_lightsail() {
         }, "Remove finalizer Released"),
         ("also if the tag could not be taken off", |_, o| {
             o.done.read_for_release = read(tagged(pair(FIRST), OWNER));
-            o.done.tag_release = Some(Err(error(ErrorKind::Denied)));
+            o.done.tag_release = Some(Err(lightsail::Error::of_kind(ErrorKind::Denied)));
         }, "Remove finalizer Released"),
         ("nothing is recorded, so nothing is read", |_, o| o.recorded = Recorded::default(),
          "Remove finalizer Released"),
     ]);
     let (desired, mut observed) = retained();
-    observed.done.read_for_release = Some(Err(error(ErrorKind::NeverSent)));
+    observed.done.read_for_release = Some(Err(lightsail::Error::of_kind(ErrorKind::NeverSent)));
     let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else {
         panic!("the object is released")
     };

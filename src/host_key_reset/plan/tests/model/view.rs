@@ -239,10 +239,13 @@ impl Plans {
                 (Act::Publish, Some(status::waiting(&object, &observed, &verdict)))
             }
             Step::Keep { .. } => (Act::Keep, None),
-            Step::ReportForeignMark | Step::AwaitLease | Step::Delete | Step::Leave => {
-                unreachable!("there is no foreign mark, time to live or deletion, and the Lease is \
-                              young")
-            }
+            Step::ReportForeignMark
+            | Step::AwaitLease
+            | Step::StartOver
+            | Step::Delete
+            | Step::Leave => unreachable!(
+                "no foreign mark, time to live, deletion or account, and the Lease is young"
+            ),
         };
         let status = status.map_or(run.object.status, |status| compact(&status));
         let decision = Decision { act, status };

@@ -260,11 +260,12 @@ impl Plans {
             Missing::Recent => Some(time(NOW)),
             Missing::Long => Some(long_ago),
         };
-        let failure = run.failure.map(|failure| Failure::Lightsail(error(match failure {
+        let failure = run.failure.map(|failure| match failure {
             world::Failure::NoAnswer => ErrorKind::Transient,
             world::Failure::Throttled => ErrorKind::Throttled,
             world::Failure::Denied => ErrorKind::Denied,
-        })));
+        });
+        let failure = failure.map(|kind| Failure::Lightsail(lightsail::Error::of_kind(kind)));
         let rival = run.rival.map(|rival| Rival {
             uid: format!("u{}", rival.uid),
             owner: Digest::of(OWNERS[1 - place]),
@@ -333,7 +334,7 @@ impl Plans {
 
     fn done(&self, run: &Run) -> Done {
         let over = Operation { status: Some("Succeeded".to_owned()), ..Operation::default() };
-        let failed = || error(ErrorKind::Transient);
+        let failed = || lightsail::Error::of_kind(ErrorKind::Transient);
         Done {
             import: run.import.map(|answer| match answer {
                 Answer::Accepted => Imported::Accepted(over.clone()),
@@ -405,6 +406,7 @@ impl Plans {
             Step::Finish(verdict) => Act::Finish { state: verdict.state, reason: verdict.reason },
             Step::Pause { .. } => Act::Pause,
             Step::Leave => Act::Leave,
+            Step::StartOver => unreachable!("no object has an account"),
         }
     }
 
@@ -451,9 +453,4 @@ impl Plans {
         let answer = word(&plan(&desired, &observed));
         super::row::row(&desired, &observed, &answer)
     }
-}
-
-fn error(kind: ErrorKind) -> lightsail::Error {
-    lightsail::Error { kind, code: "Code".to_owned(), message: "message".to_owned(),
-        operation: None }
 }

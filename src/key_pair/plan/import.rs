@@ -1,0 +1,149 @@
+//! The import of a public key, and what comes before anything is concluded from the absence of its
+//! pair.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::ownership::{all_tags, is_replaced};
+use super::permission::account_name;
+use super::refusals::{SOON, name_conflict, operation_failed, stalled, unfinished_deletion};
+use super::step::Step;
+use crate::api::OWNER_TAG;
+use crate::engine::next_poll;
+use crate::key_pair::message::Message;
+use crate::key_pair::world::{Desired, Finalizer, Observed, PairRead, Recorded};
+use crate::lightsail::{Imported, KeyPair};
+use crate::ssh::PublicKey;
+
+pub(super) fn import(
+    desired: &Desired,
+    observed: &Observed,
+    read: &PairRead,
+    key: &PublicKey,
+) -> Step {
+    if let Some(step) = unfinished_deletion(observed) {
+        return step;
+    }
+    match &observed.done.import {
+        Some(Imported::NameTaken) => return name_conflict(desired),
+        Some(Imported::Accepted(operation)) if operation.failed() => {
+            return operation_failed("ImportKeyPair", operation);
+        }
+        Some(Imported::Accepted(_)) => {
+            return Message::Importing.wait(pause_of_import(observed).unwrap_or(SOON));
+        }
+        None => {}
+    }
+    let recorded = &observed.recorded;
+    let has_pair = recorded.arn.is_some() || recorded.origin.is_some();
+    let unsettled = unsettled_import(observed, read);
+    if (has_pair || unsettled.is_some()) && !read.live {
+        return Step::ReadPair { live: true };
+    }
+    if let Some(step) = unsettled.or_else(|| unsettled_absence(observed)) {
+        return step;
+    }
+    if let Some(most) = desired.limits.max_key_pairs {
+        match observed.owned {
+            None => return Step::CountKeyPairs,
+            Some(owned) if !desired.limits.have_room(owned) => {
+                let account = account_name(observed).unwrap_or_default();
+                return stalled(desired, &Message::TooManyKeyPairs { account, most });
+            }
+            Some(_) => {}
+        }
+    }
+    if observed.finalizer == Finalizer::Missing {
+        return Step::AddFinalizer;
+    }
+    // Each import has its own intent: an older one has another date. A process that slept since
+    // would import a pair that was made outside its window.
+    let is_just_written = observed
+        .done
+        .intent
+        .is_some_and(|at| observed.now.duration_since(at).unsigned_abs() <= observed.intent_holds);
+    if !is_just_written {
+        return Step::WriteIntent(key.clone());
+    }
+    Step::Import(key.clone())
+}
+
+/// The key that the pair was imported with.
+#[must_use]
+pub fn imported_key(recorded: &Recorded) -> Option<&String> {
+    let intent = recorded.intent.as_ref().filter(|_| recorded.arn.is_none());
+    recorded.public_key_sha256.as_ref().or(intent.map(|intent| &intent.public_key_sha256))
+}
+
+/// What comes before anything is concluded from the absence of the pair: as long as an import of
+/// the intent on record may still take effect, that proves nothing, and nor does a read that was
+/// begun before that time was over. A list is one: it may be as old as an interval.
+pub(super) fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
+    let is_open = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
+    let until = observed.sent.map(|sent| sent.until).filter(|_| is_open)?;
+    if until > observed.now {
+        let pause = until.duration_since(observed.now).unsigned_abs().max(SOON);
+        return Some(wait_for_import(observed, pause.min(observed.search_interval)));
+    }
+    let is_early = !read.live || until > read.at;
+    is_early.then_some(Step::ReadPair { live: true })
+}
+
+/// What comes before anything is concluded from the absence of the pair on record: if Lightsail
+/// had made it a moment before the read, a server may not have known it. Whoever deletes it has
+/// seen it.
+pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
+    let recorded = &observed.recorded;
+    let is_recorded = recorded.arn.is_some() && observed.done.delete.is_none();
+    let made: Timestamp = recorded.created_at.as_ref().filter(|_| is_recorded)?.parse().ok()?;
+    // As of the read: the process may have slept since.
+    let read_at = observed.pair.as_ref().map_or(observed.now, |read| read.at);
+    let age = observed.lightsail_date.unwrap_or(read_at).duration_since(made);
+    let left = observed.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
+    let pause = left.max(SOON).min(observed.search_interval);
+    (!left.is_zero()).then(|| Message::NotListedYet.wait(pause))
+}
+
+fn wait_for_import(observed: &Observed, unanswered: Duration) -> Step {
+    match pause_of_import(observed) {
+        Some(pause) => Message::ImportNotListedYet.wait(pause),
+        None => Message::ImportNotAnswered.wait(unanswered),
+    }
+}
+
+/// When to read again whether the pair of an import is there that Lightsail has accepted.
+fn pause_of_import(observed: &Observed) -> Option<Duration> {
+    let sent = observed.sent.filter(|sent| sent.accepted)?;
+    let left = Duration::try_from(sent.until.duration_since(observed.now)).unwrap_or_default();
+    let waited = observed.effect_window.saturating_sub(left);
+    Some(next_poll(waited, observed.search_interval))
+}
+
+/// The pair that was recorded before is shown, though it is gone, and the one that was imported in
+/// its place may not be visible yet: nothing is concluded from that until it is.
+pub(super) fn wait_for_current_read(
+    observed: &Observed,
+    read: &PairRead,
+    pair: &KeyPair,
+) -> Option<Step> {
+    let step = unsettled_import(observed, read).filter(|_| is_replaced(observed, pair))?;
+    Some(if read.live { step } else { Step::ReadPair { live: true } })
+}
+
+/// Takes off again what was set by the name of the pair that was imported, and stands on another
+/// pair: somebody has deleted that one and made this one, at the very moment.
+pub(super) fn take_back(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
+    let date = observed.recorded.intent.as_ref().and_then(|intent| intent.date);
+    let is_later = date.zip(pair.created()).is_some_and(|(date, made)| made >= date);
+    let is_unanswered = is_later && observed.sent.is_some();
+    let was_tagged = observed.crowd.is_named || observed.done.tagged_by_name || is_unanswered;
+    let is_of_import = was_tagged && !is_replaced(observed, pair);
+    let is_set = |(key, value): &(&String, &String)| {
+        pair.tags.get(*key).is_some_and(|there| there.as_deref() == Some(value.as_str()))
+    };
+    let tags = all_tags(desired);
+    let keys: Vec<String> = tags.iter().filter(is_set).map(|(key, _)| key.clone()).collect();
+    let is_own = keys.iter().any(|key| key == OWNER_TAG);
+    (is_of_import && is_own).then(|| Step::RemoveTags { pair: pair.clone(), keys })
+}
