@@ -30,6 +30,8 @@ pub const MAX_STEPS: usize = 30;
 
 /// This many conflicts in a row are no coincidence: somebody changes the object all the time.
 const MANY_CONFLICTS: u32 = 5;
+/// How many changes that are there already are noted before anything else is done.
+const AT_A_TIME: usize = 100;
 
 /// What an object shows of a conflict that lasts, after so many failures in a row.
 #[must_use]
@@ -92,7 +94,8 @@ pub async fn run<C: Controller>(controller: &C) {
     let outcomes = Outcome::all().map(|outcome| outcome.to_string());
     ctx.metrics.begin(&kind, outcomes, Class::ALL.map(Class::word));
     let mut queue = Queue::new(ctx.settings.places);
-    let mut watches = watch::watch::<C::Object>(ctx, &kind);
+    // A page of a list comes in one piece.
+    let mut watches = watch::watch::<C::Object>(ctx, &kind).ready_chunks(AT_A_TIME);
     let mut lists = FirstLists::default();
     let mut running = FuturesUnordered::new();
     let (mut leads, mut has_begun) = (ctx.leads.clone(), false);
@@ -118,10 +121,13 @@ pub async fn run<C: Controller>(controller: &C) {
             ctx.metrics.set_depth(&kind, class.word(), queue.depth(class));
         }
         tokio::select! {
-            Some(change) = watches.next(), if !ctx.stop.is_cancelled() => {
-                lists.note(&change);
-                tell(controller, &change);
-                note_change(controller, &mut queue, &kind, change);
+            Some(changes) = watches.next(), if !ctx.stop.is_cancelled() => {
+                for change in changes {
+                    lists.note(&change);
+                    tell(controller, &change);
+                    note_change(controller, &mut queue, &kind, change);
+                }
+                note_rows(controller, &kind);
             }
             Some((at, action, duration)) = running.next() => {
                 ctx.metrics.reconciled(&kind, &action.outcome.to_string(), duration);
@@ -209,7 +215,31 @@ fn note_change<C: Controller>(
             queue.push(at.clone(), lane, class, now);
         }
     }
-    controller.context().metrics.set_unreadable(kind, rows.unreadable());
+    drop(rows);
+    if let Some((at, field)) = news.unreadable {
+        let (namespace, object) = (&*at.namespace, &*at.name);
+        tracing::warn!(
+            kind,
+            namespace,
+            object,
+            field,
+            "this version of the operator cannot read an object, and leaves it alone"
+        );
+    }
+    for (at, uid) in news.gone {
+        queue.forget(&at);
+        controller.forget(&at, &uid);
+        if let Some(lane) = controller.follow_up_lane(&at) {
+            queue.push(at, lane, Class::Change, now);
+        }
+    }
+}
+
+/// Shows the rows in metrics, and notes the lanes that have their first object or have lost their
+/// last one.
+fn note_rows<C: Controller>(controller: &C, kind: &str) {
+    let (ctx, mut rows) = (controller.context(), controller.rows().lock());
+    ctx.metrics.set_unreadable(kind, rows.unreadable());
     for (shown, count) in rows.shown() {
         ctx.metrics.set_objects(kind, shown.ready, &shown.word(), count);
     }
@@ -229,23 +259,6 @@ fn note_change<C: Controller>(
         ctx.regions.leave(&region, &user, &moved.namespace);
         ctx.forget_unused(&region);
         controller.forget_lane(&moved.lane);
-    }
-    if let Some((at, field)) = news.unreadable {
-        let (namespace, object) = (&*at.namespace, &*at.name);
-        tracing::warn!(
-            kind,
-            namespace,
-            object,
-            field,
-            "this version of the operator cannot read an object, and leaves it alone"
-        );
-    }
-    for (at, uid) in news.gone {
-        queue.forget(&at);
-        controller.forget(&at, &uid);
-        if let Some(lane) = controller.follow_up_lane(&at) {
-            queue.push(at, lane, Class::Change, now);
-        }
     }
 }
 

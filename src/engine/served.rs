@@ -131,18 +131,21 @@ impl<'de, K: Reconciled> Deserialize<'de> for Served<K> {
         let body = Body { metadata: Nothing {}, spec: spec.as_deref(), status: status.as_deref() };
         let body = serde_json::to_string(&body).map_err(D::Error::custom)?;
         drop(spec);
-        match serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&body)) {
-            Ok(object) => {
-                let mut object: K = object;
-                *object.meta_mut() = metadata;
-                Ok(Self::Readable(object))
-            }
-            Err(error) => {
-                let field = field(error.path());
-                Ok(Self::Unreadable(Box::new(Unreadable { metadata, field, status })))
-            }
+        if let Ok(mut object) = serde_json::from_str::<K>(&body) {
+            *object.meta_mut() = metadata;
+            return Ok(Self::Readable(object));
         }
+        let field = unreadable_field::<K>(&body);
+        Ok(Self::Unreadable(Box::new(Unreadable { metadata, field, status })))
     }
+}
+
+/// The first field that cannot be read. To keep the path costs about as much as to parse, so that
+/// is done only where it is needed.
+fn unreadable_field<K: Reconciled>(body: &str) -> String {
+    let mut body = serde_json::Deserializer::from_str(body);
+    let error = serde_path_to_error::deserialize::<_, K>(&mut body).err();
+    error.map_or_else(|| "spec".to_owned(), |error| field(error.path()))
 }
 
 /// An object, with what is in it left as text.
