@@ -141,7 +141,7 @@ async fn on_a_cluster(
         keys: keys.into_iter().collect::<Result<_>>()?,
         cluster,
     };
-    ground.grant_leases().await?;
+    ground.prepare().await?;
     let found = explore_all(settings, scenarios, &ground, report).await;
     drop(control_plane);
     found

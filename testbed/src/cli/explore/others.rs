@@ -83,6 +83,7 @@ pub(super) async fn sequence(
     }
     let deeds: Vec<Deed> = moments.iter().flat_map(|moment| moment.deeds.clone()).collect();
     broken.extend(check(&stage, scenario, &deeds, &acted).await?);
+    stage.remove_accounts().await?;
     Ok(Sequence { what, broken, logs: stage.directory().display().to_string() })
 }
 

@@ -91,7 +91,9 @@ async fn try_undisturbed(ground: &Ground, scenario: &Scenario) -> Result<Referen
         if lost_keys > 0 && !scenario.loses_keys {
             bail!(Wrong("a private key that was written to a Secret is lost".to_owned()));
         }
-        anyhow::Ok(Reference { end: end::observe(&stage).await?, points, lost_keys })
+        let end = end::observe(&stage).await?;
+        stage.remove_accounts().await?;
+        anyhow::Ok(Reference { end, points, lost_keys })
     };
     let logs = stage.directory();
     attempt.await.with_context(|| format!("{}, undisturbed; {}", scenario.name, logs.display()))
@@ -132,6 +134,7 @@ pub(super) async fn disturbed(
     if lost > wanted.lost_keys {
         differences.push(format!("{lost} private keys that were written to a Secret are lost"));
     }
+    stage.remove_accounts().await?;
     let logs = stage.directory().display().to_string();
     Ok(Outcome { met: armed.was_met(), differences, logs })
 }

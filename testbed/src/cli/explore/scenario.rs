@@ -71,6 +71,8 @@ pub(super) enum Act {
     Switches(Value),
     /// Wait until each object is Ready, Stalled, over or gone.
     Settle,
+    /// Wait until an object shows a reason, or is gone.
+    Await { object: String, reason: String },
 }
 
 /// Reads the scenarios of a file.

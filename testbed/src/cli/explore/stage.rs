@@ -10,7 +10,9 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams,
+};
 use kube::{Api, Client};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
@@ -51,8 +53,11 @@ const QUIET: Duration = Duration::from_millis(400);
 /// A run takes seconds; on a busy machine it may take many.
 pub(super) const DEADLINE: Duration = Duration::from_mins(3);
 
-/// The kinds of the operator.
+/// The kinds of the operator whose objects are in namespaces.
 pub(super) const KINDS: [&str; 2] = ["LightsailKeyPair", "HostKeyReset"];
+/// The kind whose objects are for the whole cluster. Nobody writes their status: the operators of
+/// all runs see them.
+pub(super) const ACCOUNT_KIND: &str = "LightsailAccount";
 
 /// What all runs share.
 #[derive(Clone)]
@@ -65,8 +70,9 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// Lets the operator have a Lease of its own in each run.
-    pub(super) async fn grant_leases(&self) -> Result<()> {
+    /// Lets the operator have a Lease of its own in each run. There is one account all the time:
+    /// the first and the last one make a difference to all objects.
+    pub(super) async fn prepare(&self) -> Result<()> {
         let client = self.cluster.client();
         let role: ClusterRole = object(json!({
             "metadata": { "name": "explorer-leases" },
@@ -80,7 +86,18 @@ impl Ground {
             "subjects": [{ "kind": "ServiceAccount", "name": OPERATOR, "namespace": OPERATOR }],
         }))?;
         ignore_conflict(Api::all(client.clone()).create(&PostParams::default(), &role).await)?;
-        ignore_conflict(Api::all(client).create(&PostParams::default(), &binding).await)
+        ignore_conflict(Api::all(client.clone()).create(&PostParams::default(), &binding).await)?;
+        let account: DynamicObject = object(json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": ACCOUNT_KIND,
+            "metadata": { "name": "explorer" },
+            "spec": {
+                "accountID": ACCOUNT,
+                "allowedNamespaces": { "from": "Names", "names": ["nobody"] },
+                "allowed": { "regions": [REGION] },
+            },
+        }))?;
+        let accounts: Api<DynamicObject> = Api::all_with(client, &resource(ACCOUNT_KIND));
+        ignore_conflict(accounts.create(&PostParams::default(), &account).await)
     }
 }
 
@@ -148,6 +165,9 @@ impl Stage {
             ["--missing-key-grace", &seconds(GRACE)],
             ["--source-grace", &seconds(GRACE)],
             ["--search-interval", &seconds(SEARCH_INTERVAL)],
+            ["--primary", "false"],
+            // Objects that name no account use the operator's own credentials.
+            ["--unscoped-namespace", &namespace],
         ];
         let options = OperatorOptions {
             binary: ground.binary.clone(),
@@ -256,9 +276,27 @@ impl Stage {
     }
 
     pub(super) fn objects(&self, kind: &str) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("lightsail-operator.dev", "v1alpha1", kind);
-        let resource = ApiResource::from_gvk(&kind);
-        Api::namespaced_with(self.client(), &self.namespace, &resource)
+        if kind == ACCOUNT_KIND {
+            return Api::all_with(self.client(), &resource(kind));
+        }
+        Api::namespaced_with(self.client(), &self.namespace, &resource(kind))
+    }
+
+    /// The name in the cluster. Accounts are in no namespace, so they have its name in theirs.
+    pub(super) fn name(&self, kind: &str, name: &str) -> String {
+        if kind == ACCOUNT_KIND { format!("{}-{name}", self.namespace) } else { name.to_owned() }
+    }
+
+    /// Removes the accounts of the run: the operators of all other runs see them.
+    pub(super) async fn remove_accounts(&self) -> Result<()> {
+        let accounts = self.objects(ACCOUNT_KIND);
+        for account in accounts.list(&ListParams::default()).await? {
+            let name = account.metadata.name.unwrap_or_default();
+            if name.starts_with(&self.name(ACCOUNT_KIND, "")) {
+                accounts.delete(&name, &DeleteParams::default()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// All objects of the operator's kinds, as in `LightsailKeyPair/fleet`.
@@ -381,6 +419,10 @@ impl Stage {
             count = now;
         }
     }
+}
+
+fn resource(kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("lightsail-operator.dev", "v1alpha1", kind))
 }
 
 /// How many reconciliations have ended, by the metrics of an operator.

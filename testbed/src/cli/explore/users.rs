@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::object::{is_settled, key_of};
 use super::scenario::Act;
-use super::stage::{CLUSTER_ID, Stage, object, split};
-use crate::cli::simulator::REGION;
+use super::stage::{ACCOUNT_KIND, CLUSTER_ID, Stage, object, split};
+use crate::cli::simulator::{ACCOUNT, REGION};
 
 impl Stage {
     /// Does what a user or somebody else does.
@@ -21,7 +21,8 @@ impl Stage {
             Act::Patch { object, change } => {
                 let (kind, name) = split(object)?;
                 let change = Patch::Merge(self.filled(change));
-                self.objects(kind).patch(name, &PatchParams::default(), &change).await?;
+                let name = self.name(kind, name);
+                self.objects(kind).patch(&name, &PatchParams::default(), &change).await?;
             }
             Act::Delete(object) => self.delete(object).await?,
             Act::Reconcile(object) => {
@@ -71,6 +72,14 @@ impl Stage {
                 })
                 .await?;
             }
+            Act::Await { object, reason } => {
+                self.wait(&format!("{object} shows {reason}"), async || {
+                    let all = self.all_objects().await?;
+                    let shown = |it: &Value| super::object::reason(it) == Some(reason.as_str());
+                    Ok(all.get(object).is_none_or(shown))
+                })
+                .await?;
+            }
         }
         Ok(())
     }
@@ -78,13 +87,15 @@ impl Stage {
     async fn create(&self, at: &str, spec: &Value, metadata: &Value) -> Result<()> {
         let (kind, name) = split(at)?;
         let mut spec = self.filled(spec);
-        spec["region"] = json!(REGION);
+        if kind != ACCOUNT_KIND {
+            spec["region"] = json!(REGION);
+        }
         if let Some(pair) = spec["keyPairName"].as_str() {
             let mut names = self.pair_names.lock().unwrap_or_else(PoisonError::into_inner);
             names.insert(name.to_owned(), pair.to_owned());
         }
         let mut metadata = if metadata.is_object() { self.filled(metadata) } else { json!({}) };
-        metadata["name"] = json!(name);
+        metadata["name"] = json!(self.name(kind, name));
         let new: DynamicObject = object(json!({
             "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": kind,
             "metadata": metadata, "spec": spec,
@@ -100,7 +111,8 @@ impl Stage {
             self.secrets().delete(name, &DeleteParams::default()).await?;
             self.note_deleted_key(key);
         } else {
-            self.objects(kind).delete(name, &DeleteParams::default()).await?;
+            let name = self.name(kind, name);
+            self.objects(kind).delete(&name, &DeleteParams::default()).await?;
         }
         Ok(())
     }
@@ -127,7 +139,8 @@ impl Stage {
     }
 
     /// A text with what stands for something: `$A` for a public key, `$A.private` for its private
-    /// one, `$fingerprint(fleet)` for what Lightsail lists now, `$owner(fleet)` for an owner tag.
+    /// one, `$fingerprint(fleet)` for what Lightsail lists now, `$owner(fleet)` for an owner tag,
+    /// `$account(own)` for the name of an account, and `$namespace`, `$region` and `$accountID`.
     fn text(&self, text: &str) -> String {
         let argument = |of: &str| text.strip_prefix(of)?.strip_prefix('(')?.strip_suffix(')');
         if let Some(name) = argument("$fingerprint") {
@@ -139,6 +152,15 @@ impl Stage {
         }
         if let Some(name) = argument("$owner") {
             return format!("{CLUSTER_ID}/{}/{name}", self.namespace);
+        }
+        if let Some(name) = argument("$account") {
+            return self.name(ACCOUNT_KIND, name);
+        }
+        match text {
+            "$namespace" => return self.namespace.clone(),
+            "$region" => return REGION.to_owned(),
+            "$accountID" => return ACCOUNT.to_owned(),
+            _ => {}
         }
         let Some(letter) = text.strip_prefix('$') else { return text.to_owned() };
         let (letter, part) = letter.split_once('.').unwrap_or((letter, "public"));
