@@ -49,9 +49,9 @@ pub(super) struct Bed {
 }
 
 impl Bed {
-    /// Starts both, in this directory.
-    pub(super) async fn start(stage: &Stage, directory: &Path) -> Result<Self> {
-        let (binary, directory) = (stage.binary()?, directory.to_owned());
+    /// Starts both, in this directory, for an operator with this binary.
+    pub(super) async fn start(stage: &Stage, binary: &Path, directory: &Path) -> Result<Self> {
+        let (binary, directory) = (binary.to_owned(), directory.to_owned());
         let control_plane = ControlPlane::start(&stage.tools.tools, &directory).await?;
         let cluster = Cluster::of(&control_plane).await?;
         apply(&cluster, &stage.project.join("testbed/deploy")).await?;

@@ -58,26 +58,31 @@ impl fmt::Display for Figure {
     }
 }
 
-/// What was measured, each with a line for each number of objects: the figure, what it is compared
-/// with, and the ratio of the two.
+/// A figure for a number of objects, or for all numbers of them together, with what it is compared
+/// with.
+#[derive(Clone, Debug)]
+struct Row {
+    size: Option<usize>,
+    figure: Figure,
+    control: Option<Figure>,
+}
+
+/// What was measured, each with a row for each number of objects.
 #[derive(Debug, Default)]
-pub(super) struct Table(RefCell<Vec<(String, Vec<[String; 4]>)>>);
+pub(super) struct Table(RefCell<Vec<(String, Vec<Row>)>>);
 
 impl Table {
     /// A figure that is compared with nothing. Without a size it is that of all sizes together.
     pub(super) fn add(&self, what: &str, size: impl Into<Option<usize>>, figure: Figure) {
-        self.row(what, size.into(), figure.0, [String::new(), String::new()]);
+        self.row(what, Row { size: size.into(), figure, control: None });
     }
 
     /// A figure beside another.
     pub(super) fn compare(&self, what: &str, size: usize, figure: Figure, control: Figure) {
-        let ratio = Some(figure.1 / control.1).filter(|ratio| ratio.is_finite());
-        let ratio = ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
-        self.row(what, Some(size), figure.0, [control.0, ratio]);
+        self.row(what, Row { size: Some(size), figure, control: Some(control) });
     }
 
-    fn row(&self, what: &str, size: Option<usize>, figure: String, [control, ratio]: [String; 2]) {
-        let row = [size.map(|size| size.to_string()).unwrap_or_default(), figure, control, ratio];
+    fn row(&self, what: &str, row: Row) {
         let mut all = self.0.borrow_mut();
         match all.iter_mut().find(|(name, _)| name == what) {
             Some((_, rows)) => rows.push(row),
@@ -85,25 +90,88 @@ impl Table {
         }
     }
 
-    pub(super) fn text(&self) -> String {
-        let head =
-            ("what".to_owned(), vec![["size", "figure", "control", "ratio"].map(Into::into)]);
+    fn figure(&self, what: &str, size: Option<usize>) -> Option<Figure> {
+        let all = self.0.borrow();
+        let (_, rows) = all.iter().find(|(name, _)| name == what)?;
+        rows.iter().find(|row| row.size == size).map(|row| row.figure.clone())
+    }
+
+    /// Lines of text: the figure, the control and the ratio of the two; then the same figure of an
+    /// older version and the ratio to it, if there is one.
+    pub(super) fn text(&self, before: Option<&Self>) -> String {
         let all = self.0.borrow();
         let width = all.iter().map(|(what, _)| what.chars().count()).max().unwrap_or_default();
-        let lines = std::iter::once(&head).chain(&*all).flat_map(|(what, rows)| {
-            rows.iter().enumerate().map(move |(number, [size, figure, control, ratio])| {
-                let what = if number == 0 { what } else { "" };
-                let line = format!("{what:<width$} {size:>6} {figure:>9} {control:>9} {ratio:>6}");
-                line.trim_end().to_owned() + "\n"
-            })
-        });
-        lines.collect()
+        let [older, change] = if before.is_some() { ["before", "change"] } else { [""; 2] };
+        let head = ["what", "size", "figure", "control", "ratio", older, change];
+        let mut text = line(width, head);
+        for (what, rows) in &*all {
+            for (number, row) in rows.iter().enumerate() {
+                let once = if number == 0 { what } else { "" };
+                let size = row.size.map(|size| size.to_string()).unwrap_or_default();
+                let (control, ratio) = beside(&row.figure, row.control.as_ref());
+                let older = before.and_then(|before| before.figure(what, row.size));
+                let (older, change) = beside(&row.figure, older.as_ref());
+                text +=
+                    &line(width, [once, &size, &row.figure.0, &control, &ratio, &older, &change]);
+            }
+        }
+        text
     }
+}
+
+fn line(width: usize, [what, size, figure, control, ratio, before, change]: [&str; 7]) -> String {
+    let line = format!(
+        "{what:<width$} {size:>6} {figure:>9} {control:>9} {ratio:>6} {before:>9} {change:>6}"
+    );
+    line.trim_end().to_owned() + "\n"
+}
+
+/// Another figure as text, and the ratio to it. Nothing has no ratio to nothing.
+fn beside(figure: &Figure, other: Option<&Figure>) -> (String, String) {
+    let Some(other) = other else { return Default::default() };
+    let ratio = Some(figure.1 / other.1).filter(|ratio| ratio.is_finite());
+    (other.0.clone(), ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::slope;
+    use std::time::Duration;
+
+    use super::{Figure, Table, slope};
+
+    #[test]
+    fn a_figure_stands_beside_its_control_and_what_it_was_before() {
+        let (now, before) = (Table::default(), Table::default());
+        let time = |seconds| Figure::time(Duration::from_secs(seconds));
+        now.compare("restart", 100, time(3), time(2));
+        now.compare("restart", 1000, time(9), time(4));
+        now.add("writes", None, Figure::count(0_u32));
+        before.compare("restart", 1000, time(6), time(1));
+        before.add("writes", None, Figure::count(0_u32));
+        let lines = |before| {
+            let text = now.text(before);
+            let fields = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+            text.lines().map(fields).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            lines(None),
+            [
+                "what size figure control ratio",
+                "restart 100 3.00 s 2.00 s 1.50",
+                "1000 9.00 s 4.00 s 2.25",
+                "writes 0",
+            ]
+        );
+        assert_eq!(
+            lines(Some(&before)),
+            [
+                "what size figure control ratio before change",
+                "restart 100 3.00 s 2.00 s 1.50",
+                "1000 9.00 s 4.00 s 2.25 6.00 s 1.50",
+                "writes 0 0",
+            ]
+        );
+    }
 
     #[test]
     fn a_line_is_found_again() {

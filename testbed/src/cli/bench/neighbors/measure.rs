@@ -33,7 +33,7 @@ pub(super) async fn measure(
     limit: Option<u64>,
     directory: &Path,
 ) -> Result<(Vec<Row>, Vec<String>)> {
-    let bed = Bed::start(stage, directory).await?;
+    let bed = Bed::start(stage, &stage.binary()?, directory).await?;
     for namespace in [QUIET, HOSTILE] {
         create_namespace(&bed.client, namespace).await?;
     }

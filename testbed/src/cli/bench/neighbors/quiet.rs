@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_mins(3);
 pub(super) struct Times {
     /// Those that took longer than [`LONGEST`] are [`Duration::MAX`].
     times: Vec<Duration>,
+    /// How long the API server took to create each object, without the operator.
+    creations: Vec<Duration>,
     /// What the API server refused, for example.
     errors: Vec<String>,
 }
@@ -68,11 +70,16 @@ impl Times {
             let (all, longest) = (self.times.len(), LONGEST.as_secs());
             format!("quiet {when}: {late} of {all} key pairs not Ready within {longest} s")
         });
+        let mut creations = self.creations.clone();
+        let creation = (!creations.is_empty()).then(|| {
+            let time = Figure::time(quantile(&mut creations, 500));
+            format!("quiet {when}: the API server created an object in {time} (median)")
+        });
         let count = self.errors.len();
         let errors = self.errors.first().map(|error| {
             format!("quiet {when}: {count} key pairs could not be measured, the first: {error}")
         });
-        late.into_iter().chain(errors).collect()
+        creation.into_iter().chain(late).chain(errors).collect()
     }
 }
 
@@ -88,7 +95,11 @@ pub(super) async fn sample(
     while number < least || !is_over() {
         let name = format!("{QUIET}-{when}-{number}");
         match Box::pin(one(client, name, region.unwrap_or(REGION))).await {
-            Ok(time) => times.times.push(time.unwrap_or(Duration::MAX)),
+            Ok(Some((creation, ready))) => {
+                times.creations.push(creation);
+                times.times.push(ready);
+            }
+            Ok(None) => times.times.push(Duration::MAX),
             Err(error) => times.errors.push(format!("{error:#}")),
         }
         number += 1;
@@ -100,8 +111,9 @@ pub(super) async fn sample(
     times
 }
 
-/// How long one key pair takes, which is deleted again.
-async fn one(client: &Client, name: String, region: &str) -> Result<Option<Duration>> {
+/// How long the creation of one key pair takes, and how long it takes to become Ready. It is
+/// deleted again.
+async fn one(client: &Client, name: String, region: &str) -> Result<Option<(Duration, Duration)>> {
     let spec = json!({"type": "Imported", "region": region, "imported": {"publicKey": KEY}});
     let object = Object { name: name.clone(), spec, annotation: None };
     let at = At { namespace: QUIET.to_owned(), name, ..At::default() };
@@ -110,10 +122,13 @@ async fn one(client: &Client, name: String, region: &str) -> Result<Option<Durat
     let ready = async { ready.await.context("wait for a key pair") };
     let start = Instant::now();
     let kind = resource();
-    let created = create(client, &kind, QUIET, object);
-    let both = async { futures::try_join!(created, ready).map(drop) };
+    let created = async {
+        create(client, &kind, QUIET, object).await?;
+        anyhow::Ok(start.elapsed())
+    };
+    let both = async { futures::try_join!(created, ready) };
     let time = match Box::pin(tokio::time::timeout(LONGEST, both)).await {
-        Ok(outcome) => outcome.map(|()| Some(start.elapsed()))?,
+        Ok(outcome) => outcome.map(|(created, _)| Some((created, start.elapsed())))?,
         Err(_) => None,
     };
     let object = api.delete(&at.name, &DeleteParams::default()).await.context("delete it")?;
@@ -138,7 +153,7 @@ mod tests {
                 0 => Duration::MAX,
                 it => Duration::from_millis(*it),
             });
-            Times { times: times.collect(), errors: Vec::new() }
+            Times { times: times.collect(), ..Times::default() }
         };
         let alone = times(&[100, 200, 300]);
         for (beside, text, ratio) in [

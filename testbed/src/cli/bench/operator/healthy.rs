@@ -53,10 +53,10 @@ pub(super) async fn restart(
     Ok(peak)
 }
 
-/// How long the API server takes for a list of all key pairs, by pages as the operator asks for
-/// them. Nothing is made of what comes.
+/// How long the API server takes for a list of all key pairs, in pages of a hundred as the operator
+/// reads them. Nothing is made of what comes.
 pub(super) async fn list(client: &Client) -> Result<Duration> {
-    let path = format!("/apis/{}/lightsailkeypairs?limit=500", resource().api_version);
+    let path = format!("/apis/{}/lightsailkeypairs?limit=100", resource().api_version);
     let (start, mut next) = (Instant::now(), String::new());
     loop {
         let request = Request::get(format!("{path}&continue={next}")).body(Vec::new())?;

@@ -1,6 +1,6 @@
 //! What all measurements of a run share: what to measure, where they work, and the table.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -37,6 +37,9 @@ pub(crate) struct Settings {
     /// How many objects several operators share
     #[arg(long, value_name = "COUNT", default_value = "100000", value_parser = parse_count)]
     pub(super) scaled: usize,
+    /// Another operator's binary, an older one say, to measure in turn with this one
+    #[arg(long, value_name = "FILE")]
+    pub(super) before: Option<PathBuf>,
     /// Measure only this; may be repeated. Without it, all but `scale` and `scale-in-one`
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<Part>,
@@ -93,11 +96,15 @@ impl Part {
     }
 }
 
-/// A run of the benchmark.
+/// A run of the benchmark with one version of the operator.
 pub(super) struct Run<'a> {
     pub(super) settings: &'a Settings,
+    /// Its binary.
+    pub(super) binary: PathBuf,
+    /// What to tell beside each step, if it is not the version that is measured as such.
+    pub(super) name: &'static str,
     /// Each measurement has a directory of its own in it.
-    pub(super) directory: &'a Path,
+    pub(super) directory: PathBuf,
     pub(super) report: Report,
     pub(super) table: Table,
 }
@@ -114,7 +121,7 @@ impl Run<'_> {
 
     /// A control plane and a simulator, in a directory of this name.
     pub(super) async fn bed(&self, name: &str) -> Result<Bed> {
-        Bed::start(&self.settings.stage, &self.directory.join(name)).await
+        Bed::start(&self.settings.stage, &self.binary, &self.directory.join(name)).await
     }
 
     /// Does a step if any of these parts is to be measured. All take minutes; the client library
@@ -127,8 +134,9 @@ impl Run<'_> {
     ) -> impl Future<Output = Result<Option<T>>> {
         let step = Box::pin(tokio::time::timeout(Duration::from_hours(1), step));
         let step = async { step.await.context("not done within an hour")? };
-        async {
-            let done = async || self.report.step(name, step).await.map(Some);
+        let name = [name, self.name].join(if self.name.is_empty() { "" } else { ", " });
+        async move {
+            let done = async || self.report.step(&name, step).await.map(Some);
             if self.wants(parts) { done().await } else { Ok(None) }
         }
     }
