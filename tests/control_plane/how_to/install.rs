@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use serde_json::Value;
+use lightsail_operator::api::LightsailKeyPair;
+use serde_json::{Value, json};
 use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Credentials, Pod, Role, WebIdentity};
 
 use super::reader::Reader;
-use crate::bed::{ACCOUNT, Bed, REGION, wait_for};
+use crate::bed::{ACCOUNT, Bed, REGION, wait_for, wait_metric};
 use crate::credential_servers::{CredentialServer, TOKEN};
 use crate::credentials::web_identity_token;
 use crate::docs::{CHART, chart, documents};
@@ -34,7 +35,7 @@ async fn reader(name: &str, page: &'static str) -> (Reader, OperatorOptions) {
     let log = options.log.display().to_string();
     let mut reader = Reader::new(bed, page);
     reader.reads(CHART, &chart());
-    let install = "[[ $1 == install ]]";
+    let install = "[[ $1 == install || $1 == upgrade ]]";
     let template = format!("exec {tools}/helm template \"${{@:2}}\" > rendered.yaml");
     reader.program("helm", &format!("{install}\n{template}"));
     // The operator runs beside the cluster, and not in pods.
@@ -248,4 +249,48 @@ async fn a_proxy_and_a_private_ca() {
     reader.follow().await;
     let connected = BTreeSet::from([format!("CONNECT {HOST}:443 HTTP/1.1")]);
     assert_eq!(proxy.first_lines(), connected);
+}
+
+/// Starts an operator for the objects that the rendered Deployment names.
+async fn start_shard(reader: &Reader, options: &OperatorOptions) -> Operator {
+    let deployment = rendered(reader, "Deployment");
+    let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    let mut all = arguments.as_array().unwrap().iter().map(|it| it.as_str().unwrap());
+    let selector = all.find(|it| it.starts_with("--watch-label-selector=")).unwrap();
+    let mut options = options.clone();
+    options.arguments.push(selector.to_owned());
+    options.log.set_file_name(format!("{}.log", deployment["metadata"]["name"].as_str().unwrap()));
+    Operator::start(options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_are_divided_among_operators() {
+    let (mut reader, options) = reader("several-operators", "several-operators.md").await;
+    let mut first = Operator::start(options.clone()).await.unwrap();
+    let generated = json!({ "type": "Generated", "region": REGION });
+    for name in ["fleet", "web"] {
+        reader.bed.create::<LightsailKeyPair>(name, &generated).await;
+        reader.bed.wait_ready::<LightsailKeyPair>(name, "Generated").await;
+    }
+    let changes = reader.bed.changes();
+    // There is a Deployment of one operator.
+    let tools = reader.bed.cluster.tools().display().to_string();
+    let rollout = "[[ $* == *deployment/lightsail-operator-b* ]] && exit 0";
+    reader.program("kubectl", &format!("{rollout}\nexec {tools}/kubectl \"$@\""));
+
+    reader.follow_until("helm upgrade").await;
+    first.stop().await.unwrap();
+    let first = start_shard(&reader, &options).await;
+    reader.follow_until("helm install").await;
+    let second = start_shard(&reader, &options).await;
+    let has = |count: usize| {
+        let labels = r#"kind="LightsailKeyPair",ready="true",reason="Generated""#;
+        format!("lightsail_operator_objects{{{labels}}} {count}")
+    };
+    wait_metric(&second, &has(2)).await;
+    reader.follow().await;
+    // Each has one, and nothing was changed in Lightsail on the way.
+    wait_metric(&first, &has(1)).await;
+    wait_metric(&second, &has(1)).await;
+    assert_eq!(reader.bed.changes(), changes);
 }
