@@ -103,6 +103,11 @@ fn what_cannot_be_meant_is_refused() {
             json!({ "serviceMonitor": { "enabled": true }, "service": { "enabled": false } }),
             "needs service.enabled",
         ),
+        (
+            json!({ "serviceMonitor": { "enabled": true, "interval": "1m30s",
+                "scrapeTimeout": "91s" } }),
+            "of at most the interval",
+        ),
     ];
     for (values, word) in rows {
         match try_render(&values) {
