@@ -203,9 +203,10 @@ networkPolicy networkPolicy.enabled
 {{- if and (has $flag $times) (not $isTime) }}
 {{- fail (printf "extraArgs has %s: write a time with its unit, for example %s=20s" . $flag) }}
 {{- end }}
-{{- if and (eq $flag "--bind-address") (not (hasSuffix ":8080" .)) }}
-{{- fail (cat (printf "extraArgs has %s:" .)
-  "probes and the Service need port 8080, as in --bind-address=[::]:8080") }}
+{{- if and (eq $flag "--bind-address")
+  (not (regexMatch `^([0-9.]+|\[[0-9a-fA-F:.]+\]):8080$` $value)) }}
+{{- fail (cat (printf "extraArgs has %s: write an IP address, and port 8080," .)
+  "which the probes and the Service use, as in --bind-address=[::]:8080") }}
 {{- end }}
 {{- end }}
 {{- end }}
