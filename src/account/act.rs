@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt;
 use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 
 use super::plan::{self, Step};
 use super::status;
@@ -12,6 +12,7 @@ use crate::access::{Entry, Grant};
 use crate::api::Reconciled;
 use crate::api::conditions::{COMPLETE, FAILED, is_true};
 use crate::api::{ACCOUNT_FINALIZER, FINALIZER, HostKeyReset, LightsailAccount, LightsailKeyPair};
+use crate::api_server::ApiServer;
 use crate::clock::Clocks;
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::served::Served;
@@ -20,6 +21,7 @@ use crate::engine::{Action, Context, MAX_STEPS, Verdict};
 use crate::error::Error;
 use crate::ids::Region;
 use crate::lightsail;
+use crate::page_limit::{self, FEW, MANY};
 
 /// How often to check that there are credentials. They are cached, so this makes no call.
 const INTERVAL: Duration = Duration::from_mins(10);
@@ -27,9 +29,6 @@ const INTERVAL: Duration = Duration::from_mins(10);
 /// What Events say beside the reason. They are in the namespace `default`, where tenants may read
 /// them, and conditions name roles and quote AWS.
 const NOTE: &str = "the conditions of this LightsailAccount say more";
-
-/// Objects in a page of a list.
-const PAGE: u32 = 50;
 
 /// A running reconciliation.
 pub(super) struct Run<'a> {
@@ -123,29 +122,17 @@ impl<'a> Run<'a> {
         Ok(self.count(has_acted).await? + self.count(is_open).await?)
     }
 
-    /// How many objects of a kind refer to the account and match. An object that cannot be read
-    /// counts.
+    /// How many objects of a kind refer to the account and match.
     async fn count<K: Reconciled>(&self, is_such: impl Fn(&K) -> bool) -> Result<usize, Error> {
+        let api_server = &self.ctx.api_server;
         let namespaces = &self.ctx.settings.namespaces;
         let all = [None];
         let own: Vec<Option<&str>> = namespaces.iter().map(|one| Some(one.as_str())).collect();
+        let selected = format!("spec.accountRef.name={}", self.object.name_any());
         let mut count = 0;
         for namespace in if own.is_empty() { &all[..] } else { &own } {
-            let api = objects::api::<K>(self.ctx.api_server.client(), *namespace);
-            let selected = format!("spec.accountRef.name={}", self.object.name_any());
-            let mut page = ListParams::default().fields(&selected).limit(PAGE);
-            loop {
-                let list = self.ctx.api_server.read(api.list(&page)).await?;
-                let counts = |object: &&Served<K>| match object {
-                    Served::Readable(object) => is_such(object),
-                    Served::Unreadable(_) => true,
-                };
-                count += list.items.iter().filter(counts).count();
-                match list.metadata.continue_.filter(|token| !token.is_empty()) {
-                    Some(token) => page = page.continue_token(&token),
-                    None => break,
-                }
-            }
+            let api = objects::api::<K>(api_server.client(), *namespace);
+            count += count_in(api_server, &api, &selected, &is_such).await?;
         }
         Ok(count)
     }
@@ -165,5 +152,91 @@ impl<'a> Run<'a> {
             objects::publish_event(self.ctx, &self.object, severity, reason, NOTE).await;
         }
         Ok(Action::shows(verdict.reason, verdict.next))
+    }
+}
+
+/// How many of the selected objects match. An object that cannot be read counts. From a page that
+/// is too large on, the pages are small: users choose how large their objects are.
+async fn count_in<K: Reconciled>(
+    api_server: &ApiServer,
+    api: &Api<Served<K>>,
+    selected: &str,
+    is_such: impl Fn(&K) -> bool,
+) -> Result<usize, Error> {
+    let counts = |object: &&Served<K>| match object {
+        Served::Readable(object) => is_such(object),
+        Served::Unreadable(_) => true,
+    };
+    let (mut count, mut page) = (0, ListParams::default().fields(selected).limit(MANY));
+    loop {
+        let list = match api_server.read(api.list(&page)).await {
+            Err(Error::Kubernetes(error)) if page_limit::is_too_large(&error) => {
+                page.limit = Some(FEW);
+                continue;
+            }
+            list => list?,
+        };
+        count += list.items.iter().filter(counts).count();
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+    use std::sync::Arc;
+    use std::task::{Context, Poll};
+
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use parking_lot::Mutex;
+    use serde_json::json;
+    use tower_layer::Layer;
+    use tower_service::Service;
+
+    use super::*;
+    use crate::lease::HeldLease;
+    use crate::page_limit::PageLimit;
+
+    /// Has two pages of objects, each of 256 KiB. Notes how many were asked for.
+    #[derive(Clone)]
+    struct Server(Arc<Mutex<Vec<usize>>>);
+
+    impl Service<Request<Body>> for Server {
+        type Response = Response<Body>;
+        type Error = Box<dyn std::error::Error + Send + Sync>;
+        type Future = Ready<Result<Response<Body>, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            let query = request.uri().query().unwrap().to_owned();
+            let size = query.split("limit=").nth(1).unwrap().split('&').next().unwrap();
+            let size: usize = size.parse().unwrap();
+            self.0.lock().push(size);
+            let is_last = query.contains("continue=second");
+            let object = json!({ "metadata": { "labels": { "a": "x".repeat(256 * 1024) } } });
+            let next = if is_last { "" } else { "second" };
+            let list = json!({ "metadata": { "continue": next }, "items": vec![object; size] });
+            ready(Ok(Response::new(list.to_string().into_bytes().into())))
+        }
+    }
+
+    #[tokio::test]
+    async fn large_objects_are_read_a_few_at_a_time() {
+        let sizes = Arc::default();
+        let server = PageLimit.layer(Server(Arc::clone(&sizes)));
+        let client = Client::new(server, "default");
+        let api = objects::api::<LightsailKeyPair>(&client, None);
+        let api_server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
+        let count = count_in(&api_server, &api, "spec.accountRef.name=a", |_| true).await;
+        assert_eq!(count.unwrap(), 20, "an object without a spec cannot be read, and counts");
+        assert_eq!(*sizes.lock(), [100, 10, 10]);
     }
 }

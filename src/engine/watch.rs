@@ -1,6 +1,6 @@
 //! Watches: a list and then its changes, for each kind and namespace, and what they do to the rows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -103,12 +103,17 @@ impl<K: Reconciled> Change<K> {
 }
 
 /// Which first lists are still being read. Until they are complete, other objects with the same
-/// claim may be unknown, so no reconciliation begins. A list that fails delays no other.
+/// claim may be unknown, so no reconciliation begins. That is so too if a page of a list fails, and
+/// it begins anew. A list that keeps failing delays no other.
 #[derive(Debug, Default)]
 pub(super) struct FirstLists {
     open: HashSet<Option<String>>,
     listed: HashSet<Option<String>>,
+    failures: HashMap<Option<String>, u32>,
 }
+
+/// After so many failures of a list, others go on without it.
+const PATIENCE: u32 = 3;
 
 impl FirstLists {
     pub(super) fn note<K>(&mut self, change: &Change<K>) {
@@ -120,8 +125,12 @@ impl FirstLists {
                 self.open.remove(namespace);
                 self.listed.insert(namespace.clone());
             }
-            Change::Unlisted { namespace, .. } => {
-                self.open.remove(namespace);
+            Change::Unlisted { namespace, is_unknown } => {
+                let failures = self.failures.entry(namespace.clone()).or_default();
+                *failures = failures.saturating_add(1);
+                if *is_unknown || *failures >= PATIENCE {
+                    self.open.remove(namespace);
+                }
             }
             Change::Listing { .. } | Change::Applied(_) | Change::Gone(_) => {}
         }
@@ -349,5 +358,25 @@ mod tests {
         check(Change::Unlisted { namespace: b.clone(), is_unknown: true }, true);
         check(Change::Listing { namespace: a }, true);
         check(Change::Listing { namespace: b }, false);
+    }
+
+    #[test]
+    fn a_first_list_that_fails_halfway_is_waited_for_and_one_that_keeps_failing_is_not() {
+        let mut lists = FirstLists::default();
+        let mut check = |change: Change<()>, expected| {
+            lists.note(&change);
+            assert_eq!(lists.are_complete(), expected);
+        };
+        let listing = || Change::Listing { namespace: None };
+        let unlisted = || Change::Unlisted { namespace: None, is_unknown: false };
+        check(listing(), false);
+        check(Change::Applied(Served::Readable(())), false);
+        check(unlisted(), false);
+        check(listing(), false);
+        check(unlisted(), false);
+        check(listing(), false);
+        check(unlisted(), true);
+        check(listing(), false);
+        check(Change::Listed { namespace: None, seen: HashSet::new() }, true);
     }
 }

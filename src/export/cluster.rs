@@ -162,3 +162,63 @@ impl<'a> Cluster<'a> {
 fn is_answer(error: &Error) -> bool {
     matches!(error, Error::Kubernetes(error) if matches!(**error, kube::Error::Api(_)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll};
+
+    use http::{Request as HttpRequest, Response};
+    use kube::client::Body;
+    use tower_service::Service;
+
+    use super::*;
+    use crate::export::samples::{Said, exported};
+    use crate::ids::Owner;
+
+    /// Answers all requests with this status, or none, and counts them.
+    #[derive(Clone)]
+    struct Server(Option<u16>, Arc<AtomicUsize>);
+
+    impl Service<HttpRequest<Body>> for Server {
+        type Response = Response<Body>;
+        type Error = Box<dyn std::error::Error + Send + Sync>;
+        type Future = Ready<Result<Response<Body>, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: HttpRequest<Body>) -> Self::Future {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            let Some(status) = self.0 else { return ready(Err("no answer in time".into())) };
+            let body = Body::from(Vec::new());
+            ready(Ok(Response::builder().status(status).body(body).unwrap()))
+        }
+    }
+
+    /// Each request without an answer takes [`crate::api_server::READ_TIMEOUT`].
+    #[tokio::test]
+    async fn a_silent_api_server_is_asked_about_one_owner_and_not_about_each() {
+        const OWNERS: usize = 5;
+        for (status, cluster_id, expected) in
+            [(None, None, 1), (None, Some("c"), 1), (Some(403), Some("c"), OWNERS)]
+        {
+            let (said, requests) = (Said::default(), Arc::default());
+            let server = Server(status, Arc::clone(&requests));
+            let (client, lease) = (Client::new(server, "default"), HeldLease::not_held());
+            let api_server = ApiServer::new(client, lease, std::time::Duration::ZERO);
+            let report = Report::new(said.clone());
+            let owner = Managed::By(Owner::new("c", "team-a", "fleet"));
+            let managed = Finding::Managed { owner, is_gone: None };
+            let mut all = vec![exported("fleet", managed.clone()); OWNERS];
+            Cluster { api_server, report: &report }.check_owners(cluster_id, &mut all).await;
+            assert_eq!(requests.load(Ordering::Relaxed), expected, "{status:?} {cluster_id:?}");
+            assert!(all.iter().all(|exported| exported.finding == managed), "nothing is gone");
+            let said = said.take();
+            assert_eq!((report.errors(), said.matches("error: ").count()), (1, 1), "{said}");
+        }
+    }
+}

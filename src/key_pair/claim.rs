@@ -1,6 +1,7 @@
 //! What is kept of a key pair object in memory: what it wants of Lightsail, and what it has
 //! recorded.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -216,7 +217,8 @@ pub(super) fn rivals(
 
 /// How many key pairs the namespace has in this account and region, or is about to have before this
 /// object has one: those of older objects, those of younger ones that have theirs or were found to
-/// be within the limit before, and those that carry the namespace's owner tag and no object has.
+/// be within the limit before, and all others that carry the namespace's owner tag. That an object
+/// has the name in the tag proves nothing: it may be a new one, which wants another key pair.
 pub(super) fn owned(
     at: &ObjectRef,
     rows: &Rows<PairClaim>,
@@ -229,20 +231,22 @@ pub(super) fn owned(
     let age = |claim: &PairClaim, uid: &str| (claim.created_at, uid.to_owned());
     let own = (desired.created_at, desired.uid.clone());
     let has_place = is_within(&desired.uid);
-    let of_objects = rows.of_namespace(&at.namespace).filter(|(other, row)| {
-        let Some(claim) = &row.claim else { return false };
+    let of_objects = rows.of_namespace(&at.namespace).filter_map(|(other, row)| {
+        let claim = row.claim.as_ref().filter(|_| other != at)?;
         let is_there = is_in(&row.lane, &scope.region)
             && account_of_row(row, claim, &account_of) == Some(Digest::of(&scope.account));
         let is_ahead = claim.arn.is_some()
             || is_within(&row.uid)
             || (!has_place && age(claim, &row.uid) < own && !is_refused(row.shown.reason));
-        *other != at && is_there && is_ahead
+        (is_there && is_ahead).then_some(claim.name)
     });
+    let of_objects: Vec<Digest<KeyPairName>> = of_objects.collect();
+    let names: HashSet<_> = of_objects.iter().copied().chain([Digest::of(&desired.name)]).collect();
     let prefix = format!("{}/{}/", desired.owner.cluster(), at.namespace);
-    let is_orphan = |pair: &KeyPair| {
+    let is_left = |pair: &KeyPair| {
         let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
-        let name = owner.and_then(|owner| owner.strip_prefix(&prefix));
-        name.is_some_and(|name| rows.get(&ObjectRef::new(&at.namespace, name)).is_none())
+        owner.is_some_and(|owner| owner.starts_with(&prefix))
+            && !names.contains(&Digest::of(&pair.name))
     };
-    of_objects.count() + list.pairs().filter(is_orphan).count()
+    of_objects.len() + list.pairs().filter(is_left).count()
 }

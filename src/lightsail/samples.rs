@@ -1,4 +1,4 @@
-//! One error of each kind, for the page of messages.
+//! One error of each kind, for the page of messages, and lists.
 
 use std::time::Duration;
 
@@ -6,6 +6,18 @@ use http::{StatusCode, Uri};
 
 use super::error::{Error, ErrorKind};
 use super::http::{Cause, Failure};
+use super::listing::Listing;
+use super::types::KeyPair;
+
+/// A list of these pairs.
+pub(crate) fn listing(pairs: &[KeyPair]) -> Listing {
+    let mut listing = Listing::begin();
+    for pair in pairs {
+        listing.insert(pair, None);
+    }
+    listing.end(1);
+    listing
+}
 
 /// Errors in the operator's own words.
 pub(crate) fn own_words() -> Vec<Error> {

@@ -59,7 +59,10 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "extraArgs": ["--settle-time=60"] }), "a time with its unit"),
         (json!({ "extraArgs": ["--concurrency=3"] }), "set concurrency instead"),
         (json!({ "extraArgs": ["--verbose"] }), "which the operator does not know"),
-        (json!({ "extraArgs": ["--bind-address=[::]:9090"] }), "need port 8080"),
+        (json!({ "extraArgs": ["--bind-address=[::]:9090"] }), "and port 8080"),
+        // As programs in Go take it.
+        (json!({ "extraArgs": ["--bind-address=:8080"] }), "write an IP address"),
+        (json!({ "extraArgs": ["--bind-address=localhost:8080"] }), "write an IP address"),
         (json!({ "extraArgs": ["--bind-address", "[::]:8080"] }), "as one item"),
         (json!({ "extraArgs": ["--bind-address [::]:8080"] }), "as one item"),
         (json!({ "extraArgs": ["--settle-time", "60"] }), "as one item"),
@@ -102,6 +105,11 @@ fn what_cannot_be_meant_is_refused() {
         (
             json!({ "serviceMonitor": { "enabled": true }, "service": { "enabled": false } }),
             "needs service.enabled",
+        ),
+        (
+            json!({ "serviceMonitor": { "enabled": true, "interval": "1m30s",
+                "scrapeTimeout": "91s" } }),
+            "of at most the interval",
         ),
     ];
     for (values, word) in rows {

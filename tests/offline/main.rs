@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 mod architecture;
+mod chart;
 mod counts;
 mod dashboard;
 mod docs;

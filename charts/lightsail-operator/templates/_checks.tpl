@@ -14,6 +14,7 @@
 {{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) }}
 {{- fail "serviceMonitor.enabled needs service.enabled: set it to true" }}
 {{- end }}
+{{- include "lightsail-operator.checkScrapes" . }}
 {{- $egress := concat (.Values.networkPolicy.egress | default list)
   (.Values.networkPolicy.extraEgress | default list) }}
 {{- if and .Values.networkPolicy.enabled (not $egress) }}
@@ -35,6 +36,31 @@
 {{- fail (cat "dnsPolicy None needs nameservers:"
   "write, for example, dnsConfig: {nameservers: [10.0.0.2]}") }}
 {{- end }}
+{{- end }}
+
+{{/* Prometheus takes no such configuration, so its operator leaves the ServiceMonitor out. */}}
+{{- define "lightsail-operator.checkScrapes" -}}
+{{- with .Values.serviceMonitor }}
+{{- if and .enabled .interval .scrapeTimeout }}
+{{- $interval := include "lightsail-operator.milliseconds" .interval | int64 }}
+{{- if gt (include "lightsail-operator.milliseconds" .scrapeTimeout | int64) $interval }}
+{{- fail (cat (printf "serviceMonitor.scrapeTimeout is %s, and interval is %s:"
+  .scrapeTimeout .interval) "set a scrapeTimeout of at most the interval") }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "lightsail-operator.milliseconds" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 }}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+[a-z]+" . -1 }}
+{{- $digits := regexFind "^[0-9]+" . }}
+{{- /* As an integer, a number with a leading zero is octal. */}}
+{{- $number := float64 $digits | int64 }}
+{{- $sum = add $sum (mul $number (get $units (trimPrefix $digits .))) }}
+{{- end }}
+{{- $sum }}
 {{- end }}
 
 {{/* A null value removes the default, and `watch:` with nothing below it is null by accident. The
@@ -177,9 +203,10 @@ networkPolicy networkPolicy.enabled
 {{- if and (has $flag $times) (not $isTime) }}
 {{- fail (printf "extraArgs has %s: write a time with its unit, for example %s=20s" . $flag) }}
 {{- end }}
-{{- if and (eq $flag "--bind-address") (not (hasSuffix ":8080" .)) }}
-{{- fail (cat (printf "extraArgs has %s:" .)
-  "probes and the Service need port 8080, as in --bind-address=[::]:8080") }}
+{{- if and (eq $flag "--bind-address")
+  (not (regexMatch `^([0-9.]+|\[[0-9a-fA-F:.]+\]):8080$` $value)) }}
+{{- fail (cat (printf "extraArgs has %s: write an IP address, and port 8080," .)
+  "which the probes and the Service use, as in --bind-address=[::]:8080") }}
 {{- end }}
 {{- end }}
 {{- end }}

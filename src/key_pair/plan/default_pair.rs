@@ -6,7 +6,7 @@ use super::import::unsettled_absence;
 use super::kept_key;
 use super::ownership::is_first;
 use super::pair::keep_tags;
-use super::refusals::{SOON, stalled, yield_to_rival};
+use super::refusals::{SOON, deletion_under_way, stalled, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
@@ -77,11 +77,13 @@ struct Deletion<'a> {
 
 /// What must be so before the default pair is deleted, in this order. A check lets the deletion
 /// pass, or answers with what comes instead.
-const CHECKS: [fn(&Deletion<'_>) -> Option<Step>; 5] = [
+const CHECKS: [fn(&Deletion<'_>) -> Option<Step>; 6] = [
     // I1: another object of the cluster may have the pair.
     no_other_object_comes_first,
     // I2: a pair that somebody made anew under the name is not the one that the spec means.
     it_has_the_expected_fingerprint,
+    // I5: a download could bring the pair back. What follows costs many calls, and came before.
+    its_deletion_is_not_under_way,
     // I3: the Secret may be the only copy of the private key once the pair is gone.
     its_private_key_is_kept,
     // The initial password of a Windows instance could never be decrypted again.
@@ -137,6 +139,10 @@ fn it_has_the_expected_fingerprint(deletion: &Deletion<'_>) -> Option<Step> {
             Some(stalled(desired, &Message::NoExpectedFingerprint { name, ends }))
         }
     }
+}
+
+fn its_deletion_is_not_under_way(deletion: &Deletion<'_>) -> Option<Step> {
+    deletion_under_way(deletion.observed)
 }
 
 /// A Secret that goes away is no backup.

@@ -3,12 +3,13 @@
 use super::ownership::{OwnerTag, owner_tag};
 use super::refusals::unfinished_deletion;
 use super::step::Step;
+use crate::access::Grant;
 use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::engine::State;
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail::KeyPair;
+use crate::lightsail::{self, KeyPair};
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
 /// imported.
@@ -53,7 +54,15 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
         }
         _ => None,
     };
-    end(desired, &Message::Released { why, tag_stays })
+    let tag_stays = tag_stays.map(|error| for_the_object(observed, error));
+    end(desired, &Message::Released { why, tag_stays: tag_stays.as_ref() })
+}
+
+/// Of an account's, the texts of AWS are for whoever manages it: they name its roles.
+fn for_the_object(observed: &Observed, error: &lightsail::Error) -> lightsail::Error {
+    let Grant::Account(entry) = &observed.grant else { return error.clone() };
+    let message = format!("ask whoever manages the LightsailAccount {}", entry.name);
+    lightsail::Error { message, ..error.clone() }
 }
 
 /// The pair is not there, and should not be.

@@ -344,3 +344,25 @@ fn a_session_that_fails_flips_nobody_soon_and_what_aws_says_is_not_for_tenants()
         assert!(verdict.message.contains("AccessDeniedException"), "{}", verdict.message);
     }
 }
+
+#[test]
+fn what_aws_says_of_a_tag_that_stays_is_not_for_tenants() {
+    type Change = fn(&mut Observed);
+    let changes: [Change; 2] = [
+        |o| o.done.read_for_release = Some(Err(error(ErrorKind::Denied))),
+        |o| {
+            o.done.read_for_release = Some(Ok(Some(tagged(pair(FIRST), OWNER))));
+            o.done.tag_release = Some(Err(error(ErrorKind::Denied)));
+        },
+    ];
+    for change in changes {
+        let (mut desired, mut observed) = with_account();
+        unchanged(&mut observed);
+        desired.goal = Goal::ObjectDeleted;
+        desired.deletion_policy = Some(DeletionPolicy::Retain);
+        change(&mut observed);
+        let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else { panic!() };
+        assert!(!message.contains("arn:aws"), "{message}");
+        assert!(message.contains("AccessDeniedException: ask whoever manages"), "{message}");
+    }
+}

@@ -180,6 +180,11 @@ fn a_default_pair_that_should_be_there() {
     ]);
 }
 
+fn under_way(since: &str) -> Operation {
+    let (id, status) = (Some("a".to_owned()), Some("Started".to_owned()));
+    Operation { id, status, created_at: Some(since.to_owned()), ..Operation::default() }
+}
+
 fn may_create(desired: &mut Desired) {
     desired.pair = default_kind(true, Backup::Required, false);
 }
@@ -233,6 +238,20 @@ fn a_default_pair_that_should_go() {
             o.secret = Lookup::Found(Found { is_of_another: true, key: Some(key.clone()),
                 ..somebodys_secret() });
         }, "Stalled SecretNotOwned"),
+        ("I5: nothing is downloaded while a deletion is under way", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Absent;
+            o.recorded.deletion = Some(under_way(NOW));
+        }, "Reconciling InProgress"),
+        ("nor are Windows instances looked for", |d, o, key| {
+            may_go(d, o, key);
+            o.windows_instances = None;
+            o.recorded.deletion = Some(under_way(NOW));
+        }, "Reconciling InProgress"),
+        ("one that takes long is begun again", |d, o, key| {
+            may_go(d, o, key);
+            o.recorded.deletion = Some(under_way("2026-11-24T11:59:50Z"));
+        }, "Delete with fingerprint"),
         ("I5: a pair that was replaced during the download stays", |d, o, key| {
             may_go(d, o, key);
             let other = private_key();

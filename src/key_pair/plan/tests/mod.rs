@@ -30,6 +30,7 @@ use crate::ssh::tests::Key;
 
 mod accounts;
 mod changes;
+mod counts;
 mod default_pair;
 mod deletion;
 mod generated;

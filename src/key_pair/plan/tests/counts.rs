@@ -1,0 +1,81 @@
+//! How many key pairs count for a namespace that may have only so many.
+
+use std::time::Instant;
+
+use super::*;
+use crate::engine::ObjectRef;
+use crate::engine::rows::{Row, Rows, Shown};
+use crate::engine::trigger::Trigger;
+use crate::ids::{Arn, Owner, Scope};
+use crate::key_pair::claim::{PairClaim, owned};
+use crate::lightsail::samples::listing;
+
+const ACCOUNT: &str = "123456789012";
+
+/// An object of this name and age that wants a pair of that name, and has it if it is there.
+fn object(name: &str, of: &str, seconds: i64, has_pair: bool) -> (ObjectRef, Row<PairClaim>) {
+    let arn = arn(of);
+    let created_at = Some(Timestamp::from_second(seconds).unwrap());
+    let owner = Owner::new("cluster", "team-a", name);
+    let desired = Desired { name: of.into(), owner, created_at, ..desired() };
+    let claim = PairClaim::of(&desired, Some(arn.as_str()).filter(|_| has_pair));
+    let trigger = Trigger { generation: 1, deleting: false, finalizer: true, reconcile: None,
+        tracked_by: None };
+    let row = Row { uid: name.to_owned(), lane: "eu-west-1/production".into(), trigger,
+        was_answered: true, was_acted_on: has_pair, shown: Shown { ready: has_pair, reason: None },
+        claim: Some(claim) };
+    (ObjectRef::new("team-a", name), row)
+}
+
+fn arn(of: &str) -> Arn {
+    format!("arn:aws:lightsail:eu-west-1:{ACCOUNT}:KeyPair/{of}").into()
+}
+
+/// A pair with the tag of this owner.
+fn of_owner(name: &str, owner: &str) -> KeyPair {
+    tagged(KeyPair { name: name.into(), arn: arn(name), ..pair(FIRST) }, owner)
+}
+
+#[test]
+fn pairs_count_once_with_their_object_and_without_it() {
+    let there = |name, of, has_pair| object(name, of, 1, has_pair);
+    let later = |name, of| object(name, of, 9, false);
+    let own = |name| of_owner(name, "cluster/team-a/a");
+    for (sentence, others, within, pairs, expected) in [
+        ("nothing", vec![], "", vec![], 0),
+        ("an object that has its pair", vec![there("a", "a", true)], "", vec![own("a")], 1),
+        ("and one whose pair is not listed yet", vec![there("a", "a", true)], "", vec![], 1),
+        ("an older one that is to have one", vec![there("a", "a", false)], "", vec![], 1),
+        ("and has it, but no record of it", vec![there("a", "a", false)], "", vec![own("a")], 1),
+        ("a younger one waits", vec![later("a", "a")], "", vec![], 0),
+        ("unless it had a place before", vec![later("a", "a")], "a", vec![], 1),
+        ("or has its pair, before that is on record", vec![later("a", "a")], "", vec![own("a")], 1),
+        ("a pair whose object is gone", vec![], "", vec![own("a")], 1),
+        ("a pair whose object was created again for another one",
+         vec![there("a", "b", true)], "", vec![own("a"), own("b")], 2),
+        ("also if this object is that one",
+         vec![], "", vec![of_owner("a", OWNER), of_owner("b", OWNER)], 2),
+        ("the pair that this object wants", vec![], "", vec![of_owner("fleet", OWNER)], 0),
+        ("a pair whose name a younger object wants",
+         vec![later("b", "a")], "", vec![own("a")], 1),
+        ("of another namespace", vec![], "", vec![of_owner("x", "cluster/team/a")], 0),
+        ("of another cluster", vec![], "", vec![of_owner("x", "other/team-a/a")], 0),
+        ("somebody's", vec![], "", vec![pair(FIRST)], 0),
+    ] {
+        let mut rows = Rows::default();
+        // This one is there too, and does not count.
+        let created_at = Some(Timestamp::from_second(5).unwrap());
+        let desired = Desired { created_at, uid: "fleet".to_owned(), ..desired() };
+        let (at, itself) = object("fleet", "fleet", 5, false);
+        rows.apply(&at, itself, Instant::now());
+        for (at, row) in others {
+            rows.apply(&at, row, Instant::now());
+        }
+        let scope = Scope { account: ACCOUNT.into(), region: "eu-west-1".into() };
+        let account_of = |_: &str| Some(ACCOUNT.into());
+        let list = listing(&pairs);
+        let found =
+            owned(&at, &rows, &desired, &scope, account_of, &list, |uid| uid == within);
+        assert_eq!(found, expected, "{sentence}");
+    }
+}
