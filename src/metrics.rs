@@ -225,7 +225,7 @@ impl Default for Metrics {
             "Requests that wait to be sent",
             waiting.clone(),
         );
-        let help = "Requests per second that the operator sends at most, when it last sent one";
+        let help = "The most requests per second that the operator sends, as of the last request";
         all.register("lightsail_request_rate_limit", help, rate.clone());
         let help = "Age of the list of key pairs that all objects of a region share";
         all.register_with_unit("inventory_age", help, Unit::Seconds, inventory_age.clone());

@@ -215,18 +215,18 @@ pub struct HostKeyResetStatus {
     /// it. CloudTrail shows it as `userIdentity.arn`.
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
-    /// AWS's id of the request that was answered. CloudTrail shows it as `requestID`. Unset if the
+    /// The request id in AWS's answer to the call. CloudTrail shows it as `requestID`. Unset if the
     /// answer was lost.
     #[serde(default, rename = "requestID", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The id of the newest `DeleteKnownHostKeys` operation of the instance before the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation_before: Option<String>,
-    /// The time before the call, in RFC 3339, by Lightsail's clock. An operation that was created
-    /// earlier does not belong to this reset. Unset if Lightsail's answers have no `Date`.
+    /// The time right before the call, in RFC 3339, by Lightsail's clock. An operation that was
+    /// created earlier does not belong to this reset. Unset if Lightsail's answers have no `Date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lightsail_date: Option<String>,
-    /// The operations in Lightsail's answer. A call whose answer has none counts as successful.
+    /// The operations in Lightsail's answer. An answer without operations counts as a success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
     /// `Ready`, always. `Reconciling` and `Stalled`, only while they are True. `Complete` or

@@ -23,9 +23,9 @@ use names::{namespace, region};
 
 /// Kubernetes operator for Amazon Lightsail key pairs and known host keys.
 ///
-/// In a pod, the operator connects to the API server of its cluster, otherwise to that of
-/// KUBECONFIG. It finds AWS credentials and endpoints as the AWS SDK does, by variables such as
-/// `AWS_PROFILE`, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_LIGHTSAIL`.
+/// In a pod, the operator connects to the API server of its cluster; elsewhere, to the one in
+/// KUBECONFIG. It finds AWS credentials and endpoints as the AWS SDK does, through variables such
+/// as `AWS_PROFILE`, `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_LIGHTSAIL`.
 #[derive(Clone, Debug, Parser)]
 #[command(version, disable_help_subcommand = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -73,9 +73,9 @@ pub struct Config {
             value_name = "BOOL")]
     pub accounts: bool,
 
-    /// A namespace whose objects may leave out accountRef, and then use the operator's own
-    /// credentials, even if the cluster has `LightsailAccount`s; for example platform; may be
-    /// repeated. Default: none.
+    /// A namespace, for example platform, whose objects may leave out accountRef, and then use the
+    /// operator's own credentials, even if the cluster has `LightsailAccount`s; may be repeated.
+    /// Default: none.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_UNSCOPED_NAMESPACE", value_delimiter = ',',
         value_parser = namespace, value_name = "NAMESPACE")]
     pub unscoped_namespace: Vec<String>,
@@ -169,7 +169,7 @@ pub struct Config {
     )]
     pub aws_web_identity_token_file: String,
 
-    /// The name of the sessions of --aws-role-arn in CloudTrail.
+    /// The name of the sessions of --aws-role-arn, which CloudTrail shows.
     #[arg(long, global = true, env = "AWS_ROLE_SESSION_NAME", default_value = SESSION_NAME,
         value_parser = session_name, value_name = "NAME")]
     pub aws_role_session_name: String,

@@ -132,20 +132,20 @@ impl fmt::Display for Message<'_> {
                 write!(
                     to,
                     "the operator cannot use the LightsailAccount {name} at the moment ({code}); \
-                     its conditions say why, so ask whoever manages the accounts"
+                     ask whoever manages the accounts to check its conditions"
                 )?;
                 or(to, *way_out)
             }
             Self::RefusedByAws { name, action, code } => write!(
                 to,
                 "AWS does not allow {} with the credentials of the LightsailAccount {name} \
-                 ({code}); the operator's log has AWS's answer, so ask whoever manages the \
-                 accounts",
+                 ({code}); ask whoever manages the accounts to find AWS's answer in the operator's \
+                 log",
                 action.map_or("this".to_owned(), |action| format!("lightsail:{action}"))
             ),
             Self::LastingConflict => to.write_str(
-                "something changes the object or its Secret whenever the operator writes it; to \
-                 find out what, run kubectl get KIND NAME -o yaml --show-managed-fields",
+                "something keeps changing the object or its Secret before the operator can write \
+                 it; to find out what, run kubectl get KIND NAME -o yaml --show-managed-fields",
             ),
             Self::Unsupported { field } => write!(
                 to,

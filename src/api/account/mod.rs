@@ -40,6 +40,12 @@ use super::schema;
     shortname = "lsa",
     status = "LightsailAccountStatus",
     derive = "PartialEq",
+    // The name of the account is the value of a label on its Secret, and such a value has at most
+    // 63 characters. The rule is on the root, because only there can it read both the name and the
+    // spec. The API server also checks a rule on the root at each write of the status, even if name
+    // and spec stay the same. So this rule must never become stricter: an object that breaks it
+    // could get no status. No object breaks it today, because a name never changes, and the API
+    // server has checked the rule since the first version.
     validation = Rule::new("self.spec.credentials.source != 'Secret' || \
                             size(self.metadata.name) <= 63")
         .message("with credentials.source: Secret, the name of the LightsailAccount must have at \

@@ -145,7 +145,7 @@ pub struct LightsailKeyPairSpec {
     /// The name of the key pair in Lightsail, for example `fleet`. Immutable, and cannot be set
     /// later. Default: the name of this object. Not allowed with `type: Default`.
     ///
-    /// All resources of a region share their names: the key pair cannot have the name of an
+    /// Names are unique among all resources of a region: the key pair cannot have the name of an
     /// instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 255))]
@@ -215,8 +215,8 @@ pub struct LightsailKeyPairSpec {
     )]
     pub tags: BTreeMap<String, String>,
 
-    /// Whether the operator changes nothing, and only shows its next step in `status.plannedStep`.
-    /// Default: `false`.
+    /// Whether the operator leaves everything as it is, and only shows in `status.plannedStep` what
+    /// its next step would be. Default: `false`.
     ///
     /// If you delete a suspended object, its key pair stays in Lightsail, without its owner tag.
     #[serde(default)]

@@ -26,22 +26,22 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a command with a control plane of its own, and exit as it does
+    /// Run a command with a control plane of its own, and exit with the command's status
     Run(run::Run),
-    /// Start control plane, simulator and operator, and keep them until Ctrl-C
+    /// Run a control plane, the simulator and the operator until Ctrl-C
     Up(scene::Settings),
-    /// Start the Lightsail simulator alone, and keep it until Ctrl-C
+    /// Run the Lightsail simulator alone until Ctrl-C
     Simulator(simulator::Settings),
-    /// Measure something, and say on what machine
+    /// Run a benchmark, and say on which machine
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Search every log of a run for every private key that was handed out in it
+    /// Check that no log of a run has a private key that was created in that run
     SearchLogs(search_logs::Settings),
-    /// Compare what the chart grants the operator with what the operator asked for in a run
+    /// Compare the rights that the chart grants the operator with those that it used in a run
     CheckRights(check_rights::Settings),
-    /// Run scenarios with requests disturbed, and compare how they end
+    /// Run scenarios while disturbing their requests, and compare how they end
     Explore(explore::Settings),
-    /// Apply the samples to a fresh control plane, and show and check what they become
+    /// Apply the samples to a fresh control plane, and show and check how they end
     Demo(scene::Settings),
 }
 

@@ -20,13 +20,14 @@ pub(super) const REGION: &str = "eu-west-1";
 /// Start the simulator alone.
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
-    /// Where to listen. On any other address than this one, whoever reaches it can do everything
+    /// The address to listen on. If it is not a loopback address, whoever reaches it can do
+    /// everything
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
     address: IpAddr,
-    /// The port; 0 takes a free one
+    /// The port to listen on; 0 chooses a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The id of an access key that clients already have; without one, a new one is made
+    /// The id of an access key that clients already have; by default, a new one
     #[arg(
         long,
         value_name = "ID",
@@ -34,7 +35,7 @@ pub(super) struct Settings {
         requires = "secret_access_key"
     )]
     access_key_id: Option<String>,
-    /// The secret that goes with it
+    /// The secret of that access key
     #[arg(
         long,
         value_name = "SECRET",
@@ -55,10 +56,10 @@ pub(super) struct Settings {
     /// A switch, for example pageSize=2; may be repeated. testbed/README.md lists them
     #[arg(long = "switch", value_name = "NAME=VALUE")]
     switches: Vec<String>,
-    /// A file with the IAM policy of the account; without one everything is allowed
+    /// A file with the IAM policy of the account; by default, everything is allowed
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// A file that gets a line of JSON for each request, for example /dev/stderr
+    /// Write a line of JSON for each request to this file, for example /dev/stderr
     #[arg(long, value_name = "FILE")]
     request_log: Option<PathBuf>,
     /// How many requests the admin API can show

@@ -46,7 +46,7 @@ const MANY_NOT_MET: usize = 10;
 /// So many points are a share, unless another size is asked for.
 const SHARE: usize = 100;
 
-/// Run scenarios with requests disturbed, and compare how they end
+/// Run scenarios while disturbing their requests, and compare how they end
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
     /// Only these scenarios
@@ -58,10 +58,10 @@ pub(super) struct Settings {
     /// Only requests whose text contains this
     #[arg(long, value_name = "TEXT")]
     point: Option<String>,
-    /// All points. Without this, or chosen scenarios, it is a share
+    /// All points; by default, a share, or all points of the scenarios that you name
     #[arg(long)]
     all: bool,
-    /// Which share: the same number chooses the same points
+    /// The number of the share; the same number chooses the same points
     #[arg(long, value_name = "NUMBER", env = "SHARE", default_value_t = 1)]
     share: u64,
     /// Number of points in the share [default: 100; none with --sequences]
@@ -73,10 +73,10 @@ pub(super) struct Settings {
     /// The number of the first sequence; the same number is the same sequence
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// How many runs are under way at the same time
+    /// How many runs there are at the same time
     #[arg(long, value_name = "RUNS", default_value_t = 10)]
     parallel: usize,
-    /// Say how each scenario ends undisturbed
+    /// Show the requests and the end of each scenario without disturbances
     #[arg(long)]
     show_ends: bool,
     /// The operator's binary; without it, the one beside this program
