@@ -14,8 +14,8 @@ use crate::bed::{Bed, DEADLINE, POLL};
 use crate::docs::{VARYING, run};
 use crate::markdown::{Block, blocks, parse, read};
 
-/// The AWS CLI. It calls Lightsail, and leaves what it printed in a file. For other services it only
-/// checks its arguments: a document, as a policy is one, must be JSON without placeholders.
+/// The AWS CLI. It calls Lightsail, and leaves what it printed in a file. For other services, it
+/// only checks its arguments: a document, as a policy is one, must be JSON without placeholders.
 pub(crate) const AWS: &str = r#"
 if [[ $1 == lightsail ]]; then
   aws "$@" | tee --append printed-by-aws
