@@ -98,7 +98,7 @@ const HERE: &[(&str, &str)] = &[
 
 /// Programs in another's place, why, and what they do instead.
 const PROGRAMS: &[(&str, &str, &str)] = &[
-    ("aws", "only Lightsail is simulated", AWS),
+    ("aws", "only Lightsail is simulated: others must get a valid request", AWS),
     ("lightsail-operator", "it is not installed", r#"exec @OPERATOR@ "$@""#),
     (
         "docker",

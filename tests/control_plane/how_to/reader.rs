@@ -14,8 +14,9 @@ use crate::bed::{Bed, DEADLINE, POLL};
 use crate::docs::{VARYING, run};
 use crate::markdown::{Block, blocks, parse, read};
 
-/// The AWS CLI. It calls Lightsail, and leaves what it printed in a file. For other services, it
-/// only checks its arguments: a document, as a policy is one, must be JSON without placeholders.
+/// The AWS CLI. What it prints of Lightsail is left in a file. Other services are not simulated: it
+/// checks its arguments, and the simulator refuses the request. A document, as a policy is one,
+/// must be JSON without placeholders.
 pub(crate) const AWS: &str = r#"
 if [[ $1 == lightsail ]]; then
   aws "$@" | tee --append printed-by-aws
@@ -26,7 +27,10 @@ for argument; do
   [[ $argument != "{"* ]] ||
     jq --exit-status 'tostring | test("<[A-Z_]+>") | not' <<< "$argument" > /dev/null
 done
-exec aws "$@" --generate-cli-skeleton output > /dev/null"#;
+said=$(aws "$@" 2>&1) || [[ $said == *"An error occurred ("*" when calling the "* ]] || {
+  echo "$said" >&2
+  exit 1
+}"#;
 
 /// Follows one page.
 pub(crate) struct Reader {
