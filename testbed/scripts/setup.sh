@@ -16,6 +16,9 @@ need puttygen putty-tools
 [[ -x /usr/sbin/sshd ]] || missing+=(openssh-server)
 # Checks the alerts (promtool).
 need promtool prometheus
+# Pages use these.
+need jq jq
+need curl curl
 # Sets the clock of an operator under test.
 need faketime faketime
 # Builds the image, and runs it in tests.

@@ -37,6 +37,7 @@ mod lists;
 mod markdown;
 mod neighbors;
 mod networks;
+mod pages;
 mod policies;
 mod private_keys;
 mod process;

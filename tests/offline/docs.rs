@@ -128,8 +128,8 @@ const BLOCKS: &[&str] = &[
     "yaml",          // applied, or parsed if it is somebody else's kind
     "yaml fragment", // parsed
     "yaml values",   // values of the chart: it is rendered with them
-    "sh",            // run, in the README and in docs/how-to
-    "console",       // compared, likewise
+    "sh",            // run
+    "console",       // run, and what it prints is compared
     "json",
     "promql",
     "text",
@@ -209,6 +209,25 @@ fn pages_name_this_version() {
         }
     }
     assert!(count >= 2, "{count} places");
+}
+
+/// The targets of `make` that a sentence names are there.
+#[test]
+fn targets_are_those_of_the_makefile() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut count = 0;
+    for page in pages() {
+        for event in parse(&read(&page)) {
+            let Event::Code(code) = event else { continue };
+            let Some(words) = code.strip_prefix("make ") else { continue };
+            for target in words.split(' ').take_while(|word| !word.contains('=')) {
+                let is_there = makefile.contains(&format!("\n{target}: "));
+                assert!(is_there, "{}: there is no target {target}", page.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "{count} targets");
 }
 
 /// The flags of the operator that a page names are there.

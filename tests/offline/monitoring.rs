@@ -238,3 +238,17 @@ fn queries_of_the_page_can_be_parsed() {
         .unwrap();
     promtool(&["check", "rules"], &file);
 }
+
+/// Debian's Prometheus is built without Kubernetes' discovery, so that part is only parsed.
+#[test]
+fn prometheus_takes_the_settings_of_the_page() {
+    let page = read(PAGE);
+    let block = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut settings: Value = serde_yaml_ng::from_str(block).unwrap();
+    let job = settings["scrape_configs"][0].as_object_mut().unwrap();
+    assert_eq!(job.remove("kubernetes_sd_configs").unwrap()[0]["role"], "pod");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prometheus.yaml");
+    std::fs::write(&file, settings.to_string()).unwrap();
+    promtool(&["check", "config", "--syntax-only"], &file);
+}

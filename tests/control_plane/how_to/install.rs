@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Credentials, Pod, Role, WebIdentity};
 
-use super::reader::Reader;
+use super::reader::{AWS, Reader};
 use crate::bed::{ACCOUNT, Bed, REGION, wait_for, wait_metric};
 use crate::credential_servers::{CredentialServer, TOKEN};
 use crate::credentials::web_identity_token;
@@ -41,9 +41,9 @@ async fn reader(name: &str, page: &'static str) -> (Reader, OperatorOptions) {
     // The operator runs beside the cluster, and not in pods.
     let kubectl = format!("exec {tools}/kubectl \"$@\"");
     reader.program("kubectl", &format!("[[ $1 == logs ]] && exec cat {log}\n{kubectl}"));
-    for other in ["aws", "eksctl"] {
-        reader.program(other, "exit 0");
-    }
+    reader.program_with_aws("aws", AWS).await;
+    // No package registry has it.
+    reader.program("eksctl", "exit 0");
     let policy = "docs/iam/key-pairs.json";
     reader.write(policy, &std::fs::read_to_string(root().join(policy)).unwrap());
     (reader, options)

@@ -6,12 +6,14 @@ use lightsail_operator::api::conditions::READY;
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
 use testbed::cluster::Output;
+use testbed::simulator::NewInstance;
 
-use self::reader::Reader;
+use self::reader::{AWS, Reader};
 use crate::bed::{Bed, REGION, is_ready, public_half, ready_reason, reset};
 
 mod install;
-mod reader;
+pub(crate) mod reader;
+mod terraform;
 
 /// Lets in whom an `authorized_keys` below `hosts` lets in, and runs the command there.
 const SSH: &str = r#"
@@ -37,6 +39,13 @@ async fn a_key_is_rotated_and_nobody_is_locked_out() {
     bed.create::<LightsailKeyPair>("fleet-2026-05", &spec).await;
     bed.wait_ready::<LightsailKeyPair>("fleet-2026-05", "Generated").await;
     let old = bed.region.find_key_pair("fleet-2026-05").unwrap();
+    let key_pair_name = Some("fleet-2026-05".to_owned());
+    bed.region.launch(NewInstance {
+        name: "web-1".to_owned(),
+        key_pair_name,
+        ..NewInstance::default()
+    });
+    bed.region.add_instance("other");
     let mut reader = Reader::new(bed, "rotate-a-key.md");
     reader.private_key("fleet-2026-05").await;
     let hosts = ["web-1.example.com", "web-2.example.com"]
@@ -46,8 +55,9 @@ async fn a_key_is_rotated_and_nobody_is_locked_out() {
         reader.write(file, &format!("{}{end}", old.public_key.trim()));
     }
     reader.program("ssh", SSH);
-    reader.program("aws", "[[ $* == *\"sshKeyName=='fleet-2026-05'\"* ]]");
+    reader.program_with_aws("aws", AWS).await;
     reader.follow().await;
+    assert_eq!(reader.read("printed-by-aws"), "web-1\n");
     let Reader { bed, .. } = &reader;
     let new = reader.private_key("fleet-2026-11").await;
     for file in &hosts {
@@ -69,8 +79,9 @@ async fn a_default_key_pair_is_backed_up_and_deleted() {
     let _operator = bed.start().await;
     let mut reader = Reader::new(bed, "delete-a-default-key-pair.md");
     reader.reads("ce:5a:93:4c:7b:53:ad:76:24:ff:31:2b:69:69:a8:e1", &there.fingerprint);
-    reader.program("aws", "[[ $* == *\"sshKeyName=='LightsailDefaultKeyPair'\"* ]]");
+    reader.program_with_aws("aws", AWS).await;
     reader.follow().await;
+    assert_eq!(reader.read("printed-by-aws"), "web-1\n");
     let Reader { bed, .. } = &reader;
     assert_eq!(bed.region.find_default_key_pair(), None);
     let backup = reader.read("lightsail-default-eu-west-1.pem");

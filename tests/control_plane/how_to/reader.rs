@@ -14,6 +14,24 @@ use crate::bed::{Bed, DEADLINE, POLL};
 use crate::docs::{VARYING, run};
 use crate::markdown::{Block, blocks, parse, read};
 
+/// The AWS CLI. What it prints of Lightsail is left in a file. Other services are not simulated: it
+/// checks its arguments, and the simulator refuses the request. A document, as a policy is one,
+/// must be JSON without placeholders.
+pub(crate) const AWS: &str = r#"
+if [[ $1 == lightsail ]]; then
+  aws "$@" | tee --append printed-by-aws
+  exit
+fi
+for argument; do
+  [[ $argument != file://* ]] || argument=$(< "${argument#file://}")
+  [[ $argument != "{"* ]] ||
+    jq --exit-status 'tostring | test("<[A-Z_]+>") | not' <<< "$argument" > /dev/null
+done
+said=$(aws "$@" 2>&1) || [[ $said == *"An error occurred ("*" when calling the "* ]] || {
+  echo "$said" >&2
+  exit 1
+}"#;
+
 /// Follows one page.
 pub(crate) struct Reader {
     pub(crate) bed: Bed,
@@ -49,10 +67,14 @@ impl Reader {
 
     /// A program that this machine lacks, as a script of bash.
     pub(crate) fn program(&self, name: &str, script: &str) {
-        let file = format!("bin/{name}");
-        self.write(&file, &format!("#!/bin/bash\nset -euo pipefail\n{script}\n"));
-        let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(self.folder.path().join(file), executable).unwrap();
+        write_program(self.folder.path(), name, script);
+    }
+
+    /// A program that talks to the simulated AWS.
+    pub(crate) async fn program_with_aws(&self, name: &str, script: &str) {
+        let variables = self.bed.options(None).await.environment;
+        let export = |(name, value): &(String, String)| format!("export {name}='{value}'\n");
+        self.program(name, &(variables.iter().map(export).collect::<String>() + script));
     }
 
     pub(crate) async fn sh(&self, script: &str) -> Output {
@@ -151,6 +173,16 @@ impl Reader {
         self.bed.note_private_key(&format!("{secret}.pem"), &text);
         text
     }
+}
+
+/// Writes a program into the folder `bin`, as a script of bash. `bin` is first in the PATH of its
+/// users; what the script calls comes from the rest.
+pub(crate) fn write_program(folder: &Path, name: &str, script: &str) {
+    let file = folder.join("bin").join(name);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let head = "#!/bin/bash\nset -euo pipefail\nPATH=${PATH#*:}\n";
+    std::fs::write(&file, format!("{head}{script}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// The blocks of a page, each with the name of the file that the prose before it names last.
