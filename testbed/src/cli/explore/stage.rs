@@ -425,9 +425,10 @@ fn resource(kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("lightsail-operator.dev", "v1alpha1", kind))
 }
 
-/// How many reconciliations have ended, by the metrics of an operator.
+/// How many reconciliations of the run's objects have ended, by the metrics of an operator.
 fn reconciliations(metrics: &str) -> usize {
-    let counts = metrics.lines().filter_map(|line| {
+    let of_accounts = format!("kind=\"{ACCOUNT_KIND}\"");
+    let counts = metrics.lines().filter(|line| !line.contains(&of_accounts)).filter_map(|line| {
         let rest = line.strip_prefix("lightsail_operator_reconciles_total{")?;
         rest.rsplit(' ').next()?.parse::<usize>().ok()
     });
