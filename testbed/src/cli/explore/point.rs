@@ -84,9 +84,11 @@ pub(super) fn points(namespace: &str, kubernetes: &[Forwarded], aws: &[Request])
     all.into_iter().map(number).collect()
 }
 
-/// Whether it is a request of a reconciliation.
+/// Whether it is a request of a reconciliation. Those of accounts do not count: they may be of
+/// another run's account.
 pub(super) fn is_counted(request: &Forwarded) -> bool {
     !request.path.contains("watch=true")
+        && !request.path.contains("/lightsailaccounts")
         && !request.path.contains("/leases/")
         && !request.whole_path().ends_with("/leases")
 }
