@@ -221,13 +221,16 @@ async fn check(
 }
 
 /// I1, I7: nothing is deleted that the operator did not make, unless a spec names its fingerprint.
-/// What others do after the last read cannot be known, and neither can it be told who imported the
-/// same key while an import of the operator was not on record yet.
+/// What others do after the last read cannot be known. While an import of the operator is not on
+/// record yet, neither can it be told who imported the same key, or any key if Lightsail lists no
+/// fingerprints.
 fn deletions(stage: &Stage, acted: &[Acted]) -> Vec<String> {
     let requests = stage.simulator.requests();
     let (mut made, mut keys) = (BTreeSet::new(), BTreeSet::new());
     let records = records(stage);
     let named = stage.named.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut lists_fingerprints = true;
+    stage.region.set_switches(|own| lists_fingerprints = own.fingerprints);
     let own = format!("{CLUSTER_ID}/{}/", stage.namespace);
     let mut deletions = requests
         .iter()
@@ -257,7 +260,8 @@ fn deletions(stage: &Stage, acted: &[Acted]) -> Vec<String> {
         let is_before = |record: &&Record| record.name == pair.name && record.at <= pair.created_at;
         let before = records.iter().rev().find(is_before);
         let was_unrecorded = before.is_none_or(|record| !record.has_pair);
-        let cannot_be_told = keys.contains(&pair.public_key) && was_unrecorded;
+        let may_have_key = keys.contains(&pair.public_key) || !lists_fingerprints;
+        let cannot_be_told = may_have_key && was_unrecorded;
         if !is_own && was_read && !named.contains(&pair.fingerprint) && !cannot_be_told {
             broken.push(format!("I1: {} was deleted, and was not the object's", pair.name));
         }
