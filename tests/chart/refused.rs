@@ -6,9 +6,19 @@ use serde_json::{Value, json};
 
 use crate::{render, try_render};
 
+/// The chart is not rendered with these values, and the error has this word.
+fn check(rows: Vec<(Value, &str)>) {
+    for (values, word) in rows {
+        match try_render(&values) {
+            Ok(_) => panic!("{values} is taken"),
+            Err(error) => assert!(error.contains(word), "{values}: {error}"),
+        }
+    }
+}
+
 #[test]
-fn what_cannot_be_meant_is_refused() {
-    let rows: Vec<(Value, &str)> = vec![
+fn what_has_the_wrong_name_or_form_is_refused() {
+    check(vec![
         (json!({ "replica": 1 }), "'replica'"),
         (json!({ "image": { "name": "x" } }), "'name'"),
         (json!({ "watch": { "namespace": "a" } }), "'namespace'"),
@@ -48,6 +58,12 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "podLabels": { "a": 1 } }), "/podLabels/a"),
         (json!({ "extraArgs": "--x" }), "/extraArgs"),
         (json!({ "extraEnv": [{ "value": "x" }] }), "/extraEnv/0"),
+    ]);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    check(vec![
         (json!({ "leaderElection": { "enabled": false } }), "replicas must be at most 1"),
         (json!({ "fullnameOverride": "a".repeat(41) }), "at most 40 fit: set fullnameOverride"),
         (json!({ "nameOverride": "a".repeat(40) }), "at most 40 fit: set fullnameOverride"),
@@ -111,13 +127,7 @@ fn what_cannot_be_meant_is_refused() {
                 "scrapeTimeout": "91s" } }),
             "of at most the interval",
         ),
-    ];
-    for (values, word) in rows {
-        match try_render(&values) {
-            Ok(_) => panic!("{values} is taken"),
-            Err(error) => assert!(error.contains(word), "{values}: {error}"),
-        }
-    }
+    ]);
 }
 
 /// A flag that the chart does not know would be refused though the operator takes it.
