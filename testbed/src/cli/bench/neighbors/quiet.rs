@@ -29,16 +29,16 @@ const PATIENCE: Duration = Duration::from_mins(3);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
     /// Those that took longer than [`LONGEST`] are [`Duration::MAX`].
-    times: Vec<Duration>,
+    ready: Vec<Duration>,
     /// How long the API server took to create each object, without the operator.
-    creations: Vec<Duration>,
+    created: Vec<Duration>,
     /// What the API server refused, for example.
     errors: Vec<String>,
 }
 
 impl Times {
     fn quantile(&self, share: usize) -> Option<Duration> {
-        (!self.times.is_empty()).then(|| quantile(&mut self.times.clone(), share))
+        (!self.ready.is_empty()).then(|| quantile(&mut self.ready.clone(), share))
     }
 
     /// Median and worst.
@@ -65,12 +65,12 @@ impl Times {
 
     /// What else is to be said.
     pub(super) fn notes(&self, when: &str) -> Vec<String> {
-        let late = self.times.iter().filter(|time| **time == Duration::MAX).count();
+        let late = self.ready.iter().filter(|time| **time == Duration::MAX).count();
         let late = (late > 0).then(|| {
-            let (all, longest) = (self.times.len(), LONGEST.as_secs());
+            let (all, longest) = (self.ready.len(), LONGEST.as_secs());
             format!("quiet {when}: {late} of {all} key pairs not Ready within {longest} s")
         });
-        let mut creations = self.creations.clone();
+        let mut creations = self.created.clone();
         let creation = (!creations.is_empty()).then(|| {
             let time = Figure::time(quantile(&mut creations, 500));
             format!("quiet {when}: the API server created an object in {time} (median)")
@@ -96,10 +96,10 @@ pub(super) async fn sample(
         let name = format!("{QUIET}-{when}-{number}");
         match Box::pin(one(client, name, region.unwrap_or(REGION))).await {
             Ok(Some((creation, ready))) => {
-                times.creations.push(creation);
-                times.times.push(ready);
+                times.created.push(creation);
+                times.ready.push(ready);
             }
-            Ok(None) => times.times.push(Duration::MAX),
+            Ok(None) => times.ready.push(Duration::MAX),
             Err(error) => times.errors.push(format!("{error:#}")),
         }
         number += 1;
@@ -153,7 +153,7 @@ mod tests {
                 0 => Duration::MAX,
                 it => Duration::from_millis(*it),
             });
-            Times { times: times.collect(), ..Times::default() }
+            Times { ready: times.collect(), ..Times::default() }
         };
         let alone = times(&[100, 200, 300]);
         for (beside, text, ratio) in [
