@@ -15,9 +15,8 @@ use crate::docs::{VARYING, run};
 use crate::markdown::{Block, blocks, parse, read};
 
 /// The AWS CLI. What it prints of Lightsail is left in a file. Other services are not simulated: it
-/// checks its arguments, and the simulator refuses the request. With an endpoint that is set, even
-/// a global service needs a region. A document, as a policy is one, must be JSON without
-/// placeholders.
+/// checks its arguments, and the simulator refuses the request. A document, as a policy is one,
+/// must be JSON without placeholders.
 pub(crate) const AWS: &str = r#"
 if [[ $1 == lightsail ]]; then
   aws "$@" | tee --append printed-by-aws
@@ -28,7 +27,7 @@ for argument; do
   [[ $argument != "{"* ]] ||
     jq --exit-status 'tostring | test("<[A-Z_]+>") | not' <<< "$argument" > /dev/null
 done
-said=$(AWS_DEFAULT_REGION=us-east-1 aws "$@" 2>&1) || [[ $said == *"An error occurred ("*" when calling the "* ]] || {
+said=$(aws "$@" 2>&1) || [[ $said == *"An error occurred ("*" when calling the "* ]] || {
   echo "$said" >&2
   exit 1
 }"#;
