@@ -64,7 +64,11 @@ const PAGES: &[Page] = &[
     page("docs/simulator.md", &["\"fleet\"", "ImportKeyPair"]),
     page("docs/troubleshooting.md", &["Events:", "ok", "\"operation\": \"ImportKeyPair\""]),
     Page {
-        before: "kubectl apply -f yaml/1.yaml",
+        // The name is the sample's until then.
+        before: "kubectl patch lskp fleet --type merge \
+              --patch '{\"spec\":{\"deletionPolicy\":\"Delete\",\"suspend\":false}}'
+            kubectl delete lskp fleet
+            kubectl apply -f yaml/1.yaml",
         after: "kubectl apply -f yaml/2.yaml
             kubectl wait --for=condition=Ready lskp/fleet --namespace team-a --timeout=60s
             kubectl delete -f yaml/2.yaml -f yaml/1.yaml",

@@ -27,6 +27,8 @@ for argument; do
   [[ $argument != "{"* ]] ||
     jq --exit-status 'tostring | test("<[A-Z_]+>") | not' <<< "$argument" > /dev/null
 done
+# IAM has no regions, but with an endpoint that is set the CLI wants to know one.
+[[ $1 != iam ]] || export AWS_DEFAULT_REGION=us-east-1
 said=$(aws "$@" 2>&1) || [[ $said == *"An error occurred ("*" when calling the "* ]] || {
   echo "$said" >&2
   exit 1
