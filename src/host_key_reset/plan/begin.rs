@@ -83,12 +83,12 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     if !observed.lease_outlives_call {
         return Step::AwaitLease;
     }
-    if observed.intent_written {
-        return Step::WriteMark(MarkState::Started);
-    }
-    // It may no longer allow this.
+    // It may no longer allow this. An intent without a mark was never called.
     if observed.account_changed {
         return Step::StartOver;
+    }
+    if observed.intent_written {
+        return Step::WriteMark(MarkState::Started);
     }
     Step::WriteIntent {
         last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),

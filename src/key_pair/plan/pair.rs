@@ -10,7 +10,9 @@ use super::import::{
 };
 use super::key::compare;
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, origin, whose};
-use super::refusals::{SOON, name_conflict, stalled, yield_to_rival};
+use super::refusals::{
+    SOON, deletion_under_way, name_conflict, stalled, yield_to_rival,
+};
 use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::api::account::Adoption;
@@ -146,8 +148,13 @@ fn tag(observed: &Observed, pair: &KeyPair, tags: BTreeMap<String, String>) -> S
     }
 }
 
-/// The pair is there with this key: keep its tags, and be content.
+/// The pair is there with this key: keep its tags, and be content, unless it is about to go because
+/// the object did not want it a moment ago.
 fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
+    let is_recorded = observed.recorded.arn.as_ref() == Some(&pair.arn);
+    if let Some(step) = deletion_under_way(observed).filter(|_| is_recorded) {
+        return step;
+    }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }

@@ -98,3 +98,24 @@ fn the_pair_of_an_import_is_seen_soon() {
         assert!(reads <= 25, "{takes} ms: {reads} reads");
     }
 }
+
+/// The object did not want its pair, and wants it again before Lightsail has deleted it.
+#[test]
+fn a_pair_that_is_about_to_go_is_not_ready() {
+    check(|| (desired(), observed()), &[
+        ("it is waited for", |_, o| {
+            unchanged(o);
+            o.recorded.deletion = Some(deletion(NOW));
+        }, "Reconciling InProgress"),
+        ("one that was imported since is not", |_, o| {
+            unchanged(o);
+            let made = KeyPair { arn: "arn:new".into(), ..tagged(pair(FIRST), OWNER) };
+            (o.recorded.deletion, o.recorded.intent) = (Some(deletion(NOW)), intent(FIRST));
+            (o.recorded.arn, o.pair) = (None, live(Some(made)));
+        }, "Ready Imported"),
+        ("nor is a deletion that takes long", |_, o| {
+            unchanged(o);
+            o.recorded.deletion = Some(deletion("2026-11-24T11:59:00Z"));
+        }, "Ready Imported"),
+    ]);
+}
