@@ -10,9 +10,7 @@ use super::import::{
 };
 use super::key::compare;
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, origin, whose};
-use super::refusals::{
-    SOON, deletion_under_way, name_conflict, stalled, yield_to_rival,
-};
+use super::refusals::{SOON, deletion_under_way, name_conflict, stalled, yield_to_rival};
 use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::api::account::Adoption;
