@@ -111,8 +111,8 @@ async fn the_helm_commands_of_all_pages_are_accepted_by_the_chart() {
     let mut count = 0;
     for (page, command) in commands.filter(|(_, command)| command.contains(CHART)) {
         let folder = tempfile::tempdir().unwrap();
-        let is_file = |word: &&str| word.ends_with(".yaml") && !word.contains('/');
-        for file in command.split_whitespace().filter(is_file) {
+        let words = command.split_whitespace();
+        for (_, file) in words.clone().zip(words.skip(1)).filter(|(flag, _)| *flag == "--values") {
             std::fs::write(folder.path().join(file), "").unwrap();
         }
         let rendered = run(&bed.cluster, &bed.namespace, folder.path(), &here(&command)).await;
