@@ -100,28 +100,6 @@ async fn the_values_of_all_pages_are_accepted_by_the_chart() {
     }
 }
 
-/// Each `helm install` and `helm upgrade` of a page is one that the chart accepts.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_helm_commands_of_all_pages_are_accepted_by_the_chart() {
-    let bed = Bed::new("helm").await;
-    let all = all_blocks("sh");
-    let commands = all
-        .iter()
-        .flat_map(|(page, block)| commands(&block.text).into_iter().map(move |it| (page, it)));
-    let mut count = 0;
-    for (page, command) in commands.filter(|(_, command)| command.contains(CHART)) {
-        let folder = tempfile::tempdir().unwrap();
-        let words = command.split_whitespace();
-        for (_, file) in words.clone().zip(words.skip(1)).filter(|(flag, _)| *flag == "--values") {
-            std::fs::write(folder.path().join(file), "").unwrap();
-        }
-        let rendered = run(&bed.cluster, &bed.namespace, folder.path(), &here(&command)).await;
-        assert!(rendered.success, "{page}: {command}\n{}", rendered.stderr);
-        count += 1;
-    }
-    assert!(count >= 3, "{count} commands");
-}
-
 pub(crate) fn chart() -> String {
     root().join("charts/lightsail-operator").display().to_string()
 }
