@@ -183,9 +183,10 @@ impl Queue {
         self.running.get(at).map(|running| &*running.lane)
     }
 
-    /// A reconciliation has ended.
-    pub fn finished(&mut self, at: &ObjectRef, next: Next, now: Instant) {
-        let Some(running) = self.running.remove(at) else { return };
+    /// A reconciliation has ended. Returns whether its object was forgotten meanwhile, and does not
+    /// come back by itself.
+    pub fn finished(&mut self, at: &ObjectRef, next: Next, now: Instant) -> bool {
+        let Some(running) = self.running.remove(at) else { return false };
         if let Some(lane) = self.lanes.get_mut(&running.lane) {
             lane.finished(&at.namespace, running.class);
             if lane.is_empty() {
@@ -219,6 +220,7 @@ impl Queue {
         {
             self.set_due(at.clone(), running.lane, class, now + pause);
         }
+        running.is_forgotten
     }
 
     /// The object is gone, or no longer this operator's. A running reconciliation ends, but the

@@ -136,12 +136,13 @@ pub async fn run<C: Controller>(controller: &C) {
                     // It may have called a region that no object names any more.
                     ctx.forget_unused(&lane_parts(lane).0);
                 }
-                queue.finished(&at, action.next, now);
+                let was_forgotten = queue.finished(&at, action.next, now);
                 for (at, lane) in controller.take_woken() {
                     queue.push(at, lane, Class::Change, now);
                 }
-                // Its row may be gone, with some work left.
-                if action.outcome == Outcome::Gone
+                // Its row may be gone, with some work left: the API server says of an object that
+                // is gone that it does not exist, or that it conflicts.
+                if (was_forgotten || action.outcome == Outcome::Gone)
                     && let Some(lane) = controller.follow_up_lane(&at)
                 {
                     queue.push(at, lane, Class::Change, now);

@@ -259,11 +259,24 @@ async fn a_name_that_comes_free_before_the_next_says_that_it_waits_is_not_missed
     bed.wait_ready::<LightsailKeyPair>("second", "Imported").await;
 }
 
-/// Somebody takes the finalizer off and deletes the object while its key is being imported.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_whose_object_vanishes_during_the_import_follows_it() {
+    vanishes_during_the_import(404).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_follows_its_object_also_if_that_conflicts() {
+    vanishes_during_the_import(409).await;
+}
+
+/// Somebody takes the finalizer off and deletes the object while its key is being imported. The API
+/// server answers so to the status of an object that is gone; which it is depends on its version
+/// and its caches.
+async fn vanishes_during_the_import(status: u16) {
     let bed = Bed::new("deserted").await;
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let of_pair = Matcher::new(Method::PUT, "/lightsailkeypairs/fleet/status");
+    let answered = proxy.fail(of_pair.with_body("\"arn\""), 1, status);
     let held = proxy.hold(
         Matcher::new(Method::PUT, "/lightsailkeypairs/fleet/status").with_body("importIntent"),
         Place::BeforeAnswer,
@@ -294,6 +307,7 @@ async fn a_pair_whose_object_vanishes_during_the_import_follows_it() {
         assert!(start.elapsed().as_secs() < 60, "the pair stays");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    assert_eq!(answered.count(), 1);
     assert_eq!(bed.region.find_key_pair("fleet"), None);
     assert_eq!((bed.calls("ImportKeyPair"), bed.calls("DeleteKeyPair")), (1, 3));
     // A new object of that name has a pair of its own.

@@ -104,6 +104,22 @@ fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
 }
 
 #[test]
+fn whoever_ends_a_reconciliation_learns_that_its_object_was_forgotten() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for (is_forgotten, next) in
+        [(true, Next::StartOver), (true, Next::Change), (false, Next::Change)]
+    {
+        queue.push(at("a"), LANE, Class::Change, now);
+        assert!(queue.pop(now).is_some());
+        if is_forgotten {
+            queue.forget(&at("a"));
+        }
+        assert_eq!(queue.finished(&at("a"), next, now), is_forgotten);
+        assert_eq!(queue.next_due(), None);
+    }
+}
+
+#[test]
 fn a_change_overtakes_a_resync_of_all() {
     let (mut queue, now) = (Queue::new(places(10)), Instant::now());
     for number in 0..1_000 {
