@@ -96,6 +96,40 @@ async fn bounded<T>(
     }
 }
 
+/// An API server for tests.
+#[cfg(test)]
+pub(crate) mod fake {
+    use std::future::{Ready, ready};
+    use std::task::{Context, Poll};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use tower_service::Service;
+
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    /// Answers each request as this function says.
+    #[derive(Clone)]
+    pub(crate) struct Answers<F>(pub(crate) F);
+
+    impl<F> Service<Request<Body>> for Answers<F>
+    where
+        F: FnMut(&Request<Body>) -> Result<Response<Body>, Error>,
+    {
+        type Response = Response<Body>;
+        type Error = Error;
+        type Future = Ready<Result<Response<Body>, Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request<Body>) -> Self::Future {
+            ready((self.0)(&request))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

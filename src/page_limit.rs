@@ -71,29 +71,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::future::ready;
-
     use kube::Client;
 
     use super::*;
-
-    /// A server whose pages have so many bytes.
-    #[derive(Clone)]
-    struct Server(usize);
-
-    impl Service<Request<Body>> for Server {
-        type Response = Response<Body>;
-        type Error = BoxError;
-        type Future = std::future::Ready<Result<Response<Body>, BoxError>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<Body>) -> Self::Future {
-            ready(Ok(Response::new(vec![b' '; self.0].into())))
-        }
-    }
+    use crate::api_server::fake::Answers;
 
     #[tokio::test]
     async fn only_a_page_of_many_is_given_up() {
@@ -106,7 +87,8 @@ mod tests {
             ("/keys?watch=true", LARGEST + 1, false),
             ("/keys/fleet", LARGEST + 1, false),
         ] {
-            let client = Client::new(PageLimit.layer(Server(bytes)), "default");
+            let server = Answers(move |_: &_| Ok(Response::new(vec![b' '; bytes].into())));
+            let client = Client::new(PageLimit.layer(server), "default");
             let request = Request::get(path).body(Vec::new()).unwrap();
             let read = client.request_text(request).await;
             assert_eq!(read.is_err(), expected, "{path}: {bytes}");

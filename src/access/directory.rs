@@ -79,7 +79,7 @@ impl Grant {
     /// Whether it allows the same by the same way: accounts are edited, deleted and created again
     /// while a reconciliation waits for an answer or its turn.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
+    fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Operator, Self::Operator) | (Self::Required, Self::Required) => true,
             (Self::Missing(one), Self::Missing(other)) => one == other,
@@ -183,6 +183,12 @@ impl Directory {
             None if self.settings.unscoped.iter().any(|one| one == namespace) => Grant::Operator,
             None => Grant::Required,
         }
+    }
+
+    /// Whether an object that was granted this would be granted something else now.
+    #[must_use]
+    pub fn has_changed(&self, grant: &Grant, namespace: &str, account: Option<&str>) -> bool {
+        !self.grant(namespace, account).is_same(grant)
     }
 
     /// The AWS account of an object of this namespace that names this account, or none. `None` if

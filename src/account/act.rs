@@ -186,9 +186,7 @@ async fn count_in<K: Reconciled>(
 
 #[cfg(test)]
 mod tests {
-    use std::future::{Ready, ready};
     use std::sync::Arc;
-    use std::task::{Context, Poll};
 
     use http::{Request, Response};
     use kube::Client;
@@ -196,43 +194,28 @@ mod tests {
     use parking_lot::Mutex;
     use serde_json::json;
     use tower_layer::Layer;
-    use tower_service::Service;
 
     use super::*;
+    use crate::api_server::fake::Answers;
     use crate::lease::HeldLease;
     use crate::page_limit::PageLimit;
 
-    /// Has two pages of objects, each of 256 KiB. Notes how many were asked for.
-    #[derive(Clone)]
-    struct Server(Arc<Mutex<Vec<usize>>>);
-
-    impl Service<Request<Body>> for Server {
-        type Response = Response<Body>;
-        type Error = Box<dyn std::error::Error + Send + Sync>;
-        type Future = Ready<Result<Response<Body>, Self::Error>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, request: Request<Body>) -> Self::Future {
-            let query = request.uri().query().unwrap().to_owned();
-            let size = query.split("limit=").nth(1).unwrap().split('&').next().unwrap();
-            let size: usize = size.parse().unwrap();
-            self.0.lock().push(size);
-            let is_last = query.contains("continue=second");
-            let object = json!({ "metadata": { "labels": { "a": "x".repeat(256 * 1024) } } });
-            let next = if is_last { "" } else { "second" };
-            let list = json!({ "metadata": { "continue": next }, "items": vec![object; size] });
-            ready(Ok(Response::new(list.to_string().into_bytes().into())))
-        }
-    }
-
     #[tokio::test]
     async fn large_objects_are_read_a_few_at_a_time() {
-        let sizes = Arc::default();
-        let server = PageLimit.layer(Server(Arc::clone(&sizes)));
-        let client = Client::new(server, "default");
+        // Two pages of objects, each of 256 KiB.
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let asked = Arc::clone(&sizes);
+        let server = Answers(move |request: &Request<Body>| {
+            let query = request.uri().query().unwrap();
+            let size = query.split("limit=").nth(1).unwrap().split('&').next().unwrap();
+            let size: usize = size.parse().unwrap();
+            asked.lock().push(size);
+            let next = if query.contains("continue=second") { "" } else { "second" };
+            let object = json!({ "metadata": { "labels": { "a": "x".repeat(256 * 1024) } } });
+            let list = json!({ "metadata": { "continue": next }, "items": vec![object; size] });
+            Ok(Response::new(list.to_string().into_bytes().into()))
+        });
+        let client = Client::new(PageLimit.layer(server), "default");
         let api = objects::api::<LightsailKeyPair>(&client, None);
         let api_server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
         let count = count_in(&api_server, &api, "spec.accountRef.name=a", |_| true).await;

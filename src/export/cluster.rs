@@ -165,39 +165,16 @@ fn is_answer(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{Ready, ready};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context, Poll};
 
-    use http::{Request as HttpRequest, Response};
+    use http::Response;
     use kube::client::Body;
-    use tower_service::Service;
 
     use super::*;
+    use crate::api_server::fake::Answers;
     use crate::export::samples::{Said, exported};
     use crate::ids::Owner;
-
-    /// Answers all requests with this status, or none, and counts them.
-    #[derive(Clone)]
-    struct Server(Option<u16>, Arc<AtomicUsize>);
-
-    impl Service<HttpRequest<Body>> for Server {
-        type Response = Response<Body>;
-        type Error = Box<dyn std::error::Error + Send + Sync>;
-        type Future = Ready<Result<Response<Body>, Self::Error>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: HttpRequest<Body>) -> Self::Future {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            let Some(status) = self.0 else { return ready(Err("no answer in time".into())) };
-            let body = Body::from(Vec::new());
-            ready(Ok(Response::builder().status(status).body(body).unwrap()))
-        }
-    }
 
     /// Each request without an answer takes [`crate::api_server::READ_TIMEOUT`].
     #[tokio::test]
@@ -206,8 +183,13 @@ mod tests {
         for (status, cluster_id, expected) in
             [(None, None, 1), (None, Some("c"), 1), (Some(403), Some("c"), OWNERS)]
         {
-            let (said, requests) = (Said::default(), Arc::default());
-            let server = Server(status, Arc::clone(&requests));
+            let (said, requests) = (Said::default(), Arc::new(AtomicUsize::new(0)));
+            let count = Arc::clone(&requests);
+            let server = Answers(move |_: &_| {
+                count.fetch_add(1, Ordering::Relaxed);
+                let Some(status) = status else { return Err("no answer in time".into()) };
+                Ok(Response::builder().status::<u16>(status).body(Body::empty()).unwrap())
+            });
             let (client, lease) = (Client::new(server, "default"), HeldLease::not_held());
             let api_server = ApiServer::new(client, lease, std::time::Duration::ZERO);
             let report = Report::new(said.clone());

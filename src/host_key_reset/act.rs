@@ -73,7 +73,9 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
             self.observed.lease_outlives_call = self.ctx.lease_outlives_call();
-            self.observed.account_changed = self.is_account_changed();
+            let (grant, account) = (&self.observed.grant, claim::account_ref(&self.object));
+            self.observed.account_changed =
+                self.ctx.directory.has_changed(grant, &self.at.namespace, account);
             let step = plan::plan(&self.desired, &self.observed);
             if let Some(action) = self.act(step).await? {
                 return Ok(action);
@@ -83,11 +85,6 @@ impl<'a> Run<'a> {
             }
         }
         self.wait(Verdict::circling("reset")).await
-    }
-
-    fn is_account_changed(&self) -> bool {
-        let account = claim::account_ref(&self.object);
-        !self.ctx.directory.grant(&self.at.namespace, account).is_same(&self.observed.grant)
     }
 
     fn lightsail(&self) -> &Lightsail {

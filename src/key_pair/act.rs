@@ -99,7 +99,9 @@ impl<'a> Run<'a> {
     pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
-            self.observed.account_changed = self.is_account_changed();
+            let (grant, account) = (&self.observed.grant, account_ref(&self.object));
+            self.observed.account_changed =
+                self.ctx.directory.has_changed(grant, &self.at.namespace, account);
             let step = plan::plan(&self.desired, &self.observed);
             match self.act(step).await {
                 Ok(Some(action)) => return Ok(action),
@@ -111,11 +113,6 @@ impl<'a> Run<'a> {
             }
         }
         self.publish(&Verdict::circling("key pair")).await
-    }
-
-    fn is_account_changed(&self) -> bool {
-        let grant = self.ctx.directory.grant(&self.at.namespace, account_ref(&self.object));
-        !grant.is_same(&self.observed.grant)
     }
 
     /// Notes a failure for the plan. What only starts the reconciliation over is passed on.

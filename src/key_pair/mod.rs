@@ -120,8 +120,8 @@ impl KeyPairs {
         let action = run.reconcile().await;
         let ended = match &action {
             Err(Error::Gone) => Ended::Gone,
-            Err(Error::Conflict) => Ended::Conflict,
-            Ok(_) | Err(_) => Ended::There,
+            Err(_) => Ended::Failed,
+            Ok(_) => Ended::There,
         };
         if run.is_left_behind(ended) {
             self.note_vanished(at, run.into_vanished());
@@ -131,7 +131,7 @@ impl KeyPairs {
         if !self.memory.rows.lock().is_watched(at) {
             self.memory.forget_gone(&uid);
         }
-        if ended == Ended::Conflict
+        if matches!(action, Err(Error::Conflict))
             && let Some(verdict) = lasting_conflict(item.failures)
         {
             self.publish_unfinished(at, &verdict).await?;

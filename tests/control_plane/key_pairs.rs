@@ -269,6 +269,11 @@ async fn a_pair_follows_its_object_also_if_that_conflicts() {
     vanishes_during_the_import(409).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pair_follows_its_object_also_if_nobody_says_that_it_is_gone() {
+    vanishes_during_the_import(500).await;
+}
+
 /// Somebody takes the finalizer off and deletes the object while its key is being imported. The API
 /// server answers so to the status of an object that is gone; which it is depends on its version
 /// and its caches.

@@ -150,9 +150,9 @@ pub fn subject(is_there: bool, is_watched: bool, is_followed_up: bool) -> Subjec
 pub enum Ended {
     /// The object is gone.
     Gone,
-    /// The object is not as it was: it may be gone, and another one have its name. The follow-up
-    /// finds out.
-    Conflict,
+    /// It failed, so the object may be gone, and another one may have its name. The follow-up finds
+    /// out.
+    Failed,
     /// The object is there, as far as is known.
     There,
 }
@@ -162,7 +162,7 @@ pub enum Ended {
 #[must_use]
 pub fn is_left_behind(desired: &Desired, observed: &Observed, ended: Ended) -> bool {
     let may_be_gone = match ended {
-        Ended::Gone | Ended::Conflict => true,
+        Ended::Gone | Ended::Failed => true,
         Ended::There => false,
     };
     let has_intent = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();

@@ -500,7 +500,7 @@ fn what_a_reconciliation_is_about_and_what_it_leaves_behind() {
     for (name, recorded, sent, goal, ended, expected) in [
         ("nothing was imported", &Recorded::default(), true, Goal::Present, Ended::Gone, false),
         ("an import was sent", &intended, true, Goal::Present, Ended::Gone, true),
-        ("it may be gone", &intended, true, Goal::Present, Ended::Conflict, true),
+        ("it may be gone", &intended, true, Goal::Present, Ended::Failed, true),
         ("it is there", &intended, true, Goal::Present, Ended::There, false),
         ("no import was sent that was not refused",
          &intended, false, Goal::Present, Ended::Gone, false),

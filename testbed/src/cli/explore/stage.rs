@@ -1,7 +1,7 @@
 //! What one run stands on: a namespace, a Lightsail and a proxy of its own, and one operator or
 //! two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -134,6 +134,8 @@ pub(super) struct Stage {
     pub(super) pair_names: std::sync::Mutex<BTreeMap<String, String>>,
     /// The fingerprints that specs have named.
     pub(super) named: std::sync::Mutex<Vec<String>>,
+    /// The accounts that are there, by their names in the cluster.
+    pub(super) accounts: std::sync::Mutex<BTreeSet<String>>,
 }
 
 impl Stage {
@@ -190,6 +192,7 @@ impl Stage {
             users_secrets: std::sync::Mutex::default(),
             pair_names: std::sync::Mutex::default(),
             named: std::sync::Mutex::default(),
+            accounts: std::sync::Mutex::default(),
         });
         stage.add_lease().await?;
         stage.operators.lock().await.push(Operator::spawn(options)?);
@@ -290,11 +293,10 @@ impl Stage {
     /// Removes the accounts of the run: the operators of all other runs see them.
     pub(super) async fn remove_accounts(&self) -> Result<()> {
         let accounts = self.objects(ACCOUNT_KIND);
-        for account in accounts.list(&ListParams::default()).await? {
-            let name = account.metadata.name.unwrap_or_default();
-            if name.starts_with(&self.name(ACCOUNT_KIND, "")) {
-                accounts.delete(&name, &DeleteParams::default()).await?;
-            }
+        let made =
+            std::mem::take(&mut *self.accounts.lock().unwrap_or_else(PoisonError::into_inner));
+        for name in made {
+            accounts.delete(&name, &DeleteParams::default()).await?;
         }
         Ok(())
     }

@@ -101,6 +101,10 @@ impl Stage {
             "metadata": metadata, "spec": spec,
         }))?;
         self.objects(kind).create(&PostParams::default(), &new).await?;
+        if kind == ACCOUNT_KIND {
+            let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            accounts.insert(self.name(kind, name));
+        }
         Ok(())
     }
 
@@ -113,6 +117,7 @@ impl Stage {
         } else {
             let name = self.name(kind, name);
             self.objects(kind).delete(&name, &DeleteParams::default()).await?;
+            self.accounts.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ impl Rows {
             let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
                 if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
             });
-            cells.collect::<Vec<_>>().join("  ") + "\n"
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
         };
         all.iter().map(line).collect()
     }
