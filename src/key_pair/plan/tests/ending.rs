@@ -1,0 +1,140 @@
+//! How an object ends: released, or vanished.
+
+use super::*;
+
+#[test]
+fn a_release_never_waits_for_lightsail() {
+    /// An object with a pair is deleted under Retain.
+    fn retained() -> (Desired, Observed) {
+        let (mut desired, mut observed) = (desired(), observed());
+        unchanged(&mut observed);
+        (desired.goal, desired.deletion_policy) =
+            (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
+        (desired, observed)
+    }
+    fn read(pair: KeyPair) -> Option<lightsail::Result<Option<KeyPair>>> {
+        Some(Ok(Some(pair)))
+    }
+    check(retained, &[
+        ("the pair is read first", |_, _| {}, "ReadForRelease"),
+        ("with whatever account", |_, o| o.account = Some("999999999999".into()),
+         "ReadForRelease"),
+        ("its own tag is taken off",
+         |_, o| o.done.read_for_release = read(tagged(pair(FIRST), OWNER)), "ReleaseTag"),
+        ("another owner's is not", |_, o| {
+            o.done.read_for_release = read(tagged(pair(FIRST), "other/team-a/fleet"));
+        }, "Remove finalizer Released"),
+        ("nor that of another pair of the name", |_, o| {
+            let other = KeyPair { arn: "arn:another".into(), ..tagged(pair(FIRST), OWNER) };
+            o.done.read_for_release = read(other);
+        }, "Remove finalizer Released"),
+        ("nor where there is none",
+         |_, o| o.done.read_for_release = read(pair(FIRST)), "Remove finalizer Released"),
+        ("what is gone has no tag", |_, o| o.done.read_for_release = Some(Ok(None)),
+         "Remove finalizer Released"),
+        ("a read that fails holds up nothing", |_, o| {
+            o.done.read_for_release = Some(Err(lightsail::Error::of_kind(ErrorKind::Transient)));
+        }, "Remove finalizer Released"),
+        ("then the object is released", |_, o| {
+            o.done.read_for_release = read(tagged(pair(FIRST), OWNER));
+            o.done.tag_release = Some(Ok(()));
+        }, "Remove finalizer Released"),
+        ("also if the tag could not be taken off", |_, o| {
+            o.done.read_for_release = read(tagged(pair(FIRST), OWNER));
+            o.done.tag_release = Some(Err(lightsail::Error::of_kind(ErrorKind::Denied)));
+        }, "Remove finalizer Released"),
+        ("nothing is recorded, so nothing is read", |_, o| o.recorded = Recorded::default(),
+         "Remove finalizer Released"),
+    ]);
+    let (desired, mut observed) = retained();
+    observed.done.read_for_release = Some(Err(lightsail::Error::of_kind(ErrorKind::NeverSent)));
+    let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else {
+        panic!("the object is released")
+    };
+    assert!(message.contains("its owner tag stays"), "{message}");
+}
+
+#[test]
+fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
+    /// The object is gone with its finalizer, and its pair is there.
+    fn vanished() -> (Desired, Observed) {
+        let (mut desired, mut observed) = (desired(), observed());
+        unchanged(&mut observed);
+        desired.goal = Goal::ObjectVanished;
+        (desired, observed)
+    }
+    check(vanished, &[
+        ("its pair is deleted", |_, _| {}, "Delete"),
+        ("then it is over", |_, o| o.pair = live(None), "End follow-up Deleted"),
+        ("under Retain the pair is released", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.done.read_for_release = Some(Ok(None));
+        }, "End follow-up Released"),
+        ("a read that fails is retried", |_, o| o.failure = failed(ErrorKind::Transient),
+         "Pause ServiceError"),
+        ("so is what somebody can allow", |_, o| o.failure = failed(ErrorKind::Denied),
+         "Pause AccessDenied"),
+        ("so are the credentials of another account",
+         |_, o| o.account = Some("999999999999".into()), "Pause WrongAccount"),
+        ("an import that may still take effect is waited for", |_, o| {
+            o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+            o.pair = live(None);
+            o.sent = sent("2026-11-24T12:01:00Z", false);
+        }, "Pause InProgress"),
+        ("what only its spec could solve ends it, and the pair stays", |_, o| {
+            o.pair = live(Some(KeyPair { fingerprint: None, ..tagged(pair(FIRST), OWNER) }));
+        }, "End follow-up Released"),
+    ]);
+    check(|| (desired(), observed()), &[
+        ("a new object of its name waits until then", |_, o| o.has_predecessor = true,
+         "Reconciling WaitingForOwner"),
+        ("unless that is released itself", |d, o| {
+            (d.goal, d.deletion_policy) = (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
+            (o.has_predecessor, o.finalizer) = (true, Finalizer::Old);
+        }, "Remove finalizer Released"),
+    ]);
+    for (name, has_finalizer, is_marked, acts, expected) in [
+        ("one that vanished with its finalizer", true, false, true, true),
+        ("one that was deleted as it should be", true, true, true, false),
+        ("one that never had a pair", false, false, true, false),
+        ("whoever does not act leaves it to the one that does", true, false, false, false),
+    ] {
+        assert_eq!(is_followed_up(has_finalizer, is_marked, acts), expected, "{name}");
+    }
+    for (name, uid, uid_of_its_name, expected) in [
+        ("nothing has its name", Some("a"), None, true),
+        ("a new object has its name", Some("a"), Some("b"), true),
+        ("it only left the selector", Some("a"), Some("a"), false),
+    ] {
+        assert_eq!(is_gone(uid, uid_of_its_name), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_a_reconciliation_is_about_and_what_it_leaves_behind() {
+    for (name, is_there, is_watched, is_followed_up, expected) in [
+        ("an object", true, true, false, Subject::Object),
+        ("one that waits for an earlier one of its name", true, true, true, Subject::Object),
+        ("one that left the selector", true, false, false, Subject::Nothing),
+        ("and an earlier one of its name", true, false, true, Subject::LeftBehind),
+        ("one that is gone", false, true, false, Subject::Nothing),
+        ("and left a pair behind", false, false, true, Subject::LeftBehind),
+    ] {
+        assert_eq!(subject(is_there, is_watched, is_followed_up), expected, "{name}");
+    }
+    let intended = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    for (name, recorded, sent, goal, ended, expected) in [
+        ("nothing was imported", &Recorded::default(), true, Goal::Present, Ended::Gone, false),
+        ("an import was sent", &intended, true, Goal::Present, Ended::Gone, true),
+        ("it may be gone", &intended, true, Goal::Present, Ended::Failed, true),
+        ("it is there", &intended, true, Goal::Present, Ended::There, false),
+        ("no import was sent that was not refused",
+         &intended, false, Goal::Present, Ended::Gone, false),
+        ("its deletion deals with it", &intended, true, Goal::ObjectDeleted, Ended::Gone, false),
+    ] {
+        let desired = Desired { goal, ..desired() };
+        let mut observed = Observed { recorded: recorded.clone(), ..observed() };
+        observed.sent = observed.sent.filter(|_| sent);
+        assert_eq!(is_left_behind(&desired, &observed, ended), expected, "{name}");
+    }
+}
