@@ -89,7 +89,6 @@ fn record(status: &mut LightsailKeyPairStatus, pair: Option<&KeyPair>, origin: O
     }
 }
 
-/// The status after a reconciliation. What that did not get to read stays as it was.
 /// The status with this verdict about a reconciliation that could not be finished; `None` if the
 /// object is Stalled for another reason, which stays.
 pub(super) fn unfinished(
@@ -113,6 +112,7 @@ pub(super) fn unfinished(
     Some(LightsailKeyPairStatus { conditions, ..before })
 }
 
+/// The status after a reconciliation. What that did not get to read stays as it was.
 pub(super) fn status(
     object: &LightsailKeyPair,
     desired: &Desired,

@@ -5,7 +5,7 @@ use super::expected::{self, Named};
 use super::import::unsettled_absence;
 use super::kept_key;
 use super::ownership::is_first;
-use super::pair::keep_tags;
+use super::pair::{about_to_go, keep_tags};
 use super::refusals::{SOON, deletion_under_way, stalled, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::Backup;
@@ -35,6 +35,9 @@ pub(super) fn present(
             Step::ReadPair { live: true }
         };
     };
+    if let Some(step) = about_to_go(observed, pair) {
+        return step;
+    }
     if let Some(step) = keep_key(desired, observed, pair, secret) {
         return step;
     }

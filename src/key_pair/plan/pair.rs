@@ -146,11 +146,19 @@ fn tag(observed: &Observed, pair: &KeyPair, tags: BTreeMap<String, String>) -> S
     }
 }
 
-/// The pair is there with this key: keep its tags, and be content, unless it is about to go because
-/// the object did not want it a moment ago.
-fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
+/// What comes first if the pair may be about to go, because the object did not want it a moment
+/// ago. A list may be older than that.
+pub(super) fn about_to_go(observed: &Observed, pair: &KeyPair) -> Option<Step> {
     let is_recorded = observed.recorded.arn.as_ref() == Some(&pair.arn);
-    if let Some(step) = deletion_under_way(observed).filter(|_| is_recorded) {
+    let was_unwanted = is_recorded && !observed.was_acted_on;
+    observed.recorded.deletion.as_ref().filter(|_| was_unwanted)?;
+    let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
+    if is_live { deletion_under_way(observed) } else { Some(Step::ReadPair { live: true }) }
+}
+
+/// The pair is there with this key: keep its tags, and be content.
+fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
+    if let Some(step) = about_to_go(observed, pair) {
         return step;
     }
     if observed.finalizer == Finalizer::Missing {

@@ -46,9 +46,8 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     if is_destructive && is_outdated(observed) {
         return Step::ReadPair { live: true };
     }
-    if matches!(step, Step::Delete { .. })
-        && let Some(wait) = deletion_under_way(observed)
-    {
+    // A download could bring the pair back (I5).
+    if is_destructive && let Some(wait) = deletion_under_way(observed) {
         return wait;
     }
     // A list may be as old as an interval: what it says sticks only if a live read confirms it. Who

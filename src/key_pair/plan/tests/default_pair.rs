@@ -180,6 +180,21 @@ fn a_default_pair_that_should_be_there() {
     ]);
 }
 
+#[test]
+fn a_default_pair_that_is_about_to_go_is_waited_for() {
+    check_default(Goal::Present, &[
+        ("I5: nothing is downloaded while a deletion is under way", |_, o, _| {
+            o.recorded = recorded(&pair(FIRST), Origin::Default);
+            o.recorded.deletion = Some(under_way(NOW));
+        }, "Reconciling InProgress"),
+        ("nor is it Ready", |_, o, key| {
+            o.secret = secret(Some(key));
+            o.recorded = recorded(&pair(FIRST), Origin::Default);
+            o.recorded.deletion = Some(under_way(NOW));
+        }, "Reconciling InProgress"),
+    ]);
+}
+
 fn under_way(since: &str) -> Operation {
     let (id, status) = (Some("a".to_owned()), Some("Started".to_owned()));
     Operation { id, status, created_at: Some(since.to_owned()), ..Operation::default() }

@@ -107,6 +107,22 @@ fn a_pair_that_is_about_to_go_is_not_ready() {
             unchanged(o);
             o.recorded.deletion = Some(deletion(NOW));
         }, "Reconciling InProgress"),
+        ("an old list does not tell whether it is gone", |_, o| {
+            unchanged(o);
+            o.recorded.deletion = Some(deletion(NOW));
+            o.pair = cached(o.pair.take().and_then(|read| read.pair));
+        }, "Read pair live"),
+        ("nor does it once that has taken long", |_, o| {
+            unchanged(o);
+            o.recorded.deletion = Some(deletion("2026-11-24T11:59:00Z"));
+            o.pair = cached(o.pair.take().and_then(|read| read.pair));
+        }, "Read pair live"),
+        ("one that is Ready since needs no read of its own", |_, o| {
+            unchanged(o);
+            (o.was_acted_on, o.recorded.deletion) =
+                (true, Some(deletion("2026-11-24T11:59:00Z")));
+            o.pair = cached(o.pair.take().and_then(|read| read.pair));
+        }, "Ready Imported"),
         ("one that was imported since is not", |_, o| {
             unchanged(o);
             let made = KeyPair { arn: "arn:new".into(), ..tagged(pair(FIRST), OWNER) };
