@@ -283,9 +283,25 @@ impl<C: Claim> Rows<C> {
         self.moves.push(Move { lane, namespace, enters });
     }
 
-    /// The namespaces that entered or left a lane since the last call.
+    /// The namespaces that entered or left a lane since the last call. One that left it and came
+    /// back did neither.
     pub fn take_moves(&mut self) -> Vec<Move> {
-        std::mem::take(&mut self.moves)
+        let mut moves: Vec<Move> = Vec::new();
+        for next in self.moves.drain(..) {
+            let is_left =
+                |it: &Move| !it.enters && it.lane == next.lane && it.namespace == next.namespace;
+            match moves.iter().rposition(is_left).filter(|_| next.enters) {
+                Some(left) => drop(moves.remove(left)),
+                None => moves.push(next),
+            }
+        }
+        moves
+    }
+
+    /// Whether any object is in this lane.
+    #[must_use]
+    pub fn has_lane(&self, lane: &str) -> bool {
+        self.lanes.contains_key(lane)
     }
 
     /// Records that an object cannot be read. Returns whether that is new for this generation.

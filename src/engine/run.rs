@@ -245,8 +245,9 @@ fn note_rows<C: Controller>(controller: &C, kind: &str) {
         ctx.metrics.set_objects(kind, shown.ready, &shown.word(), count);
     }
     let moves = rows.take_moves();
+    let has_lane: Vec<_> = moves.iter().map(|moved| rows.has_lane(&moved.lane)).collect();
     drop(rows);
-    for moved in moves {
+    for (moved, has_lane) in moves.into_iter().zip(has_lane) {
         let (region, account) = lane_parts(&moved.lane);
         // Accounts are in no region.
         if region.as_str().is_empty() {
@@ -259,7 +260,10 @@ fn note_rows<C: Controller>(controller: &C, kind: &str) {
         }
         ctx.regions.leave(&region, &user, &moved.namespace);
         ctx.forget_unused(&region);
-        controller.forget_lane(&moved.lane);
+        // Objects of other namespaces may be there.
+        if !has_lane {
+            controller.forget_lane(&moved.lane);
+        }
     }
 }
 
@@ -283,7 +287,9 @@ pub async fn guarded(
             Err(Error::Gone) => Action::gone(),
             Err(Error::Conflict) => {
                 if item.failures == MANY_CONFLICTS {
-                    tracing::warn!("something keeps changing the object or its Secret");
+                    tracing::warn!(
+                        "something keeps changing the object, its Secret or its LightsailAccount"
+                    );
                 }
                 Action { next: Next::StartOver, outcome: Outcome::Conflict }
             }
