@@ -83,12 +83,12 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     if !observed.lease_outlives_call {
         return Step::AwaitLease;
     }
-    // It may no longer allow this. An intent without a mark was never called.
-    if observed.account_changed {
-        return Step::StartOver;
-    }
     if observed.intent_written {
         return Step::WriteMark(MarkState::Started);
+    }
+    // It may no longer allow this.
+    if observed.account_changed {
+        return Step::StartOver;
     }
     Step::WriteIntent {
         last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
