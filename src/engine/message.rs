@@ -144,8 +144,9 @@ impl fmt::Display for Message<'_> {
                 action.map_or("this".to_owned(), |action| format!("lightsail:{action}"))
             ),
             Self::LastingConflict => to.write_str(
-                "something keeps changing the object or its Secret before the operator can write \
-                 it; to find out what, run kubectl get KIND NAME -o yaml --show-managed-fields",
+                "something keeps changing the object, its Secret or its LightsailAccount before \
+                 the operator can write it; to find out what, run kubectl get KIND NAME -o yaml \
+                 --show-managed-fields",
             ),
             Self::Unsupported { field } => write!(
                 to,

@@ -10,7 +10,7 @@ pub(super) fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let gibibytes = kibibytes("/proc/meminfo", "MemTotal").unwrap_or_default() / 1024 / 1024;
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    format!("{model}, {cores} cores, {gibibytes} GiB of memory; {build} build")
+    format!("{model}, {cores} cores, {gibibytes} GiB of memory; {build} build of the testbed")
 }
 
 /// The memory of a process that is resident, in KiB, and the most that ever was.

@@ -58,7 +58,7 @@ pub(super) struct Settings {
     /// Only requests whose text contains this
     #[arg(long, value_name = "TEXT")]
     point: Option<String>,
-    /// All points; by default, a share, or all points of the scenarios that you name
+    /// Run all points. By default, a share, or all points of the scenarios that you name
     #[arg(long)]
     all: bool,
     /// The number of the share; the same number chooses the same points

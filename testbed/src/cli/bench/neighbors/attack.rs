@@ -194,6 +194,16 @@ impl Attack {
         matches!(self, Self::RegionsAnswer | Self::RegionsHang)
     }
 
+    /// The sentences of all attacks, as a list.
+    pub(super) fn all_sentences() -> Result<String> {
+        let line = |attack: &Self| {
+            let (name, sentence) = attack.name_and_sentence()?;
+            Ok(format!("- `{name}`: {sentence}"))
+        };
+        let lines = Self::value_variants().iter().map(line).collect::<Result<Vec<_>>>();
+        Ok(lines?.join("\n"))
+    }
+
     /// Its name on the command line, and its sentence.
     pub(super) fn name_and_sentence(self) -> Result<(String, String)> {
         let value = self.to_possible_value().context("an attack has a name")?;

@@ -83,7 +83,11 @@ pub(crate) async fn neighbors(settings: &Settings) -> Result<ExitCode> {
         Ok(failed) => failed,
         Err(signal) => return Ok(exit_code_of(signal)),
     };
-    let text = format!("```text\n{}```\n\n{limits}.\n\n{LEGEND}", rows.borrow().text());
+    let text = format!(
+        "```text\n{}```\n\n{limits}.\n\n{LEGEND}\n\n{}",
+        rows.borrow().text(),
+        Attack::all_sentences()?
+    );
     if let Some(to) = &settings.write {
         let page = Page { file: "neighbors.md", title: "What a hostile namespace does", text };
         page.write(to, &settings.stage.project)?;

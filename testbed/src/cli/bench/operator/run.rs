@@ -37,7 +37,7 @@ pub(crate) struct Settings {
     /// How many objects several operators share
     #[arg(long, value_name = "COUNT", default_value = "100000", value_parser = parse_count)]
     pub(super) scaled: usize,
-    /// Another operator's binary, an older one say, to measure in turn with this one
+    /// Another operator's binary, for example an older one, to measure alternately with this one
     #[arg(long, value_name = "FILE")]
     pub(super) before: Option<PathBuf>,
     /// Measure only this; may be repeated. Without it, all but `scale` and `scale-in-one`
