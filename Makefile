@@ -53,10 +53,9 @@ test-all: EXPLORE := --all --sequences 5000 --parallel 18
 test-all: export MODEL := all
 test-all: export IMAGE_BINARY := $(release)
 test-all: NEXTEST := --ignore-default-filter
-test-all: gitops image test $(if $(OLDEST),test-oldest) ## Run all tests, each in full
+test-all: gitops image test test-oldest ## Run all tests, each in full
 	@testbed/scripts/reproduce.sh $(release)
 
-# `make test-all OLDEST=1` includes it.
 .PHONY: test-oldest
 test-oldest: oldest .venv build ## Test the control plane with the oldest Kubernetes that is allowed
 	@TESTBED_TOOLS=$(CURDIR)/.tools/oldest $(debug)/testbed run --apply testbed/deploy -- \
