@@ -30,6 +30,13 @@ pub(super) struct Ready {
     pub(super) since: Instant,
 }
 
+/// Where an object is put among those of its class and namespace. Other namespaces do not notice.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    First,
+    Last,
+}
+
 /// How many are running, by class.
 #[derive(Clone, Copy, Debug, Default)]
 struct Running([usize; Class::ALL.len()]);
@@ -81,12 +88,15 @@ struct Line {
 const FEW: usize = 16;
 
 impl Line {
-    fn push(&mut self, at: ObjectRef) {
+    fn push(&mut self, at: ObjectRef, place: Place) {
         let waiting = self.waiting.entry(at.namespace.clone()).or_default();
         if waiting.is_empty() {
             self.turns.push_back(at.namespace.clone());
         }
-        waiting.push_back(at);
+        match place {
+            Place::First => waiting.push_front(at),
+            Place::Last => waiting.push_back(at),
+        }
         self.names += 1;
     }
 
@@ -127,8 +137,8 @@ impl Line {
 
 impl Lane {
     /// Adds an object.
-    pub(super) fn push(&mut self, at: ObjectRef, class: Class) {
-        self.lines[class as usize].push(at);
+    pub(super) fn push(&mut self, at: ObjectRef, class: Class, place: Place) {
+        self.lines[class as usize].push(at, place);
     }
 
     /// Takes an object out of the line of a class.

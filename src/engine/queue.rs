@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lane::{Lane, Ready};
+use super::lane::{Lane, Place, Ready};
 use super::object_ref::ObjectRef;
 pub use super::places::{Class, Places};
 
@@ -104,8 +104,17 @@ impl Queue {
 
     /// Adds an object to a lane, because something arrived for it.
     pub fn push(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, class: Class, now: Instant) {
+        self.put(at, lane.into(), (class, Place::Last), now);
+    }
+
+    /// Adds an object to a lane, because what it waited for is at hand: it has little left to do,
+    /// and comes before all others of its namespace.
+    pub fn push_first(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, now: Instant) {
+        self.put(at, lane.into(), (Class::Change, Place::First), now);
+    }
+
+    fn put(&mut self, at: ObjectRef, lane: Arc<str>, (class, place): (Class, Place), now: Instant) {
         self.clear_due(&at);
-        let lane = lane.into();
         if let Some(running) = self.running.get_mut(&at) {
             let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
             running.again = Some((lane, class));
@@ -117,7 +126,7 @@ impl Queue {
         }
         let since = before.map_or(now, |before| before.since);
         self.depth[class as usize] += 1;
-        self.lanes.entry(Arc::clone(&lane)).or_default().push(at.clone(), class);
+        self.lanes.entry(Arc::clone(&lane)).or_default().push(at.clone(), class, place);
         if let Some(before) = self.ready.insert(at, Ready { lane, class, since }) {
             self.leave(&before);
         }

@@ -138,7 +138,7 @@ pub async fn run<C: Controller>(controller: &C) {
                 }
                 let was_forgotten = queue.finished(&at, action.next, now);
                 for (at, lane) in controller.take_woken() {
-                    queue.push(at, lane, Class::Change, now);
+                    queue.push_first(at, lane, now);
                 }
                 // Its row may be gone, with some work left: the API server says of an object that
                 // is gone that it does not exist, or that it conflicts.

@@ -360,8 +360,8 @@ impl<'a> Run<'a> {
     /// From here on the pair that the import makes is known as this object's own, whatever becomes
     /// of this process. Until the import is sent, none can take effect.
     async fn write_intent(&mut self, key: &PublicKey) -> Result<(), Error> {
-        let (account, date) = (self.observed.account.as_ref(), self.lightsail().clock());
-        let status = status::intending(&self.object, &self.desired, account, key, date);
+        let date = self.lightsail().clock();
+        let status = status::intending(&self.object, &self.desired, &self.observed, key, date);
         // If the write is not answered, the new intent may be on record all the same, and nothing
         // was accepted under that one.
         if let Some(Some(sent)) = self.memory.imports.lock().get_mut(&self.desired.uid) {

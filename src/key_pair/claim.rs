@@ -105,7 +105,8 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let arn_is_known = arn.is_some();
     // One that is reconciled for the first time may be about to say that it waits: who steps aside
     // meanwhile calls it too.
-    let waits = matches!(shown.reason, None | Some(Reason::NameConflict | Reason::WaitingForOwner));
+    let may_wait = matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
+    let waits = may_wait || shown.reason.is_none_or(|reason| reason == Reason::InProgress);
     // Nearly all objects have a pair, and what is recorded is copied to be read.
     let has_acted = arn.is_some() || desired.goal.ends() || record::recorded(object).uses_account();
     let of_object = || PairClaim { has_acted, waits, baseline, ..PairClaim::of(&desired, arn) };
@@ -138,7 +139,7 @@ pub(super) fn is_coming(object: &LightsailKeyPair) -> bool {
         && is_new
         && is_named
         && object.metadata.deletion_timestamp.is_none()
-        && Shown::of(object).reason.is_none()
+        && Shown::of(object).reason.is_none_or(|reason| reason == Reason::InProgress)
 }
 
 /// What is recorded, if the object was acted on and nothing but its pair can have changed since:

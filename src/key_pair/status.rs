@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::message::Message;
 use super::plan;
 use super::world::{Desired, DesiredPair, Observed};
 use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED, STALLED, find, is_true, reason};
@@ -35,16 +37,24 @@ pub(super) fn tagging(object: &LightsailKeyPair, desired: &Desired) -> Lightsail
     status
 }
 
-/// The status before a key is imported (I12).
+/// The status before a key is imported (I12). One that is new shows that it is under way: in a
+/// large crowd, the next write comes after minutes.
 pub(super) fn intending(
     object: &LightsailKeyPair,
     desired: &Desired,
-    account: Option<&AccountId>,
+    observed: &Observed,
     key: &PublicKey,
     date: Option<Timestamp>,
 ) -> LightsailKeyPairStatus {
-    let before = object.status.as_ref();
+    let (before, account) = (object.status.as_ref(), observed.account.as_ref());
     let mut status = without_pair(object, desired, account, None);
+    if status.conditions.is_empty() {
+        let generation = object.metadata.generation.unwrap_or_default();
+        let conditions = Conditions::new(&[], generation, observed.now);
+        let (reason, message) = (Message::Importing.reason(), Message::Importing.to_string());
+        let verdict = Verdict::wait(reason, message, Duration::ZERO);
+        status.conditions = verdict.conditions(conditions).into_list();
+    }
     status.import_intent = Some(ImportIntent {
         account_id: account.map(AccountId::to_string).unwrap_or_default(),
         public_key_sha256: key.sha256(),

@@ -40,6 +40,19 @@ fn first_in_first_out_and_each_once() {
 }
 
 #[test]
+fn who_has_what_it_waited_for_comes_first_in_its_namespace_only() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for (namespace, name) in [("n", "a"), ("n", "b"), ("m", "c"), ("m", "d")] {
+        queue.push(ObjectRef::new(namespace, name), LANE, Class::Change, now);
+    }
+    queue.push_later(at("woken"), LANE, Class::Resync, now + Duration::from_secs(5));
+    queue.push_first(at("woken"), LANE, now);
+    queue.push_first(at("b"), LANE, now);
+    assert_eq!(drain(&mut queue, now), "woken c a d b", "who waits already keeps its place");
+    assert_eq!(queue.next_due(), None);
+}
+
+#[test]
 fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
     let (mut queue, now) = (Queue::new(places(10)), Instant::now());
     queue.push(at("a"), LANE, Class::Change, now);

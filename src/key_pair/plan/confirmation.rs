@@ -54,7 +54,9 @@ pub fn confirmation(crowd: &Crowd) -> Confirmation {
     if !is_crowd(crowd) {
         return Confirmation::Own;
     }
-    if crowd.credit >= crowd.pages {
+    // The last of them come soon, and then one list shows all.
+    let are_many_to_come = crowd.all.coming > crowd.pages;
+    if crowd.credit >= crowd.pages && are_many_to_come {
         return Confirmation::Shared;
     }
     let is_quiet = |quiet_for: Option<Duration>, long| quiet_for.is_none_or(|it| it >= long);
@@ -122,7 +124,7 @@ mod tests {
     fn a_list_is_read_when_it_costs_less_than_a_read_of_each() {
         use Confirmation::{Later, Own, Shared};
         let few = share(0, 1, 1, 0.0);
-        let rows: [(&str, usize, usize, Share, Share, Confirmation); 14] = [
+        let rows: [(&str, usize, usize, Share, Share, Confirmation); 15] = [
             ("alone", 1, 0, few, few, Own),
             ("a handful", 1, 0, share(2, 2, 2, 0.1), share(2, 2, 2, 0.1), Own),
             ("few in a namespace, beside a crowd", 1, 0, share(900, 90, 90, 0.0), few, Own),
@@ -157,6 +159,14 @@ mod tests {
                 share(300, 150, 40, 0.0),
                 share(300, 150, 40, 0.0),
                 Shared,
+            ),
+            (
+                "they have, and are nearly all there",
+                10,
+                10,
+                share(10, 150, 40, 0.0),
+                share(10, 150, 40, 0.0),
+                Later(LONGEST_PAUSE),
             ),
             ("the last of them came", 10, 0, share(0, 40, 40, 0.3), share(0, 40, 40, 0.3), Shared),
             (

@@ -1,12 +1,34 @@
 //! The rows of an import that is on record, and whose pair is not (I12, I13).
 
 use super::*;
+use crate::api::conditions::Conditions;
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
+use crate::key_pair::status;
 
 /// Nothing but what a row says is on record, and the finalizer is there from before.
 fn unrecorded(goal: Goal) -> (Desired, Observed) {
     let observed = Observed { finalizer: Finalizer::Old, pair: live(Some(pair(FIRST))),
         ..observed() };
     (Desired { goal, ..desired() }, observed)
+}
+
+#[test]
+fn a_new_object_shows_that_its_import_is_under_way() {
+    use crate::api::conditions::{READY, RECONCILING, reason};
+    let (desired, observed) = unrecorded(Goal::Present);
+    let spec = serde_json::json!({ "type": "Imported", "region": "eu-west-1" });
+    let mut object = LightsailKeyPair::new("fleet", serde_json::from_value(spec).unwrap());
+    let mut shown = |conditions: Vec<_>| {
+        let before = LightsailKeyPairStatus { conditions, ..LightsailKeyPairStatus::default() };
+        object.status = Some(before);
+        status::intending(&object, &desired, &observed, &key(FIRST), None).conditions
+    };
+    let first = shown(Vec::new());
+    assert_eq!(reason(&first, READY), Some(Reason::InProgress));
+    assert_eq!(reason(&first, RECONCILING), Some(Reason::InProgress));
+    let ready = Verdict::ready(Reason::Imported, "it is there", Next::Backoff);
+    let before = ready.conditions(Conditions::new(&first, 1, observed.now)).into_list();
+    assert_eq!(shown(before.clone()), before, "one that was Ready is not so until all is known");
 }
 
 fn of_no_known_form(pair: KeyPair) -> KeyPair {

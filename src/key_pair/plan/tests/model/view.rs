@@ -424,8 +424,8 @@ impl Plans {
         let account = observed.account.as_ref();
         let status = match &step {
             Step::Finish(verdict) => Some(status::status(&object, &desired, &observed, verdict)),
-            Step::WriteIntent(key) => Some(status::intending(&object, &desired, account, key,
-                Some(time(NOW)))),
+            Step::WriteIntent(key) => Some(status::intending(&object, &desired, &observed,
+                key, Some(time(NOW)))),
             Step::RecordAdoption => Some(status::adopting(&object, &desired, account)),
             _ => None,
         };
