@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use super::object_ref::ObjectRef;
 use super::places::{Class, Places};
+use crate::fair_line::Rank;
 
 /// This many places of a lane are free for changes, because all resyncs may wait for one list.
 const KEPT_FOR_CHANGES: usize = 2;
@@ -28,13 +29,6 @@ pub(super) struct Ready {
     pub(super) lane: Arc<str>,
     pub(super) class: Class,
     pub(super) since: Instant,
-}
-
-/// Where an object is put among those of its class and namespace. Other namespaces do not notice.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
-    First,
-    Last,
 }
 
 /// How many are running, by class.
@@ -88,14 +82,14 @@ struct Line {
 const FEW: usize = 16;
 
 impl Line {
-    fn push(&mut self, at: ObjectRef, place: Place) {
+    fn push(&mut self, at: ObjectRef, rank: Rank) {
         let waiting = self.waiting.entry(at.namespace.clone()).or_default();
         if waiting.is_empty() {
             self.turns.push_back(at.namespace.clone());
         }
-        match place {
-            Place::First => waiting.push_front(at),
-            Place::Last => waiting.push_back(at),
+        match rank {
+            Rank::First => waiting.push_front(at),
+            Rank::InTurn => waiting.push_back(at),
         }
         self.names += 1;
     }
@@ -137,8 +131,8 @@ impl Line {
 
 impl Lane {
     /// Adds an object.
-    pub(super) fn push(&mut self, at: ObjectRef, class: Class, place: Place) {
-        self.lines[class as usize].push(at, place);
+    pub(super) fn push(&mut self, at: ObjectRef, class: Class, rank: Rank) {
+        self.lines[class as usize].push(at, rank);
     }
 
     /// Takes an object out of the line of a class.

@@ -11,9 +11,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lane::{Lane, Place, Ready};
+use super::lane::{Lane, Ready};
 use super::object_ref::ObjectRef;
 pub use super::places::{Class, Places};
+use crate::fair_line::Rank;
 
 /// When to reconcile an object again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,16 +105,16 @@ impl Queue {
 
     /// Adds an object to a lane, because something arrived for it.
     pub fn push(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, class: Class, now: Instant) {
-        self.put(at, lane.into(), (class, Place::Last), now);
+        self.put(at, lane.into(), (class, Rank::InTurn), now);
     }
 
     /// Adds an object to a lane, because what it waited for is at hand: it has little left to do,
     /// and comes before all others of its namespace.
     pub fn push_first(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, now: Instant) {
-        self.put(at, lane.into(), (Class::Change, Place::First), now);
+        self.put(at, lane.into(), (Class::Change, Rank::First), now);
     }
 
-    fn put(&mut self, at: ObjectRef, lane: Arc<str>, (class, place): (Class, Place), now: Instant) {
+    fn put(&mut self, at: ObjectRef, lane: Arc<str>, (class, rank): (Class, Rank), now: Instant) {
         self.clear_due(&at);
         if let Some(running) = self.running.get_mut(&at) {
             let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
@@ -126,7 +127,7 @@ impl Queue {
         }
         let since = before.map_or(now, |before| before.since);
         self.depth[class as usize] += 1;
-        self.lanes.entry(Arc::clone(&lane)).or_default().push(at.clone(), class, place);
+        self.lanes.entry(Arc::clone(&lane)).or_default().push(at.clone(), class, rank);
         if let Some(before) = self.ready.insert(at, Ready { lane, class, since }) {
             self.leave(&before);
         }

@@ -105,8 +105,8 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let arn_is_known = arn.is_some();
     // One that is reconciled for the first time may be about to say that it waits: who steps aside
     // meanwhile calls it too.
-    let may_wait = matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
-    let waits = may_wait || shown.reason.is_none_or(|reason| reason == Reason::InProgress);
+    let waits = has_no_outcome(shown)
+        || matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
     // Nearly all objects have a pair, and what is recorded is copied to be read.
     let has_acted = arn.is_some() || desired.goal.ends() || record::recorded(object).uses_account();
     let of_object = || PairClaim { has_acted, waits, baseline, ..PairClaim::of(&desired, arn) };
@@ -129,6 +129,11 @@ fn can_act(desired: &Desired) -> bool {
     desired.invalid_name.is_none() && !desired.suspend && !has_bad_key
 }
 
+/// Whether an object shows nothing yet, or that something is under way.
+fn has_no_outcome(shown: Shown) -> bool {
+    matches!(shown.reason, None | Some(Reason::InProgress))
+}
+
 /// Whether the pair of an object is yet to be imported, or is being imported, for the first time.
 pub(super) fn is_coming(object: &LightsailKeyPair) -> bool {
     let spec = &object.spec;
@@ -139,7 +144,7 @@ pub(super) fn is_coming(object: &LightsailKeyPair) -> bool {
         && is_new
         && is_named
         && object.metadata.deletion_timestamp.is_none()
-        && Shown::of(object).reason.is_none_or(|reason| reason == Reason::InProgress)
+        && has_no_outcome(Shown::of(object))
 }
 
 /// What is recorded, if the object was acted on and nothing but its pair can have changed since:

@@ -1,7 +1,7 @@
 //! The rows of an import that is on record, and whose pair is not (I12, I13).
 
 use super::*;
-use crate::api::conditions::Conditions;
+use crate::api::conditions::{Conditions, READY, RECONCILING, reason};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::key_pair::status;
 
@@ -14,7 +14,6 @@ fn unrecorded(goal: Goal) -> (Desired, Observed) {
 
 #[test]
 fn a_new_object_shows_that_its_import_is_under_way() {
-    use crate::api::conditions::{READY, RECONCILING, reason};
     let (desired, observed) = unrecorded(Goal::Present);
     let spec = serde_json::json!({ "type": "Imported", "region": "eu-west-1" });
     let mut object = LightsailKeyPair::new("fleet", serde_json::from_value(spec).unwrap());
@@ -28,7 +27,7 @@ fn a_new_object_shows_that_its_import_is_under_way() {
     assert_eq!(reason(&first, RECONCILING), Some(Reason::InProgress));
     let ready = Verdict::ready(Reason::Imported, "it is there", Next::Backoff);
     let before = ready.conditions(Conditions::new(&first, 1, observed.now)).into_list();
-    assert_eq!(shown(before.clone()), before, "one that was Ready is not so until all is known");
+    assert_eq!(shown(before.clone()), before, "what it shows already stays");
 }
 
 fn of_no_known_form(pair: KeyPair) -> KeyPair {
