@@ -2,7 +2,7 @@
 //! safety; only an object that vanished with its finalizer is then not followed up any more.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -25,8 +25,8 @@ pub(super) struct Memory {
     pub(super) reads: Mutex<HashMap<String, Moment>>,
     /// By uid, of objects that use an account: what allowed that last.
     permits: Mutex<HashMap<String, Permit>>,
-    /// By uid, of objects whose intent this process wrote: the import that was sent under it, and
-    /// not refused.
+    /// By uid, of objects whose intent this process wrote, or that came with it from another
+    /// operator: the import that was sent under it, or may have been, and not refused.
     pub(super) imports: Mutex<HashMap<String, Option<Sent>>>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
@@ -105,6 +105,13 @@ impl Memory {
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid);
+    }
+
+    /// An object came with an intent: another operator, which keeps its Lease, may be about to send
+    /// the import.
+    pub(super) fn note_sent_elsewhere(&self, uid: &str, intent_window: Duration) {
+        let sent = Sent { until: Moment::now() + intent_window, accepted: false };
+        self.imports.lock().insert(uid.to_owned(), Some(sent));
     }
 
     /// What allowed the object with this uid to use its credentials.

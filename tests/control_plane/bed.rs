@@ -293,7 +293,7 @@ impl Bed {
         std::fs::write(folder.join(name), text).unwrap();
     }
 
-    async fn report(&self) -> String {
+    pub(crate) async fn report(&self) -> String {
         let mut report = String::new();
         for pair in self.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap() {
             let _ = writeln!(report, "{}", serde_json::to_string_pretty(&pair).unwrap());

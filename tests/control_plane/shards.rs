@@ -1,20 +1,26 @@
 //! Several operators share a cluster by labels, and objects move from one to another.
 
+use std::time::Duration;
+
 use kube::api::PostParams;
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::{Value, json};
-use testbed::operator::Operator;
+use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, imported, public_key, wait_metric};
+use crate::bed::{Bed, POLL, imported, public_key, set, wait_metric};
 
-/// The operator of one shard.
-async fn start_shard(bed: &Bed, shard: &str) -> Operator {
+/// How the operator of one shard is started.
+async fn options(bed: &Bed, shard: &str) -> OperatorOptions {
     let mut options = bed.options(None).await;
     let selector = format!("shard in ({shard}),!paused");
     options.arguments.extend(["--watch-label-selector".to_owned(), selector]);
     options.log.set_file_name(format!("operator-{shard}.log"));
-    Operator::start(options).await.unwrap()
+    options
+}
+
+async fn start_shard(bed: &Bed, shard: &str) -> Operator {
+    Operator::start(options(bed, shard).await).await.unwrap()
 }
 
 async fn create_in_shard(bed: &Bed, name: &str, shard: &str, spec: &Value) {
@@ -85,6 +91,37 @@ async fn an_object_moves_while_its_import_is_under_way() {
     assert_eq!(pair.tags["lightsail-operator.dev/owner"].as_deref(), Some(&*owner));
     let made = ["ImportKeyPair", "DeleteKeyPair", "UntagResource"].map(|it| bed.calls(it));
     assert_eq!(made, [1, 0, 0]);
+}
+
+/// An object changes its operator before its import takes effect, and is deleted. The new operator
+/// waits for the pair, though it began to lead long ago.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_moves_and_is_deleted_before_its_import_takes_effect() {
+    let bed = Bed::new("move-late").await;
+    let start = async |shard| {
+        let mut options = options(&bed, shard).await;
+        set(&mut options, "--aws-call-timeout", "1s");
+        Operator::start(options).await.unwrap()
+    };
+    let (mut old, _new) = (start("a").await, start("b").await);
+    create_in_shard(&bed, "first", "b", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("first", "Imported").await;
+
+    // Later than an operator waits that has just begun to lead, counted from when this one did.
+    let late = FaultEffect::Late(Duration::from_millis(3900));
+    let sent = bed.region.add_fault(Fault::new("ImportKeyPair", late).times(1));
+    create_in_shard(&bed, "fleet", "a", &imported(&public_key("ed25519"))).await;
+    sent.reached().await;
+    // It would find out what became of an object that it has lost.
+    old.kill();
+    move_to(&bed, "fleet", "b").await;
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    while bed.region.find_key_pair("fleet").is_none() {
+        tokio::time::sleep(POLL).await;
+    }
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert_eq!(bed.calls("DeleteKeyPair"), 1);
+    assert!(bed.region.find_key_pair("fleet").is_none());
 }
 
 /// An operator acts for the objects that its selector matches, and for no others.

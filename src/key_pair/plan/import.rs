@@ -76,11 +76,23 @@ pub fn imported_key(recorded: &Recorded) -> Option<&String> {
     recorded.public_key_sha256.as_ref().or(intent.map(|intent| &intent.public_key_sha256))
 }
 
+/// Whether another operator may be about to send an import under the intent of an object that comes
+/// later than the list of all. For the others, time counts from when this process began to act.
+#[must_use]
+pub fn may_be_sent_elsewhere(recorded: &Recorded, comes_later: bool, acts: bool) -> bool {
+    acts && comes_later && is_open(recorded)
+}
+
+/// Whether the pair of an intent is not on record yet.
+fn is_open(recorded: &Recorded) -> bool {
+    recorded.intent.is_some() && recorded.arn.is_none()
+}
+
 /// What comes before anything is concluded from the absence of the pair: as long as an import of
 /// the intent on record may still take effect, that proves nothing, and nor does a read that was
 /// begun before that time was over. A list is one: it may be as old as an interval.
 pub(super) fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<Step> {
-    let is_open = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
+    let is_open = is_open(&observed.recorded);
     let until = observed.sent.map(|sent| sent.until).filter(|_| is_open)?;
     if until > observed.now {
         let pause = until.duration_since(observed.now).unsigned_abs().max(SOON);

@@ -123,6 +123,16 @@ fn what_a_reconciliation_is_about_and_what_it_leaves_behind() {
         assert_eq!(subject(is_there, is_watched, is_followed_up), expected, "{name}");
     }
     let intended = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    let made = Recorded { arn: Some("arn".into()), ..intended.clone() };
+    for (name, recorded, comes_later, acts, expected) in [
+        ("an object comes from another operator, with an intent", &intended, true, true, true),
+        ("its pair is on record", &made, true, true, false),
+        ("it has no intent", &Recorded::default(), true, true, false),
+        ("it was here before, or is in the first list", &intended, false, true, false),
+        ("whoever does not act yet counts from when it does", &intended, true, false, false),
+    ] {
+        assert_eq!(may_be_sent_elsewhere(recorded, comes_later, acts), expected, "{name}");
+    }
     for (name, recorded, sent, goal, ended, expected) in [
         ("nothing was imported", &Recorded::default(), true, Goal::Present, Ended::Gone, false),
         ("an import was sent", &intended, true, Goal::Present, Ended::Gone, true),
