@@ -19,6 +19,7 @@ use crate::access::Limits;
 use crate::access::permission::surely_refuses;
 use crate::api::{FINALIZER, LightsailKeyPair, LightsailKeyPairStatus, OWNER_TAG, Reason};
 use crate::clock::{Clocks, Moment};
+use crate::digest::Digest;
 use crate::engine::objects;
 use crate::engine::rows::Row;
 use crate::engine::verdict::{Severity, seconds_to_ready};
@@ -304,11 +305,10 @@ impl<'a> Run<'a> {
         // Two that are counted at the same time must not both take the last place.
         let (rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
         let mut within = self.memory.within_limit.lock();
-        let is_within = |uid: &str| within.contains(uid);
         let desired = &self.desired;
-        let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, is_within);
+        let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, &within);
         if desired.limits.have_room(owned) {
-            within.insert(desired.uid.clone());
+            within.insert(desired.uid.clone(), Digest::of(&desired.name));
         } else {
             within.remove(&desired.uid);
         }

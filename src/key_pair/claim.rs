@@ -1,7 +1,7 @@
 //! What is kept of a key pair object in memory: what it wants of Lightsail, and what it has
 //! recorded.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -135,10 +135,12 @@ fn has_no_outcome(shown: Shown) -> bool {
 }
 
 /// Whether the pair of an object is yet to be imported, or is being imported, for the first time.
+/// One that shows what came of its first reconciliation may not be imported for long.
 pub(super) fn is_coming(object: &LightsailKeyPair) -> bool {
     let spec = &object.spec;
     let is_wanted = spec.ensure == Ensure::Present && !spec.suspend;
-    let is_new = object.status.as_ref().is_none_or(|status| status.arn.is_none());
+    let status = object.status.as_ref();
+    let is_new = status.is_none_or(|status| status.arn.is_none() && status.observed_generation < 0);
     let is_named = spec.type_ != KeyPairType::Default;
     is_wanted
         && is_new
@@ -232,19 +234,26 @@ pub(super) fn owned(
     scope: &Scope,
     account_of: impl Fn(&str) -> Option<AccountId>,
     list: &Listing,
-    is_within: impl Fn(&str) -> bool,
+    within: &HashMap<String, Digest<KeyPairName>>,
 ) -> usize {
     let age = |claim: &PairClaim, uid: &str| (claim.created_at, uid.to_owned());
     let own = (desired.created_at, desired.uid.clone());
-    let has_place = is_within(&desired.uid);
+    let has_place = within.contains_key(&desired.uid);
     let of_objects = rows.of_namespace(&at.namespace).filter_map(|(other, row)| {
-        let claim = row.claim.as_ref().filter(|_| other != at)?;
-        let is_there = is_in(&row.lane, &scope.region)
-            && account_of_row(row, claim, &account_of) == Some(Digest::of(&scope.account));
-        let is_ahead = claim.arn.is_some()
-            || is_within(&row.uid)
-            || (!has_place && age(claim, &row.uid) < own && !is_refused(row.shown.reason));
-        (is_there && is_ahead).then_some(claim.name)
+        let claim = row.claim.as_ref();
+        // One that still shows that its account refused it claims nothing.
+        let may_import = claim.is_some() || is_refused(row.shown.reason);
+        let of_within = within.get(&row.uid).copied().filter(|_| may_import);
+        let of_claim = claim.and_then(|claim| claim.account);
+        let account = of_claim.or_else(|| account_of(&row.lane).map(Digest::of));
+        let is_there = other != at
+            && is_in(&row.lane, &scope.region)
+            && account == Some(Digest::of(&scope.account));
+        let is_ahead = |claim: &&PairClaim| {
+            claim.arn.is_some()
+                || (!has_place && age(claim, &row.uid) < own && !is_refused(row.shown.reason))
+        };
+        claim.filter(is_ahead).map(|claim| claim.name).or(of_within).filter(|_| is_there)
     });
     let of_objects: Vec<Digest<KeyPairName>> = of_objects.collect();
     let names: HashSet<_> = of_objects.iter().copied().chain([Digest::of(&desired.name)]).collect();

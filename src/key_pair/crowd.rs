@@ -28,8 +28,8 @@ pub(super) struct Crowds {
     /// By uid.
     members: HashMap<String, Member>,
     lanes: HashMap<String, Lane>,
-    /// Those that have a list to read now.
-    woken: Vec<(ObjectRef, String)>,
+    /// By uid: those that have a list to read now.
+    woken: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -153,23 +153,28 @@ impl Crowds {
             return;
         }
         own.list = Some(read);
-        let has_waited = |member: &&Member| {
+        let has_waited = |member: &Member| {
             member.lane == lane && member.named_at.is_some_and(|named_at| named_at <= read.0)
         };
-        let woken = self.members.values().filter(has_waited);
-        self.woken.extend(woken.map(|member| (member.at.clone(), member.lane.clone())));
+        let woken = self.members.iter().filter(|(_, member)| has_waited(member));
+        self.woken.extend(woken.map(|(uid, _)| uid.clone()));
     }
 
-    /// So many calls are about to be spent on finding pairs that were imported.
+    /// So many calls are about to be spent on finding pairs that were imported. Those who share a
+    /// list each say so: they owe no more than that list.
     pub(super) fn spend(&mut self, lane: &str, calls: usize) {
         if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.credit -= f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
+            let calls = f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
+            lane.credit = (lane.credit - calls).max(-calls);
         }
     }
 
-    /// The objects that have a list to read now, and their lanes.
+    /// The objects that have a list to read now, and their lanes. Who has read it meanwhile is none
+    /// of them.
     pub(super) fn take_woken(&mut self) -> Vec<(ObjectRef, String)> {
-        std::mem::take(&mut self.woken)
+        let woken = std::mem::take(&mut self.woken);
+        let members = woken.iter().filter_map(|uid| self.members.get(uid));
+        members.map(|member| (member.at.clone(), member.lane.clone())).collect()
     }
 
     /// No object is in this lane any more.
@@ -239,10 +244,22 @@ mod tests {
         assert_eq!(woken, expected, "not who was tagged since, and not who is yet to come");
         crowds.note_read(LANE, (last_but_one, 1, 3));
         assert_eq!(crowds.take_woken(), [], "once for each list");
+        crowds.note_read(LANE, (now, 1, 3));
+        (0..2).for_each(|number| crowds.leave(&at(number).0));
+        assert_eq!(crowds.take_woken().len(), 1, "not who has read it");
         let sees = |number: u32| crowds.crowd(&at(number).0, &at(number).1, LANE, now);
-        assert_eq!((sees(0).is_named, sees(0).is_listed), (true, true));
-        assert_eq!((sees(2).is_named, sees(2).is_listed), (true, false));
+        assert_eq!((sees(2).is_named, sees(2).is_listed), (true, true));
         assert_eq!((sees(3).is_named, sees(3).is_listed), (false, false));
+    }
+
+    #[test]
+    fn those_who_share_a_list_owe_one() {
+        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        crowd(&mut crowds, start, 500, 1);
+        (0..8).for_each(|_| crowds.spend(LANE, 10));
+        let now = crowd(&mut crowds, start, 0, 334);
+        let sees = crowds.crowd(&at(0).0, &at(0).1, LANE, now);
+        assert_eq!(sees.credit, 10, "334 earn two lists of ten pages");
     }
 
     #[test]
@@ -315,5 +332,29 @@ mod tests {
             let calls = calls_to_find(count);
             assert!(calls * 1_000 <= count as usize * 95, "{count} pairs: {calls} calls");
         }
+    }
+
+    /// Objects come one after another, each 50 ms, and each is imported before the next one comes:
+    /// how long the first of them wait.
+    #[test]
+    fn a_steady_flow_gets_a_list_before_it_ends() {
+        use crate::key_pair::plan::{Confirmation, confirmation};
+        let (mut crowds, mut now) = (Crowds::default(), Instant::now());
+        let mut lists = Vec::new();
+        for number in 0..2_000 {
+            let (uid, own) = at(number);
+            crowds.note_coming(&uid, &own, LANE, now);
+            crowds.note_named(&uid, &own, LANE, now);
+            now += Duration::from_millis(50);
+            let sees = crowds.crowd(&uid, &own, LANE, now);
+            if confirmation(&sees) == Confirmation::Shared {
+                crowds.spend(LANE, sees.pages);
+                let pairs = number as usize + 1;
+                crowds.note_read(LANE, (now, pairs.div_ceil(PAGE), pairs));
+                (0..=number).for_each(|number| crowds.leave(&at(number).0));
+                lists.push(number);
+            }
+        }
+        assert!(lists.len() > 4, "{lists:?}");
     }
 }

@@ -12,9 +12,10 @@ use crate::access::Grant;
 use crate::api::LightsailKeyPair;
 use crate::api::account::NamespacesFrom;
 use crate::clock::Moment;
+use crate::digest::Digest;
 use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
-use crate::ids::{Arn, Scope};
+use crate::ids::{Arn, KeyPairName, Scope};
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -31,8 +32,8 @@ pub(super) struct Memory {
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
     /// By uid, of objects that were found to be within the limit of their account and may be about
-    /// to import: they count though no pair of theirs is on record.
-    pub(super) within_limit: Mutex<HashSet<String>>,
+    /// to import: the names of their pairs, which count though none is on record.
+    pub(super) within_limit: Mutex<HashMap<String, Digest<KeyPairName>>>,
     /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
     pub(super) missing: Mutex<HashMap<String, Moment>>,
     /// Which pairs of a shared list no object manages.

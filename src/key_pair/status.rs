@@ -7,9 +7,11 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::message::Message;
-use super::plan;
 use super::world::{Desired, DesiredPair, Observed};
-use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED, STALLED, find, is_true, reason};
+use super::{claim, plan};
+use crate::api::conditions::{
+    Conditions, FINGERPRINT_VERIFIED, READY, STALLED, find, is_true, reason,
+};
 use crate::api::key_pair::{ImportIntent, Origin};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::engine::objects;
@@ -37,8 +39,8 @@ pub(super) fn tagging(object: &LightsailKeyPair, desired: &Desired) -> Lightsail
     status
 }
 
-/// The status before a key is imported (I12). One that is new shows that it is under way: in a
-/// large crowd, the next write comes after minutes.
+/// The status before a key is imported (I12). An object that is new, or was refused by its account
+/// before, shows that it is under way: in a large crowd, the next write comes after minutes.
 pub(super) fn intending(
     object: &LightsailKeyPair,
     desired: &Desired,
@@ -48,9 +50,10 @@ pub(super) fn intending(
 ) -> LightsailKeyPairStatus {
     let (before, account) = (object.status.as_ref(), observed.account.as_ref());
     let mut status = without_pair(object, desired, account, None);
-    if status.conditions.is_empty() {
+    let shown = reason(&status.conditions, READY);
+    if shown.is_none() || claim::is_refused(shown) {
         let generation = object.metadata.generation.unwrap_or_default();
-        let conditions = Conditions::new(&[], generation, observed.now);
+        let conditions = Conditions::new(&status.conditions, generation, observed.now);
         let (reason, message) = (Message::Importing.reason(), Message::Importing.to_string());
         let verdict = Verdict::wait(reason, message, Duration::ZERO);
         status.conditions = verdict.conditions(conditions).into_list();

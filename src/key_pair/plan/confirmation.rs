@@ -33,6 +33,8 @@ const STUCK: Duration = Duration::from_secs(30);
 /// Whoever waits is woken by the list; this is for when nobody reads one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// Of many who wait for the end of a crowd, one looks each time so long has passed.
+const TURN: Duration = Duration::from_millis(5);
 
 /// How an object finds the pair that it imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +56,10 @@ pub fn confirmation(crowd: &Crowd) -> Confirmation {
     if !is_crowd(crowd) {
         return Confirmation::Own;
     }
-    // The last of them come soon, and then one list shows all.
-    let are_many_to_come = crowd.all.coming > crowd.pages;
+    // The last of them come soon, and then one list shows all. If they were the last, they could
+    // not have earned more than a list in the meantime: then new ones come all the time.
+    let are_many_to_come =
+        crowd.all.coming > crowd.pages || crowd.credit > crowd.pages + crowd.pages.div_ceil(10);
     if crowd.credit >= crowd.pages && are_many_to_come {
         return Confirmation::Shared;
     }
@@ -70,7 +74,10 @@ pub fn confirmation(crowd: &Crowd) -> Confirmation {
         Confirmation::Own
     } else if all.coming == 0 {
         let left = QUIET.saturating_sub(all.quiet_for.unwrap_or_default());
-        Confirmation::Later(left.max(SHORTEST_PAUSE))
+        // One of them looks often enough, and wakes the others.
+        let waiting = u32::try_from(all.waiting).unwrap_or(u32::MAX);
+        let own_share = (TURN * waiting).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        Confirmation::Later(left.max(own_share))
     } else {
         Confirmation::Later(LONGEST_PAUSE)
     }
@@ -124,7 +131,7 @@ mod tests {
     fn a_list_is_read_when_it_costs_less_than_a_read_of_each() {
         use Confirmation::{Later, Own, Shared};
         let few = share(0, 1, 1, 0.0);
-        let rows: [(&str, usize, usize, Share, Share, Confirmation); 15] = [
+        let rows: [(&str, usize, usize, Share, Share, Confirmation); 17] = [
             ("alone", 1, 0, few, few, Own),
             ("a handful", 1, 0, share(2, 2, 2, 0.1), share(2, 2, 2, 0.1), Own),
             ("few in a namespace, beside a crowd", 1, 0, share(900, 90, 90, 0.0), few, Own),
@@ -167,6 +174,22 @@ mod tests {
                 share(10, 150, 40, 0.0),
                 share(10, 150, 40, 0.0),
                 Later(LONGEST_PAUSE),
+            ),
+            (
+                "new ones come all the time",
+                10,
+                12,
+                share(1, 150, 40, 0.0),
+                share(1, 150, 40, 0.0),
+                Shared,
+            ),
+            (
+                "very many look for the end, one after another",
+                10,
+                0,
+                share(0, 600, 40, 0.1),
+                share(0, 600, 40, 0.1),
+                Later(Duration::from_secs(3)),
             ),
             ("the last of them came", 10, 0, share(0, 40, 40, 0.3), share(0, 40, 40, 0.3), Shared),
             (

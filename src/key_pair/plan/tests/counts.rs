@@ -1,12 +1,15 @@
 //! How many key pairs count for a namespace that may have only so many.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use super::*;
+use crate::api::Reason;
+use crate::digest::Digest;
 use crate::engine::ObjectRef;
 use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
-use crate::ids::{Arn, Owner, Scope};
+use crate::ids::{Arn, KeyPairName, Owner, Scope};
 use crate::key_pair::claim::{PairClaim, owned};
 use crate::lightsail::samples::listing;
 
@@ -41,6 +44,11 @@ fn pairs_count_once_with_their_object_and_without_it() {
     let there = |name, of, has_pair| object(name, of, 1, has_pair);
     let later = |name, of| object(name, of, 9, false);
     let own = |name| of_owner(name, "cluster/team-a/a");
+    let refused = || {
+        let (at, row) = there("a", "a", false);
+        let shown = Shown { ready: false, reason: Some(Reason::AccountNotAllowed) };
+        (at, Row { claim: None, shown, ..row })
+    };
     for (sentence, others, within, pairs, expected) in [
         ("nothing", vec![], "", vec![], 0),
         ("an object that has its pair", vec![there("a", "a", true)], "", vec![own("a")], 1),
@@ -49,7 +57,10 @@ fn pairs_count_once_with_their_object_and_without_it() {
         ("and has it, but no record of it", vec![there("a", "a", false)], "", vec![own("a")], 1),
         ("a younger one waits", vec![later("a", "a")], "", vec![], 0),
         ("unless it had a place before", vec![later("a", "a")], "a", vec![], 1),
-        ("or has its pair, before that is on record", vec![later("a", "a")], "", vec![own("a")], 1),
+        ("one that its account refuses", vec![refused()], "", vec![], 0),
+        ("unless it has a place by now", vec![refused()], "a", vec![], 1),
+        ("and has its pair", vec![refused()], "a", vec![own("a")], 1),
+        ("a younger one has its pair, before that is on record", vec![later("a", "a")], "", vec![own("a")], 1),
         ("a pair whose object is gone", vec![], "", vec![own("a")], 1),
         ("a pair whose object was created again for another one",
          vec![there("a", "b", true)], "", vec![own("a"), own("b")], 2),
@@ -74,8 +85,8 @@ fn pairs_count_once_with_their_object_and_without_it() {
         let scope = Scope { account: ACCOUNT.into(), region: "eu-west-1".into() };
         let account_of = |_: &str| Some(ACCOUNT.into());
         let list = listing(&pairs);
-        let found =
-            owned(&at, &rows, &desired, &scope, account_of, &list, |uid| uid == within);
+        let within = HashMap::from([(within.to_owned(), Digest::of(KeyPairName::from("a")))]);
+        let found = owned(&at, &rows, &desired, &scope, account_of, &list, &within);
         assert_eq!(found, expected, "{sentence}");
     }
 }

@@ -1,8 +1,9 @@
 //! The rows of an import that is on record, and whose pair is not (I12, I13).
 
 use super::*;
-use crate::api::conditions::{Conditions, READY, RECONCILING, reason};
+use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, is_true, reason};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
+use crate::key_pair::claim::is_coming;
 use crate::key_pair::status;
 
 /// Nothing but what a row says is on record, and the finalizer is there from before.
@@ -28,6 +29,30 @@ fn a_new_object_shows_that_its_import_is_under_way() {
     let ready = Verdict::ready(Reason::Imported, "it is there", Next::Backoff);
     let before = ready.conditions(Conditions::new(&first, 1, observed.now)).into_list();
     assert_eq!(shown(before.clone()), before, "what it shows already stays");
+    let stalled = |reason| {
+        let stalled = Verdict::stalled(reason, "it is not", Next::Backoff);
+        stalled.conditions(Conditions::new(&first, 1, observed.now)).into_list()
+    };
+    let denied = stalled(Reason::AccessDenied);
+    assert_eq!(shown(denied.clone()), denied, "and does not come and go with each attempt");
+    let allowed_now = shown(stalled(Reason::AccountNotFound));
+    assert_eq!(reason(&allowed_now, READY), Some(Reason::InProgress));
+    assert!(!is_true(&allowed_now, STALLED));
+}
+
+#[test]
+fn an_object_is_on_its_way_until_it_shows_what_came_of_it() {
+    let (desired, observed) = unrecorded(Goal::Present);
+    let spec = serde_json::json!({ "type": "Imported", "region": "eu-west-1" });
+    let mut object = LightsailKeyPair::new("fleet", serde_json::from_value(spec).unwrap());
+    assert!(is_coming(&object), "nothing is on record");
+    let first = status::intending(&object, &desired, &observed, &key(FIRST), None);
+    object.status = Some(first);
+    assert!(is_coming(&object), "its import is about to be sent");
+    let unanswered = Verdict::wait(Reason::InProgress, "no answer yet", Duration::from_mins(1));
+    object.status = Some(status::status(&object, &desired, &observed, &unanswered));
+    object.status.as_mut().unwrap().observed_generation = 1;
+    assert!(!is_coming(&object), "it waits for something else");
 }
 
 fn of_no_known_form(pair: KeyPair) -> KeyPair {
