@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::api_outage::ApiOutage;
 use crate::api_server::READ_TIMEOUT;
+use crate::api_shares::ApiShares;
 use crate::loopback::is_loopback;
 use crate::page_limit::PageLimit;
 use crate::proxies::{Proxies, Proxy};
@@ -55,7 +56,7 @@ pub fn client(config: &kube::Config, readiness: &Readiness) -> anyhow::Result<Cl
     let outage = ApiOutage::new(&config.cluster_url, proxy, readiness.clone());
     let client = ClientBuilder::try_from(config.clone());
     let client = client.map_err(|error| anyhow::anyhow!(without_content(&error)))?;
-    Ok(client.with_layer(&outage).with_layer(&PageLimit).build())
+    Ok(client.with_layer(&outage).with_layer(&PageLimit).with_layer(&ApiShares::default()).build())
 }
 
 fn in_pod(no_file: &KubeconfigError) -> anyhow::Result<kube::Config> {

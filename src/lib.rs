@@ -23,6 +23,7 @@ pub mod account;
 pub mod api;
 pub mod api_outage;
 pub mod api_server;
+pub mod api_shares;
 pub mod clock;
 pub mod config;
 pub mod crds;

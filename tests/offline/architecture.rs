@@ -42,7 +42,17 @@ fn lines_with(folder: &str, chosen: impl Fn(&str) -> bool, words: &[&str]) -> Ve
 /// The rooms of the operator, from the ground up. A room uses those below it, and no other one on
 /// its own floor.
 const FLOORS: [&[&str]; 11] = [
-    &["api", "ids", "config", "clock", "digest", "fair_line", "loopback", "page_limit"],
+    &[
+        "api",
+        "ids",
+        "config",
+        "clock",
+        "digest",
+        "fair_line",
+        "loopback",
+        "page_limit",
+        "api_shares",
+    ],
     &["ssh", "metrics", "telemetry", "readiness", "lease", "proxies"],
     &["lightsail", "leader", "server"],
     &["error"],

@@ -1,0 +1,165 @@
+//! A share of the Kubernetes API server for each namespace. Objects of one namespace in many
+//! regions are reconciled at the same time; if each had a request under way, those of another
+//! namespace would wait for all of them in an API server that is busy.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response, Uri};
+use kube::client::Body;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// So many requests that name a namespace are under way at the same time. The others wait in the
+/// order of asking.
+const OF_NAMESPACE: usize = 4;
+
+/// The requests of each namespace. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct ApiShares(Arc<Mutex<HashMap<String, Arc<Semaphore>>>>);
+
+impl ApiShares {
+    fn enter(&self, namespace: &str) -> Share {
+        let mut all = self.0.lock();
+        let places = all
+            .entry(namespace.to_owned())
+            .or_insert_with(|| Arc::new(Semaphore::new(OF_NAMESPACE)));
+        Share { all: self.clone(), namespace: namespace.to_owned(), places: Arc::clone(places) }
+    }
+}
+
+/// A request that has a place, or waits for one. A namespace is kept only while it has some.
+struct Share {
+    all: ApiShares,
+    namespace: String,
+    places: Arc<Semaphore>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut all = self.all.0.lock();
+        // The map's and this one.
+        if Arc::strong_count(&self.places) == 2 {
+            all.remove(&self.namespace);
+        }
+    }
+}
+
+/// The namespace that a request names.
+fn namespace(uri: &Uri) -> Option<&str> {
+    let (_, rest) = uri.path().split_once("/namespaces/")?;
+    rest.split('/').next()
+}
+
+impl<S> Layer<S> for ApiShares {
+    type Service = Shared<S>;
+
+    fn layer(&self, inner: S) -> Shared<S> {
+        Shared { inner, shares: self.clone() }
+    }
+}
+
+/// A client whose namespaces have shares.
+#[derive(Debug)]
+pub struct Shared<S> {
+    inner: S,
+    shares: ApiShares,
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl<S, B> Service<Request<Body>> for Shared<S>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let share = namespace(request.uri()).map(|namespace| self.shares.enter(namespace));
+        // Nothing is sent before it is polled.
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let _place = match &share {
+                Some(share) => Some(share.places.acquire().await?),
+                None => None,
+            };
+            answer.await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Waker;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// An API server that answers when it is told to.
+    struct Held(Arc<Notify>, Arc<AtomicUsize>);
+
+    impl Service<Request<Body>> for Held {
+        type Response = Response<()>;
+        type Error = BoxError;
+        type Future = Pin<Box<dyn Future<Output = Result<Response<()>, BoxError>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            let (answer, arrived) = (Arc::clone(&self.0), Arc::clone(&self.1));
+            Box::pin(async move {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                answer.notified().await;
+                Ok(Response::new(()))
+            })
+        }
+    }
+
+    #[test]
+    fn a_namespace_has_so_many_requests_under_way_and_others_do_not_wait_for_it() {
+        let (answer, arrived) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let shares = ApiShares::default();
+        let mut server = shares.layer(Held(Arc::clone(&answer), Arc::clone(&arrived)));
+        let mut send = |path: &str| {
+            let mut request = server.call(Request::get(path).body(Body::empty()).unwrap());
+            assert!(poll(&mut request).is_pending());
+            request
+        };
+        let of_crowd = "/api/v1/namespaces/crowd/secrets/fleet";
+        let mut crowd: Vec<_> = (0..OF_NAMESPACE + 2).map(|_| send(of_crowd)).collect();
+        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE);
+        let given_up = crowd.remove(OF_NAMESPACE);
+        let other = send("/apis/lightsail-operator.dev/v1alpha1/namespaces/quiet/hostkeyresets");
+        let of_cluster = send("/apis/lightsail-operator.dev/v1alpha1/lightsailkeypairs?watch=1");
+        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 2);
+
+        drop(given_up);
+        answer.notify_one();
+        let answered = crowd.iter_mut().map(poll).filter(Poll::is_ready).count();
+        assert_eq!(answered, 1);
+        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "the last has its place");
+        drop((crowd, other, of_cluster));
+        assert!(shares.0.lock().is_empty(), "nothing is kept");
+    }
+
+    fn poll(request: &mut <Held as Service<Request<Body>>>::Future) -> Poll<()> {
+        request.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(drop)
+    }
+}
