@@ -109,15 +109,16 @@ impl<'a> Run<'a> {
     /// How many objects refer to the account and may have a pair, or a reset under way, in it.
     async fn count_users(&self) -> Result<usize, Error> {
         // Anybody can set a finalizer and name any account, but the status says who has used it.
+        let is_this = |account: Option<&String>| account == Some(&self.object.spec.account_id);
         let has_acted = |pair: &LightsailKeyPair| {
             let account = pair.status.as_ref().and_then(|status| status.account_id.as_ref());
-            has_finalizer(pair, FINALIZER) && account.is_some()
+            has_finalizer(pair, FINALIZER) && is_this(account)
         };
         let is_open = |reset: &HostKeyReset| {
             let status = reset.status.clone().unwrap_or_default();
             let is_over =
                 is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED);
-            status.attempts > 0 && !is_over
+            status.attempts > 0 && !is_over && is_this(status.account_id.as_ref())
         };
         Ok(self.count(has_acted).await? + self.count(is_open).await?)
     }

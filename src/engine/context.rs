@@ -128,6 +128,13 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether an object that leaves the watch is gone. With a selector, it may have another label
+    /// now, and be another operator's.
+    #[must_use]
+    pub fn watches_all_labels(&self) -> bool {
+        self.label_selector.is_none()
+    }
+
     /// How long after a call was sent its effect may still appear. Another process may send one
     /// until its lease expires.
     #[must_use]

@@ -82,7 +82,8 @@ impl<'a> Run<'a> {
 
     /// Whether the object, which is gone, leaves a pair behind that was imported here.
     pub(super) fn is_left_behind(&self, ended: Ended) -> bool {
-        plan::is_left_behind(&self.desired, &self.observed, ended)
+        let may_move = !self.ctx.settings.watches_all_labels();
+        plan::is_left_behind(&self.desired, &self.observed, ended, may_move)
     }
 
     /// The object, for the follow-up. What was sent under its intent is not forgotten with it, and

@@ -224,10 +224,11 @@ impl Lightsail {
             .set_resource_arn(arn.map(Arn::to_string))
             .set_tags(Some(tags));
         let what = ("TagResource", name.as_str(), policy);
-        self.sender
+        let answer = self
+            .sender
             .change(what, || call.clone().send(), |answer| answer.operations().to_vec())
-            .await
-            .map(drop)
+            .await?;
+        convert::not_failed(answer.operations)
     }
 
     /// `UntagResource`. It does not touch a resource of that name with another ARN.
@@ -242,10 +243,11 @@ impl Lightsail {
             .resource_arn(arn.as_str())
             .set_tag_keys(Some(keys.to_vec()));
         let what = ("UntagResource", name.as_str(), Policy::Change);
-        self.sender
+        let answer = self
+            .sender
             .change(what, || call.clone().send(), |answer| answer.operations().to_vec())
-            .await
-            .map(drop)
+            .await?;
+        convert::not_failed(answer.operations)
     }
 
     /// `GetInstances` over all pages: the names of the Windows instances that use the default key

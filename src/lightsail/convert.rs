@@ -34,6 +34,12 @@ pub(super) fn instance(instance: types::Instance) -> Result<Instance> {
     })
 }
 
+/// What is answered with an operation that failed was not done.
+pub(super) fn not_failed(operations: Option<Vec<types::Operation>>) -> Result<()> {
+    let failed = operations.into_iter().flatten().map(operation).find(Operation::failed);
+    failed.map_or(Ok(()), |failed| Err(Error::operation_failed(&failed)))
+}
+
 /// Every field of the answer. Type and status stay text, because the enumerations of the API model
 /// lack values that the service sends.
 pub(super) fn operation(operation: types::Operation) -> Operation {

@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::http::{Cause, Failure};
-use super::stable::line;
+use super::stable::{line, stable};
+use crate::api::Operation;
 use crate::ids::{AccountId, Region};
 
 /// What follows from an error.
@@ -115,6 +116,13 @@ impl Error {
     pub(super) fn waited_too_long() -> Self {
         let message = "Lightsail accepts so few requests that this one has not been sent yet";
         Self::new(ErrorKind::Throttled, "WaitedTooLong", message)
+    }
+
+    /// The answer says that what was asked for has failed.
+    pub(super) fn operation_failed(operation: &Operation) -> Self {
+        let code = operation.error_code.as_deref().unwrap_or("OperationFailed");
+        let details = operation.error_details.as_deref().unwrap_or("Lightsail does not say why");
+        Self::new(ErrorKind::OperationFailed, code, stable(details))
     }
 
     /// Another process may have the Lease before the call is over.

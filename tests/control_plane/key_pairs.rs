@@ -8,7 +8,7 @@ use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher, Place};
 use testbed::operator::Operator;
-use testbed::simulator::{Fault, FaultEffect};
+use testbed::simulator::{Fault, FaultEffect, OperationStatus};
 
 use crate::bed::{ACCOUNT, Bed, default_pair, imported, is_verified, public_key, ready_reason};
 
@@ -445,4 +445,23 @@ async fn an_object_is_not_ready_before_it_was_looked_at() {
     let object: LightsailKeyPair = bed.create("fleet", &imported(&public_key("ed25519"))).await;
     assert_eq!(object.status.as_ref().map(|status| status.observed_generation), Some(-1));
     assert!(find(&object.status.unwrap().conditions, READY).is_none());
+}
+
+/// Lightsail answers the request, with an operation that failed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tags_that_lightsail_fails_to_set_do_not_count_as_set() {
+    let bed = Bed::new("failed-tags").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let operations_end_as = |status| {
+        bed.region.set_switches(|switches| switches.key_pair_operation_status = status);
+    };
+    operations_end_as(OperationStatus::Failed);
+    let tags = json!({ "spec": { "tags": { "team": "a" } } });
+    bed.patch::<LightsailKeyPair>("fleet", &tags).await;
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "OperationFailed").await;
+    operations_end_as(OperationStatus::Succeeded);
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    assert_eq!(bed.region.find_key_pair("fleet").unwrap().tags["team"].as_deref(), Some("a"));
 }

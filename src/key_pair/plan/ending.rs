@@ -115,7 +115,9 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
 /// Whether an object that the watch says is gone is to be followed up: it was never marked for
 /// deletion, though its finalizer is there. A finalizer does not hold an object whose deletion was
 /// under way when it was added: the API server may have looked for finalizers before. Whoever acts
-/// does it immediately; later it would be too late, as another object may have the pair by then.
+/// does it immediately; later it would be too late, as another object may have the pair by then. An
+/// operator with a selector does not act: the object may only have another label now, and whoever
+/// has it since may have ended or replaced it.
 #[must_use]
 pub fn is_followed_up(has_finalizer: bool, is_marked_for_deletion: bool, acts: bool) -> bool {
     acts && has_finalizer && !is_marked_for_deletion
@@ -163,13 +165,18 @@ pub enum Ended {
 }
 
 /// Whether a reconciliation whose object is gone, or may be, leaves a pair behind that it imported,
-/// or may have imported.
+/// or may have imported. If the object may have moved to another operator, that one ends it.
 #[must_use]
-pub fn is_left_behind(desired: &Desired, observed: &Observed, ended: Ended) -> bool {
+pub fn is_left_behind(
+    desired: &Desired,
+    observed: &Observed,
+    ended: Ended,
+    may_move: bool,
+) -> bool {
     let may_be_gone = match ended {
         Ended::Gone | Ended::Failed => true,
         Ended::There => false,
     };
     let has_intent = observed.recorded.intent.is_some() && observed.recorded.arn.is_none();
-    may_be_gone && has_intent && observed.sent.is_some() && !desired.goal.ends()
+    !may_move && may_be_gone && has_intent && observed.sent.is_some() && !desired.goal.ends()
 }

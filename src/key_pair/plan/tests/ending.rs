@@ -145,6 +145,7 @@ fn what_a_reconciliation_is_about_and_what_it_leaves_behind() {
         let desired = Desired { goal, ..desired() };
         let mut observed = Observed { recorded: recorded.clone(), ..observed() };
         observed.sent = observed.sent.filter(|_| sent);
-        assert_eq!(is_left_behind(&desired, &observed, ended), expected, "{name}");
+        assert_eq!(is_left_behind(&desired, &observed, ended, false), expected, "{name}");
+        assert!(!is_left_behind(&desired, &observed, ended, true), "{name}, or moved");
     }
 }
