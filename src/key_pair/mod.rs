@@ -178,13 +178,8 @@ impl KeyPairs {
         if action.outcome != Outcome::Gone {
             return Ok(Some(action));
         }
-        let vanished = self.memory.vanished.lock().remove(at);
+        self.memory.vanished.lock().remove(at);
         self.count_vanished();
-        // It may be another operator's from now on, and come back one day.
-        let uid = vanished.and_then(|object| object.metadata.uid);
-        if let Some(uid) = uid.filter(|_| !self.memory.rows.lock().is_watched(at)) {
-            self.memory.forget(&uid);
-        }
         Ok(None)
     }
 
@@ -221,13 +216,17 @@ impl Controller for KeyPairs {
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Instant::now());
         let at = ObjectRef::of(object);
-        let comes_later = {
+        let comes_later = || {
             let rows = self.memory.rows.lock();
             let is_known = rows.get(&at).is_some_and(|row| row.uid == uid);
             rows.are_complete(&at.namespace) && !is_known
         };
         let acts = self.ctx.leads.borrow().is_some();
-        if plan::may_be_sent_elsewhere(&record::recorded(object), comes_later, acts) {
+        // Few objects have one, and what is recorded is copied to be read.
+        let has_intent =
+            object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
+        if has_intent && plan::may_be_sent_elsewhere(&record::recorded(object), comes_later(), acts)
+        {
             self.memory.note_sent_elsewhere(uid, self.ctx.settings.intent_window());
         }
         let mut crowds = self.memory.crowds.lock();

@@ -147,7 +147,7 @@ const NAMED: usize = 10;
 /// Counts the pairs of this cluster that no object manages, once for each walk.
 fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Listing) {
     // With a selector, an object that is not watched may be another operator's.
-    if ctx.settings.label_selector.is_some() {
+    if !ctx.settings.watches_all_labels() {
         return;
     }
     let mut all = memory.without_object.lock();

@@ -55,7 +55,7 @@ async fn exit_code(operator: &mut Operator) -> Option<i32> {
     }
 }
 
-fn signal(operator: &Operator, signal: Signal) {
+pub(crate) fn signal(operator: &Operator, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(operator.pid()).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use kube::api::PostParams;
 use lightsail_operator::api::LightsailKeyPair;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, POLL, imported, public_key, set, wait_metric};
+use crate::bed::{Bed, imported, public_key, set, wait_for, wait_metric};
+use crate::leader::signal;
 
 /// How the operator of one shard is started.
 async fn options(bed: &Bed, shard: &str) -> OperatorOptions {
@@ -119,13 +120,12 @@ async fn an_object_moves_and_is_deleted_before_its_import_takes_effect() {
     let sent = bed.region.add_fault(Fault::new("ImportKeyPair", late).times(1));
     create_in_shard(&bed, "fleet", "a", &imported(&public_key("ed25519"))).await;
     sent.reached().await;
-    // It would find out what became of an object that it has lost.
+    // Nobody hears the answer.
     old.kill();
     move_to(&bed, "fleet", "b").await;
     bed.delete::<LightsailKeyPair>("fleet").await;
-    while bed.region.find_key_pair("fleet").is_none() {
-        tokio::time::sleep(POLL).await;
-    }
+    let takes_effect = async || bed.region.find_key_pair("fleet").is_some();
+    wait_for("the import takes effect", takes_effect).await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!(bed.calls("DeleteKeyPair"), 1);
     assert!(bed.region.find_key_pair("fleet").is_none());
@@ -141,14 +141,13 @@ async fn an_operator_that_slept_does_not_follow_up_what_moved() {
     create_in_shard(&bed, "fleet", "a", &spec).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
 
-    let pid = Pid::from_raw(i32::try_from(old.pid()).unwrap()).unwrap();
-    kill_process(pid, Signal::STOP).unwrap();
+    signal(&old, Signal::STOP);
     move_to(&bed, "fleet", "b").await;
     let retain = json!({ "spec": { "deletionPolicy": "Retain" } });
     bed.patch::<LightsailKeyPair>("fleet", &retain).await;
     bed.delete::<LightsailKeyPair>("fleet").await;
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
-    kill_process(pid, Signal::CONT).unwrap();
+    signal(&old, Signal::CONT);
 
     // What it would do for the first one comes before what it does for this one.
     create_in_shard(&bed, "second", "a", &spec).await;

@@ -123,8 +123,8 @@ pub fn is_followed_up(has_finalizer: bool, is_marked_for_deletion: bool, acts: b
     acts && has_finalizer && !is_marked_for_deletion
 }
 
-/// Whether an object that vanished is still to be followed up: one that only left the selector of
-/// this operator is there under its UID.
+/// Whether an object that vanished is still to be followed up: one that is there under its UID is
+/// not gone, whatever the watch said.
 #[must_use]
 pub fn is_gone(vanished_uid: Option<&str>, uid_of_its_name: Option<&str>) -> bool {
     uid_of_its_name.is_none() || uid_of_its_name != vanished_uid

@@ -104,7 +104,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
     for (name, uid, uid_of_its_name, expected) in [
         ("nothing has its name", Some("a"), None, true),
         ("a new object has its name", Some("a"), Some("b"), true),
-        ("it only left the selector", Some("a"), Some("a"), false),
+        ("it is there all the same", Some("a"), Some("a"), false),
     ] {
         assert_eq!(is_gone(uid, uid_of_its_name), expected, "{name}");
     }
