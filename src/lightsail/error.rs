@@ -200,6 +200,20 @@ impl Error {
                 || words.iter().any(|words| self.message.starts_with(words)))
     }
 
+    /// Whether AWS does not know or accept the key that signed the request. Only other credentials
+    /// can help.
+    pub(super) fn refuses_key(&self) -> bool {
+        let codes = [
+            "UnrecognizedClient",
+            "InvalidClientTokenId",
+            "ExpiredToken",
+            "InvalidSignature",
+            "SignatureDoesNotMatch",
+        ];
+        let code = self.code.strip_suffix("Exception").unwrap_or(&self.code);
+        self.kind == ErrorKind::BadCredentials && codes.contains(&code) && !self.is_of_clock()
+    }
+
     /// The credentials belong to this account, but the call is for another one.
     pub(super) fn wrong_account(account: &AccountId) -> Self {
         let message = format!("the operator's credentials are for the account {account}");

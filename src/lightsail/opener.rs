@@ -13,6 +13,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -23,8 +24,8 @@ use super::credentials::Chain;
 use super::error::{Error, ErrorKind};
 use super::limiter::Limiter;
 use super::session::{
-    Cause, Identified, Identity, Loaded, News, Next, Noted, Now, Put, Session, Source, Term,
-    identified, role,
+    Cause, Identified, Identity, Loaded, News, Next, Noted, Now, Put, Refusal, Session, Source,
+    Term, identified, role,
 };
 use super::sts::{self, Role};
 use super::types::Result;
@@ -58,13 +59,17 @@ pub(super) enum Giver {
     /// Another session, whose credentials they are.
     Parent(Opener),
     /// A role, which another session assumes.
-    Role {
-        parent: Opener,
-        role: Role,
-        /// The limiter of calls to STS, where accounts take turns.
-        sts: Arc<Limiter>,
-        turn_of: Arc<str>,
-    },
+    Role(RoleSession),
+}
+
+/// A role, and the session that assumes it.
+#[derive(Debug)]
+pub(super) struct RoleSession {
+    pub(super) parent: Opener,
+    pub(super) role: Role,
+    /// The limiter of calls to STS, where accounts take turns.
+    pub(super) sts: Arc<Limiter>,
+    pub(super) turn_of: Arc<str>,
 }
 
 /// An access key.
@@ -215,12 +220,77 @@ impl Opener {
     }
 
     /// As [`Self::current`]: a session that is opened through another one calls itself.
-    fn current_of_parent<'a>(
+    fn current_boxed<'a>(
         &'a self,
         region: &'a Region,
         namespace: &'a Arc<str>,
     ) -> BoxFuture<'a, Result<Arc<Account>>> {
         Box::pin(self.current(region, namespace))
+    }
+
+    /// Replaces these credentials, which AWS refused, if they are still in force. Returns whether
+    /// others are now.
+    fn replace<'a>(&'a self, refused: &'a Credentials) -> BoxFuture<'a, bool> {
+        Box::pin(async {
+            let refusal = self.0.state.lock().session.refused(refused, now());
+            match refusal {
+                Refusal::Past => return true,
+                Refusal::Due => self.0.renew(Cause::Refused).await,
+                // Another caller is replacing them, or did so a moment ago.
+                Refusal::Known => drop(self.0.lookup.lock().await),
+            }
+            !self.0.state.lock().session.uses(refused)
+        })
+    }
+
+    /// AWS accepted these credentials in this region.
+    fn note_taken(&self, credentials: &Credentials, region: &Region) {
+        let state = self.0.state.lock();
+        if let Some(opened) = state.session.in_force().filter(|it| it.credentials == *credentials) {
+            opened.account.in_force.note_taken(region);
+        }
+    }
+}
+
+impl RoleSession {
+    /// Assumes the role. If STS refuses the credentials that do so, and their source has others,
+    /// those are tried as well.
+    async fn assume(
+        &self,
+        sending: &Sending,
+        region: &Region,
+        namespace: &Arc<str>,
+    ) -> Result<Given> {
+        let (caller, mut answer) = self.ask(sending, region, namespace).await?;
+        if answer.as_ref().is_err_and(Error::refuses_key) && self.parent.replace(&caller).await {
+            answer = self.ask(sending, region, namespace).await?.1;
+        }
+        let answer = answer.map_err(|error| error.of_role(&self.role.arn))?;
+        let (credentials, identity) = sts::session(&answer, &self.role)?;
+        Ok(Given { identity: Some(identity), ..Given::new(credentials) })
+    }
+
+    /// Calls STS when it is this account's turn. Also returns the credentials that did so.
+    async fn ask(
+        &self,
+        sending: &Sending,
+        region: &Region,
+        namespace: &Arc<str>,
+    ) -> Result<(Credentials, Result<AssumeRoleOutput>)> {
+        let account = self.parent.current_boxed(region, namespace).await?;
+        let token = self.sts.token("AssumeRole", &self.turn_of, Rank::InTurn);
+        let token = tokio::time::timeout(sending.call_timeout, token).await;
+        let token = token.map_err(|_| Error::waited_too_long())?;
+        let caller = account.in_force.get();
+        let answer = sts::assume(sending, &caller, &sts_region(region), &self.role).await;
+        match &answer {
+            Err(error) if error.kind == ErrorKind::Throttled => self.sts.refused(token),
+            Ok(_) | Err(_) => self.sts.taken(token),
+        }
+        if answer.is_ok() {
+            account.in_force.note_taken(region);
+        }
+        Ok((caller, answer))
     }
 }
 
@@ -285,26 +355,12 @@ impl Inner {
                 Ok(Given { credentials, term, identity: None })
             }
             Giver::Parent(parent) => {
-                let account = parent.current_of_parent(region, namespace).await?;
+                let account = parent.current_boxed(region, namespace).await?;
                 let (id, caller_arn) = (account.id.clone(), account.caller_arn.clone());
                 let identity = Some(Identity { account: id, caller_arn });
                 Ok(Given { identity, ..Given::new(account.in_force.get()) })
             }
-            Giver::Role { parent, role, sts, turn_of } => {
-                let account = parent.current_of_parent(region, namespace).await?;
-                let patience = self.sending.call_timeout;
-                let token = sts.token("AssumeRole", turn_of, Rank::InTurn);
-                let token = tokio::time::timeout(patience, token).await;
-                let token = token.map_err(|_| Error::waited_too_long())?;
-                let before = account.in_force.get();
-                let assumed = sts::assume(&self.sending, &before, &sts_region(region), role).await;
-                match &assumed {
-                    Err(error) if error.kind == ErrorKind::Throttled => sts.refused(token),
-                    Ok(_) | Err(_) => sts.taken(token),
-                }
-                let (credentials, identity) = assumed?;
-                Ok(Given { identity: Some(identity), ..Given::new(credentials) })
-            }
+            Giver::Role(session) => session.assume(&self.sending, region, namespace).await,
         }
     }
 
@@ -361,6 +417,9 @@ impl Inner {
     async fn renew(self: &Arc<Self>, cause: Cause) {
         let _turn = self.lookup.lock().await;
         let Some(before) = self.state.lock().session.in_force().cloned() else { return };
+        if let (Cause::Refused, Giver::Parent(parent)) = (cause, &self.giver) {
+            parent.replace(&before.credentials).await;
+        }
         let outcome = self.open(&before.region, &SHARED.into()).await;
         let mut state = self.state.lock();
         self.tell(state.session.renewed(&before, &outcome, cause, now()));
@@ -368,8 +427,11 @@ impl Inner {
 
     fn note_recovery(&self) {
         let mut state = self.state.lock();
-        let in_force = state.session.in_force();
-        let are_taken = in_force.is_some_and(|opened| opened.account.in_force.are_taken());
+        let taken = state.session.in_force().filter(|it| it.account.in_force.are_taken());
+        let are_taken = taken.is_some();
+        if let (Some(taken), Giver::Parent(parent)) = (taken, &self.giver) {
+            parent.note_taken(&taken.credentials, &taken.region);
+        }
         if let Some(noted) = state.session.recovered(are_taken) {
             self.tell(noted);
         }

@@ -56,10 +56,20 @@ impl Regions {
     /// # Errors
     /// The region is not allowed.
     pub(super) fn admit(&self, region: &Region, namespace: &Arc<str>) -> Result<()> {
-        if !self.allowed.is_empty() && !self.allowed.iter().any(|one| one == region.as_str()) {
+        if !self.allows(region.as_str()) {
             return Err(Error::region_not_allowed(region, &self.allowed));
         }
         self.known.lock().admit(region, namespace)
+    }
+
+    fn allows(&self, region: &str) -> bool {
+        self.allowed.is_empty() || self.allowed.iter().any(|one| one == region)
+    }
+
+    /// The first of these regions that may be called, or the first one if none may.
+    pub(super) fn first_allowed(&self, wanted: &[String]) -> Region {
+        let allowed = wanted.iter().find(|region| self.allows(region));
+        Region::from(allowed.or(wanted.first()).map_or("", String::as_str))
     }
 
     /// Where calls to a region fail, as far as is known.
@@ -223,5 +233,16 @@ mod tests {
         let refused = regions.admit(&"eu-west-2".into(), &"a".into()).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::RegionNotAllowed);
         assert!(refused.message.contains("eu-west-1, us-east-1"), "{refused}");
+        let first = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|region| (*region).to_owned()).collect();
+            (regions.first_allowed(&wanted), Regions::default().first_allowed(&wanted))
+        };
+        for (wanted, expected) in [
+            (&["us-east-1", "eu-west-1"][..], ("us-east-1", "us-east-1")),
+            (&["eu-west-2", "eu-west-1"], ("eu-west-1", "eu-west-2")),
+            (&["eu-west-2", "eu-west-3"], ("eu-west-2", "eu-west-2")),
+        ] {
+            assert_eq!(first(wanted), (expected.0.into(), expected.1.into()), "{wanted:?}");
+        }
     }
 }

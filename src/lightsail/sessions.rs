@@ -14,7 +14,7 @@ use super::client::{Lightsail, SHARED};
 use super::credentials::{Chain, Sources};
 use super::error::Error;
 use super::limiter::Limiter;
-use super::opener::{Giver, KeySource, Opener, Purpose};
+use super::opener::{Giver, KeySource, Opener, Purpose, RoleSession};
 use super::regions::Regions;
 pub use super::sts::Role;
 use super::types::Result;
@@ -198,11 +198,14 @@ impl Sessions {
     }
 
     /// The identity at the end of a route, as AWS names it, for reads that all namespaces share.
+    /// STS is called in the first of these regions that may be called, unless another one is
+    /// configured.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn identify(&self, route: &Route, region: &Region) -> Result<Arc<Account>> {
-        self.end(route, None).current(region, &SHARED.into()).await
+    pub async fn identify(&self, route: &Route, regions: &[String]) -> Result<Arc<Account>> {
+        let region = self.0.sending.regions.first_allowed(regions);
+        self.end(route, None).current(&region, &SHARED.into()).await
     }
 
     /// The account of the operator's own credentials, if known.
@@ -233,7 +236,7 @@ impl Sessions {
                 }
                 let parent = self.session(route, before, None);
                 let (sts, turn_of) = (Arc::clone(&self.0.sts), Arc::clone(&route.name));
-                Giver::Role { parent, role, sts, turn_of }
+                Giver::Role(RoleSession { parent, role, sts, turn_of })
             }
             (None, Origin::Operator) if route.roles.is_empty() => Giver::Parent(self.0.own.clone()),
             (None, Origin::Operator) => return self.0.own.clone(),

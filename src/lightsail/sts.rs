@@ -8,6 +8,7 @@ use aws_sdk_sts::Client;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{Builder, Region};
+use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use aws_sdk_sts::types::{AssumedRoleUser, Tag};
 
 use super::account::Sending;
@@ -71,7 +72,7 @@ pub(super) async fn assume(
     credentials: &Credentials,
     region: &Region,
     role: &Role,
-) -> Result<(Credentials, Identity)> {
+) -> Result<AssumeRoleOutput> {
     let tag = |(key, value): &(String, String)| {
         let tag = Tag::builder().key(key).value(value).build();
         tag.map_err(|_| Error::incomplete("tag"))
@@ -85,9 +86,14 @@ pub(super) async fn assume(
         .set_external_id(role.external_id.clone())
         .duration_seconds(seconds)
         .set_tags((!tags.is_empty()).then_some(tags));
-    let answer = contained(call.send()).await;
-    let answer = answer.and_then(|answer| answer.map_err(|error| Error::from(&error)));
-    let answer = answer.map_err(|error| error.of_role(&role.arn))?;
+    contained(call.send()).await?.map_err(|error| Error::from(&error))
+}
+
+/// The credentials of a role's session, and whose they are.
+///
+/// # Errors
+/// The answer lacks something, or the credentials cannot be used.
+pub(super) fn session(answer: &AssumeRoleOutput, role: &Role) -> Result<(Credentials, Identity)> {
     let (given, user) = (answer.credentials(), answer.assumed_role_user());
     let given = given.ok_or_else(|| Error::incomplete("Credentials").of_role(&role.arn))?;
     let credentials = Credentials::new(

@@ -36,9 +36,10 @@ pub fn plan(observed: &Observed) -> Step {
         };
     }
     match &observed.caller {
+        // First, since objects may use the account before it can be identified.
+        _ if !observed.has_finalizer => Step::AddFinalizer,
         None => Step::Identify,
         Some(Err(error)) => Step::Finish(failed(error)),
-        Some(Ok(_)) if !observed.has_finalizer => Step::AddFinalizer,
         Some(Ok(caller)) => {
             let message = Message::Identified { caller };
             let next = Next::After(observed.interval);
@@ -96,15 +97,13 @@ mod tests {
     fn an_account_is_ready_when_its_credentials_are_and_goes_when_nobody_uses_it() {
         type Change = fn(&mut Observed);
         let rows: &[(&str, Change, &str)] = &[
-            ("a new one", |_| {}, "Identify"),
-            ("its first Ready",
-             |o| { o.caller = Some(Ok("arn".to_owned())); o.has_finalizer = false; },
-             "AddFinalizer"),
+            ("a new one", |o| o.has_finalizer = false, "AddFinalizer"),
+            ("it has the finalizer", |_| {}, "Identify"),
             ("identified", |o| o.caller = Some(Ok("arn".to_owned())), "Ready Identified"),
             ("refused", |o| o.caller = Some(Err(denied())), "Stalled AccessDenied"),
             ("an outage", |o| o.caller = Some(Err(Error::timeout())), "Reconciling ServiceError"),
             ("of another operator", |o| o.is_primary = false, "Leave"),
-            ("deleted, never ready",
+            ("deleted, never seen before",
              |o| { o.is_deleting = true; o.has_finalizer = false; }, "Leave"),
             ("deleted", |o| o.is_deleting = true, "CountUsers"),
             ("deleted, in use", |o| { o.is_deleting = true; o.users = Some(2); },

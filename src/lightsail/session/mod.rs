@@ -105,6 +105,17 @@ pub(super) enum Cause {
     Refused,
 }
 
+/// What to do about credentials that AWS refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Others are in force, or none.
+    Past,
+    /// Ask their source for others.
+    Due,
+    /// Their source was asked a moment ago, or is being asked.
+    Known,
+}
+
 /// What follows when other credentials are in force.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Put {
@@ -282,6 +293,22 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
                 is_due
             }
         }
+    }
+
+    /// What to do about these credentials, which AWS refused. They then count as replaced.
+    pub(super) fn refused(&mut self, credentials: &C, now: Now) -> Refusal {
+        if !self.uses(credentials) {
+            Refusal::Past
+        } else if self.is_due(Cause::Refused, now) {
+            Refusal::Due
+        } else {
+            Refusal::Known
+        }
+    }
+
+    /// Whether these credentials are in force.
+    pub(super) fn uses(&self, credentials: &C) -> bool {
+        self.in_force.as_ref().is_some_and(|it| it.credentials == *credentials)
     }
 
     /// `None`: they are valid until AWS refuses them, or there are none.

@@ -274,6 +274,21 @@ fn refused_credentials_are_replaced_once_a_minute() {
 }
 
 #[test]
+fn credentials_that_others_use_are_replaced_for_all_of_them() {
+    let clocks = clocks();
+    let mut session = in_force(None);
+    for (name, credentials, second, expected) in [
+        ("the first who hears it", "first", 0, Refusal::Due),
+        ("the next", "first", 1, Refusal::Known),
+        ("one who has used others", "zeroth", 2, Refusal::Past),
+        ("they are refused still", "first", 60, Refusal::Due),
+    ] {
+        assert_eq!(session.refused(&credentials, clocks.at(second)), expected, "{name}");
+    }
+    assert_eq!(Kept::default().refused(&"first", clocks.at(0)), Refusal::Past, "there are none");
+}
+
+#[test]
 fn what_a_renewal_brought() {
     let clocks = clocks();
     let before = opened("first", 0, Some(3_600));

@@ -99,6 +99,11 @@ impl Simulator {
         self.shared.state().identities.add_known(account_id, credentials);
     }
 
+    /// Deletes these credentials. Sessions that were opened with them go on.
+    pub fn remove_credentials(&self, credentials: &Credentials) {
+        self.shared.state().identities.remove(&credentials.access_key_id);
+    }
+
     /// New credentials of a session in an account, as those get them who are given a role without
     /// asking STS: pods and instances. They end after this time.
     #[must_use]

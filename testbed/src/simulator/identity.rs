@@ -148,6 +148,11 @@ impl Identities {
         self.keys.insert(credentials.access_key_id.clone(), key);
     }
 
+    /// Deletes an access key: AWS does not know it any more.
+    pub(super) fn remove(&mut self, access_key_id: &str) {
+        self.keys.remove(access_key_id);
+    }
+
     /// New temporary credentials, with their token.
     pub(super) fn add_session(
         &mut self,

@@ -5,6 +5,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
+use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, NewInstance};
 
 use self::teams::{EXTERNAL_ID, OF_A, OF_B, Teams, pair};
@@ -13,6 +14,7 @@ use crate::bed::{ACCOUNT, REGION, ready_reason, wait_for};
 mod health;
 mod iam;
 mod pod_identity;
+mod replaced_key;
 pub(crate) mod teams;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -347,6 +349,43 @@ async fn an_account_in_use_is_deleted_last() {
     assert!(teams.region(OF_A).key_pairs().is_empty(), "it was deleted with its object");
     teams.wait_no_account(&of_a).await;
     teams.a.wait_stalled::<LightsailKeyPair>("late", "AccountNotFound").await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_not_held_by_what_used_another_aws_account_under_its_name() {
+    let teams = Teams::new("same-name").await;
+    let mut operator = teams.start().await;
+    let (of_a, of_b) = teams.create_both().await;
+    for (bed, account) in [(&teams.a, &of_a), (&teams.b, &of_b)] {
+        bed.create::<LightsailKeyPair>("fleet", &pair(account, "fleet")).await;
+        bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    }
+    assert!(operator.stop().await.unwrap().success());
+    teams.remove_accounts().await;
+    // The names are exchanged.
+    let _operator = teams.start().await;
+    teams.create_account("b", &Teams::spec(OF_A, &teams.a.namespace, &[])).await;
+    teams.create_account("a", &Teams::spec(OF_B, &teams.b.namespace, &[])).await;
+    for name in [&of_a, &of_b] {
+        teams.wait_account(name, "Identified").await;
+        teams.delete_account(name).await;
+    }
+    for name in [&of_a, &of_b] {
+        teams.wait_no_account(name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_identified_where_the_operator_may_call_aws() {
+    let teams = Teams::new("identified-in").await;
+    let mut options = teams.options().await;
+    options.arguments.push(format!("--allowed-regions={REGION}"));
+    let _operator = Operator::start(options).await.unwrap();
+    let regions = [("/allowed/regions", json!(["us-east-1", REGION]))];
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &regions);
+    let name = teams.create_account("a", &spec).await;
+    teams.wait_account(&name, "Identified").await;
     teams.remove_accounts().await;
 }
 
