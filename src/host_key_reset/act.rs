@@ -9,7 +9,7 @@ use super::claim::{self, ResetClaim};
 use super::mark::{Mark, MarkState};
 use super::memory::{Memory, Recollection, SearchMoments};
 use super::message::Message;
-use super::observe::{effect_window, observed, started};
+use super::observe::{effect_window, observed, started, windows};
 use super::plan::{self, End, Read, Step};
 use super::world::{Desired, InstanceRead, Observed};
 use super::{desired, record, status};
@@ -219,12 +219,12 @@ impl<'a> Run<'a> {
     fn take_turn(&mut self) {
         let own = ResetClaim { account: self.observed.account.clone(), ..self.claim() };
         let rows = self.memory.rows.lock();
-        let (clocks, window) = (self.clocks.later(), effect_window(&self.ctx.settings));
+        let (clocks, windows) = (self.clocks.later(), windows(self.ctx));
         let rivals = rows.rivals(self.at, &own).filter(|rival| self.is_rival(rival));
         let rivals = rivals.map(|rival| rival.claim);
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
-        self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, window);
+        self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, windows);
     }
 
     fn operations_of_others(&self) -> Vec<String> {

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::mark::Mark;
 use super::memory::Memory;
 use super::record;
+use super::turns::Windows;
 use super::world::{Observed, Search, Turn};
 use crate::access::Grant;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus};
@@ -74,6 +75,11 @@ pub(super) fn started(
 /// How long after a call its effect may still appear.
 pub(super) fn effect_window(settings: &Settings) -> SignedDuration {
     signed(settings.effect_window())
+}
+
+/// What turns depend on.
+pub(super) fn windows(ctx: &Context) -> Windows {
+    Windows { effect: effect_window(&ctx.settings), leads_for: signed(ctx.leads_for()) }
 }
 
 fn signed(time: Duration) -> SignedDuration {

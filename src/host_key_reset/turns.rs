@@ -31,9 +31,20 @@ struct Holder {
     until: Moment,
 }
 
+/// What turns depend on besides the resets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Windows {
+    /// As for [`ResetClaim::of`].
+    pub(super) effect: SignedDuration,
+    /// How long this process has been acting. A reset that another process has left is searched for
+    /// by this one first, however long ago it was begun: an operation of the next reset could not
+    /// be told from its own.
+    pub(super) leads_for: SignedDuration,
+}
+
 impl Turns {
     /// Takes the turn, unless somebody comes first. `start_of` is when a reset began, if this
-    /// process knows: clocks jump. `effect_window` is as for [`ResetClaim::of`].
+    /// process knows: clocks jump.
     pub(super) fn take<'a>(
         &mut self,
         at: &ObjectRef,
@@ -41,9 +52,10 @@ impl Turns {
         rivals: impl Iterator<Item = &'a ResetClaim>,
         start_of: impl Fn(&str) -> Option<Timestamp>,
         clocks: &Clocks,
-        effect_window: SignedDuration,
+        windows: Windows,
     ) -> Turn {
         let now = clocks.time();
+        let searched_by = later(now, windows.effect * 2 - windows.leads_for);
         let place = (own.account.clone(), own.region.clone(), own.instance.clone());
         let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid);
         let (mut until, mut ahead) = (None, 0);
@@ -54,7 +66,7 @@ impl Turns {
             let is_in_line = match rival.stage {
                 Stage::Begun { start, holds } => {
                     let start = start_of(&rival.uid).unwrap_or(start);
-                    until = until.max(Some(later(start, holds)));
+                    until = until.max(Some(later(start, holds).max(searched_by)));
                     false
                 }
                 Stage::New => {
@@ -69,7 +81,7 @@ impl Turns {
         if let Some(until) = until.max(line_moves).filter(|until| *until > now) {
             return Turn::After(until);
         }
-        let until = clocks.moment_of(later(now, effect_window * 2));
+        let until = clocks.moment_of(later(now, windows.effect * 2));
         let holder = Holder { at: at.clone(), uid: own.uid.clone(), until };
         self.0.insert(place, holder);
         Turn::Taken
@@ -89,7 +101,10 @@ mod tests {
     use super::*;
     use crate::clock::tests::clocks;
 
-    const WINDOW: SignedDuration = SignedDuration::from_secs(80);
+    const WINDOWS: Windows = Windows {
+        effect: SignedDuration::from_secs(80),
+        leads_for: SignedDuration::from_hours(1),
+    };
 
     fn time(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -145,11 +160,29 @@ mod tests {
         ] {
             let rivals: Vec<ResetClaim> = rival.into_iter().collect();
             assert_eq!(Turns::default().take(&at("own"), &own, rivals.iter(), |_| None,
-                &now(1_000), WINDOW), expected, "{name}");
+                &now(1_000), WINDOWS), expected, "{name}");
         }
         let crowd: Vec<_> = (0..60).map(|age| claim("b", age, Stage::Waiting)).collect();
         assert_eq!(Turns::default().take(&at("own"), &own, crowd.iter(), |_| None, &now(1_000),
-            WINDOW), until(1_300), "the longer the line, the later it asks again");
+            WINDOWS), until(1_300), "the longer the line, the later it asks again");
+    }
+
+    #[test]
+    fn a_reset_that_another_process_left_is_searched_for_before_the_next_one_begins() {
+        let own = claim("own", 1_000, Stage::Waiting);
+        for (name, stage, leads_for, expected) in [
+            ("this process is new", begun(1_000), 0, Turn::After(time(1_160))),
+            ("it searches", begun(1_000), 100, Turn::After(time(1_060))),
+            ("it has had the time", begun(1_000), 160, Turn::Taken),
+            ("it ends later", begun(1_100), 100, Turn::After(time(1_100))),
+            ("it never began", Stage::Blocked, 0, Turn::Taken),
+            ("it is over", Stage::Over, 0, Turn::Taken),
+        ] {
+            let rivals = [claim("b", 900, stage)];
+            let leads_for = SignedDuration::from_secs(leads_for);
+            assert_eq!(Turns::default().take(&at("own"), &own, rivals.iter(), |_| None,
+                &now(1_000), Windows { leads_for, ..WINDOWS }), expected, "{name}");
+        }
     }
 
     #[test]
@@ -158,7 +191,7 @@ mod tests {
             Stage::Blocked));
         let mut turns = Turns::default();
         let mut take = |own: &ResetClaim, rivals: &[ResetClaim], second| {
-            turns.take(&at(&own.uid), own, rivals.iter(), |_| None, &now(second), WINDOW)
+            turns.take(&at(&own.uid), own, rivals.iter(), |_| None, &now(second), WINDOWS)
         };
         let others = |claim: &ResetClaim| [claim.clone()];
         assert_eq!(take(&first, &others(&second), 1_000), Turn::Taken);
@@ -180,13 +213,13 @@ mod tests {
         for jump in [-7_200, 7_200] {
             let mut turns = Turns::default();
             assert_eq!(turns.take(&at("a"), &first, [].iter(), |_| None, &now(1_000),
-                WINDOW), Turn::Taken);
+                WINDOWS), Turn::Taken);
             let jumped = |second: u64| {
                 clocks(time(second.cast_signed() + jump), Duration::from_secs(second))
             };
             let rivals = [claim("a", 1_000, Stage::Blocked)];
             let mut take = |at_second| {
-                turns.take(&at("b"), &second, rivals.iter(), |_| None, &jumped(at_second), WINDOW)
+                turns.take(&at("b"), &second, rivals.iter(), |_| None, &jumped(at_second), WINDOWS)
             };
             assert_eq!(take(1_159), Turn::After(time(1_160 + jump)));
             assert_eq!(take(1_160), Turn::Taken);

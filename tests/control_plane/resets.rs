@@ -1,6 +1,7 @@
 //! Resets of host keys: done once, whatever happens in between (I6).
 
 use http::Method;
+use kube::api::{Patch, PatchParams};
 use lightsail_operator::api::HostKeyReset;
 use lightsail_operator::api::conditions::{COMPLETE, FAILED, is_true};
 use serde_json::json;
@@ -245,6 +246,32 @@ async fn i6_killed_between_mark_and_call_it_is_not_called_again() {
     // It is unknown whether the call was made: a person decides.
     wait_failed(&bed, "killed", "OutcomeUnknown").await;
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_what_was_left_long_ago_is_searched_for_before_the_next_reset_begins() {
+    let bed = Bed::new("left").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/left?").with_body("/Started");
+    let marked = proxy.hold(mark_request, Place::BeforeAnswer);
+    let mut operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    bed.create::<HostKeyReset>("left", &reset()).await;
+    marked.reached().await;
+    operator.kill();
+    // No operator runs until its time is up.
+    let long_ago = Patch::Merge(json!({ "status": { "startTime": "2026-01-01T00:00:00Z" } }));
+    let api = bed.api::<HostKeyReset>();
+    api.patch_status("left", &PatchParams::default(), &long_ago).await.unwrap();
+    bed.create::<HostKeyReset>("next", &reset()).await;
+    let answered =
+        Matcher::new(Method::PUT, "/hostkeyresets/next/status").with_body("OperationSucceeded");
+    let recorded = proxy.hold(answered, Place::BeforeRequest);
+    operator.restart().await.unwrap();
+    wait_failed(&bed, "left", "OutcomeUnknown").await;
+    recorded.release();
+    wait_complete(&bed, "next").await;
+    assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
