@@ -4,6 +4,10 @@
 /// More than the longest RSA key that OpenSSH takes, with a long comment.
 pub(super) const MAX_TEXT: usize = 16_384;
 
+/// More than a file with the longest RSA private key, encoded twice. What is longer is not read:
+/// that would take others' time.
+pub(super) const MAX_PRIVATE: usize = 65_536;
+
 /// Why a text is no public key that can be imported: what it is, and how to get one.
 /// Nothing of the text is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,6 +132,9 @@ pub enum InvalidPrivateKey {
     /// A public key.
     #[error("is a public key or a certificate; the private key belongs there")]
     Public,
+    /// Too long.
+    #[error("is longer than {MAX_PRIVATE} bytes; keep only a private key there")]
+    TooLong,
     /// More than one.
     #[error("has more than one private key; keep one of them there")]
     Several,

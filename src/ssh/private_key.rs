@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::fingerprint::{Fingerprints, colon_hex};
 use super::forms::{self, ED25519, RSA_ENCRYPTION};
-use super::invalid::{InvalidPrivateKey, InvalidPublicKey};
+use super::invalid::{InvalidPrivateKey, InvalidPublicKey, MAX_PRIVATE};
 use super::pem::Block;
 use super::public_key::PublicKey;
 use super::rsa_key::{is_short, pkcs1_of, rsa_of};
@@ -73,6 +73,9 @@ impl PrivateKey {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_file(bytes: &[u8]) -> Result<Self, InvalidPrivateKey> {
+        if bytes.len() > MAX_PRIVATE {
+            return Err(InvalidPrivateKey::TooLong);
+        }
         refuse_der(bytes)?;
         Self::parse(&Zeroizing::new(forms::decode(bytes)))
     }

@@ -23,10 +23,15 @@ pub(super) fn is_short(modulus: &[u8]) -> bool {
     modulus.len() * 8 - unused < 2048
 }
 
+/// The longest number of a key, in bytes: OpenSSH and AWS-LC take moduli of 16384 bits. Whoever
+/// writes a Secret must not make the operator divide numbers without an end.
+const LONGEST: usize = 2048;
+
 /// An RSA key of OpenSSH's form, which leaves out two numbers, in PKCS#1.
 pub(super) fn pkcs1_of(pair: &RsaKeypair) -> Option<Zeroizing<Vec<u8>>> {
     let bytes = |number: &ssh_key::Mpint| {
-        number.as_positive_bytes().map(|bytes| Zeroizing::new(bytes.to_vec()))
+        let bytes = number.as_positive_bytes().filter(|bytes| bytes.len() <= LONGEST);
+        bytes.map(|bytes| Zeroizing::new(bytes.to_vec()))
     };
     let private = &pair.private;
     let (modulus, public) = (bytes(&pair.public.n)?, bytes(&pair.public.e)?);
@@ -62,29 +67,69 @@ fn remainder(number: &[u8], divisor: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if divisor.iter().all(|byte| *byte == 0) {
         return None;
     }
-    // One byte more, for the bit that a shift puts out.
-    let divisor = Zeroizing::new([&[0], divisor].concat());
-    let mut rest = Zeroizing::new(vec![0_u8; divisor.len()]);
+    // One word more, for the bit that a shift puts out.
+    let divisor = words(divisor, divisor.len() / 8 + 2);
+    let mut rest = Zeroizing::new(vec![0_u64; divisor.len()]);
     for bit in number.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)) {
-        let mut carry = bit;
-        for byte in rest.iter_mut().rev() {
-            (carry, *byte) = (*byte >> 7, *byte << 1 | carry);
+        let mut carry = u64::from(bit);
+        for word in rest.iter_mut().rev() {
+            (carry, *word) = (*word >> 63, *word << 1 | carry);
         }
         if *rest >= *divisor {
             let mut borrow = false;
-            for (byte, other) in rest.iter_mut().zip(divisor.iter()).rev() {
-                let (less, under) = byte.overflowing_sub(*other);
-                let (less, again) = less.overflowing_sub(u8::from(borrow));
-                (*byte, borrow) = (less, under || again);
+            for (word, other) in rest.iter_mut().zip(divisor.iter()).rev() {
+                let (less, under) = word.overflowing_sub(*other);
+                let (less, again) = less.overflowing_sub(u64::from(borrow));
+                (*word, borrow) = (less, under || again);
             }
         }
     }
-    Some(rest)
+    Some(Zeroizing::new(rest.iter().flat_map(|word| word.to_be_bytes()).collect()))
+}
+
+/// A big-endian number of bytes as one of so many words.
+fn words(number: &[u8], count: usize) -> Zeroizing<Vec<u64>> {
+    let mut words = Zeroizing::new(vec![0; count]);
+    for (word, bytes) in words.iter_mut().rev().zip(number.rchunks(8)) {
+        *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    }
+    words
 }
 
 #[cfg(test)]
 mod tests {
-    use super::remainder;
+    use ssh_key::Mpint;
+    use ssh_key::private::{RsaKeypair, RsaPrivateKey};
+    use ssh_key::public::RsaPublicKey;
+
+    use super::*;
+
+    fn value(bytes: &[u8]) -> u128 {
+        bytes.iter().fold(0, |value, byte| value << 8 | u128::from(*byte))
+    }
+
+    #[test]
+    fn numbers_that_no_key_has_are_not_divided() {
+        let number = |length: usize| Mpint::from_positive_bytes(&vec![0x7f; length]).unwrap();
+        let small = || number(256);
+        let of = |long: [usize; 2]| RsaKeypair {
+            public: RsaPublicKey { e: small(), n: small() },
+            private: RsaPrivateKey {
+                d: number(long[0]),
+                iqmp: small(),
+                p: number(long[1]),
+                q: small(),
+            },
+        };
+        for (long, is_read) in [
+            ([LONGEST, LONGEST], true),
+            ([LONGEST + 1, 128], false),
+            ([256, LONGEST + 1], false),
+            ([400_000, 360_000], false),
+        ] {
+            assert_eq!(pkcs1_of(&of(long)).is_some(), is_read, "{long:?}");
+        }
+    }
 
     #[test]
     fn a_remainder_is_what_a_division_leaves() {
@@ -97,9 +142,16 @@ mod tests {
             (1 << 63, 3),
             (1_000, 256),
         ] {
-            let rest = remainder(&number.to_be_bytes(), &divisor.to_be_bytes()).unwrap();
-            let rest = rest.iter().fold(0_u64, |rest, byte| rest << 8 | u64::from(*byte));
-            assert_eq!(rest, number % u64::from(divisor), "{number} {divisor}");
+            let rest = value(&remainder(&number.to_be_bytes(), &divisor.to_be_bytes()).unwrap());
+            assert_eq!(rest, u128::from(number % u64::from(divisor)), "{number} {divisor}");
+        }
+        for divisor in [1_u128 << 64, u128::MAX / 3, (1 << 127) + 1, 255, 1 << 56] {
+            let divisor_bytes = divisor.to_be_bytes();
+            let zeros = divisor_bytes.iter().take_while(|byte| **byte == 0).count();
+            for bytes in [&divisor_bytes[..], &divisor_bytes[zeros..]] {
+                let rest = value(&remainder(&u128::MAX.to_be_bytes(), bytes).unwrap());
+                assert_eq!(rest, u128::MAX % divisor, "{divisor}");
+            }
         }
         assert!(remainder(&[1], &[0, 0]).is_none());
     }

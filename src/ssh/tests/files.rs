@@ -294,6 +294,9 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
     let der = STANDARD.decode(&pkcs1).unwrap();
     assert_eq!(PublicKey::parse_file(&der), Err(Why::Private), "DER");
     assert_eq!(PrivateKey::parse_file(&der).map(drop), Err(InvalidPrivateKey::Der));
+    let novel = vec![b'a'; 65_537];
+    assert_eq!(PrivateKey::parse_file(&novel).map(drop), Err(InvalidPrivateKey::TooLong));
+    assert_eq!(PrivateKey::parse_file(&novel[1..]).map(drop), Err(InvalidPrivateKey::Unknown));
     for bytes in [&[0x80_u8, 0x81][..], &[0xff, 0xfe, 0x00, 0xd8], &[0xff]] {
         assert!(PublicKey::parse_file(bytes).is_err());
     }

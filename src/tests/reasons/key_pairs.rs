@@ -30,7 +30,7 @@ const PUBLIC: [InvalidPublicKey; 16] = [
     InvalidPublicKey::Data,
 ];
 
-const PRIVATE: [InvalidPrivateKey; 14] = [
+const PRIVATE: [InvalidPrivateKey; 15] = [
     InvalidPrivateKey::Passphrase,
     InvalidPrivateKey::PuTTY,
     InvalidPrivateKey::Ecdsa,
@@ -38,6 +38,7 @@ const PRIVATE: [InvalidPrivateKey; 14] = [
     InvalidPrivateKey::Unsupported,
     InvalidPrivateKey::TooShort,
     InvalidPrivateKey::Public,
+    InvalidPrivateKey::TooLong,
     InvalidPrivateKey::Several,
     InvalidPrivateKey::NotAlone,
     InvalidPrivateKey::Der,
@@ -148,7 +149,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::WindowsInstances { first: "win-1", others: 0 },
         Message::WindowsInstances { first: "win-1", others: 2 },
         Message::DefaultMissing { region },
-        Message::DefaultReplaced { secret },
+        Message::DefaultReplaced { secret, has_copy: true },
+        Message::DefaultReplaced { secret, has_copy: false },
         Message::SecretOfOtherType { secret },
         Message::SecretNotOwned { secret },
         Message::CopyNotOwned { secret, copy: "fleet-1f5f9639" },
