@@ -174,9 +174,10 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let answer = self.inner.call(request);
-        let mut waiting = Waiting { outage: self.outage.clone(), since: Some(Instant::now()) };
+        let (answer, outage) = (self.inner.call(request), self.outage.clone());
         Box::pin(async move {
+            // Before that it waits for its namespace's share, and nothing is sent.
+            let mut waiting = Waiting { outage, since: Some(Instant::now()) };
             let answer = answer.await;
             waiting.since = None;
             let failure = match &answer {

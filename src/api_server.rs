@@ -9,6 +9,7 @@ use std::time::Duration;
 use kube::Client;
 use tokio::sync::Semaphore;
 
+use crate::api_shares::ApiShares;
 use crate::error::Error;
 use crate::lease::HeldLease;
 
@@ -24,17 +25,23 @@ pub struct ApiServer {
     write_timeout: Duration,
     /// For Secrets and `ConfigMap`s, which may be large.
     large: Arc<Semaphore>,
+    /// The same, for each namespace.
+    large_of: ApiShares,
 }
 
 /// So many of these are read at the same time: each may have 1 MiB, and is in memory a few times
 /// while it is read.
 const LARGE: usize = 4;
+/// And so many of one namespace, which may have other requests before them.
+const LARGE_OF_NAMESPACE: usize = 2;
 
 impl ApiServer {
     /// `write_timeout` is how long a write may take.
     #[must_use]
     pub fn new(client: Client, lease: HeldLease, write_timeout: Duration) -> Self {
-        Self { client, lease, write_timeout, large: Arc::new(Semaphore::new(LARGE)) }
+        let large = Arc::new(Semaphore::new(LARGE));
+        let large_of = ApiShares::new(LARGE_OF_NAMESPACE);
+        Self { client, lease, write_timeout, large, large_of }
     }
 
     /// For watches, and to make a request that is then given to [`Self::read`] or [`Self::write`].
@@ -54,17 +61,20 @@ impl ApiServer {
         bounded(READ_TIMEOUT, request).await
     }
 
-    /// As [`Self::read`], for a Secret or a `ConfigMap`, of which few are read at the same time.
-    /// `take` leaves of the answer what is needed.
+    /// As [`Self::read`], for a Secret or a `ConfigMap` in this namespace: few are read at the same
+    /// time. `take` leaves of the answer what is needed.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub(crate) async fn read_large<T, U>(
         &self,
+        namespace: &str,
         request: impl Future<Output = Result<T, kube::Error>>,
         take: impl FnOnce(Result<T, Error>) -> U,
     ) -> U {
-        // It is never closed.
+        let share = self.large_of.enter(namespace);
+        // Neither is ever closed.
+        let _of_namespace = share.place().await;
         let _place = self.large.acquire().await;
         take(self.read(request).await)
     }
@@ -148,5 +158,20 @@ mod tests {
         assert!(server.write(async { Ok(()) }).await.is_err(), "it could run out meanwhile");
         lease.hold_until(Moment::now() + timeout * 2);
         assert!(server.write(async { Ok(()) }).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_namespace_leaves_room_for_the_secrets_of_others() {
+        let config = kube::Config::new("http://localhost".parse().unwrap());
+        let client = Client::try_from(config).unwrap();
+        let server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
+        let never = || std::future::pending::<Result<(), kube::Error>>();
+        let mut crowd: Vec<_> =
+            (0..9).map(|_| Box::pin(server.read_large("crowd", never(), drop))).collect();
+        for read in &mut crowd {
+            assert!(futures::poll!(read).is_pending());
+        }
+        let quiet = server.read_large("quiet", async { Ok(()) }, |answer| answer.is_ok());
+        assert!(quiet.await);
     }
 }

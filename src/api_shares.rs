@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response, Uri};
 use kube::client::Body;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -20,30 +20,54 @@ use tower_service::Service;
 /// order of asking.
 const OF_NAMESPACE: usize = 4;
 
-/// The requests of each namespace. Clones are the same.
-#[derive(Clone, Debug, Default)]
-pub struct ApiShares(Arc<Mutex<HashMap<String, Arc<Semaphore>>>>);
+/// Places for the requests of each namespace. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct ApiShares {
+    /// How many places each has.
+    places: usize,
+    taken: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+}
+
+impl Default for ApiShares {
+    fn default() -> Self {
+        Self::new(OF_NAMESPACE)
+    }
+}
 
 impl ApiShares {
-    fn enter(&self, namespace: &str) -> Share {
-        let mut all = self.0.lock();
+    /// So many places for each namespace.
+    #[must_use]
+    pub fn new(places: usize) -> Self {
+        Self { places, taken: Arc::default() }
+    }
+
+    /// A place in the line of a namespace.
+    pub(crate) fn enter(&self, namespace: &str) -> Share {
+        let mut all = self.taken.lock();
         let places = all
             .entry(namespace.to_owned())
-            .or_insert_with(|| Arc::new(Semaphore::new(OF_NAMESPACE)));
+            .or_insert_with(|| Arc::new(Semaphore::new(self.places)));
         Share { all: self.clone(), namespace: namespace.to_owned(), places: Arc::clone(places) }
     }
 }
 
 /// A request that has a place, or waits for one. A namespace is kept only while it has some.
-struct Share {
+pub(crate) struct Share {
     all: ApiShares,
     namespace: String,
     places: Arc<Semaphore>,
 }
 
+impl Share {
+    /// Waits for the place.
+    pub(crate) async fn place(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        self.places.acquire().await
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut all = self.all.0.lock();
+        let mut all = self.all.taken.lock();
         // The map's and this one.
         if Arc::strong_count(&self.places) == 2 {
             all.remove(&self.namespace);
@@ -93,7 +117,7 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let _place = match &share {
-                Some(share) => Some(share.places.acquire().await?),
+                Some(share) => Some(share.place().await?),
                 None => None,
             };
             answer.await
@@ -156,7 +180,7 @@ mod tests {
         assert_eq!(answered, 1);
         assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "the last has its place");
         drop((crowd, other, of_cluster));
-        assert!(shares.0.lock().is_empty(), "nothing is kept");
+        assert!(shares.taken.lock().is_empty(), "nothing is kept");
     }
 
     fn poll(request: &mut <Held as Service<Request<Body>>>::Future) -> Poll<()> {

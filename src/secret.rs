@@ -205,7 +205,7 @@ pub async fn read(
 async fn get(api_server: &ApiServer, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
     let request = built(request(namespace).get(name, &GetParams::default()))?;
     let answer = api_server.client().request_text(request);
-    match api_server.read_large(answer, |answer| parsed(name, answer)).await {
+    match api_server.read_large(namespace, answer, |answer| parsed(name, answer)).await {
         Ok(secret) => Ok(Some(secret)),
         Err(Error::Kubernetes(error)) if is_status(&error, 404) => Ok(None),
         Err(error) => Err(error),

@@ -95,7 +95,7 @@ pub(crate) async fn find_value(
             Ok(found.map_or(DataValue::NoKey, DataValue::Found))
         }
     };
-    api_server.read_large(api.get_opt(name), take).await
+    api_server.read_large(namespace, api.get_opt(name), take).await
 }
 
 /// Writes the whole status of exactly the object that was read. It is an update, because an apply
