@@ -19,7 +19,6 @@ use crate::engine::served::Served;
 use crate::engine::verdict::seconds_to_ready;
 use crate::engine::{Action, Context, MAX_STEPS, Verdict};
 use crate::error::Error;
-use crate::ids::Region;
 use crate::lightsail;
 use crate::page_limit::{self, FEW, MANY};
 
@@ -88,15 +87,13 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// STS is called in the first region that the account allows, unless another one is configured.
     async fn identify(&self) -> Result<lightsail::Result<String>, Error> {
-        let region = self.object.spec.allowed.regions.first().map(String::as_str);
-        let region = Region::from(region.unwrap_or_default());
+        let regions = &self.object.spec.allowed.regions;
         let grant = self.ctx.directory.grant("", Some(&self.object.name_any()));
         let is_this = |entry: &Entry| Some(entry.generation) == self.object.metadata.generation;
         match grant {
             Grant::Account(entry) if is_this(&entry) => {
-                let account = self.ctx.sessions.identify(&entry.route, &region).await;
+                let account = self.ctx.sessions.identify(&entry.route, regions).await;
                 Ok(account.map(|account| account.caller_arn.clone()))
             }
             // The watch does not show yet what was read, or already shows more.
@@ -110,11 +107,13 @@ impl<'a> Run<'a> {
     async fn count_users(&self) -> Result<usize, Error> {
         // Anybody can set a finalizer and name any account, but the status says who has used it.
         let is_this = |account: Option<&String>| account == Some(&self.object.spec.account_id);
-        let has_acted = |pair: &LightsailKeyPair| {
+        let has_acted = |pair: &Served<LightsailKeyPair>| {
+            let Served::Readable(pair) = pair else { return is_this(account_of(pair).as_ref()) };
             let account = pair.status.as_ref().and_then(|status| status.account_id.as_ref());
             has_finalizer(pair, FINALIZER) && is_this(account)
         };
-        let is_open = |reset: &HostKeyReset| {
+        let is_open = |reset: &Served<HostKeyReset>| {
+            let Served::Readable(reset) = reset else { return is_this(account_of(reset).as_ref()) };
             let status = reset.status.clone().unwrap_or_default();
             let is_over =
                 is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED);
@@ -124,7 +123,10 @@ impl<'a> Run<'a> {
     }
 
     /// How many objects of a kind refer to the account and match.
-    async fn count<K: Reconciled>(&self, is_such: impl Fn(&K) -> bool) -> Result<usize, Error> {
+    async fn count<K: Reconciled>(
+        &self,
+        is_such: impl Fn(&Served<K>) -> bool,
+    ) -> Result<usize, Error> {
         let api_server = &self.ctx.api_server;
         let namespaces = &self.ctx.settings.namespaces;
         let all = [None];
@@ -156,18 +158,22 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How many of the selected objects match. An object that cannot be read counts. From a page that
-/// is too large on, the pages are small: users choose how large their objects are.
+/// The account on record of an object that cannot be read.
+fn account_of<K>(object: &Served<K>) -> Option<String> {
+    match object {
+        Served::Unreadable(object) => object.account_id(),
+        Served::Readable(_) => None,
+    }
+}
+
+/// How many of the selected objects match. From a page that is too large on, the pages are small:
+/// users choose how large their objects are.
 async fn count_in<K: Reconciled>(
     api_server: &ApiServer,
     api: &Api<Served<K>>,
     selected: &str,
-    is_such: impl Fn(&K) -> bool,
+    is_such: impl Fn(&Served<K>) -> bool,
 ) -> Result<usize, Error> {
-    let counts = |object: &&Served<K>| match object {
-        Served::Readable(object) => is_such(object),
-        Served::Unreadable(_) => true,
-    };
     let (mut count, mut page) = (0, ListParams::default().fields(selected).limit(MANY));
     loop {
         let list = match api_server.read(api.list(&page)).await {
@@ -177,7 +183,7 @@ async fn count_in<K: Reconciled>(
             }
             list => list?,
         };
-        count += list.items.iter().filter(counts).count();
+        count += list.items.iter().filter(|object| is_such(object)).count();
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
             None => return Ok(count),
@@ -220,7 +226,7 @@ mod tests {
         let api = objects::api::<LightsailKeyPair>(&client, None);
         let api_server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
         let count = count_in(&api_server, &api, "spec.accountRef.name=a", |_| true).await;
-        assert_eq!(count.unwrap(), 20, "an object without a spec cannot be read, and counts");
+        assert_eq!(count.unwrap(), 20, "all of them");
         assert_eq!(*sizes.lock(), [100, 10, 10]);
     }
 }

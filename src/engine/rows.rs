@@ -122,6 +122,23 @@ pub struct Move {
     pub enters: bool,
 }
 
+/// How an object that cannot be read was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SeenUnreadable {
+    pub(super) uid: String,
+    pub(super) generation: i64,
+    /// The digest of the field that cannot be read.
+    pub(super) field: u64,
+}
+
+impl SeenUnreadable {
+    /// Whether the log has not said it yet. Whoever edits an object again and again must not fill
+    /// the log.
+    pub(super) fn is_news(&self, before: Option<&Self>) -> bool {
+        before.is_none_or(|before| (&before.uid, before.field) != (&self.uid, self.field))
+    }
+}
+
 /// All objects of a kind.
 #[derive(Debug)]
 pub struct Rows<C> {
@@ -133,7 +150,7 @@ pub struct Rows<C> {
     moved: HashMap<ObjectRef, Instant>,
     /// The objects that this version cannot read, by uid and generation. The row of such an object
     /// is from when it could be read.
-    unreadable: HashMap<ObjectRef, (String, i64)>,
+    unreadable: HashMap<ObjectRef, SeenUnreadable>,
     /// How many objects show each value. A value that no object shows any more stays, with 0.
     shown: HashMap<Shown, usize>,
     /// How many objects of each namespace are in each lane.
@@ -304,10 +321,13 @@ impl<C: Claim> Rows<C> {
         self.lanes.contains_key(lane)
     }
 
-    /// Records that an object cannot be read. Returns whether that is new for this generation.
-    pub(super) fn note_unreadable(&mut self, at: ObjectRef, uid: String, generation: i64) -> bool {
-        let seen = (uid, generation);
-        self.unreadable.insert(at, seen.clone()).is_none_or(|before| before != seen)
+    /// Records that an object cannot be read. Returns how that was seen before.
+    pub(super) fn note_unreadable(
+        &mut self,
+        at: ObjectRef,
+        seen: SeenUnreadable,
+    ) -> Option<SeenUnreadable> {
+        self.unreadable.insert(at, seen)
     }
 
     /// Whether this version cannot read an object. Its row is then out of date.
@@ -325,6 +345,14 @@ impl<C: Claim> Rows<C> {
     #[must_use]
     pub fn is_watched(&self, at: &ObjectRef) -> bool {
         self.all.contains_key(at) || self.is_unreadable(at)
+    }
+
+    /// Whether the object with this uid is there, as far as the watch says. Another one may have its
+    /// name by now.
+    #[must_use]
+    pub fn has_uid(&self, at: &ObjectRef, uid: &str) -> bool {
+        let unreadable = self.unreadable.get(at).is_some_and(|seen| seen.uid == uid);
+        unreadable || self.get(at).is_some_and(|row| row.uid == uid)
     }
 
     /// Drops an object that is gone. Returns the object that waited for it, if one did.

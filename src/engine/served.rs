@@ -49,10 +49,24 @@ impl fmt::Debug for Unreadable {
     }
 }
 
+/// The member of a status that says whose account an object has used.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InAccount {
+    #[serde(default, rename = "accountID")]
+    account_id: Option<String>,
+}
+
 /// A status with other conditions. Everything else in it stays as it was.
 pub(crate) type RawStatus = BTreeMap<String, Box<RawValue>>;
 
 impl Unreadable {
+    /// The account on record, if that can be read. Users cannot write the status.
+    pub(crate) fn account_id(&self) -> Option<String> {
+        let status = self.status.as_ref()?;
+        serde_json::from_str::<InAccount>(status.get()).unwrap_or_default().account_id
+    }
+
     /// The status that says that the object cannot be read. `None` if it already says so, or if
     /// conditions cannot be added.
     pub(crate) fn status(&self, now: Timestamp) -> Option<RawStatus> {

@@ -123,16 +123,43 @@ fn metadata_moves_an_object_once_and_a_spec_always() {
     assert!(rows.moved.is_empty());
 }
 
+fn seen(uid: &str, generation: i64, field: u64) -> SeenUnreadable {
+    SeenUnreadable { uid: uid.to_owned(), generation, field }
+}
+
+#[test]
+fn the_log_says_once_that_an_object_cannot_be_read() {
+    let now = seen("u", 7, 1);
+    for (name, before, expected) in [
+        ("it was readable", None, true),
+        ("it was edited", Some(seen("u", 6, 1)), false),
+        ("another field", Some(seen("u", 6, 2)), true),
+        ("another object of its name", Some(seen("v", 6, 1)), true),
+    ] {
+        assert_eq!(now.is_news(before.as_ref()), expected, "{name}");
+    }
+}
+
+#[test]
+fn an_object_is_known_by_its_uid() {
+    let mut rows = Rows::default();
+    apply(&mut rows, &at("a"), row(1, "fleet"));
+    rows.note_unreadable(at("b"), seen("v", 1, 1));
+    let uid = rows.get(&at("a")).unwrap().uid.clone();
+    for (name, uid, expected) in
+        [("a", uid.as_str(), true), ("a", "before", false), ("b", "v", true), ("b", "w", false)]
+    {
+        assert_eq!(rows.has_uid(&at(name), uid), expected, "{name} {uid}");
+    }
+}
+
 #[test]
 fn an_object_that_cannot_be_read_is_there_and_keeps_its_row() {
     let mut rows = Rows::default();
     apply(&mut rows, &at("a"), row(1, "fleet"));
-    let note = |rows: &mut Rows<Wanted>, name, generation| {
-        rows.note_unreadable(at(name), "u".to_owned(), generation)
-    };
-    assert!(note(&mut rows, "a", 2) && note(&mut rows, "b", 1));
-    assert!(!note(&mut rows, "a", 2), "it is no news");
-    assert!(note(&mut rows, "a", 3), "it was changed");
+    assert_eq!(rows.note_unreadable(at("a"), seen("u", 2, 1)), None);
+    assert_eq!(rows.note_unreadable(at("b"), seen("v", 1, 1)), None);
+    assert_eq!(rows.note_unreadable(at("a"), seen("u", 3, 1)), Some(seen("u", 2, 1)));
     assert_eq!(rows.unreadable(), 2);
     assert!(rows.get(&at("a")).is_some() && rows.is_watched(&at("b")));
     assert!(rows.others(None, &HashSet::from([at("a"), at("b")])).is_empty());
@@ -156,7 +183,7 @@ fn one_that_waited_and_cannot_be_read_any_more_holds_up_nobody() {
     };
     assert_eq!(rivals(&rows), 2);
     for name in ["first", "unreadable"] {
-        rows.note_unreadable(at(name), "u".to_owned(), 2);
+        rows.note_unreadable(at(name), seen("u", 2, 1));
     }
     assert_eq!(rivals(&rows), 1, "the one that has it counts");
     assert_eq!(rows.remove(&at("first")), Some(at("waits")));
