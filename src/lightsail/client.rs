@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_lightsail::Client;
 use aws_sdk_lightsail::operation::RequestId;
+use aws_sdk_lightsail::operation::get_key_pairs::GetKeyPairsOutput;
 use aws_sdk_lightsail::types::{self, Tag};
 use k8s_openapi::jiff::Timestamp;
 
@@ -111,12 +112,7 @@ impl Lightsail {
     pub async fn each_key_pair(&self, mut take: impl FnMut(KeyPair)) -> Result<usize> {
         let (mut count, mut pages) = (0, Pages::default());
         loop {
-            let call = self
-                .client
-                .get_key_pairs()
-                .include_default_key_pair(true)
-                .set_page_token(pages.token.clone());
-            let page = self.sender.read("GetKeyPairs", || call.clone().send()).await?.value;
+            let page = self.page_of_key_pairs(&pages).await?.value;
             count += 1;
             for pair in page.key_pairs.unwrap_or_default() {
                 take(convert::key_pair(pair)?);
@@ -125,6 +121,29 @@ impl Lightsail {
                 return Ok(count);
             }
         }
+    }
+
+    /// The pair of a name by `GetKeyPairs`, the default pair included: no more pages than it takes
+    /// to find it. It is as old as the page that has it, or as the last one.
+    ///
+    /// # Errors
+    /// As for [`Self::each_key_pair`].
+    pub async fn find_listed(&self, name: &KeyPairName) -> Result<Read<Option<KeyPair>>> {
+        let mut pages = Pages::default();
+        loop {
+            let page = self.page_of_key_pairs(&pages).await?;
+            let of_name = |pair: &types::KeyPair| pair.name.as_deref() == Some(name.as_str());
+            let found = page.value.key_pairs.unwrap_or_default().into_iter().find(of_name);
+            if found.is_some() || !pages.turn(page.value.next_page_token)? {
+                return Ok(Read { value: found.map(convert::key_pair).transpose()?, at: page.at });
+            }
+        }
+    }
+
+    async fn page_of_key_pairs(&self, pages: &Pages) -> Result<Read<GetKeyPairsOutput>> {
+        let call = self.client.get_key_pairs().include_default_key_pair(true);
+        let call = call.set_page_token(pages.token.clone());
+        self.sender.read("GetKeyPairs", || call.clone().send()).await
     }
 
     /// `ImportKeyPair` with an OpenSSH line, raw: the member's name `publicKeyBase64` misleads

@@ -33,19 +33,38 @@ type Rights = Arc<str>;
 
 #[derive(Debug, Default)]
 struct Shelf {
-    /// Held while a list is being read.
-    listing: tokio::sync::Mutex<Cached<Arc<Listing>>>,
-    /// Changes since then, which the next reader puts into the list, so that nobody has to wait for
-    /// a running read to report a change.
-    corrections: Mutex<Vec<Correction>>,
+    /// Held while a list is being read. Whoever is content with the last one does not wait for it.
+    walk: tokio::sync::Mutex<()>,
+    kept: Mutex<Kept>,
+}
+
+/// The last list, and the changes since.
+#[derive(Debug, Default)]
+struct Kept {
+    listing: Cached<Arc<Listing>>,
+    /// Changes that the next reader puts into the list, and whoever reads a new one into that.
+    corrections: Vec<Correction>,
+    /// How many of them the list has already.
+    applied: usize,
 }
 
 /// What is known of the pair of a name: its state, or that it is gone.
 type Correction = (KeyPairName, Option<KeyPair>);
 
 impl Shelf {
-    fn take_corrections(&self) -> Vec<Correction> {
-        std::mem::take(&mut *self.corrections.lock())
+    /// A list is read from now on. Returns the last one.
+    fn begin(&self) -> Option<Arc<Listing>> {
+        let mut kept = self.kept.lock();
+        // It may show them, and has what the last one had of them.
+        kept.take_corrections();
+        kept.listing.value().cloned()
+    }
+}
+
+impl Kept {
+    fn take_corrections(&mut self) -> Vec<Correction> {
+        self.applied = 0;
+        std::mem::take(&mut self.corrections)
     }
 }
 
@@ -73,8 +92,8 @@ impl Inventory {
     #[must_use]
     pub fn is_at_hand(&self, region: &Lightsail, max_age: Duration) -> bool {
         let place = self.shelf(region);
-        let cached = place.listing.try_lock();
-        cached.is_ok_and(|cached| cached.value().is_some_and(|listing| listing.is_good(max_age)))
+        let kept = place.kept.lock();
+        kept.listing.value().is_some_and(|listing| listing.is_good(max_age))
     }
 
     /// A list that is read from now on.
@@ -99,50 +118,65 @@ impl Inventory {
         is_good: impl Fn(&Listing) -> bool,
     ) -> Result<Arc<Listing>> {
         let place = self.shelf(region);
-        let mut cached = place.listing.lock().await;
-        self.catch_up(region.scope(), &place, &mut cached);
-        if let Some(outcome) = cached.find(|listing| is_good(listing)) {
+        let find = || {
+            let mut kept = place.kept.lock();
+            self.catch_up(region.scope(), &mut kept);
+            kept.listing.find(|listing| is_good(listing))
+        };
+        if let Some(outcome) = find() {
             return outcome;
         }
-        let (before, mut listing) = (cached.value().cloned(), Listing::begin());
+        let _walk = place.walk.lock().await;
+        // Somebody may have read one meanwhile.
+        if let Some(outcome) = find() {
+            return outcome;
+        }
+        let (before, mut listing) = (place.begin(), Listing::begin());
         let take = |pair: KeyPair| self.insert(&mut listing, &pair, before.as_deref());
         // All namespaces share it.
         let pages = region.for_all().each_key_pair(take).await;
+        let mut kept = place.kept.lock();
+        let corrections = kept.take_corrections();
         let listing = pages.map(|pages| {
             listing.end(pages);
-            self.put_in(&mut listing, place.take_corrections());
+            self.put_in(&mut listing, &corrections);
             self.count(region.scope(), &listing);
             Arc::new(listing)
         });
-        cached.put(listing)
+        kept.listing.put(listing)
     }
 
     /// Puts into the list what the caller knows after its own change or read. If a read of the list
     /// is running, the change goes into its result.
     pub fn correct(&self, region: &Lightsail, name: &KeyPairName, pair: Option<&KeyPair>) {
         let place = self.shelf(region);
-        place.corrections.lock().push((name.clone(), pair.cloned()));
-        if let Ok(mut cached) = place.listing.try_lock() {
-            self.catch_up(region.scope(), &place, &mut cached);
+        let mut kept = place.kept.lock();
+        kept.corrections.push((name.clone(), pair.cloned()));
+        self.catch_up(region.scope(), &mut kept);
+        if place.walk.try_lock().is_ok() {
+            // No list is being read that lacks them.
+            kept.take_corrections();
         }
     }
 
-    /// Puts later changes into a list.
-    fn catch_up(&self, scope: &Scope, place: &Shelf, cached: &mut Cached<Arc<Listing>>) {
-        let corrections = place.take_corrections();
-        if let Some(listing) = cached.value_mut().filter(|_| !corrections.is_empty()) {
+    /// Puts later changes into the last list.
+    fn catch_up(&self, scope: &Scope, kept: &mut Kept) {
+        let Kept { listing, corrections, applied } = kept;
+        let later = &corrections[*applied..];
+        if let Some(listing) = listing.value_mut().filter(|_| !later.is_empty()) {
             let listing = Arc::make_mut(listing);
-            self.put_in(listing, corrections);
+            self.put_in(listing, later);
             self.count(scope, listing);
         }
+        *applied = corrections.len();
     }
 
-    fn put_in(&self, listing: &mut Listing, corrections: Vec<Correction>) {
+    fn put_in(&self, listing: &mut Listing, corrections: &[Correction]) {
         for (name, pair) in corrections {
             if let Some(pair) = pair {
-                self.insert(listing, &pair, None);
+                self.insert(listing, pair, None);
             } else {
-                let removed = listing.remove(&name);
+                let removed = listing.remove(name);
                 listing.managed -= self.managed(removed.as_ref());
             }
         }

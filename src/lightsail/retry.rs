@@ -46,6 +46,18 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Whether a call may be sent so long after it was asked for, by a clock that goes on while the
+    /// process is suspended. What depends on a recent read is not, however it came that it waited
+    /// for longer than it would have.
+    pub(super) fn may_be_sent_after(self, waited: Duration, call_timeout: Duration) -> bool {
+        match self {
+            Self::Read | Self::Change => true,
+            Self::ChangeAfterRead | Self::Once => waited <= self.patience(call_timeout) * 2,
+        }
+    }
+}
+
 /// The pause before a call with this result is sent again, if it is. `waited` is the time since its
 /// first attempt was due, and `sent` the number of attempts.
 pub(super) fn pause(
@@ -112,6 +124,21 @@ mod tests {
         ] {
             let error = Error::new(kind, "", "");
             assert_eq!(pause(policy, &error, waited, sent, timeout).is_some(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn i7_a_process_that_slept_before_a_call_does_not_make_it() {
+        let (second, timeout) = (Duration::from_secs(1), Duration::from_secs(20));
+        for (policy, waited, expected) in [
+            (Policy::ChangeAfterRead, second * 6, true),
+            (Policy::ChangeAfterRead, second * 11, false),
+            (Policy::Once, second * 11, false),
+            (Policy::Change, second * 600, true),
+            (Policy::Read, second * 600, true),
+        ] {
+            let may_be_sent = policy.may_be_sent_after(waited, timeout);
+            assert_eq!(may_be_sent, expected, "{policy:?} {waited:?}");
         }
     }
 

@@ -85,7 +85,7 @@ impl Sender {
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let begun = Instant::now();
+        let (begun, asked_at) = (Instant::now(), Moment::now());
         let mut sent = 0;
         loop {
             let token = self
@@ -95,6 +95,9 @@ impl Sender {
                     policy.patience(self.call_timeout).saturating_sub(begun.elapsed()),
                 )
                 .await?;
+            if !policy.may_be_sent_after(asked_at.elapsed(), self.call_timeout) {
+                return Err(Error::waited_too_long());
+            }
             if policy != Policy::Read && !self.lease.outlives(self.call_timeout) {
                 return Err(Error::not_leading());
             }
