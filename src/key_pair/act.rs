@@ -191,6 +191,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// An operation that cannot be read is as good as one that Lightsail does not know any more.
+    async fn read_operation(&mut self, id: &str) {
+        let found = self.lightsail().find_operation(id).await.unwrap_or_default();
+        self.observed.operation = Lookup::from(found);
+    }
+
     async fn find_windows_instances(&mut self) -> Result<(), Error> {
         let instances = self.lightsail().windows_instances_with_default_key().await?;
         self.observed.windows_instances = Some(instances);
@@ -210,15 +216,14 @@ impl<'a> Run<'a> {
                 let pair = list.find(&self.desired.name);
                 self.observed.pair = Some(PairRead { live: false, at, pair });
             }
-            Step::ReadPair { live: true } => {
-                self.read_pair_live().await?;
-                self.observed.done.read_since_download = self.observed.done.download.is_some();
-            }
+            Step::ReadPair { live: true } => self.read_pair_live().await?,
+            Step::ReadDefaultPair => self.read_default_pair().await?,
             Step::ReadSource(at) => self.observed.source = Some(self.read_source(&at).await?),
             Step::ReadSecret(name) => self.read_secret(&name).await?,
             Step::ReadCopy { name } => {
                 self.observed.copy = secret::find(api_server, self.owner(), &name).await?.into();
             }
+            Step::ReadOperation { id } => self.read_operation(&id).await,
             Step::FindWindowsInstances => self.find_windows_instances().await?,
             Step::ReadNamespace => {
                 let read = objects::read_namespace(api_server, &self.at.namespace).await?;
@@ -343,9 +348,21 @@ impl<'a> Run<'a> {
                 (read.value, self.clocks.time_of(read.at))
             }
         };
+        self.note_live_read(at, pair);
+        Ok(())
+    }
+
+    async fn read_default_pair(&mut self) -> Result<(), Error> {
+        let read = self.access().shared.find_listed(&self.desired.name).await?;
+        self.correct_inventory(read.value.as_ref());
+        self.note_live_read(self.clocks.time_of(read.at), read.value);
+        Ok(())
+    }
+
+    fn note_live_read(&mut self, at: Timestamp, pair: Option<KeyPair>) {
         self.observed.pair = Some(PairRead { live: true, at, pair });
         self.observed.lightsail_date = self.lightsail().clock();
-        Ok(())
+        self.observed.done.read_since_download = self.observed.done.download.is_some();
     }
 
     /// What is known by a change of one's own.

@@ -84,7 +84,7 @@ pub enum Message<'a> {
 
     // Stalled: the default pair
     DefaultMissing { region: &'a Region },
-    DefaultReplaced { secret: &'a str },
+    DefaultReplaced { secret: &'a str, has_copy: bool },
 
     // Stalled: the Secret
     SecretOfOtherType { secret: &'a str },
@@ -477,12 +477,19 @@ impl fmt::Display for Message<'_> {
                 "{region} has no default key pair; to let Lightsail create one, set \
                  spec.default.createIfMissing: true"
             ),
-            Self::DefaultReplaced { secret } => write!(
-                to,
-                "the default key pair was replaced while the operator downloaded it, and nothing \
-                 was deleted; both private keys are kept, in the Secret {secret} and its copy. The \
-                 operator continues at the next interval"
-            ),
+            Self::DefaultReplaced { secret, has_copy } => {
+                let earlier = if *has_copy {
+                    "the key that it held before is in its copy"
+                } else {
+                    "the key of the earlier key pair was not downloaded"
+                };
+                write!(
+                    to,
+                    "the default key pair was replaced while the operator downloaded it, and \
+                     nothing was deleted; the Secret {secret} holds the private key of the new key \
+                     pair, and {earlier}. The operator continues at the next interval"
+                )
+            }
             Self::SecretOfOtherType { secret } => write!(
                 to,
                 "the Secret {secret} holds the private key of a key pair of another type, from an \

@@ -128,7 +128,7 @@ impl KeyPairs {
         }
         // It may have gone meanwhile, and its region with it.
         self.ctx.forget_unused(&region);
-        if !self.memory.rows.lock().is_watched(at) {
+        if !self.memory.rows.lock().has_uid(at, &uid) {
             self.memory.forget_gone(&uid);
         }
         if matches!(action, Err(Error::Conflict))

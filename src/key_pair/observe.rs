@@ -28,10 +28,13 @@ pub(super) fn observed(
 ) -> Observed {
     let is_there = has_finalizer(object, FINALIZER);
     // Whoever wrote the intent knows what was sent under it. Another process, before this one led,
-    // may have sent an import until a moment ago.
-    let window = ctx.settings.effect_window();
+    // may have sent an import until a moment ago. Another operator, which had the object before,
+    // does not end when this one begins to lead: it may be about to send one.
+    let (window, settings) = (ctx.settings.effect_window(), &ctx.settings);
     let sent_before = || {
-        let until = Moment::now() + window.saturating_sub(ctx.leads_for());
+        let is_alone = settings.watches_all_labels();
+        let may_be_sent = if is_alone { window } else { settings.intent_window() };
+        let until = Moment::now() + may_be_sent.saturating_sub(ctx.leads_for());
         Some(Sent { until, accepted: false })
     };
     let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
@@ -46,6 +49,7 @@ pub(super) fn observed(
         secret: Lookup::Unread,
         key_missing_since: None,
         copy: Lookup::Unread,
+        operation: Lookup::Unread,
         windows_instances: None,
         namespace_terminating: None,
         was_acted_on: record::was_acted_on(object),

@@ -11,6 +11,7 @@ use crate::ssh::Fingerprints;
 /// What earlier reconciliations recorded.
 pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
     let Some(status) = &object.status else { return Recorded::default() };
+    let under_way = || status.last_operation.clone().filter(Operation::is_under_way);
     Recorded {
         account: status.account_id.as_deref().map(Into::into),
         arn: status.arn.as_deref().map(Into::into),
@@ -20,12 +21,13 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
         origin: status.origin,
         managed_tag_keys: status.managed_tag_keys.clone(),
         intent: status.import_intent.as_ref().map(intent),
-        deletion: status.last_operation.clone().filter(is_unfinished_deletion),
+        deletion: under_way().filter(is_deletion),
+        import: under_way().filter(|last| status.import_intent.is_some() && !is_deletion(last)),
     }
 }
 
-fn is_unfinished_deletion(operation: &Operation) -> bool {
-    operation.type_.as_deref() == Some("DeleteKeyPair") && operation.is_under_way()
+fn is_deletion(operation: &Operation) -> bool {
+    operation.type_.as_deref() == Some("DeleteKeyPair")
 }
 
 fn intent(intent: &ImportIntent) -> Intent {

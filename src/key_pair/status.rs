@@ -164,7 +164,8 @@ pub(super) fn status(
         Some(Imported::Accepted(operation)) => Some(operation),
         Some(Imported::NameTaken) | None => None,
     };
-    let operation = observed.done.delete.as_ref().or(imported);
+    let read = observed.operation.found();
+    let operation = observed.done.delete.as_ref().or(imported).or(read);
     status.last_operation = operation
         .filter(|operation| operation.id.is_some())
         .cloned()

@@ -218,6 +218,8 @@ pub struct Observed {
     pub key_missing_since: Option<Timestamp>,
     /// The Secret that has the name of the copy of an old private key, where it is in the way.
     pub copy: Lookup<Found>,
+    /// The operation on record that was under way, as it is now.
+    pub operation: Lookup<Operation>,
     /// The Windows instances that use the default pair.
     pub windows_instances: Option<Vec<String>>,
     /// Whether the namespace is being deleted.
@@ -282,6 +284,8 @@ pub struct Recorded {
     pub intent: Option<Intent>,
     /// The last operation, if it is a deletion that was under way when it was answered.
     pub deletion: Option<Operation>,
+    /// The last operation, if it is the import of the intent, and was under way then.
+    pub import: Option<Operation>,
 }
 
 impl Recorded {

@@ -6,13 +6,13 @@ use super::import::unsettled_absence;
 use super::kept_key;
 use super::ownership::is_first;
 use super::pair::{about_to_go, keep_tags};
-use super::refusals::{SOON, deletion_under_way, stalled, yield_to_rival};
+use super::refusals::{deletion_under_way, stalled, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
 use crate::engine::queue::Next;
 use crate::key_pair::message::{Message, Release};
-use crate::key_pair::world::{Desired, Finalizer, Observed};
+use crate::key_pair::world::{Desired, Finalizer, Observed, SetAside};
 use crate::lightsail::{Downloaded, KeyPair};
 use crate::secret::{Found, SecretSpec};
 use crate::ssh::Match;
@@ -56,7 +56,7 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
         if !observed.done.read_since_download {
             return Step::ReadPair { live: true };
         }
-        return Message::Creating.wait(SOON);
+        return Message::Creating.wait_longer(desired.interval);
     }
     if let Some(step) = unsettled_absence(observed) {
         return step;
@@ -173,7 +173,7 @@ fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
         }
     } else if is_terminating {
         let message = Message::BackupIsDeleted { secret: &secret.name };
-        return Some(message.stalled(Next::After(SOON)));
+        return Some(message.stalled(Next::BackoffWithin(desired.interval)));
     }
     keep_key(desired, observed, pair, secret)
 }
@@ -230,12 +230,10 @@ fn refuse_replaced(
     pair: &KeyPair,
     secret: &SecretSpec,
 ) -> Option<Step> {
-    observed
-        .done
-        .download
-        .as_ref()
-        .filter(|downloaded| is_replaced(pair, downloaded))
-        .map(|_| stalled(desired, &Message::DefaultReplaced { secret: &secret.name }))
+    observed.done.download.as_ref().filter(|downloaded| is_replaced(pair, downloaded)).map(|_| {
+        let has_copy = observed.done.set_aside != SetAside::Not;
+        stalled(desired, &Message::DefaultReplaced { secret: &secret.name, has_copy })
+    })
 }
 
 /// Whether the Secret holds the key of this pair. Where Lightsail gives no fingerprint, it does if

@@ -7,7 +7,10 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::ownership::{all_tags, is_replaced};
 use super::permission::account_name;
-use super::refusals::{SOON, name_conflict, operation_failed, stalled, unfinished_deletion};
+use super::refusals::{
+    SOON, failed_operation, late_operation, name_conflict, operation_failed, stalled,
+    unfinished_deletion,
+};
 use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::engine::next_poll;
@@ -44,15 +47,15 @@ pub(super) fn import(
     if let Some(step) = unsettled.or_else(|| unsettled_absence(observed)) {
         return step;
     }
-    if let Some(most) = desired.limits.max_key_pairs {
-        match observed.owned {
-            None => return Step::CountKeyPairs,
-            Some(owned) if !desired.limits.have_room(owned) => {
-                let account = account_name(observed).unwrap_or_default();
-                return stalled(desired, &Message::TooManyKeyPairs { account, most });
-            }
-            Some(_) => {}
-        }
+    let late = recorded.import.as_ref().and_then(|import| {
+        late_operation(observed, import, &Message::ImportNotListedYet)
+            .or_else(|| failed_operation(observed, "ImportKeyPair"))
+    });
+    if let Some(step) = late {
+        return step;
+    }
+    if let Some(step) = beyond_limit(desired, observed) {
+        return step;
     }
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
@@ -67,6 +70,20 @@ pub(super) fn import(
         return Step::WriteIntent(key.clone());
     }
     Step::Import(key.clone())
+}
+
+/// The step that counts how many key pairs the namespace has, or refuses one more. A pair is not
+/// replaced either that could not be imported then.
+pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let most = desired.limits.max_key_pairs?;
+    match observed.owned {
+        None => Some(Step::CountKeyPairs),
+        Some(owned) if !desired.limits.have_room(owned) => {
+            let account = account_name(observed).unwrap_or_default();
+            Some(stalled(desired, &Message::TooManyKeyPairs { account, most }))
+        }
+        Some(_) => None,
+    }
 }
 
 /// The key that the pair was imported with.

@@ -78,6 +78,10 @@ pub(super) fn set_aside(desired: &Desired, observed: &Observed, found: &Found) -
         (SetAside::Copied, _) => None,
         (SetAside::Not, _) => Some(Step::SetAside { name, key }),
         (SetAside::NameTaken, Lookup::Unread) => Some(Step::ReadCopy { name }),
+        // One on its way out keeps nothing.
+        (SetAside::NameTaken, Lookup::Found(copy)) if copy.is_terminating => {
+            Some(Message::SecretIsDeleted { secret: &name }.wait_longer(desired.interval))
+        }
         (SetAside::NameTaken, Lookup::Found(copy)) if holds(copy, &key) => None,
         (SetAside::NameTaken, Lookup::Found(_)) => {
             let message = Message::CopyNotOwned { secret: &found.name, copy: &name };

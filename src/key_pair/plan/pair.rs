@@ -6,7 +6,8 @@ use super::confirmation::next_read;
 use super::ending::{gone, release};
 use super::expected::{self, Named};
 use super::import::{
-    import, imported_key, take_back, unsettled_absence, unsettled_import, wait_for_current_read,
+    beyond_limit, import, imported_key, take_back, unsettled_absence, unsettled_import,
+    wait_for_current_read,
 };
 use super::key::compare;
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, origin, whose};
@@ -237,7 +238,9 @@ fn other_key(
             Named::Unset if !is_as_recorded(observed, pair) => {
                 mismatch(desired, Mismatch::NotAsRecorded)
             }
-            Named::Same | Named::Unset => delete(desired, observed, pair),
+            Named::Same | Named::Unset => {
+                beyond_limit(desired, observed).unwrap_or_else(|| delete(desired, observed, pair))
+            }
         };
     }
     let (name, may_be_replaced) = (&desired.name, may_be_replaced(observed));

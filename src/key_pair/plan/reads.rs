@@ -6,7 +6,7 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::confirmation::is_crowd;
 use super::ownership::is_first;
-use super::refusals::deletion_under_way;
+use super::refusals::{deletion_under_way, failed_operation};
 use super::step::Step;
 use crate::api::Reason;
 use crate::engine::State;
@@ -44,11 +44,15 @@ pub fn max_age_of_list_for(desired: &Desired, observed: &Observed) -> Duration {
 pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> Step {
     let is_destructive = matches!(step, Step::Delete { .. } | Step::Download);
     if is_destructive && is_outdated(observed) {
-        return Step::ReadPair { live: true };
+        return read_again(desired, observed);
     }
     // A download could bring the pair back (I5).
     if is_destructive && let Some(wait) = deletion_under_way(observed) {
         return wait;
+    }
+    let is_deletion = matches!(step, Step::Delete { .. });
+    if is_deletion && let Some(failed) = failed_operation(observed, "DeleteKeyPair") {
+        return failed;
     }
     // A list may be as old as an interval: what it says sticks only if a live read confirms it. Who
     // makes way for an object that has the pair on record does not ask Lightsail: it is called when
@@ -98,6 +102,17 @@ fn prefers_own_read(desired: &Desired, observed: &Observed) -> bool {
     let has_pair =
         observed.recorded.arn.is_some() && !matches!(desired.pair, DesiredPair::Default { .. });
     has_pair && observed.edited && !observed.list_at_hand
+}
+
+/// How to read the pair again. A list of all may take longer than a read holds, however often it is
+/// read.
+fn read_again(desired: &Desired, observed: &Observed) -> Step {
+    let was_live = observed.pair.as_ref().is_some_and(|read| read.live);
+    if was_live && matches!(desired.pair, DesiredPair::Default { .. }) {
+        Step::ReadDefaultPair
+    } else {
+        Step::ReadPair { live: true }
+    }
 }
 
 /// Whether the read is so old that the world may have changed since. A process that slept between

@@ -6,8 +6,8 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::step::Step;
 use crate::api::Operation;
-use crate::engine::next_poll;
 use crate::engine::queue::Next;
+use crate::engine::{Lookup, next_poll};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
 
@@ -15,8 +15,14 @@ use crate::key_pair::world::{Desired, DesiredPair, Observed};
 pub(super) const SOON: Duration = Duration::from_secs(2);
 /// By how much clocks that tell the time to the second may seem to differ.
 const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
-/// A deletion that seems to take longer may have taken a second more, and is begun again.
+/// A deletion that seems to take longer may have taken a second more, and is asked about.
 const LONG_DELETION: SignedDuration = SignedDuration::from_secs(9);
+/// How often to ask about an operation that takes long.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// What an operation should have done is begun again if it seems to take longer.
+const STUCK: SignedDuration = SignedDuration::from_mins(10);
+/// An object that makes way looks again after this time for each object that it makes way for.
+const FOR_EACH_RIVAL: Duration = Duration::from_millis(100);
 /// How soon to try again what another object is about to make possible.
 const OWNER_IS_GOING: Duration = Duration::from_secs(10);
 
@@ -40,7 +46,7 @@ pub(super) fn name_conflict(desired: &Desired) -> Step {
 pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     let (name, region) = (&desired.name, &desired.region);
     if observed.rivals.iter().any(|rival| rival.deleting) {
-        return Message::RivalIsDeleted { name }.wait(OWNER_IS_GOING);
+        return Message::RivalIsDeleted { name }.wait_longer(desired.interval);
     }
     let message = match &desired.pair {
         _ if desired.goal.ends() => Message::ClaimedByOtherInDeletion { name },
@@ -49,7 +55,9 @@ pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
             Message::ClaimedByOther { name, region }
         }
     };
-    stalled(desired, &message)
+    // It is called when that one goes. A crowd must not cost more than a few (I14).
+    let rivals = u32::try_from(observed.rivals.len()).unwrap_or(u32::MAX);
+    message.stalled(Next::After(desired.interval.max(FOR_EACH_RIVAL * rivals)))
 }
 
 /// An object of the same name vanished, and its pair is dealt with first.
@@ -70,17 +78,48 @@ pub(super) fn unfinished_deletion(observed: &Observed) -> Option<Step> {
 
 /// A deletion that an earlier reconciliation began is not begun again while it may be under way.
 pub(super) fn deletion_under_way(observed: &Observed) -> Option<Step> {
-    let pause = pause_of_deletion(observed, observed.recorded.deletion.as_ref()?)?;
-    Some(Message::Deleting.wait(pause))
+    let deletion = observed.recorded.deletion.as_ref()?;
+    match pause_of_deletion(observed, deletion) {
+        Some(pause) => Some(Message::Deleting.wait(pause)),
+        None => late_operation(observed, deletion, &Message::Deleting),
+    }
+}
+
+/// What comes before something is begun again that was under way when it was answered, and should
+/// be over by now. `None` if it is over, or if nothing tells: then what Lightsail shows of the pair
+/// counts.
+pub(super) fn late_operation(
+    observed: &Observed,
+    operation: &Operation,
+    under_way: &Message<'_>,
+) -> Option<Step> {
+    let found = match &observed.operation {
+        Lookup::Unread => return Some(Step::ReadOperation { id: operation.id.clone()? }),
+        Lookup::Absent => return None,
+        Lookup::Found(found) => found,
+    };
+    let waited = time_since(observed, found.created()?);
+    let is_likely = found.is_under_way() && (-ONE_SECOND..STUCK).contains(&waited);
+    is_likely.then(|| {
+        under_way.wait(next_poll(Duration::try_from(waited).unwrap_or_default(), ASK_AGAIN))
+    })
+}
+
+/// What comes of an operation that was late, and has failed.
+pub(super) fn failed_operation(observed: &Observed, what: &str) -> Option<Step> {
+    let found = observed.operation.found().filter(|found| found.failed())?;
+    Some(operation_failed(what, found))
+}
+
+/// By Lightsail's clock, whose answers tell the time to the second.
+fn time_since(observed: &Observed, time: Timestamp) -> SignedDuration {
+    observed.lightsail_date.unwrap_or(observed.now).duration_since(time)
 }
 
 /// When to read again whether the pair is deleted; `None` if the deletion takes too long to be
 /// waited for, or nothing tells how long it takes.
 fn pause_of_deletion(observed: &Observed, deletion: &Operation) -> Option<Duration> {
-    let began: Timestamp = deletion.created_at.as_ref()?.parse().ok()?;
-    // Lightsail's clock, whose answers tell the time to the second.
-    let now = observed.lightsail_date.unwrap_or(observed.now);
-    let waited = now.duration_since(began);
+    let waited = time_since(observed, deletion.created()?);
     let is_likely = (-ONE_SECOND..LONG_DELETION).contains(&waited);
     is_likely.then(|| next_poll(Duration::try_from(waited).unwrap_or_default(), SOON))
 }

@@ -25,6 +25,8 @@ pub enum Step {
         /// Not from the shared list.
         live: bool,
     },
+    /// Read the list only until the default pair is in it, for what must follow at once.
+    ReadDefaultPair,
     /// Read the public key.
     ReadSource(SourceRef),
     /// Read the Secret of this name.
@@ -82,6 +84,11 @@ pub enum Step {
     ReadCopy {
         /// The name of the copy.
         name: String,
+    },
+    /// Look up the operation on record that should be over by now, once; it may fail.
+    ReadOperation {
+        /// Its id.
+        id: String,
     },
     /// Write the key into the Secret: into the one that was found, or into a new one.
     WriteSecret {
@@ -147,9 +154,11 @@ impl Step {
         match self {
             Self::Identify
             | Self::ReadPair { .. }
+            | Self::ReadDefaultPair
             | Self::ReadSource(_)
             | Self::ReadSecret(_)
             | Self::ReadCopy { .. }
+            | Self::ReadOperation { .. }
             | Self::FindWindowsInstances
             | Self::ReadNamespace
             | Self::CountKeyPairs
@@ -182,10 +191,11 @@ impl Step {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Identify => "Identify",
-            Self::ReadPair { .. } => "ReadPair",
+            Self::ReadPair { .. } | Self::ReadDefaultPair => "ReadPair",
             Self::ReadSource(_) => "ReadSource",
             Self::ReadSecret(_) => "ReadSecret",
             Self::ReadCopy { .. } => "ReadCopy",
+            Self::ReadOperation { .. } => "ReadOperation",
             Self::FindWindowsInstances => "FindWindowsInstances",
             Self::ReadNamespace => "ReadNamespace",
             Self::CountKeyPairs => "CountKeyPairs",
@@ -222,6 +232,13 @@ impl Message<'_> {
     /// To be reconciled again after a while.
     pub(super) fn wait(&self, pause: Duration) -> Step {
         Step::Finish(Verdict::wait(self.reason(), self.to_string(), pause))
+    }
+
+    /// As [`Self::wait`], with a pause that grows, but not over that time: others decide how long it
+    /// takes, and each reconciliation reads Lightsail.
+    pub(super) fn wait_longer(&self, longest: Duration) -> Step {
+        let verdict = Verdict::wait(self.reason(), self.to_string(), longest);
+        Step::Finish(Verdict { next: Next::BackoffWithin(longest), ..verdict })
     }
 
     /// A person must act. What may change without this object is read again.

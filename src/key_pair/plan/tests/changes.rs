@@ -22,6 +22,18 @@ fn an_own_pair_that_changes() {
     }
     check(base, &[
         ("Recreate deletes the recorded pair", |d, _| recreate(d, SECOND), "Delete"),
+        ("not before it is known that another one may be imported", |d, _| {
+            recreate(d, SECOND);
+            d.limits.max_key_pairs = Some(3);
+        }, "CountKeyPairs"),
+        ("it may", |d, o| {
+            recreate(d, SECOND);
+            (d.limits.max_key_pairs, o.owned) = (Some(3), Some(2));
+        }, "Delete"),
+        ("it may not, since the account was edited", |d, o| {
+            recreate(d, SECOND);
+            (d.limits.max_key_pairs, o.owned) = (Some(3), Some(4));
+        }, "Stalled AccountNotAllowed"),
         ("I7: after a live look", |d, o| {
             recreate(d, SECOND);
             o.pair = cached(Some(tagged(pair(FIRST), OWNER)));
@@ -184,4 +196,33 @@ fn what_is_missing_is_read_again_when_its_grace_ends() {
     assert_eq!(pause("2026-11-24T11:59:00Z", minutes), after(30), "but within half a minute");
     assert_eq!(pause("2026-11-24T11:58:02Z", minutes), after(2), "and not later than its end");
     assert_eq!(pause("2026-11-24T11:59:50Z", Duration::from_secs(10)).0, State::Stalled);
+}
+
+/// Whoever replaces an object as a whole takes its finalizer off. Without it, the pair would stay
+/// when the object is deleted.
+#[test]
+fn a_finalizer_that_was_taken_off_comes_back_whatever_the_object_shows() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        unchanged(&mut observed);
+        observed.finalizer = Finalizer::Missing;
+        (desired(), observed)
+    }
+    check(base, &[
+        ("all is well", |_, _| {}, "AddFinalizer"),
+        ("the key was changed as well", |d, _| d.pair = with_key(SECOND), "AddFinalizer"),
+        ("the key cannot be read", |d, _| d.pair = inline(Err(InvalidPublicKey::Data)),
+         "AddFinalizer"),
+        ("the pair was tagged by another owner",
+         |_, o| o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet"))), "AddFinalizer"),
+        ("its import may be under way",
+         |_, o| o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() },
+         "AddFinalizer"),
+        ("it has no pair, and may not have one", |d, o| {
+            o.recorded = Recorded::default();
+            d.pair = inline(Err(InvalidPublicKey::Data));
+        }, "Stalled InvalidPublicKey"),
+        ("it is suspended", |d, _| d.suspend = true, "Ready Imported"),
+        ("it is too late", |d, _| d.goal = Goal::ObjectDeleted, "Leave"),
+    ]);
 }

@@ -263,10 +263,19 @@ fn a_default_pair_that_should_go() {
             o.windows_instances = None;
             o.recorded.deletion = Some(under_way(NOW));
         }, "Reconciling InProgress"),
-        ("one that takes long is begun again", |d, o, key| {
+        ("one that takes long is asked about", |d, o, key| {
             may_go(d, o, key);
             o.recorded.deletion = Some(under_way("2026-11-24T11:59:50Z"));
+        }, "ReadOperation"),
+        ("and begun again, if Lightsail does not know it", |d, o, key| {
+            may_go(d, o, key);
+            o.recorded.deletion = Some(under_way("2026-11-24T11:59:50Z"));
+            o.operation = Lookup::Absent;
         }, "Delete with fingerprint"),
+        ("I7: a list of all would take as long again", |d, o, key| {
+            may_go(d, o, key);
+            o.now = time("2026-11-24T12:00:11Z");
+        }, "ReadDefaultPair"),
         ("I5: a pair that was replaced during the download stays", |d, o, key| {
             may_go(d, o, key);
             let other = private_key();

@@ -205,6 +205,7 @@ fn an_imported_pair_that_somebody_else_made() {
         }, "Stalled NameConflict"),
         ("and not twice", |d, o| {
             d.adoption = AdoptionPolicy::TakeOver;
+            unchanged(o);
             o.recorded = recorded(&pair(FIRST), Origin::Adopted);
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
         }, "Stalled OwnershipLost"),

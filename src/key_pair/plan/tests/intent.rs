@@ -212,6 +212,7 @@ fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
     for (accepted, expected) in [(false, "did not answer"), (true, "accepted the import")] {
         let mut observed = observed();
         (observed.pair, observed.recorded.intent) = (live(None), intent(FIRST));
+        observed.finalizer = Finalizer::Old;
         observed.sent = sent("2026-11-24T12:00:30Z", accepted);
         let Step::Finish(verdict) = plan(&desired(), &observed) else { panic!("it goes on") };
         assert!(verdict.message.contains(expected), "{}", verdict.message);

@@ -104,6 +104,7 @@ fn observed() -> Observed {
         secret: Lookup::Unread,
         key_missing_since: None,
         copy: Lookup::Unread,
+        operation: Lookup::Unread,
         windows_instances: None,
         namespace_terminating: None,
         was_acted_on: false,
@@ -163,6 +164,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
         managed_tag_keys: Vec::new(),
         intent: None,
         deletion: None,
+        import: None,
     }
 }
 
@@ -224,6 +226,8 @@ fn word(step: &Step) -> String {
         | Step::Download
         | Step::SetAside { .. }
         | Step::ReadCopy { .. }
+        | Step::ReadOperation { .. }
+        | Step::ReadDefaultPair
         | Step::Delete { .. }
         | Step::ReadForRelease { .. }
         | Step::ReleaseTag { .. }

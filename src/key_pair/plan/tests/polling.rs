@@ -33,6 +33,11 @@ fn delete(takes: Duration, clock_of_lightsail: &str) -> (Duration, usize) {
         let pair = observed.pair.take().and_then(|read| read.pair).filter(|_| waited < takes);
         observed.pair = Some(PairRead { live: true, at: observed.now, pair });
         let mut step = plan(&desired, &observed);
+        if matches!(step, Step::ReadOperation { .. }) {
+            // Lightsail does not know it any more, or not yet.
+            observed.operation = Lookup::Absent;
+            step = plan(&desired, &observed);
+        }
         if matches!(step, Step::Delete { .. }) {
             asked += 1;
             let began = time(clock_of_lightsail) + waited;
@@ -129,9 +134,119 @@ fn a_pair_that_is_about_to_go_is_not_ready() {
             (o.recorded.deletion, o.recorded.intent) = (Some(deletion(NOW)), intent(FIRST));
             (o.recorded.arn, o.pair) = (None, live(Some(made)));
         }, "Ready Imported"),
-        ("nor is a deletion that takes long", |_, o| {
+        ("a deletion that takes long is asked about", |_, o| {
             unchanged(o);
             o.recorded.deletion = Some(deletion("2026-11-24T11:59:00Z"));
+        }, "ReadOperation"),
+        ("it is still under way", |_, o| {
+            unchanged(o);
+            late_deletion(o, "Started");
+        }, "Reconciling InProgress"),
+        ("it has failed, so the pair stays", |_, o| {
+            unchanged(o);
+            late_deletion(o, "Failed");
+        }, "Ready Imported"),
+        ("Lightsail does not know it", |_, o| {
+            unchanged(o);
+            late_deletion(o, "Started");
+            o.operation = Lookup::Absent;
         }, "Ready Imported"),
     ]);
+}
+
+/// A deletion that was answered a minute ago as under way, and looked up just now.
+fn late_deletion(observed: &mut Observed, status: &str) {
+    let began = deletion("2026-11-24T11:59:00Z");
+    observed.operation =
+        Lookup::Found(Operation { status: Some(status.to_owned()), ..began.clone() });
+    observed.recorded.deletion = Some(began);
+}
+
+#[test]
+fn a_deletion_that_takes_long_is_begun_again_only_if_it_is_over() {
+    let base = || {
+        let mut observed = observed();
+        unchanged(&mut observed);
+        (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
+    };
+    check(base, &[
+        ("it is asked about", |_, o| {
+            o.recorded.deletion = Some(deletion("2026-11-24T11:59:00Z"));
+        }, "ReadOperation"),
+        ("it is still under way", |_, o| late_deletion(o, "Started"), "Reconciling InProgress"),
+        ("it has failed, and that is said", |_, o| late_deletion(o, "Failed"),
+         "Stalled OperationFailed"),
+        ("and then it is begun again", |_, o| {
+            late_deletion(o, "Failed");
+            (o.recorded.deletion, o.operation) = (None, Lookup::Unread);
+        }, "Delete"),
+        ("it is over, though the pair is there", |_, o| late_deletion(o, "Succeeded"), "Delete"),
+        ("Lightsail does not know it", |_, o| {
+            late_deletion(o, "Started");
+            o.operation = Lookup::Absent;
+        }, "Delete"),
+        ("it is under way for too long", |_, o| {
+            late_deletion(o, "Started");
+            o.now = time("2026-11-24T12:10:00Z");
+            o.pair = o.pair.take().map(|read| PairRead { at: o.now, ..read });
+        }, "Delete"),
+    ]);
+}
+
+/// The import was answered as under way, its time is over, and its pair is not there.
+fn late_import(observed: &mut Observed, status: &str) {
+    observed.finalizer = Finalizer::Old;
+    observed.recorded.intent = intent(FIRST);
+    observed.sent = sent("2026-11-24T11:59:59Z", true);
+    observed.pair = live(None);
+    let began = Operation {
+        type_: Some("ImportKeyPair".to_owned()),
+        ..deletion("2026-11-24T11:58:00Z")
+    };
+    observed.operation =
+        Lookup::Found(Operation { status: Some(status.to_owned()), ..began.clone() });
+    observed.recorded.import = Some(began);
+}
+
+#[test]
+fn an_import_that_takes_long_is_sent_again_only_if_it_is_over() {
+    check(|| (desired(), observed()), &[
+        ("it is asked about", |_, o| {
+            late_import(o, "Started");
+            o.operation = Lookup::Unread;
+        }, "ReadOperation"),
+        ("it is still under way", |_, o| late_import(o, "Started"), "Reconciling InProgress"),
+        ("it has failed, and that is said", |_, o| late_import(o, "Failed"),
+         "Stalled OperationFailed"),
+        ("it is over, though no pair is there", |_, o| late_import(o, "Succeeded"),
+         "WriteIntent"),
+        ("Lightsail does not know it", |_, o| {
+            late_import(o, "Started");
+            o.operation = Lookup::Absent;
+        }, "WriteIntent"),
+    ]);
+}
+
+/// Others decide how long it takes, and each look costs calls.
+#[test]
+fn what_others_have_to_do_is_looked_at_less_and_less() {
+    let grows = |step: &Step| {
+        let Step::Finish(verdict) = step else { panic!("{step:?}") };
+        matches!(verdict.next, Next::BackoffWithin(_))
+    };
+    let mut observed = observed();
+    unchanged(&mut observed);
+    let deleting = Rival { deleting: true, ..rival("a", None) };
+    observed.rivals = vec![Rival { arn: Some(Digest::of("arn:own")), ..deleting }];
+    observed.recorded = Recorded::default();
+    assert!(grows(&plan(&desired(), &observed)));
+
+    let many = |count| {
+        let mut observed = observed.clone();
+        observed.rivals = vec![rival("a", Some("arn:own")); count];
+        let Step::Finish(verdict) = plan(&desired(), &observed) else { panic!("it makes way") };
+        verdict.next
+    };
+    assert_eq!(many(1), Next::After(desired().interval));
+    assert_eq!(many(60_000), Next::After(Duration::from_mins(100)), "I14");
 }

@@ -148,9 +148,7 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         fingerprint: fingerprint(keys, listed).map(Into::into),
         public_key_sha256: fingerprint(keys, key),
         origin: Some(origin),
-        managed_tag_keys: Vec::new(),
-        intent: None,
-        deletion: None,
+        ..Recorded::default()
     });
     let secret = choices.secret.map_or(Lookup::Unread, |found| {
         Lookup::from(found.map(|(key, bits)| Found {

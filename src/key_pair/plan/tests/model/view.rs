@@ -301,6 +301,7 @@ impl Plans {
                 Read::Absent => Lookup::Absent,
                 Read::There(secret) => Lookup::Found(self.found(&secret)),
             },
+            operation: Lookup::Unread,
             copy: match run.copy {
                 Read::Unread => Lookup::Unread,
                 Read::Absent => Lookup::Absent,
@@ -367,10 +368,15 @@ impl Plans {
     fn act(&self, step: &Step) -> Act {
         let is_deleted = |reason: &Reason| *reason == Reason::Deleted;
         match step {
-            Step::Identify | Step::RecordTagKeys | Step::CountKeyPairs => {
-                unreachable!("the account is known, and there are no other tags, and no limits")
-            }
+            Step::Identify
+            | Step::RecordTagKeys
+            | Step::CountKeyPairs
+            | Step::ReadOperation { .. } => unreachable!(
+                "the account is known, there are no other tags and no limits, and all is done at \
+                 once"
+            ),
             Step::ReadPair { live } => Act::ReadPair { live: *live },
+            Step::ReadDefaultPair => Act::ReadPair { live: true },
             Step::ReadSource(_) => Act::ReadSource,
             Step::ReadSecret(_) => Act::ReadSecret,
             Step::ReadCopy { .. } => Act::ReadCopy,
