@@ -268,8 +268,8 @@ impl Config {
         }
         if self.aws_role_arn.is_empty() != self.aws_web_identity_token_file.is_empty() {
             warnings.push(
-                "only one of AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE is set, so neither is \
-                 used"
+                "only one of AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE is set; set both, or \
+                 neither"
                     .to_owned(),
             );
         }

@@ -347,8 +347,8 @@ impl<C: Claim> Rows<C> {
         self.all.contains_key(at) || self.is_unreadable(at)
     }
 
-    /// Whether the object with this uid is there, as far as the watch says. Another one may have its
-    /// name by now.
+    /// Whether the object with this uid is there, as far as the watch says. Another one may have
+    /// its name by now.
     #[must_use]
     pub fn has_uid(&self, at: &ObjectRef, uid: &str) -> bool {
         let unreadable = self.unreadable.get(at).is_some_and(|seen| seen.uid == uid);

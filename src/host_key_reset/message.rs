@@ -94,6 +94,9 @@ impl Message<'_> {
 }
 
 const AGAIN: &str = "create a new HostKeyReset";
+/// What comes before another reset if nobody knows whether Lightsail accepted the call.
+const FIND_OUT: &str = "look for the call in CloudTrail, and only if the browser-based client \
+                        still refuses to connect";
 
 impl fmt::Display for Message<'_> {
     #[expect(clippy::too_many_lines, reason = "an arm for each text")]
@@ -179,30 +182,28 @@ impl fmt::Display for Message<'_> {
             Self::NotSeenToEnd { last } => write!(
                 to,
                 "the operation did not finish within activeDeadlineSeconds, but may still finish \
-                 (last seen: {last}); run aws lightsail get-operation to see its result"
+                 (last seen: {last}); run aws lightsail get-operation --operation-id ID, with the \
+                 id in status.operations, to see its result"
             ),
             Self::OperationLost { id } => write!(
                 to,
-                "Lightsail no longer knows the operation {id}, so its result is unknown; check \
-                 whether the host keys are forgotten, and if they are not, {AGAIN}"
+                "Lightsail no longer knows the operation {id}, so its result is unknown; \
+                 {FIND_OUT}, {AGAIN}"
             ),
             Self::NotAnswered { instance } => write!(
                 to,
                 "Lightsail did not answer the call and lists no operation for it, so the result is \
-                 unknown; check whether the recorded host keys of {instance} are forgotten, and if \
-                 they are not, {AGAIN}"
+                 unknown; {FIND_OUT} to {instance}, {AGAIN}"
             ),
             Self::NotAnsweredInTime { instance, last } => write!(
                 to,
                 "Lightsail did not answer the call, and the result was still unknown after \
-                 activeDeadlineSeconds (last seen: {last}); check whether the recorded host keys \
-                 of {instance} are forgotten, and if they are not, {AGAIN}"
+                 activeDeadlineSeconds (last seen: {last}); {FIND_OUT} to {instance}, {AGAIN}"
             ),
             Self::RecordLost => write!(
                 to,
                 "the status of this object was lost after a call had begun, so the result is \
-                 unknown; the operator makes no further call. Check whether the host keys are \
-                 forgotten, and if they are not, {AGAIN}"
+                 unknown, and the operator makes no further call; {FIND_OUT}, {AGAIN}"
             ),
             Self::Resumed => to.write_str("spec.suspend was set to false"),
             Self::MarkIgnored => to.write_str(

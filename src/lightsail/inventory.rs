@@ -33,7 +33,7 @@ type Rights = Arc<str>;
 
 #[derive(Debug, Default)]
 struct Shelf {
-    /// Held while a list is being read. Whoever is content with the last one does not wait for it.
+    /// Held while a list is being read. Whoever needs only the last one does not wait for it.
     walk: tokio::sync::Mutex<()>,
     kept: Mutex<Kept>,
 }

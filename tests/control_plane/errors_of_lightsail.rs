@@ -2,7 +2,7 @@
 //! heals when its cause is gone.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -280,4 +280,29 @@ async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {
     fault.wait_for_hits(6).await;
     let after: LightsailKeyPair = bed.api().get("settled").await.unwrap();
     assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_fails_after_its_answer_is_said_and_begun_again() {
+    let bed = Bed::new("fails-later").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let answer = |status: &str| {
+        let body = json!({ "operation": {
+            "id": "late", "operationType": "DeleteKeyPair", "status": status, "createdAt": began,
+            "errorCode": "InternalError", "errorDetails": "no space is left",
+        } });
+        FaultEffect::Body { status: 200, body: body.to_string() }
+    };
+    bed.region.add_fault(Fault::new("DeleteKeyPair", answer("Started")).times(1));
+    bed.region.add_fault(Fault::new("GetOperation", answer("Failed")));
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    let (object, message) = bed.wait_stalled::<LightsailKeyPair>("fleet", "OperationFailed").await;
+    assert_eq!(message, "DeleteKeyPair failed: InternalError: no space is left");
+    let recorded = object.status.unwrap().last_operation.unwrap();
+    assert_eq!(recorded.status.as_deref(), Some("Failed"));
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert_eq!((bed.calls("DeleteKeyPair"), bed.calls("GetOperation")), (2, 1));
 }

@@ -45,7 +45,8 @@ const PAGES: &[Page] = &[
         ..page("docs/export.md", &["old-eu-west-1 created", "MANAGED BY"])
     },
     Page {
-        before: "kubectl create namespace argocd",
+        before: "kubectl create namespace argocd
+            cp --recursive deploy/samples lightsail",
         ..page(
             "docs/gitops.md",
             &[
@@ -93,7 +94,6 @@ const HERE: &[(&str, &str)] = &[
         ),
         "deploy/base --dry-run=server --force-conflicts",
     ),
-    ("--namespace …", "--namespace default"),
     ("/etc/ssh/ssh_host_ed25519_key.pub", "home/.ssh/old.pub"),
     ("AAAA… fleet", "$(cut --delimiter ' ' --fields 2 home/.ssh/old.pub) fleet"),
     // What runs this test.
@@ -199,6 +199,7 @@ const FILES: &[(&str, &str)] = &[
         "apiVersion: v1\nkind: ConfigMap\ndata: {{- toYaml .Values.configs.cm | nindent 2 }}\n",
     ),
     ("install.yaml", ""),
+    ("aws.env", "aws_access_key_id=AKIAIOSFODNN7EXAMPLE\naws_secret_access_key=a-secret\n"),
     // `docs.rs` renders the chart with the values of all pages.
     ("values.yaml", ""),
 ];

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::schema;
 
-/// What objects may do with the account. Anything that is not named here is not allowed.
+/// What objects may do with the account. Each field says what applies if you leave it out.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(self.takeOver == 'OtherClusters') == \
@@ -44,7 +44,9 @@ pub struct Allowed {
     /// - `Never`: objects cannot adopt them.
     /// - `Retain`: objects can adopt them, which sets the owner tag. The operator never deletes or
     ///   replaces an adopted key pair, and gives it no other tags.
-    /// - `Full`: objects can adopt them, and an adopted key pair is treated as the object's own.
+    /// - `Full`: objects can adopt them, delete them and change their other tags. The operator
+    ///   still never replaces an adopted key pair, and by default keeps it when the object is
+    ///   deleted.
     #[serde(default)]
     pub adoption: Adoption,
 
@@ -101,7 +103,8 @@ pub enum Adoption {
     /// Objects can adopt them; an adopted key pair stays as it is.
     #[default]
     Retain,
-    /// Objects can adopt them; an adopted key pair is treated as the object's own.
+    /// Objects can adopt them, delete them and change their other tags. The operator still never
+    /// replaces an adopted key pair, and by default keeps it when the object is deleted.
     Full,
 }
 

@@ -218,7 +218,8 @@ pub struct LightsailKeyPairSpec {
     /// Whether the operator leaves everything as it is, and only shows in `status.plannedStep` what
     /// its next step would be. Default: `false`.
     ///
-    /// If you delete a suspended object, its key pair stays in Lightsail, without its owner tag.
+    /// If you delete a suspended object, its key pair stays in Lightsail, as with `deletionPolicy:
+    /// Retain`.
     #[serde(default)]
     pub suspend: bool,
 

@@ -96,8 +96,8 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
     if desired.goal.ends() && observed.finalizer == Finalizer::Missing {
         return Step::Leave;
     }
-    // Whoever replaced the whole object took it off. Without it, the pair would stay when the object
-    // is deleted, whatever the object shows until then.
+    // Whoever replaced the whole object took it off. Without it, the pair would stay when the
+    // object is deleted, whatever that shows until then.
     let (recorded, is_missing) = (&observed.recorded, observed.finalizer == Finalizer::Missing);
     if is_missing && (recorded.arn.is_some() || recorded.intent.is_some()) {
         return Step::AddFinalizer;

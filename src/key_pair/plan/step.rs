@@ -25,7 +25,7 @@ pub enum Step {
         /// Not from the shared list.
         live: bool,
     },
-    /// Read the list only until the default pair is in it, for what must follow at once.
+    /// Read the list only until the default pair is in it, for what must follow immediately.
     ReadDefaultPair,
     /// Read the public key.
     ReadSource(SourceRef),
@@ -234,8 +234,8 @@ impl Message<'_> {
         Step::Finish(Verdict::wait(self.reason(), self.to_string(), pause))
     }
 
-    /// As [`Self::wait`], with a pause that grows, but not over that time: others decide how long it
-    /// takes, and each reconciliation reads Lightsail.
+    /// As [`Self::wait`], with a pause that grows, but not over that time: others decide how long
+    /// it takes, and each reconciliation reads Lightsail.
     pub(super) fn wait_longer(&self, longest: Duration) -> Step {
         let verdict = Verdict::wait(self.reason(), self.to_string(), longest);
         Step::Finish(Verdict { next: Next::BackoffWithin(longest), ..verdict })

@@ -227,7 +227,7 @@ fn an_import_that_takes_long_is_sent_again_only_if_it_is_over() {
     ]);
 }
 
-/// Others decide how long it takes, and each look costs calls.
+/// Others decide how long it takes, and each reconciliation costs calls.
 #[test]
 fn what_others_have_to_do_is_looked_at_less_and_less() {
     let grows = |step: &Step| {
