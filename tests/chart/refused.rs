@@ -56,6 +56,11 @@ fn what_has_the_wrong_name_or_form_is_refused() {
         (json!({ "aws": { "allowedRegions": ["eu-west-1a"] } }), "/aws/allowedRegions/0"),
         (json!({ "log": { "format": "xml" } }), "/log/format"),
         (json!({ "podLabels": { "a": 1 } }), "/podLabels/a"),
+        (json!({ "commonLabels": { "a": "x@example.com" } }), "/commonLabels/a"),
+        (
+            json!({ "networkPolicy": { "extraEgress": [{ "port": 3128 }] } }),
+            "/networkPolicy/extraEgress/0",
+        ),
         (json!({ "extraArgs": "--x" }), "/extraArgs"),
         (json!({ "extraEnv": [{ "value": "x" }] }), "/extraEnv/0"),
     ]);
@@ -77,8 +82,11 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "extraArgs": ["--verbose"] }), "which the operator does not know"),
         (json!({ "extraArgs": ["--bind-address=[::]:9090"] }), "and port 8080"),
         // As programs in Go take it.
-        (json!({ "extraArgs": ["--bind-address=:8080"] }), "write an IP address"),
-        (json!({ "extraArgs": ["--bind-address=localhost:8080"] }), "write an IP address"),
+        (json!({ "extraArgs": ["--bind-address=:8080"] }), "the pod's IP address"),
+        (json!({ "extraArgs": ["--bind-address=localhost:8080"] }), "the pod's IP address"),
+        // Neither the probes nor the Service would reach it.
+        (json!({ "extraArgs": ["--bind-address=127.0.0.1:8080"] }), "the pod's IP address"),
+        (json!({ "extraArgs": ["--settle-time=0s"] }), "a time with its unit"),
         (json!({ "extraArgs": ["--bind-address", "[::]:8080"] }), "as one item"),
         (json!({ "extraArgs": ["--bind-address [::]:8080"] }), "as one item"),
         (json!({ "extraArgs": ["--settle-time", "60"] }), "as one item"),
@@ -103,6 +111,22 @@ fn what_cannot_be_meant_is_refused() {
             "into extraArgs",
         ),
         (json!({ "image": { "repository": "example.com/i:1" } }), "into image.tag"),
+        (json!({ "image": { "repository": "https://example.com/i" } }), "the registry's host"),
+        (
+            json!({ "accounts": { "enabled": false, "unscopedNamespaces": ["a"] } }),
+            "needs accounts.enabled=true",
+        ),
+        (
+            json!({ "roles": { "create": false, "aggregate": { "reader": true } } }),
+            "needs roles.create=true",
+        ),
+        (
+            json!({ "extraEnv": [{ "name": "AWS_ACCESS_KEY_ID", "value": "x" }],
+                "serviceAccount": { "annotations": {
+                    "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x" } } }),
+            "leave one of them out",
+        ),
+        (json!({ "fullnameOverride": "", "nameOverride": "", "watch": null }), "--reset-then"),
         (json!({ "aws": { "endpointURL": "http://s.x.svc" } }), "is plain http"),
         (json!({ "aws": { "allowInsecureEndpoint": true } }), "needs an endpoint"),
         (json!({ "dnsPolicy": "None" }), "needs nameservers"),

@@ -14,7 +14,8 @@ fullnameOverride: other                                       | Deployment other
 nameOverride: x                                               | Deployment lightsail-operator-x | /metadata/name | lightsail-operator-x
 image: {repository: r/i}                                      | Deployment | container:/image | r/i:VERSION
 image: {repository: r/i, tag: t}                              | Deployment | container:/image | r/i:t
-image: {repository: r/i, tag: t, digest: DIGEST}              | Deployment | container:/image | r/i:t@DIGEST
+image: {repository: r/i, tag: "t@DIGEST"}                     | Deployment | container:/image | r/i:t@DIGEST
+image: {repository: r/i, tag: t, digest: DIGEST}              | Deployment | container:/image | r/i@DIGEST
 {global: {imageRegistry: r.example.com}, image: {repository: ghcr.io/o/i, tag: t}} | Deployment | container:/image | r.example.com/o/i:t
 {global: {imageRegistry: r.example.com/}, image: {repository: o/i, tag: t}} | Deployment | container:/image | r.example.com/o/i:t
 {global: {imageRegistry: r.example.com}, image: {repository: "localhost:5000/i", tag: t}} | Deployment | container:/image | r.example.com/i:t
@@ -122,6 +123,9 @@ networkPolicy: {enabled: true, ingressFrom: [{podSelector: {}}]} | NetworkPolicy
 networkPolicy: {enabled: true, egress: [{}]}                  | NetworkPolicy | /spec/egress | [{}]
 networkPolicy: {enabled: true, egress: [], extraEgress: [{}]} | NetworkPolicy | /spec/egress | [{}]
 {networkPolicy: {enabled: true}, aws: {instanceMetadata: true}} | NetworkPolicy | /spec/egress/0/to | [{ipBlock: {cidr: 169.254.169.254/32}}, {ipBlock: {cidr: "fd00:ec2::254/128"}}]
+resources: {limits: {cpu: null, memory: 1Gi}}                 | Deployment | container:/resources/limits | {memory: 1Gi}
+serviceAccount: {annotations: {a: null}}                      | ServiceAccount | /metadata/annotations | null
+nodeSelector: {a: null, b: c}                                 | Deployment | pod:/nodeSelector/b | c
 resources: {limits: {cpu: "1"}}                               | Deployment | container:/resources/limits/cpu | "1"
 podSecurityContext: {runAsUser: null}                         | Deployment | pod:/securityContext/runAsUser | null
 securityContext: {runAsUser: 7}                               | Deployment | container:/securityContext/runAsUser | 7

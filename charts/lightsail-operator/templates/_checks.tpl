@@ -27,9 +27,23 @@
   "annotate the ServiceAccount that you created, and leave them out") }}
 {{- end }}
 {{- $role := "eks.amazonaws.com/role-arn" }}
-{{- if and .Values.aws.existingSecret (hasKey $annotations $role) }}
+{{- if and .Values.aws.existingSecret (get $annotations $role) }}
 {{- fail (cat "aws.existingSecret and the annotation" $role "are both set,"
   "and the operator would use the access key: leave one of them out") }}
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if and (eq .name "AWS_ACCESS_KEY_ID") (get $annotations $role) }}
+{{- fail (cat "extraEnv has AWS_ACCESS_KEY_ID, and serviceAccount.annotations has" $role
+  "which the operator would not use: leave one of them out") }}
+{{- end }}
+{{- end }}
+{{- if and .Values.accounts.unscopedNamespaces (not .Values.accounts.enabled) }}
+{{- fail (cat "accounts.unscopedNamespaces needs accounts.enabled=true:"
+  "without accounts, all namespaces use the operator's own credentials, so leave it out") }}
+{{- end }}
+{{- $aggregated := .Values.roles.aggregate | values }}
+{{- if and (has true $aggregated) (not .Values.roles.create) }}
+{{- fail "roles.aggregate needs roles.create=true: set it, or leave roles.aggregate out" }}
 {{- end }}
 {{- $dns := .Values.dnsConfig | default dict }}
 {{- if and (eq (toString .Values.dnsPolicy) "None") (not $dns.nameservers) }}
@@ -79,7 +93,8 @@
 {{- end }}
 {{- if not $isThere }}
 {{- fail (cat $path
-  "is null or empty: leave the whole line out for the default, or give it a value") }}
+  "is null or empty: leave the whole line out for the default, or give it a value;"
+  "with --reuse-values, use --reset-then-reuse-values instead") }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -109,7 +124,8 @@ networkPolicy networkPolicy.enabled
 {{- if gt (len $fullname) 40 }}
 {{- $length := len $fullname }}
 {{- fail (cat (printf "the name %s has %d characters, and at most 40 fit:" $fullname $length)
-  "set fullnameOverride, for example to" ($fullname | trunc 40 | trimSuffix "-")) }}
+  "set fullnameOverride, for example to"
+  ($fullname | lower | replace "." "-" | replace "_" "-" | trunc 40 | trimSuffix "-")) }}
 {{- end }}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $fullname) }}
 {{- fail (cat (printf "the name %s has other characters than a-z, 0-9 and hyphens:" $fullname)
@@ -148,6 +164,10 @@ networkPolicy networkPolicy.enabled
 {{- fail (cat (printf "watch.labelSelector cannot be %q:" .)
   "write, for example, team=a,tier in (x,y),!legacy") }}
 {{- end }}
+{{- end }}
+{{- if regexMatch `\s|://` .Values.image.repository }}
+{{- fail (cat (printf "image.repository is %q:" .Values.image.repository)
+  "write the registry's host and the path, for example registry.example.com/lightsail-operator") }}
 {{- end }}
 {{- if regexMatch "@|:[^/]*$" .Values.image.repository }}
 {{- fail (cat (printf "image.repository is %s:" .Values.image.repository)
@@ -200,13 +220,13 @@ networkPolicy networkPolicy.enabled
 {{- end }}
 {{- $seen = append $seen $flag }}
 {{- $isTime := regexMatch "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$" $value }}
-{{- if and (has $flag $times) (not $isTime) }}
+{{- if and (has $flag $times) (not (and $isTime (regexMatch "[1-9]" $value))) }}
 {{- fail (printf "extraArgs has %s: write a time with its unit, for example %s=20s" . $flag) }}
 {{- end }}
 {{- if and (eq $flag "--bind-address")
-  (not (regexMatch `^([0-9.]+|\[[0-9a-fA-F:.]+\]):8080$` $value)) }}
-{{- fail (cat (printf "extraArgs has %s: write an IP address, and port 8080," .)
-  "which the probes and the Service use, as in --bind-address=[::]:8080") }}
+  (not (regexMatch `^(0\.0\.0\.0|\[::\]):8080$` $value)) }}
+{{- fail (cat (printf "extraArgs has %s: the probes and the Service use" .)
+  "the pod's IP address and port 8080, so write --bind-address=0.0.0.0:8080 or =[::]:8080") }}
 {{- end }}
 {{- end }}
 {{- end }}

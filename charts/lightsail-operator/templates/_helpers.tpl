@@ -32,15 +32,31 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "lightsail-operator.labels" -}}
 {{- include "lightsail-operator.ownLabels" . }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- with include "lightsail-operator.map" .Values.commonLabels }}
+{{ . }}
+{{- end }}
+{{- end }}
+
+{{/* A map of the user's, as YAML. A later values file removes an entry of an earlier one with null,
+     which Helm itself does only for entries of the chart. */}}
+{{- define "lightsail-operator.map" -}}
+{{- $map := deepCopy (. | default dict) }}
+{{- include "lightsail-operator.dropNulls" $map }}
+{{- if $map }}{{ toYaml $map }}{{ end }}
+{{- end }}
+
+{{- define "lightsail-operator.dropNulls" -}}
+{{- range $key, $value := . }}
+{{- if kindIs "invalid" $value }}{{ $_ := unset $ $key }}{{ end }}
+{{- if kindIs "map" $value }}{{ include "lightsail-operator.dropNulls" $value }}{{ end }}
 {{- end }}
 {{- end }}
 
 {{/* The chart's labels, overridden by the object's own. Takes the root context and the latter. */}}
 {{- define "lightsail-operator.labelsWith" -}}
 {{- $labels := include "lightsail-operator.labels" .root | fromYaml }}
-{{- toYaml (mergeOverwrite $labels (deepCopy (.labels | default dict))) }}
+{{- $own := include "lightsail-operator.map" .labels | fromYaml }}
+{{- toYaml (mergeOverwrite $labels $own) }}
 {{- end }}
 
 {{- define "lightsail-operator.serviceAccountName" -}}
@@ -60,8 +76,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- $repository = printf "%s/%s" (trimSuffix "/" .) (join "/" $parts) }}
 {{- end }}
+{{- if .Values.image.digest }}
+{{- $repository }}@{{ .Values.image.digest }}
+{{- else }}
 {{- $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
-{{- with .Values.image.digest }}@{{ . }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{/* The pull secrets for all charts and for this one, each as a name or as `{name: …}`. */}}
