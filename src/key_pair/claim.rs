@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::world::{Desired, DesiredPair, ImportedKey, Rival};
+use super::world::{Desired, DesiredPair, Goal, ImportedKey, Rival};
 use super::{desired, record};
 use crate::api::key_pair::{Ensure, KeyPairType};
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
@@ -33,6 +33,8 @@ pub struct PairClaim {
     pub arn: Option<Digest<Arn>>,
     /// The account of that pair.
     pub account: Option<Digest<AccountId>>,
+    /// Whether there should be a pair.
+    pub wants_pair: bool,
     /// Whether it may have used its account by now, or is over.
     pub has_acted: bool,
     /// Whether it waits for another object that has the name, or may be about to.
@@ -67,6 +69,7 @@ impl PairClaim {
             created_at: desired.created_at,
             arn: arn.map(Digest::of),
             account: account.map(Digest::of),
+            wants_pair: desired.goal == Goal::Present,
             has_acted: false,
             waits: false,
             baseline: None,
@@ -188,6 +191,20 @@ pub(super) fn is_refused(reason: Option<Reason>) -> bool {
     )
 }
 
+/// Whether an object that shows this imports nothing until somebody acts. It counts how many pairs
+/// there are before it does.
+fn is_hindered(reason: Option<Reason>) -> bool {
+    matches!(
+        reason,
+        Some(
+            Reason::NameConflict
+                | Reason::SourceNotFound
+                | Reason::SourceTooLarge
+                | Reason::InvalidPublicKey
+        )
+    )
+}
+
 /// The account of a row: that of the pair on record, or else of the account that it names.
 fn account_of_row(
     row: &Row<PairClaim>,
@@ -224,9 +241,10 @@ pub(super) fn rivals(
 }
 
 /// How many key pairs the namespace has in this account and region, or is about to have before this
-/// object has one: those of older objects, those of younger ones that have theirs or were found to
-/// be within the limit before, and all others that carry the namespace's owner tag. That an object
-/// has the name in the tag proves nothing: it may be a new one, which wants another key pair.
+/// object has one: those of older objects that may get one, those of younger ones that have theirs
+/// or were found to be within the limit before, and all others that carry the namespace's owner
+/// tag. That an object has the name in the tag proves nothing: it may be a new one, which wants
+/// another key pair.
 pub(super) fn owned(
     at: &ObjectRef,
     rows: &Rows<PairClaim>,
@@ -242,7 +260,7 @@ pub(super) fn owned(
     let of_objects = rows.of_namespace(&at.namespace).filter_map(|(other, row)| {
         let claim = row.claim.as_ref();
         // One that still shows that its account refused it claims nothing.
-        let may_import = claim.is_some() || is_refused(row.shown.reason);
+        let may_import = claim.map_or(is_refused(row.shown.reason), |claim| claim.wants_pair);
         let of_within = within.get(&row.uid).copied().filter(|_| may_import);
         let of_claim = claim.and_then(|claim| claim.account);
         let account = of_claim.or_else(|| account_of(&row.lane).map(Digest::of));
@@ -251,7 +269,11 @@ pub(super) fn owned(
             && account == Some(Digest::of(&scope.account));
         let is_ahead = |claim: &&PairClaim| {
             claim.arn.is_some()
-                || (!has_place && age(claim, &row.uid) < own && !is_refused(row.shown.reason))
+                || (claim.wants_pair
+                    && !has_place
+                    && age(claim, &row.uid) < own
+                    && !is_refused(row.shown.reason)
+                    && !is_hindered(row.shown.reason))
         };
         claim.filter(is_ahead).map(|claim| claim.name).or(of_within).filter(|_| is_there)
     });

@@ -40,7 +40,7 @@ accounts: {enabled: false}                                    | ClusterRole ligh
 accounts: {enabled: false}                                    | ClusterRole lightsail-operator-account-editor | | null
 accounts: {primary: false}                                    | Deployment | --primary | [=false]
 accounts: {unscopedNamespaces: [a, b]}                        | Deployment | --unscoped-namespace | [=a, =b]
-{accounts: {unscopedNamespaces: [a], primary: false, enabled: false}} | Deployment | --accounts | [=false]
+{accounts: {primary: false, enabled: false}}                    | Deployment | --accounts | [=false]
 aws: {accountID: "012345678901"}                              | Deployment | --aws-account-id | ["=012345678901"]
 aws: {allowedRegions: [eu-west-1, us-east-1]}                 | Deployment | --allowed-regions | [=eu-west-1, =us-east-1]
 aws: {region: eu-west-1}                                      | Deployment | $AWS_REGION | eu-west-1
@@ -124,7 +124,7 @@ networkPolicy: {enabled: true, egress: [{}]}                  | NetworkPolicy | 
 networkPolicy: {enabled: true, egress: [], extraEgress: [{}]} | NetworkPolicy | /spec/egress | [{}]
 {networkPolicy: {enabled: true}, aws: {instanceMetadata: true}} | NetworkPolicy | /spec/egress/0/to | [{ipBlock: {cidr: 169.254.169.254/32}}, {ipBlock: {cidr: "fd00:ec2::254/128"}}]
 resources: {limits: {cpu: null, memory: 1Gi}}                 | Deployment | container:/resources/limits | {memory: 1Gi}
-serviceAccount: {annotations: {a: null}}                      | ServiceAccount | /metadata/annotations | null
+serviceAccount: {annotations: {a: null, c: d}}                | ServiceAccount | /metadata/annotations | {c: d}
 nodeSelector: {a: null, b: c}                                 | Deployment | pod:/nodeSelector/b | c
 resources: {limits: {cpu: "1"}}                               | Deployment | container:/resources/limits/cpu | "1"
 podSecurityContext: {runAsUser: null}                         | Deployment | pod:/securityContext/runAsUser | null

@@ -49,12 +49,27 @@ fn pairs_count_once_with_their_object_and_without_it() {
         let shown = Shown { ready: false, reason: Some(Reason::AccountNotAllowed) };
         (at, Row { claim: None, shown, ..row })
     };
+    let hindered = |reason| {
+        let (at, row) = there("a", "a", false);
+        (at, Row { shown: Shown { ready: false, reason: Some(reason) }, ..row })
+    };
+    let unwanted = |has_pair| {
+        let (at, row) = there("a", "a", has_pair);
+        let claim = row.claim.clone().map(|claim| PairClaim { wants_pair: false, ..claim });
+        (at, Row { claim, ..row })
+    };
     for (sentence, others, within, pairs, expected) in [
         ("nothing", vec![], "", vec![], 0),
         ("an object that has its pair", vec![there("a", "a", true)], "", vec![own("a")], 1),
         ("and one whose pair is not listed yet", vec![there("a", "a", true)], "", vec![], 1),
         ("an older one that is to have one", vec![there("a", "a", false)], "", vec![], 1),
         ("and has it, but no record of it", vec![there("a", "a", false)], "", vec![own("a")], 1),
+        ("not one that is to have none", vec![unwanted(false)], "", vec![], 0),
+        ("nor if it had a place before", vec![unwanted(false)], "a", vec![], 0),
+        ("until its pair is gone", vec![unwanted(true)], "", vec![own("a")], 1),
+        ("nor one whose name is somebody's",
+         vec![hindered(Reason::NameConflict)], "", vec![], 0),
+        ("nor one whose key is missing", vec![hindered(Reason::SourceNotFound)], "", vec![], 0),
         ("a younger one waits", vec![later("a", "a")], "", vec![], 0),
         ("unless it had a place before", vec![later("a", "a")], "a", vec![], 1),
         ("one that its account refuses", vec![refused()], "", vec![], 0),
