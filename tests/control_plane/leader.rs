@@ -258,7 +258,7 @@ async fn i14_the_lease_is_renewed_while_keys_are_generated() {
     let mut operator = replica_with(&bed, lease, "operator.log", None, &times).await;
     wait_until_it_leads(&operator).await;
     // Each takes about a second of one core.
-    let names: Vec<String> = (0..24).map(|number| format!("rsa-{number}")).collect();
+    let names: Vec<String> = (0..12).map(|number| format!("rsa-{number}")).collect();
     for name in &names {
         let spec = serde_json::json!({ "type": "Generated", "region": REGION,
             "generated": { "algorithm": "RSA4096", "secret": { "name": name } } });
