@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::world::{Desired, DesiredPair, Goal, ImportedKey, Rival};
 use super::{desired, record};
-use crate::api::key_pair::{Ensure, KeyPairType};
+use crate::api::key_pair::{Ensure, GeneratedKeyPair, KeyAlgorithm, KeyPairType};
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
 use crate::digest::{self, Digest};
 use crate::engine::objects::has_finalizer;
@@ -145,9 +145,14 @@ pub(super) fn is_coming(object: &LightsailKeyPair) -> bool {
     let status = object.status.as_ref();
     let is_new = status.is_none_or(|status| status.arn.is_none() && status.observed_generation < 0);
     let is_named = spec.type_ != KeyPairType::Default;
+    // RSA keys are generated one by one, which takes longer than all the rest.
+    let is_rsa = |generated: &GeneratedKeyPair| generated.algorithm == KeyAlgorithm::RSA4096;
+    let is_generated = spec.generated.as_ref().is_some_and(is_rsa)
+        && status.is_none_or(|status| status.import_intent.is_none());
     is_wanted
         && is_new
         && is_named
+        && !is_generated
         && object.metadata.deletion_timestamp.is_none()
         && has_no_outcome(Shown::of(object))
 }

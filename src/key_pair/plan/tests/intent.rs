@@ -49,6 +49,14 @@ fn an_object_is_on_its_way_until_it_shows_what_came_of_it() {
     let first = status::intending(&object, &desired, &observed, &key(FIRST), None);
     object.status = Some(first);
     assert!(is_coming(&object), "its import is about to be sent");
+    let mut generated = object.clone();
+    generated.spec.generated = Some(
+        serde_json::from_value(serde_json::json!({ "algorithm": "RSA4096",
+            "secret": { "name": "fleet" } })).unwrap(),
+    );
+    assert!(is_coming(&generated), "its key is there");
+    generated.status = None;
+    assert!(!is_coming(&generated), "others do not wait until a key of RSA is generated");
     let unanswered = Verdict::wait(Reason::InProgress, "no answer yet", Duration::from_mins(1));
     object.status = Some(status::status(&object, &desired, &observed, &unanswered));
     object.status.as_mut().unwrap().observed_generation = 1;
