@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
+use http::Method;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 use testbed::api_proxy::{Forwarded, Place};
@@ -24,6 +25,9 @@ use super::stage::{CLUSTER_ID, DEADLINE, DEFAULT_KEY_PAIR, Ground, OWNER_TAG, PO
 const PATIENCE: Duration = Duration::from_secs(6);
 /// More requests than this in a second for each object, once all is settled, are a loop.
 const LOOP: usize = 8;
+
+/// The finalizer of a key pair.
+const FINALIZER: &str = "lightsail-operator.dev/key-pair";
 
 /// What came of a sequence.
 pub(super) struct Sequence {
@@ -214,7 +218,9 @@ async fn check(
     }
     broken.extend(imports_without_intent(stage));
     broken.extend(owned_by_mistake(stage).await?);
-    if !deeds.iter().any(|deed| deed.is_force()) {
+    let is_excused = deeds.iter().any(|deed| deed.is_force())
+        || (deeds.contains(&Deed::KillOperator) && is_finalizer_late(stage, acted));
+    if !is_excused {
         broken.extend(left_behind(stage, scenario).await?);
     }
     Ok(broken)
@@ -335,6 +341,17 @@ async fn owned_by_mistake(stage: &Stage) -> Result<Vec<String>> {
         .filter(|(_, secret)| is_wrong(secret))
         .map(|(name, _)| format!("I15: the Secret {name} is a user's, and has an owner"))
         .collect())
+}
+
+/// Whether a finalizer was added while somebody acted. If that was a deletion which the API server
+/// had begun, it holds nothing, and only the operator that added it knows what it did since.
+fn is_finalizer_late(stage: &Stage, acted: &[Acted]) -> bool {
+    let adds_finalizer = |request: &Forwarded| {
+        let body = String::from_utf8_lossy(&request.body);
+        request.method == Method::PATCH && body.contains(FINALIZER)
+    };
+    let mut added = stage.proxy.forwarded().into_iter().filter(adds_finalizer);
+    added.any(|request| acted.iter().any(|acted| (acted.began..=acted.ended).contains(&request.at)))
 }
 
 /// A pair with this object's tag that the operator made does not outlive all objects, unless they
