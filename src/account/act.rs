@@ -107,13 +107,11 @@ impl<'a> Run<'a> {
     async fn count_users(&self) -> Result<usize, Error> {
         // Anybody can set a finalizer and name any account, but the status says who has used it.
         let is_this = |account: Option<&String>| account == Some(&self.object.spec.account_id);
-        let has_acted = |pair: &Served<LightsailKeyPair>| {
-            let Served::Readable(pair) = pair else { return is_this(account_of(pair).as_ref()) };
+        let has_acted = |pair: &LightsailKeyPair| {
             let account = pair.status.as_ref().and_then(|status| status.account_id.as_ref());
             has_finalizer(pair, FINALIZER) && is_this(account)
         };
-        let is_open = |reset: &Served<HostKeyReset>| {
-            let Served::Readable(reset) = reset else { return is_this(account_of(reset).as_ref()) };
+        let is_open = |reset: &HostKeyReset| {
             let status = reset.status.clone().unwrap_or_default();
             let is_over =
                 is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED);
@@ -123,19 +121,22 @@ impl<'a> Run<'a> {
     }
 
     /// How many objects of a kind refer to the account and match.
-    async fn count<K: Reconciled>(
-        &self,
-        is_such: impl Fn(&Served<K>) -> bool,
-    ) -> Result<usize, Error> {
+    async fn count<K: Reconciled>(&self, is_such: impl Fn(&K) -> bool) -> Result<usize, Error> {
         let api_server = &self.ctx.api_server;
         let namespaces = &self.ctx.settings.namespaces;
         let all = [None];
         let own: Vec<Option<&str>> = namespaces.iter().map(|one| Some(one.as_str())).collect();
         let selected = format!("spec.accountRef.name={}", self.object.name_any());
+        let account = Some(self.object.spec.account_id.as_str());
+        let matches = |object: &Served<K>| match object {
+            Served::Readable(object) => is_such(object),
+            // Its status says whose account it has used.
+            Served::Unreadable(object) => object.account_id().as_deref() == account,
+        };
         let mut count = 0;
         for namespace in if own.is_empty() { &all[..] } else { &own } {
             let api = objects::api::<K>(api_server.client(), *namespace);
-            count += count_in(api_server, &api, &selected, &is_such).await?;
+            count += count_in(api_server, &api, &selected, &matches).await?;
         }
         Ok(count)
     }
@@ -155,14 +156,6 @@ impl<'a> Run<'a> {
             objects::publish_event(self.ctx, &self.object, severity, reason, NOTE).await;
         }
         Ok(Action::shows(verdict.reason, verdict.next))
-    }
-}
-
-/// The account on record of an object that cannot be read.
-fn account_of<K>(object: &Served<K>) -> Option<String> {
-    match object {
-        Served::Unreadable(object) => object.account_id(),
-        Served::Readable(_) => None,
     }
 }
 

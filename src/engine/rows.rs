@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::object_ref::ObjectRef;
 use super::queue::Class;
+use super::served::SeenUnreadable;
 use super::trigger::{Asks, Trigger, paced};
 use crate::api::conditions::{READY, is_true, reason};
 use crate::api::{Reason, Reconciled};
@@ -120,23 +121,6 @@ pub struct Move {
     pub namespace: Arc<str>,
     /// Whether it has objects there now.
     pub enters: bool,
-}
-
-/// How an object that cannot be read was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SeenUnreadable {
-    pub(super) uid: String,
-    pub(super) generation: i64,
-    /// The digest of the field that cannot be read.
-    pub(super) field: u64,
-}
-
-impl SeenUnreadable {
-    /// Whether the log has not said it yet. Whoever edits an object again and again must not fill
-    /// the log.
-    pub(super) fn is_news(&self, before: Option<&Self>) -> bool {
-        before.is_none_or(|before| (&before.uid, before.field) != (&self.uid, self.field))
-    }
 }
 
 /// All objects of a kind.

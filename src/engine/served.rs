@@ -49,9 +49,25 @@ impl fmt::Debug for Unreadable {
     }
 }
 
+/// How an object that cannot be read was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SeenUnreadable {
+    pub(super) uid: String,
+    pub(super) generation: i64,
+    /// The digest of the field that cannot be read.
+    pub(super) field: u64,
+}
+
+impl SeenUnreadable {
+    /// Whether the log has not said it yet. Whoever edits an object again and again must not fill
+    /// the log.
+    pub(super) fn is_news(&self, before: Option<&Self>) -> bool {
+        before.is_none_or(|before| (&before.uid, before.field) != (&self.uid, self.field))
+    }
+}
+
 /// The member of a status that says whose account an object has used.
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct InAccount {
     #[serde(default, rename = "accountID")]
     account_id: Option<String>,
@@ -61,6 +77,15 @@ struct InAccount {
 pub(crate) type RawStatus = BTreeMap<String, Box<RawValue>>;
 
 impl Unreadable {
+    /// How it is seen now.
+    pub(super) fn seen(&self) -> SeenUnreadable {
+        SeenUnreadable {
+            uid: self.metadata.uid.clone().unwrap_or_default(),
+            generation: self.metadata.generation.unwrap_or_default(),
+            field: digest::keyed(&self.field),
+        }
+    }
+
     /// The account on record, if that can be read. Users cannot write the status.
     pub(crate) fn account_id(&self) -> Option<String> {
         let status = self.status.as_ref()?;

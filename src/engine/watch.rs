@@ -13,7 +13,6 @@ use kube::runtime::watcher::{self, Event};
 
 use crate::api::Reconciled;
 use crate::api_server::READ_TIMEOUT;
-use crate::digest;
 use crate::error::is_status;
 use crate::page_limit::{self, FEW, MANY};
 use crate::telemetry::without_content;
@@ -22,7 +21,7 @@ use super::context::Context;
 use super::object_ref::ObjectRef;
 use super::objects;
 use super::queue::Class;
-use super::rows::{Claim, Due, Row, Rows, SeenUnreadable};
+use super::rows::{Claim, Due, Row, Rows};
 use super::served::Served;
 
 /// An event from a watch.
@@ -77,11 +76,7 @@ impl<K: Reconciled> Change<K> {
             }
             Self::Applied(Served::Unreadable(object)) => {
                 let at = ObjectRef::of_metadata(&object.metadata);
-                let seen = SeenUnreadable {
-                    uid: object.metadata.uid.unwrap_or_default(),
-                    generation: object.metadata.generation.unwrap_or_default(),
-                    field: digest::keyed(&object.field),
-                };
+                let seen = object.seen();
                 let before = rows.note_unreadable(at.clone(), seen.clone());
                 if before.as_ref() != Some(&seen) {
                     // So its conditions say so.

@@ -191,10 +191,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// An operation that cannot be read is as good as one that Lightsail does not know any more.
     async fn read_operation(&mut self, id: &str) {
-        let found = self.lightsail().find_operation(id).await.unwrap_or_default();
-        self.observed.operation = Lookup::from(found);
+        self.observed.operation = plan::looked_up(self.lightsail().find_operation(id).await);
     }
 
     async fn find_windows_instances(&mut self) -> Result<(), Error> {

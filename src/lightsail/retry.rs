@@ -44,9 +44,7 @@ impl Policy {
             Self::ChangeAfterRead | Self::Once => (call_timeout / 2).min(CHANGE_AFTER_READ_WAITS),
         }
     }
-}
 
-impl Policy {
     /// Whether a call may be sent so long after it was asked for, by a clock that goes on while the
     /// process is suspended. What depends on a recent read is not, however it came that it waited
     /// for longer than it would have.

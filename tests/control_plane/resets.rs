@@ -203,19 +203,24 @@ async fn a_turn_that_comes_free_before_the_next_says_that_it_waits_is_not_missed
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
 }
 
-/// Kills the operator when the request is held, starts it again, and returns the reset as it was
-/// before the restart. The request is held until the end of the test: released, it might still
-/// reach the API server.
-async fn kill_at(
-    bed: &Bed,
-    proxy: &ApiProxy,
-    held: (Matcher, Place),
-) -> (Operator, Held, HostKeyReset) {
+/// An operator that was killed when the request was held. That is held until the end of the test:
+/// released, it might still reach the API server.
+async fn killed(bed: &Bed, proxy: &ApiProxy, held: (Matcher, Place)) -> (Operator, Held) {
     let held = proxy.hold(held.0, held.1);
     let mut operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
     bed.create::<HostKeyReset>("killed", &reset()).await;
     held.reached().await;
     operator.kill();
+    (operator, held)
+}
+
+/// As [`killed`], and started again. With the reset as it was before the restart.
+async fn kill_at(
+    bed: &Bed,
+    proxy: &ApiProxy,
+    held: (Matcher, Place),
+) -> (Operator, Held, HostKeyReset) {
+    let (mut operator, held) = killed(bed, proxy, held).await;
     let between: HostKeyReset = bed.api().get("killed").await.unwrap();
     operator.restart().await.unwrap();
     (operator, held, between)
@@ -253,22 +258,18 @@ async fn i8_what_was_left_long_ago_is_searched_for_before_the_next_reset_begins(
     let bed = Bed::new("left").await;
     bed.region.add_instance("web-1");
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-    let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/left?").with_body("/Started");
-    let marked = proxy.hold(mark_request, Place::BeforeAnswer);
-    let mut operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
-    bed.create::<HostKeyReset>("left", &reset()).await;
-    marked.reached().await;
-    operator.kill();
+    let mark_request = Matcher::new(Method::PATCH, "/hostkeyresets/killed?").with_body("/Started");
+    let (mut operator, _held) = killed(&bed, &proxy, (mark_request, Place::BeforeAnswer)).await;
     // No operator runs until its time is up.
     let long_ago = Patch::Merge(json!({ "status": { "startTime": "2026-01-01T00:00:00Z" } }));
     let api = bed.api::<HostKeyReset>();
-    api.patch_status("left", &PatchParams::default(), &long_ago).await.unwrap();
+    api.patch_status("killed", &PatchParams::default(), &long_ago).await.unwrap();
     bed.create::<HostKeyReset>("next", &reset()).await;
     let answered =
         Matcher::new(Method::PUT, "/hostkeyresets/next/status").with_body("OperationSucceeded");
     let recorded = proxy.hold(answered, Place::BeforeRequest);
     operator.restart().await.unwrap();
-    wait_failed(&bed, "left", "OutcomeUnknown").await;
+    wait_failed(&bed, "killed", "OutcomeUnknown").await;
     recorded.release();
     wait_complete(&bed, "next").await;
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);

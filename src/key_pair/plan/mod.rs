@@ -34,6 +34,7 @@ pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
 pub use permission::RELEASE_WITHOUT_CALL;
 pub use reads::{max_age_of_list, max_age_of_list_for};
+pub use refusals::looked_up;
 pub use source::source;
 pub use step::Step;
 pub use unchanged::is_unchanged;

@@ -10,6 +10,7 @@ use crate::engine::queue::Next;
 use crate::engine::{Lookup, next_poll};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
+use crate::lightsail;
 
 /// How soon to read again what was started a moment ago.
 pub(super) const SOON: Duration = Duration::from_secs(2);
@@ -103,6 +104,13 @@ pub(super) fn late_operation(
     is_likely.then(|| {
         under_way.wait(next_poll(Duration::try_from(waited).unwrap_or_default(), ASK_AGAIN))
     })
+}
+
+/// What the lookup of an operation tells. One that cannot be read is as good as one that Lightsail does
+/// not know any more: a policy need not allow it.
+#[must_use]
+pub fn looked_up(outcome: lightsail::Result<Option<Operation>>) -> Lookup<Operation> {
+    Lookup::from(outcome.unwrap_or_default())
 }
 
 /// What comes of an operation that was late, and has failed.
