@@ -20,6 +20,7 @@ use crate::lightsail::{KeyPair, Listing};
 
 /// What an object wants of a name in a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is so or not")]
 pub struct PairClaim {
     /// The name in the region.
     pub place: Place,
@@ -35,6 +36,8 @@ pub struct PairClaim {
     pub account: Option<Digest<AccountId>>,
     /// Whether there should be a pair.
     pub wants_pair: bool,
+    /// Whether there may be one already: its import is on record, and not what came of it.
+    pub has_intent: bool,
     /// Whether it may have used its account by now, or is over.
     pub has_acted: bool,
     /// Whether it waits for another object that has the name, or may be about to.
@@ -70,6 +73,7 @@ impl PairClaim {
             arn: arn.map(Digest::of),
             account: account.map(Digest::of),
             wants_pair: desired.goal == Goal::Present,
+            has_intent: false,
             has_acted: false,
             waits: false,
             baseline: None,
@@ -112,7 +116,10 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
         || matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
     // Nearly all objects have a pair, and what is recorded is copied to be read.
     let has_acted = arn.is_some() || desired.goal.ends() || record::recorded(object).uses_account();
-    let of_object = || PairClaim { has_acted, waits, baseline, ..PairClaim::of(&desired, arn) };
+    let has_intent = arn.is_none()
+        && object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
+    let of_object =
+        || PairClaim { has_intent, has_acted, waits, baseline, ..PairClaim::of(&desired, arn) };
     let claim = claims.then(of_object);
     Row {
         lane: lane_of(object).into(),
@@ -265,7 +272,8 @@ pub(super) fn owned(
     let of_objects = rows.of_namespace(&at.namespace).filter_map(|(other, row)| {
         let claim = row.claim.as_ref();
         // One that still shows that its account refused it claims nothing.
-        let may_import = claim.map_or(is_refused(row.shown.reason), |claim| claim.wants_pair);
+        let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;
+        let may_import = claim.map_or(is_refused(row.shown.reason), may_have_one);
         let of_within = within.get(&row.uid).copied().filter(|_| may_import);
         let of_claim = claim.and_then(|claim| claim.account);
         let account = of_claim.or_else(|| account_of(&row.lane).map(Digest::of));
@@ -274,11 +282,11 @@ pub(super) fn owned(
             && account == Some(Digest::of(&scope.account));
         let is_ahead = |claim: &&PairClaim| {
             claim.arn.is_some()
-                || (claim.wants_pair
+                || (may_have_one(claim)
                     && !has_place
                     && age(claim, &row.uid) < own
                     && !is_refused(row.shown.reason)
-                    && !is_hindered(row.shown.reason))
+                    && (claim.has_intent || !is_hindered(row.shown.reason)))
         };
         claim.filter(is_ahead).map(|claim| claim.name).or(of_within).filter(|_| is_there)
     });

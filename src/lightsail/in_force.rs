@@ -51,12 +51,25 @@ impl InForce {
     /// A region refused them. If others accept them and this one never did, the region is the
     /// cause: it is not enabled, or in another partition.
     pub(super) fn note_refused(&self, region: &Region) {
-        let mut regions = self.taken_in.lock();
-        if regions.is_empty() || regions.contains(region) {
-            // Earlier acceptance by other regions no longer counts.
-            regions.clear();
+        if self.are_refused(region) {
             self.refused.notify_one();
         }
+    }
+
+    /// As [`Self::note_refused`], for a caller who replaces them. Whether they are the cause.
+    pub(super) fn are_refused(&self, region: &Region) -> bool {
+        let mut regions = self.taken_in.lock();
+        let are_the_cause = regions.is_empty() || regions.contains(region);
+        if are_the_cause {
+            // Earlier acceptance by other regions no longer counts.
+            regions.clear();
+        }
+        are_the_cause
+    }
+
+    /// Others who use them were refused.
+    pub(super) fn forget_taken(&self) {
+        self.taken_in.lock().clear();
     }
 
     /// Whether a region accepted them since they arrived, or since the last refusal.

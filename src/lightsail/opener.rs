@@ -232,7 +232,7 @@ impl Opener {
     /// others are now.
     fn replace<'a>(&'a self, refused: &'a Credentials) -> BoxFuture<'a, bool> {
         Box::pin(async {
-            let refusal = self.0.state.lock().session.refused(refused, now());
+            let refusal = self.0.refused(refused);
             match refusal {
                 Refusal::Past => return true,
                 Refusal::Due => self.0.renew(Cause::Refused).await,
@@ -262,7 +262,9 @@ impl RoleSession {
         namespace: &Arc<str>,
     ) -> Result<Given> {
         let (caller, mut answer) = self.ask(sending, region, namespace).await?;
-        if answer.as_ref().is_err_and(Error::refuses_key) && self.parent.replace(&caller).await {
+        if let Some(caller) = caller
+            && self.parent.replace(&caller).await
+        {
             answer = self.ask(sending, region, namespace).await?.1;
         }
         let answer = answer.map_err(|error| error.of_role(&self.role.arn))?;
@@ -270,13 +272,14 @@ impl RoleSession {
         Ok(Given { identity: Some(identity), ..Given::new(credentials) })
     }
 
-    /// Calls STS when it is this account's turn. Also returns the credentials that did so.
+    /// Calls STS when it is this account's turn. Also returns the credentials that did so, if STS
+    /// refused them and the region is not the cause.
     async fn ask(
         &self,
         sending: &Sending,
         region: &Region,
         namespace: &Arc<str>,
-    ) -> Result<(Credentials, Result<AssumeRoleOutput>)> {
+    ) -> Result<(Option<Credentials>, Result<AssumeRoleOutput>)> {
         let account = self.parent.current_boxed(region, namespace).await?;
         let token = self.sts.token("AssumeRole", &self.turn_of, Rank::InTurn);
         let token = tokio::time::timeout(sending.call_timeout, token).await;
@@ -290,7 +293,9 @@ impl RoleSession {
         if answer.is_ok() {
             account.in_force.note_taken(region);
         }
-        Ok((caller, answer))
+        let is_refused =
+            answer.as_ref().is_err_and(Error::refuses_key) && account.in_force.are_refused(region);
+        Ok((is_refused.then_some(caller), answer))
     }
 }
 
@@ -411,6 +416,16 @@ impl Inner {
             }
         }
         self.say(noted.news);
+    }
+
+    /// What to do about these credentials, which others use too, and which AWS refused.
+    fn refused(&self, credentials: &Credentials) -> Refusal {
+        let mut state = self.state.lock();
+        let refusal = state.session.refused(credentials, now());
+        if let (Refusal::Due, Some(opened)) = (refusal, state.session.in_force()) {
+            opened.account.in_force.forget_taken();
+        }
+        refusal
     }
 
     /// Gets new credentials.

@@ -106,8 +106,8 @@ pub(super) fn late_operation(
     })
 }
 
-/// What the lookup of an operation tells. One that cannot be read is as good as one that Lightsail does
-/// not know any more: a policy need not allow it.
+/// What the lookup of an operation tells. One that cannot be read is as good as one that Lightsail
+/// does not know any more: a policy need not allow it.
 #[must_use]
 pub fn looked_up(outcome: lightsail::Result<Option<Operation>>) -> Lookup<Operation> {
     Lookup::from(outcome.unwrap_or_default())

@@ -53,6 +53,10 @@ fn pairs_count_once_with_their_object_and_without_it() {
         let (at, row) = there("a", "a", false);
         (at, Row { shown: Shown { ready: false, reason: Some(reason) }, ..row })
     };
+    let imported = |(at, row): (ObjectRef, Row<PairClaim>)| {
+        let claim = row.claim.clone().map(|claim| PairClaim { has_intent: true, ..claim });
+        (at, Row { claim, ..row })
+    };
     let unwanted = |has_pair| {
         let (at, row) = there("a", "a", has_pair);
         let claim = row.claim.clone().map(|claim| PairClaim { wants_pair: false, ..claim });
@@ -70,6 +74,9 @@ fn pairs_count_once_with_their_object_and_without_it() {
         ("nor one whose name is somebody's",
          vec![hindered(Reason::NameConflict)], "", vec![], 0),
         ("nor one whose key is missing", vec![hindered(Reason::SourceNotFound)], "", vec![], 0),
+        ("unless its import is on record, and may have made one",
+         vec![imported(hindered(Reason::SourceNotFound))], "", vec![], 1),
+        ("also if it is to have none since", vec![imported(unwanted(false))], "", vec![], 1),
         ("a younger one waits", vec![later("a", "a")], "", vec![], 0),
         ("unless it had a place before", vec![later("a", "a")], "a", vec![], 1),
         ("one that its account refuses", vec![refused()], "", vec![], 0),

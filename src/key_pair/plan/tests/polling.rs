@@ -176,6 +176,10 @@ fn a_deletion_that_takes_long_is_begun_again_only_if_it_is_over() {
         ("it is still under way", |_, o| late_deletion(o, "Started"), "Reconciling InProgress"),
         ("it has failed, and that is said", |_, o| late_deletion(o, "Failed"),
          "Stalled OperationFailed"),
+        ("there is nobody to say it to, so it is begun again", |d, o| {
+            late_deletion(o, "Failed");
+            d.goal = Goal::ObjectVanished;
+        }, "Delete"),
         ("and then it is begun again", |_, o| {
             late_deletion(o, "Failed");
             (o.recorded.deletion, o.operation) = (None, Lookup::Unread);
