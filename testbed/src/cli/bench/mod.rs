@@ -1,6 +1,7 @@
 //! `testbed bench`: measurements, with what they were measured on. Nothing here passes or fails on
 //! a time.
 
+mod bare_client;
 mod bed;
 mod client;
 mod figures;

@@ -14,9 +14,10 @@ use super::ground::{Ground, HOSTILE};
 use super::lease::{LeaseWatch, Renewals};
 use super::objects::{delete_all, reasons};
 use super::probes::{Probed, Probes};
-use super::quiet::{SAMPLES, Times, sample};
+use super::quiet::{BARE, SAMPLES, Sampled, Times, sample};
 use super::replicas::{Replicas, Seen};
 use super::row::Row;
+use crate::cli::bench::bare_client::BareClient;
 use crate::cli::bench::bed::{Bed, Stage};
 use crate::cli::bench::figures::{Figure, real};
 use crate::cli::bench::fleet::create_namespace;
@@ -34,7 +35,7 @@ pub(super) async fn measure(
     directory: &Path,
 ) -> Result<(Vec<Row>, Vec<String>)> {
     let bed = Bed::start(stage, &stage.binary()?, directory).await?;
-    for namespace in [QUIET, HOSTILE] {
+    for namespace in [QUIET, BARE, HOSTILE] {
         create_namespace(&bed.client, namespace).await?;
     }
     let replicas = Replicas::start(&bed, limit).await?;
@@ -53,17 +54,17 @@ pub(super) async fn measure(
 
 /// What the quiet namespace sees.
 struct Quiet {
-    times: Times,
+    times: Sampled,
     /// In a region that nobody has used yet, if the attack fills regions.
     in_new_region: Option<Times>,
 }
 
 impl Quiet {
     /// A key pair in a region that nobody has used yet, after those of `times`.
-    async fn new(ground: &Ground<'_>, attack: Attack, times: Times, region: &str) -> Self {
+    async fn new(ground: &Ground<'_>, attack: Attack, times: Sampled, region: &str) -> Self {
         let in_new_region = if attack.fills_regions() {
-            let times = sample(ground.client(), "new", Some(region), 1, || true);
-            Some(Box::pin(times).await)
+            let times = sample(ground.client(), None, "new", Some(region), 1, || true);
+            Some(Box::pin(times).await.operator)
         } else {
             None
         };
@@ -96,8 +97,9 @@ async fn beside_replicas(attack: Attack, ground: &Ground<'_>) -> Result<Measured
     let lease = LeaseWatch::start(client.clone());
 
     // The first one waits for the account and the list, which is not what is measured.
-    Box::pin(sample(client, "first", None, 1, || true)).await;
-    let times = Box::pin(sample(client, "alone", None, SAMPLES, || true)).await;
+    let bare = BareClient::new(ground.bed.client_as_operator().await?, None);
+    Box::pin(sample(client, Some(&bare), "first", None, 1, || true)).await;
+    let times = Box::pin(sample(client, Some(&bare), "alone", None, SAMPLES, || true)).await;
     let alone = Quiet::new(ground, attack, times, NEW_REGIONS[0]).await;
     let (probed_alone, before) = (probes.take(), replicas.resident());
     lease.take();
@@ -105,7 +107,7 @@ async fn beside_replicas(attack: Attack, ground: &Ground<'_>) -> Result<Measured
 
     let mut calls = Calls::from_now(&ground.bed.simulator).await?;
     let beside = tokio::select! {
-        beside = Box::pin(attack_beside_quiet(attack, ground)) => beside?,
+        beside = Box::pin(attack_beside_quiet(attack, ground, bare)) => beside?,
         followed = calls.follow(&ground.bed.simulator) => bail!("count calls: {followed:?}"),
     };
     calls.read(&ground.bed.simulator).await?;
@@ -132,14 +134,18 @@ async fn beside_replicas(attack: Attack, ground: &Ground<'_>) -> Result<Measured
 }
 
 /// The attack, and the quiet namespace at the same time.
-async fn attack_beside_quiet(attack: Attack, ground: &Ground<'_>) -> Result<Quiet> {
+async fn attack_beside_quiet(
+    attack: Attack,
+    ground: &Ground<'_>,
+    bare: BareClient,
+) -> Result<Quiet> {
     let is_over = Arc::new(AtomicBool::new(false));
     // In a task of its own, so that the attack's own work delays it little.
     let quiet = tokio::spawn({
         let (client, is_over) = (ground.client().clone(), Arc::clone(&is_over));
         async move {
             let is_over = || is_over.load(Ordering::Relaxed);
-            Box::pin(sample(&client, "beside", None, SAMPLES, is_over)).await
+            Box::pin(sample(&client, Some(&bare), "beside", None, SAMPLES, is_over)).await
         }
     });
     let hostile = async {
@@ -161,9 +167,12 @@ impl Measured {
         let [during, afterwards] = &self.renewals;
         let first = [
             name.to_owned(),
-            alone.text(),
-            beside.text(),
-            beside.ratio(alone),
+            alone.operator.text(),
+            beside.operator.text(),
+            beside.operator.ratio(&alone.operator),
+            alone.bare.text(),
+            beside.bare.text(),
+            beside.bare.ratio(&alone.bare),
             mebibytes(self.before),
             mebibytes(Some(self.seen.peak).filter(|peak| *peak > 0)),
             mebibytes(self.after.as_ref().ok().copied()),
@@ -185,10 +194,13 @@ impl Measured {
     }
 
     fn notes(&self) -> Vec<String> {
-        let mut notes = self.alone.times.notes("alone");
-        notes.extend(self.beside.times.notes("beside"));
+        let mut notes = Vec::new();
+        for (when, times) in [("alone", &self.alone.times), ("beside", &self.beside.times)] {
+            notes.extend(times.operator.notes(&format!("quiet {when}")));
+            notes.extend(times.bare.notes(&format!("bare {when}")));
+        }
         let new = self.beside.in_new_region.iter();
-        notes.extend(new.flat_map(|times| times.notes("in a new region")));
+        notes.extend(new.flat_map(|times| times.notes("quiet in a new region")));
         let reasons = self.reasons.as_ref().map_or_else(ToString::to_string, Clone::clone);
         notes.push(format!("hostile objects: {reasons}"));
         notes.push(format!("AWS: {}", self.calls.most()));

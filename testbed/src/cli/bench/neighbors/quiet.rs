@@ -1,4 +1,5 @@
-//! The quiet namespace: one key pair after the other, and how long each takes to become Ready.
+//! The quiet namespace: one key pair after the other, and how long each takes to become Ready; and
+//! in turn with them one that a bare client makes Ready, in a namespace as quiet.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,9 @@ use serde_json::json;
 
 use super::aws::QUIET;
 use super::objects::{Object, create};
+use crate::cli::bench::bare_client::BareClient;
 use crate::cli::bench::figures::{Figure, quantile};
-use crate::cli::bench::fleet::{At, is_ready, resource};
+use crate::cli::bench::fleet::{self, At, is_ready, resource};
 use crate::cli::bench::simulator::KEY;
 use crate::cli::simulator::REGION;
 
@@ -24,6 +26,18 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(1);
 /// How long key pairs that take for ever are waited for, one after the other.
 const PATIENCE: Duration = Duration::from_mins(3);
+
+/// What the bare client's objects are in.
+pub(super) const BARE: &str = "bare";
+
+/// Times until Ready.
+#[derive(Debug, Default)]
+pub(super) struct Sampled {
+    /// Of the operator's key pairs.
+    pub(super) operator: Times,
+    /// Of the bare client's.
+    pub(super) bare: Times,
+}
 
 /// The times until Ready.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +51,17 @@ pub(super) struct Times {
 }
 
 impl Times {
+    fn add(&mut self, outcome: Result<Option<(Duration, Duration)>>) {
+        match outcome {
+            Ok(Some((creation, ready))) => {
+                self.created.push(creation);
+                self.ready.push(ready);
+            }
+            Ok(None) => self.ready.push(Duration::MAX),
+            Err(error) => self.errors.push(format!("{error:#}")),
+        }
+    }
+
     fn quantile(&self, share: usize) -> Option<Duration> {
         (!self.ready.is_empty()).then(|| quantile(&mut self.ready.clone(), share))
     }
@@ -68,39 +93,38 @@ impl Times {
         let late = self.ready.iter().filter(|time| **time == Duration::MAX).count();
         let late = (late > 0).then(|| {
             let (all, longest) = (self.ready.len(), LONGEST.as_secs());
-            format!("quiet {when}: {late} of {all} key pairs not Ready within {longest} s")
+            format!("{when}: {late} of {all} key pairs not Ready within {longest} s")
         });
         let mut creations = self.created.clone();
         let creation = (!creations.is_empty()).then(|| {
             let time = Figure::time(quantile(&mut creations, 500));
-            format!("quiet {when}: the API server created an object in {time} (median)")
+            format!("{when}: the API server created an object in {time} (median)")
         });
         let count = self.errors.len();
         let errors = self.errors.first().map(|error| {
-            format!("quiet {when}: {count} key pairs could not be measured, the first: {error}")
+            format!("{when}: {count} key pairs could not be measured, the first: {error}")
         });
         creation.into_iter().chain(late).chain(errors).collect()
     }
 }
 
-/// Key pairs in a region, one after the other, until enough were made and `is_over`.
+/// Key pairs in a region, one after the other, until enough were made and `is_over`. The bare
+/// client's come in turn with them.
 pub(super) async fn sample(
     client: &Client,
+    bare: Option<&BareClient>,
     when: &str,
     region: Option<&str>,
     least: usize,
     is_over: impl Fn() -> bool,
-) -> Times {
-    let (start, mut times, mut number) = (Instant::now(), Times::default(), 0);
+) -> Sampled {
+    let (start, mut sampled, mut number) = (Instant::now(), Sampled::default(), 0);
     while number < least || !is_over() {
         let name = format!("{QUIET}-{when}-{number}");
-        match Box::pin(one(client, name, region.unwrap_or(REGION))).await {
-            Ok(Some((creation, ready))) => {
-                times.created.push(creation);
-                times.ready.push(ready);
-            }
-            Ok(None) => times.ready.push(Duration::MAX),
-            Err(error) => times.errors.push(format!("{error:#}")),
+        let outcome = of_operator(client, name.clone(), region.unwrap_or(REGION));
+        sampled.operator.add(Box::pin(outcome).await);
+        if let Some(bare) = bare {
+            sampled.bare.add(Box::pin(of_bare_client(client, bare, name)).await);
         }
         number += 1;
         if start.elapsed() > PATIENCE {
@@ -108,29 +132,23 @@ pub(super) async fn sample(
         }
         tokio::time::sleep(PAUSE).await;
     }
-    times
+    sampled
 }
 
 /// How long the creation of one key pair takes, and how long it takes to become Ready. It is
 /// deleted again.
-async fn one(client: &Client, name: String, region: &str) -> Result<Option<(Duration, Duration)>> {
+async fn of_operator(
+    client: &Client,
+    name: String,
+    region: &str,
+) -> Result<Option<(Duration, Duration)>> {
     let spec = json!({"type": "Imported", "region": region, "imported": {"publicKey": KEY}});
     let object = Object { name: name.clone(), spec, annotation: None };
     let at = At { namespace: QUIET.to_owned(), name, ..At::default() };
-    let api = at.api(client);
-    let ready = await_condition(api.clone(), &at.name, |it: Option<&_>| it.is_some_and(is_ready));
-    let ready = async { ready.await.context("wait for a key pair") };
-    let start = Instant::now();
     let kind = resource();
-    let created = async {
-        create(client, &kind, QUIET, object).await?;
-        anyhow::Ok(start.elapsed())
-    };
-    let both = async { futures::try_join!(created, ready) };
-    let time = match Box::pin(tokio::time::timeout(LONGEST, both)).await {
-        Ok(outcome) => outcome.map(|(created, _)| Some((created, start.elapsed())))?,
-        Err(_) => None,
-    };
+    let created = create(client, &kind, QUIET, object);
+    let time = time_until_ready(client, &at, created, async { Ok(()) }).await?;
+    let api = at.api(client);
     let object = api.delete(&at.name, &DeleteParams::default()).await.context("delete it")?;
     if let Some(uid) = object.left().and_then(|object| object.metadata.uid) {
         let gone = await_condition(api, &at.name, is_deleted(&uid));
@@ -138,6 +156,42 @@ async fn one(client: &Client, name: String, region: &str) -> Result<Option<(Dura
         let _ = tokio::time::timeout(LONGEST, gone).await;
     }
     Ok(time)
+}
+
+/// The same of one that the bare client makes Ready as soon as it is there.
+async fn of_bare_client(
+    client: &Client,
+    bare: &BareClient,
+    name: String,
+) -> Result<Option<(Duration, Duration)>> {
+    let at = At { namespace: BARE.to_owned(), name, shard: Some(0), ..At::default() };
+    let created = fleet::create(client, &at);
+    let time = time_until_ready(client, &at, created, bare.make_ready(&at)).await?;
+    at.api(client).delete(&at.name, &DeleteParams::default()).await.context("delete it")?;
+    bare.release(&at).await?;
+    Ok(time)
+}
+
+/// How long a creation takes, and how long it takes until the object is seen Ready. What is to be
+/// done then is begun when it is created. None is longer than [`LONGEST`].
+async fn time_until_ready(
+    client: &Client,
+    at: &At,
+    created: impl Future<Output = Result<()>>,
+    then: impl Future<Output = Result<()>>,
+) -> Result<Option<(Duration, Duration)>> {
+    let ready =
+        await_condition(at.api(client), &at.name, |it: Option<&_>| it.is_some_and(is_ready));
+    let start = Instant::now();
+    let ready = async { ready.await.map(|_| start.elapsed()).context("wait for a key pair") };
+    let created = async {
+        created.await?;
+        let time = start.elapsed();
+        then.await?;
+        anyhow::Ok(time)
+    };
+    let both = async { futures::try_join!(created, ready) };
+    Box::pin(tokio::time::timeout(LONGEST, both)).await.ok().transpose()
 }
 
 #[cfg(test)]

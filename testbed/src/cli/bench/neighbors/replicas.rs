@@ -16,6 +16,9 @@ use crate::cli::bench::machine::memory;
 use crate::cli::scene::OPERATOR;
 
 const REPLICAS: usize = 2;
+/// They leave the bare client's objects alone.
+const ARGUMENTS: [&str; 3] =
+    ["--leader-election=true", "--watch-label-selector=!shard", "--lease-name=lightsail-operator"];
 const TICK: Duration = Duration::from_millis(100);
 /// The kubelet's pauses.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
@@ -73,7 +76,7 @@ impl Replicas {
         let mut all = Vec::new();
         for number in 0..REPLICAS {
             let name = format!("operator-{number}");
-            let options = bed.operator(&name, ["--leader-election=true"]).await?;
+            let options = bed.operator(&name, ARGUMENTS).await?;
             let operator = Operator::start(options.clone()).await?;
             if number == 0 {
                 wait_for_leader(bed).await?;

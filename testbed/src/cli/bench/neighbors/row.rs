@@ -3,18 +3,21 @@
 /// What the columns mean.
 pub(super) const LEGEND: &str = "\
 quiet: median / worst time until a key pair of the quiet namespace is Ready, in the same minutes
-alone and beside the attack, and the ratio of the medians, which should be at most 2. An attack
-also slows down the API server, which all of them share; each key pair needs several of its
-answers. Memory is that of the replica with the most: before the attack, its peak, and at rest
-after the attack's objects are gone, in MiB. missed: gaps between renewals of the Lease of more
-than two periods. lost: changes of its holder. exits: processes that ended. probe: the longest
-time of /livez and /readyz until an answer, alone and beside, with the number of answers other
-than 200 in parentheses. AWS: calls that name a hostile resource + a quiet one + none, while the
-attack lasts.";
+alone and beside the attack, and the ratio of the medians, which should be at most 2. bare: the same
+of a client that only sends the operator's requests to the API server, in turn with the quiet
+namespace's key pairs: an attack also slows down the API server, which all share. Memory is that of
+the replica with the most: before the attack, its peak, and at rest after the attack's objects are
+gone, in MiB. missed: gaps between renewals of the Lease of more than two periods. lost: changes of
+its holder. exits: processes that ended. probe: the longest time of /livez and /readyz until an
+answer, alone and beside, with the number of answers other than 200 in parentheses. AWS: calls that
+name a hostile resource + a quiet one + none, while the attack lasts.";
 
 const HEAD: [&str; COLUMNS] = [
     "attack",
     "quiet alone",
+    "beside",
+    "ratio",
+    "bare alone",
     "beside",
     "ratio",
     "before",
@@ -27,7 +30,7 @@ const HEAD: [&str; COLUMNS] = [
     "beside",
     "AWS",
 ];
-const COLUMNS: usize = 13;
+const COLUMNS: usize = 16;
 
 /// The cells of a row.
 pub(super) type Row = [String; COLUMNS];
