@@ -101,8 +101,8 @@ pub struct Found {
 pub enum Rejection {
     /// It holds what cannot be used here, and may be the only copy of something (I3).
     #[error(
-        "its {PRIVATE_KEY} {0}. The Secret was not changed; put the private key of the key pair \
-         there, or set secret.name to an unused name"
+        "its {PRIVATE_KEY} {0}. The Secret was not changed; put the key pair's private key there, \
+         or set secret.name to an unused name"
     )]
     Unreadable(InvalidPrivateKey),
     /// Its content is fixed.

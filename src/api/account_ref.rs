@@ -13,7 +13,7 @@ pub struct AccountRef {
     /// The name of a `LightsailAccount`, for example `production`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
-        .message("accountRef.name must be the name of a LightsailAccount: lower case letters, \
+        .message("accountRef.name must be the name of a LightsailAccount: lowercase letters, \
                   digits, - and .; write, for example, production"))]
     pub name: String,
 }

@@ -45,7 +45,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
                     "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
                 },
                 "message": {
-                    "description": "The details, as a sentence for people.",
+                    "description": "A human-readable message.",
                     "type": "string",
                     "maxLength": 32768
                 }
@@ -138,7 +138,7 @@ fn texts(least: u32, length: u32, rule: &str, message: &str) -> Schema {
 
 /// Names of namespaces.
 pub(super) fn namespace_names(_: &mut SchemaGenerator) -> Schema {
-    let message = "the name of a namespace has at most 63 lower case letters, digits and -; write, \
+    let message = "the name of a namespace has at most 63 lowercase letters, digits and -; write, \
                    for example, team-a";
     texts(1, 63, "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", message)
 }

@@ -32,9 +32,9 @@ pub struct Export {
     #[arg(long, display_order = 0, conflicts_with = "region")]
     pub all_regions: bool,
 
-    /// Match the keys in this file or folder, for example ~/.ssh; may be repeated. It reads public
-    /// and private keys, `authorized_keys`, and a Terraform state or plan in JSON. It skips links,
-    /// pipes, sockets, devices, and files over 1 MiB.
+    /// Match the keys in this file or folder, for example ~/.ssh; may be repeated. The command
+    /// reads public and private keys, `authorized_keys`, and a Terraform state or plan in JSON. It
+    /// skips links, pipes, sockets, devices, and files over 1 MiB.
     #[arg(long, display_order = 0, value_name = "PATH")]
     pub keys: Vec<PathBuf>,
 
@@ -44,7 +44,7 @@ pub struct Export {
         value_name = "NAMESPACE")]
     pub from_secrets: Vec<String>,
 
-    /// Check, with the rights of your kubeconfig, which owners in owner tags are gone.
+    /// Check, with the rights of your kubeconfig, which owners in owner tags no longer exist.
     #[arg(long, display_order = 0)]
     pub check_owners: bool,
 
@@ -71,7 +71,7 @@ pub struct Export {
 pub enum Output {
     /// Manifests to apply.
     Yaml,
-    /// A table for people.
+    /// A human-readable table.
     Table,
     /// Every detail, for scripts.
     Json,

@@ -112,7 +112,7 @@ pub struct Config {
         value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
 
-    /// The name of this cluster in the owner tag of key pairs, for example prod-1; at most 64
+    /// The id of this cluster in the owner tag of key pairs, for example prod-1; at most 64
     /// characters. Default: the UID of the namespace kube-system.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_CLUSTER_ID", value_parser = cluster_id,
         value_name = "ID")]
@@ -130,7 +130,7 @@ pub struct Config {
         value_parser = region, value_name = "REGION")]
     pub allowed_regions: Vec<String>,
 
-    /// Allow plain http to AWS endpoints on other machines. Whoever can read that traffic can read
+    /// Allow plain HTTP to AWS endpoints on other machines. Whoever can read that traffic can read
     /// private keys.
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
     pub allow_insecure_endpoints: bool,
@@ -193,8 +193,9 @@ pub struct Config {
         value_parser = duration, value_name = "TIME")]
     pub missing_key_grace: Duration,
 
-    /// How long the Secret or ConfigMap with a public key may be missing before its object is
-    /// Stalled, for example 2m. Below 30s, objects that are applied together can be Stalled.
+    /// How long the Secret or ConfigMap with a public key may be missing before the
+    /// `LightsailKeyPair` is Stalled, for example 2m. Below 30s, objects that are applied together
+    /// can be Stalled.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_SOURCE_GRACE", default_value = "2m",
         value_parser = duration, value_name = "TIME")]
     pub source_grace: Duration,
@@ -263,7 +264,7 @@ impl Config {
         for (flag, time, least, what) in times {
             let counts = flag != "--lease-duration" || self.leader_election;
             if counts && time < least {
-                warnings.push(format!("{flag} is {time:?}, and below {least:?} {what}"));
+                warnings.push(format!("{flag} is {time:?}; below {least:?}, {what}"));
             }
         }
         if self.aws_role_arn.is_empty() != self.aws_web_identity_token_file.is_empty() {
@@ -303,7 +304,7 @@ impl Config {
 pub enum LogFormat {
     /// One JSON object per line.
     Json,
-    /// For people.
+    /// Human-readable text.
     Text,
 }
 

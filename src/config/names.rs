@@ -7,7 +7,7 @@ pub(crate) fn namespace(text: &str) -> Result<String, String> {
     if is_dns_label(text) {
         Ok(text.to_owned())
     } else {
-        Err("use 1 to 63 lower case letters, digits and hyphens, as in team-a".to_owned())
+        Err("use 1 to 63 lowercase letters, digits and hyphens, as in team-a".to_owned())
     }
 }
 
@@ -16,7 +16,7 @@ pub(crate) fn object_name(text: &str) -> Result<String, String> {
     if text.len() <= 253 && text.split('.').all(is_dns_label) {
         Ok(text.to_owned())
     } else {
-        Err("use lower case letters, digits, hyphens and dots, as in prod".to_owned())
+        Err("use lowercase letters, digits, hyphens and dots, as in prod".to_owned())
     }
 }
 

@@ -95,8 +95,8 @@ impl Message<'_> {
 
 const AGAIN: &str = "create a new HostKeyReset";
 /// What comes before another reset if nobody knows whether Lightsail accepted the call.
-const FIND_OUT: &str = "look for the call in CloudTrail, and only if the browser-based client \
-                        still refuses to connect";
+const FIND_OUT: &str = "look for the call in CloudTrail, check the server's host key, and only if \
+                        the browser-based client still refuses to connect";
 
 impl fmt::Display for Message<'_> {
     #[expect(clippy::too_many_lines, reason = "an arm for each text")]
@@ -129,7 +129,7 @@ impl fmt::Display for Message<'_> {
                     tags.join(" ")
                 )
             }
-            Self::Begun => to.write_str("the reset has begun"),
+            Self::Begun => to.write_str("the reset has started"),
             Self::UnderWay => to.write_str("Lightsail has not finished the operation"),
             Self::NotKnownYet { id } => {
                 write!(to, "Lightsail does not know the operation {id} yet")
@@ -202,7 +202,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::RecordLost => write!(
                 to,
-                "the status of this object was lost after a call had begun, so the result is \
+                "the status of this object was lost after a call had started, so the result is \
                  unknown, and the operator makes no further call; {FIND_OUT}, {AGAIN}"
             ),
             Self::Resumed => to.write_str("spec.suspend was set to false"),

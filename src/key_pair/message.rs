@@ -290,7 +290,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::PrivateKeyInSource { at } => write!(
                 to,
-                "the key {} of the {:?} {} holds a private key; refer to the one that holds the \
+                "the key {} of the {:?} {} holds a private key; refer to the entry that holds the \
                  public key, usually ssh-publickey",
                 at.key, at.kind, at.name
             ),
@@ -317,20 +317,20 @@ impl fmt::Display for Message<'_> {
             ),
             Self::ClaimedByOther { name, region } => write!(
                 to,
-                "the name {name} in {region} belongs to another object in this cluster, one that \
-                 has the key pair or is older; to use another name, delete this object, which \
+                "the name {name} in {region} belongs to another object in this cluster, which has \
+                 the key pair or is older; to use another name, delete this object, which \
                  changes nothing in Lightsail, and create it again with another keyPairName"
             ),
             Self::DefaultClaimedByOther { region } => write!(
                 to,
-                "the default key pair of {region} belongs to another object in this cluster, one \
-                 that has it or is older; a region has only one default key pair, so delete this \
+                "the default key pair of {region} belongs to another object in this cluster, which \
+                 has it or is older; a region has only one default key pair, so delete this \
                  object, which changes nothing in Lightsail"
             ),
             Self::ClaimedByOtherInDeletion { name } => write!(
                 to,
                 "nothing was deleted: the key pair {name} belongs to another object in this \
-                 cluster, one that has it or is older; {RETAIN}"
+                 cluster, which has it or is older; {RETAIN}"
             ),
             Self::OwnershipLost { name } => write!(
                 to,
@@ -403,7 +403,8 @@ impl fmt::Display for Message<'_> {
                 way_out(
                     *ends,
                     "to delete it, set expectedFingerprint to the fingerprint that Lightsail \
-                     lists, or if it lists none, run aws lightsail delete-key-pair"
+                     lists, or if it lists none, run aws lightsail delete-key-pair \
+                     --region REGION --key-pair-name NAME"
                 )
             ),
             Self::NotAsRecorded { name, ends } => write!(
@@ -438,7 +439,11 @@ impl fmt::Display for Message<'_> {
                 to,
                 "nothing was deleted: Lightsail lists no fingerprint for the key pair {name}, so \
                  expectedFingerprint cannot identify it; {}",
-                way_out(*ends, "to delete it, run aws lightsail delete-key-pair")
+                way_out(
+                    *ends,
+                    "to delete it, run aws lightsail delete-key-pair --region REGION \
+                     --key-pair-name NAME"
+                )
             ),
             Self::OtherForm { name, expected, form, ends } => write!(
                 to,
@@ -457,8 +462,8 @@ impl fmt::Display for Message<'_> {
             Self::BackupIsDeleted { secret } => write!(
                 to,
                 "nothing was deleted: the Secret {secret}, which keeps the private key, is being \
-                 deleted; find out which finalizer holds it. The operator creates it again once it \
-                 is gone"
+                 deleted; find out which finalizer blocks that. The operator creates the Secret \
+                 again once it is gone"
             ),
             Self::WindowsInstances { first, others } => {
                 to.write_str("nothing was deleted: the default key pair is used by the Windows ")?;
@@ -479,9 +484,9 @@ impl fmt::Display for Message<'_> {
             ),
             Self::DefaultReplaced { secret, has_copy } => {
                 let earlier = if *has_copy {
-                    "the key that it held before is in its copy"
+                    format!("the key that it held before is in the Secret {secret}-<8 hex digits>")
                 } else {
-                    "the key of the earlier key pair was not downloaded"
+                    "the key of the earlier key pair was not downloaded".to_owned()
                 };
                 write!(
                     to,
@@ -504,7 +509,7 @@ impl fmt::Display for Message<'_> {
                 to,
                 "the old private key in the Secret {secret} must first be copied to the Secret \
                  {copy}, but a Secret of that name exists and holds something else; copy its \
-                 content to a Secret with another name, and then free the name {copy}"
+                 content to a Secret with another name, and then remove {copy}"
             ),
             Self::SecretRejected { secret, why } => {
                 write!(to, "the Secret {secret} cannot be used: {why}")

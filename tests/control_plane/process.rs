@@ -101,7 +101,7 @@ async fn a_wrong_flag_is_explained_and_ends_with_2() {
         (&["--aws-call-timeout", "13s"][..], "a call could outlive the Lease"),
         (&["--lease-duration", "11s"][..], "a call could outlive the Lease"),
         (&["--lease-duration", "500ms"][..], "--lease-duration must be at least 1s"),
-        (&["--watch-namespace", "Team A"][..], "lower case letters, digits and hyphens"),
+        (&["--watch-namespace", "Team A"][..], "lowercase letters, digits and hyphens"),
         (&["--watch-label-selector", "team in a"][..], "write, for example, team=a,tier in (x,y)"),
         (&["--leader-election=perhaps"][..], "true, false"),
         (&["--log", "a=b=c"][..], "write, for example, info"),

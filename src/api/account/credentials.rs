@@ -52,7 +52,7 @@ pub struct CredentialsSecret {
     /// Secret or its label is gone.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
-        .message("name must be the name of a Secret: lower case letters, digits, - and .; write, \
+        .message("name must be the name of a Secret: lowercase letters, digits, - and .; write, \
                   for example, aws-production"))]
     pub name: String,
 }

@@ -99,8 +99,8 @@ pub struct LightsailAccountSpec {
     #[serde(default)]
     pub credentials: Credentials,
 
-    /// The roles to assume, in this order, at most 3. Each further role is assumed with the session
-    /// of the role before it. The last one must belong to `accountID`. Default: none; the operator
+    /// The roles to assume, in this order, at most 3. Each later role is assumed with the session
+    /// of the previous one. The last one must belong to `accountID`. Default: none; the operator
     /// then uses `credentials` as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]
@@ -119,19 +119,19 @@ pub struct LightsailAccountSpec {
     /// The namespaces whose objects may use the account.
     pub allowed_namespaces: AllowedNamespaces,
 
-    /// What objects in these namespaces may do with the account.
+    /// What objects in the allowed namespaces may do with the account.
     pub allowed: Allowed,
 
     /// The most requests per second that the operator sends to each region, for example `5`.
     /// Default: as many as Lightsail accepts.
     ///
-    /// If several `LightsailAccount`s have the same `accountID`, the lowest number counts.
+    /// If several `LightsailAccount`s have the same `accountID`, the lowest value applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::positive")]
     pub calls_per_second: Option<i32>,
 }
 
-/// What the operator observed.
+/// The state of the account, as the operator last observed it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LightsailAccountStatus {

@@ -64,7 +64,7 @@ pub struct ImportedKeyPair {
     ///
     /// RFC 4716, PEM, and base64 of any of these forms are accepted too. The operator checks
     /// Ed25519 and RSA keys, and passes ECDSA keys on: whether Lightsail accepts those is
-    /// unverified. A different comment or white space does not change the key. `replacePolicy` says
+    /// unverified. A different comment or whitespace does not change the key. `replacePolicy` says
     /// what a different key does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
@@ -109,7 +109,7 @@ pub struct KeyReference {
     /// The name of the ConfigMap or Secret, for example `fleet-keys`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
-        .message("name must be that of a Secret or ConfigMap in this namespace: lower case \
+        .message("name must be that of a Secret or ConfigMap in this namespace: lowercase \
                   letters, digits, - and .; write, for example, fleet-keys"))]
     pub name: String,
     /// The key in the data of the ConfigMap or Secret, for example `fleet.pub`.

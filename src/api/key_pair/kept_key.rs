@@ -21,7 +21,7 @@ pub struct GeneratedKeyPair {
     pub algorithm: KeyAlgorithm,
 
     /// The Secret that holds the private key. Default: a Secret with the name of this object. The
-    /// operator writes it before it imports the public half.
+    /// operator writes it before it imports the public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeySecret")]
     pub secret: Option<KeySecret>,
@@ -72,7 +72,7 @@ pub struct DefaultKeyPair {
     /// Default: `false`; the operator then does not delete the key pair while there are such
     /// instances.
     ///
-    /// The default key pair is needed to decrypt the initial password of a Windows instance.
+    /// Only its private key can decrypt the initial password of a Windows instance.
     #[serde(default)]
     pub windows_passwords_saved: bool,
 }
@@ -101,14 +101,14 @@ pub struct KeySecret {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 240))]
     #[x_kube(validation = Rule::new(is_object_name("self"))
-        .message("name must be a valid name of a Secret: lower case letters, digits, - and .; \
+        .message("name must be a valid name of a Secret: lowercase letters, digits, - and .; \
                   write, for example, fleet-ssh"))]
     pub name: Option<String>,
 
     /// Labels for the Secret, for example `team: a`. At most 20. Default: none.
     ///
-    /// Keys have no prefix, because other programs recognize their Secrets by prefixed labels. If
-    /// you remove a label here, it stays on the Secret.
+    /// Keys must have no prefix, because other programs recognize their Secrets by prefixed labels.
+    /// If you remove a label here, it stays on the Secret.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     #[x_kube(validation = Rule::new(

@@ -26,7 +26,7 @@ use super::schema;
 /// right key, or, with `ensure: Absent`, that it does not exist.
 ///
 /// With `type: Imported`, the operator imports a public key that you provide. With `type:
-/// Generated`, it generates a key, writes the private key to a Secret, and imports the public half.
+/// Generated`, it generates a key, writes the private key to a Secret, and imports the public key.
 /// With `type: Default`, it downloads the private key of the region's default key pair to a Secret.
 ///
 /// The name of the object has at most 100 characters.
@@ -123,7 +123,7 @@ pub struct LightsailKeyPairSpec {
     /// - `Imported`: the operator imports the public key in `spec.imported`. You keep the private
     ///   key.
     /// - `Generated`: the operator generates the key, writes the private key to a Secret, and
-    ///   imports the public half.
+    ///   imports the public key.
     /// - `Default`: the default key pair of the region, which has the name
     ///   `LightsailDefaultKeyPair`. The operator downloads its private key to a Secret.
     #[serde(rename = "type")]
@@ -238,11 +238,11 @@ pub struct LightsailKeyPairSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedKeyPair>,
 
-    /// The settings for `type: Generated`. Default: the default of each field.
+    /// The settings for `type: Generated`. All fields have defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generated: Option<GeneratedKeyPair>,
 
-    /// The settings for `type: Default`. Default: the default of each field.
+    /// The settings for `type: Default`. All fields have defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<DefaultKeyPair>,
 }

@@ -97,7 +97,7 @@ pub struct ImportIntent {
     /// have no `Date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
-    /// The ARN of the key pair that was recorded before and is gone. Lightsail may still list it
+    /// The ARN of the previous key pair, which is gone. Lightsail may still list it
     /// for a moment. Unset if there was none.
     #[serde(default, rename = "replacedARN", skip_serializing_if = "Option::is_none")]
     pub replaced_arn: Option<String>,

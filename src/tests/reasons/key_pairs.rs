@@ -71,6 +71,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         name: "keys".to_owned(),
         key: "fleet.pub".to_owned(),
     };
+    let secret_source = &SourceRef { kind: SourceKind::Secret, ..at.clone() };
     let md5 = &Fingerprint::from("ce:5a:93:4c:7b:53:ad:76:24:ff:31:2b:69:69:a8:e1");
     let sha256 = &Fingerprint::from("SHA256:Pf1NuCZxpW3pm0gzWqnm0KXN2cCjkzgMU8Fu8Rj6lKU");
     let error = Error {
@@ -117,7 +118,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     samples.extend(PUBLIC.map(|why| Message::InvalidPublicKey { why }));
     samples.extend([
         Message::InvalidSource { at, why: InvalidPublicKey::Empty },
-        Message::PrivateKeyInSource { at },
+        Message::PrivateKeyInSource { at: secret_source },
         Message::NoPublicKey,
         Message::SourceTooLarge { at, bytes: 100_000, most: 65_536 },
         Message::ConfigMapForbidden { name: "keys" },
