@@ -600,7 +600,8 @@ impl<'a> Run<'a> {
         if verdict.is_news(&before.conditions) {
             self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
         }
-        if claim::is_refused(Some(verdict.reason)) {
+        if status.arn.is_none() && status.import_intent.is_none() {
+            // It imports nothing.
             self.memory.within_limit.lock().remove(&self.desired.uid);
         }
         if status.arn.is_some() {

@@ -16,7 +16,7 @@ use crate::engine::rows::{self, Claim, Place, Row, Rows, Shown, place};
 use crate::engine::trigger::Trigger;
 use crate::engine::{ObjectRef, Settings};
 use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Scope, is_in, lane};
-use crate::lightsail::{KeyPair, Listing};
+use crate::lightsail::Listing;
 
 /// What an object wants of a name in a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,9 +105,13 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let desired = desired::desired(object, settings);
     let arn = object.status.as_ref().and_then(|status| status.arn.as_deref());
     let shown = Shown::of(object);
+    let has_intent = arn.is_none()
+        && object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
     // An object that can do nothing does not stand in the way of those that can, unless it has a
-    // pair.
-    let claims = arn.is_some() || (can_act(&desired) && !is_refused(shown.reason));
+    // pair, or may have one.
+    let is_left = desired.goal.ends() && !has_finalizer(object, FINALIZER);
+    let may_act = can_act(&desired) && !is_left && !is_refused(shown.reason);
+    let claims = arn.is_some() || has_intent || may_act;
     let baseline = baseline(object, &desired);
     let arn_is_known = arn.is_some();
     // One that is reconciled for the first time may be about to say that it waits: who steps aside
@@ -116,8 +120,6 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
         || matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
     // Nearly all objects have a pair, and what is recorded is copied to be read.
     let has_acted = arn.is_some() || desired.goal.ends() || record::recorded(object).uses_account();
-    let has_intent = arn.is_none()
-        && object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
     let of_object =
         || PairClaim { has_intent, has_acted, waits, baseline, ..PairClaim::of(&desired, arn) };
     let claim = claims.then(of_object);
@@ -271,9 +273,9 @@ pub(super) fn owned(
     let has_place = within.contains_key(&desired.uid);
     let of_objects = rows.of_namespace(&at.namespace).filter_map(|(other, row)| {
         let claim = row.claim.as_ref();
-        // One that still shows that its account refused it claims nothing.
         let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;
-        let may_import = claim.map_or(is_refused(row.shown.reason), may_have_one);
+        // One that claims nothing may have been edited while it was about to import.
+        let may_import = claim.is_none_or(may_have_one);
         let of_within = within.get(&row.uid).copied().filter(|_| may_import);
         let of_claim = claim.and_then(|claim| claim.account);
         let account = of_claim.or_else(|| account_of(&row.lane).map(Digest::of));
@@ -282,21 +284,20 @@ pub(super) fn owned(
             && account == Some(Digest::of(&scope.account));
         let is_ahead = |claim: &&PairClaim| {
             claim.arn.is_some()
+                || claim.has_intent
                 || (may_have_one(claim)
                     && !has_place
                     && age(claim, &row.uid) < own
                     && !is_refused(row.shown.reason)
-                    && (claim.has_intent || !is_hindered(row.shown.reason)))
+                    && !is_hindered(row.shown.reason))
         };
         claim.filter(is_ahead).map(|claim| claim.name).or(of_within).filter(|_| is_there)
     });
     let of_objects: Vec<Digest<KeyPairName>> = of_objects.collect();
     let names: HashSet<_> = of_objects.iter().copied().chain([Digest::of(&desired.name)]).collect();
     let prefix = format!("{}/{}/", desired.owner.cluster(), at.namespace);
-    let is_left = |pair: &KeyPair| {
-        let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
-        owner.is_some_and(|owner| owner.starts_with(&prefix))
-            && !names.contains(&Digest::of(&pair.name))
+    let is_left = |(name, owner): &(Digest<KeyPairName>, &str)| {
+        owner.starts_with(&prefix) && !names.contains(name)
     };
-    of_objects.len() + list.pairs().filter(is_left).count()
+    of_objects.len() + list.tagged(OWNER_TAG).filter(is_left).count()
 }

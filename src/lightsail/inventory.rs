@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 #[derive(Debug)]
 pub struct Inventory {
     /// A caller never gets what other rights have read.
-    shelves: Mutex<HashMap<(Scope, Rights), Arc<Shelf>>>,
+    shelves: Mutex<Shelves>,
     /// What the owner tags of this cluster begin with.
     owner_prefix: String,
     metrics: Metrics,
@@ -31,6 +31,26 @@ pub struct Inventory {
 /// Whose rights a list was read with.
 type Rights = Arc<str>;
 
+/// A list that nobody asked for in this time is forgotten: no object may have such rights any more.
+const UNUSED: Duration = Duration::from_hours(2);
+
+/// The lists, each with the time of its last use.
+#[derive(Debug, Default)]
+struct Shelves(HashMap<(Scope, Rights), (Instant, Arc<Shelf>)>);
+
+impl Shelves {
+    /// The list of an account and region with these rights. A new one takes the place of those that
+    /// nobody uses.
+    fn at(&mut self, key: (Scope, Rights), now: Instant) -> Arc<Shelf> {
+        if let Some((used_at, shelf)) = self.0.get_mut(&key) {
+            *used_at = now;
+            return Arc::clone(shelf);
+        }
+        self.0.retain(|_, (used_at, _)| now.saturating_duration_since(*used_at) < UNUSED);
+        Arc::clone(&self.0.entry(key).or_insert_with(|| (now, Arc::default())).1)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shelf {
     /// Held while a list is being read. Whoever needs only the last one does not wait for it.
@@ -38,14 +58,12 @@ struct Shelf {
     kept: Mutex<Kept>,
 }
 
-/// The last list, and the changes since.
+/// The last list, which has all changes since, and those that the next one may lack.
 #[derive(Debug, Default)]
 struct Kept {
     listing: Cached<Arc<Listing>>,
-    /// Changes that the next reader puts into the list, and whoever reads a new one into that.
+    /// Changes since the read of a list began that is still being read.
     corrections: Vec<Correction>,
-    /// How many of them the list has already.
-    applied: usize,
 }
 
 /// What is known of the pair of a name: its state, or that it is gone.
@@ -55,16 +73,9 @@ impl Shelf {
     /// A list is read from now on. Returns the last one.
     fn begin(&self) -> Option<Arc<Listing>> {
         let mut kept = self.kept.lock();
-        // It may show them, and has what the last one had of them.
-        kept.take_corrections();
+        // Those of a read that was given up.
+        kept.corrections.clear();
         kept.listing.value().cloned()
-    }
-}
-
-impl Kept {
-    fn take_corrections(&mut self) -> Vec<Correction> {
-        self.applied = 0;
-        std::mem::take(&mut self.corrections)
     }
 }
 
@@ -77,7 +88,7 @@ impl Inventory {
 
     fn shelf(&self, region: &Lightsail) -> Arc<Shelf> {
         let key = (region.scope().clone(), Arc::clone(region.rights()));
-        Arc::clone(self.shelves.lock().entry(key).or_default())
+        self.shelves.lock().at(key, Instant::now())
     }
 
     /// A list that is not older than that, or not much older than it takes to read one.
@@ -118,11 +129,7 @@ impl Inventory {
         is_good: impl Fn(&Listing) -> bool,
     ) -> Result<Arc<Listing>> {
         let place = self.shelf(region);
-        let find = || {
-            let mut kept = place.kept.lock();
-            self.catch_up(region.scope(), &mut kept);
-            kept.listing.find(|listing| is_good(listing))
-        };
+        let find = || place.kept.lock().listing.find(|listing| is_good(listing));
         if let Some(outcome) = find() {
             return outcome;
         }
@@ -136,7 +143,7 @@ impl Inventory {
         // All namespaces share it.
         let pages = region.for_all().each_key_pair(take).await;
         let mut kept = place.kept.lock();
-        let corrections = kept.take_corrections();
+        let corrections = std::mem::take(&mut kept.corrections);
         let listing = pages.map(|pages| {
             listing.end(pages);
             self.put_in(&mut listing, &corrections);
@@ -151,24 +158,15 @@ impl Inventory {
     pub fn correct(&self, region: &Lightsail, name: &KeyPairName, pair: Option<&KeyPair>) {
         let place = self.shelf(region);
         let mut kept = place.kept.lock();
-        kept.corrections.push((name.clone(), pair.cloned()));
-        self.catch_up(region.scope(), &mut kept);
-        if place.walk.try_lock().is_ok() {
-            // No list is being read that lacks them.
-            kept.take_corrections();
-        }
-    }
-
-    /// Puts later changes into the last list.
-    fn catch_up(&self, scope: &Scope, kept: &mut Kept) {
-        let Kept { listing, corrections, applied } = kept;
-        let later = &corrections[*applied..];
-        if let Some(listing) = listing.value_mut().filter(|_| !later.is_empty()) {
+        let correction = (name.clone(), pair.cloned());
+        if let Some(listing) = kept.listing.value_mut() {
             let listing = Arc::make_mut(listing);
-            self.put_in(listing, later);
-            self.count(scope, listing);
+            self.put_in(listing, std::slice::from_ref(&correction));
+            self.count(region.scope(), listing);
         }
-        *applied = corrections.len();
+        if place.walk.try_lock().is_err() {
+            kept.corrections.push(correction);
+        }
     }
 
     fn put_in(&self, listing: &mut Listing, corrections: &[Correction]) {
@@ -190,7 +188,7 @@ impl Inventory {
 
     /// Forgets the lists of a region.
     pub fn forget_region(&self, region: &Region) {
-        self.shelves.lock().retain(|(scope, _), _| scope.region != *region);
+        self.shelves.lock().0.retain(|(scope, _), _| scope.region != *region);
     }
 
     /// How many of these pairs (one or none) this cluster manages.
@@ -202,5 +200,26 @@ impl Inventory {
     fn count(&self, scope: &Scope, listing: &Listing) {
         let unmanaged = listing.len() - listing.managed;
         self.metrics.set_inventory(scope, listing.started_at(), listing.managed, unmanaged);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_nobody_uses_make_room_for_others() {
+        let (mut shelves, start) = (Shelves::default(), Instant::now());
+        let key = |rights: &str| {
+            let scope = Scope { account: "1".into(), region: "eu-west-1".into() };
+            (scope, Rights::from(rights))
+        };
+        let first = shelves.at(key("a"), start);
+        shelves.at(key("b"), start);
+        let later = start + UNUSED / 2;
+        assert!(Arc::ptr_eq(&first, &shelves.at(key("a"), later)));
+        shelves.at(key("c"), start + UNUSED);
+        assert!(Arc::ptr_eq(&first, &shelves.at(key("a"), start + UNUSED)), "it was used since");
+        assert!(!shelves.0.contains_key(&key("b")));
     }
 }

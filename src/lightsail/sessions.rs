@@ -197,6 +197,26 @@ impl Sessions {
         Ok(Access { account, own, shared: reader.region(region, namespace)? })
     }
 
+    /// Lightsail in a region for reads that all namespaces share, as [`Self::open`] gives it beside
+    /// the object's own. A session that only this namespace needs is not opened.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_shared(
+        &self,
+        route: Option<&Route>,
+        region: &Region,
+        namespace: &Arc<str>,
+    ) -> Result<Lightsail> {
+        match route.filter(|route| route.tagged_cluster.is_some()) {
+            Some(route) => {
+                let reader = self.end(route, None).current(region, namespace).await?;
+                reader.region(region, namespace)
+            }
+            None => Ok(self.open(route, region, namespace).await?.shared),
+        }
+    }
+
     /// The identity at the end of a route, as AWS names it, for reads that all namespaces share.
     /// STS is called in the first of these regions that may be called, unless another one is
     /// configured.

@@ -142,9 +142,9 @@ pub fn surely_refuses(
         Grant::Account(entry) if entry.is_deleting && !has_acted => return true,
         Grant::Account(entry) => &entry.spec,
     };
-    // The default key pair is allowed separately, and has no name to check.
+    // Whatever else is asked of the default key pair, its private key is downloaded.
     let what = if name.is_default() {
-        What::HostKeyReset
+        What::DefaultKeyPair(DefaultKeyPairAction::Download)
     } else {
         What::KeyPair { type_: AllowedKeyPairType::Imported, name, takes_over: false }
     };
@@ -152,6 +152,7 @@ pub fn surely_refuses(
     let is_by_labels = account.allowed_namespaces.from == NamespacesFrom::Selector;
     (!is_by_labels && the_namespace_is_allowed(account, &ask).is_some())
         || the_region_is_allowed(account, &ask).is_some()
+        || (name.is_default() && the_type_is_allowed(account, &ask).is_some())
         || the_name_is_allowed(account, &ask).is_some()
 }
 

@@ -89,6 +89,13 @@ fn what_surely_may_not_have_a_name_is_known_without_the_object() {
         account["allowedNamespaces"] = by_label.clone();
         account
     };
+    let granted = |namespace: &str| {
+        let mut account = account();
+        account["allowed"]["defaultKeyPair"] =
+            json!({ "namespace": namespace, "actions": ["Download"] });
+        account
+    };
+    let default = "LightsailDefaultKeyPair";
     let missing = || Grant::Missing("production".into());
     for (name, grant, namespace, region, key_pair, expected) in [
         ("the operator's own", Grant::Operator, "team-a", "eu-west-1", "fleet", false),
@@ -98,14 +105,9 @@ fn what_surely_may_not_have_a_name_is_known_without_the_object() {
         ("another namespace", used(account()), "team-c", "eu-west-1", "fleet", true),
         ("another region", used(account()), "team-a", "us-east-1", "fleet", true),
         ("another's name", used(account()), "team-a", "eu-west-1", "team-b_web", true),
-        (
-            "the default pair",
-            used(account()),
-            "team-a",
-            "eu-west-1",
-            "LightsailDefaultKeyPair",
-            false,
-        ),
+        ("the default pair", used(granted("team-a")), "team-a", "eu-west-1", default, false),
+        ("of another namespace", used(granted("team-b")), "team-a", "eu-west-1", default, true),
+        ("of none", used(account()), "team-a", "eu-west-1", default, true),
         ("labels that nobody knows here", used(labels()), "team-c", "eu-west-1", "fleet", false),
         ("and another's name", used(labels()), "team-c", "eu-west-1", "team-b_web", true),
     ] {

@@ -9,7 +9,7 @@ use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::engine::State;
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail::{self, ErrorKind, KeyPair};
+use crate::lightsail::{self, KeyPair};
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
 /// imported.
@@ -58,12 +58,10 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
     end(desired, &Message::Released { why, tag_stays: tag_stays.as_ref() })
 }
 
-/// Of an account's, the texts of AWS are for whoever manages it: they name its roles. The
-/// operator's own do not.
+/// Of an account's, the messages are for whoever manages it: they name its roles and its Secret.
 fn for_the_object(observed: &Observed, error: &lightsail::Error) -> lightsail::Error {
-    let is_own = matches!(error.kind, ErrorKind::Transient | ErrorKind::NeverSent);
     let Grant::Account(entry) = &observed.grant else { return error.clone() };
-    if is_own {
+    if *error == lightsail::Error::timeout() {
         return error.clone();
     }
     let message = format!("ask whoever manages the LightsailAccount {}", entry.name);

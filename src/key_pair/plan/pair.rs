@@ -73,7 +73,9 @@ pub(super) fn present(
         }
         Whose::Foreign { tagged } => {
             if may_adopt(desired, observed, pair, tagged, matches) {
-                adopt(desired, observed, read, pair)
+                let is_one_more = observed.recorded.origin != Some(Origin::Adopted);
+                let refusal = beyond_limit(desired, observed).filter(|_| is_one_more);
+                refusal.unwrap_or_else(|| adopt(desired, observed, read, pair))
             } else {
                 take_back(desired, observed, pair).unwrap_or_else(|| name_conflict(desired))
             }

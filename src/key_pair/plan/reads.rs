@@ -61,7 +61,8 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     if makes_way(desired, observed, &step) {
         return step;
     }
-    if observed.pair.as_ref().is_some_and(|read| !read.live) && refuses_for_the_pair(&step) {
+    let is_listed = observed.pair.as_ref().is_some_and(|read| !read.live);
+    if is_listed && refuses_for_the_pair(observed, &step) {
         return Step::ReadPair { live: true };
     }
     let is_shared = matches!(step, Step::ReadPair { live: false });
@@ -82,8 +83,13 @@ fn makes_way(desired: &Desired, observed: &Observed, step: &Step) -> bool {
 
 /// Whether the step is a refusal that rests on what was read of the pair, and not on the spec, its
 /// source or the account.
-fn refuses_for_the_pair(step: &Step) -> bool {
+fn refuses_for_the_pair(observed: &Observed, step: &Step) -> bool {
     let Step::Finish(verdict) = step else { return false };
+    // It would be one more than the account allows: those of others were counted.
+    let has_none = observed.pair.as_ref().is_some_and(|read| read.pair.is_none());
+    if has_none && verdict.reason == Reason::AccountNotAllowed {
+        return false;
+    }
     let rests_on_something_else = matches!(
         verdict.reason,
         Reason::InvalidName

@@ -6,9 +6,6 @@
 
 mod identity;
 mod term;
-#[cfg(test)]
-#[rustfmt::skip]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
@@ -220,9 +217,10 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         }
     }
 
-    /// Keeps credentials whose owner is unknown for now.
+    /// Keeps credentials whose owner is unknown for now. Those that people keep are read again:
+    /// they may be removed meanwhile.
     pub(super) fn keep(&mut self, credentials: C, expiry: Option<SystemTime>) {
-        self.unidentified = Some((credentials, expiry));
+        self.unidentified = (!self.is_revocable).then_some((credentials, expiry));
     }
 
     /// These are in force from now on.
@@ -348,7 +346,13 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     }
 }
 
-/// Some providers give each session a new name.
+/// Whose rights a caller has: its ARN without the name of its session, of which some providers make
+/// a new one for each.
 pub(super) fn role(caller_arn: &str) -> &str {
-    caller_arn.rsplit_once('/').map_or(caller_arn, |(role, _)| role)
+    let parts = caller_arn.rsplit_once('/').filter(|(role, _)| role.contains(":assumed-role/"));
+    parts.map_or(caller_arn, |(role, _)| role)
 }
+
+#[cfg(test)]
+#[rustfmt::skip]
+mod tests;

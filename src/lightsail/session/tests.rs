@@ -130,6 +130,26 @@ fn credentials_at_hand_are_taken_once_and_only_while_they_are_good() {
 }
 
 #[test]
+fn credentials_that_people_keep_are_read_again() {
+    let mut session = Kept::default().revocable();
+    session.keep("kept", None);
+    assert_eq!(session.source(wall(0)), Source::Load { had_some: false });
+}
+
+#[test]
+fn rights_are_those_of_a_role_or_of_a_user() {
+    for (caller, rights) in [
+        ("arn:aws:sts::1:assumed-role/fleet/session", "arn:aws:sts::1:assumed-role/fleet"),
+        ("arn:aws:iam::1:user/ann", "arn:aws:iam::1:user/ann"),
+        ("arn:aws:iam::1:user/team/ann", "arn:aws:iam::1:user/team/ann"),
+        ("arn:aws:sts::1:federated-user/ann", "arn:aws:sts::1:federated-user/ann"),
+        ("arn:aws:iam::1:root", "arn:aws:iam::1:root"),
+    ] {
+        assert_eq!(role(caller), rights);
+    }
+}
+
+#[test]
 fn credentials_that_are_in_force_already_are_known() {
     let first = opened("first", 0, Some(3_600));
     let before = || Some((first.account, first.identity.clone()));

@@ -49,6 +49,11 @@ fn pairs_count_once_with_their_object_and_without_it() {
         let shown = Shown { ready: false, reason: Some(Reason::AccountNotAllowed) };
         (at, Row { claim: None, shown, ..row })
     };
+    let broken = || {
+        let (at, row) = there("a", "a", false);
+        let shown = Shown { ready: false, reason: Some(Reason::InvalidPublicKey) };
+        (at, Row { claim: None, shown, ..row })
+    };
     let hindered = |reason| {
         let (at, row) = there("a", "a", false);
         (at, Row { shown: Shown { ready: false, reason: Some(reason) }, ..row })
@@ -78,9 +83,12 @@ fn pairs_count_once_with_their_object_and_without_it() {
          vec![imported(hindered(Reason::SourceNotFound))], "", vec![], 1),
         ("also if it is to have none since", vec![imported(unwanted(false))], "", vec![], 1),
         ("a younger one waits", vec![later("a", "a")], "", vec![], 0),
-        ("unless it had a place before", vec![later("a", "a")], "a", vec![], 1),
+        ("unless its import is on record", vec![imported(later("a", "a"))], "", vec![], 1),
+        ("or it had a place before", vec![later("a", "a")], "a", vec![], 1),
         ("one that its account refuses", vec![refused()], "", vec![], 0),
         ("unless it has a place by now", vec![refused()], "a", vec![], 1),
+        ("one that cannot act", vec![broken()], "", vec![], 0),
+        ("unless it was edited after it got its place", vec![broken()], "a", vec![], 1),
         ("and has its pair", vec![refused()], "a", vec![own("a")], 1),
         ("a younger one has its pair, before that is on record",
          vec![later("a", "a")], "", vec![own("a")], 1),

@@ -9,6 +9,12 @@ fn an_imported_pair_that_should_be_there() {
         ("nothing is called before the account is known", |_, o| o.account = None, "Identify"),
         ("a look may come from the shared list", |_, _| {}, "Read pair"),
         ("but not if somebody asked for a look now", |_, o| o.asked = true, "Read pair live"),
+        ("key pairs are counted if they have a limit", |d, o| {
+            (o.pair, d.limits.max_key_pairs) = (cached(None), Some(3));
+        }, "CountKeyPairs"),
+        ("one too many costs no call of its own", |d, o| {
+            (o.pair, d.limits.max_key_pairs, o.owned) = (cached(None), Some(3), Some(3));
+        }, "Stalled AccountNotAllowed"),
         ("the finalizer comes before the import", |_, o| o.pair = cached(None), "AddFinalizer"),
         ("I12: an import is on record before it is sent",
          |_, o| { o.pair = cached(None); o.finalizer = Finalizer::New; }, "WriteIntent"),
@@ -161,6 +167,11 @@ fn an_imported_pair_that_somebody_else_made() {
         ("an adoption follows a live read", |_, o| {
             (o.finalizer, o.pair) = (Finalizer::New, cached(o.pair.clone().and_then(|it| it.pair)));
         }, "Read pair live"),
+        ("key pairs are counted before one is adopted",
+         |d, _| d.limits.max_key_pairs = Some(3), "CountKeyPairs"),
+        ("one too many is not", |d, o| {
+            (d.limits.max_key_pairs, o.owned) = (Some(3), Some(3));
+        }, "Stalled AccountNotAllowed"),
         ("an adoption is recorded before it is tagged",
          |_, o| o.finalizer = Finalizer::New, "RecordAdoption"),
         ("a recorded adoption is tagged", |_, o| {
