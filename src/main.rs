@@ -2,6 +2,7 @@
 //! the server.
 
 use std::fmt::Display;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,12 +60,24 @@ fn main() -> anyhow::Result<ExitCode> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(worker_threads())
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(run(config, environment, proxies, times));
     // Programs that give credentials end with their tasks. DNS lookups on blocking threads are not
     // waited for.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// The most threads for the operator's work, which mostly waits. Each takes memory of its own, so
+/// that on a large node, with a thread for each core, a replica would need several times as much.
+const MOST_WORKER_THREADS: usize = 2;
+
+fn worker_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    cores.min(MOST_WORKER_THREADS)
 }
 
 /// The exit code after Ctrl-C, as shells have it: 128 and the number of SIGINT.

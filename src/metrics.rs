@@ -414,7 +414,8 @@ impl Metrics {
             let labels = PairLabels { account, region, managed: managed.to_owned() };
             self.inventory_pairs.get_or_create(&labels).set(gauge(count));
         }
-        self.inventory_read_at.lock().insert(self.scope(scope), read_at);
+        let scope = self.scope(scope);
+        self.inventory_read_at.lock().insert(scope, read_at);
     }
 
     /// How many pairs of the shared list have an owner tag of this cluster, and no object.

@@ -10,8 +10,7 @@ use super::status;
 use super::world::Observed;
 use crate::access::{Entry, Grant};
 use crate::api::Reconciled;
-use crate::api::conditions::{COMPLETE, FAILED, is_true};
-use crate::api::{ACCOUNT_FINALIZER, FINALIZER, HostKeyReset, LightsailAccount, LightsailKeyPair};
+use crate::api::{ACCOUNT_FINALIZER, LightsailAccount};
 use crate::api_server::ApiServer;
 use crate::clock::Clocks;
 use crate::engine::objects::{self, has_finalizer};
@@ -105,19 +104,9 @@ impl<'a> Run<'a> {
 
     /// How many objects refer to the account and may have a pair, or a reset under way, in it.
     async fn count_users(&self) -> Result<usize, Error> {
-        // Anybody can set a finalizer and name any account, but the status says who has used it.
-        let is_this = |account: Option<&String>| account == Some(&self.object.spec.account_id);
-        let has_acted = |pair: &LightsailKeyPair| {
-            let account = pair.status.as_ref().and_then(|status| status.account_id.as_ref());
-            has_finalizer(pair, FINALIZER) && is_this(account)
-        };
-        let is_open = |reset: &HostKeyReset| {
-            let status = reset.status.clone().unwrap_or_default();
-            let is_over =
-                is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED);
-            status.attempts > 0 && !is_over && is_this(status.account_id.as_ref())
-        };
-        Ok(self.count(has_acted).await? + self.count(is_open).await?)
+        let account = &self.object.spec.account_id;
+        let pairs = self.count(|pair| plan::may_have_pair(pair, account)).await?;
+        Ok(pairs + self.count(|reset| plan::is_under_way(reset, account)).await?)
     }
 
     /// How many objects of a kind refer to the account and match.
@@ -196,6 +185,7 @@ mod tests {
     use tower_layer::Layer;
 
     use super::*;
+    use crate::api::LightsailKeyPair;
     use crate::api_server::fake::Answers;
     use crate::lease::HeldLease;
     use crate::page_limit::PageLimit;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::account_ref::AccountRef;
+use super::conditions::{COMPLETE, FAILED, is_true};
 use super::operation::Operation;
 use super::reconciled::Reconciled;
 use super::schema;
@@ -105,7 +106,7 @@ pub struct HostKeyResetSpec {
     /// Why Lightsail may forget the recorded host keys, and who says so, for example `sshd keys
     /// rotated, CHG-1234`. Immutable. 1 to 512 characters on one line.
     ///
-    /// A host key that differs from its record can be the sign of an attack. Only a person can rule
+    /// A host key that differs from its record can be a sign of an attack. Only a person can rule
     /// that out; this field records that somebody has. The reason goes into the log and into an
     /// Event, so write no secrets.
     #[schemars(length(min = 1, max = 512))]
@@ -234,6 +235,14 @@ pub struct HostKeyResetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
+}
+
+impl HostKeyResetStatus {
+    /// Whether the reset has ended, and is never called again.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        [COMPLETE, FAILED].iter().any(|type_| is_true(&self.conditions, type_))
+    }
 }
 
 fn never_observed() -> i64 {

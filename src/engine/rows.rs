@@ -339,6 +339,13 @@ impl<C: Claim> Rows<C> {
         unreadable || self.get(at).is_some_and(|row| row.uid == uid)
     }
 
+    /// The uid of the object that had this name, if another one has it now. It went, and this one
+    /// came, while no watch was there.
+    #[must_use]
+    pub fn predecessor(&self, at: &ObjectRef, uid: &str) -> Option<String> {
+        self.get(at).filter(|row| row.uid != uid).map(|row| row.uid.clone())
+    }
+
     /// Drops an object that is gone. Returns the object that waited for it, if one did.
     pub fn remove(&mut self, at: &ObjectRef) -> Option<ObjectRef> {
         self.unreadable.remove(at);

@@ -116,10 +116,8 @@ impl<'a> Run<'a> {
             Step::TakeTurn => self.take_turn(),
             Step::AwaitLease => return Err(Error::NotLeading),
             Step::StartOver => return Err(Error::Conflict),
-            Step::WriteIntent { last_operation_before, instance_arn } => {
-                // Of an account's role, only the log tells.
-                let is_own = self.observed.grant.route().is_none();
-                let caller = self.account.as_ref().filter(|_| is_own);
+            Step::WriteIntent { last_operation_before, instance_arn, shows_caller } => {
+                let caller = self.account.as_ref().filter(|_| shows_caller);
                 let caller = caller.map(|(account, _)| account.caller_arn.clone());
                 let status = status::intent(
                     &self.object,

@@ -4,7 +4,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::mark::Mark;
 use super::record;
-use crate::api::conditions::{COMPLETE, FAILED, READY, find, is_true, reason};
+use crate::api::conditions::{READY, find, reason};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
 use crate::engine::objects::annotation;
 use crate::engine::rows::{Claim, Place, Rival, Row, Shown, place};
@@ -54,8 +54,7 @@ impl ResetClaim {
         let is_deleting = object.metadata.deletion_timestamp.is_some();
         // An intent without a mark was never called, and never is once the object is being deleted.
         let is_given_up = is_deleting && mark.is_none() && status.operations.is_empty();
-        let stage = if is_true(&status.conditions, COMPLETE) || is_true(&status.conditions, FAILED)
-        {
+        let stage = if status.is_over() {
             Stage::Over
         } else if let Some(start) =
             status.start_time.filter(|_| status.attempts > 0 && !is_given_up)

@@ -65,17 +65,17 @@ impl HostKeyResets {
         let action = run.reconcile().await;
         // It may have gone meanwhile, and its region with it.
         self.ctx.forget_unused(&region);
-        if let (Err(Error::Conflict), Some(verdict)) = (&action, lasting_conflict(item.failures))
-            && let Some(action) = self.publish_unfinished(at, verdict).await?
-        {
-            return Ok(action);
-        }
         let is_gone = matches!(action, Err(Error::Gone));
         if !run.is_open() || is_gone || !self.memory.rows.lock().is_watched(at) {
             self.memory.forget(at);
         }
         if run.is_over() || is_gone {
             self.memory.forget_start(run.uid());
+        }
+        if let (Err(Error::Conflict), Some(verdict)) = (&action, lasting_conflict(item.failures))
+            && let Some(action) = self.publish_unfinished(at, verdict).await?
+        {
+            return Ok(action);
         }
         action
     }
@@ -110,6 +110,14 @@ impl Controller for HostKeyResets {
     }
 
     fn forget_lane(&self, _: &str) {}
+
+    fn note_applied(&self, object: &HostKeyReset) {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let predecessor = self.memory.rows.lock().predecessor(&ObjectRef::of(object), uid);
+        if let Some(uid) = predecessor {
+            self.memory.forget_start(&uid);
+        }
+    }
 
     fn note_gone(&self, _: &HostKeyReset) {}
 

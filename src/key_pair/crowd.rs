@@ -165,7 +165,7 @@ impl Crowds {
     pub(super) fn spend(&mut self, lane: &str, calls: usize) {
         if let Some(lane) = self.lanes.get_mut(lane) {
             let calls = f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
-            lane.credit = (lane.credit - calls).max(-calls);
+            lane.credit = lane.credit.min((lane.credit - calls).max(-calls));
         }
     }
 
@@ -257,6 +257,8 @@ mod tests {
         let (mut crowds, start) = (Crowds::default(), Instant::now());
         crowd(&mut crowds, start, 500, 1);
         (0..8).for_each(|_| crowds.spend(LANE, 10));
+        // Nor does who reads its own pair meanwhile pay for it.
+        crowds.spend(LANE, 1);
         let now = crowd(&mut crowds, start, 0, 334);
         let sees = crowds.crowd(&at(0).0, &at(0).1, LANE, now);
         assert_eq!(sees.credit, 10, "334 earn two lists of ten pages");

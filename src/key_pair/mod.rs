@@ -20,10 +20,9 @@ use parking_lot::Mutex;
 
 use self::act::Run;
 use self::claim::PairClaim;
-use self::memory::{Memory, Permit};
+use self::memory::Memory;
 use self::observe::Needs;
 use self::plan::{Confirmation, Ended, Subject};
-use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
@@ -60,26 +59,18 @@ impl KeyPairs {
         };
         let baseline = claim.baseline.as_ref()?;
         let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&lane).1);
-        let is_allowed = match &grant {
-            Grant::Operator => true,
-            Grant::Account(_) => {
-                let permit = Permit::of(&grant);
-                permit.is_some() && permit == self.memory.permit(&uid)
-            }
-            Grant::Required | Grant::Missing(_) => false,
-        };
         // A list that cannot be had is the reconciliation's business, and so is a refusal.
-        if !is_allowed {
+        if !plan::is_permitted_still(&grant, self.memory.permit(&uid).as_ref()) {
             return None;
         }
         let sessions = &self.ctx.sessions;
         let (region, _) = lane_parts(&lane);
-        let access = sessions.open(grant.route(), &region, &at.namespace).await.ok()?;
-        let needs = Needs::NotOlder(plan::max_age_of_list(baseline.interval));
-        let (memory, shared) = (&self.memory, &access.shared);
-        let list = observe::shared_list(&self.ctx, memory, shared, &lane, needs).await.ok()?;
+        let shared = sessions.open_shared(grant.route(), &region, &at.namespace).await.ok()?;
+        let (memory, needs) =
+            (&self.memory, Needs::NotOlder(plan::max_age_of_list(baseline.interval)));
+        let list = observe::shared_list(&self.ctx, memory, &shared, &lane, needs).await.ok()?;
         let pair = list.find_digest(claim.name);
-        let account = &access.account.id;
+        let account = &shared.scope().account;
         let is_unchanged = plan::is_unchanged(&claim, baseline, account, pair.as_ref());
         let next = Next::After(baseline.interval);
         is_unchanged.then_some(Action { next, outcome: Outcome::Unchanged })
@@ -216,6 +207,10 @@ impl Controller for KeyPairs {
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Instant::now());
         let at = ObjectRef::of(object);
+        let predecessor = self.memory.rows.lock().predecessor(&at, uid);
+        if let Some(uid) = predecessor {
+            self.memory.forget_gone(&uid);
+        }
         let comes_later = || {
             let rows = self.memory.rows.lock();
             let is_known = rows.get(&at).is_some_and(|row| row.uid == uid);

@@ -67,6 +67,18 @@ impl ErrorKind {
             Self::OperationFailed | Self::Transient => false,
         }
     }
+
+    /// Whether the operator refused to call the region: AWS was not asked.
+    #[must_use]
+    pub fn is_of_region(self) -> bool {
+        matches!(self, Self::RegionNotAllowed | Self::TooManyRegions)
+    }
+
+    /// Whether the credentials are not valid, or may not do this.
+    #[must_use]
+    pub fn is_of_rights(self) -> bool {
+        matches!(self, Self::Denied | Self::BadCredentials)
+    }
 }
 
 /// An error of Lightsail or on the way there.
@@ -95,12 +107,6 @@ impl StdError for Error {}
 impl Error {
     pub(super) fn new(kind: ErrorKind, code: &str, message: impl Into<String>) -> Self {
         Self { kind, code: code.to_owned(), message: message.into(), operation: None }
-    }
-
-    /// One of this kind, for tests.
-    #[cfg(test)]
-    pub(crate) fn of_kind(kind: ErrorKind) -> Self {
-        Self::new(kind, "Code", "message")
     }
 
     /// A page of a list named itself as the next one.
@@ -231,6 +237,14 @@ impl From<&Failure> for Error {
             ErrorKind::Transient
         };
         Self::new(kind, failure.cause.code(), line(&failure.to_string()))
+    }
+}
+
+#[cfg(test)]
+impl Error {
+    /// One of this kind.
+    pub(crate) fn of_kind(kind: ErrorKind) -> Self {
+        Self::new(kind, "Code", "message")
     }
 }
 

@@ -55,6 +55,11 @@ impl Listing {
         self.pairs.values().map(Packed::unpack)
     }
 
+    /// Those that have a tag with this key, with its value.
+    pub(crate) fn tagged(&self, key: &str) -> impl Iterator<Item = (Digest<KeyPairName>, &str)> {
+        self.pairs.iter().filter_map(move |(name, pair)| Some((*name, pair.tag(key)?)))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -108,6 +113,8 @@ enum Packed {
 }
 
 const END: char = '\0';
+/// Name, ARN, date, support code, fingerprint.
+const PARTS_BEFORE_TAGS: usize = 5;
 const THERE: char = '+';
 const MISSING: char = '-';
 
@@ -136,6 +143,21 @@ impl Packed {
             Self::Text(text.into())
         } else {
             Self::Whole(Arc::new(pair.clone()))
+        }
+    }
+
+    /// The value of a tag, if it has one.
+    fn tag(&self, key: &str) -> Option<&str> {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Whole(pair) => return pair.tags.get(key)?.as_deref(),
+        };
+        let mut parts = text.split_terminator(END).skip(PARTS_BEFORE_TAGS);
+        loop {
+            let (found, value) = (parts.next()?, parts.next()?);
+            if found == key {
+                return value.strip_prefix(THERE);
+            }
         }
     }
 
@@ -192,6 +214,10 @@ mod tests {
             let mut listing = Listing::begin();
             prop_assert_eq!(listing.insert(&pair, None), None);
             prop_assert_eq!(listing.find(&pair.name), Some(pair.clone()));
+            for (key, value) in &pair.tags {
+                let found = listing.tagged(key).next();
+                prop_assert_eq!(found.map(|(_, value)| value), value.as_deref());
+            }
             prop_assert_eq!(listing.remove(&pair.name), Some(pair));
             prop_assert!(listing.is_empty());
         }

@@ -26,8 +26,6 @@ mod opener;
 mod pages;
 mod regions;
 mod retry;
-#[cfg(test)]
-pub(crate) mod samples;
 mod sender;
 mod session;
 mod sessions;
@@ -49,3 +47,6 @@ pub use regions::Regions;
 pub use retry::CHANGE_AFTER_READ_WAITS;
 pub use sessions::{Access, Origin, Role, Route, Sessions};
 pub use types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result, Tags};
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -50,7 +50,7 @@ impl Sender {
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.send(operation, Policy::Read, call, |_| {}).await
+        self.send(operation, Policy::Read, call, |_, _| {}).await
     }
 
     /// As [`Self::read`]; `None` if there is no such thing.
@@ -63,23 +63,24 @@ impl Sender {
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let asked_at = Moment::now();
-        match self.read(operation, call).await {
+        let mut sent_at = Moment::now();
+        match self.send(operation, Policy::Read, call, |at, _| sent_at = at).await {
             Ok(Read { value, at }) => Ok(Read { value: Some(value), at }),
             Err(error) if error.kind == ErrorKind::NotFound => {
-                Ok(Read { value: None, at: asked_at })
+                Ok(Read { value: None, at: sent_at })
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Sends a call when its turn has come, and again if that is useful.
+    /// Sends a call when its turn has come, and again if that is useful. `note` learns when each
+    /// was sent, and what came of it.
     async fn send<T, E, F>(
         &self,
         operation: &'static str,
         policy: Policy,
         call: impl Fn() -> F,
-        mut note: impl FnMut(&std::result::Result<T, SdkError<E, HttpResponse>>),
+        mut note: impl FnMut(Moment, &std::result::Result<T, SdkError<E, HttpResponse>>),
     ) -> Result<Read<T>>
     where
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
@@ -105,7 +106,7 @@ impl Sender {
             let outcome = contained(async { call().await }).await;
             sent += 1;
             let outcome = outcome.and_then(|outcome| {
-                note(&outcome);
+                note(at, &outcome);
                 outcome.map_err(|error| Error { operation: Some(operation), ..Error::from(&error) })
             });
             let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| OK);
@@ -169,7 +170,7 @@ impl Sender {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let mut request_id = String::new();
-        let note_id = |outcome: &std::result::Result<T, SdkError<E, HttpResponse>>| {
+        let note_id = |_, outcome: &std::result::Result<T, SdkError<E, HttpResponse>>| {
             request_id = outcome.as_ref().map_or_else(
                 |error| self::request_id(error.raw_response()),
                 |answer| answer.request_id().unwrap_or_default().to_owned(),

@@ -19,13 +19,34 @@ fn files(folder: &str) -> Vec<(String, String)> {
                 let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
                 let name = name.to_string_lossy().into_owned();
                 let text = fs::read_to_string(path).unwrap();
-                files.push((name, text.split("#[cfg(test)]").next().unwrap_or("").to_owned()));
+                files.push((name, code(&text).to_owned()));
             }
         }
     }
     assert!(!files.is_empty(), "{folder}");
     files.sort();
     files
+}
+
+/// What is shipped of a file: tests come last.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+#[test]
+fn tests_come_last() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (name, code) in files("src") {
+        let text = fs::read_to_string(folder.join(&name)).unwrap();
+        // What stands at the beginning of a line, and the line before.
+        let items = text[code.len()..].lines().zip(text[code.len()..].lines().skip(1));
+        let is_item = |line: &str| line.starts_with(|char: char| char.is_ascii_lowercase());
+        let shipped: Vec<_> = items
+            .filter(|(before, line)| is_item(line) && !before.starts_with("#["))
+            .map(|(_, line)| line)
+            .collect();
+        assert!(shipped.is_empty(), "{name}: after its tests: {shipped:?}");
+    }
 }
 
 /// Lines of code that have one of these words, in the files that are chosen.

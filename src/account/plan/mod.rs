@@ -1,10 +1,12 @@
 //! What to do next for an account, as a function of what was read. No I/O, no clock.
 
 mod step;
+mod users;
 
 use std::time::Duration;
 
 pub use self::step::Step;
+pub use self::users::{is_under_way, may_have_pair};
 use super::message::Message;
 use super::world::Observed;
 use crate::api::Reason;

@@ -45,6 +45,15 @@ fn row(generation: i64, name: &'static str) -> Row<Wanted> {
     }
 }
 
+#[test]
+fn an_object_that_was_created_again_unseen_has_a_predecessor() {
+    let mut rows = Rows::default();
+    assert_eq!(rows.predecessor(&at("a"), "u"), None);
+    apply(&mut rows, &at("a"), row(1, "x"));
+    assert_eq!(rows.predecessor(&at("a"), "u"), None);
+    assert_eq!(rows.predecessor(&at("a"), "other"), Some("u".to_owned()));
+}
+
 /// What is due immediately after a change.
 fn apply(rows: &mut Rows<Wanted>, at: &ObjectRef, row: Row<Wanted>) -> Vec<(ObjectRef, Class)> {
     let now = Instant::now();

@@ -93,6 +93,8 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     Step::WriteIntent {
         last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
         instance_arn: arn.clone(),
+        // Of an account's role, only the log tells.
+        shows_caller: observed.grant.route().is_none(),
     }
 }
 

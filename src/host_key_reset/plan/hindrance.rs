@@ -11,7 +11,7 @@ use crate::engine::message::Message;
 use crate::engine::queue::Next;
 use crate::host_key_reset::world::{Desired, Observed};
 use crate::ids::AccountId;
-use crate::lightsail::{self, ErrorKind};
+use crate::lightsail;
 
 /// How soon to read again what no watch reports: the labels of a namespace.
 const READ_AGAIN: Duration = Duration::from_mins(1);
@@ -60,11 +60,9 @@ pub(super) fn failed(observed: &Observed, error: &lightsail::Error) -> Verdict {
     let verdict = Verdict::from(error);
     let Grant::Account(entry) = &observed.grant else { return verdict };
     let (name, code) = (&*entry.name, error.code.as_str());
-    let is_own = matches!(error.kind, ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions);
-    let is_of_rights = matches!(error.kind, ErrorKind::Denied | ErrorKind::BadCredentials);
-    let message = if observed.account.is_none() && !is_own {
+    let message = if observed.account.is_none() && !error.kind.is_of_region() {
         Message::AccountFails { name, code, way_out: None }
-    } else if is_of_rights {
+    } else if error.kind.is_of_rights() {
         Message::RefusedByAws { name, action: error.operation, code }
     } else {
         return verdict;

@@ -30,6 +30,8 @@ pub enum Step {
         last_operation_before: Option<String>,
         /// The instance.
         instance_arn: Arn,
+        /// Whether the status says with whose credentials the call is made.
+        shows_caller: bool,
     },
     /// Write the mark.
     WriteMark(MarkState),

@@ -7,14 +7,17 @@ use crate::engine::message::Message as Shared;
 use crate::engine::queue::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
-use crate::lightsail::{self, ErrorKind, Imported};
+use crate::lightsail::{self, Imported};
 
 /// What has failed: until the account is known, its credentials.
 #[must_use]
 pub fn what_failed(observed: &Observed, error: lightsail::Error) -> Failure {
-    let is_own = matches!(error.kind, ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions);
     let is_of_account = account_name(observed).is_some() && observed.account.is_none();
-    if is_of_account && !is_own { Failure::Account(error) } else { Failure::Lightsail(error) }
+    if is_of_account && !error.kind.is_of_region() {
+        Failure::Account(error)
+    } else {
+        Failure::Lightsail(error)
+    }
 }
 
 /// What follows from a failure. It always ends the reconciliation.
@@ -24,13 +27,10 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
         Failure::Lightsail(error) => {
             let verdict = Verdict::from(error);
             // A refusal of the operator's own is no silence of Lightsail's.
-            let is_own =
-                matches!(error.kind, ErrorKind::RegionNotAllowed | ErrorKind::TooManyRegions);
-            if !is_own && keeps_still(desired, observed) {
+            if !error.kind.is_of_region() && keeps_still(desired, observed) {
                 return Step::Pause { reason: verdict.reason, next: Next::Backoff };
             }
-            let is_of_rights = matches!(error.kind, ErrorKind::Denied | ErrorKind::BadCredentials);
-            if let Some(name) = account_name(observed).filter(|_| is_of_rights) {
+            if let Some(name) = account_name(observed).filter(|_| error.kind.is_of_rights()) {
                 let (action, code) = (error.operation, &error.code);
                 let message = Shared::RefusedByAws { name, action, code };
                 return Message::Account(message).stalled(Next::Backoff);

@@ -37,6 +37,7 @@ pub use reads::{max_age_of_list, max_age_of_list_for};
 pub use refusals::looked_up;
 pub use source::source;
 pub use step::Step;
+pub(super) use unchanged::is_permitted_still;
 pub use unchanged::is_unchanged;
 pub use without_object::{TaggedObject, is_without_object, tagged_object};
 

@@ -1,11 +1,23 @@
 //! Objects that need no reconciliation: those that were acted on and whose pair is in the shared
 //! list as it was recorded. This justifies nothing but leaving them alone.
 
+use crate::access::Grant;
 use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::{self, Digest};
 use crate::ids::AccountId;
 use crate::key_pair::claim::{Baseline, PairClaim};
+use crate::key_pair::memory::Permit;
 use crate::lightsail::KeyPair;
+
+/// Whether an object may use its credentials because nothing has changed since `last`, which
+/// allowed it.
+pub(in crate::key_pair) fn is_permitted_still(grant: &Grant, last: Option<&Permit>) -> bool {
+    match grant {
+        Grant::Operator => true,
+        Grant::Account(_) => last.is_some_and(|last| Permit::of(grant).as_ref() == Some(last)),
+        Grant::Required | Grant::Missing(_) => false,
+    }
+}
 
 /// Whether the pair is as it was recorded, with its tags; or is not there, if that is what was
 /// recorded.

@@ -10,8 +10,6 @@ mod answer;
 mod connect;
 mod failure;
 mod hosts;
-#[cfg(test)]
-mod tests;
 mod tls;
 
 use std::path::Path;
@@ -213,3 +211,6 @@ fn credentials_operation(request: &http::Request<Bytes>) -> Option<&'static str>
         _ => CONTAINER,
     })
 }
+
+#[cfg(test)]
+mod tests;

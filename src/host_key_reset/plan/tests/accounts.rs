@@ -14,6 +14,22 @@ fn uses(desired: &mut Desired, observed: &mut Observed) {
 }
 
 #[test]
+fn who_manages_the_account_keeps_the_name_of_its_role() {
+    for (uses_account, shown) in [(false, true), (true, false)] {
+        let mut observed = observed();
+        found(&mut observed);
+        observed.operations = Some((Vec::new(), observed.now));
+        if uses_account {
+            observed.grant = used(account(&json!({})));
+        }
+        let Step::WriteIntent { shows_caller, .. } = plan(&desired(), &observed) else {
+            panic!("nothing stands in the way");
+        };
+        assert_eq!(shows_caller, shown);
+    }
+}
+
+#[test]
 fn what_an_account_does_not_allow_is_not_called() {
     check(&[
         ("without tags, it allows it at once",

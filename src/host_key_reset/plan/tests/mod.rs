@@ -328,7 +328,7 @@ fn the_intent_remembers_the_newest_operation_of_the_kind() {
         other,
     ], observed.now));
     let expected = Step::WriteIntent { last_operation_before: Some("b".to_owned()),
-        instance_arn: "arn".into() };
+        instance_arn: "arn".into(), shows_caller: true };
     assert_eq!(plan(&desired(), &observed), expected);
 }
 

@@ -233,7 +233,7 @@ impl Process {
                 run.observed.polled = Some((polled, at(world.now)));
                 true
             }
-            Step::WriteIntent { last_operation_before, instance_arn } => {
+            Step::WriteIntent { last_operation_before, instance_arn, .. } => {
                 prop_assert!(!run.desired.suspend || run.observed.status.attempts > 0,
                     "it begins while it is suspended");
                 let status = status::intent(&run.object, &run.observed, last_operation_before,

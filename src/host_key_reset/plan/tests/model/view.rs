@@ -213,7 +213,7 @@ impl Plans {
             Step::Read(Read::ListOperations) => (Act::ListOperations, None),
             Step::Read(Read::PollOperations) => (Act::PollOperations, None),
             Step::TakeTurn => (Act::TakeTurn, None),
-            Step::WriteIntent { last_operation_before, instance_arn } => {
+            Step::WriteIntent { last_operation_before, instance_arn, .. } => {
                 let status = status::intent(&object, &observed, last_operation_before,
                     &instance_arn, None);
                 (Act::WriteIntent, Some(status))
