@@ -447,15 +447,22 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether a change found that the pair is gone: then the list that showed it is wrong.
-    fn is_gone(&mut self, outcome: lightsail::Result<()>) -> Result<bool, Error> {
-        match outcome {
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                self.learn(None);
-                Ok(true)
-            }
-            outcome => Ok(outcome.map(|()| false)?),
+    /// Whether a change found no pair, for the first time: then it is read again. If a live read
+    /// shows it all the same, the change fails.
+    fn found_none(&mut self, outcome: &lightsail::Result<()>) -> bool {
+        let is_missing = outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::NotFound);
+        let is_news = is_missing && !self.observed.done.found_none;
+        if is_news {
+            self.doubt();
         }
+        is_news
+    }
+
+    /// A change found no pair, so it is read again, live.
+    fn doubt(&mut self) {
+        self.correct_inventory(None);
+        self.observed.done.found_none = true;
+        (self.observed.pair, self.observed.asked) = (None, true);
     }
 
     async fn tag(
@@ -464,9 +471,10 @@ impl<'a> Run<'a> {
         tags: BTreeMap<String, String>,
     ) -> Result<(), Error> {
         let outcome = self.lightsail().tag(&pair, &tags).await;
-        if self.is_gone(outcome)? {
+        if self.found_none(&outcome) {
             return Ok(());
         }
+        outcome?;
         pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
         self.learn(Some(pair));
         Ok(())
@@ -474,9 +482,10 @@ impl<'a> Run<'a> {
 
     async fn remove_tags(&mut self, mut pair: KeyPair, keys: &[String]) -> Result<(), Error> {
         let outcome = self.lightsail().untag(&pair.name, &pair.arn, keys).await;
-        if self.is_gone(outcome)? {
+        if self.found_none(&outcome) {
             return Ok(());
         }
+        outcome?;
         pair.tags.retain(|key, _| !keys.contains(key));
         self.learn(Some(pair));
         Ok(())
@@ -496,7 +505,11 @@ impl<'a> Run<'a> {
     async fn delete(&mut self, expected_fingerprint: Option<&Fingerprint>) -> Result<(), Error> {
         let answer = self.lightsail().delete_key_pair(&self.desired.name, expected_fingerprint);
         self.observed.done.delete = answer.await?;
-        self.learn(None);
+        match (&self.desired.pair, &self.observed.done.delete) {
+            // Its deletion follows a list, in which it was.
+            (DesiredPair::Default { .. }, None) => self.doubt(),
+            _ => self.learn(None),
+        }
         Ok(())
     }
 

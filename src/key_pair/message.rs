@@ -34,6 +34,7 @@ pub enum Message<'a> {
     Deleting,
     Importing,
     NotListedYet,
+    NotFoundToDelete,
     ImportNotListedYet,
     ImportNotAnswered,
     BeingRecorded,
@@ -141,6 +142,7 @@ impl Message<'_> {
             Self::Deleting
             | Self::Importing
             | Self::NotListedYet
+            | Self::NotFoundToDelete
             | Self::ImportNotListedYet
             | Self::ImportNotAnswered
             | Self::BeingRecorded
@@ -243,6 +245,10 @@ impl fmt::Display for Message<'_> {
             ),
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
+            Self::NotFoundToDelete => to.write_str(
+                "Lightsail lists the default key pair, but answered that there is none to delete; \
+                 the operator tries again",
+            ),
             Self::NotListedYet => {
                 to.write_str("Lightsail has just created the key pair, and does not list it yet")
             }

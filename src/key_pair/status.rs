@@ -145,6 +145,14 @@ pub(super) fn status(
     let own = plan::own_pair(desired, observed);
     if let Some((pair, origin)) = &own {
         record(&mut status, Some(pair), Some(*origin));
+        let is_default = matches!(desired.pair, DesiredPair::Default { .. });
+        if status.arn == before.arn && !is_default {
+            // What was recorded identifies the pair (I1): one that differs from it, and is refused
+            // for that, must not be recorded as if it were that one.
+            let found = |text: Option<String>| text.filter(|_| verdict.state == State::Ready);
+            status.created_at = before.created_at.clone().or_else(|| found(status.created_at));
+            status.fingerprint = before.fingerprint.clone().or_else(|| found(status.fingerprint));
+        }
     } else if verdict.reason == Reason::Absent {
         record(&mut status, None, None);
     }

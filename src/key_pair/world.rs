@@ -426,6 +426,7 @@ pub enum Failure {
 
 /// What this reconciliation has done, and what it learned by it.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was done or not")]
 pub struct Done {
     /// The answer to an import.
     pub import: Option<Imported>,
@@ -439,6 +440,8 @@ pub struct Done {
     pub import_refused: bool,
     /// The answer to a deletion.
     pub delete: Option<Operation>,
+    /// A change found no pair where a read had shown one.
+    pub found_none: bool,
     /// The key that was generated.
     pub generated: Option<PrivateKey>,
     /// The key that was downloaded.

@@ -10,7 +10,7 @@ use std::error::Error as StdError;
 
 use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind};
 use super::http::{AnsweredBy, Failure, UNREADABLE, unreadable_answer};
@@ -19,8 +19,10 @@ use super::stable::{line, stable};
 /// An answer that did not come from the API.
 pub(super) fn unreadable(answer: &HttpResponse) -> Error {
     let host = answer.extension().map_or("AWS", |AnsweredBy(host)| host.as_str());
-    let message = unreadable_answer(host, answer.status().as_u16());
-    Error::new(ErrorKind::Transient, UNREADABLE, line(&message))
+    let status = answer.status().as_u16();
+    // The body does not say what a proxy on the way refused.
+    let kind = if status == 429 { ErrorKind::Throttled } else { ErrorKind::Transient };
+    Error::new(kind, UNREADABLE, line(&unreadable_answer(host, status)))
 }
 
 /// What an error answer says about itself.
@@ -31,15 +33,12 @@ struct Answer {
     message: String,
 }
 
-/// The members of an error's body that matter. `Message` is what the front of the API writes at
-/// times.
-#[derive(Debug, Default, Deserialize)]
-struct Body {
-    #[serde(rename = "__type")]
-    type_: Option<String>,
-    code: Option<String>,
-    #[serde(alias = "Message")]
-    message: Option<String>,
+/// A member of an error's body, in whatever case it is written: the front of the API writes
+/// `Message` at times.
+fn member(body: &Map<String, Value>, name: &str) -> Option<String> {
+    let texts = body.iter().filter_map(|(key, value)| Some((key, value.as_str()?)));
+    let mut named = texts.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    named.next().map(|(_, text)| text.to_owned())
 }
 
 impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpResponse>> for Error {
@@ -69,12 +68,14 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
 }
 
 pub(super) fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Error {
-    let body: Body =
+    let body: Map<String, Value> =
         raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
     let header = raw.headers().get("x-amzn-errortype").map(str::to_owned);
-    let names = [body.code, error.code().map(str::to_owned), header, body.type_];
+    let (code, type_) = (member(&body, "code"), member(&body, "__type"));
+    let names = [code, error.code().map(str::to_owned), header, type_];
     let names = codes(names.into_iter().flatten());
-    let message = error.message().map(str::to_owned).or(body.message).unwrap_or_default();
+    let message = error.message().map(str::to_owned).or_else(|| member(&body, "message"));
+    let message = message.unwrap_or_default();
     classify(&Answer { names, message }).unwrap_or_else(|| unreadable(raw))
 }
 
@@ -97,9 +98,10 @@ fn codes(names: impl Iterator<Item = String>) -> Vec<String> {
 
 /// `None` if nothing in the answer names an error.
 fn classify(answer: &Answer) -> Option<Error> {
+    let all: Vec<String> = answer.names.iter().map(|name| name.to_ascii_lowercase()).collect();
     let named = |wanted: &[&str]| {
-        answer.names.iter().any(|name| {
-            let name = name.strip_suffix("Exception").unwrap_or(name);
+        all.iter().any(|name| {
+            let name = name.strip_suffix("exception").unwrap_or(name);
             wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
         })
     };
@@ -115,10 +117,13 @@ fn classify(answer: &Answer) -> Option<Error> {
     } else if named(&["AccessDenied", "NotAuthorized", "UnauthorizedOperation", "OptInRequired"]) {
         ErrorKind::Denied
     } else if named(&["NotFound", "DoesNotExist"])
-        || answer.names.iter().any(|name| name.ends_with(".NotFound"))
+        || all.iter().any(|name| name.ends_with(".notfound"))
     {
         ErrorKind::NotFound
-    } else if named(&["NameExists"]) || says("already in use") {
+    } else if named(NAME_TAKEN)
+        || says("already in use")
+        || (named(INVALID) && says("already exists"))
+    {
         ErrorKind::NameTaken
     } else if named(&["InvalidKey.Format"]) || says("format of this public key") {
         ErrorKind::BadKey
@@ -158,6 +163,9 @@ const THROTTLED: &[&str] = &[
     "EC2Throttled",
 ];
 
+/// The second one is EC2's.
+const NAME_TAKEN: &[&str] = &["NameExists", "InvalidKeyPair.Duplicate"];
+
 const BAD_CREDENTIALS: &[&str] = &[
     "Unauthenticated",
     "UnrecognizedClient",
@@ -180,8 +188,15 @@ const BAD_CREDENTIALS: &[&str] = &[
 
 /// Refusals of the input. A code that is in no list counts as a failure of the service, which
 /// proves nothing and is retried.
-const INVALID: &[&str] =
-    &["InvalidInput", "Validation", "ValidationError", "Serialization", "UnknownOperation"];
+const INVALID: &[&str] = &[
+    "InvalidInput",
+    "Validation",
+    "ValidationError",
+    "Serialization",
+    "UnknownOperation",
+    "UnsupportedOperation",
+    "MissingParameter",
+];
 
 pub(super) fn find_source<'a, T: StdError + 'static>(
     error: &'a (dyn StdError + 'static),
@@ -223,6 +238,10 @@ mod tests {
             ),
             (&["NameExists", "InvalidInputException"], "", ErrorKind::NameTaken),
             (&["InvalidInputException"], "Some names are already in use: a", ErrorKind::NameTaken),
+            (&["InvalidInputException"], "KeyPair a already exists", ErrorKind::NameTaken),
+            (&["InvalidKeyPair.Duplicate"], "", ErrorKind::NameTaken),
+            (&["InternalFailure"], "it already exists", ErrorKind::Transient),
+            (&["notfoundexception"], "", ErrorKind::NotFound),
             (&["InvalidKey.Format"], "", ErrorKind::BadKey),
             (
                 &["InvalidInputException"],
@@ -261,10 +280,31 @@ mod tests {
             (&["SomethingNew"], "of which nobody knows what it means", ErrorKind::Transient),
             (&["InvalidInputException"], "something else", ErrorKind::Invalid),
             (&["ValidationError"], "", ErrorKind::Invalid),
+            (&["UnsupportedOperation"], "", ErrorKind::Invalid),
+            (&["MissingParameter"], "", ErrorKind::Invalid),
         ];
         for (names, message, expected) in cases {
             assert_eq!(kind(names, message), *expected, "{names:?} {message:?}");
         }
+    }
+
+    #[test]
+    fn every_text_in_a_body_counts_whatever_else_is_in_it() {
+        let body =
+            r#"{"__type": "NotFoundException", "code": 404, "message": "m", "Message": "M"}"#;
+        let body: Map<String, Value> = serde_json::from_str(body).unwrap();
+        assert_eq!(member(&body, "__type").as_deref(), Some("NotFoundException"));
+        assert_eq!(member(&body, "code"), None);
+        assert!(member(&body, "message").is_some());
+    }
+
+    #[test]
+    fn a_proxy_that_limits_requests_is_believed() {
+        let answer = |status: u16| {
+            let status = aws_smithy_runtime_api::http::StatusCode::try_from(status).unwrap();
+            unreadable(&HttpResponse::new(status, "<html>".into())).kind
+        };
+        assert_eq!((answer(429), answer(503)), (ErrorKind::Throttled, ErrorKind::Transient));
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Lightsail {
             |answer| answer.operation.as_slice().to_vec(),
         );
         match answer.await {
-            Ok(answer) => Ok(Imported::Accepted(operation_of(answer.operation))),
+            Ok(answer) => Ok(Imported::Accepted(operation_of(answer.operation, "ImportKeyPair"))),
             Err(error) if error.kind == ErrorKind::NameTaken => Ok(Imported::NameTaken),
             Err(error) => Err(error),
         }
@@ -186,7 +186,7 @@ impl Lightsail {
             |answer| answer.operation.as_slice().to_vec(),
         );
         match answer.await {
-            Ok(answer) => Ok(Some(operation_of(answer.operation))),
+            Ok(answer) => Ok(Some(operation_of(answer.operation, "DeleteKeyPair"))),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -384,6 +384,8 @@ impl Lightsail {
     }
 }
 
-fn operation_of(answer: Option<types::Operation>) -> Operation {
-    answer.map(convert::operation).unwrap_or_default()
+/// The operation in the answer to this call, whose type it has if it names none.
+fn operation_of(answer: Option<types::Operation>, call: &str) -> Operation {
+    let operation = answer.map(convert::operation).unwrap_or_default();
+    Operation { type_: operation.type_.or_else(|| Some(call.to_owned())), ..operation }
 }

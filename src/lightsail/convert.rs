@@ -67,14 +67,14 @@ pub(super) fn operation(operation: types::Operation) -> Operation {
 /// for the platform: the blueprint tells it (`windows_server_2022`), and the name of the first
 /// user.
 pub(super) fn windows_with_default_key(instance: types::Instance) -> Option<String> {
-    let blueprint = instance.blueprint_id.unwrap_or_default();
+    let blueprint = instance.blueprint_id.clone().unwrap_or_default();
     let is_windows =
         blueprint.starts_with("windows") || instance.username.as_deref() == Some("Administrator");
-    let is_default = instance.ssh_key_name.is_none_or(|name| name == KeyPairName::DEFAULT);
-    instance.name.filter(|_| is_windows && is_default)
+    let (name, key_pair) = instance_and_key_pair(instance)?;
+    (is_windows && key_pair.is_default()).then_some(name)
 }
 
-/// The name of an instance, and that of its key pair.
+/// The name of an instance, and that of its key pair. Without one, it has the default key pair.
 pub(super) fn instance_and_key_pair(instance: types::Instance) -> Option<(String, KeyPairName)> {
     let key_pair = instance.ssh_key_name.filter(|name| !name.is_empty());
     Some((instance.name?, key_pair.map_or(KeyPairName::DEFAULT.into(), KeyPairName::from)))

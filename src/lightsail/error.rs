@@ -109,6 +109,12 @@ impl Error {
         Self { kind, code: code.to_owned(), message: message.into(), operation: None }
     }
 
+    /// A list has more pages than any that is right.
+    pub(super) fn endless_list(pages: usize) -> Self {
+        let message = format!("a list has more than {pages} pages");
+        Self::new(ErrorKind::Transient, "EndlessList", message)
+    }
+
     /// A page of a list named itself as the next one.
     pub(super) fn repeated_page_token() -> Self {
         Self::new(

@@ -5,6 +5,9 @@ use std::collections::HashSet;
 use super::error::Error;
 use super::types::Result;
 
+/// No list is longer. A server that gives another token each time would be asked for ever.
+const MOST: usize = 10_000;
+
 /// The pages that were seen, and the token of the next one.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
@@ -18,6 +21,9 @@ impl Pages {
         let Some(next) = next.filter(|token| !token.is_empty()) else { return Ok(false) };
         if !self.seen.insert(next.clone()) {
             return Err(Error::repeated_page_token());
+        }
+        if self.seen.len() >= MOST {
+            return Err(Error::endless_list(MOST));
         }
         self.token = Some(next);
         Ok(true)
@@ -36,5 +42,13 @@ mod tests {
         assert_eq!(pages.turn(Some("a".to_owned())).unwrap_err().code, "RepeatedPageToken");
         assert!(!pages.turn(Some(String::new())).unwrap());
         assert!(!pages.turn(None).unwrap());
+    }
+
+    #[test]
+    fn a_list_without_an_end_is_given_up() {
+        let mut pages = Pages::default();
+        let mut turn = |number: usize| pages.turn(Some(number.to_string()));
+        assert!((1..super::MOST).all(|number| turn(number).unwrap()));
+        assert_eq!(turn(super::MOST).unwrap_err().code, "EndlessList");
     }
 }

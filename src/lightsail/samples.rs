@@ -26,6 +26,7 @@ pub(crate) fn own_words() -> Vec<Error> {
     let mut errors = vec![
         Error::waited_too_long(),
         Error::repeated_page_token(),
+        Error::endless_list(10_000),
         Error::incomplete("arn"),
         Error::timeout(),
         Error::not_leading(),

@@ -80,11 +80,13 @@ struct Deletion<'a> {
 
 /// What must be so before the default pair is deleted, in this order. A check lets the deletion
 /// pass, or answers with what comes instead.
-const CHECKS: [fn(&Deletion<'_>) -> Option<Step>; 6] = [
+const CHECKS: [fn(&Deletion<'_>) -> Option<Step>; 7] = [
     // I1: another object of the cluster may have the pair.
     no_other_object_comes_first,
     // I2: a pair that somebody made anew under the name is not the one that the spec means.
     it_has_the_expected_fingerprint,
+    // A read shows it though a deletion found none.
+    a_deletion_can_find_it,
     // I5: a download could bring the pair back. What follows costs many calls, and came before.
     its_deletion_is_not_under_way,
     // I3: the Secret may be the only copy of the private key once the pair is gone.
@@ -142,6 +144,11 @@ fn it_has_the_expected_fingerprint(deletion: &Deletion<'_>) -> Option<Step> {
             Some(stalled(desired, &Message::NoExpectedFingerprint { name, ends }))
         }
     }
+}
+
+fn a_deletion_can_find_it(deletion: &Deletion<'_>) -> Option<Step> {
+    let Deletion { desired, observed, .. } = deletion;
+    observed.done.found_none.then(|| Message::NotFoundToDelete.wait_longer(desired.interval))
 }
 
 fn its_deletion_is_not_under_way(deletion: &Deletion<'_>) -> Option<Step> {

@@ -104,6 +104,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Deleting,
         Message::Importing,
         Message::NotListedYet,
+        Message::NotFoundToDelete,
         Message::ImportNotListedYet,
         Message::ImportNotAnswered,
         Message::BeingRecorded,

@@ -219,6 +219,10 @@ fn a_default_pair_that_should_go() {
     let rows: &[DefaultRow] = &[
         ("I2: with the expected fingerprint, which is sent along",
          may_go, "Delete with fingerprint"),
+        ("not again at once, if it is listed and could not be found", |d, o, key| {
+            may_go(d, o, key);
+            o.done.found_none = true;
+        }, "Reconciling InProgress"),
         ("I2: not with another one", |d, o, key| {
             may_go(d, o, key);
             d.expected_fingerprint = Some(private_key().public().sha256().into());

@@ -1,6 +1,46 @@
 //! The rows of an imported pair that goes, with its object or without.
 
+use serde_json::json;
+
 use super::*;
+use crate::key_pair::{record, status};
+
+/// What differs from the record is refused, and must not be recorded by that refusal.
+#[test]
+fn i1_a_pair_that_is_not_as_recorded_never_becomes_it() {
+    const LATER: &str = "2026-11-24T13:00:00Z";
+    let found = KeyPair { created_at: Some(LATER.to_owned()), ..pair(SECOND) };
+    let object = |recorded: &KeyPair| {
+        let fingerprint = recorded.fingerprint.as_ref().map(ToString::to_string);
+        serde_json::from_value(json!({
+            "metadata": {"name": "fleet", "namespace": "team-a"},
+            "spec": {"type": "Imported", "region": "eu-west-1"},
+            "status": {
+                "observedGeneration": 1, "accountID": "123456789012", "origin": "Imported",
+                "arn": "arn:own", "createdAt": recorded.created_at, "fingerprint": fingerprint,
+                "publicKeySHA256": key(FIRST).sha256(),
+            },
+        }))
+        .unwrap()
+    };
+    let desired = Desired { goal: Goal::ObjectDeleted, ..desired() };
+    let unnamed = KeyPair { created_at: None, fingerprint: None, ..pair(FIRST) };
+    for recorded in [pair(FIRST), unnamed] {
+        let object = object(&recorded);
+        let observed = Observed {
+            recorded: record::recorded(&object),
+            pair: live(Some(found.clone())),
+            finalizer: Finalizer::Old,
+            ..observed()
+        };
+        let step = plan(&desired, &observed);
+        assert_eq!(word(&step), "Stalled FingerprintMismatch");
+        let Step::Finish(verdict) = step else { unreachable!("it is a refusal") };
+        let status = status::status(&object, &desired, &observed, &verdict);
+        let fingerprint = recorded.fingerprint.map(|it| it.to_string());
+        assert_eq!((status.created_at, status.fingerprint), (recorded.created_at, fingerprint));
+    }
+}
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]

@@ -348,6 +348,8 @@ impl Plans {
             intent: run.intent_written.then(|| time(NOW)),
             import_refused: run.import_refused,
             delete: run.deleted.then_some(over),
+            // Here, a change that finds none fails.
+            found_none: false,
             generated: run.generated.map(|key| self.private(key).clone()),
             download: run.download.map(|(key, id)| Downloaded { key: self.private(key).clone(),
                 created_at: Some(created_at(id)) }),
