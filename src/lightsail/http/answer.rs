@@ -5,7 +5,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use http::Method;
 
 use super::failure::Cause;
-use super::{METADATA, OTHER, STS};
+use super::operation::{METADATA, OTHER, STS};
 
 /// The longest life of a token from the instance's metadata, in seconds:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>.
@@ -61,7 +61,7 @@ fn is_role_name(body: &[u8]) -> bool {
 #[rustfmt::skip]
 mod tests {
     use super::*;
-    use crate::lightsail::http::CONTAINER;
+    use crate::lightsail::http::operation::CONTAINER;
 
     const ROLE: &str = "GET /latest/meta-data/iam/security-credentials/";
     const GET: &str = "GET /any";

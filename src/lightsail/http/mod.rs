@@ -10,6 +10,7 @@ mod answer;
 mod connect;
 mod failure;
 mod hosts;
+mod operation;
 mod tls;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use self::connect::Connect;
 pub(super) use self::failure::{Cause, Failure, UNREADABLE, unreadable as unreadable_answer};
 use self::hosts::Hosts;
+use self::operation::credentials_operation;
 use super::endpoint::is_secure;
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
@@ -184,33 +186,6 @@ impl Exchange {
 /// The host of an answer, for its reader.
 #[derive(Clone, Debug)]
 pub(super) struct AnsweredBy(pub(super) String);
-
-const CONTAINER: &str = "ContainerCredentials";
-const METADATA: &str = "InstanceMetadata";
-/// Of STS, like those in the list.
-const OTHER: &str = "Other";
-const STS: &[&str] = &["AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"];
-
-/// The name of a request for or about credentials. `None` for Lightsail's own requests, which their
-/// sender counts.
-fn credentials_operation(request: &http::Request<Bytes>) -> Option<&'static str> {
-    if request.headers().contains_key("x-amz-target") {
-        return None;
-    }
-    let action = str::from_utf8(request.body())
-        .ok()
-        .and_then(|form| form.split('&').find_map(|member| member.strip_prefix("Action=")));
-    if let Some(action) = action {
-        return Some(STS.iter().find(|name| **name == action).copied().unwrap_or(OTHER));
-    }
-    Some(match request.uri().path() {
-        "/federation/credentials" => "GetRoleCredentials",
-        "/token" => "CreateToken",
-        "/v1/token" => "CreateOAuth2Token",
-        path if path.starts_with("/latest/") => METADATA,
-        _ => CONTAINER,
-    })
-}
 
 #[cfg(test)]
 mod tests;
