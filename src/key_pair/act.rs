@@ -447,17 +447,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Whether a change found no pair, for the first time: then it is read again. If a live read
-    /// shows it all the same, the change fails.
-    fn found_none(&mut self, outcome: &lightsail::Result<()>) -> bool {
-        let is_missing = outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::NotFound);
-        let is_news = is_missing && !self.observed.done.found_none;
-        if is_news {
-            self.doubt();
-        }
-        is_news
-    }
-
     /// A change found no pair, so it is read again, live.
     fn doubt(&mut self) {
         self.correct_inventory(None);
@@ -471,7 +460,8 @@ impl<'a> Run<'a> {
         tags: BTreeMap<String, String>,
     ) -> Result<(), Error> {
         let outcome = self.lightsail().tag(&pair, &tags).await;
-        if self.found_none(&outcome) {
+        if plan::needs_another_read(&self.observed, &outcome) {
+            self.doubt();
             return Ok(());
         }
         outcome?;
@@ -482,7 +472,8 @@ impl<'a> Run<'a> {
 
     async fn remove_tags(&mut self, mut pair: KeyPair, keys: &[String]) -> Result<(), Error> {
         let outcome = self.lightsail().untag(&pair.name, &pair.arn, keys).await;
-        if self.found_none(&outcome) {
+        if plan::needs_another_read(&self.observed, &outcome) {
+            self.doubt();
             return Ok(());
         }
         outcome?;
@@ -505,10 +496,10 @@ impl<'a> Run<'a> {
     async fn delete(&mut self, expected_fingerprint: Option<&Fingerprint>) -> Result<(), Error> {
         let answer = self.lightsail().delete_key_pair(&self.desired.name, expected_fingerprint);
         self.observed.done.delete = answer.await?;
-        match (&self.desired.pair, &self.observed.done.delete) {
-            // Its deletion follows a list, in which it was.
-            (DesiredPair::Default { .. }, None) => self.doubt(),
-            _ => self.learn(None),
+        if plan::shows_absence(&self.desired, self.observed.done.delete.as_ref()) {
+            self.learn(None);
+        } else {
+            self.doubt();
         }
         Ok(())
     }

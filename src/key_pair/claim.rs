@@ -285,7 +285,7 @@ pub(super) fn owned(
         let is_ahead = |claim: &&PairClaim| {
             claim.arn.is_some()
                 || claim.has_intent
-                || (may_have_one(claim)
+                || (claim.wants_pair
                     && !has_place
                     && age(claim, &row.uid) < own
                     && !is_refused(row.shown.reason)

@@ -193,8 +193,8 @@ impl Sessions {
         if route.tagged_cluster.is_none() {
             return Ok(Access { account, shared: own.clone(), own });
         }
-        let reader = self.end(route, None).current(region, namespace).await?;
-        Ok(Access { account, own, shared: reader.region(region, namespace)? })
+        let shared = self.reader(route, region, namespace).await?;
+        Ok(Access { account, own, shared })
     }
 
     /// Lightsail in a region for reads that all namespaces share, as [`Self::open`] gives it beside
@@ -209,12 +209,20 @@ impl Sessions {
         namespace: &Arc<str>,
     ) -> Result<Lightsail> {
         match route.filter(|route| route.tagged_cluster.is_some()) {
-            Some(route) => {
-                let reader = self.end(route, None).current(region, namespace).await?;
-                reader.region(region, namespace)
-            }
+            Some(route) => self.reader(route, region, namespace).await,
             None => Ok(self.open(route, region, namespace).await?.shared),
         }
+    }
+
+    /// Of a route whose sessions have tags: the one for shared reads.
+    async fn reader(
+        &self,
+        route: &Route,
+        region: &Region,
+        namespace: &Arc<str>,
+    ) -> Result<Lightsail> {
+        let account = self.end(route, None).current(region, namespace).await?;
+        account.region(region, namespace)
     }
 
     /// The identity at the end of a route, as AWS names it, for reads that all namespaces share.

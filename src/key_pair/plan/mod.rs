@@ -33,7 +33,7 @@ pub use import::{imported_key, may_be_sent_elsewhere};
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
 pub use permission::RELEASE_WITHOUT_CALL;
-pub use reads::{max_age_of_list, max_age_of_list_for};
+pub use reads::{max_age_of_list, max_age_of_list_for, needs_another_read, shows_absence};
 pub use refusals::looked_up;
 pub use source::source;
 pub use step::Step;

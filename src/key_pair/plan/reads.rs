@@ -8,10 +8,10 @@ use super::confirmation::is_crowd;
 use super::ownership::is_first;
 use super::refusals::{deletion_under_way, failed_operation};
 use super::step::Step;
-use crate::api::Reason;
+use crate::api::{Operation, Reason};
 use crate::engine::State;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
-use crate::lightsail::CHANGE_AFTER_READ_WAITS;
+use crate::lightsail::{self, CHANGE_AFTER_READ_WAITS, ErrorKind};
 
 /// A live read justifies what follows it immediately: reading a Secret, a download, not a nap.
 const READ_HOLDS: SignedDuration = SignedDuration::from_secs(10);
@@ -38,6 +38,21 @@ pub fn max_age_of_list_for(desired: &Desired, observed: &Observed) -> Duration {
     let is_new = recorded.arn.is_none() && recorded.origin.is_none() && recorded.intent.is_none();
     let is_one_of_many = is_new && desired.goal == Goal::Present && is_crowd(&observed.crowd);
     if observed.edited && !is_one_of_many { FRESH } else { max_age_of_list(desired.interval) }
+}
+
+/// Whether the pair is read again after a change of its tags: that found none, for the first time.
+/// If a live read shows the pair all the same, the change has failed.
+#[must_use]
+pub fn needs_another_read(observed: &Observed, change: &lightsail::Result<()>) -> bool {
+    let found_none = change.as_ref().is_err_and(|error| error.kind == ErrorKind::NotFound);
+    found_none && !observed.done.found_none
+}
+
+/// Whether the answer to a deletion shows that the pair is gone, also if it found none. A list has
+/// just shown the default pair.
+#[must_use]
+pub fn shows_absence(desired: &Desired, answer: Option<&Operation>) -> bool {
+    answer.is_some() || !matches!(desired.pair, DesiredPair::Default { .. })
 }
 
 /// The step, or the read that has to come before it.

@@ -204,6 +204,22 @@ fn may_create(desired: &mut Desired) {
     desired.pair = default_kind(true, Backup::Required, false);
 }
 
+#[test]
+fn a_change_that_found_none_is_followed_by_a_read_and_only_once() {
+    let (default, mut observed, _) = default_world();
+    let answered = Operation::default();
+    assert!(!shows_absence(&default, None), "a list has just shown it");
+    assert!(shows_absence(&default, Some(&answered)));
+    assert!(shows_absence(&desired(), None));
+    let found_none = || Err(lightsail::Error::of_kind(ErrorKind::NotFound));
+    let throttled = || Err(lightsail::Error::of_kind(ErrorKind::Throttled));
+    assert!(needs_another_read(&observed, &found_none()));
+    assert!(!needs_another_read(&observed, &throttled()));
+    assert!(!needs_another_read(&observed, &Ok(())));
+    observed.done.found_none = true;
+    assert!(!needs_another_read(&observed, &found_none()));
+}
+
 /// The spec names the pair, and the Secret has its key.
 fn may_go(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
     desired.expected_fingerprint = Some(key.public().sha256().into());
