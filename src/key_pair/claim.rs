@@ -38,6 +38,8 @@ pub struct PairClaim {
     pub wants_pair: bool,
     /// Whether there may be one already: its import is on record, and not what came of it.
     pub has_intent: bool,
+    /// Whether it has no pair and cannot act now: it stands in nobody's way.
+    pub is_idle: bool,
     /// Whether it may have used its account by now, or is over.
     pub has_acted: bool,
     /// Whether it waits for another object that has the name, or may be about to.
@@ -74,6 +76,7 @@ impl PairClaim {
             account: account.map(Digest::of),
             wants_pair: desired.goal == Goal::Present,
             has_intent: false,
+            is_idle: false,
             has_acted: false,
             waits: false,
             baseline: None,
@@ -108,7 +111,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let has_intent = arn.is_none()
         && object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
     // An object that can do nothing does not stand in the way of those that can, unless it has a
-    // pair, or may have one.
+    // pair. If it may have one, that counts.
     let is_left = desired.goal.ends() && !has_finalizer(object, FINALIZER);
     let may_act = can_act(&desired) && !is_left && !is_refused(shown.reason);
     let claims = arn.is_some() || has_intent || may_act;
@@ -120,8 +123,15 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
         || matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
     // Nearly all objects have a pair, and what is recorded is copied to be read.
     let has_acted = arn.is_some() || desired.goal.ends() || record::recorded(object).uses_account();
-    let of_object =
-        || PairClaim { has_intent, has_acted, waits, baseline, ..PairClaim::of(&desired, arn) };
+    let is_idle = arn.is_none() && !may_act;
+    let of_object = || PairClaim {
+        has_intent,
+        is_idle,
+        has_acted,
+        waits,
+        baseline,
+        ..PairClaim::of(&desired, arn)
+    };
     let claim = claims.then(of_object);
     Row {
         lane: lane_of(object).into(),
@@ -242,7 +252,8 @@ pub(super) fn rivals(
     let counts = |other: &rows::Rival<'_, PairClaim>| {
         let of_other = account_of_row(other.row, other.claim, &account_of);
         let is_elsewhere = of_other.is_some() && account.is_some() && of_other != account;
-        !is_elsewhere && !is_refused(other.row.shown.reason) && !may_not(other.at, other.row)
+        let is_refused = is_refused(other.row.shown.reason);
+        !is_elsewhere && !other.claim.is_idle && !is_refused && !may_not(other.at, other.row)
     };
     let rival = |other: rows::Rival<'_, PairClaim>| Rival {
         uid: other.row.uid.clone(),
@@ -284,12 +295,13 @@ pub(super) fn owned(
             && account == Some(Digest::of(&scope.account));
         let is_ahead = |claim: &&PairClaim| {
             claim.arn.is_some()
-                || claim.has_intent
-                || (claim.wants_pair
-                    && !has_place
-                    && age(claim, &row.uid) < own
-                    && !is_refused(row.shown.reason)
-                    && !is_hindered(row.shown.reason))
+                // Two whose imports came to nothing must not refuse each other.
+                || (!is_refused(row.shown.reason)
+                    && (claim.has_intent
+                        || (claim.wants_pair
+                            && !has_place
+                            && age(claim, &row.uid) < own
+                            && !is_hindered(row.shown.reason))))
         };
         claim.filter(is_ahead).map(|claim| claim.name).or(of_within).filter(|_| is_there)
     });

@@ -145,11 +145,14 @@ pub(super) fn status(
     let own = plan::own_pair(desired, observed);
     if let Some((pair, origin)) = &own {
         record(&mut status, Some(pair), Some(*origin));
+        let is_ready = verdict.state == State::Ready;
+        // The key itself is the evidence, in whatever form its fingerprint is listed now.
+        let is_verified = is_ready && plan::verified(desired, observed, pair) == Some(Match::Same);
         let is_default = matches!(desired.pair, DesiredPair::Default { .. });
-        if status.arn == before.arn && !is_default {
+        if status.arn == before.arn && !is_default && !is_verified {
             // What was recorded identifies the pair (I1): one that differs from it, and is refused
             // for that, must not be recorded as if it were that one.
-            let found = |text: Option<String>| text.filter(|_| verdict.state == State::Ready);
+            let found = |text: Option<String>| text.filter(|_| is_ready);
             status.created_at = before.created_at.clone().or_else(|| found(status.created_at));
             status.fingerprint = before.fingerprint.clone().or_else(|| found(status.fingerprint));
         }

@@ -19,10 +19,8 @@ use super::stable::{line, stable};
 /// An answer that did not come from the API.
 pub(super) fn unreadable(answer: &HttpResponse) -> Error {
     let host = answer.extension().map_or("AWS", |AnsweredBy(host)| host.as_str());
-    let status = answer.status().as_u16();
-    // The body does not say what a proxy on the way refused.
-    let kind = if status == 429 { ErrorKind::Throttled } else { ErrorKind::Transient };
-    Error::new(kind, UNREADABLE, line(&unreadable_answer(host, status)))
+    let message = unreadable_answer(host, answer.status().as_u16());
+    Error::new(ErrorKind::Transient, UNREADABLE, line(&message))
 }
 
 /// What an error answer says about itself.
@@ -298,13 +296,12 @@ mod tests {
         assert!(member(&body, "message").is_some());
     }
 
+    /// It may have sent the request on, and is not Lightsail.
     #[test]
-    fn a_proxy_that_limits_requests_is_believed() {
-        let answer = |status: u16| {
-            let status = aws_smithy_runtime_api::http::StatusCode::try_from(status).unwrap();
-            unreadable(&HttpResponse::new(status, "<html>".into())).kind
-        };
-        assert_eq!((answer(429), answer(503)), (ErrorKind::Throttled, ErrorKind::Transient));
+    fn a_proxy_that_limits_requests_proves_nothing() {
+        let status = aws_smithy_runtime_api::http::StatusCode::try_from(429).unwrap();
+        let error = unreadable(&HttpResponse::new(status, "<html>".into()));
+        assert!(!error.kind.proves_refusal() && !error.is_answer());
     }
 
     #[test]

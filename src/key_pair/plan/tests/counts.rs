@@ -10,7 +10,7 @@ use crate::engine::ObjectRef;
 use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
 use crate::ids::{Arn, KeyPairName, Owner, Scope};
-use crate::key_pair::claim::{PairClaim, owned};
+use crate::key_pair::claim::{PairClaim, owned, rivals};
 use crate::lightsail::samples::listing;
 
 const ACCOUNT: &str = "123456789012";
@@ -82,6 +82,10 @@ fn pairs_count_once_with_their_object_and_without_it() {
         ("unless its import is on record, and may have made one",
          vec![imported(hindered(Reason::SourceNotFound))], "", vec![], 1),
         ("also if it is to have none since", vec![imported(unwanted(false))], "", vec![], 1),
+        ("not one that is refused since: it may have come to nothing",
+         vec![imported(hindered(Reason::AccountNotAllowed))], "", vec![], 0),
+        ("unless it has its place", vec![imported(hindered(Reason::AccountNotAllowed))], "a",
+         vec![], 1),
         ("a younger one waits", vec![later("a", "a")], "", vec![], 0),
         ("unless its import is on record", vec![imported(later("a", "a"))], "", vec![], 1),
         ("or it had a place before", vec![later("a", "a")], "a", vec![], 1),
@@ -119,5 +123,19 @@ fn pairs_count_once_with_their_object_and_without_it() {
         let within = HashMap::from([(within.to_owned(), Digest::of(KeyPairName::from("a")))]);
         let found = owned(&at, &rows, &desired, &scope, account_of, &list, &within);
         assert_eq!(found, expected, "{sentence}");
+    }
+}
+
+#[test]
+fn an_object_that_cannot_act_stands_in_nobodys_way_whatever_it_once_intended() {
+    for (is_idle, expected) in [(false, 1), (true, 0)] {
+        let mut rows = Rows::default();
+        let (at, row) = object("a", "fleet", 1, false);
+        let claim = row.claim.clone();
+        let claim = claim.map(|claim| PairClaim { has_intent: true, is_idle, ..claim });
+        rows.apply(&at, Row { claim, ..row }, Instant::now());
+        let at = ObjectRef::new("team-a", "fleet");
+        let found = rivals(&at, &rows, &desired(), None, |_| None, |_, _| false);
+        assert_eq!(found.len(), expected);
     }
 }

@@ -23,6 +23,21 @@ fn i1_a_pair_that_is_not_as_recorded_never_becomes_it() {
         }))
         .unwrap()
     };
+    // The same key in another form is the same pair.
+    let relisted = KeyPair { created_at: Some(LATER.to_owned()), ..tagged(pair(FIRST), OWNER) };
+    let known = object(&pair(SECOND));
+    let seen = Observed {
+        recorded: record::recorded(&known),
+        pair: live(Some(relisted.clone())),
+        finalizer: Finalizer::Old,
+        ..observed()
+    };
+    let step = plan(&desired(), &seen);
+    assert_eq!(word(&step), "Ready Imported");
+    let Step::Finish(verdict) = step else { unreachable!("it is Ready") };
+    let status = status::status(&known, &desired(), &seen, &verdict);
+    assert_eq!(status.fingerprint, relisted.fingerprint.map(|it| it.to_string()));
+
     let desired = Desired { goal: Goal::ObjectDeleted, ..desired() };
     let unnamed = KeyPair { created_at: None, fingerprint: None, ..pair(FIRST) };
     for recorded in [pair(FIRST), unnamed] {
