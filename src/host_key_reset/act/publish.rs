@@ -1,0 +1,78 @@
+//! What came of a reconciliation: the status, an Event if the reason changed, and the line of the
+//! log that tells of the end.
+
+use kube::ResourceExt;
+
+use super::Run;
+use crate::api::{HostKeyResetStatus, Reason};
+use crate::engine::verdict::{Severity, seconds_to_ready};
+use crate::engine::{Action, State, Verdict, objects};
+use crate::error::Error;
+use crate::host_key_reset::observe::started;
+use crate::host_key_reset::plan::{self, End};
+use crate::host_key_reset::{record, status};
+
+impl Run<'_> {
+    pub(super) async fn end(&mut self, end: &End) -> Result<(), Error> {
+        let before = self.object.clone();
+        self.write(status::ended(&self.object, &self.observed, end)).await?;
+        let state = if end.succeeded { State::Ready } else { State::Stalled };
+        if let Some(seconds) = seconds_to_ready(&before, state, self.clocks.now()) {
+            self.ctx.metrics.became_ready("HostKeyReset", seconds);
+        }
+        let note = status::record(&self.object, &end.message);
+        let status = self.object.status.clone().unwrap_or_default();
+        let operations: Vec<_> =
+            status.operations.iter().filter_map(|operation| operation.id.clone()).collect();
+        tracing::info!(
+            uid = self.object.uid(),
+            caller = status.caller_arn,
+            reason = self.object.spec.reason,
+            instance = self.desired.instance,
+            request_id = status.request_id,
+            operation_id = operations.join(" "),
+            outcome = %end.reason,
+            "the reset is over: {message}",
+            message = end.message
+        );
+        self.publish_event(end.severity(), end.reason, &note).await;
+        Ok(())
+    }
+
+    pub(super) async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
+        objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
+    }
+
+    /// Publishes this verdict about a reconciliation that could not be finished, and retries before
+    /// time is up.
+    pub(in crate::host_key_reset) async fn publish_unfinished(
+        &mut self,
+        verdict: Verdict,
+    ) -> Result<Action, Error> {
+        let verdict = plan::until_its_end(&self.desired, &self.observed, verdict);
+        self.wait(verdict).await
+    }
+
+    /// Publishes why it is not over, and ends the reconciliation.
+    pub(super) async fn wait(&mut self, verdict: Verdict) -> Result<Action, Error> {
+        let before = self.object.status.clone().unwrap_or_default().conditions;
+        self.write(status::waiting(&self.object, &self.observed, &verdict)).await?;
+        if verdict.is_news(&before) {
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+        }
+        Ok(Action::shows(verdict.reason, verdict.next))
+    }
+
+    /// Writes the status if it changed, and keeps what the object is then.
+    pub(super) async fn write(&mut self, status: HostKeyResetStatus) -> Result<(), Error> {
+        if self.object.status.as_ref() != Some(&status) {
+            self.object =
+                objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
+        }
+        self.observed.status = self.object.status.clone().unwrap_or_else(record::unobserved);
+        self.observed.end = record::end(&self.observed.status);
+        let status = &self.observed.status;
+        self.observed.started = started(&self.clocks, self.memory, self.uid(), status);
+        Ok(())
+    }
+}

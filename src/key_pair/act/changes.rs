@@ -1,0 +1,157 @@
+//! What the steps change: records in the status, the pair and its tags, copies of keys. Each notes
+//! for the plan what is known by it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::Run;
+use crate::api::LightsailKeyPairStatus;
+use crate::clock::Moment;
+use crate::engine::objects;
+use crate::error::Error;
+use crate::ids::Fingerprint;
+use crate::key_pair::memory::Sent;
+use crate::key_pair::world::{PairRead, SetAside};
+use crate::key_pair::{claim, observe, plan, record, status};
+use crate::lightsail::{ErrorKind, KeyPair};
+use crate::secret::{self, SecretSpec};
+use crate::ssh::{PrivateKey, PublicKey};
+
+impl Run<'_> {
+    /// From here on the pair that the import makes is known as this object's own, whatever becomes
+    /// of this process. Until the import is sent, none can take effect.
+    pub(super) async fn write_intent(&mut self, key: &PublicKey) -> Result<(), Error> {
+        let date = self.lightsail().clock();
+        let status = status::intending(&self.object, &self.desired, &self.observed, key, date);
+        // If the write is not answered, the new intent may be on record all the same, and nothing
+        // was accepted under that one.
+        if let Some(Some(sent)) = self.memory.imports.lock().get_mut(&self.desired.uid) {
+            sent.accepted = false;
+        }
+        self.record(&status).await?;
+        self.note_sent(None);
+        self.observed.done.intent = Some(self.observed.now);
+        Ok(())
+    }
+
+    pub(super) async fn import(&mut self, key: &PublicKey) -> Result<(), Error> {
+        let until = || Moment::now() + self.ctx.settings.effect_window();
+        // Noted before the call is sent: its answer may never come.
+        let sent = Sent { until: until(), accepted: false };
+        self.memory.imports.lock().insert(self.desired.uid.clone(), Some(sent));
+        let outcome = self.lightsail().import_key_pair(&self.desired.name, key.line()).await;
+        // Counted from the answer: the call may have waited for its turn.
+        let sent =
+            plan::answer_to_import(&outcome).map(|accepted| Sent { until: until(), accepted });
+        self.note_sent(sent);
+        self.observed.done.import_refused = sent.is_none();
+        self.observed.done.import = Some(outcome?);
+        self.observed.done.import_answered = Some(self.clocks.now());
+        self.observed.pair = None;
+        Ok(())
+    }
+
+    pub(super) fn note_sent(&mut self, sent: Option<Sent>) {
+        self.memory.imports.lock().insert(self.desired.uid.clone(), sent);
+        self.observed.sent = sent.map(|sent| observe::import_sent(&self.clocks, sent));
+    }
+
+    /// Sets tags by the name of the pair that was imported a moment ago. What comes of it is seen
+    /// by the read that follows: a pair that is not there is none to be tagged.
+    pub(super) async fn tag_by_name(
+        &mut self,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        self.observed.done.tagged_by_name = true;
+        match self.lightsail().tag_by_name(&self.desired.name, tags).await {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+            outcome => outcome?,
+        }
+        let (uid, lane, now) = (&self.desired.uid, claim::lane_of(&self.object), Instant::now());
+        let mut crowds = self.memory.crowds.lock();
+        crowds.note_named(uid, self.at, &lane, now);
+        self.observed.crowd = crowds.crowd(uid, self.at, &lane, now);
+        Ok(())
+    }
+
+    /// A change found no pair, so it is read again, live.
+    fn doubt(&mut self) {
+        self.correct_inventory(None);
+        self.observed.done.found_none = true;
+        (self.observed.pair, self.observed.asked) = (None, true);
+    }
+
+    /// What is known by a change of one's own.
+    fn learn(&mut self, pair: Option<KeyPair>) {
+        self.correct_inventory(pair.as_ref());
+        self.observed.pair = Some(PairRead { live: true, at: self.clocks.now(), pair });
+    }
+
+    pub(super) fn correct_inventory(&self, pair: Option<&KeyPair>) {
+        self.ctx.inventory.correct(&self.access().shared, &self.desired.name, pair);
+    }
+
+    pub(super) async fn tag(
+        &mut self,
+        mut pair: KeyPair,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let outcome = self.lightsail().tag(&pair, &tags).await;
+        if plan::needs_another_read(&self.observed, &outcome) {
+            self.doubt();
+            return Ok(());
+        }
+        outcome?;
+        pair.tags.extend(tags.into_iter().map(|(key, value)| (key, Some(value))));
+        self.learn(Some(pair));
+        Ok(())
+    }
+
+    pub(super) async fn remove_tags(
+        &mut self,
+        mut pair: KeyPair,
+        keys: &[String],
+    ) -> Result<(), Error> {
+        let outcome = self.lightsail().untag(&pair.name, &pair.arn, keys).await;
+        if plan::needs_another_read(&self.observed, &outcome) {
+            self.doubt();
+            return Ok(());
+        }
+        outcome?;
+        pair.tags.retain(|key, _| !keys.contains(key));
+        self.learn(Some(pair));
+        Ok(())
+    }
+
+    pub(super) async fn set_aside(&mut self, name: String, key: &PrivateKey) -> Result<(), Error> {
+        let spec = SecretSpec { name, ..SecretSpec::default() };
+        self.observed.done.set_aside =
+            match secret::create(&self.ctx.api_server, self.owner(), &spec, key).await {
+                Ok(()) => SetAside::Copied,
+                Err(Error::Conflict) => SetAside::NameTaken,
+                Err(error) => return Err(error),
+            };
+        Ok(())
+    }
+
+    pub(super) async fn delete(
+        &mut self,
+        expected_fingerprint: Option<&Fingerprint>,
+    ) -> Result<(), Error> {
+        let answer = self.lightsail().delete_key_pair(&self.desired.name, expected_fingerprint);
+        self.observed.done.delete = answer.await?;
+        if plan::shows_absence(&self.desired, self.observed.done.delete.as_ref()) {
+            self.learn(None);
+        } else {
+            self.doubt();
+        }
+        Ok(())
+    }
+
+    /// Writes a status before the step that it is about.
+    pub(super) async fn record(&mut self, status: &LightsailKeyPairStatus) -> Result<(), Error> {
+        self.object = objects::write_status(&self.ctx.api_server, &self.object, status).await?;
+        self.observed.recorded = record::recorded(&self.object);
+        Ok(())
+    }
+}

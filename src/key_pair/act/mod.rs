@@ -1,0 +1,242 @@
+//! The steps of the plan, done one at a time, and what came of them published. No decisions here.
+
+mod changes;
+mod publish;
+mod reads;
+mod release;
+
+use std::time::Instant;
+
+use super::claim::{self, account_ref};
+use super::memory::{Memory, Sent};
+use super::observe::observed;
+use super::plan::{self, Ended, Step};
+use super::world::{Desired, Failure, Finalizer, Goal, Observed, PairRead};
+use super::{desired, status};
+use crate::access::Limits;
+use crate::api::{FINALIZER, LightsailKeyPair};
+use crate::clock::{Clocks, Moment};
+use crate::engine::verdict::Severity;
+use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Verdict, objects};
+use crate::error::{Error, attempted};
+use crate::lightsail::{Access, Lightsail};
+use crate::secret::{self, Owner};
+
+/// A reconciliation under way.
+pub(super) struct Run<'a> {
+    ctx: &'a Context,
+    clocks: Clocks,
+    memory: &'a Memory,
+    at: &'a ObjectRef,
+    object: LightsailKeyPair,
+    desired: Desired,
+    observed: Observed,
+    access: Option<Access>,
+}
+
+impl<'a> Run<'a> {
+    /// Of an object as it was read just now.
+    pub(super) fn new(
+        ctx: &'a Context,
+        memory: &'a Memory,
+        at: &'a ObjectRef,
+        object: LightsailKeyPair,
+        has_predecessor: bool,
+    ) -> Self {
+        let desired = desired::desired(&object, &ctx.settings);
+        let grant = ctx.directory.grant(&at.namespace, account_ref(&object));
+        let limits = Limits::of(&grant, &at.namespace);
+        let desired = Desired { limits, ..desired };
+        let clocks = ctx.read_clocks();
+        let observed = observed(ctx, &clocks, memory, &object, &desired);
+        let lane = claim::lane_of(&object);
+        let crowd = memory.crowds.lock().crowd(&desired.uid, at, &lane, Instant::now());
+        let observed = Observed { grant, crowd, has_predecessor, ..observed };
+        Self { ctx, clocks, memory, at, object, desired, observed, access: None }
+    }
+
+    /// Of an object that vanished.
+    pub(super) fn follow_up(
+        ctx: &'a Context,
+        memory: &'a Memory,
+        at: &'a ObjectRef,
+        vanished: LightsailKeyPair,
+    ) -> Self {
+        let mut run = Self::new(ctx, memory, at, vanished, false);
+        run.desired.goal = Goal::ObjectVanished;
+        run.observed.finalizer = Finalizer::Old;
+        run
+    }
+
+    /// Whether the object, which is gone, leaves a pair behind that was imported here.
+    pub(super) fn is_left_behind(&self, ended: Ended) -> bool {
+        let may_move = !self.ctx.settings.watches_all_labels();
+        plan::is_left_behind(&self.desired, &self.observed, ended, may_move)
+    }
+
+    /// The object, for the follow-up. What was sent under its intent is not forgotten with it, and
+    /// is not younger by that: a pair that appears later is somebody else's.
+    pub(super) fn into_vanished(mut self) -> LightsailKeyPair {
+        let sent = self
+            .observed
+            .sent
+            .map(|sent| Sent { until: self.clocks.moment_of(sent.until), accepted: sent.accepted });
+        self.note_sent(sent);
+        self.object
+    }
+
+    /// Does what the plan says until it ends the reconciliation.
+    pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
+        for _ in 0..MAX_STEPS {
+            self.observed.now = self.clocks.now();
+            let (grant, account) = (&self.observed.grant, account_ref(&self.object));
+            self.observed.account_changed =
+                self.ctx.directory.has_changed(grant, &self.at.namespace, account);
+            let step = plan::plan(&self.desired, &self.observed);
+            match self.act(step).await {
+                Ok(Some(action)) => return Ok(action),
+                Ok(None) => {}
+                Err(error) => self.note_failure(error)?,
+            }
+            if self.ctx.stop.is_cancelled() {
+                return Err(Error::Stopping);
+            }
+        }
+        self.publish(&Verdict::circling("key pair")).await
+    }
+
+    /// Notes a failure for the plan. What only starts the reconciliation over is passed on.
+    fn note_failure(&mut self, error: Error) -> Result<(), Error> {
+        let failure = match error {
+            Error::Lightsail(error) => plan::what_failed(&self.observed, error),
+            Error::SecretRejected { name, why } => Failure::SecretRejected { name, why },
+            Error::Forbidden(name) => Failure::ConfigMapForbidden(name),
+            error @ (Error::Conflict
+            | Error::Gone
+            | Error::Kubernetes(_)
+            | Error::Unreadable(_)
+            | Error::GenerationFailed(_)
+            | Error::NotLeading
+            | Error::Stopping) => return Err(error),
+        };
+        let lane = claim::lane_of(&self.object);
+        let last_read = self.memory.reads.lock().get(&lane).copied();
+        let silent_for = last_read.map(Moment::elapsed);
+        let leads_for = self.ctx.leads_for();
+        self.observed.silent_for = silent_for.map_or(leads_for, |silent| silent.min(leads_for));
+        self.observed.failure = Some(failure);
+        Ok(())
+    }
+
+    fn lightsail(&self) -> &Lightsail {
+        &self.access().own
+    }
+
+    fn access(&self) -> &Access {
+        self.access.as_ref().expect("the plan identifies the account before it calls Lightsail")
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner { namespace: &self.at.namespace, name: &self.at.name, uid: &self.desired.uid }
+    }
+
+    /// Does one step and notes what it taught, or ends the reconciliation.
+    async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
+        let api_server = &self.ctx.api_server;
+        match step {
+            Step::Identify => self.identify().await?,
+            Step::ReadPair { live: false } => {
+                let at = self.clocks.now();
+                let list = self.shared_list().await?;
+                let pair = list.find(&self.desired.name);
+                self.observed.pair = Some(PairRead { live: false, at, pair });
+            }
+            Step::ReadPair { live: true } => self.read_pair_live().await?,
+            Step::ReadDefaultPair => self.read_default_pair().await?,
+            Step::ReadSource(at) => self.observed.source = Some(self.read_source(&at).await?),
+            Step::ReadSecret(name) => self.read_secret(&name).await?,
+            Step::ReadCopy { name } => {
+                self.observed.copy = secret::find(api_server, self.owner(), &name).await?.into();
+            }
+            Step::ReadOperation { id } => self.read_operation(&id).await,
+            Step::FindWindowsInstances => self.find_windows_instances().await?,
+            Step::ReadNamespace => {
+                let read = objects::read_namespace(api_server, &self.at.namespace).await?;
+                self.observed.namespace_terminating = Some(read.is_terminating);
+                self.observed.namespace_labels = Some(read.labels);
+            }
+            Step::CountKeyPairs => self.count_key_pairs().await?,
+            Step::AddFinalizer => {
+                self.object = objects::add_finalizer(api_server, &self.object, FINALIZER).await?;
+                self.observed.finalizer = Finalizer::New;
+            }
+            Step::WriteIntent(key) => self.write_intent(&key).await?,
+            Step::RecordAdoption => {
+                let account = self.observed.account.as_ref();
+                let status = status::adopting(&self.object, &self.desired, account);
+                self.record(&status).await?;
+            }
+            Step::RecordTagKeys => {
+                self.record(&status::tagging(&self.object, &self.desired)).await?;
+            }
+            Step::Generate(algorithm) => {
+                // It may wait for others. Giving up is safe: nobody has seen the key.
+                let key = tokio::select! {
+                    key = self.ctx.key_maker.make(&self.at.namespace, algorithm) => key?,
+                    () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
+                };
+                self.observed.done.generated = Some(key);
+            }
+            Step::Import(key) => self.import(&key).await?,
+            Step::TagByName { tags } => self.tag_by_name(&tags).await?,
+            Step::Tag { pair, tags } => self.tag(pair, tags).await?,
+            Step::RemoveTags { pair, keys } => self.remove_tags(pair, &keys).await?,
+            Step::Download => {
+                let downloaded = self.lightsail().download_default_key_pair().await?;
+                self.observed.done.download = Some(downloaded);
+            }
+            Step::SetAside { name, key } => self.set_aside(name, &key).await?,
+            Step::WriteSecret { spec, found: Some(found), key } => {
+                secret::replace(api_server, self.owner(), &spec, &found, &key).await?;
+                self.read_secret(&spec.name).await?;
+            }
+            Step::WriteSecret { spec, found: None, key } => {
+                secret::create(api_server, self.owner(), &spec, &key).await?;
+                self.read_secret(&spec.name).await?;
+            }
+            Step::Delete { expected_fingerprint } => {
+                self.delete(expected_fingerprint.as_ref()).await?;
+            }
+            Step::ReadForRelease { account } => {
+                let outcome = self.read_for_release(&account).await;
+                self.observed.done.read_for_release = Some(attempted(outcome)?);
+            }
+            Step::ReleaseTag { account, arn } => {
+                let outcome = self.release_tag(&account, &arn).await;
+                self.observed.done.tag_release = Some(attempted(outcome)?);
+            }
+            Step::RemoveFinalizer { reason, message, abandons } => {
+                self.publish_event(Severity::Normal, reason, &message).await;
+                objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
+                if abandons {
+                    self.ctx.metrics.abandoned();
+                }
+                self.memory.forget(&self.desired.uid);
+                return Ok(Some(Action::gone()));
+            }
+            Step::EndFollowUp { reason, message } => {
+                tracing::warn!(%reason, "an object vanished although it had a finalizer: \
+                                         {message}");
+                self.ctx.metrics.vanished_ended("LightsailKeyPair", &reason.to_string());
+                self.publish_event(Severity::Warning, reason, &message).await;
+                self.memory.forget(&self.desired.uid);
+                return Ok(Some(Action::gone()));
+            }
+            Step::Finish(verdict) => return self.publish(&verdict).await.map(Some),
+            Step::Pause { reason, next } => return Ok(Some(Action::shows(reason, next))),
+            Step::StartOver => return Err(Error::Conflict),
+            Step::Leave => return Ok(Some(Action::gone())),
+        }
+        Ok(None)
+    }
+}

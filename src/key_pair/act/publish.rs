@@ -1,0 +1,57 @@
+//! What came of a reconciliation: the status, and an Event if the reason changed.
+
+use super::Run;
+use crate::api::Reason;
+use crate::engine::verdict::{Severity, seconds_to_ready};
+use crate::engine::{Action, Verdict, objects};
+use crate::error::Error;
+use crate::key_pair::status;
+
+impl Run<'_> {
+    pub(super) async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
+        objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
+    }
+
+    /// Publishes this verdict alone, about a reconciliation that could not be finished.
+    pub(in crate::key_pair) async fn publish_unfinished(
+        &self,
+        verdict: &Verdict,
+    ) -> Result<(), Error> {
+        let before = self.object.status.clone().unwrap_or_default();
+        let Some(status) = status::unfinished(&self.object, verdict, self.clocks.now()) else {
+            return Ok(());
+        };
+        if status != before {
+            objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
+        }
+        if verdict.is_news(&before.conditions) {
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+        }
+        Ok(())
+    }
+
+    /// Writes the status if it changed, and an Event if the reason did.
+    pub(super) async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
+        let before = self.object.status.clone().unwrap_or_default();
+        let status = status::status(&self.object, &self.desired, &self.observed, verdict);
+        if status != before {
+            objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
+        }
+        let now = self.clocks.now();
+        if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {
+            self.ctx.metrics.became_ready("LightsailKeyPair", seconds);
+        }
+        if verdict.is_news(&before.conditions) {
+            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+        }
+        if status.arn.is_none() && status.import_intent.is_none() {
+            // It imports nothing.
+            self.memory.within_limit.lock().remove(&self.desired.uid);
+        }
+        if status.arn.is_some() {
+            self.memory.imports.lock().remove(&self.desired.uid);
+        }
+        self.memory.crowds.lock().leave(&self.desired.uid);
+        Ok(Action::shows(verdict.reason, verdict.next))
+    }
+}

@@ -1,0 +1,192 @@
+//! What the steps read: the pair, alone and in lists; what the spec refers to; and who else wants
+//! the same. Each notes for the plan what it found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::Run;
+use crate::access::permission::surely_refuses;
+use crate::digest::Digest;
+use crate::engine::rows::Row;
+use crate::engine::{Lookup, ObjectRef, objects};
+use crate::error::Error;
+use crate::ids::lane_parts;
+use crate::key_pair::claim::{self, PairClaim};
+use crate::key_pair::memory::Permit;
+use crate::key_pair::observe::{Needs, shared_list};
+use crate::key_pair::plan;
+use crate::key_pair::world::{DesiredPair, PairRead, Rival, Source, SourceKind, SourceRef};
+use crate::lightsail::{self, Access, KeyPair, Listing};
+use crate::secret::{self, DataValue};
+
+impl Run<'_> {
+    /// What is missing is remembered with the time at which it was missed first.
+    pub(super) async fn read_source(&self, at: &SourceRef) -> Result<Source, Error> {
+        let (api_server, namespace) = (&self.ctx.api_server, &self.at.namespace);
+        let value = match at.kind {
+            SourceKind::Secret => {
+                secret::find_value(api_server, namespace, &at.name, &at.key).await?
+            }
+            SourceKind::ConfigMap => {
+                objects::find_value(api_server, namespace, &at.name, &at.key).await?
+            }
+        };
+        Ok(match value {
+            DataValue::Found(value) => {
+                self.memory.missing.lock().remove(&self.desired.uid);
+                plan::source(&value)
+            }
+            DataValue::NoObject => {
+                Source::Missing { since: self.missing_since(), has_object: false }
+            }
+            DataValue::NoKey => Source::Missing { since: self.missing_since(), has_object: true },
+        })
+    }
+
+    pub(super) async fn read_secret(&mut self, name: &str) -> Result<(), Error> {
+        let found = secret::find(&self.ctx.api_server, self.owner(), name).await?;
+        if found.as_ref().is_some_and(|found| found.key.is_some()) {
+            self.memory.missing.lock().remove(&self.desired.uid);
+            self.observed.key_missing_since = None;
+        } else {
+            self.observed.key_missing_since = Some(self.missing_since());
+        }
+        self.observed.secret = Lookup::from(found);
+        Ok(())
+    }
+
+    pub(super) async fn read_operation(&mut self, id: &str) {
+        self.observed.operation = plan::looked_up(self.lightsail().find_operation(id).await);
+    }
+
+    pub(super) async fn find_windows_instances(&mut self) -> Result<(), Error> {
+        let instances = self.lightsail().windows_instances_with_default_key().await?;
+        self.observed.windows_instances = Some(instances);
+        // That has many pages. A backup must be there when the pair is deleted.
+        self.observed.secret = Lookup::Unread;
+        Ok(())
+    }
+
+    pub(super) async fn count_key_pairs(&mut self) -> Result<(), Error> {
+        let list = self.shared_list().await?;
+        let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
+        // Two that are counted at the same time must not both take the last place.
+        let (rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
+        let mut within = self.memory.within_limit.lock();
+        let desired = &self.desired;
+        let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, &within);
+        if desired.limits.have_room(owned) {
+            within.insert(desired.uid.clone(), Digest::of(&desired.name));
+        } else {
+            within.remove(&desired.uid);
+        }
+        drop((within, rows));
+        self.observed.owned = Some(owned);
+        Ok(())
+    }
+
+    pub(super) async fn shared_list(&self) -> lightsail::Result<Arc<Listing>> {
+        let lane = claim::lane_of(&self.object);
+        let needs = self.needs_of_list(&lane);
+        shared_list(self.ctx, self.memory, &self.access().shared, &lane, needs).await
+    }
+
+    fn max_age_of_list(&self) -> Duration {
+        plan::max_age_of_list_for(&self.desired, &self.observed)
+    }
+
+    /// The default pair is only found for sure in a list that asks for it.
+    pub(super) async fn read_pair_live(&mut self) -> Result<(), Error> {
+        let (pair, at) = match &self.desired.pair {
+            DesiredPair::Default { .. } => {
+                let at = self.clocks.now();
+                let list = self.ctx.inventory.list_live(&self.access().shared).await?;
+                (list.find(&self.desired.name), at)
+            }
+            DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
+                self.note_own_read();
+                let read = self.lightsail().find_key_pair(&self.desired.name).await?;
+                self.correct_inventory(read.value.as_ref());
+                (read.value, self.clocks.time_of(read.at))
+            }
+        };
+        self.note_live_read(at, pair);
+        Ok(())
+    }
+
+    pub(super) async fn read_default_pair(&mut self) -> Result<(), Error> {
+        let read = self.access().shared.find_listed(&self.desired.name).await?;
+        self.correct_inventory(read.value.as_ref());
+        self.note_live_read(self.clocks.time_of(read.at), read.value);
+        Ok(())
+    }
+
+    fn note_live_read(&mut self, at: Timestamp, pair: Option<KeyPair>) {
+        self.observed.pair = Some(PairRead { live: true, at, pair });
+        self.observed.lightsail_date = self.lightsail().clock();
+        self.observed.done.read_since_download = self.observed.done.download.is_some();
+    }
+
+    /// Which list will do for this object. One that waits for others reads a list for all of them
+    /// whose walk begins now, if none is there that began after its pair was tagged.
+    fn needs_of_list(&self, lane: &str) -> Needs {
+        let mut crowds = self.memory.crowds.lock();
+        let crowd = &self.observed.crowd;
+        let Some(named_at) = crowds.named_at(&self.desired.uid).filter(|_| crowd.is_named) else {
+            return Needs::NotOlder(self.max_age_of_list());
+        };
+        if !crowd.is_listed {
+            crowds.spend(lane, crowd.pages);
+        }
+        Needs::Since(named_at)
+    }
+
+    /// An object reads its own pair, and no list for all that wait.
+    fn note_own_read(&self) {
+        if self.observed.crowd.is_named {
+            self.memory.crowds.lock().spend(&claim::lane_of(&self.object), 1);
+        }
+    }
+
+    pub(super) async fn identify(&mut self) -> Result<(), Error> {
+        let access = self.open().await?;
+        let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
+        self.observed.list_at_hand = inventory.is_at_hand(&access.shared, max_age);
+        self.observed.account = Some(access.account.id.clone());
+        self.note_permission();
+        self.access = Some(access);
+        self.observed.rivals = self.rivals();
+        Ok(())
+    }
+
+    pub(super) async fn open(&self) -> lightsail::Result<Access> {
+        let route = self.observed.grant.route();
+        self.ctx.sessions.open(route, &self.desired.region, &self.at.namespace).await
+    }
+
+    /// The other objects that want the same, now that the account is known.
+    fn rivals(&self) -> Vec<Rival> {
+        let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
+        let may_not = |at: &ObjectRef, row: &Row<PairClaim>| {
+            let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&row.lane).1);
+            let desired = &self.desired;
+            let has_acted = row.claim.as_ref().is_some_and(|claim| claim.has_acted);
+            surely_refuses(&grant, &at.namespace, &desired.region, &desired.name, has_acted)
+        };
+        let own = self.observed.account.as_ref();
+        claim::rivals(self.at, &self.memory.rows.lock(), &self.desired, own, account_of, may_not)
+    }
+
+    /// What the account allowed this object: as long as it is as it was, an object that is
+    /// unchanged needs no reconciliation.
+    fn note_permission(&self) {
+        let permit = Permit::of(&self.observed.grant);
+        self.memory.note_permit(&self.desired.uid, permit);
+    }
+
+    fn missing_since(&self) -> Timestamp {
+        self.clocks.time_of(self.memory.missing_since(&self.desired.uid))
+    }
+}
