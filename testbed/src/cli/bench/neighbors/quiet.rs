@@ -3,11 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use futures::{Stream, StreamExt};
 use kube::Client;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, DynamicObject};
 use kube::runtime::conditions::is_deleted;
 use kube::runtime::wait::await_condition;
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 
 use super::aws::QUIET;
@@ -180,10 +183,15 @@ async fn time_until_ready(
     created: impl Future<Output = Result<()>>,
     then: impl Future<Output = Result<()>>,
 ) -> Result<Option<(Duration, Duration)>> {
-    let ready =
-        await_condition(at.api(client), &at.name, |it: Option<&_>| it.is_some_and(is_ready));
+    // The watch is there before the object: what it takes to begin one is not measured.
+    let config = watcher::Config::default().fields(&format!("metadata.name={}", at.name));
+    let mut events = Box::pin(watcher(at.api(client), config.streaming_lists()).default_backoff());
+    next(&mut events, |event| matches!(event, Event::InitDone)).await?;
     let start = Instant::now();
-    let ready = async { ready.await.map(|_| start.elapsed()).context("wait for a key pair") };
+    let ready = async {
+        next(&mut events, |event| matches!(event, Event::Apply(it) if is_ready(it))).await?;
+        anyhow::Ok(start.elapsed())
+    };
     let created = async {
         created.await?;
         let time = start.elapsed();
@@ -192,6 +200,19 @@ async fn time_until_ready(
     };
     let both = async { futures::try_join!(created, ready) };
     Box::pin(tokio::time::timeout(LONGEST, both)).await.ok().transpose()
+}
+
+/// Waits for an event of the watch, which begins anew by itself after an error.
+async fn next(
+    events: &mut (impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Unpin),
+    is_wanted: impl Fn(&Event<DynamicObject>) -> bool,
+) -> Result<()> {
+    while let Some(event) = events.next().await {
+        if event.is_ok_and(|event| is_wanted(&event)) {
+            return Ok(());
+        }
+    }
+    bail!("the watch ended")
 }
 
 #[cfg(test)]
