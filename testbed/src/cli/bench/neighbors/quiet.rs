@@ -1,16 +1,15 @@
 //! The quiet namespace: one key pair after the other, and how long each takes to become Ready; and
 //! in turn with them one that a bare client makes Ready, in a namespace as quiet.
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::{Stream, StreamExt};
-use kube::Client;
 use kube::api::{DeleteParams, DynamicObject};
-use kube::runtime::conditions::is_deleted;
-use kube::runtime::wait::await_condition;
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::aws::QUIET;
@@ -111,6 +110,9 @@ impl Times {
     }
 }
 
+/// What is seen of the key pairs of a namespace.
+type Events = Pin<Box<dyn Stream<Item = watcher::Result<Event<DynamicObject>>> + Send>>;
+
 /// Key pairs in a region, one after the other, until enough were made and `is_over`. The bare
 /// client's come in turn with them.
 pub(super) async fn sample(
@@ -122,12 +124,15 @@ pub(super) async fn sample(
     is_over: impl Fn() -> bool,
 ) -> Sampled {
     let (start, mut sampled, mut number) = (Instant::now(), Sampled::default(), 0);
+    let (mut of_quiet, mut of_bare) = (watch(client, QUIET), watch(client, BARE));
     while number < least || !is_over() {
         let name = format!("{QUIET}-{when}-{number}");
-        let outcome = of_operator(client, name.clone(), region.unwrap_or(REGION));
+        let region = region.unwrap_or(REGION);
+        let outcome = of_operator(client, &mut of_quiet, name.clone(), region);
         sampled.operator.add(Box::pin(outcome).await);
         if let Some(bare) = bare {
-            sampled.bare.add(Box::pin(of_bare_client(client, bare, name)).await);
+            let outcome = of_bare_client(client, &mut of_bare, bare, name);
+            sampled.bare.add(Box::pin(outcome).await);
         }
         number += 1;
         if start.elapsed() > PATIENCE {
@@ -142,6 +147,7 @@ pub(super) async fn sample(
 /// deleted again.
 async fn of_operator(
     client: &Client,
+    events: &mut Events,
     name: String,
     region: &str,
 ) -> Result<Option<(Duration, Duration)>> {
@@ -150,26 +156,29 @@ async fn of_operator(
     let at = At { namespace: QUIET.to_owned(), name, ..At::default() };
     let kind = resource();
     let created = create(client, &kind, QUIET, object);
-    let time = time_until_ready(client, &at, created, async { Ok(()) }).await?;
-    let api = at.api(client);
-    let object = api.delete(&at.name, &DeleteParams::default()).await.context("delete it")?;
-    if let Some(uid) = object.left().and_then(|object| object.metadata.uid) {
-        let gone = await_condition(api, &at.name, is_deleted(&uid));
-        // The next one has another name and does not wait for this one.
-        let _ = tokio::time::timeout(LONGEST, gone).await;
-    }
+    let time = time_until_ready(events, &at, created, async { Ok(()) }).await?;
+    at.api(client).delete(&at.name, &DeleteParams::default()).await.context("delete it")?;
+    // A watch that begins anew does not tell what it missed.
+    let is_gone = |event: &Event<DynamicObject>| match event {
+        Event::Delete(it) => it.name_any() == at.name,
+        Event::InitDone => true,
+        Event::Apply(_) | Event::Init | Event::InitApply(_) => false,
+    };
+    // The next one has another name and does not wait for this one.
+    let _ = tokio::time::timeout(LONGEST, next(events, is_gone)).await;
     Ok(time)
 }
 
 /// The same of one that the bare client makes Ready as soon as it is there.
 async fn of_bare_client(
     client: &Client,
+    events: &mut Events,
     bare: &BareClient,
     name: String,
 ) -> Result<Option<(Duration, Duration)>> {
     let at = At { namespace: BARE.to_owned(), name, shard: Some(0), ..At::default() };
     let created = fleet::create(client, &at);
-    let time = time_until_ready(client, &at, created, bare.make_ready(&at)).await?;
+    let time = time_until_ready(events, &at, created, bare.make_ready(&at)).await?;
     at.api(client).delete(&at.name, &DeleteParams::default()).await.context("delete it")?;
     bare.release(&at).await?;
     Ok(time)
@@ -178,18 +187,16 @@ async fn of_bare_client(
 /// How long a creation takes, and how long it takes until the object is seen Ready. What is to be
 /// done then is begun when it is created. None is longer than [`LONGEST`].
 async fn time_until_ready(
-    client: &Client,
+    events: &mut Events,
     at: &At,
     created: impl Future<Output = Result<()>>,
     then: impl Future<Output = Result<()>>,
 ) -> Result<Option<(Duration, Duration)>> {
-    // The watch is there before the object: what it takes to begin one is not measured.
-    let config = watcher::Config::default().fields(&format!("metadata.name={}", at.name));
-    let mut events = Box::pin(watcher(at.api(client), config.streaming_lists()).default_backoff());
-    next(&mut events, |event| matches!(event, Event::InitDone)).await?;
     let start = Instant::now();
     let ready = async {
-        next(&mut events, |event| matches!(event, Event::Apply(it) if is_ready(it))).await?;
+        let is_it = |it: &DynamicObject| it.name_any() == at.name && is_ready(it);
+        next(events, |event| matches!(event, Event::Apply(it) | Event::InitApply(it) if is_it(it)))
+            .await?;
         anyhow::Ok(start.elapsed())
     };
     let created = async {
@@ -202,9 +209,16 @@ async fn time_until_ready(
     Box::pin(tokio::time::timeout(LONGEST, both)).await.ok().transpose()
 }
 
+/// One watch for all key pairs of a namespace. One for each would take a new connection, which is
+/// not what is measured: it takes longer than a key pair does.
+fn watch(client: &Client, namespace: &str) -> Events {
+    let at = At { namespace: namespace.to_owned(), ..At::default() };
+    Box::pin(watcher(at.api(client), watcher::Config::default()).default_backoff())
+}
+
 /// Waits for an event of the watch, which begins anew by itself after an error.
 async fn next(
-    events: &mut (impl Stream<Item = watcher::Result<Event<DynamicObject>>> + Unpin),
+    events: &mut Events,
     is_wanted: impl Fn(&Event<DynamicObject>) -> bool,
 ) -> Result<()> {
     while let Some(event) = events.next().await {
