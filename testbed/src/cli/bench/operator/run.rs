@@ -83,7 +83,7 @@ pub(super) enum Part {
     Growth,
     /// Instructions for each unchanged object, by Valgrind
     Instructions,
-    /// A hundred thousand objects that four operators share, in most of an hour
+    /// A hundred thousand objects that four operators share, in more than an hour
     Scale,
     /// A hundred thousand objects of one operator, in half an hour
     ScaleInOne,
@@ -124,16 +124,16 @@ impl Run<'_> {
         Bed::start(&self.settings.stage, &self.binary, &self.directory.join(name)).await
     }
 
-    /// Does a step if any of these parts is to be measured. All take minutes; the client library
-    /// would wait for ever for an answer that does not come.
+    /// Does a step if any of these parts is to be measured. Most take minutes, and none two hours;
+    /// the client library would wait for ever for an answer that does not come.
     pub(super) fn step<T>(
         &self,
         parts: &[Part],
         name: &str,
         step: impl Future<Output = Result<T>>,
     ) -> impl Future<Output = Result<Option<T>>> {
-        let step = Box::pin(tokio::time::timeout(Duration::from_hours(1), step));
-        let step = async { step.await.context("not done within an hour")? };
+        let step = Box::pin(tokio::time::timeout(Duration::from_hours(2), step));
+        let step = async { step.await.context("not done within two hours")? };
         let name = [name, self.name].join(if self.name.is_empty() { "" } else { ", " });
         async move {
             let done = async || self.report.step(&name, step).await.map(Some);

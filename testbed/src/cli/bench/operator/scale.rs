@@ -31,7 +31,7 @@ const FEWER: usize = 10;
 /// is looked at again before all are there.
 const SLOW: usize = 90;
 /// How long nothing more may happen, beyond what is waited for on purpose.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// Whatever may still be on its way.
 const REST: Duration = Duration::from_secs(3);
 const IMPORTED: &str =
@@ -197,9 +197,10 @@ impl Ground {
                 ..at.clone()
             };
         }
+        // While many objects come, those that are there wait for a list that shows all of them.
         let work = async {
-            let created = create_all(&self.bed.client, &objects, None);
-            futures::try_join!(created, self.wait_for(IMPORTED, self.size, PATIENCE)).map(drop)
+            create_all(&self.bed.client, &objects, None).await?;
+            self.wait_for(IMPORTED, self.size, PATIENCE).await
         };
         let cost = self.cost_of(Duration::ZERO, work).await?;
         // The operators may have counted one twice.
