@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::readiness::{Place, Readiness};
+use crate::readiness::{Extent, Readiness};
 use crate::telemetry::without_output;
 
 const API_SERVER: &str = "the Kubernetes API server";
@@ -86,7 +86,7 @@ impl ApiOutage {
             Some(proxy) => format!("{server} by the proxy {proxy}: {why}"),
             None => format!("{server}: {why}"),
         });
-        readiness.trouble(Place::All, API_SERVER.to_owned(), told);
+        readiness.trouble(Extent::All, API_SERVER.to_owned(), told);
         match spoken.note(failure.is_some(), Instant::now()) {
             Some(News::Begins) => tracing::warn!(
                 host = server,

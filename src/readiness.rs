@@ -31,7 +31,7 @@ struct Trouble {
 
 /// Where something goes wrong.
 #[derive(Clone, Copy, Debug)]
-pub enum Place<'a> {
+pub enum Extent<'a> {
     /// Everywhere.
     All,
     /// In this region.
@@ -55,11 +55,11 @@ impl Readiness {
 
     /// Notes that something goes wrong, in a region or everywhere, that a restart would not mend,
     /// or that it does no more. The operator is ready all the same.
-    pub fn trouble(&self, place: Place<'_>, what: String, why: Option<String>) {
-        let (region, is_unknown) = match place {
-            Place::All => (None, false),
-            Place::Region(region) => (Some(region), false),
-            Place::UnknownRegion(region) => (Some(region), true),
+    pub fn trouble(&self, extent: Extent<'_>, what: String, why: Option<String>) {
+        let (region, is_unknown) = match extent {
+            Extent::All => (None, false),
+            Extent::Region(region) => (Some(region), false),
+            Extent::UnknownRegion(region) => (Some(region), true),
         };
         let (mut troubles, at) = (self.troubles.lock(), (region.cloned(), what));
         match why {
@@ -108,17 +108,17 @@ mod tests {
         let broken = || Some("no answer".to_owned());
         for number in 0..100 {
             let region = Region::from(format!("aa-north-{number}"));
-            readiness.trouble(Place::UnknownRegion(&region), region.to_string(), broken());
+            readiness.trouble(Extent::UnknownRegion(&region), region.to_string(), broken());
         }
         let known = Region::from("us-east-1");
-        readiness.trouble(Place::Region(&known), "the key pairs".to_owned(), broken());
-        readiness.trouble(Place::All, "the API server".to_owned(), broken());
+        readiness.trouble(Extent::Region(&known), "the key pairs".to_owned(), broken());
+        readiness.trouble(Extent::All, "the API server".to_owned(), broken());
         let (status, report) = readiness.report();
         assert_eq!(status, StatusCode::OK);
         let lines: Vec<&str> = report.lines().collect();
         assert_eq!(lines[..3], ["ok", "the API server: no answer", "the key pairs: no answer"]);
         assert_eq!((lines.len(), lines[MOST + 1]), (MOST + 2, "and 82 more"));
-        readiness.trouble(Place::Region(&known), "the key pairs".to_owned(), None);
+        readiness.trouble(Extent::Region(&known), "the key pairs".to_owned(), None);
         assert!(!readiness.report().1.contains("the key pairs"));
     }
 }

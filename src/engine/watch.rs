@@ -67,12 +67,12 @@ impl<K: Reconciled> Change<K> {
         rows: &mut Rows<C>,
         row_of: impl Fn(&K) -> Row<C>,
         now: Instant,
-    ) -> News {
-        let mut news = News::default();
+    ) -> Effects {
+        let mut effects = Effects::default();
         let gone = match self {
             Self::Applied(Served::Readable(object)) => {
-                news.due = rows.apply(&ObjectRef::of(&object), row_of(&object), now);
-                return news;
+                effects.due = rows.apply(&ObjectRef::of(&object), row_of(&object), now);
+                return effects;
             }
             Self::Applied(Served::Unreadable(object)) => {
                 let at = ObjectRef::of_metadata(&object.metadata);
@@ -80,12 +80,12 @@ impl<K: Reconciled> Change<K> {
                 let before = rows.note_unreadable(at.clone(), seen.clone());
                 if before.as_ref() != Some(&seen) {
                     // So its conditions say so.
-                    news.due.push(Due { at: at.clone(), class: Class::Change, from: now });
+                    effects.due.push(Due { at: at.clone(), class: Class::Change, from: now });
                 }
                 if seen.is_news(before.as_ref()) {
-                    news.unreadable = Some((at, object.field));
+                    effects.unreadable = Some((at, object.field));
                 }
-                return news;
+                return effects;
             }
             Self::Gone(object) => vec![ObjectRef::of(&*object)],
             Self::Listed { namespace, seen } => {
@@ -97,10 +97,10 @@ impl<K: Reconciled> Change<K> {
         for at in gone {
             let uid = rows.get(&at).map(|row| row.uid.clone()).unwrap_or_default();
             let heir = rows.remove(&at);
-            news.due.extend(heir.map(|at| Due { at, class: Class::Change, from: now }));
-            news.gone.push((at, uid));
+            effects.due.extend(heir.map(|at| Due { at, class: Class::Change, from: now }));
+            effects.gone.push((at, uid));
         }
-        news
+        effects
     }
 }
 
@@ -145,7 +145,7 @@ impl FirstLists {
 
 /// What a change means.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct Effects {
     /// The reconciliations that are due.
     pub(super) due: Vec<Due>,
     /// The objects that are gone, with their uids.

@@ -3,7 +3,7 @@
 use crate::ids::{AccountId, KeyPairName, Owner, Region, Scope};
 use crate::lightsail::KeyPair;
 
-use super::keys::Place;
+use super::keys::Location;
 
 /// What was read of one region.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub(super) struct Exported {
     /// The name of its object.
     pub(super) object: String,
     /// Where its key was found.
-    pub(super) places: Vec<Place>,
+    pub(super) locations: Vec<Location>,
     pub(super) finding: Finding,
 }
 

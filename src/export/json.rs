@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::exported::{Exported, Failed, Finding, Findings, Gone, Managed};
-use super::keys::Place;
+use super::keys::Location;
 use super::text::escaped;
 use crate::ids::{Fingerprint, Region};
 
@@ -26,7 +26,7 @@ pub(super) fn document(findings: &Findings) -> String {
 
 /// Everything that any output has of a key pair.
 pub(super) fn key_pair(exported: &Exported) -> Value {
-    let Exported { account, region, pair, object, places, instances, finding, .. } = exported;
+    let Exported { account, region, pair, object, locations, instances, finding, .. } = exported;
     let mut value = json!({
         "accountID": account.as_str(),
         "region": region.as_str(),
@@ -35,7 +35,7 @@ pub(super) fn key_pair(exported: &Exported) -> Value {
         "fingerprint": pair.fingerprint.as_ref().map(Fingerprint::as_str),
         "createdAt": pair.created_at,
         "instances": instances,
-        "keyFoundIn": places.iter().map(place).collect::<Vec<_>>(),
+        "keyFoundIn": locations.iter().map(location).collect::<Vec<_>>(),
     });
     match finding {
         Finding::Imported { line } => {
@@ -67,11 +67,11 @@ pub(super) fn key_pair(exported: &Exported) -> Value {
     value
 }
 
-fn place(place: &Place) -> Value {
-    match place {
-        Place::File { path, line } => json!({ "file": path, "line": line }),
-        Place::Terraform { path } => json!({ "terraform": path }),
-        Place::Secret { namespace, name, key } => {
+fn location(location: &Location) -> Value {
+    match location {
+        Location::File { path, line } => json!({ "file": path, "line": line }),
+        Location::Terraform { path } => json!({ "terraform": path }),
+        Location::Secret { namespace, name, key } => {
             json!({ "secret": { "namespace": namespace, "name": name, "key": key } })
         }
     }
@@ -88,7 +88,7 @@ mod tests {
     fn each_key_pair_has_an_object_an_owner_or_a_reason() {
         let owner = Managed::By(Owner::new("c1", "team-a", "build"));
         let imported = Exported {
-            places: vec![Place::File { path: "a\n\"b".to_owned(), line: None }],
+            locations: vec![Location::File { path: "a\n\"b".to_owned(), line: None }],
             ..exported("fleet", Finding::Imported { line: "ssh-ed25519 AAAA".to_owned() })
         };
         let all = [

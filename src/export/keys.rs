@@ -8,7 +8,7 @@ use crate::ssh::{Fingerprints, Match, PrivateKey, PublicKey};
 
 /// Where a key was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// In a file, and in which line of it if it has several keys.
     File { path: String, line: Option<usize> },
     /// In a state or plan of Terraform.
@@ -17,7 +17,7 @@ pub(super) enum Place {
     Secret { namespace: String, name: String, key: String },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line: None } | Self::Terraform { path } => to.write_str(path),
@@ -47,7 +47,7 @@ pub(super) struct Key {
     pub(super) public: PublicKey,
     /// Those of the private key too, if that was found.
     pub(super) forms: Fingerprints,
-    pub(super) places: Vec<Place>,
+    pub(super) locations: Vec<Location>,
     pub(super) keepers: Vec<Keeper>,
 }
 
@@ -63,42 +63,42 @@ impl Key {
 pub(super) struct Keys {
     by_sha256: BTreeMap<String, Key>,
     /// Fingerprints that Terraform has without a public key of that fingerprint.
-    hints: BTreeMap<String, Place>,
+    hints: BTreeMap<String, Location>,
 }
 
 impl Keys {
     /// A public key was found.
-    pub(super) fn add_public(&mut self, public: &PublicKey, place: Place) {
+    pub(super) fn add_public(&mut self, public: &PublicKey, location: Location) {
         let forms = public.fingerprints();
-        self.add(public, &forms, place, None);
+        self.add(public, &forms, location, None);
     }
 
     /// A private key was found. Its public half is kept, and its fingerprints.
     pub(super) fn add_private(
         &mut self,
         private: &PrivateKey,
-        place: Place,
+        location: Location,
         keeper: Option<Keeper>,
     ) {
-        self.add(private.public(), &private.fingerprints(), place, keeper);
+        self.add(private.public(), &private.fingerprints(), location, keeper);
     }
 
     /// Terraform knows a key pair with this fingerprint.
-    pub(super) fn add_hint(&mut self, fingerprint: &str, place: Place) {
-        self.hints.entry(fingerprint.to_owned()).or_insert(place);
+    pub(super) fn add_hint(&mut self, fingerprint: &str, location: Location) {
+        self.hints.entry(fingerprint.to_owned()).or_insert(location);
     }
 
     fn add(
         &mut self,
         public: &PublicKey,
         forms: &Fingerprints,
-        place: Place,
+        location: Location,
         keeper: Option<Keeper>,
     ) {
         let new = || Key {
             public: public.clone(),
             forms: forms.clone(),
-            places: vec![],
+            locations: vec![],
             keepers: vec![],
         };
         let key = self.by_sha256.entry(public.sha256()).or_insert_with(new);
@@ -106,9 +106,9 @@ impl Keys {
         all.sort();
         all.dedup();
         key.forms = Fingerprints::from_forms(all);
-        key.places.push(place);
-        key.places.sort();
-        key.places.dedup();
+        key.locations.push(location);
+        key.locations.sort();
+        key.locations.dedup();
         key.keepers.extend(keeper);
         key.keepers.sort_by(|one, other| one.name.cmp(&other.name));
     }
@@ -124,7 +124,7 @@ impl Keys {
     }
 
     /// Where Terraform has this fingerprint.
-    pub(super) fn find_hint(&self, listed: &Fingerprint) -> Option<&Place> {
+    pub(super) fn find_hint(&self, listed: &Fingerprint) -> Option<&Location> {
         self.hints.get(listed.as_str())
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn exported(name: &str, finding: Finding) -> Exported {
         pair: pair(name, Some("1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13")),
         age: Some(3_600 * 50),
         instances: Some(vec!["web-1".to_owned()]),
-        places: Vec::new(),
+        locations: Vec::new(),
         finding,
     }
 }

@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::age::age;
 use super::exported::{Exported, Finding, Managed};
-use super::keys::Place;
+use super::keys::Location;
 use super::text::{printable, shortened, some_of};
 
 const HEADER: [&str; 7] =
@@ -13,7 +13,7 @@ const HEADER: [&str; 7] =
 /// The longest name in it, in characters: most are shorter.
 const NAME: usize = 40;
 /// The longest path of a file.
-const PLACE: usize = 64;
+const LOCATION: usize = 64;
 
 /// The table: a row for each key pair.
 pub(super) fn table(all: &[Exported]) -> String {
@@ -38,7 +38,7 @@ pub(super) fn table(all: &[Exported]) -> String {
 
 fn row(exported: &Exported) -> [String; 7] {
     let none = || "-".to_owned();
-    let Exported { region, pair, places, finding, .. } = exported;
+    let Exported { region, pair, locations, finding, .. } = exported;
     let instances =
         exported.instances.as_ref().map_or_else(|| "?".to_owned(), |all| list(all, NAME));
     [
@@ -47,18 +47,18 @@ fn row(exported: &Exported) -> [String; 7] {
         pair.fingerprint.as_ref().map_or_else(none, ToString::to_string),
         exported.age.map_or_else(none, age),
         instances,
-        key(finding, places),
+        key(finding, locations),
         managed(finding),
     ]
 }
 
-fn key(finding: &Finding, places: &[Place]) -> String {
+fn key(finding: &Finding, locations: &[Location]) -> String {
     match finding {
         Finding::Generated { secret } => format!("Secret {}", shortened(secret, NAME)),
-        Finding::Unmatched(why) if places.is_empty() => why.words().to_owned(),
-        Finding::Unmatched(why) => format!("{} ({})", list(places, PLACE), why.words()),
+        Finding::Unmatched(why) if locations.is_empty() => why.words().to_owned(),
+        Finding::Unmatched(why) => format!("{} ({})", list(locations, LOCATION), why.words()),
         Finding::Imported { .. } | Finding::Default | Finding::Managed { .. } => {
-            list(places, PLACE)
+            list(locations, LOCATION)
         }
     }
 }
@@ -91,9 +91,9 @@ mod tests {
 
     #[test]
     fn a_row_says_what_is_known_of_a_key_pair() {
-        let file = |path: &str| Place::File { path: path.to_owned(), line: Some(3) };
+        let file = |path: &str| Location::File { path: path.to_owned(), line: Some(3) };
         let fleet = Exported {
-            places: vec![file("keys"), Place::Terraform { path: "a.tfstate".to_owned() }],
+            locations: vec![file("keys"), Location::Terraform { path: "a.tfstate".to_owned() }],
             instances: Some(["a", "b", "c"].map(str::to_owned).to_vec()),
             ..exported("fleet", Finding::Imported { line: String::new() })
         };
@@ -143,7 +143,7 @@ mod tests {
             instances: Some(instances.collect()),
             ..exported(&"n".repeat(255), Finding::Imported { line: String::new() })
         };
-        wide.places = vec![Place::File { path: "k".repeat(4_096), line: None }; 3];
+        wide.locations = vec![Location::File { path: "k".repeat(4_096), line: None }; 3];
         let mut long = exported("fleet", Finding::Generated { secret: "s".repeat(240) });
         long.instances = Some(vec!["i".repeat(255); 60]);
         let owner = Owner::new("c1", "team-a", "build");

@@ -33,7 +33,7 @@ mod tests {
 
     use super::*;
     use crate::export::exported::{Finding, Managed, Why};
-    use crate::export::keys::Place;
+    use crate::export::keys::Location;
     use crate::export::samples::exported;
     use crate::ids::Owner;
     use crate::ssh::PublicKey;
@@ -42,14 +42,14 @@ mod tests {
     fn a_value_that_looks_like_a_private_key_costs_its_own_pair() {
         const MARKED: &str = "BEGIN OPENSSH PRIVATE KEY";
         let plain = || exported("fleet", Finding::Unmatched(Why::NoKey));
-        let file = Place::File { path: format!("keys/{MARKED}"), line: None };
+        let file = Location::File { path: format!("keys/{MARKED}"), line: None };
         let secret = "openssh-key-v1".to_owned();
         let owner = Managed::By(Owner::new("c", "n", "openssh-key-v1"));
         for (name, one) in [
             ("the name", exported(MARKED, Finding::Unmatched(Why::NameUnusable))),
             ("the name of the object", exported("OpenSSH_key_v1", Finding::Default)),
             ("an instance", Exported { instances: Some(vec![MARKED.to_owned()]), ..plain() }),
-            ("a file", Exported { places: vec![file], ..plain() }),
+            ("a file", Exported { locations: vec![file], ..plain() }),
             ("a Secret", exported("fleet", Finding::Generated { secret })),
             ("an owner", exported("fleet", Finding::Managed { owner, is_gone: None })),
         ] {

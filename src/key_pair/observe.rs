@@ -16,7 +16,7 @@ use crate::engine::rows::place;
 use crate::engine::{Context, Lookup, ObjectRef};
 use crate::ids::{Arn, KeyPairName, Scope, lane_parts};
 use crate::lightsail::{self, KeyPair, Lightsail, Listing};
-use crate::readiness::Place;
+use crate::readiness::Extent;
 
 /// What is known before anything is read.
 pub(super) fn observed(
@@ -105,11 +105,11 @@ pub(super) async fn shared_list(
         Needs::Since(since) => ctx.inventory.list_since(region, since).await,
     };
     let scope = region.scope();
-    let (what, place) = (list_of(scope), ctx.regions.place(&scope.region));
+    let (what, extent) = (list_of(scope), ctx.regions.extent(&scope.region));
     // Anybody may reach the probes, and AWS's answers name the roles of accounts.
     let (_, account) = lane_parts(lane);
     let why = |error: &lightsail::Error| account.map_or(error.to_string(), |_| error.code.clone());
-    ctx.readiness.trouble(place, what, list.as_ref().err().map(why));
+    ctx.readiness.trouble(extent, what, list.as_ref().err().map(why));
     let list = list?;
     memory.reads.lock().insert(lane.to_owned(), Moment::now());
     memory.crowds.lock().note_list(lane, &list);
@@ -135,7 +135,7 @@ pub(super) fn forget_lane(ctx: &Context, memory: &Memory, lane: &str) {
     let may_be_left = |lane: &str| account_of(lane).is_none_or(|it| Some(it) == left);
     if let Some(account) = left.clone().filter(|_| !rows.lanes_of(&region).any(may_be_left)) {
         let scope = Scope { account, region: region.clone() };
-        ctx.readiness.trouble(Place::Region(&region), list_of(&scope), None);
+        ctx.readiness.trouble(Extent::Region(&region), list_of(&scope), None);
         all.remove(&scope);
         ctx.metrics.remove_without_object(&scope);
     }

@@ -24,7 +24,7 @@ use super::credentials::Chain;
 use super::error::{Error, ErrorKind};
 use super::limiter::Limiter;
 use super::session::{
-    Cause, Identified, Identity, Loaded, News, Next, Noted, Now, Put, Refusal, Session, Source,
+    Cause, Identified, Identity, Loaded, LogLine, Noted, Now, Put, Refusal, Session, Source, Step,
     Term, identified, role,
 };
 use super::sts::{self, Role};
@@ -119,11 +119,11 @@ struct Inner {
     /// Whether a task renews the current credentials.
     is_kept_fresh: AtomicBool,
     /// One lookup for all, so that a session is opened once.
-    lookup: Turn,
+    lookup: Lock,
     state: Mutex<State>,
 }
 
-type Turn = tokio::sync::Mutex<()>;
+type Lock = tokio::sync::Mutex<()>;
 
 /// The account that the credentials open.
 type Opened = super::session::Opened<Arc<Account>, Credentials>;
@@ -132,7 +132,7 @@ type Opened = super::session::Opened<Arc<Account>, Credentials>;
 struct State {
     session: Session<Arc<Account>, Credentials>,
     /// One lookup at a time in each region, however long it takes there.
-    turns: HashMap<Region, Arc<Turn>>,
+    turns: HashMap<Region, Arc<Lock>>,
 }
 
 /// Credentials, how long they are valid, and whose they are, if their source says so.
@@ -169,7 +169,7 @@ impl Opener {
             readiness,
             refused: Arc::default(),
             is_kept_fresh: AtomicBool::new(false),
-            lookup: Turn::default(),
+            lookup: Lock::default(),
             state,
         }))
     }
@@ -210,9 +210,9 @@ impl Opener {
         let _everywhere = tokio::time::timeout(PATIENCE, self.0.lookup.lock()).await;
         let next = self.0.state.lock().session.next(&region, now());
         match next {
-            Next::Use(account) => return Ok(account),
-            Next::Fail(error) => return Err(error),
-            Next::Open => {}
+            Step::Use(account) => return Ok(account),
+            Step::Fail(error) => return Err(error),
+            Step::Open => {}
         }
         let outcome = self.0.open(&region, namespace).await;
         self.0.note(&region, outcome.as_ref().err());
@@ -411,8 +411,8 @@ impl Inner {
         if self.purpose.account.is_none() {
             self.sending.metrics.set_credentials_failing(noted.is_failing);
             for (region, why) in noted.troubles {
-                let place = self.sending.regions.place(&region);
-                self.readiness.trouble(place, OWN.to_owned(), why);
+                let extent = self.sending.regions.extent(&region);
+                self.readiness.trouble(extent, OWN.to_owned(), why);
             }
         }
         self.say(noted.news);
@@ -453,29 +453,29 @@ impl Inner {
     }
 
     /// Logs what is new.
-    fn say(&self, news: Option<News>) {
+    fn say(&self, news: Option<LogLine>) {
         let of = self.purpose.account.as_deref();
         let namespace = self.purpose.namespace.as_deref();
         match news {
             None => {}
-            Some(News::InForce(Identity { account, caller_arn })) => tracing::info!(
+            Some(LogLine::InForce(Identity { account, caller_arn })) => tracing::info!(
                 of,
                 namespace,
                 account = account.as_str(),
                 caller = caller_arn,
                 "AWS credentials are in use"
             ),
-            Some(News::BackAgain) => {
+            Some(LogLine::BackAgain) => {
                 tracing::info!(of, namespace, "the operator gets AWS credentials again");
             }
-            Some(News::NotRenewed(Error { code, message, .. })) => tracing::warn!(
+            Some(LogLine::NotRenewed(Error { code, message, .. })) => tracing::warn!(
                 of,
                 namespace,
                 code,
                 error = message,
                 "the operator cannot renew the AWS credentials, and uses them until they expire"
             ),
-            Some(News::NotHad(Error { code, message, .. })) => {
+            Some(LogLine::NotHad(Error { code, message, .. })) => {
                 tracing::warn!(
                     of,
                     namespace,

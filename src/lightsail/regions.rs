@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::error::Error;
 use super::types::Result;
 use crate::ids::Region;
-use crate::readiness::Place;
+use crate::readiness::Extent;
 
 /// How many regions that never answered one namespace may try. Lightsail has fewer:
 /// <https://docs.aws.amazon.com/general/latest/gr/lightsail.html>.
@@ -74,11 +74,11 @@ impl Regions {
 
     /// Where calls to a region fail, as far as is known.
     #[must_use]
-    pub fn place<'a>(&self, region: &'a Region) -> Place<'a> {
+    pub fn extent<'a>(&self, region: &'a Region) -> Extent<'a> {
         if self.known.lock().answered.contains(region) {
-            Place::Region(region)
+            Extent::Region(region)
         } else {
-            Place::UnknownRegion(region)
+            Extent::UnknownRegion(region)
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::config::names;
 use crate::export::exported::{Exported, Finding, Managed, RegionRead, Why};
-use crate::export::keys::{Key, Keys, Place};
+use crate::export::keys::{Key, Keys, Location};
 use crate::export::names::object_names;
 use crate::ids::{Fingerprint, KeyPairName, Owner};
 use crate::lightsail::KeyPair;
@@ -43,7 +43,7 @@ pub(super) fn match_all(
                 age: now.zip(pair.created()).map(|(now, created)| now - created.as_second()),
                 instances: instances.as_ref().map(|all| users(all, &pair.name)),
                 object: String::new(),
-                places: places(keys, &pair),
+                locations: locations(keys, &pair),
                 finding: first_finding(keys, &pair),
                 pair,
             });
@@ -64,10 +64,10 @@ fn users(instances: &[(String, KeyPairName)], name: &KeyPairName) -> Vec<String>
     users
 }
 
-fn places(keys: &Keys, pair: &KeyPair) -> Vec<Place> {
+fn locations(keys: &Keys, pair: &KeyPair) -> Vec<Location> {
     let Some(listed) = &pair.fingerprint else { return Vec::new() };
     match keys.find(listed) {
-        Some(key) => key.places.clone(),
+        Some(key) => key.locations.clone(),
         None => keys.find_hint(listed).cloned().into_iter().collect(),
     }
 }

@@ -7,8 +7,8 @@ use crate::export::samples::{REGION, pair};
 use crate::ids::Scope;
 use crate::ssh::{Fingerprints, PrivateKey, generate};
 
-fn place(path: &str) -> Place {
-    Place::File { path: path.to_owned(), line: None }
+fn location(path: &str) -> Location {
+    Location::File { path: path.to_owned(), line: None }
 }
 
 fn region(name: &str, pairs: Vec<KeyPair>) -> RegionRead {
@@ -62,25 +62,25 @@ fn what_becomes_of_a_key_pair() {
     };
     let unmatched = Finding::Unmatched;
     let mut none = Keys::default();
-    none.add_public(other.public(), place("other.pub"));
-    none.add_hint(&sha1, Place::Terraform { path: "a.tfstate".to_owned() });
+    none.add_public(other.public(), location("other.pub"));
+    none.add_hint(&sha1, Location::Terraform { path: "a.tfstate".to_owned() });
     let mut public = Keys::default();
-    public.add_public(key.public(), place("a.pub"));
-    public.add_public(rsa.public(), place("rsa.pub"));
+    public.add_public(key.public(), location("a.pub"));
+    public.add_public(rsa.public(), location("rsa.pub"));
     let mut private = Keys::default();
-    private.add_private(&rsa, place("rsa"), None);
+    private.add_private(&rsa, location("rsa"), None);
     let mut kept = Keys::default();
-    kept.add_private(&key, place("a"), Some(keeper("a-ssh", &key, None)));
-    kept.add_private(&rsa, place("rsa"), Some(keeper("rsa-ssh", &rsa, None)));
+    kept.add_private(&key, location("a"), Some(keeper("a-ssh", &key, None)));
+    kept.add_private(&rsa, location("rsa"), Some(keeper("rsa-ssh", &rsa, None)));
     let mut others = Keys::default();
-    others.add_private(&key, place("a"), Some(keeper("a-ssh", &key, Some("another"))));
+    others.add_private(&key, location("a"), Some(keeper("a-ssh", &key, Some("another"))));
     let mut own = Keys::default();
-    own.add_private(&key, place("a"), Some(keeper("a-ssh", &key, Some("fleet-eu-west-1"))));
+    own.add_private(&key, location("a"), Some(keeper("a-ssh", &key, Some("fleet-eu-west-1"))));
     let mut unformed = Keys::default();
     // As if the Secret had it in OpenSSH's form, of which the operator knows no SHA-1.
     let forms = rsa.public().fingerprints();
     let keeper = Keeper { forms, ..keeper("rsa-ssh", &rsa, None) };
-    unformed.add_private(&rsa, place("rsa"), Some(keeper));
+    unformed.add_private(&rsa, location("rsa"), Some(keeper));
 
     let ours = pair("fleet", Some(&of_key));
     let generated = |secret: &str| Finding::Generated { secret: secret.to_owned() };
@@ -153,7 +153,7 @@ fn a_secret_is_given_to_one_object_and_first_to_the_one_that_needs_it() {
         ]
     };
     let mut keys = Keys::default();
-    keys.add_private(&rsa, place("rsa"), Some(keeper("one", &rsa, None)));
+    keys.add_private(&rsa, location("rsa"), Some(keeper("one", &rsa, None)));
     let secrets = |keys: &Keys| -> Vec<Option<String>> {
         let secret = |exported: &Exported| match &exported.finding {
             Finding::Generated { secret } => Some(secret.clone()),
@@ -165,7 +165,7 @@ fn a_secret_is_given_to_one_object_and_first_to_the_one_that_needs_it() {
         match_all(regions(), keys, true).iter().map(secret).collect()
     };
     assert_eq!(secrets(&keys), [None, None, Some("one".to_owned())]);
-    keys.add_private(&rsa, place("rsa"), Some(keeper("a-copy", &rsa, None)));
+    keys.add_private(&rsa, location("rsa"), Some(keeper("a-copy", &rsa, None)));
     let two = [None, Some("one".to_owned()), Some("a-copy".to_owned())];
     assert_eq!(secrets(&keys), two);
 }
@@ -230,12 +230,12 @@ fn users_and_age_are_those_of_the_region() {
 fn a_key_that_is_found_twice_has_both_places_and_all_its_fingerprints() {
     let rsa = generate(KeyAlgorithm::RSA4096).unwrap();
     let mut keys = Keys::default();
-    keys.add_public(rsa.public(), place("b"));
-    keys.add_private(&rsa, place("a"), None);
-    keys.add_public(rsa.public(), place("b"));
+    keys.add_public(rsa.public(), location("b"));
+    keys.add_private(&rsa, location("a"), None);
+    keys.add_public(rsa.public(), location("b"));
     assert_eq!(keys.len(), 1);
     let key = keys.find(&form(&rsa, |it| it.len() == 59).as_str().into()).unwrap();
-    assert_eq!(key.places, [place("a"), place("b")]);
+    assert_eq!(key.locations, [location("a"), location("b")]);
     assert!(key.forms != Fingerprints::from_forms(Vec::new()));
     assert_eq!(key.line().split(' ').count(), 2);
 }

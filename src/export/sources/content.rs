@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::file::{File, NoKey};
 use super::{lines, terraform};
-use crate::export::keys::{Keys, Place};
+use crate::export::keys::{Keys, Location};
 use crate::export::report::{Report, count};
 use crate::ssh::{self, InvalidPrivateKey, InvalidPublicKey, PrivateKey, PublicKey};
 
@@ -34,15 +34,15 @@ pub(super) fn add_file(
         return Err(NoKey::None);
     }
     if terraform::is_one(path, text) {
-        let place = Place::Terraform { path: name };
-        return terraform::add(text, &place, keys, report).map_err(|why| {
+        let location = Location::Terraform { path: name };
+        return terraform::add(text, &location, keys, report).map_err(|why| {
             if terraform::is_state_by_name(path) { NoKey::Other(why) } else { NoKey::Unusable(why) }
         });
     }
-    let place = |line| Place::File { path: name.clone(), line };
+    let location = |line| Location::File { path: name.clone(), line };
     let why = match PublicKey::parse_file(&bytes) {
         Ok(public) => {
-            keys.add_public(&public, place(None));
+            keys.add_public(&public, location(None));
             return Ok(());
         }
         Err(why) => why,
@@ -57,12 +57,12 @@ pub(super) fn add_file(
         let own = private.as_ref().ok().map(|private| private.public().sha256());
         for (line, public) in &found.keys {
             if own.as_ref() != Some(&public.sha256()) {
-                keys.add_public(public, place(Some(*line)));
+                keys.add_public(public, location(Some(*line)));
             }
         }
         return match private {
             Ok(private) => {
-                keys.add_private(&private, place(None), None);
+                keys.add_private(&private, location(None), None);
                 Ok(())
             }
             // Mostly the certificate of a browser.
@@ -84,7 +84,7 @@ pub(super) fn add_file(
         ));
     }
     for (line, public) in found.keys {
-        keys.add_public(&public, place(Some(line)));
+        keys.add_public(&public, location(Some(line)));
     }
     let unreadable = found.unreadable.iter();
     let unreadable = unreadable.map(|(line, why)| (format!("line {line}"), why.to_string()));

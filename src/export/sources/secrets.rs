@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use zeroize::Zeroizing;
 
 use super::lines;
-use crate::export::keys::{Keeper, Keys, Place};
+use crate::export::keys::{Keeper, Keys, Location};
 use crate::secret::{self, PRIVATE_KEY};
 use crate::ssh::{self, PrivateKey, PublicKey};
 
@@ -28,14 +28,14 @@ pub(in crate::export) fn add_secret(
     let is_keeper =
         is_target && found.rejects.is_none() && !found.is_terminating && name.len() <= LONGEST_NAME;
     for (key, bytes) in data {
-        let place = || Place::Secret {
+        let location = || Location::Secret {
             namespace: namespace.to_owned(),
             name: name.clone(),
             key: key.clone(),
         };
         let is_private = match PublicKey::parse_file(&bytes) {
             Ok(public) => {
-                keys.add_public(&public, place());
+                keys.add_public(&public, location());
                 continue;
             }
             Err(why) => why.is_private(),
@@ -47,17 +47,17 @@ pub(in crate::export) fn add_secret(
                     marked_for: marked_for.clone(),
                     forms: private.fingerprints(),
                 });
-                keys.add_private(&private, place(), keeper);
+                keys.add_private(&private, location(), keeper);
                 continue;
             }
             // Others are keys of web servers, say, or speak of a private key in a comment.
             Some(Err(why)) if key == PRIVATE_KEY => {
-                unreadable.push((place().to_string(), format!("it {why}")));
+                unreadable.push((location().to_string(), format!("it {why}")));
             }
             Some(Err(_)) | None => {}
         }
         for (_, public) in lines::find(&Zeroizing::new(ssh::decode(&bytes))).keys {
-            keys.add_public(&public, place());
+            keys.add_public(&public, location());
         }
     }
 }
@@ -88,7 +88,7 @@ mod tests {
         add_secret("team-a", secret, is_target, &mut keys, &mut unreadable);
         let form = key.fingerprints().forms()[0].as_str().into();
         let keepers = keys.find(&form).map_or(0, |key| key.keepers.len());
-        let said = unreadable.into_iter().map(|(place, why)| format!("{place}: {why}"));
+        let said = unreadable.into_iter().map(|(location, why)| format!("{location}: {why}"));
         (keys.len(), keepers, said.collect())
     }
 

@@ -89,10 +89,10 @@ fn keys_are_found_in_every_kind_of_file() {
     }
     let form = private.fingerprints().forms()[0].clone();
     let found = ground.keys.find(&form.as_str().into()).unwrap();
-    assert_eq!(found.places[0].to_string(), ground.path("id_ed25519").display().to_string());
+    assert_eq!(found.locations[0].to_string(), ground.path("id_ed25519").display().to_string());
     let form = two.public().fingerprints().forms()[0].clone();
     let found = ground.keys.find(&form.as_str().into()).unwrap();
-    assert!(found.places[0].to_string().ends_with("authorized_keys:4"), "{:?}", found.places);
+    assert!(found.locations[0].to_string().ends_with("authorized_keys:4"), "{:?}", found.locations);
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub(super) struct Opened<A, C> {
 
 /// What to do for a caller.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next<A> {
+pub(super) enum Step<A> {
     Use(A),
     /// It failed a moment ago.
     Fail(Error),
@@ -118,7 +118,7 @@ pub(super) enum Refusal {
 pub(super) struct Put {
     /// There were none before.
     pub(super) is_first: bool,
-    pub(super) news: Option<News>,
+    pub(super) news: Option<LogLine>,
 }
 
 /// What follows from a lookup, besides its outcome.
@@ -128,12 +128,12 @@ pub(super) struct Noted {
     pub(super) is_failing: bool,
     /// For `/readyz`: what fails in a region, or that it works again.
     pub(super) troubles: Vec<(Region, Option<String>)>,
-    pub(super) news: Option<News>,
+    pub(super) news: Option<LogLine>,
 }
 
 /// What has not been logged yet.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum LogLine {
     InForce(Identity),
     BackAgain,
     /// The current ones are used until they expire.
@@ -181,17 +181,17 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     }
 
     /// What to do for the caller whose turn it is in this region.
-    pub(super) fn next(&self, region: &Region, now: Now) -> Next<A> {
+    pub(super) fn next(&self, region: &Region, now: Now) -> Step<A> {
         if let Some(account) = self.good(now.time) {
-            return Next::Use(account.clone());
+            return Step::Use(account.clone());
         }
         match self.failures.get(region) {
             Some((attempts, error))
                 if !attempts.until_next(now.instant, self.longest_pause).is_zero() =>
             {
-                Next::Fail(error.clone())
+                Step::Fail(error.clone())
             }
-            _ => Next::Open,
+            _ => Step::Open,
         }
     }
 
@@ -233,13 +233,13 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         if is_news {
             self.said = Some(role.to_owned());
         }
-        Put { is_first, news: is_news.then_some(News::InForce(identity)) }
+        Put { is_first, news: is_news.then_some(LogLine::InForce(identity)) }
     }
 
     /// How a lookup in this region went.
     pub(super) fn note(&mut self, region: &Region, error: Option<&Error>, now: Now) -> Noted {
         let Some(error) = error else {
-            let news = (!self.failures.is_empty()).then_some(News::BackAgain);
+            let news = (!self.failures.is_empty()).then_some(LogLine::BackAgain);
             return Noted { news, ..self.forget_failures() };
         };
         let before = self.failures.get(region);
@@ -247,7 +247,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         let attempts = Attempts::one_more(before.map(|(attempts, _)| *attempts), now.instant);
         self.failures.insert(region.clone(), (attempts, error.clone()));
         let are_good = self.good(now.time).is_some();
-        let news = if are_good { News::NotRenewed } else { News::NotHad };
+        let news = if are_good { LogLine::NotRenewed } else { LogLine::NotHad };
         Noted {
             is_failing: true,
             troubles: vec![(region.clone(), Some(error.to_string()))],
@@ -342,7 +342,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         let refusal = Error::refused_credentials();
         let are_refusals = self.failures.values().all(|(_, error)| error.code == refusal.code);
         let is_over = are_taken && !self.failures.is_empty() && are_refusals;
-        is_over.then(|| Noted { news: Some(News::BackAgain), ..self.forget_failures() })
+        is_over.then(|| Noted { news: Some(LogLine::BackAgain), ..self.forget_failures() })
     }
 }
 

@@ -59,10 +59,10 @@ fn words(noted: &Noted) -> String {
         words.push(format!("{region}: {}", why.as_deref().unwrap_or("over")));
     }
     words.extend(noted.news.as_ref().map(|news| match news {
-        News::InForce(identity) => format!("log: in force, {}", identity.caller_arn),
-        News::BackAgain => "log: back".to_owned(),
-        News::NotRenewed(error) => format!("log: not renewed, {}", error.message),
-        News::NotHad(error) => format!("log: not had, {}", error.message),
+        LogLine::InForce(identity) => format!("log: in force, {}", identity.caller_arn),
+        LogLine::BackAgain => "log: back".to_owned(),
+        LogLine::NotRenewed(error) => format!("log: not renewed, {}", error.message),
+        LogLine::NotHad(error) => format!("log: not had, {}", error.message),
     }));
     words.join("; ")
 }
@@ -76,22 +76,22 @@ fn one_who_asks_uses_what_is_good_or_hears_what_failed_a_moment_ago() {
         }
         session
     };
-    let fails = || Next::Fail(error("down"));
+    let fails = || Step::Fail(error("down"));
     for (name, session, region, second, expected) in [
-        ("nothing yet", Kept::default(), IRELAND, 0, Next::Open),
-        ("good", in_force(Some(3_600)), IRELAND, 3_589, Next::Use("account")),
-        ("good in another region", in_force(Some(3_600)), OREGON, 0, Next::Use("account")),
-        ("good until AWS refuses them", in_force(None), IRELAND, 1_000_000, Next::Use("account")),
-        ("about to expire", in_force(Some(3_600)), IRELAND, 3_590, Next::Open),
+        ("nothing yet", Kept::default(), IRELAND, 0, Step::Open),
+        ("good", in_force(Some(3_600)), IRELAND, 3_589, Step::Use("account")),
+        ("good in another region", in_force(Some(3_600)), OREGON, 0, Step::Use("account")),
+        ("good until AWS refuses them", in_force(None), IRELAND, 1_000_000, Step::Use("account")),
+        ("about to expire", in_force(Some(3_600)), IRELAND, 3_590, Step::Open),
         ("failed a moment ago", failed(Kept::default(), 1), IRELAND, 101, fails()),
-        ("long enough ago", failed(Kept::default(), 1), IRELAND, 102, Next::Open),
+        ("long enough ago", failed(Kept::default(), 1), IRELAND, 102, Step::Open),
         ("twice, and as long ago", failed(Kept::default(), 2), IRELAND, 103, fails()),
-        ("twice, and twice as long ago", failed(Kept::default(), 2), IRELAND, 104, Next::Open),
+        ("twice, and twice as long ago", failed(Kept::default(), 2), IRELAND, 104, Step::Open),
         ("many times", failed(Kept::default(), 40), IRELAND, 159, fails()),
-        ("many times, and a minute ago", failed(Kept::default(), 40), IRELAND, 160, Next::Open),
-        ("failed elsewhere", failed(Kept::default(), 1), OREGON, 101, Next::Open),
+        ("many times, and a minute ago", failed(Kept::default(), 40), IRELAND, 160, Step::Open),
+        ("failed elsewhere", failed(Kept::default(), 1), OREGON, 101, Step::Open),
         ("failed, but still good", failed(in_force(Some(3_600)), 1), IRELAND, 101,
-         Next::Use("account")),
+         Step::Use("account")),
         ("failed, and expired", failed(in_force(Some(60)), 1), IRELAND, 101, fails()),
     ] {
         assert_eq!(session.next(&region.into(), clocks.at(second)), expected, "{name}");
@@ -184,7 +184,7 @@ fn the_log_says_whose_credentials_are_in_force_when_that_changes() {
         ("the first role again", "arn:aws:sts::1:assumed-role/node/i-1", false, true),
     ] {
         let identity = Identity { account: "1".into(), caller_arn: caller.to_owned() };
-        let news = is_news.then(|| News::InForce(identity.clone()));
+        let news = is_news.then(|| LogLine::InForce(identity.clone()));
         let put = session.put(Opened { identity, ..opened("any", 0, None) });
         assert_eq!(put, Put { is_first, news }, "{name}");
     }
@@ -243,7 +243,7 @@ fn a_region_that_no_object_names_keeps_nothing_failing() {
             session.note(&region.into(), Some(&error("down")), clocks.at(0));
         }
         assert_eq!(words(&session.forget_region(&IRELAND.into(), is_last)), expected, "{name}");
-        assert_eq!(session.next(&IRELAND.into(), clocks.at(0)), Next::Open, "{name}");
+        assert_eq!(session.next(&IRELAND.into(), clocks.at(0)), Step::Open, "{name}");
     }
 }
 
@@ -387,8 +387,8 @@ fn credentials_that_people_take_away_are_not_used_any_more() {
         session.renewed(&first, &Err(failure), Cause::Clock, clocks.at(1));
         assert_eq!(session.good(wall(1)).is_some(), is_used, "{name}");
         if !is_used {
-            assert_eq!(session.next(&region, clocks.at(2)), Next::Fail(gone.clone()), "{name}");
-            assert_eq!(session.next(&region, clocks.at(4)), Next::Open, "{name}");
+            assert_eq!(session.next(&region, clocks.at(2)), Step::Fail(gone.clone()), "{name}");
+            assert_eq!(session.next(&region, clocks.at(4)), Step::Open, "{name}");
             assert!(session.put(opened("second", 4, None)).is_first, "{name}");
         }
     }

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::export::keys::{Keys, Place};
+use crate::export::keys::{Keys, Location};
 use crate::export::report::Report;
 use crate::ids::Fingerprint;
 use crate::ssh::{Match, PublicKey};
@@ -39,7 +39,7 @@ pub(super) fn is_state_by_name(path: &Path) -> bool {
 /// It is no state and no plan. The error has the position, and nothing of the content.
 pub(super) fn add(
     text: &str,
-    place: &Place,
+    location: &Location,
     keys: &mut Keys,
     report: &Report,
 ) -> Result<(), String> {
@@ -58,13 +58,13 @@ pub(super) fn add(
             public.fingerprints().compare(fingerprint.as_ref()) == Match::Same
         });
         if let Some(public) = public {
-            keys.add_public(&public, place.clone());
+            keys.add_public(&public, location.clone());
         }
         if let Some(fingerprint) = fingerprint.filter(|_| !is_of_it) {
-            keys.add_hint(fingerprint.as_str(), place.clone());
+            keys.add_hint(fingerprint.as_str(), location.clone());
         }
     }
-    report.errors_of(&format!("{place}: public_key of {TYPE} "), unreadable);
+    report.errors_of(&format!("{location}: public_key of {TYPE} "), unreadable);
     Ok(())
 }
 
