@@ -6,6 +6,7 @@
 
 pub mod account_rule;
 pub mod action;
+pub mod by_uid;
 pub mod context;
 pub mod event_limits;
 mod key_maker;

@@ -11,6 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::by_uid::shrink;
 use super::lane::{Lane, Ready};
 use super::object_ref::ObjectRef;
 pub use super::places::{Class, Places};
@@ -179,6 +180,7 @@ impl Queue {
         let found = after
             .or_else(|| self.lanes.iter_mut().filter(|(name, _)| !is_after(name)).find_map(next));
         let (lane, at, class, since) = found?;
+        shrink(&mut self.ready);
         self.depth[class as usize] -= 1;
         self.last = Some(Arc::clone(&lane));
         *self.of_namespace.entry(at.namespace.clone()).or_default() += 1;
@@ -239,6 +241,7 @@ impl Queue {
         self.clear_due(at);
         self.failures.remove(at);
         if let Some(ready) = self.ready.remove(at) {
+            shrink(&mut self.ready);
             self.leave(&ready);
         }
         if let Some(running) = self.running.get_mut(at) {

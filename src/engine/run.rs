@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -70,7 +71,7 @@ pub trait Controller: Send + Sync {
     fn note_listed(&self) {}
 
     /// The objects that a finished reconciliation of another object made due, and their lanes.
-    fn take_woken(&self) -> Vec<(ObjectRef, String)> {
+    fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
         Vec::new()
     }
 

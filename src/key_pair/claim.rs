@@ -1,7 +1,7 @@
 //! What is kept of a key pair object in memory: what it wants of Lightsail, and what it has
 //! recorded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -11,6 +11,7 @@ use super::{desired, record};
 use crate::api::key_pair::{Ensure, GeneratedKeyPair, KeyAlgorithm, KeyPairType};
 use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
 use crate::digest::{self, Digest};
+use crate::engine::by_uid::ByUid;
 use crate::engine::objects::has_finalizer;
 use crate::engine::rows::{self, Claim, Place, Row, Rows, Shown, place};
 use crate::engine::trigger::Trigger;
@@ -277,11 +278,11 @@ pub(super) fn owned(
     scope: &Scope,
     account_of: impl Fn(&str) -> Option<AccountId>,
     list: &Listing,
-    within: &HashMap<String, Digest<KeyPairName>>,
+    within: &ByUid<Digest<KeyPairName>>,
 ) -> usize {
     let age = |claim: &PairClaim, uid: &str| (claim.created_at, uid.to_owned());
     let own = (desired.created_at, desired.uid.clone());
-    let has_place = within.contains_key(&desired.uid);
+    let has_place = within.get(&desired.uid).is_some();
     let of_objects = rows.of_namespace(&at.namespace).filter_map(|(other, row)| {
         let claim = row.claim.as_ref();
         let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::world::{Crowd, Share};
+use crate::digest::Digest;
 use crate::engine::ObjectRef;
+use crate::engine::by_uid::{Uid, shrink};
 use crate::lightsail::Listing;
 
 /// What an import adds to the calls that lists may cost while others are still to come: so few that
@@ -25,19 +27,24 @@ const PAGE: usize = 20;
 /// All objects that are being created.
 #[derive(Debug, Default)]
 pub(super) struct Crowds {
-    /// By uid.
-    members: HashMap<String, Member>,
-    lanes: HashMap<String, Lane>,
-    /// By uid: those that have a list to read now.
-    woken: Vec<String>,
+    members: HashMap<Digest<Uid>, Member>,
+    lanes: HashMap<Arc<str>, Lane>,
+    /// Those that have a list to read now.
+    woken: Vec<Digest<Uid>>,
 }
 
 #[derive(Debug)]
 struct Member {
-    lane: String,
-    at: ObjectRef,
-    /// When its pair was tagged by name, if it was.
-    named_at: Option<Instant>,
+    lane: Arc<str>,
+    namespace: Arc<str>,
+    /// The object whose pair was tagged by name, if it was, and when.
+    named: Option<(ObjectRef, Instant)>,
+}
+
+impl Member {
+    fn named_at(&self) -> Option<Instant> {
+        self.named.as_ref().map(|(_, named_at)| *named_at)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +95,12 @@ impl Lane {
         change(self.namespaces.entry(Arc::clone(namespace)).or_default());
     }
 
+    /// The text of a namespace that all its objects share here.
+    fn namespace(&self, namespace: &Arc<str>) -> Arc<str> {
+        let known = self.namespaces.get_key_value(namespace);
+        Arc::clone(known.map_or(namespace, |(namespace, _)| namespace))
+    }
+
     /// How many pages a list would have now.
     fn pages(&self) -> usize {
         let (pages, pairs) = self.list.map_or((1, 0), |(_, pages, pairs)| (pages.max(1), pairs));
@@ -99,45 +112,51 @@ impl Lane {
 impl Crowds {
     /// An object is there whose pair is yet to be imported.
     pub(super) fn note_coming(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) {
-        if self.members.get(uid).is_some_and(|member| member.lane == lane) {
+        if self.members.get(&Digest::of(uid)).is_some_and(|member| *member.lane == *lane) {
             return;
         }
         self.leave(uid);
-        let own = self.lanes.entry(lane.to_owned()).or_default();
+        let (lane, own) = self.lane(lane);
         own.namespaces.retain(|_, counts| !counts.is_idle(now));
-        own.counts(&at.namespace, |counts| counts.coming += 1);
-        let member = Member { lane: lane.to_owned(), at: at.clone(), named_at: None };
-        self.members.insert(uid.to_owned(), member);
+        let namespace = own.namespace(&at.namespace);
+        own.counts(&namespace, |counts| counts.coming += 1);
+        self.members.insert(Digest::of(uid), Member { lane, namespace, named: None });
     }
 
     /// The pair of an object was imported and tagged by name: a list whose walk begins now or later
     /// shows it.
     pub(super) fn note_named(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) {
         self.leave(uid);
-        let own = self.lanes.entry(lane.to_owned()).or_default();
+        let (lane, own) = self.lane(lane);
         own.credit += EARNED;
-        own.counts(&at.namespace, |counts| {
+        let namespace = own.namespace(&at.namespace);
+        own.counts(&namespace, |counts| {
             counts.waiting += 1;
             counts.arrive(now);
         });
-        let member = Member { lane: lane.to_owned(), at: at.clone(), named_at: Some(now) };
-        self.members.insert(uid.to_owned(), member);
+        let named = Some((at.clone(), now));
+        self.members.insert(Digest::of(uid), Member { lane, namespace, named });
+    }
+
+    /// What is known of a lane, and its text, which all its objects share.
+    fn lane(&mut self, lane: &str) -> (Arc<str>, &mut Lane) {
+        let known = self.lanes.get_key_value(lane).map(|(lane, _)| Arc::clone(lane));
+        let lane = known.unwrap_or_else(|| lane.into());
+        let own = self.lanes.entry(Arc::clone(&lane)).or_default();
+        (lane, own)
     }
 
     /// An object shows what became of it, or is gone.
     pub(super) fn leave(&mut self, uid: &str) {
-        let Some(member) = self.members.remove(uid) else { return };
+        let Some(member) = self.members.remove(&Digest::of(uid)) else { return };
+        shrink(&mut self.members);
         let Some(lane) = self.lanes.get_mut(&member.lane) else { return };
-        lane.counts(&member.at.namespace, |counts| match member.named_at {
+        lane.counts(&member.namespace, |counts| match member.named {
             Some(_) => counts.waiting -= 1,
             None => counts.coming -= 1,
         });
         if lane.all.coming == 0 && lane.all.waiting == 0 {
             lane.credit = 0.0;
-        }
-        if self.members.is_empty() {
-            // Room for a crowd is not kept.
-            self.members = HashMap::new();
         }
     }
 
@@ -154,10 +173,10 @@ impl Crowds {
         }
         own.list = Some(read);
         let has_waited = |member: &Member| {
-            member.lane == lane && member.named_at.is_some_and(|named_at| named_at <= read.0)
+            *member.lane == *lane && member.named_at().is_some_and(|named_at| named_at <= read.0)
         };
         let woken = self.members.iter().filter(|(_, member)| has_waited(member));
-        self.woken.extend(woken.map(|(uid, _)| uid.clone()));
+        self.woken.extend(woken.map(|(uid, _)| *uid));
     }
 
     /// So many calls are about to be spent on finding pairs that were imported. Those who share a
@@ -171,21 +190,22 @@ impl Crowds {
 
     /// The objects that have a list to read now, and their lanes. Who has read it meanwhile is none
     /// of them.
-    pub(super) fn take_woken(&mut self) -> Vec<(ObjectRef, String)> {
+    pub(super) fn take_woken(&mut self) -> Vec<(ObjectRef, Arc<str>)> {
         let woken = std::mem::take(&mut self.woken);
         let members = woken.iter().filter_map(|uid| self.members.get(uid));
-        members.map(|member| (member.at.clone(), member.lane.clone())).collect()
+        let named = members.filter_map(|it| Some((it.named.as_ref()?.0.clone(), &it.lane)));
+        named.map(|(at, lane)| (at, Arc::clone(lane))).collect()
     }
 
     /// No object is in this lane any more.
     pub(super) fn forget_lane(&mut self, lane: &str) {
         self.lanes.remove(lane);
-        self.members.retain(|_, member| member.lane != lane);
+        self.members.retain(|_, member| *member.lane != *lane);
     }
 
     /// When the pair of this object was tagged by name, if it was and no read has shown it since.
     pub(super) fn named_at(&self, uid: &str) -> Option<Instant> {
-        self.members.get(uid)?.named_at
+        self.members.get(&Digest::of(uid))?.named_at()
     }
 
     /// What an object in a lane sees of the others there.
@@ -240,7 +260,7 @@ mod tests {
         crowds.note_read(LANE, (last_but_one, 1, 3));
         let mut woken = crowds.take_woken();
         woken.sort();
-        let expected: Vec<_> = (0..2).map(|number| (at(number).1, LANE.to_owned())).collect();
+        let expected: Vec<_> = (0..2).map(|number| (at(number).1, LANE.into())).collect();
         assert_eq!(woken, expected, "not who was tagged since, and not who is yet to come");
         crowds.note_read(LANE, (last_but_one, 1, 3));
         assert_eq!(crowds.take_woken(), [], "once for each list");

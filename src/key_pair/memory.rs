@@ -14,6 +14,7 @@ use crate::api::account::NamespacesFrom;
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
+use crate::engine::by_uid::ByUid;
 use crate::engine::rows::Rows;
 use crate::ids::{Arn, KeyPairName, Scope};
 
@@ -24,18 +25,18 @@ pub(super) struct Memory {
     pub(super) rows: Mutex<Rows<PairClaim>>,
     /// By lane: when Lightsail was read last.
     pub(super) reads: Mutex<HashMap<String, Moment>>,
-    /// By uid, of objects that use an account: what allowed that last.
-    permits: Mutex<HashMap<String, Permit>>,
-    /// By uid, of objects whose intent this process wrote, or that came with it from another
+    /// Of objects that use an account: what allowed that last.
+    permits: Mutex<ByUid<Permit>>,
+    /// Of objects whose intent this process wrote, or that came with it from another
     /// operator: the import that was sent under it, or may have been, and not refused.
-    pub(super) imports: Mutex<HashMap<String, Option<Sent>>>,
+    pub(super) imports: Mutex<ByUid<Option<Sent>>>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
-    /// By uid, of objects that were found to be within the limit of their account and may be about
+    /// Of objects that were found to be within the limit of their account and may be about
     /// to import: the names of their pairs, which count though none is on record.
-    pub(super) within_limit: Mutex<HashMap<String, Digest<KeyPairName>>>,
-    /// By uid: since when the Secret or ConfigMap that an object needs has been missing.
-    pub(super) missing: Mutex<HashMap<String, Moment>>,
+    pub(super) within_limit: Mutex<ByUid<Digest<KeyPairName>>>,
+    /// Since when the Secret or ConfigMap that an object needs has been missing.
+    pub(super) missing: Mutex<ByUid<Moment>>,
     /// Which pairs of a shared list no object manages.
     pub(super) without_object: Mutex<HashMap<Scope, WithoutObject>>,
     /// Objects that vanished with their finalizer and are to be followed up.
@@ -64,11 +65,8 @@ impl WithoutObject {
 }
 
 /// A version of an account: while it is that, it allows what it allowed before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Permit {
-    uid: String,
-    generation: i64,
-}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Permit(Digest<(String, i64)>);
 
 impl Permit {
     /// Of the account that an object uses. `None` if it uses none, or one that allows by the labels
@@ -76,8 +74,7 @@ impl Permit {
     pub(super) fn of(grant: &Grant) -> Option<Self> {
         let Grant::Account(entry) = grant else { return None };
         let is_by_labels = entry.spec.allowed_namespaces.from == NamespacesFrom::Selector;
-        let (uid, generation) = (entry.uid.clone(), entry.generation);
-        (!is_by_labels).then_some(Self { uid, generation })
+        (!is_by_labels).then(|| Self(Digest::of((&entry.uid, entry.generation))))
     }
 }
 
@@ -112,26 +109,26 @@ impl Memory {
     /// the import.
     pub(super) fn note_sent_elsewhere(&self, uid: &str, intent_window: Duration) {
         let sent = Sent { until: Moment::now() + intent_window, accepted: false };
-        self.imports.lock().insert(uid.to_owned(), Some(sent));
+        self.imports.lock().insert(uid, Some(sent));
     }
 
     /// What allowed the object with this uid to use its credentials.
     pub(super) fn note_permit(&self, uid: &str, permit: Option<Permit>) {
         let mut permits = self.permits.lock();
         match permit {
-            Some(permit) => drop(permits.insert(uid.to_owned(), permit)),
+            Some(permit) => permits.insert(uid, permit),
             None => drop(permits.remove(uid)),
         }
     }
 
     /// What allowed it last.
     pub(super) fn permit(&self, uid: &str) -> Option<Permit> {
-        self.permits.lock().get(uid).cloned()
+        self.permits.lock().get(uid).copied()
     }
 
     /// Since when what an object needs has been missing: since now, if that is news.
     pub(super) fn missing_since(&self, uid: &str) -> Moment {
-        *self.missing.lock().entry(uid.to_owned()).or_insert_with(Moment::now)
+        *self.missing.lock().get_or_insert_with(uid, Moment::now)
     }
 }
 

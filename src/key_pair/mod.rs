@@ -232,7 +232,7 @@ impl Controller for KeyPairs {
         }
     }
 
-    fn take_woken(&self) -> Vec<(ObjectRef, String)> {
+    fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
         self.memory.crowds.lock().take_woken()
     }
 

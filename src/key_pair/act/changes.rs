@@ -38,7 +38,7 @@ impl Run<'_> {
         let until = || Moment::now() + self.ctx.settings.effect_window();
         // Noted before the call is sent: its answer may never come.
         let sent = Sent { until: until(), accepted: false };
-        self.memory.imports.lock().insert(self.desired.uid.clone(), Some(sent));
+        self.memory.imports.lock().insert(&self.desired.uid, Some(sent));
         let outcome = self.lightsail().import_key_pair(&self.desired.name, key.line()).await;
         // Counted from the answer: the call may have waited for its turn.
         let sent =
@@ -52,7 +52,7 @@ impl Run<'_> {
     }
 
     pub(super) fn note_sent(&mut self, sent: Option<Sent>) {
-        self.memory.imports.lock().insert(self.desired.uid.clone(), sent);
+        self.memory.imports.lock().insert(&self.desired.uid, sent);
         self.observed.sent = sent.map(|sent| observe::import_sent(&self.clocks, sent));
     }
 

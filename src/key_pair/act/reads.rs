@@ -78,7 +78,7 @@ impl Run<'_> {
         let desired = &self.desired;
         let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, &within);
         if desired.limits.have_room(owned) {
-            within.insert(desired.uid.clone(), Digest::of(&desired.name));
+            within.insert(&desired.uid, Digest::of(&desired.name));
         } else {
             within.remove(&desired.uid);
         }

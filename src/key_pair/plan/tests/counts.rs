@@ -1,12 +1,12 @@
 //! How many key pairs count for a namespace that may have only so many.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use super::*;
 use crate::api::Reason;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
+use crate::engine::by_uid::ByUid;
 use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
 use crate::ids::{Arn, KeyPairName, Owner, Scope};
@@ -120,8 +120,9 @@ fn pairs_count_once_with_their_object_and_without_it() {
         let scope = Scope { account: ACCOUNT.into(), region: "eu-west-1".into() };
         let account_of = |_: &str| Some(ACCOUNT.into());
         let list = listing(&pairs);
-        let within = HashMap::from([(within.to_owned(), Digest::of(KeyPairName::from("a")))]);
-        let found = owned(&at, &rows, &desired, &scope, account_of, &list, &within);
+        let mut found_within = ByUid::default();
+        found_within.insert(within, Digest::of(KeyPairName::from("a")));
+        let found = owned(&at, &rows, &desired, &scope, account_of, &list, &found_within);
         assert_eq!(found, expected, "{sentence}");
     }
 }

@@ -1,0 +1,78 @@
+//! What is kept of objects by their uid. A uid is only compared, so its digest serves, which takes
+//! a tenth of the memory.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::digest::Digest;
+
+/// The uid of an object.
+#[derive(Debug)]
+pub enum Uid {}
+
+/// A value for each of some objects, by uid.
+#[derive(Debug)]
+pub struct ByUid<T>(HashMap<Digest<Uid>, T>);
+
+impl<T> Default for ByUid<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> ByUid<T> {
+    /// The value of an object, if it has one.
+    #[must_use]
+    pub fn get(&self, uid: &str) -> Option<&T> {
+        self.0.get(&Digest::of(uid))
+    }
+
+    /// As [`Self::get`], to be changed.
+    pub fn get_mut(&mut self, uid: &str) -> Option<&mut T> {
+        self.0.get_mut(&Digest::of(uid))
+    }
+
+    /// Gives an object a value.
+    pub fn insert(&mut self, uid: &str, value: T) {
+        self.0.insert(Digest::of(uid), value);
+    }
+
+    /// The value of an object, which gets this one if it has none.
+    pub fn get_or_insert_with(&mut self, uid: &str, value: impl FnOnce() -> T) -> &mut T {
+        self.0.entry(Digest::of(uid)).or_insert_with(value)
+    }
+
+    /// Takes the value of an object away.
+    pub fn remove(&mut self, uid: &str) -> Option<T> {
+        let removed = self.0.remove(&Digest::of(uid));
+        shrink(&mut self.0);
+        removed
+    }
+}
+
+/// A table keeps the room that it had when it was fullest. Gives it back once most of it is empty.
+pub(crate) fn shrink<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+    const SMALL: usize = 1_024;
+    if table.capacity() > SMALL && table.len() < table.capacity() / 8 {
+        table.shrink_to(table.len() * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_for_many_is_not_kept() {
+        let (mut table, uid) = (ByUid::default(), |number: usize| format!("u{number}"));
+        for number in 0..10_000 {
+            table.insert(&uid(number), number);
+        }
+        assert!(table.0.capacity() >= 10_000);
+        for number in 1..10_000 {
+            assert_eq!(table.remove(&uid(number)), Some(number));
+        }
+        assert!(table.0.capacity() < 2_000, "{}", table.0.capacity());
+        assert_eq!((table.get("u0"), table.get("u1")), (Some(&0), None));
+    }
+}
