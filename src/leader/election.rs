@@ -31,20 +31,19 @@ impl Election {
     /// candidate holds it.
     pub(super) async fn acquire(&mut self) -> kube::Result<Option<Moment>> {
         let sent = Moment::now();
-        let outcome = match self.api.get_opt(&self.candidate.lease).await? {
+        let lease = self.api.get_opt(&self.candidate.lease).await?;
+        let spec = lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
+        if !self.is_free(spec.as_ref(), Moment::now()) {
+            return Ok(None);
+        }
+        let outcome = match lease {
             None => {
                 let name = Some(self.candidate.lease.clone());
                 let metadata = ObjectMeta { name, ..ObjectMeta::default() };
                 let lease = Lease { metadata, spec: Some(self.next(None)) };
                 self.api.create(&PostParams::default(), &lease).await
             }
-            Some(lease) => {
-                let spec = lease.spec.clone().unwrap_or_default();
-                if !self.is_free(&spec, Moment::now()) {
-                    return Ok(None);
-                }
-                self.replace(lease, self.next(Some(&spec))).await
-            }
+            Some(lease) => self.replace(lease, self.next(spec.as_ref())).await,
         };
         match outcome {
             Ok(_) => Ok(Some(sent)),
@@ -89,17 +88,20 @@ impl Election {
     }
 
     /// Whether the Lease may be taken: nobody holds it, or its holder has not renewed it for its
-    /// own duration.
-    fn is_free(&mut self, spec: &LeaseSpec, now: Moment) -> bool {
+    /// own duration. If somebody deleted it, its holder acts until it notices.
+    fn is_free(&mut self, spec: Option<&LeaseSpec>, now: Moment) -> bool {
+        let is_over = |(seen, since): &(LeaseSpec, Moment)| {
+            let lasts = seen.lease_duration_seconds.and_then(|time| u64::try_from(time).ok());
+            let lasts = lasts.map(Duration::from_secs);
+            now.since(*since) >= lasts.unwrap_or(self.candidate.times.lease_duration)
+        };
+        let Some(spec) = spec else { return self.other.as_ref().is_none_or(is_over) };
         if holder(Some(spec)).is_none_or(|holder| *holder == self.candidate.identity) {
+            self.other = None;
             return true;
         }
         match &self.other {
-            Some((seen, since)) if seen == spec => {
-                let lasts = spec.lease_duration_seconds.and_then(|time| u64::try_from(time).ok());
-                let lasts = lasts.map(Duration::from_secs);
-                now.since(*since) >= lasts.unwrap_or(self.candidate.times.lease_duration)
-            }
+            Some(other) if other.0 == *spec => is_over(other),
             _ => {
                 self.other = Some((spec.clone(), now));
                 false
@@ -179,18 +181,23 @@ mod tests {
         };
         let mut election = Election::new(Client::try_from(config).unwrap(), candidate);
         let start = Moment::now();
-        let mut is_free = |spec: &LeaseSpec, milliseconds| {
+        let mut is_free = |spec: Option<&LeaseSpec>, milliseconds| {
             election.is_free(spec, start + Duration::from_millis(milliseconds))
         };
-        assert!(is_free(&LeaseSpec::default(), 0));
-        assert!(is_free(&spec("", None, 1), 0), "as client-go gives it back");
-        assert!(is_free(&spec("own", None, 1), 0), "its own, whose answer was lost");
+        assert!(is_free(None, 0), "there is none, and none was seen");
+        assert!(is_free(Some(&LeaseSpec::default()), 0));
+        assert!(is_free(Some(&spec("", None, 1)), 0), "as client-go gives it back");
+        assert!(is_free(Some(&spec("own", None, 1)), 0), "its own, whose answer was lost");
         let other = spec("other", None, 1);
-        assert!(!is_free(&other, 0), "nobody knows since when it is like that");
-        assert!(!is_free(&other, 2_999));
+        assert!(!is_free(Some(&other), 0), "nobody knows since when it is like that");
+        assert!(!is_free(Some(&other), 2_999));
         let renewed = spec("other", Some(&other), 2);
-        assert!(!is_free(&renewed, 3_000), "it was renewed");
-        assert!(!is_free(&renewed, 5_999));
-        assert!(is_free(&renewed, 6_000), "as long as the other says, and not as this one would");
+        assert!(!is_free(Some(&renewed), 3_000), "it was renewed");
+        assert!(!is_free(Some(&renewed), 5_999));
+        assert!(!is_free(None, 5_999), "somebody deleted it, which its holder may not know yet");
+        assert!(is_free(Some(&renewed), 6_000), "as long as the other says, not as this one would");
+        assert!(is_free(None, 6_000));
+        assert!(is_free(Some(&spec("", Some(&renewed), 7)), 7_000), "it was given back");
+        assert!(is_free(None, 7_000), "and deleted then");
     }
 }
