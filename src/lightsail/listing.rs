@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::types::{KeyPair, Tags};
+use crate::api::OWNER_TAG;
 use crate::digest::Digest;
-use crate::ids::{Fingerprint, KeyPairName};
+use crate::ids::{Arn, Fingerprint, KeyPairName};
 
 /// A list is good for this many times as long as it took to read. So where there are many pairs, or
 /// where Lightsail throttles, no more than a twentieth of all requests is spent on lists. If an
@@ -18,6 +19,8 @@ const WALKS_APART: u32 = 19;
 #[derive(Clone, Debug)]
 pub struct Listing {
     pairs: HashMap<Digest<KeyPairName>, Packed>,
+    /// What the ARNs of one account and region begin with. Pairs leave it out.
+    arns: Arc<str>,
     /// How many of them this cluster manages.
     pub(super) managed: usize,
     pages: usize,
@@ -28,8 +31,8 @@ pub struct Listing {
 impl Listing {
     /// A list whose read begins now.
     pub(super) fn begin() -> Self {
-        let (pairs, started_at) = (HashMap::new(), Instant::now());
-        Self { pairs, managed: 0, pages: 0, started_at, took: Duration::ZERO }
+        let (pairs, arns, started_at) = (HashMap::new(), "".into(), Instant::now());
+        Self { pairs, arns, managed: 0, pages: 0, started_at, took: Duration::ZERO }
     }
 
     /// The read is complete.
@@ -47,12 +50,12 @@ impl Listing {
     /// The pair of the name with this digest.
     #[must_use]
     pub(crate) fn find_digest(&self, name: Digest<KeyPairName>) -> Option<KeyPair> {
-        self.pairs.get(&name).map(Packed::unpack)
+        self.pairs.get(&name).map(|pair| pair.unpack(&self.arns))
     }
 
     /// All of them, in no particular order.
     pub fn pairs(&self) -> impl Iterator<Item = KeyPair> {
-        self.pairs.values().map(Packed::unpack)
+        self.pairs.values().map(|pair| pair.unpack(&self.arns))
     }
 
     /// Those that have a tag with this key, with its value.
@@ -91,22 +94,33 @@ impl Listing {
     /// Adds a pair, and shares it with the previous list if it is the same there. Returns the pair
     /// that had its name.
     pub(super) fn insert(&mut self, pair: &KeyPair, before: Option<&Self>) -> Option<KeyPair> {
-        let (name, packed) = (Digest::of(&pair.name), Packed::of(pair));
+        let before = before.filter(|before| !before.is_empty());
+        if self.is_empty() {
+            let arns = before.map(|before| Arc::clone(&before.arns));
+            self.arns = arns.unwrap_or_else(|| beginning(pair.arn.as_str()).into());
+        }
+        let (name, packed) = (Digest::of(&pair.name), Packed::of(pair, &self.arns));
+        let before = before.filter(|before| before.arns == self.arns);
         let known = before.and_then(|before| before.pairs.get(&name)).filter(|it| **it == packed);
         let replaced = self.pairs.insert(name, known.cloned().unwrap_or(packed));
-        replaced.as_ref().map(Packed::unpack)
+        replaced.map(|pair| pair.unpack(&self.arns))
     }
 
     /// Removes a pair.
     pub(super) fn remove(&mut self, name: &KeyPairName) -> Option<KeyPair> {
-        self.pairs.remove(&Digest::of(name)).as_ref().map(Packed::unpack)
+        self.pairs.remove(&Digest::of(name)).map(|pair| pair.unpack(&self.arns))
     }
+}
+
+/// An ARN without what is the pair's own.
+fn beginning(arn: &str) -> &str {
+    arn.rfind('/').map_or("", |end| &arn[..=end])
 }
 
 /// A pair, with all its texts in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Packed {
-    /// Each text with [`END`] after it. A text that may be missing has a sign before it.
+    /// Each text with [`END`] after it, and most with a sign before it that says what it is.
     Text(Arc<str>),
     /// A text contains [`END`].
     Whole(Arc<KeyPair>),
@@ -115,11 +129,15 @@ enum Packed {
 const END: char = '\0';
 /// Name, ARN, date, support code, fingerprint.
 const PARTS_BEFORE_TAGS: usize = 5;
+/// The text follows.
 const THERE: char = '+';
+/// There is none.
 const MISSING: char = '-';
+/// The rest of a text follows whose beginning many have, or nothing: all of it is known.
+const KNOWN: char = '~';
 
 impl Packed {
-    fn of(pair: &KeyPair) -> Self {
+    fn of(pair: &KeyPair, arns: &str) -> Self {
         let mut text = String::new();
         let mut count = 0;
         let mut add = |sign: Option<char>, part: &str| {
@@ -130,13 +148,20 @@ impl Packed {
         };
         let sign = |part: Option<&str>| Some(if part.is_some() { THERE } else { MISSING });
         add(None, pair.name.as_str());
-        add(None, pair.arn.as_str());
+        let arn = pair.arn.as_str();
+        match arn.strip_prefix(arns).filter(|_| !arns.is_empty()) {
+            Some(rest) => add(Some(KNOWN), rest),
+            None => add(Some(THERE), arn),
+        }
         let fingerprint = pair.fingerprint.as_ref().map(Fingerprint::as_str);
         for part in [pair.created_at.as_deref(), pair.support_code.as_deref(), fingerprint] {
             add(sign(part), part.unwrap_or_default());
         }
         for (key, value) in &pair.tags {
-            add(None, key);
+            match &**key {
+                OWNER_TAG => add(Some(KNOWN), ""),
+                key => add(Some(THERE), key),
+            }
             add(sign(value.as_deref()), value.as_deref().unwrap_or_default());
         }
         if text.matches(END).count() == count {
@@ -155,13 +180,13 @@ impl Packed {
         let mut parts = text.split_terminator(END).skip(PARTS_BEFORE_TAGS);
         loop {
             let (found, value) = (parts.next()?, parts.next()?);
-            if found == key {
+            if tag_key(found) == key {
                 return value.strip_prefix(THERE);
             }
         }
     }
 
-    fn unpack(&self) -> KeyPair {
+    fn unpack(&self, arns: &str) -> KeyPair {
         let text = match self {
             Self::Text(text) => text,
             Self::Whole(pair) => return KeyPair::clone(pair),
@@ -169,15 +194,24 @@ impl Packed {
         let mut parts = text.split_terminator(END);
         let mut part = || parts.next().unwrap_or_default();
         let optional = |part: &str| part.strip_prefix(THERE).map(str::to_owned);
-        let (name, arn) = (part().into(), part().into());
+        let (name, arn) = (part().into(), part());
+        let arn = match arn.strip_prefix(KNOWN) {
+            Some(rest) => Arn::from(format!("{arns}{rest}")),
+            None => arn.strip_prefix(THERE).unwrap_or_default().into(),
+        };
         let [created_at, support_code, fingerprint] = [part(), part(), part()].map(optional);
         let mut tags = Tags::new();
         while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-            tags.insert(key.to_owned(), optional(value));
+            tags.insert(tag_key(key).to_owned(), optional(value));
         }
         let fingerprint = fingerprint.map(Into::into);
         KeyPair { name, arn, created_at, support_code, fingerprint, tags }
     }
+}
+
+/// The key of a tag, as it was packed.
+fn tag_key(packed: &str) -> &str {
+    packed.strip_prefix(THERE).unwrap_or(OWNER_TAG)
 }
 
 #[cfg(test)]
@@ -221,6 +255,30 @@ mod tests {
             prop_assert_eq!(listing.remove(&pair.name), Some(pair));
             prop_assert!(listing.is_empty());
         }
+    }
+
+    #[test]
+    fn pairs_of_one_region_leave_out_what_is_the_same_in_all() {
+        let mut listing = Listing::begin();
+        let length = |listing: &Listing, name: &str| match &listing.pairs[&Digest::of(name)] {
+            Packed::Text(text) => text.len(),
+            Packed::Whole(_) => panic!("it is packed"),
+        };
+        let other = KeyPair { arn: "arn:aws:lightsail:us-east-1:1:KeyPair/1".into(), ..pair("b") };
+        let tags = Tags::from_iter([(OWNER_TAG.to_owned(), Some("c/team-a/a".to_owned()))]);
+        let tagged = KeyPair { tags, ..pair("a") };
+        for pair in [&tagged, &other] {
+            assert_eq!(listing.insert(pair, None), None);
+            assert_eq!(listing.find(&pair.name).as_ref(), Some(pair));
+        }
+        let own = ["a", "1", "2026-11-24T12:00:00Z", "f", "c/team-a/a"].map(str::len);
+        assert!(length(&listing, "a") <= own.iter().sum::<usize>() + 16);
+        assert!(length(&listing, "b") >= other.arn.as_str().len());
+        assert_eq!(listing.remove(&"a".into()), Some(tagged));
+        assert_eq!(listing.remove(&"b".into()), Some(other.clone()));
+        // Another beginning, now that nobody has the first one.
+        assert_eq!(listing.insert(&other, None), None);
+        assert!(length(&listing, "b") < other.arn.as_str().len());
     }
 
     #[test]
