@@ -108,8 +108,8 @@ fn summarize(findings: &Findings, flags: &Export, report: &Report) {
     let secrets: Vec<&str> = secrets.collect();
     if flags.output == Output::Yaml && !secrets.is_empty() {
         report.note(&format!(
-            "if you apply this, the operator writes its label and annotations, and the public key, \
-             to these Secrets of the namespace {}: {}",
+            "if you apply this, the operator writes its label and annotations, the public key, and \
+             the private key in the format of ssh-keygen, to these Secrets of the namespace {}: {}",
             flags.namespace,
             secrets.join(", ")
         ));

@@ -3,6 +3,7 @@
 
 use super::exported::Exported;
 use super::json;
+use super::keys::Location;
 use super::report::count;
 use super::text::has_private_key;
 use crate::ids::Region;
@@ -10,8 +11,18 @@ use crate::ids::Region;
 /// What is said of them.
 pub(super) const LOOKS_PRIVATE: &str = "a name or another value looks like a private key";
 
-/// Takes them out, and gives the region of each, in their order.
+/// Stands for a path that looks like a private key.
+const PATH: &str = "a path that looks like a private key";
+
+/// Takes them out, and gives the region of each, in their order. A path costs nothing but itself.
 pub(super) fn withhold(all: &mut Vec<Exported>) -> Vec<Region> {
+    for location in all.iter_mut().flat_map(|exported| &mut exported.locations) {
+        if let Location::File { path, .. } | Location::Terraform { path } = location
+            && has_private_key(path)
+        {
+            PATH.clone_into(path);
+        }
+    }
     let withheld = all.extract_if(.., |exported| looks_private(exported));
     withheld.map(|exported| exported.region).collect()
 }
@@ -33,7 +44,6 @@ mod tests {
 
     use super::*;
     use crate::export::exported::{Finding, Managed, Why};
-    use crate::export::keys::Location;
     use crate::export::samples::exported;
     use crate::ids::Owner;
     use crate::ssh::PublicKey;
@@ -49,7 +59,6 @@ mod tests {
             ("the name", exported(MARKED, Finding::Unmatched(Why::NameUnusable))),
             ("the name of the object", exported("OpenSSH_key_v1", Finding::Default)),
             ("an instance", Exported { instances: Some(vec![MARKED.to_owned()]), ..plain() }),
-            ("a file", Exported { locations: vec![file], ..plain() }),
             ("a Secret", exported("fleet", Finding::Generated { secret })),
             ("an owner", exported("fleet", Finding::Managed { owner, is_gone: None })),
         ] {
@@ -57,6 +66,9 @@ mod tests {
             assert_eq!(withhold(&mut all), [Region::from("eu-west-1")], "{name}");
             assert_eq!(all.len(), 2, "{name}");
         }
+        let mut all = vec![Exported { locations: vec![file], ..plain() }];
+        assert!(withhold(&mut all).is_empty());
+        assert_eq!(all[0].locations[0].to_string(), PATH);
     }
 
     /// Somebody may choose most bytes of an RSA modulus, so that a public key looks so too.

@@ -25,8 +25,9 @@ pub(in crate::export) fn add_secret(
     let data = secret.data.clone().unwrap_or_default().into_iter();
     let data = data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0)));
     let found = secret::found(&name, secret, "");
-    let is_keeper =
-        is_target && found.rejects.is_none() && !found.is_terminating && name.len() <= LONGEST_NAME;
+    // Whoever owns it writes it, and its keys go with the owner.
+    let is_free = found.owners.is_empty() && found.rejects.is_none() && !found.is_terminating;
+    let is_keeper = is_target && is_free && name.len() <= LONGEST_NAME;
     for (key, bytes) in data {
         let location = || Location::Secret {
             namespace: namespace.to_owned(),
