@@ -61,12 +61,13 @@ fn always(place: &str) -> Vec<String> {
         "hostkeyresets/status update",
         "configmaps get",
         "events create",
+        "namespaces get",
     ];
     all.iter().map(|right| format!("{place} {right}")).collect()
 }
 
 fn with_secrets(place: &str) -> Vec<String> {
-    let secrets = ["secrets get", "secrets create", "secrets patch", "namespaces get"];
+    let secrets = ["secrets get", "secrets create", "secrets patch"];
     always(place)
         .into_iter()
         .chain(secrets.iter().map(|right| format!("{place} {right}")))
@@ -80,7 +81,7 @@ fn nothing_more_than_what_is_watched_and_kept() {
     let rows: Vec<(&str, Value, Vec<Vec<String>>)> = vec![
         ("the cluster", json!({}), vec![with_secrets("*")]),
         ("a named cluster", json!({ "clusterID": "c" }), vec![with_secrets("*")]),
-        ("no Secrets", json!({ "secrets": none }), vec![always("*"), cluster_id()]),
+        ("no Secrets", json!({ "secrets": none }), vec![always("*")]),
         ("no Secrets, named", json!({ "secrets": none, "clusterID": "c" }), vec![always("*")]),
         (
             "two namespaces",
@@ -129,9 +130,8 @@ fn without_accounts(mut values: Value) -> Value {
     values
 }
 
-/// Values, and what else there is with accounts, what else where they are written, and what is
-/// needed no more.
-type RightsRow = (Value, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+/// Values, and what else there is with accounts, and what else where they are written.
+type RightsRow = (Value, &'static [&'static str], &'static [&'static str]);
 
 #[test]
 fn accounts_take_these_rights_and_no_others() {
@@ -141,33 +141,25 @@ fn accounts_take_these_rights_and_no_others() {
     let none = json!({ "mode": "none" });
     let scope = |names: &[&str]| json!({ "namespaces": names });
     let rows: Vec<RightsRow> = vec![
-        (json!({}), &[], &[], &[]),
-        (json!({ "clusterID": "c" }), &[], &[], &[]),
-        (json!({ "secrets": none }), &["* namespaces get"], &[], &["* namespaces/kube-system get"]),
-        (json!({ "secrets": none, "clusterID": "c" }), &["* namespaces get"], &[], &[]),
+        (json!({}), &[], &[]),
+        (json!({ "clusterID": "c" }), &[], &[]),
+        (json!({ "secrets": none }), &[], &[]),
         (
             json!({ "watch": scope(&["a", "b"]) }),
             &["lightsail-operator secrets get"],
             &["default events create"],
-            &[],
         ),
         (
             json!({ "watch": scope(&["a"]), "clusterID": "c" }),
             &["lightsail-operator secrets get"],
             &["default events create"],
-            &[],
         ),
-        (
-            json!({ "watch": scope(&["a", "b"]), "secrets": none }),
-            &["a namespaces get", "b namespaces get"],
-            &["default events create"],
-            &[],
-        ),
-        (json!({ "watch": scope(&["default"]) }), &["lightsail-operator secrets get"], &[], &[]),
-        (json!({ "watch": scope(&[NAME]) }), &[], &["default events create"], &[]),
-        (json!({ "watch": scope(&[NAME, "default"]) }), &[], &[], &[]),
+        (json!({ "watch": scope(&["a", "b"]), "secrets": none }), &[], &["default events create"]),
+        (json!({ "watch": scope(&["default"]) }), &["lightsail-operator secrets get"], &[]),
+        (json!({ "watch": scope(&[NAME]) }), &[], &["default events create"]),
+        (json!({ "watch": scope(&[NAME, "default"]) }), &[], &[]),
     ];
-    for (values, with_them, with_writes, no_more) in rows {
+    for (values, with_them, with_writes) in rows {
         let without = rights(&render(&without_accounts(values.clone())));
         for primary in [true, false] {
             let mut values = values.clone();
@@ -183,7 +175,7 @@ fn accounts_take_these_rights_and_no_others() {
                 with.difference(&without).cloned().collect(),
                 without.difference(&with).cloned().collect(),
             );
-            assert_eq!(differences, (words(&added.concat()), words(no_more)), "{values}");
+            assert_eq!(differences, (words(&added.concat()), BTreeSet::new()), "{values}");
         }
     }
 }

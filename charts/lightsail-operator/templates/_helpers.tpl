@@ -172,13 +172,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [secrets]
   verbs: [get, create, patch]
 {{- end }}
-{{- if or (eq .Values.secrets.mode "full") .Values.accounts.enabled }}
 # To see whether a namespace is being deleted, and with it the Secret of a default key pair; and to
 # read its labels, by which an account may allow it.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
-{{- end }}
 # Public keys in ConfigMaps.
 - apiGroups: [""]
   resources: [configmaps]
