@@ -6,7 +6,6 @@
 
 pub mod account_rule;
 pub mod action;
-pub mod by_uid;
 pub mod context;
 pub mod event_limits;
 mod key_maker;
@@ -21,6 +20,7 @@ pub mod queue;
 pub mod rows;
 mod run;
 pub(crate) mod served;
+pub mod tables;
 mod tracking;
 pub mod trigger;
 pub mod verdict;

@@ -11,10 +11,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::by_uid::shrink;
 use super::lane::{Lane, Ready};
 use super::object_ref::ObjectRef;
 pub use super::places::{Class, Places};
+use super::tables::shrink;
 use crate::fair_line::Rank;
 
 /// When to reconcile an object again.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::object_ref::ObjectRef;
 use super::queue::Class;
 use super::served::SeenUnreadable;
+use super::tables::shared;
 use super::trigger::{Asks, Trigger, paced};
 use crate::api::conditions::{READY, is_true, reason};
 use crate::api::{Reason, Reconciled};
@@ -251,12 +252,10 @@ impl<C: Claim> Rows<C> {
     }
 
     /// One more object of a namespace is in a lane. Returns the texts that all there share.
-    fn enter(&mut self, lane: &Arc<str>, namespace: &Arc<str>) -> (Arc<str>, Arc<str>) {
-        let known = self.lanes.get_key_value(lane);
-        let lane = Arc::clone(known.map_or(lane, |(lane, _)| lane));
+    fn enter(&mut self, lane: &str, namespace: &str) -> (Arc<str>, Arc<str>) {
+        let lane = shared(&self.lanes, lane);
         let namespaces = self.lanes.entry(Arc::clone(&lane)).or_default();
-        let known = namespaces.get_key_value(namespace);
-        let namespace = Arc::clone(known.map_or(namespace, |(namespace, _)| namespace));
+        let namespace = shared(namespaces, namespace);
         let count = namespaces.entry(Arc::clone(&namespace)).or_default();
         *count += 1;
         if *count == 1 {

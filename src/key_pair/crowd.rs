@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::world::{Crowd, Share};
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
-use crate::engine::by_uid::{Uid, shrink};
+use crate::engine::tables::{Uid, shared, shrink};
 use crate::lightsail::Listing;
 
 /// What an import adds to the calls that lists may cost while others are still to come: so few that
@@ -95,12 +95,6 @@ impl Lane {
         change(self.namespaces.entry(Arc::clone(namespace)).or_default());
     }
 
-    /// The text of a namespace that all its objects share here.
-    fn namespace(&self, namespace: &Arc<str>) -> Arc<str> {
-        let known = self.namespaces.get_key_value(namespace);
-        Arc::clone(known.map_or(namespace, |(namespace, _)| namespace))
-    }
-
     /// How many pages a list would have now.
     fn pages(&self) -> usize {
         let (pages, pairs) = self.list.map_or((1, 0), |(_, pages, pairs)| (pages.max(1), pairs));
@@ -118,7 +112,7 @@ impl Crowds {
         self.leave(uid);
         let (lane, own) = self.lane(lane);
         own.namespaces.retain(|_, counts| !counts.is_idle(now));
-        let namespace = own.namespace(&at.namespace);
+        let namespace = shared(&own.namespaces, &at.namespace);
         own.counts(&namespace, |counts| counts.coming += 1);
         self.members.insert(Digest::of(uid), Member { lane, namespace, named: None });
     }
@@ -129,7 +123,7 @@ impl Crowds {
         self.leave(uid);
         let (lane, own) = self.lane(lane);
         own.credit += EARNED;
-        let namespace = own.namespace(&at.namespace);
+        let namespace = shared(&own.namespaces, &at.namespace);
         own.counts(&namespace, |counts| {
             counts.waiting += 1;
             counts.arrive(now);
@@ -140,8 +134,7 @@ impl Crowds {
 
     /// What is known of a lane, and its text, which all its objects share.
     fn lane(&mut self, lane: &str) -> (Arc<str>, &mut Lane) {
-        let known = self.lanes.get_key_value(lane).map(|(lane, _)| Arc::clone(lane));
-        let lane = known.unwrap_or_else(|| lane.into());
+        let lane = shared(&self.lanes, lane);
         let own = self.lanes.entry(Arc::clone(&lane)).or_default();
         (lane, own)
     }

@@ -14,8 +14,8 @@ use crate::api::account::NamespacesFrom;
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
-use crate::engine::by_uid::ByUid;
 use crate::engine::rows::Rows;
+use crate::engine::tables::ByUid;
 use crate::ids::{Arn, KeyPairName, Scope};
 
 /// What is remembered.

@@ -6,7 +6,7 @@ use super::*;
 use crate::api::Reason;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
-use crate::engine::by_uid::ByUid;
+use crate::engine::tables::ByUid;
 use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
 use crate::ids::{Arn, KeyPairName, Owner, Scope};

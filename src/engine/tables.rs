@@ -1,8 +1,9 @@
-//! What is kept of objects by their uid. A uid is only compared, so its digest serves, which takes
-//! a tenth of the memory.
+//! Tables of what is kept of each object, in little memory. A uid is only compared, so its digest
+//! serves; a text that many objects have is there once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 
@@ -56,6 +57,11 @@ pub(crate) fn shrink<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
     if table.capacity() > SMALL && table.len() < table.capacity() / 8 {
         table.shrink_to(table.len() * 2);
     }
+}
+
+/// The text as it is in the table, or else a new one, which is to become a key there.
+pub(crate) fn shared<V>(table: &HashMap<Arc<str>, V>, text: &str) -> Arc<str> {
+    table.get_key_value(text).map_or_else(|| text.into(), |(text, _)| Arc::clone(text))
 }
 
 #[cfg(test)]
