@@ -96,7 +96,7 @@ impl Listing {
     pub(super) fn insert(&mut self, pair: &KeyPair, before: Option<&Self>) -> Option<KeyPair> {
         let before = before.filter(|before| !before.is_empty());
         if self.is_empty() {
-            let arns = before.map(|before| Arc::clone(&before.arns));
+            let arns = before.map(|before| Arc::clone(&before.arns)).filter(|it| !it.is_empty());
             self.arns = arns.unwrap_or_else(|| beginning(pair.arn.as_str()).into());
         }
         let (name, packed) = (Digest::of(&pair.name), Packed::of(pair, &self.arns));

@@ -1,9 +1,12 @@
 //! Keys in a Secret. Pure: `cluster.rs` reads it.
 
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
 use zeroize::Zeroizing;
 
 use super::lines;
+use crate::api::LightsailKeyPair;
 use crate::export::keys::{Keeper, Keys, Location};
 use crate::secret::{self, PRIVATE_KEY};
 use crate::ssh::{self, PrivateKey, PublicKey};
@@ -25,8 +28,10 @@ pub(in crate::export) fn add_secret(
     let data = secret.data.clone().unwrap_or_default().into_iter();
     let data = data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0)));
     let found = secret::found(&name, secret, "");
-    // Whoever owns it writes it, and its keys go with the owner.
-    let is_free = found.owners.is_empty() && found.rejects.is_none() && !found.is_terminating;
+    // Another controller that owns it writes it, and its keys go with that owner.
+    let is_own = |owner: &OwnerReference| owner.kind == LightsailKeyPair::kind(&());
+    let is_free = found.owners.iter().all(is_own);
+    let is_free = is_free && found.rejects.is_none() && !found.is_terminating;
     let is_keeper = is_target && is_free && name.len() <= LONGEST_NAME;
     for (key, bytes) in data {
         let location = || Location::Secret {
@@ -104,6 +109,12 @@ mod tests {
         let immutable = Secret { immutable: Some(true), ..kept() };
         let mut deleted = kept();
         deleted.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+        let owned = |kind: &str| {
+            let mut kept = kept();
+            let owner = OwnerReference { kind: kind.to_owned(), ..OwnerReference::default() };
+            kept.metadata.owner_references = Some(vec![owner]);
+            kept
+        };
         let mut long = kept();
         long.metadata.name = Some("a".repeat(241));
         for (name, secret, is_target, expected) in [
@@ -112,6 +123,8 @@ mod tests {
             ("immutable", immutable, true, (1, 0)),
             ("being deleted", deleted, true, (1, 0)),
             ("with a long name", long, true, (1, 0)),
+            ("another controller's", owned("ExternalSecret"), true, (1, 0)),
+            ("an object's", owned("LightsailKeyPair"), true, (1, 1)),
             ("of another type", secret("Opaque", PRIVATE_KEY, private), true, (1, 0)),
             ("under another key", secret("Opaque", "id_ed25519", private), true, (1, 0)),
             ("a public key", secret("Opaque", "a.pub", public), true, (1, 0)),
