@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::marker::PhantomData;
+use std::num::NonZero;
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
@@ -22,7 +23,8 @@ pub(crate) fn keyed(value: impl Hash) -> u64 {
 /// that differ have the same digest once in 2^64 comparisons, and nobody can choose them so.
 #[derive(Debug)]
 pub struct Digest<T> {
-    number: u64,
+    /// Not 0, so that no digest at all takes no room of its own.
+    number: NonZero<u64>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -30,7 +32,7 @@ impl<T> Digest<T> {
     /// The digest of a value, or of its text.
     #[must_use]
     pub(crate) fn of(value: impl Hash) -> Self {
-        Self { number: keyed(value), of: PhantomData }
+        Self { number: NonZero::new(keyed(value)).unwrap_or(NonZero::<u64>::MAX), of: PhantomData }
     }
 }
 

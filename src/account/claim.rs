@@ -36,7 +36,7 @@ pub(super) fn row_of(object: &LightsailAccount) -> Row<NoClaim> {
     let status = object.status.clone().unwrap_or_default();
     let is_current = Some(status.observed_generation) == object.metadata.generation;
     Row {
-        uid: object.uid().unwrap_or_default(),
+        uid: object.uid().unwrap_or_default().into(),
         lane: lane("", Some(&object.name_any())).into(),
         trigger: Trigger::of(object),
         was_answered: false,

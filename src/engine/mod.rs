@@ -23,6 +23,7 @@ pub(crate) mod served;
 pub mod tables;
 mod tracking;
 pub mod trigger;
+pub mod uid;
 pub mod verdict;
 mod watch;
 

@@ -61,18 +61,10 @@ pub struct Queue {
     running: HashMap<ObjectRef, Running>,
     /// How many of each namespace are running.
     of_namespace: HashMap<Arc<str>, usize>,
-    due: BTreeMap<(Instant, u64), Due>,
-    due_at: HashMap<ObjectRef, (Instant, u64)>,
+    due: BTreeMap<(Instant, ObjectRef), (Arc<str>, Class)>,
+    due_at: HashMap<ObjectRef, Instant>,
     failures: HashMap<ObjectRef, u32>,
-    count: u64,
     depth: [usize; Class::ALL.len()],
-}
-
-#[derive(Debug)]
-struct Due {
-    at: ObjectRef,
-    lane: Arc<str>,
-    class: Class,
 }
 
 #[derive(Debug)]
@@ -99,7 +91,6 @@ impl Queue {
             due: BTreeMap::new(),
             due_at: HashMap::new(),
             failures: HashMap::new(),
-            count: 0,
             depth: [0; Class::ALL.len()],
         }
     }
@@ -142,7 +133,7 @@ impl Queue {
         class: Class,
         from: Instant,
     ) {
-        if self.due_at.get(&at).is_some_and(|(due, _)| *due <= from) {
+        if self.due_at.get(&at).is_some_and(|due| *due <= from) {
             return;
         }
         self.set_due(at, lane.into(), class, from);
@@ -158,7 +149,7 @@ impl Queue {
     /// The next object to work on. It counts as running until [`Self::finished`].
     pub fn pop(&mut self, now: Instant) -> Option<Item> {
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= now) {
-            let Due { at, lane, class } = entry.remove();
+            let ((_, at), (lane, class)) = entry.remove_entry();
             self.due_at.remove(&at);
             self.push(at, lane, class, now);
         }
@@ -228,7 +219,7 @@ impl Queue {
             self.push(at.clone(), lane, class, now);
         } else if let Some((pause, class)) = due
             // Something that is due sooner may have arrived for it.
-            && self.due_at.get(at).is_none_or(|(due, _)| *due > now + pause)
+            && self.due_at.get(at).is_none_or(|due| *due > now + pause)
         {
             self.set_due(at.clone(), running.lane, class, now + pause);
         }
@@ -286,15 +277,13 @@ impl Queue {
 
     fn set_due(&mut self, at: ObjectRef, lane: Arc<str>, class: Class, from: Instant) {
         self.clear_due(&at);
-        self.count += 1;
-        let due = (from, self.count);
-        self.due.insert(due, Due { at: at.clone(), lane, class });
-        self.due_at.insert(at, due);
+        self.due_at.insert(at.clone(), from);
+        self.due.insert((from, at), (lane, class));
     }
 
     fn clear_due(&mut self, at: &ObjectRef) {
-        if let Some(due) = self.due_at.remove(at) {
-            self.due.remove(&due);
+        if let Some(from) = self.due_at.remove(at) {
+            self.due.remove(&(from, at.clone()));
         }
     }
 }

@@ -11,6 +11,7 @@ use super::queue::Class;
 use super::served::SeenUnreadable;
 use super::tables::shared;
 use super::trigger::{Asks, Trigger, paced};
+use super::uid::Uid;
 use crate::api::conditions::{READY, is_true, reason};
 use crate::api::{Reason, Reconciled};
 use crate::digest::Digest;
@@ -29,7 +30,7 @@ pub fn place(region: &str, name: &str) -> Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<C> {
     /// The object's uid.
-    pub uid: String,
+    pub uid: Uid,
     /// The lane of the queue: the region in which it asks Lightsail.
     pub lane: Arc<str>,
     /// What a reconciliation depends on. A change of it makes one due. It excludes the status,
@@ -335,14 +336,14 @@ impl<C: Claim> Rows<C> {
     #[must_use]
     pub fn has_uid(&self, at: &ObjectRef, uid: &str) -> bool {
         let unreadable = self.unreadable.get(at).is_some_and(|seen| seen.uid == uid);
-        unreadable || self.get(at).is_some_and(|row| row.uid == uid)
+        unreadable || self.get(at).is_some_and(|row| row.uid == *uid)
     }
 
     /// The uid of the object that had this name, if another one has it now. It went, and this one
     /// came, while no watch was there.
     #[must_use]
     pub fn predecessor(&self, at: &ObjectRef, uid: &str) -> Option<String> {
-        self.get(at).filter(|row| row.uid != uid).map(|row| row.uid.clone())
+        self.get(at).filter(|row| row.uid != *uid).map(|row| row.uid.to_string())
     }
 
     /// Drops an object that is gone. Returns the object that waited for it, if one did.

@@ -5,11 +5,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::uid::Uid;
 use crate::digest::Digest;
-
-/// The uid of an object.
-#[derive(Debug)]
-pub enum Uid {}
 
 /// A value for each of some objects, by uid.
 #[derive(Debug)]

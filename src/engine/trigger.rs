@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::objects::{asked, has_finalizer};
 use super::tracking::tracked_by;
 use crate::api::{ACCOUNT_FINALIZER, FINALIZER, Reconciled};
-use crate::digest;
+use crate::digest::Digest;
 
 /// What a reconciliation of an object of any kind depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Trigger {
     /// Whether the finalizer is there.
     pub finalizer: bool,
     /// The digest of the annotation that asks for a reconciliation.
-    pub reconcile: Option<u64>,
+    pub reconcile: Option<Digest<String>>,
     /// The tool that tracks the object as one of those that it has applied.
     pub tracked_by: Option<&'static str>,
 }
@@ -42,7 +42,7 @@ impl Trigger {
             generation: meta.generation.unwrap_or_default(),
             deleting: meta.deletion_timestamp.is_some(),
             finalizer: has_finalizer(object, FINALIZER) || has_finalizer(object, ACCOUNT_FINALIZER),
-            reconcile: asked(object).map(digest::keyed),
+            reconcile: asked(object).map(Digest::of),
             tracked_by: tracked_by(object),
         }
     }
@@ -110,7 +110,7 @@ mod tests {
             ("the spec", |after| after.generation = 2, Asks::Now),
             ("a deletion", |after| after.deleting = true, Asks::Now),
             ("a finalizer that is taken off", |after| after.finalizer = false, Asks::Paced),
-            ("the annotation", |after| after.reconcile = Some(1), Asks::Paced),
+            ("the annotation", |after| after.reconcile = Some(Digest::of("1")), Asks::Paced),
             ("a mark", |after| after.tracked_by = Some("Helm"), Asks::Paced),
         ];
         for (name, change, expected) in rows {

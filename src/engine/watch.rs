@@ -95,7 +95,7 @@ impl<K: Reconciled> Change<K> {
             Self::Listing { .. } | Self::Unlisted { .. } => Vec::new(),
         };
         for at in gone {
-            let uid = rows.get(&at).map(|row| row.uid.clone()).unwrap_or_default();
+            let uid = rows.get(&at).map(|row| row.uid.to_string()).unwrap_or_default();
             let heir = rows.remove(&at);
             effects.due.extend(heir.map(|at| Due { at, class: Class::Change, from: now }));
             effects.gone.push((at, uid));

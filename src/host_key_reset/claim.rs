@@ -137,7 +137,7 @@ pub(super) fn may_be_in(
 pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Row<ResetClaim> {
     let claim = ResetClaim::of(object, effect_window);
     Row {
-        uid: claim.uid.clone(),
+        uid: claim.uid.as_str().into(),
         lane: lane(&object.spec.region, account_ref(object)).into(),
         trigger: Trigger::of(object),
         was_answered: object.status.as_ref().is_some_and(|status| status.instance_arn.is_some()),

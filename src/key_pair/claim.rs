@@ -15,6 +15,7 @@ use crate::engine::objects::has_finalizer;
 use crate::engine::rows::{self, Claim, Place, Row, Rows, Shown, place};
 use crate::engine::tables::ByUid;
 use crate::engine::trigger::Trigger;
+use crate::engine::uid::Uid;
 use crate::engine::{ObjectRef, Settings};
 use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Scope, is_in, lane};
 use crate::lightsail::Listing;
@@ -141,7 +142,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
         was_answered: arn_is_known,
         was_acted_on: record::was_acted_on(object),
         shown,
-        uid: desired.uid,
+        uid: desired.uid.into(),
     }
 }
 
@@ -257,7 +258,7 @@ pub(super) fn rivals(
         !is_elsewhere && !other.claim.is_idle && !is_refused && !may_not(other.at, other.row)
     };
     let rival = |other: rows::Rival<'_, PairClaim>| Rival {
-        uid: other.row.uid.clone(),
+        uid: other.row.uid.to_string(),
         owner: other.claim.owner,
         created_at: other.claim.created_at,
         arn: other.claim.arn,
@@ -280,15 +281,15 @@ pub(super) fn owned(
     list: &Listing,
     within: &ByUid<Digest<KeyPairName>>,
 ) -> usize {
-    let age = |claim: &PairClaim, uid: &str| (claim.created_at, uid.to_owned());
-    let own = (desired.created_at, desired.uid.clone());
+    let age = |claim: &PairClaim, uid: &Uid| (claim.created_at, uid.clone());
+    let own = (desired.created_at, Uid::from(desired.uid.as_str()));
     let has_place = within.get(&desired.uid).is_some();
     let of_objects = rows.of_namespace(&at.namespace).filter_map(|(other, row)| {
         let claim = row.claim.as_ref();
         let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;
         // One that claims nothing may have been edited while it was about to import.
         let may_import = claim.is_none_or(may_have_one);
-        let of_within = within.get(&row.uid).copied().filter(|_| may_import);
+        let of_within = || within.get(&row.uid.to_string()).copied().filter(|_| may_import);
         let of_claim = claim.and_then(|claim| claim.account);
         let account = of_claim.or_else(|| account_of(&row.lane).map(Digest::of));
         let is_there = other != at
@@ -304,7 +305,7 @@ pub(super) fn owned(
                             && age(claim, &row.uid) < own
                             && !is_hindered(row.shown.reason))))
         };
-        claim.filter(is_ahead).map(|claim| claim.name).or(of_within).filter(|_| is_there)
+        claim.filter(is_ahead).map(|claim| claim.name).or_else(of_within).filter(|_| is_there)
     });
     let of_objects: Vec<Digest<KeyPairName>> = of_objects.collect();
     let names: HashSet<_> = of_objects.iter().copied().chain([Digest::of(&desired.name)]).collect();

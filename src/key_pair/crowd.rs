@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use super::world::{Crowd, Share};
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
-use crate::engine::tables::{Uid, shared, shrink};
+use crate::engine::tables::{shared, shrink};
+use crate::engine::uid::Uid;
 use crate::lightsail::Listing;
 
 /// What an import adds to the calls that lists may cost while others are still to come: so few that
@@ -36,14 +37,34 @@ pub(super) struct Crowds {
 #[derive(Debug)]
 struct Member {
     lane: Arc<str>,
-    namespace: Arc<str>,
-    /// The object whose pair was tagged by name, if it was, and when.
-    named: Option<(ObjectRef, Instant)>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The pair of an object of this namespace is yet to be imported.
+    Coming(Arc<str>),
+    /// The pair of this object was tagged by name then.
+    Named(ObjectRef, Instant),
 }
 
 impl Member {
+    fn namespace(&self) -> &Arc<str> {
+        match &self.stage {
+            Stage::Coming(namespace) => namespace,
+            Stage::Named(at, _) => &at.namespace,
+        }
+    }
+
+    fn named(&self) -> Option<(&ObjectRef, Instant)> {
+        match &self.stage {
+            Stage::Coming(_) => None,
+            Stage::Named(at, named_at) => Some((at, *named_at)),
+        }
+    }
+
     fn named_at(&self) -> Option<Instant> {
-        self.named.as_ref().map(|(_, named_at)| *named_at)
+        self.named().map(|(_, named_at)| named_at)
     }
 }
 
@@ -114,7 +135,7 @@ impl Crowds {
         own.namespaces.retain(|_, counts| !counts.is_idle(now));
         let namespace = shared(&own.namespaces, &at.namespace);
         own.counts(&namespace, |counts| counts.coming += 1);
-        self.members.insert(Digest::of(uid), Member { lane, namespace, named: None });
+        self.members.insert(Digest::of(uid), Member { lane, stage: Stage::Coming(namespace) });
     }
 
     /// The pair of an object was imported and tagged by name: a list whose walk begins now or later
@@ -123,13 +144,12 @@ impl Crowds {
         self.leave(uid);
         let (lane, own) = self.lane(lane);
         own.credit += EARNED;
-        let namespace = shared(&own.namespaces, &at.namespace);
-        own.counts(&namespace, |counts| {
+        own.counts(&at.namespace, |counts| {
             counts.waiting += 1;
             counts.arrive(now);
         });
-        let named = Some((at.clone(), now));
-        self.members.insert(Digest::of(uid), Member { lane, namespace, named });
+        let stage = Stage::Named(at.clone(), now);
+        self.members.insert(Digest::of(uid), Member { lane, stage });
     }
 
     /// What is known of a lane, and its text, which all its objects share.
@@ -144,9 +164,9 @@ impl Crowds {
         let Some(member) = self.members.remove(&Digest::of(uid)) else { return };
         shrink(&mut self.members);
         let Some(lane) = self.lanes.get_mut(&member.lane) else { return };
-        lane.counts(&member.namespace, |counts| match member.named {
-            Some(_) => counts.waiting -= 1,
-            None => counts.coming -= 1,
+        lane.counts(member.namespace(), |counts| match member.stage {
+            Stage::Named(..) => counts.waiting -= 1,
+            Stage::Coming(_) => counts.coming -= 1,
         });
         if lane.all.coming == 0 && lane.all.waiting == 0 {
             lane.credit = 0.0;
@@ -186,7 +206,7 @@ impl Crowds {
     pub(super) fn take_woken(&mut self) -> Vec<(ObjectRef, Arc<str>)> {
         let woken = std::mem::take(&mut self.woken);
         let members = woken.iter().filter_map(|uid| self.members.get(uid));
-        let named = members.filter_map(|it| Some((it.named.as_ref()?.0.clone(), &it.lane)));
+        let named = members.filter_map(|member| Some((member.named()?.0.clone(), &member.lane)));
         named.map(|(at, lane)| (at, Arc::clone(lane))).collect()
     }
 

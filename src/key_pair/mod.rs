@@ -55,7 +55,7 @@ impl KeyPairs {
         let (claim, lane, uid) = {
             let rows = self.memory.rows.lock();
             let row = rows.get(at).filter(|_| !rows.is_unreadable(at))?;
-            (row.claim.clone()?, row.lane.clone(), row.uid.clone())
+            (row.claim.clone()?, row.lane.clone(), row.uid.to_string())
         };
         let baseline = claim.baseline.as_ref()?;
         let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&lane).1);
@@ -81,8 +81,9 @@ impl KeyPairs {
         let (uid, lane) = {
             let rows = self.memory.rows.lock();
             let row = rows.get(at).filter(|_| !rows.is_unreadable(at))?;
-            self.memory.crowds.lock().named_at(&row.uid)?;
-            (row.uid.clone(), row.lane.clone())
+            let uid = row.uid.to_string();
+            self.memory.crowds.lock().named_at(&uid)?;
+            (uid, row.lane.clone())
         };
         let crowd = self.memory.crowds.lock().crowd(&uid, at, &lane, Instant::now());
         let Confirmation::Later(pause) = plan::confirmation(&crowd) else { return None };
@@ -213,7 +214,7 @@ impl Controller for KeyPairs {
         }
         let comes_later = || {
             let rows = self.memory.rows.lock();
-            let is_known = rows.get(&at).is_some_and(|row| row.uid == uid);
+            let is_known = rows.get(&at).is_some_and(|row| row.uid == *uid);
             rows.are_complete(&at.namespace) && !is_known
         };
         let acts = self.ctx.leads.borrow().is_some();

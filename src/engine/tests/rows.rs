@@ -35,7 +35,7 @@ fn row(generation: i64, name: &'static str) -> Row<Wanted> {
     let trigger = Trigger { generation, deleting, finalizer, reconcile, tracked_by };
     let shown = Shown { ready: true, reason: Some(Reason::Imported) };
     Row {
-        uid: "u".to_owned(),
+        uid: "u".into(),
         lane: "".into(),
         trigger,
         was_answered: false,
@@ -76,7 +76,7 @@ fn a_reconciliation_is_due_for_what_is_new_or_changed_and_not_for_a_status() {
     assert_eq!(apply(&mut rows, &at("a"), claiming("fleet", Some(1), false)), []);
     assert_eq!(apply(&mut rows, &at("a"), row(2, "fleet")), [changed("a")]);
     assert_eq!(
-        apply(&mut rows, &at("a"), Row { uid: "made again".to_owned(), ..row(2, "fleet") }),
+        apply(&mut rows, &at("a"), Row { uid: "made again".into(), ..row(2, "fleet") }),
         [changed("a")]
     );
     let acted_on = Row { was_acted_on: true, ..row(1, "fleet") };
@@ -111,9 +111,9 @@ fn what_a_reconciliation_writes_asks_for_no_other() {
 #[test]
 fn metadata_moves_an_object_once_and_a_spec_always() {
     let (mut rows, start) = (Rows::default(), Instant::now());
-    let row = |generation, reconcile| {
+    let row = |generation, reconcile: u64| {
         let row = row(generation, "a");
-        Row { trigger: Trigger { reconcile: Some(reconcile), ..row.trigger }, ..row }
+        Row { trigger: Trigger { reconcile: Some(Digest::of(reconcile)), ..row.trigger }, ..row }
     };
     for (name, second, after, expected) in [
         ("it is new", 0, row(1, 0), Some(0)),
@@ -154,7 +154,7 @@ fn an_object_is_known_by_its_uid() {
     let mut rows = Rows::default();
     apply(&mut rows, &at("a"), row(1, "fleet"));
     rows.note_unreadable(at("b"), seen("v", 1, 1));
-    let uid = rows.get(&at("a")).unwrap().uid.clone();
+    let uid = rows.get(&at("a")).unwrap().uid.to_string();
     for (name, uid, expected) in
         [("a", uid.as_str(), true), ("a", "before", false), ("b", "v", true), ("b", "w", false)]
     {
