@@ -99,23 +99,25 @@ impl Lightsail {
     ///
     /// # Errors
     /// As for [`Self::each_key_pair`].
+    /// Also if a pair comes without its name or ARN.
     pub async fn key_pairs(&self) -> Result<Vec<KeyPair>> {
         let mut pairs = Vec::new();
         self.each_key_pair(|pair| pairs.push(pair)).await?;
-        Ok(pairs)
+        pairs.into_iter().collect()
     }
 
-    /// `GetKeyPairs` over all pages, the default pair included. Returns the number of pages.
+    /// `GetKeyPairs` over all pages, the default pair included. A pair that comes without its name
+    /// or ARN is an error in its place. Returns the number of pages.
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
-    pub async fn each_key_pair(&self, mut take: impl FnMut(KeyPair)) -> Result<usize> {
+    pub async fn each_key_pair(&self, mut take: impl FnMut(Result<KeyPair>)) -> Result<usize> {
         let (mut count, mut pages) = (0, Pages::default());
         loop {
             let page = self.page_of_key_pairs(&pages).await?.value;
             count += 1;
             for pair in page.key_pairs.unwrap_or_default() {
-                take(convert::key_pair(pair)?);
+                take(convert::key_pair(pair));
             }
             if !pages.turn(page.next_page_token)? {
                 return Ok(count);

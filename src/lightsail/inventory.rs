@@ -139,7 +139,13 @@ impl Inventory {
             return outcome;
         }
         let (before, mut listing) = (place.begin(), Listing::begin());
-        let take = |pair: KeyPair| self.insert(&mut listing, &pair, before.as_deref());
+        // One that cannot be told apart is left out, as if it were not there: a list is no evidence
+        // of absence, and whoever wants that pair reads it alone, which says what is missing.
+        let take = |pair: Result<KeyPair>| {
+            if let Ok(pair) = pair {
+                self.insert(&mut listing, &pair, before.as_deref());
+            }
+        };
         // All namespaces share it.
         let pages = region.for_all().each_key_pair(take).await;
         let mut kept = place.kept.lock();

@@ -248,6 +248,38 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
     assert_eq!(simulator.requests().len() - before, 8, "who asks for a list of now gets one");
 }
 
+#[tokio::test]
+async fn a_pair_without_its_arn_spoils_no_list() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let lightsail = lightsail(&simulator).await;
+    let arn = "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/1";
+    let body = |pairs: &str| FaultEffect::Body { status: 200, body: pairs.to_owned() };
+    let list = format!(
+        r#"{{"keyPairs":[{{"name":"bare"}},{{"arn":"{arn}"}},
+        {{"name":"whole","arn":"{arn}"}}]}}"#
+    );
+    for (operation, body) in [
+        ("GetKeyPairs", body(&list)),
+        ("GetKeyPairs", body(&list)),
+        ("GetKeyPair", body(r#"{"keyPair":{"name":"bare"}}"#)),
+    ] {
+        simulator.add_fault(Fault {
+            operation: operation.to_owned(),
+            resource: None,
+            times: 1,
+            effect: body,
+        });
+    }
+    let inventory = Inventory::new("cluster", Metrics::default());
+    let list = inventory.list_live(&lightsail).await.unwrap();
+    let found = ["whole", "bare"].map(|name| list.find(&name.into()).is_some());
+    assert_eq!((found, list.len()), ([true, false], 1));
+    let error = lightsail.key_pairs().await.unwrap_err();
+    assert!(error.to_string().contains("keyPair.arn"), "an export says what is missing: {error}");
+    let error = lightsail.find_key_pair(&"bare".into()).await.unwrap_err();
+    assert!(error.to_string().contains("keyPair.arn"), "{error}");
+}
+
 /// What is throttled is sent again when its turn comes: it is no failure. The rate goes down, and
 /// the metrics tell.
 #[tokio::test]
