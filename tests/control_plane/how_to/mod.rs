@@ -139,13 +139,17 @@ async fn a_policy_limits_what_a_namespace_may_ask_for() {
     let named = with(generated, "keyPairName", json!(own));
     for (spec, said) in [
         (json!({ "type": "Default", "region": REGION }), "for the platform team only"),
-        (with(named, "adoptionPolicy", json!("TakeOver")), "not taken over here"),
+        (with(named.clone(), "adoptionPolicy", json!("TakeOver")), "not taken over here"),
     ] {
         let refused = bed.try_create::<LightsailKeyPair>("other", &spec).await.unwrap_err();
         assert!(refused.to_string().contains(said), "{refused}");
     }
     let refused = bed.try_create::<HostKeyReset>("reset", &reset()).await.unwrap_err();
     assert!(refused.to_string().contains("the name web-1 does not begin with"), "{refused}");
+    // The operator, which may not write other Secrets, writes those of key pairs.
+    let again = with(named.clone(), "keyPairName", json!(format!("{own}_again")));
+    bed.create::<LightsailKeyPair>("again", &again).await;
+    bed.wait_ready::<LightsailKeyPair>("again", "Generated").await;
     bed.create::<HostKeyReset>("reset", &with(reset(), "instanceName", json!(own))).await;
     bed.wait_stalled::<HostKeyReset>("reset", "InstanceNotFound").await;
     // What was there before goes on, may not ask for more, and can be deleted.
