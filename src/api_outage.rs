@@ -92,12 +92,12 @@ impl ApiOutage {
                 host = server,
                 proxy,
                 error = failure,
-                "requests to the Kubernetes API server fail"
+                "requests to the Kubernetes API server are failing"
             ),
             Some(News::IsOver) => {
                 tracing::info!(
                     host = server,
-                    "requests to the Kubernetes API server succeed again"
+                    "requests to the Kubernetes API server are succeeding again"
                 );
             }
             None => {}

@@ -225,7 +225,8 @@ fn candidate(
 ) -> anyhow::Result<Candidate> {
     let namespace = own_namespace(config, kube);
     let mut random = [0; 4];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| anyhow::anyhow!("there is no randomness"))?;
+    aws_lc_rs::rand::fill(&mut random)
+        .map_err(|_| anyhow::anyhow!("the system gave no random bytes"))?;
     // The pod's name, and something that a restarted container does not share with its predecessor.
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let identity = format!("{host}_{}", hex::encode(random));

@@ -56,7 +56,7 @@ pub fn start(address: SocketAddr, readiness: Readiness, metrics: Metrics) -> any
         .context("the server has no runtime")?;
     let serve = move || {
         let Err(error) = runtime.block_on(serve(listener, readiness, metrics));
-        tracing::error!(%error, "probes and metrics are not served");
+        tracing::error!(%error, "cannot serve probes and metrics");
     };
     std::thread::Builder::new().name("server".to_owned()).spawn(serve)?;
     Ok(())

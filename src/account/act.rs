@@ -63,7 +63,7 @@ impl<'a> Run<'a> {
                 return Err(Error::Stopping);
             }
         }
-        self.publish(&Verdict::circling("account")).await
+        self.publish(&Verdict::too_many_steps()).await
     }
 
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {

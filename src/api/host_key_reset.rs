@@ -95,8 +95,8 @@ pub struct HostKeyResetSpec {
     #[schemars(length(min = 2, max = 255))]
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
-            .message("instanceName may have only letters, digits and _ . -, with a letter, digit \
-                      or _ at each end, as names in Lightsail do; write, for example, web-1"),
+            .message("instanceName may contain only letters, digits and _ . -, with a letter, \
+                      digit or _ at each end, as names in Lightsail do; write, for example, web-1"),
         validation = Rule::new("self == oldSelf")
             .message("a reset runs once, so its instanceName is immutable; create a new \
                       HostKeyReset"),

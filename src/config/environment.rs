@@ -63,14 +63,15 @@ pub fn without_empty_aws_variables() -> anyhow::Result<()> {
         return Ok(());
     }
     let mut arguments = std::env::args_os();
-    let mut anew = Command::new(std::env::current_exe().context("where is this program?")?);
+    let mut anew =
+        Command::new(std::env::current_exe().context("this program does not find its own file")?);
     anew.arg0(arguments.next().unwrap_or_default()).args(arguments);
     for name in &empty {
         anew.env_remove(name);
     }
     let names = empty.join(OsStr::new(", "));
     let names = names.to_string_lossy();
-    Err(anew.exec()).with_context(|| format!("{names} must be unset, and not empty"))
+    Err(anew.exec()).with_context(|| format!("unset {names}: empty values are not allowed"))
 }
 
 fn is_left_out(name: &OsStr, value: &OsStr) -> bool {

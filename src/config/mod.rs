@@ -135,7 +135,8 @@ pub struct Config {
     #[arg(long, global = true, env = "LIGHTSAIL_OPERATOR_ALLOW_INSECURE_ENDPOINTS")]
     pub allow_insecure_endpoints: bool,
 
-    /// A PEM file with the CAs of AWS endpoints, for a private CA or a proxy that decrypts TLS.
+    /// A PEM file with the CA certificates for AWS endpoints, for a private CA or a proxy that
+    /// decrypts TLS.
     /// Default: the CAs of the machine, or those in `SSL_CERT_FILE`.
     #[arg(
         long,
@@ -169,7 +170,7 @@ pub struct Config {
     )]
     pub aws_web_identity_token_file: String,
 
-    /// The name of the sessions of --aws-role-arn, which CloudTrail shows.
+    /// The session name that CloudTrail shows for --aws-role-arn.
     #[arg(long, global = true, env = "AWS_ROLE_SESSION_NAME", default_value = SESSION_NAME,
         value_parser = session_name, value_name = "NAME")]
     pub aws_role_session_name: String,
@@ -340,7 +341,7 @@ fn session_name(text: &str) -> Result<String, String> {
     } else if (2..=64).contains(&text.len()) && text.chars().all(allowed) {
         Ok(text.to_owned())
     } else {
-        Err("use 2 to 64 letters, digits or any of _+=,.@-".to_owned())
+        Err("use 2 to 64 letters, digits and any of _+=,.@-".to_owned())
     }
 }
 

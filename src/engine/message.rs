@@ -46,9 +46,7 @@ pub enum Message<'a> {
     Unsupported {
         field: &'a str,
     },
-    Circling {
-        what: &'a str,
-    },
+    TooManySteps,
 }
 
 impl Message<'_> {
@@ -67,7 +65,7 @@ impl Message<'_> {
             Self::RefusedByAws { .. } => Reason::AccessDenied,
             Self::LastingConflict => Reason::WriteConflict,
             Self::Unsupported { .. } => Reason::UnsupportedObject,
-            Self::Circling { .. } => Reason::ServiceError,
+            Self::TooManySteps => Reason::ServiceError,
         }
     }
 }
@@ -105,9 +103,9 @@ impl fmt::Display for Message<'_> {
                 match why {
                     Refused::Required => to.write_str(
                         "this cluster has LightsailAccounts, so every object must refer to one; \
-                         set spec.accountRef.name to one that allows this namespace (a \
-                         HostKeyReset needs a new object for that), or ask whoever runs the \
-                         operator to add the namespace to --unscoped-namespace",
+                         set spec.accountRef.name to one that allows this namespace (for a \
+                         HostKeyReset, create a new object), or ask whoever runs the operator to \
+                         add the namespace to --unscoped-namespace",
                     ),
                     Refused::NotFound(name) => write!(
                         to,
@@ -139,13 +137,13 @@ impl fmt::Display for Message<'_> {
             Self::RefusedByAws { name, action, code } => write!(
                 to,
                 "AWS does not allow {} with the credentials of the LightsailAccount {name} \
-                 ({code}); ask whoever manages the accounts to find AWS's answer in the operator's \
-                 log",
+                 ({code}); ask whoever manages the accounts to look up AWS's answer in the \
+                 operator's log",
                 action.map_or("this".to_owned(), |action| format!("lightsail:{action}"))
             ),
             Self::LastingConflict => to.write_str(
-                "something keeps changing the object, its Secret or its LightsailAccount before \
-                 the operator can write it; to find out what, run kubectl get KIND NAME -o yaml \
+                "something keeps changing the object, its Secret or its LightsailAccount, so that \
+                 the operator cannot write; to find out what, run kubectl get KIND NAME -o yaml \
                  --show-managed-fields",
             ),
             Self::Unsupported { field } => write!(
@@ -153,12 +151,10 @@ impl fmt::Display for Message<'_> {
                 "this version of the operator cannot read the field {field}; upgrade the operator, \
                  or correct the field"
             ),
-            Self::Circling { what } => {
-                write!(
-                    to,
-                    "the {what} kept changing during the reconciliation; the operator tries again"
-                )
-            }
+            Self::TooManySteps => to.write_str(
+                "the reconciliation was stopped, because it took too many steps; the operator \
+                 tries again",
+            ),
         }
     }
 }

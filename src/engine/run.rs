@@ -295,7 +295,7 @@ pub async fn guarded(
                 Action { next: Next::StartOver, outcome: Outcome::Conflict }
             }
             Err(error) => {
-                tracing::warn!(%error, "the reconciliation could not be finished; it is retried");
+                tracing::warn!(%error, "the reconciliation could not finish and will be retried");
                 Action { next: Next::Backoff, outcome: Outcome::KubernetesError }
             }
         }

@@ -69,8 +69,8 @@ impl Verdict {
     /// A reconciliation took more steps than any path through its plan. It starts over after a
     /// pause.
     #[must_use]
-    pub fn circling(what: &str) -> Self {
-        let message = Message::Circling { what };
+    pub fn too_many_steps() -> Self {
+        let message = Message::TooManySteps;
         let verdict = Self::wait(message.reason(), message.to_string(), Duration::ZERO);
         Self { next: Next::Backoff, ..verdict }
     }

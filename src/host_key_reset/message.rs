@@ -113,7 +113,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::Suspended { until } => write!(
                 to,
-                "spec.suspend is true; set it to false before {until}, or the reset fails"
+                "spec.suspend is true; set it to false by {until}, or the reset will fail"
             ),
             Self::WaitingForTurn => to.write_str(
                 "another reset of this instance comes first; the operator runs them one at a time",
@@ -135,8 +135,8 @@ impl fmt::Display for Message<'_> {
                 write!(to, "Lightsail does not know the operation {id} yet")
             }
             Self::Searching => to.write_str(
-                "Lightsail did not answer the call; the operator searches the instance's \
-                 operations for that call",
+                "Lightsail did not answer the call; the operator is looking for it among the \
+                 instance's operations",
             ),
             Self::InstanceNotFound { instance } => write!(
                 to,
@@ -144,16 +144,13 @@ impl fmt::Display for Message<'_> {
                  spec.instanceName and spec.region, and {AGAIN}"
             ),
             Self::NothingToReset { instance, error } => {
-                write!(
-                    to,
-                    "nothing was reset: Lightsail found nothing to reset for {instance}: {error}"
-                )
+                write!(to, "nothing was reset: Lightsail answered for {instance}: {error}")
             }
             Self::OtherInstance { instance, arn, expected } => write!(
                 to,
                 "nothing was reset: the instance {instance} has the ARN {arn}, but \
-                 spec.preconditions.instanceARN is {expected}; if you mean the instance that has \
-                 the name now, {AGAIN} with its ARN"
+                 spec.preconditions.instanceARN is {expected}; if you mean the instance that now \
+                 has this name, {AGAIN} with its ARN"
             ),
             Self::Expired { not_after, last } => {
                 write!(to, "nothing was reset: this reset was not started by {not_after}")?;

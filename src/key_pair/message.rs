@@ -236,30 +236,29 @@ impl fmt::Display for Message<'_> {
             Self::RivalIsDeleted { name } => write!(
                 to,
                 "another object that has the key pair {name} is being deleted, and this object \
-                 waits until it is gone; if that takes too long, the Ready condition of the other \
-                 object says why"
+                 waits for that; if it takes too long, the Ready condition of that object says why"
             ),
             Self::PredecessorFirst => to.write_str(
-                "an earlier object of this name vanished although it had a finalizer; the operator \
+                "an earlier object of this name disappeared despite its finalizer; the operator \
                  first deletes or releases the key pair of that object",
             ),
             Self::Deleting => to.write_str("Lightsail is deleting the key pair"),
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
             Self::NotFoundToDelete => to.write_str(
-                "Lightsail lists the default key pair, but answered that there is none to delete; \
-                 the operator tries again",
+                "Lightsail lists the default key pair, but says that there is none to delete; the \
+                 operator tries again",
             ),
             Self::NotListedYet => {
-                to.write_str("Lightsail has just created the key pair, and does not list it yet")
+                to.write_str("Lightsail has just created the key pair and does not list it yet")
             }
-            Self::ImportNotListedYet => to
-                .write_str("Lightsail has accepted the import, and does not list the key pair yet"),
+            Self::ImportNotListedYet => {
+                to.write_str("Lightsail has accepted the import and does not list the key pair yet")
+            }
             Self::ImportNotAnswered => {
                 to.write_str("Lightsail did not answer an import, which may still take effect")
             }
             Self::BeingRecorded => to.write_str(
-                "the key was changed; the operator records the key pair first, and then replaces \
-                 it",
+                "the key was changed; the operator records the key pair first and then replaces it",
             ),
             Self::Creating => to.write_str("Lightsail is creating the default key pair"),
             Self::SecretIsDeleted { secret } => write!(
@@ -277,12 +276,12 @@ impl fmt::Display for Message<'_> {
             ),
             Self::SourceNotFound { at } => write!(
                 to,
-                "there is no {:?} {} in this namespace; create it with the key {}",
+                "there is no {:?} {} in this namespace; create it with the entry {}",
                 at.kind, at.name, at.key
             ),
             Self::NoKeyInSource { at } => write!(
                 to,
-                "the {:?} {} has no key {}; add it, or correct spec.imported.publicKeyFrom",
+                "the {:?} {} has no entry {}; add it, or correct spec.imported.publicKeyFrom",
                 at.kind, at.name, at.key
             ),
             Self::InvalidName { why } => why.fmt(to),
@@ -291,13 +290,13 @@ impl fmt::Display for Message<'_> {
             }
             Self::InvalidSource { at, why } => write!(
                 to,
-                "the key {} of the {:?} {} cannot be used: {why}",
+                "the entry {} of the {:?} {} cannot be used: {why}",
                 at.key, at.kind, at.name
             ),
             Self::PrivateKeyInSource { at } => write!(
                 to,
-                "the key {} of the {:?} {} holds a private key; refer to the entry that holds the \
-                 public key, usually ssh-publickey",
+                "the entry {} of the {:?} {} holds a private key; refer to the entry that holds \
+                 the public key, usually ssh-publickey",
                 at.key, at.kind, at.name
             ),
             Self::NoPublicKey => to.write_str(
@@ -306,7 +305,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::SourceTooLarge { at, bytes, most } => write!(
                 to,
-                "the key {} of the {:?} {} has {bytes} bytes, and the operator reads at most \
+                "the entry {} of the {:?} {} has {bytes} bytes, and the operator reads at most \
                  {most}; refer to an entry with only the public key",
                 at.key, at.kind, at.name
             ),
@@ -317,41 +316,41 @@ impl fmt::Display for Message<'_> {
             ),
             Self::NameTaken { name, region } => write!(
                 to,
-                "the name {name} in {region} is taken by something that does not belong to this \
+                "the name {name} in {region} is used by something that does not belong to this \
                  object; to use another name, delete this object, which changes nothing in \
                  Lightsail, and create it again with another keyPairName"
             ),
             Self::ClaimedByOther { name, region } => write!(
                 to,
-                "the name {name} in {region} belongs to another object in this cluster, which has \
-                 the key pair or is older; to use another name, delete this object, which \
-                 changes nothing in Lightsail, and create it again with another keyPairName"
+                "the name {name} in {region} belongs to another object in this cluster, which \
+                 already has the key pair or is older; to use another name, delete this object, \
+                 which changes nothing in Lightsail, and create it again with another keyPairName"
             ),
             Self::DefaultClaimedByOther { region } => write!(
                 to,
-                "the default key pair of {region} belongs to another object in this cluster, which \
-                 has it or is older; a region has only one default key pair, so delete this \
-                 object, which changes nothing in Lightsail"
+                "the default key pair of {region} belongs to another object in this cluster, \
+                 which already has it or is older; a region has only one default key pair, so \
+                 delete this object, which changes nothing in Lightsail"
             ),
             Self::ClaimedByOtherInDeletion { name } => write!(
                 to,
                 "nothing was deleted: the key pair {name} belongs to another object in this \
-                 cluster, which has it or is older; {RETAIN}"
+                 cluster, which already has it or is older; {RETAIN}"
             ),
             Self::OwnershipLost { name } => write!(
                 to,
-                "the key pair {name} now has another owner's tag; if the key pair belongs to this \
-                 object, remove the tag {OWNER_TAG} in Lightsail, and if not, set deletionPolicy: \
-                 Retain and delete this object"
+                "the key pair {name} now has another owner's tag; if it belongs to this object, \
+                 remove the tag {OWNER_TAG} in Lightsail; otherwise, set deletionPolicy: Retain \
+                 and delete this object"
             ),
             Self::Doubtful { name, owner, ends } => {
                 write!(
                     to,
-                    "Lightsail did not answer an import of this object, and lists no fingerprint \
-                     that shows whether the key pair {name} comes from that import; if it does, \
+                    "Lightsail did not answer an import that this object sent, and lists no \
+                     fingerprint that shows whether the key pair {name} came from it; if it did, \
                      set its tag {OWNER_TAG} to {owner}"
                 )?;
-                if *ends { write!(to, "; if it does not, {RETAIN}") } else { Ok(()) }
+                if *ends { write!(to, "; if it did not, {RETAIN}") } else { Ok(()) }
             }
             Self::PublicKeyChanged { name } => write!(
                 to,
@@ -436,9 +435,10 @@ impl fmt::Display for Message<'_> {
             ),
             Self::NotExpected { name, expected, ends } => write!(
                 to,
-                "nothing was deleted: the key pair {name} does not have the expectedFingerprint \
-                 {expected}; compare it with the output of aws lightsail get-key-pairs --region \
-                 REGION --include-default-key-pair, and correct it if you mean this key pair{}",
+                "nothing was deleted: the fingerprint of the key pair {name} is not the \
+                 expectedFingerprint {expected}; compare it with the output of aws lightsail \
+                 get-key-pairs --region REGION --include-default-key-pair, and if this is the key \
+                 pair that you mean, correct expectedFingerprint{}",
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),
             Self::NoFingerprint { name, ends } => write!(
@@ -460,16 +460,16 @@ impl fmt::Display for Message<'_> {
                     Form::Md5 => "16 pairs of hexadecimal digits with colons",
                     Form::Sha1 => "20 pairs of hexadecimal digits with colons",
                     Form::Sha256 => "SHA256: and base64",
-                    Form::Base64 => "base64 with = at its end",
-                    Form::Other => "character by character",
+                    Form::Base64 => "base64 that ends with =",
+                    Form::Other => "exactly",
                 },
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),
             Self::BackupIsDeleted { secret } => write!(
                 to,
                 "nothing was deleted: the Secret {secret}, which keeps the private key, is being \
-                 deleted; find out which finalizer blocks that. The operator creates the Secret \
-                 again once it is gone"
+                 deleted; find out which finalizer blocks the deletion. The operator creates the \
+                 Secret again once it is gone"
             ),
             Self::WindowsInstances { first, others } => {
                 to.write_str("nothing was deleted: the default key pair is used by the Windows ")?;
@@ -504,18 +504,18 @@ impl fmt::Display for Message<'_> {
             Self::SecretOfOtherType { secret } => write!(
                 to,
                 "the Secret {secret} holds the private key of a key pair of another type, from an \
-                 earlier object of this name; set another secret.name"
+                 earlier object of this name; set secret.name in the spec to another name"
             ),
             Self::SecretNotOwned { secret } => write!(
                 to,
-                "the Secret {secret} does not belong to this object, and was not changed; set \
-                 another secret.name"
+                "the Secret {secret} does not belong to this object and was not changed; set \
+                 secret.name in the spec to another name"
             ),
             Self::CopyNotOwned { secret, copy } => write!(
                 to,
                 "the old private key in the Secret {secret} must first be copied to the Secret \
                  {copy}, but a Secret of that name exists and holds something else; copy its \
-                 content to a Secret with another name, and then remove {copy}"
+                 content to a Secret with another name, and then delete the Secret {copy}"
             ),
             Self::SecretRejected { secret, why } => {
                 write!(to, "the Secret {secret} cannot be used: {why}")
@@ -563,18 +563,18 @@ fn way_out(ends: bool, otherwise: &'static str) -> &'static str {
 impl fmt::Display for Release {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(match self {
-            Self::Suspended => "the key pair stays in Lightsail, because the object was suspended",
-            Self::Retain => "the key pair stays in Lightsail, because of deletionPolicy: Retain",
+            Self::Suspended => "the key pair stays in Lightsail because the object was suspended",
+            Self::Retain => "the key pair stays in Lightsail because of deletionPolicy: Retain",
             Self::NeverHadPair => "the object never had a key pair",
             Self::HasNoPair => "the object had no key pair of its own",
             Self::DefaultIsOfAnother => {
-                "the default key pair stays in Lightsail, because another object has it"
+                "the default key pair stays in Lightsail because another object has it"
             }
             Self::NameIsOfAnother => {
                 "the object's key pair is gone, and the name belongs to another owner"
             }
             Self::SecretIsDeleted => {
-                "the default key pair stays in Lightsail, because the Secret that keeps its \
+                "the default key pair stays in Lightsail because the Secret that keeps its \
                  private key is being deleted"
             }
             Self::StillCounted => {
@@ -590,7 +590,7 @@ impl fmt::Display for Release {
                  allowed to use its AWS account, and its namespace is being deleted"
             }
             Self::SecretGoesWithObject => {
-                "the default key pair stays in Lightsail, because the Secret that keeps its \
+                "the default key pair stays in Lightsail because the Secret that keeps its \
                  private key is deleted with the object"
             }
         })

@@ -193,7 +193,7 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
             region = scope.region.as_str(),
             count = news.len(),
             names = names.join(" "),
-            "key pairs have an owner tag of this cluster, and no object manages them; the operator \
+            "found key pairs with this cluster's owner tag that no object manages; the operator \
              leaves them alone"
         );
     }

@@ -89,7 +89,7 @@ async fn stand(
     };
     leadership.lease.hold_until(sent + times.lease_duration);
     leadership.take();
-    tracing::info!(lease, "this process has the Lease and acts");
+    tracing::info!(lease, "this process has acquired the Lease and leads");
     let why = tokio::select! {
         why = hold(&election, times, &leadership.lease, sent) => why,
         () = leadership.done.cancelled() => {

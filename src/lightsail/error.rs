@@ -126,7 +126,7 @@ impl Error {
 
     /// Too many requests waited before this one, so it was not sent.
     pub(super) fn waited_too_long() -> Self {
-        let message = "Lightsail accepts so few requests that this one has not been sent yet";
+        let message = "AWS accepts so few requests that this one has not been sent yet";
         Self::new(ErrorKind::Throttled, "WaitedTooLong", message)
     }
 
@@ -147,8 +147,8 @@ impl Error {
     pub(super) fn region_not_allowed(region: &Region, allowed: &[String]) -> Self {
         let message = format!(
             "the operator is not allowed to use the region {region}, only {}; create a new object \
-             in one of these, or have the region added to --allowed-regions (to release an object \
-             that is being deleted, set deletionPolicy: Retain)",
+             in an allowed region, or ask for the region to be added to --allowed-regions (to \
+             release an object that is being deleted, set deletionPolicy: Retain)",
             allowed.join(", ")
         );
         Self::new(ErrorKind::RegionNotAllowed, "RegionNotAllowed", message)
@@ -157,9 +157,9 @@ impl Error {
     /// This many regions that never answered are already being tried, for `whom`.
     pub(super) fn too_many_regions(region: &Region, most: usize, whom: &str) -> Self {
         let message = format!(
-            "nothing was sent to {region}, because {whom} already waits for {most} regions that \
-             have never answered; check spec.region for a typo, and delete the objects that name \
-             regions which do not exist"
+            "nothing was sent to {region}, because {whom} is already waiting for {most} regions \
+             that have never answered; check spec.region for a typo, and delete the objects that \
+             name regions that do not exist"
         );
         Self::new(ErrorKind::TooManyRegions, "TooManyRegions", message)
     }

@@ -466,7 +466,7 @@ impl Inner {
                 "AWS credentials are in use"
             ),
             Some(LogLine::BackAgain) => {
-                tracing::info!(of, namespace, "the operator gets AWS credentials again");
+                tracing::info!(of, namespace, "the operator can get AWS credentials again");
             }
             Some(LogLine::NotRenewed(Error { code, message, .. })) => tracing::warn!(
                 of,

@@ -14,19 +14,19 @@ pub(super) const MAX_PRIVATE: usize = 65_536;
 pub enum InvalidPublicKey {
     /// A private key was given.
     #[error(
-        "it is a private key; give its public key, which ssh-keygen -y -f KEYFILE prints. If it \
+        "it is a private key; use its public key, which ssh-keygen -y -f KEYFILE prints. If it \
          was in a spec or a ConfigMap, treat it as leaked, and make a new key pair"
     )]
     Private,
     /// A private key of `PuTTY`.
     #[error(
-        "it is a private key in PuTTY's format; give its public key, which puttygen KEY.ppk -O \
+        "it is a private key in PuTTY's format; use its public key, which puttygen KEY.ppk -O \
          public-openssh prints, or copy it from PuTTYgen. If it was in a spec or a ConfigMap, \
          treat it as leaked, and make a new key pair"
     )]
     PuTTY,
     /// Empty.
-    #[error("it is empty; give the line of a .pub file")]
+    #[error("it is empty; use the line of a .pub file")]
     Empty,
     /// More than one key, or one that is broken into lines.
     #[error(
@@ -35,22 +35,25 @@ pub enum InvalidPublicKey {
     )]
     Lines,
     /// Too long.
-    #[error("it is longer than {MAX_TEXT} characters; give only the line of a .pub file")]
+    #[error("it is longer than {MAX_TEXT} characters; use only the line of a .pub file")]
     TooLong,
     /// An SSH certificate.
     #[error(
-        "it is an SSH certificate; give its public key, from the .pub file without -cert in the \
+        "it is an SSH certificate; use its public key, from the .pub file without -cert in the \
          name"
     )]
     Certificate,
     /// An X.509 certificate, or a request for one.
     #[error(
-        "it is an X.509 certificate or a request for one; give its public key, which openssl x509 \
+        "it is an X.509 certificate or a request for one; use its public key, which openssl x509 \
          -in FILE -pubkey -noout or openssl req -in FILE -pubkey -noout prints"
     )]
     X509,
     /// A PGP key.
-    #[error("it is a PGP key; if it has an SSH key, gpg --export-ssh-key NAME prints that")]
+    #[error(
+        "it is a PGP key; if it has an authentication subkey, gpg --export-ssh-key NAME \
+             prints that as an SSH key"
+    )]
     Pgp,
     /// A key that lives on a security key.
     #[error(
@@ -66,29 +69,29 @@ pub enum InvalidPublicKey {
     Unsupported,
     /// Options of `authorized_keys`, or the host of `known_hosts`, stand in front of the key.
     #[error(
-        "there is something in front of the key, as in authorized_keys or known_hosts; give the \
+        "there is something in front of the key, as in authorized_keys or known_hosts; use the \
          part that begins with ssh-ed25519 or ssh-rsa"
     )]
     Options,
     /// A fingerprint.
-    #[error("it is the fingerprint of a key; give the key itself, the line of the .pub file")]
+    #[error("it is the fingerprint of a key; use the key itself, the line of the .pub file")]
     Fingerprint,
     /// A URL.
-    #[error("it is a URL; give the key that the URL leads to")]
+    #[error("it is a URL; use the key that the URL leads to")]
     Url,
     /// The name of a file.
-    #[error("it is the name of a file; give the line in that file")]
+    #[error("it is the name of a file; use the line in that file")]
     FileName,
     /// Nothing that is known.
     #[error(
-        "it is not a public key; give the line of a .pub file, for example ssh-ed25519 AAAA… \
+        "it is not a public key; use the line of a .pub file, for example ssh-ed25519 AAAA… \
          comment"
     )]
     NoType,
     /// Not the data of such a key.
     #[error(
-        "its data is cut off, or was changed while it was copied; copy the whole line of the .pub \
-         file again, without adding line breaks or spaces"
+        "its data is incomplete or was changed while it was copied; copy the whole line of the \
+         .pub file again, without adding line breaks or spaces"
     )]
     Data,
 }

@@ -128,7 +128,7 @@ fn what_cannot_be_meant_is_refused() {
         ),
         (json!({ "fullnameOverride": "", "nameOverride": "", "watch": null }), "--reset-then"),
         (json!({ "aws": { "endpointURL": "http://s.x.svc" } }), "is plain http"),
-        (json!({ "aws": { "allowInsecureEndpoint": true } }), "needs an endpoint"),
+        (json!({ "aws": { "allowInsecureEndpoint": true } }), "has no effect without"),
         (json!({ "dnsPolicy": "None" }), "needs nameservers"),
         (json!({ "networkPolicy": { "enabled": true, "egress": [] } }), "leave egress out"),
         (

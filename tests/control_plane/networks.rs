@@ -274,7 +274,7 @@ async fn check_said(
     let counted =
         format!("lightsail_operator_credentials_requests_total{{operation=\"{operation}\"");
     assert!(metrics.contains(&counted), "{name}: {metrics}");
-    assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1, "{name}");
+    assert_eq!(lines(&operator, "requests to an AWS endpoint are failing"), 1, "{name}");
     operator.stop().await.unwrap();
     bed.delete::<LightsailKeyPair>(name).await;
 }
@@ -302,7 +302,7 @@ async fn a_role_whose_sts_says_nothing_is_an_outage_with_the_default_timeout() {
     bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
     let said = format!("{silent} did not answer within 10s");
     wait_said(&bed, "pair", &["ServiceError: Timeout", &said]).await;
-    assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1);
+    assert_eq!(lines(&operator, "requests to an AWS endpoint are failing"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -421,7 +421,9 @@ async fn the_api_server_is_reached_by_the_proxy_of_the_kubeconfig() {
     bed.create::<LightsailKeyPair>("pair", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("pair", "Imported").await;
     assert_eq!(proxy.first_lines(), BTreeSet::from([format!("CONNECT {server} HTTP/1.1")]));
-    for line in ["requests to the Kubernetes API server fail", "API server succeed again"] {
+    for line in
+        ["requests to the Kubernetes API server are failing", "API server are succeeding again"]
+    {
         assert_eq!(lines(&operator, line), 1, "{line}");
     }
     assert_eq!(lines(&operator, "failed with error") + lines(&operator, "secret"), 0);
@@ -491,7 +493,7 @@ async fn an_endpoint_that_fails_is_logged_once_and_once_when_it_is_over() {
         bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
         wait_said(&bed, name, &["ServiceError", "refuses connections"]).await;
     }
-    assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1);
+    assert_eq!(lines(&operator, "requests to an AWS endpoint are failing"), 1);
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
@@ -502,8 +504,8 @@ async fn an_endpoint_that_fails_is_logged_once_and_once_when_it_is_over() {
     });
     bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
     wait_for("it is said that it is over", async || {
-        lines(&operator, "requests to an AWS endpoint succeed again") == 1
+        lines(&operator, "requests to an AWS endpoint are succeeding again") == 1
     })
     .await;
-    assert_eq!(lines(&operator, "requests to an AWS endpoint fail"), 1);
+    assert_eq!(lines(&operator, "requests to an AWS endpoint are failing"), 1);
 }

@@ -253,7 +253,7 @@ async fn a_secret_that_cannot_be_used() {
     // Somebody else's Secret, and one that is no private key.
     put_secret(&bed, "theirs", ssh_auth, &key_pair_files("ed25519").0).await;
     create(&bed, "fleet", &generated("theirs")).await;
-    stalled(&bed, "fleet", "SecretNotOwned", "set another secret.name").await;
+    stalled(&bed, "fleet", "SecretNotOwned", "set secret.name in the spec to another").await;
     put_secret(&bed, "putty", ssh_auth, "PuTTY-User-Key-File-3: ssh-ed25519\n").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "putty" } } })).await;
     stalled(&bed, "fleet", "SecretRejected", "or set secret.name to an unused name").await;
@@ -283,7 +283,7 @@ async fn a_source_that_cannot_be_used() {
     stalled(&bed, "fleet", "SourceTooLarge", "with only the public key").await;
     maps.replace("keys", &PostParams::default(), &holds("fleet".to_owned())).await.unwrap();
     set_spec(&bed, "fleet", json!({ "interval": "11m" })).await;
-    stalled(&bed, "fleet", "InvalidPublicKey", "give the line of a .pub file").await;
+    stalled(&bed, "fleet", "InvalidPublicKey", "use the line of a .pub file").await;
     maps.replace("keys", &PostParams::default(), &holds(public_key("ed25519"))).await.unwrap();
     set_spec(&bed, "fleet", json!({ "interval": "12m" })).await;
     ready(&bed, "fleet", "Imported").await;

@@ -73,7 +73,8 @@ fn what_is_left_empty_or_is_for_other_sdks_is_no_obstacle() {
         let ended = loop {
             let said = std::fs::read_to_string(&log).unwrap();
             let ended = child.try_wait().unwrap();
-            if ended.is_some() || said.contains("requests to the Kubernetes API server fail") {
+            if ended.is_some() || said.contains("requests to the Kubernetes API server are failing")
+            {
                 break ended;
             }
             assert!(start.elapsed() < Duration::from_mins(1), "{environment:?}: {said}");

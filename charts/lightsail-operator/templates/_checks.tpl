@@ -128,7 +128,7 @@ networkPolicy networkPolicy.enabled
   ($fullname | lower | replace "." "-" | replace "_" "-" | trunc 40 | trimSuffix "-")) }}
 {{- end }}
 {{- if not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $fullname) }}
-{{- fail (cat (printf "the name %s has other characters than a-z, 0-9 and hyphens:" $fullname)
+{{- fail (cat (printf "the name %s has characters other than a-z, 0-9 and hyphens:" $fullname)
   "set fullnameOverride, for example to"
   ($fullname | lower | replace "." "-" | replace "_" "-")) }}
 {{- end }}
@@ -264,11 +264,11 @@ networkPolicy networkPolicy.enabled
 {{- end }}
 {{- if and $insecure (not .Values.aws.allowInsecureEndpoint) }}
 {{- fail (cat (printf "the endpoint %s is plain http," $insecure)
-  "by which private keys can be read on the way: use https://,"
+  "so private keys can be read in transit: use https://,"
   "or set aws.allowInsecureEndpoint=true for a simulator in the cluster") }}
 {{- end }}
 {{- if and .Values.aws.allowInsecureEndpoint (not (or $insecure $hidden)) }}
-{{- fail (cat "aws.allowInsecureEndpoint=true needs an endpoint that it is for:"
+{{- fail (cat "aws.allowInsecureEndpoint=true has no effect without a plain http endpoint:"
   "set aws.endpointURL, for example to http://lightsail-simulator.lightsail-simulator.svc:8080,"
   "or leave it out") }}
 {{- end }}

@@ -74,8 +74,8 @@ pub struct AssumedRole {
     #[serde(default, rename = "externalID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 1224))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_+=,.@:/-]+$')")
-        .message("externalID may have only letters, digits and _ + = , . @ : / -, as AWS requires; \
-                  correct it"))]
+        .message("externalID may contain only letters, digits and _ + = , . @ : / -, as AWS \
+                  requires; correct it"))]
     pub external_id: Option<String>,
 
     /// How long a session of this role lasts, from `15m` to `1h`. Default: `1h`.

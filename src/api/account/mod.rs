@@ -122,7 +122,7 @@ pub struct LightsailAccountSpec {
     /// What objects in the allowed namespaces may do with the account.
     pub allowed: Allowed,
 
-    /// The most requests per second that the operator sends to each region, for example `5`.
+    /// The maximum number of requests per second to each region, for example `5`.
     /// Default: as many as Lightsail accepts.
     ///
     /// If several `LightsailAccount`s have the same `accountID`, the lowest value applies.

@@ -36,13 +36,13 @@ const TWO_LINES: &str = r"^\\W*(ssh|ecdsa|sk)-[^\\n]*\\n\\s*[^\\s#]";
     validation = Rule::new(format!(
         "!has(self.publicKey) || !({PRIVATE} || self.publicKey.matches('{ENCODED}'))"
     ))
-        .message("publicKey holds a private key; give its public key, which ssh-keygen -y -f \
+        .message("publicKey holds a private key; use its public key, which ssh-keygen -y -f \
                   KEYFILE or puttygen KEY.ppk -O public-openssh prints. Treat the private key as \
                   leaked, and make a new key pair"),
     validation = Rule::new(format!(
         "!has(self.publicKey) || !self.publicKey.matches('{IN_DER}')"
     ))
-        .message("publicKey holds a private key; give its public key, which openssl pkey -pubout \
+        .message("publicKey holds a private key; use its public key, which openssl pkey -pubout \
                   prints. Treat the private key as leaked, and make a new key pair"),
     validation = Rule::new(format!(
         "!has(self.publicKey) || {PRIVATE} || self.publicKey.matches('{PUBLIC}')"
@@ -115,7 +115,7 @@ pub struct KeyReference {
     /// The key in the data of the ConfigMap or Secret, for example `fleet.pub`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
-        .message("key must be a valid key in the data: it may have only letters, digits and - _ .; \
-                  write, for example, fleet.pub"))]
+        .message("key must be a valid key in the data: it may contain only letters, digits and - \
+                  _ .; write, for example, fleet.pub"))]
     pub key: String,
 }

@@ -29,7 +29,7 @@ use super::schema;
 /// Generated`, it generates a key, writes the private key to a Secret, and imports the public key.
 /// With `type: Default`, it downloads the private key of the region's default key pair to a Secret.
 ///
-/// The name of the object has at most 100 characters.
+/// The name of the object can have at most 100 characters.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "lightsail-operator.dev",
@@ -151,8 +151,9 @@ pub struct LightsailKeyPairSpec {
     #[schemars(length(min = 2, max = 255))]
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
-            .message("keyPairName may have only letters, digits and _ . -, with a letter, digit or \
-                      _ at each end, as names in Lightsail do; write, for example, fleet-1"),
+            .message("keyPairName may contain only letters, digits and _ . -, with a letter, \
+                      digit or _ at each end, as names in Lightsail do; write, for example, \
+                      fleet-1"),
     )]
     pub key_pair_name: Option<String>,
 
@@ -215,7 +216,7 @@ pub struct LightsailKeyPairSpec {
     )]
     pub tags: BTreeMap<String, String>,
 
-    /// Whether the operator leaves everything as it is, and only shows in `status.plannedStep` what
+    /// Whether the operator changes nothing, and only shows in `status.plannedStep` what
     /// its next step would be. Default: `false`.
     ///
     /// If you delete a suspended object, its key pair stays in Lightsail, as with `deletionPolicy:

@@ -42,8 +42,8 @@ pub struct LightsailKeyPairStatus {
     /// The support code of the key pair, for inquiries to AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub support_code: Option<String>,
-    /// The fingerprint, exactly as Lightsail lists it. `ssh-keygen -l` can print another one for
-    /// the same key.
+    /// The fingerprint, exactly as Lightsail lists it. `ssh-keygen -l` can print a different one
+    /// for the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     /// The SHA-256 fingerprint of the public key, as `ssh-keygen -l` prints it. The operator

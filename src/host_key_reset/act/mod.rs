@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
                 return Err(Error::Stopping);
             }
         }
-        self.wait(Verdict::circling("reset")).await
+        self.wait(Verdict::too_many_steps()).await
     }
 
     fn lightsail(&self) -> &Lightsail {

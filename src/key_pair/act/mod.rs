@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
                 return Err(Error::Stopping);
             }
         }
-        self.publish(&Verdict::circling("key pair")).await
+        self.publish(&Verdict::too_many_steps()).await
     }
 
     /// Notes a failure for the plan. What only starts the reconciliation over is passed on.

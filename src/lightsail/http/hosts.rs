@@ -35,7 +35,7 @@ impl Hosts {
         let Some(failure) = failure else {
             if let Some(spoken) = known.filter(|spoken| spoken.is_open) {
                 spoken.is_open = false;
-                tracing::info!(host, "requests to an AWS endpoint succeed again");
+                tracing::info!(host, "requests to an AWS endpoint are succeeding again");
             }
             return;
         };
@@ -49,7 +49,7 @@ impl Hosts {
         hosts.retain(|_, spoken| spoken.failed_at.elapsed() < FORGOTTEN);
         if hosts.len() < MOST || hosts.contains_key(host) {
             let error = failure.to_string();
-            tracing::warn!(host, error, "requests to an AWS endpoint fail");
+            tracing::warn!(host, error, "requests to an AWS endpoint are failing");
             let spoken = Spoken { at: now, failed_at: now, is_open: true };
             hosts.insert(host.to_owned(), spoken);
         }

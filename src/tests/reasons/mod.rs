@@ -89,7 +89,7 @@ fn common() -> Vec<CommonMessage<'static>> {
         },
         CommonMessage::LastingConflict,
         CommonMessage::Unsupported { field: "spec.imported" },
-        CommonMessage::Circling { what: "key pair" },
+        CommonMessage::TooManySteps,
     ]
 }
 
