@@ -15,8 +15,7 @@ pub enum Error {
     /// The object is gone.
     #[error("the object is gone")]
     Gone,
-    /// The Kubernetes API server refused, or did not answer. Nothing is said in the status: it
-    /// could not be written.
+    /// The Kubernetes API server refused, or did not answer. The status says so only if it lasts.
     #[error("the Kubernetes API server: {}", without_content(.0))]
     Kubernetes(Box<kube::Error>),
     /// The API server sent what is not the object that was asked for. The content is left out: it

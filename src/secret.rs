@@ -312,12 +312,12 @@ fn parsed(name: &str, answer: Result<String, Error>) -> Result<Secret, Error> {
 }
 
 fn refused(name: &str, error: kube::Error) -> Error {
-    if let kube::Error::Api(status) = &error
-        && is_refusal(status.code)
-    {
-        return Error::SecretRejected { name: name.to_owned(), why: harmless(&status.message) };
+    let kube::Error::Api(mut status) = error else { return error.into() };
+    status.message = harmless(&status.message);
+    if is_refusal(status.code) {
+        return Error::SecretRejected { name: name.to_owned(), why: status.message };
     }
-    error.into()
+    kube::Error::Api(status).into()
 }
 
 /// Whether the API server will say the same again: bad requests, forbidden ones and those that a

@@ -67,16 +67,27 @@ impl Operation {
         self.created_at.as_ref()?.parse().ok()
     }
 
+    fn has_status(&self, one_of: &[&str]) -> bool {
+        let status = self.status.as_deref().unwrap_or_default();
+        one_of.iter().any(|one| one.eq_ignore_ascii_case(status))
+    }
+
     /// Whether it ended well: Lightsail says `Succeeded` or `Completed`.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        matches!(self.status.as_deref(), Some("Succeeded" | "Completed"))
+        self.has_status(&["Succeeded", "Completed"])
     }
 
-    /// Whether it failed.
+    /// Whether it failed: Lightsail says `Failed`, or that it ended, with an error or in another
+    /// way that is not known to be a good one.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.status.as_deref() == Some("Failed")
+        let is_known = self.status.is_none()
+            || self.succeeded()
+            || self.has_status(&["NotStarted", "Started"]);
+        let ended_badly = self.is_terminal == Some(true)
+            && (!is_known || (self.error_code.is_some() && !self.succeeded()));
+        self.has_status(&["Failed"]) || ended_badly
     }
 
     /// Whether nothing more will happen to it: by its status, or because Lightsail says so.
@@ -89,5 +100,39 @@ impl Operation {
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.id.is_some() && !self.is_over()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_an_operation_ended() {
+        let yes = Some(true);
+        for (status, is_terminal, error, expected) in [
+            (Some("Succeeded"), yes, None, (true, false, true)),
+            (Some("Completed"), None, None, (true, false, true)),
+            (Some("SUCCEEDED"), None, None, (true, false, true)),
+            (Some("Failed"), None, None, (false, true, true)),
+            (Some("FAILED"), yes, None, (false, true, true)),
+            (Some("Canceled"), yes, None, (false, true, true)),
+            (Some("Canceled"), None, None, (false, false, false)),
+            (Some("Started"), None, None, (false, false, false)),
+            (Some("Started"), yes, None, (false, false, true)),
+            (Some("Started"), yes, Some("Internal"), (false, true, true)),
+            (None, yes, None, (false, false, true)),
+            (None, yes, Some("Internal"), (false, true, true)),
+            (None, None, None, (false, false, false)),
+        ] {
+            let operation = Operation {
+                status: status.map(str::to_owned),
+                is_terminal,
+                error_code: error.map(str::to_owned),
+                ..Operation::default()
+            };
+            let found = (operation.succeeded(), operation.failed(), operation.is_over());
+            assert_eq!(found, expected, "{status:?} {is_terminal:?} {error:?}");
+        }
     }
 }

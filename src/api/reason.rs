@@ -41,6 +41,7 @@ reasons! {
     WaitingForOwner,
     Throttled,
     ServiceError,
+    KubernetesError,
     AccountSetupInProgress,
     RegionSetupInProgress,
     AccountInUse,

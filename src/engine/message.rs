@@ -43,11 +43,18 @@ pub enum Message<'a> {
         code: &'a str,
     },
     LastingConflict,
+    /// What the API server says.
+    RefusedByKubernetes {
+        why: &'a str,
+    },
     Unsupported {
         field: &'a str,
     },
     TooManySteps,
 }
+
+/// A policy or a webhook may say any number of characters.
+const MOST_OF_A_REFUSAL: usize = 300;
 
 impl Message<'_> {
     /// Its reason.
@@ -64,6 +71,7 @@ impl Message<'_> {
             Self::AccountFails { .. } => Reason::AccountNotReady,
             Self::RefusedByAws { .. } => Reason::AccessDenied,
             Self::LastingConflict => Reason::WriteConflict,
+            Self::RefusedByKubernetes { .. } => Reason::KubernetesError,
             Self::Unsupported { .. } => Reason::UnsupportedObject,
             Self::TooManySteps => Reason::ServiceError,
         }
@@ -145,6 +153,12 @@ impl fmt::Display for Message<'_> {
                 "something keeps changing the object, its Secret or its LightsailAccount, so that \
                  the operator cannot write; to find out what, run kubectl get KIND NAME -o yaml \
                  --show-managed-fields",
+            ),
+            Self::RefusedByKubernetes { why } => write!(
+                to,
+                "the Kubernetes API server refuses a request of the operator: {}; the operator \
+                 tries again, but a policy, a webhook or a right may have to be changed",
+                why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::Unsupported { field } => write!(
                 to,

@@ -24,22 +24,46 @@ use crate::access::News;
 use crate::api::Reconciled;
 use crate::error::Error;
 use crate::ids::lane_parts;
+use crate::telemetry::without_content;
 
 /// More steps than the longest path through a plan. A reconciliation that needs more goes in
 /// circles, and starts over after a pause.
 pub const MAX_STEPS: usize = 30;
 
-/// This many conflicts in a row are no coincidence: somebody changes the object all the time.
-const MANY_CONFLICTS: u32 = 5;
+/// This many failures in a row are no coincidence.
+const MANY_FAILURES: u32 = 5;
 /// How many changes that are there already are noted before anything else is done.
 const AT_A_TIME: usize = 100;
 
-/// What an object shows of a conflict that lasts, after so many failures in a row.
+/// What an object shows of a failure that lasts, after so many in a row: somebody changes the
+/// object all the time, or the API server refuses what the operator asks for.
 #[must_use]
-pub fn lasting_conflict(failures: u32) -> Option<Verdict> {
-    let message = Message::LastingConflict;
-    (failures >= MANY_CONFLICTS)
-        .then(|| Verdict::stalled(message.reason(), message.to_string(), Next::StartOver))
+pub fn lasting(failure: &Error, failures: u32) -> Option<Verdict> {
+    if failures < MANY_FAILURES {
+        return None;
+    }
+    match failure {
+        Error::Conflict => {
+            let message = Message::LastingConflict;
+            Some(Verdict::stalled(message.reason(), message.to_string(), Next::StartOver))
+        }
+        Error::Kubernetes(error) if matches!(**error, kube::Error::Api(_)) => {
+            let why = without_content(error);
+            let message = Message::RefusedByKubernetes { why: &why };
+            let verdict = Verdict::wait(message.reason(), message.to_string(), Duration::ZERO);
+            Some(Verdict { next: Next::Backoff, ..verdict })
+        }
+        // They say it themselves, or nothing can be written.
+        Error::Kubernetes(_)
+        | Error::Lightsail(_)
+        | Error::Gone
+        | Error::Unreadable(_)
+        | Error::SecretRejected { .. }
+        | Error::Forbidden(_)
+        | Error::GenerationFailed(_)
+        | Error::NotLeading
+        | Error::Stopping => None,
+    }
 }
 
 /// What the loop needs from a kind.
@@ -287,7 +311,7 @@ pub async fn guarded(
             }
             Err(Error::Gone) => Action::gone(),
             Err(Error::Conflict) => {
-                if item.failures == MANY_CONFLICTS {
+                if item.failures == MANY_FAILURES {
                     tracing::warn!(
                         "something keeps changing the object, its Secret or its LightsailAccount"
                     );

@@ -106,7 +106,7 @@ impl<K: Reconciled> Change<K> {
 
 /// Which first lists are still being read. Until they are complete, other objects with the same
 /// claim may be unknown, so no reconciliation begins. That is so too if a page of a list fails, and
-/// it begins anew. A list that keeps failing delays no other.
+/// it begins anew. The list of a namespace that keeps failing does not delay the other namespaces.
 #[derive(Debug, Default)]
 pub(super) struct FirstLists {
     open: HashSet<Option<String>>,
@@ -114,7 +114,7 @@ pub(super) struct FirstLists {
     failures: HashMap<Option<String>, u32>,
 }
 
-/// After so many failures of a list, others go on without it.
+/// After so many failures of a namespace's list, the other namespaces go on without it.
 const PATIENCE: u32 = 3;
 
 impl FirstLists {
@@ -130,7 +130,7 @@ impl FirstLists {
             Change::Unlisted { namespace, is_unknown } => {
                 let failures = self.failures.entry(namespace.clone()).or_default();
                 *failures = failures.saturating_add(1);
-                if *is_unknown || *failures >= PATIENCE {
+                if *is_unknown || (namespace.is_some() && *failures >= PATIENCE) {
                     self.open.remove(namespace);
                 }
             }
@@ -363,22 +363,25 @@ mod tests {
     }
 
     #[test]
-    fn a_first_list_that_fails_halfway_is_waited_for_and_one_that_keeps_failing_is_not() {
-        let mut lists = FirstLists::default();
-        let mut check = |change: Change<()>, expected| {
-            lists.note(&change);
-            assert_eq!(lists.are_complete(), expected);
-        };
-        let listing = || Change::Listing { namespace: None };
-        let unlisted = || Change::Unlisted { namespace: None, is_unknown: false };
-        check(listing(), false);
-        check(Change::Applied(Served::Readable(())), false);
-        check(unlisted(), false);
-        check(listing(), false);
-        check(unlisted(), false);
-        check(listing(), false);
-        check(unlisted(), true);
-        check(listing(), false);
-        check(Change::Listed { namespace: None, seen: HashSet::new() }, true);
+    fn a_first_list_that_fails_halfway_is_waited_for() {
+        // That of one namespace, only for a while: it must not stop the others.
+        for (namespace, goes_on) in [(None, false), (Some("a".to_owned()), true)] {
+            let mut lists = FirstLists::default();
+            let mut check = |change: Change<()>, expected| {
+                lists.note(&change);
+                assert_eq!(lists.are_complete(), expected, "{namespace:?}");
+            };
+            let listing = || Change::Listing { namespace: namespace.clone() };
+            let unlisted = || Change::Unlisted { namespace: namespace.clone(), is_unknown: false };
+            check(listing(), false);
+            check(Change::Applied(Served::Readable(())), false);
+            check(unlisted(), false);
+            check(listing(), false);
+            check(unlisted(), false);
+            check(listing(), false);
+            check(unlisted(), goes_on);
+            check(listing(), false);
+            check(Change::Listed { namespace: namespace.clone(), seen: HashSet::new() }, true);
+        }
     }
 }

@@ -4,12 +4,14 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::mark::Mark;
 use super::record;
+use crate::access::Directory;
+use crate::access::permission::{What, surely_refuses};
 use crate::api::conditions::{READY, find, reason};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
 use crate::engine::objects::annotation;
 use crate::engine::rows::{Claim, Place, Rival, Row, Shown, place};
 use crate::engine::trigger::Trigger;
-use crate::ids::{AccountId, Region, lane};
+use crate::ids::{AccountId, Region, lane, lane_parts};
 
 /// An object's place in the line for its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +133,15 @@ pub(super) fn may_be_in(
 ) -> bool {
     let other = reset.claim.account.clone().or_else(|| account_of(&reset.row.lane));
     other.is_none() || account.is_none() || other.as_ref() == account
+}
+
+/// Whether a reset that has not begun surely may not: its account does not allow it. Then it holds
+/// up no other.
+pub(super) fn may_not_begin(reset: &Rival<'_, ResetClaim>, directory: &Directory) -> bool {
+    let has_begun = matches!(reset.claim.stage, Stage::Begun { .. });
+    let (namespace, region) = (&reset.at.namespace, &reset.claim.region);
+    let grant = directory.grant(namespace, lane_parts(&reset.row.lane).1);
+    !has_begun && surely_refuses(&grant, namespace, region, What::HostKeyReset, false)
 }
 
 /// What is kept of a reset. `effect_window` is as for [`ResetClaim::of`].

@@ -26,7 +26,7 @@ use crate::engine::objects;
 use crate::engine::queue::{Item, Next};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::Served;
-use crate::engine::{Action, Context, Controller, ObjectRef, Verdict, guarded, lasting_conflict};
+use crate::engine::{Action, Context, Controller, ObjectRef, Verdict, guarded, lasting};
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -72,7 +72,8 @@ impl HostKeyResets {
         if run.is_over() || is_gone {
             self.memory.forget_start(run.uid());
         }
-        if let (Err(Error::Conflict), Some(verdict)) = (&action, lasting_conflict(item.failures))
+        if let Err(error) = &action
+            && let Some(verdict) = lasting(error, item.failures)
             && let Some(action) = self.publish_unfinished(at, verdict).await?
         {
             return Ok(action);

@@ -58,26 +58,32 @@ impl Turns {
         let searched_by = later(now, windows.effect * 2 - windows.leads_for);
         let place = (own.account.clone(), own.region.clone(), own.instance.clone());
         let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid);
-        let (mut until, mut ahead) = (None, 0);
+        let (mut until, mut ahead, mut new_until) = (None, 0, Some(now));
         for rival in rivals {
             // One that is gone, or over, holds nothing.
             let holds = holder.filter(|it| it.uid == rival.uid && rival.stage != Stage::Over);
             until = until.max(holds.map(|holder| clocks.time_of(holder.until)));
+            let new_for = rival.created_at.map(|created| later(created, NEW_FOR));
             let is_in_line = match rival.stage {
                 Stage::Begun { start, holds } => {
                     let start = start_of(&rival.uid).unwrap_or(start);
                     until = until.max(Some(later(start, holds).max(searched_by)));
                     false
                 }
-                Stage::New => {
-                    rival.created_at.is_some_and(|created| now.duration_since(created) < NEW_FOR)
-                }
+                Stage::New => new_for.is_some_and(|until| until > now),
                 Stage::Waiting => true,
                 Stage::Blocked | Stage::Over => false,
             };
-            ahead += i32::from(is_in_line && rival.age() < own.age());
+            if is_in_line && rival.age() < own.age() {
+                ahead += 1;
+                // By then, it is not waited for any more.
+                let ends = new_for.filter(|_| rival.stage == Stage::New);
+                new_until = new_until.zip(ends).map(|(until, ends)| until.max(ends));
+            }
         }
-        let line_moves = (ahead > 0).then(|| later(now, LINE_MOVES * ahead));
+        let line_moves = later(now, LINE_MOVES * ahead);
+        let line_moves = new_until.map_or(line_moves, |until| until.min(line_moves));
+        let line_moves = (ahead > 0).then_some(line_moves);
         if let Some(until) = until.max(line_moves).filter(|until| *until > now) {
             return Turn::After(until);
         }
@@ -165,6 +171,9 @@ mod tests {
         let crowd: Vec<_> = (0..60).map(|age| claim("b", age, Stage::Waiting)).collect();
         assert_eq!(Turns::default().take(&at("own"), &own, crowd.iter(), |_| None, &now(1_000),
             WINDOWS), until(1_300), "the longer the line, the later it asks again");
+        let new: Vec<_> = (0..60).map(|_| claim("b", 999, Stage::New)).collect();
+        assert_eq!(Turns::default().take(&at("own"), &own, new.iter(), |_| None, &now(1_000),
+            WINDOWS), until(1_029), "those that nobody observes are not waited for longer");
     }
 
     #[test]

@@ -81,6 +81,7 @@ pub enum Message<'a> {
     NoFingerprint { name: &'a KeyPairName, ends: bool },
     OtherForm { name: &'a KeyPairName, expected: &'a Fingerprint, form: Form, ends: bool },
     BackupIsDeleted { secret: &'a str },
+    BackupGoesWithNamespace { secret: &'a str },
     WindowsInstances { first: &'a str, others: usize },
 
     // Stalled: the default pair
@@ -182,7 +183,9 @@ impl Message<'_> {
             | Self::NotExpected { .. }
             | Self::NoFingerprint { .. }
             | Self::OtherForm { .. } => Reason::FingerprintMismatch,
-            Self::BackupIsDeleted { .. } => Reason::BackupMissing,
+            Self::BackupIsDeleted { .. } | Self::BackupGoesWithNamespace { .. } => {
+                Reason::BackupMissing
+            }
             Self::WindowsInstances { .. } => Reason::WindowsInstancesUseKey,
             Self::DefaultMissing { .. } => Reason::DefaultKeyPairMissing,
             Self::DefaultReplaced { .. } => Reason::DefaultKeyPairReplaced,
@@ -471,6 +474,11 @@ impl fmt::Display for Message<'_> {
                  deleted; find out which finalizer blocks the deletion. The operator creates the \
                  Secret again once it is gone"
             ),
+            Self::BackupGoesWithNamespace { secret } => write!(
+                to,
+                "nothing was deleted: this namespace is being deleted, and with it the Secret \
+                 {secret}, which keeps the private key"
+            ),
             Self::WindowsInstances { first, others } => {
                 to.write_str("nothing was deleted: the default key pair is used by the Windows ")?;
                 if *others > 0 {
@@ -515,7 +523,7 @@ impl fmt::Display for Message<'_> {
                 to,
                 "the old private key in the Secret {secret} must first be copied to the Secret \
                  {copy}, but a Secret of that name exists and holds something else; copy its \
-                 content to a Secret with another name, and then delete the Secret {copy}"
+                 content to a Secret with another name, and then remove {copy}"
             ),
             Self::SecretRejected { secret, why } => {
                 write!(to, "the Secret {secret} cannot be used: {why}")

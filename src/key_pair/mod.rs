@@ -28,9 +28,7 @@ use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::{Served, Unreadable};
-use crate::engine::{
-    Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting_conflict,
-};
+use crate::engine::{Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting};
 use crate::error::Error;
 use crate::ids::{Region, lane_parts};
 
@@ -123,8 +121,8 @@ impl KeyPairs {
         if !self.memory.rows.lock().has_uid(at, &uid) {
             self.memory.forget_gone(&uid);
         }
-        if matches!(action, Err(Error::Conflict))
-            && let Some(verdict) = lasting_conflict(item.failures)
+        if let Err(error) = &action
+            && let Some(verdict) = lasting(error, item.failures)
         {
             self.publish_unfinished(at, &verdict).await?;
         }

@@ -1,7 +1,7 @@
 //! What earlier reconciliations recorded in the status of a `LightsailKeyPair`, in domain types.
 //! Pure.
 
-use super::world::{Intent, Recorded};
+use super::world::{Intent, Recorded, Replaced};
 use crate::api::conditions::{READY, is_true};
 use crate::api::key_pair::ImportIntent;
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation};
@@ -36,7 +36,10 @@ fn intent(intent: &ImportIntent) -> Intent {
         public_key_sha256: intent.public_key_sha256.clone(),
         fingerprints: Fingerprints::from_forms(intent.fingerprints.clone()),
         date: intent.date.as_ref().and_then(|date| date.parse().ok()),
-        replaced: intent.replaced_arn.as_deref().map(Into::into),
+        replaced: intent.replaced_arn.as_deref().map(|arn| Replaced {
+            arn: arn.into(),
+            created_at: intent.replaced_created_at.clone(),
+        }),
     }
 }
 

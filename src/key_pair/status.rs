@@ -49,6 +49,7 @@ pub(super) fn intending(
     date: Option<Timestamp>,
 ) -> LightsailKeyPairStatus {
     let (before, account) = (object.status.as_ref(), observed.account.as_ref());
+    let (replaced_arn, replaced_created_at) = before.map(replaced).unwrap_or_default();
     let mut status = without_pair(object, desired, account, None);
     let shown = reason(&status.conditions, READY);
     if shown.is_none() || claim::is_refused(shown) {
@@ -63,11 +64,20 @@ pub(super) fn intending(
         public_key_sha256: key.sha256(),
         fingerprints: key.fingerprints().forms().to_vec(),
         date: date.map(|date| date.to_string()),
-        replaced_arn: before.and_then(|before| {
-            before.arn.clone().or_else(|| before.import_intent.as_ref()?.replaced_arn.clone())
-        }),
+        replaced_arn,
+        replaced_created_at,
     });
     status
+}
+
+/// The ARN of the last pair on record, and when it was created.
+fn replaced(before: &LightsailKeyPairStatus) -> (Option<String>, Option<String>) {
+    if before.arn.is_some() {
+        return (before.arn.clone(), before.created_at.clone());
+    }
+    let intent = before.import_intent.as_ref();
+    let of_intent = |it: &ImportIntent| (it.replaced_arn.clone(), it.replaced_created_at.clone());
+    intent.map(of_intent).unwrap_or_default()
 }
 
 /// The status as it is, but that no pair is this object's yet, or any more. The one that comes will

@@ -312,7 +312,16 @@ pub struct Intent {
     /// The time by Lightsail's clock: what it created earlier does not come from this import.
     pub date: Option<Timestamp>,
     /// The pair that was recorded before, and is gone: a read that shows it is an old one.
-    pub replaced: Option<Arn>,
+    pub replaced: Option<Replaced>,
+}
+
+/// A pair that is gone, and whose name another one is to get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its ARN. A fake of Lightsail may make ARNs of names: then the next pair has the same.
+    pub arn: Arn,
+    /// When it was created, in Lightsail's words.
+    pub created_at: Option<String>,
 }
 
 /// An import that was sent, or may have been, and was not refused.

@@ -46,6 +46,10 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
         }
         match error {
             SdkError::ServiceError(service) => service_error(service.err(), service.raw()),
+            // A member of the error may have another type than the SDK expects.
+            SdkError::ResponseError(response) if !response.raw().status().is_success() => {
+                error_answer((None, None), response.raw())
+            }
             SdkError::ResponseError(response) => unreadable(response.raw()),
             SdkError::TimeoutError(_) => Self::timeout(),
             SdkError::DispatchFailure(_) => {
@@ -66,13 +70,18 @@ impl<E: ProvideErrorMetadata + StdError + 'static> From<&SdkError<E, HttpRespons
 }
 
 pub(super) fn service_error<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Error {
+    error_answer((error.code(), error.message()), raw)
+}
+
+/// What an error answer means. `read` is the code and the message that the SDK has read, if it has.
+fn error_answer(read: (Option<&str>, Option<&str>), raw: &HttpResponse) -> Error {
     let body: Map<String, Value> =
         raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
     let header = raw.headers().get("x-amzn-errortype").map(str::to_owned);
     let (code, type_) = (member(&body, "code"), member(&body, "__type"));
-    let names = [code, error.code().map(str::to_owned), header, type_];
+    let names = [code, read.0.map(str::to_owned), header, type_];
     let names = codes(names.into_iter().flatten());
-    let message = error.message().map(str::to_owned).or_else(|| member(&body, "message"));
+    let message = read.1.map(str::to_owned).or_else(|| member(&body, "message"));
     let message = message.unwrap_or_default();
     classify(&Answer { names, message }).unwrap_or_else(|| unreadable(raw))
 }
@@ -103,7 +112,10 @@ fn classify(answer: &Answer) -> Option<Error> {
             wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
         })
     };
-    let says = |words: &str| answer.message.to_ascii_lowercase().contains(words);
+    // A service that failed may have done what it was asked for, whatever words it uses.
+    let may_be_done = named(FAILED);
+    let says = |words: &str| !may_be_done && answer.message.to_ascii_lowercase().contains(words);
+    let is_invalid = named(INVALID);
     let kind = if named(THROTTLED) || says("rate exceeded") {
         ErrorKind::Throttled
     } else if named(&["AccountSetupInProgress"]) {
@@ -114,24 +126,21 @@ fn classify(answer: &Answer) -> Option<Error> {
         ErrorKind::BadCredentials
     } else if named(&["AccessDenied", "NotAuthorized", "UnauthorizedOperation", "OptInRequired"]) {
         ErrorKind::Denied
-    } else if named(&["NotFound", "DoesNotExist"])
-        || all.iter().any(|name| name.ends_with(".notfound"))
-    {
+    } else if named(NOT_FOUND) || all.iter().any(|name| name.ends_with(".notfound")) {
         ErrorKind::NotFound
     } else if named(NAME_TAKEN)
-        || says("already in use")
-        || (named(INVALID) && says("already exists"))
+        || (is_invalid && (says("already in use") || says("already exists")))
     {
         ErrorKind::NameTaken
     } else if named(&["InvalidKey.Format"]) || says("format of this public key") {
         ErrorKind::BadKey
-    } else if says("please try again in a few minutes")
+    } else if (is_invalid && says("please try again in a few minutes"))
         || says("please wait for it to complete before trying again")
     {
         ErrorKind::Busy
     } else if named(&["OperationFailure"]) {
         ErrorKind::OperationFailed
-    } else if named(INVALID) {
+    } else if is_invalid {
         ErrorKind::Invalid
     } else {
         ErrorKind::Transient
@@ -160,6 +169,20 @@ const THROTTLED: &[&str] = &[
     "PriorRequestNotComplete",
     "EC2Throttled",
 ];
+
+/// The service failed, or what it began has failed.
+const FAILED: &[&str] = &[
+    "Service",
+    "ServiceUnavailable",
+    "InternalFailure",
+    "InternalError",
+    "InternalServer",
+    "InternalServerError",
+    "OperationFailure",
+];
+
+/// The last two are not Lightsail's, but have this meaning wherever they are used.
+const NOT_FOUND: &[&str] = &["NotFound", "DoesNotExist", "ResourceNotFound", "KeyPairNotFound"];
 
 /// The second one is EC2's.
 const NAME_TAKEN: &[&str] = &["NameExists", "InvalidKeyPair.Duplicate"];
@@ -266,6 +289,33 @@ mod tests {
                 "It is busy. Please try again in a few minutes.",
                 ErrorKind::Busy,
             ),
+            // Whatever a service that failed says, it may have done it.
+            (
+                &["ServiceException", "InternalError"],
+                "It failed. Please try again in a few minutes.",
+                ErrorKind::Transient,
+            ),
+            (
+                &["InternalFailure"],
+                "Please wait for it to complete before trying again",
+                ErrorKind::Transient,
+            ),
+            (
+                &["OperationFailureException"],
+                "Please try again in a few minutes.",
+                ErrorKind::OperationFailed,
+            ),
+            (&["ServiceException"], "Rate exceeded", ErrorKind::Transient),
+            (&["ServiceException"], "Some names are already in use: a", ErrorKind::Transient),
+            (&["SomethingNew"], "Please try again in a few minutes.", ErrorKind::Transient),
+            (
+                &["SomethingNew"],
+                "Please wait for it to complete before trying again",
+                ErrorKind::Busy,
+            ),
+            (&["KeyPairNotFound"], "", ErrorKind::NotFound),
+            (&["ResourceNotFoundException"], "", ErrorKind::NotFound),
+            (&["AccountNotFound"], "", ErrorKind::Transient),
             (&["ThrottlingException"], "", ErrorKind::Throttled),
             (&["X", "ThrottlingException"], "", ErrorKind::Throttled),
             (&["TooManyRequestsException"], "", ErrorKind::Throttled),

@@ -139,12 +139,11 @@ impl Inventory {
             return outcome;
         }
         let (before, mut listing) = (place.begin(), Listing::begin());
-        // One that cannot be told apart is left out, as if it were not there: a list is no evidence
-        // of absence, and whoever wants that pair reads it alone, which says what is missing.
-        let take = |pair: Result<KeyPair>| {
-            if let Ok(pair) = pair {
-                self.insert(&mut listing, &pair, before.as_deref());
-            }
+        // A pair without a usable ARN is left out, so that it spoils the list for no other. Whoever
+        // wants that pair reads it alone, which says what is missing.
+        let take = |pair: Result<KeyPair>| match pair {
+            Ok(pair) => self.insert(&mut listing, &pair, before.as_deref()),
+            Err(_) => listing.is_incomplete = true,
         };
         // All namespaces share it.
         let pages = region.for_all().each_key_pair(take).await;

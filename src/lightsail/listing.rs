@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::types::{KeyPair, Tags};
+use super::error::Error;
+use super::types::{KeyPair, Result, Tags};
 use crate::api::OWNER_TAG;
 use crate::digest::Digest;
 use crate::ids::{Arn, Fingerprint, KeyPairName};
@@ -23,6 +24,8 @@ pub struct Listing {
     arns: Arc<str>,
     /// How many of them this cluster manages.
     pub(super) managed: usize,
+    /// Whether something was listed that cannot be told apart, and is not in here.
+    pub(super) is_incomplete: bool,
     pages: usize,
     started_at: Instant,
     took: Duration,
@@ -32,7 +35,8 @@ impl Listing {
     /// A list whose read begins now.
     pub(super) fn begin() -> Self {
         let (pairs, arns, started_at) = (HashMap::new(), "".into(), Instant::now());
-        Self { pairs, arns, managed: 0, pages: 0, started_at, took: Duration::ZERO }
+        let (managed, is_incomplete, pages, took) = (0, false, 0, Duration::ZERO);
+        Self { pairs, arns, managed, is_incomplete, pages, started_at, took }
     }
 
     /// The read is complete.
@@ -45,6 +49,17 @@ impl Listing {
     #[must_use]
     pub fn find(&self, name: &KeyPairName) -> Option<KeyPair> {
         self.find_digest(Digest::of(name))
+    }
+
+    /// The pair of this name, or that none was listed.
+    ///
+    /// # Errors
+    /// It is not there, and something was listed that may be it.
+    pub fn find_for_sure(&self, name: &KeyPairName) -> Result<Option<KeyPair>> {
+        match self.find(name) {
+            None if self.is_incomplete => Err(Error::incomplete("keyPair.arn")),
+            found => Ok(found),
+        }
     }
 
     /// The pair of the name with this digest.

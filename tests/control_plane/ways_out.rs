@@ -4,16 +4,19 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
-use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, find};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, READY, find};
 use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
 use testbed::operator::Operator;
 
 use crate::bed::{
-    Bed, REGION, default_pair, imported, key_pair_files, public_half, public_key, set,
+    Bed, REGION, default_pair, imported, key_pair_files, public_half, public_key, set, wait_for,
 };
 
 const OTHER: &str = "red/team-z/other";
@@ -326,4 +329,46 @@ async fn credentials_of_another_account() {
     set_spec(&bed, "fleet", json!({ "deletionPolicy": "Retain" })).await;
     gone(&bed, "fleet").await;
     assert!(bed.region.find_key_pair("fleet").is_some());
+}
+
+/// A policy refuses every write but that of the status, which says so after some attempts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_refuses_the_finalizer() {
+    let bed = Bed::new("way-out-policy").await;
+    let name = bed.namespace.as_str();
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(bed.cluster.client());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(bed.cluster.client());
+    let policy = json!({ "metadata": { "name": name }, "spec": {
+        "matchConstraints": { "resourceRules": [{ "apiGroups": ["lightsail-operator.dev"],
+            "apiVersions": ["*"], "operations": ["UPDATE"], "resources": ["lightsailkeypairs"] }] },
+        "matchConditions": [{ "name": "here",
+            "expression": format!("request.namespace == '{name}'") }],
+        "validations": [{ "expression": "false", "message": "nothing is changed here" }],
+    } });
+    let binding = json!({ "metadata": { "name": name },
+        "spec": { "policyName": name, "validationActions": ["Deny"] } });
+    let parameters = PostParams::default();
+    policies.create(&parameters, &serde_json::from_value(policy).unwrap()).await.unwrap();
+    bindings.create(&parameters, &serde_json::from_value(binding).unwrap()).await.unwrap();
+    create(&bed, "probe", &imported(&public_key("ed25519"))).await;
+    wait_for("the policy takes effect", async || {
+        let change = Patch::Merge(json!({ "metadata": { "labels": { "a": "b" } } }));
+        let patched =
+            bed.api::<LightsailKeyPair>().patch("probe", &PatchParams::default(), &change).await;
+        patched.is_err()
+    })
+    .await;
+    create(&bed, "fleet", &imported(&public_key("rsa"))).await;
+    let _operator = bed.start().await;
+    let says = |object: &LightsailKeyPair| {
+        let ready = object.status.as_ref().and_then(|status| find(&status.conditions, READY));
+        ready.is_some_and(|ready| {
+            ready.reason == "KubernetesError" && ready.message.contains("nothing is changed here")
+        })
+    };
+    bed.wait("fleet", "KubernetesError", says).await;
+    assert_eq!(bed.calls("ImportKeyPair"), 0);
+    bindings.delete(name, &DeleteParams::default()).await.unwrap();
+    policies.delete(name, &DeleteParams::default()).await.unwrap();
+    ready(&bed, "fleet", "Imported").await;
 }

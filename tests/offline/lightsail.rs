@@ -274,6 +274,9 @@ async fn a_pair_without_its_arn_spoils_no_list() {
     let list = inventory.list_live(&lightsail).await.unwrap();
     let found = ["whole", "bare"].map(|name| list.find(&name.into()).is_some());
     assert_eq!((found, list.len()), ([true, false], 1));
+    assert!(list.find_for_sure(&"whole".into()).is_ok_and(|found| found.is_some()));
+    let error = list.find_for_sure(&"other".into()).unwrap_err();
+    assert!(error.to_string().contains("keyPair.arn"), "it may be the one left out: {error}");
     let error = lightsail.key_pairs().await.unwrap_err();
     assert!(error.to_string().contains("keyPair.arn"), "an export says what is missing: {error}");
     let error = lightsail.find_key_pair(&"bare".into()).await.unwrap_err();

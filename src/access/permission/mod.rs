@@ -45,6 +45,19 @@ pub enum What<'a> {
     HostKeyReset,
 }
 
+impl<'a> What<'a> {
+    /// The least that an object asks for that wants a key pair of this name.
+    #[must_use]
+    pub fn at_least(name: &'a KeyPairName) -> Self {
+        if name.is_default() {
+            // Whatever else is asked of it, its private key is downloaded.
+            Self::DefaultKeyPair(DefaultKeyPairAction::Download)
+        } else {
+            Self::KeyPair { type_: AllowedKeyPairType::Imported, name, takes_over: false }
+        }
+    }
+}
+
 /// Why an account does not allow what an object asks for. The texts name the rule and reveal
 /// nothing about other objects or namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,15 +138,15 @@ pub fn permission<'a>(
     }
 }
 
-/// Whether an object certainly may not have a key pair of this name, whatever else it asks for.
-/// That does not depend on the reason that the object shows, which its user can delay. `has_acted`
-/// is whether a key pair or an account is on record.
+/// Whether an object certainly may not do what it asks for at least. That does not depend on the
+/// reason that the object shows, which its user can delay. `has_acted` is whether it may have done
+/// something by now.
 #[must_use]
 pub fn surely_refuses(
     grant: &Grant,
     namespace: &str,
     region: &Region,
-    name: &KeyPairName,
+    what: What<'_>,
     has_acted: bool,
 ) -> bool {
     let account = match grant {
@@ -142,17 +155,13 @@ pub fn surely_refuses(
         Grant::Account(entry) if entry.is_deleting && !has_acted => return true,
         Grant::Account(entry) => &entry.spec,
     };
-    // Whatever else is asked of the default key pair, its private key is downloaded.
-    let what = if name.is_default() {
-        What::DefaultKeyPair(DefaultKeyPairAction::Download)
-    } else {
-        What::KeyPair { type_: AllowedKeyPairType::Imported, name, takes_over: false }
-    };
+    // A key pair may be of either type.
+    let is_type_known = !matches!(what, What::KeyPair { .. });
     let ask = Ask { namespace, labels: &BTreeMap::new(), region, what };
     let is_by_labels = account.allowed_namespaces.from == NamespacesFrom::Selector;
     (!is_by_labels && the_namespace_is_allowed(account, &ask).is_some())
         || the_region_is_allowed(account, &ask).is_some()
-        || (name.is_default() && the_type_is_allowed(account, &ask).is_some())
+        || (is_type_known && the_type_is_allowed(account, &ask).is_some())
         || the_name_is_allowed(account, &ask).is_some()
 }
 

@@ -97,6 +97,11 @@ fn what_surely_may_not_have_a_name_is_known_without_the_object() {
     };
     let default = "LightsailDefaultKeyPair";
     let missing = || Grant::Missing("production".into());
+    let resets = || {
+        let mut account = account();
+        account["allowed"]["hostKeyReset"] = json!({ "instanceTags": { "team": "a" } });
+        account
+    };
     for (name, grant, namespace, region, key_pair, expected) in [
         ("the operator's own", Grant::Operator, "team-a", "eu-west-1", "fleet", false),
         ("an account is needed", Grant::Required, "team-a", "eu-west-1", "fleet", true),
@@ -112,15 +117,25 @@ fn what_surely_may_not_have_a_name_is_known_without_the_object() {
         ("and another's name", used(labels()), "team-c", "eu-west-1", "team-b_web", true),
     ] {
         let (region, key_pair) = (Region::from(region), KeyPairName::from(key_pair));
-        let found = surely_refuses(&grant, namespace, &region, &key_pair, false);
+        let what = What::at_least(&key_pair);
+        let found = surely_refuses(&grant, namespace, &region, what, false);
         assert_eq!(found, expected, "{name}");
     }
     let (region, key_pair) = (Region::from("eu-west-1"), KeyPairName::from("team-a_web"));
     let entry = crate::access::tests::of_spec(&account());
     let deleting = crate::access::tests::used(crate::access::Entry { is_deleting: true, ..entry });
     for has_acted in [false, true] {
-        let found = surely_refuses(&deleting, "team-a", &region, &key_pair, has_acted);
+        let what = What::at_least(&key_pair);
+        let found = surely_refuses(&deleting, "team-a", &region, what, has_acted);
         assert_eq!(found, !has_acted, "the account is being deleted");
+    }
+    for (name, grant, namespace, expected) in [
+        ("resets are not allowed", used(account()), "team-a", true),
+        ("they are", used(resets()), "team-a", false),
+        ("but not to another namespace", used(resets()), "team-c", true),
+    ] {
+        let found = surely_refuses(&grant, namespace, &region, What::HostKeyReset, false);
+        assert_eq!(found, expected, "{name}");
     }
 }
 

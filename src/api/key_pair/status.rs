@@ -101,6 +101,9 @@ pub struct ImportIntent {
     /// for a moment. Unset if there was none.
     #[serde(default, rename = "replacedARN", skip_serializing_if = "Option::is_none")]
     pub replaced_arn: Option<String>,
+    /// When that key pair was created, in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_created_at: Option<String>,
 }
 
 fn never_observed() -> i64 {

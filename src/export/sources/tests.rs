@@ -350,7 +350,7 @@ fn a_file_with_something_else_than_a_key_is_said_to_have_that() {
     for (name, text, words) in [
         ("two", format!("{rfc}{rfc}"), "put each key into a file of its own"),
         ("after a comment", format!("# mine\n{rfc}"), "put each key into a file of its own"),
-        ("cut", rfc[..200].to_owned(), "its data is cut off"),
+        ("cut", rfc[..200].to_owned(), "its data is incomplete"),
         (
             "certificate",
             "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".to_owned(),

@@ -221,6 +221,7 @@ impl<'a> Run<'a> {
         let rows = self.memory.rows.lock();
         let (clocks, windows) = (self.clocks.later(), windows(self.ctx));
         let rivals = rows.rivals(self.at, &own).filter(|rival| self.is_rival(rival));
+        let rivals = rivals.filter(|rival| !claim::may_not_begin(rival, &self.ctx.directory));
         let rivals = rivals.map(|rival| rival.claim);
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::deadline::{deadline, in_time, is_late, last_start};
 use super::follow::conclude;
 use super::hindrance::{Hindrance, hindrance};
-use super::search::{newer, newest};
+use super::search::{maybe_newer, newer, newest};
 use super::step::{End, Read, Step};
 use crate::api::Reason;
 use crate::api::conditions::{READY, find};
@@ -73,11 +73,17 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     let Some((operations, _)) = &observed.operations else {
         return Step::Read(Read::ListOperations);
     };
-    let may_be_called = is_open && !observed.intent_written;
-    if let Some(found) = newer(observed, operations).filter(|_| may_be_called) {
-        // Somebody may have taken the mark off after the call. Whoever did it: it was done since
-        // the intent, and once is enough.
-        return conclude(desired, observed, vec![found.clone()]);
+    // Somebody may have taken the mark off after the call.
+    let may_have_been_called = is_open && !observed.intent_written;
+    if may_have_been_called {
+        if let Some(found) = newer(observed, operations) {
+            // Whoever did it: it was done since the intent, and once is enough.
+            return conclude(desired, observed, vec![found.clone()]);
+        }
+        if maybe_newer(observed, operations).next().is_some() {
+            let message = Message::NotAnswered { instance: &desired.instance };
+            return Step::End(message.failed(Vec::new()));
+        }
     }
     // What the call could not follow would only be taken back.
     if !observed.lease_outlives_call {
@@ -114,7 +120,7 @@ fn is_forbidden(desired: &Desired, instance: Option<&Instance>) -> bool {
     instance.is_some_and(|instance| !has_all(instance))
 }
 
-/// The mark was written a moment ago.
+/// Makes the call, unless its time ran out while the mark was written.
 pub(super) fn call(desired: &Desired, observed: &Observed) -> Step {
     out_of_time(desired, observed).map_or(Step::Call, Step::End)
 }

@@ -91,19 +91,32 @@ pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
 
 /// The oldest operation of the kind that is newer than the one before the call, was not created
 /// before the intent by Lightsail's clock, and is on record for no other reset. If the one before
-/// the call is not listed any more, all that are listed are newer.
+/// the call is not listed any more, all that are listed with a time are newer.
 pub(super) fn newer<'a>(observed: &Observed, operations: &'a [Operation]) -> Option<&'a Operation> {
+    // Without a time, one is known to be newer only if there was none before.
+    let there_was_none = observed.status.last_operation_before.is_none();
+    maybe_newer(observed, operations)
+        .filter(|operation| there_was_none || operation.created().is_some())
+        .min_by_key(|operation| operation.created())
+}
+
+/// As [`newer`], and those of which nothing tells when they were created.
+pub(super) fn maybe_newer<'a>(
+    observed: &Observed,
+    operations: &'a [Operation],
+) -> impl Iterator<Item = &'a Operation> {
     let before = observed.status.last_operation_before.as_deref();
     let since = observed.intent_date();
-    let is_before = |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
-    let is_taken =
-        |operation: &&Operation| observed.taken.iter().any(|id| operation.id.as_ref() == Some(id));
-    let is_older = |operation: &&Operation| {
+    let is_before =
+        move |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
+    let is_taken = move |operation: &&Operation| {
+        observed.taken.iter().any(|id| operation.id.as_ref() == Some(id))
+    };
+    let is_older = move |operation: &&Operation| {
         operation.created().zip(since).is_some_and(|(created, since)| created < since)
     };
     let border = resets(operations).find(is_before).and_then(Operation::created);
     resets(operations)
-        .filter(|it| !is_before(it) && !is_taken(it) && !is_older(it))
-        .filter(|operation| border.is_none() || operation.created() > border)
-        .min_by_key(|operation| operation.created())
+        .filter(move |it| !is_before(it) && !is_taken(it) && !is_older(it))
+        .filter(move |it| border.is_none() || it.created().is_none() || it.created() > border)
 }

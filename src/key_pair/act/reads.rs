@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::Run;
-use crate::access::permission::surely_refuses;
+use crate::access::permission::{What, surely_refuses};
 use crate::digest::Digest;
 use crate::engine::rows::Row;
 use crate::engine::{Lookup, ObjectRef, objects};
@@ -103,7 +103,7 @@ impl Run<'_> {
             DesiredPair::Default { .. } => {
                 let at = self.clocks.now();
                 let list = self.ctx.inventory.list_live(&self.access().shared).await?;
-                (list.find(&self.desired.name), at)
+                (list.find_for_sure(&self.desired.name)?, at)
             }
             DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
                 self.note_own_read();
@@ -173,7 +173,8 @@ impl Run<'_> {
             let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&row.lane).1);
             let desired = &self.desired;
             let has_acted = row.claim.as_ref().is_some_and(|claim| claim.has_acted);
-            surely_refuses(&grant, &at.namespace, &desired.region, &desired.name, has_acted)
+            let what = What::at_least(&desired.name);
+            surely_refuses(&grant, &at.namespace, &desired.region, what, has_acted)
         };
         let own = self.observed.account.as_ref();
         claim::rivals(self.at, &self.memory.rows.lock(), &self.desired, own, account_of, may_not)

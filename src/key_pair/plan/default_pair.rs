@@ -1,5 +1,7 @@
 //! The region's default pair, whose private key Lightsail has and a Secret keeps.
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::ending::{gone, release};
 use super::expected::{self, Named};
 use super::import::unsettled_absence;
@@ -165,10 +167,11 @@ fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
         return Some(Step::ReadSecret(secret.name.clone()));
     }
     let is_terminating = observed.secret.found().is_some_and(|found| found.is_terminating);
+    // Its objects are deleted one kind after the other.
+    let Some(namespace_terminating) = observed.namespace_terminating else {
+        return Some(Step::ReadNamespace);
+    };
     if desired.goal.ends() {
-        let Some(namespace_terminating) = observed.namespace_terminating else {
-            return Some(Step::ReadNamespace);
-        };
         let goes_with_object = secret.delete_with_object;
         if namespace_terminating || is_terminating || goes_with_object {
             let why = if goes_with_object {
@@ -178,8 +181,13 @@ fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
             };
             return Some(release(desired, observed, why));
         }
-    } else if is_terminating {
-        let message = Message::BackupIsDeleted { secret: &secret.name };
+    } else if namespace_terminating || is_terminating {
+        let secret = secret.name.as_str();
+        let message = if namespace_terminating {
+            Message::BackupGoesWithNamespace { secret }
+        } else {
+            Message::BackupIsDeleted { secret }
+        };
         return Some(message.stalled(Next::BackoffWithin(desired.interval)));
     }
     keep_key(desired, observed, pair, secret)
@@ -286,8 +294,11 @@ fn write_key(
 fn is_replaced(listed: &KeyPair, downloaded: &Downloaded) -> bool {
     let other_key =
         downloaded.key.fingerprints().compare(listed.fingerprint.as_ref()) == Match::Different;
-    let times =
-        (listed.created(), downloaded.created_at.as_ref().and_then(|time| time.parse().ok()));
-    let other_time = matches!(times, (Some(listed), Some(downloaded)) if listed != downloaded);
-    other_key || other_time
+    let downloaded = downloaded.created_at.as_ref().and_then(|time| time.parse().ok());
+    // One of the two answers may have whole seconds.
+    let seconds = listed
+        .created()
+        .zip(downloaded)
+        .map(|(listed, downloaded): (_, Timestamp)| (listed.as_second(), downloaded.as_second()));
+    other_key || seconds.is_some_and(|(listed, downloaded)| listed != downloaded)
 }

@@ -66,10 +66,14 @@ pub(super) fn mismatch(desired: &Desired, pair: &KeyPair, expected: &Fingerprint
         return stalled(desired, &Message::NoFingerprint { name, ends });
     };
     let (form, given) = (Form::of(listed.as_str()), Form::of(expected.as_str()));
-    let message = if form != given || form == Form::Other {
-        Message::OtherForm { name, expected, form, ends }
-    } else {
-        Message::NotExpected { name, expected, ends }
-    };
-    stalled(desired, &message)
+    if form != given || form == Form::Other {
+        return stalled(desired, &Message::OtherForm { name, expected, form, ends });
+    }
+    not_expected(desired, expected)
+}
+
+/// As [`mismatch`], without a word on what the pair has.
+pub(super) fn not_expected(desired: &Desired, expected: &Fingerprint) -> Step {
+    let (name, ends) = (&desired.name, desired.goal.ends());
+    stalled(desired, &Message::NotExpected { name, expected, ends })
 }

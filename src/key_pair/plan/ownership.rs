@@ -9,7 +9,7 @@ use crate::api::key_pair::Origin;
 use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::Digest;
 use crate::ids::{Arn, Owner};
-use crate::key_pair::world::{Desired, DesiredPair, Observed};
+use crate::key_pair::world::{Desired, DesiredPair, Observed, Replaced};
 use crate::lightsail::KeyPair;
 use crate::ssh::Match;
 
@@ -122,7 +122,11 @@ fn matches_intent(observed: &Observed, pair: &KeyPair) -> Option<Match> {
 /// an old one, or its deletion did not take effect.
 pub(super) fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
     let replaced = observed.recorded.intent.as_ref().and_then(|intent| intent.replaced.as_ref());
-    observed.recorded.arn.is_none() && replaced == Some(&pair.arn)
+    let is_same = |replaced: &Replaced| {
+        let times = replaced.created_at.as_ref().zip(pair.created_at.as_ref());
+        replaced.arn == pair.arn && times.is_none_or(|(before, now)| before == now)
+    };
+    observed.recorded.arn.is_none() && replaced.is_some_and(is_same)
 }
 
 /// Whether an import was accepted just now, and what was read since is what it made.

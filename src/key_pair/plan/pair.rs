@@ -353,7 +353,12 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         Whose::Foreign { tagged } if ends && (tagged || !is_first) => {
             release(desired, observed, Release::NameIsOfAnother)
         }
-        Whose::Foreign { tagged: false } | Whose::Marked(_) if is_first => match named {
+        Whose::Foreign { tagged: false } if is_first => match named {
+            // Which form the fingerprint has would tell something of its key (I11).
+            Named::Other(expected) => expected::not_expected(desired, expected),
+            Named::Same | Named::Unset | Named::Unread(_) => mismatch(desired, Mismatch::NotOwn),
+        },
+        Whose::Marked(_) if is_first => match named {
             Named::Other(expected) => expected::mismatch(desired, pair, expected),
             Named::Same | Named::Unset | Named::Unread(_) => mismatch(desired, Mismatch::NotOwn),
         },

@@ -77,7 +77,9 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
         return step;
     }
     let is_listed = observed.pair.as_ref().is_some_and(|read| !read.live);
-    if is_listed && refuses_for_the_pair(observed, &step) {
+    // Another owner may have tagged the pair since.
+    let is_tagging = matches!(step, Step::Tag { .. } | Step::RemoveTags { .. });
+    if is_listed && (is_tagging || refuses_for_the_pair(observed, &step)) {
         return Step::ReadPair { live: true };
     }
     let is_shared = matches!(step, Step::ReadPair { live: false });

@@ -1,8 +1,11 @@
-//! Whether the answer of a credentials server can be what was requested. If it cannot, the SDK
-//! would report wrong credentials in the words of a parser, or panic.
+//! Whether an answer can be what was requested. If that of a credentials server cannot, the SDK
+//! would report wrong credentials in the words of a parser, or panic. If that of the API cannot,
+//! the SDK would take it for a success without any content.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use http::Method;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::failure::Cause;
 use super::operation::{METADATA, OTHER, STS};
@@ -46,6 +49,36 @@ pub(super) fn fault(
     }
 }
 
+/// What an answer of the API with a status of success turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Success {
+    /// One, as far as this can tell. It may be an empty object.
+    Good,
+    /// An error, as its body or a header says.
+    Error,
+    /// Not JSON, or nothing at all.
+    Unreadable,
+}
+
+/// Whether an answer to a request to the API is the success that its status says: a proxy or
+/// another service with this API may answer 200 to everything.
+pub(super) fn success(answer: &HttpResponse) -> Success {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(rename = "__type")]
+        type_: Option<IgnoredAny>,
+    }
+    if answer.headers().contains_key("x-amzn-errortype") {
+        return Success::Error;
+    }
+    let body = answer.body().bytes().unwrap_or_default();
+    match serde_json::from_slice(body) {
+        Ok(Body { type_: None }) if body.trim_ascii_start().starts_with(b"{") => Success::Good,
+        Ok(Body { type_: Some(_) }) => Success::Error,
+        Ok(Body { type_: None }) | Err(_) => Success::Unreadable,
+    }
+}
+
 /// How long a token of the instance's metadata is valid.
 fn token_ttl(answer: &HttpResponse) -> Option<u64> {
     answer.headers().get("x-aws-ec2-metadata-token-ttl-seconds")?.parse().ok()
@@ -67,6 +100,29 @@ mod tests {
     const GET: &str = "GET /any";
     const OF_ROLE: &str = "GET /latest/meta-data/iam/security-credentials/r";
     const TOKEN: &str = "PUT /latest/api/token";
+
+    #[test]
+    fn a_status_of_success_is_not_believed_alone() {
+        use Success::{Error, Good, Unreadable};
+        for (name, body, header, expected) in [
+            ("a list", r#"{"keyPairs":[{"name":"a","tags":[]}]}"#, None, Good),
+            ("an empty one", " {}", None, Good),
+            ("an error", r#"{"__type":"NotFoundException","message":"m"}"#, None, Error),
+            ("an error of a header", "{}", Some("NotFoundException"), Error),
+            ("nothing", "", None, Unreadable),
+            ("a page", "<html>", None, Unreadable),
+            ("no object", "[]", None, Unreadable),
+            ("a text", r#""ok""#, None, Unreadable),
+            ("half of it", r#"{"keyPairs":["#, None, Unreadable),
+        ] {
+            let status = aws_smithy_runtime_api::http::StatusCode::try_from(200).unwrap();
+            let mut answer = HttpResponse::new(status, body.into());
+            if let Some(type_) = header {
+                answer.headers_mut().insert("x-amzn-errortype", type_);
+            }
+            assert_eq!(success(&answer), expected, "{name}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_an_answer_is_no_fault_of_the_credentials() {

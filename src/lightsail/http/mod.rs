@@ -28,6 +28,7 @@ use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use self::answer::Success;
 use self::connect::Connect;
 pub(super) use self::failure::{Cause, Failure, UNREADABLE, unreadable as unreadable_answer};
 use self::hosts::Hosts;
@@ -127,10 +128,23 @@ impl Exchange {
         let request = http::Request::from_parts(parts, body);
         let (host, operation) = (failure::host(request.uri()), credentials_operation(&request));
         let (uri, method) = (request.uri().clone(), request.method().clone());
+        // The header of the protocol that Lightsail speaks.
+        let is_of_api = request.headers().contains_key("x-amz-target");
         let outcome = self.send(request).await.and_then(|mut answer| {
             let fault = |operation| answer::fault(operation, &method, uri.path(), &answer);
             if let Some(cause) = operation.and_then(fault) {
                 return Err(Failure::new(&uri, cause));
+            }
+            if is_of_api && answer.status().is_success() {
+                match answer::success(&answer) {
+                    Success::Good => {}
+                    // So it is read as what it is.
+                    Success::Error => *answer.status_mut() = http::StatusCode::BAD_REQUEST.into(),
+                    Success::Unreadable => {
+                        let cause = Cause::Unreadable(answer.status().as_u16());
+                        return Err(Failure::new(&uri, cause));
+                    }
+                }
             }
             answer.add_extension(AnsweredBy(host.clone()));
             Ok(answer)

@@ -88,6 +88,7 @@ fn common() -> Vec<CommonMessage<'static>> {
             code: "AccessDeniedException",
         },
         CommonMessage::LastingConflict,
+        CommonMessage::RefusedByKubernetes { why: "secrets is forbidden" },
         CommonMessage::Unsupported { field: "spec.imported" },
         CommonMessage::TooManySteps,
     ]

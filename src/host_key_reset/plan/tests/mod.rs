@@ -346,6 +346,14 @@ fn the_call_is_made_once() {
             found(o);
             o.operations = Some((vec![operation("a", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
+        ("I6: nor if one of unknown age may have been done meanwhile", |_, o| {
+            begun(o);
+            o.mark = None;
+            found(o);
+            o.status.last_operation_before = Some("b".to_owned());
+            let found = Operation { created_at: None, ..operation("a", "Succeeded", NOW) };
+            o.operations = Some((vec![found], o.now));
+        }, "Failed OutcomeUnknown"),
         ("it has its turn",
          |_, o| { begun(o); o.mark = None; found(o); o.turn = Turn::NotAsked; }, "ListOperations"),
         ("suspended or not", |d, o| { begun(o); o.mark = None; d.suspend = true; }, "FindInstance"),

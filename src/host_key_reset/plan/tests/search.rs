@@ -28,6 +28,23 @@ fn a_clock_that_was_set_makes_no_deadline_shorter_or_longer() {
 }
 
 #[test]
+fn an_operation_of_unknown_age_is_evidence_only_if_none_was_there_before() {
+    check(&[
+        ("one was there before", |_, o| {
+            searching(o);
+            o.status.last_operation_before = Some("long ago".to_owned());
+            let found = Operation { created_at: None, ..operation("b", "Succeeded", NOW) };
+            o.operations = Some((vec![found], o.now));
+        }, "Progress InProgress"),
+        ("none was", |_, o| {
+            searching(o);
+            let found = Operation { created_at: None, ..operation("b", "Succeeded", NOW) };
+            o.operations = Some((vec![found], o.now));
+        }, "Complete OperationSucceeded"),
+    ]);
+}
+
+#[test]
 fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
     check(&[
         ("the operations are listed",

@@ -133,6 +133,11 @@ fn a_default_pair_that_should_be_there() {
             o.done.download = download(&other);
             o.secret = secret(Some(&other));
         }, "Stalled DefaultKeyPairReplaced"),
+        ("a fraction of a second is no other time", |_, o, key| {
+            let created_at = Some("2026-11-24T12:00:00.9Z".to_owned());
+            o.done.download = Some(Downloaded { key: key.clone(), created_at });
+            o.secret = secret(Some(key));
+        }, "Ready Downloaded"),
         ("I5: the same key of another time is another pair", |_, o, key| {
             let created_at = Some("2026-11-24T12:00:01Z".to_owned());
             o.done.download = Some(Downloaded { key: key.clone(), created_at });

@@ -4,6 +4,7 @@ use super::*;
 use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, is_true, reason};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::key_pair::claim::is_coming;
+use crate::key_pair::world::Replaced;
 use crate::key_pair::status;
 
 /// Nothing but what a row says is on record, and the finalizer is there from before.
@@ -227,6 +228,14 @@ fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
     }
 }
 
+fn replaced(arn: &str, created_at: Option<&str>) -> Replaced {
+    Replaced { arn: arn.into(), created_at: created_at.map(str::to_owned) }
+}
+
+fn replace(observed: &mut Observed, by: Replaced) {
+    observed.recorded.intent.as_mut().unwrap().replaced = Some(by);
+}
+
 /// After a replacement, or when a pair was deleted outside, Lightsail may still show the old one.
 #[test]
 fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
@@ -234,7 +243,7 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
         let mut observed = observed();
         observed.finalizer = Finalizer::Old;
         let intent = intent(FIRST)
-            .map(|intent| Intent { replaced: Some("arn:own".into()), ..intent });
+            .map(|intent| Intent { replaced: Some(replaced("arn:own", None)), ..intent });
         observed.recorded = Recorded { intent, ..Recorded::default() };
         observed.sent = sent("2026-11-24T12:01:00Z", false);
         observed.pair = live(Some(tagged(pair(SECOND), OWNER)));
@@ -254,6 +263,15 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
          |d, _| d.goal = Goal::ObjectDeleted, "Reconciling InProgress"),
         ("the new one is own",
          |_, o| o.pair = live(Some(KeyPair { arn: "arn:new".into(), ..pair(FIRST) })), "Tag"),
+        ("also where ARNs are made of names", |_, o| {
+            replace(o, replaced("arn:own", Some("2026-11-24T11:00:00Z")));
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        }, "Ready Imported"),
+        ("but not the old one", |_, o| {
+            let pair = tagged(pair(FIRST), OWNER);
+            replace(o, Replaced { arn: "arn:own".into(), created_at: pair.created_at.clone() });
+            o.pair = live(Some(pair));
+        }, "Reconciling InProgress"),
         ("when no import can take effect any more it is somebody's",
          |_, o| o.sent = sent(NOW, false), "Stalled NameConflict"),
         ("or if every import was refused", |_, o| o.sent = None, "Stalled NameConflict"),
@@ -338,6 +356,8 @@ fn a_tag_that_stands_on_another_pair_than_the_imported_is_taken_off() {
          "Ready Imported"),
         ("as a list shows it", |_, o| o.pair = cached(Some(tagged(pair(FIRST), OWNER))),
          "Ready Imported"),
-        ("without its tag", |_, o| o.pair = cached(Some(pair(FIRST))), "Tag"),
+        ("without its tag", |_, o| o.pair = live(Some(pair(FIRST))), "Tag"),
+        ("as a list shows it: another owner may have tagged it since",
+         |_, o| o.pair = cached(Some(pair(FIRST))), "Read pair live"),
     ]);
 }

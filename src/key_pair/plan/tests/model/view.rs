@@ -195,6 +195,7 @@ impl Plans {
                 date: Some(if is_within { "2026-11-24T11:59:30Z" } else { "2026-11-24T12:30:00Z" }
                     .to_owned()),
                 replaced_arn: record.replaced.map(arn),
+                replaced_created_at: record.replaced.map(created_at),
             }),
             ..LightsailKeyPairStatus::default()
         }
