@@ -56,7 +56,10 @@ impl PartialOrd for Uid {
 /// As the texts.
 impl Ord for Uid {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.to_string().cmp(&other.to_string())
+        match (&self.0, &other.0) {
+            (Form::Uuid(own), Form::Uuid(other)) => own.cmp(other),
+            _ => self.to_string().cmp(&other.to_string()),
+        }
     }
 }
 

@@ -126,7 +126,8 @@ pub(super) fn unfinished(
     {
         return None;
     }
-    let generation = before.observed_generation;
+    // The API server refuses the -1 of what was never observed in a condition.
+    let generation = before.observed_generation.max(0);
     let mut conditions = verdict.conditions(Conditions::new(&before.conditions, generation, now));
     if let Some(verified) = find(&before.conditions, FINGERPRINT_VERIFIED) {
         conditions = conditions.with_old(verified);

@@ -149,7 +149,7 @@ async fn bad_key_pairs_are_refused() {
             ("a name of one character",
              with(good.clone(), &json!({ "keyPairName": "a" })), "spec.keyPairName"),
             ("a name with a slash",
-             with(good.clone(), &json!({ "keyPairName": "a/b" })), "keyPairName may have only"),
+             with(good.clone(), &json!({ "keyPairName": "a/b" })), "keyPairName may contain only"),
             (
                 "a default pair that shall go, unnamed",
                 with(default_pair(), &json!({ "ensure": "Absent" })),

@@ -175,19 +175,19 @@ async fn a_pair_that_is_not_the_expected_one() {
     let sent = sent.iter().rfind(|request| request.operation == "DeleteKeyPair").unwrap();
     assert_eq!(sent.outcome, "ok", "as Lightsail prints it: {sent:?}");
 
-    // Where it is not, the form that Lightsail prints is asked for.
+    // Where it is not, only what Lightsail lists counts, whose form is not told (I11).
     let stranger = bed.region.import_key_pair("stranger", &key);
     let by_name = |fingerprint: &str| {
         json!({ "type": "Imported", "region": REGION, "ensure": "Absent",
             "expectedFingerprint": fingerprint })
     };
     create(&bed, "stranger", &by_name(&sha256)).await;
-    stalled(&bed, "stranger", "FingerprintMismatch", "write it as Lightsail lists it").await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "correct expectedFingerprint").await;
     let other = listed.replace(&listed[..2], "00").replace("00:00", "11:00");
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": other })).await;
-    stalled(&bed, "stranger", "FingerprintMismatch", "correct it").await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "correct expectedFingerprint").await;
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": listed.to_uppercase() })).await;
-    stalled(&bed, "stranger", "FingerprintMismatch", "write it as Lightsail lists it").await;
+    stalled(&bed, "stranger", "FingerprintMismatch", "correct expectedFingerprint").await;
     assert_eq!(bed.region.find_key_pair("stranger"), Some(stranger));
     set_spec(&bed, "stranger", json!({ "expectedFingerprint": listed })).await;
     ready(&bed, "stranger", "Absent").await;
@@ -259,7 +259,7 @@ async fn a_secret_that_cannot_be_used() {
     stalled(&bed, "fleet", "SecretNotOwned", "set secret.name in the spec to another").await;
     put_secret(&bed, "putty", ssh_auth, "PuTTY-User-Key-File-3: ssh-ed25519\n").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "putty" } } })).await;
-    stalled(&bed, "fleet", "SecretRejected", "or set secret.name to an unused name").await;
+    stalled(&bed, "fleet", "SecretRejected", "or set secret.name in the spec to an unused").await;
     set_spec(&bed, "fleet", json!({ "generated": { "secret": { "name": "fleet" } } })).await;
     ready(&bed, "fleet", "Generated").await;
 }
@@ -274,7 +274,7 @@ async fn a_source_that_cannot_be_used() {
     let spec = json!({ "type": "Imported", "region": REGION,
         "imported": { "publicKeyFrom": from } });
     create(&bed, "fleet", &spec).await;
-    stalled(&bed, "fleet", "SourceNotFound", "create it with the key fleet").await;
+    stalled(&bed, "fleet", "SourceNotFound", "create it with the entry fleet").await;
     let maps = Api::<ConfigMap>::namespaced(bed.cluster.client(), &bed.namespace);
     let holds = |text: String| ConfigMap {
         metadata: ObjectMeta { name: Some("keys".to_owned()), ..ObjectMeta::default() },

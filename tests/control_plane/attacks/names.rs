@@ -7,7 +7,7 @@ use super::arena::Arena;
 use super::{refused, shows, try_all};
 
 const NOT_ALLOWED: &str = "AccountNotAllowed";
-const NO_NAME: &str = "keyPairName may have only";
+const NO_NAME: &str = "keyPairName may contain only";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_others_are_out_of_reach() {
