@@ -108,7 +108,7 @@ pub enum Rejection {
     /// Its content is fixed.
     #[error(
         "it is immutable; copy it to a mutable Secret, and set secret.name in the spec to the \
-             name of the copy"
+         name of the copy"
     )]
     Immutable,
     /// It has another type, which is fixed.

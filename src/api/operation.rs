@@ -82,11 +82,10 @@ impl Operation {
     /// way that is not known to be a good one.
     #[must_use]
     pub fn failed(&self) -> bool {
-        let is_known = self.status.is_none()
-            || self.succeeded()
-            || self.has_status(&["NotStarted", "Started"]);
+        let says_no_end = self.status.is_none() || self.has_status(&["NotStarted", "Started"]);
         let ended_badly = self.is_terminal == Some(true)
-            && (!is_known || (self.error_code.is_some() && !self.succeeded()));
+            && !self.succeeded()
+            && (self.error_code.is_some() || !says_no_end);
         self.has_status(&["Failed"]) || ended_badly
     }
 
