@@ -29,6 +29,7 @@ pub enum Message<'a> {
     UnderWay,
     NotKnownYet { id: &'a str },
     Searching,
+    MakingSure,
 
     // Failed: nothing was reset
     InstanceNotFound { instance: &'a str },
@@ -73,9 +74,11 @@ impl Message<'_> {
             Self::Suspended { .. } => Reason::Suspended,
             Self::WaitingForTurn => Reason::WaitingForTurn,
             Self::InstanceNotTagged { .. } => Reason::AccountNotAllowed,
-            Self::Begun | Self::UnderWay | Self::NotKnownYet { .. } | Self::Searching => {
-                Reason::InProgress
-            }
+            Self::Begun
+            | Self::UnderWay
+            | Self::NotKnownYet { .. }
+            | Self::Searching
+            | Self::MakingSure => Reason::InProgress,
             Self::InstanceNotFound { .. } | Self::NothingToReset { .. } => Reason::InstanceNotFound,
             Self::OtherInstance { .. } => Reason::PreconditionFailed,
             Self::Expired { .. } => Reason::Expired,
@@ -137,6 +140,10 @@ impl fmt::Display for Message<'_> {
             Self::Searching => to.write_str(
                 "Lightsail did not answer the call; the operator is looking for it among the \
                  instance's operations",
+            ),
+            Self::MakingSure => to.write_str(
+                "the operator was interrupted just before the call; before it calls, it makes \
+                 sure that the instance's operations show no call",
             ),
             Self::InstanceNotFound { instance } => write!(
                 to,

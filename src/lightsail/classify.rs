@@ -112,11 +112,17 @@ fn classify(answer: &Answer) -> Option<Error> {
             wanted.iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
         })
     };
-    // A service that failed may have done what it was asked for, whatever words it uses.
+    // A service that failed may have done what it was asked for, whatever words and codes it uses.
+    // Only what is not there is believed: some operations say that by a code alone, as Terraform's
+    // provider knows (internal/service/lightsail/errs.go).
     let may_be_done = named(FAILED);
     let says = |words: &str| !may_be_done && answer.message.to_ascii_lowercase().contains(words);
     let is_invalid = named(INVALID);
-    let kind = if named(THROTTLED) || says("rate exceeded") {
+    let is_not_found = named(NOT_FOUND) || all.iter().any(|name| name.ends_with(".notfound"));
+    let kind = if may_be_done && !is_not_found {
+        let has_failed = named(&["OperationFailure"]);
+        if has_failed { ErrorKind::OperationFailed } else { ErrorKind::Transient }
+    } else if named(THROTTLED) || says("rate exceeded") {
         ErrorKind::Throttled
     } else if named(&["AccountSetupInProgress"]) {
         ErrorKind::AccountSetup
@@ -126,7 +132,7 @@ fn classify(answer: &Answer) -> Option<Error> {
         ErrorKind::BadCredentials
     } else if named(&["AccessDenied", "NotAuthorized", "UnauthorizedOperation", "OptInRequired"]) {
         ErrorKind::Denied
-    } else if named(NOT_FOUND) || all.iter().any(|name| name.ends_with(".notfound")) {
+    } else if is_not_found {
         ErrorKind::NotFound
     } else if named(NAME_TAKEN)
         || (is_invalid && (says("already in use") || says("already exists")))
@@ -138,8 +144,6 @@ fn classify(answer: &Answer) -> Option<Error> {
         || says("please wait for it to complete before trying again")
     {
         ErrorKind::Busy
-    } else if named(&["OperationFailure"]) {
-        ErrorKind::OperationFailed
     } else if is_invalid {
         ErrorKind::Invalid
     } else {
@@ -305,6 +309,14 @@ mod tests {
                 "Please try again in a few minutes.",
                 ErrorKind::OperationFailed,
             ),
+            (
+                &["OperationFailureException", "RequestLimitExceeded"],
+                "",
+                ErrorKind::OperationFailed,
+            ),
+            (&["AccessDenied", "OperationFailureException"], "", ErrorKind::OperationFailed),
+            (&["ServiceException", "NameExists"], "", ErrorKind::Transient),
+            (&["ServiceException", "DoesNotExist"], "", ErrorKind::NotFound),
             (&["ServiceException"], "Rate exceeded", ErrorKind::Transient),
             (&["ServiceException"], "Some names are already in use: a", ErrorKind::Transient),
             (&["SomethingNew"], "Please try again in a few minutes.", ErrorKind::Transient),

@@ -13,7 +13,7 @@ use super::memory::{Memory, Recollection, SearchMoments};
 use super::message::Message;
 use super::observe::{effect_window, observed, windows};
 use super::plan::{self, Read, Step};
-use super::world::{Desired, InstanceRead, Observed};
+use super::world::{Desired, InstanceRead, Observed, Search};
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
@@ -119,6 +119,9 @@ impl<'a> Run<'a> {
             Step::AwaitLease => return Err(Error::NotLeading),
             Step::StartOver => return Err(Error::Conflict),
             Step::WriteIntent { last_operation_before, instance_arn, shows_caller } => {
+                // What was searched for under an earlier intent says nothing of this one.
+                self.observed.search = Search::default();
+                self.remember();
                 let caller = self.account.as_ref().filter(|_| shows_caller);
                 let caller = caller.map(|(account, _)| account.caller_arn.clone());
                 let status = status::intent(

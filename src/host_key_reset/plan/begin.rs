@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::deadline::{deadline, in_time, is_late, last_start};
 use super::follow::conclude;
 use super::hindrance::{Hindrance, hindrance};
-use super::search::{maybe_newer, newer, newest};
+use super::search::{Look, began, look, maybe_newer, newest};
 use super::step::{End, Read, Step};
 use crate::api::Reason;
 use crate::api::conditions::{READY, find};
@@ -35,6 +35,14 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         Some(Hindrance::Unread(read)) => return Step::Read(read),
         Some(Hindrance::Refused(verdict)) => return wait(verdict),
         None => {}
+    }
+    // Somebody may have taken the mark off after the call.
+    if is_open && !observed.intent_written {
+        match make_sure(desired, observed) {
+            Some(Step::Wait(verdict)) => return wait(verdict),
+            Some(step) => return step,
+            None => {}
+        }
     }
     // Who may not reset an instance takes no turn at it.
     if !desired.instance_tags.is_empty() {
@@ -73,18 +81,6 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     let Some((operations, _)) = &observed.operations else {
         return Step::Read(Read::ListOperations);
     };
-    // Somebody may have taken the mark off after the call.
-    let may_have_been_called = is_open && !observed.intent_written;
-    if may_have_been_called {
-        if let Some(found) = newer(observed, operations) {
-            // Whoever did it: it was done since the intent, and once is enough.
-            return conclude(desired, observed, vec![found.clone()]);
-        }
-        if maybe_newer(observed, operations).next().is_some() {
-            let message = Message::NotAnswered { instance: &desired.instance };
-            return Step::End(message.failed(Vec::new()));
-        }
-    }
     // What the call could not follow would only be taken back.
     if !observed.lease_outlives_call {
         return Step::AwaitLease;
@@ -101,6 +97,27 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         instance_arn: arn.clone(),
         // Of an account's role, only the log tells.
         shows_caller: observed.grant.route().is_none(),
+    }
+}
+
+/// What comes before a new intent if an earlier one has no mark: no call was made under it, or one
+/// was, and somebody has taken the mark off since. `None` if nothing shows a call.
+fn make_sure(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let since = match began(observed) {
+        Ok(since) => since,
+        Err(step) => return Some(step),
+    };
+    match look(observed, since) {
+        Look::Step(step) => Some(step),
+        // Whoever did it: it was done since the intent, and once is enough.
+        Look::Found(found) => Some(conclude(desired, observed, vec![found.clone()])),
+        Look::NotYet(pause) => Some(Step::Wait(Message::MakingSure.wait(pause))),
+        Look::Nothing => {
+            let (operations, _) = observed.operations.as_ref()?;
+            let may_be_newer = maybe_newer(observed, operations).next().is_some();
+            let message = Message::NotAnswered { instance: &desired.instance };
+            may_be_newer.then(|| Step::End(message.failed(Vec::new())))
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         return after_call(desired, observed, call);
     }
     match mark {
-        // An intent without a mark was never called: whoever calls has the mark first.
+        // Whoever calls writes the mark first. But somebody may have taken it off.
         None => begin::begin(desired, observed),
         Some(_) if is_just_marked(observed) => begin::call(desired, observed),
         Some(_) => search::search(desired, observed),

@@ -64,8 +64,8 @@ impl Run<'_> {
     pub(super) async fn find_windows_instances(&mut self) -> Result<(), Error> {
         let instances = self.lightsail().windows_instances_with_default_key().await?;
         self.observed.windows_instances = Some(instances);
-        // That has many pages. A backup must be there when the pair is deleted.
-        self.observed.secret = Lookup::Unread;
+        // That has many pages. A backup must be there when the pair is deleted, and stay.
+        (self.observed.secret, self.observed.namespace_terminating) = (Lookup::Unread, None);
         Ok(())
     }
 

@@ -37,6 +37,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::UnderWay,
         Message::NotKnownYet { id: ID },
         Message::Searching,
+        Message::MakingSure,
         Message::InstanceNotFound { instance },
         Message::NothingToReset { instance, error: &error },
         Message::OtherInstance { instance, arn: &arn, expected: &expected },

@@ -50,8 +50,7 @@ fn what_an_account_does_not_allow_is_not_called() {
         }, "Wait AccountNotAllowed"),
         ("tags that were taken off since the intent count", |d, o| {
             uses(d, o);
-            begun(o);
-            o.mark = None;
+            made_sure(o);
             o.instance = Some(InstanceRead { instance: web(&[]), at: o.now });
         }, "Wait AccountNotAllowed"),
         ("it allows no resets",

@@ -138,6 +138,20 @@ fn intended(observed: &mut Observed) {
     observed.intent_written = true;
 }
 
+/// An intent of an earlier reconciliation has no mark.
+fn interrupted(observed: &mut Observed) {
+    begun(observed);
+    observed.mark = None;
+}
+
+/// And the search for a call under it has found none.
+fn made_sure(observed: &mut Observed) {
+    interrupted(observed);
+    observed.search.since = Some(time("2026-11-24T11:58:00Z"));
+    observed.search.first_list = Some(time("2026-11-24T11:59:00Z"));
+    observed.operations = Some((Vec::new(), observed.now));
+}
+
 fn searching(observed: &mut Observed) {
     begun(observed);
     observed.search.since = Some(time(NOW));
@@ -333,46 +347,65 @@ fn the_intent_remembers_the_newest_operation_of_the_kind() {
 }
 
 #[test]
-fn the_call_is_made_once() {
+fn a_reset_that_was_interrupted_begins_again_when_nothing_shows_a_call() {
     check(&[
-        ("an intent without a mark was never called and goes on from a new look",
-         |_, o| { begun(o); o.mark = None; }, "FindInstance"),
+        ("I6: an intent without a mark may have been called under: the mark may be taken off",
+         |_, o| interrupted(o), "Begin search"),
+        ("it is looked for",
+         |_, o| { interrupted(o); o.search.since = Some(time(NOW)); }, "ListOperations"),
+        ("I6: one list proves nothing", |_, o| {
+            interrupted(o);
+            o.search.since = Some(time(NOW));
+            o.operations = Some((Vec::new(), o.now));
+        }, "Wait InProgress"),
+        ("nor does one as old as the second that must come later", |_, o| {
+            made_sure(o);
+            o.search.first_list = Some(time("2026-11-24T11:59:00.1Z"));
+        }, "Wait InProgress"),
+        ("what an earlier intent was searched for says nothing", |_, o| {
+            made_sure(o);
+            o.status.lightsail_date = Some(NOW.to_owned());
+        }, "Begin search"),
+        ("with two lists, far enough apart, it goes on from a new look",
+         |_, o| made_sure(o), "FindInstance"),
         ("and writes down anew what was there before",
-         |_, o| { begun(o); o.mark = None; found(o); o.operations = Some((Vec::new(), o.now)); },
-             "WriteIntent"),
-        ("I6: not if it was done meanwhile: the mark may have been taken off", |_, o| {
-            begun(o);
-            o.mark = None;
-            found(o);
+         |_, o| { made_sure(o); found(o); }, "WriteIntent"),
+        ("I6: not if it was done meanwhile", |_, o| {
+            interrupted(o);
+            o.search.since = Some(time(NOW));
             o.operations = Some((vec![operation("a", "Succeeded", NOW)], o.now));
         }, "Complete OperationSucceeded"),
         ("I6: nor if one of unknown age may have been done meanwhile", |_, o| {
-            begun(o);
-            o.mark = None;
-            found(o);
+            made_sure(o);
             o.status.last_operation_before = Some("b".to_owned());
             let found = Operation { created_at: None, ..operation("a", "Succeeded", NOW) };
             o.operations = Some((vec![found], o.now));
         }, "Failed OutcomeUnknown"),
         ("it has its turn",
-         |_, o| { begun(o); o.mark = None; found(o); o.turn = Turn::NotAsked; }, "ListOperations"),
-        ("suspended or not", |d, o| { begun(o); o.mark = None; d.suspend = true; }, "FindInstance"),
+         |_, o| { made_sure(o); found(o); o.turn = Turn::NotAsked; }, "WriteIntent"),
+        ("suspended or not", |d, o| { made_sure(o); d.suspend = true; }, "FindInstance"),
         ("but not on another instance of that name",
-         |d, o| { begun(o); o.mark = None; found(o);
+         |d, o| { made_sure(o); found(o);
              d.instance_arn = Some("arn:other".into()); }, "Failed PreconditionFailed"),
         ("nor when it is too late",
-         |d, o| { begun(o); o.mark = None; d.not_after = time("2026-11-24T11:59:59Z"); },
+         |d, o| { interrupted(o); d.not_after = time("2026-11-24T11:59:59Z"); },
              "Failed Expired"),
         ("nor when its deadline is over",
-         |_, o| { begun(o); o.mark = None; o.now = time("2026-11-24T12:10:01Z"); },
+         |_, o| { interrupted(o); o.now = time("2026-11-24T12:10:01Z"); },
              "Failed DeadlineExceeded"),
         ("nor for an object that is being deleted",
-         |d, o| { begun(o); o.mark = None; d.deleting = true; }, "Leave"),
+         |d, o| { interrupted(o); d.deleting = true; }, "Leave"),
         ("and finds out the account first",
-         |_, o| { begun(o); o.mark = None; o.account = None; }, "Identify"),
+         |_, o| { interrupted(o); o.account = None; }, "Identify"),
         ("a wrong account begins nothing",
-         |_, o| { begun(o); o.mark = None; o.account = Some("9".into()); },
+         |_, o| { interrupted(o); o.account = Some("9".into()); },
              "Wait WrongAccount"),
+    ]);
+}
+
+#[test]
+fn the_call_is_made_once() {
+    check(&[
         ("also with the mark of another object",
          |_, o| { intended(o); o.mark = Some(mark("other", MarkState::Started)); }, "Mark Started"),
         ("I7: a look of before a nap does not do",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::view::{Act, Decision};
 use super::world::{Budget, By, CALL_TIMEOUT, Call, LATEST, Marked, Memory, Object, Operation,
-    Process, Progress, Role, Run, SETTLE_TIME, State, Status, TICK};
+    Process, Progress, Role, Run, SETTLE_TIME, Searching, State, Status, TICK};
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,6 +201,10 @@ impl At<'_> {
     }
 
     fn write_step(&mut self, decision: &Decision, fate: Fate) -> Option<bool> {
+        if decision.act == Act::WriteIntent {
+            self.run().memory.search = Searching::default();
+            self.remember();
+        }
         if fate == Fate::LostBefore {
             return Some(self.ended());
         }
@@ -324,14 +328,8 @@ pub(super) fn acts(state: &State, to: &mut dyn FnMut(Event, State)) {
     to(Event::Touch, touched);
     let suspend = !state.object.suspend;
     to(Event::Suspend(suspend), State { object: Object { suspend, ..state.object }, ..touched });
-    // What nobody can see then is unknown.
-    let is_quiet = state.runs.iter().all(Option::is_none) && state.delayed.is_none()
-        && state.operations.iter().flatten().all(|it| !state.may_lag(it));
-    if is_quiet && state.object.mark.is_some() {
-        // A call that has had no effect until then has none.
-        let calls = state.operations.iter().flatten().filter(|it| it.by == By::Call).count();
-        to(Event::MarkRemoved, State { calls: u8::try_from(calls).expect("there are few"),
-            object: Object { mark: None, ..state.object }, ..touched });
+    if state.object.mark.is_some() {
+        to(Event::MarkRemoved, State { object: Object { mark: None, ..state.object }, ..touched });
     }
     let restored = Object { uid: 1, status: Status::default(), ..state.object };
     if state.object.uid == 0 {
