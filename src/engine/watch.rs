@@ -120,8 +120,10 @@ const PATIENCE: u32 = 3;
 impl FirstLists {
     pub(super) fn note<K>(&mut self, change: &Change<K>) {
         match change {
-            Change::Listing { namespace } if !self.listed.contains(namespace) => {
-                self.open.insert(namespace.clone());
+            Change::Listing { namespace } => {
+                if !self.listed.contains(namespace) && !self.is_given_up(namespace.as_ref()) {
+                    self.open.insert(namespace.clone());
+                }
             }
             Change::Listed { namespace, .. } => {
                 self.open.remove(namespace);
@@ -130,12 +132,18 @@ impl FirstLists {
             Change::Unlisted { namespace, is_unknown } => {
                 let failures = self.failures.entry(namespace.clone()).or_default();
                 *failures = failures.saturating_add(1);
-                if *is_unknown || (namespace.is_some() && *failures >= PATIENCE) {
+                if *is_unknown || self.is_given_up(namespace.as_ref()) {
                     self.open.remove(namespace);
                 }
             }
-            Change::Listing { .. } | Change::Applied(_) | Change::Gone(_) => {}
+            Change::Applied(_) | Change::Gone(_) => {}
         }
+    }
+
+    /// Whether the list of a namespace has failed so often that it is not waited for.
+    fn is_given_up(&self, namespace: Option<&String>) -> bool {
+        let failures = self.failures.get(&namespace.cloned()).copied().unwrap_or_default();
+        namespace.is_some() && failures >= PATIENCE
     }
 
     pub(super) fn are_complete(&self) -> bool {
@@ -380,7 +388,8 @@ mod tests {
             check(unlisted(), false);
             check(listing(), false);
             check(unlisted(), goes_on);
-            check(listing(), false);
+            // A list that gets no answer takes most of the time.
+            check(listing(), goes_on);
             check(Change::Listed { namespace: namespace.clone(), seen: HashSet::new() }, true);
         }
     }

@@ -2,9 +2,10 @@
 //! would report wrong credentials in the words of a parser, or panic. If that of the API cannot,
 //! the SDK would take it for a success without any content.
 
+use std::collections::BTreeMap;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use http::Method;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::failure::Cause;
@@ -63,20 +64,22 @@ pub(super) enum Success {
 /// Whether an answer to a request to the API is the success that its status says: a proxy or
 /// another service with this API may answer 200 to everything.
 pub(super) fn success(answer: &HttpResponse) -> Success {
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(rename = "__type")]
-        type_: Option<IgnoredAny>,
-    }
     if answer.headers().contains_key("x-amzn-errortype") {
         return Success::Error;
     }
     let body = answer.body().bytes().unwrap_or_default();
     match serde_json::from_slice(body) {
-        Ok(Body { type_: None }) if body.trim_ascii_start().starts_with(b"{") => Success::Good,
-        Ok(Body { type_: Some(_) }) => Success::Error,
-        Ok(Body { type_: None }) | Err(_) => Success::Unreadable,
+        Ok(body) if is_error(&body) => Success::Error,
+        Ok(_) => Success::Good,
+        Err(_) => Success::Unreadable,
     }
+}
+
+/// Whether a body is that of an error, which may have no type. No answer to what the operator asks
+/// for has a code or a message.
+#[expect(clippy::zero_sized_map_values, reason = "serde reads an object into a map")]
+fn is_error(body: &BTreeMap<String, IgnoredAny>) -> bool {
+    body.keys().any(|name| ["__type", "code", "message"].contains(&&*name.to_ascii_lowercase()))
 }
 
 /// How long a token of the instance's metadata is valid.
@@ -108,6 +111,8 @@ mod tests {
             ("a list", r#"{"keyPairs":[{"name":"a","tags":[]}]}"#, None, Good),
             ("an empty one", " {}", None, Good),
             ("an error", r#"{"__type":"NotFoundException","message":"m"}"#, None, Error),
+            ("an error without a type", r#"{"code":"AccessDenied"}"#, None, Error),
+            ("its text alone", r#"{"Message":"m"}"#, None, Error),
             ("an error of a header", "{}", Some("NotFoundException"), Error),
             ("nothing", "", None, Unreadable),
             ("a page", "<html>", None, Unreadable),
