@@ -116,12 +116,15 @@ fn classify(answer: &Answer) -> Option<Error> {
     // Only what is not there is believed: some operations say that by a code alone, as Terraform's
     // provider knows (internal/service/lightsail/errs.go).
     let may_be_done = named(FAILED);
-    let says = |words: &str| !may_be_done && answer.message.to_ascii_lowercase().contains(words);
+    let says = |words: &str| answer.message.to_ascii_lowercase().contains(words);
     let is_invalid = named(INVALID);
     let is_not_found = named(NOT_FOUND) || all.iter().any(|name| name.ends_with(".notfound"));
-    let kind = if may_be_done && !is_not_found {
-        let has_failed = named(&["OperationFailure"]);
-        if has_failed { ErrorKind::OperationFailed } else { ErrorKind::Transient }
+    let kind = if may_be_done && is_not_found {
+        ErrorKind::NotFound
+    } else if named(&["OperationFailure"]) {
+        ErrorKind::OperationFailed
+    } else if may_be_done {
+        ErrorKind::Transient
     } else if named(THROTTLED) || says("rate exceeded") {
         ErrorKind::Throttled
     } else if named(&["AccountSetupInProgress"]) {

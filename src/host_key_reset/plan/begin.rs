@@ -37,12 +37,9 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         None => {}
     }
     // Somebody may have taken the mark off after the call.
-    if is_open && !observed.intent_written {
-        match make_sure(desired, observed) {
-            Some(Step::Wait(verdict)) => return wait(verdict),
-            Some(step) => return step,
-            None => {}
-        }
+    let may_have_been_called = is_open && !observed.intent_written;
+    if may_have_been_called && let Some(step) = make_sure(desired, observed) {
+        return step;
     }
     // Who may not reset an instance takes no turn at it.
     if !desired.instance_tags.is_empty() {
@@ -111,13 +108,13 @@ fn make_sure(desired: &Desired, observed: &Observed) -> Option<Step> {
         Look::Step(step) => Some(step),
         // Whoever did it: it was done since the intent, and once is enough.
         Look::Found(found) => Some(conclude(desired, observed, vec![found.clone()])),
-        Look::NotYet(pause) => Some(Step::Wait(Message::MakingSure.wait(pause))),
-        Look::Nothing => {
-            let (operations, _) = observed.operations.as_ref()?;
-            let may_be_newer = maybe_newer(observed, operations).next().is_some();
-            let message = Message::NotAnswered { instance: &desired.instance };
-            may_be_newer.then(|| Step::End(message.failed(Vec::new())))
+        Look::NotYet(pause) => {
+            let verdict = Message::MakingSure.wait(pause);
+            Some(Step::Wait(in_time(observed, last_start(desired, observed), verdict)))
         }
+        Look::Nothing(operations) => maybe_newer(observed, operations).next().map(|_| {
+            Step::End(Message::NotAnswered { instance: &desired.instance }.failed(Vec::new()))
+        }),
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) enum Look<'a> {
     NotYet(Duration),
     /// What is newer than the newest one before the call, and not another reset's, is taken for it.
     Found(&'a Operation),
-    /// Two lists, far enough apart, do not contain it.
-    Nothing,
+    /// Two lists, far enough apart, do not contain it. This is the later one.
+    Nothing(&'a [Operation]),
 }
 
 /// A call may have been made, and nobody knows what became of it: it is looked for among the
@@ -51,7 +51,7 @@ pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
             let verdict = Message::Searching.wait(pause);
             Step::Progress { operations: Vec::new(), verdict }
         }
-        Look::Nothing => {
+        Look::Nothing(_) => {
             Step::End(Message::NotAnswered { instance: &desired.instance }.failed(Vec::new()))
         }
     }
@@ -88,7 +88,7 @@ pub(super) fn look(observed: &Observed, since: Timestamp) -> Look<'_> {
         };
     };
     let concluded = later(first_list, observed.settle_time);
-    if *read_at < concluded { not_yet(concluded) } else { Look::Nothing }
+    if *read_at < concluded { not_yet(concluded) } else { Look::Nothing(operations) }
 }
 
 /// Lightsail does not tell, and its time may be up. A search gets the time that it needs, even if

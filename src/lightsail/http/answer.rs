@@ -79,7 +79,10 @@ pub(super) fn success(answer: &HttpResponse) -> Success {
 /// for has a code or a message.
 #[expect(clippy::zero_sized_map_values, reason = "serde reads an object into a map")]
 fn is_error(body: &BTreeMap<String, IgnoredAny>) -> bool {
-    body.keys().any(|name| ["__type", "code", "message"].contains(&&*name.to_ascii_lowercase()))
+    let is_of_errors = |name: &String| {
+        ["__type", "code", "message"].iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
+    };
+    body.keys().any(is_of_errors)
 }
 
 /// How long a token of the instance's metadata is valid.
