@@ -11,31 +11,27 @@
     reason = "rules are made for what they do; how often one was met is often of no interest"
 )]
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::serve::Listener;
 use axum::{Router, routing};
 use futures::StreamExt;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use kube::Client;
 use kube::config::AuthInfo;
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::cluster::Cluster;
+use crate::silent_connections::Connections;
 
 /// Bodies are objects of the API, which refuses more than 3 MiB.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -228,82 +224,6 @@ impl Shared {
         rule.times -= 1;
         rule.hits.0.fetch_add(1, Ordering::SeqCst);
         Some(Arc::clone(&rule.effect))
-    }
-}
-
-/// A connection of a client, which may go silent: then nothing comes through any more in either
-/// direction, and it is not closed.
-struct Connection {
-    stream: TcpStream,
-    number: usize,
-    silent: Arc<AtomicUsize>,
-}
-
-impl Connection {
-    /// Nobody wakes a task that waits for this.
-    fn poll_heard(&self) -> Poll<()> {
-        let is_silent = self.number < self.silent.load(Ordering::SeqCst);
-        if is_silent { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        ready!(self.poll_heard());
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_heard());
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        ready!(self.poll_heard());
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        ready!(self.poll_heard());
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-/// Numbers its connections.
-struct Connections {
-    listener: TcpListener,
-    count: Arc<AtomicUsize>,
-    silent: Arc<AtomicUsize>,
-}
-
-impl Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        let number = self.count.fetch_add(1, Ordering::SeqCst);
-        (Connection { stream, number, silent: Arc::clone(&self.silent) }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
     }
 }
 

@@ -25,4 +25,5 @@ mod kubeconfig;
 pub mod operator;
 mod private_file;
 pub mod process;
+mod silent_connections;
 pub mod simulator;

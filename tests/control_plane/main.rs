@@ -20,10 +20,12 @@ mod docs;
 mod errors_of_lightsail;
 mod explain;
 mod export;
+mod finished_resets;
 mod fleet;
 mod flux;
 mod generated;
 mod gitops;
+mod helm_wait;
 mod how_to;
 mod iam;
 #[path = "../support/iam_files.rs"]

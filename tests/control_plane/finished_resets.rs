@@ -1,0 +1,113 @@
+//! What becomes of a reset that is over: it can be edited, and goes or stays.
+
+use std::time::Duration;
+
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use lightsail_operator::api::HostKeyReset;
+use lightsail_operator::api::conditions::{COMPLETE, READY, find, is_true};
+use serde_json::json;
+
+use crate::bed::{Bed, reset};
+use crate::reset_life::{kubectl, with};
+use crate::resets::{wait_complete, wait_failed};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i10_an_edit_of_a_finished_reset_is_observed_and_waited_for() {
+    let bed = Bed::new("edited").await;
+    bed.region.add_instance("web-1");
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("done", &reset()).await;
+    bed.create::<HostKeyReset>("lost", &with(&json!({ "instanceName": "web-2" }))).await;
+    wait_complete(&bed, "done").await;
+    wait_failed(&bed, "lost", "InstanceNotFound").await;
+    let calls = bed.simulator.requests().len();
+    for (name, condition) in [("done", "Complete"), ("lost", "Failed")] {
+        let change = json!({ "spec": { "ttlSecondsAfterFinished": 86_400 } });
+        let generation = bed.patch::<HostKeyReset>(name, &change).await.metadata.generation;
+        // kubectl takes a condition of an older generation for none.
+        let condition = format!("--for=condition={condition}");
+        kubectl(&bed, &["wait", &condition, "--timeout=60s", &format!("hkr/{name}")]).await;
+        let status = bed.api::<HostKeyReset>().get(name).await.unwrap().status.unwrap();
+        assert_eq!(Some(status.observed_generation), generation);
+        assert!(
+            status.conditions.iter().all(|condition| condition.observed_generation == generation)
+        );
+    }
+    assert_eq!(bed.simulator.requests().len(), calls);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_finished_reset_goes_when_its_time_has_come() {
+    let bed = Bed::new("ttl").await;
+    bed.region.add_instance("web-1");
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("brief", &with(&json!({ "ttlSecondsAfterFinished": 2 }))).await;
+    bed.create::<HostKeyReset>("kept", &with(&json!({ "instanceName": "web-2" }))).await;
+    wait_failed(&bed, "kept", "InstanceNotFound").await;
+    bed.wait_event("OperationSucceeded").await;
+    bed.wait_gone::<HostKeyReset>("brief").await;
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
+    // Unset is for ever; 0, set later, is immediately.
+    bed.api::<HostKeyReset>().get("kept").await.unwrap();
+    bed.patch::<HostKeyReset>("kept", &json!({ "spec": { "ttlSecondsAfterFinished": 0 } })).await;
+    bed.wait_gone::<HostKeyReset>("kept").await;
+    assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_tool_would_make_again_is_kept_and_says_so() {
+    let bed = Bed::new("tracked").await;
+    bed.region.add_instance("web-1");
+    let _operator = bed.start().await;
+    let marks = [
+        ("flux", json!({ "labels": { "kustomize.toolkit.fluxcd.io/name": "apps" } }), "of Flux"),
+        (
+            "argo",
+            json!({ "annotations": { "argocd.argoproj.io/tracking-id": "apps:x" } }),
+            "of Argo CD",
+        ),
+    ];
+    for (name, metadata, words) in marks {
+        let mut object = json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "HostKeyReset",
+                "metadata": metadata,
+            "spec": with(&json!({ "ttlSecondsAfterFinished": 0 })),
+        });
+        object["metadata"]["name"] = json!(name);
+        let api = bed.api::<HostKeyReset>();
+        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        let says = |reset: &HostKeyReset| {
+            let status = reset.status.clone().unwrap_or_default();
+            let ready = find(&status.conditions, READY);
+            is_true(&status.conditions, COMPLETE)
+                && ready.is_some_and(|ready| {
+                    ready.message.contains("is ignored") && ready.message.contains(words)
+                })
+        };
+        bed.wait(name, "it says why it is kept", says).await;
+        let events: Api<Event> = Api::namespaced(bed.cluster.client(), &bed.namespace);
+        let start = std::time::Instant::now();
+        loop {
+            let told = events.list(&ListParams::default()).await.unwrap().items.into_iter().filter(
+                |event| {
+                    let is_own =
+                        event.regarding.as_ref().is_some_and(|at| at.name.as_deref() == Some(name));
+                    is_own && event.reason.as_deref() == Some("TTLIgnored")
+                },
+            );
+            if told.count() == 1 {
+                break;
+            }
+            assert!(start.elapsed() < Duration::from_mins(1), "no Event TTLIgnored of {name}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    // Taken out of the tool's hands, it goes.
+    let change = Patch::Merge(json!({ "metadata": { "labels": null } }));
+    bed.api::<HostKeyReset>().patch("flux", &PatchParams::default(), &change).await.unwrap();
+    bed.wait_gone::<HostKeyReset>("flux").await;
+    bed.api::<HostKeyReset>().delete("argo", &DeleteParams::default()).await.unwrap();
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
+}
