@@ -54,7 +54,7 @@ impl ResetClaim {
         let ready = find(&status.conditions, READY);
         let mark = annotation(object, EXECUTED_ANNOTATION).map(Mark::parse);
         let is_deleting = object.metadata.deletion_timestamp.is_some();
-        // An intent without a mark was never called, and never is once the object is being deleted.
+        // No call is made under an intent without a mark once the object is being deleted.
         let is_given_up = is_deleting && mark.is_none() && status.operations.is_empty();
         let stage = if status.is_over() {
             Stage::Over

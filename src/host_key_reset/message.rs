@@ -142,8 +142,8 @@ impl fmt::Display for Message<'_> {
                  instance's operations",
             ),
             Self::MakingSure => to.write_str(
-                "the operator was interrupted just before the call; before it calls, it makes \
-                 sure that the instance's operations show no call",
+                "the operator does not know whether it has made the call; it is looking for the \
+                 call among the instance's operations, and calls only if it finds none",
             ),
             Self::InstanceNotFound { instance } => write!(
                 to,
@@ -196,13 +196,13 @@ impl fmt::Display for Message<'_> {
             ),
             Self::NotAnswered { instance } => write!(
                 to,
-                "Lightsail did not answer the call and lists no operation for it, so the result is \
-                 unknown; {FIND_OUT} to {instance}, {AGAIN}"
+                "the result is unknown: the operator has no answer to the call, and found no \
+                 operation that certainly belongs to it; {FIND_OUT} to {instance}, {AGAIN}"
             ),
             Self::NotAnsweredInTime { instance, last } => write!(
                 to,
-                "Lightsail did not answer the call, and the result was still unknown after \
-                 activeDeadlineSeconds (last seen: {last}); {FIND_OUT} to {instance}, {AGAIN}"
+                "the result was still unknown after activeDeadlineSeconds: the operator has no \
+                 answer to the call (last seen: {last}); {FIND_OUT} to {instance}, {AGAIN}"
             ),
             Self::RecordLost => write!(
                 to,

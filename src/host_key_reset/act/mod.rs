@@ -119,9 +119,6 @@ impl<'a> Run<'a> {
             Step::AwaitLease => return Err(Error::NotLeading),
             Step::StartOver => return Err(Error::Conflict),
             Step::WriteIntent { last_operation_before, instance_arn, shows_caller } => {
-                // What was searched for under an earlier intent says nothing of this one.
-                self.observed.search = Search::default();
-                self.remember();
                 let caller = self.account.as_ref().filter(|_| shows_caller);
                 let caller = caller.map(|(account, _)| account.caller_arn.clone());
                 let status = status::intent(
@@ -133,6 +130,9 @@ impl<'a> Run<'a> {
                 );
                 self.write(status).await?;
                 self.observed.intent_written = true;
+                // What was searched for under an earlier intent says nothing of this one.
+                self.observed.search = Search::default();
+                self.remember();
             }
             Step::WriteMark(state) => {
                 self.observed.marked_at =
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
             }
             Step::End(end) => self.end(&end).await?,
             Step::TakeBack(verdict) => {
-                // First the mark: an intent without a mark was never called, and that is so.
+                // First the mark: under an intent without one, nothing was done.
                 self.annotate(None).await?;
                 self.memory.turns.lock().give_up(self.at);
                 self.observed.status.attempts = 0;

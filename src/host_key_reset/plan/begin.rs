@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::deadline::{deadline, in_time, is_late, last_start};
-use super::follow::conclude;
 use super::hindrance::{Hindrance, hindrance};
-use super::search::{Look, began, look, maybe_newer, newest};
+use super::search::{find_call, maybe_newer, newest};
 use super::step::{End, Read, Step};
 use crate::api::Reason;
 use crate::api::conditions::{READY, find};
@@ -22,10 +21,22 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     if desired.deleting {
         return Step::Leave;
     }
+    let is_open = observed.status.attempts > 0;
+    // Nobody called under an intent without a mark, unless somebody has taken that off since.
+    let may_have_been_called = is_open && !observed.intent_written;
+    if may_have_been_called {
+        match find_call(desired, observed, &Message::MakingSure) {
+            Err(step) => return step,
+            Ok(operations) if maybe_newer(observed, operations).next().is_some() => {
+                let message = Message::NotAnswered { instance: &desired.instance };
+                return Step::End(message.failed(Vec::new()));
+            }
+            Ok(_) => {}
+        }
+    }
     if let Some(end) = out_of_time(desired, observed) {
         return Step::End(end);
     }
-    let is_open = observed.status.attempts > 0;
     let end = last_start(desired, observed);
     let wait = |verdict| Step::Wait(in_time(observed, end, verdict));
     if desired.suspend && !is_open {
@@ -35,11 +46,6 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         Some(Hindrance::Unread(read)) => return Step::Read(read),
         Some(Hindrance::Refused(verdict)) => return wait(verdict),
         None => {}
-    }
-    // Somebody may have taken the mark off after the call.
-    let may_have_been_called = is_open && !observed.intent_written;
-    if may_have_been_called && let Some(step) = make_sure(desired, observed) {
-        return step;
     }
     // Who may not reset an instance takes no turn at it.
     if !desired.instance_tags.is_empty() {
@@ -75,7 +81,10 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         let message = Message::OtherInstance { instance: &desired.instance, arn, expected: wanted };
         return Step::End(not_done(observed, &message));
     }
-    let Some((operations, _)) = &observed.operations else {
+    // What was done before the instance was looked at is not newer than the call.
+    let looked_at = observed.instance.as_ref().map(|read| read.at);
+    let listed = observed.operations.as_ref().filter(|(_, at)| Some(*at) >= looked_at);
+    let Some((operations, _)) = listed else {
         return Step::Read(Read::ListOperations);
     };
     // What the call could not follow would only be taken back.
@@ -97,27 +106,6 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     }
 }
 
-/// What comes before a new intent if an earlier one has no mark: no call was made under it, or one
-/// was, and somebody has taken the mark off since. `None` if nothing shows a call.
-fn make_sure(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let since = match began(observed) {
-        Ok(since) => since,
-        Err(step) => return Some(step),
-    };
-    match look(observed, since) {
-        Look::Step(step) => Some(step),
-        // Whoever did it: it was done since the intent, and once is enough.
-        Look::Found(found) => Some(conclude(desired, observed, vec![found.clone()])),
-        Look::NotYet(pause) => {
-            let verdict = Message::MakingSure.wait(pause);
-            Some(Step::Wait(in_time(observed, last_start(desired, observed), verdict)))
-        }
-        Look::Nothing(operations) => maybe_newer(observed, operations).next().map(|_| {
-            Step::End(Message::NotAnswered { instance: &desired.instance }.failed(Vec::new()))
-        }),
-    }
-}
-
 /// The instance, if there is one, as it was read a moment ago (I7); otherwise the step that reads
 /// it.
 fn find_instance(observed: &Observed) -> Result<Option<&Instance>, Step> {
@@ -127,7 +115,7 @@ fn find_instance(observed: &Observed) -> Result<Option<&Instance>, Step> {
 }
 
 /// Whether the account does not allow resets of this instance. That comes before everything that
-/// would tell more of it.
+/// would tell more of it, but for what may have been called.
 fn is_forbidden(desired: &Desired, instance: Option<&Instance>) -> bool {
     let wanted = &desired.instance_tags;
     let has_all = |it: &Instance| wanted.iter().all(|(key, value)| it.tags.get(key) == Some(value));

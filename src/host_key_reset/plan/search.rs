@@ -20,75 +20,56 @@ const DELETE_KNOWN_HOST_KEYS: &str = "DeleteKnownHostKeys";
 /// A timer does not fire early, but it counts from now, which has a fraction of a second.
 const TIMER: Duration = Duration::from_millis(10);
 
-/// What the search for a call that may have been made has come to.
-pub(super) enum Look<'a> {
-    /// This comes first.
-    Step(Step),
-    /// Nothing yet. The operations are listed again after this time.
-    NotYet(Duration),
-    /// What is newer than the newest one before the call, and not another reset's, is taken for it.
-    Found(&'a Operation),
-    /// Two lists, far enough apart, do not contain it. This is the later one.
-    Nothing(&'a [Operation]),
+/// A call was made, or is likely to have been, and nobody knows what became of it.
+pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
+    match find_call(desired, observed, &Message::Searching) {
+        Err(step) => step,
+        Ok(_) => Step::End(Message::NotAnswered { instance: &desired.instance }.failed(Vec::new())),
+    }
 }
 
-/// A call may have been made, and nobody knows what became of it: it is looked for among the
-/// operations of the instance.
-pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
-    let since = match began(observed) {
-        Ok(since) => since,
-        Err(step) => return step,
+/// Looks for a call that may have been made among the operations of the instance. What is newer
+/// than the newest one before the call, and not another reset's, is taken for it. If two lists, far
+/// enough apart, do not contain it, the later one is returned; until then, the next step.
+pub(super) fn find_call<'a>(
+    desired: &Desired,
+    observed: &'a Observed,
+    searching: &Message<'_>,
+) -> Result<&'a [Operation], Step> {
+    let (search, intent) = (observed.search, observed.intent_date());
+    let Some(since) = search.since.filter(|_| search.intent == intent) else {
+        let since = Some(observed.now);
+        return Err(Step::NoteSearch(Search { intent, since, first_list: None }));
     };
     match hindrance(desired, observed) {
-        Some(Hindrance::Unread(read)) => return Step::Read(read),
-        Some(Hindrance::Refused(verdict)) => return go_on(desired, observed, since, verdict),
+        Some(Hindrance::Unread(read)) => return Err(Step::Read(read)),
+        Some(Hindrance::Refused(verdict)) => {
+            return Err(go_on(desired, observed, since, verdict));
+        }
         None => {}
     }
-    match look(observed, since) {
-        Look::Step(step) => step,
-        Look::Found(found) => conclude(desired, observed, vec![found.clone()]),
-        Look::NotYet(pause) => {
-            let verdict = Message::Searching.wait(pause);
-            Step::Progress { operations: Vec::new(), verdict }
-        }
-        Look::Nothing(_) => {
-            Step::End(Message::NotAnswered { instance: &desired.instance }.failed(Vec::new()))
-        }
-    }
-}
-
-/// When the search under the present intent began; otherwise the step that begins it.
-pub(super) fn began(observed: &Observed) -> Result<Timestamp, Step> {
-    let (search, intent) = (observed.search, observed.intent_date());
-    let since = search.since.filter(|_| search.intent == intent);
-    let begin = Search { intent, since: Some(observed.now), first_list: None };
-    since.ok_or(Step::NoteSearch(begin))
-}
-
-/// What the list of operations says of the call, for which the search began at that time.
-pub(super) fn look(observed: &Observed, since: Timestamp) -> Look<'_> {
     let Some((operations, read_at)) = &observed.operations else {
-        return Look::Step(Step::Read(Read::ListOperations));
+        return Err(Step::Read(Read::ListOperations));
     };
     if let Some(found) = newer(observed, operations) {
-        return Look::Found(found);
+        return Err(conclude(desired, observed, vec![found.clone()]));
     }
-    let not_yet = |until: Timestamp| {
+    let waiting = |until: Timestamp| {
         let left = until.duration_since(observed.now).max(SignedDuration::ZERO).unsigned_abs();
-        Look::NotYet((left + TIMER).min(observed.search_interval))
+        let pause = (left + TIMER).min(observed.search_interval);
+        Err(Step::Progress { operations: Vec::new(), verdict: searching.wait(pause) })
     };
     let counts_from = later(since, observed.lease_duration + observed.call_timeout);
-    let Some(first_list) = observed.search.first_list else {
+    let Some(first_list) = search.first_list else {
         // A list that was read before the call can have been answered proves nothing.
         return if *read_at < counts_from {
-            not_yet(counts_from)
+            waiting(counts_from)
         } else {
-            let first_list = Some(*read_at);
-            Look::Step(Step::NoteSearch(Search { first_list, ..observed.search }))
+            Err(Step::NoteSearch(Search { first_list: Some(*read_at), ..search }))
         };
     };
     let concluded = later(first_list, observed.settle_time);
-    if *read_at < concluded { not_yet(concluded) } else { Look::Nothing(operations) }
+    if *read_at < concluded { waiting(concluded) } else { Ok(operations) }
 }
 
 /// Lightsail does not tell, and its time may be up. A search gets the time that it needs, even if

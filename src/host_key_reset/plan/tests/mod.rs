@@ -357,11 +357,11 @@ fn a_reset_that_was_interrupted_begins_again_when_nothing_shows_a_call() {
             interrupted(o);
             o.search.since = Some(time(NOW));
             o.operations = Some((Vec::new(), o.now));
-        }, "Wait InProgress"),
+        }, "Progress InProgress"),
         ("nor does one as old as the second that must come later", |_, o| {
             made_sure(o);
             o.search.first_list = Some(time("2026-11-24T11:59:00.1Z"));
-        }, "Wait InProgress"),
+        }, "Progress InProgress"),
         ("what an earlier intent was searched for says nothing", |_, o| {
             made_sure(o);
             o.status.lightsail_date = Some(NOW.to_owned());
@@ -388,18 +388,34 @@ fn a_reset_that_was_interrupted_begins_again_when_nothing_shows_a_call() {
          |d, o| { made_sure(o); found(o);
              d.instance_arn = Some("arn:other".into()); }, "Failed PreconditionFailed"),
         ("nor when it is too late",
-         |d, o| { interrupted(o); d.not_after = time("2026-11-24T11:59:59Z"); },
+         |d, o| { made_sure(o); d.not_after = time("2026-11-24T11:59:59Z"); },
              "Failed Expired"),
+        ("that is said when it is known that nothing was called",
+         |d, o| { interrupted(o); d.not_after = time("2026-11-24T11:59:59Z"); },
+             "Begin search"),
         ("nor when its deadline is over",
-         |_, o| { interrupted(o); o.now = time("2026-11-24T12:10:01Z"); },
+         |_, o| { made_sure(o); o.now = time("2026-11-24T12:10:01Z"); },
              "Failed DeadlineExceeded"),
+        ("which a search may outlast", |_, o| {
+            interrupted(o);
+            o.now = time("2026-11-24T12:10:01Z");
+            o.search.since = Some(time("2026-11-24T12:09:01Z"));
+            o.operations = Some((Vec::new(), o.now));
+        }, "First list"),
+        ("what was done before the instance was looked at is not newer than the call", |_, o| {
+            made_sure(o);
+            found(o);
+            o.operations = Some((Vec::new(), time("2026-11-24T12:00:00Z")));
+            o.now = time("2026-11-24T12:00:01Z");
+            o.instance = Some(InstanceRead { instance: web(&[]), at: o.now });
+        }, "ListOperations"),
         ("nor for an object that is being deleted",
          |d, o| { interrupted(o); d.deleting = true; }, "Leave"),
         ("and finds out the account first",
-         |_, o| { interrupted(o); o.account = None; }, "Identify"),
+         |_, o| { made_sure(o); o.account = None; }, "Identify"),
         ("a wrong account begins nothing",
-         |_, o| { interrupted(o); o.account = Some("9".into()); },
-             "Wait WrongAccount"),
+         |_, o| { made_sure(o); o.account = Some("9".into()); },
+             "Progress WrongAccount"),
     ]);
 }
 

@@ -234,13 +234,13 @@ impl Process {
                 true
             }
             Step::WriteIntent { last_operation_before, instance_arn, .. } => {
-                self.search = Search::default();
                 prop_assert!(!run.desired.suspend || run.observed.status.attempts > 0,
                     "it begins while it is suspended");
                 let status = status::intent(&run.object, &run.observed, last_operation_before,
                     &instance_arn, None);
                 let done = world.write(run, fate, |object| set_status(object, status));
                 run.observed.intent_written = done.is_ok();
+                if done.is_ok() { self.search = Search::default(); }
                 done.is_ok()
             }
             Step::WriteMark(state) => {

@@ -201,10 +201,6 @@ impl At<'_> {
     }
 
     fn write_step(&mut self, decision: &Decision, fate: Fate) -> Option<bool> {
-        if decision.act == Act::WriteIntent {
-            self.run().memory.search = Searching::default();
-            self.remember();
-        }
         if fate == Fate::LostBefore {
             return Some(self.ended());
         }
@@ -224,7 +220,11 @@ impl At<'_> {
             return Some(self.ended());
         }
         match decision.act {
-            Act::WriteIntent => self.run().intent_written = true,
+            Act::WriteIntent => {
+                let run = self.run();
+                (run.intent_written, run.memory.search) = (true, Searching::default());
+                self.remember();
+            }
             Act::TakeBack => {
                 let _ = self.write(|object| object.status = status);
                 return Some(self.ended());
