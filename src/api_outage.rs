@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::kube_error::without_output;
 use crate::readiness::{Extent, Readiness};
-use crate::telemetry::without_output;
 
 const API_SERVER: &str = "the Kubernetes API server";
 /// A server that is reached and not reached by turns is spoken of this often.

@@ -1,7 +1,7 @@
 //! Why a step could not be done. What that means for the object is decided by the kind's plan.
 
+use crate::kube_error::{is_status, without_content};
 use crate::lightsail::{self, ErrorKind};
-use crate::telemetry::without_content;
 
 /// A step could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +68,6 @@ pub fn attempted<T>(outcome: lightsail::Result<T>) -> Result<lightsail::Result<T
         Err(error) if error.kind == ErrorKind::NotLeading => Err(Error::NotLeading),
         outcome => Ok(outcome),
     }
-}
-
-/// Whether the API server answered with this HTTP status.
-#[must_use]
-pub fn is_status(error: &kube::Error, code: u16) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == code)
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ use rustls::pki_types::pem::PemObject;
 use crate::api_outage::ApiOutage;
 use crate::api_server::READ_TIMEOUT;
 use crate::api_shares::ApiShares;
+use crate::kube_error::without_content;
 use crate::loopback::is_loopback;
 use crate::page_limit::PageLimit;
 use crate::proxies::{Proxies, Proxy};
 use crate::readiness::Readiness;
-use crate::telemetry::without_content;
 
 /// The configuration of clients.
 ///

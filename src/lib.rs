@@ -35,6 +35,7 @@ pub mod fair_line;
 pub mod host_key_reset;
 pub mod ids;
 pub mod key_pair;
+pub mod kube_error;
 pub mod kubeconfig;
 pub mod leader;
 pub mod lease;

@@ -31,7 +31,7 @@ use lightsail_operator::lightsail::{
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
-use lightsail_operator::{export, kubeconfig, server, telemetry};
+use lightsail_operator::{export, kube_error, kubeconfig, server, telemetry};
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -338,7 +338,7 @@ async fn cluster_id(client: &Client, readiness: &Readiness) -> String {
                            --cluster-id";
                 // Of a server that is not reached its client says so.
                 if readiness.missing(CLUSTER, why) && matches!(error, kube::Error::Api(_)) {
-                    let error = telemetry::without_content(&error);
+                    let error = kube_error::without_content(&error);
                     tracing::warn!(error, "the namespace kube-system cannot be read");
                 }
             }

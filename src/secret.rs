@@ -20,7 +20,8 @@ use zeroize::Zeroizing;
 
 use crate::api::{FIELD_MANAGER, LightsailKeyPair};
 use crate::api_server::ApiServer;
-use crate::error::{Error, is_status};
+use crate::error::Error;
+use crate::kube_error::{is_status, status};
 use crate::ssh::{InvalidPrivateKey, InvalidPublicKey, PrivateKey, PublicKey};
 
 /// The type of the Secrets; `kubernetes.io/ssh-auth` requires the key `ssh-privatekey`.
@@ -308,15 +309,21 @@ fn parsed(name: &str, answer: Result<String, Error>) -> Result<Secret, Error> {
         Err(Error::Kubernetes(error)) => return Err(refused(name, *error)),
         Err(error) => return Err(error),
     };
-    serde_json::from_str(&text).map_err(|_| Error::Unreadable("Secret"))
+    let secret = serde_json::from_str(&text).ok();
+    // Each that is stored has a uid.
+    let is_stored = |secret: &Secret| secret.metadata.uid.is_some();
+    secret.filter(is_stored).ok_or(Error::Unreadable("Secret"))
 }
 
+/// What a refusal means. The page of a proxy is none, and is not repeated.
 fn refused(name: &str, error: kube::Error) -> Error {
-    let kube::Error::Api(mut status) = error else { return error.into() };
-    status.message = harmless(&status.message);
-    if is_refusal(status.code) {
-        return Error::SecretRejected { name: name.to_owned(), why: status.message };
+    let Some(status) = status(&error) else { return error.into() };
+    let (code, why) = (status.code, harmless(&status.message));
+    if is_refusal(code) {
+        return Error::SecretRejected { name: name.to_owned(), why };
     }
+    let kube::Error::Api(mut status) = error else { return error.into() };
+    status.message = why;
     kube::Error::Api(status).into()
 }
 

@@ -3,12 +3,10 @@
 //! It is structured, one line an event, as JSON or text, on standard error. Of what libraries say,
 //! only the parts in [`OF_LIBRARIES`] are let through, whatever the filter asks for: they print
 //! bodies, files and settings, and with them private keys and passwords (I4), and repeat themselves
-//! at each attempt. Whoever called them says once what came of it. Errors are told without such
-//! content.
+//! at each attempt. Whoever called them says once what came of it.
 
 use std::io::IsTerminal;
 
-use kube::client::AuthError;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -48,47 +46,6 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let is_own = target.split("::").next() == Some(env!("CARGO_CRATE_NAME"));
     is_own || (*metadata.level() <= Level::WARN && OF_LIBRARIES.contains(&target))
-}
-
-/// The reason that Kubernetes' client gives to an answer that is an error, but no Status. The
-/// message is then the whole body.
-const NO_STATUS: &str = "Failed to parse error data";
-
-/// What went wrong with a request to Kubernetes, without what was sent: that may be anything that a
-/// user wrote.
-#[must_use]
-pub fn without_content(error: &kube::Error) -> String {
-    if let kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) = error {
-        return "the answer cannot be read".to_owned();
-    }
-    if let kube::Error::Auth(error) = error {
-        return format!("no credentials for the API server: {}", without_output(error));
-    }
-    if let kube::Error::Api(status) = error
-        && status.reason == NO_STATUS
-    {
-        return format!("the answer has the HTTP status {} and no explanation", status.code);
-    }
-    // The client's own words repeat the whole Status behind its message.
-    if let kube::Error::Api(status) = error
-        && !status.message.is_empty()
-    {
-        return status.message.clone();
-    }
-    error.to_string()
-}
-
-/// What a program of the kubeconfig answers is a token, whether it can be used or not, and its
-/// arguments may have a password.
-#[must_use]
-pub fn without_output(error: &AuthError) -> String {
-    if let AuthError::AuthExecRun { out, .. } = error {
-        return format!("its program ended with {}", out.status);
-    }
-    if let AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) = error {
-        return "the answer of its program cannot be read".to_owned();
-    }
-    error.to_string()
 }
 
 #[cfg(test)]
@@ -144,15 +101,5 @@ mod tests {
         for line in ["no such value", "no such file", "own"] {
             assert!(text.contains(line), "{text}");
         }
-    }
-
-    #[test]
-    fn what_a_program_of_the_kubeconfig_printed_is_not_told() {
-        let out = std::process::Command::new("sh").args(["-c", "echo a-token; exit 3"]).output();
-        let error =
-            AuthError::AuthExecRun { cmd: "login token".to_owned(), out: Box::new(out.unwrap()) };
-        let told = without_content(&kube::Error::Auth(error));
-        assert!(told.contains("its program ended with exit status: 3"), "{told}");
-        assert!(!told.contains("token"), "{told}");
     }
 }

@@ -1,9 +1,24 @@
 //! The result of a reconciliation, for the loop: when to reconcile again, and what to count.
 
 use std::fmt;
+use std::time::Duration;
 
-use super::queue::Next;
 use crate::api::Reason;
+
+/// When to reconcile an object again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// When something changes.
+    Change,
+    /// After this time, or when something changes.
+    After(Duration),
+    /// Like `After`, with a pause that grows with each reconciliation in a row that ends so.
+    Backoff,
+    /// Like `Backoff`, but no later than after this time.
+    BackoffWithin(Duration),
+    /// Soon, because somebody else changed the object meanwhile. The pause grows if that continues.
+    StartOver,
+}
 
 /// What a reconciliation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,6 +47,10 @@ pub enum Message<'a> {
     RefusedByKubernetes {
         why: &'a str,
     },
+    /// What came instead of an answer.
+    KubernetesFails {
+        why: &'a str,
+    },
     Unsupported {
         field: &'a str,
     },
@@ -71,7 +75,9 @@ impl Message<'_> {
             Self::AccountFails { .. } => Reason::AccountNotReady,
             Self::RefusedByAws { .. } => Reason::AccessDenied,
             Self::LastingConflict => Reason::WriteConflict,
-            Self::RefusedByKubernetes { .. } => Reason::KubernetesError,
+            Self::RefusedByKubernetes { .. } | Self::KubernetesFails { .. } => {
+                Reason::KubernetesError
+            }
             Self::Unsupported { .. } => Reason::UnsupportedObject,
             Self::TooManySteps => Reason::ServiceError,
         }
@@ -158,6 +164,13 @@ impl fmt::Display for Message<'_> {
                 to,
                 "the Kubernetes API server refuses a request of the operator: {}; the operator \
                  tries again, but a policy, a webhook or a right may have to be changed",
+                why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
+            ),
+            Self::KubernetesFails { why } => write!(
+                to,
+                "a request of the operator to the Kubernetes API server cannot be carried out: {}; \
+                 the operator tries again, but if this lasts, check the API server, its webhooks \
+                 and what is between it and the operator",
                 why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::Unsupported { field } => write!(

@@ -22,7 +22,8 @@ use zeroize::Zeroizing;
 use crate::api::{FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, Reconciled};
 use crate::api_server::ApiServer;
 use crate::digest;
-use crate::error::{Error, is_status};
+use crate::error::Error;
+use crate::kube_error::{found, is_status};
 use crate::secret::DataValue;
 
 use super::context::Context;
@@ -49,7 +50,7 @@ pub(crate) async fn find<K: Reconciled>(
     at: &ObjectRef,
 ) -> Result<Option<Served<K>>, Error> {
     let api = api::<K>(api_server.client(), Some(&at.namespace));
-    api_server.read(api.get_opt(&at.name)).await
+    api_server.read(async { found(api.get(&at.name).await) }).await
 }
 
 /// What the operator reads of a namespace.
@@ -95,7 +96,7 @@ pub(crate) async fn find_value(
             Ok(found.map_or(DataValue::NoKey, DataValue::Found))
         }
     };
-    api_server.read_large(namespace, api.get_opt(name), take).await
+    api_server.read_large(namespace, async { found(api.get(name).await) }, take).await
 }
 
 /// Writes the whole status of exactly the object that was read. It is an update, because an apply

@@ -11,26 +11,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use super::action::Next;
+use super::action::{Action, Outcome};
 use super::lane::{Lane, Ready};
 use super::object_ref::ObjectRef;
 pub use super::places::{Class, Places};
 use super::tables::shrink;
 use crate::fair_line::Rank;
-
-/// When to reconcile an object again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// When something changes.
-    Change,
-    /// After this time, or when something changes.
-    After(Duration),
-    /// Like `After`, with a pause that grows with each reconciliation in a row that ends so.
-    Backoff,
-    /// Like `Backoff`, but no later than after this time.
-    BackoffWithin(Duration),
-    /// Soon, because somebody else changed the object meanwhile. The pause grows if that continues.
-    StartOver,
-}
 
 /// An object whose turn has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +28,35 @@ pub struct Item {
     pub class: Class,
     /// How long it has waited for its turn.
     pub waited: Duration,
-    /// How many reconciliations in a row have ended with a pause that grows.
-    pub failures: u32,
+    /// What went wrong since something last came of it.
+    pub failures: Failures,
+}
+
+/// The failures of an object since a reconciliation last came to something that it shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Reconciliations that started over, because somebody else changed the object meanwhile.
+    pub conflicts: u32,
+    /// Those that the Kubernetes API server made fail.
+    pub refusals: u32,
+    /// Pauses in a row that grew, for whatever reason.
+    pub pauses: u32,
+}
+
+impl Failures {
+    /// With one more reconciliation that ended so.
+    fn and(self, outcome: Outcome) -> Self {
+        let (conflicts, refusals) = match outcome {
+            Outcome::Conflict => (self.conflicts.saturating_add(1), self.refusals),
+            Outcome::KubernetesError => (self.conflicts, self.refusals.saturating_add(1)),
+            Outcome::Shows(_)
+            | Outcome::Unchanged
+            | Outcome::Gone
+            | Outcome::Stopping
+            | Outcome::NotLeading => (0, 0),
+        };
+        Self { conflicts, refusals, pauses: self.pauses.saturating_add(1) }
+    }
 }
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -63,7 +77,7 @@ pub struct Queue {
     of_namespace: HashMap<Arc<str>, usize>,
     due: BTreeMap<(Instant, ObjectRef), (Arc<str>, Class)>,
     due_at: HashMap<ObjectRef, Instant>,
-    failures: HashMap<ObjectRef, u32>,
+    failures: HashMap<ObjectRef, Failures>,
     depth: [usize; Class::ALL.len()],
 }
 
@@ -188,7 +202,7 @@ impl Queue {
 
     /// A reconciliation has ended. Returns whether its object was forgotten meanwhile, and does not
     /// come back by itself.
-    pub fn finished(&mut self, at: &ObjectRef, next: Next, now: Instant) -> bool {
+    pub fn finished(&mut self, at: &ObjectRef, action: Action, now: Instant) -> bool {
         let Some(running) = self.running.remove(at) else { return false };
         if let Some(lane) = self.lanes.get_mut(&running.lane) {
             lane.finished(&at.namespace, running.class);
@@ -202,17 +216,20 @@ impl Queue {
                 self.of_namespace.remove(&at.namespace);
             }
         }
-        let due = match next {
+        let outcome = action.outcome;
+        let due = match action.next {
             _ if running.is_forgotten => None,
             Next::Change => None,
             Next::After(pause) => Some((pause, Class::Resync)),
-            Next::Backoff => Some((self.pause(at, FIRST_PAUSE), Class::Retry)),
+            Next::Backoff => Some((self.pause(at, FIRST_PAUSE, outcome), Class::Retry)),
             Next::BackoffWithin(longest) => {
-                Some((self.pause(at, FIRST_PAUSE).min(longest), Class::Retry))
+                Some((self.pause(at, FIRST_PAUSE, outcome).min(longest), Class::Retry))
             }
-            Next::StartOver => Some((self.pause(at, FIRST_PAUSE_AFTER_CONFLICT), Class::Retry)),
+            Next::StartOver => {
+                Some((self.pause(at, FIRST_PAUSE_AFTER_CONFLICT, outcome), Class::Retry))
+            }
         };
-        if running.is_forgotten || matches!(next, Next::Change | Next::After(_)) {
+        if running.is_forgotten || matches!(action.next, Next::Change | Next::After(_)) {
             self.failures.remove(at);
         }
         if let Some((lane, class)) = running.again {
@@ -265,12 +282,13 @@ impl Queue {
 
     /// Doubles from the first pause up to five minutes. A random part of up to a quarter is
     /// subtracted, so that objects that failed together do not stay together.
-    fn pause(&mut self, at: &ObjectRef, first: Duration) -> Duration {
+    fn pause(&mut self, at: &ObjectRef, first: Duration, outcome: Outcome) -> Duration {
         let failures = self.failures.entry(at.clone()).or_default();
-        let pause = first.saturating_mul(2_u32.saturating_pow(*failures)).min(LONGEST_PAUSE);
+        let pauses = failures.pauses;
+        *failures = failures.and(outcome);
+        let pause = first.saturating_mul(2_u32.saturating_pow(pauses)).min(LONGEST_PAUSE);
         let mut hasher = DefaultHasher::new();
-        (at, *failures).hash(&mut hasher);
-        *failures = failures.saturating_add(1);
+        (at, pauses).hash(&mut hasher);
         let share = u32::try_from(hasher.finish() % 256).unwrap_or_default();
         pause.saturating_sub(pause * share / 1024)
     }

@@ -15,7 +15,7 @@ use super::action::{Action, Outcome};
 use super::context::Context;
 use super::message::Message;
 use super::object_ref::ObjectRef;
-use super::queue::{Class, Item, Next, Queue};
+use super::queue::{Class, Failures, Item, Next, Queue};
 use super::rows::{Claim, Due, Row, Rows};
 use super::served::Served;
 use super::verdict::{UNTIL_RENEWAL, Verdict};
@@ -24,7 +24,7 @@ use crate::access::News;
 use crate::api::Reconciled;
 use crate::error::Error;
 use crate::ids::lane_parts;
-use crate::telemetry::without_content;
+use crate::kube_error::{status, without_content};
 
 /// More steps than the longest path through a plan. A reconciliation that needs more goes in
 /// circles, and starts over after a pause.
@@ -36,34 +36,49 @@ const MANY_FAILURES: u32 = 5;
 const AT_A_TIME: usize = 100;
 
 /// What an object shows of a failure that lasts, after so many in a row: somebody changes the
-/// object all the time, or the API server refuses what the operator asks for.
+/// object all the time, or the API server does not do what the operator asks for.
 #[must_use]
-pub fn lasting(failure: &Error, failures: u32) -> Option<Verdict> {
-    if failures < MANY_FAILURES {
-        return None;
-    }
+pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
+    let refused = |message: Message<'_>| {
+        let verdict = Verdict::wait(message.reason(), message.to_string(), Duration::ZERO);
+        Verdict { next: Next::Backoff, ..verdict }
+    };
     match failure {
-        Error::Conflict => {
+        Error::Conflict if failures.conflicts >= MANY_FAILURES => {
             let message = Message::LastingConflict;
             Some(Verdict::stalled(message.reason(), message.to_string(), Next::StartOver))
         }
-        Error::Kubernetes(error) if matches!(**error, kube::Error::Api(_)) => {
+        Error::Kubernetes(error) if failures.refusals >= MANY_FAILURES => {
             let why = without_content(error);
-            let message = Message::RefusedByKubernetes { why: &why };
-            let verdict = Verdict::wait(message.reason(), message.to_string(), Duration::ZERO);
-            Some(Verdict { next: Next::Backoff, ..verdict })
+            Some(refused(if is_refusal(error) {
+                Message::RefusedByKubernetes { why: &why }
+            } else {
+                Message::KubernetesFails { why: &why }
+            }))
         }
-        // They say it themselves, or nothing can be written.
-        Error::Kubernetes(_)
+        Error::Unreadable(kind) if failures.refusals >= MANY_FAILURES => {
+            let why = format!("what it sent is not a {kind}");
+            Some(refused(Message::KubernetesFails { why: &why }))
+        }
+        // They are shown otherwise, or pass, or have not lasted.
+        Error::Conflict
+        | Error::Kubernetes(_)
+        | Error::Unreadable(_)
         | Error::Lightsail(_)
         | Error::Gone
-        | Error::Unreadable(_)
         | Error::SecretRejected { .. }
         | Error::Forbidden(_)
         | Error::GenerationFailed(_)
         | Error::NotLeading
         | Error::Stopping => None,
     }
+}
+
+/// Whether the API server will say the same until somebody changes something.
+fn is_refusal(error: &kube::Error) -> bool {
+    status(error).is_some_and(|status| {
+        (400..500).contains(&status.code) && !matches!(status.code, 408 | 429)
+    })
 }
 
 /// What the loop needs from a kind.
@@ -161,7 +176,7 @@ pub async fn run<C: Controller>(controller: &C) {
                     // It may have called a region that no object names any more.
                     ctx.forget_unused(&lane_parts(lane).0);
                 }
-                let was_forgotten = queue.finished(&at, action.next, now);
+                let was_forgotten = queue.finished(&at, action, now);
                 for (at, lane) in controller.take_woken() {
                     queue.push_first(at, lane, now);
                 }
@@ -311,7 +326,7 @@ pub async fn guarded(
             }
             Err(Error::Gone) => Action::gone(),
             Err(Error::Conflict) => {
-                if item.failures == MANY_FAILURES {
+                if item.failures.conflicts == MANY_FAILURES {
                     tracing::warn!(
                         "something keeps changing the object, its Secret or its LightsailAccount"
                     );
@@ -344,17 +359,5 @@ async fn sleep_until(due: Option<Instant>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_was_not_sent_for_want_of_the_lease_is_tried_again_soon_however_often() {
-        for failures in [0, 10] {
-            let at = ObjectRef::new("n", "a");
-            let item = Item { at, class: Class::Change, waited: Duration::ZERO, failures };
-            let action = guarded("Kind", &item, async { Err(Error::NotLeading) }).await;
-            assert_eq!(action.next, Next::After(UNTIL_RENEWAL));
-            assert_eq!(action.outcome, Outcome::NotLeading);
-        }
-    }
-}
+#[path = "tests/run.rs"]
+mod tests;

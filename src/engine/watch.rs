@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, SelectAll};
 use futures::{Stream, StreamExt};
+use kube::core::Status;
 use kube::runtime::utils::{Backoff, WatchStreamExt};
 use kube::runtime::watcher::{self, Event};
 
 use crate::api::Reconciled;
 use crate::api_server::READ_TIMEOUT;
-use crate::error::is_status;
+use crate::kube_error::is_status;
+use crate::kube_error::without_content;
 use crate::page_limit::{self, FEW, MANY};
-use crate::telemetry::without_content;
 
 use super::context::Context;
 use super::object_ref::ObjectRef;
@@ -240,7 +241,7 @@ fn watch_one<K: Reconciled>(
                 if readiness.missing(&what, why.clone()) {
                     tracing::warn!(kind = what, "waiting: {why}");
                 }
-                let is_unknown = is_status(&error, 404);
+                let is_unknown = is_unserved(&error);
                 Some(Change::Unlisted { namespace: namespace.clone(), is_unknown })
             }
             Err(watcher::Error::WatchStartFailed(error)) if is_status(&error, 403) => {
@@ -302,7 +303,13 @@ fn is_too_large<K>(event: &Happened<K>) -> bool {
 
 fn is_refused<K: Reconciled>(event: &Happened<K>) -> bool {
     let Err(watcher::Error::WatchStartFailed(error)) = event else { return false };
-    is_status(error, 403) || is_status(error, 404)
+    is_status(error, 403) || is_unserved(error)
+}
+
+/// Whether the API server does not serve the kind: it says so without a Status.
+fn is_unserved(error: &kube::Error) -> bool {
+    let says_it = |answer: &Status| answer.code == 404 && answer.message == "404 page not found";
+    is_status(error, 404) || matches!(error, kube::Error::Api(answer) if says_it(answer))
 }
 
 /// What went wrong with a watch, without any content that was sent.
@@ -317,7 +324,7 @@ fn described(error: &watcher::Error) -> String {
 
 /// Why a list failed, in words that do not change while the cause stays.
 fn why(error: &kube::Error, crd: &str) -> String {
-    if is_status(error, 404) {
+    if is_unserved(error) {
         format!(
             "the custom resource definition {crd} is not installed; apply it, and the operator \
              continues without a restart"

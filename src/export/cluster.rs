@@ -15,6 +15,7 @@ use super::sources::add_secret;
 use crate::api::LightsailKeyPair;
 use crate::api_server::ApiServer;
 use crate::error::Error;
+use crate::kube_error::found;
 use crate::kubeconfig;
 use crate::lease::HeldLease;
 use crate::proxies::Proxies;
@@ -146,14 +147,16 @@ impl<'a> Cluster<'a> {
             return Ok(Some(Gone::Namespace));
         }
         let objects: Api<LightsailKeyPair> = Api::namespaced(self.client(), namespace);
-        let found = self.api_server.read(objects.get_metadata_opt(name)).await?;
+        let read = async { found(objects.get_metadata(name).await) };
+        let found = self.api_server.read(read).await?;
         Ok(found.is_none().then_some(Gone::Object))
     }
 
     /// The uid of a namespace.
     async fn find_namespace(&self, name: &str) -> Result<Option<String>, Error> {
         let namespaces: Api<Namespace> = Api::all(self.client());
-        let found = self.api_server.read(namespaces.get_metadata_opt(name)).await?;
+        let read = async { found(namespaces.get_metadata(name).await) };
+        let found = self.api_server.read(read).await?;
         Ok(found.and_then(|namespace| namespace.metadata.uid))
     }
 }

@@ -74,9 +74,8 @@ impl HostKeyResets {
         }
         if let Err(error) = &action
             && let Some(verdict) = lasting(error, item.failures)
-            && let Some(action) = self.publish_unfinished(at, verdict).await?
         {
-            return Ok(action);
+            self.publish_unfinished(at, verdict).await?;
         }
         action
     }

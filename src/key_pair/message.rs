@@ -35,6 +35,7 @@ pub enum Message<'a> {
     Importing,
     NotListedYet,
     NotFoundToDelete,
+    StillThere { name: &'a KeyPairName },
     ImportNotListedYet,
     ImportNotAnswered,
     BeingRecorded,
@@ -144,6 +145,7 @@ impl Message<'_> {
             | Self::Importing
             | Self::NotListedYet
             | Self::NotFoundToDelete
+            | Self::StillThere { .. }
             | Self::ImportNotListedYet
             | Self::ImportNotAnswered
             | Self::BeingRecorded
@@ -250,6 +252,11 @@ impl fmt::Display for Message<'_> {
             Self::NotFoundToDelete => to.write_str(
                 "Lightsail lists the default key pair, but says that there is none to delete; the \
                  operator tries again",
+            ),
+            Self::StillThere { name } => write!(
+                to,
+                "Lightsail answered DeleteKeyPair without an operation, and the key pair {name} is \
+                 still there; the operator tries again"
             ),
             Self::NotListedYet => {
                 to.write_str("Lightsail has just created the key pair and does not list it yet")

@@ -89,7 +89,16 @@ impl KeyPairs {
     }
 
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
-        let at = &item.at;
+        let action = Box::pin(self.try_to_reconcile(&item.at)).await;
+        if let Err(error) = &action
+            && let Some(verdict) = lasting(error, item.failures)
+        {
+            Box::pin(self.publish_unfinished(&item.at, &verdict)).await?;
+        }
+        action
+    }
+
+    async fn try_to_reconcile(&self, at: &ObjectRef) -> Result<Action, Error> {
         let object = match objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await? {
             Some(Served::Unreadable(object)) => return self.refuse(at, &object).await,
             Some(Served::Readable(object)) => Some(object),
@@ -121,16 +130,14 @@ impl KeyPairs {
         if !self.memory.rows.lock().has_uid(at, &uid) {
             self.memory.forget_gone(&uid);
         }
-        if let Err(error) = &action
-            && let Some(verdict) = lasting(error, item.failures)
-        {
-            self.publish_unfinished(at, &verdict).await?;
-        }
         if ended == Ended::Gone { Ok(Action::gone()) } else { action }
     }
 
-    /// Publishes this verdict about the object as it is now.
+    /// Publishes this verdict about the object as it is now, if it is this operator's.
     async fn publish_unfinished(&self, at: &ObjectRef, verdict: &Verdict) -> Result<(), Error> {
+        if self.memory.rows.lock().get(at).is_none() {
+            return Ok(());
+        }
         let object = objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await?;
         if let Some(Served::Readable(object)) = object {
             Run::new(&self.ctx, &self.memory, at, object, false)
@@ -262,6 +269,6 @@ impl Controller for KeyPairs {
         {
             return action;
         }
-        guarded(KIND, &item, Box::pin(self.reconcile_live(&item))).await
+        guarded(KIND, &item, self.reconcile_live(&item)).await
     }
 }

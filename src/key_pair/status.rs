@@ -9,9 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::message::Message;
 use super::world::{Desired, DesiredPair, Observed};
 use super::{claim, plan};
-use crate::api::conditions::{
-    Conditions, FINGERPRINT_VERIFIED, READY, STALLED, find, is_true, reason,
-};
+use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED, READY, find, reason};
 use crate::api::key_pair::{ImportIntent, Origin};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::engine::objects;
@@ -113,17 +111,14 @@ fn record(status: &mut LightsailKeyPairStatus, pair: Option<&KeyPair>, origin: O
 }
 
 /// The status with this verdict about a reconciliation that could not be finished; `None` if the
-/// object is Stalled for another reason, which stays.
+/// object shows that it may not use its account: then it claims nothing, and that must stay so.
 pub(super) fn unfinished(
     object: &LightsailKeyPair,
     verdict: &Verdict,
     now: Timestamp,
 ) -> Option<LightsailKeyPairStatus> {
     let before = object.status.clone().unwrap_or_else(unobserved);
-    let is_other = |reason: Reason| reason != verdict.reason;
-    if is_true(&before.conditions, STALLED)
-        && reason(&before.conditions, STALLED).is_some_and(is_other)
-    {
+    if claim::is_refused(reason(&before.conditions, READY)) {
         return None;
     }
     // The API server refuses the -1 of what was never observed in a condition.

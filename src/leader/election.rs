@@ -12,6 +12,7 @@ use kube::{Api, Client};
 
 use super::candidate::Candidate;
 use crate::clock::Moment;
+use crate::kube_error::{found, is_status};
 
 /// A candidate's part in the election.
 pub(super) struct Election {
@@ -31,7 +32,7 @@ impl Election {
     /// candidate holds it.
     pub(super) async fn acquire(&mut self) -> kube::Result<Option<Moment>> {
         let sent = Moment::now();
-        let lease = self.api.get_opt(&self.candidate.lease).await?;
+        let lease = found(self.api.get(&self.candidate.lease).await)?;
         let spec = lease.as_ref().map(|lease| lease.spec.clone().unwrap_or_default());
         if !self.is_free(spec.as_ref(), Moment::now()) {
             return Ok(None);
@@ -48,7 +49,7 @@ impl Election {
         match outcome {
             Ok(_) => Ok(Some(sent)),
             // Another candidate was faster.
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+            Err(error) if is_status(&error, 409) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -72,7 +73,7 @@ impl Election {
     }
 
     async fn own(&self) -> kube::Result<Option<Lease>> {
-        let lease = self.api.get_opt(&self.candidate.lease).await?;
+        let lease = found(self.api.get(&self.candidate.lease).await)?;
         let is_own = |lease: &Lease| holder(lease.spec.as_ref()) == Some(&self.candidate.identity);
         Ok(lease.filter(is_own))
     }

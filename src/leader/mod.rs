@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 pub use self::candidate::{Candidate, Times};
 use self::election::Election;
 use crate::clock::Moment;
+use crate::kube_error::without_content;
 use crate::lease::HeldLease;
 use crate::metrics::Metrics;
-use crate::telemetry::without_content;
 
 /// How long giving back the Lease may take. If it takes longer, the next leader waits until the
 /// Lease expires.

@@ -206,18 +206,17 @@ impl Lightsail {
     }
 
     /// `TagResource`: adds tags, and replaces the values of existing ones. It does not touch a
-    /// resource of that name with another ARN.
+    /// resource of that name with another ARN, and waits only for a moment to be sent.
     ///
     /// # Errors
     /// As classified; [`ErrorKind::NotFound`] if there is no such pair any more.
     pub async fn tag(&self, pair: &KeyPair, tags: &BTreeMap<String, String>) -> Result<()> {
-        self.set_tags(&pair.name, Some(&pair.arn), tags, Policy::Change).await
+        self.set_tags(&pair.name, Some(&pair.arn), tags).await
     }
 
     /// `TagResource` by the name alone, for a pair that was imported a moment ago and whose ARN is
     /// not known yet: the ARN is optional
-    /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_TagResource.html>). It
-    /// waits only for a moment to be sent.
+    /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_TagResource.html>).
     ///
     /// # Errors
     /// As [`Self::tag`].
@@ -226,7 +225,7 @@ impl Lightsail {
         name: &KeyPairName,
         tags: &BTreeMap<String, String>,
     ) -> Result<()> {
-        self.set_tags(name, None, tags, Policy::ChangeAfterRead).await
+        self.set_tags(name, None, tags).await
     }
 
     async fn set_tags(
@@ -234,7 +233,6 @@ impl Lightsail {
         name: &KeyPairName,
         arn: Option<&Arn>,
         tags: &BTreeMap<String, String>,
-        policy: Policy,
     ) -> Result<()> {
         let tags =
             tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
@@ -244,7 +242,7 @@ impl Lightsail {
             .resource_name(name.as_str())
             .set_resource_arn(arn.map(Arn::to_string))
             .set_tags(Some(tags));
-        let what = ("TagResource", name.as_str(), policy);
+        let what = ("TagResource", name.as_str(), Policy::ChangeAfterRead);
         let answer = self
             .sender
             .change(what, || call.clone().send(), |answer| answer.operations().to_vec())
@@ -252,7 +250,8 @@ impl Lightsail {
         convert::not_failed(answer.operations)
     }
 
-    /// `UntagResource`. It does not touch a resource of that name with another ARN.
+    /// `UntagResource`. It does not touch a resource of that name with another ARN, and waits only
+    /// for a moment to be sent.
     ///
     /// # Errors
     /// As classified; [`ErrorKind::NotFound`] if there is no such pair any more.
@@ -263,7 +262,7 @@ impl Lightsail {
             .resource_name(name.as_str())
             .resource_arn(arn.as_str())
             .set_tag_keys(Some(keys.to_vec()));
-        let what = ("UntagResource", name.as_str(), Policy::Change);
+        let what = ("UntagResource", name.as_str(), Policy::ChangeAfterRead);
         let answer = self
             .sender
             .change(what, || call.clone().send(), |answer| answer.operations().to_vec())

@@ -71,6 +71,7 @@ const FLOORS: [&[&str]; 11] = [
         "digest",
         "fair_line",
         "loopback",
+        "kube_error",
         "page_limit",
         "api_shares",
     ],

@@ -1,6 +1,7 @@
 //! The queue: who is next.
 
 use super::*;
+use crate::api::Reason;
 
 const LANE: &str = "eu-west-1";
 
@@ -13,6 +14,11 @@ fn at(name: &str) -> ObjectRef {
     ObjectRef::new("n", name)
 }
 
+/// A reconciliation that ends so.
+fn ends(next: Next) -> Action {
+    Action::shows(Reason::Imported, next)
+}
+
 fn name(turn: Option<Item>) -> Option<String> {
     turn.map(|turn| turn.at.name.to_string())
 }
@@ -21,7 +27,7 @@ fn name(turn: Option<Item>) -> Option<String> {
 fn drain(queue: &mut Queue, now: Instant) -> String {
     let mut names = Vec::new();
     while let Some(turn) = queue.pop(now) {
-        queue.finished(&turn.at, Next::Change, now);
+        queue.finished(&turn.at, ends(Next::Change), now);
         names.push(turn.at.name.clone());
     }
     names.join(" ")
@@ -59,9 +65,9 @@ fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
     queue.pop(now);
     queue.push(at("a"), LANE, Class::Resync, now);
     assert_eq!(queue.pop(now), None);
-    queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
+    queue.finished(&at("a"), ends(Next::After(Duration::from_mins(1))), now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
-    queue.finished(&at("a"), Next::Change, now);
+    queue.finished(&at("a"), ends(Next::Change), now);
     assert_eq!(queue.pop(now + Duration::from_hours(1)), None);
 }
 
@@ -71,7 +77,7 @@ fn it_comes_back_when_it_is_due_and_not_before() {
     let pause = Duration::from_mins(1);
     queue.push(at("a"), LANE, Class::Change, now);
     queue.pop(now);
-    queue.finished(&at("a"), Next::After(pause), now);
+    queue.finished(&at("a"), ends(Next::After(pause)), now);
     assert_eq!(queue.next_due(), Some(now + pause));
     assert_eq!(queue.pop(now + Duration::from_millis(59_999)), None);
     let turn = queue.pop(now + pause).unwrap();
@@ -84,7 +90,7 @@ fn a_change_does_not_wait_for_what_is_due() {
     let (mut queue, now) = (Queue::new(places(10)), Instant::now());
     queue.push(at("a"), LANE, Class::Change, now);
     queue.pop(now);
-    queue.finished(&at("a"), Next::Backoff, now);
+    queue.finished(&at("a"), ends(Next::Backoff), now);
     queue.push(at("a"), LANE, Class::Change, now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("a"));
     assert_eq!(queue.next_due(), None);
@@ -100,7 +106,7 @@ fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
     }
     assert_eq!((queue.pop(now), queue.next_due()), (None, Some(later)));
     assert_eq!(queue.pop(later).map(|item| item.class), Some(Class::Change));
-    queue.finished(&at("a"), Next::Change, later);
+    queue.finished(&at("a"), ends(Next::Change), later);
     assert_eq!(queue.next_due(), None);
     push_later(&mut queue, later);
     queue.push(at("a"), LANE, Class::Change, now);
@@ -108,7 +114,7 @@ fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
     // During its reconciliation, which may have read it before the change.
     assert!(queue.pop(now).is_some());
     push_later(&mut queue, later);
-    queue.finished(&at("a"), Next::After(Duration::from_mins(1)), now);
+    queue.finished(&at("a"), ends(Next::After(Duration::from_mins(1))), now);
     assert_eq!(queue.next_due(), Some(later));
     push_later(&mut queue, now + Duration::from_secs(20));
     assert_eq!(queue.next_due(), Some(later), "what is due sooner is for both");
@@ -127,7 +133,7 @@ fn whoever_ends_a_reconciliation_learns_that_its_object_was_forgotten() {
         if is_forgotten {
             queue.forget(&at("a"));
         }
-        assert_eq!(queue.finished(&at("a"), next, now), is_forgotten);
+        assert_eq!(queue.finished(&at("a"), ends(next), now), is_forgotten);
         assert_eq!(queue.next_due(), None);
     }
 }
@@ -174,7 +180,7 @@ fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
     let mut classes = Vec::new();
     for _ in 0..40 {
         let turn = queue.pop(now).unwrap();
-        queue.finished(&turn.at, Next::Change, now);
+        queue.finished(&turn.at, ends(Next::Change), now);
         classes.push(turn.class);
     }
     assert!(classes.windows(4).all(|four| four.contains(&Class::Resync)), "{classes:?}");
@@ -207,13 +213,13 @@ fn a_namespace_fills_neither_a_region_nor_all_places() {
     assert_eq!(pop(&mut queue), ["quiet/a0", "quiet/a1"], "four in a region");
     push(&mut queue, "other", "c");
     assert_eq!(pop(&mut queue), [""; 0], "five in all");
-    queue.finished(&ObjectRef::new("greedy", "b0"), Next::Change, now);
+    queue.finished(&ObjectRef::new("greedy", "b0"), ends(Next::Change), now);
     assert_eq!(pop(&mut queue), ["greedy/b1"], "the region after the last one");
-    queue.finished(&ObjectRef::new("quiet", "a0"), Next::Change, now);
+    queue.finished(&ObjectRef::new("quiet", "a0"), ends(Next::Change), now);
     assert_eq!(pop(&mut queue), ["other/c0"]);
     let mut running: Vec<ObjectRef> = queue.running.keys().cloned().collect();
     while let Some(at) = running.pop() {
-        queue.finished(&at, Next::Change, now);
+        queue.finished(&at, ends(Next::Change), now);
         running.extend(queue.pop(now).map(|turn| turn.at));
     }
     assert!(queue.of_namespace.is_empty() && queue.lanes.is_empty(), "nothing is kept");
@@ -243,7 +249,7 @@ fn a_region_that_does_not_answer_delays_no_other() {
     let mut running: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
     running.sort();
     assert_eq!(running, ["dead0", "dead1", "live0", "live1"]);
-    queue.finished(&at("live0"), Next::Change, now);
+    queue.finished(&at("live0"), ends(Next::Change), now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("live2"));
     assert_eq!(queue.pop(now), None);
 }
@@ -260,9 +266,9 @@ fn a_change_finds_a_place_though_all_others_wait_for_a_list() {
     }
     let names: Vec<_> = std::iter::from_fn(|| name(queue.pop(now))).collect();
     assert_eq!(names, ["a", "b"]);
-    queue.finished(&at("0"), Next::Change, now);
+    queue.finished(&at("0"), ends(Next::Change), now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("c"));
-    queue.finished(&at("a"), Next::Change, now);
+    queue.finished(&at("a"), ends(Next::Change), now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("3"));
 }
 
@@ -274,7 +280,7 @@ fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() 
         queue.push(failed(number), LANE, Class::Change, now);
     }
     while let Some(turn) = queue.pop(now) {
-        queue.finished(&turn.at, Next::Backoff, now);
+        queue.finished(&turn.at, ends(Next::Backoff), now);
     }
     let later = now + FIRST_PAUSE;
     let mut running: Vec<_> =
@@ -287,7 +293,7 @@ fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() 
     assert_eq!(queue.pop(later), None, "two places are for changes");
     let mut classes = Vec::new();
     while let Some((_, at)) = running.pop() {
-        queue.finished(&at, Next::Change, later);
+        queue.finished(&at, ends(Next::Change), later);
         running.extend(queue.pop(later).map(|turn| (turn.class, turn.at)));
         classes.extend(running.last().map(|(class, _)| *class));
     }
@@ -327,7 +333,7 @@ fn nothing_is_kept_of_what_is_gone() {
     for _ in 0..3 {
         queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now);
-        queue.finished(&at("a"), Next::Backoff, now);
+        queue.finished(&at("a"), ends(Next::Backoff), now);
         queue.forget(&at("a"));
     }
     let kept = [
@@ -351,14 +357,14 @@ fn what_is_forgotten_does_not_come_back_by_itself() {
         queue.push(at("runs"), LANE, Class::Change, now);
         assert!(queue.pop(now).is_some());
         queue.forget(&at("runs"));
-        queue.finished(&at("runs"), next, now);
+        queue.finished(&at("runs"), ends(next), now);
         assert_eq!(queue.next_due(), None, "{next:?}");
     }
     queue.push(at("runs"), LANE, Class::Change, now);
     assert!(queue.pop(now).is_some());
     queue.forget(&at("runs"));
     queue.push(at("runs"), LANE, Class::Change, now);
-    queue.finished(&at("runs"), Next::Change, now);
+    queue.finished(&at("runs"), ends(Next::Change), now);
     assert!(queue.pop(now).is_some(), "something came for it since");
 }
 
@@ -367,13 +373,38 @@ fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
     let (mut queue, now) = (Queue::new(places(10)), Instant::now());
     let mut before = Duration::ZERO;
     for _ in 0..40 {
-        let pause = queue.pause(&at("a"), FIRST_PAUSE);
+        let pause = queue.pause(&at("a"), FIRST_PAUSE, Outcome::Unchanged);
         assert!(pause <= LONGEST_PAUSE && pause >= before.min(LONGEST_PAUSE / 4 * 3));
         before = pause;
     }
     assert!(before >= LONGEST_PAUSE / 4 * 3);
     queue.push(at("a"), LANE, Class::Change, now);
     queue.pop(now);
-    queue.finished(&at("a"), Next::Change, now);
-    assert!(queue.pause(&at("a"), FIRST_PAUSE) <= FIRST_PAUSE);
+    queue.finished(&at("a"), ends(Next::Change), now);
+    assert!(queue.pause(&at("a"), FIRST_PAUSE, Outcome::Unchanged) <= FIRST_PAUSE);
+}
+
+#[test]
+fn failures_are_counted_by_kind_until_something_is_shown() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let mut failures_after = |action: Action| {
+        queue.push(at("a"), LANE, Class::Change, now);
+        queue.pop(now).unwrap();
+        queue.finished(&at("a"), action, now);
+        queue.push(at("a"), LANE, Class::Change, now);
+        let failures = queue.pop(now).unwrap().failures;
+        queue.finished(&at("a"), action, now);
+        (failures.conflicts, failures.refusals)
+    };
+    let conflict = Action { next: Next::StartOver, outcome: Outcome::Conflict };
+    let refusal = Action { next: Next::Backoff, outcome: Outcome::KubernetesError };
+    for (name, action, counted) in [
+        ("a conflict", conflict, (1, 0)),
+        ("a refusal", refusal, (2, 1)),
+        ("a failure that is shown", ends(Next::Backoff), (0, 0)),
+        ("a refusal after it", refusal, (0, 1)),
+        ("a success", ends(Next::Change), (0, 0)),
+    ] {
+        assert_eq!(failures_after(action), counted, "{name}");
+    }
 }

@@ -68,16 +68,18 @@ impl Run<'_> {
             outcome => outcome?,
         }
         let (uid, lane, now) = (&self.desired.uid, claim::lane_of(&self.object), Instant::now());
-        let mut crowds = self.memory.crowds.lock();
-        crowds.note_named(uid, self.at, &lane, now);
-        self.observed.crowd = crowds.crowd(uid, self.at, &lane, now);
+        self.memory.crowds.lock().note_named(uid, self.at, &lane, now);
         Ok(())
     }
 
-    /// A change found no pair, so it is read again, live.
+    /// A change of tags found no pair, so it is read again, live.
     fn doubt(&mut self) {
-        self.correct_inventory(None);
         self.observed.done.found_none = true;
+        self.read_again();
+    }
+
+    fn read_again(&mut self) {
+        self.correct_inventory(None);
         (self.observed.pair, self.observed.asked) = (None, true);
     }
 
@@ -143,7 +145,8 @@ impl Run<'_> {
         if plan::shows_absence(&self.desired, self.observed.done.delete.as_ref()) {
             self.learn(None);
         } else {
-            self.doubt();
+            self.observed.done.found_none |= self.observed.done.delete.is_none();
+            self.read_again();
         }
         Ok(())
     }

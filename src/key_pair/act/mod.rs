@@ -11,7 +11,7 @@ use super::claim::{self, account_ref};
 use super::memory::{Memory, Sent};
 use super::observe::observed;
 use super::plan::{self, Ended, Step};
-use super::world::{Desired, Failure, Finalizer, Goal, Observed, PairRead};
+use super::world::{Crowd, Desired, Failure, Finalizer, Goal, Observed, PairRead};
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{FINALIZER, LightsailKeyPair};
@@ -49,9 +49,7 @@ impl<'a> Run<'a> {
         let desired = Desired { limits, ..desired };
         let clocks = ctx.read_clocks();
         let observed = observed(ctx, &clocks, memory, &object, &desired);
-        let lane = claim::lane_of(&object);
-        let crowd = memory.crowds.lock().crowd(&desired.uid, at, &lane, Instant::now());
-        let observed = Observed { grant, crowd, has_predecessor, ..observed };
+        let observed = Observed { grant, has_predecessor, ..observed };
         Self { ctx, clocks, memory, at, object, desired, observed, access: None }
     }
 
@@ -89,6 +87,7 @@ impl<'a> Run<'a> {
     pub(super) async fn reconcile(&mut self) -> Result<Action, Error> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
+            self.observed.crowd = self.crowd();
             let (grant, account) = (&self.observed.grant, account_ref(&self.object));
             self.observed.account_changed =
                 self.ctx.directory.has_changed(grant, &self.at.namespace, account);
@@ -126,6 +125,13 @@ impl<'a> Run<'a> {
         self.observed.silent_for = silent_for.map_or(leads_for, |silent| silent.min(leads_for));
         self.observed.failure = Some(failure);
         Ok(())
+    }
+
+    /// The others that are created beside it, as of now: a list that one of them has begun to read
+    /// is not read by each of them.
+    fn crowd(&self) -> Crowd {
+        let lane = claim::lane_of(&self.object);
+        self.memory.crowds.lock().crowd(&self.desired.uid, self.at, &lane, Instant::now())
     }
 
     fn lightsail(&self) -> &Lightsail {
@@ -216,8 +222,8 @@ impl<'a> Run<'a> {
                 self.observed.done.tag_release = Some(attempted(outcome)?);
             }
             Step::RemoveFinalizer { reason, message, abandons } => {
-                self.publish_event(Severity::Normal, reason, &message).await;
                 objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
+                self.publish_event(Severity::Normal, reason, &message).await;
                 if abandons {
                     self.ctx.metrics.abandoned();
                 }

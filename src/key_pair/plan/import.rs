@@ -124,7 +124,8 @@ pub(super) fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<S
 /// seen it.
 pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
     let recorded = &observed.recorded;
-    let is_recorded = recorded.arn.is_some() && observed.done.delete.is_none();
+    let deletion = observed.done.delete.as_ref().and_then(|deletion| deletion.id.as_ref());
+    let is_recorded = recorded.arn.is_some() && deletion.is_none();
     let made: Timestamp = recorded.created_at.as_ref().filter(|_| is_recorded)?.parse().ok()?;
     // As of the read: the process may have slept since.
     let read_at = observed.pair.as_ref().map_or(observed.now, |read| read.at);

@@ -10,6 +10,7 @@ use super::refusals::{deletion_under_way, failed_operation};
 use super::step::Step;
 use crate::api::{Operation, Reason};
 use crate::engine::State;
+use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 use crate::lightsail::{self, CHANGE_AFTER_READ_WAITS, ErrorKind};
 
@@ -48,25 +49,34 @@ pub fn needs_another_read(observed: &Observed, change: &lightsail::Result<()>) -
     found_none && !observed.done.found_none
 }
 
-/// Whether the answer to a deletion shows that the pair is gone, also if it found none. A list has
-/// just shown the default pair.
+/// Whether the answer to a deletion shows that the pair is gone, also if it found none: an answer
+/// without an operation may be none of Lightsail's. A list has just shown the default pair.
 #[must_use]
 pub fn shows_absence(desired: &Desired, answer: Option<&Operation>) -> bool {
-    answer.is_some() || !matches!(desired.pair, DesiredPair::Default { .. })
+    match answer {
+        Some(operation) => operation.id.is_some(),
+        None => !matches!(desired.pair, DesiredPair::Default { .. }),
+    }
 }
 
 /// The step, or the read that has to come before it.
 pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> Step {
-    let is_destructive = matches!(step, Step::Delete { .. } | Step::Download);
-    if is_destructive && is_outdated(observed) {
+    let is_deletion = matches!(step, Step::Delete { .. });
+    let is_destructive = is_deletion || matches!(step, Step::Download);
+    // Another owner may have tagged the pair since.
+    let is_tagging = matches!(step, Step::Tag { .. } | Step::RemoveTags { .. });
+    if (is_destructive || is_tagging) && is_outdated(observed) {
         return read_again(desired, observed);
+    }
+    if is_deletion && observed.done.delete.is_some() {
+        return Message::StillThere { name: &desired.name }.wait_longer(desired.interval);
     }
     // A download could bring the pair back (I5).
     if is_destructive && let Some(wait) = deletion_under_way(observed) {
         return wait;
     }
     // Of an object that vanished, nothing can say so: its pair is deleted now.
-    let is_said = matches!(step, Step::Delete { .. }) && desired.goal != Goal::ObjectVanished;
+    let is_said = is_deletion && desired.goal != Goal::ObjectVanished;
     if is_said && let Some(failed) = failed_operation(observed, "DeleteKeyPair") {
         return failed;
     }
@@ -77,8 +87,6 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
         return step;
     }
     let is_listed = observed.pair.as_ref().is_some_and(|read| !read.live);
-    // Another owner may have tagged the pair since.
-    let is_tagging = matches!(step, Step::Tag { .. } | Step::RemoveTags { .. });
     if is_listed && (is_tagging || refuses_for_the_pair(observed, &step)) {
         return Step::ReadPair { live: true };
     }

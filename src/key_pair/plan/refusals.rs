@@ -72,7 +72,7 @@ pub(super) fn unfinished_deletion(observed: &Observed) -> Option<Step> {
     if operation.failed() {
         return Some(operation_failed("DeleteKeyPair", operation));
     }
-    // An answer without an operation is taken for done, as is one that is over.
+    // After an answer without an operation, the pair was read again.
     let pause = pause_of_deletion(observed, operation).unwrap_or(SOON);
     operation.is_under_way().then(|| Message::Deleting.wait(pause))
 }

@@ -105,6 +105,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::Importing,
         Message::NotListedYet,
         Message::NotFoundToDelete,
+        Message::StillThere { name },
         Message::ImportNotListedYet,
         Message::ImportNotAnswered,
         Message::BeingRecorded,

@@ -212,10 +212,13 @@ fn may_create(desired: &mut Desired) {
 #[test]
 fn a_change_that_found_none_is_followed_by_a_read_and_only_once() {
     let (default, mut observed, _) = default_world();
-    let answered = Operation::default();
+    let answered = Operation { id: Some("1".to_owned()), ..Operation::default() };
     assert!(!shows_absence(&default, None), "a list has just shown it");
-    assert!(shows_absence(&default, Some(&answered)));
     assert!(shows_absence(&desired(), None));
+    for desired in [&default, &desired()] {
+        assert!(shows_absence(desired, Some(&answered)));
+        assert!(!shows_absence(desired, Some(&Operation::default())), "nobody says so");
+    }
     let found_none = || Err(lightsail::Error::of_kind(ErrorKind::NotFound));
     let throttled = || Err(lightsail::Error::of_kind(ErrorKind::Throttled));
     assert!(needs_another_read(&observed, &found_none()));
@@ -243,6 +246,10 @@ fn a_default_pair_that_should_go() {
         ("not again at once, if it is listed and could not be found", |d, o, key| {
             may_go(d, o, key);
             o.done.found_none = true;
+        }, "Reconciling InProgress"),
+        ("nor if the answer to its deletion named no operation", |d, o, key| {
+            may_go(d, o, key);
+            o.done.delete = Some(Operation::default());
         }, "Reconciling InProgress"),
         ("I2: not with another one", |d, o, key| {
             may_go(d, o, key);

@@ -57,6 +57,12 @@ fn i1_a_pair_that_is_not_as_recorded_never_becomes_it() {
     }
 }
 
+/// An operation that is over.
+fn succeeded() -> Operation {
+    let (id, status) = (Some("1".to_owned()), Some("Succeeded".to_owned()));
+    Operation { id, status, ..Operation::default() }
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn deleting_an_object_with_an_imported_pair() {
@@ -68,6 +74,12 @@ fn deleting_an_object_with_an_imported_pair() {
     check(base, &[
         ("an object without a finalizer never did anything",
          |_, o| o.finalizer = Finalizer::Missing, "Leave"),
+        ("not again at once, if the answer named no operation and the pair is there",
+         |_, o| o.done.delete = Some(Operation::default()), "Reconciling InProgress"),
+        ("it is gone, whatever the answer named", |_, o| {
+            o.done.delete = Some(Operation::default());
+            o.pair = live(None);
+        }, "Remove finalizer Deleted"),
         ("the own pair is deleted", |_, _| {}, "Delete"),
         ("I7: not on what a list said a while ago",
          |_, o| o.pair = cached(Some(pair(FIRST))), "Read pair live"),
@@ -80,8 +92,12 @@ fn deleting_an_object_with_an_imported_pair() {
          "Reconciling InProgress"),
         ("unless it was deleted just now", |_, o| {
             (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
-            o.done.delete = Some(Operation::default());
+            o.done.delete = Some(succeeded());
         }, "Remove finalizer Deleted"),
+        ("and the answer named the operation", |_, o| {
+            (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
+            o.done.delete = Some(Operation::default());
+        }, "Reconciling InProgress"),
         ("an adopted pair stays",
          |_, o| o.recorded.origin = Some(Origin::Adopted), "ReadForRelease"),
         ("I8: a release needs no account and no read", |d, o| {

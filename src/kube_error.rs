@@ -1,0 +1,115 @@
+//! What an error of Kubernetes' client says: what the API server answered, and what went wrong,
+//! without what was sent (I4).
+
+use kube::client::AuthError;
+use kube::core::Status;
+
+/// The reason that Kubernetes' client gives to an answer that is an error, but no Status. The
+/// message is then the whole body.
+const NO_STATUS: &str = "Failed to parse error data";
+
+/// What went wrong with a request to Kubernetes, without what was sent: that may be anything that a
+/// user wrote.
+#[must_use]
+pub fn without_content(error: &kube::Error) -> String {
+    if let kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) = error {
+        return "the answer cannot be read".to_owned();
+    }
+    if let kube::Error::Auth(error) = error {
+        return format!("no credentials for the API server: {}", without_output(error));
+    }
+    let kube::Error::Api(answer) = error else { return error.to_string() };
+    // The client's own words repeat the whole Status behind its message.
+    match status(error) {
+        Some(status) if !status.message.is_empty() => status.message.clone(),
+        Some(_) | None if answer.code == 0 => {
+            "the answer is an error without explanation".to_owned()
+        }
+        Some(_) | None => {
+            format!("the answer has the HTTP status {} and no explanation", answer.code)
+        }
+    }
+}
+
+/// The Status with which the API server refused. `None` if it gave no answer, or if the answer may
+/// be the page of a proxy, which says nothing about an object.
+#[must_use]
+pub fn status(error: &kube::Error) -> Option<&Status> {
+    let kube::Error::Api(status) = error else { return None };
+    let is_told = status.is_failure() && status.reason != NO_STATUS;
+    is_told.then_some(status)
+}
+
+/// What a program of the kubeconfig answers is a token, whether it can be used or not, and its
+/// arguments may have a password.
+#[must_use]
+pub fn without_output(error: &AuthError) -> String {
+    if let AuthError::AuthExecRun { out, .. } = error {
+        return format!("its program ended with {}", out.status);
+    }
+    if let AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) = error {
+        return "the answer of its program cannot be read".to_owned();
+    }
+    error.to_string()
+}
+
+/// Whether the API server answered with this HTTP status, and not a proxy before it.
+#[must_use]
+pub fn is_status(error: &kube::Error, code: u16) -> bool {
+    status(error).is_some_and(|status| status.code == code)
+}
+
+/// What a read of one object found. That there is none is known only if the API server says so: the
+/// page of a proxy, or of an API server that does not serve the kind for a moment, is no evidence.
+///
+/// # Errors
+/// The API server refused, or nobody knows.
+pub fn found<T>(answer: kube::Result<T>) -> kube::Result<Option<T>> {
+    match answer {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if is_status(&error, 404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_of_the_kubeconfig_printed_is_not_told() {
+        let out = std::process::Command::new("sh").args(["-c", "echo a-token; exit 3"]).output();
+        let error =
+            AuthError::AuthExecRun { cmd: "login token".to_owned(), out: Box::new(out.unwrap()) };
+        let told = without_content(&kube::Error::Auth(error));
+        assert!(told.contains("its program ended with exit status: 3"), "{told}");
+        assert!(!told.contains("token"), "{told}");
+    }
+
+    fn answer(text: &str, reason: &str, code: u16) -> kube::Error {
+        kube::Error::Api(Status::failure(text, reason).with_code(code).boxed())
+    }
+
+    #[test]
+    fn only_the_api_server_says_that_there_is_no_such_object() {
+        let absent = || answer("secrets \"a\" not found", "NotFound", 404);
+        assert!(is_status(&absent(), 404) && !is_status(&absent(), 409));
+        assert_eq!(found::<()>(Err(absent())).unwrap(), None);
+        let no_failure = Status { code: 404, ..Status::success() };
+        for (name, other) in [
+            ("the page of a proxy", answer("<html>not here</html>", NO_STATUS, 404)),
+            ("a path that is not served", answer("404 page not found", NO_STATUS, 404)),
+            (
+                "the JSON of a gateway",
+                kube::Error::Api(Status { status: None, ..no_failure }.boxed()),
+            ),
+            ("another refusal", answer("no", "Forbidden", 403)),
+            ("silence", kube::Error::Service("no answer in time".into())),
+        ] {
+            assert!(!is_status(&other, 404), "{name}");
+            let told = without_content(&other);
+            assert!(!told.contains("html") && !told.is_empty(), "{name}: {told}");
+            assert!(found::<()>(Err(other)).is_err(), "{name}");
+        }
+    }
+}
