@@ -298,6 +298,21 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_one_of_them_reads_is_not_read_by_each() {
+        use crate::key_pair::plan::{Confirmation, confirmation};
+        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let now = crowd(&mut crowds, start, 500, 200);
+        let sees = |crowds: &Crowds, number: u32| {
+            let crowd = crowds.crowd(&at(number).0, &at(number).1, LANE, now);
+            (confirmation(&crowd), crowd.pages)
+        };
+        let (first, pages) = sees(&crowds, 0);
+        assert_eq!(first, Confirmation::Shared);
+        crowds.spend(LANE, pages);
+        assert!(matches!(sees(&crowds, 1).0, Confirmation::Later(_)), "it is not there yet");
+    }
+
+    #[test]
     fn a_crowd_is_counted_by_lane_and_by_namespace() {
         let (mut crowds, start) = (Crowds::default(), Instant::now());
         let now = crowd(&mut crowds, start, 10, 4);

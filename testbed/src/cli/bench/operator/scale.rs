@@ -200,7 +200,7 @@ impl Ground {
         // While many objects come, those that are there wait for a list that shows all of them.
         let work = async {
             create_all(&self.bed.client, &objects, None).await?;
-            self.wait_for(IMPORTED, self.size, PATIENCE).await
+            self.wait_for(IMPORTED, self.size, PATIENCE * 6).await
         };
         let cost = self.cost_of(Duration::ZERO, work).await?;
         // The operators may have counted one twice.
