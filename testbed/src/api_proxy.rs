@@ -140,6 +140,7 @@ impl Hits {
 enum Effect {
     Hold { place: Place, reached: watch::Sender<bool>, released: watch::Receiver<bool> },
     Fail(u16),
+    Page(u16),
     Lose(u16),
     Cut,
     Truncate,
@@ -304,6 +305,11 @@ impl ApiProxy {
         self.shared.add(matcher, times, Effect::Fail(status))
     }
 
+    /// Answers the next `times` requests that match with a page that is none of the API server's.
+    pub fn answer_with_page(&self, matcher: Matcher, times: usize, status: u16) -> Hits {
+        self.shared.add(matcher, times, Effect::Page(status))
+    }
+
     /// Lets the next request that matches take effect, and cuts its answer off in the middle.
     pub fn cut(&self, matcher: Matcher) -> Hits {
         self.shared.add(matcher, 1, Effect::Cut)
@@ -357,6 +363,10 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     if let Some(Effect::Fail(status)) = effect.as_deref() {
         shared.note(forwarded);
         return failure(*status, "the proxy was told to fail this request");
+    }
+    if let Some(Effect::Page(status)) = effect.as_deref() {
+        shared.note(forwarded);
+        return with_status(*status, Body::from("<html>there is nothing here</html>"));
     }
     wait_at(Place::BeforeRequest, effect.as_deref()).await;
     remove_connection_headers(&mut parts.headers);
@@ -442,11 +452,16 @@ fn failure(status: u16, message: &str) -> Response {
         "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure", "code": status,
         "message": message, "reason": "InternalError",
     });
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = with_status(status, Body::from(body.to_string()));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn with_status(status: u16, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use http::Method;
 use lightsail_operator::api::LightsailKeyPair;
+use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher};
 use testbed::operator::Operator;
 
-use crate::bed::{Bed, imported, public_key, wait_for};
+use crate::bed::{Bed, REGION, imported, public_key, wait_for};
 
 /// The right to a resource is taken away, or its CRD, while the operator runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,4 +62,30 @@ async fn i8_an_api_server_that_does_not_keep_still_is_outlasted() {
         assert_eq!(operator.has_ended().unwrap(), None, "{status}");
         assert_eq!(bed.calls("ImportKeyPair"), 5, "{status}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxys_page_does_not_say_that_an_object_or_its_secret_is_gone() {
+    let bed = Bed::new("page").await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let spec = json!({
+        "type": "Generated", "region": REGION, "generated": {}, "replacePolicy": "Recreate",
+    });
+    bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    let before: LightsailKeyPair = bed.wait_ready("fleet", "Generated").await;
+    let secret = bed.secrets().get("fleet").await.unwrap();
+    let page = |path: &str| proxy.answer_with_page(Matcher::new(Method::GET, path), 2, 404);
+    let pages = [page("/lightsailkeypairs/fleet"), page("/secrets/fleet")];
+    bed.reconcile_now::<LightsailKeyPair>("fleet").await;
+    wait_for("it is reconciled all the same", async || {
+        let object: LightsailKeyPair = bed.api().get("fleet").await.unwrap();
+        object.status.unwrap().last_handled_reconcile.is_some()
+    })
+    .await;
+    let after: LightsailKeyPair = bed.wait_ready("fleet", "Generated").await;
+    assert!(pages.iter().all(|page| page.count() == 2), "both were asked for");
+    assert_eq!(after.status.unwrap().arn, before.status.unwrap().arn);
+    assert_eq!(bed.secrets().get("fleet").await.unwrap().data, secret.data);
+    assert_eq!((bed.calls("ImportKeyPair"), bed.calls("DeleteKeyPair")), (1, 0));
 }

@@ -306,3 +306,17 @@ async fn a_deletion_that_fails_after_its_answer_is_said_and_begun_again() {
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!((bed.calls("DeleteKeyPair"), bed.calls("GetOperation")), (2, 1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_is_answered_without_an_operation_is_not_taken_for_done() {
+    let bed = Bed::new("no-operation").await;
+    let _operator = bed.start().await;
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let body = FaultEffect::Body { status: 200, body: "{}".to_owned() };
+    bed.region.add_fault(Fault::new("DeleteKeyPair", body).times(2));
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert_eq!(bed.region.key_pairs(), []);
+    assert_eq!(bed.calls("DeleteKeyPair"), 3);
+}

@@ -2,7 +2,7 @@
 
 use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
-use testbed::simulator::{NewInstance, Platform};
+use testbed::simulator::{Fault, FaultEffect, NewInstance, Platform};
 
 use crate::bed::{Bed, REGION, default_pair, imported, key_pair_files, public_key, ready_reason};
 
@@ -275,6 +275,23 @@ async fn i3_a_namespace_that_goes_away_does_not_take_the_default_pair_with_it() 
         .unwrap()
         .or_error()
         .unwrap();
+    bed.wait_gone::<LightsailKeyPair>("default").await;
+    assert_eq!(bed.region.find_default_key_pair(), Some(there));
+    assert_eq!(bed.calls("DeleteKeyPair"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_nor_if_it_goes_while_windows_instances_are_looked_for() {
+    let bed = Bed::new("terminating-later").await;
+    let there = bed.region.create_default_key_pair();
+    let held = bed.region.add_fault(Fault::new("GetInstances", FaultEffect::HoldBefore).times(1));
+    let _operator = bed.start().await;
+    let spec = with(default_pair(), "expectedFingerprint", json!(there.fingerprint));
+    bed.create::<LightsailKeyPair>("default", &with(spec, "ensure", json!("Absent"))).await;
+    held.reached().await;
+    let delete = ["delete", "namespace", &bed.namespace, "--wait=false"];
+    bed.cluster.kubectl(&delete).await.unwrap().or_error().unwrap();
+    held.release();
     bed.wait_gone::<LightsailKeyPair>("default").await;
     assert_eq!(bed.region.find_default_key_pair(), Some(there));
     assert_eq!(bed.calls("DeleteKeyPair"), 0);

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::Reason;
 use crate::key_pair::{record, status};
 
 /// What differs from the record is refused, and must not be recorded by that refusal.
@@ -264,4 +265,38 @@ fn an_imported_pair_that_shall_not_be_there() {
             o.pair = live(None);
         }, "Ready Absent"),
     ]);
+}
+
+/// A refusal that lasts is shown whatever the object showed before, but not in place of its not
+/// being allowed to use its account: it would claim its name again.
+#[test]
+fn i8_what_keeps_it_from_ending_is_shown_in_place_of_an_older_reason() {
+    let object = |reason: &str| -> crate::api::LightsailKeyPair {
+        let condition = |type_: &str, status: &str| {
+            json!({"type": type_, "status": status, "reason": reason, "message": "before",
+                "lastTransitionTime": NOW})
+        };
+        serde_json::from_value(json!({
+            "metadata": {"name": "fleet", "namespace": "team-a"},
+            "spec": {"type": "Imported", "region": "eu-west-1"},
+            "status": {
+                "observedGeneration": 1,
+                "conditions": [condition("Ready", "False"), condition("Stalled", "True")],
+            },
+        }))
+        .unwrap()
+    };
+    let verdict = Verdict::wait(Reason::KubernetesError, "a webhook refuses", Duration::ZERO);
+    for (before, shown) in [
+        ("NameConflict", Some("KubernetesError")),
+        ("OwnershipLost", Some("KubernetesError")),
+        ("AccountNotAllowed", None),
+    ] {
+        let status = status::unfinished(&object(before), &verdict, time(NOW));
+        let reason = status.map(|status| {
+            let ready = status.conditions.into_iter().find(|condition| condition.type_ == "Ready");
+            ready.unwrap().reason
+        });
+        assert_eq!(reason.as_deref(), shown, "{before}");
+    }
 }
