@@ -62,18 +62,21 @@ pub(crate) struct NamespaceRead {
     pub(crate) labels: BTreeMap<String, String>,
 }
 
-/// The namespace as it is now.
+/// The namespace as it is now. One that is gone has no labels, and is as one that is being deleted:
+/// what an object of it left behind may still be to be followed up.
 pub(crate) async fn read_namespace(
     api_server: &ApiServer,
     namespace: &str,
 ) -> Result<NamespaceRead, Error> {
-    let namespace = api_server
-        .read(Api::<Namespace>::all(api_server.client().clone()).get_metadata(namespace))
-        .await?;
-    Ok(NamespaceRead {
-        is_terminating: namespace.metadata.deletion_timestamp.is_some(),
-        labels: namespace.metadata.labels.unwrap_or_default(),
-    })
+    let api: Api<Namespace> = Api::all(api_server.client().clone());
+    let read = api_server.read(async { found(api.get_metadata(namespace).await) }).await?;
+    Ok(read.map_or_else(
+        || NamespaceRead { is_terminating: true, labels: BTreeMap::new() },
+        |namespace| NamespaceRead {
+            is_terminating: namespace.metadata.deletion_timestamp.is_some(),
+            labels: namespace.metadata.labels.unwrap_or_default(),
+        },
+    ))
 }
 
 /// One key of the data of a ConfigMap, or of its binary data.

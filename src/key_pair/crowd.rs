@@ -84,6 +84,8 @@ struct Counts {
     /// How many were tagged by name, each counting less as time passes.
     recent: f64,
     last: Option<Instant>,
+    /// When the last one left.
+    left: Option<Instant>,
 }
 
 impl Counts {
@@ -100,8 +102,9 @@ impl Counts {
     fn share(&self, now: Instant) -> Share {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
         let recent = self.recent(now).round() as usize;
-        let quiet_for = self.last.map(|last| now.saturating_duration_since(last));
-        Share { coming: self.coming, waiting: self.waiting, recent, quiet_for }
+        let since = |last: Instant| now.saturating_duration_since(last);
+        let (quiet_for, still_for) = (self.last.map(since), self.last.max(self.left).map(since));
+        Share { coming: self.coming, waiting: self.waiting, recent, quiet_for, still_for }
     }
 
     fn is_idle(&self, now: Instant) -> bool {
@@ -130,7 +133,7 @@ impl Crowds {
         if self.members.get(&Digest::of(uid)).is_some_and(|member| *member.lane == *lane) {
             return;
         }
-        self.leave(uid);
+        self.leave(uid, now);
         let (lane, own) = self.lane(lane);
         own.namespaces.retain(|_, counts| !counts.is_idle(now));
         let namespace = shared(&own.namespaces, &at.namespace);
@@ -141,7 +144,7 @@ impl Crowds {
     /// The pair of an object was imported and tagged by name: a list whose walk begins now or later
     /// shows it.
     pub(super) fn note_named(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) {
-        self.leave(uid);
+        self.leave(uid, now);
         let (lane, own) = self.lane(lane);
         own.credit += EARNED;
         own.counts(&at.namespace, |counts| {
@@ -160,13 +163,16 @@ impl Crowds {
     }
 
     /// An object shows what became of it, or is gone.
-    pub(super) fn leave(&mut self, uid: &str) {
+    pub(super) fn leave(&mut self, uid: &str, now: Instant) {
         let Some(member) = self.members.remove(&Digest::of(uid)) else { return };
         shrink(&mut self.members);
         let Some(lane) = self.lanes.get_mut(&member.lane) else { return };
-        lane.counts(member.namespace(), |counts| match member.stage {
-            Stage::Named(..) => counts.waiting -= 1,
-            Stage::Coming(_) => counts.coming -= 1,
+        lane.counts(member.namespace(), |counts| {
+            counts.left = Some(now);
+            match member.stage {
+                Stage::Named(..) => counts.waiting -= 1,
+                Stage::Coming(_) => counts.coming -= 1,
+            }
         });
         if lane.all.coming == 0 && lane.all.waiting == 0 {
             lane.credit = 0.0;
@@ -278,7 +284,7 @@ mod tests {
         crowds.note_read(LANE, (last_but_one, 1, 3));
         assert_eq!(crowds.take_woken(), [], "once for each list");
         crowds.note_read(LANE, (now, 1, 3));
-        (0..2).for_each(|number| crowds.leave(&at(number).0));
+        (0..2).for_each(|number| crowds.leave(&at(number).0, now));
         assert_eq!(crowds.take_woken().len(), 1, "not who has read it");
         let sees = |number: u32| crowds.crowd(&at(number).0, &at(number).1, LANE, now);
         assert_eq!((sees(2).is_named, sees(2).is_listed), (true, true));
@@ -324,9 +330,9 @@ mod tests {
         let elsewhere = crowds.crowd("other", &other, "us-east-1", now);
         assert_eq!(elsewhere, Crowd::default());
         for number in 0..10 {
-            crowds.leave(&at(number).0);
+            crowds.leave(&at(number).0, now);
         }
-        crowds.leave("other");
+        crowds.leave("other", now);
         let minute = Duration::from_mins(1);
         let sees = crowds.crowd("other", &other, LANE, now + minute);
         assert_eq!((sees.all.size(), sees.all.quiet_for), (0, Some(minute)));
@@ -355,7 +361,7 @@ mod tests {
                 Confirmation::Own => {
                     calls += 1;
                     crowds.spend(LANE, 1);
-                    crowds.leave(&at(last).0);
+                    crowds.leave(&at(last).0, now);
                     waiting.pop();
                 }
                 Confirmation::Shared => {
@@ -365,7 +371,7 @@ mod tests {
                     crowds.spend(LANE, sees.pages);
                     crowds.note_read(LANE, (now, pages, pairs));
                     for number in waiting.drain(..) {
-                        crowds.leave(&at(number).0);
+                        crowds.leave(&at(number).0, now);
                     }
                 }
                 Confirmation::Later(_) => {}
@@ -401,7 +407,7 @@ mod tests {
                 crowds.spend(LANE, sees.pages);
                 let pairs = number as usize + 1;
                 crowds.note_read(LANE, (now, pairs.div_ceil(PAGE), pairs));
-                (0..=number).for_each(|number| crowds.leave(&at(number).0));
+                (0..=number).for_each(|number| crowds.leave(&at(number).0, now));
                 lists.push(number);
             }
         }

@@ -102,7 +102,7 @@ impl Memory {
         self.imports.lock().remove(uid);
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
-        self.crowds.lock().leave(uid);
+        self.crowds.lock().leave(uid, Instant::now());
     }
 
     /// An object came with an intent: another operator, which keeps its Lease, may be about to send

@@ -36,6 +36,7 @@ pub enum Message<'a> {
     NotListedYet,
     NotFoundToDelete,
     StillThere { name: &'a KeyPairName },
+    NameNotFreeYet { name: &'a KeyPairName },
     ImportNotListedYet,
     ImportNotAnswered,
     BeingRecorded,
@@ -146,6 +147,7 @@ impl Message<'_> {
             | Self::NotListedYet
             | Self::NotFoundToDelete
             | Self::StillThere { .. }
+            | Self::NameNotFreeYet { .. }
             | Self::ImportNotListedYet
             | Self::ImportNotAnswered
             | Self::BeingRecorded
@@ -257,6 +259,11 @@ impl fmt::Display for Message<'_> {
                 to,
                 "Lightsail answered DeleteKeyPair without an operation, and the key pair {name} is \
                  still there; the operator tries again"
+            ),
+            Self::NameNotFreeYet { name } => write!(
+                to,
+                "the key pair {name} was deleted, but Lightsail says that its name is still in \
+                 use; the operator tries again"
             ),
             Self::NotListedYet => {
                 to.write_str("Lightsail has just created the key pair and does not list it yet")

@@ -234,7 +234,7 @@ impl Controller for KeyPairs {
         if claim::is_coming(object) {
             crowds.note_coming(uid, &at, &claim::lane_of(object), now);
         } else {
-            crowds.leave(uid);
+            crowds.leave(uid, now);
         }
     }
 

@@ -22,6 +22,11 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
         managed_tag_keys: status.managed_tag_keys.clone(),
         intent: status.import_intent.as_ref().map(intent),
         deletion: under_way().filter(is_deletion),
+        deleted_at: status
+            .last_operation
+            .as_ref()
+            .filter(|last| is_deletion(last))
+            .and_then(Operation::created),
         import: under_way().filter(|last| status.import_intent.is_some() && !is_deletion(last)),
     }
 }

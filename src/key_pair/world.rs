@@ -284,6 +284,8 @@ pub struct Recorded {
     pub intent: Option<Intent>,
     /// The last operation, if it is a deletion that was under way when it was answered.
     pub deletion: Option<Operation>,
+    /// When the last operation began, if it is a deletion.
+    pub deleted_at: Option<Timestamp>,
     /// The last operation, if it is the import of the intent, and was under way then.
     pub import: Option<Operation>,
 }
@@ -368,6 +370,9 @@ pub struct Share {
     pub recent: usize,
     /// How long ago the last one was; `None` if none was.
     pub quiet_for: Option<Duration>,
+    /// How long ago anything became of one of them: its pair was tagged, or it is no more among
+    /// them.
+    pub still_for: Option<Duration>,
 }
 
 impl Share {

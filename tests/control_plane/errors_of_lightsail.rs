@@ -8,7 +8,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use lightsail_operator::api::LightsailKeyPair;
-use lightsail_operator::api::conditions::{STALLED, is_true};
+use lightsail_operator::api::conditions::{READY, STALLED, is_true};
 use serde_json::json;
 use testbed::simulator::{Fault, FaultEffect};
 
@@ -319,4 +319,32 @@ async fn a_deletion_that_is_answered_without_an_operation_is_not_taken_for_done(
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!(bed.region.key_pairs(), []);
     assert_eq!(bed.calls("DeleteKeyPair"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_not_free_at_once_after_a_replacement_is_no_conflict() {
+    let bed = Bed::new("not-free-yet").await;
+    let _operator = bed.start().await;
+    let (old, new) = (public_key("ed25519"), public_key("ed25519"));
+    let mut spec = imported(&old);
+    spec["imported"]["replacePolicy"] = json!("Recreate");
+    bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let taken = FaultEffect::Error {
+        error_type: "InvalidInputException".to_owned(),
+        code: Some("NameExists".to_owned()),
+        message: "Some names are already in use: fleet".to_owned(),
+        status: 400,
+    };
+    bed.region.add_fault(Fault::new("ImportKeyPair", taken).times(2));
+    let changed = json!({ "spec": { "imported": { "publicKey": new } } });
+    bed.patch::<LightsailKeyPair>("fleet", &changed).await;
+    bed.wait::<LightsailKeyPair>("fleet", "it has the new key", |object| {
+        let status = object.status.as_ref().unwrap();
+        status.observed_generation == 2 && is_true(&status.conditions, READY)
+    })
+    .await;
+    assert_eq!(bed.region.find_key_pair("fleet").unwrap().public_key, new.trim());
+    assert!(!reasons(&bed, "fleet").await.contains("NameConflict"));
+    assert_eq!((bed.calls("DeleteKeyPair"), bed.calls("ImportKeyPair")), (1, 4));
 }

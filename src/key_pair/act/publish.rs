@@ -1,5 +1,7 @@
 //! What came of a reconciliation: the status, and an Event if the reason changed.
 
+use std::time::Instant;
+
 use super::Run;
 use crate::api::Reason;
 use crate::engine::verdict::{Severity, seconds_to_ready};
@@ -51,7 +53,7 @@ impl Run<'_> {
         if status.arn.is_some() {
             self.memory.imports.lock().remove(&self.desired.uid);
         }
-        self.memory.crowds.lock().leave(&self.desired.uid);
+        self.memory.crowds.lock().leave(&self.desired.uid, Instant::now());
         Ok(Action::shows(verdict.reason, verdict.next))
     }
 }

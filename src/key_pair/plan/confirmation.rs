@@ -28,7 +28,8 @@ const FEW: usize = 5;
 const QUIET: Duration = Duration::from_millis(300);
 /// That of a namespace, while other namespaces go on.
 const OWN_QUIET: Duration = Duration::from_secs(5);
-/// Those who are still to come do not come: something else holds them up.
+/// Those who are still to come do not come, and nothing becomes of the others: something else holds
+/// them up.
 const STUCK: Duration = Duration::from_secs(30);
 /// Whoever waits is woken by the list; this is for when nobody reads one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -67,7 +68,7 @@ pub fn confirmation(crowd: &Crowd) -> Confirmation {
     let (all, own) = (&crowd.all, &crowd.own);
     let is_over = all.coming == 0 && is_quiet(all.quiet_for, QUIET)
         || own.coming == 0 && is_quiet(own.quiet_for, OWN_QUIET)
-        || is_quiet(own.quiet_for, STUCK);
+        || is_quiet(own.still_for, STUCK);
     if is_over && all.waiting > crowd.pages {
         Confirmation::Shared
     } else if is_over {
@@ -124,14 +125,15 @@ mod tests {
 
     fn share(coming: usize, waiting: usize, recent: usize, quiet: f64) -> Share {
         let quiet_for = Some(Duration::from_secs_f64(quiet));
-        Share { coming, waiting, recent, quiet_for }
+        Share { coming, waiting, recent, quiet_for, still_for: quiet_for }
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn a_list_is_read_when_it_costs_less_than_a_read_of_each() {
         use Confirmation::{Later, Own, Shared};
         let few = share(0, 1, 1, 0.0);
-        let rows: [(&str, usize, usize, Share, Share, Confirmation); 17] = [
+        let rows: [(&str, usize, usize, Share, Share, Confirmation); 18] = [
             ("alone", 1, 0, few, few, Own),
             ("a handful", 1, 0, share(2, 2, 2, 0.1), share(2, 2, 2, 0.1), Own),
             ("few in a namespace, beside a crowd", 1, 0, share(900, 90, 90, 0.0), few, Own),
@@ -218,6 +220,14 @@ mod tests {
                 Later(LONGEST_PAUSE),
             ),
             ("for long", 10, 0, share(500, 40, 0, 1.0), share(9, 20, 0, 30.0), Shared),
+            (
+                "but not while those who waited before them are being recorded",
+                10,
+                0,
+                share(500, 40, 0, 1.0),
+                Share { still_for: Some(Duration::ZERO), ..share(9, 20, 0, 30.0) },
+                Later(LONGEST_PAUSE),
+            ),
             ("nobody came at all", 1, 0, Share::default(), Share::default(), Own),
         ];
         for (name, pages, credit, all, own, expected) in rows {

@@ -9,7 +9,7 @@ use super::ownership::{all_tags, is_replaced};
 use super::permission::account_name;
 use super::refusals::{
     SOON, failed_operation, late_operation, name_conflict, operation_failed, stalled,
-    unfinished_deletion,
+    unfinished_deletion, was_deleted_lately,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
@@ -29,6 +29,10 @@ pub(super) fn import(
         return step;
     }
     match &observed.done.import {
+        Some(Imported::NameTaken) if was_deleted_lately(observed) => {
+            return Message::NameNotFreeYet { name: &desired.name }.wait_longer(desired.interval);
+        }
+        // Names are those of all types of resources.
         Some(Imported::NameTaken) => return name_conflict(desired),
         Some(Imported::Accepted(operation)) if operation.failed() => {
             return operation_failed("ImportKeyPair", operation);

@@ -86,6 +86,13 @@ pub(super) fn deletion_under_way(observed: &Observed) -> Option<Step> {
     }
 }
 
+/// Whether this object deleted the pair so lately that its name may not be free yet (unverified).
+pub(super) fn was_deleted_lately(observed: &Observed) -> bool {
+    let answered = observed.done.delete.as_ref().and_then(Operation::created);
+    let began = answered.or(observed.recorded.deleted_at);
+    began.is_some_and(|began| (-ONE_SECOND..STUCK).contains(&time_since(observed, began)))
+}
+
 /// What comes before something is begun again that was under way when it was answered, and should
 /// be over by now. `None` if it is over, or if nothing tells: then what Lightsail shows of the pair
 /// counts.

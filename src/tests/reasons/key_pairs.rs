@@ -106,6 +106,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::NotListedYet,
         Message::NotFoundToDelete,
         Message::StillThere { name },
+        Message::NameNotFreeYet { name },
         Message::ImportNotListedYet,
         Message::ImportNotAnswered,
         Message::BeingRecorded,

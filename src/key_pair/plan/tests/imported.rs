@@ -81,6 +81,18 @@ fn an_imported_pair_that_should_be_there() {
             o.pair = live(None);
             o.done.import = Some(Imported::NameTaken);
         }, "Stalled NameConflict"),
+        ("not if its own pair had it a moment ago", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(None);
+            o.done.import = Some(Imported::NameTaken);
+            o.recorded.deleted_at = Some(time(NOW));
+        }, "Reconciling InProgress"),
+        ("it is if that was long ago", |_, o| {
+            o.finalizer = Finalizer::New;
+            o.pair = live(None);
+            o.done.import = Some(Imported::NameTaken);
+            o.recorded.deleted_at = Some(time("2026-11-24T11:49:00Z"));
+        }, "Stalled NameConflict"),
         ("an imported pair is tagged", |_, o| {
             (o.finalizer, o.recorded.intent) = (Finalizer::New, intent(FIRST));
             o.pair = live(Some(pair(FIRST)));

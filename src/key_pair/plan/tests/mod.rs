@@ -164,6 +164,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
         managed_tag_keys: Vec::new(),
         intent: None,
         deletion: None,
+        deleted_at: None,
         import: None,
     }
 }

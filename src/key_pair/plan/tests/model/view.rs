@@ -330,7 +330,7 @@ impl Plans {
         let share = Share { coming: size, ..Share::default() };
         let is_listed = self.scenario.in_crowd && run.named && !run.tagged_by_name;
         let quiet_for = Some(Duration::ZERO);
-        let share = Share { quiet_for, ..share };
+        let share = Share { quiet_for, still_for: quiet_for, ..share };
         Crowd { all: share, own: share, is_named: run.named, is_listed, ..Crowd::default() }
     }
 
