@@ -19,6 +19,7 @@ const EVENTS: usize = 60;
 const QUIET_RUNS: usize = 150;
 const CALL_TIMEOUT: i64 = 20;
 const SETTLE_TIME: i64 = 60;
+const LEASE: i64 = 15;
 
 /// The API server, Lightsail, and the clock.
 struct World {
@@ -34,6 +35,8 @@ struct World {
     /// How `GetOperation` answers until this time.
     ends_at: i64,
     end: Option<(String, String)>,
+    /// The process that took the Lease last, and when.
+    leader: (u32, i64),
     /// What happened, for whoever reads a failure.
     story: Vec<String>,
 }
@@ -57,6 +60,8 @@ struct Run {
 
 #[derive(Default)]
 struct Process {
+    /// How many took the Lease until it did, itself included; 0 if it has not.
+    term: u32,
     run: Option<Run>,
     search: Search,
     call: Option<Call>,
@@ -78,7 +83,7 @@ impl World {
         let object = serde_json::from_value(object).unwrap();
         let (operations, late) = (Vec::new(), Vec::new());
         Self { now: 1, object, version: 1, operations, late, effects: 0, lag, ends_at, end: None,
-            story: Vec::new() }
+            leader: (0, 0), story: Vec::new() }
     }
 
     fn desired(&self) -> Desired {
@@ -89,14 +94,14 @@ impl World {
 
     fn land(&mut self) {
         let now = self.now;
-        let landed = self.late.extract_if(.., |due| *due <= now).count();
-        (0..landed).for_each(|_| self.take_effect());
+        let landed: Vec<_> = self.late.extract_if(.., |due| *due <= now).collect();
+        for due in landed { self.take_effect(due); }
     }
 
-    fn take_effect(&mut self) {
+    fn take_effect(&mut self, second: i64) {
         self.effects += 1;
         let id = format!("operation-{}", self.effects);
-        self.operations.push((self.now, operation(&id, "Started", &at(self.now).to_string())));
+        self.operations.push((second, operation(&id, "Started", &at(second).to_string())));
     }
 
     fn shown(&self, operation: &Operation) -> Operation {
@@ -164,6 +169,7 @@ fn mark_text(state: &MarkState) -> String {
 impl Process {
     /// One step of a run, or the beginning of one.
     fn go(&mut self, world: &mut World, fate: Fate) -> Result<(), TestCaseError> {
+        self.lead(world);
         let Some(mut run) = self.run.take() else {
             self.begin(world);
             return Ok(());
@@ -183,6 +189,19 @@ impl Process {
         world.check()
     }
 
+    /// Takes the Lease, if it has none. An old leader acts no longer than its Lease lasts, and then
+    /// ends.
+    fn lead(&mut self, world: &mut World) {
+        let (newest, since) = world.leader;
+        if self.term < newest && world.now > since + LEASE {
+            *self = Self::default();
+        }
+        if self.term == 0 {
+            self.term = newest + 1;
+            world.leader = (self.term, world.now);
+        }
+    }
+
     fn begin(&mut self, world: &World) {
         let object = world.object.clone();
         let status = object.status.clone().unwrap_or_else(record::unobserved);
@@ -196,6 +215,7 @@ impl Process {
             account: None,
             call: self.call.clone(),
             search: self.search,
+            lease_duration: SignedDuration::from_secs(LEASE),
             ..observed()
         };
         self.run = Some(Run { object, version: world.version, desired: world.desired(),
@@ -294,13 +314,13 @@ impl Process {
     fn call(&mut self, world: &mut World, fate: Fate) -> Call {
         let call = match fate {
             Fate::Fine => {
-                world.take_effect();
+                world.take_effect(world.now);
                 let (_, operation) = world.operations.last().unwrap();
                 Ok(Acknowledged { operations: vec![world.shown(operation)],
                     request_id: String::new() })
             }
             Fate::LostBefore => Err(failure(ErrorKind::Transient)),
-            Fate::LostAfter => { world.take_effect(); Err(failure(ErrorKind::Transient)) }
+            Fate::LostAfter => { world.take_effect(world.now); Err(failure(ErrorKind::Transient)) }
             Fate::Late => { world.late.push(world.now + CALL_TIMEOUT + 5);
                 Err(failure(ErrorKind::Transient)) }
             Fate::Refused => Err(failure(ErrorKind::Throttled)),
