@@ -65,7 +65,7 @@ async fn i8_an_api_server_that_does_not_keep_still_is_outlasted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_proxys_page_does_not_say_that_an_object_or_its_secret_is_gone() {
+async fn a_page_of_a_proxy_does_not_say_that_an_object_or_its_secret_is_gone() {
     let bed = Bed::new("page").await;
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
