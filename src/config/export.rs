@@ -38,13 +38,13 @@ pub struct Export {
     #[arg(long, display_order = 0, value_name = "PATH")]
     pub keys: Vec<PathBuf>,
 
-    /// Match the keys in the Secrets of this namespace, for example team-a, with the rights of your
+    /// Match the keys in the Secrets of this namespace, for example team-a, with the access of your
     /// kubeconfig; may be repeated.
     #[arg(long, display_order = 0, value_delimiter = ',', value_parser = namespace,
         value_name = "NAMESPACE")]
     pub from_secrets: Vec<String>,
 
-    /// Check, with the rights of your kubeconfig, which owners in owner tags no longer exist.
+    /// Check, with the permissions of your kubeconfig, which owners in owner tags no longer exist.
     #[arg(long, display_order = 0)]
     pub check_owners: bool,
 

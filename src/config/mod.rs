@@ -66,7 +66,7 @@ pub struct Config {
         value_name = "SELECTOR")]
     pub watch_label_selector: Option<String>,
 
-    /// Support `LightsailAccount`s. Set `--accounts=false` for an operator without rights to them.
+    /// Support `LightsailAccount`s. Set `--accounts=false` for an operator without access to them.
     /// Objects without accountRef then use the operator's own credentials.
     #[arg(long, env = "LIGHTSAIL_OPERATOR_ACCOUNTS", default_value_t = true,
         action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true",

@@ -163,7 +163,7 @@ impl fmt::Display for Message<'_> {
             Self::RefusedByKubernetes { why } => write!(
                 to,
                 "the Kubernetes API server refuses a request of the operator: {}; the operator \
-                 tries again, but a policy, a webhook or a right may have to be changed",
+                 tries again, but a policy, a webhook or a permission may have to be changed",
                 why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::KubernetesFails { why } => write!(

@@ -152,7 +152,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   namespace: {{ include "lightsail-operator.namespace" . | toYaml }}
 {{- end }}
 
-{{/* Rights to the objects and what they refer to, in the whole cluster or in each watched
+{{/* Permissions to the objects and what they refer to, in the whole cluster or in each watched
      namespace. */}}
 {{- define "lightsail-operator.rules" -}}
 # Objects, with their finalizers and the mark of a reset.
@@ -186,7 +186,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [create]
 {{- end }}
 
-{{/* Rights to LightsailAccounts. These are cluster-scoped, so the rights are for the whole
+{{/* Access to LightsailAccounts. These are cluster-scoped, so the permissions are for the whole
      cluster. */}}
 {{- define "lightsail-operator.accountRules" -}}
 # LightsailAccounts.
