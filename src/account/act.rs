@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the status if it changed, and an Event if the reason did.
-    async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
+    pub(super) async fn publish(&mut self, verdict: &Verdict) -> Result<Action, Error> {
         let before = self.object.status.clone().unwrap_or_default();
         let status = status::status(&self.object, &self.observed, verdict);
         if status != before {

@@ -23,7 +23,7 @@ use crate::api::{LightsailAccount, Reason};
 use crate::engine::queue::{Item, Next};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::Served;
-use crate::engine::{Action, Context, Controller, ObjectRef, guarded, objects};
+use crate::engine::{Action, Context, Controller, ObjectRef, guarded, lasting, objects};
 use crate::error::Error;
 
 const KIND: &str = "LightsailAccount";
@@ -42,6 +42,20 @@ impl Accounts {
     }
 
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
+        let action = self.try_to_reconcile(item).await;
+        // A conflict may only mean that the watch is behind, which `/readyz` says if it lasts.
+        if let Err(error @ (Error::Kubernetes(_) | Error::Unreadable(_))) = &action
+            && self.ctx.settings.is_primary
+            && let Some(verdict) = lasting(error, item.failures)
+            && let Some(Served::Readable(object)) =
+                objects::find::<LightsailAccount>(&self.ctx.api_server, &item.at).await?
+        {
+            Run::new(&self.ctx, object).publish(&verdict).await?;
+        }
+        action
+    }
+
+    async fn try_to_reconcile(&self, item: &Item) -> Result<Action, Error> {
         match objects::find::<LightsailAccount>(&self.ctx.api_server, &item.at).await? {
             Some(Served::Readable(object)) => Run::new(&self.ctx, object).reconcile().await,
             Some(Served::Unreadable(object)) => {

@@ -1,7 +1,10 @@
 //! What tools that wait see of accounts: the test data of Argo CD's health check.
 
+use http::Method;
 use lightsail_operator::api::LightsailAccount;
 use serde_json::json;
+use testbed::api_proxy::{ApiProxy, Matcher};
+use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
 use super::teams::{OF_A, OF_B, Teams};
@@ -36,5 +39,23 @@ async fn an_account_is_ready_for_those_who_wait_when_it_is_and_not_before() {
 
     check(&teams.a, "Ready", &all).await;
     check_test_data("LightsailAccount", &teams.a, &all);
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_an_account_whose_finalizer_cannot_be_taken_off_says_why() {
+    let teams = Teams::new("held").await;
+    let proxy = ApiProxy::start(&teams.a.cluster).await.unwrap();
+    let options = teams.options_by(Some(&proxy.url())).await;
+    let _operator = Operator::start(options).await.unwrap();
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &[]);
+    let account = teams.create_account("one", &spec).await;
+    teams.wait_account(&account, "Identified").await;
+    let patch = Matcher::new(Method::PATCH, format!("/lightsailaccounts/{account}"));
+    proxy.fail(patch, 6, 403);
+    teams.delete_account(&account).await;
+    let message = teams.wait_account(&account, "KubernetesError").await;
+    assert!(message.contains("refuses a request of the operator"), "{message}");
+    teams.wait_no_account(&account).await;
     teams.remove_accounts().await;
 }

@@ -58,7 +58,12 @@ impl Teams {
 
     /// How the operator is started for both.
     pub(crate) async fn options(&self) -> OperatorOptions {
-        let mut options = self.a.options(None).await;
+        self.options_by(None).await
+    }
+
+    /// As [`Self::options`], with another URL for the API server.
+    pub(crate) async fn options_by(&self, url: Option<&str>) -> OperatorOptions {
+        let mut options = self.a.options(url).await;
         let is_off = options.arguments.windows(2).position(|pair| pair == ["--accounts", "false"]);
         options.arguments.drain(is_off.unwrap()..is_off.unwrap() + 2);
         let own = [
