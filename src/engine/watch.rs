@@ -244,7 +244,7 @@ fn watch_one<K: Reconciled>(
                 let is_unknown = is_unserved(&error);
                 Some(Change::Unlisted { namespace: namespace.clone(), is_unknown })
             }
-            Err(watcher::Error::WatchStartFailed(error)) if is_status(&error, 403) => {
+            Err(watcher::Error::WatchStartFailed(error)) if is_code(&error, 403) => {
                 // Its list may be allowed, so this happens again and again.
                 let why = why(&error, crd);
                 readiness.missing(&what, why.clone());
@@ -303,7 +303,13 @@ fn is_too_large<K>(event: &Happened<K>) -> bool {
 
 fn is_refused<K: Reconciled>(event: &Happened<K>) -> bool {
     let Err(watcher::Error::WatchStartFailed(error)) = event else { return false };
-    is_status(error, 403) || is_unserved(error)
+    // Whoever says so: to list again proves nothing.
+    is_code(error, 403) || is_code(error, 404)
+}
+
+/// Whether the answer has this code, from the API server or from a proxy before it.
+fn is_code(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(answer) if answer.code == code)
 }
 
 /// Whether the API server does not serve the kind: it says so without a Status.

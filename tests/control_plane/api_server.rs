@@ -89,3 +89,18 @@ async fn a_page_of_a_proxy_does_not_say_that_an_object_or_its_secret_is_gone() {
     assert_eq!(bed.secrets().get("fleet").await.unwrap().data, secret.data);
     assert_eq!((bed.calls("ImportKeyPair"), bed.calls("DeleteKeyPair")), (1, 0));
 }
+
+/// A proxy lets lists through and no watch: changes are seen all the same, from list to list.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_a_watch_that_a_proxy_refuses_is_listed_again() {
+    for status in [403, 404] {
+        let bed = Bed::new("no-watch").await;
+        let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+        let watch = Matcher::new(Method::GET, "/lightsailkeypairs?").with_path_part("watch=true");
+        let refused = proxy.answer_with_page(watch, usize::MAX, status);
+        let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+        wait_for("the watch is refused", async || refused.count() > 0).await;
+        bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+        bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    }
+}
