@@ -26,7 +26,7 @@ use crate::engine::objects;
 use crate::engine::queue::{Item, Next};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::Served;
-use crate::engine::{Action, Context, Controller, ObjectRef, Verdict, guarded, lasting};
+use crate::engine::{Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting};
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -74,8 +74,12 @@ impl HostKeyResets {
         }
         if let Err(error) = &action
             && let Some(verdict) = lasting(error, item.failures)
+            && let Some(shown) = self.publish_unfinished(at, verdict).await?
         {
-            self.publish_unfinished(at, verdict).await?;
+            // It is retried before its time is up, and its failures are counted on.
+            let is_conflict = matches!(error, Error::Conflict);
+            let outcome = if is_conflict { Outcome::Conflict } else { Outcome::KubernetesError };
+            return Ok(Action { outcome, ..shown });
         }
         action
     }
