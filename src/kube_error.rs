@@ -1,8 +1,10 @@
 //! What an error of Kubernetes' client says: what the API server answered, and what went wrong,
 //! without what was sent (I4).
 
+use kube::Resource;
 use kube::client::AuthError;
 use kube::core::Status;
+use kube::core::response::reason;
 
 /// The reason that Kubernetes' client gives to an answer that is an error, but no Status. The
 /// message is then the whole body.
@@ -17,6 +19,9 @@ pub fn without_content(error: &kube::Error) -> String {
     }
     if let kube::Error::Auth(error) = error {
         return format!("no credentials for the API server: {}", without_output(error));
+    }
+    if let kube::Error::Service(error) = error {
+        return error.to_string();
     }
     let kube::Error::Api(answer) = error else { return error.to_string() };
     // The client's own words repeat the whole Status behind its message.
@@ -53,20 +58,25 @@ pub fn without_output(error: &AuthError) -> String {
     error.to_string()
 }
 
-/// Whether the API server answered with this HTTP status, and not a proxy before it.
+/// Whether the API server answered with this HTTP status, and not a proxy before it. Some proxies
+/// make a Status of their own errors, without a reason: that something is not there, only the API
+/// server's own reason says.
 #[must_use]
 pub fn is_status(error: &kube::Error, code: u16) -> bool {
-    status(error).is_some_and(|status| status.code == code)
+    let is_told = |status: &Status| code != 404 || status.reason == reason::NOT_FOUND;
+    status(error).is_some_and(|status| status.code == code && is_told(status))
 }
 
 /// What a read of one object found. That there is none is known only if the API server says so: the
 /// page of a proxy, or of an API server that does not serve the kind for a moment, is no evidence.
+/// Neither is something without a uid evidence of an object.
 ///
 /// # Errors
 /// The API server refused, or nobody knows.
-pub fn found<T>(answer: kube::Result<T>) -> kube::Result<Option<T>> {
+pub fn found<T: Resource>(answer: kube::Result<T>) -> kube::Result<Option<T>> {
     match answer {
-        Ok(object) => Ok(Some(object)),
+        Ok(object) if object.meta().uid.is_some() => Ok(Some(object)),
+        Ok(_) => Err(kube::Error::Service("the answer is not the object".into())),
         Err(error) if is_status(&error, 404) => Ok(None),
         Err(error) => Err(error),
     }
@@ -74,6 +84,8 @@ pub fn found<T>(answer: kube::Result<T>) -> kube::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
     use super::*;
 
     #[test]
@@ -94,7 +106,7 @@ mod tests {
     fn only_the_api_server_says_that_there_is_no_such_object() {
         let absent = || answer("secrets \"a\" not found", "NotFound", 404);
         assert!(is_status(&absent(), 404) && !is_status(&absent(), 409));
-        assert_eq!(found::<()>(Err(absent())).unwrap(), None);
+        assert_eq!(found::<ConfigMap>(Err(absent())).unwrap(), None);
         let no_failure = Status { code: 404, ..Status::success() };
         for (name, other) in [
             ("the page of a proxy", answer("<html>not here</html>", NO_STATUS, 404)),
@@ -103,13 +115,22 @@ mod tests {
                 "the JSON of a gateway",
                 kube::Error::Api(Status { status: None, ..no_failure }.boxed()),
             ),
+            ("a Status that a proxy makes of its own error", answer("no such host", "", 404)),
             ("another refusal", answer("no", "Forbidden", 403)),
             ("silence", kube::Error::Service("no answer in time".into())),
         ] {
             assert!(!is_status(&other, 404), "{name}");
             let told = without_content(&other);
             assert!(!told.contains("html") && !told.is_empty(), "{name}: {told}");
-            assert!(found::<()>(Err(other)).is_err(), "{name}");
+            assert!(found::<ConfigMap>(Err(other)).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_empty_answer_is_no_object() {
+        let mut map = ConfigMap::default();
+        assert!(found(Ok(map.clone())).is_err());
+        map.metadata.uid = Some("u".to_owned());
+        assert_eq!(found(Ok(map.clone())).unwrap(), Some(map));
     }
 }

@@ -43,7 +43,7 @@ impl Accounts {
 
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
         let action = self.try_to_reconcile(item).await;
-        // A conflict may only mean that the watch is behind, which `/readyz` says if it lasts.
+        // A conflict may only mean that the watch is behind.
         if let Err(error @ (Error::Kubernetes(_) | Error::Unreadable(_))) = &action
             && self.ctx.settings.is_primary
             && let Some(verdict) = lasting(error, item.failures)

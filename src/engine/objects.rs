@@ -62,8 +62,8 @@ pub(crate) struct NamespaceRead {
     pub(crate) labels: BTreeMap<String, String>,
 }
 
-/// The namespace as it is now. One that is gone has no labels, and is as one that is being deleted:
-/// what an object of it left behind may still be to be followed up.
+/// The namespace as it is now. One that is gone counts as being deleted, and has no labels: its
+/// objects may have left work behind.
 pub(crate) async fn read_namespace(
     api_server: &ApiServer,
     namespace: &str,

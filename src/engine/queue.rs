@@ -32,13 +32,13 @@ pub struct Item {
     pub failures: Failures,
 }
 
-/// The failures of an object since a reconciliation last came to something that it shows.
+/// The failures of an object since a reconciliation last came to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
     /// Reconciliations that started over, because somebody else changed the object meanwhile.
     pub conflicts: u32,
-    /// Those that the Kubernetes API server made fail.
-    pub refusals: u32,
+    /// Those that failed otherwise, nearly always because of the Kubernetes API server.
+    pub failed: u32,
     /// Pauses in a row that grew, for whatever reason.
     pub pauses: u32,
 }
@@ -46,16 +46,16 @@ pub struct Failures {
 impl Failures {
     /// With one more reconciliation that ended so.
     fn and(self, outcome: Outcome) -> Self {
-        let (conflicts, refusals) = match outcome {
-            Outcome::Conflict => (self.conflicts.saturating_add(1), self.refusals),
-            Outcome::KubernetesError => (self.conflicts, self.refusals.saturating_add(1)),
+        let (conflicts, failed) = match outcome {
+            Outcome::Conflict => (self.conflicts.saturating_add(1), self.failed),
+            Outcome::KubernetesError => (self.conflicts, self.failed.saturating_add(1)),
             Outcome::Shows(_)
             | Outcome::Unchanged
             | Outcome::Gone
             | Outcome::Stopping
             | Outcome::NotLeading => (0, 0),
         };
-        Self { conflicts, refusals, pauses: self.pauses.saturating_add(1) }
+        Self { conflicts, failed, pauses: self.pauses.saturating_add(1) }
     }
 }
 
@@ -229,7 +229,10 @@ impl Queue {
                 Some((self.pause(at, FIRST_PAUSE_AFTER_CONFLICT, outcome), Class::Retry))
             }
         };
-        if running.is_forgotten || matches!(action.next, Next::Change | Next::After(_)) {
+        // What was not sent for want of the Lease came to no end.
+        let has_ended =
+            matches!(action.next, Next::Change | Next::After(_)) && outcome != Outcome::NotLeading;
+        if running.is_forgotten || has_ended {
             self.failures.remove(at);
         }
         if let Some((lane, class)) = running.again {

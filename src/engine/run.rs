@@ -48,7 +48,7 @@ pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
             let message = Message::LastingConflict;
             Some(Verdict::stalled(message.reason(), message.to_string(), Next::StartOver))
         }
-        Error::Kubernetes(error) if failures.refusals >= MANY_FAILURES => {
+        Error::Kubernetes(error) if failures.failed >= MANY_FAILURES => {
             let why = without_content(error);
             Some(refused(if is_refusal(error) {
                 Message::RefusedByKubernetes { why: &why }
@@ -56,7 +56,7 @@ pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
                 Message::KubernetesFails { why: &why }
             }))
         }
-        Error::Unreadable(kind) if failures.refusals >= MANY_FAILURES => {
+        Error::Unreadable(kind) if failures.failed >= MANY_FAILURES => {
             let why = format!("what it sent is not a {kind}");
             Some(refused(Message::KubernetesFails { why: &why }))
         }

@@ -448,9 +448,10 @@ fn remove_connection_headers(headers: &mut HeaderMap) {
 
 /// An error as the API server writes them.
 fn failure(status: u16, message: &str) -> Response {
+    let reason = if status == 404 { "NotFound" } else { "InternalError" };
     let body = json!({
         "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure", "code": status,
-        "message": message, "reason": "InternalError",
+        "message": message, "reason": reason,
     });
     let mut response = with_status(status, Body::from(body.to_string()));
     response

@@ -394,13 +394,16 @@ fn failures_are_counted_by_kind_until_something_is_shown() {
         queue.push(at("a"), LANE, Class::Change, now);
         let failures = queue.pop(now).unwrap().failures;
         queue.finished(&at("a"), action, now);
-        (failures.conflicts, failures.refusals)
+        (failures.conflicts, failures.failed)
     };
     let conflict = Action { next: Next::StartOver, outcome: Outcome::Conflict };
     let refusal = Action { next: Next::Backoff, outcome: Outcome::KubernetesError };
+    let pause = Next::After(Duration::from_secs(1));
+    let not_leading = Action { next: pause, outcome: Outcome::NotLeading };
     for (name, action, counted) in [
         ("a conflict", conflict, (1, 0)),
         ("a refusal", refusal, (2, 1)),
+        ("a wait for the Lease", not_leading, (2, 2)),
         ("a failure that is shown", ends(Next::Backoff), (0, 0)),
         ("a refusal after it", refusal, (0, 1)),
         ("a success", ends(Next::Change), (0, 0)),

@@ -12,7 +12,7 @@ fn item(failures: Failures) -> Item {
 }
 
 fn many() -> Failures {
-    Failures { conflicts: MANY_FAILURES, refusals: MANY_FAILURES, ..Failures::default() }
+    Failures { conflicts: MANY_FAILURES, failed: MANY_FAILURES, ..Failures::default() }
 }
 
 fn answer(code: u16) -> Error {
@@ -58,7 +58,7 @@ fn i8_whatever_keeps_a_reconciliation_from_finishing_is_shown_when_it_lasts() {
 #[test]
 fn failures_of_one_kind_say_nothing_about_another() {
     let (conflicts, refusals) =
-        (Failures { refusals: 0, ..many() }, Failures { conflicts: 0, ..many() });
+        (Failures { failed: 0, ..many() }, Failures { conflicts: 0, ..many() });
     assert_eq!(lasting(&Error::Conflict, refusals), None);
     assert_eq!(lasting(&answer(500), conflicts), None);
     let shown = lasting(&Error::Conflict, conflicts).map(|shown| shown.reason);
