@@ -217,6 +217,11 @@ pub(super) fn is_refused(reason: Option<Reason>) -> bool {
     )
 }
 
+/// Whether what an object claims, or how it is counted, depends on its showing this.
+pub(super) fn decides_claims(reason: Option<Reason>) -> bool {
+    is_refused(reason) || is_hindered(reason) || reason == Some(Reason::WaitingForOwner)
+}
+
 /// Whether an object that shows this imports nothing until somebody acts. It counts how many pairs
 /// there are before it does.
 fn is_hindered(reason: Option<Reason>) -> bool {

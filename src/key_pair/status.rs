@@ -110,25 +110,28 @@ fn record(status: &mut LightsailKeyPairStatus, pair: Option<&KeyPair>, origin: O
     }
 }
 
-/// The status with this verdict about a reconciliation that could not be finished; `None` if the
-/// object shows that it may not use its account: then it claims nothing, and that must stay so.
+/// The status with this verdict about a reconciliation that could not be finished. Where `Ready`
+/// decides what the object claims, it stays, and only the verdict's other condition is new.
 pub(super) fn unfinished(
     object: &LightsailKeyPair,
     verdict: &Verdict,
     now: Timestamp,
-) -> Option<LightsailKeyPairStatus> {
+) -> LightsailKeyPairStatus {
     let before = object.status.clone().unwrap_or_else(unobserved);
-    if claim::is_refused(reason(&before.conditions, READY)) {
-        return None;
-    }
     // The API server refuses the -1 of what was never observed in a condition.
     let generation = before.observed_generation.max(0);
     let mut conditions = verdict.conditions(Conditions::new(&before.conditions, generation, now));
     if let Some(verified) = find(&before.conditions, FINGERPRINT_VERIFIED) {
         conditions = conditions.with_old(verified);
     }
-    let conditions = conditions.into_list();
-    Some(LightsailKeyPairStatus { conditions, ..before })
+    let mut conditions = conditions.into_list();
+    let kept = find(&before.conditions, READY);
+    if let Some(kept) = kept.filter(|_| claim::decides_claims(reason(&before.conditions, READY))) {
+        for ready in conditions.iter_mut().filter(|condition| condition.type_ == READY) {
+            ready.clone_from(kept);
+        }
+    }
+    LightsailKeyPairStatus { conditions, ..before }
 }
 
 /// The status after a reconciliation. What that did not get to read stays as it was.

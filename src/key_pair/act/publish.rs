@@ -20,14 +20,12 @@ impl Run<'_> {
         verdict: &Verdict,
     ) -> Result<(), Error> {
         let before = self.object.status.clone().unwrap_or_default();
-        let Some(status) = status::unfinished(&self.object, verdict, self.clocks.now()) else {
-            return Ok(());
-        };
+        let status = status::unfinished(&self.object, verdict, self.clocks.now());
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
-        }
-        if verdict.is_news(&before.conditions) {
-            self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+            if verdict.is_news(&before.conditions) {
+                self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
+            }
         }
         Ok(())
     }
