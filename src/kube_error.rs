@@ -3,8 +3,8 @@
 
 use kube::Resource;
 use kube::client::AuthError;
-use kube::core::Status;
 use kube::core::response::reason;
+use kube::core::{ObjectList, Status};
 
 /// The reason that Kubernetes' client gives to an answer that is an error, but no Status. The
 /// message is then the whole body.
@@ -69,22 +69,45 @@ pub fn is_status(error: &kube::Error, code: u16) -> bool {
 
 /// What a read of one object found. That there is none is known only if the API server says so: the
 /// page of a proxy, or of an API server that does not serve the kind for a moment, is no evidence.
-/// Neither is something without a uid evidence of an object.
 ///
 /// # Errors
 /// The API server refused, or nobody knows.
 pub fn found<T: Resource>(answer: kube::Result<T>) -> kube::Result<Option<T>> {
-    match answer {
-        Ok(object) if object.meta().uid.is_some() => Ok(Some(object)),
-        Ok(_) => Err(kube::Error::Service("the answer is not the object".into())),
+    match answer.and_then(existing) {
+        Ok(object) => Ok(Some(object)),
         Err(error) if is_status(&error, 404) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
+/// An object that was read or written. An answer without a uid is no evidence of one.
+///
+/// # Errors
+/// The answer is something else.
+pub fn existing<T: Resource>(object: T) -> kube::Result<T> {
+    match object.meta().uid {
+        Some(_) => Ok(object),
+        None => Err(kube::Error::Service("the answer is not the object".into())),
+    }
+}
+
+/// A page of a list. An answer that names no version may be anything: that it has no objects does
+/// not say that there are none.
+///
+/// # Errors
+/// The API server refused, or nobody knows.
+pub fn listed<T: Clone>(answer: kube::Result<ObjectList<T>>) -> kube::Result<ObjectList<T>> {
+    let list = answer?;
+    if list.metadata.resource_version.as_ref().is_none_or(String::is_empty) {
+        return Err(kube::Error::Service("the answer is not a list".into()));
+    }
+    Ok(list)
+}
+
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
+    use serde_json::json;
 
     use super::*;
 
@@ -124,6 +147,18 @@ mod tests {
             assert!(!told.contains("html") && !told.is_empty(), "{name}: {told}");
             assert!(found::<ConfigMap>(Err(other)).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_empty_answer_is_no_list() {
+        let list = |metadata| {
+            let list =
+                json!({ "apiVersion": "v1", "kind": "L", "metadata": metadata, "items": [] });
+            listed::<ConfigMap>(serde_json::from_value(list).map_err(kube::Error::SerdeError))
+        };
+        assert!(list(json!({})).is_err());
+        assert!(list(json!({ "resourceVersion": "" })).is_err());
+        assert!(list(json!({ "resourceVersion": "1" })).is_ok());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::engine::served::Served;
 use crate::engine::verdict::seconds_to_ready;
 use crate::engine::{Action, Context, MAX_STEPS, Verdict};
 use crate::error::Error;
+use crate::kube_error::listed;
 use crate::lightsail;
 use crate::page_limit::{self, FEW, MANY};
 
@@ -158,7 +159,7 @@ async fn count_in<K: Reconciled>(
 ) -> Result<usize, Error> {
     let (mut count, mut page) = (0, ListParams::default().fields(selected).limit(MANY));
     loop {
-        let list = match api_server.read(api.list(&page)).await {
+        let list = match api_server.read(async { listed(api.list(&page).await) }).await {
             Err(Error::Kubernetes(error)) if page_limit::is_too_large(&error) => {
                 page.limit = Some(FEW);
                 continue;
@@ -202,7 +203,8 @@ mod tests {
             asked.lock().push(size);
             let next = if query.contains("continue=second") { "" } else { "second" };
             let object = json!({ "metadata": { "labels": { "a": "x".repeat(256 * 1024) } } });
-            let list = json!({ "metadata": { "continue": next }, "items": vec![object; size] });
+            let metadata = json!({ "resourceVersion": "1", "continue": next });
+            let list = json!({ "metadata": metadata, "items": vec![object; size] });
             Ok(Response::new(list.to_string().into_bytes().into()))
         });
         let client = Client::new(PageLimit.layer(server), "default");

@@ -7,6 +7,7 @@
 pub mod account_rule;
 pub mod action;
 pub mod context;
+mod discovery;
 pub mod event_limits;
 mod key_maker;
 mod lane;

@@ -23,7 +23,7 @@ use crate::api::{FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, Reconciled};
 use crate::api_server::ApiServer;
 use crate::digest;
 use crate::error::Error;
-use crate::kube_error::{found, is_status};
+use crate::kube_error::{existing, found, is_status};
 use crate::secret::DataValue;
 
 use super::context::Context;
@@ -157,7 +157,8 @@ async fn put_status<K: Reconciled>(
     let request = Request::new(K::url_path(&(), metadata.namespace.as_deref()))
         .replace_subresource("status", &name, &parameters, update.to_string().into_bytes())
         .map_err(kube::Error::BuildRequest)?;
-    api_server.write(api_server.client().request(request)).await.map_err(gone)
+    let answer = async { api_server.client().request(request).await.and_then(existing) };
+    api_server.write(answer).await.map_err(gone)
 }
 
 /// A write that finds no object reports it as gone.
@@ -180,7 +181,8 @@ async fn patch_metadata<K: Reconciled>(
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(json!({ "metadata": metadata }));
     let name = object.name_any();
-    readable(api_server.write(api.patch(&name, &parameters, &patch)).await.map_err(gone)?)
+    let answer = async { api.patch(&name, &parameters, &patch).await.and_then(existing) };
+    readable(api_server.write(answer).await.map_err(gone)?)
 }
 
 /// Adds a finalizer.

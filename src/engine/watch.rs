@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, SelectAll};
 use futures::{Stream, StreamExt};
-use kube::core::Status;
 use kube::runtime::utils::{Backoff, WatchStreamExt};
 use kube::runtime::watcher::{self, Event};
 
 use crate::api::Reconciled;
-use crate::api_server::READ_TIMEOUT;
+use crate::api_server::{ApiServer, READ_TIMEOUT};
 use crate::kube_error::is_status;
 use crate::kube_error::without_content;
 use crate::page_limit::{self, FEW, MANY};
 
 use super::context::Context;
+use super::discovery;
 use super::object_ref::ObjectRef;
 use super::objects;
 use super::queue::Class;
@@ -215,7 +215,12 @@ fn watch_one<K: Reconciled>(
         let config = watcher::Config { page_size: Some(page), ..config.clone() };
         watcher::watcher(api.clone(), config).backoff(Pauses::default())
     };
-    lists_again(events).filter_map(move |event| {
+    let api_server = ctx.api_server.clone();
+    let explained = lists_again(events).then(move |event| {
+        let api_server = api_server.clone();
+        async move { (is_unserved::<K>(&api_server, &event).await, event) }
+    });
+    explained.filter_map(move |(is_unknown, event)| {
         let change = match event {
             Ok(Event::Init) => {
                 seen.clear();
@@ -237,16 +242,15 @@ fn watch_one<K: Reconciled>(
             // Without a list nothing is known. A watch that is interrupted afterwards goes on by
             // itself, or lists again.
             Err(watcher::Error::InitialListFailed(error)) => {
-                let why = why(&error, crd);
+                let why = why(&error, is_unknown, crd);
                 if readiness.missing(&what, why.clone()) {
                     tracing::warn!(kind = what, "waiting: {why}");
                 }
-                let is_unknown = is_unserved(&error);
                 Some(Change::Unlisted { namespace: namespace.clone(), is_unknown })
             }
             Err(watcher::Error::WatchStartFailed(error)) if is_code(&error, 403) => {
                 // Its list may be allowed, so this happens again and again.
-                let why = why(&error, crd);
+                let why = why(&error, false, crd);
                 readiness.missing(&what, why.clone());
                 let last = refused_at.replace(Instant::now());
                 if last.is_none_or(|last: Instant| last.elapsed() > AFTER_REFUSAL * 4) {
@@ -312,10 +316,10 @@ fn is_code(error: &kube::Error, code: u16) -> bool {
     matches!(error, kube::Error::Api(answer) if answer.code == code)
 }
 
-/// Whether the API server does not serve the kind: it says so without a Status.
-fn is_unserved(error: &kube::Error) -> bool {
-    let says_it = |answer: &Status| answer.code == 404 && answer.message == "404 page not found";
-    is_status(error, 404) || matches!(error, kube::Error::Api(answer) if says_it(answer))
+/// Whether a list failed because the API server does not serve the kind.
+async fn is_unserved<K: Reconciled>(api_server: &ApiServer, event: &Happened<K>) -> bool {
+    let Err(watcher::Error::InitialListFailed(error)) = event else { return false };
+    is_code(error, 404) && discovery::is_unserved::<K>(api_server).await
 }
 
 /// What went wrong with a watch, without any content that was sent.
@@ -329,8 +333,8 @@ fn described(error: &watcher::Error) -> String {
 }
 
 /// Why a list failed, in words that do not change while the cause stays.
-fn why(error: &kube::Error, crd: &str) -> String {
-    if is_unserved(error) {
+fn why(error: &kube::Error, is_unknown: bool, crd: &str) -> String {
+    if is_unknown {
         format!(
             "the custom resource definition {crd} is not installed; apply it, and the operator \
              continues without a restart"

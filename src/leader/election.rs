@@ -12,7 +12,7 @@ use kube::{Api, Client};
 
 use super::candidate::Candidate;
 use crate::clock::Moment;
-use crate::kube_error::{found, is_status};
+use crate::kube_error::{existing, found, is_status};
 
 /// A candidate's part in the election.
 pub(super) struct Election {
@@ -42,7 +42,7 @@ impl Election {
                 let name = Some(self.candidate.lease.clone());
                 let metadata = ObjectMeta { name, ..ObjectMeta::default() };
                 let lease = Lease { metadata, spec: Some(self.next(None)) };
-                self.api.create(&PostParams::default(), &lease).await
+                self.api.create(&PostParams::default(), &lease).await.and_then(existing)
             }
             Some(lease) => self.replace(lease, self.next(spec.as_ref())).await,
         };
@@ -80,7 +80,8 @@ impl Election {
 
     async fn replace(&self, mut lease: Lease, spec: LeaseSpec) -> kube::Result<Lease> {
         lease.spec = Some(spec);
-        self.api.replace(&self.candidate.lease, &PostParams::default(), &lease).await
+        let (name, parameters) = (&self.candidate.lease, PostParams::default());
+        self.api.replace(name, &parameters, &lease).await.and_then(existing)
     }
 
     fn next(&self, before: Option<&LeaseSpec>) -> LeaseSpec {

@@ -10,10 +10,12 @@ use testbed::operator::Operator;
 
 use crate::bed::{Bed, REGION, imported, public_key, wait_for};
 
-/// The right to a resource is taken away, or its CRD, while the operator runs.
+/// The right to a resource is taken away, or somebody before the API server says that it has none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_taken_away_is_said_and_so_is_when_it_is_back() {
-    for (status, words) in [(403, "not allowed to list and watch it"), (404, "is not installed")] {
+    for (status, words) in
+        [(403, "not allowed to list and watch it"), (404, "does not answer as it should")]
+    {
         let bed = Bed::new("taken-away").await;
         let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
         proxy.close_watches_after(Duration::from_secs(1));
