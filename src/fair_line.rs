@@ -2,10 +2,14 @@
 //! another group one turn, not a hundred. Groups are namespaces, so that none can keep the others
 //! from what all of them share.
 //!
+//! Somebody who can wait only for a moment goes before all groups, once for each turn that its
+//! group has had since. So it need not wait for a turn of every group, and others wait for one more
+//! turn of that group at most.
+//!
 //! A waiter that gives up leaves the line, and if it was just handed the turn, passes it on. A
 //! group is kept only while it has waiters.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -22,13 +26,15 @@ struct State {
     order: VecDeque<Arc<str>>,
     /// The waiters of each group, in the order of asking.
     waiting: HashMap<Arc<str>, VecDeque<Waiter>>,
+    /// The groups that went before all others, and have had no turn of their own since.
+    went_ahead: HashSet<Arc<str>>,
     next_ticket: u64,
 }
 
-/// Where in its group somebody waits. Other groups do not notice.
+/// Where somebody waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
-    /// Before those that wait in turn.
+    /// Before those of its group that wait in turn, and once before all groups.
     First,
     /// In the order of asking.
     InTurn,
@@ -85,7 +91,16 @@ impl FairLine {
 impl State {
     /// Whose turn it is. A group that has more waiters goes to the end.
     fn next(&mut self) -> Option<Waiter> {
-        let group = self.order.pop_front()?;
+        let ahead = self.order.iter().position(|group| self.may_go_ahead(group));
+        let Some(group) = self.order.remove(ahead.unwrap_or_default()) else {
+            self.went_ahead.clear();
+            return None;
+        };
+        if ahead.is_some() {
+            self.went_ahead.insert(Arc::clone(&group));
+        } else {
+            self.went_ahead.remove(&group);
+        }
         let waiters = self.waiting.get_mut(&group)?;
         let next = waiters.pop_front();
         if waiters.is_empty() {
@@ -94,6 +109,11 @@ impl State {
             self.order.push_back(group);
         }
         next
+    }
+
+    fn may_go_ahead(&self, group: &Arc<str>) -> bool {
+        let first = self.waiting.get(group).and_then(VecDeque::front);
+        first.is_some_and(|first| first.rank == Rank::First) && !self.went_ahead.contains(group)
     }
 
     fn leave(&mut self, group: &Arc<str>, ticket: u64) {
@@ -171,7 +191,8 @@ mod tests {
 
     fn is_empty(line: &FairLine) -> bool {
         let state = line.0.lock();
-        !state.is_held && state.order.is_empty() && state.waiting.is_empty()
+        let is_nobody_there = state.order.is_empty() && state.waiting.is_empty();
+        !state.is_held && is_nobody_there && state.went_ahead.is_empty()
     }
 
     /// Who gets the turn, one after the other, when each gives it back immediately.
@@ -193,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_wait_goes_first_in_its_group_and_in_no_other() {
+    fn who_cannot_wait_goes_before_all_groups_once() {
         let line = FairLine::default();
         let turn = take(&line);
         let mut other = wait(&line, "other");
@@ -203,15 +224,44 @@ mod tests {
         let mut second_change = wait_as(&line, "own", Rank::First);
         drop(turn);
         let order = [
-            ("the other group came first", &mut other),
-            ("then the first of this one", &mut change),
+            ("it goes ahead", &mut change),
+            ("then the other group, which came first", &mut other),
+            ("the next of its group does not go ahead, but before its reads", &mut second_change),
             ("the other group again", &mut second_of_other),
-            ("the second in the order of asking", &mut second_change),
             ("then who waits in turn", &mut read),
         ];
         for (name, waiting) in order {
             drop(poll(waiting).expect(name));
         }
+        assert!(is_empty(&line));
+    }
+
+    /// Each group reads and then changes something, again and again, as many namespaces do that
+    /// delete their objects.
+    #[test]
+    fn a_change_after_a_read_waits_for_one_turn_however_many_groups_there_are() {
+        let groups: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+        let line = FairLine::default();
+        let mut turn = take(&line);
+        let mut reads: Vec<_> = groups.iter().map(|group| wait(&line, group)).collect();
+        let mut change: Option<(usize, Waiting)> = None;
+        let mut changes = Vec::new();
+        for _ in 0..400 {
+            drop(turn);
+            if let Some((group, mut waiting)) = change.take() {
+                turn = poll(&mut waiting).expect("the change that waits is next");
+                changes.push(group);
+                continue;
+            }
+            let mut served = reads.iter_mut().enumerate();
+            let (group, next) =
+                served.find_map(|(group, read)| Some((group, poll(read)?))).unwrap();
+            turn = next;
+            reads[group] = wait(&line, &groups[group]);
+            change = Some((group, wait_as(&line, &groups[group], Rank::First)));
+        }
+        let in_turn: Vec<_> = (0..groups.len()).cycle().take(200).collect();
+        assert_eq!(changes, in_turn, "and the groups take turns");
     }
 
     #[test]
