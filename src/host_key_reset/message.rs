@@ -53,6 +53,7 @@ pub enum Message<'a> {
     // In an Event
     MarkIgnored,
     Kept { message: &'a str, tracked_by: &'a str },
+    Hindered { message: &'a str, why: &'a str },
 }
 
 /// What held a reset up until its time was over.
@@ -92,6 +93,7 @@ impl Message<'_> {
             Self::Resumed => Reason::Resumed,
             Self::MarkIgnored => Reason::MarkIgnored,
             Self::Kept { .. } => Reason::TTLIgnored,
+            Self::Hindered { .. } => Reason::KubernetesError,
         }
     }
 }
@@ -220,6 +222,7 @@ impl fmt::Display for Message<'_> {
                  {tracked_by}: the tool that set it would create the object again, and the reset \
                  would run again. Remove the object from its source instead"
             ),
+            Self::Hindered { message, why } => write!(to, "{message}; since then, {why}"),
         }
     }
 }

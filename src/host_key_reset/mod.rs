@@ -84,7 +84,7 @@ impl HostKeyResets {
         action
     }
 
-    /// Publishes this verdict about the object as it is now, unless it is over.
+    /// Publishes this verdict about the object as it is now.
     async fn publish_unfinished(
         &self,
         at: &ObjectRef,
@@ -93,7 +93,7 @@ impl HostKeyResets {
         let object = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await?;
         let Some(Served::Readable(object)) = object else { return Ok(None) };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
-        if run.is_over() { Ok(None) } else { run.publish_unfinished(verdict).await.map(Some) }
+        run.publish_unfinished(verdict).await.map(Some)
     }
 }
 

@@ -26,3 +26,9 @@ pub(super) fn end(status: &HostKeyResetStatus) -> Option<MarkState> {
 pub(super) fn message(status: &HostKeyResetStatus) -> &str {
     find(&status.conditions, READY).map_or("", |ready| &ready.message)
 }
+
+/// What the end says.
+pub(super) fn message_of_end(status: &HostKeyResetStatus) -> &str {
+    let end = [COMPLETE, FAILED].into_iter().find_map(|type_| find(&status.conditions, type_));
+    end.map_or("", |end| &end.message)
+}

@@ -50,14 +50,29 @@ pub(super) fn kept(
     before: &HostKeyResetStatus,
     tracked_by: Option<&str>,
 ) -> HostKeyResetStatus {
-    let mut status = refreshed(object, before);
-    let end = find(&status.conditions, COMPLETE).or_else(|| find(&status.conditions, FAILED));
-    let mut message = end.map(|end| end.message.clone()).unwrap_or_default();
-    if let Some(mark) = tracked_by {
-        message = Message::Kept { message: &message, tracked_by: mark }.to_string();
-    }
+    let message = record::message_of_end(before);
+    with_message(
+        refreshed(object, before),
+        &match tracked_by {
+            Some(tracked_by) => Message::Kept { message, tracked_by }.to_string(),
+            None => message.to_owned(),
+        },
+    )
+}
+
+/// It is over, but its mark cannot be written, or the object cannot be deleted.
+pub(super) fn hindered(
+    object: &HostKeyReset,
+    before: &HostKeyResetStatus,
+    why: &str,
+) -> HostKeyResetStatus {
+    let message = Message::Hindered { message: record::message_of_end(before), why };
+    with_message(refreshed(object, before), &message.to_string())
+}
+
+fn with_message(mut status: HostKeyResetStatus, message: &str) -> HostKeyResetStatus {
     for condition in status.conditions.iter_mut().filter(|condition| condition.type_ == READY) {
-        condition.message.clone_from(&message);
+        message.clone_into(&mut condition.message);
     }
     status
 }

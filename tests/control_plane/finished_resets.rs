@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use http::Method;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use lightsail_operator::api::HostKeyReset;
 use lightsail_operator::api::conditions::{COMPLETE, READY, find, is_true};
 use serde_json::json;
+use testbed::api_proxy::{ApiProxy, Matcher};
+use testbed::operator::Operator;
 
 use crate::bed::{Bed, reset};
 use crate::reset_life::{kubectl, with};
@@ -53,6 +56,29 @@ async fn a_finished_reset_goes_when_its_time_has_come() {
     bed.api::<HostKeyReset>().get("kept").await.unwrap();
     bed.patch::<HostKeyReset>("kept", &json!({ "spec": { "ttlSecondsAfterFinished": 0 } })).await;
     bed.wait_gone::<HostKeyReset>("kept").await;
+    assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_a_finished_reset_that_cannot_be_deleted_says_why() {
+    let bed = Bed::new("stays").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let delete = Matcher::new(Method::DELETE, "/hostkeyresets/brief");
+    proxy.fail(delete, 6, 403);
+    bed.create::<HostKeyReset>("brief", &with(&json!({ "ttlSecondsAfterFinished": 0 }))).await;
+    let is_told = |reset: &HostKeyReset| {
+        let ready = find(&reset.status.as_ref().unwrap().conditions, READY);
+        ready.is_some_and(|ready| ready.message.contains("since then, the Kubernetes API server"))
+    };
+    let reset = bed.wait::<HostKeyReset>("brief", "it says why", is_told).await;
+    let conditions = reset.status.unwrap().conditions;
+    assert!(is_true(&conditions, READY) && is_true(&conditions, COMPLETE));
+    let complete = find(&conditions, COMPLETE).unwrap();
+    assert!(!complete.message.contains("since then"), "{}", complete.message);
+    bed.wait_event("KubernetesError").await;
+    bed.wait_gone::<HostKeyReset>("brief").await;
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
 }
 

@@ -44,13 +44,23 @@ impl Run<'_> {
     }
 
     /// Publishes this verdict about a reconciliation that could not be finished, and retries before
-    /// time is up.
+    /// time is up. If it is over, that stays so, and only a message says what does not succeed.
     pub(in crate::host_key_reset) async fn publish_unfinished(
         &mut self,
         verdict: Verdict,
     ) -> Result<Action, Error> {
-        let verdict = plan::until_its_end(&self.desired, &self.observed, verdict);
-        self.wait(verdict).await
+        if self.observed.end.is_none() {
+            let verdict = plan::until_its_end(&self.desired, &self.observed, verdict);
+            return self.wait(verdict).await;
+        }
+        let before = self.observed.status.clone();
+        let status = status::hindered(&self.object, &before, &verdict.message);
+        let is_news = record::message(&status) != record::message(&before);
+        self.write(status).await?;
+        if is_news {
+            self.publish_event(Severity::Warning, verdict.reason, &verdict.message).await;
+        }
+        Ok(Action::shows(verdict.reason, verdict.next))
     }
 
     /// Publishes why it is not over, and ends the reconciliation.

@@ -59,10 +59,14 @@ fn is_just_marked(observed: &Observed) -> bool {
     observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= observed.call_timeout)
 }
 
-/// The verdict with a reconciliation no later than when the reset must have ended, or begun.
+/// The verdict with a reconciliation no later than when the reset must have ended, or begun. After
+/// that, what keeps failing is retried with the pauses of every failure.
 #[must_use]
 pub fn until_its_end(desired: &Desired, observed: &Observed, verdict: Verdict) -> Verdict {
-    in_time(observed, last_start(desired, observed), verdict)
+    let has_begun = observed.status.attempts > 0;
+    let deadline = deadline::deadline(desired, observed).filter(|_| has_begun);
+    let end = deadline.unwrap_or_else(|| last_start(desired, observed));
+    if observed.now > end { verdict } else { in_time(observed, end, verdict) }
 }
 
 /// Whether the reconciliation may be left where it is. Between the mark and the record of the

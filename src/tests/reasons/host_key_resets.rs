@@ -58,6 +58,10 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
             message: "Lightsail has forgotten …",
             tracked_by: "the annotation argocd.argoproj.io/tracking-id",
         },
+        Message::Hindered {
+            message: "Lightsail has forgotten …",
+            why: "the Kubernetes API server refuses a request of the operator: …",
+        },
     ])
 }
 
