@@ -27,7 +27,8 @@ pub(super) enum Policy {
 }
 
 impl Policy {
-    /// Where in the line the call waits. A call that may wait only for a moment goes first. Otherwise the reads of others would use up a low rate for nothing: the call that each
+    /// Where in the line the call waits. A call that may wait only for a moment goes first.
+    /// Otherwise the reads of others would use up a low rate for nothing: the call that each
     /// prepares gives up, and its reads are repeated.
     pub(super) fn rank(self) -> Rank {
         match self {
