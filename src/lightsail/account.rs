@@ -166,6 +166,7 @@ impl Account {
 
     pub(super) fn forget_region(&self, region: &Region) {
         self.clients.lock().by_region.remove(region);
+        self.in_force.forget_region(region);
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Lightsail {
 impl Lightsail {
     /// A client that sends its calls with `sender`.
     pub(super) fn new(sender: Sender, clock: Clock, config: &aws_config::SdkConfig) -> Self {
-        use aws_sdk_lightsail::config::retry::RetryConfig;
+        use aws_sdk_lightsail::config::retry::{RetryConfig, RetryPartition, TokenBucket};
         use aws_sdk_lightsail::config::{
             Builder, Region, SharedInterceptor, timeout::TimeoutConfig,
         };
@@ -46,6 +46,9 @@ impl Lightsail {
         let region = Region::new(sender.scope.region.to_string());
         let mut config = Builder::from(config).region(region).timeout_config(timeouts.build());
         config = config.retry_config(RetryConfig::disabled());
+        // Otherwise the SDK makes a bucket for each region, and keeps it for ever.
+        let partition = RetryPartition::custom("lightsail").token_bucket(TokenBucket::unlimited());
+        config = config.retry_partition(partition.build());
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
         Self { client: Client::from_conf(config.build()), sender, clock }
     }

@@ -67,6 +67,15 @@ impl InForce {
         are_the_cause
     }
 
+    /// No object names the region any more. The last one is kept: that they were accepted anywhere
+    /// counts.
+    pub(super) fn forget_region(&self, region: &Region) {
+        let mut regions = self.taken_in.lock();
+        if regions.len() > 1 && regions.remove(region) && regions.capacity() > regions.len() * 4 {
+            regions.shrink_to_fit();
+        }
+    }
+
     /// Others who use them were refused.
     pub(super) fn forget_taken(&self) {
         self.taken_in.lock().clear();
@@ -84,5 +93,27 @@ impl ProvideCredentials for InForce {
         Self: 'a,
     {
         future::ProvideCredentials::ready(Ok(self.get()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i14_nothing_is_kept_of_regions_that_no_object_names() {
+        let own =
+            InForce::new(Credentials::new("key", "secret", None, None, "test"), Arc::default());
+        let all: Vec<Region> = (0..1_000).map(|it| format!("xx-north-{it}").into()).collect();
+        for region in &all {
+            own.note_taken(region);
+        }
+        for region in &all {
+            own.forget_region(region);
+        }
+        assert_eq!(own.taken_in.lock().len(), 1);
+        assert!(own.taken_in.lock().capacity() < 10);
+        assert!(own.are_taken(), "they were accepted, wherever that was");
+        assert!(!own.are_refused(&"eu-west-1".into()), "it may be the region's fault");
     }
 }

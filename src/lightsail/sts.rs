@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
-use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{Builder, Region};
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
@@ -36,9 +36,13 @@ pub struct Role {
 fn client(sending: &Sending, credentials: &Credentials, region: &Region) -> Client {
     let own = SharedCredentialsProvider::new(credentials.clone());
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(sending.call_timeout);
+    // Otherwise the SDK makes a bucket for each region, and keeps it for ever. It limits retries,
+    // of which each call has one at most.
+    let partition = RetryPartition::custom("sts").token_bucket(TokenBucket::unlimited());
     let config = Builder::from(&sending.config)
         .credentials_provider(own)
         .region(region.clone())
+        .retry_partition(partition.build())
         .retry_config(RetryConfig::standard().with_max_attempts(2))
         .timeout_config(timeouts.build());
     Client::from_conf(config.build())
