@@ -4,19 +4,18 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode, Uri};
-use kube::client::{AuthError, Body};
+use kube::client::Body;
 use parking_lot::Mutex;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::kube_error::without_output;
+use crate::kube_error::told;
 use crate::readiness::{Extent, Readiness};
 
 const API_SERVER: &str = "the Kubernetes API server";
@@ -110,33 +109,6 @@ fn host(uri: &Uri) -> String {
     format!("{}{port}", uri.host().unwrap_or_default())
 }
 
-/// What an error says, without what a program or a server printed.
-fn told(error: &(dyn StdError + 'static)) -> String {
-    let mut innermost = error;
-    loop {
-        if let Some(error) = innermost.downcast_ref::<AuthError>() {
-            return without_output(error);
-        }
-        // An `io::Error` hides the error that it was made of: its own source is that error's.
-        let inner = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = inner.map(|inner| inner as &(dyn StdError + 'static));
-        let Some(next) = inner.or_else(|| innermost.source()) else { break };
-        innermost = next;
-    }
-    match innermost.to_string().as_str() {
-        "tunnel error: proxy authorization required" => {
-            "the proxy answers 407; put the user and password into its URL".to_owned()
-        }
-        "tunnel error: unsuccessful" => "the proxy does not connect to it".to_owned(),
-        "SOCKS error: failed to create underlying connection" => {
-            "the proxy cannot be reached".to_owned()
-        }
-        "deadline has elapsed" => "no answer in time".to_owned(),
-        // `Connection refused (os error 111)`
-        text => text.split(" (os error ").next().unwrap_or_default().to_owned(),
-    }
-}
-
 /// A status with which whatever answers is not the API server, or does not know the operator.
 fn told_of_status(status: StatusCode) -> Option<String> {
     let fails = matches!(status.as_u16(), 401 | 407 | 502..=504);
@@ -225,18 +197,6 @@ mod tests {
             (true, later * 4, Some(News::Begins)),
         ] {
             assert_eq!(spoken.note(fails, start + after), expected, "{fails} {after:?}");
-        }
-    }
-
-    #[test]
-    fn an_error_is_told_in_words_for_people() {
-        for (text, expected) in [
-            ("Connection refused (os error 111)", "Connection refused"),
-            ("deadline has elapsed", "no answer in time"),
-            ("tunnel error: proxy authorization required", "the proxy answers 407; put the user"),
-        ] {
-            let error = io::Error::other(io::Error::other(text));
-            assert!(told(&error).starts_with(expected), "{text}: {}", told(&error));
         }
     }
 

@@ -62,6 +62,7 @@ impl FairLine {
             Err(place) => place,
         };
         let turn = (&mut place.hand).await;
+        place.is_served = true;
         turn.expect("a waiter stays in the line until it has the turn or gives up")
     }
 
@@ -84,7 +85,8 @@ impl FairLine {
         };
         waiters.insert(at, Waiter { ticket, rank, hand });
         drop(state);
-        Err(Place { line: self.clone(), group: Arc::clone(group), ticket, hand: taken })
+        let (line, group) = (self.clone(), Arc::clone(group));
+        Err(Place { line, group, rank, ticket, hand: taken, is_served: false })
     }
 }
 
@@ -146,13 +148,20 @@ impl Drop for Turn {
 struct Place {
     line: FairLine,
     group: Arc<str>,
+    rank: Rank,
     ticket: u64,
     hand: oneshot::Receiver<Turn>,
+    is_served: bool,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.line.0.lock().leave(&self.group, self.ticket);
+        let mut state = self.line.0.lock();
+        state.leave(&self.group, self.ticket);
+        if self.rank == Rank::First && !self.is_served {
+            // Who gave up comes back, and may go ahead then.
+            state.went_ahead.remove(&self.group);
+        }
         // A turn that was handed over and not taken is dropped with `hand`.
     }
 }
@@ -233,6 +242,29 @@ mod tests {
         for (name, waiting) in order {
             drop(poll(waiting).expect(name));
         }
+        assert!(is_empty(&line));
+    }
+
+    #[test]
+    fn who_gave_up_may_go_ahead_again() {
+        let line = FairLine::default();
+        let turn = take(&line);
+        let mut other = wait(&line, "other");
+        let mut ahead = wait_as(&line, "own", Rank::First);
+        drop(turn);
+        let turn = poll(&mut ahead).expect("it goes ahead");
+        // Its group has had no turn since, so it waits for one, and gives up.
+        drop(wait_as(&line, "own", Rank::First));
+        let handed = wait_as(&line, "own", Rank::First);
+        drop(turn);
+        // The turn was handed to it, but it was gone by then.
+        drop(handed);
+        let turn = poll(&mut other).expect("the turn is passed on");
+        let mut other = wait(&line, "other");
+        let mut again = wait_as(&line, "own", Rank::First);
+        drop(turn);
+        drop(poll(&mut again).expect("it goes ahead again"));
+        drop(poll(&mut other).expect("then the other group"));
         assert!(is_empty(&line));
     }
 

@@ -1,6 +1,9 @@
 //! What an error of Kubernetes' client says: what the API server answered, and what went wrong,
 //! without what was sent (I4).
 
+use std::error::Error as StdError;
+use std::io;
+
 use kube::Resource;
 use kube::client::AuthError;
 use kube::core::response::reason;
@@ -21,7 +24,7 @@ pub fn without_content(error: &kube::Error) -> String {
         return format!("no credentials for the API server: {}", without_output(error));
     }
     if let kube::Error::Service(error) = error {
-        return error.to_string();
+        return told(&**error);
     }
     let kube::Error::Api(answer) = error else { return error.to_string() };
     // The client's own words repeat the whole Status behind its message.
@@ -55,7 +58,47 @@ pub fn without_output(error: &AuthError) -> String {
     if let AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) = error {
         return "the answer of its program cannot be read".to_owned();
     }
+    if let AuthError::AuthExec(_) = error {
+        return "its program cannot be used".to_owned();
+    }
     error.to_string()
+}
+
+/// What an error of a request says, without what a program or a server printed.
+#[must_use]
+pub fn told(error: &(dyn StdError + 'static)) -> String {
+    let mut innermost = error;
+    loop {
+        if let Some(error) = innermost.downcast_ref::<AuthError>() {
+            return without_output(error);
+        }
+        // An `io::Error` hides the error that it was made of: its own source is that error's.
+        let inner = innermost.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.map(|inner| inner as &(dyn StdError + 'static));
+        let Some(next) = inner.or_else(|| innermost.source()) else { break };
+        innermost = next;
+    }
+    match innermost.to_string().as_str() {
+        "tunnel error: proxy authorization required" => {
+            "the proxy answers 407; put the user and password into its URL".to_owned()
+        }
+        "tunnel error: unsuccessful" => "the proxy does not connect to it".to_owned(),
+        "SOCKS error: failed to create underlying connection" => {
+            "the proxy cannot be reached".to_owned()
+        }
+        "deadline has elapsed" => "no answer in time".to_owned(),
+        // `Connection refused (os error 111)`
+        text => text.split(" (os error ").next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Whether the API server will say the same until somebody changes something. Then nothing was
+/// written.
+#[must_use]
+pub fn is_refusal(error: &kube::Error) -> bool {
+    status(error).is_some_and(|status| {
+        (400..500).contains(&status.code) && !matches!(status.code, 408 | 429)
+    })
 }
 
 /// Whether the API server answered with this HTTP status, and not a proxy before it. Some proxies
@@ -116,9 +159,29 @@ mod tests {
         let out = std::process::Command::new("sh").args(["-c", "echo a-token; exit 3"]).output();
         let error =
             AuthError::AuthExecRun { cmd: "login token".to_owned(), out: Box::new(out.unwrap()) };
-        let told = without_content(&kube::Error::Auth(error));
-        assert!(told.contains("its program ended with exit status: 3"), "{told}");
-        assert!(!told.contains("token"), "{told}");
+        // While the process runs, the client gives it as the error of a service.
+        let of_request = kube::Error::Service(Box::new(io::Error::other(error)));
+        let of_start = AuthError::AuthExec("a-token".to_owned());
+        for (error, words) in [
+            (of_request, "its program ended with exit status: 3"),
+            (kube::Error::Auth(of_start), "its program cannot be used"),
+        ] {
+            let told = without_content(&error);
+            assert!(told.contains(words), "{told}");
+            assert!(!told.contains("token"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_in_words_for_people() {
+        for (text, expected) in [
+            ("Connection refused (os error 111)", "Connection refused"),
+            ("deadline has elapsed", "no answer in time"),
+            ("tunnel error: proxy authorization required", "the proxy answers 407; put the user"),
+        ] {
+            let error = io::Error::other(io::Error::other(text));
+            assert!(told(&error).starts_with(expected), "{text}: {}", told(&error));
+        }
     }
 
     fn answer(text: &str, reason: &str, code: u16) -> kube::Error {

@@ -20,10 +20,12 @@ use self::act::Run;
 use self::claim::NoClaim;
 use self::memory::Memory;
 use crate::api::{LightsailAccount, Reason};
-use crate::engine::queue::{Item, Next};
+use crate::engine::queue::{Failures, Item, Next};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::Served;
-use crate::engine::{Action, Context, Controller, ObjectRef, guarded, lasting, objects};
+use crate::engine::{
+    Action, Context, Controller, ObjectRef, Verdict, guarded, lasting, objects, shown,
+};
 use crate::error::Error;
 
 const KIND: &str = "LightsailAccount";
@@ -43,16 +45,22 @@ impl Accounts {
 
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
         let action = self.try_to_reconcile(item).await;
-        // A conflict may only mean that the watch is behind.
-        if let Err(error @ (Error::Kubernetes(_) | Error::Unreadable(_))) = &action
+        if let Err(error) = &action
             && self.ctx.settings.is_primary
-            && let Some(verdict) = lasting(error, item.failures)
-            && let Some(Served::Readable(object)) =
-                objects::find::<LightsailAccount>(&self.ctx.api_server, &item.at).await?
+            && let Some(verdict) = lasting_here(error, item.failures)
         {
-            Run::new(&self.ctx, object).publish(&verdict).await?;
+            shown(self.publish_unfinished(&item.at, &verdict).await)?;
         }
         action
+    }
+
+    /// Publishes this verdict about the account as it is now.
+    async fn publish_unfinished(&self, at: &ObjectRef, verdict: &Verdict) -> Result<(), Error> {
+        let object = objects::find::<LightsailAccount>(&self.ctx.api_server, at).await?;
+        if let Some(Served::Readable(object)) = object {
+            Run::new(&self.ctx, object).publish(verdict).await?;
+        }
+        Ok(())
     }
 
     async fn try_to_reconcile(&self, item: &Item) -> Result<Action, Error> {
@@ -67,6 +75,16 @@ impl Accounts {
             None => Ok(Action::gone()),
         }
     }
+}
+
+/// After so many conflicts in a row, the watch is not just behind: the pauses between them add up
+/// to more than the minute in which a dead watch is noticed.
+const MORE_THAN_A_DELAY: u32 = 10;
+
+/// What an account shows of a failure that lasts.
+fn lasting_here(error: &Error, failures: Failures) -> Option<Verdict> {
+    let may_be_behind = matches!(error, Error::Conflict) && failures.conflicts < MORE_THAN_A_DELAY;
+    lasting(error, failures).filter(|_| !may_be_behind)
 }
 
 impl Controller for Accounts {
@@ -111,5 +129,24 @@ impl Controller for Accounts {
 
     async fn reconcile(&self, item: Item) -> Action {
         guarded(KIND, &item, Box::pin(self.reconcile_live(&item))).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i8_conflicts_are_shown_when_they_last_longer_than_a_watch_is_behind() {
+        for (conflicts, expected) in [
+            (5, None),
+            (9, None),
+            (10, Some(Reason::WriteConflict)),
+            (99, Some(Reason::WriteConflict)),
+        ] {
+            let failures = Failures { conflicts, ..Failures::default() };
+            let verdict = lasting_here(&Error::Conflict, failures);
+            assert_eq!(verdict.map(|verdict| verdict.reason), expected, "{conflicts}");
+        }
     }
 }

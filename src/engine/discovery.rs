@@ -7,19 +7,22 @@ use crate::api_server::ApiServer;
 /// answered with 404 does not show it: any proxy says "404 page not found", and so does an API
 /// server that does not serve the kind for a moment. `false` if nobody knows.
 pub(super) async fn is_unserved<K: Reconciled>(api_server: &ApiServer) -> bool {
-    let (group, api_version, kind) = (K::group(&()), K::api_version(&()), K::plural(&()));
+    let (group, kind) = (K::group(&()), K::plural(&()));
     let client = api_server.client();
     let Ok(all) = api_server.read(client.list_api_groups()).await else { return false };
     if all.groups.is_empty() {
         return false;
     }
     let own = all.groups.iter().filter(|served| served.name == group);
-    if !own.flat_map(|group| &group.versions).any(|it| it.group_version == api_version) {
-        return true;
+    // There may be objects that only another version shows.
+    for version in own.flat_map(|group| &group.versions) {
+        let served = client.list_api_group_resources(&version.group_version);
+        let Ok(served) = api_server.read(served).await else { return false };
+        if served.resources.is_empty() || served.resources.iter().any(|it| it.name == kind) {
+            return false;
+        }
     }
-    let served = api_server.read(client.list_api_group_resources(&api_version)).await;
-    let Ok(served) = served else { return false };
-    !served.resources.is_empty() && served.resources.iter().all(|it| it.name != kind)
+    true
 }
 
 #[cfg(test)]
@@ -57,9 +60,11 @@ mod tests {
         };
         let page = || json!("404 page not found");
         let both = || groups(&[apps(), own()]);
+        let later = || groups(&[group("lightsail-operator.dev", "v9")]);
         for (name, first, second, expected) in [
             ("no CRD at all", groups(&[apps()]), page(), true),
-            ("another version", groups(&[group("lightsail-operator.dev", "v9")]), page(), true),
+            ("only in another version", later(), resources(&["hostkeyresets"]), false),
+            ("not there either", later(), resources(&["lightsailkeypairs"]), true),
             ("another kind", both(), resources(&["lightsailkeypairs"]), true),
             ("this kind", both(), resources(&["lightsailkeypairs", "hostkeyresets"]), false),
             ("a proxy's page", page(), page(), false),

@@ -24,7 +24,7 @@ use crate::access::News;
 use crate::api::Reconciled;
 use crate::error::Error;
 use crate::ids::lane_parts;
-use crate::kube_error::{status, without_content};
+use crate::kube_error::{is_refusal, without_content};
 
 /// More steps than the longest path through a plan. A reconciliation that needs more goes in
 /// circles, and starts over after a pause.
@@ -39,10 +39,6 @@ const AT_A_TIME: usize = 100;
 /// object all the time, or the API server does not do what the operator asks for.
 #[must_use]
 pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
-    let refused = |message: Message<'_>| {
-        let verdict = Verdict::wait(message.reason(), message.to_string(), Duration::ZERO);
-        Verdict { next: Next::Backoff, ..verdict }
-    };
     match failure {
         Error::Conflict if failures.conflicts >= MANY_FAILURES => {
             let message = Message::LastingConflict;
@@ -50,15 +46,16 @@ pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
         }
         Error::Kubernetes(error) if failures.failed >= MANY_FAILURES => {
             let why = without_content(error);
-            Some(refused(if is_refusal(error) {
+            let message = if is_refusal(error) {
                 Message::RefusedByKubernetes { why: &why }
             } else {
                 Message::KubernetesFails { why: &why }
-            }))
+            };
+            Some(Verdict::of_kubernetes(&message))
         }
         Error::Unreadable(kind) if failures.failed >= MANY_FAILURES => {
             let why = format!("what it sent is not a {kind}");
-            Some(refused(Message::KubernetesFails { why: &why }))
+            Some(Verdict::of_kubernetes(&Message::KubernetesFails { why: &why }))
         }
         // They are shown otherwise, or pass, or have not lasted.
         Error::Conflict
@@ -74,11 +71,19 @@ pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
     }
 }
 
-/// Whether the API server will say the same until somebody changes something.
-fn is_refusal(error: &kube::Error) -> bool {
-    status(error).is_some_and(|status| {
-        (400..500).contains(&status.code) && !matches!(status.code, 408 | 429)
-    })
+/// The outcome of showing a failure that lasts. If that fails too, the first failure counts.
+///
+/// # Errors
+/// The object is gone, or this process no longer acts.
+pub fn shown<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    match outcome {
+        Ok(shown) => Ok(Some(shown)),
+        Err(error @ (Error::Gone | Error::NotLeading | Error::Stopping)) => Err(error),
+        Err(error) => {
+            tracing::debug!(%error, "a failure that lasts could not be shown");
+            Ok(None)
+        }
+    }
 }
 
 /// What the loop needs from a kind.

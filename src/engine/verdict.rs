@@ -75,6 +75,13 @@ impl Verdict {
         Self { next: Next::Backoff, ..verdict }
     }
 
+    /// The API server does not do what the operator asks for. It is asked again after a pause.
+    #[must_use]
+    pub fn of_kubernetes(message: &Message<'_>) -> Self {
+        let verdict = Self::wait(message.reason(), message.to_string(), Duration::ZERO);
+        Self { next: Next::Backoff, ..verdict }
+    }
+
     /// A person must act.
     pub fn stalled(reason: Reason, message: impl Into<String>, next: Next) -> Self {
         Self { state: State::Stalled, reason, message: message.into(), next, planned: None }
@@ -113,9 +120,14 @@ impl Verdict {
     #[must_use]
     pub fn is_news(&self, before: &[Condition]) -> bool {
         let ready = if self.state == State::Ready { "True" } else { "False" };
-        find(before, READY).is_none_or(|old| {
-            old.status != ready || Reason::parse(&old.reason) != Some(self.reason)
-        })
+        let says_so = |old: &Condition| Reason::parse(&old.reason) == Some(self.reason);
+        // Where `Ready` keeps an older reason, another condition says this one.
+        let is_beside = [RECONCILING, STALLED].into_iter().any(|type_| {
+            let old = find(before, type_).filter(|old| old.status == "True");
+            old.is_some_and(says_so) && self.state != State::Ready
+        });
+        let is_same = |old: &Condition| old.status == ready && says_so(old);
+        !is_beside && !find(before, READY).is_some_and(is_same)
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, SelectAll};
@@ -173,7 +171,7 @@ const MARGIN: u64 = 5;
 const _: () = assert!(WATCH_TIME as u64 + MARGIN < READ_TIMEOUT.as_secs());
 const _: () = assert!(WATCH_TIME as u64 + MARGIN + READ_TIMEOUT.as_secs() < 60);
 
-/// A refused watch does not restart immediately: its list may be allowed, and long.
+/// A watch that is given up does not restart immediately: its list may be allowed, and long.
 const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
 /// The watches of a kind.
@@ -216,11 +214,11 @@ fn watch_one<K: Reconciled>(
         watcher::watcher(api.clone(), config).backoff(Pauses::default())
     };
     let api_server = ctx.api_server.clone();
-    let explained = lists_again(events).then(move |event| {
+    let explained = lists_again(events).then(move |watched| {
         let api_server = api_server.clone();
-        async move { (is_unserved::<K>(&api_server, &event).await, event) }
+        async move { (is_unserved::<K>(&api_server, &watched.event).await, watched) }
     });
-    explained.filter_map(move |(is_unknown, event)| {
+    explained.filter_map(move |(is_unknown, Watched { event, is_given_up })| {
         let change = match event {
             Ok(Event::Init) => {
                 seen.clear();
@@ -248,9 +246,13 @@ fn watch_one<K: Reconciled>(
                 }
                 Some(Change::Unlisted { namespace: namespace.clone(), is_unknown })
             }
-            Err(watcher::Error::WatchStartFailed(error)) if is_code(&error, 403) => {
-                // Its list may be allowed, so this happens again and again.
-                let why = why(&error, false, crd);
+            Err(error) if is_given_up => {
+                // Its list may work, so this happens again and again.
+                let why = if let watcher::Error::WatchStartFailed(error) = &error {
+                    why(error, is_unknown, crd)
+                } else {
+                    NO_GOOD_ANSWER.to_owned()
+                };
                 readiness.missing(&what, why.clone());
                 let last = refused_at.replace(Instant::now());
                 if last.is_none_or(|last: Instant| last.elapsed() > AFTER_REFUSAL * 4) {
@@ -273,31 +275,39 @@ fn watch_one<K: Reconciled>(
 
 type Happened<K> = Result<Event<Served<K>>, watcher::Error>;
 
+/// What a watch said, and whether it is given up with that: a list follows after a pause.
+struct Watched<K> {
+    event: Happened<K>,
+    is_given_up: bool,
+}
+
 /// A watch that is refused because its CRD or the right to it is gone would be retried forever, and
-/// nothing would show that it works again. A list shows both. A list that is given up because its
-/// pages are too large begins anew with smaller ones, which are kept to.
+/// nothing would show that it works again. A list shows both, and so changes are seen where only
+/// watches fail. A list that is given up because its pages are too large begins anew with smaller
+/// ones, which are kept to.
 fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
     watch: impl Fn(u32) -> S,
-) -> impl Stream<Item = Happened<K>> {
-    let page = Arc::new(AtomicU32::new(MANY));
-    let until_refused = move |()| {
-        let pause = async |event: Happened<K>| {
-            if is_refused(&event) {
+) -> impl Stream<Item = Watched<K>> {
+    let events = Box::pin(watch(MANY));
+    let start = (events, MANY, Failing::default(), false, watch);
+    stream::unfold(start, async |(mut events, mut page, mut failing, mut is_over, watch)| {
+        loop {
+            if is_over {
                 tokio::time::sleep(AFTER_REFUSAL).await;
+                events = Box::pin(watch(page));
             }
-            event
-        };
-        let next_page = Arc::clone(&page);
-        watch(page.load(Ordering::Relaxed)).then(pause).scan(false, move |is_over, event| {
-            let was_over = std::mem::replace(is_over, is_refused(&event));
-            let is_too_large = is_too_large(&event);
-            if is_too_large {
-                next_page.store(FEW, Ordering::Relaxed);
+            let event = events.next().await?;
+            if page == MANY && is_too_large(&event) {
+                page = FEW;
+                events = Box::pin(watch(page));
+                is_over = false;
+                continue;
             }
-            std::future::ready((!was_over && !is_too_large).then_some(event))
-        })
-    };
-    stream::repeat(()).flat_map(until_refused)
+            is_over = failing.gives_up(&event, Instant::now());
+            let watched = Watched { event, is_given_up: is_over };
+            return Some((watched, (events, page, failing, is_over, watch)));
+        }
+    })
 }
 
 fn is_too_large<K>(event: &Happened<K>) -> bool {
@@ -305,21 +315,55 @@ fn is_too_large<K>(event: &Happened<K>) -> bool {
     page_limit::is_too_large(error)
 }
 
-fn is_refused<K: Reconciled>(event: &Happened<K>) -> bool {
-    let Err(watcher::Error::WatchStartFailed(error)) = event else { return false };
-    // Whoever says so: to list again proves nothing.
-    is_code(error, 403) || is_code(error, 404)
+/// A watch that fails for so long is given up. An API server that restarts takes less, and watches
+/// go on then where they were.
+const GIVEN_UP: Duration = Duration::from_mins(2);
+/// Failures that are farther apart are unrelated: a watch between them may have been quiet.
+const UNRELATED: Duration = Duration::from_mins(1);
+
+/// Since when a watch has been failing, and when it failed last.
+#[derive(Debug, Default)]
+struct Failing(Option<(Instant, Instant)>);
+
+impl Failing {
+    /// Whether the watch is given up after this.
+    fn gives_up<K>(&mut self, event: &Happened<K>, now: Instant) -> bool {
+        let error = match event {
+            // A list is tried again by itself.
+            Ok(_) | Err(watcher::Error::InitialListFailed(_)) => {
+                self.0 = None;
+                return false;
+            }
+            Err(error) => error,
+        };
+        let related = self.0.filter(|(_, last)| now.duration_since(*last) < UNRELATED);
+        let since = related.map_or(now, |(since, _)| since);
+        self.0 = Some((since, now));
+        let gives_up = is_refused(error) || now.duration_since(since) >= GIVEN_UP;
+        if gives_up {
+            self.0 = None;
+        }
+        gives_up
+    }
 }
 
-/// Whether the answer has this code, from the API server or from a proxy before it.
-fn is_code(error: &kube::Error, code: u16) -> bool {
-    matches!(error, kube::Error::Api(answer) if answer.code == code)
+/// Whether a watch would be answered like that again, whoever answers: to list proves nothing.
+fn is_refused(error: &watcher::Error) -> bool {
+    let watcher::Error::WatchStartFailed(kube::Error::Api(answer)) = error else { return false };
+    // Credentials are renewed, and what is too much, too late or too old passes.
+    let passes = matches!(answer.code, 401 | 408 | 410 | 429);
+    ((400..500).contains(&answer.code) && !passes) || answer.code == 501
 }
 
-/// Whether a list failed because the API server does not serve the kind.
+/// Whether a list or a watch failed because the API server does not serve the kind.
 async fn is_unserved<K: Reconciled>(api_server: &ApiServer, event: &Happened<K>) -> bool {
-    let Err(watcher::Error::InitialListFailed(error)) = event else { return false };
-    is_code(error, 404) && discovery::is_unserved::<K>(api_server).await
+    let Err(watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) =
+        event
+    else {
+        return false;
+    };
+    let is_missing = matches!(error, kube::Error::Api(answer) if answer.code == 404);
+    is_missing && discovery::is_unserved::<K>(api_server).await
 }
 
 /// What went wrong with a watch, without any content that was sent.
@@ -332,6 +376,8 @@ fn described(error: &watcher::Error) -> String {
     }
 }
 
+const NO_GOOD_ANSWER: &str = "the Kubernetes API server does not answer as it should";
+
 /// Why a list failed, in words that do not change while the cause stays.
 fn why(error: &kube::Error, is_unknown: bool, crd: &str) -> String {
     if is_unknown {
@@ -342,7 +388,7 @@ fn why(error: &kube::Error, is_unknown: bool, crd: &str) -> String {
     } else if is_status(error, 403) {
         "the operator's service account is not allowed to list and watch it".to_owned()
     } else {
-        "the Kubernetes API server does not answer as it should".to_owned()
+        NO_GOOD_ANSWER.to_owned()
     }
 }
 
@@ -368,6 +414,8 @@ impl Backoff for Pauses {
 
 #[cfg(test)]
 mod tests {
+    use kube::core::Status;
+
     use super::*;
 
     #[test]
@@ -385,6 +433,52 @@ mod tests {
         check(Change::Unlisted { namespace: b.clone(), is_unknown: true }, true);
         check(Change::Listing { namespace: a }, true);
         check(Change::Listing { namespace: b }, false);
+    }
+
+    #[test]
+    fn a_watch_that_is_refused_or_fails_for_long_is_given_up() {
+        let answer = |code| kube::Error::Api(Status::failure("", "").with_code(code).boxed());
+        let second = Duration::from_secs(1);
+        let start = Instant::now();
+        let gives_up = |failing: &mut Failing, error, after: u32| {
+            failing.gives_up::<()>(&Err(error), start + second * after)
+        };
+        for (code, expected) in [
+            (400, true),
+            (401, false),
+            (403, true),
+            (404, true),
+            (405, true),
+            (408, false),
+            (410, false),
+            (429, false),
+            (500, false),
+            (501, true),
+            (503, false),
+        ] {
+            let error = watcher::Error::WatchStartFailed(answer(code));
+            assert_eq!(gives_up(&mut Failing::default(), error, 0), expected, "{code}");
+        }
+        let failed = || watcher::Error::WatchFailed(answer(500));
+        for (name, times, expected) in [
+            ("a failure now and then", vec![0, 61, 122, 183], false),
+            ("an API server that restarts", vec![0, 1, 5, 30, 60, 119], false),
+            ("one after the other", vec![0, 5, 30, 80, 119, 121], true),
+        ] {
+            let mut failing = Failing::default();
+            let outcomes: Vec<_> =
+                times.iter().map(|after| gives_up(&mut failing, failed(), *after)).collect();
+            assert_eq!(outcomes.last(), Some(&expected), "{name}");
+            assert!(!outcomes[..outcomes.len() - 1].contains(&true), "{name}");
+        }
+        let mut failing = Failing::default();
+        gives_up(&mut failing, failed(), 0);
+        assert!(!failing.gives_up::<()>(&Ok(Event::InitDone), start + second * 60));
+        assert!(!gives_up(&mut failing, failed(), 119), "it worked in between");
+        assert!(!gives_up(&mut failing, failed(), 121));
+        // A list is tried again by itself, however it fails.
+        let unlisted = watcher::Error::InitialListFailed(answer(403));
+        assert!(!gives_up(&mut failing, unlisted, 300));
     }
 
     #[test]

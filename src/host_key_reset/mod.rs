@@ -26,7 +26,9 @@ use crate::engine::objects;
 use crate::engine::queue::{Item, Next};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::Served;
-use crate::engine::{Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting};
+use crate::engine::{
+    Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting, shown,
+};
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -74,7 +76,7 @@ impl HostKeyResets {
         }
         if let Err(error) = &action
             && let Some(verdict) = lasting(error, item.failures)
-            && let Some(shown) = self.publish_unfinished(at, verdict).await?
+            && let Some(shown) = shown(self.publish_unfinished(at, verdict).await)?.flatten()
         {
             // It is retried before its time is up, and its failures are counted on.
             let is_conflict = matches!(error, Error::Conflict);
@@ -84,12 +86,15 @@ impl HostKeyResets {
         action
     }
 
-    /// Publishes this verdict about the object as it is now.
+    /// Publishes this verdict about the object as it is now, if it is this operator's.
     async fn publish_unfinished(
         &self,
         at: &ObjectRef,
         verdict: Verdict,
     ) -> Result<Option<Action>, Error> {
+        if !self.memory.rows.lock().is_watched(at) {
+            return Ok(None);
+        }
         let object = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await?;
         let Some(Served::Readable(object)) = object else { return Ok(None) };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);

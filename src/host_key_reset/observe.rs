@@ -40,6 +40,7 @@ pub(super) fn observed(
         foreign_mark_reported: false,
         intent_written: false,
         marked_at: None,
+        mark_refused: None,
         account: None,
         instance: None,
         lease_outlives_call: ctx.lease_outlives_call(),

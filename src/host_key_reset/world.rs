@@ -69,6 +69,8 @@ pub struct Observed {
     pub intent_written: bool,
     /// When this reconciliation began to write the mark: then nobody has called yet.
     pub marked_at: Option<Timestamp>,
+    /// Why the API server refused the mark in this reconciliation: it was not written then.
+    pub mark_refused: Option<String>,
     /// The account of the credentials.
     pub account: Option<AccountId>,
     /// The instance.

@@ -28,7 +28,9 @@ use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::{Served, Unreadable};
-use crate::engine::{Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting};
+use crate::engine::{
+    Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting, shown,
+};
 use crate::error::Error;
 use crate::ids::{Region, lane_parts};
 
@@ -93,7 +95,7 @@ impl KeyPairs {
         if let Err(error) = &action
             && let Some(verdict) = lasting(error, item.failures)
         {
-            Box::pin(self.publish_unfinished(&item.at, &verdict)).await?;
+            shown(Box::pin(self.publish_unfinished(&item.at, &verdict)).await)?;
         }
         action
     }

@@ -89,13 +89,18 @@ impl Lightsail {
     /// [`Self::key_pairs`] for that.
     ///
     /// # Errors
-    /// As classified; never [`ErrorKind::NotFound`], which is `None`.
+    /// As classified; never [`ErrorKind::NotFound`], which is `None`. Also if the answer is about
+    /// another pair.
     pub async fn find_key_pair(&self, name: &KeyPairName) -> Result<Read<Option<KeyPair>>> {
         let call = self.client.get_key_pair().key_pair_name(name.as_str());
         let read = self.sender.find("GetKeyPair", || call.clone().send()).await?;
         let pair =
             read.value.map(|answer| answer.key_pair.ok_or_else(|| Error::incomplete("keyPair")));
-        Ok(Read { value: pair.transpose()?.map(convert::key_pair).transpose()?, at: read.at })
+        let pair = pair.transpose()?.map(convert::key_pair).transpose()?;
+        if pair.as_ref().is_some_and(|pair| pair.name != *name) {
+            return Err(Error::incomplete("keyPair.name"));
+        }
+        Ok(Read { value: pair, at: read.at })
     }
 
     /// `GetKeyPairs` over all pages, the default pair included.

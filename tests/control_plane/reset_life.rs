@@ -49,6 +49,23 @@ async fn a_reset_that_comes_too_late_calls_nothing() {
     kubectl(&bed, &["wait", "--for=condition=Failed", "--timeout=10s", "hkr/late"]).await;
 }
 
+/// A webhook lets the status be written and not the mark.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_a_mark_that_is_refused_is_said_at_once_and_nothing_was_called() {
+    let bed = Bed::new("unmarked").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let mark = Matcher::new(Method::PATCH, "/hostkeyresets/reset").with_body("executed");
+    let refused = proxy.fail(mark, 3, 403);
+    bed.create::<HostKeyReset>("reset", &reset()).await;
+    let said = |reset: &HostKeyReset| ready_reason(reset) == "KubernetesError";
+    let waiting = bed.wait("reset", "it says why", said).await;
+    assert_eq!(waiting.status.unwrap().attempts, 0, "nothing was called");
+    wait_complete(&bed, "reset").await;
+    assert_eq!((refused.count(), bed.calls("DeleteKnownHostKeys")), (3, 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspended_reset_expires_too() {
     let bed = Bed::new("expiry").await;

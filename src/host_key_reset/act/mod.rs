@@ -24,6 +24,7 @@ use crate::engine::verdict::Severity;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, Verdict};
 use crate::error::Error;
 use crate::ids::{Region, lane_parts};
+use crate::kube_error::{is_refusal, without_content};
 use crate::lightsail::{self, Account, Lightsail};
 
 /// A reconciliation under way.
@@ -137,7 +138,13 @@ impl<'a> Run<'a> {
             Step::WriteMark(state) => {
                 self.observed.marked_at =
                     (state == MarkState::Started).then_some(self.observed.now);
-                self.annotate(Some(Mark { hash: self.desired.hash.clone(), state })).await?;
+                let mark = Mark { hash: self.desired.hash.clone(), state };
+                match self.annotate(Some(mark)).await {
+                    Err(Error::Kubernetes(error)) if is_refusal(&error) => {
+                        self.refuse_mark(*error)?;
+                    }
+                    outcome => outcome?,
+                }
             }
             Step::Call => self.call().await,
             Step::NoteSearch(search) => {
@@ -147,7 +154,9 @@ impl<'a> Run<'a> {
             Step::End(end) => self.end(&end).await?,
             Step::TakeBack(verdict) => {
                 // First the mark: under an intent without one, nothing was done.
-                self.annotate(None).await?;
+                if self.observed.mark.is_some() {
+                    self.annotate(None).await?;
+                }
                 self.memory.turns.lock().give_up(self.at);
                 self.observed.status.attempts = 0;
                 return self.wait(verdict).await.map(Some);
@@ -276,6 +285,16 @@ impl<'a> Run<'a> {
         self.observed.operations = None;
         self.observed.call = Some(call);
         self.remember();
+    }
+
+    /// The API server did not write the mark. If nothing was called under it, the plan goes on.
+    fn refuse_mark(&mut self, error: kube::Error) -> Result<(), Error> {
+        if self.observed.marked_at.take().is_none() {
+            return Err(Error::Kubernetes(Box::new(error)));
+        }
+        self.memory.rows.lock().edit_claim(self.at, |claim| claim.mark = None);
+        self.observed.mark_refused = Some(without_content(&error));
+        Ok(())
     }
 
     async fn annotate(&mut self, mark: Option<Mark>) -> Result<(), Error> {

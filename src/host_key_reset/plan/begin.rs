@@ -8,6 +8,7 @@ use super::search::{find_call, maybe_newer, newest};
 use super::step::{End, Read, Step};
 use crate::api::Reason;
 use crate::api::conditions::{READY, find};
+use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::message::{Last, Message};
 use crate::host_key_reset::world::{Desired, Observed, Turn};
@@ -22,6 +23,11 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         return Step::Leave;
     }
     let is_open = observed.status.attempts > 0;
+    if let Some(why) = observed.mark_refused.as_ref().filter(|_| observed.intent_written) {
+        let verdict =
+            Verdict::of_kubernetes(&engine::message::Message::RefusedByKubernetes { why });
+        return Step::TakeBack(in_time(observed, last_start(desired, observed), verdict));
+    }
     // Nobody called under an intent without a mark, unless somebody has taken that off since.
     let may_have_been_called = is_open && !observed.intent_written;
     if may_have_been_called {

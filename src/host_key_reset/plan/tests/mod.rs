@@ -65,6 +65,7 @@ fn observed() -> Observed {
         foreign_mark_reported: true,
         intent_written: false,
         marked_at: None,
+        mark_refused: None,
         account: Some("123456789012".into()),
         instance: None,
         lease_outlives_call: true,
@@ -260,6 +261,10 @@ fn before_the_intent_nothing_is_called() {
             (o.marked_at, o.lease_outlives_call) = (Some(o.now), false);
         }, "Call"),
         ("then the mark", |_, o| intended(o), "Mark Started"),
+        ("one that is refused was not written, so nothing was called", |_, o| {
+            intended(o);
+            o.mark_refused = Some("a policy says no".to_owned());
+        }, "TakeBack"),
         ("a reset that was refused until its deadline ends", |_, o| {
             begun(o);
             o.status.attempts = 0;
