@@ -329,7 +329,7 @@ impl Failing {
     /// Whether the watch is given up after this.
     fn gives_up<K>(&mut self, event: &Happened<K>, now: Instant) -> bool {
         let error = match event {
-            // A list is tried again by itself.
+            // A list is retried anyway.
             Ok(_) | Err(watcher::Error::InitialListFailed(_)) => {
                 self.0 = None;
                 return false;
@@ -476,7 +476,7 @@ mod tests {
         assert!(!failing.gives_up::<()>(&Ok(Event::InitDone), start + second * 60));
         assert!(!gives_up(&mut failing, failed(), 119), "it worked in between");
         assert!(!gives_up(&mut failing, failed(), 121));
-        // A list is tried again by itself, however it fails.
+        // A list is retried anyway, however it fails.
         let unlisted = watcher::Error::InitialListFailed(answer(403));
         assert!(!gives_up(&mut failing, unlisted, 300));
     }
