@@ -100,7 +100,7 @@ async fn i8_a_watch_that_a_proxy_refuses_is_listed_again() {
         let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
         let watch = Matcher::new(Method::GET, "/lightsailkeypairs?").with_path_part("watch=true");
         let refused = proxy.answer_with_page(watch, usize::MAX, status);
-        let mut operator = Operator::spawn(bed.options(Some(&proxy.url())).await).unwrap();
+        let operator = Operator::spawn(bed.options(Some(&proxy.url())).await).unwrap();
         wait_for("the watch is refused", async || refused.count() > 0).await;
         bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
         bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
