@@ -75,15 +75,16 @@ pub(super) async fn operator(settings: &Settings) -> Result<ExitCode> {
         [before, now] => now.table.text(Some(&before.table)),
         runs => runs.iter().map(|run| run.table.text(None)).collect(),
     };
-    if let Err(error) = outcome {
-        return Err(error.context(format!("the logs are in {}", directory.keep().display())));
-    }
     let (file, title, legend) = if settings.is_of_scale() {
         ("scale.md", "What a hundred thousand objects take", scale::LEGEND)
     } else {
         ("operator.md", "What the operator takes", LEGEND)
     };
+    // Nothing that was measured before a failure is lost.
     report.line(&format!("\n{table}\n{legend}"));
+    if let Err(error) = outcome {
+        return Err(error.context(format!("the logs are in {}", directory.keep().display())));
+    }
     if let Some(to) = &settings.write {
         let text = format!("```text\n{table}```\n\n{legend}");
         Page { file, title, text }.write(to, &settings.stage.project)?;
