@@ -18,6 +18,7 @@ pub(crate) mod objects;
 mod places;
 mod polling;
 pub mod queue;
+mod relist;
 pub mod rows;
 mod run;
 pub(crate) mod served;

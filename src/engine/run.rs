@@ -51,11 +51,11 @@ pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
             } else {
                 Message::KubernetesFails { why: &why }
             };
-            Some(Verdict::of_kubernetes(&message))
+            Some(Verdict::retried(&message))
         }
         Error::Unreadable(kind) if failures.failed >= MANY_FAILURES => {
             let why = format!("what it sent is not a {kind}");
-            Some(Verdict::of_kubernetes(&Message::KubernetesFails { why: &why }))
+            Some(Verdict::retried(&Message::KubernetesFails { why: &why }))
         }
         // They are shown otherwise, or pass, or have not lasted.
         Error::Conflict

@@ -66,20 +66,18 @@ impl Verdict {
         }
     }
 
-    /// A reconciliation took more steps than any path through its plan. It starts over after a
-    /// pause.
+    /// It is retried after a pause that grows.
     #[must_use]
-    pub fn too_many_steps() -> Self {
-        let message = Message::TooManySteps;
+    pub fn retried(message: &Message<'_>) -> Self {
         let verdict = Self::wait(message.reason(), message.to_string(), Duration::ZERO);
         Self { next: Next::Backoff, ..verdict }
     }
 
-    /// The API server does not do what the operator asks for. It is asked again after a pause.
+    /// A reconciliation took more steps than any path through its plan. It starts over after a
+    /// pause.
     #[must_use]
-    pub fn of_kubernetes(message: &Message<'_>) -> Self {
-        let verdict = Self::wait(message.reason(), message.to_string(), Duration::ZERO);
-        Self { next: Next::Backoff, ..verdict }
+    pub fn too_many_steps() -> Self {
+        Self::retried(&Message::TooManySteps)
     }
 
     /// A person must act.

@@ -24,8 +24,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     }
     let is_open = observed.status.attempts > 0;
     if let Some(why) = observed.mark_refused.as_ref().filter(|_| observed.intent_written) {
-        let verdict =
-            Verdict::of_kubernetes(&engine::message::Message::RefusedByKubernetes { why });
+        let verdict = Verdict::retried(&engine::message::Message::RefusedByKubernetes { why });
         return Step::TakeBack(in_time(observed, last_start(desired, observed), verdict));
     }
     // Nobody called under an intent without a mark, unless somebody has taken that off since.
