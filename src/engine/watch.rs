@@ -301,6 +301,12 @@ fn why(error: &kube::Error, is_unknown: bool, crd: &str) -> String {
         )
     } else if is_status(error, 403) {
         "the operator's service account is not allowed to list and watch it".to_owned()
+    } else if is_status(error, 404) {
+        format!(
+            "the Kubernetes API server does not find {crd}, and does not say whether it is \
+             installed; let the operator's service account read /apis (ClusterRole \
+             system:discovery)"
+        )
     } else {
         NO_GOOD_ANSWER.to_owned()
     }

@@ -122,9 +122,9 @@ impl Lightsail {
     pub async fn each_key_pair(&self, mut take: impl FnMut(Result<KeyPair>)) -> Result<usize> {
         let (mut count, mut pages) = (0, Pages::default());
         loop {
-            let page = self.page_of_key_pairs(&pages).await?.value;
+            let mut page = self.page_of_key_pairs(&pages).await?.value;
             count += 1;
-            for pair in page.key_pairs.unwrap_or_default() {
+            for pair in list(page.key_pairs.take(), &page, "keyPairs")? {
                 take(convert::key_pair(pair));
             }
             if !pages.turn(page.next_page_token)? {
@@ -141,11 +141,11 @@ impl Lightsail {
     pub async fn find_listed(&self, name: &KeyPairName) -> Result<Read<Option<KeyPair>>> {
         let mut pages = Pages::default();
         loop {
-            let page = self.page_of_key_pairs(&pages).await?;
+            let Read { value: mut page, at } = self.page_of_key_pairs(&pages).await?;
             let of_name = |pair: &types::KeyPair| pair.name.as_deref() == Some(name.as_str());
-            let found = page.value.key_pairs.unwrap_or_default().into_iter().find(of_name);
-            if found.is_some() || !pages.turn(page.value.next_page_token)? {
-                return Ok(Read { value: found.map(convert::key_pair).transpose()?, at: page.at });
+            let found = list(page.key_pairs.take(), &page, "keyPairs")?.into_iter().find(of_name);
+            if found.is_some() || !pages.turn(page.next_page_token)? {
+                return Ok(Read { value: found.map(convert::key_pair).transpose()?, at });
             }
         }
     }
@@ -171,7 +171,9 @@ impl Lightsail {
             |answer| answer.operation.as_slice().to_vec(),
         );
         match answer.await {
-            Ok(answer) => Ok(Imported::Accepted(operation_of(answer.operation, "ImportKeyPair"))),
+            Ok(answer) => {
+                Ok(Imported::Accepted(self.operation_of(answer.operation, "ImportKeyPair")))
+            }
             Err(error) if error.kind == ErrorKind::NameTaken => Ok(Imported::NameTaken),
             Err(error) => Err(error),
         }
@@ -196,7 +198,7 @@ impl Lightsail {
             |answer| answer.operation.as_slice().to_vec(),
         );
         match answer.await {
-            Ok(answer) => Ok(Some(operation_of(answer.operation, "DeleteKeyPair"))),
+            Ok(answer) => Ok(Some(self.operation_of(answer.operation, "DeleteKeyPair"))),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -301,8 +303,9 @@ impl Lightsail {
         let mut pages = Pages::default();
         loop {
             let call = self.client.get_instances().set_page_token(pages.token.clone());
-            let page = self.sender.read("GetInstances", || call.clone().send()).await?.value;
-            taken.extend(page.instances.unwrap_or_default().into_iter().filter_map(&take));
+            let mut page = self.sender.read("GetInstances", || call.clone().send()).await?.value;
+            let instances = list(page.instances.take(), &page, "instances")?;
+            taken.extend(instances.into_iter().filter_map(&take));
             if !pages.turn(page.next_page_token)? {
                 return Ok(taken);
             }
@@ -316,8 +319,9 @@ impl Lightsail {
     /// As classified.
     pub async fn regions(&self) -> Result<Vec<Region>> {
         let call = self.client.get_regions();
-        let answer = self.sender.read("GetRegions", || call.clone().send()).await?.value;
-        let names = answer.regions.unwrap_or_default().into_iter().filter_map(|it| it.name);
+        let mut answer = self.sender.read("GetRegions", || call.clone().send()).await?.value;
+        let regions = list(answer.regions.take(), &answer, "regions")?;
+        let names = regions.into_iter().filter_map(|it| it.name);
         Ok(names.map(|name| Region::from(name.as_str())).collect())
     }
 
@@ -342,11 +346,24 @@ impl Lightsail {
         let what = ("DeleteKnownHostKeys", instance, Policy::Once);
         let answer =
             self.sender.change(what, || call.clone().send(), |answer| answer.operations().to_vec());
-        let answer = answer.await?;
+        let mut answer = answer.await?;
         let request_id = answer.request_id().unwrap_or_default().to_owned();
-        let operations =
-            answer.operations.unwrap_or_default().into_iter().map(convert::operation).collect();
+        let operations = list(answer.operations.take(), &answer, "operations")?;
+        let operations = operations.into_iter().map(convert::operation).collect();
         Ok(Acknowledged { operations, request_id })
+    }
+
+    /// The operation in the answer to this call. If it names no type, it has that of the call; if
+    /// it names no time, that of the answer, so that nobody waits for it for ever or not at all.
+    fn operation_of(&self, answer: Option<types::Operation>, call: &str) -> Operation {
+        let operation = answer.map(convert::operation).unwrap_or_default();
+        let answered = || Some(self.clock.now().unwrap_or_else(Timestamp::now).to_string());
+        let created_at = match operation.created() {
+            None if operation.id.is_some() => answered(),
+            _ => operation.created_at,
+        };
+        let type_ = operation.type_.or_else(|| Some(call.to_owned()));
+        Operation { type_, created_at, ..operation }
     }
 
     /// `GetOperation`.
@@ -379,13 +396,13 @@ impl Lightsail {
             let call = call.set_page_token(pages.token.clone());
             let read = self.sender.find("GetOperationsForResource", || call.clone().send()).await?;
             // The list is as old as its first page.
-            let list = operations.get_or_insert(Read { value: Vec::new(), at: read.at });
-            let next = read.value.and_then(|page| {
-                list.value.extend(
-                    page.operations.unwrap_or_default().into_iter().map(convert::operation),
-                );
-                page.next_page_token
-            });
+            let all = operations.get_or_insert(Read { value: Vec::new(), at: read.at });
+            let mut next = None;
+            if let Some(mut page) = read.value {
+                let found = list(page.operations.take(), &page, "operations")?;
+                all.value.extend(found.into_iter().map(convert::operation));
+                next = page.next_page_token;
+            }
             if !pages.turn(next)? {
                 return Ok(operations.unwrap_or(Read { value: Vec::new(), at: read.at }));
             }
@@ -393,8 +410,12 @@ impl Lightsail {
     }
 }
 
-/// The operation in the answer to this call, whose type it has if it names none.
-fn operation_of(answer: Option<types::Operation>, call: &str) -> Operation {
-    let operation = answer.map(convert::operation).unwrap_or_default();
-    Operation { type_: operation.type_.or_else(|| Some(call.to_owned())), ..operation }
+/// The list in an answer. Whether Lightsail leaves out an empty one is unverified. But an answer
+/// that has neither the list nor the id of the request may be anybody's, and proves no absence.
+fn list<T>(list: Option<Vec<T>>, answer: &impl RequestId, member: &str) -> Result<Vec<T>> {
+    match list {
+        Some(list) => Ok(list),
+        None if answer.request_id().is_some_and(|id| !id.is_empty()) => Ok(Vec::new()),
+        None => Err(Error::incomplete(member)),
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use lightsail_operator::api::EXECUTED_ANNOTATION;
 use serde_json::{Value, json};
 use testbed::cluster::Cluster;
 use testbed::control_plane::ControlPlane;
@@ -181,9 +182,12 @@ impl Stage {
     }
 }
 
+/// Whether it is, and nothing more is to be written: the mark of a reset comes last.
 fn is_ready(object: &Value) -> bool {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let mark = object["metadata"]["annotations"][EXECUTED_ANNOTATION].as_str();
     conditions.into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True")
+        && (object["kind"] != "HostKeyReset" || mark.is_some_and(|it| it.contains("/Succeeded/")))
 }
 
 /// A CRD of an earlier version, which knew no accounts.

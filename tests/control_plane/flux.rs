@@ -14,12 +14,12 @@ use axum::routing::get;
 use kube::ResourceExt;
 use kube::api::ListParams;
 use lightsail_operator::api::conditions::{READY, is_true};
-use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
+use lightsail_operator::api::{EXECUTED_ANNOTATION, HostKeyReset, LightsailKeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use testbed::process::bound_to_this_process;
 
-use crate::bed::{Bed, public_key};
+use crate::bed::{Bed, public_key, wait_for};
 use crate::gitops::{check_accepted, define, documents, documents_of_page, kustomize, project};
 
 /// Flux reads what it waits for every five seconds.
@@ -227,6 +227,12 @@ async fn are_all_ready(bed: &Bed) -> bool {
     of_pairs.chain(of_resets).all(|is_ready| is_ready)
 }
 
+async fn are_all_marked(bed: &Bed) -> bool {
+    let resets = bed.api::<HostKeyReset>().list(&ListParams::default()).await.unwrap();
+    let mark = |reset: &HostKeyReset| reset.annotations().get(EXECUTED_ANNOTATION).cloned();
+    resets.iter().all(|reset| mark(reset).is_some_and(|mark| mark.contains("/Succeeded/")))
+}
+
 /// A copy of the samples with these resources, of which `taken.yaml` is in conflict and
 /// `retained.yaml` is a changed `deploy.yaml`.
 fn folder_with(resources: &[&str]) -> tempfile::TempDir {
@@ -292,6 +298,7 @@ async fn flux_waits_for_our_objects_fails_fast_and_prunes() {
     flux.wait("Ready", |object| is_ready(object, &first)).await;
     assert!(are_all_ready(&bed).await, "it was ready early");
 
+    wait_for("each mark, which is written last", async || are_all_marked(&bed).await).await;
     // The same again: everything is compared and nothing written, here and in AWS.
     let (before, (wet, dry), changes) = (versions(&bed).await, flux.writes(), bed.changes());
     kubectl(

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use lightsail_operator::api::conditions::{READY, find};
-use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
+use lightsail_operator::api::{EXECUTED_ANNOTATION, HostKeyReset, LightsailKeyPair};
 use serde_json::{Map, Value, json};
 use testbed::simulator::{Fault, FaultEffect};
 
@@ -149,7 +149,10 @@ async fn i13_what_an_earlier_version_left_is_taken_for_what_it_is() {
     }
     bed.create::<HostKeyReset>("done", &reset()).await;
     let is_done = |reset: &HostKeyReset| ready_reason(reset) == "OperationSucceeded";
-    bed.wait("done", "done", is_done).await;
+    let is_marked = |reset: &HostKeyReset| {
+        is_done(reset) && reset.annotations()[EXECUTED_ANNOTATION].contains("/Succeeded/")
+    };
+    bed.wait("done", "done", is_marked).await;
     // One was called, and its answer is not on record.
     let fault = Fault {
         operation: "DeleteKnownHostKeys".to_owned(),

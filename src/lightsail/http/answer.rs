@@ -69,20 +69,26 @@ pub(super) fn success(answer: &HttpResponse) -> Success {
     }
     let body = answer.body().bytes().unwrap_or_default();
     match serde_json::from_slice(body) {
-        Ok(body) if is_error(&body) => Success::Error,
-        Ok(_) => Success::Good,
+        Ok(body) => by_members(&body),
         Err(_) => Success::Unreadable,
     }
 }
 
-/// Whether a body is that of an error, which may have no type. No answer to what the operator asks
-/// for has a code or a message.
+/// What an object is, by the names of its members. An error may have no type, and nothing that the
+/// operator asks for has a code or a message. What has these and others beside them may be both.
 #[expect(clippy::zero_sized_map_values, reason = "serde reads an object into a map")]
-fn is_error(body: &BTreeMap<String, IgnoredAny>) -> bool {
-    let is_of_errors = |name: &String| {
-        ["__type", "code", "message"].iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
+fn by_members(body: &BTreeMap<String, IgnoredAny>) -> Success {
+    let has = |names: &[&str]| {
+        body.keys().filter(|name| names.iter().any(|it| name.eq_ignore_ascii_case(it))).count()
     };
-    body.keys().any(is_of_errors)
+    let tells_error = has(&["code", "message"]) > 0;
+    let is_more = has(&["__type", "code", "message", "docs", "tip"]) < body.len();
+    match (is_more, tells_error) {
+        (true, true) => Success::Unreadable,
+        (true, false) => Success::Good,
+        (false, _) if body.is_empty() => Success::Good,
+        (false, _) => Success::Error,
+    }
 }
 
 /// How long a token of the instance's metadata is valid.
@@ -116,6 +122,8 @@ mod tests {
             ("an error", r#"{"__type":"NotFoundException","message":"m"}"#, None, Error),
             ("an error without a type", r#"{"code":"AccessDenied"}"#, None, Error),
             ("its text alone", r#"{"Message":"m"}"#, None, Error),
+            ("a list with a type", r#"{"__type":"t","keyPairs":[]}"#, None, Good),
+            ("a list and an error", r#"{"operations":[],"code":"c"}"#, None, Unreadable),
             ("an error of a header", "{}", Some("NotFoundException"), Error),
             ("nothing", "", None, Unreadable),
             ("a page", "<html>", None, Unreadable),
