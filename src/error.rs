@@ -12,6 +12,10 @@ pub enum Error {
     /// Somebody else changed the object meanwhile: the reconciliation starts over.
     #[error("the object changed in the meantime")]
     Conflict,
+    /// The watch does not show what was read, or shows more already. It starts over.
+    /// If that lasts, `/readyz` says why.
+    #[error("the watch does not show yet what was read")]
+    Outdated,
     /// The object is gone.
     #[error("the object is gone")]
     Gone,

@@ -96,9 +96,8 @@ impl<'a> Run<'a> {
                 let account = self.ctx.sessions.identify(&entry.route, regions).await;
                 Ok(account.map(|account| account.caller_arn.clone()))
             }
-            // The watch does not show yet what was read, or already shows more.
             Grant::Account(_) | Grant::Operator | Grant::Required | Grant::Missing(_) => {
-                Err(Error::Conflict)
+                Err(Error::Outdated)
             }
         }
     }

@@ -96,7 +96,7 @@ pub struct HostKeyResetSpec {
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
             .message("instanceName may contain only letters, digits and _ . -, with a letter, \
-                      digit or _ at each end, as names in Lightsail do; write, for example, web-1"),
+                      digit or _ at each end, as Lightsail requires; write, for example, web-1"),
         validation = Rule::new("self == oldSelf")
             .message("a reset runs once, so its instanceName is immutable; create a new \
                       HostKeyReset"),
@@ -157,7 +157,7 @@ pub struct HostKeyResetSpec {
     #[schemars(schema_with = "schema::seconds")]
     pub ttl_seconds_after_finished: Option<i32>,
 
-    /// Whether to wait instead of starting. It has no effect once the operator may have made the
+    /// If `true`, the reset does not start. This has no effect once the operator may have made the
     /// call (`status.attempts` is 1). A suspended reset expires like any other. Default: `false`.
     #[serde(default)]
     pub suspend: bool,
@@ -174,8 +174,8 @@ pub struct Preconditions {
     /// The ARN that the instance must have, for example
     /// `arn:aws:lightsail:eu-west-1:123456789012:Instance/05859e3d-331d-48ba-9034-12345aabbcc2`.
     /// The id in it changes if the instance is deleted and another one is created under the same
-    /// name. To print the ARN, run `aws lightsail get-instance --instance-name web-1 --query
-    /// instance.arn`.
+    /// name. To print the ARN, run `aws lightsail get-instance --region eu-west-1 --instance-name
+    /// web-1 --query instance.arn`.
     #[serde(rename = "instanceARN")]
     #[schemars(schema_with = "schema::instance_arn")]
     pub instance_arn: String,

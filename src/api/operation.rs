@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Operation {
-    /// The id of the operation. To look it up, run `aws lightsail get-operation --operation-id ID`.
+    /// The id of the operation. To look it up, run `aws lightsail get-operation --region
+    /// REGION --operation-id ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The type of the operation, for example `DeleteKnownHostKeys`.

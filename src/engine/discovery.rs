@@ -3,26 +3,29 @@
 use crate::api::Reconciled;
 use crate::api_server::ApiServer;
 
-/// Whether the API server serves no such kind, so that there is no object of it. That a list is
+/// Whether the API server serves the kind; if not, there is no object of it. That a list is
 /// answered with 404 does not show it: any proxy says "404 page not found", and so does an API
-/// server that does not serve the kind for a moment. `false` if nobody knows.
-pub(super) async fn is_unserved<K: Reconciled>(api_server: &ApiServer) -> bool {
+/// server that does not serve the kind for a moment. `None` if nobody knows.
+pub(super) async fn is_served<K: Reconciled>(api_server: &ApiServer) -> Option<bool> {
     let (group, kind) = (K::group(&()), K::plural(&()));
     let client = api_server.client();
-    let Ok(all) = api_server.read(client.list_api_groups()).await else { return false };
+    let all = api_server.read(client.list_api_groups()).await.ok()?;
     if all.groups.is_empty() {
-        return false;
+        return None;
     }
     let own = all.groups.iter().filter(|served| served.name == group);
     // There may be objects that only another version shows.
     for version in own.flat_map(|group| &group.versions) {
         let served = client.list_api_group_resources(&version.group_version);
-        let Ok(served) = api_server.read(served).await else { return false };
-        if served.resources.is_empty() || served.resources.iter().any(|it| it.name == kind) {
-            return false;
+        let served = api_server.read(served).await.ok()?;
+        if served.resources.is_empty() {
+            return None;
+        }
+        if served.resources.iter().any(|it| it.name == kind) {
+            return Some(true);
         }
     }
-    true
+    Some(false)
 }
 
 #[cfg(test)]
@@ -62,16 +65,16 @@ mod tests {
         let both = || groups(&[apps(), own()]);
         let later = || groups(&[group("lightsail-operator.dev", "v9")]);
         for (name, first, second, expected) in [
-            ("no CRD at all", groups(&[apps()]), page(), true),
-            ("only in another version", later(), resources(&["hostkeyresets"]), false),
-            ("not there either", later(), resources(&["lightsailkeypairs"]), true),
-            ("another kind", both(), resources(&["lightsailkeypairs"]), true),
-            ("this kind", both(), resources(&["lightsailkeypairs", "hostkeyresets"]), false),
-            ("a proxy's page", page(), page(), false),
-            ("an empty answer", json!({}), json!({}), false),
-            ("an empty list", groups(&[]), page(), false),
-            ("another page for its resources", both(), page(), false),
-            ("no resources", both(), resources(&[]), false),
+            ("no CRD at all", groups(&[apps()]), page(), Some(false)),
+            ("only in another version", later(), resources(&["hostkeyresets"]), Some(true)),
+            ("not there either", later(), resources(&["lightsailkeypairs"]), Some(false)),
+            ("another kind", both(), resources(&["lightsailkeypairs"]), Some(false)),
+            ("this kind", both(), resources(&["lightsailkeypairs", "hostkeyresets"]), Some(true)),
+            ("a proxy's page", page(), page(), None),
+            ("an empty answer", json!({}), json!({}), None),
+            ("an empty list", groups(&[]), page(), None),
+            ("another page for its resources", both(), page(), None),
+            ("no resources", both(), resources(&[]), None),
         ] {
             let server = Answers(move |request: &Request<Body>| {
                 let answer = if request.uri().path() == "/apis" { &first } else { &second };
@@ -81,7 +84,7 @@ mod tests {
             });
             let client = Client::new(server, "default");
             let api_server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
-            assert_eq!(is_unserved::<HostKeyReset>(&api_server).await, expected, "{name}");
+            assert_eq!(is_served::<HostKeyReset>(&api_server).await, expected, "{name}");
         }
     }
 }

@@ -162,15 +162,15 @@ impl fmt::Display for Message<'_> {
             ),
             Self::RefusedByKubernetes { why } => write!(
                 to,
-                "the Kubernetes API server refuses a request of the operator: {}; the operator \
+                "the Kubernetes API server refuses a request from the operator: {}; the operator \
                  tries again, but a policy, a webhook or a permission may have to be changed",
                 why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::KubernetesFails { why } => write!(
                 to,
-                "a request of the operator to the Kubernetes API server cannot be carried out: {}; \
+                "a request from the operator to the Kubernetes API server failed: {}; \
                  the operator tries again, but if this lasts, check the API server, its webhooks \
-                 and what is between it and the operator",
+                 and the network in between",
                 why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::Unsupported { field } => write!(

@@ -28,6 +28,7 @@ pub mod trigger;
 pub mod uid;
 pub mod verdict;
 mod watch;
+mod watch_client;
 
 pub use action::{Action, Outcome};
 pub use context::{Context, Settings};

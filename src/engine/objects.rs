@@ -224,7 +224,12 @@ pub(crate) async fn delete<K: Reconciled>(api_server: &ApiServer, object: &K) ->
         Preconditions { uid: object.uid(), resource_version: object.resource_version() };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     let api = api::<K>(api_server.client(), object.namespace().as_deref());
-    api_server.write(api.delete(&object.name_any(), &parameters)).await.map(drop).map_err(gone)
+    let answer = api_server.write(api.delete(&object.name_any(), &parameters)).await;
+    let is_done = answer
+        .map_err(gone)?
+        .either(|object| object.meta().uid.is_some(), |status| status.is_success());
+    // Whatever else answers may be anybody.
+    if is_done { Ok(()) } else { Err(Error::Unreadable("Status")) }
 }
 
 /// Publishes an Event of an object, unless it had too many. A refusal is no error, because a

@@ -1,5 +1,6 @@
 //! When a watch is given up, and a list follows.
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures::stream;
@@ -7,6 +8,7 @@ use futures::{Stream, StreamExt};
 use kube::runtime::watcher::{self, Event};
 
 use super::served::Served;
+use super::watch_client::LastRun;
 use crate::api::Reconciled;
 use crate::page_limit::{self, FEW, MANY};
 
@@ -25,30 +27,79 @@ pub(super) struct Watched<K> {
 /// A watch that is refused because its CRD or the right to it is gone would be retried forever, and
 /// nothing would show that it works again. A list shows both, and so changes are seen where only
 /// watches fail. A list that is given up because its pages are too large begins anew with smaller
-/// ones, which are kept to.
+/// ones, which are kept to. After each failure there is a pause.
 pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
+    last_run: LastRun,
     watch: impl Fn(u32) -> S,
 ) -> impl Stream<Item = Watched<K>> {
-    let events = Box::pin(watch(MANY));
-    let start = (events, MANY, Failing::default(), false, watch);
-    stream::unfold(start, async |(mut events, mut page, mut failing, mut is_over, watch)| {
+    let state = State {
+        events: Box::pin(watch(MANY)),
+        page: MANY,
+        failing: Failing::default(),
+        pauses: Pauses::default(),
+        pause: None,
+    };
+    stream::unfold((state, last_run, watch), async |(mut state, last_run, watch)| {
         loop {
-            if is_over {
-                tokio::time::sleep(AFTER_REFUSAL).await;
-                events = Box::pin(watch(page));
+            if let Some(pause) = state.pause.take() {
+                tokio::time::sleep(pause).await;
             }
-            let event = events.next().await?;
-            if page == MANY && is_too_large(&event) {
-                page = FEW;
-                events = Box::pin(watch(page));
-                is_over = false;
+            let event = state.events.next().await?;
+            if state.page == MANY && is_too_large(&event) {
+                state.page = FEW;
+                state.events = Box::pin(watch(FEW));
                 continue;
             }
-            is_over = failing.gives_up(&event, Instant::now());
-            let watched = Watched { event, is_given_up: is_over };
-            return Some((watched, (events, page, failing, is_over, watch)));
+            let is_given_up = state.failing.gives_up(&event, Instant::now(), last_run.get());
+            if is_given_up || is_outdated(&event) {
+                state.events = Box::pin(watch(state.page));
+            }
+            state.pause = match &event {
+                Err(_) if is_given_up => Some(AFTER_REFUSAL),
+                Err(_) => state.pauses.next(),
+                // That a list begins says nothing: nobody was asked.
+                Ok(Event::Init) => None,
+                Ok(_) => {
+                    state.pauses = Pauses::default();
+                    None
+                }
+            };
+            return Some((Watched { event, is_given_up }, (state, last_run, watch)));
         }
     })
+}
+
+struct State<S> {
+    events: Pin<Box<S>>,
+    /// Objects in a page of its list.
+    page: u32,
+    failing: Failing,
+    pauses: Pauses,
+    /// Before the next event is asked for.
+    pause: Option<Duration>,
+}
+
+/// The pauses after failures in a row: from half a second to five seconds, so that a CRD that was
+/// just applied is noticed soon.
+#[derive(Debug, Default)]
+struct Pauses(u32);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0 = self.0.saturating_add(1).min(10);
+        Some(Duration::from_millis(500) * self.0)
+    }
+}
+
+/// Whether what was seen last is too old to go on from. kube's watcher lists again if an event of a
+/// watch says so, but not if the API server begins none.
+fn is_outdated<K>(event: &Happened<K>) -> bool {
+    let Err(watcher::Error::WatchStartFailed(kube::Error::Api(answer))) = event else {
+        return false;
+    };
+    answer.code == 410
 }
 
 fn is_too_large<K>(event: &Happened<K>) -> bool {
@@ -59,25 +110,31 @@ fn is_too_large<K>(event: &Happened<K>) -> bool {
 /// A watch that fails for so long is given up. An API server that restarts takes less, and watches
 /// go on then where they were.
 const GIVEN_UP: Duration = Duration::from_mins(2);
-/// Failures that are farther apart are unrelated: a watch between them may have been quiet.
-const UNRELATED: Duration = Duration::from_mins(1);
 
 /// Since when a watch has been failing, and when it failed last.
 #[derive(Debug, Default)]
 struct Failing(Option<(Instant, Instant)>);
 
 impl Failing {
-    /// Whether the watch is given up after this.
-    fn gives_up<K>(&mut self, event: &Happened<K>, now: Instant) -> bool {
+    /// Whether the watch is given up after this. One that has run since the last failure missed
+    /// nothing, even if it had no news.
+    fn gives_up<K>(
+        &mut self,
+        event: &Happened<K>,
+        now: Instant,
+        last_run: Option<Instant>,
+    ) -> bool {
+        use watcher::Error::{InitialListFailed, NoResourceVersion};
         let error = match event {
             // A list is retried anyway.
-            Ok(_) | Err(watcher::Error::InitialListFailed(_)) => {
+            Ok(_) | Err(InitialListFailed(_) | NoResourceVersion) => {
                 self.0 = None;
                 return false;
             }
             Err(error) => error,
         };
-        let related = self.0.filter(|(_, last)| now.duration_since(*last) < UNRELATED);
+        let is_related = |last: Instant| last_run.is_none_or(|run| run < last);
+        let related = self.0.filter(|(_, last)| is_related(*last));
         let since = related.map_or(now, |(since, _)| since);
         self.0 = Some((since, now));
         let gives_up = is_refused(error) || now.duration_since(since) >= GIVEN_UP;
@@ -108,7 +165,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let start = Instant::now();
         let gives_up = |failing: &mut Failing, error, after: u32| {
-            failing.gives_up::<()>(&Err(error), start + second * after)
+            failing.gives_up::<()>(&Err(error), start + second * after, None)
         };
         for (code, expected) in [
             (400, true),
@@ -128,9 +185,9 @@ mod tests {
         }
         let failed = || watcher::Error::WatchFailed(answer(500));
         for (name, times, expected) in [
-            ("a failure now and then", vec![0, 61, 122, 183], false),
             ("an API server that restarts", vec![0, 1, 5, 30, 60, 119], false),
             ("one after the other", vec![0, 5, 30, 80, 119, 121], true),
+            ("nobody answers", vec![0, 35, 70, 105, 140], true),
         ] {
             let mut failing = Failing::default();
             let outcomes: Vec<_> =
@@ -140,9 +197,15 @@ mod tests {
         }
         let mut failing = Failing::default();
         gives_up(&mut failing, failed(), 0);
-        assert!(!failing.gives_up::<()>(&Ok(Event::InitDone), start + second * 60));
+        assert!(!failing.gives_up::<()>(&Ok(Event::InitDone), start + second * 60, None));
         assert!(!gives_up(&mut failing, failed(), 119), "it worked in between");
         assert!(!gives_up(&mut failing, failed(), 121));
+        let mut failing = Failing::default();
+        for after in [0, 45, 90, 135, 180] {
+            let (now, quiet) = (start + second * after, second * (after - after.min(5)));
+            let gives_up = failing.gives_up::<()>(&Err(failed()), now, Some(start + quiet));
+            assert!(!gives_up, "a watch without news ran until five seconds before");
+        }
         // A list is retried anyway, however it fails.
         let unlisted = watcher::Error::InitialListFailed(answer(403));
         assert!(!gives_up(&mut failing, unlisted, 300));

@@ -59,6 +59,7 @@ pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
         }
         // They are shown otherwise, or pass, or have not lasted.
         Error::Conflict
+        | Error::Outdated
         | Error::Kubernetes(_)
         | Error::Unreadable(_)
         | Error::Lightsail(_)
@@ -336,6 +337,10 @@ pub async fn guarded(
                         "something keeps changing the object, its Secret or its LightsailAccount"
                     );
                 }
+                Action { next: Next::StartOver, outcome: Outcome::Conflict }
+            }
+            Err(error @ Error::Outdated) => {
+                tracing::debug!("{error}");
                 Action { next: Next::StartOver, outcome: Outcome::Conflict }
             }
             Err(error) => {

@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::stream::SelectAll;
 use futures::{Stream, StreamExt};
-use kube::runtime::utils::{Backoff, WatchStreamExt};
 use kube::runtime::watcher::{self, Event};
 
 use crate::api::Reconciled;
@@ -21,6 +20,7 @@ use super::queue::Class;
 use super::relist::{AFTER_REFUSAL, Happened, Watched, lists_again};
 use super::rows::{Claim, Due, Row, Rows};
 use super::served::Served;
+use super::watch_client;
 
 /// An event from a watch.
 pub(super) enum Change<K> {
@@ -190,7 +190,8 @@ fn watch_one<K: Reconciled>(
     kind: &str,
     namespace: Option<String>,
 ) -> impl Stream<Item = Change<K>> + use<K> {
-    let api = objects::api::<K>(ctx.api_server.client(), namespace.as_deref());
+    let (client, last_run) = watch_client::of(ctx.api_server.client());
+    let api = objects::api::<K>(&client, namespace.as_deref());
     let what = namespace
         .as_ref()
         .map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"));
@@ -207,14 +208,14 @@ fn watch_one<K: Reconciled>(
     };
     let events = move |page| {
         let config = watcher::Config { page_size: Some(page), ..config.clone() };
-        watcher::watcher(api.clone(), config).backoff(Pauses::default())
+        watcher::watcher(api.clone(), config)
     };
     let api_server = ctx.api_server.clone();
-    let explained = lists_again(events).then(move |watched| {
+    let explained = lists_again(last_run, events).then(move |watched| {
         let api_server = api_server.clone();
-        async move { (is_unserved::<K>(&api_server, &watched.event).await, watched) }
+        async move { (is_served::<K>(&api_server, &watched.event).await, watched) }
     });
-    explained.filter_map(move |(is_unknown, Watched { event, is_given_up })| {
+    explained.filter_map(move |(is_served, Watched { event, is_given_up })| {
         let change = match event {
             Ok(Event::Init) => {
                 seen.clear();
@@ -235,20 +236,19 @@ fn watch_one<K: Reconciled>(
             Ok(Event::Delete(object)) => Some(Change::Gone(Box::new(object))),
             // Without a list nothing is known. A watch that is interrupted afterwards goes on by
             // itself, or lists again.
-            Err(watcher::Error::InitialListFailed(error)) => {
-                let why = why(&error, is_unknown, crd);
+            Err(
+                error @ (watcher::Error::InitialListFailed(_) | watcher::Error::NoResourceVersion),
+            ) => {
+                let why = why(&error, is_served, crd);
                 if readiness.missing(&what, why.clone()) {
                     tracing::warn!(kind = what, "waiting: {why}");
                 }
+                let is_unknown = is_served == Some(false);
                 Some(Change::Unlisted { namespace: namespace.clone(), is_unknown })
             }
             Err(error) if is_given_up => {
                 // Its list may work, so this happens again and again.
-                let why = if let watcher::Error::WatchStartFailed(error) = &error {
-                    why(error, is_unknown, crd)
-                } else {
-                    NO_GOOD_ANSWER.to_owned()
-                };
+                let why = why(&error, is_served, crd);
                 readiness.missing(&what, why.clone());
                 let last = refused_at.replace(Instant::now());
                 if last.is_none_or(|last: Instant| last.elapsed() > AFTER_REFUSAL * 4) {
@@ -269,15 +269,16 @@ fn watch_one<K: Reconciled>(
     })
 }
 
-/// Whether a list or a watch failed because the API server does not serve the kind.
-async fn is_unserved<K: Reconciled>(api_server: &ApiServer, event: &Happened<K>) -> bool {
-    let Err(watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) =
-        event
-    else {
-        return false;
-    };
-    let is_missing = matches!(error, kube::Error::Api(answer) if answer.code == 404);
-    is_missing && discovery::is_unserved::<K>(api_server).await
+/// Whether the API server serves the kind, if a list or a watch failed because it may not. `None`
+/// if nobody knows.
+async fn is_served<K: Reconciled>(api_server: &ApiServer, event: &Happened<K>) -> Option<bool> {
+    match event {
+        Err(
+            watcher::Error::InitialListFailed(kube::Error::Api(answer))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(answer)),
+        ) if answer.code == 404 => discovery::is_served::<K>(api_server).await,
+        _ => Some(true),
+    }
 }
 
 /// What went wrong with a watch, without any content that was sent.
@@ -292,43 +293,28 @@ fn described(error: &watcher::Error) -> String {
 
 const NO_GOOD_ANSWER: &str = "the Kubernetes API server does not answer as it should";
 
-/// Why a list failed, in words that do not change while the cause stays.
-fn why(error: &kube::Error, is_unknown: bool, crd: &str) -> String {
-    if is_unknown {
+/// Why a list or a watch failed, in words that do not change while the cause stays.
+fn why(error: &watcher::Error, is_served: Option<bool>, crd: &str) -> String {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) =
+        error
+    else {
+        return NO_GOOD_ANSWER.to_owned();
+    };
+    if is_served == Some(false) {
         format!(
             "the custom resource definition {crd} is not installed; apply it, and the operator \
              continues without a restart"
         )
     } else if is_status(error, 403) {
         "the operator's service account is not allowed to list and watch it".to_owned()
-    } else if is_status(error, 404) {
+    } else if is_served.is_none() {
         format!(
             "the Kubernetes API server does not find {crd}, and does not say whether it is \
-             installed; let the operator's service account read /apis (ClusterRole \
-             system:discovery)"
+             installed; if it refuses /apis to the operator's service account, grant the \
+             ClusterRole system:discovery"
         )
     } else {
         NO_GOOD_ANSWER.to_owned()
-    }
-}
-
-/// The pause between attempts to watch: from half a second to five seconds, so that a CRD that was
-/// just applied is noticed soon.
-#[derive(Debug, Default)]
-struct Pauses(u32);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        self.0 = self.0.saturating_add(1).min(10);
-        Some(Duration::from_millis(500) * self.0)
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.0 = 0;
     }
 }
 

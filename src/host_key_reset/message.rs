@@ -112,7 +112,7 @@ impl fmt::Display for Message<'_> {
             }
             Self::DoneBefore { id } => write!(
                 to,
-                "this reset succeeded before its status was lost{}; the operator did not repeat \
+                "this reset succeeded{} before its status was lost; the operator did not repeat \
                  it. To reset the host keys again, {AGAIN}",
                 Id(id)
             ),
@@ -145,7 +145,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::MakingSure => to.write_str(
                 "the operator does not know whether it has made the call; it is looking for the \
-                 call among the instance's operations, and calls only if it finds none",
+                 call among the instance's operations, and makes the call only if it finds none",
             ),
             Self::InstanceNotFound { instance } => write!(
                 to,
@@ -153,7 +153,7 @@ impl fmt::Display for Message<'_> {
                  spec.instanceName and spec.region, and {AGAIN}"
             ),
             Self::NothingToReset { instance, error } => {
-                write!(to, "nothing was reset: Lightsail answered for {instance}: {error}")
+                write!(to, "nothing was reset: Lightsail did not find {instance}: {error}")
             }
             Self::OtherInstance { instance, arn, expected } => write!(
                 to,
@@ -181,15 +181,15 @@ impl fmt::Display for Message<'_> {
             }
             Self::FailedBefore { id } => write!(
                 to,
-                "this reset failed before its status was lost{}; the operator did not repeat it. \
+                "this reset failed{} before its status was lost; the operator did not repeat it. \
                  To try again, {AGAIN}",
                 Id(id)
             ),
             Self::NotSeenToEnd { last } => write!(
                 to,
                 "the operation did not finish within activeDeadlineSeconds, but may still finish \
-                 (last seen: {last}); run aws lightsail get-operation --operation-id ID, with the \
-                 id in status.operations, to see its result"
+                 (last seen: {last}); to see its result, run aws lightsail get-operation --region \
+                 REGION --operation-id ID, with the id in status.operations"
             ),
             Self::OperationLost { id } => write!(
                 to,
@@ -199,7 +199,7 @@ impl fmt::Display for Message<'_> {
             Self::NotAnswered { instance } => write!(
                 to,
                 "the result is unknown: the operator has no answer to the call, and found no \
-                 operation that certainly belongs to it; {FIND_OUT} to {instance}, {AGAIN}"
+                 operation that definitely belongs to it; {FIND_OUT} to {instance}, {AGAIN}"
             ),
             Self::NotAnsweredInTime { instance, last } => write!(
                 to,
@@ -222,7 +222,7 @@ impl fmt::Display for Message<'_> {
                  {tracked_by}: the tool that set it would create the object again, and the reset \
                  would run again. Remove the object from its source instead"
             ),
-            Self::Hindered { message, why } => write!(to, "{message}; since then, {why}"),
+            Self::Hindered { message, why } => write!(to, "{message}; however, {why}"),
         }
     }
 }

@@ -242,8 +242,8 @@ impl fmt::Display for Message<'_> {
             }
             Self::RivalIsDeleted { name } => write!(
                 to,
-                "another object that has the key pair {name} is being deleted, and this object \
-                 waits for that; if it takes too long, the Ready condition of that object says why"
+                "this object waits until another object that has the key pair {name} is deleted; \
+                 if that takes too long, see the Ready condition of the other object"
             ),
             Self::PredecessorFirst => to.write_str(
                 "an earlier object of this name disappeared despite its finalizer; the operator \
@@ -471,14 +471,14 @@ impl fmt::Display for Message<'_> {
             Self::OtherForm { name, expected, form, ends } => write!(
                 to,
                 "nothing was deleted: no key in the spec or in a Secret shows that the \
-                 expectedFingerprint {expected} is that of the key pair {name}; write it as \
-                 Lightsail lists it, {}{}",
+                 expectedFingerprint {expected} is that of the key pair {name}; write it in \
+                 the form that Lightsail lists: {}{}",
                 match form {
                     Form::Md5 => "16 pairs of hexadecimal digits with colons",
                     Form::Sha1 => "20 pairs of hexadecimal digits with colons",
-                    Form::Sha256 => "SHA256: and base64",
+                    Form::Sha256 => "SHA256: followed by base64",
                     Form::Base64 => "base64 that ends with =",
-                    Form::Other => "exactly",
+                    Form::Other => "character for character",
                 },
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),

@@ -17,16 +17,24 @@ use crate::ids::Region;
 #[derive(Clone, Debug)]
 pub(super) struct InForce {
     credentials: Arc<Mutex<Credentials>>,
-    /// The regions that accepted them.
-    taken_in: Arc<Mutex<HashSet<Region>>>,
+    taken: Arc<Mutex<Taken>>,
     /// Whether AWS refused them although they had not expired.
     refused: Arc<Notify>,
+}
+
+/// Who accepted them since they arrived, or since the last refusal.
+#[derive(Debug, Default)]
+struct Taken {
+    /// The regions that objects name.
+    regions: HashSet<Region>,
+    /// A region that no object names any more.
+    elsewhere: bool,
 }
 
 impl InForce {
     pub(super) fn new(credentials: Credentials, refused: Arc<Notify>) -> Self {
         let credentials = Arc::new(Mutex::new(credentials));
-        Self { credentials, taken_in: Arc::default(), refused }
+        Self { credentials, taken: Arc::default(), refused }
     }
 
     pub(super) fn get(&self) -> Credentials {
@@ -35,14 +43,14 @@ impl InForce {
 
     pub(super) fn replace(&self, credentials: Credentials) {
         *self.credentials.lock() = credentials;
-        self.taken_in.lock().clear();
+        self.forget_taken();
     }
 }
 
 impl InForce {
     /// A region accepted them.
     pub(super) fn note_taken(&self, region: &Region) {
-        let mut regions = self.taken_in.lock();
+        let regions = &mut self.taken.lock().regions;
         if !regions.contains(region) {
             regions.insert(region.clone());
         }
@@ -58,32 +66,35 @@ impl InForce {
 
     /// As [`Self::note_refused`], for a caller who replaces them. Whether they are the cause.
     pub(super) fn are_refused(&self, region: &Region) -> bool {
-        let mut regions = self.taken_in.lock();
-        let are_the_cause = regions.is_empty() || regions.contains(region);
+        let mut taken = self.taken.lock();
+        let are_the_cause = taken.regions.is_empty() || taken.regions.contains(region);
         if are_the_cause {
             // Earlier acceptance by other regions no longer counts.
-            regions.clear();
+            *taken = Taken::default();
         }
         are_the_cause
     }
 
-    /// No object names the region any more. The last one is kept: that they were accepted anywhere
-    /// counts.
+    /// No object names the region any more: nothing may ever call it again and correct it.
     pub(super) fn forget_region(&self, region: &Region) {
-        let mut regions = self.taken_in.lock();
-        if regions.len() > 1 && regions.remove(region) && regions.capacity() > regions.len() * 4 {
-            regions.shrink_to_fit();
+        let Taken { regions, elsewhere } = &mut *self.taken.lock();
+        if regions.remove(region) {
+            *elsewhere = true;
+            if regions.capacity() > regions.len() * 4 {
+                regions.shrink_to_fit();
+            }
         }
     }
 
     /// Others who use them were refused.
     pub(super) fn forget_taken(&self) {
-        self.taken_in.lock().clear();
+        *self.taken.lock() = Taken::default();
     }
 
     /// Whether a region accepted them since they arrived, or since the last refusal.
     pub(super) fn are_taken(&self) -> bool {
-        !self.taken_in.lock().is_empty()
+        let taken = self.taken.lock();
+        taken.elsewhere || !taken.regions.is_empty()
     }
 }
 
@@ -111,9 +122,22 @@ mod tests {
         for region in &all {
             own.forget_region(region);
         }
-        assert_eq!(own.taken_in.lock().len(), 1);
-        assert!(own.taken_in.lock().capacity() < 10);
+        assert_eq!(own.taken.lock().regions.capacity(), 0);
         assert!(own.are_taken(), "they were accepted, wherever that was");
-        assert!(!own.are_refused(&"eu-west-1".into()), "it may be the region's fault");
+    }
+
+    /// Whether that region would still accept them, nobody will learn.
+    #[test]
+    fn a_region_that_no_object_names_keeps_no_credentials_from_being_renewed() {
+        let own =
+            InForce::new(Credentials::new("key", "secret", None, None, "test"), Arc::default());
+        let [here, gone, wrong] = ["eu-west-1", "us-east-1", "xx-north-1"].map(Region::from);
+        own.note_taken(&here);
+        own.note_taken(&gone);
+        own.forget_region(&gone);
+        assert!(!own.are_refused(&wrong), "it may be the region's fault");
+        own.forget_region(&here);
+        assert!(own.are_refused(&here), "the key was replaced meanwhile");
+        assert!(!own.are_taken());
     }
 }

@@ -21,7 +21,7 @@ use crate::gitops::{
 
 const DEADLINE: Duration = Duration::from_mins(3);
 /// The hook of the page.
-const HOOK: &str = "tell-operations";
+const HOOK: &str = "notify-operations";
 
 /// A sync under way. Dropping it kills it.
 struct Sync {

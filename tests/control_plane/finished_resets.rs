@@ -70,13 +70,13 @@ async fn i8_a_finished_reset_that_cannot_be_deleted_says_why() {
     bed.create::<HostKeyReset>("brief", &with(&json!({ "ttlSecondsAfterFinished": 0 }))).await;
     let is_told = |reset: &HostKeyReset| {
         let ready = find(&reset.status.as_ref().unwrap().conditions, READY);
-        ready.is_some_and(|ready| ready.message.contains("since then, the Kubernetes API server"))
+        ready.is_some_and(|ready| ready.message.contains("however, the Kubernetes API server"))
     };
     let reset = bed.wait::<HostKeyReset>("brief", "it says why", is_told).await;
     let conditions = reset.status.unwrap().conditions;
     assert!(is_true(&conditions, READY) && is_true(&conditions, COMPLETE));
     let complete = find(&conditions, COMPLETE).unwrap();
-    assert!(!complete.message.contains("since then"), "{}", complete.message);
+    assert!(!complete.message.contains("however"), "{}", complete.message);
     bed.wait_event("KubernetesError").await;
     bed.wait_gone::<HostKeyReset>("brief").await;
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);

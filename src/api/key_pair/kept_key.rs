@@ -72,7 +72,7 @@ pub struct DefaultKeyPair {
     /// Default: `false`; the operator then does not delete the key pair while there are such
     /// instances.
     ///
-    /// Only its private key can decrypt the initial password of a Windows instance.
+    /// Only the key pair's private key can decrypt the initial password of a Windows instance.
     #[serde(default)]
     pub windows_passwords_saved: bool,
 }

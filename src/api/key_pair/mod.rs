@@ -113,7 +113,7 @@ pub struct LightsailKeyPairSpec {
     ///
     /// Required as soon as the cluster has a `LightsailAccount`, except in the namespaces that the
     /// operator's flag `--unscoped-namespace` names. If you set it on an object that has a key
-    /// pair, the account must be the one in `status.accountID`.
+    /// pair, the `accountID` of the account must equal `status.accountID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AccountRef")]
     pub account_ref: Option<AccountRef>,
@@ -152,7 +152,7 @@ pub struct LightsailKeyPairSpec {
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*[A-Za-z0-9_]$')")
             .message("keyPairName may contain only letters, digits and _ . -, with a letter, \
-                      digit or _ at each end, as names in Lightsail do; write, for example, \
+                      digit or _ at each end, as Lightsail requires; write, for example, \
                       fleet-1"),
     )]
     pub key_pair_name: Option<String>,
@@ -216,8 +216,8 @@ pub struct LightsailKeyPairSpec {
     )]
     pub tags: BTreeMap<String, String>,
 
-    /// Whether the operator changes nothing, and only shows in `status.plannedStep` what
-    /// its next step would be. Default: `false`.
+    /// If `true`, the operator changes nothing, and shows its next step in `status.plannedStep`.
+    /// Default: `false`.
     ///
     /// If you delete a suspended object, its key pair stays in Lightsail, as with `deletionPolicy:
     /// Retain`.

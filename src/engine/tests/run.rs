@@ -36,8 +36,18 @@ fn i8_whatever_keeps_a_reconciliation_from_finishing_is_shown_when_it_lasts() {
     for (name, failure, state, words) in [
         ("a conflict", Error::Conflict, State::Stalled, "something keeps changing"),
         ("a refusal", answer(403), State::Reconciling, "refuses a request"),
-        ("too many requests", answer(429), State::Reconciling, "cannot be carried out"),
-        ("a failure", answer(500), State::Reconciling, "cannot be carried out"),
+        (
+            "too many requests",
+            answer(429),
+            State::Reconciling,
+            "from the operator to the Kubernetes API server failed",
+        ),
+        (
+            "a failure",
+            answer(500),
+            State::Reconciling,
+            "from the operator to the Kubernetes API server failed",
+        ),
         ("silence", silence().into(), State::Reconciling, "no answer in time"),
         (
             "the page of a proxy",

@@ -153,8 +153,9 @@ impl<'a> Run<'a> {
             }
             Step::End(end) => self.end(&end).await?,
             Step::TakeBack(verdict) => {
-                // First the mark: under an intent without one, nothing was done.
-                if self.observed.mark.is_some() {
+                // First its own mark: under an intent without one, nothing was done.
+                let own = &self.desired.hash;
+                if self.observed.mark.as_ref().is_some_and(|mark| mark.hash == *own) {
                     self.annotate(None).await?;
                 }
                 self.memory.turns.lock().give_up(self.at);

@@ -111,6 +111,7 @@ impl<'a> Run<'a> {
             Error::SecretRejected { name, why } => Failure::SecretRejected { name, why },
             Error::Forbidden(name) => Failure::ConfigMapForbidden(name),
             error @ (Error::Conflict
+            | Error::Outdated
             | Error::Gone
             | Error::Kubernetes(_)
             | Error::Unreadable(_)

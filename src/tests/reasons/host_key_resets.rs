@@ -60,7 +60,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         },
         Message::Hindered {
             message: "Lightsail has forgotten …",
-            why: "the Kubernetes API server refuses a request of the operator: …",
+            why: "the Kubernetes API server refuses a request from the operator: …",
         },
     ])
 }

@@ -55,7 +55,7 @@ async fn i8_an_account_whose_finalizer_cannot_be_taken_off_says_why() {
     proxy.fail(patch, 6, 403);
     teams.delete_account(&account).await;
     let message = teams.wait_account(&account, "KubernetesError").await;
-    assert!(message.contains("refuses a request of the operator"), "{message}");
+    assert!(message.contains("refuses a request from the operator"), "{message}");
     teams.wait_no_account(&account).await;
     teams.remove_accounts().await;
 }
