@@ -37,6 +37,7 @@ pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
         page: MANY,
         failing: Failing::default(),
         pauses: Pauses::default(),
+        failed_at: None,
         pause: None,
     };
     stream::unfold((state, last_run, watch), async |(mut state, last_run, watch)| {
@@ -50,20 +51,18 @@ pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
                 state.events = Box::pin(watch(FEW));
                 continue;
             }
-            let is_given_up = state.failing.gives_up(&event, Instant::now(), last_run.get());
+            let (now, last_run_at) = (Instant::now(), last_run.get());
+            let is_given_up = state.failing.gives_up(&event, now, last_run_at);
             if is_given_up || is_outdated(&event) {
                 state.events = Box::pin(watch(state.page));
             }
-            state.pause = match &event {
-                Err(_) if is_given_up => Some(AFTER_REFUSAL),
-                Err(_) => state.pauses.next(),
-                // That a list begins says nothing: nobody was asked.
-                Ok(Event::Init) => None,
-                Ok(_) => {
-                    state.pauses = Pauses::default();
-                    None
-                }
-            };
+            if last_run_at > state.failed_at || matches!(event, Ok(Event::Apply(_))) {
+                state.pauses = Pauses::default();
+            }
+            if event.is_err() {
+                state.failed_at = Some(now);
+                state.pause = if is_given_up { Some(AFTER_REFUSAL) } else { state.pauses.next() };
+            }
             return Some((Watched { event, is_given_up }, (state, last_run, watch)));
         }
     })
@@ -75,12 +74,13 @@ struct State<S> {
     page: u32,
     failing: Failing,
     pauses: Pauses,
+    failed_at: Option<Instant>,
     /// Before the next event is asked for.
     pause: Option<Duration>,
 }
 
-/// The pauses after failures in a row: from half a second to five seconds, so that a CRD that was
-/// just applied is noticed soon.
+/// The pauses after failures without a watch that runs: from half a second to five seconds, so that
+/// a CRD that was just applied is noticed soon.
 #[derive(Debug, Default)]
 struct Pauses(u32);
 

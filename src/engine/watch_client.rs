@@ -2,15 +2,13 @@
 //! one that ends immediately begins again and again, and one that had no news is like none.
 
 use std::error::Error as StdError;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt, TryStreamExt, stream};
 use http::{Request, Response};
-use http_body_util::{BodyStream, StreamBody};
 use hyper::body::{Bytes, Frame};
 use kube::Client;
 use kube::client::Body;
@@ -18,7 +16,7 @@ use parking_lot::Mutex;
 use tower_service::Service;
 
 /// A watch that ends sooner has failed: the API server lets it run for many seconds.
-const AT_ONCE: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// When the last watch ended that had run, however it ended. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -43,31 +41,10 @@ struct Observed {
     last_run: LastRun,
 }
 
-/// A watch that the API server has begun.
-struct Running {
-    since: Instant,
-    last_run: LastRun,
-}
-
-impl Running {
-    fn is_short(&self) -> bool {
-        self.since.elapsed() < AT_ONCE
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.is_short() {
-            *self.last_run.0.lock() = Some(Instant::now());
-        }
-    }
-}
-
 type BoxError = Box<dyn StdError + Send + Sync>;
-type Frames = stream::BoxStream<'static, Result<Frame<Bytes>, BoxError>>;
 
 impl Service<Request<Body>> for Observed {
-    type Response = Response<StreamBody<Frames>>;
+    type Response = Response<Watched>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -81,24 +58,82 @@ impl Service<Request<Body>> for Observed {
             let mut parameters = request.uri().query().unwrap_or_default().split('&');
             let is_watch = parameters.any(|it| it == "watch=true");
             let answer = client.send(request).await?;
-            let is_begun = is_watch && answer.status().is_success();
-            let running = is_begun.then(|| Running { since: Instant::now(), last_run });
-            Ok(answer.map(|body| StreamBody::new(frames(body, running))))
+            // kube takes everything else for the watch.
+            let is_refused = answer.status().is_client_error() || answer.status().is_server_error();
+            let run = (is_watch && !is_refused).then(|| Run::new(last_run));
+            Ok(answer.map(|body| Watched { body, run }))
         })
     }
 }
 
-/// What the body has, and then an error if it is that of a watch which ended immediately.
-fn frames(body: Body, running: Option<Running>) -> Frames {
-    // The client around it wraps errors as well.
-    let frames = BodyStream::new(body).map_err(|error| {
-        if let kube::Error::Service(error) = error { error } else { error.into() }
-    });
-    let end = async move {
-        let is_short = running.is_some_and(|watch| watch.is_short());
-        is_short.then(|| Err(BoxError::from("the watch ended immediately")))
-    };
-    frames.chain(stream::once(end).filter_map(ready)).boxed()
+/// The body of an answer. If it is that of a watch that ended immediately, an error is its end.
+struct Watched {
+    body: Body,
+    /// Of a watch that has not ended.
+    run: Option<Run>,
+}
+
+impl hyper::body::Body for Watched {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Some(run) = &mut self.run {
+            run.note(polled.is_pending(), Instant::now());
+        }
+        // The client around it wraps errors as well.
+        let frame = ready!(polled).map(|frame| {
+            frame.map_err(|error| {
+                if let kube::Error::Service(error) = error { error } else { error.into() }
+            })
+        });
+        if let Some(Ok(_)) = frame {
+            return Poll::Ready(frame);
+        }
+        // Of some errors, kube makes an ordinary end.
+        let is_short = self.run.take().is_some_and(|run| run.is_short());
+        Poll::Ready(if is_short { Some(Err("the watch ended immediately".into())) } else { frame })
+    }
+}
+
+/// A watch that the API server has begun. Only the time counts in which something was waited for:
+/// between two events, whoever reads them may pause.
+struct Run {
+    waited: Duration,
+    waits_since: Option<Instant>,
+    shown_in: LastRun,
+}
+
+impl Run {
+    fn new(last_run: LastRun) -> Self {
+        Self { waited: Duration::ZERO, waits_since: None, shown_in: last_run }
+    }
+
+    /// Somebody asked for more, and waits for it or not.
+    fn note(&mut self, waits: bool, now: Instant) {
+        if let Some(since) = self.waits_since.take() {
+            self.waited += now.duration_since(since);
+        }
+        self.waits_since = waits.then_some(now);
+    }
+
+    fn is_short(&self) -> bool {
+        self.waited < SHORTEST
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.note(false, now);
+        if !self.is_short() {
+            *self.shown_in.0.lock() = Some(now);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -109,10 +144,12 @@ mod tests {
     use crate::api_server::fake::Answers;
 
     #[tokio::test]
-    async fn only_a_watch_that_ends_at_once_has_failed() {
+    async fn only_a_watch_that_ends_immediately_has_failed() {
         for (path, status, is_short) in [
             ("/keys?&watch=true&timeoutSeconds=20", 200, true),
+            ("/keys?&watch=true&timeoutSeconds=20", 302, true),
             ("/keys?&watch=true&timeoutSeconds=20", 403, false),
+            ("/keys?&watch=true&timeoutSeconds=20", 503, false),
             ("/keys?&limit=100", 200, false),
             ("/keys?labelSelector=watch%3Dtrue&limit=100", 200, false),
         ] {
@@ -126,23 +163,42 @@ mod tests {
             assert_eq!(&*first, b"{}\n", "what it says comes first: {path}");
             let end = body.frame().await.map(|end| end.unwrap_err().to_string());
             let expected = is_short.then(|| "ServiceError: the watch ended immediately".to_owned());
-            assert_eq!(end, expected, "{path}");
-            assert_eq!(last_run.get(), None, "{path}");
+            assert_eq!(end, expected, "{path} {status}");
+            assert!(body.frame().await.is_none());
+            assert_eq!(last_run.get(), None, "{path} {status}");
         }
     }
 
-    #[tokio::test]
-    async fn a_watch_that_ran_has_run_however_it_ends() {
-        let began = Instant::now().checked_sub(AT_ONCE).unwrap();
-        for is_read in [true, false] {
+    #[test]
+    fn a_watch_has_run_if_the_api_server_was_waited_for_and_not_its_reader() {
+        let start = Instant::now();
+        // When something was asked for, in milliseconds, and whether there was nothing yet.
+        for (asked, has_run) in [
+            (vec![], false),
+            (vec![(0, true), (900, false)], false),
+            (vec![(0, true), (1_000, false)], true),
+            (vec![(0, true), (500, true), (1_100, false), (9_000, false)], true),
+            // Its reader pauses after each event.
+            (vec![(0, false), (5_000, false), (10_000, true), (10_100, false)], false),
+            (vec![(0, true), (600, false), (5_000, true), (5_600, false)], true),
+        ] {
             let last_run = LastRun::default();
-            let running = Running { since: began, last_run: last_run.clone() };
-            let mut frames = frames(Body::empty(), Some(running));
-            if is_read {
-                assert!(frames.next().await.is_none());
+            let mut run = Run::new(last_run.clone());
+            for (at, waits) in &asked {
+                run.note(*waits, start + Duration::from_millis(*at));
             }
-            drop(frames);
-            assert!(last_run.get().is_some());
+            drop(run);
+            assert_eq!(last_run.get().is_some(), has_run, "{asked:?}");
         }
+    }
+
+    /// As kube does it with a connection that is silent for too long.
+    #[test]
+    fn a_watch_that_is_given_up_while_it_is_waited_for_has_run() {
+        let last_run = LastRun::default();
+        let mut run = Run::new(last_run.clone());
+        run.note(true, Instant::now().checked_sub(SHORTEST).unwrap());
+        drop(run);
+        assert!(last_run.get().is_some());
     }
 }

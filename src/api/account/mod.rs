@@ -25,7 +25,7 @@ use super::schema;
 /// An AWS account: how to get credentials for it, which namespaces may use it, and for what.
 ///
 /// Several `LightsailAccount`s may describe one AWS account with different permissions, for example
-/// one for each team. Whoever may write a `LightsailAccount` can use every credential that the
+/// one for each team. Anyone who can write a `LightsailAccount` can use every credential that the
 /// operator has.
 // In no category: `kubectl get lightsail` is for tenants, who may not list accounts.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -36,7 +36,7 @@ pub struct AllowedNamespaces {
     /// The labels that a namespace must have. Required with `from: Selector`. An empty selector
     /// selects no namespace.
     ///
-    /// Whoever may change the labels of a namespace can let it use the account.
+    /// Anyone who can change the labels of a namespace can let it use the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub selector: Option<LabelSelector>,
