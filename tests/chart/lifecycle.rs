@@ -127,10 +127,15 @@ impl Stage {
         output.unwrap().or_error().unwrap();
     }
 
-    async fn running_pods(&self) -> usize {
+    /// Those of before may end a moment after Helm.
+    async fn wait_for_running_pods(&self, count: usize) {
         let pods = "get pods --namespace lightsail-operator \
                     --field-selector=status.phase=Running --output name";
-        self.kubectl(pods).await.lines().count()
+        let started = Instant::now();
+        while self.kubectl(pods).await.lines().count() != count {
+            assert!(started.elapsed() < DEADLINE, "there are not {count} pods");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn leader(&self) -> String {
@@ -245,6 +250,8 @@ async fn a_release_comes_changes_and_goes_and_leaves_the_objects_alone() {
         .kubectl("label namespace lightsail-operator pod-security.kubernetes.io/enforce=restricted")
         .await;
     stage.kubectl(&format!("create namespace {TEAM}")).await;
+    let made = "serviceaccount/default configmap/kube-root-ca.crt --timeout=60s";
+    stage.kubectl(&format!("wait --for=create {made} --namespace {TEAM}")).await;
     let before = stage.inventory().await;
     stage.simulator.region(ACCOUNT, REGION).add_instance("web-1");
     let earlier = earlier_chart(folder.path());
@@ -291,7 +298,7 @@ async fn life(
     to_upgrade: &[&str],
 ) {
     install(helm, earlier, to_install, &json!({ "accounts": { "enabled": false } }));
-    assert_eq!(stage.running_pods().await, 2);
+    stage.wait_for_running_pods(2).await;
     let mut operator = stage.operator().await;
     for sample in SAMPLES {
         let mut object = objects(sample).unwrap().remove(0);
@@ -307,7 +314,7 @@ async fn life(
     let values =
         json!({ "replicas": 3, "podAnnotations": { "a": "b" }, "log": { "filter": "debug" } });
     helm.run(&[&arguments, to_upgrade].concat(), &values).unwrap().or_error().unwrap();
-    assert_eq!(stage.running_pods().await, 3);
+    stage.wait_for_running_pods(3).await;
     assert!(stage.knows_accounts().await, "the CRDs were not upgraded");
     assert_eq!(stage.leader().await, leader, "the Lease was touched");
     operator = stage.replace(operator).await;
@@ -318,7 +325,7 @@ async fn life(
 
     let arguments = ["rollback", NAME, "1", "--namespace", NAME, "--wait", TIMEOUT];
     helm.run(&arguments, &Value::Null).unwrap().or_error().unwrap();
-    assert_eq!(stage.running_pods().await, 2);
+    stage.wait_for_running_pods(2).await;
     assert!(!stage.knows_accounts().await, "the CRDs were not rolled back");
     assert_eq!(stage.leader().await, leader, "the Lease was touched");
     operator = stage.replace(operator).await;

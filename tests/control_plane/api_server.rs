@@ -18,7 +18,7 @@ async fn what_is_taken_away_is_said_and_so_is_when_it_is_back() {
     {
         let bed = Bed::new("taken-away").await;
         let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-        proxy.close_watches_after(Duration::from_secs(1));
+        proxy.close_watches_after(Duration::from_secs(2));
         let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
         let refused = proxy.fail(Matcher::new(Method::GET, "/lightsailkeypairs?"), 8, status);
         wait_for("it is said", async || {
@@ -49,7 +49,7 @@ async fn i8_an_api_server_that_does_not_keep_still_is_outlasted() {
         // Watches fail again and again, and so do the first lists.
         proxy.fail(watch(), 3, status);
         proxy.fail(Matcher::new(Method::GET, "/lightsailkeypairs?"), 2, status);
-        proxy.close_watches_after(Duration::from_secs(1));
+        proxy.close_watches_after(Duration::from_secs(2));
         let mut operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
         for number in 0..5 {
             let name = format!("pair-{number}");

@@ -10,9 +10,10 @@ use kube::api::ListParams;
 use lightsail_operator::api::LightsailKeyPair;
 use lightsail_operator::api::conditions::{READY, STALLED, is_true};
 use serde_json::json;
+use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{ACCOUNT, Bed, imported, public_half, public_key, ready_reason};
+use crate::bed::{ACCOUNT, Bed, DEADLINE, imported, public_half, public_key, ready_reason, set};
 
 fn error(error_type: &str, status: u16) -> FaultEffect {
     FaultEffect::Error {
@@ -61,7 +62,7 @@ async fn wait_said(bed: &Bed, name: &str, reason: &str) {
         if said.contains(reason) {
             return;
         }
-        assert!(start.elapsed() < Duration::from_mins(1), "{name}: {reason} is not said: {said:?}");
+        assert!(start.elapsed() < DEADLINE * 2, "{name}: {reason} is not said: {said:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -285,7 +286,9 @@ async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_fails_after_its_answer_is_said_and_begun_again() {
     let bed = Bed::new("fails-later").await;
-    let _operator = bed.start().await;
+    let mut options = bed.options(None).await;
+    set(&mut options, "--aws-call-timeout", "60s");
+    let _operator = Operator::start(options).await.unwrap();
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
@@ -298,11 +301,15 @@ async fn a_deletion_that_fails_after_its_answer_is_said_and_begun_again() {
     };
     bed.region.add_fault(Fault::new("DeleteKeyPair", answer("Started")).times(1));
     bed.region.add_fault(Fault::new("GetOperation", answer("Failed")));
+    // What is said passes when it is begun again.
+    let again = Fault::new("DeleteKeyPair", FaultEffect::HoldBefore).times(1);
+    let again = bed.region.add_fault(again);
     bed.delete::<LightsailKeyPair>("fleet").await;
     let (object, message) = bed.wait_stalled::<LightsailKeyPair>("fleet", "OperationFailed").await;
     assert_eq!(message, "DeleteKeyPair failed: InternalError: no space is left");
     let recorded = object.status.unwrap().last_operation.unwrap();
     assert_eq!(recorded.status.as_deref(), Some("Failed"));
+    again.release();
     bed.wait_gone::<LightsailKeyPair>("fleet").await;
     assert_eq!((bed.calls("DeleteKeyPair"), bed.calls("GetOperation")), (2, 1));
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,9 +119,15 @@ pub(crate) async fn behind_tls(to: SocketAddr) -> (SocketAddr, String) {
     (address, ca.pem())
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens. Its socket stays, so that nobody else gets the port.
 fn closed() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_address(true).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let _open = socket.into_raw_fd();
+    address
 }
 
 /// An address that takes connections and says nothing.

@@ -51,7 +51,7 @@ async fn probes_and_metrics_are_served() {
 async fn sigterm_finishes_the_step_in_flight() {
     let bed = Bed::new("sigterm").await;
     bed.region.add_instance("web-1");
-    let effect = FaultEffect::Delay(std::time::Duration::from_secs(1));
+    let effect = FaultEffect::Delay(std::time::Duration::from_millis(300));
     let fault =
         Fault { operation: "DeleteKnownHostKeys".to_owned(), resource: None, times: 1, effect };
     let fault = bed.region.add_fault(fault);

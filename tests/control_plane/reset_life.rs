@@ -12,7 +12,7 @@ use testbed::api_proxy::{ApiProxy, Matcher};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{ACCOUNT, Bed, ready_reason, reset};
+use crate::bed::{ACCOUNT, Bed, ready_reason, reset, set};
 use crate::resets::{fault, wait_complete, wait_failed};
 
 pub(crate) fn with(fields: &Value) -> Value {
@@ -71,7 +71,7 @@ async fn a_suspended_reset_expires_too() {
     let bed = Bed::new("expiry").await;
     bed.region.add_instance("web-1");
     let _operator = bed.start().await;
-    let soon = k8s_openapi::jiff::Timestamp::now() + Duration::from_secs(4);
+    let soon = k8s_openapi::jiff::Timestamp::now() + Duration::from_secs(15);
     bed.create::<HostKeyReset>("asleep", &with(&json!({ "suspend": true, "notAfter": soon })))
         .await;
     bed.wait("asleep", "Suspended", |reset: &HostKeyReset| ready_reason(reset) == "Suspended")
@@ -180,12 +180,14 @@ async fn resets_of_one_instance_take_turns_in_all_namespaces() {
     bed.region.set_switches(|switches| switches.operation_polls = 2);
     let mut options = bed.options(None).await;
     options.arguments.extend(["--watch-namespace".to_owned(), other.clone()]);
+    set(&mut options, "--aws-call-timeout", "60s");
     let _operator = Operator::start(options).await.unwrap();
+    // The elder one is not over before the others wait.
+    let look = Fault::new("GetOperation", FaultEffect::HoldBefore).times(1);
+    let look = bed.region.add_fault(look);
     bed.create::<HostKeyReset>("asleep", &with(&json!({ "suspend": true }))).await;
     bed.create::<HostKeyReset>("elder", &reset()).await;
-    let is_begun =
-        |reset: &HostKeyReset| reset.status.as_ref().is_some_and(|status| status.attempts == 1);
-    bed.wait("elder", "begun", is_begun).await;
+    look.reached().await;
     create_in(&bed, &other, "second", &reset()).await;
     // I11: it is said that there is another one, and not which.
     let second = wait_in(&bed, &other, "second", "WaitingForTurn").await;
@@ -195,6 +197,7 @@ async fn resets_of_one_instance_take_turns_in_all_namespaces() {
         message(&second)
     );
     create_in(&bed, &other, "third", &reset()).await;
+    look.release();
     let first = wait_complete(&bed, "elder").await;
     let second = wait_in(&bed, &other, "second", "OperationSucceeded").await;
     let third = wait_in(&bed, &other, "third", "OperationSucceeded").await;

@@ -199,7 +199,8 @@ async fn i10_ready_is_never_seen_for_a_spec_that_was_not_acted_on() {
             else {
                 continue;
             };
-            let object = event.unwrap().unwrap();
+            // A watch that is interrupted goes on.
+            let Ok(Some(object)) = event else { continue };
             let status = object.status.clone().unwrap_or_default();
             if Some(status.observed_generation) == object.metadata.generation
                 && is_true(&status.conditions, READY)

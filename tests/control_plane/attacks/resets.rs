@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::arena::{Arena, SHARED};
 use super::{shows, try_all};
-use crate::bed::wait_for;
+use crate::bed::{wait_for, wait_metric};
 
 const EXECUTED: &str = "lightsail-operator.dev/executed";
 
@@ -77,6 +77,8 @@ async fn that_are_refused_hold_nobody_up_and_tell_nothing() {
         arena.attacker.create::<HostKeyReset>(&name, &arena.reset(&theirs, &[])).await.unwrap();
         arena.wait::<HostKeyReset>(&name, "AccountNotAllowed").await;
     }
+    let refused = r#"objects{kind="HostKeyReset",ready="false",reason="AccountNotAllowed"} 20"#;
+    wait_metric(&arena.operator, refused).await;
     // It holds its turn at another team's instance as long as it asks.
     let again =
         json!({ "metadata": { "annotations": { "lightsail-operator.dev/reconcile": "1" } } });
