@@ -115,6 +115,13 @@ impl Bed {
         Operator::start(self.options(None).await).await.unwrap()
     }
 
+    /// The options of an operator that waits for an answer as long as a test may hold it back.
+    pub(crate) async fn patient(&self, url: Option<&str>) -> OperatorOptions {
+        let mut options = self.options(url).await;
+        set(&mut options, "--aws-call-timeout", "60s");
+        options
+    }
+
     /// A Lease of this test's own, with the right to it: the chart grants the one that it makes,
     /// which another test is using.
     pub(crate) async fn grant_lease(&self) -> &str {

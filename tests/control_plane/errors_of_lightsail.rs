@@ -13,7 +13,7 @@ use serde_json::json;
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{ACCOUNT, Bed, DEADLINE, imported, public_half, public_key, ready_reason, set};
+use crate::bed::{ACCOUNT, Bed, DEADLINE, imported, public_half, public_key, ready_reason};
 
 fn error(error_type: &str, status: u16) -> FaultEffect {
     FaultEffect::Error {
@@ -286,9 +286,7 @@ async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_fails_after_its_answer_is_said_and_begun_again() {
     let bed = Bed::new("fails-later").await;
-    let mut options = bed.options(None).await;
-    set(&mut options, "--aws-call-timeout", "60s");
-    let _operator = Operator::start(options).await.unwrap();
+    let _operator = Operator::start(bed.patient(None).await).await.unwrap();
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
     let began = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();

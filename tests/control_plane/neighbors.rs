@@ -11,7 +11,7 @@ use testbed::simulator::{Fault, FaultEffect};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::bed::{Bed, imported, public_key, ready_reason, reset, set, wait_for};
+use crate::bed::{Bed, imported, public_key, ready_reason, reset, wait_for};
 
 fn in_region(region: &str) -> Value {
     let mut spec = imported(&public_key("ed25519"));
@@ -98,9 +98,8 @@ async fn resets_that_wait_for_their_turn_ask_nothing() {
     let bed = Bed::new("turns-without-calls").await;
     bed.region.add_instance("web-1");
     let fault = bed.region.add_fault(Fault::new("DeleteKnownHostKeys", FaultEffect::HoldBefore));
-    let mut options = bed.options(None).await;
     // The first one has its turn for as long as the others take on a busy machine.
-    set(&mut options, "--aws-call-timeout", "60s");
+    let options = bed.patient(None).await;
     let _operator = testbed::operator::Operator::start(options).await.unwrap();
     bed.create::<HostKeyReset>("first", &reset()).await;
     fault.reached().await;

@@ -2,6 +2,7 @@
 
 use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
+use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, NewInstance, Platform};
 
 use crate::bed::{Bed, REGION, default_pair, imported, key_pair_files, public_key, ready_reason};
@@ -285,7 +286,7 @@ async fn i3_nor_if_it_goes_while_windows_instances_are_looked_for() {
     let bed = Bed::new("terminating-later").await;
     let there = bed.region.create_default_key_pair();
     let held = bed.region.add_fault(Fault::new("GetInstances", FaultEffect::HoldBefore).times(1));
-    let _operator = bed.start().await;
+    let _operator = Operator::start(bed.patient(None).await).await.unwrap();
     let spec = with(default_pair(), "expectedFingerprint", json!(there.fingerprint));
     bed.create::<LightsailKeyPair>("default", &with(spec, "ensure", json!("Absent"))).await;
     held.reached().await;

@@ -12,7 +12,7 @@ use testbed::api_proxy::{ApiProxy, Matcher};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{ACCOUNT, Bed, ready_reason, reset, set};
+use crate::bed::{ACCOUNT, Bed, ready_reason, reset};
 use crate::resets::{fault, wait_complete, wait_failed};
 
 pub(crate) fn with(fields: &Value) -> Value {
@@ -178,9 +178,8 @@ async fn resets_of_one_instance_take_turns_in_all_namespaces() {
     let other = bed.cluster.create_namespace("turns-other").await.unwrap();
     bed.region.add_instance("web-1");
     bed.region.set_switches(|switches| switches.operation_polls = 2);
-    let mut options = bed.options(None).await;
+    let mut options = bed.patient(None).await;
     options.arguments.extend(["--watch-namespace".to_owned(), other.clone()]);
-    set(&mut options, "--aws-call-timeout", "60s");
     let _operator = Operator::start(options).await.unwrap();
     // The elder one is not over before the others wait.
     let look = Fault::new("GetOperation", FaultEffect::HoldBefore).times(1);
@@ -378,8 +377,7 @@ async fn somebody_elses_operation_at_the_same_time_is_not_taken_for_its_own() {
     let other = bed.cluster.create_namespace("meanwhile-other").await.unwrap();
     bed.region.add_instance("web-1");
     let held = bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::HoldBefore));
-    // Before the call is held, which may not take longer than its timeout.
-    let _operator = bed.start().await;
+    let _operator = Operator::start(bed.patient(None).await).await.unwrap();
     // Another operator, as in another cluster: it knows nothing of this one.
     let mut options = bed.options(None).await;
     options.arguments[1].clone_from(&other);

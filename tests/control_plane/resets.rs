@@ -188,7 +188,7 @@ async fn a_turn_that_comes_free_before_the_next_says_that_it_waits_is_not_missed
     bed.region.add_instance("web-1");
     let call = bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::HoldBefore));
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
-    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let _operator = Operator::start(bed.patient(Some(&proxy.url())).await).await.unwrap();
     bed.create::<HostKeyReset>("first", &reset()).await;
     call.reached().await;
     let waits =

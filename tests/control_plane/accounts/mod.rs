@@ -9,7 +9,7 @@ use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, NewInstance};
 
 use self::teams::{EXTERNAL_ID, OF_A, OF_B, Teams, pair};
-use crate::bed::{ACCOUNT, REGION, ready_reason, wait_for};
+use crate::bed::{ACCOUNT, REGION, ready_reason, set, wait_for};
 
 mod health;
 mod iam;
@@ -143,7 +143,9 @@ async fn what_is_withdrawn_makes_no_call_and_can_be_released() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_withdrawn_while_an_answer_is_waited_for_changes_nothing() {
     let teams = Teams::new("withdrawing").await;
-    let _operator = teams.start().await;
+    let mut options = teams.options().await;
+    set(&mut options, "--aws-call-timeout", "60s");
+    let _operator = Operator::start(options).await.unwrap();
     let spec = Teams::spec(
         OF_A,
         &teams.a.namespace,
