@@ -36,8 +36,6 @@ pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
         events: Box::pin(watch(MANY)),
         page: MANY,
         failing: Failing::default(),
-        pauses: Pauses::default(),
-        failed_at: None,
         pause: None,
     };
     stream::unfold((state, last_run, watch), async |(mut state, last_run, watch)| {
@@ -51,17 +49,13 @@ pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
                 state.events = Box::pin(watch(FEW));
                 continue;
             }
-            let (now, last_run_at) = (Instant::now(), last_run.get());
-            let is_given_up = state.failing.gives_up(&event, now, last_run_at);
+            let is_given_up = state.failing.note(&event, Instant::now(), last_run.get());
             if is_given_up || is_outdated(&event) {
                 state.events = Box::pin(watch(state.page));
             }
-            if last_run_at > state.failed_at || matches!(event, Ok(Event::Apply(_))) {
-                state.pauses = Pauses::default();
-            }
             if event.is_err() {
-                state.failed_at = Some(now);
-                state.pause = if is_given_up { Some(AFTER_REFUSAL) } else { state.pauses.next() };
+                let pause = if is_given_up { AFTER_REFUSAL } else { state.failing.pause() };
+                state.pause = Some(pause);
             }
             return Some((Watched { event, is_given_up }, (state, last_run, watch)));
         }
@@ -73,24 +67,8 @@ struct State<S> {
     /// Objects in a page of its list.
     page: u32,
     failing: Failing,
-    pauses: Pauses,
-    failed_at: Option<Instant>,
     /// Before the next event is asked for.
     pause: Option<Duration>,
-}
-
-/// The pauses after failures without a watch that runs: from half a second to five seconds, so that
-/// a CRD that was just applied is noticed soon.
-#[derive(Debug, Default)]
-struct Pauses(u32);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        self.0 = self.0.saturating_add(1).min(10);
-        Some(Duration::from_millis(500) * self.0)
-    }
 }
 
 /// Whether what was seen last is too old to go on from. kube's watcher lists again if an event of a
@@ -111,37 +89,45 @@ fn is_too_large<K>(event: &Happened<K>) -> bool {
 /// go on then where they were.
 const GIVEN_UP: Duration = Duration::from_mins(2);
 
-/// Since when a watch has been failing, and when it failed last.
+/// The failures without a watch that ran.
 #[derive(Debug, Default)]
-struct Failing(Option<(Instant, Instant)>);
+struct Failing {
+    /// Of lists and watches.
+    count: u32,
+    last: Option<Instant>,
+    /// The first one of a watch since the last list.
+    since: Option<Instant>,
+}
 
 impl Failing {
     /// Whether the watch is given up after this. One that has run since the last failure missed
     /// nothing, even if it had no news.
-    fn gives_up<K>(
-        &mut self,
-        event: &Happened<K>,
-        now: Instant,
-        last_run: Option<Instant>,
-    ) -> bool {
+    fn note<K>(&mut self, event: &Happened<K>, now: Instant, last_run: Option<Instant>) -> bool {
         use watcher::Error::{InitialListFailed, NoResourceVersion};
-        let error = match event {
-            // A list is retried anyway.
-            Ok(_) | Err(InitialListFailed(_) | NoResourceVersion) => {
-                self.0 = None;
-                return false;
-            }
-            Err(error) => error,
+        if last_run > self.last || matches!(event, Ok(Event::Apply(_) | Event::Delete(_))) {
+            *self = Self::default();
+        }
+        let Err(error) = event else {
+            self.since = None;
+            return false;
         };
-        let is_related = |last: Instant| last_run.is_none_or(|run| run < last);
-        let related = self.0.filter(|(_, last)| is_related(*last));
-        let since = related.map_or(now, |(since, _)| since);
-        self.0 = Some((since, now));
+        (self.count, self.last) = (self.count.saturating_add(1), Some(now));
+        if let InitialListFailed(_) | NoResourceVersion = error {
+            // A list is retried anyway.
+            self.since = None;
+            return false;
+        }
+        let since = *self.since.get_or_insert(now);
         let gives_up = is_refused(error) || now.duration_since(since) >= GIVEN_UP;
         if gives_up {
-            self.0 = None;
+            self.since = None;
         }
         gives_up
+    }
+
+    /// From half a second to five seconds, so that a CRD that was just applied is noticed soon.
+    fn pause(&self) -> Duration {
+        Duration::from_millis(500) * self.count.min(10)
     }
 }
 
@@ -165,7 +151,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let start = Instant::now();
         let gives_up = |failing: &mut Failing, error, after: u32| {
-            failing.gives_up::<()>(&Err(error), start + second * after, None)
+            failing.note::<()>(&Err(error), start + second * after, None)
         };
         for (code, expected) in [
             (400, true),
@@ -197,15 +183,24 @@ mod tests {
         }
         let mut failing = Failing::default();
         gives_up(&mut failing, failed(), 0);
-        assert!(!failing.gives_up::<()>(&Ok(Event::InitDone), start + second * 60, None));
+        assert!(!failing.note::<()>(&Ok(Event::InitDone), start + second * 60, None));
         assert!(!gives_up(&mut failing, failed(), 119), "it worked in between");
         assert!(!gives_up(&mut failing, failed(), 121));
         let mut failing = Failing::default();
         for after in [0, 45, 90, 135, 180] {
             let (now, quiet) = (start + second * after, second * (after - after.min(5)));
-            let gives_up = failing.gives_up::<()>(&Err(failed()), now, Some(start + quiet));
+            let gives_up = failing.note::<()>(&Err(failed()), now, Some(start + quiet));
             assert!(!gives_up, "a watch without news ran until five seconds before");
+            assert_eq!(failing.pause(), second / 2);
         }
+        // Failures in a row, of which lists are some.
+        let mut failing = Failing::default();
+        let pauses = [1, 2, 3].map(|after| {
+            gives_up(&mut failing, failed(), after);
+            failing.note::<()>(&Ok(Event::Init), start + second * after, None);
+            failing.pause()
+        });
+        assert_eq!(pauses, [1, 2, 3].map(|half| second / 2 * half));
         // A list is retried anyway, however it fails.
         let unlisted = watcher::Error::InitialListFailed(answer(403));
         assert!(!gives_up(&mut failing, unlisted, 300));

@@ -268,28 +268,38 @@ impl Bed {
         self.simulator.requests().iter().filter(|request| !reads(&request.operation)).count()
     }
 
+    /// How many of the operator's requests about a resource the API server has answered, by its
+    /// audit log.
+    pub(crate) fn count_requests(
+        &self,
+        resource: &str,
+        is_meant: impl Fn(&Value) -> bool,
+    ) -> usize {
+        let log = std::fs::read_to_string(self.cluster.audit_log()).unwrap();
+        // The log is large: most lines are not worth reading.
+        let lines = log.lines().filter(|line| line.contains(&*self.namespace));
+        let entries = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let of_operator = entries.filter(|entry| {
+            let at = &entry["objectRef"];
+            entry["user"]["username"]
+                == "system:serviceaccount:lightsail-operator:lightsail-operator"
+                && entry["stage"] == "ResponseComplete"
+                && at["namespace"] == self.namespace.as_str()
+                && at["resource"] == resource
+        });
+        of_operator.filter(is_meant).count()
+    }
+
     /// How often the operator wrote an object, its status included, by the API server's audit log.
     /// Waits until that many are there: a line may come a moment after its answer.
     pub(crate) async fn writes(&self, resource: &str, name: &str, expected: usize) -> usize {
         let start = Instant::now();
         loop {
-            let log = std::fs::read_to_string(self.cluster.audit_log()).unwrap();
-            let is_write = |line: &&str| {
-                // The log is large: most lines are not worth reading.
-                if !line.contains(&*self.namespace) {
-                    return false;
-                }
-                let Ok(entry) = serde_json::from_str::<Value>(line) else { return false };
-                let at = &entry["objectRef"];
-                entry["user"]["username"]
-                    == "system:serviceaccount:lightsail-operator:lightsail-operator"
-                    && entry["stage"] == "ResponseComplete"
-                    && !["get", "list", "watch"].contains(&entry["verb"].as_str().unwrap())
-                    && (at["namespace"] == self.namespace.as_str()
-                        && at["resource"] == resource
-                        && at["name"] == name)
+            let is_write = |entry: &Value| {
+                !["get", "list", "watch"].contains(&entry["verb"].as_str().unwrap())
+                    && entry["objectRef"]["name"] == name
             };
-            let count = log.lines().filter(is_write).count();
+            let count = self.count_requests(resource, is_write);
             if count >= expected || start.elapsed() > DEADLINE {
                 return count;
             }

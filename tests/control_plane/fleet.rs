@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use kube::api::{ListParams, PostParams};
 use lightsail_operator::api::LightsailKeyPair;
 use lightsail_operator::api::conditions::{READY, is_true};
-use serde_json::{Value, json};
+use serde_json::json;
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
@@ -53,20 +53,9 @@ async fn wait_for_writes(bed: &Bed, expected: usize) {
 
 /// The operator's requests to the API server about key pairs, by verb.
 fn requests(bed: &Bed, verbs: &[&str]) -> usize {
-    let log = std::fs::read_to_string(bed.cluster.audit_log()).unwrap();
-    let is_meant = |line: &&str| {
-        // The log is large: most lines are not worth reading.
-        if !line.contains(&*bed.namespace) {
-            return false;
-        }
-        let Ok(entry) = serde_json::from_str::<Value>(line) else { return false };
-        entry["user"]["username"] == "system:serviceaccount:lightsail-operator:lightsail-operator"
-            && entry["stage"] == "ResponseComplete"
-            && verbs.contains(&entry["verb"].as_str().unwrap_or_default())
-            && entry["objectRef"]["namespace"] == bed.namespace.as_str()
-            && entry["objectRef"]["resource"] == "lightsailkeypairs"
-    };
-    log.lines().filter(is_meant).count()
+    bed.count_requests("lightsailkeypairs", |entry| {
+        verbs.contains(&entry["verb"].as_str().unwrap_or_default())
+    })
 }
 
 /// Something that is handled after all that was due before it.

@@ -83,11 +83,12 @@ fn by_members(body: &BTreeMap<String, IgnoredAny>) -> Success {
     };
     let tells_error = has(&["code", "message"]) > 0;
     let is_more = has(&["__type", "code", "message", "docs", "tip"]) < body.len();
-    match (is_more, tells_error) {
-        (true, true) => Success::Unreadable,
-        (true, false) => Success::Good,
-        (false, _) if body.is_empty() => Success::Good,
-        (false, _) => Success::Error,
+    if is_more && tells_error {
+        Success::Unreadable
+    } else if is_more || body.is_empty() {
+        Success::Good
+    } else {
+        Success::Error
     }
 }
 
