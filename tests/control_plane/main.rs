@@ -38,6 +38,7 @@ mod lists;
 #[path = "../support/markdown.rs"]
 mod markdown;
 mod neighbors;
+mod network_servers;
 mod networks;
 mod pages;
 mod policies;

@@ -19,7 +19,8 @@ use crate::credential_servers::{CredentialServer, TOKEN};
 use crate::credentials::web_identity_token;
 use crate::docs::{CHART, chart, documents};
 use crate::markdown::root;
-use crate::networks::{HOST, Proxy, behind_tls, simulator_address};
+use crate::network_servers::{HOST, Proxy, behind_tls};
+use crate::networks::simulator_address;
 
 const NAMESPACE: &str = "lightsail-operator";
 const HOUR: Duration = Duration::from_hours(1);
