@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An operation of Lightsail, with its fields exactly as Lightsail reported it
+/// An operation of Lightsail, with its other fields exactly as Lightsail reported them
 /// (`https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_Operation.html`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -32,8 +32,8 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "OperationLocation")]
     pub location: Option<OperationLocation>,
-    /// When the operation was created, in RFC 3339, by AWS's clock. If Lightsail did not say, the
-    /// time of its answer.
+    /// When the operation was created, in RFC 3339, by AWS's clock. If Lightsail did not say, a
+    /// `LightsailKeyPair` shows the time of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
     /// When the status last changed, in RFC 3339, by AWS's clock.

@@ -340,7 +340,9 @@ pub async fn guarded(
                 Action { next: Next::StartOver, outcome: Outcome::Conflict }
             }
             Err(error @ Error::Outdated) => {
-                tracing::debug!("{error}");
+                if item.failures.conflicts == MANY_FAILURES {
+                    tracing::warn!("{error}");
+                }
                 Action { next: Next::StartOver, outcome: Outcome::Conflict }
             }
             Err(error) => {

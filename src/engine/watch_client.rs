@@ -57,10 +57,14 @@ impl Service<Request<Body>> for Observed {
         Box::pin(async move {
             let mut parameters = request.uri().query().unwrap_or_default().split('&');
             let is_watch = parameters.any(|it| it == "watch=true");
+            // A proxy may hold the beginning back until the end.
+            let begun = Instant::now();
             let answer = client.send(request).await?;
+            let status = answer.status();
             // kube takes everything else for the watch.
-            let is_refused = answer.status().is_client_error() || answer.status().is_server_error();
-            let run = (is_watch && !is_refused).then(|| Run::new(last_run));
+            let is_refused = status.is_client_error() || status.is_server_error();
+            let is_run = is_watch && !is_refused;
+            let run = is_run.then(|| Run::new(begun, status.is_success().then_some(last_run)));
             Ok(answer.map(|body| Watched { body, run }))
         })
     }
@@ -92,11 +96,14 @@ impl hyper::body::Body for Watched {
             })
         });
         if let Some(Ok(_)) = frame {
+            if let Some(run) = &mut self.run {
+                run.had_news = true;
+            }
             return Poll::Ready(frame);
         }
         // Of some errors, kube makes an ordinary end.
-        let is_short = self.run.take().is_some_and(|run| run.is_short());
-        Poll::Ready(if is_short { Some(Err("the watch ended immediately".into())) } else { frame })
+        let has_failed = self.run.take().is_some_and(|run| run.end(frame.is_some()));
+        Poll::Ready(if has_failed { Some(Err("the watch was cut off".into())) } else { frame })
     }
 }
 
@@ -105,12 +112,26 @@ impl hyper::body::Body for Watched {
 struct Run {
     waited: Duration,
     waits_since: Option<Instant>,
-    shown_in: LastRun,
+    /// It said something.
+    had_news: bool,
+    /// `None` if it does not count.
+    shown_in: Option<LastRun>,
 }
 
 impl Run {
-    fn new(last_run: LastRun) -> Self {
-        Self { waited: Duration::ZERO, waits_since: None, shown_in: last_run }
+    fn new(begun: Instant, last_run: Option<LastRun>) -> Self {
+        let (waited, waits_since) = (Duration::ZERO, Some(begun));
+        Self { waited, waits_since, had_news: false, shown_in: last_run }
+    }
+
+    /// Whether it has failed: it was short, or broke without having said anything. Then nobody
+    /// knows whether it would have.
+    fn end(mut self, broke: bool) -> bool {
+        let has_failed = self.is_short() || (broke && !self.had_news);
+        if has_failed {
+            self.shown_in = None;
+        }
+        has_failed
     }
 
     /// Somebody asked for more, and waits for it or not.
@@ -130,8 +151,8 @@ impl Drop for Run {
     fn drop(&mut self) {
         let now = Instant::now();
         self.note(false, now);
-        if !self.is_short() {
-            *self.shown_in.0.lock() = Some(now);
+        if let Some(last_run) = self.shown_in.as_ref().filter(|_| !self.is_short()) {
+            *last_run.0.lock() = Some(now);
         }
     }
 }
@@ -162,7 +183,7 @@ mod tests {
             let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
             assert_eq!(&*first, b"{}\n", "what it says comes first: {path}");
             let end = body.frame().await.map(|end| end.unwrap_err().to_string());
-            let expected = is_short.then(|| "ServiceError: the watch ended immediately".to_owned());
+            let expected = is_short.then(|| "ServiceError: the watch was cut off".to_owned());
             assert_eq!(end, expected, "{path} {status}");
             assert!(body.frame().await.is_none());
             assert_eq!(last_run.get(), None, "{path} {status}");
@@ -183,11 +204,12 @@ mod tests {
             (vec![(0, true), (600, false), (5_000, true), (5_600, false)], true),
         ] {
             let last_run = LastRun::default();
-            let mut run = Run::new(last_run.clone());
+            let mut run = Run::new(start, Some(last_run.clone()));
+            run.note(false, start);
             for (at, waits) in &asked {
                 run.note(*waits, start + Duration::from_millis(*at));
             }
-            drop(run);
+            assert_eq!(run.end(false), !has_run, "{asked:?}");
             assert_eq!(last_run.get().is_some(), has_run, "{asked:?}");
         }
     }
@@ -196,9 +218,29 @@ mod tests {
     #[test]
     fn a_watch_that_is_given_up_while_it_is_waited_for_has_run() {
         let last_run = LastRun::default();
-        let mut run = Run::new(last_run.clone());
-        run.note(true, Instant::now().checked_sub(SHORTEST).unwrap());
-        drop(run);
+        drop(Run::new(before(SHORTEST), Some(last_run.clone())));
         assert!(last_run.get().is_some());
+    }
+
+    fn before(time: Duration) -> Instant {
+        Instant::now().checked_sub(time).unwrap()
+    }
+
+    /// A proxy may hold a watch and cut it off at its own time, and let nothing through.
+    #[test]
+    fn a_watch_that_breaks_without_a_word_has_failed() {
+        for (broke, had_news, is_success, has_failed, has_run) in [
+            (true, false, true, true, false),
+            (true, true, true, false, true),
+            (false, false, true, false, true),
+            (false, true, false, false, false),
+        ] {
+            let last_run = LastRun::default();
+            let mut run = Run::new(before(SHORTEST), is_success.then(|| last_run.clone()));
+            run.note(false, Instant::now());
+            run.had_news = had_news;
+            assert_eq!(run.end(broke), has_failed);
+            assert_eq!(last_run.get().is_some(), has_run);
+        }
     }
 }

@@ -478,7 +478,7 @@ impl fmt::Display for Message<'_> {
                     Form::Sha1 => "20 pairs of hexadecimal digits with colons",
                     Form::Sha256 => "SHA256: followed by base64",
                     Form::Base64 => "base64 that ends with =",
-                    Form::Other => "character for character",
+                    Form::Other => "every character as it is listed",
                 },
                 if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),

@@ -106,7 +106,7 @@ pub(super) fn late_operation(
         Lookup::Absent => return None,
         Lookup::Found(found) => found,
     };
-    let waited = time_since(observed, found.created()?);
+    let waited = time_since(observed, found.created().or_else(|| operation.created())?);
     let is_likely = found.is_under_way() && (-ONE_SECOND..STUCK).contains(&waited);
     is_likely.then(|| {
         under_way.wait(next_poll(Duration::try_from(waited).unwrap_or_default(), ASK_AGAIN))
