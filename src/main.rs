@@ -268,7 +268,7 @@ async fn context(
         }
     };
     let regions = Arc::new(Regions::new(config.allowed_regions.clone()));
-    let inventory = Inventory::new(&cluster_id, metrics.clone());
+    let inventory = Arc::new(Inventory::new(&cluster_id, metrics.clone()));
     let settings = Settings {
         cluster_id,
         aws_account_id: config.aws_account_id.clone().map(AccountId::from),

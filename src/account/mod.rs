@@ -15,6 +15,7 @@ pub(crate) mod world;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use self::act::Run;
 use self::claim::NoClaim;
@@ -127,7 +128,7 @@ impl Controller for Accounts {
         self.ctx.directory.note_gone(&at.name);
     }
 
-    async fn reconcile(&self, item: Item) -> Action {
+    async fn reconcile(&self, item: Item, _: CancellationToken) -> Action {
         guarded(KIND, &item, Box::pin(self.reconcile_live(&item))).await
     }
 }

@@ -70,6 +70,12 @@ impl Action {
         Self { next, outcome: Outcome::Shows(reason) }
     }
 
+    /// It starts over, because somebody else changed the object meanwhile.
+    #[must_use]
+    pub fn started_over() -> Self {
+        Self { next: Next::StartOver, outcome: Outcome::Conflict }
+    }
+
     /// The object is gone, or on its way out: nothing follows unless it changes.
     #[must_use]
     pub fn gone() -> Self {

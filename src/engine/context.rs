@@ -31,7 +31,7 @@ pub struct Context {
     /// Which regions may be asked.
     pub regions: Arc<Regions>,
     /// The shared lists of key pairs.
-    pub inventory: Inventory,
+    pub inventory: Arc<Inventory>,
     /// How many Events were written.
     pub events: Mutex<EventLimits>,
     /// New private keys.

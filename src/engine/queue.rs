@@ -1,7 +1,7 @@
 //! Which object is next. A plain data structure, without I/O and with the time as an argument.
 //!
 //! - An object is in the queue once, and never reconciled twice at the same time. A change that
-//!   arrives meanwhile puts it back when the reconciliation ends.
+//!   arrives meanwhile puts it back when the reconciliation ends, which learns of it.
 //! - Each account and region has a [`Lane`] with a fixed number of places, so one that does not
 //!   answer delays no other.
 //! - A namespace has a fixed number of places in a lane and in all lanes, so it fills neither.
@@ -79,6 +79,8 @@ pub struct Queue {
     due_at: HashMap<ObjectRef, Instant>,
     failures: HashMap<ObjectRef, Failures>,
     depth: [usize; Class::ALL.len()],
+    /// Those that were changed, or are gone, while they are running.
+    changed: Vec<ObjectRef>,
 }
 
 #[derive(Debug)]
@@ -106,6 +108,7 @@ impl Queue {
             due_at: HashMap::new(),
             failures: HashMap::new(),
             depth: [0; Class::ALL.len()],
+            changed: Vec::new(),
         }
     }
 
@@ -125,6 +128,9 @@ impl Queue {
         if let Some(running) = self.running.get_mut(&at) {
             let class = running.again.as_ref().map_or(class, |(_, before)| class.min(*before));
             running.again = Some((lane, class));
+            if class == Class::Change {
+                self.changed.push(at);
+            }
             return;
         }
         let before = self.ready.get(&at);
@@ -194,6 +200,11 @@ impl Queue {
         Some(Item { at, class, waited: now.saturating_duration_since(since), failures })
     }
 
+    /// The running objects that were changed since this was asked last, or are gone.
+    pub fn take_changed(&mut self) -> Vec<ObjectRef> {
+        std::mem::take(&mut self.changed)
+    }
+
     /// The lane in which an object is worked on.
     #[must_use]
     pub fn lane_of(&self, at: &ObjectRef) -> Option<&str> {
@@ -257,6 +268,7 @@ impl Queue {
         }
         if let Some(running) = self.running.get_mut(at) {
             (running.again, running.is_forgotten) = (None, true);
+            self.changed.push(at.clone());
         }
     }
 

@@ -1,6 +1,6 @@
 //! The loop of a kind: watch → rows → queue → reconcile, over its [`Controller`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::Resource;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::action::{Action, Outcome};
@@ -129,8 +130,9 @@ pub trait Controller: Send + Sync {
     /// Drops what is remembered of the object with this uid, which is gone along with its row.
     fn forget(&self, at: &ObjectRef, uid: &str);
 
-    /// Reconciles one object.
-    fn reconcile(&self, item: Item) -> impl Future<Output = Action> + Send;
+    /// Reconciles one object. `changed` is cancelled when it is changed meanwhile, or is gone: who
+    /// waits for something that may take long starts over then.
+    fn reconcile(&self, item: Item, changed: CancellationToken) -> impl Future<Output = Action> + Send;
 }
 
 /// Watches a kind and reconciles its objects until the operator shuts down. Running reconciliations
@@ -143,7 +145,7 @@ pub async fn run<C: Controller>(controller: &C) {
     // A page of a list comes in one piece.
     let mut watches = watch::watch::<C::Object>(ctx, &kind).ready_chunks(AT_A_TIME);
     let mut lists = FirstLists::default();
-    let mut running = FuturesUnordered::new();
+    let (mut running, mut tokens) = (FuturesUnordered::new(), HashMap::new());
     let (mut leads, mut has_begun) = (ctx.leads.clone(), false);
     let mut news = ctx.directory.subscribe();
     loop {
@@ -158,7 +160,12 @@ pub async fn run<C: Controller>(controller: &C) {
         let acts = leads_now && is_complete && !ctx.stop.is_cancelled();
         while acts && let Some(item) = queue.pop(Instant::now()) {
             ctx.metrics.waited(&kind, item.class.word(), item.waited);
-            running.push(timed(item.at.clone(), controller.reconcile(item)));
+            let (at, changed) = (item.at.clone(), CancellationToken::new());
+            tokens.insert(at.clone(), changed.clone());
+            running.push(timed(at, controller.reconcile(item, changed)));
+        }
+        for at in queue.take_changed() {
+            tokens.get(&at).inspect(|changed| changed.cancel());
         }
         if ctx.stop.is_cancelled() && running.is_empty() {
             return;
@@ -177,6 +184,7 @@ pub async fn run<C: Controller>(controller: &C) {
             }
             Some((at, action, duration)) = running.next() => {
                 ctx.metrics.reconciled(&kind, &action.outcome.to_string(), duration);
+                tokens.remove(&at);
                 let now = Instant::now();
                 if let Some(lane) = queue.lane_of(&at) {
                     // It may have called a region that no object names any more.
@@ -337,13 +345,13 @@ pub async fn guarded(
                         "something keeps changing the object, its Secret or its LightsailAccount"
                     );
                 }
-                Action { next: Next::StartOver, outcome: Outcome::Conflict }
+                Action::started_over()
             }
             Err(error @ Error::Outdated) => {
                 if item.failures.conflicts == MANY_FAILURES {
                     tracing::warn!("{error}");
                 }
-                Action { next: Next::StartOver, outcome: Outcome::Conflict }
+                Action::started_over()
             }
             Err(error) => {
                 tracing::warn!(%error, "the reconciliation could not finish and will be retried");

@@ -17,6 +17,7 @@ mod world;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use self::act::Run;
 use self::claim::ResetClaim;
@@ -139,7 +140,7 @@ impl Controller for HostKeyResets {
         self.memory.forget_start(uid);
     }
 
-    async fn reconcile(&self, item: Item) -> Action {
+    async fn reconcile(&self, item: Item, _: CancellationToken) -> Action {
         guarded(KIND, &item, Box::pin(self.reconcile_live(&item))).await
     }
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use self::act::Run;
 use self::claim::PairClaim;
@@ -51,7 +52,7 @@ impl KeyPairs {
 
     /// What the shared list says of an object that was acted on, if that needs no reconciliation:
     /// then neither Kubernetes nor Lightsail is asked for this object alone.
-    async fn find_unchanged(&self, at: &ObjectRef) -> Option<Action> {
+    async fn find_unchanged(&self, at: &ObjectRef, changed: &CancellationToken) -> Option<Action> {
         let (claim, lane, uid) = {
             let rows = self.memory.rows.lock();
             let row = rows.get(at).filter(|_| !rows.is_unreadable(at))?;
@@ -66,9 +67,14 @@ impl KeyPairs {
         let sessions = &self.ctx.sessions;
         let (region, _) = lane_parts(&lane);
         let shared = sessions.open_shared(grant.route(), &region, &at.namespace).await.ok()?;
-        let (memory, needs) =
-            (&self.memory, Needs::NotOlder(plan::max_age_of_list(baseline.interval)));
-        let list = observe::shared_list(&self.ctx, memory, &shared, &lane, needs).await.ok()?;
+        let needs = Needs::NotOlder(plan::max_age_of_list(baseline.interval), usize::MAX);
+        let list = observe::shared_list(&self.ctx, &self.memory, &shared, &lane, needs);
+        let list = tokio::select! {
+            biased;
+            list = list => list.ok()??,
+            // The list may take minutes.
+            () = changed.cancelled() => return Some(Action::started_over()),
+        };
         let pair = list.find_digest(claim.name);
         let account = &shared.scope().account;
         let is_unchanged = plan::is_unchanged(&claim, baseline, account, pair.as_ref());
@@ -90,8 +96,12 @@ impl KeyPairs {
         Some(Action::shows(message::Message::Importing.reason(), Next::After(pause)))
     }
 
-    async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
-        let action = Box::pin(self.try_to_reconcile(&item.at)).await;
+    async fn reconcile_live(
+        &self,
+        item: &Item,
+        changed: &CancellationToken,
+    ) -> Result<Action, Error> {
+        let action = Box::pin(self.try_to_reconcile(item, changed)).await;
         if let Err(error) = &action
             && let Some(verdict) = lasting(error, item.failures)
         {
@@ -100,7 +110,12 @@ impl KeyPairs {
         action
     }
 
-    async fn try_to_reconcile(&self, at: &ObjectRef) -> Result<Action, Error> {
+    async fn try_to_reconcile(
+        &self,
+        item: &Item,
+        changed: &CancellationToken,
+    ) -> Result<Action, Error> {
+        let at = &item.at;
         let object = match objects::find::<LightsailKeyPair>(&self.ctx.api_server, at).await? {
             Some(Served::Unreadable(object)) => return self.refuse(at, &object).await,
             Some(Served::Readable(object)) => Some(object),
@@ -117,7 +132,8 @@ impl KeyPairs {
         let Some(object) = object else { return Ok(Action::gone()) };
         let region = Region::from(object.spec.region.as_str());
         let uid = object.metadata.uid.clone().unwrap_or_default();
-        let mut run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
+        let run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());
+        let mut run = run.in_turn(item, changed);
         let action = run.reconcile().await;
         let ended = match &action {
             Err(Error::Gone) => Ended::Gone,
@@ -260,17 +276,17 @@ impl Controller for KeyPairs {
         self.memory.forget_gone(uid);
     }
 
-    async fn reconcile(&self, item: Item) -> Action {
+    async fn reconcile(&self, item: Item, changed: CancellationToken) -> Action {
         if item.class == Class::Resync
             && let Some(action) = self.wait_for_crowd(&item.at)
         {
             return action;
         }
         if item.class != Class::Change
-            && let Some(action) = self.find_unchanged(&item.at).await
+            && let Some(action) = self.find_unchanged(&item.at, &changed).await
         {
             return action;
         }
-        guarded(KIND, &item, self.reconcile_live(&item)).await
+        guarded(KIND, &item, self.reconcile_live(&item, &changed)).await
     }
 }

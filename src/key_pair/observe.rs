@@ -55,6 +55,9 @@ pub(super) fn observed(
         was_acted_on: record::was_acted_on(object),
         edited: !record::is_current(object),
         list_at_hand: false,
+        list_pages: 0,
+        list_takes_long: false,
+        is_change: false,
         // Whose they are is known when the account is.
         rivals: Vec::new(),
         grant: Grant::Required,
@@ -86,35 +89,40 @@ pub(super) fn import_sent(clocks: &Clocks, sent: Sent) -> ImportSent {
 /// What list will do.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Needs {
-    /// One that is not older than that, or not much older than it takes to read one.
-    NotOlder(Duration),
+    /// One that is not older than that, or not much older than it takes to read one. If it has to
+    /// be read, it is not waited for beyond so many pages.
+    NotOlder(Duration, usize),
     /// One whose walk started then or later.
     Since(Instant),
 }
 
-/// The shared list. That it could be read is noted.
+/// The shared list, unless it is not worth waiting for. That it could be read is noted.
 pub(super) async fn shared_list(
     ctx: &Context,
     memory: &Memory,
     region: &Lightsail,
     lane: &str,
     needs: Needs,
-) -> lightsail::Result<Arc<Listing>> {
+) -> lightsail::Result<Option<Arc<Listing>>> {
+    let inventory = &ctx.inventory;
     let list = match needs {
-        Needs::NotOlder(max_age) => ctx.inventory.list(region, max_age).await,
-        Needs::Since(since) => ctx.inventory.list_since(region, since).await,
+        Needs::NotOlder(max_age, most_pages) => {
+            inventory.list_within(region, max_age, most_pages).await
+        }
+        Needs::Since(since) => inventory.list_since(region, since).await.map(Some),
     };
     let scope = region.scope();
     let (what, extent) = (list_of(scope), ctx.regions.extent(&scope.region));
     // Anybody may reach the probes, and AWS's answers name the roles of accounts.
     let (_, account) = lane_parts(lane);
     let why = |error: &lightsail::Error| account.map_or(error.to_string(), |_| error.code.clone());
+    let Some(list) = list.transpose() else { return Ok(None) };
     ctx.readiness.trouble(extent, what, list.as_ref().err().map(why));
     let list = list?;
     memory.reads.lock().insert(lane.to_owned(), Moment::now());
     memory.crowds.lock().note_list(lane, &list);
     count_without_object(ctx, memory, scope, &list);
-    Ok(list)
+    Ok(Some(list))
 }
 
 /// What `/readyz` calls a shared list.

@@ -230,6 +230,13 @@ pub struct Observed {
     pub edited: bool,
     /// Whether the shared list is there and young enough.
     pub list_at_hand: bool,
+    /// How many pages the shared list has, as far as is known; 0 if nothing is.
+    pub list_pages: usize,
+    /// Whether the shared list has more pages than this object waits for. It is being read.
+    pub list_takes_long: bool,
+    /// Whether the object has one of the places that changes have in any case, and all of which
+    /// would otherwise wait for one list.
+    pub is_change: bool,
     /// Other objects that want the same name in the same region.
     pub rivals: Vec<Rival>,
     /// Who else is creating key pairs in the same lane.

@@ -110,7 +110,7 @@ impl Lightsail {
     /// Also if a pair comes without its name or ARN.
     pub async fn key_pairs(&self) -> Result<Vec<KeyPair>> {
         let mut pairs = Vec::new();
-        self.each_key_pair(|pair| pairs.push(pair)).await?;
+        self.each_key_pair(|_, pair| pairs.push(pair)).await?;
         pairs.into_iter().collect()
     }
 
@@ -119,13 +119,13 @@ impl Lightsail {
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
-    pub async fn each_key_pair(&self, mut take: impl FnMut(Result<KeyPair>)) -> Result<usize> {
+    pub async fn each_key_pair(&self, mut take: impl FnMut(usize, Result<KeyPair>)) -> Result<usize> {
         let (mut count, mut pages) = (0, Pages::default());
         loop {
             let mut page = self.page_of_key_pairs(&pages).await?.value;
             count += 1;
             for pair in list(page.key_pairs.take(), &page, "keyPairs")? {
-                take(convert::key_pair(pair));
+                take(count, convert::key_pair(pair));
             }
             if !pages.turn(page.next_page_token)? {
                 return Ok(count);

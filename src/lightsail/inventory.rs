@@ -1,6 +1,7 @@
 //! One list of key pairs for each account, region and role, shared by all objects there.
 //!
-//! One task at a time reads a list, and everybody who asks meanwhile gets the same one. A list may
+//! One task at a time reads a list, and everybody who asks meanwhile gets the same one. The task is
+//! nobody's: whoever waits for the list may give up, and the list is read all the same. A list may
 //! start work. An old list never justifies a destructive call (I7): a caller that must be sure asks
 //! for a live read.
 
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::{OwnedMutexGuard, watch};
+use tokio::task::AbortHandle;
 
 use super::cached::Cached;
 use super::client::Lightsail;
@@ -51,10 +54,19 @@ impl Shelves {
     }
 }
 
+/// Where the list of an account and region with these rights is.
+fn key(region: &Lightsail) -> (Scope, Rights) {
+    (region.scope().clone(), Arc::clone(region.rights()))
+}
+
 #[derive(Debug, Default)]
 struct Shelf {
     /// Held while a list is being read. Whoever needs only the last one does not wait for it.
-    walk: tokio::sync::Mutex<()>,
+    walk: Arc<tokio::sync::Mutex<()>>,
+    /// How many pages the list has that is being read, as far as is known; 0 if none is.
+    pages: watch::Sender<usize>,
+    /// Ends the read of a list.
+    abort: Mutex<Option<AbortHandle>>,
     kept: Mutex<Kept>,
 }
 
@@ -75,6 +87,7 @@ impl Shelf {
         let mut kept = self.kept.lock();
         // Those of a read that was given up.
         kept.corrections.clear();
+        self.pages.send_replace(0);
         kept.listing.value().cloned()
     }
 }
@@ -87,16 +100,42 @@ impl Inventory {
     }
 
     fn shelf(&self, region: &Lightsail) -> Arc<Shelf> {
-        let key = (region.scope().clone(), Arc::clone(region.rights()));
-        self.shelves.lock().at(key, Instant::now())
+        self.shelves.lock().at(key(region), Instant::now())
     }
 
     /// A list that is not older than that, or not much older than it takes to read one.
     ///
     /// # Errors
     /// As [`Lightsail::key_pairs`]; the old list is dropped then.
-    pub async fn list(&self, region: &Lightsail, max_age: Duration) -> Result<Arc<Listing>> {
+    pub async fn list(self: &Arc<Self>, region: &Lightsail, max_age: Duration) -> Result<Arc<Listing>> {
         self.get(region, |listing| listing.is_good(max_age)).await
+    }
+
+    /// As [`Self::list`], but `None` as soon as the list that has to be read for it proves to have
+    /// more pages than that. It is read all the same.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub async fn list_within(
+        self: &Arc<Self>,
+        region: &Lightsail,
+        max_age: Duration,
+        most_pages: usize,
+    ) -> Result<Option<Arc<Listing>>> {
+        let mut pages = self.shelf(region).pages.subscribe();
+        tokio::select! {
+            biased;
+            list = self.list(region, max_age) => list.map(Some),
+            _ = pages.wait_for(|pages| *pages > most_pages) => Ok(None),
+        }
+    }
+
+    /// How many pages a list has, as far as is known: the last one, or the one that is being read.
+    #[must_use]
+    pub fn pages(&self, region: &Lightsail) -> usize {
+        let place = self.shelf(region);
+        let last = place.kept.lock().listing.value().map_or(0, |listing| listing.pages());
+        last.max(*place.pages.borrow())
     }
 
     /// Whether [`Self::list`] would answer immediately.
@@ -111,7 +150,7 @@ impl Inventory {
     ///
     /// # Errors
     /// As [`Self::list`].
-    pub async fn list_live(&self, region: &Lightsail) -> Result<Arc<Listing>> {
+    pub async fn list_live(self: &Arc<Self>, region: &Lightsail) -> Result<Arc<Listing>> {
         self.list_since(region, Instant::now()).await
     }
 
@@ -119,42 +158,70 @@ impl Inventory {
     ///
     /// # Errors
     /// As [`Self::list`].
-    pub async fn list_since(&self, region: &Lightsail, since: Instant) -> Result<Arc<Listing>> {
+    pub async fn list_since(
+        self: &Arc<Self>,
+        region: &Lightsail,
+        since: Instant,
+    ) -> Result<Arc<Listing>> {
         self.get(region, |listing| listing.started_at() >= since).await
     }
 
     async fn get(
-        &self,
+        self: &Arc<Self>,
         region: &Lightsail,
         is_good: impl Fn(&Listing) -> bool,
     ) -> Result<Arc<Listing>> {
         let place = self.shelf(region);
         let find = || place.kept.lock().listing.find(|listing| is_good(listing));
-        if let Some(outcome) = find() {
-            return outcome;
+        loop {
+            if let Some(outcome) = find() {
+                return outcome;
+            }
+            let turn = Arc::clone(&place.walk).lock_owned().await;
+            // Somebody may have read one meanwhile.
+            if let Some(outcome) = find() {
+                return outcome;
+            }
+            // All namespaces share it.
+            let walk = Arc::clone(self).walk(region.for_all(), Arc::clone(&place), turn);
+            let walk = tokio::spawn(walk);
+            *place.abort.lock() = Some(walk.abort_handle());
+            match walk.await {
+                Ok(list) => return list,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The region was forgotten, but this object is still there.
+                Err(_) => {}
+            }
         }
-        let _walk = place.walk.lock().await;
-        // Somebody may have read one meanwhile.
-        if let Some(outcome) = find() {
-            return outcome;
-        }
+    }
+
+    /// Reads a list, while this has the turn to do so.
+    async fn walk(
+        self: Arc<Self>,
+        region: Lightsail,
+        place: Arc<Shelf>,
+        _turn: OwnedMutexGuard<()>,
+    ) -> Result<Arc<Listing>> {
         let (before, mut listing) = (place.begin(), Listing::begin());
         // A pair without a usable ARN is left out, so that it spoils the list for no other. Whoever
         // wants that pair reads it alone, which says what is missing.
-        let take = |pair: Result<KeyPair>| match pair {
-            Ok(pair) => self.insert(&mut listing, &pair, before.as_deref()),
-            Err(_) => listing.is_incomplete = true,
+        let take = |page: usize, pair: Result<KeyPair>| {
+            place.pages.send_if_modified(|pages| std::mem::replace(pages, page) != page);
+            match pair {
+                Ok(pair) => self.insert(&mut listing, &pair, before.as_deref()),
+                Err(_) => listing.is_incomplete = true,
+            }
         };
-        // All namespaces share it.
-        let pages = region.for_all().each_key_pair(take).await;
+        let pages = region.each_key_pair(take).await;
         let mut kept = place.kept.lock();
         let corrections = std::mem::take(&mut kept.corrections);
         let listing = pages.map(|pages| {
             listing.end(pages);
             self.put_in(&mut listing, &corrections);
-            self.count(region.scope(), &listing);
+            self.count(&region, &place, &listing);
             Arc::new(listing)
         });
+        place.pages.send_replace(0);
         kept.listing.put(listing)
     }
 
@@ -167,7 +234,7 @@ impl Inventory {
         if let Some(listing) = kept.listing.value_mut() {
             let listing = Arc::make_mut(listing);
             self.put_in(listing, std::slice::from_ref(&correction));
-            self.count(region.scope(), listing);
+            self.count(region, &place, listing);
         }
         if place.walk.try_lock().is_err() {
             kept.corrections.push(correction);
@@ -191,9 +258,14 @@ impl Inventory {
         listing.managed -= self.managed(replaced.as_ref());
     }
 
-    /// Forgets the lists of a region.
+    /// Forgets the lists of a region, and reads none of them to its end.
     pub fn forget_region(&self, region: &Region) {
-        self.shelves.lock().0.retain(|(scope, _), _| scope.region != *region);
+        let mut shelves = self.shelves.lock();
+        for (_, (_, place)) in shelves.0.extract_if(|(scope, _), _| scope.region == *region) {
+            if let Some(walk) = place.abort.lock().take() {
+                walk.abort();
+            }
+        }
     }
 
     /// How many of these pairs (one or none) this cluster manages.
@@ -202,9 +274,16 @@ impl Inventory {
         usize::from(owner.is_some_and(|owner| owner.starts_with(&self.owner_prefix)))
     }
 
-    fn count(&self, scope: &Scope, listing: &Listing) {
-        let unmanaged = listing.len() - listing.managed;
-        self.metrics.set_inventory(scope, listing.started_at(), listing.managed, unmanaged);
+    /// Counts the pairs of a list. If its region was forgotten while it was read, nobody would take
+    /// the count away any more.
+    fn count(&self, region: &Lightsail, place: &Arc<Shelf>, listing: &Listing) {
+        let shelves = self.shelves.lock();
+        let kept = shelves.0.get(&key(region));
+        if kept.is_some_and(|(_, kept)| Arc::ptr_eq(kept, place)) {
+            let unmanaged = listing.len() - listing.managed;
+            let (scope, read_at) = (region.scope(), listing.started_at());
+            self.metrics.set_inventory(scope, read_at, listing.managed, unmanaged);
+        }
     }
 }
 

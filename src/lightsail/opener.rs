@@ -285,7 +285,7 @@ impl RoleSession {
         let token = tokio::time::timeout(sending.call_timeout, token).await;
         let token = token.map_err(|_| Error::waited_too_long())?;
         let caller = account.in_force.get();
-        let answer = sts::assume(sending, &caller, &sts_region(region), &self.role).await;
+        let answer = sts::assume(sending, &caller, &sdk_region(region), &self.role).await;
         match &answer {
             Err(error) if error.kind == ErrorKind::Throttled => self.sts.refused(token),
             Ok(_) | Err(_) => self.sts.taken(token),
@@ -325,7 +325,7 @@ impl Inner {
         };
         let answer = match identity {
             Some(identity) => Ok(identity),
-            None => sts::identify(&self.sending, &credentials, &sts_region(region)).await,
+            None => sts::identify(&self.sending, &credentials, &sdk_region(region)).await,
         };
         let answer = answer.and_then(|identity| self.as_expected(identity));
         let own_account = credentials.account_id().map(|id| id.as_str().into());
@@ -349,7 +349,7 @@ impl Inner {
     /// Gets credentials from their source.
     async fn load(&self, region: &Region, namespace: &Arc<str>, had_some: bool) -> Result<Given> {
         match &self.giver {
-            Giver::Chain(chain) => Ok(Given::new(chain.load(&sts_region(region), had_some).await?)),
+            Giver::Chain(chain) => Ok(Given::new(chain.load(&sdk_region(region), had_some).await?)),
             Giver::Keys(source) => {
                 let AccessKey { id, secret, session_token } = source.access_key().await?;
                 let credentials = Credentials::new(id, secret, session_token, None, "Secret");
@@ -488,7 +488,7 @@ impl Inner {
     }
 }
 
-fn sts_region(region: &Region) -> aws_sdk_sts::config::Region {
+fn sdk_region(region: &Region) -> aws_sdk_sts::config::Region {
     aws_sdk_sts::config::Region::new(region.to_string())
 }
 

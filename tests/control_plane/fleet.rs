@@ -178,18 +178,63 @@ async fn an_edit_does_not_wait_for_a_list_that_is_being_read() {
     let list = bed.region.add_fault(Fault::new("GetKeyPairs", FaultEffect::HoldBefore));
     operator.restart().await.unwrap();
     list.reached().await;
-    bed.patch::<LightsailKeyPair>("pair-9", &json!({ "spec": { "tags": { "team": "a" } } })).await;
-    bed.wait_ready::<LightsailKeyPair>("pair-9", "Imported").await;
+    // Some of them wait for the list, and others for their turn.
+    let edited = [0, 4, 9].map(|number| &names[number]);
+    for name in edited {
+        bed.patch::<LightsailKeyPair>(name, &json!({ "spec": { "tags": { "team": "a" } } })).await;
+    }
+    for name in edited {
+        bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+    }
     assert_eq!(list.hits(), 1, "the list is still held");
     list.remove();
     let unchanged =
-        r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"} 9"#;
+        r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="Unchanged"} 7"#;
     wait_metric(&operator, unchanged).await;
     assert_eq!(
         calls(&bed),
-        [lists + 1, looks + 1],
-        "one list for nine, and a look for the edited one"
+        [lists + 1, looks + 3],
+        "one list for seven, and a look for each that was edited"
     );
+}
+
+/// Where a list has many pages, those who create key pairs while it is read wait neither for it nor
+/// in the way of others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_object_does_not_wait_for_many_pages() {
+    let bed = Bed::new("pages").await;
+    let crowd = bed.beside("crowd").await;
+    let mut options = bed.options(None).await;
+    options.arguments.extend(["--watch-namespace".to_owned(), crowd.namespace.clone()]);
+    set(&mut options, "--aws-call-timeout", "300s");
+    let mut operator = Operator::start(options).await.unwrap();
+    let spec = imported(&public_key("ed25519"));
+    for number in 0..4 {
+        bed.create::<LightsailKeyPair>(&format!("pair-{number}"), &spec).await;
+    }
+    for number in 0..4 {
+        bed.wait_ready::<LightsailKeyPair>(&format!("pair-{number}"), "Imported").await;
+    }
+    operator.kill();
+    bed.region.set_switches(|switches| switches.page_size = 1);
+    let hold = Fault::new("GetKeyPairs", FaultEffect::HoldBefore).after(2);
+    let list = bed.region.add_fault(hold);
+    for number in 0..20 {
+        crowd.create::<LightsailKeyPair>(&format!("crowd-{number}"), &spec).await;
+    }
+    operator.restart().await.unwrap();
+    list.reached().await;
+    let looks = bed.calls("GetKeyPair");
+    bed.create::<LightsailKeyPair>("new", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("new", "Imported").await;
+    bed.patch::<LightsailKeyPair>("pair-0", &json!({ "spec": { "tags": { "team": "a" } } })).await;
+    bed.wait_ready::<LightsailKeyPair>("pair-0", "Imported").await;
+    assert_eq!(list.hits(), 1, "the list is still held");
+    assert!(bed.calls("GetKeyPair") - looks >= 3, "before and after the import, and for the edit");
+    list.remove();
+    for number in 0..20 {
+        crowd.wait_ready::<LightsailKeyPair>(&format!("crowd-{number}"), "Imported").await;
+    }
 }
 
 /// I7: what an old list says deletes nothing. Somebody replaces the pair by another of its name

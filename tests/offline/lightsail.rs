@@ -211,7 +211,7 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
         region.import_key_pair(&format!("pair-{index}"), PUBLIC_KEY);
     }
     let lightsail = lightsail(&simulator).await;
-    let inventory = Inventory::new("cluster", Metrics::default());
+    let inventory = Arc::new(Inventory::new("cluster", Metrics::default()));
     let before = simulator.requests().len();
     let minute = Duration::from_mins(1);
     let lists =
@@ -257,7 +257,7 @@ async fn a_pair_without_its_arn_spoils_no_list() {
             effect: body,
         });
     }
-    let inventory = Inventory::new("cluster", Metrics::default());
+    let inventory = Arc::new(Inventory::new("cluster", Metrics::default()));
     let list = inventory.list_live(&lightsail).await.unwrap();
     let found = ["whole", "bare"].map(|name| list.find(&name.into()).is_some());
     assert_eq!((found, list.len()), ([true, false], 1));

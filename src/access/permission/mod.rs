@@ -11,7 +11,6 @@ use crate::api::account::{
     Allowed, AllowedKeyPairType, AllowedNamespaces, DefaultKeyPairAction, LightsailAccountSpec,
     NamespacesFrom, TakeOver,
 };
-use crate::api::key_pair::KeyPairType;
 use crate::ids::{KeyPairName, Region};
 
 /// What an object asks of an account.
@@ -270,16 +269,6 @@ impl fmt::Display for Refusal {
             ),
             Self::HostKeyReset => to.write_str("it does not set allowed.hostKeyReset"),
         }
-    }
-}
-
-/// The type as accounts name it; `None` for the default key pair.
-#[must_use]
-pub fn allowed_type(type_: KeyPairType) -> Option<AllowedKeyPairType> {
-    match type_ {
-        KeyPairType::Imported => Some(AllowedKeyPairType::Imported),
-        KeyPairType::Generated => Some(AllowedKeyPairType::Generated),
-        KeyPairType::Default => None,
     }
 }
 

@@ -123,6 +123,28 @@ fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
 }
 
 #[test]
+fn whoever_works_on_an_object_learns_that_it_was_changed_meanwhile() {
+    type Arrives = fn(&mut Queue, Instant);
+    let rows: [(&str, Arrives, bool); 5] = [
+        ("a change", |queue, now| queue.push(at("a"), LANE, Class::Change, now), true),
+        ("what it waited for", |queue, now| queue.push_first(at("a"), LANE, now), true),
+        ("it is gone", |queue, _| queue.forget(&at("a")), true),
+        ("its interval is over", |queue, now| queue.push(at("a"), LANE, Class::Resync, now), false),
+        ("another changes", |queue, now| queue.push(at("b"), LANE, Class::Change, now), false),
+    ];
+    let now = Instant::now();
+    for (name, arrives, learns) in rows {
+        let mut queue = Queue::new(places(10));
+        queue.push(at("a"), LANE, Class::Resync, now);
+        assert!(queue.pop(now).is_some());
+        arrives(&mut queue, now);
+        let expected = if learns { vec![at("a")] } else { Vec::new() };
+        assert_eq!(queue.take_changed(), expected, "{name}");
+        assert_eq!(queue.take_changed(), [], "{name}: once");
+    }
+}
+
+#[test]
 fn whoever_ends_a_reconciliation_learns_that_its_object_was_forgotten() {
     let (mut queue, now) = (Queue::new(places(10)), Instant::now());
     for (is_forgotten, next) in

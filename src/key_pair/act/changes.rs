@@ -73,7 +73,7 @@ impl Run<'_> {
     }
 
     /// A change of tags found no pair, so it is read again, live.
-    fn doubt(&mut self) {
+    fn found_none(&mut self) {
         self.observed.done.found_none = true;
         self.read_again();
     }
@@ -100,7 +100,7 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let outcome = self.lightsail().tag(&pair, &tags).await;
         if plan::needs_another_read(&self.observed, &outcome) {
-            self.doubt();
+            self.found_none();
             return Ok(());
         }
         outcome?;
@@ -116,7 +116,7 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let outcome = self.lightsail().untag(&pair.name, &pair.arn, keys).await;
         if plan::needs_another_read(&self.observed, &outcome) {
-            self.doubt();
+            self.found_none();
             return Ok(());
         }
         outcome?;

@@ -7,15 +7,18 @@ mod release;
 
 use std::time::Instant;
 
+use tokio_util::sync::CancellationToken;
+
 use super::claim::{self, account_ref};
 use super::memory::{Memory, Sent};
 use super::observe::observed;
 use super::plan::{self, Ended, Step};
-use super::world::{Crowd, Desired, Failure, Finalizer, Goal, Observed, PairRead};
+use super::world::{Crowd, Desired, Failure, Finalizer, Goal, Observed};
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
+use crate::engine::queue::{Class, Item};
 use crate::engine::verdict::Severity;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Verdict, objects};
 use crate::error::{Error, attempted};
@@ -32,6 +35,8 @@ pub(super) struct Run<'a> {
     desired: Desired,
     observed: Observed,
     access: Option<Access>,
+    /// Cancelled when the object is changed meanwhile.
+    changed: CancellationToken,
 }
 
 impl<'a> Run<'a> {
@@ -50,7 +55,15 @@ impl<'a> Run<'a> {
         let clocks = ctx.read_clocks();
         let observed = observed(ctx, &clocks, memory, &object, &desired);
         let observed = Observed { grant, has_predecessor, ..observed };
-        Self { ctx, clocks, memory, at, object, desired, observed, access: None }
+        let changed = CancellationToken::new();
+        Self { ctx, clocks, memory, at, object, desired, observed, access: None, changed }
+    }
+
+    /// As it is for an object whose turn has come.
+    pub(super) fn in_turn(mut self, item: &Item, changed: &CancellationToken) -> Self {
+        self.observed.is_change = item.class == Class::Change;
+        self.changed = changed.clone();
+        self
     }
 
     /// Of an object that vanished.
@@ -152,12 +165,7 @@ impl<'a> Run<'a> {
         let api_server = &self.ctx.api_server;
         match step {
             Step::Identify => self.identify().await?,
-            Step::ReadPair { live: false } => {
-                let at = self.clocks.now();
-                let list = self.shared_list().await?;
-                let pair = list.find(&self.desired.name);
-                self.observed.pair = Some(PairRead { live: false, at, pair });
-            }
+            Step::ReadPair { live: false } => self.read_pair_in_list().await?,
             Step::ReadPair { live: true } => self.read_pair_live().await?,
             Step::ReadDefaultPair => self.read_default_pair().await?,
             Step::ReadSource(at) => self.observed.source = Some(self.read_source(&at).await?),

@@ -70,7 +70,11 @@ impl Run<'_> {
     }
 
     pub(super) async fn count_key_pairs(&mut self) -> Result<(), Error> {
-        let list = self.shared_list().await?;
+        let most_pages = plan::pages_for_count(&self.observed);
+        let Some(list) = self.shared_list(most_pages).await? else {
+            self.note_long_list();
+            return Ok(());
+        };
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
         // Two that are counted at the same time must not both take the last place.
         let (rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
@@ -87,10 +91,36 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) async fn shared_list(&self) -> lightsail::Result<Arc<Listing>> {
+    pub(super) async fn read_pair_in_list(&mut self) -> Result<(), Error> {
+        let at = self.clocks.now();
+        let most_pages = plan::pages_for_pair(&self.desired, &self.observed);
+        match self.shared_list(most_pages).await? {
+            Some(list) => {
+                let pair = list.find(&self.desired.name);
+                self.observed.pair = Some(PairRead { live: false, at, pair });
+            }
+            None => self.note_long_list(),
+        }
+        Ok(())
+    }
+
+    /// The shared list, unless it has more pages than that. An object that is changed meanwhile
+    /// starts over.
+    async fn shared_list(&self, most_pages: usize) -> Result<Option<Arc<Listing>>, Error> {
         let lane = claim::lane_of(&self.object);
-        let needs = self.needs_of_list(&lane);
-        shared_list(self.ctx, self.memory, &self.access().shared, &lane, needs).await
+        let needs = self.needs_of_list(&lane, most_pages);
+        tokio::select! {
+            biased;
+            list = shared_list(self.ctx, self.memory, &self.access().shared, &lane, needs) => {
+                Ok(list?)
+            }
+            () = self.changed.cancelled() => Err(Error::Conflict),
+        }
+    }
+
+    fn note_long_list(&mut self) {
+        self.observed.list_takes_long = true;
+        self.observed.list_pages = self.ctx.inventory.pages(&self.access().shared);
     }
 
     fn max_age_of_list(&self) -> Duration {
@@ -131,11 +161,11 @@ impl Run<'_> {
 
     /// Which list will do for this object. One that waits for others reads a list for all of them
     /// whose walk begins now, if none is there that began after its pair was tagged.
-    fn needs_of_list(&self, lane: &str) -> Needs {
+    fn needs_of_list(&self, lane: &str, most_pages: usize) -> Needs {
         let mut crowds = self.memory.crowds.lock();
         let crowd = &self.observed.crowd;
         let Some(named_at) = crowds.named_at(&self.desired.uid).filter(|_| crowd.is_named) else {
-            return Needs::NotOlder(self.max_age_of_list());
+            return Needs::NotOlder(self.max_age_of_list(), most_pages);
         };
         if !crowd.is_listed {
             crowds.spend(lane, crowd.pages);
@@ -154,6 +184,7 @@ impl Run<'_> {
         let access = self.open().await?;
         let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
         self.observed.list_at_hand = inventory.is_at_hand(&access.shared, max_age);
+        self.observed.list_pages = inventory.pages(&access.shared);
         self.observed.account = Some(access.account.id.clone());
         self.note_permission();
         self.access = Some(access);

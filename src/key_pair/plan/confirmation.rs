@@ -87,7 +87,12 @@ pub fn confirmation(crowd: &Crowd) -> Confirmation {
 /// Whether so many are being created, or were a moment ago, that a list costs less than a read of
 /// each.
 pub(super) fn is_crowd(crowd: &Crowd) -> bool {
-    crowd.own.size() > FEW && crowd.all.size() > crowd.pages
+    has_many_of_own(crowd) && crowd.all.size() > crowd.pages
+}
+
+/// Whether the object's own namespace is creating many.
+pub(super) fn has_many_of_own(crowd: &Crowd) -> bool {
+    crowd.own.size() > FEW
 }
 
 /// The step that reads the pair, or comes before that.

@@ -33,7 +33,10 @@ pub use import::{imported_key, may_be_sent_elsewhere};
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
 pub use permission::RELEASE_WITHOUT_CALL;
-pub use reads::{max_age_of_list, max_age_of_list_for, needs_another_read, shows_absence};
+pub use reads::{
+    max_age_of_list, max_age_of_list_for, needs_another_read, pages_for_count, pages_for_pair,
+    shows_absence,
+};
 pub use refusals::looked_up;
 pub use source::source;
 pub use step::Step;
@@ -51,7 +54,7 @@ use crate::engine::queue::Next;
 /// The next step.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
-    let on_record = as_listed(desired, observed);
+    let on_record = trusting_the_list(desired, observed);
     let observed = on_record.as_ref().unwrap_or(observed);
     let step = match &observed.failure {
         Some(failure) => failure::after(desired, observed, failure),
@@ -71,7 +74,7 @@ fn may_be_forbidden(observed: &Observed, step: &Step) -> bool {
 
 /// A suspended object changes nothing, so what a list shows is enough for it, unless an import of
 /// it may still take effect: it costs no call of its own.
-fn as_listed(desired: &Desired, observed: &Observed) -> Option<Observed> {
+fn trusting_the_list(desired: &Desired, observed: &Observed) -> Option<Observed> {
     let is_content = desired.suspend && !desired.goal.ends() && observed.recorded.intent.is_none();
     let read = observed.pair.as_ref().filter(|read| is_content && !read.live)?;
     let pair = Some(PairRead { live: true, ..read.clone() });

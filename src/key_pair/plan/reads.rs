@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::confirmation::is_crowd;
+use super::confirmation::{has_many_of_own, is_crowd};
 use super::ownership::is_first;
 use super::refusals::{deletion_under_way, failed_operation};
 use super::step::Step;
@@ -90,11 +90,7 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     if is_listed && (is_tagging || refuses_for_the_pair(observed, &step)) {
         return Step::ReadPair { live: true };
     }
-    let is_shared = matches!(step, Step::ReadPair { live: false });
-    if is_shared && prefers_own_read(desired, observed) {
-        return Step::ReadPair { live: true };
-    }
-    step
+    without_list(desired, observed, &step).unwrap_or(step)
 }
 
 /// Whether the step leaves the pair to another object that comes first, and has one on record.
@@ -128,12 +124,47 @@ fn refuses_for_the_pair(observed: &Observed, step: &Step) -> bool {
     verdict.state == State::Stalled && !rests_on_something_else
 }
 
-/// Whether an object that was edited asks for its own pair: one call, where a list would have to be
-/// read first, or is being read for others.
-fn prefers_own_read(desired: &Desired, observed: &Observed) -> bool {
-    let has_pair =
-        observed.recorded.arn.is_some() && !matches!(desired.pair, DesiredPair::Default { .. });
-    has_pair && observed.edited && !observed.list_at_hand
+/// What comes instead of a step for which a list would have to be read, or is being read for others.
+/// An object that was edited reads its own pair where that is one call and a list is more. One with
+/// a place of those for changes gives it up rather than wait for many pages: it comes back as a
+/// resync.
+fn without_list(desired: &Desired, observed: &Observed, step: &Step) -> Option<Step> {
+    let needs_pair = matches!(step, Step::ReadPair { live: false });
+    let needs_list = needs_pair || matches!(step, Step::CountKeyPairs);
+    if !needs_list || observed.list_at_hand || observed.crowd.is_named {
+        return None;
+    }
+    if needs_pair && may_read_own(desired, observed) {
+        let is_few = observed.list_pages > 1 && observed.list_pages >= together(observed);
+        if observed.recorded.arn.is_some() || is_few {
+            return Some(Step::ReadPair { live: true });
+        }
+    }
+    observed.list_takes_long.then(|| Message::Importing.pause(Duration::ZERO))
+}
+
+/// How many pages of a list an object waits for that looks for its own pair.
+#[must_use]
+pub fn pages_for_pair(desired: &Desired, observed: &Observed) -> usize {
+    let most = pages_for_count(observed);
+    if may_read_own(desired, observed) { most.min(together(observed)) } else { most }
+}
+
+/// How many pages of a list an object waits for that counts the pairs of its namespace.
+#[must_use]
+pub fn pages_for_count(observed: &Observed) -> usize {
+    if observed.is_change { 1 } else { usize::MAX }
+}
+
+/// Whether one call shows what the object needs to know of its pair.
+fn may_read_own(desired: &Desired, observed: &Observed) -> bool {
+    observed.edited && !matches!(desired.pair, DesiredPair::Default { .. })
+}
+
+/// How many objects would each read their own pair where one list serves all of them. Few of a
+/// namespace do not wait for the crowd of another.
+fn together(observed: &Observed) -> usize {
+    if has_many_of_own(&observed.crowd) { observed.crowd.all.size() } else { 1 }
 }
 
 /// How to read the pair again. A list of all may take longer than a read holds, however often it is

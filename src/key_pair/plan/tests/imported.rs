@@ -118,8 +118,32 @@ fn an_imported_pair_that_should_be_there() {
          |_, o| { unchanged(o); (o.pair, o.edited) = (None, true); }, "Read pair"),
         ("one that was not edited waits for the list",
          |_, o| { unchanged(o); (o.pair, o.list_at_hand) = (None, false); }, "Read pair"),
-        ("so does one that has no pair yet",
-         |_, o| (o.edited, o.list_at_hand) = (true, false), "Read pair"),
+        ("so does one that has no pair yet, where one page or nothing is known",
+         |_, o| (o.edited, o.list_at_hand, o.list_pages) = (true, false, 1), "Read pair"),
+        ("where a list has more pages, it reads its own", |_, o| {
+            (o.edited, o.list_at_hand, o.list_pages) = (true, false, 2);
+        }, "Read pair live"),
+        ("one of many does not, as long as a list is cheaper for all", |_, o| {
+            (o.edited, o.list_at_hand, o.list_pages) = (true, false, 299);
+            (o.crowd.own.coming, o.crowd.all.coming) = (6, 300);
+        }, "Read pair"),
+        ("one of few does, whatever other namespaces do", |_, o| {
+            (o.edited, o.list_at_hand, o.list_pages) = (true, false, 299);
+            (o.crowd.own.coming, o.crowd.all.coming) = (5, 300);
+        }, "Read pair live"),
+        ("it holds no place of a change until the list is read", |_, o| {
+            (o.edited, o.list_at_hand, o.list_takes_long) = (true, false, true);
+            (o.crowd.own.coming, o.crowd.all.coming, o.list_pages) = (300, 300, 2);
+        }, "Pause InProgress"),
+        ("nor does it for a count", |d, o| {
+            d.limits.max_key_pairs = Some(3);
+            (o.pair, o.list_takes_long) = (live(None), true);
+            o.list_at_hand = false;
+        }, "Pause InProgress"),
+        ("who counts with the list that is there does so", |d, o| {
+            d.limits.max_key_pairs = Some(3);
+            (o.pair, o.list_takes_long) = (live(None), true);
+        }, "CountKeyPairs"),
         ("a settled pair in the shared list is Ready", |_, o| {
             unchanged(o);
             o.pair = cached(Some(tagged(pair(FIRST), OWNER)));

@@ -179,6 +179,9 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         windows_instances: Some(if windows { vec!["desk".to_owned()] } else { Vec::new() }),
         edited: false,
         list_at_hand: true,
+        list_pages: 0,
+        list_takes_long: false,
+        is_change: false,
         rivals: rival.into_iter().collect(),
         ..observed()
     };
