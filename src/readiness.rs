@@ -1,6 +1,6 @@
 //! What is missing for the operator to be ready: `/readyz` serves it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -15,8 +15,16 @@ const MOST: usize = 20;
 /// same lists.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    missing: Arc<Mutex<BTreeMap<String, String>>>,
+    missing: Arc<Mutex<Missing>>,
     troubles: Arc<Mutex<Troubles>>,
+}
+
+#[derive(Debug, Default)]
+struct Missing {
+    /// What is missing, and why.
+    all: BTreeMap<String, String>,
+    /// The kinds of which the objects of a namespace could be listed.
+    listed: BTreeSet<String>,
 }
 
 /// By the region, unless it is everywhere, and what goes wrong there.
@@ -44,13 +52,42 @@ pub enum Extent<'a> {
 impl Readiness {
     /// Notes that something is missing, and why. Whether that is news.
     pub fn missing(&self, what: &str, why: impl Into<String>) -> bool {
-        let why = why.into();
-        self.missing.lock().insert(what.to_owned(), why.clone()).is_none_or(|before| before != why)
+        let (why, all) = (why.into(), &mut self.missing.lock().all);
+        all.insert(what.to_owned(), why.clone()).is_none_or(|before| before != why)
     }
 
     /// Notes that something is there.
     pub fn there(&self, what: &str) {
-        self.missing.lock().remove(what);
+        self.missing.lock().all.remove(what);
+    }
+
+    /// Notes that the objects of this kind cannot be listed in a namespace, and why. Whether that is
+    /// news. Whoever manages a namespace can bring that about, so it is only a trouble once those of
+    /// another one were listed (I14).
+    pub fn unlisted(&self, kind: &str, namespace: Option<&str>, why: impl Into<String>) -> bool {
+        let (why, what) = (why.into(), list(kind, namespace));
+        let mut missing = self.missing.lock();
+        let is_one_of_many = namespace.is_some() && missing.listed.contains(kind);
+        let before = missing.all.remove(&what);
+        if !is_one_of_many {
+            missing.all.insert(what, why.clone());
+            return before.is_none_or(|before| before != why);
+        }
+        drop(missing);
+        let trouble = Trouble { is_unknown: false, why };
+        let why = trouble.why.clone();
+        let before = self.troubles.lock().insert((None, what), trouble);
+        before.is_none_or(|before| before.why != why)
+    }
+
+    /// Notes that they are listed.
+    pub fn listed(&self, kind: &str, namespace: Option<&str>) {
+        let what = list(kind, namespace);
+        let mut missing = self.missing.lock();
+        missing.all.remove(&what);
+        missing.listed.extend(namespace.map(|_| kind.to_owned()));
+        drop(missing);
+        self.troubles.lock().remove(&(None, what));
     }
 
     /// Notes that something goes wrong, in a region or everywhere, that a restart would not mend,
@@ -77,7 +114,7 @@ impl Readiness {
     #[must_use]
     pub fn report(&self) -> (StatusCode, String) {
         let missing = self.missing.lock();
-        let missing = lines(missing.iter());
+        let missing = lines(missing.all.iter());
         let troubles = self.troubles.lock();
         let mut troubles: Vec<_> = troubles.iter().collect();
         troubles.sort_by_key(|(_, trouble)| trouble.is_unknown);
@@ -87,6 +124,11 @@ impl Readiness {
         }
         (StatusCode::SERVICE_UNAVAILABLE, missing + &troubles)
     }
+}
+
+/// What the report calls a list of objects.
+pub(crate) fn list(kind: &str, namespace: Option<&str>) -> String {
+    namespace.map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"))
 }
 
 fn lines<'a>(list: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> String {
@@ -101,6 +143,26 @@ fn lines<'a>(list: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i14_a_namespace_that_cannot_be_listed_is_not_missing_beside_others() {
+        let (readiness, kind) = (Readiness::default(), "HostKeyReset");
+        let status = |readiness: &Readiness| readiness.report().0.as_u16();
+        assert!(readiness.unlisted(kind, Some("team-b"), "forbidden"));
+        assert_eq!(status(&readiness), 503, "it may be that none can be listed");
+        readiness.listed("LightsailKeyPair", Some("team-a"));
+        readiness.unlisted(kind, Some("team-b"), "forbidden");
+        assert_eq!(status(&readiness), 503, "that is another kind");
+        readiness.listed(kind, Some("team-a"));
+        assert!(readiness.unlisted(kind, Some("team-b"), "forbidden"));
+        let report = "ok\nHostKeyReset in team-b: forbidden\n";
+        assert_eq!(readiness.report(), (StatusCode::OK, report.to_owned()));
+        assert!(!readiness.unlisted(kind, Some("team-b"), "forbidden"), "that is no news");
+        readiness.listed(kind, Some("team-b"));
+        assert_eq!(readiness.report().1, "ok\n");
+        readiness.unlisted(kind, None, "forbidden");
+        assert_eq!(status(&readiness), 503, "without a namespace, nothing can be listed");
+    }
 
     #[test]
     fn i14_regions_that_nobody_knows_hide_no_trouble() {

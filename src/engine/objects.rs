@@ -298,6 +298,12 @@ pub(crate) fn asked<K: Resource>(object: &K) -> Option<Cow<'_, str>> {
     annotation(object, RECONCILE_ANNOTATION).map(digest::short)
 }
 
+/// Whether somebody asked for a reconciliation now, and none has handled that yet.
+pub(crate) fn is_asked<K: Reconciled>(object: &K) -> bool {
+    let asked = asked(object);
+    asked.is_some() && asked.as_deref() != object.last_handled_reconcile()
+}
+
 /// An annotation of an object.
 pub(crate) fn annotation<'a, K: Resource>(object: &'a K, key: &str) -> Option<&'a str> {
     let annotations: &BTreeMap<String, String> = object.meta().annotations.as_ref()?;

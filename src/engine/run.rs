@@ -132,7 +132,11 @@ pub trait Controller: Send + Sync {
 
     /// Reconciles one object. `changed` is cancelled when it is changed meanwhile, or is gone: who
     /// waits for something that may take long starts over then.
-    fn reconcile(&self, item: Item, changed: CancellationToken) -> impl Future<Output = Action> + Send;
+    fn reconcile(
+        &self,
+        item: Item,
+        changed: CancellationToken,
+    ) -> impl Future<Output = Action> + Send;
 }
 
 /// Watches a kind and reconciles its objects until the operator shuts down. Running reconciliations

@@ -11,6 +11,7 @@ use kube::runtime::watcher::{self, Event};
 use crate::api::Reconciled;
 use crate::api_server::{ApiServer, READ_TIMEOUT};
 use crate::kube_error::{is_status, without_content};
+use crate::readiness;
 
 use super::context::Context;
 use super::discovery;
@@ -192,9 +193,7 @@ fn watch_one<K: Reconciled>(
 ) -> impl Stream<Item = Change<K>> + use<K> {
     let (client, last_run) = watch_client::of(ctx.api_server.client());
     let api = objects::api::<K>(&client, namespace.as_deref());
-    let what = namespace
-        .as_ref()
-        .map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"));
+    let (kind, what) = (kind.to_owned(), readiness::list(kind, namespace.as_deref()));
     let readiness = ctx.readiness.clone();
     readiness.missing(&what, "not listed yet");
     let (mut seen, mut refused_at) = (HashSet::new(), None);
@@ -226,7 +225,7 @@ fn watch_one<K: Reconciled>(
                 Some(Change::Applied(object))
             }
             Ok(Event::InitDone) => {
-                readiness.there(&what);
+                readiness.listed(&kind, namespace.as_deref());
                 Some(Change::Listed {
                     namespace: namespace.clone(),
                     seen: std::mem::take(&mut seen),
@@ -240,7 +239,7 @@ fn watch_one<K: Reconciled>(
                 error @ (watcher::Error::InitialListFailed(_) | watcher::Error::NoResourceVersion),
             ) => {
                 let why = why(&error, is_served, crd);
-                if readiness.missing(&what, why.clone()) {
+                if readiness.unlisted(&kind, namespace.as_deref(), why.clone()) {
                     tracing::warn!(kind = what, "waiting: {why}");
                 }
                 let is_unknown = is_served == Some(false);
@@ -249,7 +248,7 @@ fn watch_one<K: Reconciled>(
             Err(error) if is_given_up => {
                 // Its list may work, so this happens again and again.
                 let why = why(&error, is_served, crd);
-                readiness.missing(&what, why.clone());
+                readiness.unlisted(&kind, namespace.as_deref(), why.clone());
                 let last = refused_at.replace(Instant::now());
                 if last.is_none_or(|last: Instant| last.elapsed() > AFTER_REFUSAL * 4) {
                     tracing::warn!(kind = what, "waiting: {why}");

@@ -1,6 +1,7 @@
 //! What is remembered of resets between reconciliations. Losing it costs time, never safety.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
@@ -11,6 +12,7 @@ use super::world::Call;
 use crate::clock::Moment;
 use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
+use crate::lightsail::Instance;
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -23,6 +25,18 @@ pub(super) struct Memory {
     pub(super) starts: Mutex<HashMap<String, Moment>>,
     /// Which reset has its turn at each instance.
     pub(super) turns: Mutex<Turns>,
+    /// What was read of instances a moment ago, by lane and name.
+    pub(super) instances: Mutex<HashMap<(String, String), SharedRead>>,
+}
+
+/// What a reset read of an instance serves the others for so long.
+const SHARED_FOR: Duration = Duration::from_secs(10);
+
+/// What was read of an instance.
+#[derive(Debug)]
+pub(super) struct SharedRead {
+    instance: Option<Instance>,
+    at: Moment,
 }
 
 /// What is known of a reset that is under way.
@@ -65,6 +79,25 @@ impl Memory {
     pub(super) fn forget(&self, at: &ObjectRef) {
         self.open.lock().remove(at);
         self.turns.lock().give_up(at);
+    }
+
+    /// What was read of an instance a moment ago, and when.
+    pub(super) fn find_instance(
+        &self,
+        lane: &str,
+        name: &str,
+    ) -> Option<(Option<Instance>, Moment)> {
+        let instances = self.instances.lock();
+        let read = instances.get(&(lane.to_owned(), name.to_owned()))?;
+        (read.at.elapsed() < SHARED_FOR).then(|| (read.instance.clone(), read.at))
+    }
+
+    /// This was read of an instance just now. What is too old for anybody is dropped.
+    pub(super) fn note_instance(&self, lane: &str, name: &str, instance: Option<Instance>) {
+        let mut instances = self.instances.lock();
+        instances.retain(|_, read| read.at.elapsed() < SHARED_FOR);
+        let read = SharedRead { instance, at: Moment::now() };
+        instances.insert((lane.to_owned(), name.to_owned()), read);
     }
 
     /// What is known of the object with this uid, if it is under way.

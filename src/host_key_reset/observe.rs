@@ -12,7 +12,7 @@ use super::world::{Observed, Search, Turn};
 use crate::access::Grant;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus};
 use crate::clock::{Clocks, Moment};
-use crate::engine::objects::annotation;
+use crate::engine::objects::{annotation, is_asked};
 use crate::engine::{Context, ObjectRef, Settings};
 
 /// What is known before anything is read.
@@ -41,6 +41,7 @@ pub(super) fn observed(
         intent_written: false,
         marked_at: None,
         mark_refused: None,
+        asked: is_asked(object),
         account: None,
         instance: None,
         lease_outlives_call: ctx.lease_outlives_call(),

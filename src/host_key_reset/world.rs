@@ -71,6 +71,8 @@ pub struct Observed {
     pub marked_at: Option<Timestamp>,
     /// Why the API server refused the mark in this reconciliation: it was not written then.
     pub mark_refused: Option<String>,
+    /// Whether somebody asks for a look now.
+    pub asked: bool,
     /// The account of the credentials.
     pub account: Option<AccountId>,
     /// The instance.
@@ -143,6 +145,8 @@ pub struct InstanceRead {
     pub instance: Option<Instance>,
     /// When it was asked for.
     pub at: Timestamp,
+    /// Whether it was read for another reset of the instance.
+    pub shared: bool,
 }
 
 /// The turn of an object among the resets of its instance.

@@ -11,7 +11,7 @@ use super::world::{Crowd, Desired, Done, Finalizer, ImportSent, Observed};
 use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
-use crate::engine::objects::has_finalizer;
+use crate::engine::objects::{has_finalizer, is_asked};
 use crate::engine::rows::place;
 use crate::engine::{Context, Lookup, ObjectRef};
 use crate::ids::{Arn, KeyPairName, Scope, lane_parts};
@@ -40,7 +40,7 @@ pub(super) fn observed(
     let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
     Observed {
         now: clocks.now(),
-        asked: record::is_asked(object),
+        asked: is_asked(object),
         recorded: record::recorded(object),
         finalizer: if is_there { Finalizer::Old } else { Finalizer::Missing },
         account: None,
@@ -58,6 +58,7 @@ pub(super) fn observed(
         list_pages: 0,
         list_takes_long: false,
         is_change: false,
+        neighbors: 0,
         // Whose they are is known when the account is.
         rivals: Vec::new(),
         grant: Grant::Required,

@@ -52,19 +52,11 @@ fn intent(intent: &ImportIntent) -> Intent {
 pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
     let is_present =
         |status: &LightsailKeyPairStatus| is_current(object) && is_true(&status.conditions, READY);
-    object.status.as_ref().is_some_and(is_present) && !is_asked(object)
+    object.status.as_ref().is_some_and(is_present) && !objects::is_asked(object)
 }
 
 /// Whether the present generation was observed.
 pub(super) fn is_current(object: &LightsailKeyPair) -> bool {
     let observed = object.status.as_ref().map(|status| status.observed_generation);
     observed.is_some() && observed == object.metadata.generation
-}
-
-/// Whether somebody asked for a reconciliation now, and none has handled that yet.
-pub(super) fn is_asked(object: &LightsailKeyPair) -> bool {
-    let asked = objects::asked(object);
-    let handled =
-        object.status.as_ref().and_then(|status| status.last_handled_reconcile.as_deref());
-    asked.is_some() && asked.as_deref() != handled
 }

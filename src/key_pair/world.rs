@@ -237,6 +237,8 @@ pub struct Observed {
     /// Whether the object has one of the places that changes have in any case, and all of which
     /// would otherwise wait for one list.
     pub is_change: bool,
+    /// How many objects the namespace has, if they were counted.
+    pub neighbors: usize,
     /// Other objects that want the same name in the same region.
     pub rivals: Vec<Rival>,
     /// Who else is creating key pairs in the same lane.

@@ -119,7 +119,10 @@ impl Lightsail {
     ///
     /// # Errors
     /// As classified; also when a page token is repeated.
-    pub async fn each_key_pair(&self, mut take: impl FnMut(usize, Result<KeyPair>)) -> Result<usize> {
+    pub async fn each_key_pair(
+        &self,
+        mut take: impl FnMut(usize, Result<KeyPair>),
+    ) -> Result<usize> {
         let (mut count, mut pages) = (0, Pages::default());
         loop {
             let mut page = self.page_of_key_pairs(&pages).await?.value;

@@ -107,7 +107,11 @@ impl Inventory {
     ///
     /// # Errors
     /// As [`Lightsail::key_pairs`]; the old list is dropped then.
-    pub async fn list(self: &Arc<Self>, region: &Lightsail, max_age: Duration) -> Result<Arc<Listing>> {
+    pub async fn list(
+        self: &Arc<Self>,
+        region: &Lightsail,
+        max_age: Duration,
+    ) -> Result<Arc<Listing>> {
         self.get(region, |listing| listing.is_good(max_age)).await
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::claim::{self, ResetClaim};
+use super::claim::{self, ResetClaim, account_ref};
 use super::mark::{Mark, MarkState};
 use super::memory::{Memory, Recollection, SearchMoments};
 use super::message::Message;
@@ -23,7 +23,7 @@ use crate::engine::rows::Rival;
 use crate::engine::verdict::Severity;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, Verdict};
 use crate::error::Error;
-use crate::ids::{Region, lane_parts};
+use crate::ids::{Region, lane, lane_parts};
 use crate::kube_error::{is_refusal, without_content};
 use crate::lightsail::{self, Account, Lightsail};
 
@@ -198,10 +198,16 @@ impl<'a> Run<'a> {
                 self.observed.account = Some(access.account.id.clone());
                 self.account = Some((access.account, access.own));
             }
-            Read::FindInstance => {
-                let read = self.lightsail().find_instance(&self.desired.instance).await?;
-                let at = self.clocks.time_of(read.at);
-                self.observed.instance = Some(InstanceRead { instance: read.value, at });
+            Read::FindInstance => self.find_instance().await?,
+            Read::FindSharedInstance => {
+                let (lane, name) = (self.lane(), &self.desired.instance);
+                match self.memory.find_instance(&lane, name) {
+                    Some((instance, at)) => {
+                        let at = self.clocks.time_of(at);
+                        self.observed.instance = Some(InstanceRead { instance, at, shared: true });
+                    }
+                    None => self.find_instance().await?,
+                }
             }
             Read::Namespace => {}
             Read::ListOperations => {
@@ -223,6 +229,19 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    async fn find_instance(&mut self) -> Result<(), lightsail::Error> {
+        let name = &self.desired.instance;
+        let read = self.lightsail().find_instance(name).await?;
+        self.memory.note_instance(&self.lane(), name, read.value.clone());
+        let at = self.clocks.time_of(read.at);
+        self.observed.instance = Some(InstanceRead { instance: read.value, at, shared: false });
+        Ok(())
+    }
+
+    fn lane(&self) -> String {
+        lane(&self.object.spec.region, account_ref(&self.object))
     }
 
     fn claim(&self) -> ResetClaim {

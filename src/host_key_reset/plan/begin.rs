@@ -11,11 +11,14 @@ use crate::api::conditions::{READY, find};
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::message::{Last, Message};
-use crate::host_key_reset::world::{Desired, Observed, Turn};
+use crate::host_key_reset::world::{Desired, InstanceRead, Observed, Turn};
 use crate::lightsail::Instance;
 
 /// How soon to ask for a turn again at the latest, if nobody calls before.
 const ASK_AGAIN: Duration = Duration::from_mins(5);
+/// Who waits in a long line asks only after this part of the time that the line takes: each of them
+/// looks at all others.
+const OF_A_LONG_LINE: u32 = 10;
 
 /// Nothing was called yet, or what was called was refused and taken back.
 pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
@@ -52,16 +55,18 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         Some(Hindrance::Refused(verdict)) => return wait(verdict),
         None => {}
     }
-    // Who may not reset an instance takes no turn at it.
+    // Who may not reset an instance takes no turn at it, and is none of those who wait for theirs.
+    // All of these share what was read of the instance (I14).
     if !desired.instance_tags.is_empty() {
-        match find_instance(observed) {
-            Err(step) => return step,
-            Ok(instance) if is_forbidden(desired, instance) => {
-                let tags = &desired.instance_tags;
-                let message = Message::InstanceNotTagged { instance: &desired.instance, tags };
-                return wait(message.stalled());
-            }
-            Ok(_) => {}
+        let Some(read) = observed.instance.as_ref().filter(|read| is_fresh(observed, read)) else {
+            let is_shared = !observed.asked && !is_open;
+            let read = if is_shared { Read::FindSharedInstance } else { Read::FindInstance };
+            return Step::Read(read);
+        };
+        if is_forbidden(desired, read.instance.as_ref()) {
+            let tags = &desired.instance_tags;
+            let message = Message::InstanceNotTagged { instance: &desired.instance, tags };
+            return wait(message.stalled());
         }
     }
     // Whoever has an intent has its turn. Who waits for it asks Lightsail nothing else.
@@ -69,7 +74,8 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
         Turn::NotAsked if !is_open => return Step::TakeTurn,
         Turn::After(until) if !is_open => {
             let left = until.duration_since(observed.now).unsigned_abs();
-            let pause = left.clamp(Duration::from_secs(1), ASK_AGAIN);
+            let longest = ASK_AGAIN.max(left / OF_A_LONG_LINE);
+            let pause = left.clamp(Duration::from_secs(1), longest);
             return wait(Message::WaitingForTurn.wait(pause));
         }
         Turn::NotAsked | Turn::Taken | Turn::After(_) => {}
@@ -114,9 +120,12 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
 /// The instance, if there is one, as it was read a moment ago (I7); otherwise the step that reads
 /// it.
 fn find_instance(observed: &Observed) -> Result<Option<&Instance>, Step> {
-    let is_fresh = |at| observed.now.duration_since(at) <= observed.call_timeout;
-    let read = observed.instance.as_ref().filter(|read| is_fresh(read.at));
+    let read = observed.instance.as_ref().filter(|read| is_fresh(observed, read) && !read.shared);
     read.map(|read| read.instance.as_ref()).ok_or(Step::Read(Read::FindInstance))
+}
+
+fn is_fresh(observed: &Observed, read: &InstanceRead) -> bool {
+    observed.now.duration_since(read.at) <= observed.call_timeout
 }
 
 /// Whether the account does not allow resets of this instance. That comes before everything that

@@ -74,6 +74,8 @@ pub enum Read {
     Namespace,
     /// The instance.
     FindInstance,
+    /// The instance, as it was read a moment ago for another reset of it, or else now.
+    FindSharedInstance,
     /// The operations of the instance, all pages.
     ListOperations,
     /// The operations of the status that are not over.

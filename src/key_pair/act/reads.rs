@@ -86,6 +86,7 @@ impl Run<'_> {
         } else {
             within.remove(&desired.uid);
         }
+        self.observed.neighbors = rows.of_namespace(&self.at.namespace).count();
         drop((within, rows));
         self.observed.owned = Some(owned);
         Ok(())

@@ -8,12 +8,13 @@ use k8s_openapi::jiff::Timestamp;
 use super::ownership::{all_tags, is_replaced};
 use super::permission::account_name;
 use super::refusals::{
-    SOON, failed_operation, late_operation, name_conflict, operation_failed, stalled,
+    SOON, failed_operation, late_operation, name_conflict, operation_failed, paced,
     unfinished_deletion, was_deleted_lately,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::engine::next_poll;
+use crate::engine::queue::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Finalizer, Observed, PairRead, Recorded};
 use crate::lightsail::{Imported, KeyPair};
@@ -84,7 +85,8 @@ pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Ste
         None => Some(Step::CountKeyPairs),
         Some(owned) if !desired.limits.have_room(owned) => {
             let account = account_name(observed).unwrap_or_default();
-            Some(stalled(desired, &Message::TooManyKeyPairs { account, most }))
+            let message = Message::TooManyKeyPairs { account, most };
+            Some(message.stalled(Next::After(paced(desired, observed.neighbors))))
         }
         Some(_) => None,
     }

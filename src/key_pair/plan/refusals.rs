@@ -22,8 +22,9 @@ const LONG_DELETION: SignedDuration = SignedDuration::from_secs(9);
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// What an operation should have done is begun again if it seems to take longer.
 const STUCK: SignedDuration = SignedDuration::from_mins(10);
-/// An object that makes way looks again after this time for each object that it makes way for.
-const FOR_EACH_RIVAL: Duration = Duration::from_millis(100);
+/// An object that makes way looks again after this time for each object that it makes way for, and
+/// one that counts those of its namespace for each of them.
+const FOR_EACH_OTHER: Duration = Duration::from_millis(100);
 /// How soon to try again what another object is about to make possible.
 const OWNER_IS_GOING: Duration = Duration::from_secs(10);
 
@@ -46,8 +47,12 @@ pub(super) fn name_conflict(desired: &Desired) -> Step {
 /// Another object comes before this one.
 pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     let (name, region) = (&desired.name, &desired.region);
+    // It is called when that one goes. A crowd must not cost more than a few (I14).
+    let pause = paced(desired, observed.rivals.len());
     if observed.rivals.iter().any(|rival| rival.deleting) {
-        return Message::RivalIsDeleted { name }.wait_longer(desired.interval);
+        let message = Message::RivalIsDeleted { name };
+        let is_one_of_few = pause == desired.interval;
+        return if is_one_of_few { message.wait_longer(pause) } else { message.wait(pause) };
     }
     let message = match &desired.pair {
         _ if desired.goal.ends() => Message::ClaimedByOtherInDeletion { name },
@@ -56,9 +61,13 @@ pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
             Message::ClaimedByOther { name, region }
         }
     };
-    // It is called when that one goes. A crowd must not cost more than a few (I14).
-    let rivals = u32::try_from(observed.rivals.len()).unwrap_or(u32::MAX);
-    message.stalled(Next::After(desired.interval.max(FOR_EACH_RIVAL * rivals)))
+    message.stalled(Next::After(pause))
+}
+
+/// The interval, or longer where each look goes over so many other objects.
+pub(super) fn paced(desired: &Desired, others: usize) -> Duration {
+    let others = u32::try_from(others).unwrap_or(u32::MAX);
+    desired.interval.max(FOR_EACH_OTHER.saturating_mul(others))
 }
 
 /// An object of the same name vanished, and its pair is dealt with first.

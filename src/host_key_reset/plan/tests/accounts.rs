@@ -34,24 +34,32 @@ fn what_an_account_does_not_allow_is_not_called() {
     check(&[
         ("without tags, it allows it at once",
          |_, o| o.grant = used(account(&json!({}))), "TakeTurn"),
-        ("with tags, the instance comes before a turn at it", uses, "FindInstance"),
+        ("with tags, the instance comes before a turn at it", uses, "FindSharedInstance"),
+        ("somebody who asks for a look now gets one of now",
+         |d, o| { uses(d, o); o.asked = true; }, "FindInstance"),
+        ("who has its turn looks itself", |d, o| {
+            uses(d, o);
+            let read = looked(web(&[("team", "team-a")]), o.now);
+            o.instance = read.map(|read| InstanceRead { shared: true, ..read });
+            o.turn = Turn::Taken;
+        }, "FindInstance"),
         ("which has them", |d, o| {
             uses(d, o);
-            o.instance = Some(InstanceRead { instance: web(&[("team", "team-a")]), at: o.now });
+            o.instance = looked(web(&[("team", "team-a")]), o.now);
         }, "TakeTurn"),
         ("and which does not, and nobody takes a turn", |d, o| {
             uses(d, o);
-            o.instance = Some(InstanceRead { instance: web(&[("team", "team-b")]), at: o.now });
+            o.instance = looked(web(&[("team", "team-b")]), o.now);
         }, "Wait AccountNotAllowed"),
         ("of whose ARN nothing is said either", |d, o| {
             uses(d, o);
             d.instance_arn = Some("other".into());
-            o.instance = Some(InstanceRead { instance: web(&[("team", "team-b")]), at: o.now });
+            o.instance = looked(web(&[("team", "team-b")]), o.now);
         }, "Wait AccountNotAllowed"),
         ("tags that were taken off since the intent count", |d, o| {
             uses(d, o);
             made_sure(o);
-            o.instance = Some(InstanceRead { instance: web(&[]), at: o.now });
+            o.instance = looked(web(&[]), o.now);
         }, "Wait AccountNotAllowed"),
         ("it allows no resets",
          |_, o| o.grant = used(account(&json!({ "hostKeyReset": null }))),
@@ -75,12 +83,12 @@ fn what_an_account_does_not_allow_is_not_called() {
         ("it has another team's", |d, o| {
             uses(d, o);
             found(o);
-            o.instance = Some(InstanceRead { instance: web(&[("team", "team-b")]), at: o.now });
+            o.instance = looked(web(&[("team", "team-b")]), o.now);
         }, "Wait AccountNotAllowed"),
         ("it has the namespace's", |d, o| {
             uses(d, o);
             found(o);
-            o.instance = Some(InstanceRead { instance: web(&[("team", "team-a")]), at: o.now });
+            o.instance = looked(web(&[("team", "team-a")]), o.now);
         }, "ListOperations"),
         ("it was edited meanwhile, and no intent is written", |_, o| {
             found(o);

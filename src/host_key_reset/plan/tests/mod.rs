@@ -67,6 +67,7 @@ fn observed() -> Observed {
         intent_written: false,
         marked_at: None,
         mark_refused: None,
+        asked: false,
         account: Some("123456789012".into()),
         instance: None,
         lease_outlives_call: true,
@@ -125,9 +126,14 @@ fn web(tags: &[(&str, &str)]) -> Option<Instance> {
     Some(Instance { arn: "arn".into(), tags: tags.iter().map(own).collect() })
 }
 
+/// This was read of the instance then.
+fn looked(instance: Option<Instance>, at: Timestamp) -> Option<InstanceRead> {
+    Some(InstanceRead { instance, at, shared: false })
+}
+
 /// The instance is there, and it is this object's turn.
 fn found(observed: &mut Observed) {
-    observed.instance = Some(InstanceRead { instance: web(&[]), at: observed.now });
+    observed.instance = looked(web(&[]), observed.now);
     observed.turn = Turn::Taken;
 }
 
@@ -236,12 +242,11 @@ fn before_the_intent_nothing_is_called() {
         ("then the instance", |_, o| o.turn = Turn::Taken, "FindInstance"),
         ("a look of before a nap is none", |_, o| {
             found(o);
-            o.instance = Some(InstanceRead { instance: web(&[]),
-                at: time("2026-11-24T11:59:39Z") });
+            o.instance = looked(web(&[]), time("2026-11-24T11:59:39Z"));
         }, "FindInstance"),
         ("an instance that is not there ends it", |_, o| {
             found(o);
-            o.instance = Some(InstanceRead { instance: None, at: o.now });
+            o.instance = looked(None, o.now);
         }, "Failed InstanceNotFound"),
         ("another instance of that name ends it",
          |d, o| { found(o); d.instance_arn = Some("arn:other".into()); },
@@ -390,7 +395,7 @@ fn a_reset_that_was_interrupted_begins_again_when_nothing_shows_a_call() {
             found(o);
             o.operations = Some((Vec::new(), time("2026-11-24T12:00:00Z")));
             o.now = time("2026-11-24T12:00:01Z");
-            o.instance = Some(InstanceRead { instance: web(&[]), at: o.now });
+            o.instance = looked(web(&[]), o.now);
         }, "ListOperations"),
         ("nor for an object that is being deleted",
          |d, o| { interrupted(o); d.deleting = true; }, "Leave"),

@@ -231,12 +231,14 @@ impl Process {
                 run.observed.failure = Some(failure(ErrorKind::Transient));
                 true
             }
-            Step::Read(Read::Namespace) => unreachable!("no account allows by labels"),
+            Step::Read(Read::Namespace | Read::FindSharedInstance) => {
+                unreachable!("there is no account")
+            }
             Step::Read(Read::Identify) => {
                 run.observed.account = Some("123456789012".into()); true }
             Step::Read(Read::FindInstance) => {
                 let at = at(world.now);
-                run.observed.instance = Some(InstanceRead { instance: web(&[]), at });
+                run.observed.instance = looked(web(&[]), at);
                 true
             }
             Step::ReportForeignMark => { run.observed.foreign_mark_reported = true; true }

@@ -113,6 +113,7 @@ fn observed() -> Observed {
         list_pages: 0,
         list_takes_long: false,
         is_change: false,
+        neighbors: 0,
         rivals: Vec::new(),
         crowd: Crowd::default(),
         sent: sent(NOW, false),

@@ -245,12 +245,25 @@ fn what_others_have_to_do_is_looked_at_less_and_less() {
     observed.recorded = Recorded::default();
     assert!(grows(&plan(&desired(), &observed)));
 
-    let many = |count| {
+    let many = |count, deleting| {
         let mut observed = observed.clone();
         observed.rivals = vec![rival("a", Some("arn:own")); count];
+        observed.rivals[0].deleting = deleting;
         let Step::Finish(verdict) = plan(&desired(), &observed) else { panic!("it makes way") };
         verdict.next
     };
-    assert_eq!(many(1), Next::After(desired().interval));
-    assert_eq!(many(60_000), Next::After(Duration::from_mins(100)), "I14");
+    assert_eq!(many(1, false), Next::After(desired().interval));
+    for deleting in [false, true] {
+        assert_eq!(many(60_000, deleting), Next::After(Duration::from_mins(100)), "I14");
+    }
+    let mut limited = desired();
+    limited.limits.max_key_pairs = Some(3);
+    let one_too_many = |neighbors| {
+        let mut observed = Observed { neighbors, owned: Some(3), ..super::observed() };
+        observed.pair = cached(None);
+        let Step::Finish(verdict) = plan(&limited, &observed) else { panic!("it is refused") };
+        verdict.next
+    };
+    assert_eq!(one_too_many(4), Next::After(limited.interval));
+    assert_eq!(one_too_many(60_000), Next::After(Duration::from_mins(100)), "I14");
 }

@@ -182,6 +182,7 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         list_pages: 0,
         list_takes_long: false,
         is_change: false,
+        neighbors: 0,
         rivals: rival.into_iter().collect(),
         ..observed()
     };

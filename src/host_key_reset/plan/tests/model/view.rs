@@ -169,7 +169,7 @@ impl Plans {
             marked_at: run.marked.map(at),
             account: run.identified.then(|| "123456789012".into()),
             instance: run.instance.map(|read| InstanceRead { instance: web(&[]),
-                at: at(read) }),
+                at: at(read), shared: false }),
             turn: if run.has_turn { Turn::Taken } else { Turn::NotAsked },
             operations: run.listed.as_ref().map(|(shown, read)| (operations(shown), at(*read))),
             lightsail_date: run.listed.map(|_| at(now)),
@@ -207,7 +207,9 @@ impl Plans {
         let (desired, mut observed) = (Self::desired(run), Self::observed(run, now));
         let object = HostKeyReset { status: Some(observed.status.clone()), ..self.object.clone() };
         let (act, status) = match plan(&desired, &observed) {
-            Step::Read(Read::Namespace) => unreachable!("no account allows by labels"),
+            Step::Read(Read::Namespace | Read::FindSharedInstance) => {
+                unreachable!("there is no account")
+            }
             Step::Read(Read::Identify) => (Act::Identify, None),
             Step::Read(Read::FindInstance) => (Act::FindInstance, None),
             Step::Read(Read::ListOperations) => (Act::ListOperations, None),
