@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, Uri};
+use hyper::body::{Frame, SizeHint};
 use kube::client::Body;
 use parking_lot::Mutex;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -52,6 +53,7 @@ impl ApiShares {
 }
 
 /// A request that has a place, or waits for one. A namespace is kept only while it has some.
+#[derive(Debug)]
 pub(crate) struct Share {
     all: ApiShares,
     namespace: String,
@@ -63,6 +65,11 @@ impl Share {
     pub(crate) async fn place(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.places.acquire().await
     }
+
+    async fn into_place(self) -> Result<OwnedPlace, AcquireError> {
+        let permit = Arc::clone(&self.places).acquire_owned().await?;
+        Ok(OwnedPlace { _permit: permit, _share: self })
+    }
 }
 
 impl Drop for Share {
@@ -73,6 +80,19 @@ impl Drop for Share {
             all.remove(&self.namespace);
         }
     }
+}
+
+/// A place that is held on its own.
+#[derive(Debug)]
+struct OwnedPlace {
+    // Given back before the share is, which forgets a namespace without any.
+    _permit: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+fn is_watch(uri: &Uri) -> bool {
+    let mut parameters = uri.query().unwrap_or_default().split('&');
+    parameters.any(|parameter| parameter.starts_with("watch="))
 }
 
 /// The namespace that a request names.
@@ -103,7 +123,7 @@ where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
     S::Future: Send + 'static,
 {
-    type Response = Response<B>;
+    type Response = Response<Read<B>>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -113,15 +133,47 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let share = namespace(request.uri()).map(|namespace| self.shares.enter(namespace));
+        let is_watch = is_watch(request.uri());
         // Nothing is sent before it is polled.
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let _place = match &share {
-                Some(share) => Some(share.place().await?),
+            let place = match share {
+                Some(share) => Some(share.into_place().await?),
                 None => None,
             };
-            answer.await
+            let answer = answer.await?;
+            // What a watch says comes for as long as it is there.
+            let place = place.filter(|_| !is_watch);
+            Ok(answer.map(|body| Read { body, _place: place }))
         })
+    }
+}
+
+/// The body of an answer, which holds its place until it was read: it may have 1.5 MB, which the
+/// client library has in memory twice.
+#[derive(Debug)]
+pub struct Read<B> {
+    body: B,
+    _place: Option<OwnedPlace>,
+}
+
+impl<B: hyper::body::Body + Unpin> hyper::body::Body for Read<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -138,9 +190,9 @@ mod tests {
     struct Held(Arc<Notify>, Arc<AtomicUsize>);
 
     impl Service<Request<Body>> for Held {
-        type Response = Response<()>;
+        type Response = Response<Body>;
         type Error = BoxError;
-        type Future = Pin<Box<dyn Future<Output = Result<Response<()>, BoxError>> + Send>>;
+        type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
             Poll::Ready(Ok(()))
@@ -151,10 +203,12 @@ mod tests {
             Box::pin(async move {
                 arrived.fetch_add(1, Ordering::SeqCst);
                 answer.notified().await;
-                Ok(Response::new(()))
+                Ok(Response::new(Body::empty()))
             })
         }
     }
+
+    type Sent = <Shared<Held> as Service<Request<Body>>>::Future;
 
     #[test]
     fn a_namespace_has_so_many_requests_under_way_and_others_do_not_wait_for_it() {
@@ -176,14 +230,28 @@ mod tests {
 
         drop(given_up);
         answer.notify_one();
-        let answered = crowd.iter_mut().map(poll).filter(Poll::is_ready).count();
-        assert_eq!(answered, 1);
+        let mut answered = Vec::new();
+        let mut ask = |answered: &mut Vec<_>| {
+            crowd.retain_mut(|request| match poll(request) {
+                Poll::Ready(answer) => {
+                    answered.push(answer);
+                    false
+                }
+                Poll::Pending => true,
+            });
+        };
+        ask(&mut answered);
+        assert_eq!(answered.len(), 1);
+        assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 2, "its body was not read");
+        answered.clear();
+        ask(&mut answered);
+        assert_eq!(answered.len(), 0);
         assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "the last has its place");
         drop((crowd, other, of_cluster));
         assert!(shares.taken.lock().is_empty(), "nothing is kept");
     }
 
-    fn poll(request: &mut <Held as Service<Request<Body>>>::Future) -> Poll<()> {
-        request.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(drop)
+    fn poll(request: &mut Sent) -> Poll<Response<Read<Body>>> {
+        request.as_mut().poll(&mut Context::from_waker(Waker::noop())).map(Result::unwrap)
     }
 }

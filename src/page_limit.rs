@@ -1,6 +1,6 @@
 //! How large a page of a list may be. Nobody knows how large objects are before they are read, and
 //! the client library has a page in memory as a whole, a few times. So a page of many objects is
-//! given up once it is larger than they usually are, and whoever asked for it reads pages of few.
+//! given up once it is larger than they usually are, and whoever asked for it reads smaller ones.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -13,12 +13,18 @@ use kube::client::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Objects in a page of many, each of a few kilobytes.
+/// Objects in a page, each of a few kilobytes.
 pub const MANY: u32 = 100;
-/// Objects in a page of few. The API server takes objects of 1.5 MB, so it has 15 MB at most.
-pub const FEW: u32 = 10;
-/// In bytes, of a page of [`MANY`].
-const LARGEST: usize = 2 * 1024 * 1024;
+const MIB: usize = 1024 * 1024;
+/// Objects in a page, and the bytes that it may have. The API server takes objects of 1.5 MB, so
+/// the smallest pages have 4.5 MB at most.
+const PAGES: [(u32, usize); 3] = [(MANY, 2 * MIB), (10, 4 * MIB), (3, usize::MAX)];
+
+/// How many objects come in the next smaller page.
+#[must_use]
+pub fn smaller(page: u32) -> Option<u32> {
+    PAGES.iter().map(|(size, _)| *size).find(|size| *size < page)
+}
 
 /// Whether a page was given up because it was too large.
 #[must_use]
@@ -29,7 +35,8 @@ pub fn is_too_large(error: &kube::Error) -> bool {
 fn limit(uri: &Uri) -> usize {
     let parameters = uri.query().unwrap_or_default().split('&');
     let mut sizes = parameters.filter_map(|it| it.strip_prefix("limit=")?.parse::<u32>().ok());
-    if sizes.any(|size| size >= MANY) { LARGEST } else { usize::MAX }
+    let size = sizes.next().unwrap_or_default();
+    PAGES.iter().find(|(page, _)| size >= *page).map_or(usize::MAX, |(_, largest)| *largest)
 }
 
 /// Gives up pages that are too large.
@@ -76,16 +83,24 @@ mod tests {
     use super::*;
     use crate::api_server::fake::Answers;
 
+    #[test]
+    fn pages_get_smaller_until_they_are_small_whatever_is_in_them() {
+        let sizes: Vec<u32> = std::iter::successors(Some(MANY), |size| smaller(*size)).collect();
+        assert_eq!(sizes, [100, 10, 3]);
+    }
+
     #[tokio::test]
-    async fn only_a_page_of_many_is_given_up() {
+    async fn a_page_of_many_is_given_up_if_it_is_large() {
         for (path, bytes, expected) in [
-            ("/keys?&limit=100&resourceVersion=0", LARGEST, false),
-            ("/keys?&limit=100&resourceVersion=0", LARGEST + 1, true),
-            ("/keys?limit=500", LARGEST + 1, true),
-            ("/keys?&limit=10&continue=abc", LARGEST + 1, false),
-            ("/keys?labelSelector=limit%3D500&limit=10", LARGEST + 1, false),
-            ("/keys?watch=true", LARGEST + 1, false),
-            ("/keys/fleet", LARGEST + 1, false),
+            ("/keys?&limit=100&resourceVersion=0", 2 * MIB, false),
+            ("/keys?&limit=100&resourceVersion=0", 2 * MIB + 1, true),
+            ("/keys?limit=500", 2 * MIB + 1, true),
+            ("/keys?&limit=10&continue=abc", 4 * MIB, false),
+            ("/keys?&limit=10&continue=abc", 4 * MIB + 1, true),
+            ("/keys?labelSelector=limit%3D500&limit=10", 2 * MIB + 1, false),
+            ("/keys?limit=3", 4 * MIB + 1, false),
+            ("/keys?watch=true", 4 * MIB + 1, false),
+            ("/keys/fleet", 4 * MIB + 1, false),
         ] {
             let server = Answers(move |_: &_| Ok(Response::new(vec![b' '; bytes].into())));
             let client = Client::new(PageLimit.layer(server), "default");

@@ -61,9 +61,9 @@ impl Readiness {
         self.missing.lock().all.remove(what);
     }
 
-    /// Notes that the objects of this kind cannot be listed in a namespace, and why. Whether that is
-    /// news. Whoever manages a namespace can bring that about, so it is only a trouble once those of
-    /// another one were listed (I14).
+    /// Notes that the objects of this kind cannot be listed in a namespace, and why. Whether that
+    /// is news. Whoever manages a namespace can bring that about, so it is only a trouble once
+    /// those of another one were listed (I14).
     pub fn unlisted(&self, kind: &str, namespace: Option<&str>, why: impl Into<String>) -> bool {
         let (why, what) = (why.into(), list(kind, namespace));
         let mut missing = self.missing.lock();

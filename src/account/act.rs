@@ -20,7 +20,7 @@ use crate::engine::{Action, Context, MAX_STEPS, Verdict};
 use crate::error::Error;
 use crate::kube_error::listed;
 use crate::lightsail;
-use crate::page_limit::{self, FEW, MANY};
+use crate::page_limit::{self, MANY};
 
 /// How often to check that there are credentials. They are cached, so this makes no call.
 const INTERVAL: Duration = Duration::from_mins(10);
@@ -156,11 +156,13 @@ async fn count_in<K: Reconciled>(
     selected: &str,
     is_such: impl Fn(&Served<K>) -> bool,
 ) -> Result<usize, Error> {
-    let (mut count, mut page) = (0, ListParams::default().fields(selected).limit(MANY));
+    let (mut count, mut size) = (0, MANY);
+    let mut page = ListParams::default().fields(selected).limit(size);
     loop {
         let list = match api_server.read(async { listed(api.list(&page).await) }).await {
             Err(Error::Kubernetes(error)) if page_limit::is_too_large(&error) => {
-                page.limit = Some(FEW);
+                size = page_limit::smaller(size).ok_or(Error::Kubernetes(error))?;
+                page.limit = Some(size);
                 continue;
             }
             list => list?,

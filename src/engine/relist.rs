@@ -10,7 +10,7 @@ use kube::runtime::watcher::{self, Event};
 use super::served::Served;
 use super::watch_client::LastRun;
 use crate::api::Reconciled;
-use crate::page_limit::{self, FEW, MANY};
+use crate::page_limit::{self, MANY};
 
 /// A watch that is given up does not restart immediately: its list may be allowed, and long.
 pub(super) const AFTER_REFUSAL: Duration = Duration::from_secs(15);
@@ -44,9 +44,11 @@ pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
                 tokio::time::sleep(pause).await;
             }
             let event = state.events.next().await?;
-            if state.page == MANY && is_too_large(&event) {
-                state.page = FEW;
-                state.events = Box::pin(watch(FEW));
+            if is_too_large(&event)
+                && let Some(page) = page_limit::smaller(state.page)
+            {
+                state.page = page;
+                state.events = Box::pin(watch(page));
                 continue;
             }
             let is_given_up = state.failing.note(&event, Instant::now(), last_run.get());

@@ -71,7 +71,7 @@ pub struct Observed {
     pub marked_at: Option<Timestamp>,
     /// Why the API server refused the mark in this reconciliation: it was not written then.
     pub mark_refused: Option<String>,
-    /// Whether somebody asks for a look now.
+    /// Whether somebody asks for a reconciliation now.
     pub asked: bool,
     /// The account of the credentials.
     pub account: Option<AccountId>,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::world::{Crowd, Share};
+use super::world::{Crowd, RECENT, Share};
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
 use crate::engine::tables::{shared, shrink};
@@ -19,8 +19,6 @@ use crate::lightsail::Listing;
 /// What an import adds to the calls that lists may cost while others are still to come: so few that
 /// a crowd of new objects costs little more than two calls each, however large it is.
 const EARNED: f64 = 0.06;
-/// Recent is what happened about so long ago.
-const RECENT: Duration = Duration::from_secs(5);
 /// As long as only one page was ever read, a page is taken to have room for so many pairs. The page
 /// size is not published.
 const PAGE: usize = 20;

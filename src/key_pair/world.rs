@@ -368,6 +368,9 @@ impl Default for Crowd {
     }
 }
 
+/// Recent is what happened about so long ago.
+pub(crate) const RECENT: Duration = Duration::from_secs(5);
+
 /// How many objects are being created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
@@ -375,7 +378,7 @@ pub struct Share {
     pub coming: usize,
     /// Those whose pair was tagged by its name, and that no read has shown yet.
     pub waiting: usize,
-    /// How many were tagged by name in the last seconds.
+    /// How many were tagged by name in about the last [`RECENT`].
     pub recent: usize,
     /// How long ago the last one was; `None` if none was.
     pub quiet_for: Option<Duration>,

@@ -17,7 +17,7 @@ use crate::lightsail::Instance;
 /// How soon to ask for a turn again at the latest, if nobody calls before.
 const ASK_AGAIN: Duration = Duration::from_mins(5);
 /// Who waits in a long line asks only after this part of the time that the line takes: each of them
-/// looks at all others.
+/// goes over all others.
 const OF_A_LONG_LINE: u32 = 10;
 
 /// Nothing was called yet, or what was called was refused and taken back.

@@ -12,7 +12,7 @@ use k8s_openapi::jiff::SignedDuration;
 use super::ownership::all_tags;
 use super::step::Step;
 use crate::key_pair::message::Message;
-use crate::key_pair::world::{Crowd, Desired, Observed};
+use crate::key_pair::world::{Crowd, Desired, Observed, RECENT};
 use crate::lightsail::Imported;
 
 /// The tags of a pair that was imported are set by its name alone if that is the very next call,
@@ -54,7 +54,7 @@ pub fn confirmation(crowd: &Crowd) -> Confirmation {
     if crowd.is_listed {
         return Confirmation::Shared;
     }
-    if !is_crowd(crowd) {
+    if !is_crowd(crowd) || is_alone(crowd) {
         return Confirmation::Own;
     }
     // The last of them come soon, and then one list shows all. If they were the last, they could
@@ -88,6 +88,15 @@ pub fn confirmation(crowd: &Crowd) -> Confirmation {
 /// each.
 pub(super) fn is_crowd(crowd: &Crowd) -> bool {
     has_many_of_own(crowd) && crowd.all.size() > crowd.pages
+}
+
+/// Whether those who wait are so few that a list costs more, and nobody joins them soon: others
+/// come, but one after another, and seldom.
+fn is_alone(crowd: &Crowd) -> bool {
+    let all = &crowd.all;
+    let expected = u32::try_from(all.recent).unwrap_or(u32::MAX);
+    let expected = QUIET.saturating_mul(expected);
+    all.coming == 0 && all.waiting <= crowd.pages && expected < RECENT
 }
 
 /// Whether the object's own namespace is creating many.
@@ -138,10 +147,19 @@ mod tests {
     fn a_list_is_read_when_it_costs_less_than_a_read_of_each() {
         use Confirmation::{Later, Own, Shared};
         let few = share(0, 1, 1, 0.0);
-        let rows: [(&str, usize, usize, Share, Share, Confirmation); 18] = [
+        let rows: [(&str, usize, usize, Share, Share, Confirmation); 20] = [
             ("alone", 1, 0, few, few, Own),
             ("a handful", 1, 0, share(2, 2, 2, 0.1), share(2, 2, 2, 0.1), Own),
             ("few in a namespace, beside a crowd", 1, 0, share(900, 90, 90, 0.0), few, Own),
+            ("one each second", 1, 0, share(0, 1, 6, 0.0), share(0, 1, 6, 0.0), Own),
+            (
+                "twenty each second",
+                1,
+                0,
+                share(0, 1, 100, 0.0),
+                share(0, 1, 100, 0.0),
+                Later(QUIET),
+            ),
             (
                 "many, where a list has more pages",
                 40,

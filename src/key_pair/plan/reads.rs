@@ -124,10 +124,10 @@ fn refuses_for_the_pair(observed: &Observed, step: &Step) -> bool {
     verdict.state == State::Stalled && !rests_on_something_else
 }
 
-/// What comes instead of a step for which a list would have to be read, or is being read for others.
-/// An object that was edited reads its own pair where that is one call and a list is more. One with
-/// a place of those for changes gives it up rather than wait for many pages: it comes back as a
-/// resync.
+/// What comes instead of a step for which a list would have to be read, or is being read for
+/// others. An object that was edited reads its own pair where that is one call and a list is more.
+/// One with a place of those for changes gives it up rather than wait for many pages: it comes back
+/// as a resync.
 fn without_list(desired: &Desired, observed: &Observed, step: &Step) -> Option<Step> {
     let needs_pair = matches!(step, Step::ReadPair { live: false });
     let needs_list = needs_pair || matches!(step, Step::CountKeyPairs);

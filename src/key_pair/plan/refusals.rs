@@ -64,7 +64,7 @@ pub(super) fn yield_to_rival(desired: &Desired, observed: &Observed) -> Step {
     message.stalled(Next::After(pause))
 }
 
-/// The interval, or longer where each look goes over so many other objects.
+/// The interval, or longer where each reconciliation goes over so many other objects.
 pub(super) fn paced(desired: &Desired, others: usize) -> Duration {
     let others = u32::try_from(others).unwrap_or(u32::MAX);
     desired.interval.max(FOR_EACH_OTHER.saturating_mul(others))

@@ -178,11 +178,6 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         namespace_terminating: Some(terminating),
         windows_instances: Some(if windows { vec!["desk".to_owned()] } else { Vec::new() }),
         edited: false,
-        list_at_hand: true,
-        list_pages: 0,
-        list_takes_long: false,
-        is_change: false,
-        neighbors: 0,
         rivals: rival.into_iter().collect(),
         ..observed()
     };

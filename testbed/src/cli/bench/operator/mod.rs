@@ -34,7 +34,7 @@ use self::run::Part::{
     Accounts, Churn, Create, Crowd, Edit, Growth, Idle, Instructions, Restart, Scale, ScaleInOne,
     Throttled,
 };
-use self::run::{Part, Run};
+use self::run::{OfPage, Part, Run};
 use self::throttled::throttled;
 use super::figures::{Figure, Table, real, slope};
 use super::machine::machine;
@@ -75,10 +75,15 @@ pub(super) async fn operator(settings: &Settings) -> Result<ExitCode> {
         [before, now] => now.table.text(Some(&before.table)),
         runs => runs.iter().map(|run| run.table.text(None)).collect(),
     };
-    let (file, title, legend) = if settings.is_of_scale() {
-        ("scale.md", "What a hundred thousand objects take", scale::LEGEND)
-    } else {
-        ("operator.md", "What the operator takes", LEGEND)
+    let (file, title, legend) = match settings.page() {
+        OfPage::All => ("operator.md", "What the operator takes", LEGEND),
+        OfPage::Scale => {
+            ("scale.md", "What a hundred thousand objects of four operators take", scale::LEGEND)
+        }
+        OfPage::ScaleInOne => {
+            let title = "What a hundred thousand objects of one operator take";
+            ("scale-in-one.md", title, scale::LEGEND_IN_ONE)
+        }
     };
     // Nothing that was measured before a failure is lost.
     report.line(&format!("\n{table}\n{legend}"));

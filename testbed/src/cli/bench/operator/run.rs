@@ -43,16 +43,28 @@ pub(crate) struct Settings {
     /// Measure only this; may be repeated. Without it, all but `scale` and `scale-in-one`
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<Part>,
-    /// Write operator.md into this directory, or scale.md if nothing else is measured
+    /// Write operator.md into this directory, or the page of `scale` or `scale-in-one` if nothing
+    /// else is measured
     #[arg(long, value_name = "DIR")]
     pub(super) write: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Whether only that is measured which is not measured unless it is asked for.
-    pub(super) fn is_of_scale(&self) -> bool {
-        !self.only.is_empty() && self.only.iter().all(|part| part.takes_long())
+    /// The page that tells what is measured.
+    pub(super) fn page(&self) -> OfPage {
+        match &*self.only {
+            [Part::Scale] => OfPage::Scale,
+            [Part::ScaleInOne] => OfPage::ScaleInOne,
+            _ => OfPage::All,
+        }
     }
+}
+
+/// A page that the benchmark writes.
+pub(super) enum OfPage {
+    All,
+    Scale,
+    ScaleInOne,
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {

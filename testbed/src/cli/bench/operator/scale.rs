@@ -24,6 +24,10 @@ tenth of the objects, unless another control is named. API server, etcd, the sim
 operators share the machine. What an operator takes with no objects is not counted for an object.
 The ratio is figure / control.";
 
+/// The same, of the table of one operator.
+pub(super) const LEGEND_IN_ONE: &str = "\
+API server, etcd, the simulator and the operator share the machine.";
+
 const SHARDS: usize = 4;
 /// The control has so many times fewer objects.
 const FEWER: usize = 10;
