@@ -23,8 +23,8 @@ pub struct Readiness {
 struct Missing {
     /// What is missing, and why.
     all: BTreeMap<String, String>,
-    /// The kinds of which the objects of a namespace could be listed.
-    listed: BTreeSet<String>,
+    /// The kinds and namespaces whose objects are listed.
+    listed: BTreeSet<(String, String)>,
 }
 
 /// By the region, unless it is everywhere, and what goes wrong there.
@@ -62,14 +62,16 @@ impl Readiness {
     }
 
     /// Notes that the objects of this kind cannot be listed in a namespace, and why. Whether that
-    /// is news. Whoever manages a namespace can bring that about, so it is only a trouble once
-    /// those of another one were listed (I14).
+    /// is news. Whoever manages a namespace can bring that about, so it is only a trouble while
+    /// those of another one are listed (I14).
     pub fn unlisted(&self, kind: &str, namespace: Option<&str>, why: impl Into<String>) -> bool {
         let (why, what) = (why.into(), list(kind, namespace));
         let mut missing = self.missing.lock();
-        let is_one_of_many = namespace.is_some() && missing.listed.contains(kind);
+        missing.listed.retain(|(of, own)| of != kind || Some(own.as_str()) != namespace);
+        let is_one_of_many = namespace.is_some() && missing.listed.iter().any(|(of, _)| of == kind);
         let before = missing.all.remove(&what);
         if !is_one_of_many {
+            self.troubles.lock().remove(&(None, what.clone()));
             missing.all.insert(what, why.clone());
             return before.is_none_or(|before| before != why);
         }
@@ -85,7 +87,7 @@ impl Readiness {
         let what = list(kind, namespace);
         let mut missing = self.missing.lock();
         missing.all.remove(&what);
-        missing.listed.extend(namespace.map(|_| kind.to_owned()));
+        missing.listed.extend(namespace.map(|namespace| (kind.to_owned(), namespace.to_owned())));
         drop(missing);
         self.troubles.lock().remove(&(None, what));
     }
@@ -160,8 +162,10 @@ mod tests {
         assert!(!readiness.unlisted(kind, Some("team-b"), "forbidden"), "that is no news");
         readiness.listed(kind, Some("team-b"));
         assert_eq!(readiness.report().1, "ok\n");
-        readiness.unlisted(kind, None, "forbidden");
-        assert_eq!(status(&readiness), 503, "without a namespace, nothing can be listed");
+        readiness.unlisted(kind, Some("team-a"), "forbidden");
+        assert_eq!(status(&readiness), 200, "it is the other one now");
+        readiness.unlisted(kind, Some("team-b"), "forbidden");
+        assert_eq!(status(&readiness), 503, "none is left");
     }
 
     #[test]

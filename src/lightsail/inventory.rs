@@ -63,7 +63,7 @@ fn key(region: &Lightsail) -> (Scope, Rights) {
 struct Shelf {
     /// Held while a list is being read. Whoever needs only the last one does not wait for it.
     walk: Arc<tokio::sync::Mutex<()>>,
-    /// How many pages the list has that is being read, as far as is known; 0 if none is.
+    /// How many pages were read of the list that is being read, or of the last one if it failed.
     pages: watch::Sender<usize>,
     /// Ends the read of a list.
     abort: Mutex<Option<AbortHandle>>,
@@ -126,15 +126,20 @@ impl Inventory {
         max_age: Duration,
         most_pages: usize,
     ) -> Result<Option<Arc<Listing>>> {
+        let list = self.list(region, max_age);
+        if self.is_at_hand(region, max_age) {
+            return list.await.map(Some);
+        }
         let mut pages = self.shelf(region).pages.subscribe();
+        // Also if the list failed after so many.
         tokio::select! {
             biased;
-            list = self.list(region, max_age) => list.map(Some),
             _ = pages.wait_for(|pages| *pages > most_pages) => Ok(None),
+            list = list => list.map(Some),
         }
     }
 
-    /// How many pages a list has, as far as is known: the last one, or the one that is being read.
+    /// How many pages a list has, as far as is known.
     #[must_use]
     pub fn pages(&self, region: &Lightsail) -> usize {
         let place = self.shelf(region);
@@ -225,7 +230,10 @@ impl Inventory {
             self.count(&region, &place, &listing);
             Arc::new(listing)
         });
-        place.pages.send_replace(0);
+        // Of one that failed, so many are known.
+        if listing.is_ok() {
+            place.pages.send_replace(0);
+        }
         kept.listing.put(listing)
     }
 

@@ -1,6 +1,6 @@
 //! The objects of a measurement: how they are made, and how it is seen that they are Ready.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -109,29 +109,42 @@ pub(super) async fn create_all(
     futures::stream::iter(creations).buffer_unordered(CREATIONS).try_collect().await
 }
 
-/// Waits until so many objects were seen Ready, and says when that was.
-pub(super) async fn all_ready(client: &Client, count: usize) -> Result<Instant> {
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
-    let events = watcher(api, watcher::Config::default()).default_backoff().applied_objects();
-    let (mut events, mut ready, mut last) =
-        (std::pin::pin!(events), HashSet::new(), Instant::now());
-    while ready.len() < count {
-        let event = tokio::time::timeout_at((last + PATIENCE).into(), events.next()).await;
-        let so_far = || format!("{} of {count} objects are Ready, and no more", ready.len());
-        // After an error it begins anew by itself.
-        if let Some(Ok(object)) = event.with_context(so_far)?
-            && is_ready(&object)
-            && ready.insert(object.metadata.uid)
-        {
-            last = Instant::now();
-        }
-    }
-    Ok(last)
+/// How long it took until all objects were seen Ready.
+#[derive(Debug)]
+pub(super) struct UntilReady {
+    /// All of them, from the start.
+    pub(super) all: Duration,
+    /// Each of them, from when it was there.
+    pub(super) each: Vec<Duration>,
 }
 
-/// Creates all of them and waits until they are Ready; how long that takes.
-pub(super) async fn create_until_ready(client: &Client, objects: &[At]) -> Result<Duration> {
-    let start = Instant::now();
-    let (created, ready) = (create_all(client, objects, None), all_ready(client, objects.len()));
-    Ok(futures::try_join!(created, ready)?.1 - start)
+/// Waits until so many objects were seen Ready. All of this began at the start.
+pub(super) async fn all_ready(client: &Client, count: usize, start: Instant) -> Result<UntilReady> {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource());
+    let events = watcher(api, watcher::Config::default()).default_backoff().applied_objects();
+    let (mut events, mut seen) = (std::pin::pin!(events), HashMap::new());
+    let (mut last, mut each) = (Instant::now(), Vec::new());
+    while each.len() < count {
+        let event = tokio::time::timeout_at((last + PATIENCE).into(), events.next()).await;
+        let so_far = || format!("{} of {count} objects are Ready, and no more", each.len());
+        // After an error it begins anew by itself.
+        let Some(Ok(object)) = event.with_context(so_far)? else { continue };
+        let now = Instant::now();
+        // Until it is Ready.
+        let since = seen.entry(object.metadata.uid.clone()).or_insert(Some(now));
+        if is_ready(&object)
+            && let Some(since) = since.take()
+        {
+            each.push(now - since);
+            last = now;
+        }
+    }
+    Ok(UntilReady { all: last - start, each })
+}
+
+/// Creates all of them and waits until they are Ready.
+pub(super) async fn create_until_ready(client: &Client, objects: &[At]) -> Result<UntilReady> {
+    let ready = all_ready(client, objects.len(), Instant::now());
+    let ((), ready) = futures::try_join!(create_all(client, objects, None), ready)?;
+    Ok(ready)
 }

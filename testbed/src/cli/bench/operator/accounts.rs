@@ -66,7 +66,7 @@ async fn measure(run: &Run<'_>, name: &str, has_accounts: bool) -> Result<Outcom
     if has_accounts {
         all_accounts_ready(&bed, run.settings.accounts).await?;
     }
-    let time = create_until_ready(&bed.client, &fleet).await?;
+    let time = create_until_ready(&bed.client, &fleet).await?.all;
     let (_, peak) = memory(operator.pid())?;
     let of = async |operation: &str| {
         bed.simulator.count(|name, outcome| name == operation && outcome == "ok").await

@@ -8,8 +8,8 @@ use anyhow::Result;
 use testbed::operator::Operator;
 
 use crate::cli::bench::bed::Bed;
-use crate::cli::bench::figures::{Figure, Table, real};
-use crate::cli::bench::fleet::{create_until_ready, fleet};
+use crate::cli::bench::figures::{Figure, Table, quantile, real};
+use crate::cli::bench::fleet::{UntilReady, create_until_ready, fleet};
 use crate::cli::bench::machine::{memory, running_time};
 
 /// How long after the last object was Ready the memory is looked at again.
@@ -19,8 +19,8 @@ const REST: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Created {
     pub(super) size: usize,
-    /// From the first creation until the last object was seen Ready.
-    pub(super) time: Duration,
+    /// How long it took.
+    pub(super) until: UntilReady,
     /// In KiB.
     pub(super) peak: u64,
     /// In KiB, a while after.
@@ -37,7 +37,7 @@ pub(super) struct Created {
 /// simulator.
 pub(super) async fn create(bed: &Bed, operator: &Operator, size: usize) -> Result<Created> {
     let (objects, before) = (fleet(&bed.client, size).await?, running_time(operator.pid())?);
-    let time = create_until_ready(&bed.client, &objects).await?;
+    let until = create_until_ready(&bed.client, &objects).await?;
     let ((_, peak), cpu) = (memory(operator.pid())?, running_time(operator.pid())?);
     tokio::time::sleep(REST).await;
     let mut calls = Vec::new();
@@ -47,19 +47,25 @@ pub(super) async fn create(bed: &Bed, operator: &Operator, size: usize) -> Resul
     }
     let (steady, writes) = (memory(operator.pid())?.0, bed.writes()?);
     let (cpu, all_calls) = (cpu.saturating_sub(before), bed.simulator.total().await?);
-    Ok(Created { size, time, peak, steady, cpu, writes, calls, all_calls })
+    Ok(Created { size, until, peak, steady, cpu, writes, calls, all_calls })
 }
 
 impl Created {
     /// Tells it, beside the control runs before and after it.
-    pub(super) fn tell(&self, control: [Duration; 2], table: &Table) {
+    pub(super) fn tell(&mut self, control: [UntilReady; 2], table: &Table) {
         let size = self.size;
         let rate = |time: Duration| Figure::new(real(size) / time.as_secs_f64(), "/s");
         let [before, after] = control;
-        let both = rate((before + after) / 2);
-        table.compare("create: objects Ready a second", size, rate(self.time), both);
+        let both = rate((before.all + after.all) / 2);
+        table.compare("create: objects Ready a second", size, rate(self.until.all), both);
         let what = "create: the control run after it, and before it";
-        table.compare(what, size, rate(after), rate(before));
+        table.compare(what, size, rate(after.all), rate(before.all));
+        let mut both = [before.each, after.each].concat();
+        for (name, share) in [("p50", 500), ("p99", 990)] {
+            let what = format!("create: time until an object is Ready, {name}");
+            let [own, control] = [&mut self.until.each, &mut both].map(|it| quantile(it, share));
+            table.compare(&what, size, Figure::time(own), Figure::time(control));
+        }
         let each = |what: &str, count: f64, control: f64| {
             let (what, each) = (format!("create: {what}"), count / real(size));
             table.compare(&what, size, Figure::new(each, ""), Figure::new(control, ""));

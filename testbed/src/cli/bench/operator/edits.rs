@@ -53,11 +53,11 @@ pub(super) async fn after_restarts(
     size: usize,
     table: &Table,
 ) -> Result<()> {
-    // One of the many that wait for their turn to be looked at again; the first ones have it, and
-    // their edits wait for the list with them.
-    let (object, mut times) = (&fleet(&bed.client, size).await?[size / 2], Vec::new());
+    // Some of them wait for the list by then, and most wait for their turn.
+    let (objects, mut times) = (fleet(&bed.client, size).await?, Vec::new());
     for number in 0..RESTARTS {
         restart(operator).await?;
+        let object = &objects[number * size / RESTARTS];
         times.push(edit(bed, object, &format!("restarted-{number}")).await?);
     }
     let [middle, last] = [500, 1000].map(|share| Figure::time(quantile(&mut times, share)));

@@ -165,7 +165,7 @@ async fn measure_size(run: &Run<'_>, size: usize, grown: &mut Grown) -> Result<(
     let mut operator = bed.start_operator().await?;
     let step = create::create(&bed, &operator, size);
     let created = run.step(&parts, &name(" by the operator"), step).await?;
-    if let (Some(before), Some(created), Some(after)) = (before, created, control().await?) {
+    if let (Some(before), Some(mut created), Some(after)) = (before, created, control().await?) {
         created.tell([before, after], table);
         grown.created.push(created);
     }
@@ -184,7 +184,7 @@ async fn measure_size(run: &Run<'_>, size: usize, grown: &mut Grown) -> Result<(
 fn growth(table: &Table, grown: &Grown) {
     let created = grown.created.iter();
     let memory: Vec<_> = created.clone().map(|it| (real(it.size), real(it.peak))).collect();
-    let time = created.map(|it| (real(it.size), it.time.as_secs_f64() * 1000.0));
+    let time = created.map(|it| (real(it.size), it.until.all.as_secs_f64() * 1000.0));
     for (what, points, unit) in [
         ("each further object: peak memory, created", &*memory, "KiB"),
         ("each further object: peak memory, after a restart", &grown.restarted, "KiB"),

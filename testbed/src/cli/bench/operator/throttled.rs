@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::run::Run;
 use crate::cli::bench::bed::{SELDOM, poll};
-use crate::cli::bench::figures::{Figure, real};
+use crate::cli::bench::figures::{Figure, quantile, real};
 use crate::cli::bench::fleet::{all_ready, create_all, fleet};
 
 const RATE: f64 = 5.0;
@@ -63,13 +63,17 @@ async fn measure(run: &Run<'_>, name: &str, first: f64, outage: Duration) -> Res
             outage + at_rate(calls - BURST)
         })
     };
-    let (needed, ready) = futures::try_join!(change, all_ready(&bed.client, size))?;
+    let (needed, mut ready) = futures::try_join!(change, all_ready(&bed.client, size, start))?;
     let share = real(refused().await?) / real(bed.simulator.total().await?) * 100.0;
     let (_, metrics) = operator.get("/metrics").await?;
     let others = metrics.lines().filter_map(others).sum::<u32>();
     let what = |what: &str| format!("{name}: {what}");
-    let (time, needed) = (Figure::time(ready - start), Figure::time(needed));
+    let (time, needed) = (Figure::time(ready.all), Figure::time(needed));
     run.table.compare(&what("time until all Ready (control: by the limit)"), size, time, needed);
+    for (name, share) in [("p50", 500), ("p99", 990)] {
+        let time = Figure::time(quantile(&mut ready.each, share));
+        run.table.add(&what(&format!("time until an object is Ready, {name}")), size, time);
+    }
     run.table.add(&what("share of calls refused"), size, Figure::new(share, "%"));
     let what = what("passes that ended otherwise than Imported or Throttled");
     run.table.add(&what, size, Figure::count(others));
