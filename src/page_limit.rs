@@ -18,7 +18,7 @@ pub const MANY: u32 = 100;
 const MIB: usize = 1024 * 1024;
 /// Objects in a page, and the bytes that it may have. The API server takes objects of 1.5 MB, so
 /// the smallest pages have 4.5 MB at most.
-const PAGES: [(u32, usize); 3] = [(MANY, 2 * MIB), (10, 4 * MIB), (3, usize::MAX)];
+const PAGES: [(u32, usize); 3] = [(MANY, 2 * MIB), (10, 8 * MIB), (3, usize::MAX)];
 
 /// How many objects come in the next smaller page.
 #[must_use]
@@ -95,12 +95,12 @@ mod tests {
             ("/keys?&limit=100&resourceVersion=0", 2 * MIB, false),
             ("/keys?&limit=100&resourceVersion=0", 2 * MIB + 1, true),
             ("/keys?limit=500", 2 * MIB + 1, true),
-            ("/keys?&limit=10&continue=abc", 4 * MIB, false),
-            ("/keys?&limit=10&continue=abc", 4 * MIB + 1, true),
+            ("/keys?&limit=10&continue=abc", 8 * MIB, false),
+            ("/keys?&limit=10&continue=abc", 8 * MIB + 1, true),
             ("/keys?labelSelector=limit%3D500&limit=10", 2 * MIB + 1, false),
-            ("/keys?limit=3", 4 * MIB + 1, false),
-            ("/keys?watch=true", 4 * MIB + 1, false),
-            ("/keys/fleet", 4 * MIB + 1, false),
+            ("/keys?limit=3", 8 * MIB + 1, false),
+            ("/keys?watch=true", 8 * MIB + 1, false),
+            ("/keys/fleet", 8 * MIB + 1, false),
         ] {
             let server = Answers(move |_: &_| Ok(Response::new(vec![b' '; bytes].into())));
             let client = Client::new(PageLimit.layer(server), "default");

@@ -1,6 +1,7 @@
 //! What is remembered of resets between reconciliations. Losing it costs time, never safety.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -12,6 +13,7 @@ use super::world::Call;
 use crate::clock::Moment;
 use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
+use crate::ids::Scope;
 use crate::lightsail::Instance;
 
 /// What is remembered.
@@ -25,12 +27,16 @@ pub(super) struct Memory {
     pub(super) starts: Mutex<HashMap<String, Moment>>,
     /// Which reset has its turn at each instance.
     pub(super) turns: Mutex<Turns>,
-    /// What was read of instances a moment ago, by lane and name.
-    pub(super) instances: Mutex<HashMap<(String, String), SharedRead>>,
+    /// What was read of instances a moment ago.
+    pub(super) instances: Mutex<HashMap<InstanceKey, SharedRead>>,
 }
 
-/// What a reset read of an instance serves the others for so long.
+/// What a reset read of an instance serves the others for so long at most.
 const SHARED_FOR: Duration = Duration::from_secs(10);
+
+/// An account and region, the rights that were used, and the name of the instance: what AWS shows
+/// to one it may not show to others.
+pub(super) type InstanceKey = (Scope, Arc<str>, String);
 
 /// What was read of an instance.
 #[derive(Debug)]
@@ -81,23 +87,23 @@ impl Memory {
         self.turns.lock().give_up(at);
     }
 
-    /// What was read of an instance a moment ago, and when.
+    /// What was read of an instance in that time, and when.
     pub(super) fn find_instance(
         &self,
-        lane: &str,
-        name: &str,
+        key: &InstanceKey,
+        fresh_for: Duration,
     ) -> Option<(Option<Instance>, Moment)> {
         let instances = self.instances.lock();
-        let read = instances.get(&(lane.to_owned(), name.to_owned()))?;
-        (read.at.elapsed() < SHARED_FOR).then(|| (read.instance.clone(), read.at))
+        let read = instances.get(key)?;
+        let is_fresh = read.at.elapsed() < SHARED_FOR.min(fresh_for);
+        is_fresh.then(|| (read.instance.clone(), read.at))
     }
 
-    /// This was read of an instance just now. What is too old for anybody is dropped.
-    pub(super) fn note_instance(&self, lane: &str, name: &str, instance: Option<Instance>) {
+    /// This was read of an instance then. What is too old for anybody is dropped.
+    pub(super) fn note_instance(&self, key: InstanceKey, instance: Option<Instance>, at: Moment) {
         let mut instances = self.instances.lock();
         instances.retain(|_, read| read.at.elapsed() < SHARED_FOR);
-        let read = SharedRead { instance, at: Moment::now() };
-        instances.insert((lane.to_owned(), name.to_owned()), read);
+        instances.insert(key, SharedRead { instance, at });
     }
 
     /// What is known of the object with this uid, if it is under way.

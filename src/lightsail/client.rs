@@ -74,7 +74,7 @@ impl Lightsail {
     }
 
     /// Whose rights it has. What is read with some rights is not shown to holders of other rights.
-    pub(super) fn rights(&self) -> &Arc<str> {
+    pub(crate) fn rights(&self) -> &Arc<str> {
         &self.sender.rights
     }
 

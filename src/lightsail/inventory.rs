@@ -193,8 +193,13 @@ impl Inventory {
             }
             // All namespaces share it.
             let walk = Arc::clone(self).walk(region.for_all(), Arc::clone(&place), turn);
-            let walk = tokio::spawn(walk);
-            *place.abort.lock() = Some(walk.abort_handle());
+            let walk = {
+                // Whoever forgets the region ends this one, and no earlier one.
+                let mut abort = place.abort.lock();
+                let walk = tokio::spawn(walk);
+                *abort = Some(walk.abort_handle());
+                walk
+            };
             match walk.await {
                 Ok(list) => return list,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

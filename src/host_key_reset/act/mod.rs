@@ -7,9 +7,9 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::claim::{self, ResetClaim, account_ref};
+use super::claim::{self, ResetClaim};
 use super::mark::{Mark, MarkState};
-use super::memory::{Memory, Recollection, SearchMoments};
+use super::memory::{InstanceKey, Memory, Recollection, SearchMoments};
 use super::message::Message;
 use super::observe::{effect_window, observed, windows};
 use super::plan::{self, Read, Step};
@@ -23,7 +23,7 @@ use crate::engine::rows::Rival;
 use crate::engine::verdict::Severity;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, Verdict};
 use crate::error::Error;
-use crate::ids::{Region, lane, lane_parts};
+use crate::ids::{Region, lane_parts};
 use crate::kube_error::{is_refusal, without_content};
 use crate::lightsail::{self, Account, Lightsail};
 
@@ -200,8 +200,9 @@ impl<'a> Run<'a> {
             }
             Read::FindInstance => self.find_instance().await?,
             Read::FindSharedInstance => {
-                let (lane, name) = (self.lane(), &self.desired.instance);
-                match self.memory.find_instance(&lane, name) {
+                // Half of it is left for what follows.
+                let fresh_for = self.ctx.settings.call_timeout / 2;
+                match self.memory.find_instance(&self.instance_key(), fresh_for) {
                     Some((instance, at)) => {
                         let at = self.clocks.time_of(at);
                         self.observed.instance = Some(InstanceRead { instance, at, shared: true });
@@ -232,16 +233,16 @@ impl<'a> Run<'a> {
     }
 
     async fn find_instance(&mut self) -> Result<(), lightsail::Error> {
-        let name = &self.desired.instance;
-        let read = self.lightsail().find_instance(name).await?;
-        self.memory.note_instance(&self.lane(), name, read.value.clone());
+        let read = self.lightsail().find_instance(&self.desired.instance).await?;
+        self.memory.note_instance(self.instance_key(), read.value.clone(), read.at);
         let at = self.clocks.time_of(read.at);
         self.observed.instance = Some(InstanceRead { instance: read.value, at, shared: false });
         Ok(())
     }
 
-    fn lane(&self) -> String {
-        lane(&self.object.spec.region, account_ref(&self.object))
+    fn instance_key(&self) -> InstanceKey {
+        let own = self.lightsail();
+        (own.scope().clone(), Arc::clone(own.rights()), self.desired.instance.clone())
     }
 
     fn claim(&self) -> ResetClaim {

@@ -91,11 +91,12 @@ pub(super) fn is_crowd(crowd: &Crowd) -> bool {
 }
 
 /// Whether those who wait are so few that a list costs more, and nobody joins them soon: others
-/// come, but one after another, and seldom.
+/// come, but one after another, and seldom. Those of a crowd that has only begun may come sooner
+/// than it seems.
 fn is_alone(crowd: &Crowd) -> bool {
     let all = &crowd.all;
     let expected = u32::try_from(all.recent).unwrap_or(u32::MAX);
-    let expected = QUIET.saturating_mul(expected);
+    let expected = (QUIET * 2).saturating_mul(expected);
     all.coming == 0 && all.waiting <= crowd.pages && expected < RECENT
 }
 

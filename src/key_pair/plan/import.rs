@@ -77,6 +77,10 @@ pub(super) fn import(
     Step::Import(key.clone())
 }
 
+/// How soon a namespace that has all its key pairs is counted again at the latest: nobody says that
+/// one of them went.
+const ROOM_IS_MADE: Duration = Duration::from_mins(5);
+
 /// The step that counts how many key pairs the namespace has, or refuses one more. A pair is not
 /// replaced either that could not be imported then.
 pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Step> {
@@ -86,7 +90,8 @@ pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Ste
         Some(owned) if !desired.limits.have_room(owned) => {
             let account = account_name(observed).unwrap_or_default();
             let message = Message::TooManyKeyPairs { account, most };
-            Some(message.stalled(Next::After(paced(desired, observed.neighbors))))
+            let pause = paced(desired, observed.neighbors).min(desired.interval.max(ROOM_IS_MADE));
+            Some(message.stalled(Next::After(pause)))
         }
         Some(_) => None,
     }

@@ -156,9 +156,12 @@ pub fn pages_for_count(observed: &Observed) -> usize {
     if observed.is_change { 1 } else { usize::MAX }
 }
 
-/// Whether one call shows what the object needs to know of its pair.
+/// Whether one call shows what the object needs to know of its pair. A new one that is counted
+/// needs the list in any case, and one that is suspended is in no hurry.
 fn may_read_own(desired: &Desired, observed: &Observed) -> bool {
-    observed.edited && !matches!(desired.pair, DesiredPair::Default { .. })
+    let is_new = observed.recorded.arn.is_none();
+    let can_wait = is_new && (desired.suspend || desired.limits.max_key_pairs.is_some());
+    observed.edited && !can_wait && !matches!(desired.pair, DesiredPair::Default { .. })
 }
 
 /// How many objects would each read their own pair where one list serves all of them. Few of a

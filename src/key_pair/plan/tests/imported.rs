@@ -135,6 +135,13 @@ fn an_imported_pair_that_should_be_there() {
             (o.edited, o.list_at_hand, o.list_takes_long) = (true, false, true);
             (o.crowd.own.coming, o.crowd.all.coming, o.list_pages) = (300, 300, 2);
         }, "Pause InProgress"),
+        ("one that is suspended waits for the list", |d, o| {
+            (o.edited, o.list_at_hand, o.list_pages, d.suspend) = (true, false, 2, true);
+        }, "Read pair"),
+        ("so does one that is counted with the same list", |d, o| {
+            (o.edited, o.list_at_hand, o.list_pages) = (true, false, 2);
+            d.limits.max_key_pairs = Some(3);
+        }, "Read pair"),
         ("nor does it for a count", |d, o| {
             d.limits.max_key_pairs = Some(3);
             (o.pair, o.list_takes_long) = (live(None), true);

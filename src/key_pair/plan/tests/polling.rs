@@ -256,7 +256,7 @@ fn what_others_have_to_do_is_looked_at_less_and_less() {
     for deleting in [false, true] {
         assert_eq!(many(60_000, deleting), Next::After(Duration::from_mins(100)), "I14");
     }
-    let mut limited = desired();
+    let mut limited = Desired { interval: Duration::from_mins(1), ..desired() };
     limited.limits.max_key_pairs = Some(3);
     let one_too_many = |neighbors| {
         let mut observed = Observed { neighbors, owned: Some(3), ..super::observed() };
@@ -264,6 +264,6 @@ fn what_others_have_to_do_is_looked_at_less_and_less() {
         let Step::Finish(verdict) = plan(&limited, &observed) else { panic!("it is refused") };
         verdict.next
     };
-    assert_eq!(one_too_many(4), Next::After(limited.interval));
-    assert_eq!(one_too_many(60_000), Next::After(Duration::from_mins(100)), "I14");
+    assert_eq!(one_too_many(4), Next::After(Duration::from_mins(1)));
+    assert_eq!(one_too_many(60_000), Next::After(Duration::from_mins(5)), "I14");
 }
