@@ -21,10 +21,32 @@ pub struct Readiness {
 
 #[derive(Debug, Default)]
 struct Missing {
-    /// What is missing, and why.
-    all: BTreeMap<String, String>,
+    /// What is missing.
+    all: BTreeMap<String, Lack>,
     /// The kinds and namespaces whose objects are listed.
     listed: BTreeSet<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Lack {
+    why: String,
+    /// The kind, if its objects in a namespace could not be listed.
+    of_namespace: Option<String>,
+}
+
+impl Missing {
+    /// Whether that is news.
+    fn note(&mut self, what: String, lack: Lack) -> bool {
+        let why = lack.why.clone();
+        self.all.insert(what, lack).is_none_or(|before| before.why != why)
+    }
+
+    /// Whether the operator is not ready without it. Whoever manages a namespace can make it
+    /// impossible to list that one, so it is not needed while another one is listed (I14).
+    fn is_needed(&self, lack: &Lack) -> bool {
+        let is_listed = |kind: &String| self.listed.iter().any(|(of, _)| of == kind);
+        !lack.of_namespace.as_ref().is_some_and(is_listed)
+    }
 }
 
 /// By the region, unless it is everywhere, and what goes wrong there.
@@ -52,8 +74,8 @@ pub enum Extent<'a> {
 impl Readiness {
     /// Notes that something is missing, and why. Whether that is news.
     pub fn missing(&self, what: &str, why: impl Into<String>) -> bool {
-        let (why, all) = (why.into(), &mut self.missing.lock().all);
-        all.insert(what.to_owned(), why.clone()).is_none_or(|before| before != why)
+        let lack = Lack { why: why.into(), of_namespace: None };
+        self.missing.lock().note(what.to_owned(), lack)
     }
 
     /// Notes that something is there.
@@ -61,35 +83,20 @@ impl Readiness {
         self.missing.lock().all.remove(what);
     }
 
-    /// Notes that the objects of this kind cannot be listed in a namespace, and why. Whether that
-    /// is news. Whoever manages a namespace can bring that about, so it is only a trouble while
-    /// those of another one are listed (I14).
+    /// Notes that the objects of this kind cannot be listed in a namespace, or at all, and why.
+    /// Whether that is news.
     pub fn unlisted(&self, kind: &str, namespace: Option<&str>, why: impl Into<String>) -> bool {
-        let (why, what) = (why.into(), list(kind, namespace));
+        let lack = Lack { why: why.into(), of_namespace: namespace.map(|_| kind.to_owned()) };
         let mut missing = self.missing.lock();
         missing.listed.retain(|(of, own)| of != kind || Some(own.as_str()) != namespace);
-        let is_one_of_many = namespace.is_some() && missing.listed.iter().any(|(of, _)| of == kind);
-        let before = missing.all.remove(&what);
-        if !is_one_of_many {
-            self.troubles.lock().remove(&(None, what.clone()));
-            missing.all.insert(what, why.clone());
-            return before.is_none_or(|before| before != why);
-        }
-        drop(missing);
-        let trouble = Trouble { is_unknown: false, why };
-        let why = trouble.why.clone();
-        let before = self.troubles.lock().insert((None, what), trouble);
-        before.is_none_or(|before| before.why != why)
+        missing.note(list(kind, namespace), lack)
     }
 
     /// Notes that they are listed.
     pub fn listed(&self, kind: &str, namespace: Option<&str>) {
-        let what = list(kind, namespace);
         let mut missing = self.missing.lock();
-        missing.all.remove(&what);
+        missing.all.remove(&list(kind, namespace));
         missing.listed.extend(namespace.map(|namespace| (kind.to_owned(), namespace.to_owned())));
-        drop(missing);
-        self.troubles.lock().remove(&(None, what));
     }
 
     /// Notes that something goes wrong, in a region or everywhere, that a restart would not mend,
@@ -116,11 +123,16 @@ impl Readiness {
     #[must_use]
     pub fn report(&self) -> (StatusCode, String) {
         let missing = self.missing.lock();
-        let missing = lines(missing.all.iter());
+        let lacks = missing.all.iter().map(|(what, lack)| (lack, (what, &lack.why)));
+        let (needed, others): (Vec<_>, Vec<_>) =
+            lacks.partition(|(lack, _)| missing.is_needed(lack));
+        let line = |(_, line)| line;
         let troubles = self.troubles.lock();
         let mut troubles: Vec<_> = troubles.iter().collect();
         troubles.sort_by_key(|(_, trouble)| trouble.is_unknown);
-        let troubles = lines(troubles.iter().map(|((_, what), trouble)| (what, &trouble.why)));
+        let troubles = troubles.iter().map(|((_, what), trouble)| (what, &trouble.why));
+        let troubles = lines(others.into_iter().map(line).chain(troubles));
+        let missing = lines(needed.into_iter().map(line));
         if missing.is_empty() {
             return (StatusCode::OK, format!("ok\n{troubles}"));
         }
@@ -133,9 +145,10 @@ pub(crate) fn list(kind: &str, namespace: Option<&str>) -> String {
     namespace.map_or_else(|| kind.to_owned(), |namespace| format!("{kind} in {namespace}"))
 }
 
-fn lines<'a>(list: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> String {
-    let more = list.len().saturating_sub(MOST);
-    let mut lines: Vec<_> = list.take(MOST).map(|(what, why)| format!("{what}: {why}\n")).collect();
+fn lines<'a>(list: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let mut lines: Vec<_> = list.map(|(what, why)| format!("{what}: {why}\n")).collect();
+    let more = lines.len().saturating_sub(MOST);
+    lines.truncate(MOST);
     if more > 0 {
         lines.push(format!("and {more} more\n"));
     }
@@ -156,7 +169,6 @@ mod tests {
         readiness.unlisted(kind, Some("team-b"), "forbidden");
         assert_eq!(status(&readiness), 503, "that is another kind");
         readiness.listed(kind, Some("team-a"));
-        assert!(readiness.unlisted(kind, Some("team-b"), "forbidden"));
         let report = "ok\nHostKeyReset in team-b: forbidden\n";
         assert_eq!(readiness.report(), (StatusCode::OK, report.to_owned()));
         assert!(!readiness.unlisted(kind, Some("team-b"), "forbidden"), "that is no news");
