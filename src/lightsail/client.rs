@@ -93,7 +93,7 @@ impl Lightsail {
     /// another pair.
     pub async fn find_key_pair(&self, name: &KeyPairName) -> Result<Read<Option<KeyPair>>> {
         let call = self.client.get_key_pair().key_pair_name(name.as_str());
-        let read = self.sender.find("GetKeyPair", || call.clone().send()).await?;
+        let read = self.sender.find(("GetKeyPair", Policy::Read), || call.clone().send()).await?;
         let pair =
             read.value.map(|answer| answer.key_pair.ok_or_else(|| Error::incomplete("keyPair")));
         let pair = pair.transpose()?.map(convert::key_pair).transpose()?;
@@ -334,7 +334,7 @@ impl Lightsail {
     /// As classified; never [`ErrorKind::NotFound`], which is `None`.
     pub async fn find_instance(&self, name: &str) -> Result<Read<Option<Instance>>> {
         let call = self.client.get_instance().instance_name(name);
-        let read = self.sender.find("GetInstance", || call.clone().send()).await?;
+        let read = self.sender.find(("GetInstance", Policy::Read), || call.clone().send()).await?;
         let instance =
             read.value.map(|answer| answer.instance.ok_or_else(|| Error::incomplete("instance")));
         Ok(Read { value: instance.transpose()?.map(convert::instance).transpose()?, at: read.at })
@@ -375,7 +375,8 @@ impl Lightsail {
     /// As classified; never [`ErrorKind::NotFound`], which is `None`.
     pub async fn find_operation(&self, id: &str) -> Result<Option<Operation>> {
         let call = self.client.get_operation().operation_id(id);
-        let Some(answer) = self.sender.find("GetOperation", || call.clone().send()).await?.value
+        let Some(answer) =
+            self.sender.find(("GetOperation", Policy::Read), || call.clone().send()).await?.value
         else {
             return Ok(None);
         };
@@ -392,12 +393,14 @@ impl Lightsail {
     /// # Errors
     /// As classified; also when a page token is repeated.
     pub async fn operations_of(&self, resource: &str) -> Result<Read<Vec<Operation>>> {
+        // Resets read the instance before it.
+        let what = ("GetOperationsForResource", Policy::ReadAfterRead);
         let mut operations: Option<Read<Vec<Operation>>> = None;
         let mut pages = Pages::default();
         loop {
             let call = self.client.get_operations_for_resource().resource_name(resource);
             let call = call.set_page_token(pages.token.clone());
-            let read = self.sender.find("GetOperationsForResource", || call.clone().send()).await?;
+            let read = self.sender.find(what, || call.clone().send()).await?;
             // The list is as old as its first page.
             let all = operations.get_or_insert(Read { value: Vec::new(), at: read.at });
             let mut next = None;

@@ -18,6 +18,8 @@ pub const CHANGE_AFTER_READ_WAITS: Duration = Duration::from_secs(5);
 pub(super) enum Policy {
     /// It changes nothing.
     Read,
+    /// The same, after a read that must still be fresh when this one is answered.
+    ReadAfterRead,
     /// A write, which may wait to be sent.
     Change,
     /// A write that depends on a recent read (I7): it may wait only for a moment.
@@ -27,20 +29,25 @@ pub(super) enum Policy {
 }
 
 impl Policy {
-    /// Where in the line the call waits. A call that may wait only for a moment goes first.
-    /// Otherwise the reads of others would use up a low rate for nothing: the call that each
-    /// prepares gives up, and its reads are repeated.
+    /// Whether it changes nothing.
+    pub(super) fn is_read(self) -> bool {
+        matches!(self, Self::Read | Self::ReadAfterRead)
+    }
+
+    /// Where in the line the call waits. A call that may wait only for a moment goes first, and so
+    /// does one that follows a read. Otherwise the reads of others would use up a low rate for
+    /// nothing: the call that each prepares gives up, and its reads are repeated.
     pub(super) fn rank(self) -> Rank {
         match self {
             Self::Read | Self::Change => Rank::InTurn,
-            Self::ChangeAfterRead | Self::Once => Rank::First,
+            Self::ReadAfterRead | Self::ChangeAfterRead | Self::Once => Rank::First,
         }
     }
 
     /// How long a call may wait to be sent, and be repeated after throttling.
     pub(super) fn patience(self, call_timeout: Duration) -> Duration {
         match self {
-            Self::Read | Self::Change => call_timeout * 3,
+            Self::Read | Self::ReadAfterRead | Self::Change => call_timeout * 3,
             Self::ChangeAfterRead | Self::Once => (call_timeout / 2).min(CHANGE_AFTER_READ_WAITS),
         }
     }
@@ -50,7 +57,7 @@ impl Policy {
     /// for longer than it would have.
     pub(super) fn may_be_sent_after(self, waited: Duration, call_timeout: Duration) -> bool {
         match self {
-            Self::Read | Self::Change => true,
+            Self::Read | Self::ReadAfterRead | Self::Change => true,
             Self::ChangeAfterRead | Self::Once => waited <= self.patience(call_timeout) * 2,
         }
     }
@@ -71,10 +78,10 @@ pub(super) fn pause(
         _ if error.kind == ErrorKind::Throttled => Some(Duration::ZERO),
         // This proves it too, and by now the SDK has the service's clock.
         _ if error.is_of_clock() && sent == 1 => Some(Duration::ZERO),
-        Policy::Read if error.kind == ErrorKind::Transient && sent < READ_ATTEMPTS => {
+        _ if policy.is_read() && error.kind == ErrorKind::Transient && sent < READ_ATTEMPTS => {
             Some(PAUSE * sent)
         }
-        Policy::Read | Policy::Change | Policy::ChangeAfterRead => None,
+        Policy::Read | Policy::ReadAfterRead | Policy::Change | Policy::ChangeAfterRead => None,
     };
     again.filter(|_| waited < policy.patience(call_timeout))
 }
@@ -90,6 +97,8 @@ mod tests {
         for (name, policy, kind, waited, sent, expected) in [
             ("a read without an answer", Policy::Read, ErrorKind::Transient, second, 1, true),
             ("but not for ever", Policy::Read, ErrorKind::Transient, second, 3, false),
+            ("one that follows a read", Policy::ReadAfterRead, ErrorKind::Transient, second, 1,
+             true),
             ("a change without an answer", Policy::Change, ErrorKind::Transient, second, 1, false),
             ("a read that is throttled", Policy::Read, ErrorKind::Throttled, second * 59, 50, true),
             ("but not for ever", Policy::Read, ErrorKind::Throttled, second * 60, 51, false),
@@ -122,6 +131,19 @@ mod tests {
         ] {
             let error = Error::new(kind, "", "");
             assert_eq!(pause(policy, &error, waited, sent, timeout).is_some(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_read_does_not_wait_for_the_reads_of_others() {
+        for (policy, expected) in [
+            (Policy::Read, Rank::InTurn),
+            (Policy::Change, Rank::InTurn),
+            (Policy::ReadAfterRead, Rank::First),
+            (Policy::ChangeAfterRead, Rank::First),
+            (Policy::Once, Rank::First),
+        ] {
+            assert_eq!(policy.rank(), expected, "{policy:?}");
         }
     }
 

@@ -56,7 +56,7 @@ impl Sender {
     /// As [`Self::read`]; `None` if there is no such thing.
     pub(super) async fn find<T, E, F>(
         &self,
-        operation: &'static str,
+        (operation, policy): (&'static str, Policy),
         call: impl Fn() -> F,
     ) -> Result<Read<Option<T>>>
     where
@@ -64,7 +64,7 @@ impl Sender {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let mut sent_at = Moment::now();
-        match self.send(operation, Policy::Read, call, |at, _| sent_at = at).await {
+        match self.send(operation, policy, call, |at, _| sent_at = at).await {
             Ok(Read { value, at }) => Ok(Read { value: Some(value), at }),
             Err(error) if error.kind == ErrorKind::NotFound => {
                 Ok(Read { value: None, at: sent_at })
@@ -99,7 +99,7 @@ impl Sender {
             if !policy.may_be_sent_after(asked_at.elapsed(), self.call_timeout) {
                 return Err(Error::waited_too_long());
             }
-            if policy != Policy::Read && !self.lease.outlives(self.call_timeout) {
+            if !policy.is_read() && !self.lease.outlives(self.call_timeout) {
                 return Err(Error::not_leading());
             }
             let (at, start) = (Moment::now(), Instant::now());
