@@ -27,7 +27,7 @@ pub(super) struct Watched<K> {
 /// A watch that is refused because its CRD or the right to it is gone would be retried forever, and
 /// nothing would show that it works again. A list shows both, and so changes are seen where only
 /// watches fail. A list that is given up because its pages are too large begins anew with smaller
-/// ones, which are kept to. After each failure there is a pause.
+/// ones. After each failure there is a pause.
 pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
     last_run: LastRun,
     watch: impl Fn(u32) -> S,
@@ -53,7 +53,9 @@ pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
             }
             let is_given_up = state.failing.note(&event, Instant::now(), last_run.get());
             if is_given_up || is_outdated(&event) {
-                state.events = Box::pin(watch(state.page));
+                // Objects may be smaller by now.
+                state.page = MANY;
+                state.events = Box::pin(watch(MANY));
             }
             if event.is_err() {
                 let pause = if is_given_up { AFTER_REFUSAL } else { state.failing.pause() };

@@ -77,11 +77,14 @@ impl<K: Reconciled> Change<K> {
                 let at = ObjectRef::of_metadata(&object.metadata);
                 let seen = object.seen();
                 let before = rows.note_unreadable(at.clone(), seen.clone());
-                if before.as_ref() != Some(&seen) {
-                    // So its conditions say so.
-                    effects.due.push(Due { at: at.clone(), class: Class::Change, from: now });
+                if before.as_ref() == Some(&seen) {
+                    return effects;
                 }
-                if seen.is_news(before.as_ref()) {
+                // So its conditions say so. Whoever may edit it can make it unreadable and readable
+                // again and again.
+                let from = rows.pace(&at, now);
+                effects.due.push(Due { at: at.clone(), class: Class::Change, from });
+                if seen.is_news(before.as_ref()) && from == now {
                     effects.unreadable = Some((at, object.field));
                 }
                 return effects;

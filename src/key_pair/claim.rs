@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::world::{Desired, DesiredPair, Goal, ImportedKey, Rival};
 use super::{desired, record};
 use crate::api::key_pair::{Ensure, GeneratedKeyPair, KeyAlgorithm, KeyPairType};
-use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
+use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::digest::{self, Digest};
 use crate::engine::objects::has_finalizer;
 use crate::engine::rows::{self, Claim, Place, Row, Rows, Shown, place};
@@ -314,9 +314,6 @@ pub(super) fn owned(
     });
     let of_objects: Vec<Digest<KeyPairName>> = of_objects.collect();
     let names: HashSet<_> = of_objects.iter().copied().chain([Digest::of(&desired.name)]).collect();
-    let prefix = format!("{}/{}/", desired.owner.cluster(), at.namespace);
-    let is_left = |(name, owner): &(Digest<KeyPairName>, &str)| {
-        owner.starts_with(&prefix) && !names.contains(name)
-    };
-    of_objects.len() + list.tagged(OWNER_TAG).filter(is_left).count()
+    let tagged = list.owned_in(desired.owner.cluster(), &at.namespace);
+    of_objects.len() + tagged.filter(|name| !names.contains(name)).count()
 }

@@ -1,8 +1,8 @@
 //! All key pairs of one account in one region, in little memory: there may be tens of thousands,
 //! and most are only compared with what their objects have recorded.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::error::Error;
@@ -20,6 +20,8 @@ const WALKS_APART: u32 = 19;
 #[derive(Clone, Debug)]
 pub struct Listing {
     pairs: HashMap<Digest<KeyPairName>, Packed>,
+    /// By the namespace in their owner tag, as soon as somebody asks for that.
+    by_namespace: OnceLock<ByNamespace>,
     /// What the ARNs of one account and region begin with. Pairs leave it out.
     arns: Arc<str>,
     /// How many of them this cluster manages.
@@ -31,12 +33,16 @@ pub struct Listing {
     took: Duration,
 }
 
+/// The names of pairs, by what their owner tag begins with: the cluster and the namespace.
+type ByNamespace = HashMap<Digest<String>, HashSet<Digest<KeyPairName>>>;
+
 impl Listing {
     /// A list whose read begins now.
     pub(super) fn begin() -> Self {
         let (pairs, arns, started_at) = (HashMap::new(), "".into(), Instant::now());
         let (managed, is_incomplete, pages, took) = (0, false, 0, Duration::ZERO);
-        Self { pairs, arns, managed, is_incomplete, pages, started_at, took }
+        let by_namespace = OnceLock::new();
+        Self { pairs, by_namespace, arns, managed, is_incomplete, pages, started_at, took }
     }
 
     /// The read is complete.
@@ -73,9 +79,23 @@ impl Listing {
         self.pairs.values().map(|pair| pair.unpack(&self.arns))
     }
 
-    /// Those that have a tag with this key, with its value.
-    pub(crate) fn tagged(&self, key: &str) -> impl Iterator<Item = (Digest<KeyPairName>, &str)> {
-        self.pairs.iter().filter_map(move |(name, pair)| Some((*name, pair.tag(key)?)))
+    /// Those with the owner tag of an object in this namespace of this cluster.
+    pub(crate) fn owned_in(
+        &self,
+        cluster: &str,
+        namespace: &str,
+    ) -> impl Iterator<Item = Digest<KeyPairName>> {
+        let by_namespace = self.by_namespace.get_or_init(|| {
+            let mut all = ByNamespace::new();
+            for (name, pair) in &self.pairs {
+                if let Some(of) = pair.tag(OWNER_TAG).and_then(namespace_of) {
+                    all.entry(of).or_default().insert(*name);
+                }
+            }
+            all
+        });
+        let owned = namespace_of(&format!("{cluster}/{namespace}/"));
+        owned.and_then(|of| by_namespace.get(&of)).into_iter().flatten().copied()
     }
 
     /// How many there are.
@@ -117,14 +137,37 @@ impl Listing {
         let (name, packed) = (Digest::of(&pair.name), Packed::of(pair, &self.arns));
         let before = before.filter(|before| before.arns == self.arns);
         let known = before.and_then(|before| before.pairs.get(&name)).filter(|it| **it == packed);
-        let replaced = self.pairs.insert(name, known.cloned().unwrap_or(packed));
-        replaced.map(|pair| pair.unpack(&self.arns))
+        let replaced = self.remove(&pair.name);
+        if let Some(by_namespace) = self.by_namespace.get_mut()
+            && let Some(of) = packed.tag(OWNER_TAG).and_then(namespace_of)
+        {
+            by_namespace.entry(of).or_default().insert(name);
+        }
+        self.pairs.insert(name, known.cloned().unwrap_or(packed));
+        replaced
     }
 
     /// Removes a pair.
     pub(super) fn remove(&mut self, name: &KeyPairName) -> Option<KeyPair> {
-        self.pairs.remove(&Digest::of(name)).map(|pair| pair.unpack(&self.arns))
+        let name = Digest::of(name);
+        let pair = self.pairs.remove(&name)?;
+        if let Some(by_namespace) = self.by_namespace.get_mut()
+            && let Some(of) = pair.tag(OWNER_TAG).and_then(namespace_of)
+            && let Some(there) = by_namespace.get_mut(&of)
+        {
+            there.remove(&name);
+            if there.is_empty() {
+                by_namespace.remove(&of);
+            }
+        }
+        Some(pair.unpack(&self.arns))
     }
+}
+
+/// What the owner tags of all objects of a namespace begin with.
+fn namespace_of(owner: &str) -> Option<Digest<String>> {
+    let (end, _) = owner.match_indices('/').nth(1)?;
+    Some(Digest::of(&owner[..=end]))
 }
 
 /// An ARN without what is the pair's own.
@@ -264,8 +307,8 @@ mod tests {
             prop_assert_eq!(listing.insert(&pair, None), None);
             prop_assert_eq!(listing.find(&pair.name), Some(pair.clone()));
             for (key, value) in &pair.tags {
-                let found = listing.tagged(key).next();
-                prop_assert_eq!(found.map(|(_, value)| value), value.as_deref());
+                let found = listing.pairs[&Digest::of(&pair.name)].tag(key);
+                prop_assert_eq!(found, value.as_deref());
             }
             prop_assert_eq!(listing.remove(&pair.name), Some(pair));
             prop_assert!(listing.is_empty());
@@ -294,6 +337,36 @@ mod tests {
         // Another beginning, now that nobody has the first one.
         assert_eq!(listing.insert(&other, None), None);
         assert!(length(&listing, "b") < other.arn.as_str().len());
+    }
+
+    #[test]
+    fn pairs_are_found_by_the_namespace_in_their_owner_tag_after_each_change() {
+        let owned = |name: &str, owner: &str| {
+            let tags = Tags::from_iter([(OWNER_TAG.to_owned(), Some(owner.to_owned()))]);
+            KeyPair { tags, ..pair(name) }
+        };
+        let mut listing = Listing::begin();
+        for pair in [
+            owned("a", "c/n/a"),
+            owned("b", "c/n/b"),
+            owned("c", "c/nn/c"),
+            owned("d", "d/n/d"),
+            owned("e", "c/n"),
+            pair("f"),
+        ] {
+            listing.insert(&pair, None);
+        }
+        let check = |listing: &Listing, expected: &[&str]| {
+            let found: HashSet<_> = listing.owned_in("c", "n").collect();
+            assert_eq!(found, expected.iter().copied().map(Digest::of).collect(), "{expected:?}");
+        };
+        check(&listing, &["a", "b"]);
+        listing.insert(&owned("a", "c/nn/a"), None);
+        check(&listing, &["b"]);
+        listing.insert(&owned("f", "c/n/f"), None);
+        listing.remove(&"b".into());
+        check(&listing, &["f"]);
+        check(&listing.clone(), &["f"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use lightsail_operator::api::LightsailKeyPair;
 use lightsail_operator::api::conditions::{READY, is_true};
 use serde_json::json;
 use testbed::operator::Operator;
-use testbed::simulator::{Fault, FaultEffect};
+use testbed::simulator::{Fault, FaultEffect, KeyPair};
 
 use crate::bed::{Bed, imported, public_key, ready_reason, set, wait_for, wait_metric};
 
@@ -234,6 +234,59 @@ async fn a_new_object_does_not_wait_for_many_pages() {
     list.remove();
     for number in 0..20 {
         crowd.wait_ready::<LightsailKeyPair>(&format!("crowd-{number}"), "Imported").await;
+    }
+}
+
+/// Puts somebody else's pair in the place of one that was imported just now.
+fn replace(bed: &Bed, name: &str) -> KeyPair {
+    assert!(bed.region.delete_key_pair(name));
+    bed.region.import_key_pair(name, public_key("rsa").trim())
+}
+
+/// The owner tag is set by the name of the pair that was imported just now. Somebody replaces that
+/// pair before the tag arrives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_that_arrives_at_another_pair_is_taken_off() {
+    let bed = Bed::new("replaced").await;
+    let _operator = bed.start().await;
+    let tag = bed.region.add_fault(Fault::new("TagResource", FaultEffect::HoldBefore).times(1));
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    tag.reached().await;
+    let theirs = replace(&bed, "fleet");
+    tag.release();
+    bed.wait_stalled::<LightsailKeyPair>("fleet", "NameConflict").await;
+    assert_eq!(bed.region.find_key_pair("fleet"), Some(theirs));
+    assert_eq!([bed.calls("TagResource"), bed.calls("UntagResource")], [1, 1]);
+}
+
+/// The same in a crowd that waits for a list, where the object is edited before there is one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_at_another_pair_is_taken_off_though_no_pair_is_wanted_any_more() {
+    let bed = Bed::new("replaced-crowd").await;
+    let names: Vec<_> = (0..12).map(|number| format!("pair-{number}")).collect();
+    for name in &names {
+        bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
+    }
+    let hold = |operation| Fault::new(operation, FaultEffect::HoldBefore);
+    let tag = bed.region.add_fault(hold("TagResource").on("pair-3").times(1));
+    // The first list is read before they are imported.
+    let list = bed.region.add_fault(hold("GetKeyPairs").after(1));
+    let mut options = bed.options(None).await;
+    set(&mut options, "--aws-call-timeout", "300s");
+    let _operator = Operator::start(options).await.unwrap();
+    tag.reached().await;
+    let theirs = replace(&bed, "pair-3");
+    tag.release();
+    list.reached().await;
+    let absent = json!({ "spec": { "ensure": "Absent" } });
+    bed.patch::<LightsailKeyPair>("pair-3", &absent).await;
+    bed.wait_stalled::<LightsailKeyPair>("pair-3", "FingerprintMismatch").await;
+    assert_eq!(list.hits(), 1, "the list is still held");
+    assert_eq!(bed.region.find_key_pair("pair-3"), Some(theirs));
+    assert_eq!([bed.calls("UntagResource"), bed.calls("DeleteKeyPair")], [1, 0]);
+    list.remove();
+    for name in names.iter().filter(|name| *name != "pair-3") {
+        bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
     }
 }
 

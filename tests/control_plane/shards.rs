@@ -101,6 +101,35 @@ async fn an_object_moves_while_its_import_is_under_way() {
     assert_eq!(made, [1, 0, 0]);
 }
 
+/// Objects change their operator while they wait for the list that shows what their imports made.
+/// The new one finds the pairs by the intents: nothing is imported or tagged again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_move_while_they_wait_for_a_list() {
+    let bed = Bed::new("move-crowd").await;
+    let names: Vec<_> = (0..12).map(|number| format!("pair-{number}")).collect();
+    for name in &names {
+        create_in_shard(&bed, name, "a", &imported(&public_key("ed25519"))).await;
+    }
+    // The first list is read before they are imported.
+    let hold = Fault::new("GetKeyPairs", FaultEffect::HoldBefore).times(2).after(1);
+    let list = bed.region.add_fault(hold);
+    let _old = start_shard(&bed, "a").await;
+    list.reached().await;
+    for name in &names {
+        move_to(&bed, name, "b").await;
+    }
+    let _new = start_shard(&bed, "b").await;
+    list.remove();
+    let owner = |name: &str| Some(format!("test/{}/{name}", bed.namespace));
+    for name in &names {
+        bed.wait_ready::<LightsailKeyPair>(name, "Imported").await;
+        let pair = bed.region.find_key_pair(name).unwrap();
+        assert_eq!(pair.tags["lightsail-operator.dev/owner"], owner(name));
+    }
+    let made = ["ImportKeyPair", "TagResource", "UntagResource", "DeleteKeyPair"];
+    assert_eq!(made.map(|operation| bed.calls(operation)), [12, 12, 0, 0]);
+}
+
 /// An object changes its operator before its import takes effect, and is deleted. The new operator
 /// waits for the pair, though it began to lead long ago.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

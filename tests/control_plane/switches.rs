@@ -29,6 +29,7 @@ const ROWS: &[(&str, &str, bool)] = &[
     ("mismatchError", "OperationFailure", true),
     ("pageSize", "1", true),
     ("operationPolls", "2", true),
+    ("operationTime", "0.5", true),
     ("operationStatus", "Completed", true),
     ("keyPairOperationPolls", "2", true),
     ("keyPairOperationStatus", "Completed", true),

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::*;
+use crate::api::LightsailKeyPair;
+use crate::engine::served::Served;
+use crate::engine::watch::Change;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wanted {
@@ -179,6 +184,31 @@ fn an_object_that_cannot_be_read_is_there_and_keeps_its_row() {
     rows.remove(&at("b"));
     assert_eq!(rows.unreadable(), 0);
     assert!(!rows.is_watched(&at("b")));
+}
+
+/// Whoever may edit an object can add 65 finalizers and take them off, again and again.
+#[test]
+fn an_object_that_is_readable_now_and_then_moves_at_most_once_in_a_while() {
+    let (mut rows, start) = (Rows::default(), Instant::now());
+    let mut see = |finalizers: usize, seconds| {
+        let finalizers: Vec<_> = (0..finalizers).map(|number| format!("a/{number}")).collect();
+        let object = json!({
+            "metadata": { "name": "a", "namespace": "n", "uid": "u-a", "finalizers": finalizers },
+            "spec": { "type": "Imported", "region": "eu-west-1" },
+        });
+        let object: Served<LightsailKeyPair> = serde_json::from_str(&object.to_string()).unwrap();
+        let now = start + Duration::from_secs(seconds);
+        let effects = Change::Applied(object).apply_to(&mut rows, |_| row(1, "fleet"), now);
+        let due = effects.due.iter().map(|due| (due.from - start).as_secs()).collect::<Vec<_>>();
+        (due, effects.unreadable.is_some())
+    };
+    assert_eq!(see(0, 0), (vec![0], false));
+    assert_eq!(see(65, 1), (vec![1], true), "it is named in the log");
+    assert_eq!(see(65, 1), (vec![], false));
+    assert_eq!(see(0, 2), (vec![11], false));
+    assert_eq!(see(65, 3), (vec![11], false), "not so soon again");
+    assert_eq!(see(0, 4), (vec![11], false));
+    assert_eq!(see(65, 30), (vec![30], true));
 }
 
 #[test]

@@ -298,6 +298,16 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         named @ (Named::Unset | Named::Same | Named::Other(_) | Named::Unread(_)) => named,
     };
     let is_named = matches!(named, Named::Same);
+    let is_of_another =
+        matches!(whose, Whose::Foreign { .. } | Whose::Marked(Match::Different | Match::Unknown));
+    // Whoever releases the pair takes the tag off by itself.
+    if is_of_another
+        && !ends
+        && !is_named
+        && let Some(step) = take_back(desired, observed, pair)
+    {
+        return step;
+    }
     match whose {
         Whose::Doubtful if is_first && (!is_named || ends) => doubtful(desired),
         // Its status was lost, and it may have been there before the object: nothing but a policy

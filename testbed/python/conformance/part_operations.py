@@ -1,5 +1,7 @@
 """Operations: done at once or later, listed with pages and a lag, forgotten after a while."""
 
+from datetime import timedelta
+
 import keys
 from checks import expect, invalid, missing, refused
 from world import World
@@ -31,6 +33,17 @@ def progress(world: World) -> None:
         seen = [get(operationId=operation["id"])["operation"]["status"] for _ in range(polls + 1)]
         wanted = ["Started"] * (polls - 1) + [status] * (2 if polls else 1)
         expect("then", seen, wanted)
+    world.switch(operationPolls=1, operationTime=3600, operationStatus="Succeeded")
+    [operation] = world.lightsail.delete_known_host_keys(instanceName="web-1")["operations"]
+    seen = [get(operationId=operation["id"])["operation"]["status"] for _ in range(3)]
+    expect("for an hour", [operation["status"], *seen], ["Started"] * 4)
+    world.switch(operationTime=0.2)
+    [operation] = world.lightsail.delete_known_host_keys(instanceName="web-1")["operations"]
+    expect("for a moment", operation["isTerminal"], False)
+    while not (operation := get(operationId=operation["id"])["operation"])["isTerminal"]:
+        pass
+    took = operation["statusChangedAt"] - operation["createdAt"]
+    expect("that long", (operation["status"], took), ("Succeeded", timedelta(seconds=0.2)))
     missing(get, operationId="nothing")
     invalid(get, operationId="")
     invalid(get, operationId="  ")

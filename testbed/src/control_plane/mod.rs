@@ -127,6 +127,23 @@ impl ControlPlane {
         &self.tools
     }
 
+    /// The processes of kube-apiserver and etcd.
+    #[must_use]
+    pub fn pids(&self) -> [u32; 2] {
+        [self.api_server.pid(), self.etcd.pid()]
+    }
+
+    /// The size of etcd's database on disk, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Its file cannot be read.
+    pub fn database_size(&self) -> Result<u64> {
+        let file = self.directory.join("etcd/member/snap/db");
+        let metadata = fs::metadata(&file).with_context(|| format!("read {}", file.display()))?;
+        Ok(metadata.len())
+    }
+
     /// An error with the end of the log of whichever of its processes is gone.
     ///
     /// # Errors

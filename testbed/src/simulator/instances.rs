@@ -18,6 +18,7 @@ use super::identity::{random_word, uuid};
 use super::imported::Imported;
 use super::input::Input;
 use super::key_pairs::{ensure_default, issue};
+use super::ledger::Course;
 use super::pages::Page;
 use super::resource::{DEFAULT_KEY_PAIR, Instance, NewInstance, PUBLIC_ADDRESS, Platform};
 use super::rsa_key::spki_der;
@@ -89,9 +90,9 @@ pub(super) fn delete_known_host_keys(site: &mut Site<'_>, input: &Input) -> Resu
         instance.known_host_keys_resets += 1;
         instance.witnessed_at = switches.host_keys_return_at_once.then_some(now);
     }
-    let (ends_as, polls) = (switches.operation_status, switches.operation_polls);
+    let course = Course::of_reset(&switches);
     let operations = (0..switches.reset_operations)
-        .map(|_| site.start("DeleteKnownHostKeys", "Instance", name, ends_as, polls).to_json());
+        .map(|_| site.start("DeleteKnownHostKeys", "Instance", name, course).to_json());
     Ok(json!({"operations": operations.collect::<Vec<_>>()}))
 }
 

@@ -13,6 +13,7 @@ use super::clock::epoch_seconds;
 use super::error::{ApiError, Result};
 use super::input::Input;
 use super::key_material::{self, PrivateKey};
+use super::ledger::Course;
 use super::pages::Page;
 use super::resource::{DEFAULT_KEY_PAIR, KeyPair, KeyPairChange, StoredPair};
 use super::state::Site;
@@ -69,13 +70,9 @@ pub(super) fn create(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     issue(site, name, fingerprint, &new.private_key)?;
     let pair = insert(site, name, fingerprint.to_owned(), &new.public_key, tags, None);
     site.region.changes.push(KeyPairChange::Made(pair.clone()));
-    let operation = site.start(
-        "CreateKeyPair",
-        KEY_PAIR,
-        name,
-        OperationStatus::Succeeded,
-        site.switches.key_pair_operation_polls,
-    );
+    let ends_as = OperationStatus::Succeeded;
+    let course = Course { ends_as, ..Course::of_key_pair(&site.switches) };
+    let operation = site.start("CreateKeyPair", KEY_PAIR, name, course);
     let mut shown_pair = pair.to_json(&site.switches);
     if let (true, Some(members)) = (site.switches.created_pair_is_short, shown_pair.as_object_mut())
     {

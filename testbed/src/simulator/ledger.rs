@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::clock::epoch_seconds;
-use super::switches::OperationStatus;
+use super::switches::{OperationStatus, Switches};
 
 /// So many operations of a region are kept at most, so that a simulator that runs for days stays
 /// within some 50 MB.
@@ -40,21 +40,58 @@ pub struct Operation {
     pub availability_zone: String,
     /// The region.
     pub region: String,
-    pub(super) polls_left: u32,
+    pub(super) course: Course,
+}
+
+/// How an operation comes to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Course {
+    /// How it ends.
     pub(super) ends_as: OperationStatus,
+    /// How long after its start, whoever asks for it; zero is a matter of `polls`.
+    pub(super) time: Duration,
+    /// How many calls of `GetOperation` bring it to its end; with 0 it ends immediately.
+    pub(super) polls: u32,
+}
+
+impl Course {
+    /// That of an operation of `DeleteKnownHostKeys`.
+    pub(super) fn of_reset(switches: &Switches) -> Self {
+        let (ends_as, time) = (switches.operation_status, switches.operation_time);
+        Self { ends_as, time, polls: switches.operation_polls }
+    }
+
+    /// That of an operation on a key pair or on tags.
+    pub(super) fn of_key_pair(switches: &Switches) -> Self {
+        let (ends_as, time) = (switches.key_pair_operation_status, Duration::ZERO);
+        Self { ends_as, time, polls: switches.key_pair_operation_polls }
+    }
 }
 
 impl Operation {
+    /// When it ends by itself.
+    fn ends_at(&self) -> Option<SystemTime> {
+        let time = Some(self.course.time).filter(|time| !time.is_zero())?;
+        self.created_at.checked_add(time)
+    }
+
+    /// It has begun.
+    pub(super) fn begin(&mut self) {
+        if self.ends_at().is_none() && self.course.polls == 0 {
+            self.end(self.created_at);
+        }
+    }
+
     /// Another `GetOperation` has asked for it.
     pub(super) fn poll(&mut self, now: SystemTime) {
-        self.polls_left = self.polls_left.saturating_sub(1);
-        if self.polls_left == 0 && !self.is_terminal {
+        self.course.polls = self.course.polls.saturating_sub(1);
+        if self.ends_at().is_none() && self.course.polls == 0 && !self.is_terminal {
             self.end(now);
         }
     }
 
-    pub(super) fn end(&mut self, now: SystemTime) {
-        self.status = self.ends_as.name();
+    fn end(&mut self, now: SystemTime) {
+        self.status = self.course.ends_as.name();
         self.is_terminal = true;
         self.status_changed_at = now;
     }
@@ -87,6 +124,8 @@ pub(super) struct Ledger {
     by_number: BTreeMap<u64, Operation>,
     by_id: HashMap<String, u64>,
     by_resource: HashMap<String, BTreeSet<u64>>,
+    /// Those that end by themselves, and have not.
+    under_way: Vec<u64>,
     next: u64,
 }
 
@@ -96,14 +135,27 @@ impl Ledger {
         self.next += 1;
         self.by_id.insert(operation.id.clone(), number);
         self.by_resource.entry(operation.resource_name.clone()).or_default().insert(number);
+        if operation.ends_at().is_some() {
+            self.under_way.push(number);
+        }
         self.by_number.insert(number, operation);
         while self.by_number.len() > CAPACITY {
             self.forget_oldest();
         }
     }
 
-    /// Forgets what is older than `retention`; zero is for ever.
-    pub(super) fn forget_old(&mut self, now: SystemTime, retention: Duration) {
+    /// What time has done: ends what ends by itself, and forgets what is older than `retention`;
+    /// zero is for ever.
+    pub(super) fn settle(&mut self, now: SystemTime, retention: Duration) {
+        let Self { by_number, under_way, .. } = self;
+        under_way.retain(|number| {
+            let Some(operation) = by_number.get_mut(number) else { return false };
+            let over = operation.ends_at().filter(|end| *end <= now);
+            if let Some(end) = over {
+                operation.end(end);
+            }
+            over.is_none()
+        });
         if retention.is_zero() {
             return;
         }
@@ -168,8 +220,7 @@ mod tests {
             status_changed_at: at(second),
             availability_zone: "all".to_owned(),
             region: "eu-west-1".to_owned(),
-            polls_left: 2,
-            ends_as: OperationStatus::Completed,
+            course: Course { ends_as: OperationStatus::Completed, time: Duration::ZERO, polls: 2 },
         }
     }
 
@@ -185,9 +236,9 @@ mod tests {
         }
         assert_eq!(ids(ledger.all()), ["1", "2", "3"]);
         assert_eq!(ids(ledger.of_resource("a")), ["1", "3"]);
-        ledger.forget_old(at(1000), Duration::ZERO);
+        ledger.settle(at(1000), Duration::ZERO);
         assert_eq!(ids(ledger.all()), ["1", "2", "3"], "zero keeps them for ever");
-        ledger.forget_old(at(40), Duration::from_secs(20));
+        ledger.settle(at(40), Duration::from_secs(20));
         assert_eq!(ids(ledger.all()), ["2", "3"]);
         assert_eq!(ids(ledger.of_resource("a")), ["3"]);
         assert!(ledger.find_mut("1").is_none());
@@ -203,5 +254,25 @@ mod tests {
         assert_eq!((operation.status, operation.is_terminal), ("Completed", true));
         operation.poll(at(13));
         assert_eq!(operation.status_changed_at, at(12));
+    }
+
+    #[test]
+    fn an_operation_with_a_time_ends_then_whoever_asks() {
+        let (mut ledger, mut operation) = (Ledger::default(), operation("1", "a", 10));
+        operation.course.time = Duration::from_secs(5);
+        operation.begin();
+        ledger.add(operation);
+        let status = |ledger: &mut Ledger, second| {
+            ledger.settle(at(second), Duration::ZERO);
+            let operation = ledger.find_mut("1").unwrap();
+            operation.poll(at(second));
+            (operation.status, operation.status_changed_at)
+        };
+        for second in [10, 11, 12, 14] {
+            assert_eq!(status(&mut ledger, second), ("Started", at(10)));
+        }
+        for second in [16, 17] {
+            assert_eq!(status(&mut ledger, second), ("Completed", at(15)));
+        }
     }
 }

@@ -15,7 +15,7 @@ const MAX_OPERATIONS: usize = 200;
 pub(super) fn get_operation(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let id = input.non_blank("operationId")?;
     let now = site.now;
-    site.region.operations.forget_old(now, site.switches.operation_retention);
+    site.region.operations.settle(now, site.switches.operation_retention);
     let operation = site.region.operations.find_mut(id);
     let operation = operation.ok_or_else(|| ApiError::does_not_exist("Operation", id))?;
     operation.poll(now);
@@ -25,7 +25,7 @@ pub(super) fn get_operation(site: &mut Site<'_>, input: &Input) -> Result<Value>
 /// `GetOperations`.
 pub(super) fn operations(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let page = Page::asked("GetOperations", input, site.switches.page_size.min(MAX_OPERATIONS))?;
-    site.region.operations.forget_old(site.now, site.switches.operation_retention);
+    site.region.operations.settle(site.now, site.switches.operation_retention);
     let entries =
         entries(site, &page, site.region.operations.all(), site.switches.newest_operations_first);
     Ok(page.answer("operations", entries, Operation::to_json))
@@ -36,7 +36,7 @@ pub(super) fn operations(site: &mut Site<'_>, input: &Input) -> Result<Value> {
 pub(super) fn operations_for_resource(site: &mut Site<'_>, input: &Input) -> Result<Value> {
     let name = input.resource_name("resourceName", &site.switches)?;
     let page = Page::asked("GetOperationsForResource", input, site.switches.page_size)?;
-    site.region.operations.forget_old(site.now, site.switches.operation_retention);
+    site.region.operations.settle(site.now, site.switches.operation_retention);
     let of_key_pairs = site.switches.operations_of_key_pairs;
     let is_served = |resource_type: &str| of_key_pairs || resource_type != "KeyPair";
     let exists = site.find(name).is_some_and(|resource| is_served(resource.kind));

@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::error::{ApiError, Result};
 use super::identity::{Identities, Scope, uuid};
 use super::key_material::{self, NewKeyPair};
-use super::ledger::{Ledger, Operation};
+use super::ledger::{Course, Ledger, Operation};
 use super::limits::Bucket;
 use super::resource::{DEFAULT_KEY_PAIR, Instance, KeyPairChange, StoredPair};
 use super::sts::Desk;
@@ -159,20 +159,16 @@ impl Site<'_> {
         resource_type: &'static str,
         name: &str,
     ) -> Operation {
-        let (ends_as, polls) =
-            (self.switches.key_pair_operation_status, self.switches.key_pair_operation_polls);
-        self.start(operation_type, resource_type, name, ends_as, polls)
+        self.start(operation_type, resource_type, name, Course::of_key_pair(&self.switches))
     }
 
-    /// Records an operation that `polls` calls of `GetOperation` bring to its end; with 0 it
-    /// ends immediately.
+    /// Records an operation that takes this course.
     pub(super) fn start(
         &mut self,
         operation_type: &'static str,
         resource_type: &'static str,
         name: &str,
-        ends_as: OperationStatus,
-        polls: u32,
+        course: Course,
     ) -> Operation {
         let zone =
             self.region.instances.get(name).map_or("all", |instance| &instance.availability_zone);
@@ -187,12 +183,9 @@ impl Site<'_> {
             status_changed_at: self.now,
             availability_zone: zone.to_owned(),
             region: self.scope.region.clone(),
-            polls_left: polls,
-            ends_as,
+            course,
         };
-        if polls == 0 {
-            operation.end(self.now);
-        }
+        operation.begin();
         self.region.operations.add(operation.clone());
         operation
     }

@@ -84,6 +84,10 @@ pub struct Switches {
     /// (1), the second (2), …. With 0 it is terminal in the answer that starts it, as in the AWS
     /// CLI's example.
     pub operation_polls: u32,
+    /// How long after its answer an operation of `DeleteKnownHostKeys` is terminal, whoever asks
+    /// for it. Zero leaves that to [`operation_polls`](Self::operation_polls). Not documented.
+    #[serde(with = "seconds")]
+    pub operation_time: Duration,
     /// How operations of `DeleteKnownHostKeys` end.
     pub operation_status: OperationStatus,
     /// The same as [`operation_polls`](Self::operation_polls) for operations on key pairs and tags.
@@ -178,6 +182,7 @@ impl Default for Switches {
             mismatch_error: MismatchError::InvalidInput,
             page_size: 20,
             operation_polls: 0,
+            operation_time: Duration::ZERO,
             operation_status: OperationStatus::Succeeded,
             key_pair_operation_polls: 0,
             key_pair_operation_status: OperationStatus::Succeeded,

@@ -361,5 +361,11 @@ fn a_tag_that_stands_on_another_pair_than_the_imported_is_taken_off() {
         ("without its tag", |_, o| o.pair = live(Some(pair(FIRST))), "Tag"),
         ("as a list shows it: another owner may have tagged it since",
          |_, o| o.pair = cached(Some(pair(FIRST))), "Read pair live"),
+        ("no pair is wanted any more", |d, _| d.goal = Goal::Absent, "RemoveTags"),
+        ("and its tag is off", |d, o| {
+            (d.goal, o.pair) = (Goal::Absent, live(Some(pair(SECOND))));
+        }, "Stalled FingerprintMismatch"),
+        ("the object is being deleted: its import may still take effect",
+         |d, _| d.goal = Goal::ObjectDeleted, "Reconciling InProgress"),
     ]);
 }

@@ -13,6 +13,8 @@ use testbed::cluster::Cluster;
 use testbed::control_plane::ControlPlane;
 use testbed::operator::{Operator, OperatorOptions};
 
+use super::figures::Figure;
+use super::machine::memory;
 use super::process::Simulator;
 use crate::cli::run::apply;
 use crate::cli::scene::{OPERATOR, operator_binary};
@@ -45,7 +47,7 @@ pub(super) struct Bed {
     cluster: Cluster,
     binary: PathBuf,
     directory: PathBuf,
-    _control_plane: ControlPlane,
+    control_plane: ControlPlane,
 }
 
 impl Bed {
@@ -56,7 +58,7 @@ impl Bed {
         let cluster = Cluster::of(&control_plane).await?;
         apply(&cluster, &stage.project.join("testbed/deploy")).await?;
         let (simulator, client) = (Simulator::start()?, cluster.client());
-        Ok(Self { simulator, client, cluster, binary, directory, _control_plane: control_plane })
+        Ok(Self { simulator, client, cluster, binary, directory, control_plane })
     }
 
     /// A kubeconfig of the operator's ServiceAccount.
@@ -115,6 +117,18 @@ impl Bed {
             }
         }
         Ok(writes)
+    }
+
+    /// What the control plane takes now: the memory of its API server and that of etcd, and etcd's
+    /// database on disk.
+    pub(super) fn of_control_plane(&self) -> Result<[(&'static str, Figure); 3]> {
+        let [api_server, etcd] = self.control_plane.pids().map(memory);
+        let database = self.control_plane.database_size()? / 1024;
+        Ok([
+            ("memory of kube-apiserver", Figure::memory(api_server?.0)),
+            ("memory of etcd", Figure::memory(etcd?.0)),
+            ("etcd's database on disk", Figure::memory(database)),
+        ])
     }
 
     /// Ends both and removes their directory.

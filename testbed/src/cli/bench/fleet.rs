@@ -52,6 +52,12 @@ pub(super) fn resource() -> ApiResource {
     ApiResource::from_gvk_with_plural(&kind, "lightsailkeypairs")
 }
 
+/// The kind of resets.
+pub(super) fn resets() -> ApiResource {
+    let kind = GroupVersionKind::gvk("lightsail-operator.dev", "v1alpha1", "HostKeyReset");
+    ApiResource::from_gvk_with_plural(&kind, "hostkeyresets")
+}
+
 /// Whether the object's present generation is Ready.
 pub(super) fn is_ready(object: &DynamicObject) -> bool {
     let status = &object.data["status"];

@@ -105,6 +105,12 @@ pub(super) struct Logged {
 }
 
 impl Logged {
+    /// How long before another time it arrived.
+    pub(super) fn until(&self, end: SystemTime) -> Duration {
+        let end = end.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Duration::try_from_secs_f64(end.as_secs_f64() - self.at).unwrap_or_default()
+    }
+
     /// How long after another time it arrived.
     pub(super) fn since(&self, start: SystemTime) -> Duration {
         let start = start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -8,11 +8,11 @@ use kube::api::DynamicObject;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use super::objects::{Object, create_all, resets};
+use super::objects::{Object, create_all};
 use super::probes::lock;
 use super::replicas::Replicas;
 use crate::cli::bench::bed::{Bed, SELDOM, poll};
-use crate::cli::bench::fleet::{At, is_ready, resource};
+use crate::cli::bench::fleet::{At, is_ready, resets, resource};
 use crate::cli::simulator::{ACCOUNT, REGION};
 
 /// The namespace from which attacks come.

@@ -8,12 +8,11 @@ use futures::{StreamExt, TryStreamExt};
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
 };
-use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::cli::bench::bed::{SELDOM, poll};
-use crate::cli::bench::fleet::resource;
+use crate::cli::bench::fleet::{resets, resource};
 
 /// The annotation that asks for a reconciliation.
 pub(super) const RECONCILE: &str = "lightsail-operator.dev/reconcile";
@@ -30,12 +29,6 @@ pub(super) struct Object {
     pub(super) spec: Value,
     /// The value of [`RECONCILE`].
     pub(super) annotation: Option<String>,
-}
-
-/// The kind of resets.
-pub(super) fn resets() -> ApiResource {
-    let kind = GroupVersionKind::gvk("lightsail-operator.dev", "v1alpha1", "HostKeyReset");
-    ApiResource::from_gvk_with_plural(&kind, "hostkeyresets")
 }
 
 /// Creates one.

@@ -31,6 +31,7 @@ pub(super) struct Created {
     calls: Vec<(&'static str, u64)>,
     /// Those of all operations, whatever became of them.
     all_calls: u64,
+    control_plane: [(&'static str, Figure); 3],
 }
 
 /// The operator's run, from the start of which nothing else is asked of the control plane or of the
@@ -47,7 +48,8 @@ pub(super) async fn create(bed: &Bed, operator: &Operator, size: usize) -> Resul
     }
     let (steady, writes) = (memory(operator.pid())?.0, bed.writes()?);
     let (cpu, all_calls) = (cpu.saturating_sub(before), bed.simulator.total().await?);
-    Ok(Created { size, until, peak, steady, cpu, writes, calls, all_calls })
+    let control_plane = bed.of_control_plane()?;
+    Ok(Created { size, until, peak, steady, cpu, writes, calls, all_calls, control_plane })
 }
 
 impl Created {
@@ -92,5 +94,8 @@ impl Created {
         table.add("create: CPU time of the operator an object", size, cpu);
         table.add("create: peak memory", size, Figure::memory(self.peak));
         table.add("create: memory 5 s later", size, Figure::memory(self.steady));
+        for (what, figure) in &self.control_plane {
+            table.add(&format!("create: {what}"), size, figure.clone());
+        }
     }
 }

@@ -14,6 +14,7 @@ mod crowd;
 mod edits;
 mod healthy;
 mod instructions;
+mod resets;
 mod run;
 mod scale;
 mod throttled;
@@ -30,9 +31,10 @@ use self::churn::churn;
 use self::create::Created;
 use self::crowd::crowd;
 use self::instructions::instructions;
+use self::resets::resets;
 use self::run::Part::{
-    Accounts, Churn, Create, Crowd, Edit, Growth, Idle, Instructions, Restart, Scale, ScaleInOne,
-    Throttled,
+    Accounts, Churn, Create, Crowd, Edit, Growth, Idle, Instructions, Resets, Restart, Scale,
+    ScaleInOne, Throttled,
 };
 use self::run::{OfPage, Part, Run};
 use self::throttled::throttled;
@@ -125,6 +127,7 @@ async fn measure_part(run: &Run<'_>, part: Part) -> Result<()> {
         Create | Restart | Idle | Edit | Growth => Ok(None),
         Crowd => run.step(&parts, "a quiet namespace beside failing objects", crowd(run)).await,
         Churn => run.step(&parts, "objects come and go", churn(run)).await,
+        Resets => run.step(&parts, "resets", resets(run)).await,
         Accounts => run.step(&parts, "50 accounts with 200 objects each", accounts(run)).await,
         Instructions => {
             run.step(&parts, "instructions for each unchanged object", instructions(run)).await

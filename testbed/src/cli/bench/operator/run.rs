@@ -91,6 +91,8 @@ pub(super) enum Part {
     Churn,
     /// Many accounts, beside as many objects without one
     Accounts,
+    /// From the call of a reset until it is Complete
+    Resets,
     /// What each further object takes
     Growth,
     /// Instructions for each unchanged object, by Valgrind

@@ -55,11 +55,14 @@ pub(super) async fn in_one_process(run: &Run<'_>) -> Result<()> {
     let size = run.settings.scaled;
     let mut ground = Ground::start(run, size, 1).await?;
     let created = ground.create().await?;
-    let peak = ground.peaks()?[0];
+    let (peak, control_plane) = (ground.peaks()?[0], ground.bed.of_control_plane()?);
     let restarted = ground.restart().await?;
     let table = &run.table;
     table.add("one process: time until all are Ready", size, Figure::time(created.time));
     table.add("one process: peak memory, created", size, Figure::memory(peak));
+    for (what, figure) in control_plane {
+        table.add(&format!("one process: {what}, created"), size, figure);
+    }
     table.add("one process: time until all were found unchanged", size, restarted.time());
     table.add("one process: peak memory, restarted", size, Figure::memory(ground.peaks()?[0]));
     ground.end()
@@ -68,7 +71,7 @@ pub(super) async fn in_one_process(run: &Run<'_>) -> Result<()> {
 async fn whole_life(run: &Run<'_>, size: usize, shards: usize) -> Result<Life> {
     let mut ground = Ground::start(run, size, shards).await?;
     let (empty, created) = (ground.peaks()?, ground.create().await?);
-    let memory_created = ground.peaks()?;
+    let (memory_created, control_plane) = (ground.peaks()?, ground.bed.of_control_plane()?);
     let restarted = ground.restart().await?;
     let memory_restarted = ground.peaks()?;
     let resynced = ground.resync().await?;
@@ -79,7 +82,16 @@ async fn whole_life(run: &Run<'_>, size: usize, shards: usize) -> Result<Life> {
         run.table.add(all, size, Figure::memory(ground.peaks()?[0]));
     }
     ground.end()?;
-    Ok(Life { size, empty, created, memory_created, restarted, memory_restarted, resynced })
+    Ok(Life {
+        size,
+        empty,
+        created,
+        memory_created,
+        control_plane,
+        restarted,
+        memory_restarted,
+        resynced,
+    })
 }
 
 /// What one stretch of time took.
@@ -114,6 +126,8 @@ struct Life {
     empty: Vec<u64>,
     created: Cost,
     memory_created: Vec<u64>,
+    /// With all objects created.
+    control_plane: [(&'static str, Figure); 3],
     restarted: Restarted,
     memory_restarted: Vec<u64>,
     resynced: Cost,
@@ -153,6 +167,9 @@ impl Life {
         };
         memory("created", &|life| &life.memory_created);
         memory("restarted", &|life| &life.memory_restarted);
+        for ((what, own), (_, other)) in self.control_plane.iter().zip(&control.control_plane) {
+            table.compare(&format!("created: {what}"), size, own.clone(), other.clone());
+        }
         let Restarted { ready, listed, .. } = self.restarted;
         let what =
             "restarted: time until every /readyz says 200 (control: a client reads the pages)";
