@@ -13,12 +13,14 @@ use crate::ids::lane;
 pub struct NoClaim;
 
 impl Claim for NoClaim {
+    type Rank = ();
+
     fn place(&self) -> Place {
         place("", "")
     }
 
-    fn rank(&self) -> Option<impl Ord> {
-        None::<()>
+    fn rank(&self) -> Option<()> {
+        None
     }
 
     fn waits(&self) -> bool {

@@ -49,6 +49,7 @@ impl EventLimits {
         if self.counts.len() >= self.pruned_at {
             self.counts.retain(|_, count| count.recovered(now).written > 0);
             self.pruned_at = (self.counts.len() * 2).max(PRUNED_AT);
+            self.counts.shrink_to(self.pruned_at);
         }
         let none = Count { written: 0, since: now };
         let count = self.counts.entry(self.hasher.hash_one(uid)).or_insert(none);

@@ -6,6 +6,7 @@
 
 pub mod account_rule;
 pub mod action;
+mod claimants;
 pub mod context;
 mod discovery;
 pub mod event_limits;
@@ -22,6 +23,7 @@ mod relist;
 pub mod rows;
 mod run;
 pub(crate) mod served;
+mod shown;
 pub mod tables;
 mod tracking;
 pub mod trigger;

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,8 @@ pub struct Queue {
     last: Option<Arc<str>>,
     ready: HashMap<ObjectRef, Ready>,
     running: HashMap<ObjectRef, Running>,
+    /// How many of each namespace wait for their turn.
+    waiting: HashMap<Arc<str>, usize>,
     /// How many of each namespace are running.
     of_namespace: HashMap<Arc<str>, usize>,
     due: BTreeMap<(Instant, ObjectRef), (Arc<str>, Class)>,
@@ -103,6 +106,7 @@ impl Queue {
             last: None,
             ready: HashMap::new(),
             running: HashMap::new(),
+            waiting: HashMap::new(),
             of_namespace: HashMap::new(),
             due: BTreeMap::new(),
             due_at: HashMap::new(),
@@ -140,8 +144,10 @@ impl Queue {
         let since = before.map_or(now, |before| before.since);
         self.depth[class as usize] += 1;
         self.lanes.entry(Arc::clone(&lane)).or_default().push(at.clone(), class, rank);
-        if let Some(before) = self.ready.insert(at, Ready { lane, class, since }) {
-            self.leave(&before);
+        let namespace = Arc::clone(&at.namespace);
+        match self.ready.insert(at, Ready { lane, class, since }) {
+            Some(before) => self.leave(&before),
+            None => *self.waiting.entry(namespace).or_default() += 1,
         }
     }
 
@@ -181,17 +187,23 @@ impl Queue {
         let has_place = |namespace: &str| {
             of_namespace.get(namespace).is_none_or(|running| *running < places.namespace)
         };
+        // There may be thousands of lanes.
+        if !self.waiting.keys().any(|namespace| has_place(namespace)) {
+            return None;
+        }
         let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
             let (at, Ready { class, since, .. }) = lane.pop(places, has_place, ready)?;
             Some((Arc::clone(name), at, class, since))
         };
         // Those after the last one first.
-        let is_after = |name: &Arc<str>| last.as_ref().is_none_or(|last| name > last);
-        let after = self.lanes.iter_mut().filter(|(name, _)| is_after(name)).find_map(&mut next);
-        let found = after
-            .or_else(|| self.lanes.iter_mut().filter(|(name, _)| !is_after(name)).find_map(next));
+        let from = last.as_deref().map_or(Unbounded, Excluded);
+        let after = self.lanes.range_mut::<str, _>((from, Unbounded)).find_map(&mut next);
+        let until = last.as_deref().map_or(Excluded(""), Included);
+        let found =
+            after.or_else(|| self.lanes.range_mut::<str, _>((Unbounded, until)).find_map(next));
         let (lane, at, class, since) = found?;
         shrink(&mut self.ready);
+        lower(&mut self.waiting, &at.namespace);
         self.depth[class as usize] -= 1;
         self.last = Some(Arc::clone(&lane));
         *self.of_namespace.entry(at.namespace.clone()).or_default() += 1;
@@ -221,12 +233,7 @@ impl Queue {
                 self.lanes.remove(&running.lane);
             }
         }
-        if let Some(count) = self.of_namespace.get_mut(&at.namespace) {
-            *count -= 1;
-            if *count == 0 {
-                self.of_namespace.remove(&at.namespace);
-            }
-        }
+        lower(&mut self.of_namespace, &at.namespace);
         let outcome = action.outcome;
         let due = match action.next {
             _ if running.is_forgotten => None,
@@ -262,8 +269,10 @@ impl Queue {
     pub fn forget(&mut self, at: &ObjectRef) {
         self.clear_due(at);
         self.failures.remove(at);
+        shrink(&mut self.failures);
         if let Some(ready) = self.ready.remove(at) {
             shrink(&mut self.ready);
+            lower(&mut self.waiting, &at.namespace);
             self.leave(&ready);
         }
         if let Some(running) = self.running.get_mut(at) {
@@ -316,7 +325,19 @@ impl Queue {
 
     fn clear_due(&mut self, at: &ObjectRef) {
         if let Some(from) = self.due_at.remove(at) {
+            shrink(&mut self.due_at);
             self.due.remove(&(from, at.clone()));
+        }
+    }
+}
+
+/// One less of a namespace.
+fn lower(counts: &mut HashMap<Arc<str>, usize>, namespace: &str) {
+    if let Some(count) = counts.get_mut(namespace) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(namespace);
+            shrink(counts);
         }
     }
 }

@@ -3,19 +3,21 @@
 //! it decides by.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::claimants::{Claimants, Turn};
 use super::object_ref::ObjectRef;
 use super::queue::Class;
 use super::served::SeenUnreadable;
-use super::tables::shared;
+pub use super::shown::Shown;
+use super::tables::{shared, shrink};
 use super::trigger::{Asks, Trigger, paced};
 use super::uid::Uid;
-use crate::api::conditions::{READY, is_true, reason};
-use crate::api::{Reason, Reconciled};
 use crate::digest::Digest;
-use crate::ids::{Region, lane_parts};
+use crate::ids::{Region, lane, lane_parts};
 
 /// A name in a region, or another thing that several objects may claim.
 pub type Place = Digest<(String, String)>;
@@ -44,29 +46,6 @@ pub struct Row<C> {
     pub shown: Shown,
     /// What the object claims that others may claim too.
     pub claim: Option<C>,
-}
-
-/// What the condition Ready of an object shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Shown {
-    /// Whether it is True.
-    pub ready: bool,
-    /// Its reason, if it has one that this version knows.
-    pub reason: Option<Reason>,
-}
-
-impl Shown {
-    /// What an object shows.
-    pub fn of<K: Reconciled>(object: &K) -> Self {
-        let conditions = object.conditions();
-        Self { ready: is_true(conditions, READY), reason: reason(conditions, READY) }
-    }
-
-    /// The reason as it is counted: empty until the object was observed.
-    #[must_use]
-    pub fn word(&self) -> String {
-        self.reason.map(|reason| reason.to_string()).unwrap_or_default()
-    }
 }
 
 /// A reconciliation that is due.
@@ -99,12 +78,15 @@ impl<C: Claim> Row<C> {
 
 /// An object's claim to one thing in Lightsail.
 pub trait Claim {
+    /// The order of those that claim the same.
+    type Rank: Ord + fmt::Debug;
+
     /// What it claims.
     fn place(&self) -> Place;
 
     /// Whether it blocks others, and in which order: the smaller value comes first, or else the
     /// smaller uid.
-    fn rank(&self) -> Option<impl Ord>;
+    fn rank(&self) -> Option<Self::Rank>;
 
     /// Whether it waits for others, or may be about to, and must be queued when one of them steps
     /// aside.
@@ -127,36 +109,39 @@ pub struct Move {
 
 /// All objects of a kind.
 #[derive(Debug)]
-pub struct Rows<C> {
-    /// In order, so that those of a namespace are found without going through all others. Boxed:
-    /// moving them within the order costs less.
-    all: BTreeMap<ObjectRef, Box<Row<C>>>,
+pub struct Rows<C: Claim> {
+    /// By namespace. Boxed: a table has room for almost twice as many as there are.
+    all: HashMap<Arc<str>, HashMap<ObjectRef, Box<Row<C>>>>,
     /// By what they claim.
-    by_place: HashMap<Place, There>,
+    by_place: HashMap<Place, Claimants<C::Rank>>,
     /// When a change of metadata last queued an object, or will.
     moved: HashMap<ObjectRef, Instant>,
+    /// When the log last named an object that cannot be read.
+    named: HashMap<ObjectRef, Instant>,
     /// The objects that this version cannot read, by uid and generation. The row of such an object
     /// is from when it could be read.
     unreadable: HashMap<ObjectRef, SeenUnreadable>,
     /// How many objects show each value. A value that no object shows any more stays, with 0.
     shown: HashMap<Shown, usize>,
-    /// How many objects of each namespace are in each lane.
-    lanes: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
+    /// How many objects of each namespace are in each lane. In order: those of a region follow each
+    /// other.
+    lanes: BTreeMap<Arc<str>, HashMap<Arc<str>, usize>>,
     /// The namespaces that entered or left a lane since the last query.
     moves: Vec<Move>,
     /// The namespaces whose objects are all known; `None` is every one.
     listed: HashSet<Option<String>>,
 }
 
-impl<C> Default for Rows<C> {
+impl<C: Claim> Default for Rows<C> {
     fn default() -> Self {
         Self {
-            all: BTreeMap::new(),
+            all: HashMap::new(),
             by_place: HashMap::new(),
             moved: HashMap::new(),
+            named: HashMap::new(),
             unreadable: HashMap::new(),
             shown: HashMap::new(),
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
             moves: Vec::new(),
             listed: HashSet::new(),
         }
@@ -177,9 +162,6 @@ impl<C: Claim> Rows<C> {
             None => (ObjectRef::within(&namespace, &at.name), None),
         };
         *self.shown.entry(row.shown).or_default() += 1;
-        if let Some(claim) = &row.claim {
-            self.by_place.entry(claim.place()).or_default().push(at.clone());
-        }
         // One that was acted on before this process saw it first is only checked again.
         let is_old = before.is_none() && row.was_acted_on;
         let class = if is_old { Class::Resync } else { Class::Change };
@@ -193,7 +175,14 @@ impl<C: Claim> Rows<C> {
             Asks::Now => Some(now),
         };
         let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
-        self.all.insert(at.clone(), Box::new(row));
+        let claimed = row.claim.as_ref().map(Claim::place);
+        let of_namespace = self.all.entry(Arc::clone(&at.namespace)).or_default();
+        of_namespace.insert(at.clone(), Box::new(row));
+        if let Some(place) = claimed {
+            let mut there = self.by_place.remove(&place).unwrap_or_default();
+            there.add(at.clone(), |at| self.turn_of(at));
+            self.by_place.insert(place, there);
+        }
         let mut due: Vec<_> = from.map(|from| Due { at, class, from }).into_iter().collect();
         if !stands {
             due.extend(before.and_then(|before| self.heir(&before)).map(|at| Due {
@@ -205,6 +194,15 @@ impl<C: Claim> Rows<C> {
         due
     }
 
+    /// Whether the log may name an object that cannot be read. If so, it does.
+    pub(super) fn may_name(&mut self, at: &ObjectRef, now: Instant) -> bool {
+        let may_name = paced(self.named.get(at).copied(), now) == now;
+        if may_name {
+            self.named.insert(at.clone(), now);
+        }
+        may_name
+    }
+
     /// When a change of an object's metadata is due.
     pub(super) fn pace(&mut self, at: &ObjectRef, now: Instant) -> Instant {
         let from = paced(self.moved.get(at).copied(), now);
@@ -212,10 +210,11 @@ impl<C: Claim> Rows<C> {
         from
     }
 
-    /// A reconciliation is about to change its object's claim. When the watch shows that, no other
-    /// reconciliation is due.
+    /// A reconciliation is about to change its object's claim, but neither what it claims nor its
+    /// turn. When the watch shows that, no other reconciliation is due.
     pub fn edit_claim(&mut self, at: &ObjectRef, edit: impl FnOnce(&mut C)) {
-        if let Some(claim) = self.all.get_mut(at).and_then(|row| row.claim.as_mut()) {
+        let row = self.all.get_mut(&at.namespace).and_then(|there| there.get_mut(at));
+        if let Some(claim) = row.and_then(|row| row.claim.as_mut()) {
             edit(claim);
         }
     }
@@ -223,18 +222,31 @@ impl<C: Claim> Rows<C> {
     /// What is known of an object.
     #[must_use]
     pub fn get(&self, at: &ObjectRef) -> Option<&Row<C>> {
-        self.all.get(at).map(Box::as_ref)
+        self.all.get(&at.namespace)?.get(at).map(Box::as_ref)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
+        self.all.values().flatten().map(|(at, row)| (at, row.as_ref()))
+    }
+
+    /// The turn of an object that waits for others, or may be about to.
+    fn turn_of(&self, at: &ObjectRef) -> Option<Turn<C::Rank>> {
+        turn(self.get(at)?).filter(|_| !self.is_unreadable(at))
     }
 
     /// The lane of an object in the queue.
     #[must_use]
     pub fn lane(&self, at: &ObjectRef) -> Arc<str> {
-        self.all.get(at).map_or_else(|| "".into(), |row| Arc::clone(&row.lane))
+        self.get(at).map_or_else(|| "".into(), |row| Arc::clone(&row.lane))
     }
 
     /// The lanes in this region that have objects.
     pub fn lanes_of(&self, region: &Region) -> impl Iterator<Item = &str> {
-        self.lanes.keys().map(|lane| &**lane).filter(move |lane| lane_parts(lane).0 == *region)
+        let of_accounts = lane(region.as_str(), Some(""));
+        let without = self.lanes.get_key_value(region.as_str()).map(|(lane, _)| &**lane);
+        let from_there = self.lanes.range::<str, _>((Included(&*of_accounts), Unbounded));
+        let with = from_there.map(|(lane, _)| &**lane);
+        without.into_iter().chain(with.take_while(move |lane| lane.starts_with(&of_accounts)))
     }
 
     /// Whether an object names this region.
@@ -247,19 +259,19 @@ impl<C: Claim> Rows<C> {
     #[must_use]
     pub fn of_account(&self, account: Option<&str>) -> Vec<ObjectRef> {
         let uses = |row: &Row<C>| lane_parts(&row.lane).1 == account;
-        self.all.iter().filter(|(_, row)| uses(row)).map(|(at, _)| at.clone()).collect()
+        self.all().filter(|(_, row)| uses(row)).map(|(at, _)| at.clone()).collect()
     }
 
     /// The objects of a namespace.
     pub fn of_namespace(&self, namespace: &str) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
-        let is_there = move |at: &ObjectRef| *at.namespace == *namespace;
-        let from_there = self.all.range(ObjectRef::new(namespace, "")..);
-        from_there.take_while(move |(at, _)| is_there(at)).map(|(at, row)| (at, row.as_ref()))
+        let there = self.all.get(namespace).into_iter().flatten();
+        there.map(|(at, row)| (at, row.as_ref()))
     }
 
     /// One more object of a namespace is in a lane. Returns the texts that all there share.
     fn enter(&mut self, lane: &str, namespace: &str) -> (Arc<str>, Arc<str>) {
-        let lane = shared(&self.lanes, lane);
+        let known = self.lanes.get_key_value(lane).map(|(lane, _)| Arc::clone(lane));
+        let lane = known.unwrap_or_else(|| lane.into());
         let namespaces = self.lanes.entry(Arc::clone(&lane)).or_default();
         let namespace = shared(namespaces, namespace);
         let count = namespaces.entry(Arc::clone(&namespace)).or_default();
@@ -296,7 +308,8 @@ impl<C: Claim> Rows<C> {
         for next in self.moves.drain(..) {
             let is_left =
                 |it: &Move| !it.enters && it.lane == next.lane && it.namespace == next.namespace;
-            match moves.iter().rposition(is_left).filter(|_| next.enters) {
+            let left = if next.enters { moves.iter().rposition(is_left) } else { None };
+            match left {
                 Some(left) => drop(moves.remove(left)),
                 None => moves.push(next),
             }
@@ -316,6 +329,12 @@ impl<C: Claim> Rows<C> {
         at: ObjectRef,
         seen: SeenUnreadable,
     ) -> Option<SeenUnreadable> {
+        if let Some(row) = self.get(&at)
+            && let Some((place, turn)) = row.claim.as_ref().map(Claim::place).zip(turn(row))
+            && let Some(there) = self.by_place.get_mut(&place)
+        {
+            there.stop_waiting(&at, turn);
+        }
         self.unreadable.insert(at, seen)
     }
 
@@ -333,7 +352,7 @@ impl<C: Claim> Rows<C> {
     /// Whether an object is there, as far as the watch says.
     #[must_use]
     pub fn is_watched(&self, at: &ObjectRef) -> bool {
-        self.all.contains_key(at) || self.is_unreadable(at)
+        self.get(at).is_some() || self.is_unreadable(at)
     }
 
     /// Whether the object with this uid is there, as far as the watch says. Another one may have
@@ -355,12 +374,21 @@ impl<C: Claim> Rows<C> {
     pub fn remove(&mut self, at: &ObjectRef) -> Option<ObjectRef> {
         self.unreadable.remove(at);
         self.moved.remove(at);
+        self.named.remove(at);
+        shrink(&mut self.unreadable);
+        shrink(&mut self.moved);
         let (_, row) = self.take(at)?;
         self.heir(&row)
     }
 
     fn take(&mut self, at: &ObjectRef) -> Option<(ObjectRef, Row<C>)> {
-        let (at, row) = self.all.remove_entry(at)?;
+        let of_namespace = self.all.get_mut(&at.namespace)?;
+        let (at, row) = of_namespace.remove_entry(at)?;
+        if of_namespace.is_empty() {
+            self.all.remove(&at.namespace);
+        } else {
+            shrink(of_namespace);
+        }
         let row = *row;
         if let Some(count) = self.shown.get_mut(&row.shown) {
             *count -= 1;
@@ -369,9 +397,10 @@ impl<C: Claim> Rows<C> {
         if let Some(place) = row.claim.as_ref().map(Claim::place)
             && let Some(there) = self.by_place.get_mut(&place)
         {
-            there.remove(&at);
+            there.remove(&at, turn(&row));
             if there.is_empty() {
                 self.by_place.remove(&place);
+                shrink(&mut self.by_place);
             }
         }
         Some((at, row))
@@ -380,13 +409,8 @@ impl<C: Claim> Rows<C> {
     /// The next object when this one steps aside.
     fn heir(&self, row: &Row<C>) -> Option<ObjectRef> {
         let claim = row.claim.as_ref().filter(|claim| claim.rank().is_some())?;
-        let waiting = self
-            .at_place(claim)
-            .filter(|(at, _)| !self.is_unreadable(at))
-            .filter(|(_, other)| other.claim.as_ref().is_some_and(Claim::waits));
-        waiting
-            .min_by_key(|(_, other)| (other.claim.as_ref().and_then(Claim::rank), &other.uid))
-            .map(|(at, _)| at.clone())
+        let there = self.by_place.get(&claim.place())?;
+        there.first_waiting(|at| self.turn_of(at)).cloned()
     }
 
     /// A namespace was listed, or all.
@@ -408,7 +432,7 @@ impl<C: Claim> Rows<C> {
 
     fn at_place(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
         let there = self.by_place.get(&claim.place());
-        let there = there.into_iter().flat_map(There::iter);
+        let there = there.into_iter().flat_map(Claimants::iter);
         there.filter_map(|at| Some((at, self.get(at)?)))
     }
 
@@ -417,8 +441,8 @@ impl<C: Claim> Rows<C> {
     pub fn others(&self, namespace: Option<&str>, seen: &HashSet<ObjectRef>) -> Vec<ObjectRef> {
         let in_namespace =
             |at: &&ObjectRef| namespace.is_none_or(|namespace| *namespace == *at.namespace);
-        let never_read = self.unreadable.keys().filter(|at| !self.all.contains_key(*at));
-        let all = self.all.keys().chain(never_read);
+        let never_read = self.unreadable.keys().filter(|at| self.get(at).is_none());
+        let all = self.all().map(|(at, _)| at).chain(never_read);
         all.filter(in_namespace).filter(|at| !seen.contains(*at)).cloned().collect()
     }
 
@@ -439,6 +463,11 @@ impl<C: Claim> Rows<C> {
     }
 }
 
+fn turn<C: Claim>(row: &Row<C>) -> Option<Turn<C::Rank>> {
+    let claim = row.claim.as_ref().filter(|claim| claim.waits())?;
+    Some((claim.rank(), row.uid.clone()))
+}
+
 /// Another object that claims the same.
 #[derive(Debug)]
 pub struct Rival<'a, C> {
@@ -448,54 +477,6 @@ pub struct Rival<'a, C> {
     pub row: &'a Row<C>,
     /// What it claims.
     pub claim: &'a C,
-}
-
-/// The objects that claim the same, nearly always one.
-#[derive(Debug, Default)]
-enum There {
-    #[default]
-    Nobody,
-    One(ObjectRef),
-    #[expect(clippy::box_collection, reason = "a set takes the room of six pointers")]
-    Several(Box<HashSet<ObjectRef>>),
-}
-
-impl There {
-    fn push(&mut self, at: ObjectRef) {
-        *self = match std::mem::take(self) {
-            Self::Nobody => Self::One(at),
-            Self::One(one) => Self::Several(Box::new(HashSet::from([one, at]))),
-            Self::Several(mut all) => {
-                all.insert(at);
-                Self::Several(all)
-            }
-        };
-    }
-
-    fn remove(&mut self, at: &ObjectRef) {
-        match self {
-            Self::One(one) if one == at => *self = Self::Nobody,
-            Self::Several(all) => drop(all.remove(at)),
-            Self::Nobody | Self::One(_) => {}
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Nobody => true,
-            Self::One(_) => false,
-            Self::Several(all) => all.is_empty(),
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &ObjectRef> {
-        let (one, several) = match self {
-            Self::Nobody => (None, None),
-            Self::One(one) => (Some(one), None),
-            Self::Several(all) => (None, Some(all)),
-        };
-        one.into_iter().chain(several.into_iter().flat_map(|all| all.iter()))
-    }
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl<K: Reconciled> Change<K> {
                 // again and again.
                 let from = rows.pace(&at, now);
                 effects.due.push(Due { at: at.clone(), class: Class::Change, from });
-                if seen.is_news(before.as_ref()) && from == now {
+                if seen.is_news(before.as_ref()) && rows.may_name(&at, now) {
                     effects.unreadable = Some((at, object.field));
                 }
                 return effects;

@@ -96,16 +96,20 @@ impl ResetClaim {
 }
 
 impl Claim for ResetClaim {
+    /// Whether it has not begun, and its age.
+    type Rank = (bool, Option<Timestamp>, String);
+
     fn place(&self) -> Place {
         place(self.region.as_str(), &self.instance)
     }
 
-    fn rank(&self) -> Option<impl Ord> {
-        match self.stage {
-            Stage::Begun { .. } => Some((false, self.age())),
-            Stage::New | Stage::Waiting => Some((true, self.age())),
-            Stage::Blocked | Stage::Over => None,
-        }
+    fn rank(&self) -> Option<Self::Rank> {
+        let is_to_begin = match self.stage {
+            Stage::Begun { .. } => false,
+            Stage::New | Stage::Waiting => true,
+            Stage::Blocked | Stage::Over => return None,
+        };
+        Some((is_to_begin, self.created_at, self.uid.clone()))
     }
 
     fn waits(&self) -> bool {

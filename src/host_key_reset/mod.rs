@@ -68,8 +68,8 @@ impl HostKeyResets {
         let action = run.reconcile().await;
         // It may have gone meanwhile, and its region with it.
         self.ctx.forget_unused(&region);
-        let is_gone = matches!(action, Err(Error::Gone));
-        if !run.is_open() || is_gone || !self.memory.rows.lock().is_watched(at) {
+        let is_gone = matches!(action, Err(Error::Gone)) || !self.memory.rows.lock().is_watched(at);
+        if !run.is_open() || is_gone {
             self.memory.forget(at);
         }
         if run.is_over() || is_gone {

@@ -2,6 +2,7 @@
 //! recorded.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
@@ -87,12 +88,14 @@ impl PairClaim {
 }
 
 impl Claim for PairClaim {
+    type Rank = Option<Timestamp>;
+
     fn place(&self) -> Place {
         self.place
     }
 
     // Whose a pair is depends on the pair too: the plan decides that.
-    fn rank(&self) -> Option<impl Ord> {
+    fn rank(&self) -> Option<Self::Rank> {
         Some(self.created_at)
     }
 
@@ -236,13 +239,25 @@ fn is_hindered(reason: Option<Reason>) -> bool {
     )
 }
 
-/// The account of a row: that of the pair on record, or else of the account that it names.
-fn account_of_row(
-    row: &Row<PairClaim>,
-    claim: &PairClaim,
-    account_of: &impl Fn(&str) -> Option<AccountId>,
-) -> Option<Digest<AccountId>> {
-    claim.account.or_else(|| account_of(&row.lane).map(Digest::of))
+/// What was found out last.
+struct Last<K, V>(Option<(K, V)>);
+
+impl<K, V> Default for Last<K, V> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<K: Clone + PartialEq, V: Copy> Last<K, V> {
+    /// The value of a key, which is found out unless it is the one of before.
+    fn get(&mut self, key: &K, find: impl FnOnce() -> V) -> V {
+        let known = self.0.as_ref().filter(|(known, _)| known == key).map(|(_, value)| *value);
+        known.unwrap_or_else(|| {
+            let value = find();
+            self.0 = Some((key.clone(), value));
+            value
+        })
+    }
 }
 
 /// The other objects that want the same name in the same account and region. `account_of` knows
@@ -256,14 +271,19 @@ pub(super) fn rivals(
     may_not: impl Fn(&ObjectRef, &Row<PairClaim>) -> bool,
 ) -> Vec<Rival> {
     let account = account.map(Digest::of);
+    // Where there are thousands, most are alike.
+    let (mut accounts, mut refusals) = (Last::default(), Last::default());
     let counts = |other: &rows::Rival<'_, PairClaim>| {
-        let of_other = account_of_row(other.row, other.claim, &account_of);
+        let (row, claim) = (other.row, other.claim);
+        let of_lane = || accounts.get(&row.lane, || account_of(&row.lane).map(Digest::of));
+        let of_other = claim.account.or_else(of_lane);
         let is_elsewhere = of_other.is_some() && account.is_some() && of_other != account;
-        let is_refused = is_refused(other.row.shown.reason);
-        !is_elsewhere && !other.claim.is_idle && !is_refused && !may_not(other.at, other.row)
+        let is_out = is_elsewhere || claim.is_idle || is_refused(row.shown.reason);
+        let key = (Arc::clone(&other.at.namespace), Arc::clone(&row.lane), claim.has_acted);
+        !is_out && !refusals.get(&key, || may_not(other.at, row))
     };
     let rival = |other: rows::Rival<'_, PairClaim>| Rival {
-        uid: other.row.uid.to_string(),
+        uid: other.row.uid.clone(),
         owner: other.claim.owner,
         created_at: other.claim.created_at,
         arn: other.claim.arn,

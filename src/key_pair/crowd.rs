@@ -174,6 +174,11 @@ impl Crowds {
         });
         if lane.all.coming == 0 && lane.all.waiting == 0 {
             lane.credit = 0.0;
+            // Nothing ever came of it, as where its account does not exist.
+            if lane.list.is_none() && lane.all.last.is_none() {
+                self.lanes.remove(&member.lane);
+                shrink(&mut self.lanes);
+            }
         }
     }
 
@@ -216,8 +221,10 @@ impl Crowds {
 
     /// No object is in this lane any more.
     pub(super) fn forget_lane(&mut self, lane: &str) {
-        self.lanes.remove(lane);
-        self.members.retain(|_, member| *member.lane != *lane);
+        if self.lanes.remove(lane).is_some() {
+            shrink(&mut self.lanes);
+            self.members.retain(|_, member| *member.lane != *lane);
+        }
     }
 
     /// When the pair of this object was tagged by name, if it was and no read has shown it since.
@@ -287,6 +294,20 @@ mod tests {
         let sees = |number: u32| crowds.crowd(&at(number).0, &at(number).1, LANE, now);
         assert_eq!((sees(2).is_named, sees(2).is_listed), (true, true));
         assert_eq!((sees(3).is_named, sees(3).is_listed), (false, false));
+    }
+
+    #[test]
+    fn i14_nothing_is_kept_of_a_lane_in_which_nothing_ever_happened() {
+        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let (uid, at) = at(1);
+        crowds.note_coming(&uid, &at, "eu-west-1/no-such-account", start);
+        crowds.leave(&uid, start);
+        assert!(crowds.lanes.is_empty());
+        crowds.note_named(&uid, &at, LANE, start);
+        crowds.leave(&uid, start);
+        assert!(crowds.lanes.contains_key(LANE), "others may come a moment later");
+        crowds.forget_lane(LANE);
+        assert!(crowds.lanes.is_empty());
     }
 
     #[test]

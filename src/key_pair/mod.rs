@@ -263,7 +263,9 @@ impl Controller for KeyPairs {
     fn note_gone(&self, object: &LightsailKeyPair) {
         let is_marked = object.metadata.deletion_timestamp.is_some();
         let acts = self.ctx.leads.borrow().is_some() && self.ctx.settings.watches_all_labels();
-        if plan::is_followed_up(has_finalizer(object, FINALIZER), is_marked, acts) {
+        let (recorded, has_finalizer) =
+            (record::recorded(object), has_finalizer(object, FINALIZER));
+        if plan::is_followed_up(&recorded, has_finalizer, is_marked, acts) {
             self.note_vanished(&ObjectRef::of(object), object.clone());
         }
     }

@@ -164,15 +164,15 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
         return;
     }
     let mut all = memory.without_object.lock();
+    if all.get(scope).is_some_and(|known| known.walk == Some(list.started_at())) {
+        return;
+    }
     let (vanished, rows) = (memory.vanished.lock(), memory.rows.lock());
     // The last object may have gone while this was read for it.
     if !rows.names_region(&scope.region) {
         return;
     }
     let known = all.entry(scope.clone()).or_default();
-    if known.walk == Some(list.started_at()) {
-        return;
-    }
     let cluster_id = &ctx.settings.cluster_id;
     let is_without_object = |pair: &KeyPair| {
         let Some((namespace, name)) = plan::tagged_object(cluster_id, pair) else { return false };

@@ -13,6 +13,7 @@ use crate::api::key_pair::{
 };
 use crate::digest::Digest;
 use crate::engine::Lookup;
+use crate::engine::uid::Uid;
 use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Region};
 use crate::lightsail::{self, Downloaded, Imported, KeyPair};
 use crate::secret::{Found, SecretSpec};
@@ -421,7 +422,7 @@ pub struct PairRead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rival {
     /// Its uid.
-    pub uid: String,
+    pub uid: Uid,
     /// The owner tag that it would set.
     pub owner: Digest<Owner>,
     /// When it was created.

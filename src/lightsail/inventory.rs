@@ -180,9 +180,10 @@ impl Inventory {
         region: &Lightsail,
         is_good: impl Fn(&Listing) -> bool,
     ) -> Result<Arc<Listing>> {
-        let place = self.shelf(region);
-        let find = || place.kept.lock().listing.find(|listing| is_good(listing));
         loop {
+            // A region that was forgotten has another one.
+            let place = self.shelf(region);
+            let find = || place.kept.lock().listing.find(|listing| is_good(listing));
             if let Some(outcome) = find() {
                 return outcome;
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::api::LightsailKeyPair;
+use crate::api::{LightsailKeyPair, Reason};
 use crate::engine::served::Served;
 use crate::engine::watch::Change;
 
@@ -17,10 +17,12 @@ struct Wanted {
 }
 
 impl Claim for Wanted {
+    type Rank = u32;
+
     fn place(&self) -> Place {
         place("eu-west-1", self.name)
     }
-    fn rank(&self) -> Option<impl Ord> {
+    fn rank(&self) -> Option<u32> {
         self.rank
     }
     fn waits(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::engine::State;
 use crate::key_pair::message::{Message, Release};
-use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
+use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed, Recorded};
 use crate::lightsail::{self, KeyPair};
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
@@ -110,15 +110,22 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
     end(desired, &Message::Orphaned { name: &desired.name, why: &verdict.message })
 }
 
-/// Whether an object that the watch says is gone is to be followed up: it was never marked for
-/// deletion, though its finalizer is there. A finalizer does not hold an object whose deletion was
-/// under way when it was added: the API server may have looked for finalizers before. Whoever acts
-/// does it immediately; later it would be too late, as another object may have the pair by then. An
-/// operator with a selector does not act: the object may only have another label now, and whoever
-/// has it since may have ended or replaced it.
+/// Whether an object that the watch says is gone is to be followed up: it may have a pair, and was
+/// never marked for deletion, though its finalizer is there. A finalizer does not hold an object
+/// whose deletion was under way when it was added: the API server may have looked for finalizers
+/// before. Whoever acts does it immediately; later it would be too late, as another object may have
+/// the pair by then. An operator with a selector does not act: the object may only have another
+/// label now, and whoever has it since may have ended or replaced it.
 #[must_use]
-pub fn is_followed_up(has_finalizer: bool, is_marked_for_deletion: bool, acts: bool) -> bool {
-    acts && has_finalizer && !is_marked_for_deletion
+pub fn is_followed_up(
+    recorded: &Recorded,
+    has_finalizer: bool,
+    is_marked_for_deletion: bool,
+    acts: bool,
+) -> bool {
+    let may_have_pair =
+        recorded.arn.is_some() || recorded.intent.is_some() || recorded.origin.is_some();
+    acts && may_have_pair && has_finalizer && !is_marked_for_deletion
 }
 
 /// Whether an object that vanished is still to be followed up: one that is there under its UID is

@@ -8,6 +8,7 @@ use super::key::compare;
 use crate::api::key_pair::Origin;
 use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::Digest;
+use crate::engine::uid::Uid;
 use crate::ids::{Arn, Owner};
 use crate::key_pair::world::{Desired, DesiredPair, Observed, Replaced};
 use crate::lightsail::KeyPair;
@@ -156,8 +157,8 @@ pub(super) fn is_first(desired: &Desired, observed: &Observed, pair: Option<&Key
     let tag = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_deref);
     let tag: Option<Digest<Owner>> = tag.map(Digest::of);
     let is_recorded = |recorded: Option<Digest<Arn>>| arn.is_some() && recorded == arn;
-    let rank = |is_recorded: bool, owner: Digest<Owner>, created_at, uid| {
-        (!is_recorded, tag != Some(owner), created_at, uid)
+    let rank = |is_recorded: bool, owner: Digest<Owner>, created_at, uid: &Uid| {
+        (!is_recorded, tag != Some(owner), created_at, uid.clone())
     };
     // A pair that its own import made is as good as recorded, unless somebody else records it.
     let is_rival_recorded = observed.rivals.iter().any(|rival| is_recorded(rival.arn));
@@ -165,10 +166,11 @@ pub(super) fn is_first(desired: &Desired, observed: &Observed, pair: Option<&Key
         && pair.and_then(|pair| matches_intent(observed, pair)) == Some(Match::Same);
     let recorded = observed.recorded.arn.as_ref().map(Digest::of);
     let is_own = is_recorded(recorded) || is_of_intent && !is_rival_recorded;
-    let own = rank(is_own, Digest::of(&desired.owner), desired.created_at, desired.uid.as_str());
+    let uid = Uid::from(desired.uid.as_str());
+    let own = rank(is_own, Digest::of(&desired.owner), desired.created_at, &uid);
     observed.rivals.iter().all(|rival| {
         let is_recorded = is_recorded(rival.arn);
-        own <= rank(is_recorded, rival.owner, rival.created_at, rival.uid.as_str())
+        own <= rank(is_recorded, rival.owner, rival.created_at, &rival.uid)
     })
 }
 

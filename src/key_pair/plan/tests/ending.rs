@@ -93,13 +93,19 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
             (o.has_predecessor, o.finalizer) = (true, Finalizer::Old);
         }, "Remove finalizer Released"),
     ]);
-    for (name, has_finalizer, is_marked, acts, expected) in [
-        ("one that vanished with its finalizer", true, false, true, true),
-        ("one that was deleted as it should be", true, true, true, false),
-        ("one that never had a pair", false, false, true, false),
-        ("whoever does not act leaves it to the one that does", true, false, false, false),
+    let of_arn = Recorded { arn: Some("arn:own".into()), ..Recorded::default() };
+    let of_intent = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    let of_nothing = Recorded::default();
+    for (name, recorded, has_finalizer, is_marked, acts, expected) in [
+        ("one that vanished with its finalizer", &of_arn, true, false, true, true),
+        ("and may have a pair", &of_intent, true, false, true, true),
+        ("one that was deleted as it should be", &of_arn, true, true, true, false),
+        ("one that never had a pair", &of_nothing, true, false, true, false),
+        ("one without a finalizer", &of_arn, false, false, true, false),
+        ("whoever does not act leaves it to the one that does", &of_arn, true, false, false, false),
     ] {
-        assert_eq!(is_followed_up(has_finalizer, is_marked, acts), expected, "{name}");
+        let is_followed_up = is_followed_up(recorded, has_finalizer, is_marked, acts);
+        assert_eq!(is_followed_up, expected, "{name}");
     }
     for (name, uid, uid_of_its_name, expected) in [
         ("nothing has its name", Some("a"), None, true),

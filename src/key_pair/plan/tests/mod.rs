@@ -197,7 +197,7 @@ fn sent(until: &str, accepted: bool) -> Option<ImportSent> {
 
 fn rival(uid: &str, arn: Option<&str>) -> Rival {
     let owner = Digest::of("cluster/team-b/fleet");
-    Rival { uid: uid.to_owned(), owner, created_at: Some(time(NOW)), arn: arn.map(Digest::of),
+    Rival { uid: uid.into(), owner, created_at: Some(time(NOW)), arn: arn.map(Digest::of),
         deleting: false }
 }
 

@@ -268,7 +268,7 @@ impl Plans {
         });
         let failure = failure.map(|kind| Failure::Lightsail(lightsail::Error::of_kind(kind)));
         let rival = run.rival.map(|rival| Rival {
-            uid: format!("u{}", rival.uid),
+            uid: format!("u{}", rival.uid).into(),
             owner: Digest::of(OWNERS[1 - place]),
             created_at: Some(time(NOW)),
             arn: rival.id.map(|id| Digest::of(arn(id))),
