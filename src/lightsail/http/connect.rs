@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Uri, header};
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
@@ -24,14 +24,15 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::super::endpoint;
-use super::failure::{Cause, Failure, NoAddress, cause_of};
+use super::failure::{Cause, Failure, cause_of};
+use super::resolve::Resolver;
 use crate::loopback::is_loopback;
 use crate::proxies::{Protocol, Proxies, Proxy};
 
 /// Makes connections.
 #[derive(Clone, Debug)]
 pub(super) struct Connect {
-    tcp: HttpConnector<Resolver>,
+    tcp: HttpConnector<Resolver<GaiResolver>>,
     tls: Arc<ClientConfig>,
     /// The time limit of a connection, proxy and TLS included.
     timeout: Duration,
@@ -52,7 +53,7 @@ fn is_near(host: &str) -> bool {
 
 impl Connect {
     pub(super) fn new(proxies: Proxies, tls: Arc<ClientConfig>, timeout: Duration) -> Self {
-        let resolver = Resolver { system: GaiResolver::new(), timeout: timeout.mul_f64(0.6) };
+        let resolver = Resolver::new(GaiResolver::new(), timeout.mul_f64(0.6));
         let mut tcp = HttpConnector::new_with_resolver(resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -243,32 +244,5 @@ impl Write for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(context)
-    }
-}
-
-/// The system's resolver, with an error of its own and a time limit: the system's limit is longer
-/// than a call's.
-#[derive(Clone, Debug)]
-struct Resolver {
-    system: GaiResolver,
-    timeout: Duration,
-}
-
-impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
-    type Error = NoAddress;
-    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, NoAddress>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), NoAddress>> {
-        self.system.poll_ready(context).map_err(NoAddress)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let (resolving, timeout) = (self.system.call(name), self.timeout);
-        Box::pin(async move {
-            let late = |_| io::ErrorKind::TimedOut.into();
-            let found = tokio::time::timeout(timeout, resolving).await;
-            found.map_err(late).flatten().map_err(NoAddress)
-        })
     }
 }

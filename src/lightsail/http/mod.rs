@@ -11,6 +11,7 @@ mod connect;
 mod failure;
 mod hosts;
 mod operation;
+mod resolve;
 mod tls;
 
 use std::path::Path;

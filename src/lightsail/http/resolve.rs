@@ -1,0 +1,125 @@
+//! How the addresses of a host are found.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::dns::Name;
+use parking_lot::Mutex;
+use tower_service::Service;
+
+use super::failure::NoAddress;
+
+/// The system's resolver, with an error of its own and a time limit: the system's limit is longer
+/// than a call's.
+///
+/// The system goes on with what was given up, and occupies a thread meanwhile, of which there are
+/// some hundred. So a name is looked up once at a time: names that nobody answers, such as those of
+/// regions that do not exist, occupy one thread each.
+///
+/// Clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Resolver<S> {
+    system: S,
+    timeout: Duration,
+    turns: Arc<Mutex<HashMap<Name, Turn>>>,
+}
+
+/// Held while a name is looked up.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+impl<S> Resolver<S> {
+    pub(super) fn new(system: S, timeout: Duration) -> Self {
+        Self { system, timeout, turns: Arc::default() }
+    }
+
+    fn turn(&self, name: &Name) -> Turn {
+        let mut turns = self.turns.lock();
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(name.clone()).or_default())
+    }
+}
+
+impl<S> Service<Name> for Resolver<S>
+where
+    S: Service<Name, Error = io::Error> + Clone + Send + 'static,
+    S::Response: Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = NoAddress;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, NoAddress>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), NoAddress>> {
+        self.system.poll_ready(context).map_err(NoAddress)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let (mut system, timeout, turn) = (self.system.clone(), self.timeout, self.turn(&name));
+        let find = async move {
+            let turn = turn.lock_owned().await;
+            let resolving = system.call(name);
+            let found = tokio::spawn(async move {
+                let _turn = turn;
+                resolving.await
+            });
+            found.await.map_err(io::Error::other).flatten()
+        };
+        Box::pin(async move {
+            let late = |_| io::ErrorKind::TimedOut.into();
+            let found = tokio::time::timeout(timeout, find).await;
+            found.map_err(late).flatten().map_err(NoAddress)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Answers for one name, and never for any other.
+    #[derive(Clone, Debug, Default)]
+    struct System(Arc<AtomicUsize>);
+
+    impl Service<Name> for System {
+        type Response = ();
+        type Error = io::Error;
+        type Future = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, name: Name) -> Self::Future {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            let is_known = name.as_str() == "known";
+            Box::pin(async move { if is_known { Ok(()) } else { pending().await } })
+        }
+    }
+
+    #[tokio::test]
+    async fn i14_a_name_that_nobody_answers_occupies_one_thread() {
+        let system = System::default();
+        let mut resolver = Resolver::new(system.clone(), Duration::from_millis(20));
+        let mut find = async |name: &str| resolver.call(name.parse().unwrap()).await;
+        for _ in 0..5 {
+            let NoAddress(error) = find("unanswered").await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+        assert_eq!(system.0.load(Ordering::SeqCst), 1);
+        for _ in 0..5 {
+            find("known").await.unwrap();
+        }
+        assert_eq!(system.0.load(Ordering::SeqCst), 6);
+        assert_eq!(resolver.turns.lock().len(), 2);
+        drop(resolver.turn(&"unanswered".parse().unwrap()));
+        assert_eq!(resolver.turns.lock().len(), 1, "of what is over, nothing is kept");
+    }
+}
