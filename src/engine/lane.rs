@@ -31,6 +31,13 @@ pub(super) struct Ready {
     pub(super) since: Instant,
 }
 
+impl Ready {
+    /// Whether it waits there.
+    fn is_in(&self, lane: &str, class: Class) -> bool {
+        *self.lane == *lane && self.class == class
+    }
+}
+
 /// How many are running, by class.
 #[derive(Clone, Copy, Debug, Default)]
 struct Running([usize; Class::ALL.len()]);
@@ -60,6 +67,8 @@ pub(super) struct Lane {
     /// How many objects of each namespace are running.
     of_namespace: HashMap<Arc<str>, Running>,
     lines: [Line; Class::ALL.len()],
+    /// How many objects wait here, without stale names.
+    waiting: usize,
     /// How many turns of others went before a resync, and a retry, that waited.
     without_resync: u32,
     without_retry: u32,
@@ -133,16 +142,19 @@ impl Lane {
     /// Adds an object.
     pub(super) fn push(&mut self, at: ObjectRef, class: Class, rank: Rank) {
         self.lines[class as usize].push(at, rank);
+        self.waiting += 1;
     }
 
-    /// Takes an object out of the line of a class.
-    pub(super) fn forget(&mut self, class: Class, ready: &HashMap<ObjectRef, Ready>) {
-        self.lines[class as usize].forget(|at| ready.get(at).is_some_and(|it| it.class == class));
+    /// Takes an object out of the line of a class in this lane, whose name is `own`.
+    pub(super) fn forget(&mut self, own: &str, class: Class, ready: &HashMap<ObjectRef, Ready>) {
+        self.waiting -= 1;
+        self.lines[class as usize]
+            .forget(|at| ready.get(at).is_some_and(|it| it.is_in(own, class)));
     }
 
-    /// Whether nothing is in it.
+    /// Whether nothing is in it but stale names.
     pub(super) fn is_empty(&self) -> bool {
-        self.running.all() == 0 && self.lines.iter().all(Line::is_empty)
+        self.running.all() == 0 && self.waiting == 0
     }
 
     fn waits(&self, class: Class) -> bool {
@@ -165,10 +177,11 @@ impl Lane {
         }
     }
 
-    /// The next object, if there is a place for it. `has_place` says whether a namespace has one
-    /// beyond this lane.
+    /// The next object in this lane, whose name is `own`, if there is a place for it. `has_place`
+    /// says whether a namespace has one beyond this lane.
     pub(super) fn pop(
         &mut self,
+        own: &str,
         places: Places,
         has_place: impl Fn(&str) -> bool,
         ready: &mut HashMap<ObjectRef, Ready>,
@@ -184,7 +197,8 @@ impl Lane {
                 running.has_place(class, places.in_region) && has_place(namespace)
             }) {
                 // A stale name is skipped.
-                if ready.get(&at).is_some_and(|ready| ready.class == class) {
+                if ready.get(&at).is_some_and(|it| it.is_in(own, class)) {
+                    self.waiting -= 1;
                     self.note_turn(class, &at.namespace);
                     return ready.remove(&at).map(|ready| (at, ready));
                 }

@@ -12,6 +12,7 @@ mod discovery;
 pub mod event_limits;
 mod key_maker;
 mod lane;
+pub mod last_found;
 pub mod lookup;
 pub mod message;
 pub mod object_ref;

@@ -192,7 +192,7 @@ impl Queue {
             return None;
         }
         let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
-            let (at, Ready { class, since, .. }) = lane.pop(places, has_place, ready)?;
+            let (at, Ready { class, since, .. }) = lane.pop(name, places, has_place, ready)?;
             Some((Arc::clone(name), at, class, since))
         };
         // Those after the last one first.
@@ -285,7 +285,7 @@ impl Queue {
     fn leave(&mut self, ready: &Ready) {
         self.depth[ready.class as usize] -= 1;
         if let Some(lane) = self.lanes.get_mut(&ready.lane) {
-            lane.forget(ready.class, &self.ready);
+            lane.forget(&ready.lane, ready.class, &self.ready);
             if lane.is_empty() {
                 self.lanes.remove(&ready.lane);
             }

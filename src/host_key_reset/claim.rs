@@ -8,6 +8,7 @@ use crate::access::Directory;
 use crate::access::permission::{What, surely_refuses};
 use crate::api::conditions::{READY, find, reason};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
+use crate::digest::Digest;
 use crate::engine::objects::annotation;
 use crate::engine::rows::{Claim, Place, Rival, Row, Shown, place};
 use crate::engine::trigger::Trigger;
@@ -129,20 +130,25 @@ pub(super) fn account_ref(object: &HostKeyReset) -> Option<&str> {
 }
 
 /// Whether a reset is in this account, or may be: by its record, or else by the account that it
-/// names, which `account_of` knows by the lane.
+/// names, `of_lane`.
 pub(super) fn may_be_in(
     reset: &Rival<'_, ResetClaim>,
     account: Option<&AccountId>,
-    account_of: &impl Fn(&str) -> Option<AccountId>,
+    of_lane: impl FnOnce() -> Option<Digest<AccountId>>,
 ) -> bool {
-    let other = reset.claim.account.clone().or_else(|| account_of(&reset.row.lane));
-    other.is_none() || account.is_none() || other.as_ref() == account
+    let other = reset.claim.account.as_ref().map(Digest::of).or_else(of_lane);
+    other.is_none() || account.is_none() || other == account.map(Digest::of)
+}
+
+/// Whether a reset has an intent.
+pub(super) fn has_begun(claim: &ResetClaim) -> bool {
+    matches!(claim.stage, Stage::Begun { .. })
 }
 
 /// Whether a reset that has not begun surely may not: its account does not allow it. Then it holds
 /// up no other.
 pub(super) fn may_not_begin(reset: &Rival<'_, ResetClaim>, directory: &Directory) -> bool {
-    let has_begun = matches!(reset.claim.stage, Stage::Begun { .. });
+    let has_begun = has_begun(reset.claim);
     let (namespace, region) = (&reset.at.namespace, &reset.claim.region);
     let grant = directory.grant(namespace, lane_parts(&reset.row.lane).1);
     !has_begun && surely_refuses(&grant, namespace, region, What::HostKeyReset, false)

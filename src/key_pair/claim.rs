@@ -12,6 +12,7 @@ use super::{desired, record};
 use crate::api::key_pair::{Ensure, GeneratedKeyPair, KeyAlgorithm, KeyPairType};
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::digest::{self, Digest};
+use crate::engine::last_found::LastFound;
 use crate::engine::objects::has_finalizer;
 use crate::engine::rows::{self, Claim, Place, Row, Rows, Shown, place};
 use crate::engine::tables::ByUid;
@@ -239,27 +240,6 @@ fn is_hindered(reason: Option<Reason>) -> bool {
     )
 }
 
-/// What was found out last.
-struct Last<K, V>(Option<(K, V)>);
-
-impl<K, V> Default for Last<K, V> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<K: Clone + PartialEq, V: Copy> Last<K, V> {
-    /// The value of a key, which is found out unless it is the one of before.
-    fn get(&mut self, key: &K, find: impl FnOnce() -> V) -> V {
-        let known = self.0.as_ref().filter(|(known, _)| known == key).map(|(_, value)| *value);
-        known.unwrap_or_else(|| {
-            let value = find();
-            self.0 = Some((key.clone(), value));
-            value
-        })
-    }
-}
-
 /// The other objects that want the same name in the same account and region. `account_of` knows
 /// the account of a lane, and `may_not` whether an object surely may not want that.
 pub(super) fn rivals(
@@ -272,7 +252,7 @@ pub(super) fn rivals(
 ) -> Vec<Rival> {
     let account = account.map(Digest::of);
     // Where there are thousands, most are alike.
-    let (mut accounts, mut refusals) = (Last::default(), Last::default());
+    let (mut accounts, mut refusals) = (LastFound::default(), LastFound::default());
     let counts = |other: &rows::Rival<'_, PairClaim>| {
         let (row, claim) = (other.row, other.claim);
         let of_lane = || accounts.get(&row.lane, || account_of(&row.lane).map(Digest::of));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedMutexGuard, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::cached::Cached;
 use super::client::Lightsail;
@@ -51,6 +51,11 @@ impl Shelves {
         }
         self.0.retain(|_, (used_at, _)| now.saturating_duration_since(*used_at) < UNUSED);
         Arc::clone(&self.0.entry(key).or_insert_with(|| (now, Arc::default())).1)
+    }
+
+    /// Whether this is the list there still, and was not forgotten.
+    fn has(&self, key: &(Scope, Rights), place: &Arc<Shelf>) -> bool {
+        self.0.get(key).is_some_and(|(_, kept)| Arc::ptr_eq(kept, place))
     }
 }
 
@@ -134,7 +139,7 @@ impl Inventory {
         // Also if the list failed after so many.
         tokio::select! {
             biased;
-            _ = pages.wait_for(|pages| *pages > most_pages) => Ok(None),
+            Ok(_) = pages.wait_for(|pages| *pages > most_pages) => Ok(None),
             list = list => list.map(Some),
         }
     }
@@ -194,13 +199,7 @@ impl Inventory {
             }
             // All namespaces share it.
             let walk = Arc::clone(self).walk(region.for_all(), Arc::clone(&place), turn);
-            let walk = {
-                // Whoever forgets the region ends this one, and no earlier one.
-                let mut abort = place.abort.lock();
-                let walk = tokio::spawn(walk);
-                *abort = Some(walk.abort_handle());
-                walk
-            };
+            let Some(walk) = self.begin(region, &place, walk) else { continue };
             match walk.await {
                 Ok(list) => return list,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -208,6 +207,24 @@ impl Inventory {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Begins to read a list, unless the region was forgotten meanwhile: whoever forgets it ends
+    /// this read, and no earlier one.
+    fn begin(
+        &self,
+        region: &Lightsail,
+        place: &Arc<Shelf>,
+        walk: impl Future<Output = Result<Arc<Listing>>> + Send + 'static,
+    ) -> Option<JoinHandle<Result<Arc<Listing>>>> {
+        let shelves = self.shelves.lock();
+        if !shelves.has(&key(region), place) {
+            return None;
+        }
+        let mut abort = place.abort.lock();
+        let walk = tokio::spawn(walk);
+        *abort = Some(walk.abort_handle());
+        Some(walk)
     }
 
     /// Reads a list, while this has the turn to do so.
@@ -298,8 +315,7 @@ impl Inventory {
     /// the count away any more.
     fn count(&self, region: &Lightsail, place: &Arc<Shelf>, listing: &Listing) {
         let shelves = self.shelves.lock();
-        let kept = shelves.0.get(&key(region));
-        if kept.is_some_and(|(_, kept)| Arc::ptr_eq(kept, place)) {
+        if shelves.has(&key(region), place) {
             let unmanaged = listing.len() - listing.managed;
             let (scope, read_at) = (region.scope(), listing.started_at());
             self.metrics.set_inventory(scope, read_at, listing.managed, unmanaged);

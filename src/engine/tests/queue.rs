@@ -45,6 +45,32 @@ fn first_in_first_out_and_each_once() {
     assert!(queue.lanes.is_empty(), "nothing is kept of a lane in which nobody is");
 }
 
+/// Objects are deleted and created again in other lanes, while nobody has a place.
+#[test]
+fn i14_nothing_is_kept_of_a_lane_whose_names_are_all_stale() {
+    let (mut queue, now) = (Queue::new(places(1)), Instant::now());
+    let lane = |number: usize| format!("{LANE}/account-{number}");
+    queue.push(at("running"), LANE, Class::Change, now);
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("running"));
+    for name in ["a", "b", "c"] {
+        queue.push(at(name), LANE, Class::Change, now);
+    }
+    for number in 0..3 {
+        queue.forget(&at("a"));
+        queue.push(at("a"), lane(number), Class::Change, now);
+    }
+    queue.forget(&at("b"));
+    queue.push(at("b"), LANE, Class::Change, now);
+    assert_eq!(name(queue.pop(now)).as_deref(), Some("a"), "where it is now");
+    assert_eq!(queue.lane_of(&at("a")), Some(&*lane(2)));
+    for name in ["a", "running"] {
+        queue.finished(&at(name), ends(Next::Change), now);
+    }
+    assert_eq!(drain(&mut queue, now), "b c", "each once");
+    assert!(queue.lanes.is_empty(), "{:?}", queue.lanes);
+    assert!(queue.waiting.is_empty());
+}
+
 #[test]
 fn who_has_what_it_waited_for_comes_first_in_its_namespace_only() {
     let (mut queue, now) = (Queue::new(places(10)), Instant::now());

@@ -18,6 +18,8 @@ use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
 use crate::clock::Clocks;
+use crate::digest::Digest;
+use crate::engine::last_found::LastFound;
 use crate::engine::objects;
 use crate::engine::rows::Rival;
 use crate::engine::verdict::Severity;
@@ -253,8 +255,13 @@ impl<'a> Run<'a> {
         let own = ResetClaim { account: self.observed.account.clone(), ..self.claim() };
         let rows = self.memory.rows.lock();
         let (clocks, windows) = (self.clocks.later(), windows(self.ctx));
-        let rivals = rows.rivals(self.at, &own).filter(|rival| self.is_rival(rival));
-        let rivals = rivals.filter(|rival| !claim::may_not_begin(rival, &self.ctx.directory));
+        let mut refusals = LastFound::default();
+        let may_begin = |rival: &Rival<'_, ResetClaim>| {
+            let (namespace, lane) = (Arc::clone(&rival.at.namespace), Arc::clone(&rival.row.lane));
+            let key = (namespace, lane, claim::has_begun(rival.claim));
+            !refusals.get(&key, || claim::may_not_begin(rival, &self.ctx.directory))
+        };
+        let rivals = rows.rivals(self.at, &own).filter(self.is_rival()).filter(may_begin);
         let rivals = rivals.map(|rival| rival.claim);
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
@@ -263,14 +270,21 @@ impl<'a> Run<'a> {
 
     fn operations_of_others(&self) -> Vec<String> {
         let (own, rows) = (self.claim(), self.memory.rows.lock());
-        let others = rows.rivals(self.at, &own).filter(|rival| self.is_rival(rival));
+        let others = rows.rivals(self.at, &own).filter(|rival| !rival.claim.operations.is_empty());
+        let others = others.filter(self.is_rival());
         others.flat_map(|rival| rival.claim.operations.iter().cloned()).collect()
     }
 
-    /// Whether another reset of an instance of this name is in the same account.
-    fn is_rival(&self, rival: &Rival<'_, ResetClaim>) -> bool {
-        let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
-        claim::may_be_in(rival, self.observed.account.as_ref(), &account_of)
+    /// Whether another reset of an instance of this name is in the same account. Where there are
+    /// thousands, most are alike.
+    fn is_rival(&self) -> impl FnMut(&Rival<'_, ResetClaim>) -> bool {
+        let mut accounts = LastFound::default();
+        move |rival| {
+            let lane = &rival.row.lane;
+            let account_of = || self.ctx.directory.account_of(lane_parts(lane).1);
+            let of_lane = || accounts.get(lane, || account_of().map(Digest::of));
+            claim::may_be_in(rival, self.observed.account.as_ref(), of_lane)
+        }
     }
 
     fn remember(&self) {
