@@ -70,12 +70,15 @@ oldest: tools ## Build the oldest Kubernetes that the chart allows into .tools/o
 # measured in turn with the commit of the page in docs/benchmarks, and a part with `BEFORE=yes`.
 .PHONY: bench
 bench: only = $(findstring --only,$(BENCH))
+bench: WORKLOADS = crowd,churn,accounts,resets,instructions
 bench: BEFORE ?= $(if $(only),no,yes)
 bench: tools ## Measure the simulator and the operator, which takes three hours
 	@testbed/scripts/progress.sh build cargo build --release --workspace --bins
 	@$(if $(only),,$(CARGO_TARGET_DIR)/release/testbed bench simulator)
 	@before=$$($(if $(filter yes,$(BEFORE)),testbed/scripts/committed.sh)); \
-		$(CARGO_TARGET_DIR)/release/testbed bench operator $${before:+--before "$$before"} $(BENCH)
+		$(CARGO_TARGET_DIR)/release/testbed bench operator $${before:+--before "$$before"} $(BENCH) && \
+		$(if $(only),true,$(CARGO_TARGET_DIR)/release/testbed bench operator \
+			$${before:+--before "$$before"} --only $(WORKLOADS) $(BENCH))
 	@$(if $(only),,$(CARGO_TARGET_DIR)/release/testbed bench neighbors $(NEIGHBORS))
 
 .PHONY: image

@@ -115,7 +115,8 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
 /// whose deletion was under way when it was added: the API server may have looked for finalizers
 /// before. Whoever acts does it immediately; later it would be too late, as another object may have
 /// the pair by then. An operator with a selector does not act: the object may only have another
-/// label now, and whoever has it since may have ended or replaced it.
+/// label now, and whoever has it since may have ended or replaced it. What has nothing on record,
+/// such as an object that was restored without its status, keeps its pair.
 #[must_use]
 pub fn is_followed_up(
     recorded: &Recorded,

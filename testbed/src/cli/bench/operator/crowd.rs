@@ -16,9 +16,10 @@ use crate::cli::bench::fleet::{At, create, create_all, create_namespace, is_read
 const SAMPLES: usize = 9;
 /// Between samples, so that they are spread over the time in which the crowd fails.
 const PAUSE: Duration = Duration::from_secs(1);
-/// What an object of the crowd shows.
+/// What becomes of an object of the crowd, again and again: between that, it looks for what its
+/// import may have made.
 const FAILED: &str =
-    r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="false",reason="ServiceError"}"#;
+    r#"lightsail_operator_reconciles_total{kind="LightsailKeyPair",outcome="ServiceError"}"#;
 
 pub(super) async fn crowd(run: &Run<'_>) -> Result<()> {
     let (size, bed) = (run.settings.failing, run.bed("crowd").await?);

@@ -52,6 +52,12 @@ API server, etcd, simulator, creation and watch are as in the operator's run, an
 the machine. Another control is named in its line. The ratio is figure / control. before: the same
 figure of an older operator, measured in turn with this one; change: figure / before.";
 
+/// The same, of the table of other workloads.
+const LEGEND_OF_WORKLOADS: &str = "\
+The control is named in its line; that of a reset is the time that Lightsail takes. API server,
+etcd, the simulator and the operator share the machine. The ratio is figure / control. before: the
+same figure of an older operator, measured in turn with this one; change: figure / before.";
+
 pub(super) async fn operator(settings: &Settings) -> Result<ExitCode> {
     // Before anything is started.
     let binary = settings.stage.binary()?;
@@ -78,7 +84,8 @@ pub(super) async fn operator(settings: &Settings) -> Result<ExitCode> {
         runs => runs.iter().map(|run| run.table.text(None)).collect(),
     };
     let (file, title, legend) = match settings.page() {
-        OfPage::All => ("operator.md", "What the operator takes", LEGEND),
+        OfPage::Many => ("operator.md", "What the operator takes", LEGEND),
+        OfPage::Workloads => ("workloads.md", "What other workloads take", LEGEND_OF_WORKLOADS),
         OfPage::Scale => {
             ("scale.md", "What a hundred thousand objects of four operators take", scale::LEGEND)
         }

@@ -40,11 +40,12 @@ pub(crate) struct Settings {
     /// Another operator's binary, for example an older one, to measure alternately with this one
     #[arg(long, value_name = "FILE")]
     pub(super) before: Option<PathBuf>,
-    /// Measure only this; may be repeated. Without it, all but `scale` and `scale-in-one`
+    /// Measure only this; may be repeated. Without it, what many key pairs take: all from `create`
+    /// to `growth`
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     only: Vec<Part>,
-    /// Write operator.md into this directory, or the page of `scale` or `scale-in-one` if nothing
-    /// else is measured
+    /// Write the page into this directory: operator.md, or scale.md or scale-in-one.md if only that
+    /// is measured, or workloads.md
     #[arg(long, value_name = "DIR")]
     pub(super) write: Option<PathBuf>,
 }
@@ -55,14 +56,16 @@ impl Settings {
         match &*self.only {
             [Part::Scale] => OfPage::Scale,
             [Part::ScaleInOne] => OfPage::ScaleInOne,
-            _ => OfPage::All,
+            parts if parts.iter().all(|part| part.is_of_many()) => OfPage::Many,
+            _ => OfPage::Workloads,
         }
     }
 }
 
 /// A page that the benchmark writes.
 pub(super) enum OfPage {
-    All,
+    Many,
+    Workloads,
     Scale,
     ScaleInOne,
 }
@@ -85,6 +88,8 @@ pub(super) enum Part {
     Edit,
     /// Lightsail takes five requests a second
     Throttled,
+    /// What each further object takes
+    Growth,
     /// A quiet namespace beside one whose objects all fail
     Crowd,
     /// Objects that come and go
@@ -93,8 +98,6 @@ pub(super) enum Part {
     Accounts,
     /// From the call of a reset until it is Complete
     Resets,
-    /// What each further object takes
-    Growth,
     /// Instructions for each unchanged object, by Valgrind
     Instructions,
     /// A hundred thousand objects that four operators share, in more than an hour
@@ -104,9 +107,24 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// Whether it is measured only if it is asked for.
-    fn takes_long(self) -> bool {
-        matches!(self, Self::Scale | Self::ScaleInOne)
+    /// Whether it is about many key pairs of one kind. The others are measured only if they are
+    /// asked for.
+    fn is_of_many(self) -> bool {
+        match self {
+            Self::Create
+            | Self::Restart
+            | Self::Idle
+            | Self::Edit
+            | Self::Throttled
+            | Self::Growth => true,
+            Self::Crowd
+            | Self::Churn
+            | Self::Accounts
+            | Self::Resets
+            | Self::Instructions
+            | Self::Scale
+            | Self::ScaleInOne => false,
+        }
     }
 }
 
@@ -128,7 +146,7 @@ impl Run<'_> {
     pub(super) fn wants(&self, parts: &[Part]) -> bool {
         let only = &self.settings.only;
         let is_wanted = |part: &Part| {
-            if only.is_empty() { !part.takes_long() } else { only.contains(part) }
+            if only.is_empty() { part.is_of_many() } else { only.contains(part) }
         };
         parts.iter().any(is_wanted)
     }
