@@ -1,4 +1,4 @@
-//! What is the same for many objects in a row is found out once for them.
+//! What is the same for many objects in a row, and is found out once for them.
 
 /// What was found out last.
 #[derive(Debug)]

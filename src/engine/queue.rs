@@ -331,7 +331,7 @@ impl Queue {
     }
 }
 
-/// One less of a namespace.
+/// Takes one from the count of a namespace.
 fn lower(counts: &mut HashMap<Arc<str>, usize>, namespace: &str) {
     if let Some(count) = counts.get_mut(namespace) {
         *count -= 1;

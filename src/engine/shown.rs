@@ -1,4 +1,4 @@
-//! What an object shows, as far as it is counted, and decides what others may claim.
+//! What an object shows: it is counted, and decides what others may claim.
 
 use crate::api::conditions::{READY, is_true, reason};
 use crate::api::{Reason, Reconciled};

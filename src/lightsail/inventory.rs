@@ -245,7 +245,7 @@ impl Inventory {
             }
         };
         let pages = region.each_key_pair(take).await;
-        // It keeps the memory of this task, which is the largest thing here.
+        // The handle keeps the memory of this task, which is the largest thing here.
         place.abort.lock().take();
         let mut kept = place.kept.lock();
         let corrections = std::mem::take(&mut kept.corrections);

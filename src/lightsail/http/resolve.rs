@@ -17,9 +17,9 @@ use super::failure::NoAddress;
 /// The system's resolver, with an error of its own and a time limit: the system's limit is longer
 /// than a call's.
 ///
-/// The system goes on with what was given up, and occupies a thread meanwhile, of which there are
-/// some hundred. So a name is looked up once at a time: names that nobody answers, such as those of
-/// regions that do not exist, occupy one thread each.
+/// The system goes on with a lookup that was given up, and occupies a thread meanwhile, of which
+/// there are a few hundred. So a name is looked up once at a time: names that nobody answers, such
+/// as those of regions that do not exist, occupy one thread each.
 ///
 /// Clones are the same.
 #[derive(Clone, Debug)]
