@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use hyper_util::client::legacy::connect::dns::Name;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use super::failure::NoAddress;
@@ -18,29 +19,34 @@ use super::failure::NoAddress;
 /// than a call's.
 ///
 /// The system goes on with a lookup that was given up, and occupies a thread meanwhile, of which
-/// there are a few hundred. So a name is looked up once at a time: names that nobody answers, such
-/// as those of regions that do not exist, occupy one thread each.
+/// there are a few hundred. So a name has only a few lookups at the same time: names that nobody
+/// answers, such as those of regions that do not exist, occupy no more threads. There is more than
+/// one lookup, so that a reply that was lost delays only who waits for it.
 ///
 /// Clones are the same.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver<S> {
     system: S,
     timeout: Duration,
-    turns: Arc<Mutex<HashMap<Name, Turn>>>,
+    turns: Arc<Mutex<HashMap<Name, Turns>>>,
 }
 
-/// Held while a name is looked up.
-type Turn = Arc<tokio::sync::Mutex<()>>;
+/// Those who look up a name hold one of its places.
+type Turns = Arc<Semaphore>;
+
+/// How often a name is looked up at the same time.
+const AT_ONCE: usize = 4;
 
 impl<S> Resolver<S> {
     pub(super) fn new(system: S, timeout: Duration) -> Self {
         Self { system, timeout, turns: Arc::default() }
     }
 
-    fn turn(&self, name: &Name) -> Turn {
-        let mut turns = self.turns.lock();
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(turns.entry(name.clone()).or_default())
+    fn turns(&self, name: &Name) -> Turns {
+        let mut all = self.turns.lock();
+        all.retain(|_, turns| Arc::strong_count(turns) > 1);
+        let new = || Arc::new(Semaphore::new(AT_ONCE));
+        Arc::clone(all.entry(name.clone()).or_insert_with(new))
     }
 }
 
@@ -59,9 +65,9 @@ where
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let (mut system, timeout, turn) = (self.system.clone(), self.timeout, self.turn(&name));
+        let (mut system, timeout, turns) = (self.system.clone(), self.timeout, self.turns(&name));
         let find = async move {
-            let turn = turn.lock_owned().await;
+            let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
             let resolving = system.call(name);
             let found = tokio::spawn(async move {
                 let _turn = turn;
@@ -105,21 +111,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn i14_a_name_that_nobody_answers_occupies_one_thread() {
+    async fn i14_a_name_that_nobody_answers_occupies_few_threads() {
         let system = System::default();
         let mut resolver = Resolver::new(system.clone(), Duration::from_millis(20));
         let mut find = async |name: &str| resolver.call(name.parse().unwrap()).await;
-        for _ in 0..5 {
+        for _ in 0..AT_ONCE + 2 {
             let NoAddress(error) = find("unanswered").await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         }
-        assert_eq!(system.0.load(Ordering::SeqCst), 1);
+        assert_eq!(system.0.load(Ordering::SeqCst), AT_ONCE);
         for _ in 0..5 {
             find("known").await.unwrap();
         }
-        assert_eq!(system.0.load(Ordering::SeqCst), 6);
+        assert_eq!(system.0.load(Ordering::SeqCst), AT_ONCE + 5);
         assert_eq!(resolver.turns.lock().len(), 2);
-        drop(resolver.turn(&"unanswered".parse().unwrap()));
+        drop(resolver.turns(&"unanswered".parse().unwrap()));
         assert_eq!(resolver.turns.lock().len(), 1, "of what is over, nothing is kept");
     }
 }
