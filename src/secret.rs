@@ -135,7 +135,13 @@ impl Found {
     pub fn fits(&self, spec: &SecretSpec, uid: &str) -> bool {
         let has_labels = spec.labels.iter().all(|(key, value)| self.labels.get(key) == Some(value));
         let goes_with_object = spec.delete_with_object && self.was_created;
-        has_labels && self.owners.iter().any(|owner| owner.uid == uid) == goes_with_object
+        has_labels && self.is_owned_by(uid) == goes_with_object
+    }
+
+    /// Whether Kubernetes deletes it with the object of this uid.
+    #[must_use]
+    pub fn is_owned_by(&self, uid: &str) -> bool {
+        self.owners.iter().any(|owner| owner.uid == uid)
     }
 }
 
@@ -253,11 +259,34 @@ pub async fn replace(
     metadata["uid"] = json!(found.uid);
     metadata["resourceVersion"] = json!(found.resource_version);
     let data = data(key, found.keeps_public_half(key));
-    let patch = Patch::Merge(json!({ "metadata": metadata, "data": data }));
+    patch(api_server, owner, found, json!({ "metadata": metadata, "data": data })).await
+}
+
+/// Takes the owner reference of an object off the Secret that was found, and changes nothing else:
+/// Kubernetes allows that for an immutable Secret too.
+///
+/// # Errors
+/// [`Error::Conflict`] if it is not any more as it was found.
+pub async fn disown(api_server: &ApiServer, owner: Owner<'_>, found: &Found) -> Result<(), Error> {
+    let metadata = json!({ "uid": found.uid, "resourceVersion": found.resource_version,
+        "ownerReferences": other_owners(owner, &found.owners) });
+    patch(api_server, owner, found, json!({ "metadata": metadata })).await
+}
+
+async fn patch(
+    api_server: &ApiServer,
+    owner: Owner<'_>,
+    found: &Found,
+    change: serde_json::Value,
+) -> Result<(), Error> {
     let parameters =
         PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let request = request(owner.namespace).patch(&found.name, &parameters, &patch);
+    let request = request(owner.namespace).patch(&found.name, &parameters, &Patch::Merge(change));
     write(api_server, &found.name, request).await
+}
+
+fn other_owners(owner: Owner<'_>, owners: &[OwnerReference]) -> Vec<OwnerReference> {
+    owners.iter().filter(|other| other.uid != owner.uid).cloned().collect()
 }
 
 /// Labels, marks and owners. The other owners that it has are kept.
@@ -269,8 +298,7 @@ fn metadata(
 ) -> serde_json::Value {
     let mut labels = spec.labels.clone();
     labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
-    let mut owners: Vec<_> =
-        owners.iter().filter(|other| other.uid != owner.uid).cloned().collect();
+    let mut owners = other_owners(owner, owners);
     if spec.delete_with_object && was_created {
         owners.push(OwnerReference {
             api_version: LightsailKeyPair::api_version(&()).into_owned(),

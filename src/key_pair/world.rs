@@ -90,6 +90,17 @@ pub enum DesiredPair {
     },
 }
 
+impl DesiredPair {
+    /// The Secret that keeps its private key, if the operator has that.
+    #[must_use]
+    pub fn secret(&self) -> Option<&SecretSpec> {
+        match self {
+            Self::Imported { .. } => None,
+            Self::Generated { secret, .. } | Self::Default { secret, .. } => Some(secret),
+        }
+    }
+}
+
 /// Where a public key comes from.
 #[derive(Clone, Debug)]
 pub enum ImportedKey {

@@ -171,13 +171,26 @@ async fn a_secret_goes_with_its_object_only_if_that_is_wanted() {
     let settings = json!({ "secret": { "name": "gone", "deleteWithObject": true } });
     bed.create::<LightsailKeyPair>("fleet", &generated(&settings)).await;
     bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
-    bed.delete::<LightsailKeyPair>("fleet").await;
-    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    // The spec of another one changes while nothing is done for it.
+    let settings = json!({ "secret": { "name": "kept", "deleteWithObject": true } });
+    bed.create::<LightsailKeyPair>("saved", &generated(&settings)).await;
+    bed.wait_ready::<LightsailKeyPair>("saved", "Generated").await;
+    let owned = bed.secrets().get("kept").await.unwrap();
+    assert_eq!(owned.metadata.owner_references.map(|owners| owners.len()), Some(1));
+    let keep = json!({ "spec": { "suspend": true,
+        "generated": { "secret": { "deleteWithObject": false } } } });
+    bed.patch::<LightsailKeyPair>("saved", &keep).await;
+    for name in ["saved", "fleet"] {
+        bed.delete::<LightsailKeyPair>(name).await;
+        bed.wait_gone::<LightsailKeyPair>(name).await;
+    }
     let start = std::time::Instant::now();
     while bed.secrets().get_opt("gone").await.unwrap().is_some() {
         assert!(start.elapsed().as_secs() < 60, "the garbage collector does not take the Secret");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    let kept = bed.secrets().get("kept").await.unwrap();
+    assert_eq!(kept.metadata.owner_references, None);
 }
 
 /// An `sshd` on a free port of the loopback, with a host key of its own and these authorized keys.

@@ -219,6 +219,10 @@ impl<'a> Run<'a> {
                 secret::create(api_server, self.owner(), &spec, &key).await?;
                 self.read_secret(&spec.name).await?;
             }
+            Step::DisownSecret(found) => {
+                secret::disown(api_server, self.owner(), &found).await?;
+                self.read_secret(&found.name).await?;
+            }
             Step::Delete { expected_fingerprint } => {
                 self.delete(expected_fingerprint.as_ref()).await?;
             }

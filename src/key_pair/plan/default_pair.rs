@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::ending::{gone, release};
+use super::ending::{gone, release, secret_stays};
 use super::expected::{self, Named};
 use super::import::unsettled_absence;
 use super::kept_key;
@@ -172,7 +172,14 @@ fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
         return Some(Step::ReadNamespace);
     };
     if desired.goal.ends() {
-        let goes_with_object = secret.delete_with_object;
+        if let Some(step) = secret_stays(desired, observed) {
+            return Some(step);
+        }
+        // The operator never deletes one that it has not created.
+        let is_deleted_with_object =
+            |found: &Found| found.was_created || found.is_owned_by(&desired.uid);
+        let goes_with_object =
+            secret.delete_with_object && observed.secret.found().is_none_or(is_deleted_with_object);
         if namespace_terminating || is_terminating || goes_with_object {
             let why = if goes_with_object {
                 Release::SecretGoesWithObject

@@ -6,7 +6,7 @@ use super::step::Step;
 use crate::access::Grant;
 use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
-use crate::engine::State;
+use crate::engine::{Lookup, State};
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed, Recorded};
 use crate::lightsail::{self, KeyPair};
@@ -34,7 +34,7 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
     // A pair without its tag would not count any more for whoever may have so many.
     if desired.limits.max_key_pairs.is_some() && is_tagged && had_pair {
         let why = Release::StillCounted;
-        return end(desired, &Message::Released { why, tag_stays: None });
+        return end(desired, observed, &Message::Released { why, tag_stays: None });
     }
     let is_own = |pair: &KeyPair| {
         recorded.arn.as_ref().is_none_or(|arn| *arn == pair.arn)
@@ -55,7 +55,7 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
         _ => None,
     };
     let tag_stays = tag_stays.map(|error| for_the_object(observed, error));
-    end(desired, &Message::Released { why, tag_stays: tag_stays.as_ref() })
+    end(desired, observed, &Message::Released { why, tag_stays: tag_stays.as_ref() })
 }
 
 /// Of an account's, the messages are for whoever manages it: they name its roles and its Secret.
@@ -75,19 +75,32 @@ pub(super) fn gone(desired: &Desired, observed: &Observed) -> Step {
     }
     let (name, region) = (&desired.name, &desired.region);
     if desired.goal.ends() {
-        return end(desired, &Message::Deleted { name, region });
+        return end(desired, observed, &Message::Deleted { name, region });
     }
     Message::Absent { name, region }.ready(desired.interval)
 }
 
-pub(super) fn end(desired: &Desired, message: &Message<'_>) -> Step {
+pub(super) fn end(desired: &Desired, observed: &Observed, message: &Message<'_>) -> Step {
     let abandons =
         matches!(message, Message::Released { why: Release::NamespaceIsDeleted, tag_stays: None });
     let (reason, message) = (message.reason(), message.to_string());
     if desired.goal == Goal::ObjectVanished {
-        Step::EndFollowUp { reason, message }
-    } else {
-        Step::RemoveFinalizer { reason, message, abandons }
+        return Step::EndFollowUp { reason, message };
+    }
+    let removal = Step::RemoveFinalizer { reason, message, abandons };
+    secret_stays(desired, observed).unwrap_or(removal)
+}
+
+/// What comes before the object goes, so that its Secret stays if the spec says so. The Secret may
+/// have an owner of when the spec said something else, and Kubernetes would delete it (I3).
+pub(super) fn secret_stays(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let secret = desired.pair.secret().filter(|secret| !secret.delete_with_object)?;
+    match &observed.secret {
+        Lookup::Unread => Some(Step::ReadSecret(secret.name.clone())),
+        Lookup::Found(found) if found.is_owned_by(&desired.uid) && !found.is_terminating => {
+            Some(Step::DisownSecret(found.clone()))
+        }
+        Lookup::Absent | Lookup::Found(_) => None,
     }
 }
 
@@ -107,7 +120,8 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
     if verdict.state == State::Reconciling || is_mended_elsewhere {
         return Step::Pause { reason: verdict.reason, next: verdict.next };
     }
-    end(desired, &Message::Orphaned { name: &desired.name, why: &verdict.message })
+    let message = Message::Orphaned { name: &desired.name, why: &verdict.message };
+    Step::EndFollowUp { reason: message.reason(), message: message.to_string() }
 }
 
 /// Whether an object that the watch says is gone is to be followed up: it may have a pair, and was

@@ -1,10 +1,11 @@
 //! What a failed step means for the object.
 
 use super::permission::{RELEASE_WITHOUT_CALL, account_name};
+use super::plan;
 use super::step::Step;
-use crate::engine::Verdict;
 use crate::engine::message::Message as Shared;
 use crate::engine::queue::Next;
+use crate::engine::{Lookup, Verdict};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, Imported};
@@ -38,7 +39,19 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             Step::Finish(verdict)
         }
         Failure::SecretRejected { name, why } => {
-            Message::SecretRefused { secret: name, why }.stalled(Next::Backoff)
+            let refused = Message::SecretRefused { secret: name, why }.stalled(Next::Backoff);
+            if !desired.goal.ends() {
+                return refused;
+            }
+            // It goes with its namespace, as the permission may have done.
+            match observed.namespace_terminating {
+                None => Step::ReadNamespace,
+                Some(false) => refused,
+                Some(true) => {
+                    let secret = Lookup::Absent;
+                    plan(desired, &Observed { secret, failure: None, ..observed.clone() })
+                }
+            }
         }
         Failure::ConfigMapForbidden(name) => {
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)

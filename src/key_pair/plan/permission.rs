@@ -71,7 +71,8 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
     if desired.suspend
         || effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain
     {
-        return end(desired, &Message::Released { why: Release::NoAccess, tag_stays: None });
+        let why = Release::NoAccess;
+        return end(desired, observed, &Message::Released { why, tag_stays: None });
     }
     let patch = patch(desired);
     let stalled = Message::Account(Shared::NoAccess { why, way_out: Some(&patch) });
@@ -84,7 +85,7 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
                 return stalled.stalled(Next::After(left.unsigned_abs()));
             }
             let why = Release::NamespaceIsDeleted;
-            end(desired, &Message::Released { why, tag_stays: None })
+            end(desired, observed, &Message::Released { why, tag_stays: None })
         }
     }
 }

@@ -99,6 +99,8 @@ pub enum Step {
         /// The key.
         key: PrivateKey,
     },
+    /// Take the object off the owners of its Secret, which is to outlive it.
+    DisownSecret(Found),
     /// Delete the pair.
     Delete {
         /// Sent along.
@@ -148,7 +150,8 @@ pub enum Step {
 }
 
 impl Step {
-    /// Whether it changes anything, in Lightsail or in the cluster.
+    /// Whether it changes anything, in Lightsail or in the cluster, that a suspended object leaves
+    /// alone: it is released all the same.
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
@@ -164,6 +167,7 @@ impl Step {
             | Self::CountKeyPairs
             | Self::ReadForRelease { .. }
             | Self::ReleaseTag { .. }
+            | Self::DisownSecret(_)
             | Self::RemoveFinalizer { .. }
             | Self::EndFollowUp { .. }
             | Self::Finish(_)
@@ -207,7 +211,9 @@ impl Step {
             Self::RecordTagKeys | Self::TagByName { .. } | Self::Tag { .. } => "Tag",
             Self::RemoveTags { .. } => "RemoveTags",
             Self::Download => "Download",
-            Self::SetAside { .. } | Self::WriteSecret { .. } => "WriteSecret",
+            Self::SetAside { .. } | Self::WriteSecret { .. } | Self::DisownSecret(_) => {
+                "WriteSecret"
+            }
             Self::Delete { .. } => "Delete",
             Self::ReadForRelease { .. } => "ReadForRelease",
             Self::ReleaseTag { .. } => "ReleaseTag",

@@ -237,6 +237,13 @@ fn may_go(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
     observed.windows_instances = Some(Vec::new());
 }
 
+/// The Secret is to be deleted with the object.
+fn going_with_object(desired: &mut Desired) {
+    let secret = SecretSpec { delete_with_object: true, ..kept() };
+    desired.pair = DesiredPair::Default { create_if_missing: false, secret,
+        backup: Backup::Required, windows_passwords_saved: false };
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_default_pair_that_should_go() {
@@ -370,11 +377,23 @@ fn a_default_pair_that_should_go() {
         }, "Remove finalizer Released"),
         ("I3: nor does a Secret that goes with its object", |d, o, key| {
             may_go(d, o, key);
-            let secret = SecretSpec { delete_with_object: true, ..kept() };
-            d.pair = DesiredPair::Default { create_if_missing: false, secret,
-                backup: Backup::Required,
-                windows_passwords_saved: false };
+            going_with_object(d);
+            o.secret = Lookup::Found(owned(key));
         }, "Remove finalizer Released"),
+        ("a user's does not go with it", |d, o, key| {
+            may_go(d, o, key);
+            going_with_object(d);
+            o.secret = Lookup::Found(Found { owners: Vec::new(), was_created: false,
+                ..owned(key) });
+        }, "Delete with fingerprint"),
+        ("I3: one that is to stay now gets rid of its owner first", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(owned(key));
+        }, "DisownSecret"),
+        ("also one that is immutable", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(Found { rejects: Some(Rejection::Immutable), ..owned(key) });
+        }, "DisownSecret"),
         ("another object that has the pair keeps it", |d, o, key| {
             may_go(d, o, key);
             o.rivals = vec![rival("z", Some("arn:own"))];

@@ -155,3 +155,64 @@ fn what_a_reconciliation_is_about_and_what_it_leaves_behind() {
         assert!(!is_left_behind(&desired, &observed, ended, true), "{name}, or moved");
     }
 }
+
+#[test]
+fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
+    /// The spec said once that the Secret goes with the object, and says now that it stays.
+    fn deleted() -> (Desired, Observed) {
+        let (mut desired, mut observed) = (desired(), observed());
+        unchanged(&mut observed);
+        observed.recorded.origin = Some(Origin::Generated);
+        desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
+            replace: ReplacePolicy::Never };
+        desired.goal = Goal::ObjectDeleted;
+        observed.pair = live(None);
+        observed.secret = Lookup::Found(owned(&private_key()));
+        (desired, observed)
+    }
+    /// Nothing tells whether it stays.
+    fn refused() -> (Desired, Observed) {
+        let (desired, mut observed) = deleted();
+        observed.secret = Lookup::Unread;
+        observed.failure = Some(Failure::SecretRejected { name: "kept".to_owned(),
+            why: "forbidden".to_owned() });
+        (desired, observed)
+    }
+    check(deleted, &[
+        ("its owner is taken off first", |_, _| {}, "DisownSecret"),
+        ("it is read for that", |_, o| o.secret = Lookup::Unread, "ReadSecret"),
+        ("then the object goes", |_, o| o.secret = Lookup::Found(Found { owners: Vec::new(),
+            ..owned(&private_key()) }), "Remove finalizer Deleted"),
+        ("nothing keeps one that is on its way out", |_, o| o.secret = Lookup::Found(Found {
+            is_terminating: true, ..owned(&private_key()) }), "Remove finalizer Deleted"),
+        ("or that is gone", |_, o| o.secret = Lookup::Absent, "Remove finalizer Deleted"),
+        ("under Retain", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.done.read_for_release = Some(Ok(None));
+        }, "DisownSecret"),
+        ("of an object that is suspended", |d, o| {
+            d.suspend = true;
+            o.done.read_for_release = Some(Ok(None));
+        }, "DisownSecret"),
+        ("of one that may not use its account any more", |d, o| {
+            (d.suspend, o.grant) = (true, Grant::Required);
+        }, "DisownSecret"),
+        ("of one that vanished, it is too late", |d, _| d.goal = Goal::ObjectVanished,
+         "End follow-up Deleted"),
+        ("one that the spec lets go is left as it is", |d, o| {
+            let secret = SecretSpec { delete_with_object: true, ..kept() };
+            d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret,
+                replace: ReplacePolicy::Never };
+            o.secret = Lookup::Unread;
+        }, "Remove finalizer Deleted"),
+        ("while the object stays, so does the Secret", |d, _| d.goal = Goal::Absent,
+         "Ready Absent"),
+    ]);
+    check(refused, &[
+        ("one that may not be read may go with its namespace", |_, _| {}, "ReadNamespace"),
+        ("if not, nothing is known of it", |_, o| o.namespace_terminating = Some(false),
+         "Stalled SecretRejected"),
+        ("if so, nothing is kept", |_, o| o.namespace_terminating = Some(true),
+         "Remove finalizer Deleted"),
+    ]);
+}

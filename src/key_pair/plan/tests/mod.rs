@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;
@@ -233,6 +234,7 @@ fn word(step: &Step) -> String {
         | Step::ReadCopy { .. }
         | Step::ReadOperation { .. }
         | Step::ReadDefaultPair
+        | Step::DisownSecret(_)
         | Step::Delete { .. }
         | Step::ReadForRelease { .. }
         | Step::ReleaseTag { .. }
@@ -271,6 +273,13 @@ fn somebodys_secret() -> Found {
 
 fn secret(key: Option<&PrivateKey>) -> Lookup<Found> {
     Lookup::Found(Found { is_own: true, key: key.cloned(), ..somebodys_secret() })
+}
+
+/// The object's Secret, which Kubernetes deletes with it.
+fn owned(key: &PrivateKey) -> Found {
+    let owner = OwnerReference { uid: "b".to_owned(), ..OwnerReference::default() };
+    Found { is_own: true, was_created: true, key: Some(key.clone()), owners: vec![owner],
+        ..somebodys_secret() }
 }
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -68,6 +68,7 @@ impl At<'_> {
             Act::Download => self.download(fate),
             Act::SetAside(key) => self.set_aside(key, fate),
             Act::WriteSecret { key, owner } => self.write_secret(key, owner, decision, fate),
+            Act::DisownSecret => self.disown_secret(decision, fate),
             Act::Delete { expected } => self.delete(expected, fate),
             Act::ReadForRelease => self.read_for_release(fate),
             Act::ReleaseTag(id) => self.release_tag(id, fate),
@@ -408,6 +409,25 @@ impl At<'_> {
             None | Some(_) => return self.conflict(decision),
         };
         self.state.set_secret(Some(secret));
+        if fate == Fate::LostAfter {
+            return Some(Then::End);
+        }
+        self.read(Act::ReadSecret, Fate::Fine)
+    }
+
+    fn disown_secret(&mut self, decision: &Decision, fate: Fate) -> Option<Then> {
+        match fate {
+            Fate::LostBefore => return Some(Then::End),
+            Fate::Fine | Fate::LostAfter => {}
+            Fate::Late | Fate::Slow | Fate::Throttled | Fate::Denied | Fate::Stale => return None,
+        }
+        let is_outdated = self.run().secret_outdated;
+        match self.state.secret {
+            Some(there) if !is_outdated => {
+                self.state.set_secret(Some(Secret { owner: None, ..there }));
+            }
+            None | Some(_) => return self.conflict(decision),
+        }
         if fate == Fate::LostAfter {
             return Some(Then::End);
         }

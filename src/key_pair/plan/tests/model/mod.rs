@@ -68,7 +68,8 @@ fn fates(act: Act) -> &'static [Fate] {
             Fate::Throttled, Fate::Denied],
         Act::AddFinalizer | Act::WriteIntent(_) | Act::RecordAdoption | Act::TagByName | Act::Tag
         | Act::RemoveTags | Act::Download
-        | Act::SetAside(_) | Act::WriteSecret { .. } | Act::Delete { .. } | Act::ReleaseTag(_)
+        | Act::SetAside(_) | Act::WriteSecret { .. } | Act::DisownSecret | Act::Delete { .. }
+        | Act::ReleaseTag(_)
         | Act::RemoveFinalizer { .. } | Act::Finish { .. } => &[Fate::LostBefore, Fate::LostAfter],
         Act::ReadForRelease => &[Fate::LostBefore],
         Act::ReadSource | Act::ReadSecret | Act::ReadCopy | Act::FindWindowsInstances

@@ -134,7 +134,16 @@ fn i3_no_key_is_lost(step: &Step<'_>) -> Option<&'static str> {
             };
             let is_kept = secret.key == step.seen().map(|seen| seen.key) && !secret.terminating
                 && secret.mark == Mark::Own;
+            let goes = secret.owner == Some(step.run.object.uid);
+            let is_kept = is_kept && !(goes && step.run.object.deleting);
             (!is_kept).then_some("I3: the default pair is deleted and its key is not kept")
+        }
+        Act::RemoveFinalizer { .. } => {
+            let owned = step.world.secret.filter(|it| it.owner == Some(step.run.object.uid));
+            let is_known = !step.run.outdated && !step.run.secret_outdated;
+            let stays = !step.spec.delete_with_object && is_known;
+            (stays && owned.is_some_and(|secret| !secret.terminating))
+                .then_some("I3: a Secret goes with its object though the spec says that it stays")
         }
         _ => None,
     }

@@ -107,6 +107,16 @@ fn two_objects() {
 const GENERATED_BY_OPERATOR: Secret = Secret { key: Some(Key::C), mark: Mark::Own, created: true,
     owner: None, terminating: false, unreadable: false };
 
+/// A Secret that goes with its object, until the spec says that it stays.
+fn owners() -> [Spec; 4] {
+    [
+        Spec { delete_with_object: true, ..PLAIN },
+        PLAIN,
+        Spec { suspend: true, ..PLAIN },
+        Spec { policy: Some(DeletionPolicy::Retain), ..PLAIN },
+    ]
+}
+
 #[test]
 fn generated() {
     let generated = |name, specs: &[Spec], may: &[May], share, whole| {
@@ -120,6 +130,8 @@ fn generated() {
         generated("a generated pair", &SPECS, &PAIRS, [1, 1, 0], [2, 1, 1]),
         generated("its Secret", &[PLAIN], &secrets, [1, 0, 1], [2, 1, 1]),
         generated("its Secret, recreated", &[RECREATED], &secrets, [1, 1, 0], [2, 1, 1]),
+        generated("the owner of its Secret", &owners(), &[May::Edit, May::DeleteObject],
+            [2, 0, 1], [2, 1, 1]),
         Scenario { pair: Some(Key::A), secret: Some(users),
             ..generated("a user's Secret", &[owned, PLAIN], &PAIRS, [1, 1, 1], [2, 1, 1]) },
         Scenario { secret: Some(GENERATED_BY_OPERATOR),
@@ -143,6 +155,8 @@ fn default_pair() {
     search_all(vec![
         there(default("the default pair", &specs, &others, [1, 1, 1], [2, 1, 1])),
         there(default("its Secret", &specs[..3], &secrets, [1, 1, 1], [2, 1, 1])),
+        there(default("the owner of its Secret", &[owners()[0], deleting, owners()[2]],
+            &[May::Edit, May::DeleteObject], [2, 0, 1], [2, 1, 1])),
         default("created if missing", &[creating, PLAIN, gone], &others, [1, 1, 1], [2, 1, 1]),
     ]);
 }

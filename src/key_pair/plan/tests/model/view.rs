@@ -33,6 +33,7 @@ pub(super) enum Act {
     Download,
     SetAside(Key),
     WriteSecret { key: Key, owner: bool },
+    DisownSecret,
     Delete { expected: Option<Key> },
     ReadForRelease,
     ReleaseTag(u8),
@@ -400,6 +401,7 @@ impl Plans {
                 owner: spec.delete_with_object
                     && found.as_ref().is_none_or(|found| found.was_created),
             },
+            Step::DisownSecret(_) => Act::DisownSecret,
             Step::Delete { expected_fingerprint } => Act::Delete {
                 expected: expected_fingerprint.as_ref()
                     .and_then(|listed| self.key_of_sha256(listed.as_str())),
