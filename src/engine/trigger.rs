@@ -47,6 +47,13 @@ impl Trigger {
         }
     }
 
+    /// Whether the spec was edited since `before`, or the object deleted. A watch may also be
+    /// behind what was read.
+    #[must_use]
+    pub fn is_after(&self, before: &Self) -> bool {
+        self.generation > before.generation || (self.deleting && !before.deleting)
+    }
+
     /// Whether the change from `before` to this needs a reconciliation. An added finalizer does
     /// not: the operator adds it itself.
     pub(super) fn asks(&self, before: &Self) -> Asks {
@@ -117,6 +124,15 @@ mod tests {
             let mut after = before.clone();
             change(&mut after);
             assert_eq!(after.asks(&before), expected, "{name}");
+        }
+        for (name, generation, deleting, expected) in [
+            ("the same", 1, false, false),
+            ("what a watch that is behind shows", 0, false, false),
+            ("an edited spec", 2, false, true),
+            ("a deletion", 1, true, true),
+        ] {
+            let seen = Trigger { generation, deleting, ..before.clone() };
+            assert_eq!(seen.is_after(&before), expected, "{name}");
         }
         let without = Trigger { finalizer: false, ..before.clone() };
         assert_eq!(before.asks(&without), Asks::Nothing, "the operator adds the finalizer itself");

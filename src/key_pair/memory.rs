@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::claim::PairClaim;
 use super::crowd::Crowds;
+use super::world::SourceRef;
 use crate::access::Grant;
 use crate::api::LightsailKeyPair;
 use crate::api::account::NamespacesFrom;
@@ -35,8 +36,8 @@ pub(super) struct Memory {
     /// Of objects that were found to be within the limit of their account and may be about
     /// to import: the names of their pairs, which count though none is on record.
     pub(super) within_limit: Mutex<ByUid<Digest<KeyPairName>>>,
-    /// Since when the Secret or ConfigMap that an object needs has been missing.
-    pub(super) missing: Mutex<ByUid<Moment>>,
+    /// What an object needs and is missing, and since when.
+    pub(super) missing: Mutex<ByUid<(Digest<SourceRef>, Moment)>>,
     /// Which pairs of a shared list no object manages.
     pub(super) without_object: Mutex<HashMap<Scope, WithoutObject>>,
     /// Objects that vanished with their finalizer and are to be followed up.
@@ -127,14 +128,34 @@ impl Memory {
     }
 
     /// Since when what an object needs has been missing: since now, if that is news.
-    pub(super) fn missing_since(&self, uid: &str) -> Moment {
-        *self.missing.lock().get_or_insert_with(uid, Moment::now)
+    pub(super) fn missing_since(&self, uid: &str, what: &SourceRef) -> Moment {
+        let (what, mut all) = (Digest::of(what), self.missing.lock());
+        let missing = all.get_or_insert_with(uid, || (what, Moment::now()));
+        if missing.0 != what {
+            *missing = (what, Moment::now());
+        }
+        missing.1
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key_pair::world::SourceKind;
+
+    #[test]
+    fn what_is_missing_now_was_not_missing_since_something_else_was() {
+        let memory = Memory::default();
+        let missing_since = |name: &str| {
+            let (kind, key) = (SourceKind::Secret, "key".to_owned());
+            memory.missing_since("u", &SourceRef { kind, name: name.to_owned(), key })
+        };
+        let first = missing_since("misspelt");
+        assert_eq!(missing_since("misspelt"), first);
+        let second = missing_since("right");
+        assert!(second > first);
+        assert_eq!(missing_since("right"), second);
+    }
 
     #[test]
     fn what_two_walks_show_counts_and_is_news_once() {

@@ -357,8 +357,8 @@ impl fmt::Display for Message<'_> {
             Self::OwnershipLost { name } => write!(
                 to,
                 "the key pair {name} now has another owner's tag; if it belongs to this object, \
-                 remove the tag {OWNER_TAG} in Lightsail; otherwise, set deletionPolicy: Retain \
-                 and delete this object"
+                 remove that tag in Lightsail, whose key is {OWNER_TAG} in upper or lower case; \
+                 otherwise, set deletionPolicy: Retain and delete this object"
             ),
             Self::Doubtful { name, owner, ends } => {
                 write!(

@@ -63,6 +63,7 @@ pub(super) fn observed(
         rivals: Vec::new(),
         grant: Grant::Required,
         account_changed: false,
+        object_changed: false,
         namespace_labels: None,
         owned: None,
         crowd: Crowd::default(),

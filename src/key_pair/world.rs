@@ -113,7 +113,7 @@ pub enum ImportedKey {
 }
 
 /// A key of a Secret or ConfigMap in the object's namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceRef {
     /// `Secret` or `ConfigMap`.
     pub kind: SourceKind,
@@ -124,7 +124,7 @@ pub struct SourceRef {
 }
 
 /// What a public key stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SourceKind {
     /// A Secret.
     Secret,
@@ -210,6 +210,8 @@ pub struct Observed {
     pub grant: Grant,
     /// The account was edited, deleted or created again since then.
     pub account_changed: bool,
+    /// The spec was edited, or the object deleted, since the reconciliation began.
+    pub object_changed: bool,
     /// The labels of its namespace.
     pub namespace_labels: Option<BTreeMap<String, String>>,
     /// How many key pairs its namespace has, or is about to have, where that is limited.

@@ -140,7 +140,7 @@ async fn a_pair_that_another_object_or_owner_has() {
 
     bed.region.set_tags("fleet", &[(OWNER_TAG, Some(OTHER))]);
     bed.reconcile_now::<LightsailKeyPair>("fleet").await;
-    stalled(&bed, "fleet", "OwnershipLost", "remove the tag").await;
+    stalled(&bed, "fleet", "OwnershipLost", "remove that tag").await;
     bed.region.set_tags("fleet", &[]);
     set_spec(&bed, "fleet", json!({ "interval": "11m" })).await;
     ready(&bed, "fleet", "Imported").await;

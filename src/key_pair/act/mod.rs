@@ -19,6 +19,7 @@ use crate::access::Limits;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
 use crate::engine::queue::{Class, Item};
+use crate::engine::trigger::Trigger;
 use crate::engine::verdict::Severity;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Verdict, objects};
 use crate::error::{Error, attempted};
@@ -33,6 +34,8 @@ pub(super) struct Run<'a> {
     at: &'a ObjectRef,
     object: LightsailKeyPair,
     desired: Desired,
+    /// The version of the object that `desired` is of.
+    trigger: Trigger,
     observed: Observed,
     access: Option<Access>,
     /// Cancelled when the object is changed meanwhile.
@@ -55,8 +58,8 @@ impl<'a> Run<'a> {
         let clocks = ctx.read_clocks();
         let observed = observed(ctx, &clocks, memory, &object, &desired);
         let observed = Observed { grant, has_predecessor, ..observed };
-        let changed = CancellationToken::new();
-        Self { ctx, clocks, memory, at, object, desired, observed, access: None, changed }
+        let (trigger, changed) = (Trigger::of(&object), CancellationToken::new());
+        Self { ctx, clocks, memory, at, object, desired, trigger, observed, access: None, changed }
     }
 
     /// As it is for an object whose turn has come.
@@ -101,9 +104,7 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
             self.observed.crowd = self.crowd();
-            let (grant, account) = (&self.observed.grant, account_ref(&self.object));
-            self.observed.account_changed =
-                self.ctx.directory.has_changed(grant, &self.at.namespace, account);
+            self.note_news();
             let step = plan::plan(&self.desired, &self.observed);
             match self.act(step).await {
                 Ok(Some(action)) => return Ok(action),
@@ -115,6 +116,17 @@ impl<'a> Run<'a> {
             }
         }
         self.publish(&Verdict::too_many_steps()).await
+    }
+
+    /// Notes what the watches have told since the reconciliation began: it may have waited for
+    /// minutes.
+    fn note_news(&mut self) {
+        let (grant, account) = (&self.observed.grant, account_ref(&self.object));
+        self.observed.account_changed =
+            self.ctx.directory.has_changed(grant, &self.at.namespace, account);
+        let rows = self.memory.rows.lock();
+        let row = rows.get(self.at).filter(|row| row.uid == *self.desired.uid);
+        self.observed.object_changed = row.is_some_and(|row| row.trigger.is_after(&self.trigger));
     }
 
     /// Notes a failure for the plan. What only starts the reconciliation over is passed on.
@@ -164,6 +176,7 @@ impl<'a> Run<'a> {
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
         let api_server = &self.ctx.api_server;
         match step {
+            step if step.needs_rivals() && self.has_new_rivals() => {}
             Step::Identify => self.identify().await?,
             Step::ReadPair { live: false } => self.read_pair_in_list().await?,
             Step::ReadPair { live: true } => self.read_pair_live().await?,

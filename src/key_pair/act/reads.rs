@@ -39,9 +39,9 @@ impl Run<'_> {
                 plan::source(&value)
             }
             DataValue::NoObject => {
-                Source::Missing { since: self.missing_since(), has_object: false }
+                Source::Missing { since: self.missing_since(at), has_object: false }
             }
-            DataValue::NoKey => Source::Missing { since: self.missing_since(), has_object: true },
+            DataValue::NoKey => Source::Missing { since: self.missing_since(at), has_object: true },
         })
     }
 
@@ -51,7 +51,9 @@ impl Run<'_> {
             self.memory.missing.lock().remove(&self.desired.uid);
             self.observed.key_missing_since = None;
         } else {
-            self.observed.key_missing_since = Some(self.missing_since());
+            let (name, key) = (name.to_owned(), secret::PRIVATE_KEY.to_owned());
+            let at = SourceRef { kind: SourceKind::Secret, name, key };
+            self.observed.key_missing_since = Some(self.missing_since(&at));
         }
         self.observed.secret = Lookup::from(found);
         Ok(())
@@ -198,6 +200,14 @@ impl Run<'_> {
         self.ctx.sessions.open(route, &self.desired.region, &self.at.namespace).await
     }
 
+    /// Notes who wants the same now. Returns whether the plan does not know that yet.
+    pub(super) fn has_new_rivals(&mut self) -> bool {
+        let rivals = self.rivals();
+        let are_new = rivals != self.observed.rivals;
+        self.observed.rivals = rivals;
+        are_new
+    }
+
     /// The other objects that want the same, now that the account is known.
     fn rivals(&self) -> Vec<Rival> {
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
@@ -219,7 +229,7 @@ impl Run<'_> {
         self.memory.note_permit(&self.desired.uid, permit);
     }
 
-    fn missing_since(&self) -> Timestamp {
-        self.clocks.time_of(self.memory.missing_since(&self.desired.uid))
+    fn missing_since(&self, what: &SourceRef) -> Timestamp {
+        self.clocks.time_of(self.memory.missing_since(&self.desired.uid, what))
     }
 }

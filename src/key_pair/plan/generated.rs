@@ -2,7 +2,7 @@
 //! so that no crash loses it (I3).
 
 use super::ownership::{Whose, whose};
-use super::pair::{may_be_replaced, ownership_lost};
+use super::pair::{is_made_here, ownership_lost};
 use super::refusals::{name_conflict, stalled};
 use super::source::time_left;
 use super::step::Step;
@@ -90,7 +90,7 @@ fn lost(
     let (name, secret) = (&desired.name, secret.name.as_str());
     Some(stalled(
         desired,
-        &if may_be_replaced(observed) {
+        &if is_made_here(desired, observed, pair) {
             Message::PrivateKeyLost { name, secret }
         } else {
             Message::PrivateKeyOfAdoptedLost { name, secret }

@@ -172,6 +172,18 @@ pub(super) fn wait_for_current_read(
     Some(if read.live { step } else { Step::ReadPair { live: true } })
 }
 
+/// Another pair than the recorded one is shown. Names are unique, so the recorded one is gone, or
+/// was made so lately that this is what an earlier read showed.
+pub(super) fn wait_for_recorded_pair(
+    observed: &Observed,
+    read: &PairRead,
+    pair: &KeyPair,
+) -> Option<Step> {
+    observed.recorded.arn.as_ref().filter(|recorded| **recorded != pair.arn)?;
+    let step = unsettled_absence(observed)?;
+    Some(if read.live { step } else { Step::ReadPair { live: true } })
+}
+
 /// Takes off again what was set by the name of the pair that was imported, and stands on another
 /// pair: somebody has deleted that one and made this one, at the very moment.
 pub(super) fn take_back(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {

@@ -61,15 +61,16 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         None => reads::justified(desired, observed, decide(desired, observed)),
     };
     let step = if desired.suspend && step.changes() { suspended(desired, observed) } else { step };
-    let step = if may_be_forbidden(observed, &step) { Step::StartOver } else { step };
+    let step = if may_be_unwanted(observed, &step) { Step::StartOver } else { step };
     if desired.goal == Goal::ObjectVanished { ending::follow_up(desired, step) } else { step }
 }
 
-/// Whether the account may no longer allow the step: it was edited while the reconciliation waited
-/// for an answer or its turn. A pair that was imported before that still gets its tags and its
-/// record.
-fn may_be_forbidden(observed: &Observed, step: &Step) -> bool {
-    observed.account_changed && step.changes() && observed.done.import.is_none()
+/// Whether the account may no longer allow the step, or the spec no longer want it: it was edited
+/// while the reconciliation waited for an answer or its turn. A pair that was imported before that
+/// still gets its tags and its record.
+fn may_be_unwanted(observed: &Observed, step: &Step) -> bool {
+    let is_news = observed.account_changed || observed.object_changed;
+    is_news && step.changes() && observed.done.import.is_none()
 }
 
 /// A suspended object changes nothing, so what a list shows is enough for it, unless an import of

@@ -7,7 +7,7 @@ use super::ending::{gone, release};
 use super::expected::{self, Named};
 use super::import::{
     beyond_limit, import, imported_key, take_back, unsettled_absence, unsettled_import,
-    wait_for_current_read,
+    wait_for_current_read, wait_for_recorded_pair,
 };
 use super::key::compare;
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, origin, whose};
@@ -49,7 +49,8 @@ pub(super) fn present(
     let Some(pair) = &read.pair else {
         return import(desired, observed, read, key);
     };
-    if let Some(step) = wait_for_current_read(observed, read, pair) {
+    let early = wait_for_current_read(observed, read, pair);
+    if let Some(step) = early.or_else(|| wait_for_recorded_pair(observed, read, pair)) {
         return step;
     }
     let matches = compare(desired, observed, pair).unwrap_or(Match::Unknown);
@@ -245,9 +246,9 @@ fn other_key(
             }
         };
     }
-    let (name, may_be_replaced) = (&desired.name, may_be_replaced(observed));
+    let (name, is_made_here) = (&desired.name, is_made_here(desired, observed, pair));
     let message = match &desired.pair {
-        DesiredPair::Generated { secret, .. } if may_be_replaced => {
+        DesiredPair::Generated { secret, .. } if is_made_here => {
             Message::PrivateKeyMismatch { name, secret: &secret.name }
         }
         DesiredPair::Generated { secret, .. } => {
@@ -256,7 +257,7 @@ fn other_key(
         DesiredPair::Imported { .. } | DesiredPair::Default { .. } if !changed => {
             Message::OtherKeyListed { name }
         }
-        DesiredPair::Imported { .. } | DesiredPair::Default { .. } if may_be_replaced => {
+        DesiredPair::Imported { .. } | DesiredPair::Default { .. } if is_made_here => {
             Message::PublicKeyChanged { name }
         }
         DesiredPair::Imported { .. } | DesiredPair::Default { .. } => {
@@ -266,10 +267,16 @@ fn other_key(
     stalled(desired, &message)
 }
 
-/// Whether the pair is one that `replacePolicy: Recreate` replaces: the object made it.
-pub(super) fn may_be_replaced(observed: &Observed) -> bool {
+/// Whether the pair is one that `replacePolicy: Recreate` replaces: the object made it, and that is
+/// on record.
+fn may_be_replaced(observed: &Observed) -> bool {
     matches!(observed.recorded.origin, Some(Origin::Imported | Origin::Generated))
         && observed.recorded.arn.is_some()
+}
+
+/// Whether the object made the pair: then a policy replaces it, now or once that is on record.
+pub(super) fn is_made_here(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
+    matches!(origin(desired, observed, pair), Origin::Imported | Origin::Generated)
 }
 
 pub(super) fn ownership_lost(desired: &Desired) -> Step {
@@ -285,7 +292,8 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         let unsettled = unsettled_import(observed, read).or_else(|| unsettled_absence(observed));
         return unsettled.unwrap_or_else(|| gone(desired, observed));
     };
-    if let Some(step) = wait_for_current_read(observed, read, pair) {
+    let early = wait_for_current_read(observed, read, pair);
+    if let Some(step) = early.or_else(|| wait_for_recorded_pair(observed, read, pair)) {
         return step;
     }
     let is_first = is_first(desired, observed, Some(pair));

@@ -190,6 +190,20 @@ impl Step {
         }
     }
 
+    /// Whether it depends on who else wants the pair, and not only on what is read right before it.
+    #[must_use]
+    pub fn needs_rivals(&self) -> bool {
+        matches!(
+            self,
+            Self::Import(_)
+                | Self::TagByName { .. }
+                | Self::Tag { .. }
+                | Self::RemoveTags { .. }
+                | Self::Download
+                | Self::Delete { .. }
+        )
+    }
+
     /// Its name, as `status.plannedStep` shows it.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -102,6 +102,9 @@ fn an_account_that_is_edited_meanwhile_is_read_again_before_a_change() {
         ("a suspended object says what it would do", |d, o| {
             (o.account_changed, d.suspend, o.pair) = (true, true, live(None));
         }, "Suspended Suspended"),
+        ("nor where the spec was edited", |_, o| {
+            (o.object_changed, o.pair) = (true, live(None));
+        }, "StartOver"),
         ("what has nothing to do is Ready", |_, o| { unchanged(o); o.account_changed = true; },
          "Ready Imported"),
     ]);

@@ -91,6 +91,10 @@ fn deleting_an_object_with_an_imported_pair() {
         ("one that was made a moment ago may only not be visible yet",
          |_, o| (o.pair, o.settle_time) = (live(None), Duration::from_mins(1)),
          "Reconciling InProgress"),
+        ("nor is another one that is shown until then", |_, o| {
+            o.pair = live(Some(KeyPair { arn: "arn:before".into(), ..pair(FIRST) }));
+            o.settle_time = Duration::from_mins(1);
+        }, "Reconciling InProgress"),
         ("unless it was deleted just now", |_, o| {
             (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
             o.done.delete = Some(succeeded());

@@ -165,6 +165,20 @@ fn an_imported_pair_that_should_be_there() {
             unchanged(o);
             (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));
         }, "Reconciling InProgress"),
+        ("nor is another pair that is shown until then", |_, o| {
+            unchanged(o);
+            let other = KeyPair { arn: "arn:before".into(), ..pair(FIRST) };
+            (o.pair, o.settle_time) = (live(Some(other)), Duration::from_mins(1));
+        }, "Reconciling InProgress"),
+        ("what a list shows is read again", |_, o| {
+            unchanged(o);
+            let other = KeyPair { arn: "arn:before".into(), ..pair(FIRST) };
+            (o.pair, o.settle_time) = (cached(Some(other)), Duration::from_mins(1));
+        }, "Read pair live"),
+        ("after that it is somebody's", |_, o| {
+            unchanged(o);
+            o.pair = live(Some(KeyPair { arn: "arn:before".into(), ..pair(FIRST) }));
+        }, "RecordAdoption"),
         ("by Lightsail's clock it was made long ago", |_, o| {
             unchanged(o);
             (o.pair, o.settle_time) = (live(None), Duration::from_mins(1));

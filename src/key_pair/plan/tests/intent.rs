@@ -369,3 +369,18 @@ fn a_tag_that_stands_on_another_pair_than_the_imported_is_taken_off() {
          |d, _| d.goal = Goal::ObjectDeleted, "Reconciling InProgress"),
     ]);
 }
+
+#[test]
+fn a_pair_that_the_object_made_is_not_said_to_have_been_there_before() {
+    let (mut desired, mut observed) = (desired(), observed());
+    desired.pair = with_key(SECOND);
+    (observed.finalizer, observed.recorded.intent) = (Finalizer::Old, intent(FIRST));
+    observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
+    let said = |desired: &Desired, observed: &Observed| match plan(desired, observed) {
+        Step::Finish(verdict) => verdict.message,
+        step => panic!("{step:?}"),
+    };
+    assert!(!said(&desired, &observed).contains("existed before this object"));
+    observed.recorded = recorded(&pair(FIRST), Origin::Adopted);
+    assert!(said(&desired, &observed).contains("existed before this object"));
+}

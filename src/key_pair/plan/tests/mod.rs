@@ -95,6 +95,7 @@ fn observed() -> Observed {
         asked: false,
         grant: Grant::Operator,
         account_changed: false,
+        object_changed: false,
         namespace_labels: None,
         owned: None,
         recorded: Recorded::default(),
