@@ -79,11 +79,21 @@ fn error_answer(read: (Option<&str>, Option<&str>), raw: &HttpResponse) -> Error
         raw.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
     let header = raw.headers().get("x-amzn-errortype").map(str::to_owned);
     let (code, type_) = (member(&body, "code"), member(&body, "__type"));
+    let is_of_aws = header.is_some() || type_.is_some();
     let names = [code, read.0.map(str::to_owned), header, type_];
     let names = codes(names.into_iter().flatten());
     let message = read.1.map(str::to_owned).or_else(|| member(&body, "message"));
     let message = message.unwrap_or_default();
-    classify(&Answer { names, message }).unwrap_or_else(|| unreadable(raw))
+    // A gateway may say by a `code` of its own that it does not know the path.
+    let proves_absence = is_of_aws || has_request_id(raw);
+    let known = classify(&Answer { names, message })
+        .filter(|error| error.kind != ErrorKind::NotFound || proves_absence);
+    known.unwrap_or_else(|| unreadable(raw))
+}
+
+/// Whether an answer has the id that AWS gives each request.
+pub(super) fn has_request_id(answer: &HttpResponse) -> bool {
+    answer.headers().get("x-amzn-requestid").is_some_and(|id| !id.is_empty())
 }
 
 /// A code becomes a label of metrics and part of conditions, but its body may come from anybody.

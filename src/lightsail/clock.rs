@@ -7,12 +7,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_lightsail::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_lightsail::error::BoxError;
 use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::fmt::rfc2822;
 use parking_lot::Mutex;
+
+use super::classify::has_request_id;
 
 /// The clock of one endpoint. Clones are the same clock.
 #[derive(Clone, Debug, Default)]
@@ -47,16 +50,51 @@ impl Intercept for Clock {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(date) = context.response().headers().get("date") {
+        if let Some(date) = date(context.response()) {
             self.note(date);
         }
         Ok(())
     }
 }
 
+/// The `Date` of an answer of Lightsail's. The page of a proxy shows the proxy's clock, and an
+/// answer from a cache an earlier time.
+fn date(answer: &HttpResponse) -> Option<&str> {
+    let headers = answer.headers();
+    let is_json = headers.get("content-type").is_some_and(|type_| type_.contains("json"));
+    let is_of_lightsail = has_request_id(answer) || (answer.status().is_success() && is_json);
+    headers.get("date").filter(|_| is_of_lightsail && headers.get("age").is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clocks_of_proxies_and_caches_are_not_lightsails() {
+        const DATE: &str = "Tue, 24 Nov 2026 22:14:49 GMT";
+        let (json, html) =
+            (("content-type", "application/x-amz-json-1.1"), ("content-type", "text/html"));
+        let id = ("x-amzn-requestid", "5d2c");
+        for (name, status, headers, expected) in [
+            ("an answer", 200, vec![json, id], true),
+            ("an error", 400, vec![json, id], true),
+            ("an answer without an id", 200, vec![json], true),
+            ("a proxy's page", 502, vec![html], false),
+            ("a proxy's page in place of an answer", 200, vec![html], false),
+            ("a gateway's error", 404, vec![json], false),
+            ("an empty id", 503, vec![("x-amzn-requestid", "")], false),
+            ("an answer from a cache", 200, vec![json, id, ("age", "30")], false),
+        ] {
+            let status = u16::try_into(status).unwrap();
+            let mut answer = HttpResponse::new(status, "".into());
+            for (key, value) in headers {
+                answer.headers_mut().insert(key, value);
+            }
+            answer.headers_mut().insert("date", DATE);
+            assert_eq!(date(&answer), expected.then_some(DATE), "{name}");
+        }
+    }
 
     #[test]
     fn it_shows_the_date_of_the_last_answer_and_what_has_passed_since() {

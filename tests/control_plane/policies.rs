@@ -297,3 +297,23 @@ async fn i3_nor_if_it_goes_while_windows_instances_are_looked_for() {
     assert_eq!(bed.region.find_default_key_pair(), Some(there));
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_deleted_that_an_edit_keeps_while_windows_instances_are_looked_for() {
+    let bed = Bed::new("edited-later").await;
+    let there = bed.region.create_default_key_pair();
+    let held = bed.region.add_fault(Fault::new("GetInstances", FaultEffect::HoldBefore).times(1));
+    let _operator = Operator::start(bed.patient(None).await).await.unwrap();
+    let spec = with(default_pair(), "expectedFingerprint", json!(there.fingerprint));
+    bed.create::<LightsailKeyPair>("default", &with(spec, "ensure", json!("Absent"))).await;
+    held.reached().await;
+    bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "suspend": true } })).await;
+    // The watch tells of the edit before it tells of another object.
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    held.release();
+    bed.wait::<LightsailKeyPair>("default", "suspended", |it| ready_reason(it) == "Suspended")
+        .await;
+    assert_eq!(bed.region.find_default_key_pair(), Some(there));
+    assert_eq!(bed.calls("DeleteKeyPair"), 0);
+}

@@ -290,6 +290,18 @@ async fn an_answer_without_its_list_is_no_empty_list() {
     assert_eq!(codes, [("IncompleteAnswer", ErrorKind::Transient); 6]);
 }
 
+/// What a gateway says of a path that it does not know is nothing that Lightsail says of a pair.
+#[tokio::test]
+async fn a_gateway_that_finds_nothing_proves_no_absence() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let lightsail = lightsail(&simulator).await;
+    let body = r#"{"code":"ResourceNotFound","message":"/ does not exist"}"#.to_owned();
+    simulator.add_fault(Fault::new("*", FaultEffect::Body { status: 404, body }));
+    let (name, kind) = ("fleet".into(), ErrorKind::Transient);
+    assert_eq!(lightsail.find_key_pair(&name).await.unwrap_err().kind, kind);
+    assert_eq!(lightsail.delete_key_pair(&name, None).await.unwrap_err().kind, kind);
+}
+
 /// What is throttled is sent again when its turn comes: it is no failure. The rate goes down, and
 /// the metrics tell.
 #[tokio::test]

@@ -106,6 +106,9 @@ impl<'a> Run<'a> {
             self.observed.crowd = self.crowd();
             self.note_news();
             let step = plan::plan(&self.desired, &self.observed);
+            if step.needs_rivals() && self.has_new_rivals() {
+                continue;
+            }
             match self.act(step).await {
                 Ok(Some(action)) => return Ok(action),
                 Ok(None) => {}
@@ -176,7 +179,6 @@ impl<'a> Run<'a> {
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
         let api_server = &self.ctx.api_server;
         match step {
-            step if step.needs_rivals() && self.has_new_rivals() => {}
             Step::Identify => self.identify().await?,
             Step::ReadPair { live: false } => self.read_pair_in_list().await?,
             Step::ReadPair { live: true } => self.read_pair_live().await?,

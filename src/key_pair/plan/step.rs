@@ -16,7 +16,6 @@ use crate::ssh::{PrivateKey, PublicKey};
 
 /// One next effect.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one is alive at a time, for a moment")]
 pub enum Step {
     /// Find out which account the credentials belong to.
     Identify,

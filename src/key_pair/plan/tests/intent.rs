@@ -376,9 +376,9 @@ fn a_pair_that_the_object_made_is_not_said_to_have_been_there_before() {
     desired.pair = with_key(SECOND);
     (observed.finalizer, observed.recorded.intent) = (Finalizer::Old, intent(FIRST));
     observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
-    let said = |desired: &Desired, observed: &Observed| match plan(desired, observed) {
-        Step::Finish(verdict) => verdict.message,
-        step => panic!("{step:?}"),
+    let said = |desired: &Desired, observed: &Observed| {
+        let Step::Finish(verdict) = plan(desired, observed) else { panic!("it is refused") };
+        verdict.message
     };
     assert!(!said(&desired, &observed).contains("existed before this object"));
     observed.recorded = recorded(&pair(FIRST), Origin::Adopted);
