@@ -204,28 +204,36 @@ impl Opener {
             return Ok(account);
         }
         self.0.sending.regions.admit(region, namespace)?;
-        let region = self.0.sts_region(region);
+        self.lookup_in(&self.0.sts_region(region), namespace).await
+    }
+
+    /// The account of the current credentials. If they are not good, STS is called in this region,
+    /// which no object need name and which need not be allowed.
+    async fn lookup_in(&self, region: &Region, namespace: &Arc<str>) -> Result<Arc<Account>> {
+        if let Some(account) = self.0.good() {
+            return Ok(account);
+        }
         let turn = Arc::clone(self.0.state.lock().turns.entry(region.clone()).or_default());
         let _here = turn.lock().await;
         let _everywhere = tokio::time::timeout(PATIENCE, self.0.lookup.lock()).await;
-        let next = self.0.state.lock().session.next(&region, now());
+        let next = self.0.state.lock().session.next(region, now());
         match next {
             Step::Use(account) => return Ok(account),
             Step::Fail(error) => return Err(error),
             Step::Open => {}
         }
-        let outcome = self.0.open(&region, namespace).await;
-        self.0.note(&region, outcome.as_ref().err());
+        let outcome = self.0.open(region, namespace).await;
+        self.0.note(region, outcome.as_ref().err());
         Ok(outcome?.account)
     }
 
-    /// As [`Self::current`]: a session that is opened through another one calls itself.
-    fn current_boxed<'a>(
+    /// As [`Self::lookup_in`]: a session that is opened through another one calls itself.
+    fn lookup_boxed<'a>(
         &'a self,
         region: &'a Region,
         namespace: &'a Arc<str>,
     ) -> BoxFuture<'a, Result<Arc<Account>>> {
-        Box::pin(self.current(region, namespace))
+        Box::pin(self.lookup_in(region, namespace))
     }
 
     /// Replaces these credentials, which AWS refused, if they are still in force. Returns whether
@@ -280,7 +288,7 @@ impl RoleSession {
         region: &Region,
         namespace: &Arc<str>,
     ) -> Result<(Option<Credentials>, Result<AssumeRoleOutput>)> {
-        let account = self.parent.current_boxed(region, namespace).await?;
+        let account = self.parent.lookup_boxed(region, namespace).await?;
         let token = self.sts.token("AssumeRole", &self.turn_of, Rank::InTurn);
         let token = tokio::time::timeout(sending.call_timeout, token).await;
         let token = token.map_err(|_| Error::waited_too_long())?;
@@ -360,7 +368,7 @@ impl Inner {
                 Ok(Given { credentials, term, identity: None })
             }
             Giver::Parent(parent) => {
-                let account = parent.current_boxed(region, namespace).await?;
+                let account = parent.lookup_boxed(region, namespace).await?;
                 let (id, caller_arn) = (account.id.clone(), account.caller_arn.clone());
                 let identity = Some(Identity { account: id, caller_arn });
                 Ok(Given { identity, ..Given::new(account.in_force.get()) })

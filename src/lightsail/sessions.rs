@@ -307,39 +307,53 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use aws_config::BehaviorVersion;
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+
     use super::*;
     use crate::config::Environment;
-    use crate::lightsail::WebIdentity;
+    use crate::lightsail::{WebIdentity, http_client};
+    use crate::proxies::Proxies;
 
-    #[tokio::test]
-    async fn nothing_is_kept_of_a_route_that_is_gone() {
-        let config = SdkConfig::builder().build();
-        let web_identity = WebIdentity::default();
-        let environment = Environment::default();
-        let sessions = Sessions::new(
+    fn sessions(config: SdkConfig, regions: Arc<Regions>) -> Sessions {
+        let (environment, web_identity) = (Environment::default(), WebIdentity::default());
+        Sessions::new(
             config,
             Sources { environment, web_identity },
             Duration::from_secs(1),
-            Arc::default(),
+            regions,
             HeldLease::unlimited(),
             Metrics::default(),
             Readiness::default(),
-        );
-        let role = Role {
+        )
+    }
+
+    fn route(roles: Vec<Role>) -> Route {
+        Route {
+            id: 1,
+            name: "production".into(),
+            account: "123456789012".into(),
+            origin: Origin::Operator,
+            roles,
+            tagged_cluster: Some("prod".to_owned()),
+        }
+    }
+
+    fn role() -> Role {
+        Role {
             arn: "arn:aws:iam::123456789012:role/lightsail".to_owned(),
             external_id: None,
             duration: Duration::from_hours(1),
             session_name: "lightsail-operator".to_owned(),
             tags: Vec::new(),
-        };
-        let route = Route {
-            id: 1,
-            name: "production".into(),
-            account: "123456789012".into(),
-            origin: Origin::Operator,
-            roles: vec![role],
-            tagged_cluster: Some("prod".to_owned()),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_route_that_is_gone() {
+        let sessions = sessions(SdkConfig::builder().build(), Arc::default());
+        let route = route(vec![role()]);
         let kept = || {
             drop(sessions.end(&route, Some(&"team-a".into())));
             sessions.0.kept.lock().sessions.len()
@@ -348,5 +362,26 @@ mod tests {
         assert_eq!(kept(), 1);
         sessions.retain(&[2]);
         assert_eq!(kept(), 0, "a reconciliation that is under way opens it again");
+    }
+
+    /// The HTTP client refuses the endpoint before it sends a byte, and says that it was asked.
+    #[tokio::test]
+    async fn sts_is_called_in_the_configured_region_whatever_regions_objects_may_name() {
+        let (limit, metrics) = (Duration::from_secs(1), Metrics::default());
+        let http = http_client(limit, false, None, Proxies::default(), false, metrics).unwrap();
+        let keys = Credentials::new("key", "secret", None, None, "test");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .endpoint_url("http://sts.example")
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .region(aws_sdk_sts::config::Region::new("us-east-1"))
+            .build();
+        let regions = Arc::new(Regions::new(vec!["eu-west-1".to_owned()]));
+        for roles in [vec![], vec![role()]] {
+            let sessions = sessions(config.clone(), Arc::clone(&regions));
+            let answer = sessions.identify(&route(roles), &["eu-west-1".to_owned()]).await;
+            assert_eq!(answer.unwrap_err().code, "InsecureEndpoint");
+        }
     }
 }

@@ -392,6 +392,22 @@ async fn an_account_is_identified_where_the_operator_may_call_aws() {
     teams.remove_accounts().await;
 }
 
+/// The flag limits the regions that objects name, and STS is called in none of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_identified_where_the_operator_calls_sts_whatever_objects_may_name() {
+    let teams = Teams::new("identified-by").await;
+    let mut options = teams.options().await;
+    options.arguments.push(format!("--allowed-regions={REGION}"));
+    options.environment.push(("AWS_REGION".to_owned(), "us-east-1".to_owned()));
+    let _operator = Operator::start(options).await.unwrap();
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &[]);
+    let name = teams.create_account("a", &spec).await;
+    teams.wait_account(&name, "Identified").await;
+    teams.a.create::<LightsailKeyPair>("fleet", &pair(&name, "fleet")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    teams.remove_accounts().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_namespace_has_no_more_key_pairs_than_its_account_allows() {
     let teams = Teams::new("limit").await;
