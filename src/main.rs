@@ -299,6 +299,7 @@ async fn context(
         unscoped: config.unscoped_namespace.clone(),
         namespace: own_namespace(config, kube),
         cluster_id: settings.cluster_id.clone(),
+        is_primary: settings.is_primary,
     };
     Ok(Some(Context {
         directory: Directory::new(served, api_server.clone(), sessions.clone()),

@@ -33,6 +33,8 @@ pub struct Settings {
     pub namespace: String,
     /// The cluster in session tags.
     pub cluster_id: String,
+    /// Whether this operator finds out whose the credentials of accounts are, for their status.
+    pub is_primary: bool,
 }
 
 /// An account, as it was last seen.
@@ -264,7 +266,10 @@ impl Directory {
                 Seen::Unreadable => None,
             })
         };
-        self.sessions.retain(&entries().map(|entry| entry.route.id).collect::<Vec<_>>());
+        let routes: Vec<u64> = entries().map(|entry| entry.route.id).collect();
+        let is_of_operator = |entry: &Arc<Entry>| matches!(entry.route.origin, Origin::Operator);
+        let tries_own = self.settings.is_primary && entries().any(is_of_operator);
+        self.sessions.retain(&routes, tries_own);
         let mut most: HashMap<AccountId, f64> = HashMap::new();
         for entry in entries() {
             let Some(own) = entry.spec.calls_per_second else { continue };

@@ -189,22 +189,7 @@ pub async fn run<C: Controller>(controller: &C) {
             Some((at, action, duration)) = running.next() => {
                 ctx.metrics.reconciled(&kind, &action.outcome.to_string(), duration);
                 tokens.remove(&at);
-                let now = Instant::now();
-                if let Some(lane) = queue.lane_of(&at) {
-                    // It may have called a region that no object names any more.
-                    ctx.forget_unused(&lane_parts(lane).0);
-                }
-                let was_forgotten = queue.finished(&at, action, now);
-                for (at, lane) in controller.take_woken() {
-                    queue.push_first(at, lane, now);
-                }
-                // Its row may be gone, with some work left: the API server says of an object that
-                // is gone that it does not exist, or that it conflicts.
-                if (was_forgotten || action.outcome == Outcome::Gone)
-                    && let Some(lane) = controller.follow_up_lane(&at)
-                {
-                    queue.push(at, lane, Class::Change, now);
-                }
+                note_finished(controller, &mut queue, at, action);
             }
             change = news.recv(), if C::Object::IS_NAMESPACED => {
                 note_account(controller, &mut queue, change.ok());
@@ -291,6 +276,26 @@ fn note_change<C: Controller>(
         if let Some(lane) = controller.follow_up_lane(&at) {
             queue.push(at, lane, Class::Change, now);
         }
+    }
+}
+
+/// Queues what a finished reconciliation leaves to do.
+fn note_finished<C: Controller>(controller: &C, queue: &mut Queue, at: ObjectRef, action: Action) {
+    let now = Instant::now();
+    if let Some(lane) = queue.lane_of(&at) {
+        // It may have called a region that no object names any more.
+        controller.context().forget_unused(&lane_parts(lane).0);
+    }
+    let was_forgotten = queue.finished(&at, action, now);
+    for (at, lane) in controller.take_woken() {
+        queue.push_first(at, lane, now);
+    }
+    // Its row may be gone, with some work left: the API server says of an object that is gone that
+    // it does not exist, or that it conflicts.
+    if (was_forgotten || action.outcome == Outcome::Gone)
+        && let Some(lane) = controller.follow_up_lane(&at)
+    {
+        queue.push(at, lane, Class::Change, now);
     }
 }
 

@@ -174,15 +174,21 @@ impl Opener {
         }))
     }
 
-    /// Forgets what is kept of a region. What is under way there goes on.
-    pub(super) fn forget_region(&self, region: &Region) {
+    /// Forgets what is kept of a region. What is under way there goes on. `is_unused`: nobody calls
+    /// STS with these credentials any more, so nobody finds out whether they work again.
+    pub(super) fn forget_region(&self, region: &Region, is_unused: bool) {
         let mut state = self.0.state.lock();
         state.turns.remove(region);
-        let is_last = self.0.sending.regions.are_unused();
-        self.0.tell(state.session.forget_region(region, is_last));
+        self.0.tell(state.session.forget_region(region, is_unused));
         if let Some(opened) = state.session.in_force() {
             opened.account.forget_region(region);
         }
+    }
+
+    /// Forgets what failed: nobody calls STS with these credentials any more.
+    pub(super) fn forget_failures(&self) {
+        let mut state = self.0.state.lock();
+        self.0.tell(state.session.forget_failures());
     }
 
     /// The account of the current credentials, if there are any.

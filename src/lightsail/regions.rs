@@ -101,7 +101,7 @@ impl Regions {
         self.known.lock().leave(region, kind, namespace);
     }
 
-    /// Whether no object names a region.
+    /// Whether no object names any region.
     pub(super) fn are_unused(&self) -> bool {
         self.known.lock().users.is_empty()
     }

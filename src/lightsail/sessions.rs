@@ -125,6 +125,8 @@ struct Kept {
     uses: u64,
     /// The routes that there are.
     routes: HashSet<u64>,
+    /// Whether the operator's own credentials are tried for a route, although no object uses it.
+    tries_own: bool,
 }
 
 impl Kept {
@@ -281,21 +283,32 @@ impl Sessions {
         self.0.kept.lock().get(key, new)
     }
 
-    /// Drops all sessions except those of these routes.
-    pub fn retain(&self, routes: &[u64]) {
+    /// Drops all sessions except those of these routes. `tries_own`: the operator's own credentials
+    /// are tried for one of them, although no object uses it.
+    pub fn retain(&self, routes: &[u64], tries_own: bool) {
         let mut kept = self.0.kept.lock();
         kept.routes = routes.iter().copied().collect();
         kept.sessions.retain(|key, _| routes.contains(&key.route));
+        kept.tries_own = tries_own;
+        drop(kept);
+        if self.own_are_unused() {
+            self.0.own.forget_failures();
+        }
+    }
+
+    /// Whether nobody uses the operator's own credentials, or tries them.
+    fn own_are_unused(&self) -> bool {
+        !self.0.kept.lock().tries_own && self.0.sending.regions.are_unused()
     }
 
     /// Forgets what is kept of a region. What is under way there goes on.
     pub fn forget_region(&self, region: &Region) {
         self.0.sending.limiters.forget_region(region);
-        self.0.own.forget_region(region);
+        self.0.own.forget_region(region, self.own_are_unused());
         let kept: Vec<Opener> =
             self.0.kept.lock().sessions.values().map(|(_, opener)| opener.clone()).collect();
         for opener in kept {
-            opener.forget_region(region);
+            opener.forget_region(region, false);
         }
     }
 
@@ -358,30 +371,60 @@ mod tests {
             drop(sessions.end(&route, Some(&"team-a".into())));
             sessions.0.kept.lock().sessions.len()
         };
-        sessions.retain(&[1]);
+        sessions.retain(&[1], true);
         assert_eq!(kept(), 1);
-        sessions.retain(&[2]);
+        sessions.retain(&[2], true);
         assert_eq!(kept(), 0, "a reconciliation that is under way opens it again");
     }
 
-    /// The HTTP client refuses the endpoint before it sends a byte, and says that it was asked.
-    #[tokio::test]
-    async fn sts_is_called_in_the_configured_region_whatever_regions_objects_may_name() {
+    /// With credentials, and an STS in `us-east-1` that does not answer: the HTTP client refuses
+    /// its endpoint before it sends a byte.
+    fn without_answer() -> SdkConfig {
         let (limit, metrics) = (Duration::from_secs(1), Metrics::default());
         let http = http_client(limit, false, None, Proxies::default(), false, metrics).unwrap();
         let keys = Credentials::new("key", "secret", None, None, "test");
-        let config = SdkConfig::builder()
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http)
             .endpoint_url("http://sts.example")
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .region(aws_sdk_sts::config::Region::new("us-east-1"))
-            .build();
+            .build()
+    }
+
+    #[tokio::test]
+    async fn sts_is_called_in_the_configured_region_whatever_regions_objects_may_name() {
         let regions = Arc::new(Regions::new(vec!["eu-west-1".to_owned()]));
         for roles in [vec![], vec![role()]] {
-            let sessions = sessions(config.clone(), Arc::clone(&regions));
+            let sessions = sessions(without_answer(), Arc::clone(&regions));
             let answer = sessions.identify(&route(roles), &["eu-west-1".to_owned()]).await;
             assert_eq!(answer.unwrap_err().code, "InsecureEndpoint");
         }
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_the_own_credentials_is_kept_while_an_account_or_an_object_uses_them() {
+        let (regions, region, kind) = (Arc::<Regions>::default(), "eu-west-1".into(), "Kind");
+        let sessions = sessions(without_answer(), Arc::clone(&regions));
+        let metrics = &sessions.0.sending.metrics;
+        let is_failing = || metrics.encode().contains("credentials_failing 1");
+        let nowhere = Region::from("");
+
+        sessions.retain(&[1], true);
+        sessions.identify(&route(Vec::new()), &["eu-west-1".to_owned()]).await.unwrap_err();
+        sessions.forget_region(&nowhere);
+        assert!(is_failing(), "an account uses them");
+        regions.enter(&region, kind, &"team-a".into());
+        sessions.retain(&[2], false);
+        assert!(is_failing(), "an object uses them");
+        regions.leave(&region, kind, &"team-a".into());
+        sessions.forget_region(&nowhere);
+        assert!(!is_failing());
+
+        sessions.retain(&[1], true);
+        sessions.0.own.current(&region, &"team-a".into()).await.unwrap_err();
+        assert!(is_failing());
+        sessions.retain(&[2], false);
+        assert!(!is_failing(), "the account was the last one to use them");
     }
 }

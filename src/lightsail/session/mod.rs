@@ -255,16 +255,17 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         }
     }
 
-    /// No object names the region any more. If it was the last one, no object names any region.
-    pub(super) fn forget_region(&mut self, region: &Region, is_last: bool) -> Noted {
+    /// No object names the region any more. `is_unused`: nobody calls STS any more.
+    pub(super) fn forget_region(&mut self, region: &Region, is_unused: bool) -> Noted {
         self.failures.remove(region);
-        if is_last {
+        if is_unused {
             return self.forget_failures();
         }
         Noted { is_failing: !self.failures.is_empty(), troubles: Vec::new(), news: None }
     }
 
-    fn forget_failures(&mut self) -> Noted {
+    /// Nobody calls STS any more, or it works again.
+    pub(super) fn forget_failures(&mut self) -> Noted {
         let failures = std::mem::take(&mut self.failures);
         let troubles = failures.into_keys().map(|region| (region, None)).collect();
         Noted { is_failing: false, troubles, news: None }

@@ -231,18 +231,18 @@ fn a_failure_is_another_one_while_the_credentials_are_good() {
 #[test]
 fn a_region_that_no_object_names_keeps_nothing_failing() {
     let clocks = clocks();
-    for (name, failing, is_last, expected) in [
+    for (name, failing, is_unused, expected) in [
         ("nothing fails", vec![], false, "well"),
         ("the only one that fails", vec![IRELAND], false, "well"),
         ("another one fails", vec![IRELAND, OREGON], false, "failing"),
         ("only another one fails", vec![OREGON], false, "failing"),
-        ("no object names any region", vec![IRELAND, OREGON], true, "well; us-west-2: over"),
+        ("nobody calls STS any more", vec![IRELAND, OREGON], true, "well; us-west-2: over"),
     ] {
         let mut session = Kept::default();
         for region in failing {
             session.note(&region.into(), Some(&error("down")), clocks.at(0));
         }
-        assert_eq!(words(&session.forget_region(&IRELAND.into(), is_last)), expected, "{name}");
+        assert_eq!(words(&session.forget_region(&IRELAND.into(), is_unused)), expected, "{name}");
         assert_eq!(session.next(&IRELAND.into(), clocks.at(0)), Step::Open, "{name}");
     }
 }

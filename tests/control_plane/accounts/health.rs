@@ -8,6 +8,7 @@ use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
 use super::teams::{OF_A, OF_B, Teams};
+use crate::bed::wait_for;
 use crate::gitops::{CURRENT, FAILED, PROGRESSING, check, check_test_data};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,5 +58,30 @@ async fn i8_an_account_whose_finalizer_cannot_be_taken_off_says_why() {
     let message = teams.wait_account(&account, "KubernetesError").await;
     assert!(message.contains("refuses a request from the operator"), "{message}");
     teams.wait_no_account(&account).await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failing_credentials_are_told_while_an_account_uses_them_although_no_object_does() {
+    let teams = Teams::new("no-objects").await;
+    let outage = Fault::new("GetCallerIdentity", FaultEffect::throttling());
+    let _outage = teams.a.simulator.add_fault(outage);
+    let operator = teams.start().await;
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &[]);
+    let account = teams.create_account("one", &spec).await;
+    teams.wait_account(&account, "Throttled").await;
+    // The SDK sends two requests for each attempt.
+    wait_for("further attempts", async || teams.a.calls("GetCallerIdentity") >= 8).await;
+    let is_failing = async || {
+        let (_, metrics) = operator.get("/metrics").await.unwrap();
+        metrics.contains("lightsail_operator_credentials_failing 1")
+    };
+    assert!(is_failing().await);
+    let log = operator.log_text();
+    let lines = log.lines().filter(|line| line.contains("cannot get AWS credentials")).count();
+    assert_eq!(lines, 2, "one of the own credentials, and one of the account: {log}");
+    teams.delete_account(&account).await;
+    teams.wait_no_account(&account).await;
+    wait_for("nobody needs credentials", async || !is_failing().await).await;
     teams.remove_accounts().await;
 }
