@@ -33,7 +33,7 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Whether it waits there.
-    fn is_in(&self, lane: &str, class: Class) -> bool {
+    pub(super) fn is_in(&self, lane: &str, class: Class) -> bool {
         *self.lane == *lane && self.class == class
     }
 }

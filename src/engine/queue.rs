@@ -138,7 +138,8 @@ impl Queue {
             return;
         }
         let before = self.ready.get(&at);
-        if before.is_some_and(|before| before.class <= class) {
+        let class = before.map_or(class, |before| class.min(before.class));
+        if before.is_some_and(|before| before.is_in(&lane, class)) {
             return;
         }
         let since = before.map_or(now, |before| before.since);

@@ -85,6 +85,20 @@ fn who_has_what_it_waited_for_comes_first_in_its_namespace_only() {
 }
 
 #[test]
+fn who_waits_in_one_lane_and_is_pushed_to_another_waits_there_with_the_better_class() {
+    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    for (class, other) in [(Class::Change, Class::Resync), (Class::Retry, Class::Resync)] {
+        queue.push(at("a"), LANE, class, now);
+        queue.push(at("a"), "eu-west-2", other, now);
+        let item = queue.pop(now).unwrap();
+        assert_eq!((item.class, queue.lane_of(&item.at)), (class.min(other), Some("eu-west-2")));
+        queue.finished(&item.at, ends(Next::Change), now);
+        assert_eq!(queue.pop(now), None, "once");
+        assert_eq!((queue.depth, queue.lanes.len()), ([0; 3], 0), "{class:?}");
+    }
+}
+
+#[test]
 fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
     let (mut queue, now) = (Queue::new(places(10)), Instant::now());
     queue.push(at("a"), LANE, Class::Change, now);
