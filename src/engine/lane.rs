@@ -118,19 +118,32 @@ impl Line {
         (self.names, self.left_over) = (self.waiting.values().map(VecDeque::len).sum(), 0);
     }
 
-    /// The next object of a namespace that has a place.
-    fn pop(&mut self, has_place: impl Fn(&Arc<str>) -> bool) -> Option<ObjectRef> {
-        let place = self.turns.iter().position(has_place)?;
-        let namespace = self.turns.remove(place)?;
-        let waiting = self.waiting.get_mut(&namespace)?;
-        let at = waiting.pop_front();
-        self.names -= 1;
-        if waiting.is_empty() {
-            self.waiting.remove(&namespace);
-        } else {
-            self.turns.push_back(namespace);
+    /// The next object of a namespace that has a place. Stale names before it are dropped, and cost
+    /// their namespace no turn.
+    fn pop(
+        &mut self,
+        has_place: impl Fn(&Arc<str>) -> bool,
+        is_in_it: impl Fn(&ObjectRef) -> bool,
+    ) -> Option<ObjectRef> {
+        while let Some(place) = self.turns.iter().position(&has_place) {
+            let namespace = self.turns.remove(place)?;
+            let waiting = self.waiting.get_mut(&namespace)?;
+            let stale = waiting.iter().take_while(|at| !is_in_it(at)).count();
+            waiting.drain(..stale);
+            self.names -= stale;
+            self.left_over = self.left_over.saturating_sub(stale);
+            let next = waiting.pop_front();
+            if waiting.is_empty() {
+                self.waiting.remove(&namespace);
+            } else {
+                self.turns.push_back(namespace);
+            }
+            if next.is_some() {
+                self.names -= 1;
+                return next;
+            }
         }
-        at
+        None
     }
 
     fn is_empty(&self) -> bool {
@@ -192,17 +205,15 @@ impl Lane {
             }
             let of_namespace = &self.of_namespace;
             let line = &mut self.lines[class as usize];
-            while let Some(at) = line.pop(|namespace| {
+            let has_place = |namespace: &Arc<str>| {
                 let running = of_namespace.get(namespace).copied().unwrap_or_default();
                 running.has_place(class, places.in_region) && has_place(namespace)
-            }) {
-                // A stale name is skipped.
-                if ready.get(&at).is_some_and(|it| it.is_in(own, class)) {
-                    self.waiting -= 1;
-                    self.note_turn(class, &at.namespace);
-                    return ready.remove(&at).map(|ready| (at, ready));
-                }
-                line.left_over = line.left_over.saturating_sub(1);
+            };
+            let is_in_it = |at: &ObjectRef| ready.get(at).is_some_and(|it| it.is_in(own, class));
+            if let Some(at) = line.pop(has_place, is_in_it) {
+                self.waiting -= 1;
+                self.note_turn(class, &at.namespace);
+                return ready.remove(&at).map(|ready| (at, ready));
             }
         }
         None

@@ -300,6 +300,16 @@ fn namespaces_take_turns() {
 }
 
 #[test]
+fn an_object_that_is_gone_costs_its_namespace_no_turn() {
+    let (mut queue, now) = (Queue::new(places(1)), Instant::now());
+    for (namespace, name) in [("n", "gone"), ("n", "a"), ("n", "b"), ("m", "c"), ("m", "d")] {
+        queue.push(ObjectRef::new(namespace, name), LANE, Class::Change, now);
+    }
+    queue.forget(&at("gone"));
+    assert_eq!(drain(&mut queue, now), "a c b d");
+}
+
+#[test]
 fn a_region_that_does_not_answer_delays_no_other() {
     let (mut queue, now) = (Queue::new(places(2)), Instant::now());
     for number in 0..5 {
