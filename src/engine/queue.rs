@@ -122,7 +122,8 @@ impl Queue {
     }
 
     /// Adds an object to a lane, because what it waited for is at hand: it has little left to do,
-    /// and comes before all others of its namespace.
+    /// and comes before all others of its namespace. If it waits there for a change already, it
+    /// keeps its place.
     pub fn push_first(&mut self, at: ObjectRef, lane: impl Into<Arc<str>>, now: Instant) {
         self.put(at, lane.into(), (Class::Change, Rank::First), now);
     }

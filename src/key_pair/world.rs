@@ -246,7 +246,8 @@ pub struct Observed {
     pub list_at_hand: bool,
     /// How many pages the shared list has, as far as is known; 0 if nothing is.
     pub list_pages: usize,
-    /// Whether the shared list has more pages than this object waits for. It is being read.
+    /// Whether the shared list has more pages than this object waits for. It is being read, or the
+    /// last read failed after so many.
     pub list_takes_long: bool,
     /// Whether the object has one of the places that changes have in any case, and all of which
     /// would otherwise wait for one list.

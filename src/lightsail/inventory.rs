@@ -121,7 +121,8 @@ impl Inventory {
     }
 
     /// As [`Self::list`], but `None` as soon as the list that has to be read for it proves to have
-    /// more pages than that. It is read all the same.
+    /// more pages than that. A read that has begun goes on. None begins if the last one failed
+    /// after so many pages.
     ///
     /// # Errors
     /// As [`Self::list`].
