@@ -39,7 +39,7 @@ pub(super) fn fault(
         METADATA if *method == Method::PUT => {
             token_ttl(answer).is_none_or(|it| it <= LONGEST_TOKEN)
         }
-        METADATA if path.ends_with('/') => is_role_name(body),
+        METADATA if path.ends_with('/') => is_role(body),
         _ => is_object,
     };
     match status {
@@ -97,10 +97,14 @@ fn token_ttl(answer: &HttpResponse) -> Option<u64> {
     answer.headers().get("x-aws-ec2-metadata-token-ttl-seconds")?.parse().ok()
 }
 
-/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>
-fn is_role_name(body: &[u8]) -> bool {
-    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(byte);
-    (1..=64).contains(&body.len()) && body.iter().all(is_allowed)
+/// The longest ARN of a role: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html>.
+const LONGEST_ROLE: usize = 2_048;
+
+/// Instances answer with a role's name. What stands in for their metadata, such as kube2iam, also
+/// answers with its path or ARN.
+fn is_role(body: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_+=,.@-:/".contains(byte);
+    (1..=LONGEST_ROLE).contains(&body.len()) && body.iter().all(is_allowed)
 }
 
 #[cfg(test)]
@@ -163,6 +167,10 @@ mod tests {
             ("SSO, a page", sso, GET, 200, None, "<html>", Some(Unreadable(200))),
             ("SSO, signed out", sso, GET, 401, None, r#"{"message":"expired"}"#, None),
             ("a role", METADATA, ROLE, 200, None, "node-role_1@a", None),
+            ("a role with a path", METADATA, ROLE, 200, None, "team/a/node-role", None),
+            ("an ARN", METADATA, ROLE, 200, None, "arn:aws:iam::123456789012:role/a", None),
+            ("too long for a role", METADATA, ROLE, 200, None, &*"a".repeat(2_049),
+             Some(Unreadable(200))),
             ("two roles", METADATA, ROLE, 200, None, "one\ntwo", Some(Unreadable(200))),
             ("a page for a role", METADATA, ROLE, 200, None, "<html>", Some(Unreadable(200))),
             ("words for a role", METADATA, ROLE, 200, None, "failed to get it",
