@@ -235,7 +235,7 @@ impl Error {
 
 impl From<&Failure> for Error {
     fn from(failure: &Failure) -> Self {
-        let kind = if matches!(failure.cause, Cause::Denied(_)) {
+        let kind = if matches!(failure.cause, Cause::Denied { .. }) {
             ErrorKind::BadCredentials
         } else if failure.cause.is_before_sending() {
             ErrorKind::NeverSent

@@ -64,7 +64,7 @@ fn causes() -> Vec<Failure> {
         of_proxy(Cause::Closed { is_before_sending: true }),
         of_host(Cause::Lost("invalid chunk size".to_owned())),
         of_host(Cause::Unreadable(200)),
-        of_host(Cause::Denied(403)),
+        of_host(Cause::Denied { status: 403, why: None }),
         of_host(Cause::Answered(503)),
         of_host(Cause::Insecure),
     ]

@@ -5,23 +5,21 @@
 use std::collections::BTreeMap;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method};
 use serde::de::IgnoredAny;
 
 use super::failure::Cause;
-use super::operation::{METADATA, OTHER, STS};
+use super::operation::{CONTAINER, METADATA, OTHER, STS};
+use crate::lightsail::stable::stable;
 
 /// The longest life of a token from the instance's metadata, in seconds:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>.
 const LONGEST_TOKEN: u64 = 21_600;
 
-/// What is wrong with the answer to this operation, if anything is.
-pub(super) fn fault(
-    operation: &str,
-    method: &Method,
-    path: &str,
-    answer: &HttpResponse,
-) -> Option<Cause> {
+/// What is wrong with the answer to this request, which is for this operation, if anything is.
+pub(super) fn fault(operation: &str, request: &Parts, answer: &HttpResponse) -> Option<Cause> {
     let status = answer.status().as_u16();
     // The server is starting or overloaded. The SDK treats that as a refusal.
     if status >= 500 || status == 429 {
@@ -36,18 +34,40 @@ pub(super) fn fault(
     let is_readable = match operation {
         // Its errors explain themselves.
         METADATA if status != 200 => true,
-        METADATA if *method == Method::PUT => {
+        METADATA if request.method == Method::PUT => {
             token_ttl(answer).is_none_or(|it| it <= LONGEST_TOKEN)
         }
-        METADATA if path.ends_with('/') => is_role(body),
+        METADATA if request.uri.path().ends_with('/') => is_role(body),
         _ => is_object,
     };
     match status {
         _ if is_readable => None,
         200..=299 => Some(Cause::Unreadable(status)),
-        400..=499 => Some(Cause::Denied(status)),
+        400..=499 => {
+            let why = reason(request, answer).filter(|_| operation == CONTAINER);
+            Some(Cause::Denied { status, why })
+        }
         _ => Some(Cause::Answered(status)),
     }
+}
+
+/// At most this many characters of a reason are kept.
+const LONGEST_REASON: usize = 200;
+
+/// Why a server refuses, in plain text, as the agent of EKS Pod Identity says it. A text that
+/// repeats the token or the URL of the request is left out: a condition must not show them.
+fn reason(request: &Parts, answer: &HttpResponse) -> Option<String> {
+    let type_ = answer.headers().get(CONTENT_TYPE.as_str())?;
+    let text = str::from_utf8(answer.body().bytes()?).ok()?;
+    let token = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let token = token.and_then(|token| str::from_utf8(token).ok()?.split_whitespace().last());
+    let path = Some(request.uri.path()).filter(|path| *path != "/");
+    let mut secrets = [token, path, request.uri.query()].into_iter().flatten();
+    let is_fit = type_.starts_with("text/plain")
+        && !text.contains('<')
+        && !secrets.any(|secret| text.contains(secret));
+    let text = || stable(text).chars().take(LONGEST_REASON).collect();
+    is_fit.then(text).filter(|text: &String| !text.is_empty())
 }
 
 /// What an answer of the API with a status of success turns out to be.
@@ -147,7 +167,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_an_answer_is_no_fault_of_the_credentials() {
-        use Cause::{Answered, Denied, Unreadable};
+        use Cause::{Answered, Unreadable};
+        let denied = |status| Some(Cause::Denied { status, why: None });
         let sso = "GetRoleCredentials";
         for (name, operation, request, status, ttl, body, expected) in [
             ("credentials", CONTAINER, GET, 200, None, r#"{"AccessKeyId":"a"}"#, None),
@@ -158,8 +179,8 @@ mod tests {
              Some(Unreadable(200))),
             ("no object", CONTAINER, GET, 200, None, "[]", Some(Unreadable(200))),
             ("moved", CONTAINER, GET, 301, None, "", Some(Answered(301))),
-            ("refused", CONTAINER, GET, 403, None, "", Some(Denied(403))),
-            ("refused by a page", CONTAINER, GET, 401, None, "<html>", Some(Denied(401))),
+            ("refused", CONTAINER, GET, 403, None, "", denied(403)),
+            ("refused by a page", CONTAINER, GET, 401, None, "<html>", denied(401)),
             ("refused in words", CONTAINER, GET, 403, None, r#"{"message":"no"}"#, None),
             ("throttled", CONTAINER, GET, 429, None, "{}", Some(Answered(429))),
             ("down", CONTAINER, GET, 503, None, "{}", Some(Answered(503))),
@@ -193,8 +214,38 @@ mod tests {
                 answer.headers_mut().insert("x-aws-ec2-metadata-token-ttl-seconds", ttl);
             }
             let (method, path) = request.split_once(' ').unwrap();
-            let found = fault(operation, &method.parse().unwrap(), path, &answer);
+            let request = http::Request::builder().method(method).uri(path).body(()).unwrap();
+            let found = fault(operation, &request.into_parts().0, &answer);
             assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_refuses_in_plain_text_is_quoted_without_what_it_was_sent() {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        let uuid = "[0a1b2c3d-0000-4000-8000-000000000000]: (AccessDeniedException): none";
+        let long = "no ".repeat(100);
+        for (name, operation, type_, body, expected) in [
+            ("the agent of EKS", CONTAINER, TEXT, uuid,
+             Some("[…]: (AccessDeniedException): none")),
+            ("two lines", CONTAINER, TEXT, "no\ntoken\n", Some("no token")),
+            ("a long text", CONTAINER, TEXT, &long, Some(&long[..200])),
+            ("nothing", CONTAINER, TEXT, " \n", None),
+            ("a page", CONTAINER, TEXT, "<html>", None),
+            ("another type", CONTAINER, "text/html", "no", None),
+            ("another server", "GetRoleCredentials", TEXT, "no", None),
+            ("the token", CONTAINER, TEXT, "who is T0KEN?", None),
+            ("the query", CONTAINER, TEXT, "no such key=PW", None),
+            ("the path", CONTAINER, TEXT, "/c/PW: not found", None),
+        ] {
+            let status = aws_smithy_runtime_api::http::StatusCode::try_from(403).unwrap();
+            let mut answer = HttpResponse::new(status, body.into());
+            answer.headers_mut().insert("content-type", type_);
+            let request = http::Request::get("http://agent/c/PW?key=PW");
+            let request = request.header("authorization", "Bearer T0KEN").body(()).unwrap();
+            let found = fault(operation, &request.into_parts().0, &answer);
+            let why = expected.map(str::to_owned);
+            assert_eq!(found, Some(Cause::Denied { status: 403, why }), "{name}");
         }
     }
 }

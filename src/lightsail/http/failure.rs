@@ -53,8 +53,11 @@ pub(in crate::lightsail) enum Cause {
     Answered(u16),
     /// What cannot be an answer.
     Unreadable(u16),
-    /// A credentials server provides none, and does not say why.
-    Denied(u16),
+    /// A credentials server provides none. It says why in plain text, or not at all.
+    Denied {
+        status: u16,
+        why: Option<String>,
+    },
     Insecure,
 }
 
@@ -74,7 +77,7 @@ impl Cause {
             Self::Lost(_) => "ConnectionLost",
             Self::Answered(_) => "ServiceError",
             Self::Unreadable(_) => UNREADABLE,
-            Self::Denied(_) => "CredentialsDenied",
+            Self::Denied { .. } => "CredentialsDenied",
             Self::Insecure => "InsecureEndpoint",
         }
     }
@@ -96,7 +99,7 @@ impl Cause {
             | Self::Lost(_)
             | Self::Answered(_)
             | Self::Unreadable(_)
-            | Self::Denied(_) => false,
+            | Self::Denied { .. } => false,
         }
     }
 }
@@ -278,8 +281,11 @@ impl fmt::Display for Failure {
                 formatter.write_str("was closed")?;
             }
             Cause::Lost(why) => write!(formatter, "the connection to {host} was lost: {why}")?,
-            Cause::Answered(status) | Cause::Denied(status) => {
+            Cause::Answered(status) | Cause::Denied { status, why: None } => {
                 write!(formatter, "{host} answered HTTP {status}")?;
+            }
+            Cause::Denied { status, why: Some(why) } => {
+                write!(formatter, "{host} answered HTTP {status}: {why}")?;
             }
             Cause::Unreadable(status) => formatter.write_str(&unreadable(host, *status))?,
             Cause::Insecure => write!(
@@ -359,5 +365,8 @@ mod tests {
         }
         let other = Failure::new(&uri, Cause::Answered(503)).by_way_of(Some(&proxy));
         assert_eq!(other.to_string(), "sts.example answered HTTP 503");
+        let denied = Cause::Denied { status: 403, why: Some("no association".to_owned()) };
+        let denied = Failure::new(&uri, denied).to_string();
+        assert_eq!(denied, "sts.example answered HTTP 403: no association");
     }
 }

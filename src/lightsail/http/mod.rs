@@ -126,13 +126,13 @@ impl Exchange {
         // Read to its end before sending: the SDK takes a body that is not read for a stalled one,
         // and ends the request after some seconds, although the server may still answer.
         let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
-        let request = http::Request::from_parts(parts, body);
-        let (host, operation) = (failure::host(request.uri()), credentials_operation(&request));
-        let (uri, method) = (request.uri().clone(), request.method().clone());
+        let request = http::Request::from_parts(parts.clone(), body);
+        let (host, operation) = (failure::host(&parts.uri), credentials_operation(&request));
+        let uri = parts.uri.clone();
         // The header of the protocol that Lightsail speaks.
         let is_of_api = request.headers().contains_key("x-amz-target");
         let outcome = self.send(request).await.and_then(|mut answer| {
-            let fault = |operation| answer::fault(operation, &method, uri.path(), &answer);
+            let fault = |operation| answer::fault(operation, &parts, &answer);
             if let Some(cause) = operation.and_then(fault) {
                 return Err(Failure::new(&uri, cause));
             }
@@ -160,12 +160,13 @@ impl Exchange {
             self.metrics.credentials_request(operation, &code);
         }
         // Where a foreign server answers, one request may get a good answer and the next one not.
-        let is_answer =
-            |failure: &Failure| matches!(failure.cause, Cause::Unreadable(_) | Cause::Denied(_));
+        let is_answer = |failure: &Failure| {
+            matches!(failure.cause, Cause::Unreadable(_) | Cause::Denied { .. })
+        };
         self.hosts.note(&host, outcome.as_ref().err().filter(|failure| !is_answer(failure)));
         // A refusal stays a refusal. The SDK retries other failures where that is useful.
         outcome.map_err(|failure| {
-            let is_final = matches!(failure.cause, Cause::Insecure | Cause::Denied(_));
+            let is_final = matches!(failure.cause, Cause::Insecure | Cause::Denied { .. });
             let error = if is_final { ConnectorError::user } else { ConnectorError::io };
             error(failure.into())
         })
