@@ -120,6 +120,7 @@ podDisruptionBudget: {maxUnavailable: 2}                      | PodDisruptionBud
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/policyTypes | [Ingress, Egress]
 networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/ingress | [{ports: [{port: metrics, protocol: TCP}]}]
 networkPolicy: {enabled: true, ingressFrom: [{podSelector: {}}]} | NetworkPolicy | /spec/ingress/0/from | [{podSelector: {}}]
+networkPolicy: {enabled: true}                                | NetworkPolicy | /spec/egress/0/ports | [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}, {port: 5353, protocol: UDP}, {port: 5353, protocol: TCP}]
 networkPolicy: {enabled: true, egress: [{}]}                  | NetworkPolicy | /spec/egress | [{}]
 networkPolicy: {enabled: true, egress: [], extraEgress: [{}]} | NetworkPolicy | /spec/egress | [{}]
 {networkPolicy: {enabled: true}, aws: {instanceMetadata: true}} | NetworkPolicy | /spec/egress/0/to | [{ipBlock: {cidr: 169.254.169.254/32}}, {ipBlock: {cidr: "fd00:ec2::254/128"}}]
