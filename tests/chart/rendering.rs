@@ -46,6 +46,7 @@ aws: {allowedRegions: [eu-west-1, us-east-1]}                 | Deployment | --a
 aws: {region: eu-west-1}                                      | Deployment | $AWS_REGION | eu-west-1
 aws: {endpointURL: "https://e"}                               | Deployment | $AWS_ENDPOINT_URL | https://e
 aws: {allowInsecureEndpoint: true, endpointURL: "http://s.x.svc"} | Deployment | --allow-insecure-endpoints | [""]
+{aws: {allowInsecureEndpoint: true}, envFrom: [{configMapRef: {name: endpoints}}]} | Deployment | --allow-insecure-endpoints | [""]
 {aws: {allowInsecureEndpoint: true}, extraEnv: [{name: AWS_ENDPOINT_URL_LIGHTSAIL, value: "http://s:80"}]} | Deployment | --allow-insecure-endpoints | [""]
 aws: {endpointURL: "http://localhost:4566"}                   | Deployment | $AWS_ENDPOINT_URL | http://localhost:4566
 namespaceOverride: x                                          | Deployment | /metadata/namespace | x

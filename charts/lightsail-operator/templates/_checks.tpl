@@ -258,7 +258,7 @@ networkPolicy networkPolicy.enabled
      aws.allowInsecureEndpoint. */}}
 {{- define "lightsail-operator.checkEndpoints" -}}
 {{- $insecure := include "lightsail-operator.insecureEndpoints" . | trim }}
-{{- $hidden := false }}
+{{- $hidden := not (empty .Values.envFrom) }}
 {{- range .Values.extraEnv }}
 {{- if and (hasPrefix "AWS_ENDPOINT_URL" .name) .valueFrom }}{{ $hidden = true }}{{ end }}
 {{- end }}
