@@ -108,6 +108,7 @@ fn cluster(file: &Kubeconfig) -> Option<&Cluster> {
 }
 
 /// The proxy that the kubeconfig names, or else the environment's if it is for this server.
+/// `ALL_PROXY` counts only for AWS: kubectl does not read it.
 fn proxy(server: &Uri, file: &Kubeconfig, environment: &Proxies) -> anyhow::Result<Option<Uri>> {
     let own = cluster(file).and_then(|cluster| cluster.proxy_url.as_deref());
     if let Some(own) = own.filter(|own| !own.is_empty()) {
@@ -120,7 +121,7 @@ fn proxy(server: &Uri, file: &Kubeconfig, environment: &Proxies) -> anyhow::Resu
         return Ok(Some(own.uri_with_login()));
     }
     let is_near = server.host().is_some_and(is_loopback);
-    Ok(environment.find(server).filter(|_| !is_near).map(Proxy::uri_with_login))
+    Ok(environment.find_as_go(server).filter(|_| !is_near).map(Proxy::uri_with_login))
 }
 
 #[cfg(test)]
@@ -128,7 +129,11 @@ mod tests {
     use super::*;
 
     fn found(server: &str, own: Option<&str>, no_proxy: &str) -> Option<String> {
-        let variables = [("HTTPS_PROXY", "http://ann:p%40ss@env:3128"), ("NO_PROXY", no_proxy)];
+        found_by("HTTPS_PROXY", server, own, no_proxy)
+    }
+
+    fn found_by(name: &str, server: &str, own: Option<&str>, no_proxy: &str) -> Option<String> {
+        let variables = [(name, "http://ann:p%40ss@env:3128"), ("NO_PROXY", no_proxy)];
         let environment = Proxies::new(&variables.into()).unwrap();
         let own = own.map_or_else(String::new, |own| format!("proxy-url: {own}"));
         let file = format!(
@@ -154,6 +159,9 @@ mod tests {
         let of_environment = Some("http://%61%6E%6E:%70%40%73%73@env:3128/".to_owned());
         assert_eq!(found("https://api.example.com", None, ""), of_environment);
         assert_eq!(found("https://api.example.com", None, "env"), of_environment);
+        for name in ["ALL_PROXY", "all_proxy", "HTTP_PROXY"] {
+            assert_eq!(found_by(name, "https://api.example.com", None, ""), None, "{name}");
+        }
         for (server, no_proxy) in [
             ("https://api.example.com", ".example.com"),
             ("https://10.1.2.3:6443", "10.0.0.0/8"),

@@ -21,6 +21,7 @@ use crate::config::Environment;
 pub struct Proxies {
     http: Option<Proxy>,
     https: Option<Proxy>,
+    all: Option<Proxy>,
     exceptions: Exceptions,
 }
 
@@ -44,8 +45,9 @@ impl Proxies {
         let (http, https, all) = (value("HTTP_PROXY")?, value("HTTPS_PROXY")?, value("ALL_PROXY")?);
         let (upper, lower) = (environment.text("NO_PROXY")?, environment.text("no_proxy")?);
         Ok(Self {
-            http: http.or_else(|| all.clone()),
-            https: https.or(all),
+            http,
+            https,
+            all,
             exceptions: Exceptions::parse(upper.or(lower).unwrap_or_default()),
         })
     }
@@ -53,11 +55,22 @@ impl Proxies {
     /// The proxy for requests to this URL.
     #[must_use]
     pub fn find(&self, uri: &Uri) -> Option<&Proxy> {
+        self.find_or(uri, self.all.as_ref())
+    }
+
+    /// As [`Self::find`], but without `ALL_PROXY`, which programs in Go do not read.
+    #[must_use]
+    pub fn find_as_go(&self, uri: &Uri) -> Option<&Proxy> {
+        self.find_or(uri, None)
+    }
+
+    fn find_or<'a>(&'a self, uri: &Uri, all: Option<&'a Proxy>) -> Option<&'a Proxy> {
         let (proxy, default_port) = match uri.scheme_str() {
-            Some("http") => (self.http.as_ref()?, 80),
-            Some("https") => (self.https.as_ref()?, 443),
+            Some("http") => (&self.http, 80),
+            Some("https") => (&self.https, 443),
             _ => return None,
         };
+        let proxy = proxy.as_ref().or(all)?;
         let port = uri.port_u16().unwrap_or(default_port);
         let is_exception = self.exceptions.contain(uri.host()?, port);
         Some(proxy).filter(|_| !is_exception)
