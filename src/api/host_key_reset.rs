@@ -186,7 +186,7 @@ pub struct Preconditions {
 #[serde(rename_all = "camelCase")]
 pub struct HostKeyResetStatus {
     /// The generation of the spec that this status describes; -1 until the first reconciliation.
-    #[serde(default = "never_observed")]
+    #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
     /// The last value of the annotation `lightsail-operator.dev/reconcile` that the operator acted
@@ -245,10 +245,6 @@ impl HostKeyResetStatus {
     }
 }
 
-fn never_observed() -> i64 {
-    -1
-}
-
 impl Reconciled for HostKeyReset {
     type Status = HostKeyResetStatus;
 
@@ -264,9 +260,5 @@ impl Reconciled for HostKeyReset {
 
     fn conditions(&self) -> &[Condition] {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
-    }
-
-    fn status(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
     }
 }

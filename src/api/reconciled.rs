@@ -33,6 +33,4 @@ pub trait Reconciled:
     fn last_handled_reconcile(&self) -> Option<&str>;
     /// The conditions of the status.
     fn conditions(&self) -> &[Condition];
-    /// The status, if one was written.
-    fn status(&self) -> Option<&Self::Status>;
 }

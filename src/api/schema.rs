@@ -104,6 +104,11 @@ pub(super) fn instance_arn(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// What stands for a generation until the first reconciliation.
+pub(super) fn never_observed() -> i64 {
+    -1
+}
+
 /// An integer that is -1 until the first reconciliation.
 pub(super) fn observed_generation(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "format": "int64", "default": -1 })

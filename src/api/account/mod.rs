@@ -136,7 +136,7 @@ pub struct LightsailAccountSpec {
 #[serde(rename_all = "camelCase")]
 pub struct LightsailAccountStatus {
     /// The generation of the spec that this status describes; -1 until the first reconciliation.
-    #[serde(default = "never_observed")]
+    #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
 
@@ -157,10 +157,6 @@ pub struct LightsailAccountStatus {
     pub conditions: Vec<Condition>,
 }
 
-fn never_observed() -> i64 {
-    -1
-}
-
 impl Reconciled for LightsailAccount {
     type Status = LightsailAccountStatus;
 
@@ -176,9 +172,5 @@ impl Reconciled for LightsailAccount {
 
     fn conditions(&self) -> &[Condition] {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
-    }
-
-    fn status(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
     }
 }

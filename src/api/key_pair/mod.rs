@@ -268,8 +268,4 @@ impl Reconciled for LightsailKeyPair {
     fn conditions(&self) -> &[Condition] {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
     }
-
-    fn status(&self) -> Option<&Self::Status> {
-        self.status.as_ref()
-    }
 }

@@ -13,7 +13,7 @@ use crate::api::schema;
 #[serde(rename_all = "camelCase")]
 pub struct LightsailKeyPairStatus {
     /// The generation of the spec that this status describes; -1 until the first reconciliation.
-    #[serde(default = "never_observed")]
+    #[serde(default = "schema::never_observed")]
     #[schemars(schema_with = "schema::observed_generation")]
     pub observed_generation: i64,
     /// The last value of the annotation `lightsail-operator.dev/reconcile` that the operator acted
@@ -104,10 +104,6 @@ pub struct ImportIntent {
     /// When that key pair was created, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_created_at: Option<String>,
-}
-
-fn never_observed() -> i64 {
-    -1
 }
 
 /// How an object came to its key pair.
