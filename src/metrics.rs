@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::clock::Moment;
 use crate::ids::Scope;
 
 /// The operations of Lightsail that reconciliations call. An export also calls `GetRegions`.
@@ -46,7 +47,7 @@ pub struct Metrics {
     inventory_age: Family<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     inventory_pairs: Family<PairLabels, Gauge>,
     without_object: Family<ScopeLabels, Gauge>,
-    inventory_read_at: Arc<Mutex<HashMap<ScopeLabels, Instant>>>,
+    inventory_read_at: Arc<Mutex<HashMap<ScopeLabels, Moment>>>,
     leader: Gauge,
     /// What has series, so that those of a region can be dropped.
     scopes: Arc<Mutex<HashSet<ScopeLabels>>>,
@@ -408,7 +409,7 @@ impl Metrics {
     }
 
     /// The shared list was read, or corrected.
-    pub fn set_inventory(&self, scope: &Scope, read_at: Instant, managed: usize, unmanaged: usize) {
+    pub fn set_inventory(&self, scope: &Scope, read_at: Moment, managed: usize, unmanaged: usize) {
         for (managed, count) in [("true", managed), ("false", unmanaged)] {
             let (account, region) = (scope.account.to_string(), scope.region.to_string());
             let labels = PairLabels { account, region, managed: managed.to_owned() };

@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::world::{Crowd, RECENT, Share};
+use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
 use crate::engine::tables::{shared, shrink};
@@ -43,7 +44,7 @@ enum Stage {
     /// The pair of an object of this namespace is yet to be imported.
     Coming(Arc<str>),
     /// The pair of this object was tagged by name then.
-    Named(ObjectRef, Instant),
+    Named(ObjectRef, Moment),
 }
 
 impl Member {
@@ -54,14 +55,14 @@ impl Member {
         }
     }
 
-    fn named(&self) -> Option<(&ObjectRef, Instant)> {
+    fn named(&self) -> Option<(&ObjectRef, Moment)> {
         match &self.stage {
             Stage::Coming(_) => None,
             Stage::Named(at, named_at) => Some((at, *named_at)),
         }
     }
 
-    fn named_at(&self) -> Option<Instant> {
+    fn named_at(&self) -> Option<Moment> {
         self.named().map(|(_, named_at)| named_at)
     }
 }
@@ -69,7 +70,7 @@ impl Member {
 #[derive(Debug, Default)]
 struct Lane {
     /// Of the last list: when its walk began, and how many pages and pairs it had.
-    list: Option<(Instant, usize, usize)>,
+    list: Option<(Moment, usize, usize)>,
     credit: f64,
     all: Counts,
     namespaces: HashMap<Arc<str>, Counts>,
@@ -81,31 +82,31 @@ struct Counts {
     waiting: usize,
     /// How many were tagged by name, each counting less as time passes.
     recent: f64,
-    last: Option<Instant>,
+    last: Option<Moment>,
     /// When the last one left.
-    left: Option<Instant>,
+    left: Option<Moment>,
 }
 
 impl Counts {
-    fn recent(&self, now: Instant) -> f64 {
-        let age = self.last.map_or(Duration::MAX, |last| now.saturating_duration_since(last));
+    fn recent(&self, now: Moment) -> f64 {
+        let age = self.last.map_or(Duration::MAX, |last| now.since(last));
         self.recent * (-age.as_secs_f64() / RECENT.as_secs_f64()).exp()
     }
 
-    fn arrive(&mut self, now: Instant) {
+    fn arrive(&mut self, now: Moment) {
         self.recent = self.recent(now) + 1.0;
         self.last = Some(now);
     }
 
-    fn share(&self, now: Instant) -> Share {
+    fn share(&self, now: Moment) -> Share {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
         let recent = self.recent(now).round() as usize;
-        let since = |last: Instant| now.saturating_duration_since(last);
+        let since = |last: Moment| now.since(last);
         let (quiet_for, still_for) = (self.last.map(since), self.last.max(self.left).map(since));
         Share { coming: self.coming, waiting: self.waiting, recent, quiet_for, still_for }
     }
 
-    fn is_idle(&self, now: Instant) -> bool {
+    fn is_idle(&self, now: Moment) -> bool {
         self.coming == 0 && self.waiting == 0 && self.recent(now) < 0.5
     }
 }
@@ -127,7 +128,7 @@ impl Lane {
 
 impl Crowds {
     /// An object is there whose pair is yet to be imported.
-    pub(super) fn note_coming(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) {
+    pub(super) fn note_coming(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Moment) {
         if self.members.get(&Digest::of(uid)).is_some_and(|member| *member.lane == *lane) {
             return;
         }
@@ -141,7 +142,7 @@ impl Crowds {
 
     /// The pair of an object was imported and tagged by name: a list whose walk begins now or later
     /// shows it.
-    pub(super) fn note_named(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) {
+    pub(super) fn note_named(&mut self, uid: &str, at: &ObjectRef, lane: &str, now: Moment) {
         self.leave(uid, now);
         let (lane, own) = self.lane(lane);
         own.credit += EARNED;
@@ -161,7 +162,7 @@ impl Crowds {
     }
 
     /// An object shows what became of it, or is gone.
-    pub(super) fn leave(&mut self, uid: &str, now: Instant) {
+    pub(super) fn leave(&mut self, uid: &str, now: Moment) {
         let Some(member) = self.members.remove(&Digest::of(uid)) else { return };
         shrink(&mut self.members);
         let Some(lane) = self.lanes.get_mut(&member.lane) else { return };
@@ -188,7 +189,7 @@ impl Crowds {
         self.note_read(lane, read);
     }
 
-    fn note_read(&mut self, lane: &str, read: (Instant, usize, usize)) {
+    fn note_read(&mut self, lane: &str, read: (Moment, usize, usize)) {
         let Some(own) = self.lanes.get_mut(lane) else { return };
         if own.list.is_some_and(|(before, _, _)| before >= read.0) {
             return;
@@ -228,12 +229,12 @@ impl Crowds {
     }
 
     /// When the pair of this object was tagged by name, if it was and no read has shown it since.
-    pub(super) fn named_at(&self, uid: &str) -> Option<Instant> {
+    pub(super) fn named_at(&self, uid: &str) -> Option<Moment> {
         self.members.get(&Digest::of(uid))?.named_at()
     }
 
     /// What an object in a lane sees of the others there.
-    pub(super) fn crowd(&self, uid: &str, at: &ObjectRef, lane: &str, now: Instant) -> Crowd {
+    pub(super) fn crowd(&self, uid: &str, at: &ObjectRef, lane: &str, now: Moment) -> Crowd {
         let Some(own) = self.lanes.get(lane) else { return Crowd::default() };
         let named_at = self.named_at(uid);
         let listed_from = own.list.map(|(started_at, _, _)| started_at);
@@ -262,14 +263,14 @@ mod tests {
     }
 
     /// So many come, and of them so many are tagged by name, one each 10 ms.
-    fn crowd(crowds: &mut Crowds, start: Instant, coming: u32, named: u32) -> Instant {
+    fn crowd(crowds: &mut Crowds, start: Moment, coming: u32, named: u32) -> Moment {
         let mut now = start;
         for number in 0..coming {
             let (uid, at) = at(number);
             crowds.note_coming(&uid, &at, LANE, now);
         }
         for number in 0..named {
-            now += Duration::from_millis(10);
+            now = now + Duration::from_millis(10);
             let (uid, at) = at(number);
             crowds.note_named(&uid, &at, LANE, now);
         }
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_woken_by_a_list_whose_walk_began_later() {
-        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let (mut crowds, start) = (Crowds::default(), Moment::now());
         let now = crowd(&mut crowds, start, 4, 3);
         let last_but_one = start + Duration::from_millis(20);
         crowds.note_read(LANE, (last_but_one, 1, 3));
@@ -298,7 +299,7 @@ mod tests {
 
     #[test]
     fn i14_nothing_is_kept_of_a_lane_in_which_nothing_ever_happened() {
-        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let (mut crowds, start) = (Crowds::default(), Moment::now());
         let (uid, at) = at(1);
         crowds.note_coming(&uid, &at, "eu-west-1/no-such-account", start);
         crowds.leave(&uid, start);
@@ -312,7 +313,7 @@ mod tests {
 
     #[test]
     fn those_who_share_a_list_owe_one() {
-        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let (mut crowds, start) = (Crowds::default(), Moment::now());
         crowd(&mut crowds, start, 500, 1);
         (0..8).for_each(|_| crowds.spend(LANE, 10));
         // Nor does who reads its own pair meanwhile pay for it.
@@ -325,7 +326,7 @@ mod tests {
     #[test]
     fn a_list_that_one_of_them_reads_is_not_read_by_each() {
         use crate::key_pair::plan::{Confirmation, confirmation};
-        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let (mut crowds, start) = (Crowds::default(), Moment::now());
         let now = crowd(&mut crowds, start, 500, 200);
         let sees = |crowds: &Crowds, number: u32| {
             let crowd = crowds.crowd(&at(number).0, &at(number).1, LANE, now);
@@ -339,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_crowd_is_counted_by_lane_and_by_namespace() {
-        let (mut crowds, start) = (Crowds::default(), Instant::now());
+        let (mut crowds, start) = (Crowds::default(), Moment::now());
         let now = crowd(&mut crowds, start, 10, 4);
         let other = ObjectRef::new("team-b", "pair");
         crowds.note_coming("other", &other, LANE, now);
@@ -361,14 +362,14 @@ mod tests {
     /// them all, by what the plan says.
     fn calls_to_find(count: u32) -> usize {
         use crate::key_pair::plan::{Confirmation, confirmation};
-        let (mut crowds, mut now) = (Crowds::default(), Instant::now());
+        let (mut crowds, mut now) = (Crowds::default(), Moment::now());
         let (mut calls, mut waiting) = (0, Vec::new());
         for number in 0..count {
             let (uid, own) = at(number);
             crowds.note_coming(&uid, &own, LANE, now);
         }
         for step in 0..count + 1_000 {
-            now += Duration::from_millis(5);
+            now = now + Duration::from_millis(5);
             if step < count {
                 let (uid, own) = at(step);
                 crowds.note_named(&uid, &own, LANE, now);
@@ -414,13 +415,13 @@ mod tests {
     #[test]
     fn a_steady_flow_gets_a_list_before_it_ends() {
         use crate::key_pair::plan::{Confirmation, confirmation};
-        let (mut crowds, mut now) = (Crowds::default(), Instant::now());
+        let (mut crowds, mut now) = (Crowds::default(), Moment::now());
         let mut lists = Vec::new();
         for number in 0..2_000 {
             let (uid, own) = at(number);
             crowds.note_coming(&uid, &own, LANE, now);
             crowds.note_named(&uid, &own, LANE, now);
-            now += Duration::from_millis(50);
+            now = now + Duration::from_millis(50);
             let sees = crowds.crowd(&uid, &own, LANE, now);
             if confirmation(&sees) == Confirmation::Shared {
                 crowds.spend(LANE, sees.pages);

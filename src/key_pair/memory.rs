@@ -2,7 +2,7 @@
 //! safety; only an object that vanished with its finalizer is then not followed up any more.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -49,14 +49,14 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 pub(super) struct WithoutObject {
     /// When the walk started that was counted last.
-    pub(super) walk: Option<Instant>,
+    pub(super) walk: Option<Moment>,
     shown: HashSet<Arn>,
     counted: HashSet<Arn>,
 }
 
 impl WithoutObject {
     /// Records one more walk. Returns how many pairs count and which of them are new.
-    pub(super) fn note(&mut self, walk: Instant, shown: HashSet<Arn>) -> (usize, Vec<Arn>) {
+    pub(super) fn note(&mut self, walk: Moment, shown: HashSet<Arn>) -> (usize, Vec<Arn>) {
         let counted: HashSet<Arn> = shown.intersection(&self.shown).cloned().collect();
         let news = counted.difference(&self.counted).cloned().collect();
         let count = counted.len();
@@ -103,7 +103,7 @@ impl Memory {
         self.imports.lock().remove(uid);
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
-        self.crowds.lock().leave(uid, Instant::now());
+        self.crowds.lock().leave(uid, Moment::now());
     }
 
     /// An object came with an intent: another operator, which keeps its Lease, may be about to send
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_two_walks_show_counts_and_is_news_once() {
-        let (mut without_object, walk) = (WithoutObject::default(), Instant::now());
+        let (mut without_object, walk) = (WithoutObject::default(), Moment::now());
         let mut note = |arns: &[&str]| {
             let (count, mut news) =
                 without_object.note(walk, arns.iter().copied().map(Arn::from).collect());

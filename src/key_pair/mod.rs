@@ -14,7 +14,6 @@ mod status;
 pub(crate) mod world;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +24,7 @@ use self::memory::Memory;
 use self::observe::Needs;
 use self::plan::{Confirmation, Ended, Subject};
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
+use crate::clock::Moment;
 use crate::engine::objects::{self, has_finalizer};
 use crate::engine::queue::{Class, Item, Next};
 use crate::engine::rows::{Row, Rows};
@@ -91,7 +91,7 @@ impl KeyPairs {
             self.memory.crowds.lock().named_at(&uid)?;
             (uid, row.lane.clone())
         };
-        let crowd = self.memory.crowds.lock().crowd(&uid, at, &lane, Instant::now());
+        let crowd = self.memory.crowds.lock().crowd(&uid, at, &lane, Moment::now());
         let Confirmation::Later(pause) = plan::confirmation(&crowd) else { return None };
         Some(Action::shows(message::Message::Importing.reason(), Next::After(pause)))
     }
@@ -229,7 +229,7 @@ impl Controller for KeyPairs {
     }
 
     fn note_applied(&self, object: &LightsailKeyPair) {
-        let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Instant::now());
+        let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Moment::now());
         let at = ObjectRef::of(object);
         let predecessor = self.memory.rows.lock().predecessor(&at, uid);
         if let Some(uid) = predecessor {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::memory::{Memory, Sent};
 use super::plan::{self, TaggedObject};
@@ -95,7 +95,7 @@ pub(super) enum Needs {
     /// be read, it is not waited for beyond so many pages.
     NotOlder(Duration, usize),
     /// One whose walk started then or later.
-    Since(Instant),
+    Since(Moment),
 }
 
 /// The shared list, unless it is not worth waiting for. That it could be read is noted.

@@ -5,7 +5,6 @@
 //! of Lightsail's own answers.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::config::interceptors::BeforeDeserializationInterceptorContextRef;
@@ -16,10 +15,11 @@ use k8s_openapi::jiff::fmt::rfc2822;
 use parking_lot::Mutex;
 
 use super::classify::has_request_id;
+use crate::clock::Moment;
 
 /// The clock of one endpoint. Clones are the same clock.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Clock(Arc<Mutex<Option<(Timestamp, Instant)>>>);
+pub(super) struct Clock(Arc<Mutex<Option<(Timestamp, Moment)>>>);
 
 impl Clock {
     /// What the clock shows now: the last `Date` plus the time since, to the second. It runs ahead
@@ -34,7 +34,7 @@ impl Clock {
     fn note(&self, date: &str) {
         // `GMT` is what HTTP writes and RFC 2822 calls obsolete.
         if let Ok(date) = rfc2822::parse(date) {
-            *self.0.lock() = Some((date.timestamp(), Instant::now()));
+            *self.0.lock() = Some((date.timestamp(), Moment::now()));
         }
     }
 }
@@ -68,7 +68,10 @@ fn date(answer: &HttpResponse) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::Clocks;
 
     #[test]
     fn the_clocks_of_proxies_and_caches_are_not_lightsails() {
@@ -107,6 +110,11 @@ mod tests {
             let shown = clock.now().unwrap();
             let expected = rfc2822::parse(date).unwrap().timestamp();
             assert!((0..5).contains(&shown.duration_since(expected).as_secs()), "{shown}");
+            let clocks = Clocks::read();
+            let hour = Duration::from_hours(1);
+            *clock.0.lock() = Some((expected, clocks.moment_of(clocks.time() - hour)));
+            let shown = clock.now().unwrap().duration_since(expected);
+            assert!((3_600..3_605).contains(&shown.as_secs()), "{shown}");
         }
     }
 }

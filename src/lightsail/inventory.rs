@@ -18,6 +18,7 @@ use super::client::Lightsail;
 use super::listing::Listing;
 use super::types::{KeyPair, Result};
 use crate::api::OWNER_TAG;
+use crate::clock::Moment;
 use crate::ids::{KeyPairName, Region, Scope};
 use crate::metrics::Metrics;
 
@@ -166,7 +167,7 @@ impl Inventory {
     /// # Errors
     /// As [`Self::list`].
     pub async fn list_live(self: &Arc<Self>, region: &Lightsail) -> Result<Arc<Listing>> {
-        self.list_since(region, Instant::now()).await
+        self.list_since(region, Moment::now()).await
     }
 
     /// A list whose read started then or later.
@@ -176,7 +177,7 @@ impl Inventory {
     pub async fn list_since(
         self: &Arc<Self>,
         region: &Lightsail,
-        since: Instant,
+        since: Moment,
     ) -> Result<Arc<Listing>> {
         self.get(region, |listing| listing.started_at() >= since).await
     }

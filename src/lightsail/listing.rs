@@ -3,11 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::Error;
 use super::types::{KeyPair, Result, Tags};
 use crate::api::OWNER_TAG;
+use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::ids::{Arn, Fingerprint, KeyPairName};
 
@@ -29,7 +30,7 @@ pub struct Listing {
     /// Whether something was listed that cannot be told apart, and is not in here.
     pub(super) is_incomplete: bool,
     pages: usize,
-    started_at: Instant,
+    started_at: Moment,
     took: Duration,
 }
 
@@ -39,7 +40,7 @@ type ByNamespace = HashMap<Digest<String>, HashSet<Digest<KeyPairName>>>;
 impl Listing {
     /// A list whose read begins now.
     pub(super) fn begin() -> Self {
-        let (pairs, arns, started_at) = (HashMap::new(), "".into(), Instant::now());
+        let (pairs, arns, started_at) = (HashMap::new(), "".into(), Moment::now());
         let (managed, is_incomplete, pages, took) = (0, false, 0, Duration::ZERO);
         let by_namespace = OnceLock::new();
         Self { pairs, by_namespace, arns, managed, is_incomplete, pages, started_at, took }
@@ -112,7 +113,7 @@ impl Listing {
 
     /// When its read started, which distinguishes lists.
     #[must_use]
-    pub fn started_at(&self) -> Instant {
+    pub fn started_at(&self) -> Moment {
         self.started_at
     }
 
@@ -277,6 +278,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::Clocks;
 
     fn pair(name: &str) -> KeyPair {
         KeyPair {
@@ -312,6 +314,21 @@ mod tests {
             }
             prop_assert_eq!(listing.remove(&pair.name), Some(pair));
             prop_assert!(listing.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_list_is_good_for_the_time_asked_for_and_longer_if_it_took_long_to_read() {
+        let (clocks, second) = (Clocks::read(), Duration::from_secs(1));
+        let started_at = clocks.moment_of(clocks.time() - Duration::from_mins(10));
+        for (max_age, took, expected) in [
+            (Duration::from_mins(15), second, true),
+            (Duration::from_mins(5), second, false),
+            (Duration::from_mins(5), second * 25, false),
+            (Duration::from_mins(5), second * 60, true),
+        ] {
+            let listing = Listing { started_at, took, ..Listing::begin() };
+            assert_eq!(listing.is_good(max_age), expected, "{max_age:?} {took:?}");
         }
     }
 

@@ -2,8 +2,9 @@
 //! anything has happened and afterwards.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use lightsail_operator::clock::Moment;
 use lightsail_operator::engine::Outcome;
 use lightsail_operator::engine::queue::Class;
 use lightsail_operator::ids::Scope;
@@ -52,7 +53,7 @@ fn busy() -> Metrics {
         metrics.lightsail_request("GetKeyPairs", REGION, code, Duration::from_millis(40));
     }
     metrics.throttled(&scope);
-    metrics.set_inventory(&scope, Instant::now(), 7, 1);
+    metrics.set_inventory(&scope, Moment::now(), 7, 1);
     metrics
 }
 

@@ -2,7 +2,6 @@
 //! for the plan what is known by it.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use super::Run;
 use crate::api::LightsailKeyPairStatus;
@@ -67,7 +66,7 @@ impl Run<'_> {
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
             outcome => outcome?,
         }
-        let (uid, lane, now) = (&self.desired.uid, claim::lane_of(&self.object), Instant::now());
+        let (uid, lane, now) = (&self.desired.uid, claim::lane_of(&self.object), Moment::now());
         self.memory.crowds.lock().note_named(uid, self.at, &lane, now);
         Ok(())
     }

@@ -5,8 +5,6 @@ mod publish;
 mod reads;
 mod release;
 
-use std::time::Instant;
-
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{self, account_ref};
@@ -160,7 +158,7 @@ impl<'a> Run<'a> {
     /// is not read by each of them.
     fn crowd(&self) -> Crowd {
         let lane = claim::lane_of(&self.object);
-        self.memory.crowds.lock().crowd(&self.desired.uid, self.at, &lane, Instant::now())
+        self.memory.crowds.lock().crowd(&self.desired.uid, self.at, &lane, Moment::now())
     }
 
     fn lightsail(&self) -> &Lightsail {

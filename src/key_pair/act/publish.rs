@@ -1,9 +1,8 @@
 //! What came of a reconciliation: the status, and an Event if the reason changed.
 
-use std::time::Instant;
-
 use super::Run;
 use crate::api::Reason;
+use crate::clock::Moment;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Verdict, objects};
 use crate::error::Error;
@@ -51,7 +50,7 @@ impl Run<'_> {
         if status.arn.is_some() {
             self.memory.imports.lock().remove(&self.desired.uid);
         }
-        self.memory.crowds.lock().leave(&self.desired.uid, Instant::now());
+        self.memory.crowds.lock().leave(&self.desired.uid, Moment::now());
         Ok(Action::shows(verdict.reason, verdict.next))
     }
 }
