@@ -213,7 +213,8 @@ pub struct HostKeyResetStatus {
     #[serde(default, rename = "instanceARN", skip_serializing_if = "Option::is_none")]
     pub instance_arn: Option<String>,
     /// The AWS identity that the operator made the call with, as STS `GetCallerIdentity` reports
-    /// it. CloudTrail shows it as `userIdentity.arn`.
+    /// it. CloudTrail shows it as `userIdentity.arn`. Unset if the reset uses a `LightsailAccount`;
+    /// only the operator's log then has it, as `caller`.
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
     /// The request id in AWS's answer to the call. CloudTrail shows it as `requestID`. Unset if the
