@@ -32,7 +32,7 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "OperationLocation")]
     pub location: Option<OperationLocation>,
-    /// When the operation was created, in RFC 3339, by AWS's clock. If Lightsail did not say, a
+    /// When the operation was created, in RFC 3339, by AWS's clock. If Lightsail omits it, a
     /// `LightsailKeyPair` shows the time of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,

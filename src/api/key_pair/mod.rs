@@ -190,9 +190,8 @@ pub struct LightsailKeyPairSpec {
     /// example `1f:5f:96:39:59:6a:47:a2:f2:b7:b9:d4:28:8b:fd:13`. Default: none.
     ///
     /// If it is set, the operator deletes only a key pair with exactly this fingerprint. With
-    /// `type: Default`, every deletion requires it. Another form of the fingerprint, such as that
-    /// of `ssh-keygen -l`, counts only if the key in the spec or in the Secret has both
-    /// fingerprints.
+    /// `type: Default`, every deletion requires it. A fingerprint in another form, such as that of
+    /// `ssh-keygen -l`, counts only if the key in the spec or Secret has both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub expected_fingerprint: Option<String>,

@@ -93,8 +93,8 @@ pub struct ImportIntent {
     pub public_key_sha256: String,
     /// The fingerprints that Lightsail may list for this key.
     pub fingerprints: Vec<String>,
-    /// The time before the import, in RFC 3339, by Lightsail's clock. Unset if Lightsail's answers
-    /// have no `Date`.
+    /// The time right before the import, in RFC 3339, by Lightsail's clock. Unset if Lightsail's
+    /// answers have no `Date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
     /// The ARN of the previous key pair, which is gone. Lightsail may still list it
