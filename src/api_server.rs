@@ -62,21 +62,21 @@ impl ApiServer {
     }
 
     /// As [`Self::read`], for a Secret or a `ConfigMap` in this namespace: few are read at the same
-    /// time. `take` leaves of the answer what is needed.
+    /// time. `take` leaves of the answer what is needed, before the next one is read.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub(crate) async fn read_large<T, U>(
+    pub(crate) async fn read_large<T, Taken: Future>(
         &self,
         namespace: &str,
         request: impl Future<Output = Result<T, kube::Error>>,
-        take: impl FnOnce(Result<T, Error>) -> U,
-    ) -> U {
+        take: impl FnOnce(Result<T, Error>) -> Taken,
+    ) -> Taken::Output {
         let share = self.large_of.enter(namespace);
         // Neither is ever closed.
         let _of_namespace = share.place().await;
         let _place = self.large.acquire().await;
-        take(self.read(request).await)
+        take(self.read(request).await).await
     }
 
     /// Sends a write, if the Lease outlives its timeout.
@@ -142,6 +142,8 @@ pub(crate) mod fake {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use super::*;
     use crate::clock::Moment;
 
@@ -167,11 +169,11 @@ mod tests {
         let server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
         let never = || std::future::pending::<Result<(), kube::Error>>();
         let mut crowd: Vec<_> =
-            (0..9).map(|_| Box::pin(server.read_large("crowd", never(), drop))).collect();
+            (0..9).map(|_| Box::pin(server.read_large("crowd", never(), ready))).collect();
         for read in &mut crowd {
             assert!(futures::poll!(read).is_pending());
         }
-        let quiet = server.read_large("quiet", async { Ok(()) }, |answer| answer.is_ok());
-        assert!(quiet.await);
+        let quiet = server.read_large("quiet", async { Ok(()) }, ready);
+        assert!(quiet.await.is_ok());
     }
 }

@@ -27,6 +27,7 @@ pub mod api_shares;
 pub mod clock;
 pub mod config;
 pub mod crds;
+pub(crate) mod data_object;
 pub(crate) mod digest;
 pub mod engine;
 pub mod error;

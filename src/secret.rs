@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{FIELD_MANAGER, LightsailKeyPair};
 use crate::api_server::ApiServer;
+use crate::data_object::{Keys, parse_secret};
 use crate::error::Error;
 use crate::kube_error::{is_status, status};
 use crate::ssh::{InvalidPrivateKey, InvalidPublicKey, PrivateKey, PublicKey};
@@ -154,7 +155,8 @@ pub async fn find(
     owner: Owner<'_>,
     name: &str,
 ) -> Result<Option<Found>, Error> {
-    let secret = get(api_server, owner.namespace, name).await?;
+    let keys = Keys::these([PRIVATE_KEY, PUBLIC_KEY]);
+    let secret = get(api_server, owner.namespace, name, keys).await?;
     Ok(secret.map(|secret| found(name, secret, owner.name)))
 }
 
@@ -179,7 +181,7 @@ pub async fn find_value(
     name: &str,
     key: &str,
 ) -> Result<DataValue, Error> {
-    let Some(secret) = get(api_server, namespace, name).await? else {
+    let Some(secret) = get(api_server, namespace, name, Keys::these([key])).await? else {
         return Ok(DataValue::NoObject);
     };
     let mut data = secret.data.unwrap_or_default().into_iter();
@@ -204,7 +206,9 @@ pub async fn read(
     namespace: &str,
     name: &str,
 ) -> Result<Option<Content>, Error> {
-    let Some(secret) = get(api_server, namespace, name).await? else { return Ok(None) };
+    let Some(secret) = get(api_server, namespace, name, Keys::All).await? else {
+        return Ok(None);
+    };
     let data = secret.data.unwrap_or_default().into_iter();
     Ok(Some(Content {
         labels: secret.metadata.labels.unwrap_or_default(),
@@ -212,10 +216,16 @@ pub async fn read(
     }))
 }
 
-async fn get(api_server: &ApiServer, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
+/// The Secret of this name, with these keys.
+async fn get(
+    api_server: &ApiServer,
+    namespace: &str,
+    name: &str,
+    keys: Keys,
+) -> Result<Option<Secret>, Error> {
     let request = built(request(namespace).get(name, &GetParams::default()))?;
     let answer = api_server.client().request_text(request);
-    match api_server.read_large(namespace, answer, |answer| parsed(name, answer)).await {
+    match api_server.read_large(namespace, answer, |answer| parsed(name, answer, keys)).await {
         Ok(secret) => Ok(Some(secret)),
         Err(Error::Kubernetes(error)) if is_status(&error, 404) => Ok(None),
         Err(error) => Err(error),
@@ -327,20 +337,18 @@ fn built<T>(request: Built<T>) -> Result<http::Request<T>, Error> {
 
 async fn write(api_server: &ApiServer, name: &str, request: Built<Vec<u8>>) -> Result<(), Error> {
     let answer = api_server.write(api_server.client().request_text(built(request)?)).await;
-    parsed(name, answer).map(drop)
+    // Whatever else the Secret of a user holds.
+    parsed(name, answer, Keys::these([])).await.map(drop)
 }
 
 /// The Secret that the API server sent, or why it did not.
-fn parsed(name: &str, answer: Result<String, Error>) -> Result<Secret, Error> {
+async fn parsed(name: &str, answer: Result<String, Error>, keys: Keys) -> Result<Secret, Error> {
     let text = match answer.map(Zeroizing::new) {
         Ok(text) => text,
         Err(Error::Kubernetes(error)) => return Err(refused(name, *error)),
         Err(error) => return Err(error),
     };
-    let secret = serde_json::from_str(&text).ok();
-    // Each that is stored has a uid.
-    let is_stored = |secret: &Secret| secret.metadata.uid.is_some();
-    secret.filter(is_stored).ok_or(Error::Unreadable("Secret"))
+    parse_secret(text, keys).await.ok_or(Error::Unreadable("Secret"))
 }
 
 /// What a refusal means. The page of a proxy is none, and is not repeated.

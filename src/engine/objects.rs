@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::Request;
+use kube::core::params::GetParams;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{FIELD_MANAGER, RECONCILE_ANNOTATION, Reason, Reconciled};
 use crate::api_server::ApiServer;
+use crate::data_object::{Keys, parse_config_map};
 use crate::digest;
 use crate::error::Error;
 use crate::kube_error::{existing, found, is_status};
@@ -86,20 +88,28 @@ pub(crate) async fn find_value(
     name: &str,
     key: &str,
 ) -> Result<DataValue, Error> {
-    let api: Api<ConfigMap> = Api::namespaced(api_server.client().clone(), namespace);
-    let take = |answer: Result<Option<ConfigMap>, Error>| match answer {
-        Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
-            Err(Error::Forbidden(name.to_owned()))
-        }
-        answer => {
-            let Some(map) = answer? else { return Ok(DataValue::NoObject) };
-            let text = map.data.and_then(|mut data| data.remove(key)).map(String::into_bytes);
-            let bytes = map.binary_data.and_then(|mut data| data.remove(key));
-            let found = text.or(bytes.map(|bytes| bytes.0)).map(Zeroizing::new);
-            Ok(found.map_or(DataValue::NoKey, DataValue::Found))
-        }
+    let request = Request::new(ConfigMap::url_path(&(), Some(namespace)))
+        .get(name, &GetParams::default())
+        .map_err(kube::Error::BuildRequest)?;
+    let take = async |answer: Result<String, Error>| {
+        let text = match answer {
+            Ok(text) => Zeroizing::new(text),
+            Err(Error::Kubernetes(error)) if is_status(&error, 404) => {
+                return Ok(DataValue::NoObject);
+            }
+            Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
+                return Err(Error::Forbidden(name.to_owned()));
+            }
+            Err(error) => return Err(error),
+        };
+        let map = parse_config_map(text, Keys::these([key])).await;
+        let map = map.ok_or(Error::Unreadable("ConfigMap"))?;
+        let text = map.data.and_then(|mut data| data.remove(key)).map(String::into_bytes);
+        let bytes = map.binary_data.and_then(|mut data| data.remove(key));
+        let found = text.or(bytes.map(|bytes| bytes.0)).map(Zeroizing::new);
+        Ok(found.map_or(DataValue::NoKey, DataValue::Found))
     };
-    api_server.read_large(namespace, async { found(api.get(name).await) }, take).await
+    api_server.read_large(namespace, api_server.client().request_text(request), take).await
 }
 
 /// Writes the whole status of exactly the object that was read. It is an update, because an apply

@@ -68,6 +68,7 @@ const FLOORS: [&[&str]; 11] = [
         "ids",
         "config",
         "clock",
+        "data_object",
         "digest",
         "fair_line",
         "loopback",

@@ -4,17 +4,21 @@
 //! does. Only if it needs circumstances that the control must have too, or that must end before its
 //! objects can be deleted, it has a line in `prepare` or `relent`.
 
+use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use ssh_key::PublicKey;
 use ssh_key::public::Ed25519PublicKey;
 
 use super::connections::half_requests;
-use super::ground::Ground;
+use super::ground::{Ground, HOSTILE};
 use super::objects::{Object, RECONCILE, patch_all};
 use super::set_aside::occupy_set_aside_name;
 use crate::cli::bench::simulator::KEY;
@@ -52,6 +56,8 @@ pub(super) enum Attack {
     Tags,
     /// 1000 key pairs that fail: no source, or another key in Lightsail
     Failing,
+    /// 50 key pairs with a ConfigMap of 30000 keys are changed again and again
+    Sources,
 }
 
 impl Attack {
@@ -102,7 +108,8 @@ impl Attack {
             | Self::AnnotationsRestart
             | Self::AnnotationChanges
             | Self::Connections
-            | Self::Tags => Ok(()),
+            | Self::Tags
+            | Self::Sources => Ok(()),
         }
     }
 
@@ -176,6 +183,7 @@ impl Attack {
                 };
                 ground.create_pairs(objects("source", 500, source)).await?;
             }
+            Self::Sources => read_large_source(ground).await?,
         }
         Ok(None)
     }
@@ -237,6 +245,32 @@ fn annotated() -> impl Iterator<Item = Object> {
     let value = "x".repeat(LARGE);
     let objects = objects("annotated", 300, |_| imported(REGION));
     objects.map(move |object| Object { annotation: Some(value.clone()), ..object })
+}
+
+/// All read one ConfigMap, as large as its fields' owners let it be.
+async fn read_large_source(ground: &Ground<'_>) -> Result<()> {
+    let mut data: BTreeMap<String, String> =
+        names("key", 30_000).map(|key| (key, String::new())).collect();
+    data.insert("public-key".to_owned(), KEY.to_owned());
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
+    let maps: Api<ConfigMap> = Api::namespaced(ground.client().clone(), HOSTILE);
+    let parameters = PatchParams::apply("attack").force();
+    let applied = maps.patch("large", &parameters, &Patch::Apply(&map)).await;
+    applied.context("apply the ConfigMap")?;
+    let names: Vec<_> = names("large-source", 50).collect();
+    let spec = |_: &str| {
+        let source = json!({"configMapKeyRef": {"name": "large", "key": "public-key"}});
+        let imported = json!({"publicKeyFrom": source});
+        json!({"type": "Imported", "region": REGION, "imported": imported})
+    };
+    ground.create_pairs(objects("large-source", 50, spec)).await?;
+    change(
+        ground,
+        &names,
+        Duration::ZERO,
+        |number| json!({"metadata": {"annotations": {RECONCILE: number.to_string()}}}),
+    )
+    .await
 }
 
 /// Changes all of them in rounds, one a period or as fast as it goes.
