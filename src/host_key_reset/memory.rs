@@ -1,6 +1,6 @@
 //! What is remembered of resets between reconciliations. Losing it costs time, never safety.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(super) struct Memory {
     pub(super) open: Mutex<HashMap<ObjectRef, Recollection>>,
     /// By uid: when those that are not over were started.
     pub(super) starts: Mutex<HashMap<String, Moment>>,
+    /// By uid: those whose last reconciliation failed before they began.
+    pub(super) failed: Mutex<HashSet<String>>,
     /// Which reset has its turn at each instance.
     pub(super) turns: Mutex<Turns>,
     /// What was read of instances a moment ago.
@@ -77,8 +79,19 @@ impl Memory {
     }
 
     /// The object with this uid is over or gone.
-    pub(super) fn forget_start(&self, uid: &str) {
+    pub(super) fn forget_uid(&self, uid: &str) {
         self.starts.lock().remove(uid);
+        self.failed.lock().remove(uid);
+    }
+
+    /// Whether the last reconciliation of the object with this uid failed before it began.
+    pub(super) fn note_failed(&self, uid: &str, has_failed: bool) {
+        let mut failed = self.failed.lock();
+        if has_failed {
+            failed.insert(uid.to_owned());
+        } else {
+            failed.remove(uid);
+        }
     }
 
     /// Nothing is under way for this object, or it is gone.
@@ -110,5 +123,22 @@ impl Memory {
     pub(super) fn recollection(&self, at: &ObjectRef, uid: &str) -> Recollection {
         let known = self.open.lock().get(at).filter(|known| known.uid == uid).cloned();
         known.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_failures_that_are_over() {
+        let memory = Memory::default();
+        let failed = || memory.failed.lock().len();
+        memory.note_failed("u", true);
+        memory.note_failed("v", true);
+        assert_eq!(failed(), 2);
+        memory.note_failed("u", false);
+        memory.forget_uid("v");
+        assert_eq!(failed(), 0);
     }
 }

@@ -72,8 +72,11 @@ impl HostKeyResets {
         if !run.is_open() || is_gone {
             self.memory.forget(at);
         }
+        let is_there = self.memory.rows.lock().has_uid(at, run.uid());
+        let has_failed = is_there && !run.is_open() && turns::has_surely_failed(&action);
+        self.memory.note_failed(run.uid(), has_failed);
         if run.is_over() || is_gone {
-            self.memory.forget_start(run.uid());
+            self.memory.forget_uid(run.uid());
         }
         if let Err(error) = &action
             && let Some(verdict) = lasting(error, item.failures)
@@ -125,7 +128,7 @@ impl Controller for HostKeyResets {
         let uid = object.metadata.uid.as_deref().unwrap_or_default();
         let predecessor = self.memory.rows.lock().predecessor(&ObjectRef::of(object), uid);
         if let Some(uid) = predecessor {
-            self.memory.forget_start(&uid);
+            self.memory.forget_uid(&uid);
         }
     }
 
@@ -137,7 +140,7 @@ impl Controller for HostKeyResets {
 
     fn forget(&self, at: &ObjectRef, uid: &str) {
         self.memory.forget(at);
-        self.memory.forget_start(uid);
+        self.memory.forget_uid(uid);
     }
 
     async fn reconcile(&self, item: Item, _: CancellationToken) -> Action {

@@ -10,7 +10,9 @@ use super::claim::{ResetClaim, Stage};
 use super::world::{Turn, later};
 use crate::clock::{Clocks, Moment};
 use crate::engine::ObjectRef;
+use crate::error::Error;
 use crate::ids::{AccountId, Region};
+use crate::kube_error::status;
 
 /// A reset that was created a moment ago, and was not reconciled yet, comes before a younger one.
 /// If it is not reconciled within this time, it is not waited for.
@@ -29,6 +31,37 @@ struct Holder {
     at: ObjectRef,
     uid: String,
     until: Moment,
+}
+
+/// Whether the next ones of an instance wait for a reset at all. One that fails before it begins
+/// may do so for ever, and nothing else would end the wait: what it shows cannot be written. It
+/// comes first again once a reconciliation of it succeeds, or takes the turn.
+pub(super) fn is_in_the_way(stage: Stage, has_failed: bool) -> bool {
+    stage != Stage::Waiting || !has_failed
+}
+
+/// Whether a reconciliation that ended so surely wrote no intent last. Where nobody knows, the
+/// watch may show one at any time.
+pub(super) fn has_surely_failed<T>(outcome: &Result<T, Error>) -> bool {
+    match outcome {
+        Err(Error::Conflict) => true,
+        // A Status is the answer of the API server, unless that tells of a timeout.
+        Err(Error::Kubernetes(error)) => {
+            status(error).is_some_and(|status| !matches!(status.code, 408 | 504))
+        }
+        Ok(_)
+        | Err(
+            Error::Outdated
+            | Error::Unreadable(_)
+            | Error::Lightsail(_)
+            | Error::Gone
+            | Error::SecretRejected { .. }
+            | Error::Forbidden(_)
+            | Error::GenerationFailed(_)
+            | Error::NotLeading
+            | Error::Stopping,
+        ) => false,
+    }
 }
 
 /// What turns depend on besides the resets.
@@ -104,6 +137,8 @@ impl Turns {
 mod tests {
     use std::time::Duration;
 
+    use kube::core::Status;
+
     use super::*;
     use crate::clock::tests::clocks;
 
@@ -174,6 +209,47 @@ mod tests {
         let new: Vec<_> = (0..60).map(|_| claim("b", 999, Stage::New)).collect();
         assert_eq!(Turns::default().take(&at("own"), &own, new.iter(), |_| None, &now(1_000),
             WINDOWS), until(1_029), "those that nobody observes are not waited for longer");
+    }
+
+    #[test]
+    fn one_that_waits_and_fails_holds_nobody_up() {
+        for (name, stage, has_failed, expected) in [
+            ("it waits", Stage::Waiting, false, true),
+            ("its status cannot be written", Stage::Waiting, true, false),
+            ("it has begun, and fails since", begun(1_600), true, true),
+            ("it is not waited for long anyway", Stage::New, true, true),
+            ("it is not waited for", Stage::Blocked, true, true),
+        ] {
+            assert_eq!(is_in_the_way(stage, has_failed), expected, "{name}");
+            let rival = claim("b", 900, stage);
+            let rivals = [&rival].into_iter().filter(|it| is_in_the_way(it.stage, has_failed));
+            let own = claim("own", 1_000, Stage::New);
+            let turn = Turns::default().take(&at("own"), &own, rivals, |_| None, &now(1_000),
+                WINDOWS);
+            let is_taken = !expected || matches!(stage, Stage::New | Stage::Blocked);
+            assert_eq!(turn == Turn::Taken, is_taken, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_surely_wrote_nothing_is_a_failure_to_write() {
+        let answer = |code| {
+            let status = Status::failure("no", "Forbidden").with_code(code);
+            Err(Error::Kubernetes(Box::new(kube::Error::Api(Box::new(status)))))
+        };
+        let page = Status::failure("<html>", "Failed to parse error data").with_code(403);
+        for (name, outcome, expected) in [
+            ("it succeeds", Ok(()), false),
+            ("somebody changes it all the time", Err(Error::Conflict), true),
+            ("a policy forbids the status", answer(403), true),
+            ("a webhook is not there", answer(500), true),
+            ("nobody knows", answer(504), false),
+            ("nor here", Err(kube::Error::Service("no answer in time".into()).into()), false),
+            ("the page of a proxy", Err(kube::Error::Api(Box::new(page)).into()), false),
+            ("another process leads", Err(Error::NotLeading), false),
+        ] {
+            assert_eq!(has_surely_failed(&outcome), expected, "{name}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::memory::{InstanceKey, Memory, Recollection, SearchMoments};
 use super::message::Message;
 use super::observe::{effect_window, observed, windows};
 use super::plan::{self, Read, Step};
-use super::world::{Desired, InstanceRead, Observed, Search};
+use super::turns::is_in_the_way;
+use super::world::{Desired, InstanceRead, Observed, Search, Turn};
 use super::{desired, status};
 use crate::access::Limits;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
@@ -261,11 +262,19 @@ impl<'a> Run<'a> {
             let key = (namespace, lane, claim::has_begun(rival.claim));
             !refusals.get(&key, || claim::may_not_begin(rival, &self.ctx.directory))
         };
+        let mut failed = self.memory.failed.lock();
+        let is_in_the_way = |rival: &Rival<'_, ResetClaim>| {
+            is_in_the_way(rival.claim.stage, failed.contains(&rival.claim.uid))
+        };
         let rivals = rows.rivals(self.at, &own).filter(self.is_rival()).filter(may_begin);
-        let rivals = rivals.map(|rival| rival.claim);
+        let rivals = rivals.filter(is_in_the_way).map(|rival| rival.claim);
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
         self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, windows);
+        if self.observed.turn == Turn::Taken {
+            // From now on it may begin at any time.
+            failed.remove(&own.uid);
+        }
     }
 
     fn operations_of_others(&self) -> Vec<String> {
