@@ -1,15 +1,19 @@
 //! How large a page of a list may be. Nobody knows how large objects are before they are read, and
 //! the client library has a page in memory as a whole, a few times. So a page of many objects is
-//! given up once it is larger than they usually are, and whoever asked for it reads smaller ones.
+//! given up once it is larger than they usually are, and the same page is read with fewer objects.
+//! The next one has the usual number again: a few large objects delay the list only where they are.
 
 use std::error::Error as StdError;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, Uri};
-use http_body_util::{LengthLimitError, Limited};
+use http::{Method, Request, Response, Uri};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
+use hyper::body::Bytes;
 use kube::client::Body;
+use tokio::sync::Mutex;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -20,26 +24,33 @@ const MIB: usize = 1024 * 1024;
 /// the smallest pages have 4.5 MB at most.
 const PAGES: [(u32, usize); 3] = [(MANY, 2 * MIB), (10, 8 * MIB), (3, usize::MAX)];
 
-/// How many objects come in the next smaller page.
-#[must_use]
-pub fn smaller(page: u32) -> Option<u32> {
-    PAGES.iter().map(|(size, _)| *size).find(|size| *size < page)
+/// The number of objects that a page is asked for with.
+fn size(uri: &Uri) -> Option<u32> {
+    let mut parameters = uri.query()?.split('&');
+    parameters.find_map(|it| it.strip_prefix("limit=")?.parse().ok())
 }
 
-/// Whether a page was given up because it was too large.
-#[must_use]
-pub fn is_too_large(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Service(error) if error.is::<LengthLimitError>())
+/// The bytes that a page may have, and how many objects come in the next smaller one. `None` if it
+/// has no limit.
+fn bounds(size: u32) -> Option<(usize, u32)> {
+    let at = PAGES.iter().position(|(page, _)| size >= *page)?;
+    let (smaller, _) = PAGES.get(at + 1)?;
+    Some((PAGES[at].1, *smaller))
 }
 
-fn limit(uri: &Uri) -> usize {
-    let parameters = uri.query().unwrap_or_default().split('&');
-    let mut sizes = parameters.filter_map(|it| it.strip_prefix("limit=")?.parse::<u32>().ok());
-    let size = sizes.next().unwrap_or_default();
-    PAGES.iter().find(|(page, _)| size >= *page).map_or(usize::MAX, |(_, largest)| *largest)
+/// The same page with so many objects.
+fn with_size(uri: &Uri, size: u32) -> Result<Uri, BoxError> {
+    let is_size = |it: &&str| !it.starts_with("limit=");
+    let others = uri.query().unwrap_or_default().split('&').filter(is_size);
+    let query: Vec<&str> = others.filter(|it| !it.is_empty()).collect();
+    let separator = if query.is_empty() { "" } else { "&" };
+    let mut parts = uri.clone().into_parts();
+    let path = format!("{}?{}{separator}limit={size}", uri.path(), query.join("&"));
+    parts.path_and_query = Some(path.parse()?);
+    Ok(Uri::from_parts(parts)?)
 }
 
-/// Gives up pages that are too large.
+/// Reads pages that are too large with fewer objects.
 #[derive(Clone, Copy, Debug)]
 pub struct PageLimit;
 
@@ -47,67 +58,166 @@ impl<S> Layer<S> for PageLimit {
     type Service = LimitedPages<S>;
 
     fn layer(&self, inner: S) -> LimitedPages<S> {
-        LimitedPages(inner)
+        LimitedPages(Arc::new(Mutex::new(inner)))
     }
 }
 
 /// A client whose pages have a limit.
 #[derive(Debug)]
-pub struct LimitedPages<S>(S);
+pub struct LimitedPages<S>(Arc<Mutex<S>>);
 
 type BoxError = Box<dyn StdError + Send + Sync>;
+/// A page as it was read, or whatever else comes.
+type Answer<B> = Response<Either<Full<Bytes>, B>>;
 
 impl<S, B> Service<Request<Body>> for LimitedPages<S>
 where
-    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Send + 'static,
     S::Future: Send + 'static,
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
 {
-    type Response = Response<Limited<B>>;
+    type Response = Answer<B>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer<B>, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (limit, answer) = (limit(request.uri()), self.0.call(request));
-        Box::pin(async move { Ok(answer.await?.map(|body| Limited::new(body, limit))) })
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            // Whatever has a limit is a list, which has no body.
+            let Some(size) = size(request.uri()).filter(|_| request.method() == Method::GET) else {
+                return Ok(send(&inner, request).await?.map(Either::Right));
+            };
+            let (mut head, _) = request.into_parts();
+            let mut next = bounds(size);
+            loop {
+                let request = Request::from_parts(head.clone(), Body::empty());
+                let answer = send(&inner, request).await?;
+                let Some((most, smaller)) = next else { return Ok(answer.map(Either::Right)) };
+                let (parts, body) = answer.into_parts();
+                match Limited::new(body, most).collect().await {
+                    Ok(page) => {
+                        let page = Full::new(page.to_bytes());
+                        return Ok(Response::from_parts(parts, Either::Left(page)));
+                    }
+                    Err(error) if error.is::<LengthLimitError>() => {
+                        head.uri = with_size(&head.uri, smaller)?;
+                        next = bounds(smaller);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        })
     }
+}
+
+async fn send<S, B>(inner: &Mutex<S>, request: Request<Body>) -> Result<Response<B>, BoxError>
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+{
+    let answer = {
+        let mut inner = inner.lock().await;
+        poll_fn(|context| inner.poll_ready(context)).await?;
+        inner.call(request)
+    };
+    answer.await
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
     use kube::Client;
+    use kube::api::{Api, ListParams};
+    use parking_lot::Mutex;
+    use serde_json::json;
 
     use super::*;
     use crate::api_server::fake::Answers;
 
-    #[test]
-    fn pages_get_smaller_until_they_are_small_whatever_is_in_them() {
-        let sizes: Vec<u32> = std::iter::successors(Some(MANY), |size| smaller(*size)).collect();
-        assert_eq!(sizes, [100, 10, 3]);
+    /// What is asked for where each object has so many bytes, and how many bytes come.
+    async fn read(path: &str, of_object: usize) -> (Vec<String>, usize) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&asked);
+        let server = Answers(move |request: &Request<Body>| {
+            noted.lock().push(request.uri().to_string());
+            let objects = size(request.uri()).map_or(1, |size| size as usize);
+            Ok(Response::new(vec![b' '; objects * of_object].into()))
+        });
+        let client = Client::new(PageLimit.layer(server), "default");
+        let request = Request::get(path).body(Vec::new()).unwrap();
+        let read = client.request_text(request).await.unwrap();
+        let asked = asked.lock().clone();
+        (asked, read.len())
     }
 
     #[tokio::test]
-    async fn a_page_of_many_is_given_up_if_it_is_large() {
-        for (path, bytes, expected) in [
-            ("/keys?&limit=100&resourceVersion=0", 2 * MIB, false),
-            ("/keys?&limit=100&resourceVersion=0", 2 * MIB + 1, true),
-            ("/keys?limit=500", 2 * MIB + 1, true),
-            ("/keys?&limit=10&continue=abc", 8 * MIB, false),
-            ("/keys?&limit=10&continue=abc", 8 * MIB + 1, true),
-            ("/keys?labelSelector=limit%3D500&limit=10", 2 * MIB + 1, false),
-            ("/keys?limit=3", 8 * MIB + 1, false),
-            ("/keys?watch=true", 8 * MIB + 1, false),
-            ("/keys/fleet", 8 * MIB + 1, false),
+    async fn a_page_of_many_is_read_again_with_fewer_objects_if_it_is_large() {
+        let list = |size: u32| format!("/keys?resourceVersion=0&limit={size}");
+        let next = |size: u32| format!("/keys?continue=a%3Db&limit={size}");
+        let most = 2 * MIB / 100;
+        for (path, of_object, expected) in [
+            (list(100), most, vec![list(100)]),
+            (list(100), most + 1, vec![list(100), list(10)]),
+            (list(500), 2 * MIB / 500 + 1, vec![list(500), list(10)]),
+            (list(100), MIB, vec![list(100), list(10), list(3)]),
+            (next(100), MIB / 2, vec![next(100), next(10)]),
+            (next(10), MIB / 2, vec![next(10)]),
+            (next(10), MIB, vec![next(10), next(3)]),
+            (next(3), 4 * MIB, vec![next(3)]),
         ] {
-            let server = Answers(move |_: &_| Ok(Response::new(vec![b' '; bytes].into())));
-            let client = Client::new(PageLimit.layer(server), "default");
-            let request = Request::get(path).body(Vec::new()).unwrap();
-            let read = client.request_text(request).await;
-            assert_eq!(read.is_err(), expected, "{path}: {bytes}");
-            assert_eq!(read.is_err_and(|error| is_too_large(&error)), expected, "{path}: {bytes}");
+            let (asked, bytes) = read(&path, of_object).await;
+            assert_eq!(asked, expected, "{path}: {of_object}");
+            let objects = expected.last().unwrap().rsplit('=').next().unwrap();
+            assert_eq!(bytes, objects.parse::<usize>().unwrap() * of_object, "{path}: {of_object}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_page_has_no_limit() {
+        for path in ["/keys", "/keys/fleet", "/keys?watch=true", "/keys?labelSelector=limit%3D500"]
+        {
+            assert_eq!(read(path, 9 * MIB).await, (vec![path.to_owned()], 9 * MIB), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_page_after_a_large_one_has_the_usual_number_again() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&asked);
+        // Two large objects are the first ones of 310.
+        let server = Answers(move |request: &Request<Body>| {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let token = query.split('&').find_map(|it| it.strip_prefix("continue="));
+            let from: usize = token.map_or(0, |token| token.parse().unwrap());
+            let most = size(request.uri()).unwrap();
+            noted.lock().push((from, most));
+            let to = (from + most as usize).min(310);
+            let item = |number: usize| {
+                let bytes = if number < 2 { 2 * MIB } else { 10 };
+                json!({ "data": { "a": "x".repeat(bytes) } })
+            };
+            let next = if to < 310 { to.to_string() } else { String::new() };
+            let metadata = json!({ "resourceVersion": "1", "continue": next });
+            let items: Vec<_> = (from..to).map(item).collect();
+            let list = json!({ "metadata": metadata, "items": items });
+            Ok(Response::new(list.to_string().into_bytes().into()))
+        });
+        let client = Client::new(PageLimit.layer(server), "default");
+        let api: Api<ConfigMap> = Api::all(client);
+        let (mut page, mut count) = (ListParams::default().limit(MANY), 0);
+        loop {
+            let list = api.list(&page).await.unwrap();
+            count += list.items.len();
+            match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => break,
+            }
+        }
+        assert_eq!(count, 310);
+        assert_eq!(*asked.lock(), [(0, 100), (0, 10), (10, 100), (110, 100), (210, 100)]);
     }
 }

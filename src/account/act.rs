@@ -20,7 +20,7 @@ use crate::engine::{Action, Context, MAX_STEPS, Verdict};
 use crate::error::Error;
 use crate::kube_error::listed;
 use crate::lightsail;
-use crate::page_limit::{self, MANY};
+use crate::page_limit::MANY;
 
 /// How often to check that there are credentials. They are cached, so this makes no call.
 const INTERVAL: Duration = Duration::from_mins(10);
@@ -148,25 +148,17 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How many of the selected objects match. From a page that is too large on, the pages are small:
-/// users choose how large their objects are.
+/// How many of the selected objects match.
 async fn count_in<K: Reconciled>(
     api_server: &ApiServer,
     api: &Api<Served<K>>,
     selected: &str,
     is_such: impl Fn(&Served<K>) -> bool,
 ) -> Result<usize, Error> {
-    let (mut count, mut size) = (0, MANY);
-    let mut page = ListParams::default().fields(selected).limit(size);
+    let mut count = 0;
+    let mut page = ListParams::default().fields(selected).limit(MANY);
     loop {
-        let list = match api_server.read(async { listed(api.list(&page).await) }).await {
-            Err(Error::Kubernetes(error)) if page_limit::is_too_large(&error) => {
-                size = page_limit::smaller(size).ok_or(Error::Kubernetes(error))?;
-                page.limit = Some(size);
-                continue;
-            }
-            list => list?,
-        };
+        let list = api_server.read(async { listed(api.list(&page).await) }).await?;
         count += list.items.iter().filter(|object| is_such(object)).count();
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
@@ -213,6 +205,6 @@ mod tests {
         let api_server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
         let count = count_in(&api_server, &api, "spec.accountRef.name=a", |_| true).await;
         assert_eq!(count.unwrap(), 20, "all of them");
-        assert_eq!(*sizes.lock(), [100, 10, 10]);
+        assert_eq!(*sizes.lock(), [100, 10, 100, 10], "each page is small by itself");
     }
 }

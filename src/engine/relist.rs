@@ -10,7 +10,6 @@ use kube::runtime::watcher::{self, Event};
 use super::served::Served;
 use super::watch_client::LastRun;
 use crate::api::Reconciled;
-use crate::page_limit::{self, MANY};
 
 /// A watch that is given up does not restart immediately: its list may be allowed, and long.
 pub(super) const AFTER_REFUSAL: Duration = Duration::from_secs(15);
@@ -26,50 +25,31 @@ pub(super) struct Watched<K> {
 
 /// A watch that is refused because its CRD or the right to it is gone would be retried forever, and
 /// nothing would show that it works again. A list shows both, and so changes are seen where only
-/// watches fail. A list that is given up because its pages are too large begins anew with smaller
-/// ones. After each failure there is a pause.
+/// watches fail. After each failure there is a pause.
 pub(super) fn lists_again<K: Reconciled, S: Stream<Item = Happened<K>>>(
     last_run: LastRun,
-    watch: impl Fn(u32) -> S,
+    watch: impl Fn() -> S,
 ) -> impl Stream<Item = Watched<K>> {
-    let state = State {
-        events: Box::pin(watch(MANY)),
-        page: MANY,
-        failing: Failing::default(),
-        pause: None,
-    };
+    let state = State { events: Box::pin(watch()), failing: Failing::default(), pause: None };
     stream::unfold((state, last_run, watch), async |(mut state, last_run, watch)| {
-        loop {
-            if let Some(pause) = state.pause.take() {
-                tokio::time::sleep(pause).await;
-            }
-            let event = state.events.next().await?;
-            if is_too_large(&event)
-                && let Some(page) = page_limit::smaller(state.page)
-            {
-                state.page = page;
-                state.events = Box::pin(watch(page));
-                continue;
-            }
-            let is_given_up = state.failing.note(&event, Instant::now(), last_run.get());
-            if is_given_up || is_outdated(&event) {
-                // Objects may be smaller by now.
-                state.page = MANY;
-                state.events = Box::pin(watch(MANY));
-            }
-            if event.is_err() {
-                let pause = if is_given_up { AFTER_REFUSAL } else { state.failing.pause() };
-                state.pause = Some(pause);
-            }
-            return Some((Watched { event, is_given_up }, (state, last_run, watch)));
+        if let Some(pause) = state.pause.take() {
+            tokio::time::sleep(pause).await;
         }
+        let event = state.events.next().await?;
+        let is_given_up = state.failing.note(&event, Instant::now(), last_run.get());
+        if is_given_up || is_outdated(&event) {
+            state.events = Box::pin(watch());
+        }
+        if event.is_err() {
+            let pause = if is_given_up { AFTER_REFUSAL } else { state.failing.pause() };
+            state.pause = Some(pause);
+        }
+        Some((Watched { event, is_given_up }, (state, last_run, watch)))
     })
 }
 
 struct State<S> {
     events: Pin<Box<S>>,
-    /// Objects in a page of its list.
-    page: u32,
     failing: Failing,
     /// Before the next event is asked for.
     pause: Option<Duration>,
@@ -82,11 +62,6 @@ fn is_outdated<K>(event: &Happened<K>) -> bool {
         return false;
     };
     answer.code == 410
-}
-
-fn is_too_large<K>(event: &Happened<K>) -> bool {
-    let Err(watcher::Error::InitialListFailed(error)) = event else { return false };
-    page_limit::is_too_large(error)
 }
 
 /// A watch that fails for so long is given up. An API server that restarts takes less, and watches

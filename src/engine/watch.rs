@@ -11,6 +11,7 @@ use kube::runtime::watcher::{self, Event};
 use crate::api::Reconciled;
 use crate::api_server::{ApiServer, READ_TIMEOUT};
 use crate::kube_error::{is_status, without_content};
+use crate::page_limit::MANY;
 use crate::readiness;
 
 use super::context::Context;
@@ -206,12 +207,10 @@ fn watch_one<K: Reconciled>(
         // Accounts serve the objects of all operators.
         label_selector: ctx.settings.label_selector.clone().filter(|_| K::IS_NAMESPACED),
         timeout: Some(WATCH_TIME),
+        page_size: Some(MANY),
         ..watcher::Config::default()
     };
-    let events = move |page| {
-        let config = watcher::Config { page_size: Some(page), ..config.clone() };
-        watcher::watcher(api.clone(), config)
-    };
+    let events = move || watcher::watcher(api.clone(), config.clone());
     let api_server = ctx.api_server.clone();
     let explained = lists_again(last_run, events).then(move |watched| {
         let api_server = api_server.clone();
