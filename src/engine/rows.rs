@@ -268,6 +268,12 @@ impl<C: Claim> Rows<C> {
         there.map(|(at, row)| (at, row.as_ref()))
     }
 
+    /// How many objects a namespace has.
+    #[must_use]
+    pub fn count_in(&self, namespace: &str) -> usize {
+        self.all.get(namespace).map_or(0, HashMap::len)
+    }
+
     /// One more object of a namespace is in a lane. Returns the texts that all there share.
     fn enter(&mut self, lane: &str, namespace: &str) -> (Arc<str>, Arc<str>) {
         let known = self.lanes.get_key_value(lane).map(|(lane, _)| Arc::clone(lane));

@@ -25,6 +25,12 @@ impl<T> ByUid<T> {
         self.0.get(&Digest::of(uid))
     }
 
+    /// As [`Self::get`], without making a text of the uid.
+    #[must_use]
+    pub fn get_of(&self, uid: &Uid) -> Option<&T> {
+        self.0.get(&uid.digest())
+    }
+
     /// As [`Self::get`], to be changed.
     pub fn get_mut(&mut self, uid: &str) -> Option<&mut T> {
         self.0.get_mut(&Digest::of(uid))
@@ -64,6 +70,20 @@ pub(crate) fn shared<V>(table: &HashMap<Arc<str>, V>, text: &str) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_is_found_by_its_uid_in_either_form() {
+        let mut table = ByUid::default();
+        let uuid = "1b4e28ba-2fa1-11d2-883f-0016d3cca427";
+        let uids = [uuid, &uuid.to_uppercase(), "u", ""];
+        for uid in uids {
+            table.insert(uid, uid.to_owned());
+        }
+        for uid in uids {
+            assert_eq!(table.get_of(&Uid::from(uid)).map(String::as_str), Some(uid));
+        }
+        assert_eq!(table.get_of(&Uid::from("v")), None);
+    }
 
     #[test]
     fn room_for_many_is_not_kept() {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::digest::Digest;
+
 /// The uid of an object, in little memory: Kubernetes makes each a UUID. Any other text is kept as
 /// it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,19 @@ enum Form {
     /// The bytes of a UUID that was written as Kubernetes writes them.
     Uuid([u8; 16]),
     Text(Box<str>),
+}
+
+impl Uid {
+    /// The digest of the text.
+    pub(super) fn digest(&self) -> Digest<Self> {
+        match &self.0 {
+            Form::Uuid(bytes) => {
+                let mut text = Uuid::encode_buffer();
+                Digest::of(&*Uuid::from_bytes(*bytes).hyphenated().encode_lower(&mut text))
+            }
+            Form::Text(text) => Digest::of(text),
+        }
+    }
 }
 
 impl From<&str> for Uid {

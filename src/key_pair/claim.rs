@@ -276,7 +276,7 @@ pub(super) fn rivals(
 /// object has one: those of older objects that may get one, those of younger ones that have theirs
 /// or were found to be within the limit before, and all others that carry the namespace's owner
 /// tag. That an object has the name in the tag proves nothing: it may be a new one, which wants
-/// another key pair.
+/// another key pair. Nothing is counted beyond the most that the account allows.
 pub(super) fn owned(
     at: &ObjectRef,
     rows: &Rows<PairClaim>,
@@ -286,34 +286,40 @@ pub(super) fn owned(
     list: &Listing,
     within: &ByUid<Digest<KeyPairName>>,
 ) -> usize {
-    let age = |claim: &PairClaim, uid: &Uid| (claim.created_at, uid.clone());
-    let own = (desired.created_at, Uid::from(desired.uid.as_str()));
+    let (own_uid, account) = (Uid::from(desired.uid.as_str()), Digest::of(&scope.account));
     let has_place = within.get(&desired.uid).is_some();
-    let of_objects = rows.of_namespace(&at.namespace).filter_map(|(other, row)| {
+    // Where there are thousands, most are alike.
+    let mut accounts = LastFound::default();
+    let mut is_there = |other: &ObjectRef, row: &Row<PairClaim>| {
+        let of_claim = row.claim.as_ref().and_then(|claim| claim.account);
+        let of_lane = || accounts.get(&row.lane, || account_of(&row.lane).map(Digest::of));
+        other != at && is_in(&row.lane, &scope.region) && of_claim.or_else(of_lane) == Some(account)
+    };
+    let name_of = |row: &Row<PairClaim>| {
         let claim = row.claim.as_ref();
-        let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;
-        // One that claims nothing may have been edited while it was about to import.
-        let may_import = claim.is_none_or(may_have_one);
-        let of_within = || within.get(&row.uid.to_string()).copied().filter(|_| may_import);
-        let of_claim = claim.and_then(|claim| claim.account);
-        let account = of_claim.or_else(|| account_of(&row.lane).map(Digest::of));
-        let is_there = other != at
-            && is_in(&row.lane, &scope.region)
-            && account == Some(Digest::of(&scope.account));
         let is_ahead = |claim: &&PairClaim| {
+            let is_older = || (claim.created_at, &row.uid) < (desired.created_at, &own_uid);
             claim.arn.is_some()
                 // Two whose imports came to nothing must not refuse each other.
                 || (!is_refused(row.shown.reason)
                     && (claim.has_intent
                         || (claim.wants_pair
                             && !has_place
-                            && age(claim, &row.uid) < own
-                            && !is_hindered(row.shown.reason))))
+                            && !is_hindered(row.shown.reason)
+                            && is_older())))
         };
-        claim.filter(is_ahead).map(|claim| claim.name).or_else(of_within).filter(|_| is_there)
-    });
-    let of_objects: Vec<Digest<KeyPairName>> = of_objects.collect();
+        let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;
+        // One that claims nothing may have been edited while it was about to import.
+        let may_import = claim.is_none_or(may_have_one);
+        let of_within = || within.get_of(&row.uid).copied().filter(|_| may_import);
+        claim.filter(is_ahead).map(|claim| claim.name).or_else(of_within)
+    };
+    let most = desired.limits.max_key_pairs.unwrap_or(usize::MAX);
+    let of_namespace = rows.of_namespace(&at.namespace);
+    let there = of_namespace.filter(|(other, row)| is_there(other, row));
+    let of_objects: Vec<_> = there.filter_map(|(_, row)| name_of(row)).take(most).collect();
     let names: HashSet<_> = of_objects.iter().copied().chain([Digest::of(&desired.name)]).collect();
     let tagged = list.owned_in(desired.owner.cluster(), &at.namespace);
-    of_objects.len() + tagged.filter(|name| !names.contains(name)).count()
+    let tagged = tagged.filter(|name| !names.contains(name)).take(most - of_objects.len());
+    of_objects.len() + tagged.count()
 }

@@ -88,7 +88,7 @@ impl Run<'_> {
         } else {
             within.remove(&desired.uid);
         }
-        self.observed.neighbors = rows.of_namespace(&self.at.namespace).count();
+        self.observed.neighbors = rows.count_in(&self.at.namespace);
         drop((within, rows));
         self.observed.owned = Some(owned);
         Ok(())

@@ -1,5 +1,6 @@
 //! How many key pairs count for a namespace that may have only so many.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use super::*;
@@ -124,6 +125,33 @@ fn pairs_count_once_with_their_object_and_without_it() {
         found_within.insert(within, Digest::of(KeyPairName::from("a")));
         let found = owned(&at, &rows, &desired, &scope, account_of, &list, &found_within);
         assert_eq!(found, expected, "{sentence}");
+    }
+}
+
+#[test]
+fn i14_a_namespace_with_many_objects_is_counted_only_as_far_as_it_matters() {
+    let mut rows = Rows::default();
+    for number in 0..50 {
+        let name = format!("a-{number}");
+        let (at, row) = object(&name, &name, 1, false);
+        rows.apply(&at, row, Instant::now());
+    }
+    let at = ObjectRef::new("team-a", "fleet");
+    let scope = Scope { account: ACCOUNT.into(), region: "eu-west-1".into() };
+    let tagged = listing(&[of_owner("x", "cluster/team-a/x")]);
+    for (most, expected) in [(None, 51), (Some(51), 51), (Some(50), 50), (Some(3), 3)] {
+        let asked = Cell::new(0);
+        let account_of = |_: &str| {
+            asked.set(asked.get() + 1);
+            Some(ACCOUNT.into())
+        };
+        let created_at = Some(Timestamp::from_second(5).unwrap());
+        let mut desired = Desired { created_at, uid: "fleet".to_owned(), ..desired() };
+        desired.limits.max_key_pairs = most;
+        let within = ByUid::default();
+        let found = owned(&at, &rows, &desired, &scope, account_of, &tagged, &within);
+        assert_eq!(found, expected, "{most:?}");
+        assert_eq!(asked.get(), 1, "all are in one lane");
     }
 }
 
