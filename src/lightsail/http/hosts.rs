@@ -1,7 +1,7 @@
 //! What the log says of hosts that cannot be reached: one line when that begins, and one when it is
 //! over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -12,13 +12,21 @@ use super::failure::Failure;
 const QUIET: Duration = Duration::from_mins(5);
 /// A host without requests for this long is dropped.
 const FORGOTTEN: Duration = Duration::from_mins(15);
-/// More than the regions of Lightsail and the sources of credentials together. Further hosts are
-/// not logged.
+/// More than the regions of Lightsail and the sources of credentials together. Of the hosts that
+/// never answered, further ones are not logged: a region of an object may be invented.
 const MOST: usize = 256;
 
 /// The hosts that could not be reached recently.
 #[derive(Debug, Default)]
-pub(super) struct Hosts(Mutex<HashMap<String, Spoken>>);
+pub(super) struct Hosts(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    failing: HashMap<String, Spoken>,
+    /// Those that have ever answered, which are logged whatever else fails. No more than [`MOST`]:
+    /// AWS has fewer.
+    answered: HashSet<String>,
+}
 
 #[derive(Debug)]
 struct Spoken {
@@ -28,30 +36,93 @@ struct Spoken {
     is_open: bool,
 }
 
+/// What is new of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    Begins,
+    IsOver,
+}
+
 impl Hosts {
-    pub(super) fn note(&self, host: &str, failure: Option<&Failure>) {
-        let mut hosts = self.0.lock();
-        let known = hosts.get_mut(host);
-        let Some(failure) = failure else {
-            if let Some(spoken) = known.filter(|spoken| spoken.is_open) {
-                spoken.is_open = false;
+    /// A request to a host has ended. `failure` is why it could not be reached, and `is_good` says
+    /// that the host itself has answered.
+    pub(super) fn note(&self, host: &str, failure: Option<&Failure>, is_good: bool) {
+        let news = self.0.lock().note(host, failure.is_some(), is_good, Instant::now());
+        match (news, failure) {
+            (Some(News::Begins), Some(failure)) => {
+                let error = failure.to_string();
+                tracing::warn!(host, error, "requests to an AWS endpoint are failing");
+            }
+            (Some(News::IsOver), _) => {
                 tracing::info!(host, "requests to an AWS endpoint are succeeding again");
             }
-            return;
-        };
-        let now = Instant::now();
+            (Some(News::Begins) | None, _) => {}
+        }
+    }
+}
+
+impl Known {
+    fn note(&mut self, host: &str, fails: bool, is_good: bool, now: Instant) -> Option<News> {
+        if is_good && self.answered.len() < MOST && !self.answered.contains(host) {
+            self.answered.insert(host.to_owned());
+        }
+        let known = self.failing.get_mut(host);
+        if !fails {
+            let spoken = known.filter(|spoken| spoken.is_open)?;
+            spoken.is_open = false;
+            return Some(News::IsOver);
+        }
+        let since = |then: Instant| now.saturating_duration_since(then);
         if let Some(known) = known {
             known.failed_at = now;
-            if known.is_open || known.at.elapsed() < QUIET {
-                return;
+            if known.is_open || since(known.at) < QUIET {
+                return None;
             }
         }
-        hosts.retain(|_, spoken| spoken.failed_at.elapsed() < FORGOTTEN);
-        if hosts.len() < MOST || hosts.contains_key(host) {
-            let error = failure.to_string();
-            tracing::warn!(host, error, "requests to an AWS endpoint are failing");
-            let spoken = Spoken { at: now, failed_at: now, is_open: true };
-            hosts.insert(host.to_owned(), spoken);
+        self.failing.retain(|_, spoken| since(spoken.failed_at) < FORGOTTEN);
+        if !self.failing.contains_key(host) && !self.answered.contains(host) {
+            let never_answered = self.failing.keys().filter(|host| !self.answered.contains(*host));
+            if never_answered.count() >= MOST {
+                return None;
+            }
         }
+        let spoken = Spoken { at: now, failed_at: now, is_open: true };
+        self.failing.insert(host.to_owned(), spoken);
+        Some(News::Begins)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_of_a_host_that_has_answered_is_told_however_many_others_fail() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        let real = "lightsail.eu-west-1.amazonaws.com";
+        assert_eq!(known.note(real, false, true, now), None);
+        let invented = (0..1_000).map(|number| format!("lightsail.xx-north-{number}.example"));
+        let told = invented.filter(|host| known.note(host, true, false, now).is_some());
+        assert_eq!(told.count(), MOST, "further ones are not told");
+        assert_eq!(known.note(real, true, false, now), Some(News::Begins));
+        assert_eq!(known.note(real, true, false, now), None, "once");
+        assert_eq!(known.note(real, false, true, now), Some(News::IsOver));
+        assert_eq!(known.note(real, true, false, now), None, "it alternates");
+        assert_eq!(known.note(real, true, false, now + QUIET), Some(News::Begins));
+        assert_eq!(known.note("another.example", true, false, now + QUIET), None);
+        let later = now + FORGOTTEN;
+        assert_eq!(known.note("another.example", true, false, later), Some(News::Begins));
+    }
+
+    #[test]
+    fn what_is_remembered_of_hosts_is_bounded() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        for number in 0..2 * MOST {
+            known.note(&format!("a-{number}.example"), false, true, now);
+            known.note(&format!("b-{number}.example"), true, false, now);
+            // An answer that is not of the host proves nothing.
+            known.note(&format!("c-{number}.example"), false, false, now);
+        }
+        assert_eq!((known.answered.len(), known.failing.len()), (MOST, MOST));
     }
 }

@@ -163,7 +163,8 @@ impl Exchange {
         let is_answer = |failure: &Failure| {
             matches!(failure.cause, Cause::Unreadable(_) | Cause::Denied { .. })
         };
-        self.hosts.note(&host, outcome.as_ref().err().filter(|failure| !is_answer(failure)));
+        let failure = outcome.as_ref().err().filter(|failure| !is_answer(failure));
+        self.hosts.note(&host, failure, outcome.is_ok());
         // A refusal stays a refusal. The SDK retries other failures where that is useful.
         outcome.map_err(|failure| {
             let is_final = matches!(failure.cause, Cause::Insecure | Cause::Denied { .. });
