@@ -110,7 +110,7 @@ impl Controller for Accounts {
         self.ctx.directory.note(object);
     }
 
-    fn note_unreadable(&self, at: &ObjectRef) {
+    fn note_unreadable(&self, at: &ObjectRef, _: &str) {
         self.ctx.directory.note_unreadable(&at.name);
     }
 

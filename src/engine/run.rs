@@ -110,8 +110,8 @@ pub trait Controller: Send + Sync {
     /// An object is like this now.
     fn note_applied(&self, _object: &Self::Object) {}
 
-    /// This version cannot read an object.
-    fn note_unreadable(&self, _at: &ObjectRef) {}
+    /// This version cannot read the object with this uid.
+    fn note_unreadable(&self, _at: &ObjectRef, _uid: &str) {}
 
     /// All objects are known, or it is known that there are none.
     fn note_listed(&self) {}
@@ -207,7 +207,8 @@ fn tell<C: Controller>(controller: &C, change: &Change<C::Object>) {
     match change {
         Change::Applied(Served::Readable(object)) => controller.note_applied(object),
         Change::Applied(Served::Unreadable(object)) => {
-            controller.note_unreadable(&ObjectRef::of_metadata(&object.metadata));
+            let uid = object.metadata.uid.as_deref().unwrap_or_default();
+            controller.note_unreadable(&ObjectRef::of_metadata(&object.metadata), uid);
         }
         Change::Listed { .. } | Change::Unlisted { is_unknown: true, .. } => {
             controller.note_listed();

@@ -106,6 +106,12 @@ impl Memory {
         self.crowds.lock().leave(uid, Moment::now());
     }
 
+    /// The object with this uid cannot be read, so nothing more is to come of it: those that are
+    /// created at the same time do not wait for it.
+    pub(super) fn note_unreadable(&self, uid: &str) {
+        self.crowds.lock().leave(uid, Instant::now());
+    }
+
     /// An object came with an intent: another operator, which keeps its Lease, may be about to send
     /// the import.
     pub(super) fn note_sent_elsewhere(&self, uid: &str, intent_window: Duration) {
@@ -155,6 +161,19 @@ mod tests {
         let second = missing_since("right");
         assert!(second > first);
         assert_eq!(missing_since("right"), second);
+    }
+
+    #[test]
+    fn nobody_waits_for_an_object_that_cannot_be_read() {
+        let (memory, now) = (Memory::default(), Instant::now());
+        let (at, lane) = (ObjectRef::new("team-a", "fleet"), "eu-west-1");
+        for uid in ["u", "v"] {
+            memory.crowds.lock().note_coming(uid, &at, lane, now);
+        }
+        memory.note_unreadable("u");
+        memory.note_unreadable("never seen");
+        let crowd = memory.crowds.lock().crowd("v", &at, lane, now);
+        assert_eq!((crowd.all.coming, crowd.own.coming), (1, 1));
     }
 
     #[test]

@@ -256,6 +256,10 @@ impl Controller for KeyPairs {
         }
     }
 
+    fn note_unreadable(&self, _: &ObjectRef, uid: &str) {
+        self.memory.note_unreadable(uid);
+    }
+
     fn take_woken(&self) -> Vec<(ObjectRef, Arc<str>)> {
         self.memory.crowds.lock().take_woken()
     }
