@@ -316,8 +316,9 @@ fn rfc4716(text: &str) -> Result<Found> {
             continue;
         };
         let mut value = value.trim().to_owned();
-        while let Some(begun) = value.strip_suffix('\\') {
-            value = begun.to_owned() + lines.next().unwrap_or_default();
+        while value.ends_with('\\') {
+            value.pop();
+            value.push_str(lines.next().unwrap_or_default());
         }
         if name.eq_ignore_ascii_case("comment") {
             comment = unquoted(&value).split_ascii_whitespace().collect::<Vec<_>>().join(" ");

@@ -362,6 +362,25 @@ fn a_comment_that_ends_with_a_quote_is_taken_again_as_it_was() {
     }
 }
 
+#[test]
+fn a_header_goes_on_over_as_many_lines_as_it_has() {
+    let files = Files::new(&["-t", "ed25519"]);
+    let (line, rfc4716) = (files.line(), files.exported("RFC4716"));
+    let header = rfc4716.lines().find(|line| line.starts_with("Comment: ")).unwrap();
+    let letters = "\\\n".repeat(3_000);
+    for (name, comment) in [
+        ("in the middle", format!("a com{letters}ment")),
+        ("before it", format!("{letters}a comment")),
+        ("behind it", format!("a comment{letters}\n")),
+        ("letter by letter", "a c\\\no\\\nm\\\nm\\\ne\\\nn\\\nt".to_owned()),
+    ] {
+        let file = rfc4716.replacen(header, &format!("Comment: {comment}\n"), 1);
+        let key =
+            PublicKey::parse_file(file.as_bytes()).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert_eq!(key.line(), line.trim(), "{name}");
+    }
+}
+
 /// No panic, nothing repeated, and what is taken is taken again as it is written down.
 #[test]
 fn i4_no_damaged_file_is_repeated_or_stops_the_parsers() {
