@@ -127,6 +127,7 @@ fn classify(answer: &Answer) -> Option<Error> {
     // provider knows (internal/service/lightsail/errs.go).
     let may_be_done = named(FAILED);
     let says = |words: &str| answer.message.to_ascii_lowercase().contains(words);
+    let is_only = |words: &str| answer.message.trim_matches(['.', ' ']).eq_ignore_ascii_case(words);
     let is_invalid = named(INVALID);
     let is_not_found = named(NOT_FOUND) || all.iter().any(|name| name.ends_with(".notfound"));
     let kind = if may_be_done && is_not_found {
@@ -135,7 +136,7 @@ fn classify(answer: &Answer) -> Option<Error> {
         ErrorKind::OperationFailed
     } else if may_be_done {
         ErrorKind::Transient
-    } else if named(THROTTLED) || says("rate exceeded") {
+    } else if named(THROTTLED) {
         ErrorKind::Throttled
     } else if named(&["AccountSetupInProgress"]) {
         ErrorKind::AccountSetup
@@ -157,8 +158,10 @@ fn classify(answer: &Answer) -> Option<Error> {
         || says("please wait for it to complete before trying again")
     {
         ErrorKind::Busy
-    } else if is_invalid {
+    } else if is_invalid && !is_only(RATE_EXCEEDED) {
         ErrorKind::Invalid
+    } else if says(RATE_EXCEEDED) {
+        ErrorKind::Throttled
     } else {
         ErrorKind::Transient
     };
@@ -171,6 +174,11 @@ fn classify(answer: &Answer) -> Option<Error> {
     };
     Some(Error::new(kind, code, stable(&answer.message)))
 }
+
+/// What throttling says, for an answer whose name says nothing else. A refusal of the input may
+/// repeat what a user wrote, so there it must be all that is said: who is throttled slows down
+/// others too.
+const RATE_EXCEEDED: &str = "rate exceeded";
 
 /// Codes that the SDK treats as throttling, and that Lightsail sends with HTTP 400.
 const THROTTLED: &[&str] = &[
@@ -345,6 +353,13 @@ mod tests {
             (&["X", "ThrottlingException"], "", ErrorKind::Throttled),
             (&["TooManyRequestsException"], "", ErrorKind::Throttled),
             (&["InvalidInputException"], "Rate exceeded", ErrorKind::Throttled),
+            (&["SomethingNew"], "Rate exceeded for this operation", ErrorKind::Throttled),
+            // The name of the error counts for more than words, of which some are a user's.
+            (&["InvalidInputException"], "Bad tag: rate exceeded", ErrorKind::Invalid),
+            (&["AccessDeniedException"], "No right to: rate exceeded", ErrorKind::Denied),
+            (&["NotFoundException"], "Rate exceeded", ErrorKind::NotFound),
+            (&["ExpiredTokenException"], "Rate exceeded", ErrorKind::BadCredentials),
+            (&["NameExists"], "Rate exceeded", ErrorKind::NameTaken),
             (&["OperationFailureException"], "", ErrorKind::OperationFailed),
             (&["ServiceException"], "", ErrorKind::Transient),
             (&["InternalFailure"], "", ErrorKind::Transient),
