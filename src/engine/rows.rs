@@ -383,6 +383,7 @@ impl<C: Claim> Rows<C> {
         self.named.remove(at);
         shrink(&mut self.unreadable);
         shrink(&mut self.moved);
+        shrink(&mut self.named);
         let (_, row) = self.take(at)?;
         self.heir(&row)
     }
