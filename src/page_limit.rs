@@ -1,8 +1,10 @@
 //! How large a page of a list may be. Nobody knows how large objects are before they are read, and
 //! the client library has a page in memory as a whole, a few times. So a page of many objects is
 //! given up once it is larger than they usually are, and the same page is read with fewer objects.
-//! The next one has the usual number again: a few large objects delay the list only where they are.
+//! So are those that follow, until objects are smaller again: a few large ones delay the list only
+//! where they are.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -38,6 +40,18 @@ fn bounds(size: u32) -> Option<(usize, u32)> {
     Some((PAGES[at].1, *smaller))
 }
 
+/// How many objects the page has that follows one of `size` objects and these bytes, if `asked` is
+/// the usual number.
+fn size_after(asked: u32, size: u32, bytes: usize) -> u32 {
+    let of_usual = bytes.saturating_mul(asked as usize) / size.max(1) as usize;
+    if bounds(asked).is_none_or(|(most, _)| of_usual <= most) { asked } else { size }
+}
+
+/// Whether a list goes on with this page.
+fn continues(uri: &Uri) -> bool {
+    uri.query().unwrap_or_default().split('&').any(|it| it.starts_with("continue="))
+}
+
 /// The same page with so many objects.
 fn with_size(uri: &Uri, size: u32) -> Result<Uri, BoxError> {
     let is_size = |it: &&str| !it.starts_with("limit=");
@@ -58,13 +72,37 @@ impl<S> Layer<S> for PageLimit {
     type Service = LimitedPages<S>;
 
     fn layer(&self, inner: S) -> LimitedPages<S> {
-        LimitedPages(Arc::new(Mutex::new(inner)))
+        LimitedPages { inner: Arc::new(Mutex::new(inner)), sizes: Arc::default() }
     }
 }
 
 /// A client whose pages have a limit.
 #[derive(Debug)]
-pub struct LimitedPages<S>(Arc<Mutex<S>>);
+pub struct LimitedPages<S> {
+    inner: Arc<Mutex<S>>,
+    sizes: Arc<Sizes>,
+}
+
+/// By path: how many objects the next page of a list has whose last page was smaller than usual.
+#[derive(Debug, Default)]
+struct Sizes(parking_lot::Mutex<HashMap<String, u32>>);
+
+impl Sizes {
+    /// What a page is asked for with. A new list begins with the usual number.
+    fn of(&self, uri: &Uri, asked: u32) -> u32 {
+        let known = self.0.lock().get(uri.path()).copied();
+        known.filter(|_| continues(uri)).map_or(asked, |known| known.min(asked))
+    }
+
+    fn note(&self, uri: &Uri, asked: u32, next: u32) {
+        let mut sizes = self.0.lock();
+        if next < asked {
+            sizes.insert(uri.path().to_owned(), next);
+        } else {
+            sizes.remove(uri.path());
+        }
+    }
+}
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 /// A page as it was read, or whatever else comes.
@@ -86,29 +124,31 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let inner = Arc::clone(&self.0);
+        let (inner, sizes) = (Arc::clone(&self.inner), Arc::clone(&self.sizes));
         Box::pin(async move {
             // Whatever has a limit is a list, which has no body.
-            let Some(size) = size(request.uri()).filter(|_| request.method() == Method::GET) else {
+            let Some(asked) = size(request.uri()).filter(|_| request.method() == Method::GET)
+            else {
                 return Ok(send(&inner, request).await?.map(Either::Right));
             };
             let (mut head, _) = request.into_parts();
-            let mut next = bounds(size);
+            let mut size = sizes.of(&head.uri, asked);
             loop {
+                head.uri = with_size(&head.uri, size)?;
                 let request = Request::from_parts(head.clone(), Body::empty());
-                let answer = send(&inner, request).await?;
-                let Some((most, smaller)) = next else { return Ok(answer.map(Either::Right)) };
-                let (parts, body) = answer.into_parts();
-                match Limited::new(body, most).collect().await {
-                    Ok(page) => {
-                        let page = Full::new(page.to_bytes());
-                        return Ok(Response::from_parts(parts, Either::Left(page)));
+                let (parts, body) = send(&inner, request).await?.into_parts();
+                let bounds = bounds(size);
+                let most = bounds.map_or(usize::MAX, |(most, _)| most);
+                match (Limited::new(body, most).collect().await, bounds) {
+                    (Ok(page), _) => {
+                        let page = page.to_bytes();
+                        sizes.note(&head.uri, asked, size_after(asked, size, page.len()));
+                        return Ok(Response::from_parts(parts, Either::Left(Full::new(page))));
                     }
-                    Err(error) if error.is::<LengthLimitError>() => {
-                        head.uri = with_size(&head.uri, smaller)?;
-                        next = bounds(smaller);
+                    (Err(error), Some((_, smaller))) if error.is::<LengthLimitError>() => {
+                        size = smaller;
                     }
-                    Err(error) => return Err(error),
+                    (Err(error), _) => return Err(error),
                 }
             }
         })
@@ -185,22 +225,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_after_a_large_one_has_the_usual_number_again() {
+    async fn only_the_pages_with_large_objects_have_fewer() {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
-        // Two large objects are the first ones of 310.
+        // The first twelve of 330 objects are large.
         let server = Answers(move |request: &Request<Body>| {
             let query = request.uri().query().unwrap_or_default().to_owned();
             let token = query.split('&').find_map(|it| it.strip_prefix("continue="));
             let from: usize = token.map_or(0, |token| token.parse().unwrap());
             let most = size(request.uri()).unwrap();
             noted.lock().push((from, most));
-            let to = (from + most as usize).min(310);
+            let to = (from + most as usize).min(330);
             let item = |number: usize| {
-                let bytes = if number < 2 { 2 * MIB } else { 10 };
+                let bytes = if number < 12 { MIB / 2 } else { 10 };
                 json!({ "data": { "a": "x".repeat(bytes) } })
             };
-            let next = if to < 310 { to.to_string() } else { String::new() };
+            let next = if to < 330 { to.to_string() } else { String::new() };
             let metadata = json!({ "resourceVersion": "1", "continue": next });
             let items: Vec<_> = (from..to).map(item).collect();
             let list = json!({ "metadata": metadata, "items": items });
@@ -217,7 +257,8 @@ mod tests {
                 None => break,
             }
         }
-        assert_eq!(count, 310);
-        assert_eq!(*asked.lock(), [(0, 100), (0, 10), (10, 100), (110, 100), (210, 100)]);
+        assert_eq!(count, 330);
+        let expected = [(0, 100), (0, 10), (10, 10), (20, 10), (30, 100), (130, 100), (230, 100)];
+        assert_eq!(*asked.lock(), expected);
     }
 }

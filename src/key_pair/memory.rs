@@ -109,7 +109,7 @@ impl Memory {
     /// The object with this uid cannot be read, so nothing more is to come of it: those that are
     /// created at the same time do not wait for it.
     pub(super) fn note_unreadable(&self, uid: &str) {
-        self.crowds.lock().leave(uid, Instant::now());
+        self.crowds.lock().leave(uid, Moment::now());
     }
 
     /// An object came with an intent: another operator, which keeps its Lease, may be about to send
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_an_object_that_cannot_be_read() {
-        let (memory, now) = (Memory::default(), Instant::now());
+        let (memory, now) = (Memory::default(), Moment::now());
         let (at, lane) = (ObjectRef::new("team-a", "fleet"), "eu-west-1");
         for uid in ["u", "v"] {
             memory.crowds.lock().note_coming(uid, &at, lane, now);
