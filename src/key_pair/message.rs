@@ -96,6 +96,7 @@ pub enum Message<'a> {
     CopyNotOwned { secret: &'a str, copy: &'a str },
     SecretRejected { secret: &'a str, why: Rejection },
     SecretRefused { secret: &'a str, why: &'a str },
+    SecretIsChanged { secret: &'a str },
 
     // Stalled: Lightsail
     OperationFailed { what: &'a str, operation: &'a Operation },
@@ -196,7 +197,9 @@ impl Message<'_> {
             Self::SecretOfOtherType { .. }
             | Self::SecretNotOwned { .. }
             | Self::CopyNotOwned { .. } => Reason::SecretNotOwned,
-            Self::SecretRejected { .. } | Self::SecretRefused { .. } => Reason::SecretRejected,
+            Self::SecretRejected { .. }
+            | Self::SecretRefused { .. }
+            | Self::SecretIsChanged { .. } => Reason::SecretRejected,
             Self::OperationFailed { .. } => Reason::OperationFailed,
             Self::Deleted { .. } => Reason::Deleted,
             Self::Account(message) => message.reason(),
@@ -545,6 +548,12 @@ impl fmt::Display for Message<'_> {
             Self::SecretRefused { secret, why } => {
                 write!(to, "the Secret {secret} cannot be read or written: {why}")
             }
+            Self::SecretIsChanged { secret } => write!(
+                to,
+                "what the operator writes to the Secret {secret} is changed immediately, most \
+                 likely by an admission policy or webhook; exempt the Secret from it, or remove \
+                 the labels that it changes from secret.labels in the spec"
+            ),
             Self::OperationFailed { what, operation } => {
                 let code = operation.error_code.as_deref().unwrap_or("no error code");
                 let details = operation.error_details.as_deref().unwrap_or("no details");

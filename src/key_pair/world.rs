@@ -489,6 +489,8 @@ pub struct Done {
     pub download: Option<Downloaded>,
     /// The pair was read again after the download.
     pub read_since_download: bool,
+    /// A key was written into the Secret.
+    pub wrote_secret: bool,
     /// Whether the Secret's old key was copied aside.
     pub set_aside: SetAside,
     /// The pair as it was before its release, or why it could not be read.

@@ -224,12 +224,14 @@ impl<'a> Run<'a> {
                 self.observed.done.download = Some(downloaded);
             }
             Step::SetAside { name, key } => self.set_aside(name, &key).await?,
-            Step::WriteSecret { spec, found: Some(found), key } => {
-                secret::replace(api_server, self.owner(), &spec, &found, &key).await?;
-                self.read_secret(&spec.name).await?;
-            }
-            Step::WriteSecret { spec, found: None, key } => {
-                secret::create(api_server, self.owner(), &spec, &key).await?;
+            Step::WriteSecret { spec, found, key } => {
+                match &found {
+                    Some(found) => {
+                        secret::replace(api_server, self.owner(), &spec, found, &key).await?;
+                    }
+                    None => secret::create(api_server, self.owner(), &spec, &key).await?,
+                }
+                self.observed.done.wrote_secret = true;
                 self.read_secret(&spec.name).await?;
             }
             Step::DisownSecret(found) => {

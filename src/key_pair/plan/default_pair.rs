@@ -228,7 +228,7 @@ fn keep_key(
         Err(step) => return Some(*step),
     };
     if let Some(found) = found.filter(|found| holds_key(observed, found, pair)) {
-        return kept_key::dress(desired, secret, found)
+        return kept_key::dress(desired, observed, secret, found)
             .or_else(|| refuse_replaced(desired, observed, pair, secret));
     }
     let Some(downloaded) = &observed.done.download else {
@@ -294,7 +294,7 @@ fn write_key(
     if kept.is_some() {
         return kept;
     }
-    Some(kept_key::write(secret, found, downloaded.key.clone()))
+    Some(kept_key::write(observed, secret, found, downloaded.key.clone()))
 }
 
 /// Whether what was downloaded is another pair than the one that was listed before.

@@ -34,7 +34,7 @@ pub(super) fn present(
         let step = pair::present(desired, observed, key.public(), replace);
         // I15: nothing of the Secret changes before the pair is the object's own.
         let is_ready = matches!(&step, Step::Finish(verdict) if verdict.state == State::Ready);
-        let dress = kept_key::dress(desired, secret, found).filter(|_| is_ready);
+        let dress = kept_key::dress(desired, observed, secret, found).filter(|_| is_ready);
         return dress.unwrap_or(step);
     }
     match &read.pair {
@@ -57,7 +57,7 @@ fn make(
     }
     match &observed.done.generated {
         None => Step::Generate(algorithm),
-        Some(key) => kept_key::write(secret, found, key.clone()),
+        Some(key) => kept_key::write(observed, secret, found, key.clone()),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::refusals::{SOON, stalled};
 use super::step::Step;
 use crate::engine::Lookup;
+use crate::engine::queue::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Observed, SetAside};
 use crate::lightsail::KeyPair;
@@ -57,15 +58,29 @@ pub(super) fn compare(found: &Found, pair: &KeyPair) -> Option<Match> {
 
 /// The step that makes a Secret which holds the right key this object's, with the public half of
 /// that key, and the labels and the owner that the spec asks for.
-pub(super) fn dress(desired: &Desired, spec: &SecretSpec, found: &Found) -> Option<Step> {
+pub(super) fn dress(
+    desired: &Desired,
+    observed: &Observed,
+    spec: &SecretSpec,
+    found: &Found,
+) -> Option<Step> {
     let key = found.key.clone()?;
     let is_dressed = found.is_own && found.has_public_half && found.fits(spec, &desired.uid);
     // One that cannot be written keeps what it has.
-    (!is_dressed && found.rejects.is_none()).then(|| write(spec, Some(found), key))
+    (!is_dressed && found.rejects.is_none()).then(|| write(observed, spec, Some(found), key))
 }
 
-/// The step that writes a key.
-pub(super) fn write(spec: &SecretSpec, found: Option<&Found>, key: PrivateKey) -> Step {
+/// The step that writes a key. What was written just now and has to be written again was changed by
+/// somebody, most likely by a policy, which would change it each time.
+pub(super) fn write(
+    observed: &Observed,
+    spec: &SecretSpec,
+    found: Option<&Found>,
+    key: PrivateKey,
+) -> Step {
+    if observed.done.wrote_secret {
+        return Message::SecretIsChanged { secret: &spec.name }.stalled(Next::Backoff);
+    }
     Step::WriteSecret { spec: spec.clone(), found: found.cloned(), key }
 }
 

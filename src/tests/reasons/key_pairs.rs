@@ -165,6 +165,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     let unreadable = |why| Message::SecretRejected { secret, why: Rejection::Unreadable(why) };
     samples.extend(PRIVATE.map(unreadable));
     samples.extend([
+        Message::SecretIsChanged { secret },
         Message::SecretRefused { secret, why: "the API server's own words" },
         Message::OperationFailed { what: "ImportKeyPair", operation: &operation },
         Message::Deleted { name, region },

@@ -101,6 +101,12 @@ fn a_generated_pair_that_shall_be_there() {
             o.secret = Lookup::Found(Found { is_own: true, has_public_half: false,
                 key: Some(key.clone()), ..somebodys_secret() });
         }, "Replace Secret"),
+        ("what a policy changes each time is not written again and again", |_, o, key| {
+            stands(o, key);
+            o.secret = Lookup::Found(Found { is_own: true, has_public_half: false,
+                key: Some(key.clone()), ..somebodys_secret() });
+            o.done.wrote_secret = true;
+        }, "Stalled SecretRejected"),
         ("but not in a Secret that cannot be written", |_, o, key| {
             stands(o, key);
             o.secret = Lookup::Found(Found { is_own: true, has_public_half: false,

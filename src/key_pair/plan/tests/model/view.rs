@@ -356,6 +356,8 @@ impl Plans {
             download: run.download.map(|(key, id)| Downloaded { key: self.private(key).clone(),
                 created_at: Some(created_at(id)) }),
             read_since_download: run.read_since_download,
+            // Here, nobody changes what was written just now.
+            wrote_secret: false,
             set_aside: match run.copied {
                 Copied::Not => SetAside::Not,
                 Copied::Yes => SetAside::Copied,
