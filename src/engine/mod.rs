@@ -29,6 +29,7 @@ pub mod tables;
 mod tracking;
 pub mod trigger;
 pub mod uid;
+mod unreadable;
 pub mod verdict;
 mod watch;
 mod watch_client;

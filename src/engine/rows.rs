@@ -16,8 +16,9 @@ pub use super::shown::Shown;
 use super::tables::{shared, shrink};
 use super::trigger::{Asks, Trigger, paced};
 use super::uid::Uid;
+use super::unreadable::Unreadables;
 use crate::digest::Digest;
-use crate::ids::{Region, lane, lane_parts};
+use crate::ids::{Arn, Region, lane, lane_parts};
 
 /// A name in a region, or another thing that several objects may claim.
 pub type Place = Digest<(String, String)>;
@@ -120,7 +121,7 @@ pub struct Rows<C: Claim> {
     named: HashMap<ObjectRef, Instant>,
     /// The objects that this version cannot read, by uid and generation. The row of such an object
     /// is from when it could be read.
-    unreadable: HashMap<ObjectRef, SeenUnreadable>,
+    unreadable: Unreadables,
     /// How many objects show each value. A value that no object shows any more stays, with 0.
     shown: HashMap<Shown, usize>,
     /// How many objects of each namespace are in each lane. In order: those of a region follow each
@@ -139,7 +140,7 @@ impl<C: Claim> Default for Rows<C> {
             by_place: HashMap::new(),
             moved: HashMap::new(),
             named: HashMap::new(),
-            unreadable: HashMap::new(),
+            unreadable: Unreadables::default(),
             shown: HashMap::new(),
             lanes: BTreeMap::new(),
             moves: Vec::new(),
@@ -347,7 +348,12 @@ impl<C: Claim> Rows<C> {
     /// Whether this version cannot read an object. Its row is then out of date.
     #[must_use]
     pub fn is_unreadable(&self, at: &ObjectRef) -> bool {
-        self.unreadable.contains_key(at)
+        self.unreadable.get(at).is_some()
+    }
+
+    /// The object that records this key pair and that this version cannot read.
+    pub(crate) fn unreadable_recording(&self, arn: Digest<Arn>) -> Option<&SeenUnreadable> {
+        self.unreadable.recording(arn)
     }
 
     /// How many objects this version cannot read.
@@ -381,7 +387,6 @@ impl<C: Claim> Rows<C> {
         self.unreadable.remove(at);
         self.moved.remove(at);
         self.named.remove(at);
-        shrink(&mut self.unreadable);
         shrink(&mut self.moved);
         shrink(&mut self.named);
         let (_, row) = self.take(at)?;

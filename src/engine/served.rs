@@ -20,7 +20,8 @@ use super::message::Message;
 use super::tracking;
 use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_true};
 use crate::api::{EXECUTED_ANNOTATION, RECONCILE_ANNOTATION, Reconciled};
-use crate::digest;
+use crate::digest::{self, Digest};
+use crate::ids::Arn;
 
 /// An object as the API server sends it.
 #[derive(Clone, Debug)]
@@ -50,12 +51,15 @@ impl fmt::Debug for Unreadable {
 }
 
 /// How an object that cannot be read was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SeenUnreadable {
-    pub(super) uid: String,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SeenUnreadable {
+    pub(crate) uid: String,
     pub(super) generation: i64,
     /// The digest of the field that cannot be read.
     pub(super) field: u64,
+    pub(crate) created_at: Option<Timestamp>,
+    /// The key pair on record.
+    pub(super) arn: Option<Digest<Arn>>,
 }
 
 impl SeenUnreadable {
@@ -66,11 +70,13 @@ impl SeenUnreadable {
     }
 }
 
-/// The member of a status that says whose account an object has used.
+/// The members of a status that say what an object has used.
 #[derive(Default, Deserialize)]
-struct InAccount {
-    #[serde(default, rename = "accountID")]
+#[serde(default)]
+struct Used {
+    #[serde(rename = "accountID")]
     account_id: Option<String>,
+    arn: Option<String>,
 }
 
 /// A status with other conditions. Everything else in it stays as it was.
@@ -83,13 +89,20 @@ impl Unreadable {
             uid: self.metadata.uid.clone().unwrap_or_default(),
             generation: self.metadata.generation.unwrap_or_default(),
             field: digest::keyed(&self.field),
+            created_at: self.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            arn: self.used().arn.map(Digest::of),
         }
     }
 
-    /// The account on record, if that can be read. Users cannot write the status.
+    /// What is on record, if that can be read. Users cannot write the status.
+    fn used(&self) -> Used {
+        let status = self.status.as_ref().map(|status| serde_json::from_str(status.get()));
+        status.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// The account on record, if that can be read.
     pub(crate) fn account_id(&self) -> Option<String> {
-        let status = self.status.as_ref()?;
-        serde_json::from_str::<InAccount>(status.get()).unwrap_or_default().account_id
+        self.used().account_id
     }
 
     /// The status that says that the object cannot be read. `None` if it already says so, or if

@@ -20,7 +20,7 @@ use crate::engine::trigger::Trigger;
 use crate::engine::uid::Uid;
 use crate::engine::{ObjectRef, Settings};
 use crate::ids::{AccountId, Arn, Fingerprint, KeyPairName, Owner, Scope, is_in, lane};
-use crate::lightsail::Listing;
+use crate::lightsail::{KeyPair, Listing};
 
 /// What an object wants of a name in a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -270,6 +270,24 @@ pub(super) fn rivals(
         deleting: other.row.trigger.deleting,
     };
     rows.rivals(at, &PairClaim::of(desired, None)).filter(counts).map(rival).collect()
+}
+
+/// An object that this version cannot read, and that records this pair: it comes before all that do
+/// not, as if it could be read.
+pub(super) fn unreadable_rival(
+    rows: &Rows<PairClaim>,
+    uid: &str,
+    pair: Option<&KeyPair>,
+) -> Option<Rival> {
+    let arn = Digest::of(&pair?.arn);
+    let seen = rows.unreadable_recording(arn).filter(|seen| seen.uid != uid)?;
+    Some(Rival {
+        uid: seen.uid.as_str().into(),
+        owner: Digest::of(""),
+        created_at: seen.created_at,
+        arn: Some(arn),
+        deleting: false,
+    })
 }
 
 /// How many key pairs the namespace has in this account and region, or is about to have before this

@@ -50,6 +50,21 @@ impl Newer {
     async fn create(&self, name: &str, suspend: &Value) {
         let mut spec = imported(&public_key("ed25519"));
         spec["suspend"] = suspend.clone();
+        self.create_with(name, &spec).await;
+    }
+
+    /// Asks for the deletion of a key pair by its name and fingerprint, whoever owns it.
+    async fn create_taker(&self, name: &str, of: &str) {
+        let pair = self.region.find_key_pair(of).unwrap();
+        let mut spec = imported(&public_key("ed25519"));
+        spec["keyPairName"] = json!(of);
+        spec["ensure"] = json!("Absent");
+        spec["adoptionPolicy"] = json!("TakeOver");
+        spec["expectedFingerprint"] = json!(pair.fingerprint);
+        self.create_with(name, &spec).await;
+    }
+
+    async fn create_with(&self, name: &str, spec: &Value) {
         let object = json!({
             "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
             "metadata": { "name": name }, "spec": spec,
@@ -143,6 +158,9 @@ async fn an_object_of_a_newer_crd_holds_up_nobody_and_says_so_itself() {
         objects.map(|object| object.metadata.resource_version)
     };
     assert_eq!(versions().await, [first.metadata.resource_version, bad.metadata.resource_version]);
+    // What it records is its own, though nothing else is known of it (I1).
+    newer.create_taker("taker", "first").await;
+    newer.wait("taker", "False", "NameConflict").await;
     newer.suspend("first", &no).await;
     newer.suspend("bad", &no).await;
     newer.wait("first", "True", "Imported").await;

@@ -140,7 +140,7 @@ fn metadata_moves_an_object_once_and_a_spec_always() {
 }
 
 fn seen(uid: &str, generation: i64, field: u64) -> SeenUnreadable {
-    SeenUnreadable { uid: uid.to_owned(), generation, field }
+    SeenUnreadable { uid: uid.to_owned(), generation, field, ..SeenUnreadable::default() }
 }
 
 #[test]

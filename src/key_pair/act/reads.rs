@@ -218,8 +218,11 @@ impl Run<'_> {
             let what = What::at_least(&desired.name);
             surely_refuses(&grant, &at.namespace, &desired.region, what, has_acted)
         };
-        let own = self.observed.account.as_ref();
-        claim::rivals(self.at, &self.memory.rows.lock(), &self.desired, own, account_of, may_not)
+        let (own, rows) = (self.observed.account.as_ref(), self.memory.rows.lock());
+        let rivals = claim::rivals(self.at, &rows, &self.desired, own, account_of, may_not);
+        let pair = self.observed.pair.as_ref().and_then(|read| read.pair.as_ref());
+        let unreadable = claim::unreadable_rival(&rows, &self.desired.uid, pair);
+        rivals.into_iter().chain(unreadable).collect()
     }
 
     /// What the account allowed this object: as long as it is as it was, an object that is
