@@ -6,7 +6,7 @@ use super::pair::{is_made_here, ownership_lost};
 use super::refusals::{name_conflict, stalled};
 use super::source::time_left;
 use super::step::Step;
-use super::{kept_key, pair};
+use super::{absent, kept_key, pair};
 use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
 use crate::engine::{Lookup, State};
 use crate::key_pair::message::Message;
@@ -105,5 +105,5 @@ pub(super) fn absent(desired: &Desired, observed: &Observed, secret: &SecretSpec
     if !is_known && matches!(observed.secret, Lookup::Unread) {
         return Step::ReadSecret(secret.name.clone());
     }
-    pair::absent(desired, observed)
+    absent::absent(desired, observed)
 }

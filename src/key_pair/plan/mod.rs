@@ -5,6 +5,7 @@
 //! it answers with a step that ends the reconciliation. It asks for what it needs to read, so that
 //! what needs no read (a release, a refusal) makes no call.
 
+mod absent;
 mod confirmation;
 mod default_pair;
 mod ending;
@@ -148,7 +149,7 @@ fn decide(desired: &Desired, observed: &Observed) -> Step {
             }
         }
         DesiredPair::Imported { key, .. } => source::needed(desired, observed, key)
-            .unwrap_or_else(|| pair::absent(desired, observed)),
+            .unwrap_or_else(|| absent::absent(desired, observed)),
         DesiredPair::Generated { algorithm, secret, replace } if is_wanted => {
             generated::present(desired, observed, *algorithm, secret, *replace)
         }

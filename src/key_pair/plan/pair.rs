@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::confirmation::next_read;
-use super::ending::{gone, release};
 use super::expected::{self, Named};
 use super::import::{
-    beyond_limit, import, imported_key, take_back, unsettled_absence, unsettled_import,
-    wait_for_current_read, wait_for_recorded_pair,
+    beyond_limit, import, imported_key, take_back, unsettled_import, wait_for_current_read,
+    wait_for_recorded_pair,
 };
 use super::key::compare;
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, origin, whose};
@@ -15,9 +14,9 @@ use super::refusals::{SOON, deletion_under_way, name_conflict, stalled, yield_to
 use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::api::account::Adoption;
-use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin, ReplacePolicy};
-use crate::key_pair::message::{Message, Release};
-use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead};
+use crate::api::key_pair::{AdoptionPolicy, Origin, ReplacePolicy};
+use crate::key_pair::message::Message;
+use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Observed, PairRead};
 use crate::lightsail::KeyPair;
 use crate::ssh::{Match, PublicKey};
 
@@ -85,7 +84,7 @@ pub(super) fn present(
 }
 
 /// An import of this object may have made the pair, and nothing tells whether it did.
-fn doubtful(desired: &Desired) -> Step {
+pub(super) fn doubtful(desired: &Desired) -> Step {
     let (name, owner, ends) = (&desired.name, &desired.owner, desired.goal.ends());
     stalled(desired, &Message::Doubtful { name, owner, ends })
 }
@@ -115,7 +114,7 @@ fn may_adopt(
 
 /// Whether the owner tag that the pair has may be replaced. One in another spelling cannot be: it
 /// would still be there.
-fn may_take_over(desired: &Desired, pair: &KeyPair) -> bool {
+pub(super) fn may_take_over(desired: &Desired, pair: &KeyPair) -> bool {
     if has_other_spelling(pair) {
         return false;
     }
@@ -187,7 +186,7 @@ fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
 }
 
 /// Whether the pair was there already, and stays as it is.
-fn is_kept_as_it_is(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
+pub(super) fn is_kept_as_it_is(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
     desired.limits.keep_adopted() && origin(desired, observed, pair) == Origin::Adopted
 }
 
@@ -283,131 +282,9 @@ pub(super) fn ownership_lost(desired: &Desired) -> Step {
     stalled(desired, &Message::OwnershipLost { name: &desired.name })
 }
 
-/// The pair should not be there, or the object is being deleted and its pair goes with it.
-pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
-    let Some(read) = observed.pair.as_ref().filter(|read| read.live) else {
-        return Step::ReadPair { live: true };
-    };
-    let Some(pair) = &read.pair else {
-        let unsettled = unsettled_import(observed, read).or_else(|| unsettled_absence(observed));
-        return unsettled.unwrap_or_else(|| gone(desired, observed));
-    };
-    let early = wait_for_current_read(observed, read, pair);
-    if let Some(step) = early.or_else(|| wait_for_recorded_pair(observed, read, pair)) {
-        return step;
-    }
-    let is_first = is_first(desired, observed, Some(pair));
-    let ends = desired.goal.ends();
-    let whose = whose(desired, observed, pair);
-    // Nothing is read for a pair that is not deleted with the object anyway.
-    let is_released = ends && matches!(whose, Whose::TaggedAway | Whose::Foreign { .. });
-    let named = match expected::named(desired, observed, pair) {
-        Named::Unread(step) if !is_released => return *step,
-        named @ (Named::Unset | Named::Same | Named::Other(_) | Named::Unread(_)) => named,
-    };
-    let is_named = matches!(named, Named::Same);
-    let is_of_another =
-        matches!(whose, Whose::Foreign { .. } | Whose::Marked(Match::Different | Match::Unknown));
-    // Whoever releases the pair takes the tag off by itself.
-    if is_of_another
-        && !ends
-        && !is_named
-        && let Some(step) = take_back(desired, observed, pair)
-    {
-        return step;
-    }
-    match whose {
-        Whose::Doubtful if is_first && (!is_named || ends) => doubtful(desired),
-        // Its status was lost, and it may have been there before the object: nothing but a policy
-        // says that it goes with it.
-        Whose::Marked(Match::Same)
-            if is_first
-                && !desired.limits.keep_adopted()
-                && desired.deletion_policy == Some(DeletionPolicy::Delete)
-                && matches!(named, Named::Same | Named::Unset) =>
-        {
-            delete(desired, observed, pair)
-        }
-        Whose::Marked(_) if is_first && ends => mismatch(desired, Mismatch::Marked),
-        Whose::Own if is_first && !is_named && !is_known(desired, observed, pair) => {
-            mismatch(desired, Mismatch::UnknownKey)
-        }
-        Whose::Own if is_first && !is_named && !is_as_recorded(observed, pair) => {
-            mismatch(desired, Mismatch::NotAsRecorded)
-        }
-        Whose::Own if is_first && is_kept_as_it_is(desired, observed, pair) => {
-            stalled(desired, &Message::AdoptedIsKept { name: &desired.name })
-        }
-        Whose::Own if is_first => match named {
-            Named::Other(expected) => expected::mismatch(desired, pair, expected),
-            Named::Unread(step) => *step,
-            Named::Same | Named::Unset => delete(desired, observed, pair),
-        },
-        Whose::TaggedAway if is_first => ownership_lost(desired),
-        Whose::Foreign { tagged }
-            if is_first
-                && desired.goal == Goal::Absent
-                && is_named
-                && may_name(desired, pair, tagged) =>
-        {
-            delete(desired, observed, pair)
-        }
-        Whose::Doubtful | Whose::Marked(_)
-            if is_first
-                && !desired.limits.keep_adopted()
-                && desired.goal == Goal::Absent
-                && is_named =>
-        {
-            delete(desired, observed, pair)
-        }
-        Whose::Own | Whose::TaggedAway | Whose::Doubtful | Whose::Foreign { .. }
-            if ends && observed.recorded.arn.is_none() =>
-        {
-            // The pair may go, and that of an import that is under way come in its place.
-            unsettled_import(observed, read)
-                .unwrap_or_else(|| release(desired, observed, Release::HasNoPair))
-        }
-        // The pair on record is gone, and the name is somebody else's now.
-        Whose::Foreign { tagged } if ends && (tagged || !is_first) => {
-            release(desired, observed, Release::NameIsOfAnother)
-        }
-        Whose::Foreign { tagged: false } if is_first => match named {
-            // Which form the fingerprint has would tell something of its key (I11).
-            Named::Other(expected) => expected::not_expected(desired, expected),
-            Named::Same | Named::Unset | Named::Unread(_) => mismatch(desired, Mismatch::NotOwn),
-        },
-        Whose::Marked(_) if is_first => match named {
-            Named::Other(expected) => expected::mismatch(desired, pair, expected),
-            Named::Same | Named::Unset | Named::Unread(_) => mismatch(desired, Mismatch::NotOwn),
-        },
-        Whose::Foreign { .. } if is_first => name_conflict(desired),
-        Whose::Own
-        | Whose::TaggedAway
-        | Whose::Doubtful
-        | Whose::Marked(_)
-        | Whose::Foreign { .. } => yield_to_rival(desired, observed),
-    }
-}
-
-/// Whether it is known which key the pair has: this object imported it, or found it with this key.
-fn is_known(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
-    let recorded = &observed.recorded;
-    let was_verified = recorded.arn.is_some() && recorded.public_key_sha256.is_some();
-    origin(desired, observed, pair) != Origin::Adopted
-        || (was_verified && pair.fingerprint.is_some())
-        || compare(desired, observed, pair) == Some(Match::Same)
-}
-
-/// Whether somebody else's pair may be deleted by its name and fingerprint. One that another
-/// owner's tag claims only if that tag is to be ignored.
-fn may_name(desired: &Desired, pair: &KeyPair, tagged: bool) -> bool {
-    let takes_over = desired.adoption == AdoptionPolicy::TakeOver && may_take_over(desired, pair);
-    !desired.limits.keep_adopted() && (!tagged || takes_over)
-}
-
 /// Whether it is the very pair that the status records. Where nothing is recorded, ownership has
 /// compared the key.
-fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
+pub(super) fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
     let recorded = &observed.recorded;
     recorded.arn.is_none()
         || (recorded.arn.as_ref() == Some(&pair.arn)
@@ -416,7 +293,7 @@ fn is_as_recorded(observed: &Observed, pair: &KeyPair) -> bool {
 }
 
 /// What is expected is sent along in the form that Lightsail prints (I2).
-fn delete(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
+pub(super) fn delete(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
     if observed.finalizer == Finalizer::Missing {
         return Step::AddFinalizer;
     }
@@ -427,14 +304,14 @@ fn delete(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
 
 /// Why nothing was deleted.
 #[derive(Clone, Copy)]
-enum Mismatch {
+pub(super) enum Mismatch {
     Marked,
     UnknownKey,
     NotAsRecorded,
     NotOwn,
 }
 
-fn mismatch(desired: &Desired, why: Mismatch) -> Step {
+pub(super) fn mismatch(desired: &Desired, why: Mismatch) -> Step {
     let (name, ends) = (&desired.name, desired.goal.ends());
     let message = match why {
         Mismatch::Marked => Message::Marked { name },
