@@ -1,7 +1,6 @@
 //! What a failed step means for the object.
 
 use super::permission::{RELEASE_WITHOUT_CALL, account_name};
-use super::plan;
 use super::step::Step;
 use crate::engine::message::Message as Shared;
 use crate::engine::queue::Next;
@@ -38,25 +37,28 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             }
             Step::Finish(verdict)
         }
+        // What goes with its namespace keeps nothing.
+        Failure::SecretRejected { .. }
+            if desired.goal.ends() && observed.namespace_terminating.is_none() =>
+        {
+            Step::ReadNamespace
+        }
         Failure::SecretRejected { name, why } => {
-            let refused = Message::SecretRefused { secret: name, why }.stalled(Next::Backoff);
-            if !desired.goal.ends() {
-                return refused;
-            }
-            // It goes with its namespace, as the permission may have done.
-            match observed.namespace_terminating {
-                None => Step::ReadNamespace,
-                Some(false) => refused,
-                Some(true) => {
-                    let secret = Lookup::Absent;
-                    plan(desired, &Observed { secret, failure: None, ..observed.clone() })
-                }
-            }
+            Message::SecretRefused { secret: name, why }.stalled(Next::Backoff)
         }
         Failure::ConfigMapForbidden(name) => {
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
         }
     }
+}
+
+/// What is observed without a Secret that may not be read and goes with its namespace, as the
+/// permission may have done: nothing keeps it.
+pub(super) fn without_secret(desired: &Desired, observed: &Observed) -> Option<Observed> {
+    let is_refused = matches!(observed.failure, Some(Failure::SecretRejected { .. }));
+    let goes = desired.goal.ends() && observed.namespace_terminating == Some(true);
+    let secret = Lookup::Absent;
+    (is_refused && goes).then(|| Observed { secret, failure: None, ..observed.clone() })
 }
 
 /// The credentials of the account cannot be had. One session that fails changes nothing of objects

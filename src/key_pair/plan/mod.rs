@@ -55,6 +55,9 @@ use crate::engine::queue::Next;
 /// The next step.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
+    if let Some(observed) = failure::without_secret(desired, observed) {
+        return plan(desired, &observed);
+    }
     let on_record = trusting_the_list(desired, observed);
     let observed = on_record.as_ref().unwrap_or(observed);
     let step = match &observed.failure {
