@@ -7,7 +7,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::mark::Mark;
 use super::memory::Memory;
 use super::record;
-use super::turns::Windows;
+use super::turns::TurnTiming;
 use super::world::{Observed, Search, Turn};
 use crate::access::Grant;
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus};
@@ -48,7 +48,7 @@ pub(super) fn observed(
         turn: Turn::NotAsked,
         operations: None,
         lightsail_date: None,
-        taken: Vec::new(),
+        operations_of_others: Vec::new(),
         call: known.call,
         polled: None,
         failure: None,
@@ -80,8 +80,8 @@ pub(super) fn effect_window(settings: &Settings) -> SignedDuration {
 }
 
 /// What turns depend on.
-pub(super) fn windows(ctx: &Context) -> Windows {
-    Windows { effect: effect_window(&ctx.settings), leads_for: signed(ctx.leads_for()) }
+pub(super) fn turn_timing(ctx: &Context) -> TurnTiming {
+    TurnTiming { effect: effect_window(&ctx.settings), leads_for: signed(ctx.leads_for()) }
 }
 
 fn signed(time: Duration) -> SignedDuration {

@@ -66,7 +66,7 @@ pub(super) fn has_surely_failed<T>(outcome: &Result<T, Error>) -> bool {
 
 /// What turns depend on besides the resets.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Windows {
+pub(super) struct TurnTiming {
     /// As for [`ResetClaim::of`].
     pub(super) effect: SignedDuration,
     /// How long this process has been acting. A reset that another process has left is searched for
@@ -85,10 +85,10 @@ impl Turns {
         rivals: impl Iterator<Item = &'a ResetClaim>,
         start_of: impl Fn(&str) -> Option<Timestamp>,
         clocks: &Clocks,
-        windows: Windows,
+        timing: TurnTiming,
     ) -> Turn {
         let now = clocks.time();
-        let searched_by = later(now, windows.effect * 2 - windows.leads_for);
+        let searched_by = later(now, timing.effect * 2 - timing.leads_for);
         let place = (own.account.clone(), own.region.clone(), own.instance.clone());
         let holder = self.0.get(&place).filter(|holder| holder.uid != own.uid);
         let (mut until, mut ahead, mut new_until) = (None, 0, Some(now));
@@ -120,7 +120,7 @@ impl Turns {
         if let Some(until) = until.max(line_moves).filter(|until| *until > now) {
             return Turn::After(until);
         }
-        let until = clocks.moment_of(later(now, windows.effect * 2));
+        let until = clocks.moment_of(later(now, timing.effect * 2));
         let holder = Holder { at: at.clone(), uid: own.uid.clone(), until };
         self.0.insert(place, holder);
         Turn::Taken
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::clock::tests::clocks;
 
-    const WINDOWS: Windows = Windows {
+    const TIMING: TurnTiming = TurnTiming {
         effect: SignedDuration::from_secs(80),
         leads_for: SignedDuration::from_hours(1),
     };
@@ -201,14 +201,14 @@ mod tests {
         ] {
             let rivals: Vec<ResetClaim> = rival.into_iter().collect();
             assert_eq!(Turns::default().take(&at("own"), &own, rivals.iter(), |_| None,
-                &now(1_000), WINDOWS), expected, "{name}");
+                &now(1_000), TIMING), expected, "{name}");
         }
         let crowd: Vec<_> = (0..60).map(|age| claim("b", age, Stage::Waiting)).collect();
         assert_eq!(Turns::default().take(&at("own"), &own, crowd.iter(), |_| None, &now(1_000),
-            WINDOWS), until(1_300), "the longer the line, the later it asks again");
+            TIMING), until(1_300), "the longer the line, the later it asks again");
         let new: Vec<_> = (0..60).map(|_| claim("b", 999, Stage::New)).collect();
         assert_eq!(Turns::default().take(&at("own"), &own, new.iter(), |_| None, &now(1_000),
-            WINDOWS), until(1_029), "those that nobody observes are not waited for longer");
+            TIMING), until(1_029), "those that nobody observes are not waited for longer");
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
             let rivals = [&rival].into_iter().filter(|it| is_in_the_way(it.stage, has_failed));
             let own = claim("own", 1_000, Stage::New);
             let turn = Turns::default().take(&at("own"), &own, rivals, |_| None, &now(1_000),
-                WINDOWS);
+                TIMING);
             let is_taken = !expected || matches!(stage, Stage::New | Stage::Blocked);
             assert_eq!(turn == Turn::Taken, is_taken, "{name}");
         }
@@ -266,7 +266,7 @@ mod tests {
             let rivals = [claim("b", 900, stage)];
             let leads_for = SignedDuration::from_secs(leads_for);
             assert_eq!(Turns::default().take(&at("own"), &own, rivals.iter(), |_| None,
-                &now(1_000), Windows { leads_for, ..WINDOWS }), expected, "{name}");
+                &now(1_000), TurnTiming { leads_for, ..TIMING }), expected, "{name}");
         }
     }
 
@@ -276,7 +276,7 @@ mod tests {
             Stage::Blocked));
         let mut turns = Turns::default();
         let mut take = |own: &ResetClaim, rivals: &[ResetClaim], second| {
-            turns.take(&at(&own.uid), own, rivals.iter(), |_| None, &now(second), WINDOWS)
+            turns.take(&at(&own.uid), own, rivals.iter(), |_| None, &now(second), TIMING)
         };
         let others = |claim: &ResetClaim| [claim.clone()];
         assert_eq!(take(&first, &others(&second), 1_000), Turn::Taken);
@@ -298,13 +298,13 @@ mod tests {
         for jump in [-7_200, 7_200] {
             let mut turns = Turns::default();
             assert_eq!(turns.take(&at("a"), &first, [].iter(), |_| None, &now(1_000),
-                WINDOWS), Turn::Taken);
+                TIMING), Turn::Taken);
             let jumped = |second: u64| {
                 clocks(time(second.cast_signed() + jump), Duration::from_secs(second))
             };
             let rivals = [claim("a", 1_000, Stage::Blocked)];
             let mut take = |at_second| {
-                turns.take(&at("b"), &second, rivals.iter(), |_| None, &jumped(at_second), WINDOWS)
+                turns.take(&at("b"), &second, rivals.iter(), |_| None, &jumped(at_second), TIMING)
             };
             assert_eq!(take(1_159), Turn::After(time(1_160 + jump)));
             assert_eq!(take(1_160), Turn::Taken);

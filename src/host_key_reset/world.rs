@@ -86,7 +86,7 @@ pub struct Observed {
     /// The time by Lightsail's clock when they were listed, or looked up, if its answers have one.
     pub lightsail_date: Option<Timestamp>,
     /// The ids of operations that other resets of the instance have recorded as theirs.
-    pub taken: Vec<String>,
+    pub operations_of_others: Vec<String>,
     /// How the call ended, in this reconciliation or in an earlier one that could not record it.
     pub call: Option<Call>,
     /// The operations of the status as they were looked up in this reconciliation, and when they

@@ -11,8 +11,8 @@ use super::claim::{self, ResetClaim};
 use super::mark::{Mark, MarkState};
 use super::memory::{InstanceKey, Memory, Recollection, SearchMoments};
 use super::message::Message;
-use super::observe::{effect_window, observed, windows};
-use super::plan::{self, Read, Step};
+use super::observe::{effect_window, observed, turn_timing};
+use super::plan::{self, ReadStep, Step};
 use super::turns::is_in_the_way;
 use super::world::{Desired, InstanceRead, Observed, Search, Turn};
 use super::{desired, status};
@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
     /// Does one step and notes what it taught, or ends the reconciliation.
     async fn act(&mut self, step: Step) -> Result<Option<Action>, Error> {
         match step {
-            Step::Read(Read::Namespace) => {
+            Step::Read(ReadStep::Namespace) => {
                 let api_server = &self.ctx.api_server;
                 let read = objects::read_namespace(api_server, &self.at.namespace).await?;
                 self.observed.namespace_labels = Some(read.labels);
@@ -192,17 +192,17 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    async fn read(&mut self, read: Read) -> Result<(), lightsail::Error> {
+    async fn read(&mut self, read: ReadStep) -> Result<(), lightsail::Error> {
         match read {
-            Read::Identify => {
+            ReadStep::Identify => {
                 let region = Region::from(self.object.spec.region.as_str());
                 let (route, namespace) = (self.observed.grant.route(), &self.at.namespace);
                 let access = self.ctx.sessions.open(route, &region, namespace).await?;
                 self.observed.account = Some(access.account.id.clone());
                 self.account = Some((access.account, access.own));
             }
-            Read::FindInstance => self.find_instance().await?,
-            Read::FindSharedInstance => {
+            ReadStep::FindInstance => self.find_instance().await?,
+            ReadStep::FindSharedInstance => {
                 // Half of it is left for what follows.
                 let fresh_for = self.ctx.settings.call_timeout / 2;
                 match self.memory.find_instance(&self.instance_key(), fresh_for) {
@@ -213,14 +213,14 @@ impl<'a> Run<'a> {
                     None => self.find_instance().await?,
                 }
             }
-            Read::Namespace => {}
-            Read::ListOperations => {
+            ReadStep::Namespace => {}
+            ReadStep::ListOperations => {
                 let read = self.lightsail().operations_of(&self.desired.instance).await?;
                 self.observed.operations = Some((read.value, self.clocks.time_of(read.at)));
                 self.observed.lightsail_date = self.lightsail().clock();
-                self.observed.taken = self.operations_of_others();
+                self.observed.operations_of_others = self.operations_of_others();
             }
-            Read::PollOperations => {
+            ReadStep::PollOperations => {
                 let (mut polled, at) = (Vec::new(), self.clocks.now());
                 for operation in &self.observed.status.operations {
                     polled.push(match (&operation.id, operation.is_over()) {
@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
     fn take_turn(&mut self) {
         let own = ResetClaim { account: self.observed.account.clone(), ..self.claim() };
         let rows = self.memory.rows.lock();
-        let (clocks, windows) = (self.clocks.later(), windows(self.ctx));
+        let (clocks, timing) = (self.clocks.later(), turn_timing(self.ctx));
         let mut refusals = LastFound::default();
         let may_begin = |rival: &Rival<'_, ResetClaim>| {
             let (namespace, lane) = (Arc::clone(&rival.at.namespace), Arc::clone(&rival.row.lane));
@@ -270,7 +270,7 @@ impl<'a> Run<'a> {
         let rivals = rivals.filter(is_in_the_way).map(|rival| rival.claim);
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
-        self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, windows);
+        self.observed.turn = turns.take(self.at, &own, rivals, start_of, &clocks, timing);
         if self.observed.turn == Turn::Taken {
             // From now on it may begin at any time.
             failed.remove(&own.uid);

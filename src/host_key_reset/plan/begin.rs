@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::deadline::{deadline, in_time, is_late, last_start};
 use super::hindrance::{Hindrance, hindrance};
 use super::search::{find_call, maybe_newer, newest};
-use super::step::{End, Read, Step};
+use super::step::{End, ReadStep, Step};
 use crate::api::Reason;
 use crate::api::conditions::{READY, find};
 use crate::engine::{self, Verdict};
@@ -60,7 +60,8 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     if !desired.instance_tags.is_empty() {
         let Some(read) = observed.instance.as_ref().filter(|read| is_fresh(observed, read)) else {
             let is_shared = !observed.asked && !is_open;
-            let read = if is_shared { Read::FindSharedInstance } else { Read::FindInstance };
+            let read =
+                if is_shared { ReadStep::FindSharedInstance } else { ReadStep::FindInstance };
             return Step::Read(read);
         };
         if is_forbidden(desired, read.instance.as_ref()) {
@@ -96,7 +97,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     let looked_at = observed.instance.as_ref().map(|read| read.at);
     let listed = observed.operations.as_ref().filter(|(_, at)| Some(*at) >= looked_at);
     let Some((operations, _)) = listed else {
-        return Step::Read(Read::ListOperations);
+        return Step::Read(ReadStep::ListOperations);
     };
     // What the call could not follow would only be taken back.
     if !observed.lease_outlives_call {
@@ -121,7 +122,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
 /// it.
 fn find_instance(observed: &Observed) -> Result<Option<&Instance>, Step> {
     let read = observed.instance.as_ref().filter(|read| is_fresh(observed, read) && !read.shared);
-    read.map(|read| read.instance.as_ref()).ok_or(Step::Read(Read::FindInstance))
+    read.map(|read| read.instance.as_ref()).ok_or(Step::Read(ReadStep::FindInstance))
 }
 
 fn is_fresh(observed: &Observed, read: &InstanceRead) -> bool {

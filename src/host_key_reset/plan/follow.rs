@@ -6,7 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::deadline::{deadline, in_time, is_late};
 use super::hindrance::{Hindrance, hindrance};
-use super::step::{Read, Step};
+use super::step::{ReadStep, Step};
 use crate::api::Operation;
 use crate::engine::{Verdict, next_poll};
 use crate::host_key_reset::message::Message;
@@ -29,7 +29,7 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         None => {}
     }
     let Some((polled, read_at)) = &observed.polled else {
-        return Step::Read(Read::PollOperations);
+        return Step::Read(ReadStep::PollOperations);
     };
     let Some(lost) = polled.iter().position(Option::is_none) else {
         return conclude(desired, observed, polled.iter().flatten().cloned().collect());

@@ -14,7 +14,7 @@ mod over;
 mod search;
 mod step;
 
-pub use step::{End, Read, Step};
+pub use step::{End, ReadStep, Step};
 
 use self::deadline::{in_time, last_start};
 use super::message::Message;

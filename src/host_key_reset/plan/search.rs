@@ -7,7 +7,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::deadline::{deadline, in_time};
 use super::follow::conclude;
 use super::hindrance::{Hindrance, hindrance};
-use super::step::{Read, Step};
+use super::step::{ReadStep, Step};
 use crate::api::Operation;
 use crate::engine::Verdict;
 use crate::host_key_reset::message::Message;
@@ -49,7 +49,7 @@ pub(super) fn find_call<'a>(
         None => {}
     }
     let Some((operations, read_at)) = &observed.operations else {
-        return Err(Step::Read(Read::ListOperations));
+        return Err(Step::Read(ReadStep::ListOperations));
     };
     if let Some(found) = newer(observed, operations) {
         return Err(conclude(desired, observed, vec![found.clone()]));
@@ -121,7 +121,7 @@ pub(super) fn maybe_newer<'a>(
     let is_before =
         move |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;
     let is_taken = move |operation: &&Operation| {
-        observed.taken.iter().any(|id| operation.id.as_ref() == Some(id))
+        observed.operations_of_others.iter().any(|id| operation.id.as_ref() == Some(id))
     };
     let is_older = move |operation: &&Operation| {
         operation.created().zip(since).is_some_and(|(created, since)| created < since)

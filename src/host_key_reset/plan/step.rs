@@ -15,7 +15,7 @@ use crate::ids::Arn;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Read something. That may fail, and then is tried again later.
-    Read(Read),
+    Read(ReadStep),
     /// Publish an Event that the mark is that of another object or spec.
     ReportForeignMark,
     /// Ask for this object's turn among the resets of the instance.
@@ -67,7 +67,7 @@ pub enum Step {
 
 /// What to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Read {
+pub enum ReadStep {
     /// Which account the credentials belong to.
     Identify,
     /// The labels of the namespace.

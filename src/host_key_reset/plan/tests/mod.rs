@@ -74,7 +74,7 @@ fn observed() -> Observed {
         turn: Turn::NotAsked,
         operations: None,
         lightsail_date: None,
-        taken: Vec::new(),
+        operations_of_others: Vec::new(),
         call: None,
         polled: None,
         failure: None,

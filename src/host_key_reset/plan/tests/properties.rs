@@ -231,24 +231,24 @@ impl Process {
                 run.observed.failure = Some(failure(ErrorKind::Transient));
                 true
             }
-            Step::Read(Read::Namespace | Read::FindSharedInstance) => {
+            Step::Read(ReadStep::Namespace | ReadStep::FindSharedInstance) => {
                 unreachable!("there is no account")
             }
-            Step::Read(Read::Identify) => {
+            Step::Read(ReadStep::Identify) => {
                 run.observed.account = Some("123456789012".into()); true }
-            Step::Read(Read::FindInstance) => {
+            Step::Read(ReadStep::FindInstance) => {
                 let at = at(world.now);
                 run.observed.instance = looked(web(&[]), at);
                 true
             }
             Step::ReportForeignMark => { run.observed.foreign_mark_reported = true; true }
             Step::TakeTurn => { run.observed.turn = Turn::Taken; true }
-            Step::Read(Read::ListOperations) => { run.observed.operations = Some((world.listed(),
-                at(world.now)));
+            Step::Read(ReadStep::ListOperations) => {
+                run.observed.operations = Some((world.listed(), at(world.now)));
                 run.observed.lightsail_date = Some(at(world.now));
                 true
             }
-            Step::Read(Read::PollOperations) => {
+            Step::Read(ReadStep::PollOperations) => {
                 let shown = |own: &Operation| world.operations.iter().find(|(_,
                     it)| it.id == own.id).map(|(_, it)| world.shown(it));
                 let polled = run.observed.status.operations.iter().map(shown).collect();

@@ -173,7 +173,7 @@ impl Plans {
             turn: if run.has_turn { Turn::Taken } else { Turn::NotAsked },
             operations: run.listed.as_ref().map(|(shown, read)| (operations(shown), at(*read))),
             lightsail_date: run.listed.map(|_| at(now)),
-            taken: run.listed.iter().flat_map(|(shown, _)| (0..).zip(shown))
+            operations_of_others: run.listed.iter().flat_map(|(shown, _)| (0..).zip(shown))
                 .filter(|(_, it)| it.is_some_and(|it| it.by == By::AnotherReset))
                 .map(|(number, _)| id(number)).collect(),
             call: run.memory.call.map(|call| match call {
@@ -207,13 +207,13 @@ impl Plans {
         let (desired, mut observed) = (Self::desired(run), Self::observed(run, now));
         let object = HostKeyReset { status: Some(observed.status.clone()), ..self.object.clone() };
         let (act, status) = match plan(&desired, &observed) {
-            Step::Read(Read::Namespace | Read::FindSharedInstance) => {
+            Step::Read(ReadStep::Namespace | ReadStep::FindSharedInstance) => {
                 unreachable!("there is no account")
             }
-            Step::Read(Read::Identify) => (Act::Identify, None),
-            Step::Read(Read::FindInstance) => (Act::FindInstance, None),
-            Step::Read(Read::ListOperations) => (Act::ListOperations, None),
-            Step::Read(Read::PollOperations) => (Act::PollOperations, None),
+            Step::Read(ReadStep::Identify) => (Act::Identify, None),
+            Step::Read(ReadStep::FindInstance) => (Act::FindInstance, None),
+            Step::Read(ReadStep::ListOperations) => (Act::ListOperations, None),
+            Step::Read(ReadStep::PollOperations) => (Act::PollOperations, None),
             Step::TakeTurn => (Act::TakeTurn, None),
             Step::WriteIntent { last_operation_before, instance_arn, .. } => {
                 let status = status::intent(&object, &observed, last_operation_before,
