@@ -102,7 +102,7 @@ impl HostKeyResets {
         let object = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await?;
         let Some(Served::Readable(object)) = object else { return Ok(None) };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
-        run.publish_unfinished(verdict).await.map(Some)
+        run.publish_unfinished(verdict).await
     }
 }
 

@@ -89,8 +89,8 @@ pub struct Observed {
     pub operations_of_others: Vec<String>,
     /// How the call ended, in this reconciliation or in an earlier one that could not record it.
     pub call: Option<Call>,
-    /// The operations of the status as they were looked up in this reconciliation, and when they
-    /// were asked for. `None` in it: Lightsail does not know it.
+    /// The operations of the status that were under way, as they were looked up in this
+    /// reconciliation, and when they were asked for. `None` in it: Lightsail does not know it.
     pub polled: Option<(Vec<Option<Operation>>, Timestamp)>,
     /// Why the last read failed.
     pub failure: Option<lightsail::Error>,
@@ -108,6 +108,11 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// The mark, if it is that of this very object and spec.
+    pub(super) fn own_mark(&self, desired: &Desired) -> Option<&Mark> {
+        self.mark.as_ref().filter(|mark| mark.hash == desired.hash)
+    }
+
     /// When it was started, if it was.
     pub(super) fn start(&self) -> Option<Timestamp> {
         self.started.or(self.status.start_time.as_ref().map(|start| start.0))

@@ -155,10 +155,9 @@ impl<'a> Run<'a> {
                 self.remember();
             }
             Step::End(end) => self.end(&end).await?,
-            Step::TakeBack(verdict) => {
-                // First its own mark: under an intent without one, nothing was done.
-                let own = &self.desired.hash;
-                if self.observed.mark.as_ref().is_some_and(|mark| mark.hash == *own) {
+            Step::TakeBack { verdict, remove_mark } => {
+                // First the mark: under an intent without one, nothing was done.
+                if remove_mark {
                     self.annotate(None).await?;
                 }
                 self.memory.turns.lock().give_up(self.at);
@@ -170,6 +169,7 @@ impl<'a> Run<'a> {
                 return self.wait(verdict).await.map(Some);
             }
             Step::Wait(verdict) => return self.wait(verdict).await.map(Some),
+            Step::Hinder(verdict) => return self.hinder(&verdict).await.map(Some),
             Step::Keep { tracked_by, next } => {
                 let status = status::kept(&self.object, &self.observed.status, tracked_by);
                 let news = status::news_of_keeping(&self.observed.status, &status, tracked_by);
@@ -202,9 +202,7 @@ impl<'a> Run<'a> {
                 self.account = Some((access.account, access.own));
             }
             ReadStep::FindInstance => self.find_instance().await?,
-            ReadStep::FindSharedInstance => {
-                // Half of it is left for what follows.
-                let fresh_for = self.ctx.settings.call_timeout / 2;
+            ReadStep::FindSharedInstance { fresh_for } => {
                 match self.memory.find_instance(&self.instance_key(), fresh_for) {
                     Some((instance, at)) => {
                         let at = self.clocks.time_of(at);
@@ -220,13 +218,10 @@ impl<'a> Run<'a> {
                 self.observed.lightsail_date = self.lightsail().clock();
                 self.observed.operations_of_others = self.operations_of_others();
             }
-            ReadStep::PollOperations => {
+            ReadStep::PollOperations { ids } => {
                 let (mut polled, at) = (Vec::new(), self.clocks.now());
-                for operation in &self.observed.status.operations {
-                    polled.push(match (&operation.id, operation.is_over()) {
-                        (Some(id), false) => self.lightsail().find_operation(id).await?,
-                        _ => Some(operation.clone()),
-                    });
+                for id in ids {
+                    polled.push(self.lightsail().find_operation(&id).await?);
                 }
                 self.observed.polled = Some((polled, at));
                 self.observed.lightsail_date = self.lightsail().clock();

@@ -43,16 +43,17 @@ impl Run<'_> {
         objects::publish_event(self.ctx, &self.object, severity, reason, note).await;
     }
 
-    /// Publishes this verdict about a reconciliation that could not be finished, and retries before
-    /// time is up. If it is over, that stays so, and only a message says what does not succeed.
+    /// Publishes this verdict about a reconciliation that could not be finished.
     pub(in crate::host_key_reset) async fn publish_unfinished(
         &mut self,
         verdict: Verdict,
-    ) -> Result<Action, Error> {
-        if self.observed.end.is_none() {
-            let verdict = plan::until_its_end(&self.desired, &self.observed, verdict);
-            return self.wait(verdict).await;
-        }
+    ) -> Result<Option<Action>, Error> {
+        let step = plan::unfinished(&self.desired, &self.observed, verdict);
+        self.act(step).await
+    }
+
+    /// Publishes what does not succeed about one that is over, and ends the reconciliation.
+    pub(super) async fn hinder(&mut self, verdict: &Verdict) -> Result<Action, Error> {
         let before = self.observed.status.clone();
         let status = status::hindered(&self.object, &before, &verdict.message);
         let is_news = record::message(&status) != record::message(&before);

@@ -6,6 +6,7 @@ use super::deadline::{deadline, in_time, is_late, last_start};
 use super::hindrance::{Hindrance, hindrance};
 use super::search::{find_call, maybe_newer, newest};
 use super::step::{End, ReadStep, Step};
+use super::take_back::take_back;
 use crate::api::Reason;
 use crate::api::conditions::{READY, find};
 use crate::engine::{self, Verdict};
@@ -28,7 +29,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     let is_open = observed.status.attempts > 0;
     if let Some(why) = observed.mark_refused.as_ref().filter(|_| observed.intent_written) {
         let verdict = Verdict::retried(&engine::message::Message::RefusedByKubernetes { why });
-        return Step::TakeBack(in_time(observed, last_start(desired, observed), verdict));
+        return take_back(desired, observed, verdict);
     }
     // Nobody called under an intent without a mark, unless somebody has taken that off since.
     let may_have_been_called = is_open && !observed.intent_written;
@@ -59,10 +60,12 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
     // All of these share what was read of the instance (I14).
     if !desired.instance_tags.is_empty() {
         let Some(read) = observed.instance.as_ref().filter(|read| is_fresh(observed, read)) else {
-            let is_shared = !observed.asked && !is_open;
-            let read =
-                if is_shared { ReadStep::FindSharedInstance } else { ReadStep::FindInstance };
-            return Step::Read(read);
+            if observed.asked || is_open {
+                return Step::Read(ReadStep::FindInstance);
+            }
+            // Half of the time is left for what follows.
+            let fresh_for = (observed.call_timeout / 2).unsigned_abs();
+            return Step::Read(ReadStep::FindSharedInstance { fresh_for });
         };
         if is_forbidden(desired, read.instance.as_ref()) {
             let tags = &desired.instance_tags;

@@ -29,20 +29,36 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         None => {}
     }
     let Some((polled, read_at)) = &observed.polled else {
-        return Step::Read(ReadStep::PollOperations);
+        let ids = under_way(operations).filter_map(|operation| operation.id.clone()).collect();
+        return Step::Read(ReadStep::PollOperations { ids });
     };
-    let Some(lost) = polled.iter().position(Option::is_none) else {
-        return conclude(desired, observed, polled.iter().flatten().cloned().collect());
+    let lost = under_way(operations).zip(polled).find(|(_, polled)| polled.is_none());
+    let Some((operation, _)) = lost else {
+        return conclude(desired, observed, as_polled(operations, polled));
     };
-    let operation = operations.get(lost).cloned().unwrap_or_default();
     let id = operation.id.as_deref().unwrap_or_default();
     // A moment after the call it may be that not every server of Lightsail knows it yet. What was
     // read then says nothing later either.
-    if age_of_call(observed, &operation, *read_at) < observed.call_timeout + observed.settle_time {
+    if age_of_call(observed, operation, *read_at) < observed.call_timeout + observed.settle_time {
         let verdict = Message::NotKnownYet { id }.wait(pause(observed));
         return go_on(desired, observed, operations.clone(), verdict);
     }
     Step::End(Message::OperationLost { id }.failed(operations.clone()))
+}
+
+/// Those that Lightsail can be asked about, and that are not over.
+fn under_way(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
+    operations.iter().filter(|operation| operation.is_under_way())
+}
+
+/// All of them, those that were under way as they were looked up.
+fn as_polled(operations: &[Operation], polled: &[Option<Operation>]) -> Vec<Operation> {
+    let mut polled = polled.iter().flatten();
+    let latest = operations.iter().map(|operation| {
+        let polled = if operation.is_under_way() { polled.next() } else { None };
+        polled.unwrap_or(operation).clone()
+    });
+    latest.collect()
 }
 
 /// How old the call was when its operation was asked for. The start of the reset may be long before

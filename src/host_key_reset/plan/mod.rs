@@ -13,6 +13,7 @@ mod hindrance;
 mod over;
 mod search;
 mod step;
+mod take_back;
 
 pub use step::{End, ReadStep, Step};
 
@@ -25,7 +26,7 @@ use crate::lightsail::ErrorKind;
 /// The next step.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
-    let mark = observed.mark.as_ref().filter(|mark| mark.hash == desired.hash);
+    let mark = observed.own_mark(desired);
     let is_new = observed.status.observed_generation < 0 && !observed.foreign_mark_reported;
     if is_new && observed.mark.is_some() && mark.is_none() {
         // It was copied here with the metadata of another object. It counts for nothing.
@@ -59,10 +60,19 @@ fn is_just_marked(observed: &Observed) -> bool {
     observed.marked_at.is_some_and(|at| observed.now.duration_since(at) <= observed.call_timeout)
 }
 
+/// What is left to do about a reconciliation that could not be finished, for this reason: to say
+/// so, and to retry before time is up. What is over stays so.
+#[must_use]
+pub fn unfinished(desired: &Desired, observed: &Observed, verdict: Verdict) -> Step {
+    if observed.end.is_some() {
+        return Step::Hinder(verdict);
+    }
+    Step::Wait(until_its_end(desired, observed, verdict))
+}
+
 /// The verdict with a reconciliation no later than when the reset must have ended, or begun. After
 /// that, what keeps failing is retried with the pauses of every failure.
-#[must_use]
-pub fn until_its_end(desired: &Desired, observed: &Observed, verdict: Verdict) -> Verdict {
+fn until_its_end(desired: &Desired, observed: &Observed, verdict: Verdict) -> Verdict {
     let has_begun = observed.status.attempts > 0;
     let deadline = deadline::deadline(desired, observed).filter(|_| has_begun);
     let end = deadline.unwrap_or_else(|| last_start(desired, observed));
@@ -88,8 +98,7 @@ fn after_call(desired: &Desired, observed: &Observed, call: &Call) -> Step {
             Step::End(Message::Refused { error }.uncalled())
         }
         Err(error) if error.kind.proves_refusal() => {
-            let verdict = hindrance::failed(observed, error);
-            Step::TakeBack(in_time(observed, last_start(desired, observed), verdict))
+            take_back::take_back(desired, observed, hindrance::failed(observed, error))
         }
         Err(_) => search::search(desired, observed),
     }

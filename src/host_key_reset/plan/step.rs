@@ -38,7 +38,12 @@ pub enum Step {
     /// Call `DeleteKnownHostKeys`.
     Call,
     /// Take the mark off, and then the intent back: the call was refused.
-    TakeBack(Verdict),
+    TakeBack {
+        /// What to say.
+        verdict: Verdict,
+        /// Whether there is a mark of this object's to take off.
+        remove_mark: bool,
+    },
     /// Note when the search began, or when its first list was read.
     NoteSearch(Search),
     /// Write the end into the status.
@@ -52,6 +57,8 @@ pub enum Step {
     },
     /// Nothing was begun. Write why into the status.
     Wait(Verdict),
+    /// It is over, but its record cannot be put right. Only a message says why.
+    Hinder(Verdict),
     /// It is over, and its record is right. Keep it.
     Keep {
         /// The tool that would make the object again, if that is why it is kept beyond its time.
@@ -66,7 +73,7 @@ pub enum Step {
 }
 
 /// What to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadStep {
     /// Which account the credentials belong to.
     Identify,
@@ -75,11 +82,17 @@ pub enum ReadStep {
     /// The instance.
     FindInstance,
     /// The instance, as it was read a moment ago for another reset of it, or else now.
-    FindSharedInstance,
+    FindSharedInstance {
+        /// How old what was read may be.
+        fresh_for: Duration,
+    },
     /// The operations of the instance, all pages.
     ListOperations,
-    /// The operations of the status that are not over.
-    PollOperations,
+    /// The operations of the status that are under way.
+    PollOperations {
+        /// Their ids, in the order of the status.
+        ids: Vec<String>,
+    },
 }
 
 /// How a reset ends.

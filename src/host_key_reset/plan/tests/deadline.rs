@@ -8,8 +8,8 @@ fn what_waits_is_looked_at_when_its_time_is_up() {
         let (mut desired, mut observed) = (desired(), observed());
         change(&mut desired, &mut observed);
         let step = plan(&desired, &observed);
-        let (Step::Wait(verdict) | Step::TakeBack(verdict) | Step::Progress { verdict,
-            .. }) = step else { panic!("{step:?}") };
+        let (Step::Wait(verdict) | Step::TakeBack { verdict, .. }
+            | Step::Progress { verdict, .. }) = step else { panic!("{step:?}") };
         verdict.next
     };
     let (hours, minutes) = (Duration::from_hours(6) + Duration::from_secs(1),

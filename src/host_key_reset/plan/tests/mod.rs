@@ -10,6 +10,7 @@ mod model;
 mod over;
 mod properties;
 mod search;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -177,19 +178,23 @@ fn word(step: &Step) -> String {
         Step::Keep { tracked_by: Some(_), .. } => "Keep in spite of its time".to_owned(),
         Step::Keep { next: Next::After(_), .. } => "Keep for a while".to_owned(),
         Step::Progress { verdict, .. } => format!("Progress {}", verdict.reason),
-        Step::Read(read) => format!("{read:?}"),
+        Step::Read(read) => first_word(&format!("{read:?}")),
         other @ (Step::TakeTurn
         | Step::AwaitLease
         | Step::StartOver
         | Step::ReportForeignMark
         | Step::WriteIntent { .. }
         | Step::Call
-        | Step::TakeBack(_)
+        | Step::TakeBack { .. }
+        | Step::Hinder(_)
         | Step::Keep { .. }
         | Step::Delete
-        | Step::Leave) => format!("{other:?}").split(['(', ' ',
-            '{']).next().unwrap_or_default().to_owned(),
+        | Step::Leave) => first_word(&format!("{other:?}")),
     }
+}
+
+fn first_word(text: &str) -> String {
+    text.split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
 }
 
 type Row = (&'static str, fn(&mut Desired, &mut Observed), &'static str);

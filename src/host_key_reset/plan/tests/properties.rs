@@ -231,7 +231,7 @@ impl Process {
                 run.observed.failure = Some(failure(ErrorKind::Transient));
                 true
             }
-            Step::Read(ReadStep::Namespace | ReadStep::FindSharedInstance) => {
+            Step::Read(ReadStep::Namespace | ReadStep::FindSharedInstance { .. }) => {
                 unreachable!("there is no account")
             }
             Step::Read(ReadStep::Identify) => {
@@ -248,10 +248,10 @@ impl Process {
                 run.observed.lightsail_date = Some(at(world.now));
                 true
             }
-            Step::Read(ReadStep::PollOperations) => {
-                let shown = |own: &Operation| world.operations.iter().find(|(_,
-                    it)| it.id == own.id).map(|(_, it)| world.shown(it));
-                let polled = run.observed.status.operations.iter().map(shown).collect();
+            Step::Read(ReadStep::PollOperations { ids }) => {
+                let shown = |id: &String| world.operations.iter().find(|(_,
+                    it)| it.id.as_ref() == Some(id)).map(|(_, it)| world.shown(it));
+                let polled = ids.iter().map(shown).collect();
                 run.observed.polled = Some((polled, at(world.now)));
                 true
             }
@@ -289,8 +289,9 @@ impl Process {
                 if done { self.forget(); }
                 done
             }
-            Step::TakeBack(verdict) => {
-                if world.write(run, fate, |object| set_mark(object, None)).is_ok() {
+            Step::TakeBack { verdict, remove_mark } => {
+                let take_off = |object: &mut HostKeyReset| set_mark(object, None);
+                if !remove_mark || world.write(run, fate, take_off).is_ok() {
                     run.observed.status.attempts = 0;
                     self.wait(run, world, Fate::Fine, &verdict);
                 }
@@ -309,6 +310,7 @@ impl Process {
                 false
             }
             Step::AwaitLease | Step::StartOver | Step::Delete | Step::Leave => false,
+            Step::Hinder(_) => unreachable!("only what could not be finished is hindered"),
         };
         Ok(went_well)
     }

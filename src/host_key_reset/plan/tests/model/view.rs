@@ -207,13 +207,13 @@ impl Plans {
         let (desired, mut observed) = (Self::desired(run), Self::observed(run, now));
         let object = HostKeyReset { status: Some(observed.status.clone()), ..self.object.clone() };
         let (act, status) = match plan(&desired, &observed) {
-            Step::Read(ReadStep::Namespace | ReadStep::FindSharedInstance) => {
+            Step::Read(ReadStep::Namespace | ReadStep::FindSharedInstance { .. }) => {
                 unreachable!("there is no account")
             }
             Step::Read(ReadStep::Identify) => (Act::Identify, None),
             Step::Read(ReadStep::FindInstance) => (Act::FindInstance, None),
             Step::Read(ReadStep::ListOperations) => (Act::ListOperations, None),
-            Step::Read(ReadStep::PollOperations) => (Act::PollOperations, None),
+            Step::Read(ReadStep::PollOperations { .. }) => (Act::PollOperations, None),
             Step::TakeTurn => (Act::TakeTurn, None),
             Step::WriteIntent { last_operation_before, instance_arn, .. } => {
                 let status = status::intent(&object, &observed, last_operation_before,
@@ -222,7 +222,7 @@ impl Plans {
             }
             Step::WriteMark(state) => (Act::WriteMark(marked(&state)), None),
             Step::Call => (Act::Call, None),
-            Step::TakeBack(verdict) => {
+            Step::TakeBack { verdict, .. } => {
                 observed.status.attempts = 0;
                 (Act::TakeBack, Some(status::waiting(&object, &observed, &verdict)))
             }
@@ -242,11 +242,12 @@ impl Plans {
             }
             Step::Keep { .. } => (Act::Keep, None),
             Step::ReportForeignMark
+            | Step::Hinder(_)
             | Step::AwaitLease
             | Step::StartOver
             | Step::Delete
             | Step::Leave => unreachable!(
-                "no foreign mark, time to live, deletion or account, and the Lease is young"
+                "no foreign mark, time to live, deletion, account or hindrance; the Lease is young"
             ),
         };
         let status = status.map_or(run.object.status, |status| compact(&status));

@@ -1,0 +1,83 @@
+//! What a step carries, so that whoever does it decides nothing.
+
+use super::*;
+
+#[test]
+fn only_its_own_mark_is_taken_off() {
+    let own = mark("own", MarkState::Started);
+    for (name, mark, expected) in [
+        ("its own", Some(own), true),
+        ("none", None, false),
+        ("that of another object", Some(mark("other", MarkState::Started)), false),
+    ] {
+        let mut observed = observed();
+        intended(&mut observed);
+        observed.mark = mark;
+        observed.call = error(ErrorKind::Throttled);
+        let Step::TakeBack { remove_mark, .. } = plan(&desired(), &observed) else {
+            panic!("{name}: the call was refused");
+        };
+        assert_eq!(remove_mark, expected, "{name}");
+    }
+}
+
+#[test]
+fn only_operations_that_are_under_way_are_looked_up_and_the_others_stay_as_they_are() {
+    let mut observed = observed();
+    begun(&mut observed);
+    let nameless = Operation { id: None, ..operation("", "Started", NOW) };
+    observed.status.operations = vec![
+        operation("a", "Succeeded", NOW),
+        operation("b", "Started", NOW),
+        nameless.clone(),
+        operation("c", "NotStarted", NOW),
+    ];
+    let ids = vec!["b".to_owned(), "c".to_owned()];
+    let expected = Step::Read(ReadStep::PollOperations { ids });
+    assert_eq!(plan(&desired(), &observed), expected);
+    let polled = vec![Some(operation("b", "Completed", NOW)), Some(operation("c", "Started", NOW))];
+    observed.polled = Some((polled, observed.now));
+    let Step::Progress { operations, .. } = plan(&desired(), &observed) else {
+        panic!("it is under way");
+    };
+    assert_eq!(operations, [
+        operation("a", "Succeeded", NOW),
+        operation("b", "Completed", NOW),
+        nameless,
+        operation("c", "Started", NOW),
+    ]);
+    // Who is lost is said, whatever stands before it.
+    observed.now = time("2026-11-24T12:01:20Z");
+    observed.polled = Some((vec![Some(operation("b", "Completed", NOW)), None], observed.now));
+    let Step::End(end) = plan(&desired(), &observed) else { panic!("it is lost") };
+    assert!(end.message.contains("operation c"), "{}", end.message);
+}
+
+#[test]
+fn what_was_read_for_another_reset_leaves_half_of_a_call_for_what_follows() {
+    let (mut desired, mut observed) = (desired(), observed());
+    desired.instance_tags.insert("team".to_owned(), "team-a".to_owned());
+    observed.call_timeout = SignedDuration::from_secs(30);
+    let fresh_for = Duration::from_secs(15);
+    let expected = Step::Read(ReadStep::FindSharedInstance { fresh_for });
+    assert_eq!(plan(&desired, &observed), expected);
+}
+
+#[test]
+fn what_could_not_be_finished_is_said_and_what_is_over_stays_so() {
+    let desired = desired();
+    let step = |change: fn(&mut Observed)| {
+        let mut observed = observed();
+        change(&mut observed);
+        let verdict = Verdict::wait(Reason::KubernetesError, "a webhook refuses", Duration::ZERO);
+        let verdict = Verdict { next: Next::Backoff, ..verdict };
+        unfinished(&desired, &observed, verdict)
+    };
+    let Step::Wait(verdict) = step(begun) else { panic!("it is not over") };
+    let deadline = Duration::from_mins(10) + Duration::from_secs(1);
+    assert_eq!(verdict.next, Next::BackoffWithin(deadline));
+    let Step::Hinder(verdict) = step(|o| o.end = Some(MarkState::Failed(String::new()))) else {
+        panic!("it is over");
+    };
+    assert_eq!((verdict.reason, verdict.next), (Reason::KubernetesError, Next::Backoff));
+}
