@@ -7,12 +7,13 @@ use super::hindrance::{Hindrance, hindrance};
 use super::search::{find_call, maybe_newer, newest};
 use super::step::{End, ReadStep, Step};
 use super::take_back::take_back;
-use crate::api::Reason;
 use crate::api::conditions::{READY, find};
+use crate::api::{Operation, Reason};
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::message::{Last, Message};
 use crate::host_key_reset::world::{Desired, InstanceRead, Observed, Turn};
+use crate::ids::Arn;
 use crate::lightsail::Instance;
 
 /// How soon to ask for a turn again at the latest, if nobody calls before.
@@ -21,104 +22,166 @@ const ASK_AGAIN: Duration = Duration::from_mins(5);
 /// goes over all others.
 const OF_A_LONG_LINE: u32 = 10;
 
+/// What must be so before a call is written ahead, in this order. A check lets it pass, or answers
+/// with what comes instead.
+const CHECKS: [fn(&Desired, &Observed) -> Option<Step>; 8] = [
+    // Nothing is begun for an object that is on its way out.
+    the_object_stays,
+    // I6: nobody called under an intent whose mark was refused, so the intent is taken back.
+    its_mark_was_not_refused,
+    // I6: a call may have been made under an intent whose mark somebody took off since.
+    nothing_was_called_under_its_intent,
+    // A reset that comes late could wipe a key that was recorded in the meantime.
+    there_is_time_left,
+    // A person wants it to wait. One that has begun goes on.
+    nobody_suspends_it,
+    // Its credentials may not be meant for it, fail, or be those of another account.
+    lightsail_can_be_asked,
+    // Who may not reset an instance takes no turn at it, and is none of those who wait for theirs.
+    the_account_allows_this_instance,
+    // I6: an operation that two resets wait for could not be told to be the one's or the other's.
+    no_other_reset_comes_first,
+];
+
 /// Nothing was called yet, or what was called was refused and taken back.
 pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
-    if desired.deleting {
-        return Step::Leave;
-    }
-    let is_open = observed.status.attempts > 0;
-    if let Some(why) = observed.mark_refused.as_ref().filter(|_| observed.intent_written) {
-        let verdict = Verdict::retried(&engine::message::Message::RefusedByKubernetes { why });
-        return take_back(desired, observed, verdict);
-    }
-    // Nobody called under an intent without a mark, unless somebody has taken that off since.
-    let may_have_been_called = is_open && !observed.intent_written;
-    if may_have_been_called {
-        match find_call(desired, observed, &Message::MakingSure) {
-            Err(step) => return step,
-            Ok(operations) if maybe_newer(observed, operations).next().is_some() => {
-                let message = Message::NotAnswered { instance: &desired.instance };
-                return Step::End(message.failed(Vec::new()));
-            }
-            Ok(_) => {}
-        }
-    }
-    if let Some(end) = out_of_time(desired, observed) {
-        return Step::End(end);
-    }
-    let end = last_start(desired, observed);
-    let wait = |verdict| Step::Wait(in_time(observed, end, verdict));
-    if desired.suspend && !is_open {
-        return wait(Message::Suspended { until: end }.suspended());
-    }
-    match hindrance(desired, observed) {
-        Some(Hindrance::Unread(read)) => return Step::Read(read),
-        Some(Hindrance::Refused(verdict)) => return wait(verdict),
-        None => {}
-    }
-    // Who may not reset an instance takes no turn at it, and is none of those who wait for theirs.
-    // All of these share what was read of the instance (I14).
-    if !desired.instance_tags.is_empty() {
-        let Some(read) = observed.instance.as_ref().filter(|read| is_fresh(observed, read)) else {
-            if observed.asked || is_open {
-                return Step::Read(ReadStep::FindInstance);
-            }
-            // Half of the time is left for what follows.
-            let fresh_for = (observed.call_timeout / 2).unsigned_abs();
-            return Step::Read(ReadStep::FindSharedInstance { fresh_for });
-        };
-        if is_forbidden(desired, read.instance.as_ref()) {
-            let tags = &desired.instance_tags;
-            let message = Message::InstanceNotTagged { instance: &desired.instance, tags };
-            return wait(message.stalled());
-        }
-    }
-    // Whoever has an intent has its turn. Who waits for it asks Lightsail nothing else.
-    match observed.turn {
-        Turn::NotAsked if !is_open => return Step::TakeTurn,
-        Turn::After(until) if !is_open => {
-            let left = until.duration_since(observed.now).unsigned_abs();
-            let longest = ASK_AGAIN.max(left / OF_A_LONG_LINE);
-            let pause = left.clamp(Duration::from_secs(1), longest);
-            return wait(Message::WaitingForTurn.wait(pause));
-        }
-        Turn::NotAsked | Turn::Taken | Turn::After(_) => {}
-    }
-    let instance = match find_instance(observed) {
-        Ok(instance) => instance,
-        Err(step) => return step,
-    };
-    let Some(Instance { arn, .. }) = instance else {
-        let message = Message::InstanceNotFound { instance: &desired.instance };
-        return Step::End(not_done(observed, &message));
-    };
-    if let Some(wanted) = desired.instance_arn.as_ref().filter(|wanted| *wanted != arn) {
-        let message = Message::OtherInstance { instance: &desired.instance, arn, expected: wanted };
-        return Step::End(not_done(observed, &message));
-    }
-    // What was done before the instance was looked at is not newer than the call.
-    let looked_at = observed.instance.as_ref().map(|read| read.at);
-    let listed = observed.operations.as_ref().filter(|(_, at)| Some(*at) >= looked_at);
-    let Some((operations, _)) = listed else {
-        return Step::Read(ReadStep::ListOperations);
-    };
+    CHECKS
+        .iter()
+        .find_map(|check| check(desired, observed))
+        .unwrap_or_else(|| write_ahead(desired, observed).unwrap_or_else(|step| step))
+}
+
+/// Writes the intent, and then the mark. `Err` is what comes before that.
+fn write_ahead(desired: &Desired, observed: &Observed) -> Result<Step, Step> {
+    let instance_arn = right_instance(desired, observed)?.clone();
+    let operations = operations_before(observed)?;
     // What the call could not follow would only be taken back.
     if !observed.lease_outlives_call {
-        return Step::AwaitLease;
+        return Err(Step::AwaitLease);
     }
     if observed.intent_written {
-        return Step::WriteMark(MarkState::Started);
+        return Ok(Step::WriteMark(MarkState::Started));
     }
     // It may no longer allow this.
     if observed.account_changed {
-        return Step::StartOver;
+        return Err(Step::StartOver);
     }
-    Step::WriteIntent {
+    Ok(Step::WriteIntent {
         last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
-        instance_arn: arn.clone(),
+        instance_arn,
         // Of an account's role, only the log tells.
         shows_caller: observed.grant.route().is_none(),
+    })
+}
+
+fn is_open(observed: &Observed) -> bool {
+    observed.status.attempts > 0
+}
+
+/// Says why it waits, and looks again no later than when it may not be started any more.
+fn wait(desired: &Desired, observed: &Observed, verdict: Verdict) -> Step {
+    Step::Wait(in_time(observed, last_start(desired, observed), verdict))
+}
+
+fn the_object_stays(desired: &Desired, _: &Observed) -> Option<Step> {
+    desired.deleting.then_some(Step::Leave)
+}
+
+fn its_mark_was_not_refused(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let why = observed.mark_refused.as_ref().filter(|_| observed.intent_written)?;
+    let verdict = Verdict::retried(&engine::message::Message::RefusedByKubernetes { why });
+    Some(take_back(desired, observed, verdict))
+}
+
+fn nothing_was_called_under_its_intent(desired: &Desired, observed: &Observed) -> Option<Step> {
+    // The mark of an intent of this reconciliation comes next.
+    if !is_open(observed) || observed.intent_written {
+        return None;
     }
+    match find_call(desired, observed, &Message::MakingSure) {
+        Err(step) => Some(step),
+        Ok(operations) => maybe_newer(observed, operations).next().map(|_| {
+            let message = Message::NotAnswered { instance: &desired.instance };
+            Step::End(message.failed(Vec::new()))
+        }),
+    }
+}
+
+fn there_is_time_left(desired: &Desired, observed: &Observed) -> Option<Step> {
+    out_of_time(desired, observed).map(Step::End)
+}
+
+fn nobody_suspends_it(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let message = Message::Suspended { until: last_start(desired, observed) };
+    let is_held = desired.suspend && !is_open(observed);
+    is_held.then(|| wait(desired, observed, message.suspended()))
+}
+
+fn lightsail_can_be_asked(desired: &Desired, observed: &Observed) -> Option<Step> {
+    hindrance(desired, observed).map(|hindrance| match hindrance {
+        Hindrance::Unread(read) => Step::Read(read),
+        Hindrance::Refused(verdict) => wait(desired, observed, verdict),
+    })
+}
+
+/// What was read of the instance serves all resets of it that are not allowed (I14).
+fn the_account_allows_this_instance(desired: &Desired, observed: &Observed) -> Option<Step> {
+    if desired.instance_tags.is_empty() {
+        return None;
+    }
+    let Some(read) = observed.instance.as_ref().filter(|read| is_fresh(observed, read)) else {
+        if observed.asked || is_open(observed) {
+            return Some(Step::Read(ReadStep::FindInstance));
+        }
+        // Half of the time is left for what follows.
+        let fresh_for = (observed.call_timeout / 2).unsigned_abs();
+        return Some(Step::Read(ReadStep::FindSharedInstance { fresh_for }));
+    };
+    let message =
+        Message::InstanceNotTagged { instance: &desired.instance, tags: &desired.instance_tags };
+    let is_forbidden = is_forbidden(desired, read.instance.as_ref());
+    is_forbidden.then(|| wait(desired, observed, message.stalled()))
+}
+
+/// Whoever has an intent has its turn. Who waits for it asks Lightsail nothing else.
+fn no_other_reset_comes_first(desired: &Desired, observed: &Observed) -> Option<Step> {
+    if is_open(observed) {
+        return None;
+    }
+    match observed.turn {
+        Turn::Taken => None,
+        Turn::NotAsked => Some(Step::TakeTurn),
+        Turn::After(until) => {
+            let left = until.duration_since(observed.now).unsigned_abs();
+            let longest = ASK_AGAIN.max(left / OF_A_LONG_LINE);
+            let pause = left.clamp(Duration::from_secs(1), longest);
+            Some(wait(desired, observed, Message::WaitingForTurn.wait(pause)))
+        }
+    }
+}
+
+/// The ARN of the instance, if it is the one that the spec means, or the step that reads it or
+/// says that it is not.
+fn right_instance<'a>(desired: &Desired, observed: &'a Observed) -> Result<&'a Arn, Step> {
+    let Some(Instance { arn, .. }) = find_instance(observed)? else {
+        let message = Message::InstanceNotFound { instance: &desired.instance };
+        return Err(Step::End(not_done(observed, &message)));
+    };
+    match desired.instance_arn.as_ref().filter(|wanted| *wanted != arn) {
+        None => Ok(arn),
+        Some(expected) => {
+            let message = Message::OtherInstance { instance: &desired.instance, arn, expected };
+            Err(Step::End(not_done(observed, &message)))
+        }
+    }
+}
+
+/// The operations of the instance before the call, or the step that lists them. What was done
+/// before the instance was looked at is not newer than the call.
+fn operations_before(observed: &Observed) -> Result<&[Operation], Step> {
+    let looked_at = observed.instance.as_ref().map(|read| read.at);
+    let listed = observed.operations.as_ref().filter(|(_, at)| Some(*at) >= looked_at);
+    listed.map(|(operations, _)| operations.as_slice()).ok_or(Step::Read(ReadStep::ListOperations))
 }
 
 /// The instance, if there is one, as it was read a moment ago (I7); otherwise the step that reads
