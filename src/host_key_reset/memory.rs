@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::claim::ResetClaim;
+use super::plan::Aftermath;
 use super::turns::Turns;
 use super::world::Call;
 use crate::clock::Moment;
@@ -84,6 +85,16 @@ impl Memory {
         self.failed.lock().remove(uid);
     }
 
+    /// Drops what is not kept of the object with this uid after a reconciliation.
+    pub(super) fn settle(&self, at: &ObjectRef, uid: &str, aftermath: Aftermath) {
+        if !aftermath.keeps_call {
+            self.forget(at);
+        }
+        if !aftermath.keeps_start {
+            self.forget_uid(uid);
+        }
+    }
+
     /// Whether the last reconciliation of the object with this uid failed before it began.
     pub(super) fn note_failed(&self, uid: &str, has_failed: bool) {
         let mut failed = self.failed.lock();
@@ -129,6 +140,18 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_still_needed_is_kept_after_a_reconciliation() {
+        for (keeps_call, keeps_start) in [(true, true), (false, true), (false, false)] {
+            let (memory, at) = (Memory::default(), ObjectRef::new("team-a", "rotate"));
+            memory.start("u", Moment::now);
+            memory.open.lock().insert(at.clone(), Recollection::default());
+            memory.settle(&at, "u", Aftermath { keeps_call, keeps_start, has_failed: false });
+            assert_eq!(memory.open.lock().contains_key(&at), keeps_call);
+            assert_eq!(memory.find_start("u").is_some(), keeps_start);
+        }
+    }
 
     #[test]
     fn nothing_is_kept_of_failures_that_are_over() {

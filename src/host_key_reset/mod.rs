@@ -22,14 +22,13 @@ use tokio_util::sync::CancellationToken;
 use self::act::Run;
 use self::claim::ResetClaim;
 use self::memory::Memory;
+use self::plan::{Aftermath, Ended};
 use crate::api::{HostKeyReset, Reason};
 use crate::engine::objects;
 use crate::engine::queue::{Item, Next};
 use crate::engine::rows::{Row, Rows};
-use crate::engine::served::Served;
-use crate::engine::{
-    Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting, shown,
-};
+use crate::engine::served::{Served, Unreadable};
+use crate::engine::{Action, Context, Controller, ObjectRef, Verdict, guarded, lasting, shown};
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -52,41 +51,36 @@ impl HostKeyResets {
         let at = &item.at;
         let object = match objects::find::<HostKeyReset>(&self.ctx.api_server, at).await? {
             Some(Served::Readable(object)) => object,
-            Some(Served::Unreadable(object)) => {
-                if self.memory.rows.lock().is_watched(at) {
-                    objects::refuse::<HostKeyReset>(&self.ctx.api_server, &object).await?;
-                }
-                return Ok(Action::shows(Reason::UnsupportedObject, Next::Change));
-            }
+            Some(Served::Unreadable(object)) => return self.refuse(at, &object).await,
             None => {
                 self.memory.forget(at);
                 return Ok(Action::gone());
             }
         };
+        let action = Box::pin(self.try_to_reconcile(at, object)).await;
+        if let Err(error) = &action
+            && let Some(verdict) = lasting(error, item.failures)
+            && let Some(shown) =
+                shown(Box::pin(self.publish_unfinished(at, verdict)).await)?.flatten()
+        {
+            // It is retried before its time is up, and its failures are counted on.
+            return Ok(Action { outcome: plan::outcome(error), ..shown });
+        }
+        action
+    }
+
+    async fn try_to_reconcile(
+        &self,
+        at: &ObjectRef,
+        object: HostKeyReset,
+    ) -> Result<Action, Error> {
         let region = Region::from(object.spec.region.as_str());
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
         let action = run.reconcile().await;
         // It may have gone meanwhile, and its region with it.
         self.ctx.forget_unused(&region);
-        let is_gone = matches!(action, Err(Error::Gone)) || !self.memory.rows.lock().is_watched(at);
-        if !run.is_open() || is_gone {
-            self.memory.forget(at);
-        }
-        let is_there = self.memory.rows.lock().has_uid(at, run.uid());
-        let has_failed = is_there && !run.is_open() && turns::has_surely_failed(&action);
-        self.memory.note_failed(run.uid(), has_failed);
-        if run.is_over() || is_gone {
-            self.memory.forget_uid(run.uid());
-        }
-        if let Err(error) = &action
-            && let Some(verdict) = lasting(error, item.failures)
-            && let Some(shown) = shown(self.publish_unfinished(at, verdict).await)?.flatten()
-        {
-            // It is retried before its time is up, and its failures are counted on.
-            let is_conflict = matches!(error, Error::Conflict);
-            let outcome = if is_conflict { Outcome::Conflict } else { Outcome::KubernetesError };
-            return Ok(Action { outcome, ..shown });
-        }
+        let aftermath = self.settle(at, &run, action.as_ref().err());
+        self.memory.note_failed(run.uid(), aftermath.has_failed);
         action
     }
 
@@ -102,7 +96,30 @@ impl HostKeyResets {
         let object = objects::find::<HostKeyReset>(&self.ctx.api_server, at).await?;
         let Some(Served::Readable(object)) = object else { return Ok(None) };
         let mut run = Run::new(&self.ctx, &self.memory, at, object);
-        run.publish_unfinished(verdict).await
+        let action = run.publish_unfinished(verdict).await;
+        // The run has noted a start, and the reset may be over or gone by now.
+        self.settle(at, &run, action.as_ref().err());
+        action
+    }
+
+    /// Forgets what is no longer needed of the object after a reconciliation.
+    fn settle(&self, at: &ObjectRef, run: &Run<'_>, failure: Option<&Error>) -> Aftermath {
+        let (is_watched, has_uid) = {
+            let rows = self.memory.rows.lock();
+            (rows.is_watched(at), rows.has_uid(at, run.uid()))
+        };
+        let aftermath =
+            plan::aftermath(Ended { status: run.status(), is_watched, has_uid, failure });
+        self.memory.settle(at, run.uid(), aftermath);
+        aftermath
+    }
+
+    /// Says that an object cannot be read.
+    async fn refuse(&self, at: &ObjectRef, object: &Unreadable) -> Result<Action, Error> {
+        if self.memory.rows.lock().is_watched(at) {
+            objects::refuse::<HostKeyReset>(&self.ctx.api_server, object).await?;
+        }
+        Ok(Action::shows(Reason::UnsupportedObject, Next::Change))
     }
 }
 

@@ -40,27 +40,24 @@ pub(super) fn is_in_the_way(stage: Stage, has_failed: bool) -> bool {
     stage != Stage::Waiting || !has_failed
 }
 
-/// Whether a reconciliation that ended so surely wrote no intent last. Where nobody knows, the
+/// Whether a reconciliation that failed so surely wrote no intent last. Where nobody knows, the
 /// watch may show one at any time.
-pub(super) fn has_surely_failed<T>(outcome: &Result<T, Error>) -> bool {
-    match outcome {
-        Err(Error::Conflict) => true,
+pub(super) fn has_surely_failed(failure: &Error) -> bool {
+    match failure {
+        Error::Conflict => true,
         // A Status is the answer of the API server, unless that tells of a timeout.
-        Err(Error::Kubernetes(error)) => {
+        Error::Kubernetes(error) => {
             status(error).is_some_and(|status| !matches!(status.code, 408 | 504))
         }
-        Ok(_)
-        | Err(
-            Error::Outdated
-            | Error::Unreadable(_)
-            | Error::Lightsail(_)
-            | Error::Gone
-            | Error::SecretRejected { .. }
-            | Error::Forbidden(_)
-            | Error::GenerationFailed(_)
-            | Error::NotLeading
-            | Error::Stopping,
-        ) => false,
+        Error::Outdated
+        | Error::Unreadable(_)
+        | Error::Lightsail(_)
+        | Error::Gone
+        | Error::SecretRejected { .. }
+        | Error::Forbidden(_)
+        | Error::GenerationFailed(_)
+        | Error::NotLeading
+        | Error::Stopping => false,
     }
 }
 
@@ -235,20 +232,19 @@ mod tests {
     fn only_what_surely_wrote_nothing_is_a_failure_to_write() {
         let answer = |code| {
             let status = Status::failure("no", "Forbidden").with_code(code);
-            Err(Error::Kubernetes(Box::new(kube::Error::Api(Box::new(status)))))
+            Error::Kubernetes(Box::new(kube::Error::Api(Box::new(status))))
         };
         let page = Status::failure("<html>", "Failed to parse error data").with_code(403);
-        for (name, outcome, expected) in [
-            ("it succeeds", Ok(()), false),
-            ("somebody changes it all the time", Err(Error::Conflict), true),
+        for (name, failure, expected) in [
+            ("somebody changes it all the time", Error::Conflict, true),
             ("a policy forbids the status", answer(403), true),
             ("a webhook is not there", answer(500), true),
             ("nobody knows", answer(504), false),
-            ("nor here", Err(kube::Error::Service("no answer in time".into()).into()), false),
-            ("the page of a proxy", Err(kube::Error::Api(Box::new(page)).into()), false),
-            ("another process leads", Err(Error::NotLeading), false),
+            ("nor here", kube::Error::Service("no answer in time".into()).into(), false),
+            ("the page of a proxy", kube::Error::Api(Box::new(page)).into(), false),
+            ("another process leads", Error::NotLeading, false),
         ] {
-            assert_eq!(has_surely_failed(&outcome), expected, "{name}");
+            assert_eq!(has_surely_failed(&failure), expected, "{name}");
         }
     }
 

@@ -17,7 +17,7 @@ use super::turns::is_in_the_way;
 use super::world::{Desired, InstanceRead, Observed, Search, Turn};
 use super::{desired, status};
 use crate::access::Limits;
-use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
+use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, HostKeyResetStatus, Reason};
 use crate::clock::Clocks;
 use crate::digest::Digest;
 use crate::engine::last_found::LastFound;
@@ -59,19 +59,13 @@ impl<'a> Run<'a> {
         Self { ctx, clocks, memory, at, object, desired, observed, account: None }
     }
 
-    /// Whether a call may be under way, as far as this reconciliation knows.
-    pub(super) fn is_open(&self) -> bool {
-        self.observed.end.is_none()
-            && self.object.status.as_ref().is_some_and(|status| status.attempts > 0)
-    }
-
     pub(super) fn uid(&self) -> &str {
         self.object.metadata.uid.as_deref().unwrap_or_default()
     }
 
-    /// Whether it has ended.
-    pub(super) fn is_over(&self) -> bool {
-        self.observed.end.is_some()
+    /// The status on record, as far as this reconciliation knows.
+    pub(super) fn status(&self) -> Option<&HostKeyResetStatus> {
+        self.object.status.as_ref()
     }
 
     /// Does what the plan says until it ends the reconciliation.

@@ -6,6 +6,7 @@
 //! before the call, and where the outcome cannot be known the answer is `Failed`, and a person
 //! decides. No I/O, no clock.
 
+mod aftermath;
 mod begin;
 mod deadline;
 mod follow;
@@ -15,6 +16,7 @@ mod search;
 mod step;
 mod take_back;
 
+pub use aftermath::{Aftermath, Ended, aftermath, outcome};
 pub use step::{End, ReadStep, Step};
 
 use self::deadline::{in_time, last_start};

@@ -4,6 +4,7 @@
 #![expect(clippy::unnecessary_wraps, reason = "helpers have the shape of the fields of Observed")]
 
 mod accounts;
+mod aftermath;
 mod deadline;
 mod follow;
 mod model;

@@ -1,0 +1,49 @@
+//! What memory keeps of a reset when a reconciliation of it has ended, however it ended.
+
+use crate::api::HostKeyResetStatus;
+use crate::engine::Outcome;
+use crate::error::Error;
+use crate::host_key_reset::turns::has_surely_failed;
+
+/// How a reconciliation ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// The status on record. What this reconciliation could not write is not in it.
+    pub status: Option<&'a HostKeyResetStatus>,
+    /// Whether an object of that name is there and is this operator's, as far as the watch says.
+    pub is_watched: bool,
+    /// Whether that object has the uid of this one.
+    pub has_uid: bool,
+    /// Why it could not be finished.
+    pub failure: Option<&'a Error>,
+}
+
+/// What is kept of a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aftermath {
+    /// Whether what is known of its call is kept, and its turn at the instance.
+    pub keeps_call: bool,
+    /// Whether it is kept when it was started.
+    pub keeps_start: bool,
+    /// Whether it failed before it began, so that no other reset waits for it.
+    pub has_failed: bool,
+}
+
+/// What is kept of the reset. Nothing is kept of an object that is gone, and of one that is over,
+/// nothing but its row.
+#[must_use]
+pub fn aftermath(ended: Ended<'_>) -> Aftermath {
+    let is_gone = matches!(ended.failure, Some(Error::Gone)) || !ended.is_watched;
+    let is_over = ended.status.is_some_and(HostKeyResetStatus::is_over);
+    let is_open = !is_over && ended.status.is_some_and(|status| status.attempts > 0);
+    // Another object may have its name by now.
+    let keeps_start = ended.has_uid && !is_gone && !is_over;
+    let has_failed = keeps_start && !is_open && ended.failure.is_some_and(has_surely_failed);
+    Aftermath { keeps_call: is_open && !is_gone, keeps_start, has_failed }
+}
+
+/// As what a failure counts that was published: as the failure that it still is.
+#[must_use]
+pub fn outcome(failure: &Error) -> Outcome {
+    if matches!(failure, Error::Conflict) { Outcome::Conflict } else { Outcome::KubernetesError }
+}
