@@ -123,13 +123,6 @@ pub enum Rejection {
 }
 
 impl Found {
-    /// Whether what stands beside the private key stays when this one is written: not if it belongs
-    /// to another one.
-    fn keeps_public_half(&self, key: &PrivateKey) -> bool {
-        let is_same = self.key.as_ref().is_some_and(|own| own.public() == key.public());
-        is_same && self.has_public_half
-    }
-
     /// Whether it has the labels that the spec wants, and goes with the object of this uid if, and
     /// only if, the spec wants that and the operator created it.
     #[must_use]
@@ -254,7 +247,8 @@ pub async fn create(
     write(api_server, &spec.name, request).await
 }
 
-/// Puts a key into the Secret that was found, and the labels and marks that the spec wants.
+/// Puts a key into the Secret that was found, and the labels and marks that the spec wants. What
+/// stands beside the key stays if the plan says so.
 ///
 /// # Errors
 /// [`Error::Conflict`] if it is not any more as it was found.
@@ -264,11 +258,12 @@ pub async fn replace(
     spec: &SecretSpec,
     found: &Found,
     key: &PrivateKey,
+    keep_public_half: bool,
 ) -> Result<(), Error> {
     let mut metadata = metadata(owner, spec, &found.owners, found.was_created);
     metadata["uid"] = json!(found.uid);
     metadata["resourceVersion"] = json!(found.resource_version);
-    let data = data(key, found.keeps_public_half(key));
+    let data = data(key, keep_public_half);
     patch(api_server, owner, found, json!({ "metadata": metadata, "data": data })).await
 }
 
@@ -380,10 +375,10 @@ fn owner_mark(owner: &str) -> String {
     format!("{KIND}{owner}")
 }
 
-/// What is written of a key. A public half that is there already, or stands in its place, stays.
-fn data(key: &PrivateKey, has_public_half: bool) -> serde_json::Value {
+/// What is written of a key. A public half that is there already, or stands in its place, may stay.
+fn data(key: &PrivateKey, keep_public_half: bool) -> serde_json::Value {
     let private = STANDARD.encode(key.expose_pem());
-    if has_public_half {
+    if keep_public_half {
         return json!({ PRIVATE_KEY: private });
     }
     let public = format!("{}\n", key.public().line());
@@ -450,20 +445,20 @@ mod tests {
     use crate::api::key_pair::KeyAlgorithm;
 
     #[test]
-    fn a_public_half_never_stands_beside_another_private_key() {
+    fn what_a_user_put_beside_the_private_key_counts_as_its_public_half() {
         let generated = || crate::ssh::generate(KeyAlgorithm::Ed25519).unwrap();
-        let (old, new) = (generated(), generated());
+        let (own, other) = (generated(), generated());
         let certificate = "ssh-ed25519-cert-v01@openssh.com AAAA";
-        for (name, public, created, of_old, of_new) in [
-            ("its own", old.public().line(), true, true, false),
-            ("another one", new.public().line(), true, false, false),
-            ("a certificate of a user's", certificate, false, true, false),
-            ("one in a Secret that was created here", certificate, true, false, false),
-            ("none", "", true, false, false),
+        for (name, public, created, expected) in [
+            ("its own", own.public().line(), true, true),
+            ("another one", other.public().line(), true, false),
+            ("a certificate of a user's", certificate, false, true),
+            ("one in a Secret that was created here", certificate, true, false),
+            ("none", "", true, false),
         ] {
             let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
             let data = BTreeMap::from([
-                (PRIVATE_KEY.to_owned(), bytes(old.expose_pem())),
+                (PRIVATE_KEY.to_owned(), bytes(own.expose_pem())),
                 (PUBLIC_KEY.to_owned(), bytes(public)),
             ]);
             let mut secret =
@@ -471,9 +466,7 @@ mod tests {
             secret.metadata.annotations =
                 created.then(|| BTreeMap::from([(CREATED.to_owned(), "true".to_owned())]));
             let found = found("fleet", secret, "fleet");
-            assert_eq!(found.has_public_half, of_old, "{name}");
-            assert_eq!(found.keeps_public_half(&old), of_old, "{name}");
-            assert_eq!(found.keeps_public_half(&new), of_new, "{name}");
+            assert_eq!(found.has_public_half, expected, "{name}");
         }
     }
 

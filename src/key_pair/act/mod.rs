@@ -224,10 +224,12 @@ impl<'a> Run<'a> {
                 self.observed.done.download = Some(downloaded);
             }
             Step::SetAside { name, key } => self.set_aside(name, &key).await?,
-            Step::WriteSecret { spec, found, key } => {
+            Step::WriteSecret { spec, found, key, keep_public_half } => {
                 match &found {
                     Some(found) => {
-                        secret::replace(api_server, self.owner(), &spec, found, &key).await?;
+                        let owner = self.owner();
+                        secret::replace(api_server, owner, &spec, found, &key, keep_public_half)
+                            .await?;
                     }
                     None => secret::create(api_server, self.owner(), &spec, &key).await?,
                 }

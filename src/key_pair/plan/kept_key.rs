@@ -81,7 +81,9 @@ pub(super) fn write(
     if observed.done.wrote_secret {
         return Message::SecretIsChanged { secret: &spec.name }.stalled(Next::Backoff);
     }
-    Step::WriteSecret { spec: spec.clone(), found: found.cloned(), key }
+    // It never stays beside another private key.
+    let keep_public_half = found.is_some_and(|found| found.has_public_half && holds(found, &key));
+    Step::WriteSecret { spec: spec.clone(), found: found.cloned(), key, keep_public_half }
 }
 
 /// The step that keeps an old private key before a new one is written: it may be the only copy

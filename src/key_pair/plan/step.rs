@@ -97,6 +97,8 @@ pub enum Step {
         found: Option<Found>,
         /// The key.
         key: PrivateKey,
+        /// Whether what stands beside the private key stays.
+        keep_public_half: bool,
     },
     /// Take the object off the owners of its Secret, which is to outlive it.
     DisownSecret(Found),

@@ -38,6 +38,7 @@ mod ending;
 mod generated;
 mod imported;
 mod intent;
+mod kept_key;
 mod model;
 mod polling;
 mod properties;

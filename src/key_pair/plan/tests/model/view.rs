@@ -398,7 +398,7 @@ impl Plans {
             Step::RemoveTags { .. } => Act::RemoveTags,
             Step::Download => Act::Download,
             Step::SetAside { key, .. } => Act::SetAside(self.key_of(key.public())),
-            Step::WriteSecret { key, spec, found } => Act::WriteSecret {
+            Step::WriteSecret { key, spec, found, .. } => Act::WriteSecret {
                 key: self.key_of(key.public()),
                 owner: spec.delete_with_object
                     && found.as_ref().is_none_or(|found| found.was_created),
