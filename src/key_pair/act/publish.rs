@@ -6,7 +6,7 @@ use crate::clock::Moment;
 use crate::engine::verdict::{Severity, seconds_to_ready};
 use crate::engine::{Action, Verdict, objects};
 use crate::error::Error;
-use crate::key_pair::status;
+use crate::key_pair::{plan, status};
 
 impl Run<'_> {
     pub(super) async fn publish_event(&self, severity: Severity, reason: Reason, note: &str) {
@@ -43,11 +43,11 @@ impl Run<'_> {
         if verdict.is_news(&before.conditions) {
             self.publish_event(verdict.severity(), verdict.reason, &verdict.message).await;
         }
-        if status.arn.is_none() && status.import_intent.is_none() {
-            // It imports nothing.
+        let aftermath = plan::aftermath(&status);
+        if !aftermath.keeps_within_limit {
             self.memory.within_limit.lock().remove(&self.desired.uid);
         }
-        if status.arn.is_some() {
+        if !aftermath.keeps_import {
             self.memory.imports.lock().remove(&self.desired.uid);
         }
         self.memory.crowds.lock().leave(&self.desired.uid, Moment::now());

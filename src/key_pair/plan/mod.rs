@@ -6,6 +6,7 @@
 //! what needs no read (a release, a refusal) makes no call.
 
 mod absent;
+mod aftermath;
 mod confirmation;
 mod default_pair;
 mod ending;
@@ -25,6 +26,7 @@ mod step;
 mod unchanged;
 mod without_object;
 
+pub use aftermath::{Aftermath, aftermath};
 pub use confirmation::{Confirmation, confirmation};
 pub use ending::{
     Ended, Subject, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, subject,

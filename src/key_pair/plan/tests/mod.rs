@@ -30,6 +30,7 @@ use crate::ssh::{InvalidPrivateKey, InvalidPublicKey, Match, PrivateKey, PublicK
 use crate::ssh::tests::Key;
 
 mod accounts;
+mod aftermath;
 mod changes;
 mod counts;
 mod default_pair;

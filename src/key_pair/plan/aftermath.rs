@@ -1,0 +1,24 @@
+//! What memory keeps of an object when what came of its reconciliation is published.
+
+use crate::api::LightsailKeyPairStatus;
+
+/// What is kept of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aftermath {
+    /// Whether it is kept that the object is within the limit of its account.
+    pub keeps_within_limit: bool,
+    /// Whether it is kept that an import was sent.
+    pub keeps_import: bool,
+}
+
+/// What is kept of an object that shows this status.
+#[must_use]
+pub fn aftermath(status: &LightsailKeyPairStatus) -> Aftermath {
+    let (has_pair, has_intent) = (status.arn.is_some(), status.import_intent.is_some());
+    Aftermath {
+        // Without a pair and an intent, it imports nothing that would count.
+        keeps_within_limit: has_pair || has_intent,
+        // The pair that an import makes is on record.
+        keeps_import: !has_pair,
+    }
+}
