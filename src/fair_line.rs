@@ -6,7 +6,7 @@
 //! group has had since. So it need not wait for a turn of every group, and others wait for one more
 //! turn of that group at most.
 //!
-//! A waiter that gives up leaves the line, and if it was just handed the turn, passes it on. A
+//! A waiter that gives up leaves the line, and if it was just handed the permit, passes it on. A
 //! group is kept only while it has waiters.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -28,7 +28,7 @@ struct State {
     waiting: HashMap<Arc<str>, VecDeque<Waiter>>,
     /// The groups that went before all others, and have had no turn of their own since.
     went_ahead: HashSet<Arc<str>>,
-    next_ticket: u64,
+    next_number: u64,
 }
 
 /// Where somebody waits.
@@ -42,39 +42,39 @@ pub enum Rank {
 
 #[derive(Debug)]
 struct Waiter {
-    ticket: u64,
+    number: u64,
     rank: Rank,
-    hand: oneshot::Sender<Turn>,
+    hand: oneshot::Sender<Permit>,
 }
 
-/// The lock is held. Dropping this gives it to the next in line.
+/// Holds the lock. Dropping this gives it to the next in line.
 #[derive(Debug)]
-pub struct Turn(FairLine);
+pub struct Permit(FairLine);
 
 impl FairLine {
-    /// Waits for the turn of this group.
+    /// Waits for the turn of this group, and then holds the lock.
     ///
     /// # Panics
-    /// Never: a waiter stays in the line until it has the turn or gives up.
-    pub async fn turn(&self, group: &Arc<str>, rank: Rank) -> Turn {
-        let mut place = match self.join(group, rank) {
-            Ok(turn) => return turn,
-            Err(place) => place,
+    /// Never: a waiter stays in the line until it has the permit or gives up.
+    pub async fn turn(&self, group: &Arc<str>, rank: Rank) -> Permit {
+        let mut ticket = match self.join(group, rank) {
+            Ok(permit) => return permit,
+            Err(ticket) => ticket,
         };
-        let turn = (&mut place.hand).await;
-        place.is_served = true;
-        turn.expect("a waiter stays in the line until it has the turn or gives up")
+        let permit = (&mut ticket.hand).await;
+        ticket.is_served = true;
+        permit.expect("a waiter stays in the line until it has the permit or gives up")
     }
 
-    fn join(&self, group: &Arc<str>, rank: Rank) -> Result<Turn, Place> {
+    fn join(&self, group: &Arc<str>, rank: Rank) -> Result<Permit, Ticket> {
         let mut state = self.0.lock();
         if !state.is_held {
             state.is_held = true;
-            return Ok(Turn(self.clone()));
+            return Ok(Permit(self.clone()));
         }
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
-        let (hand, taken) = oneshot::channel();
+        let number = state.next_number;
+        state.next_number += 1;
+        let (hand, receiver) = oneshot::channel();
         if !state.waiting.contains_key(group) {
             state.order.push_back(Arc::clone(group));
         }
@@ -83,10 +83,10 @@ impl FairLine {
             Rank::First => waiters.iter().take_while(|waiter| waiter.rank == rank).count(),
             Rank::InTurn => waiters.len(),
         };
-        waiters.insert(at, Waiter { ticket, rank, hand });
+        waiters.insert(at, Waiter { number, rank, hand });
         drop(state);
         let (line, group) = (self.clone(), Arc::clone(group));
-        Err(Place { line, group, rank, ticket, hand: taken, is_served: false })
+        Err(Ticket { line, group, rank, number, hand: receiver, is_served: false })
     }
 }
 
@@ -118,9 +118,9 @@ impl State {
         first.is_some_and(|first| first.rank == Rank::First) && !self.went_ahead.contains(group)
     }
 
-    fn leave(&mut self, group: &Arc<str>, ticket: u64) {
+    fn leave(&mut self, group: &Arc<str>, number: u64) {
         let Some(waiters) = self.waiting.get_mut(group) else { return };
-        waiters.retain(|waiter| waiter.ticket != ticket);
+        waiters.retain(|waiter| waiter.number != number);
         if waiters.is_empty() {
             self.waiting.remove(group);
             self.order.retain(|other| other != group);
@@ -128,7 +128,7 @@ impl State {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         let next = {
             let mut state = self.0.0.lock();
@@ -137,32 +137,32 @@ impl Drop for Turn {
             next
         };
         if let Some(next) = next {
-            // If that waiter has just given up, the turn comes back and is dropped, which passes it
-            // on.
-            drop(next.hand.send(Turn(self.0.clone())));
+            // If that waiter has just given up, the permit comes back and is dropped, which passes
+            // it on.
+            drop(next.hand.send(Permit(self.0.clone())));
         }
     }
 }
 
-/// A place in the line.
-struct Place {
+/// What a waiter holds. Dropping it leaves the line.
+struct Ticket {
     line: FairLine,
     group: Arc<str>,
     rank: Rank,
-    ticket: u64,
-    hand: oneshot::Receiver<Turn>,
+    number: u64,
+    hand: oneshot::Receiver<Permit>,
     is_served: bool,
 }
 
-impl Drop for Place {
+impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.line.0.lock();
-        state.leave(&self.group, self.ticket);
+        state.leave(&self.group, self.number);
         if self.rank == Rank::First && !self.is_served {
             // Who gave up comes back, and may go ahead then.
             state.went_ahead.remove(&self.group);
         }
-        // A turn that was handed over and not taken is dropped with `hand`.
+        // A permit that was handed over and not received is dropped with `hand`.
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    type Waiting = Pin<Box<dyn Future<Output = Turn>>>;
+    type Waiting = Pin<Box<dyn Future<Output = Permit>>>;
 
     fn wait(line: &FairLine, group: &str) -> Waiting {
         wait_as(line, group, Rank::InTurn)
@@ -183,18 +183,18 @@ mod tests {
     fn wait_as(line: &FairLine, group: &str, rank: Rank) -> Waiting {
         let (line, group) = (line.clone(), Arc::from(group));
         let mut waiting: Waiting = Box::pin(async move { line.turn(&group, rank).await });
-        assert!(poll(&mut waiting).is_none(), "somebody else has the turn");
+        assert!(poll(&mut waiting).is_none(), "somebody else holds the lock");
         waiting
     }
 
-    fn poll(waiting: &mut Waiting) -> Option<Turn> {
+    fn poll(waiting: &mut Waiting) -> Option<Permit> {
         match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(turn) => Some(turn),
+            Poll::Ready(permit) => Some(permit),
             Poll::Pending => None,
         }
     }
 
-    fn take(line: &FairLine) -> Turn {
+    fn take(line: &FairLine) -> Permit {
         line.join(&Arc::from("first"), Rank::InTurn).ok().unwrap()
     }
 
@@ -204,20 +204,20 @@ mod tests {
         !state.is_held && is_nobody_there && state.went_ahead.is_empty()
     }
 
-    /// Who gets the turn, one after the other, when each gives it back immediately.
-    fn served(turn: Turn, mut waiting: Vec<(&str, Waiting)>) -> String {
+    /// Who gets the permit, one after the other, when each gives it back immediately.
+    fn served(permit: Permit, mut waiting: Vec<(&str, Waiting)>) -> String {
         let mut served = Vec::new();
-        drop(turn);
+        drop(permit);
         while !waiting.is_empty() {
             let mut next = waiting
                 .iter_mut()
                 .enumerate()
-                .filter_map(|(index, (_, waiting))| poll(waiting).map(|turn| (index, turn)));
-            let (index, turn) = next.next().expect("the turn is passed on");
+                .filter_map(|(index, (_, waiting))| poll(waiting).map(|permit| (index, permit)));
+            let (index, permit) = next.next().expect("the permit is passed on");
             assert!(next.next().is_none(), "one at a time");
             drop(next);
             served.push(waiting.remove(index).0);
-            drop(turn);
+            drop(permit);
         }
         served.join(" ")
     }
@@ -225,13 +225,13 @@ mod tests {
     #[test]
     fn who_cannot_wait_goes_before_all_groups_once() {
         let line = FairLine::default();
-        let turn = take(&line);
+        let permit = take(&line);
         let mut other = wait(&line, "other");
         let mut second_of_other = wait(&line, "other");
         let mut read = wait(&line, "own");
         let mut change = wait_as(&line, "own", Rank::First);
         let mut second_change = wait_as(&line, "own", Rank::First);
-        drop(turn);
+        drop(permit);
         let order = [
             ("it goes ahead", &mut change),
             ("then the other group, which came first", &mut other),
@@ -248,21 +248,21 @@ mod tests {
     #[test]
     fn who_gave_up_may_go_ahead_again() {
         let line = FairLine::default();
-        let turn = take(&line);
+        let permit = take(&line);
         let mut other = wait(&line, "other");
         let mut ahead = wait_as(&line, "own", Rank::First);
-        drop(turn);
-        let turn = poll(&mut ahead).expect("it goes ahead");
+        drop(permit);
+        let permit = poll(&mut ahead).expect("it goes ahead");
         // Its group has had no turn since, so it waits for one, and gives up.
         drop(wait_as(&line, "own", Rank::First));
         let handed = wait_as(&line, "own", Rank::First);
-        drop(turn);
-        // The turn was handed to it, but it was gone by then.
+        drop(permit);
+        // The permit was handed to it, but it was gone by then.
         drop(handed);
-        let turn = poll(&mut other).expect("the turn is passed on");
+        let permit = poll(&mut other).expect("the permit is passed on");
         let mut other = wait(&line, "other");
         let mut again = wait_as(&line, "own", Rank::First);
-        drop(turn);
+        drop(permit);
         drop(poll(&mut again).expect("it goes ahead again"));
         drop(poll(&mut other).expect("then the other group"));
         assert!(is_empty(&line));
@@ -274,21 +274,21 @@ mod tests {
     fn a_change_after_a_read_waits_for_one_turn_however_many_groups_there_are() {
         let groups: Vec<String> = (0..40).map(|number| number.to_string()).collect();
         let line = FairLine::default();
-        let mut turn = take(&line);
+        let mut permit = take(&line);
         let mut reads: Vec<_> = groups.iter().map(|group| wait(&line, group)).collect();
         let mut change: Option<(usize, Waiting)> = None;
         let mut changes = Vec::new();
         for _ in 0..400 {
-            drop(turn);
+            drop(permit);
             if let Some((group, mut waiting)) = change.take() {
-                turn = poll(&mut waiting).expect("the change that waits is next");
+                permit = poll(&mut waiting).expect("the change that waits is next");
                 changes.push(group);
                 continue;
             }
             let mut served = reads.iter_mut().enumerate();
             let (group, next) =
                 served.find_map(|(group, read)| Some((group, poll(read)?))).unwrap();
-            turn = next;
+            permit = next;
             reads[group] = wait(&line, &groups[group]);
             change = Some((group, wait_as(&line, &groups[group], Rank::First)));
         }
@@ -304,9 +304,9 @@ mod tests {
             ("each crowd", "a1 a2 a3 b1 b2 c1", "a1 b1 c1 a2 b2 a3"),
         ] {
             let line = FairLine::default();
-            let turn = take(&line);
+            let permit = take(&line);
             let waiting = line_up.split(' ').map(|who| (who, wait(&line, &who[..1]))).collect();
-            assert_eq!(served(turn, waiting), expected, "{name}");
+            assert_eq!(served(permit, waiting), expected, "{name}");
             assert!(is_empty(&line), "{name}: nothing is kept");
         }
     }
@@ -314,13 +314,13 @@ mod tests {
     #[test]
     fn who_comes_back_at_once_waits_behind_the_other_groups() {
         let line = FairLine::default();
-        let turn = take(&line);
+        let permit = take(&line);
         let mut first = wait(&line, "a");
         let mut other = wait(&line, "b");
-        drop(turn);
-        let turn = poll(&mut first).unwrap();
+        drop(permit);
+        let permit = poll(&mut first).unwrap();
         let mut again = wait(&line, "a");
-        drop(turn);
+        drop(permit);
         assert!(poll(&mut again).is_none());
         drop(poll(&mut other).unwrap());
         drop(poll(&mut again).unwrap());
@@ -330,28 +330,28 @@ mod tests {
     #[test]
     fn who_gives_up_leaves_the_line() {
         let line = FairLine::default();
-        let turn = take(&line);
+        let permit = take(&line);
         let line_up = ["a1", "a2", "b1", "c1"].map(|who| (who, wait(&line, &who[..1])));
         let [first, second, gone, last] = line_up;
         drop(gone);
         assert_eq!(line.0.lock().waiting.len(), 2, "nothing is kept of a group that left");
         assert_eq!(line.0.lock().order.len(), 2);
         drop(first);
-        assert_eq!(served(turn, vec![second, last]), "a2 c1");
+        assert_eq!(served(permit, vec![second, last]), "a2 c1");
         assert!(is_empty(&line));
     }
 
     #[test]
-    fn a_turn_that_was_handed_to_who_gave_up_is_passed_on() {
+    fn a_permit_that_was_handed_to_who_gave_up_is_passed_on() {
         let line = FairLine::default();
-        let turn = take(&line);
+        let permit = take(&line);
         let (handed, mut next) = (wait(&line, "a"), wait(&line, "b"));
-        drop(turn);
-        assert!(poll(&mut next).is_none(), "the turn was handed to the first");
+        drop(permit);
+        assert!(poll(&mut next).is_none(), "the permit was handed to the first");
         drop(handed);
         drop(poll(&mut next).expect("it is passed on"));
-        let (turn, handed) = (take(&line), wait(&line, "a"));
-        drop(turn);
+        let (permit, handed) = (take(&line), wait(&line, "a"));
+        drop(permit);
         drop(handed);
         assert!(is_empty(&line), "without others, it is given back");
     }
@@ -366,17 +366,17 @@ mod tests {
             let group = Arc::from(format!("n{}", index % 7));
             tasks.push(tokio::spawn(async move {
                 let waits = line.turn(&group, Rank::InTurn);
-                let turn = if index.is_multiple_of(3) {
-                    // Gives up sooner or later, or has the turn.
+                let permit = if index.is_multiple_of(3) {
+                    // Gives up sooner or later, or gets the permit.
                     tokio::select! {
-                        turn = waits => Some(turn),
+                        permit = waits => Some(permit),
                         () = async { for _ in 0..index % 11 { tokio::task::yield_now().await } }
                             => None,
                     }
                 } else {
                     Some(waits.await)
                 };
-                if turn.is_some() {
+                if permit.is_some() {
                     let others = inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                     tokio::task::yield_now().await;
                     inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);

@@ -18,7 +18,7 @@ use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::{
     Command, Config, Environment, Export, LOG, check_endpoints, without_empty_aws_variables,
 };
-use lightsail_operator::engine::queue::Places;
+use lightsail_operator::engine::queue::ConcurrencyLimits;
 use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
 use lightsail_operator::ids::AccountId;
@@ -282,7 +282,7 @@ async fn context(
         namespaces: config.watch_namespace.clone(),
         label_selector: config.watch_label_selector.clone(),
         is_primary: config.primary,
-        places: Places::new(usize::from(config.concurrency)),
+        concurrency: ConcurrencyLimits::new(usize::from(config.concurrency)),
     };
     let api_server = ApiServer::new(client, lease.clone(), settings.write_timeout);
     let sessions = Sessions::new(

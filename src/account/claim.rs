@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use crate::api::LightsailAccount;
 use crate::api::conditions::{READY, is_true};
-use crate::engine::rows::{Claim, Place, Row, Shown, place};
+use crate::engine::rows::{Claim, ClaimKey, Row, Shown, claim_key};
 use crate::engine::trigger::Trigger;
 use crate::ids::lane;
 
@@ -15,8 +15,8 @@ pub struct NoClaim;
 impl Claim for NoClaim {
     type Rank = ();
 
-    fn place(&self) -> Place {
-        place("", "")
+    fn key(&self) -> ClaimKey {
+        claim_key("", "")
     }
 
     fn rank(&self) -> Option<()> {

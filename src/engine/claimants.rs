@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, HashSet};
 use super::object_ref::ObjectRef;
 use super::uid::Uid;
 
-/// The order of those that wait: the rank of the claim, and then the uid.
-pub(super) type Turn<R> = (Option<R>, Uid);
+/// The position of an object among those that wait: the rank of the claim, and then the uid.
+pub(super) type WaitOrder<R> = (Option<R>, Uid);
 
 /// The objects that claim the same.
 #[derive(Debug, Default)]
@@ -23,23 +23,28 @@ pub(super) enum Claimants<R> {
 #[derive(Debug)]
 pub(super) struct Several<R> {
     all: HashSet<ObjectRef>,
-    waiting: BTreeSet<(Turn<R>, ObjectRef)>,
+    waiting: BTreeSet<(WaitOrder<R>, ObjectRef)>,
 }
 
 impl<R: Ord> Claimants<R> {
-    /// Adds an object. `turn_of` is that of each of them, if it waits.
-    pub(super) fn add(&mut self, at: ObjectRef, turn_of: impl Fn(&ObjectRef) -> Option<Turn<R>>) {
+    /// Adds an object. `wait_order(at)` returns the object's position among those that wait, or `None` if it does not
+    /// wait.
+    pub(super) fn add(
+        &mut self,
+        at: ObjectRef,
+        wait_order: impl Fn(&ObjectRef) -> Option<WaitOrder<R>>,
+    ) {
         *self = match std::mem::take(self) {
             Self::Nobody => Self::One(at),
             Self::One(first) => {
                 let all = [first, at];
-                let waiting = all.iter().filter_map(|at| Some((turn_of(at)?, at.clone())));
+                let waiting = all.iter().filter_map(|at| Some((wait_order(at)?, at.clone())));
                 let waiting = waiting.collect();
                 Self::Several(Box::new(Several { all: HashSet::from(all), waiting }))
             }
             Self::Several(mut several) => {
-                if let Some(turn) = turn_of(&at) {
-                    several.waiting.insert((turn, at.clone()));
+                if let Some(order) = wait_order(&at) {
+                    several.waiting.insert((order, at.clone()));
                 }
                 several.all.insert(at);
                 Self::Several(several)
@@ -47,10 +52,10 @@ impl<R: Ord> Claimants<R> {
         };
     }
 
-    /// Removes an object, which had this turn if it waited.
-    pub(super) fn remove(&mut self, at: &ObjectRef, turn: Option<Turn<R>>) {
-        if let Some(turn) = turn {
-            self.stop_waiting(at, turn);
+    /// Removes an object, which had this position if it waited.
+    pub(super) fn remove(&mut self, at: &ObjectRef, order: Option<WaitOrder<R>>) {
+        if let Some(order) = order {
+            self.stop_waiting(at, order);
         }
         match self {
             Self::One(one) if one == at => *self = Self::Nobody,
@@ -60,20 +65,20 @@ impl<R: Ord> Claimants<R> {
     }
 
     /// One of them does not wait any more.
-    pub(super) fn stop_waiting(&mut self, at: &ObjectRef, turn: Turn<R>) {
+    pub(super) fn stop_waiting(&mut self, at: &ObjectRef, order: WaitOrder<R>) {
         if let Self::Several(several) = self {
-            several.waiting.remove(&(turn, at.clone()));
+            several.waiting.remove(&(order, at.clone()));
         }
     }
 
     /// The first one that waits.
     pub(super) fn first_waiting(
         &self,
-        turn_of: impl Fn(&ObjectRef) -> Option<Turn<R>>,
+        wait_order: impl Fn(&ObjectRef) -> Option<WaitOrder<R>>,
     ) -> Option<&ObjectRef> {
         match self {
             Self::Nobody => None,
-            Self::One(one) => turn_of(one).map(|_| one),
+            Self::One(one) => wait_order(one).map(|_| one),
             Self::Several(several) => several.waiting.first().map(|(_, at)| at),
         }
     }
@@ -103,31 +108,32 @@ mod tests {
     #[test]
     fn the_first_that_waits_is_found_whoever_comes_and_goes() {
         let at = |name: &str| ObjectRef::new("n", name);
-        let turn = |name: &str| match name {
+        let order = |name: &str| match name {
             "first" => Some((Some(1), "u".into())),
             "second" => Some((Some(2), "a".into())),
             "third" => Some((Some(2), "b".into())),
             _ => None,
         };
-        let turn_of = |at: &ObjectRef| turn(&at.name);
+        let wait_order = |at: &ObjectRef| order(&at.name);
         let mut there = Claimants::default();
-        let first = |there: &Claimants<u32>| there.first_waiting(turn_of).map(ToString::to_string);
+        let first =
+            |there: &Claimants<u32>| there.first_waiting(wait_order).map(ToString::to_string);
         assert!(there.is_empty() && first(&there).is_none());
-        there.add(at("owner"), turn_of);
+        there.add(at("owner"), wait_order);
         assert_eq!(first(&there), None, "alone, and it does not wait");
         for (name, expected) in [("third", "third"), ("first", "first"), ("second", "first")] {
-            there.add(at(name), turn_of);
+            there.add(at(name), wait_order);
             assert_eq!(first(&there).as_deref(), Some(&*format!("n/{expected}")));
         }
         assert_eq!(there.iter().count(), 4);
-        there.remove(&at("first"), turn("first"));
+        there.remove(&at("first"), order("first"));
         assert_eq!(first(&there).as_deref(), Some("n/second"), "by uid");
-        there.stop_waiting(&at("second"), turn("second").unwrap());
+        there.stop_waiting(&at("second"), order("second").unwrap());
         assert_eq!(first(&there).as_deref(), Some("n/third"));
         there.remove(&at("owner"), None);
-        there.remove(&at("third"), turn("third"));
+        there.remove(&at("third"), order("third"));
         assert!(first(&there).is_none() && !there.is_empty());
-        there.remove(&at("second"), turn("second"));
+        there.remove(&at("second"), order("second"));
         assert!(there.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::event_limits::EventLimits;
 use super::key_maker::KeyMaker;
-use super::queue::Places;
+use super::queue::ConcurrencyLimits;
 use crate::access::Directory;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};
@@ -125,7 +125,7 @@ pub struct Settings {
     /// does.
     pub is_primary: bool,
     /// How many objects of a kind are worked on at the same time.
-    pub places: Places,
+    pub concurrency: ConcurrencyLimits,
 }
 
 impl Settings {

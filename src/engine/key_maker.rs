@@ -28,11 +28,11 @@ impl KeyMaker {
         match algorithm {
             KeyAlgorithm::Ed25519 => ssh::generate(algorithm),
             KeyAlgorithm::RSA4096 => {
-                let turn = self.line.turn(namespace, Rank::InTurn).await;
+                let permit = self.line.turn(namespace, Rank::InTurn).await;
                 let made = tokio::task::spawn_blocking(move || {
                     // The caller may give up meanwhile. The next key still waits until this one is
                     // made.
-                    let _turn = turn;
+                    let _permit = permit;
                     ssh::generate(algorithm)
                 });
                 made.await.unwrap_or(Err(GenerationFailed))
@@ -49,7 +49,7 @@ mod tests {
     async fn an_ed25519_key_does_not_wait_for_an_rsa_key() {
         let maker = KeyMaker::default();
         let namespace: Arc<str> = Arc::from("n");
-        let turn = maker.line.turn(&namespace, Rank::InTurn).await;
+        let permit = maker.line.turn(&namespace, Rank::InTurn).await;
         let mut rsa = Box::pin(maker.make(&namespace, KeyAlgorithm::RSA4096));
         let waits = tokio::select! {
             biased;
@@ -58,7 +58,7 @@ mod tests {
         };
         assert!(waits, "one RSA key at a time");
         maker.make(&namespace, KeyAlgorithm::Ed25519).await.unwrap();
-        drop(turn);
+        drop(permit);
         rsa.await.unwrap();
     }
 }

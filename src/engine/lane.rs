@@ -12,8 +12,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::concurrency::{Class, ConcurrencyLimits};
 use super::object_ref::ObjectRef;
-use super::places::{Class, Places};
 use crate::fair_line::Rank;
 
 /// This many places of a lane are free for changes, because all resyncs may wait for one list.
@@ -47,16 +47,16 @@ impl Running {
         self.0.iter().sum()
     }
 
-    /// Whether another object of a class may run, given this many places.
-    fn has_place(self, class: Class, places: usize) -> bool {
+    /// Whether another object of a class may run, given this limit.
+    fn has_place(self, class: Class, limit: usize) -> bool {
         let [_, resyncs, retries] = self.0;
-        let for_others = resyncs + retries < places.saturating_sub(KEPT_FOR_CHANGES).max(1);
+        let for_others = resyncs + retries < limit.saturating_sub(KEPT_FOR_CHANGES).max(1);
         let is_free = match class {
             Class::Change => true,
             Class::Resync => for_others,
-            Class::Retry => for_others && retries < (places / 2).max(1),
+            Class::Retry => for_others && retries < (limit / 2).max(1),
         };
-        is_free && self.all() < places
+        is_free && self.all() < limit
     }
 }
 
@@ -125,8 +125,8 @@ impl Line {
         has_place: impl Fn(&Arc<str>) -> bool,
         is_in_it: impl Fn(&ObjectRef) -> bool,
     ) -> Option<ObjectRef> {
-        while let Some(place) = self.turns.iter().position(&has_place) {
-            let namespace = self.turns.remove(place)?;
+        while let Some(index) = self.turns.iter().position(&has_place) {
+            let namespace = self.turns.remove(index)?;
             let waiting = self.waiting.get_mut(&namespace)?;
             let stale = waiting.iter().take_while(|at| !is_in_it(at)).count();
             waiting.drain(..stale);
@@ -195,19 +195,19 @@ impl Lane {
     pub(super) fn pop(
         &mut self,
         own: &str,
-        places: Places,
+        limits: ConcurrencyLimits,
         has_place: impl Fn(&str) -> bool,
         ready: &mut HashMap<ObjectRef, Ready>,
     ) -> Option<(ObjectRef, Ready)> {
         for class in self.order() {
-            if !self.running.has_place(class, places.region) {
+            if !self.running.has_place(class, limits.region) {
                 continue;
             }
             let of_namespace = &self.of_namespace;
             let line = &mut self.lines[class as usize];
             let has_place = |namespace: &Arc<str>| {
                 let running = of_namespace.get(namespace).copied().unwrap_or_default();
-                running.has_place(class, places.in_region) && has_place(namespace)
+                running.has_place(class, limits.in_region) && has_place(namespace)
             };
             let is_in_it = |at: &ObjectRef| ready.get(at).is_some_and(|it| it.is_in(own, class));
             if let Some(at) = line.pop(has_place, is_in_it) {

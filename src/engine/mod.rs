@@ -7,6 +7,7 @@
 pub mod account_rule;
 pub mod action;
 mod claimants;
+pub mod concurrency;
 pub mod context;
 mod discovery;
 pub mod event_limits;
@@ -17,7 +18,6 @@ pub mod lookup;
 pub mod message;
 pub mod object_ref;
 pub(crate) mod objects;
-mod places;
 mod polling;
 pub mod queue;
 mod relist;

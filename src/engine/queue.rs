@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 pub use super::action::Next;
 use super::action::{Action, Outcome};
+pub use super::concurrency::{Class, ConcurrencyLimits};
 use super::lane::{Lane, Ready};
 use super::object_ref::ObjectRef;
-pub use super::places::{Class, Places};
 use super::tables::shrink;
 use crate::fair_line::Rank;
 
@@ -68,7 +68,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// The queue.
 #[derive(Debug)]
 pub struct Queue {
-    places: Places,
+    limits: ConcurrencyLimits,
     lanes: BTreeMap<Arc<str>, Lane>,
     /// The lane that was served last: the next one comes first.
     last: Option<Arc<str>>,
@@ -97,11 +97,11 @@ struct Running {
 }
 
 impl Queue {
-    /// A queue with these places.
+    /// A queue with these limits.
     #[must_use]
-    pub fn new(places: Places) -> Self {
+    pub fn new(limits: ConcurrencyLimits) -> Self {
         Self {
-            places,
+            limits,
             lanes: BTreeMap::new(),
             last: None,
             ready: HashMap::new(),
@@ -181,20 +181,20 @@ impl Queue {
             self.due_at.remove(&at);
             self.push(at, lane, class, now);
         }
-        if self.running.len() >= self.places.all {
+        if self.running.len() >= self.limits.all {
             return None;
         }
-        let (places, ready, last) = (self.places, &mut self.ready, self.last.clone());
+        let (limits, ready, last) = (self.limits, &mut self.ready, self.last.clone());
         let of_namespace = &self.of_namespace;
         let has_place = |namespace: &str| {
-            of_namespace.get(namespace).is_none_or(|running| *running < places.namespace)
+            of_namespace.get(namespace).is_none_or(|running| *running < limits.namespace)
         };
         // There may be thousands of lanes.
         if !self.waiting.keys().any(|namespace| has_place(namespace)) {
             return None;
         }
         let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
-            let (at, Ready { class, since, .. }) = lane.pop(name, places, has_place, ready)?;
+            let (at, Ready { class, since, .. }) = lane.pop(name, limits, has_place, ready)?;
             Some((Arc::clone(name), at, class, since))
         };
         // Those after the last one first.

@@ -8,7 +8,7 @@ use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::claimants::{Claimants, Turn};
+use super::claimants::{Claimants, WaitOrder};
 use super::object_ref::ObjectRef;
 use super::queue::Class;
 use super::served::SeenUnreadable;
@@ -21,11 +21,11 @@ use crate::digest::Digest;
 use crate::ids::{Arn, Region, lane, lane_parts};
 
 /// A name in a region, or another thing that several objects may claim.
-pub type Place = Digest<(String, String)>;
+pub type ClaimKey = Digest<(String, String)>;
 
 /// What has this name in that region.
 #[must_use]
-pub fn place(region: &str, name: &str) -> Place {
+pub fn claim_key(region: &str, name: &str) -> ClaimKey {
     Digest::of((region, name))
 }
 
@@ -83,7 +83,7 @@ pub trait Claim {
     type Rank: Ord + fmt::Debug;
 
     /// What it claims.
-    fn place(&self) -> Place;
+    fn key(&self) -> ClaimKey;
 
     /// Whether it blocks others, and in which order: the smaller value comes first, or else the
     /// smaller uid.
@@ -114,7 +114,7 @@ pub struct Rows<C: Claim> {
     /// By namespace. Boxed: a table has room for almost twice as many as there are.
     all: HashMap<Arc<str>, HashMap<ObjectRef, Box<Row<C>>>>,
     /// By what they claim.
-    by_place: HashMap<Place, Claimants<C::Rank>>,
+    by_claim: HashMap<ClaimKey, Claimants<C::Rank>>,
     /// When a change of metadata last queued an object, or will.
     moved: HashMap<ObjectRef, Instant>,
     /// When the log last named an object that cannot be read.
@@ -137,7 +137,7 @@ impl<C: Claim> Default for Rows<C> {
     fn default() -> Self {
         Self {
             all: HashMap::new(),
-            by_place: HashMap::new(),
+            by_claim: HashMap::new(),
             moved: HashMap::new(),
             named: HashMap::new(),
             unreadable: Unreadables::default(),
@@ -176,13 +176,13 @@ impl<C: Claim> Rows<C> {
             Asks::Now => Some(now),
         };
         let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
-        let claimed = row.claim.as_ref().map(Claim::place);
+        let claimed = row.claim.as_ref().map(Claim::key);
         let of_namespace = self.all.entry(Arc::clone(&at.namespace)).or_default();
         of_namespace.insert(at.clone(), Box::new(row));
-        if let Some(place) = claimed {
-            let mut there = self.by_place.remove(&place).unwrap_or_default();
-            there.add(at.clone(), |at| self.turn_of(at));
-            self.by_place.insert(place, there);
+        if let Some(key) = claimed {
+            let mut there = self.by_claim.remove(&key).unwrap_or_default();
+            there.add(at.clone(), |at| self.wait_order(at));
+            self.by_claim.insert(key, there);
         }
         let mut due: Vec<_> = from.map(|from| Due { at, class, from }).into_iter().collect();
         if !stands {
@@ -212,7 +212,7 @@ impl<C: Claim> Rows<C> {
     }
 
     /// A reconciliation is about to change its object's claim, but neither what it claims nor its
-    /// turn. When the watch shows that, no other reconciliation is due.
+    /// position. When the watch shows that, no other reconciliation is due.
     pub fn edit_claim(&mut self, at: &ObjectRef, edit: impl FnOnce(&mut C)) {
         let row = self.all.get_mut(&at.namespace).and_then(|there| there.get_mut(at));
         if let Some(claim) = row.and_then(|row| row.claim.as_mut()) {
@@ -230,9 +230,9 @@ impl<C: Claim> Rows<C> {
         self.all.values().flatten().map(|(at, row)| (at, row.as_ref()))
     }
 
-    /// The turn of an object that waits for others, or may be about to.
-    fn turn_of(&self, at: &ObjectRef) -> Option<Turn<C::Rank>> {
-        turn(self.get(at)?).filter(|_| !self.is_unreadable(at))
+    /// The position of an object that waits for others, or may be about to.
+    fn wait_order(&self, at: &ObjectRef) -> Option<WaitOrder<C::Rank>> {
+        wait_order_of(self.get(at)?).filter(|_| !self.is_unreadable(at))
     }
 
     /// The lane of an object in the queue.
@@ -337,10 +337,10 @@ impl<C: Claim> Rows<C> {
         seen: SeenUnreadable,
     ) -> Option<SeenUnreadable> {
         if let Some(row) = self.get(&at)
-            && let Some((place, turn)) = row.claim.as_ref().map(Claim::place).zip(turn(row))
-            && let Some(there) = self.by_place.get_mut(&place)
+            && let Some((key, order)) = row.claim.as_ref().map(Claim::key).zip(wait_order_of(row))
+            && let Some(there) = self.by_claim.get_mut(&key)
         {
-            there.stop_waiting(&at, turn);
+            there.stop_waiting(&at, order);
         }
         self.unreadable.insert(at, seen)
     }
@@ -406,13 +406,13 @@ impl<C: Claim> Rows<C> {
             *count -= 1;
         }
         self.leave(&row.lane, &at.namespace);
-        if let Some(place) = row.claim.as_ref().map(Claim::place)
-            && let Some(there) = self.by_place.get_mut(&place)
+        if let Some(key) = row.claim.as_ref().map(Claim::key)
+            && let Some(there) = self.by_claim.get_mut(&key)
         {
-            there.remove(&at, turn(&row));
+            there.remove(&at, wait_order_of(&row));
             if there.is_empty() {
-                self.by_place.remove(&place);
-                shrink(&mut self.by_place);
+                self.by_claim.remove(&key);
+                shrink(&mut self.by_claim);
             }
         }
         Some((at, row))
@@ -421,8 +421,8 @@ impl<C: Claim> Rows<C> {
     /// The next object when this one steps aside.
     fn heir(&self, row: &Row<C>) -> Option<ObjectRef> {
         let claim = row.claim.as_ref().filter(|claim| claim.rank().is_some())?;
-        let there = self.by_place.get(&claim.place())?;
-        there.first_waiting(|at| self.turn_of(at)).cloned()
+        let there = self.by_claim.get(&claim.key())?;
+        there.first_waiting(|at| self.wait_order(at)).cloned()
     }
 
     /// A namespace was listed, or all.
@@ -438,12 +438,12 @@ impl<C: Claim> Rows<C> {
 
     /// Whether an object claims this.
     #[must_use]
-    pub fn is_wanted(&self, place: Place) -> bool {
-        self.by_place.contains_key(&place)
+    pub fn is_wanted(&self, key: ClaimKey) -> bool {
+        self.by_claim.contains_key(&key)
     }
 
-    fn at_place(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
-        let there = self.by_place.get(&claim.place());
+    fn with_same_claim(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
+        let there = self.by_claim.get(&claim.key());
         let there = there.into_iter().flat_map(Claimants::iter);
         there.filter_map(|at| Some((at, self.get(at)?)))
     }
@@ -466,7 +466,7 @@ impl<C: Claim> Rows<C> {
     /// The other objects that claim the same. An object that waited when it was last readable, and
     /// no longer is, does not count, because it will not be reconciled.
     pub fn rivals(&self, at: &ObjectRef, claim: &C) -> impl Iterator<Item = Rival<'_, C>> {
-        let others = self.at_place(claim).filter(move |(other, _)| *other != at);
+        let others = self.with_same_claim(claim).filter(move |(other, _)| *other != at);
         let counts = |other: &ObjectRef, claim: &C| !claim.waits() || !self.is_unreadable(other);
         others.filter_map(move |(at, row)| {
             let claim = row.claim.as_ref().filter(|claim| counts(at, claim))?;
@@ -475,7 +475,7 @@ impl<C: Claim> Rows<C> {
     }
 }
 
-fn turn<C: Claim>(row: &Row<C>) -> Option<Turn<C::Rank>> {
+fn wait_order_of<C: Claim>(row: &Row<C>) -> Option<WaitOrder<C::Rank>> {
     let claim = row.claim.as_ref().filter(|claim| claim.waits())?;
     Some((claim.rank(), row.uid.clone()))
 }

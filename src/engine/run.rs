@@ -145,7 +145,7 @@ pub async fn run<C: Controller>(controller: &C) {
     let (ctx, kind) = (controller.context(), C::Object::kind(&()).into_owned());
     let outcomes = Outcome::all().map(|outcome| outcome.to_string());
     ctx.metrics.begin(&kind, outcomes, Class::ALL.map(Class::word));
-    let mut queue = Queue::new(ctx.settings.places);
+    let mut queue = Queue::new(ctx.settings.concurrency);
     // A page of a list comes in one piece.
     let mut watches = watch::watch::<C::Object>(ctx, &kind).ready_chunks(AT_A_TIME);
     let mut lists = FirstLists::default();

@@ -10,7 +10,7 @@ use crate::api::conditions::{READY, find, reason};
 use crate::api::{EXECUTED_ANNOTATION, HostKeyReset, Reason};
 use crate::digest::Digest;
 use crate::engine::objects::annotation;
-use crate::engine::rows::{Claim, Place, Rival, Row, Shown, place};
+use crate::engine::rows::{Claim, ClaimKey, Rival, Row, Shown, claim_key};
 use crate::engine::trigger::Trigger;
 use crate::ids::{AccountId, Region, lane, lane_parts};
 
@@ -100,8 +100,8 @@ impl Claim for ResetClaim {
     /// Whether it has not begun, and its age.
     type Rank = (bool, Option<Timestamp>, String);
 
-    fn place(&self) -> Place {
-        place(self.region.as_str(), &self.instance)
+    fn key(&self) -> ClaimKey {
+        claim_key(self.region.as_str(), &self.instance)
     }
 
     fn rank(&self) -> Option<Self::Rank> {

@@ -14,7 +14,7 @@ use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::digest::{self, Digest};
 use crate::engine::last_found::LastFound;
 use crate::engine::objects::has_finalizer;
-use crate::engine::rows::{self, Claim, Place, Row, Rows, Shown, place};
+use crate::engine::rows::{self, Claim, ClaimKey, Row, Rows, Shown, claim_key};
 use crate::engine::tables::ByUid;
 use crate::engine::trigger::Trigger;
 use crate::engine::uid::Uid;
@@ -27,7 +27,7 @@ use crate::lightsail::{KeyPair, Listing};
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that is so or not")]
 pub struct PairClaim {
     /// The name in the region.
-    pub place: Place,
+    pub key: ClaimKey,
     /// The name in Lightsail.
     pub name: Digest<KeyPairName>,
     /// The owner tag of the object.
@@ -72,7 +72,7 @@ impl PairClaim {
     pub fn of(desired: &Desired, arn: Option<&str>) -> Self {
         let account = arn.and_then(|arn| arn.split(':').nth(4)).filter(|text| !text.is_empty());
         Self {
-            place: place(desired.region.as_str(), desired.name.as_str()),
+            key: claim_key(desired.region.as_str(), desired.name.as_str()),
             name: Digest::of(&desired.name),
             owner: Digest::of(&desired.owner),
             created_at: desired.created_at,
@@ -91,8 +91,8 @@ impl PairClaim {
 impl Claim for PairClaim {
     type Rank = Option<Timestamp>;
 
-    fn place(&self) -> Place {
-        self.place
+    fn key(&self) -> ClaimKey {
+        self.key
     }
 
     // Whose a pair is depends on the pair too: the plan decides that.

@@ -27,7 +27,7 @@ pub(super) struct Memory {
     /// By lane: when Lightsail was read last.
     pub(super) reads: Mutex<HashMap<String, Moment>>,
     /// Of objects that use an account: what allowed that last.
-    permits: Mutex<ByUid<Permit>>,
+    allowances: Mutex<ByUid<Allowance>>,
     /// Of objects whose intent this process wrote, or that came with it from another
     /// operator: the import that was sent under it, or may have been, and not refused.
     pub(super) imports: Mutex<ByUid<Option<Sent>>>,
@@ -67,9 +67,9 @@ impl WithoutObject {
 
 /// A version of an account: while it is that, it allows what it allowed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Permit(Digest<(String, i64)>);
+pub(super) struct Allowance(Digest<(String, i64)>);
 
-impl Permit {
+impl Allowance {
     /// Of the account that an object uses. `None` if it uses none, or one that allows by the labels
     /// of namespaces, which change by themselves.
     pub(super) fn of(grant: &Grant) -> Option<Self> {
@@ -99,7 +99,7 @@ impl Memory {
 
     /// The pair of the object with this uid is dealt with.
     pub(super) fn forget(&self, uid: &str) {
-        self.permits.lock().remove(uid);
+        self.allowances.lock().remove(uid);
         self.imports.lock().remove(uid);
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
@@ -120,17 +120,17 @@ impl Memory {
     }
 
     /// What allowed the object with this uid to use its credentials.
-    pub(super) fn note_permit(&self, uid: &str, permit: Option<Permit>) {
-        let mut permits = self.permits.lock();
-        match permit {
-            Some(permit) => permits.insert(uid, permit),
-            None => drop(permits.remove(uid)),
+    pub(super) fn note_allowance(&self, uid: &str, allowance: Option<Allowance>) {
+        let mut allowances = self.allowances.lock();
+        match allowance {
+            Some(allowance) => allowances.insert(uid, allowance),
+            None => drop(allowances.remove(uid)),
         }
     }
 
     /// What allowed it last.
-    pub(super) fn permit(&self, uid: &str) -> Option<Permit> {
-        self.permits.lock().get(uid).copied()
+    pub(super) fn allowance(&self, uid: &str) -> Option<Allowance> {
+        self.allowances.lock().get(uid).copied()
     }
 
     /// Since when what an object needs has been missing: since now, if that is news.

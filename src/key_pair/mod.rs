@@ -61,7 +61,7 @@ impl KeyPairs {
         let baseline = claim.baseline.as_ref()?;
         let grant = self.ctx.directory.grant(&at.namespace, lane_parts(&lane).1);
         // A list that cannot be had is the reconciliation's business, and so is a refusal.
-        if !plan::is_permitted_still(&grant, self.memory.permit(&uid).as_ref()) {
+        if !plan::is_permitted_still(&grant, self.memory.allowance(&uid).as_ref()) {
             return None;
         }
         let sessions = &self.ctx.sessions;

@@ -12,7 +12,7 @@ use crate::access::Grant;
 use crate::api::{FINALIZER, LightsailKeyPair};
 use crate::clock::{Clocks, Moment};
 use crate::engine::objects::{has_finalizer, is_asked};
-use crate::engine::rows::place;
+use crate::engine::rows::claim_key;
 use crate::engine::{Context, Lookup, ObjectRef};
 use crate::ids::{Arn, KeyPairName, Scope, lane_parts};
 use crate::lightsail::{self, KeyPair, Lightsail, Listing};
@@ -187,8 +187,8 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
             Some(row) if row.claim.is_none() => TaggedObject::Quiet,
             Some(_) => TaggedObject::Wants,
         };
-        let place = place(scope.region.as_str(), pair.name.as_str());
-        plan::is_without_object(tagged, rows.is_wanted(place))
+        let key = claim_key(scope.region.as_str(), pair.name.as_str());
+        plan::is_without_object(tagged, rows.is_wanted(key))
     };
     let shown: HashMap<Arn, KeyPairName> =
         list.pairs().filter(is_without_object).map(|pair| (pair.arn, pair.name)).collect();

@@ -6,8 +6,8 @@ use crate::api::Reason;
 const LANE: &str = "eu-west-1";
 
 /// This many places in a region, for any namespace.
-fn places(region: usize) -> Places {
-    Places { in_region: region, region, namespace: usize::MAX, all: usize::MAX }
+fn limits(region: usize) -> ConcurrencyLimits {
+    ConcurrencyLimits { in_region: region, region, namespace: usize::MAX, all: usize::MAX }
 }
 
 fn at(name: &str) -> ObjectRef {
@@ -35,7 +35,7 @@ fn drain(queue: &mut Queue, now: Instant) -> String {
 
 #[test]
 fn first_in_first_out_and_each_once() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for name in ["a", "b", "a"] {
         queue.push(at(name), LANE, Class::Change, now);
     }
@@ -48,7 +48,7 @@ fn first_in_first_out_and_each_once() {
 /// Objects are deleted and created again in other lanes, while nobody has a place.
 #[test]
 fn i14_nothing_is_kept_of_a_lane_whose_names_are_all_stale() {
-    let (mut queue, now) = (Queue::new(places(1)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(1)), Instant::now());
     let lane = |number: usize| format!("{LANE}/account-{number}");
     queue.push(at("running"), LANE, Class::Change, now);
     assert_eq!(name(queue.pop(now)).as_deref(), Some("running"));
@@ -73,7 +73,7 @@ fn i14_nothing_is_kept_of_a_lane_whose_names_are_all_stale() {
 
 #[test]
 fn who_has_what_it_waited_for_comes_first_in_its_namespace_only() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for (namespace, name) in [("n", "a"), ("n", "b"), ("m", "c"), ("m", "d")] {
         queue.push(ObjectRef::new(namespace, name), LANE, Class::Change, now);
     }
@@ -86,7 +86,7 @@ fn who_has_what_it_waited_for_comes_first_in_its_namespace_only() {
 
 #[test]
 fn who_waits_in_one_lane_and_is_pushed_to_another_waits_there_with_the_better_class() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for (class, other) in [(Class::Change, Class::Resync), (Class::Retry, Class::Resync)] {
         queue.push(at("a"), LANE, class, now);
         queue.push(at("a"), "eu-west-2", other, now);
@@ -100,7 +100,7 @@ fn who_waits_in_one_lane_and_is_pushed_to_another_waits_there_with_the_better_cl
 
 #[test]
 fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     queue.push(at("a"), LANE, Class::Change, now);
     queue.pop(now);
     queue.push(at("a"), LANE, Class::Resync, now);
@@ -113,7 +113,7 @@ fn what_comes_while_it_is_worked_on_brings_it_back_afterwards() {
 
 #[test]
 fn it_comes_back_when_it_is_due_and_not_before() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     let pause = Duration::from_mins(1);
     queue.push(at("a"), LANE, Class::Change, now);
     queue.pop(now);
@@ -127,7 +127,7 @@ fn it_comes_back_when_it_is_due_and_not_before() {
 
 #[test]
 fn a_change_does_not_wait_for_what_is_due() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     queue.push(at("a"), LANE, Class::Change, now);
     queue.pop(now);
     queue.finished(&at("a"), ends(Next::Backoff), now);
@@ -138,7 +138,7 @@ fn a_change_does_not_wait_for_what_is_due() {
 
 #[test]
 fn what_is_acted_on_later_comes_once_and_with_whatever_comes_sooner() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     let later = now + Duration::from_secs(10);
     let push_later = |queue: &mut Queue, from| queue.push_later(at("a"), LANE, Class::Change, from);
     for _ in 0..3 {
@@ -174,7 +174,7 @@ fn whoever_works_on_an_object_learns_that_it_was_changed_meanwhile() {
     ];
     let now = Instant::now();
     for (name, arrives, learns) in rows {
-        let mut queue = Queue::new(places(10));
+        let mut queue = Queue::new(limits(10));
         queue.push(at("a"), LANE, Class::Resync, now);
         assert!(queue.pop(now).is_some());
         arrives(&mut queue, now);
@@ -186,7 +186,7 @@ fn whoever_works_on_an_object_learns_that_it_was_changed_meanwhile() {
 
 #[test]
 fn whoever_ends_a_reconciliation_learns_that_its_object_was_forgotten() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for (is_forgotten, next) in
         [(true, Next::StartOver), (true, Next::Change), (false, Next::Change)]
     {
@@ -202,7 +202,7 @@ fn whoever_ends_a_reconciliation_learns_that_its_object_was_forgotten() {
 
 #[test]
 fn a_change_overtakes_a_resync_of_all() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for number in 0..1_000 {
         queue.push(at(&number.to_string()), LANE, Class::Resync, now);
     }
@@ -220,7 +220,7 @@ fn a_change_overtakes_a_resync_of_all() {
 
 #[test]
 fn changes_without_end_do_not_stop_the_others() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for name in ["x", "y"] {
         queue.push(at(name), LANE, Class::Resync, now);
     }
@@ -233,7 +233,7 @@ fn changes_without_end_do_not_stop_the_others() {
 
 #[test]
 fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for (class, count) in [(Class::Change, 40), (Class::Resync, 20), (Class::Retry, 20)] {
         for number in 0..count {
             queue.push(at(&format!("{class:?}{number}")), LANE, class, now);
@@ -253,8 +253,8 @@ fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
 
 #[test]
 fn a_namespace_fills_neither_a_region_nor_all_places() {
-    let places = Places { in_region: 2, region: 4, namespace: 3, all: 5 };
-    let (mut queue, now) = (Queue::new(places), Instant::now());
+    let limits = ConcurrencyLimits { in_region: 2, region: 4, namespace: 3, all: 5 };
+    let (mut queue, now) = (Queue::new(limits), Instant::now());
     let push = |queue: &mut Queue, namespace: &str, region: &str| {
         for number in 0..9 {
             let at = ObjectRef::new(namespace, &format!("{region}{number}"));
@@ -289,7 +289,7 @@ fn a_namespace_fills_neither_a_region_nor_all_places() {
 
 #[test]
 fn namespaces_take_turns() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for number in 0..1_000 {
         queue.push(ObjectRef::new("crowded", &format!("c{number}")), LANE, Class::Change, now);
     }
@@ -301,7 +301,7 @@ fn namespaces_take_turns() {
 
 #[test]
 fn an_object_that_is_gone_costs_its_namespace_no_turn() {
-    let (mut queue, now) = (Queue::new(places(1)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(1)), Instant::now());
     for (namespace, name) in [("n", "gone"), ("n", "a"), ("n", "b"), ("m", "c"), ("m", "d")] {
         queue.push(ObjectRef::new(namespace, name), LANE, Class::Change, now);
     }
@@ -311,7 +311,7 @@ fn an_object_that_is_gone_costs_its_namespace_no_turn() {
 
 #[test]
 fn a_region_that_does_not_answer_delays_no_other() {
-    let (mut queue, now) = (Queue::new(places(2)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(2)), Instant::now());
     for number in 0..5 {
         queue.push(at(&format!("dead{number}")), "dead", Class::Change, now);
     }
@@ -328,7 +328,7 @@ fn a_region_that_does_not_answer_delays_no_other() {
 
 #[test]
 fn a_change_finds_a_place_though_all_others_wait_for_a_list() {
-    let (mut queue, now) = (Queue::new(places(5)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(5)), Instant::now());
     for number in 0..9 {
         queue.push(at(&number.to_string()), LANE, Class::Resync, now);
     }
@@ -346,7 +346,7 @@ fn a_change_finds_a_place_though_all_others_wait_for_a_list() {
 
 #[test]
 fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() {
-    let (mut queue, now) = (Queue::new(places(4)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(4)), Instant::now());
     let failed = |number: u32| at(&format!("f{number}"));
     for number in 0..6 {
         queue.push(failed(number), LANE, Class::Change, now);
@@ -375,7 +375,7 @@ fn what_is_tried_again_leaves_half_of_the_places_and_takes_turns_with_resyncs() 
 
 #[test]
 fn a_follower_that_works_on_nothing_keeps_nothing_of_what_is_gone() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for number in 0..1_000 {
         let (at, lane) = (at(&number.to_string()), format!("region-{number}"));
         queue.push(at.clone(), lane.as_str(), Class::Resync, now);
@@ -401,7 +401,7 @@ fn a_follower_that_works_on_nothing_keeps_nothing_of_what_is_gone() {
 
 #[test]
 fn nothing_is_kept_of_what_is_gone() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for _ in 0..3 {
         queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now);
@@ -421,7 +421,7 @@ fn nothing_is_kept_of_what_is_gone() {
 #[test]
 fn what_is_forgotten_does_not_come_back_by_itself() {
     let now = Instant::now();
-    let mut queue = Queue::new(places(10));
+    let mut queue = Queue::new(limits(10));
     queue.push(at("waits"), LANE, Class::Change, now);
     queue.forget(&at("waits"));
     assert_eq!((queue.pop(now), queue.depth(Class::Change)), (None, 0));
@@ -442,7 +442,7 @@ fn what_is_forgotten_does_not_come_back_by_itself() {
 
 #[test]
 fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     let mut before = Duration::ZERO;
     for _ in 0..40 {
         let pause = queue.pause(&at("a"), FIRST_PAUSE, Outcome::Unchanged);
@@ -458,7 +458,7 @@ fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
 
 #[test]
 fn failures_are_counted_by_kind_until_something_is_shown() {
-    let (mut queue, now) = (Queue::new(places(10)), Instant::now());
+    let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     let mut failures_after = |action: Action| {
         queue.push(at("a"), LANE, Class::Change, now);
         queue.pop(now).unwrap();

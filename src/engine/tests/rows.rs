@@ -19,8 +19,8 @@ struct Wanted {
 impl Claim for Wanted {
     type Rank = u32;
 
-    fn place(&self) -> Place {
-        place("eu-west-1", self.name)
+    fn key(&self) -> ClaimKey {
+        claim_key("eu-west-1", self.name)
     }
     fn rank(&self) -> Option<u32> {
         self.rank
@@ -245,7 +245,7 @@ fn rivals_are_those_that_want_the_same_name_in_the_same_region() {
     assert_eq!(rows.rivals(&at("b"), &claim("other")).count(), 0);
     assert_eq!(rows.others(Some("n"), &HashSet::from([at("a")])), [at("b")]);
     assert!(rows.others(Some("elsewhere"), &HashSet::new()).is_empty());
-    let is_wanted = |region, name| rows.is_wanted(place(region, name));
+    let is_wanted = |region, name| rows.is_wanted(claim_key(region, name));
     assert!(is_wanted("eu-west-1", "fleet"));
     assert!(!is_wanted("eu-west-1", "none") && !is_wanted("eu-west-2", "fleet"));
     assert!(!rows.are_complete("n"));

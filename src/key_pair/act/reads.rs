@@ -14,7 +14,7 @@ use crate::engine::{Lookup, ObjectRef, objects};
 use crate::error::Error;
 use crate::ids::lane_parts;
 use crate::key_pair::claim::{self, PairClaim};
-use crate::key_pair::memory::Permit;
+use crate::key_pair::memory::Allowance;
 use crate::key_pair::observe::{Needs, shared_list};
 use crate::key_pair::plan;
 use crate::key_pair::world::{DesiredPair, PairRead, Rival, Source, SourceKind, SourceRef};
@@ -228,8 +228,8 @@ impl Run<'_> {
     /// What the account allowed this object: as long as it is as it was, an object that is
     /// unchanged needs no reconciliation.
     fn note_permission(&self) {
-        let permit = Permit::of(&self.observed.grant);
-        self.memory.note_permit(&self.desired.uid, permit);
+        let allowance = Allowance::of(&self.observed.grant);
+        self.memory.note_allowance(&self.desired.uid, allowance);
     }
 
     fn missing_since(&self, what: &SourceRef) -> Timestamp {

@@ -6,15 +6,15 @@ use crate::api::{OWNER_TAG, is_other_spelling};
 use crate::digest::{self, Digest};
 use crate::ids::AccountId;
 use crate::key_pair::claim::{Baseline, PairClaim};
-use crate::key_pair::memory::Permit;
+use crate::key_pair::memory::Allowance;
 use crate::lightsail::KeyPair;
 
 /// Whether an object may use its credentials because nothing has changed since `last`, which
 /// allowed it.
-pub(in crate::key_pair) fn is_permitted_still(grant: &Grant, last: Option<&Permit>) -> bool {
+pub(in crate::key_pair) fn is_permitted_still(grant: &Grant, last: Option<&Allowance>) -> bool {
     match grant {
         Grant::Operator => true,
-        Grant::Account(_) => last.is_some_and(|last| Permit::of(grant).as_ref() == Some(last)),
+        Grant::Account(_) => last.is_some_and(|last| Allowance::of(grant).as_ref() == Some(last)),
         Grant::Required | Grant::Missing(_) => false,
     }
 }
@@ -48,7 +48,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::rows::place;
+    use crate::engine::rows::claim_key;
 
     #[test]
     fn a_pair_is_as_it_was_recorded_or_its_object_is_reconciled() {
@@ -79,7 +79,7 @@ mod tests {
         ];
         for (name, change, expected) in rows {
             let mut claim = PairClaim {
-                place: place("eu-west-1", "fleet"),
+                key: claim_key("eu-west-1", "fleet"),
                 name: Digest::of("fleet"),
                 owner: Digest::of("c/n/o"),
                 created_at: None,
@@ -119,7 +119,7 @@ mod tests {
         }
         // What should not be there, and is not.
         let claim = PairClaim {
-            place: place("", ""),
+            key: claim_key("", ""),
             name: Digest::of(""),
             owner: Digest::of(""),
             created_at: None,

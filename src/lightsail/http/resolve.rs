@@ -28,23 +28,23 @@ use super::failure::NoAddress;
 pub(super) struct Resolver<S> {
     system: S,
     timeout: Duration,
-    turns: Arc<Mutex<HashMap<Name, Turns>>>,
+    permits: Arc<Mutex<HashMap<Name, Permits>>>,
 }
 
-/// Those who look up a name hold one of its places.
-type Turns = Arc<Semaphore>;
+/// Those who look up a name hold one of these.
+type Permits = Arc<Semaphore>;
 
 /// How often a name is looked up at the same time.
 const AT_ONCE: usize = 4;
 
 impl<S> Resolver<S> {
     pub(super) fn new(system: S, timeout: Duration) -> Self {
-        Self { system, timeout, turns: Arc::default() }
+        Self { system, timeout, permits: Arc::default() }
     }
 
-    fn turns(&self, name: &Name) -> Turns {
-        let mut all = self.turns.lock();
-        all.retain(|_, turns| Arc::strong_count(turns) > 1);
+    fn permits(&self, name: &Name) -> Permits {
+        let mut all = self.permits.lock();
+        all.retain(|_, permits| Arc::strong_count(permits) > 1);
         let new = || Arc::new(Semaphore::new(AT_ONCE));
         Arc::clone(all.entry(name.clone()).or_insert_with(new))
     }
@@ -65,12 +65,13 @@ where
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let (mut system, timeout, turns) = (self.system.clone(), self.timeout, self.turns(&name));
+        let (mut system, timeout, permits) =
+            (self.system.clone(), self.timeout, self.permits(&name));
         let find = async move {
-            let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
+            let permit = permits.acquire_owned().await.map_err(io::Error::other)?;
             let resolving = system.call(name);
             let found = tokio::spawn(async move {
-                let _turn = turn;
+                let _permit = permit;
                 resolving.await
             });
             found.await.map_err(io::Error::other).flatten()
@@ -124,8 +125,8 @@ mod tests {
             find("known").await.unwrap();
         }
         assert_eq!(system.0.load(Ordering::SeqCst), AT_ONCE + 5);
-        assert_eq!(resolver.turns.lock().len(), 2);
-        drop(resolver.turns(&"unanswered".parse().unwrap()));
-        assert_eq!(resolver.turns.lock().len(), 1, "of what is over, nothing is kept");
+        assert_eq!(resolver.permits.lock().len(), 2);
+        drop(resolver.permits(&"unanswered".parse().unwrap()));
+        assert_eq!(resolver.permits.lock().len(), 1, "of what is over, nothing is kept");
     }
 }

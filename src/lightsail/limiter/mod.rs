@@ -112,7 +112,7 @@ async fn wait<T>(
     rank: Rank,
     take: impl Fn() -> Result<T, Duration>,
 ) -> T {
-    let _turn = line.turn(namespace, rank).await;
+    let _permit = line.turn(namespace, rank).await;
     loop {
         match take() {
             Ok(taken) => return taken,

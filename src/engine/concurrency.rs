@@ -28,7 +28,7 @@ impl Class {
 
 /// How many objects are reconciled at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Places {
+pub struct ConcurrencyLimits {
     /// Of one namespace in one region.
     pub in_region: usize,
     /// In one region. One namespace can take half of them.
@@ -39,7 +39,7 @@ pub struct Places {
     pub all: usize,
 }
 
-impl Places {
+impl ConcurrencyLimits {
     /// `--concurrency` for one namespace in one region, and the numbers that follow from it.
     #[must_use]
     pub fn new(concurrency: usize) -> Self {
