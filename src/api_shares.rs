@@ -26,7 +26,7 @@ const OF_NAMESPACE: usize = 4;
 pub struct ApiShares {
     /// How many places each has.
     places: usize,
-    taken: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    by_namespace: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
 }
 
 impl Default for ApiShares {
@@ -39,12 +39,12 @@ impl ApiShares {
     /// So many places for each namespace.
     #[must_use]
     pub fn new(places: usize) -> Self {
-        Self { places, taken: Arc::default() }
+        Self { places, by_namespace: Arc::default() }
     }
 
     /// A place in the line of a namespace.
     pub(crate) fn enter(&self, namespace: &str) -> Share {
-        let mut all = self.taken.lock();
+        let mut all = self.by_namespace.lock();
         let places = all
             .entry(namespace.to_owned())
             .or_insert_with(|| Arc::new(Semaphore::new(self.places)));
@@ -74,7 +74,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut all = self.all.taken.lock();
+        let mut all = self.all.by_namespace.lock();
         // The map's and this one.
         if Arc::strong_count(&self.places) == 2 {
             all.remove(&self.namespace);
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(answered.len(), 0);
         assert_eq!(arrived.load(Ordering::SeqCst), OF_NAMESPACE + 3, "the last has its place");
         drop((crowd, other, of_cluster));
-        assert!(shares.taken.lock().is_empty(), "nothing is kept");
+        assert!(shares.by_namespace.lock().is_empty(), "nothing is kept");
     }
 
     fn poll(request: &mut Sent) -> Poll<Response<Read<Body>>> {

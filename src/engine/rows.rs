@@ -158,7 +158,7 @@ impl<C: Claim> Rows<C> {
         // First the new lane: an object that stays in its own does not leave it.
         let (lane, namespace) = self.enter(&row.lane, &at.namespace);
         let row = Row { lane, ..row };
-        let (at, before) = match self.take(at) {
+        let (at, before) = match self.remove_row(at) {
             Some((at, row)) => (at, Some(row)),
             None => (ObjectRef::within(&namespace, &at.name), None),
         };
@@ -389,11 +389,11 @@ impl<C: Claim> Rows<C> {
         self.named.remove(at);
         shrink(&mut self.moved);
         shrink(&mut self.named);
-        let (_, row) = self.take(at)?;
+        let (_, row) = self.remove_row(at)?;
         self.heir(&row)
     }
 
-    fn take(&mut self, at: &ObjectRef) -> Option<(ObjectRef, Row<C>)> {
+    fn remove_row(&mut self, at: &ObjectRef) -> Option<(ObjectRef, Row<C>)> {
         let of_namespace = self.all.get_mut(&at.namespace)?;
         let (at, row) = of_namespace.remove_entry(at)?;
         if of_namespace.is_empty() {

@@ -17,14 +17,14 @@ use crate::ids::Region;
 #[derive(Clone, Debug)]
 pub(super) struct InForce {
     credentials: Arc<Mutex<Credentials>>,
-    taken: Arc<Mutex<Taken>>,
+    accepted: Arc<Mutex<Accepted>>,
     /// Whether AWS refused them although they had not expired.
     refused: Arc<Notify>,
 }
 
 /// Who accepted them since they arrived, or since the last refusal.
 #[derive(Debug, Default)]
-struct Taken {
+struct Accepted {
     /// The regions that objects name.
     regions: HashSet<Region>,
     /// A region that no object names any more.
@@ -34,7 +34,7 @@ struct Taken {
 impl InForce {
     pub(super) fn new(credentials: Credentials, refused: Arc<Notify>) -> Self {
         let credentials = Arc::new(Mutex::new(credentials));
-        Self { credentials, taken: Arc::default(), refused }
+        Self { credentials, accepted: Arc::default(), refused }
     }
 
     pub(super) fn get(&self) -> Credentials {
@@ -43,14 +43,14 @@ impl InForce {
 
     pub(super) fn replace(&self, credentials: Credentials) {
         *self.credentials.lock() = credentials;
-        self.forget_taken();
+        self.forget_accepted();
     }
 }
 
 impl InForce {
     /// A region accepted them.
-    pub(super) fn note_taken(&self, region: &Region) {
-        let regions = &mut self.taken.lock().regions;
+    pub(super) fn note_accepted(&self, region: &Region) {
+        let regions = &mut self.accepted.lock().regions;
         if !regions.contains(region) {
             regions.insert(region.clone());
         }
@@ -66,18 +66,18 @@ impl InForce {
 
     /// As [`Self::note_refused`], for a caller who replaces them. Whether they are the cause.
     pub(super) fn are_refused(&self, region: &Region) -> bool {
-        let mut taken = self.taken.lock();
-        let are_the_cause = taken.regions.is_empty() || taken.regions.contains(region);
+        let mut accepted = self.accepted.lock();
+        let are_the_cause = accepted.regions.is_empty() || accepted.regions.contains(region);
         if are_the_cause {
             // Earlier acceptance by other regions no longer counts.
-            *taken = Taken::default();
+            *accepted = Accepted::default();
         }
         are_the_cause
     }
 
     /// No object names the region any more: nothing may ever call it again and correct it.
     pub(super) fn forget_region(&self, region: &Region) {
-        let Taken { regions, elsewhere } = &mut *self.taken.lock();
+        let Accepted { regions, elsewhere } = &mut *self.accepted.lock();
         if regions.remove(region) {
             *elsewhere = true;
             if regions.capacity() > regions.len() * 4 {
@@ -87,14 +87,14 @@ impl InForce {
     }
 
     /// Others who use them were refused.
-    pub(super) fn forget_taken(&self) {
-        *self.taken.lock() = Taken::default();
+    pub(super) fn forget_accepted(&self) {
+        *self.accepted.lock() = Accepted::default();
     }
 
     /// Whether a region accepted them since they arrived, or since the last refusal.
-    pub(super) fn are_taken(&self) -> bool {
-        let taken = self.taken.lock();
-        taken.elsewhere || !taken.regions.is_empty()
+    pub(super) fn are_accepted(&self) -> bool {
+        let accepted = self.accepted.lock();
+        accepted.elsewhere || !accepted.regions.is_empty()
     }
 }
 
@@ -117,13 +117,13 @@ mod tests {
             InForce::new(Credentials::new("key", "secret", None, None, "test"), Arc::default());
         let all: Vec<Region> = (0..1_000).map(|it| format!("xx-north-{it}").into()).collect();
         for region in &all {
-            own.note_taken(region);
+            own.note_accepted(region);
         }
         for region in &all {
             own.forget_region(region);
         }
-        assert_eq!(own.taken.lock().regions.capacity(), 0);
-        assert!(own.are_taken(), "they were accepted, wherever that was");
+        assert_eq!(own.accepted.lock().regions.capacity(), 0);
+        assert!(own.are_accepted(), "they were accepted, wherever that was");
     }
 
     /// Whether that region would still accept them, nobody will learn.
@@ -132,12 +132,12 @@ mod tests {
         let own =
             InForce::new(Credentials::new("key", "secret", None, None, "test"), Arc::default());
         let [here, gone, wrong] = ["eu-west-1", "us-east-1", "xx-north-1"].map(Region::from);
-        own.note_taken(&here);
-        own.note_taken(&gone);
+        own.note_accepted(&here);
+        own.note_accepted(&gone);
         own.forget_region(&gone);
         assert!(!own.are_refused(&wrong), "it may be the region's fault");
         own.forget_region(&here);
         assert!(own.are_refused(&here), "the key was replaced meanwhile");
-        assert!(!own.are_taken());
+        assert!(!own.are_accepted());
     }
 }

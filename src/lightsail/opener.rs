@@ -258,10 +258,10 @@ impl Opener {
     }
 
     /// AWS accepted these credentials in this region.
-    fn note_taken(&self, credentials: &Credentials, region: &Region) {
+    fn note_accepted(&self, credentials: &Credentials, region: &Region) {
         let state = self.0.state.lock();
         if let Some(opened) = state.session.in_force().filter(|it| it.credentials == *credentials) {
-            opened.account.in_force.note_taken(region);
+            opened.account.in_force.note_accepted(region);
         }
     }
 }
@@ -302,10 +302,10 @@ impl RoleSession {
         let answer = sts::assume(sending, &caller, &sdk_region(region), &self.role).await;
         match &answer {
             Err(error) if error.kind == ErrorKind::Throttled => self.sts.refused(token),
-            Ok(_) | Err(_) => self.sts.taken(token),
+            Ok(_) | Err(_) => self.sts.accepted(token),
         }
         if answer.is_ok() {
-            account.in_force.note_taken(region);
+            account.in_force.note_accepted(region);
         }
         let is_refused =
             answer.as_ref().is_err_and(Error::refuses_key) && account.in_force.are_refused(region);
@@ -437,7 +437,7 @@ impl Inner {
         let mut state = self.state.lock();
         let refusal = state.session.refused(credentials, now());
         if let (Refusal::Due, Some(opened)) = (refusal, state.session.in_force()) {
-            opened.account.in_force.forget_taken();
+            opened.account.in_force.forget_accepted();
         }
         refusal
     }
@@ -456,12 +456,12 @@ impl Inner {
 
     fn note_recovery(&self) {
         let mut state = self.state.lock();
-        let taken = state.session.in_force().filter(|it| it.account.in_force.are_taken());
-        let are_taken = taken.is_some();
-        if let (Some(taken), Giver::Parent(parent)) = (taken, &self.giver) {
-            parent.note_taken(&taken.credentials, &taken.region);
+        let accepted = state.session.in_force().filter(|it| it.account.in_force.are_accepted());
+        let are_accepted = accepted.is_some();
+        if let (Some(accepted), Giver::Parent(parent)) = (accepted, &self.giver) {
+            parent.note_accepted(&accepted.credentials, &accepted.region);
         }
-        if let Some(noted) = state.session.recovered(are_taken) {
+        if let Some(noted) = state.session.recovered(are_accepted) {
             self.tell(noted);
         }
     }

@@ -123,14 +123,14 @@ impl Sender {
                 self.credentials.note_refused(&self.scope.region);
             }
             if outcome.as_ref().map_or_else(Error::is_answer, |_| true) {
-                self.credentials.note_taken(&self.scope.region);
+                self.credentials.note_accepted(&self.scope.region);
                 self.regions.note_answer(&self.scope.region);
             }
             if outcome.as_ref().is_err_and(|error| error.kind == ErrorKind::Throttled) {
                 self.limiter.refused(token);
                 self.metrics.throttled(&self.scope);
             } else {
-                self.limiter.taken(token);
+                self.limiter.accepted(token);
             }
             let error = match outcome {
                 Ok(value) => return Ok(Read { value, at }),

@@ -55,7 +55,7 @@ const CHANCES: [Chance; 8] = [
 
 impl Chance {
     /// The share that is accepted in the long run.
-    fn taken(&self) -> f64 {
+    fn accepted(&self) -> f64 {
         (1.0 - self.next) / (1.0 - self.next + self.first)
     }
 }
@@ -96,8 +96,8 @@ impl Belief {
             let passes = (limit / pace).min(1.0);
             for ((guess, chance), sum) in guesses.iter_mut().zip(&CHANCES).zip(&mut by_chance) {
                 let refused = if self.was_refused { chance.next } else { chance.first };
-                let taken = ((1.0 - refused) * passes).clamp(SURPRISE, 1.0 - SURPRISE);
-                let explains = if is_refused { 1.0 - taken } else { taken };
+                let accepted = ((1.0 - refused) * passes).clamp(SURPRISE, 1.0 - SURPRISE);
+                let explains = if is_refused { 1.0 - accepted } else { accepted };
                 let explains = if weight < 1.0 { explains.powf(weight) } else { explains };
                 *guess *= narrow(explains);
                 *sum += f64::from(*guess);
@@ -129,21 +129,21 @@ impl Belief {
             guesses
                 .iter()
                 .zip(&CHANCES)
-                .map(|(guess, chance)| f64::from(*guess) * chance.taken())
+                .map(|(guess, chance)| f64::from(*guess) * chance.accepted())
                 .sum()
         };
         let all: f64 = self.weights.iter().map(worth).sum();
         // Of the guesses with a limit below the rate: their weight, and what they accept.
-        let (mut below, mut taken_below) = (0.0, 0.0);
+        let (mut below, mut accepted_below) = (0.0, 0.0);
         let mut best = (f64::MIN, LOWEST);
         for ((rate, _), guesses) in TABLE.iter().zip(&self.weights) {
-            let taken = taken_below + (all - below) * rate;
-            let value = taken - COST * (below * rate - taken_below);
+            let accepted = accepted_below + (all - below) * rate;
+            let value = accepted - COST * (below * rate - accepted_below);
             if value > best.0 {
                 best = (value, *rate);
             }
             below += worth(guesses);
-            taken_below += worth(guesses) * rate;
+            accepted_below += worth(guesses) * rate;
         }
         best.1
     }

@@ -35,7 +35,7 @@ const RECENT: Duration = Duration::from_secs(2);
 /// which is more than ten reconciliations send on most networks. This many requests must have been
 /// accepted since the last refusal.
 const UNFELT: f64 = 200.0;
-const TAKEN: u32 = 50;
+const ENOUGH_ACCEPTED: u32 = 50;
 
 /// Gives out tokens for requests.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Limiter {
     }
 
     /// The request with this token was accepted, whatever its outcome.
-    pub(super) fn taken(&self, token: Token) {
+    pub(super) fn accepted(&self, token: Token) {
         self.buckets.lock().answered(token, Instant::now(), false);
     }
 
@@ -115,7 +115,7 @@ async fn wait<T>(
     let _permit = line.turn(namespace, rank).await;
     loop {
         match take() {
-            Ok(taken) => return taken,
+            Ok(token) => return token,
             Err(pause) => tokio::time::sleep(pause).await,
         }
     }
@@ -134,7 +134,7 @@ struct Buckets {
 struct Own {
     bucket: Bucket,
     /// How many requests were accepted since the last refusal.
-    taken: u32,
+    accepted: u32,
 }
 
 /// Since the last refusal of any other operation, only this one was refused.
@@ -192,8 +192,10 @@ impl Buckets {
             if let Some(token) = token.own {
                 own.bucket.answered(token, now, is_refused);
             }
-            own.taken = if is_refused { 0 } else { own.taken + 1 };
-            if own.taken >= TAKEN && own.bucket.rate() >= self.common.rate().min(UNFELT) {
+            own.accepted = if is_refused { 0 } else { own.accepted + 1 };
+            if own.accepted >= ENOUGH_ACCEPTED
+                && own.bucket.rate() >= self.common.rate().min(UNFELT)
+            {
                 self.own.remove(token.operation);
             }
             if !is_refused {
@@ -206,7 +208,7 @@ impl Buckets {
         if let Some(suspicion) = self.suspicion.take_if(|suspicion| suspicion.is_proved()) {
             self.common = suspicion.before;
             // What both learned together holds for neither.
-            self.own.insert(suspicion.operation, Own { bucket: Bucket::new(now), taken: 0 });
+            self.own.insert(suspicion.operation, Own { bucket: Bucket::new(now), accepted: 0 });
         }
     }
 
@@ -253,7 +255,7 @@ mod tests {
     const IMPORT: &str = "ImportKeyPair";
 
     /// Two crowds of ten, in made-up time: one reads, one imports. Each request takes 50 ms. So
-    /// many imports a second are taken, and so many of both.
+    /// many imports a second are accepted, and so many of both.
     struct World {
         now: Instant,
         buckets: Buckets,
@@ -288,7 +290,7 @@ mod tests {
             Self { now, buckets: Buckets::new(now), imports, all }
         }
 
-        /// How many reads and imports are taken in so many seconds, and how many are refused.
+        /// How many reads and imports are accepted in so many seconds, and how many are refused.
         fn run(&mut self, seconds: u64) -> ([u32; 2], u32) {
             self.run_in_phases(seconds, 0)
         }
@@ -305,8 +307,8 @@ mod tests {
                 let (over, rest): (Vec<_>, Vec<_>) =
                     under_way.into_iter().partition(|(at, _, _)| *at <= now);
                 under_way = rest;
-                for (_, token, is_taken) in over {
-                    self.buckets.answered(token, now, !is_taken);
+                for (_, token, is_accepted) in over {
+                    self.buckets.answered(token, now, !is_accepted);
                 }
                 for (place, operation) in [READ, IMPORT].into_iter().enumerate() {
                     let own = under_way.iter().filter(|(_, it, _)| it.operation == operation);

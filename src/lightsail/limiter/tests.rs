@@ -76,10 +76,10 @@ impl World {
     fn run(&mut self, wanted: u32, rate: impl Fn(f64) -> f64) {
         let mut answers = std::collections::VecDeque::<(Token, Instant, bool)>::new();
         while self.done < wanted {
-            while let Some((token, at, is_taken)) =
+            while let Some((token, at, is_accepted)) =
                 answers.front().copied().filter(|(_, at, _)| *at <= self.now)
             {
-                self.bucket.answered(token, at, !is_taken);
+                self.bucket.answered(token, at, !is_accepted);
                 answers.pop_front();
             }
             if answers.len() == CROWD {
@@ -97,14 +97,14 @@ impl World {
             self.theirs =
                 (self.theirs + theirs * elapsed(self.filled_at, self.now)).min(THEIR_BURST);
             self.filled_at = self.now;
-            let is_taken = !self.noise.refuses() && self.theirs >= 1.0;
-            if is_taken {
+            let is_accepted = !self.noise.refuses() && self.theirs >= 1.0;
+            if is_accepted {
                 self.theirs -= 1.0;
                 self.done += 1;
             } else {
                 self.refused += 1;
             }
-            answers.push_back((token, self.now + LATENCY, is_taken));
+            answers.push_back((token, self.now + LATENCY, is_accepted));
         }
     }
 
@@ -198,7 +198,7 @@ fn a_limit_is_found_in_spite_of_refusals_at_random() {
 }
 
 #[test]
-fn nobody_asks_faster_than_somebody_wants_however_much_is_taken() {
+fn nobody_asks_faster_than_somebody_wants_however_much_is_accepted() {
     let start = Instant::now();
     let mut bucket = Bucket::new(start);
     bucket.set_most(Some(2.0));

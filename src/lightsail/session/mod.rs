@@ -338,11 +338,11 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     }
 
     /// Refused credentials may be accepted again, and there may be no need for any now.
-    /// `are_taken`: AWS has accepted the current ones since it last refused them.
-    pub(super) fn recovered(&mut self, are_taken: bool) -> Option<Noted> {
+    /// `are_accepted`: AWS has accepted the current ones since it last refused them.
+    pub(super) fn recovered(&mut self, are_accepted: bool) -> Option<Noted> {
         let refusal = Error::refused_credentials();
         let are_refusals = self.failures.values().all(|(_, error)| error.code == refusal.code);
-        let is_over = are_taken && !self.failures.is_empty() && are_refusals;
+        let is_over = are_accepted && !self.failures.is_empty() && are_refusals;
         is_over.then(|| Noted { news: Some(LogLine::BackAgain), ..self.forget_failures() })
     }
 }

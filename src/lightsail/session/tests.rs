@@ -352,10 +352,10 @@ fn other_keys_without_an_end_are_new() {
 fn a_refusal_is_over_when_aws_takes_the_credentials_again() {
     let clocks = clocks();
     let refusal = Error::refused_credentials;
-    for (name, failures, are_taken, expected) in [
+    for (name, failures, are_accepted, expected) in [
         ("nothing failed", vec![], true, None),
-        ("refused, and not taken since", vec![(IRELAND, refusal())], false, None),
-        ("refused, and taken", vec![(IRELAND, refusal())], true,
+        ("refused, and not accepted since", vec![(IRELAND, refusal())], false, None),
+        ("refused, and accepted", vec![(IRELAND, refusal())], true,
          Some("well; eu-west-1: over; log: back")),
         ("in two regions", vec![(IRELAND, refusal()), (OREGON, refusal())], true,
          Some("well; eu-west-1: over; us-west-2: over; log: back")),
@@ -367,7 +367,7 @@ fn a_refusal_is_over_when_aws_takes_the_credentials_again() {
         for (region, error) in failures {
             session.note(&region.into(), Some(&error), clocks.at(0));
         }
-        let noted = session.recovered(are_taken);
+        let noted = session.recovered(are_accepted);
         assert_eq!(noted.as_ref().map(words).as_deref(), expected, "{name}");
     }
 }
