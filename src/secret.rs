@@ -247,8 +247,8 @@ pub async fn create(
     write(api_server, &spec.name, request).await
 }
 
-/// Puts a key into the Secret that was found, and the labels and marks that the spec wants. What
-/// stands beside the key stays if the plan says so.
+/// Puts a key into the Secret that was found, and the labels and annotations that the spec wants.
+/// What stands beside the key stays if the plan says so.
 ///
 /// # Errors
 /// [`Error::Conflict`] if it is not any more as it was found.
@@ -294,7 +294,7 @@ fn other_owners(owner: Owner<'_>, owners: &[OwnerReference]) -> Vec<OwnerReferen
     owners.iter().filter(|other| other.uid != owner.uid).cloned().collect()
 }
 
-/// Labels, marks and owners. The other owners that it has are kept.
+/// Labels, annotations and owners. The other owners that it has are kept.
 fn metadata(
     owner: Owner<'_>,
     spec: &SecretSpec,
@@ -313,7 +313,7 @@ fn metadata(
             ..OwnerReference::default()
         });
     }
-    let mut annotations = json!({ OWNER: owner_mark(owner.name) });
+    let mut annotations = json!({ OWNER: owner_annotation(owner.name) });
     if !spec.key_type.is_empty() {
         annotations[KEY_TYPE] = json!(spec.key_type);
     }
@@ -371,7 +371,8 @@ fn harmless(message: &str) -> String {
     message.chars().take(300).collect()
 }
 
-fn owner_mark(owner: &str) -> String {
+/// What names an object of this name as the owner of a Secret.
+fn owner_annotation(owner: &str) -> String {
     format!("{KIND}{owner}")
 }
 
@@ -385,12 +386,13 @@ fn data(key: &PrivateKey, keep_public_half: bool) -> serde_json::Value {
     json!({ PRIVATE_KEY: private, PUBLIC_KEY: STANDARD.encode(public) })
 }
 
-/// The name of the object that a Secret is marked for.
-pub(crate) fn marked_for(secret: &Secret) -> Option<&str> {
-    mark(secret).map(|mark| mark.strip_prefix(KIND).unwrap_or(mark))
+/// The name of the object that a Secret names as its owner.
+pub(crate) fn owner_of(secret: &Secret) -> Option<&str> {
+    owner_annotation_of(secret).map(|owner| owner.strip_prefix(KIND).unwrap_or(owner))
 }
 
-fn mark(secret: &Secret) -> Option<&str> {
+/// The owner that a Secret names, if it also has the operator's label.
+fn owner_annotation_of(secret: &Secret) -> Option<&str> {
     let labels = secret.metadata.labels.as_ref()?;
     let is_ours = labels.get(MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER);
     secret.metadata.annotations.as_ref()?.get(OWNER).filter(|_| is_ours).map(String::as_str)
@@ -401,7 +403,7 @@ pub(crate) fn found(name: &str, secret: Secret, owner: &str) -> Found {
     let value = |map: &Option<BTreeMap<String, String>>, key: &str| {
         map.as_ref().and_then(|map| map.get(key)).cloned()
     };
-    let mark = mark(&secret).map(str::to_owned);
+    let annotated = owner_annotation_of(&secret).map(str::to_owned);
     let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key));
     let private = data(PRIVATE_KEY).filter(|bytes| !bytes.0.trim_ascii().is_empty());
     let read = private.map(|bytes| PrivateKey::parse_file(&bytes.0)).transpose();
@@ -422,8 +424,8 @@ pub(crate) fn found(name: &str, secret: Secret, owner: &str) -> Found {
     };
     Found {
         name: name.to_owned(),
-        is_own: mark.as_deref() == Some(&owner_mark(owner)),
-        is_of_another: mark.is_some_and(|mark| mark != owner_mark(owner)),
+        is_own: annotated.as_deref() == Some(&owner_annotation(owner)),
+        is_of_another: annotated.is_some_and(|annotated| annotated != owner_annotation(owner)),
         was_created,
         key_type: value(&secret.metadata.annotations, KEY_TYPE),
         is_terminating: secret.metadata.deletion_timestamp.is_some(),

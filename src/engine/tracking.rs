@@ -1,5 +1,5 @@
-//! The marks by which tools find what they applied. If a marked object is deleted while it is in
-//! the tool's source, the tool creates it again.
+//! The labels and annotations by which tools find what they applied. If an object that has one is
+//! deleted while it is in the tool's source, the tool creates it again.
 
 use kube::Resource;
 
@@ -21,17 +21,17 @@ const LABELS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Whether the mark of a tool is in an annotation with this key.
+/// Whether a tool tracks its objects by an annotation with this key.
 pub(super) fn is_annotation(key: &str) -> bool {
-    ANNOTATIONS.iter().any(|(mark, _)| *mark == key)
+    ANNOTATIONS.iter().any(|(own, _)| *own == key)
 }
 
-/// Whether the mark of a tool is in a label with this key.
+/// Whether a tool tracks its objects by a label with this key.
 pub(super) fn is_label(key: &str) -> bool {
-    LABELS.iter().any(|(mark, _)| *mark == key)
+    LABELS.iter().any(|(own, _)| *own == key)
 }
 
-/// The mark that an object carries, in words.
+/// The label or annotation by which a tool tracks an object, in words.
 #[must_use]
 pub fn tracked_by<K: Resource>(object: &K) -> Option<&'static str> {
     let metadata = object.meta();
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mark_is_known() {
+    fn each_tool_is_known() {
         assert_eq!(tracked_by(&ConfigMap::default()), None);
         for (key, words) in ANNOTATIONS {
             let mut object = ConfigMap::default();

@@ -118,7 +118,7 @@ mod tests {
             ("a deletion", |after| after.deleting = true, Asks::Now),
             ("a finalizer that is taken off", |after| after.finalizer = false, Asks::Paced),
             ("the annotation", |after| after.reconcile = Some(Digest::of("1")), Asks::Paced),
-            ("a mark", |after| after.tracked_by = Some("Helm"), Asks::Paced),
+            ("a tool that tracks it", |after| after.tracked_by = Some("Helm"), Asks::Paced),
         ];
         for (name, change, expected) in rows {
             let mut after = before.clone();

@@ -34,8 +34,8 @@ impl fmt::Display for Location {
 pub(super) struct Keeper {
     /// Its name.
     pub(super) name: String,
-    /// The object that it is marked for.
-    pub(super) marked_for: Option<String>,
+    /// The object that it names as its owner.
+    pub(super) owner: Option<String>,
     /// The fingerprints that the operator computes from it: those of another form of the same key
     /// do not help.
     pub(super) forms: Fingerprints,

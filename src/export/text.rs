@@ -17,7 +17,7 @@ const PRIVATE: [&str; 7] = [
 
 /// Whether a private key seems to be in a text.
 pub(super) fn has_private_key(text: &str) -> bool {
-    PRIVATE.iter().any(|mark| text.contains(mark))
+    PRIVATE.iter().any(|marker| text.contains(marker))
 }
 
 /// A JSON string, which is a scalar of YAML too. Everything but printable ASCII is escaped: YAML

@@ -74,7 +74,7 @@ pub enum Message<'a> {
     PrivateKeyOfAdoptedLost { name: &'a KeyPairName, secret: &'a str },
 
     // Stalled: nothing was deleted
-    Marked { name: &'a KeyPairName },
+    TaggedWithoutRecord { name: &'a KeyPairName },
     UnknownKey { name: &'a KeyPairName, ends: bool },
     NotAsRecorded { name: &'a KeyPairName, ends: bool },
     NotOwn { name: &'a KeyPairName, ends: bool },
@@ -180,7 +180,7 @@ impl Message<'_> {
             }
             Self::Doubtful { .. }
             | Self::OtherKeyListed { .. }
-            | Self::Marked { .. }
+            | Self::TaggedWithoutRecord { .. }
             | Self::UnknownKey { .. }
             | Self::NotAsRecorded { .. }
             | Self::NotOwn { .. }
@@ -414,7 +414,7 @@ impl fmt::Display for Message<'_> {
                  this key pair, because it existed before this object; restore the Secret {secret} \
                  from a backup, or create a new object with another keyPairName"
             ),
-            Self::Marked { name } => write!(
+            Self::TaggedWithoutRecord { name } => write!(
                 to,
                 "nothing was deleted: the key pair {name} has this object's owner tag, but the \
                  object has no record of it; set deletionPolicy: Delete to delete the key pair if \

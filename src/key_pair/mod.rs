@@ -265,11 +265,11 @@ impl Controller for KeyPairs {
     }
 
     fn note_gone(&self, object: &LightsailKeyPair) {
-        let is_marked = object.metadata.deletion_timestamp.is_some();
+        let is_deleting = object.metadata.deletion_timestamp.is_some();
         let acts = self.ctx.leads.borrow().is_some() && self.ctx.settings.watches_all_labels();
         let (recorded, has_finalizer) =
             (record::recorded(object), has_finalizer(object, FINALIZER));
-        if plan::is_followed_up(&recorded, has_finalizer, is_marked, acts) {
+        if plan::is_followed_up(&recorded, has_finalizer, is_deleting, acts) {
             self.note_vanished(&ObjectRef::of(object), object.clone());
         }
     }

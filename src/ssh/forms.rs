@@ -137,7 +137,7 @@ fn private_key(text: &str) -> Option<InvalidPublicKey> {
 
 /// What private keys have in their files, in small letters: PEM in any spelling, and the files of
 /// AWS, age, `WireGuard`, minisign, signify, DNSSEC, JWK and XML.
-const PRIVATE_MARKS: [&str; 8] = [
+const PRIVATE_MARKERS: [&str; 8] = [
     "private key-----",
     "private key block-----",
     "private_key",
@@ -152,7 +152,7 @@ const PRIVATE_MARKS: [&str; 8] = [
 pub(super) fn is_private(text: &str) -> bool {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let lower = Zeroizing::new(words.join(" ").to_ascii_lowercase());
-    if PRIVATE_MARKS.iter().any(|mark| lower.contains(mark)) {
+    if PRIVATE_MARKERS.iter().any(|marker| lower.contains(marker)) {
         return true;
     }
     let joined = Zeroizing::new(words.concat());

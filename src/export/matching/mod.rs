@@ -164,7 +164,7 @@ fn keeper(
 ) -> Option<String> {
     let fits = key.keepers.iter().filter(|keeper| {
         !taken.contains(&keeper.name)
-            && keeper.marked_for.as_deref().is_none_or(|marked_for| marked_for == object)
+            && keeper.owner.as_deref().is_none_or(|owner| owner == object)
             && keeper.forms.compare(Some(listed)) == Match::Same
     });
     fits.map(|keeper| keeper.name.clone()).next()

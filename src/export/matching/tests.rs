@@ -20,12 +20,8 @@ fn region(name: &str, pairs: Vec<KeyPair>) -> RegionRead {
     }
 }
 
-fn keeper(name: &str, key: &PrivateKey, marked_for: Option<&str>) -> Keeper {
-    Keeper {
-        name: name.to_owned(),
-        marked_for: marked_for.map(str::to_owned),
-        forms: key.fingerprints(),
-    }
+fn keeper(name: &str, key: &PrivateKey, owner: Option<&str>) -> Keeper {
+    Keeper { name: name.to_owned(), owner: owner.map(str::to_owned), forms: key.fingerprints() }
 }
 
 fn ed25519() -> PrivateKey {
@@ -91,8 +87,8 @@ fn what_becomes_of_a_key_pair() {
         ("no key", ours.clone(), &none, unmatched(Why::NoKey)),
         ("a public key", ours.clone(), &public, line(&key)),
         ("a key in a Secret", ours.clone(), &kept, generated("a-ssh")),
-        ("a Secret that is marked for another", ours.clone(), &others, line(&key)),
-        ("a Secret that is marked for it", ours.clone(), &own, generated("a-ssh")),
+        ("a Secret that names another as its owner", ours.clone(), &others, line(&key)),
+        ("a Secret that names it as its owner", ours.clone(), &own, generated("a-ssh")),
         ("imported RSA", pair("fleet", Some(&md5)), &public, line(&rsa)),
         ("made by Lightsail", pair("fleet", Some(&sha1)), &none, unmatched(Why::MadeByLightsail)),
         ("and its public key is known", pair("fleet", Some(&sha1)), &public,

@@ -24,7 +24,7 @@ pub(in crate::export) fn add_secret(
     unreadable: &mut Vec<(String, String)>,
 ) {
     let name = secret.metadata.name.clone().unwrap_or_default();
-    let marked_for = secret::marked_for(&secret).map(str::to_owned);
+    let owner = secret::owner_of(&secret).map(str::to_owned);
     let data = secret.data.clone().unwrap_or_default().into_iter();
     let data = data.map(|(key, bytes)| (key, Zeroizing::new(bytes.0)));
     let found = secret::found(&name, secret, "");
@@ -50,7 +50,7 @@ pub(in crate::export) fn add_secret(
             Some(Ok(private)) => {
                 let keeper = (is_keeper && key == PRIVATE_KEY).then(|| Keeper {
                     name: name.clone(),
-                    marked_for: marked_for.clone(),
+                    owner: owner.clone(),
                     forms: private.fingerprints(),
                 });
                 keys.add_private(&private, location(), keeper);
@@ -135,17 +135,17 @@ mod tests {
             let (keys, keepers, said) = found(secret, is_target, &key);
             assert_eq!((keys, keepers, said.as_str()), (expected.0, expected.1, ""), "{name}");
         }
-        let mut marked = kept();
+        let mut owned = kept();
         let labels = [("app.kubernetes.io/managed-by", crate::api::FIELD_MANAGER)];
-        let marks = [("lightsail-operator.dev/owner", "LightsailKeyPair/another")];
+        let annotations = [("lightsail-operator.dev/owner", "LightsailKeyPair/another")];
         let map = |of: [(&str, &str); 1]| of.map(|(key, value)| (key.into(), value.into())).into();
-        marked.metadata.labels = Some(map(labels));
-        marked.metadata.annotations = Some(map(marks));
+        owned.metadata.labels = Some(map(labels));
+        owned.metadata.annotations = Some(map(annotations));
         let mut keys = Keys::default();
-        add_secret("team-a", marked, true, &mut keys, &mut Vec::new());
+        add_secret("team-a", owned, true, &mut keys, &mut Vec::new());
         let form = key.fingerprints().forms()[0].as_str().into();
         let keeper = &keys.find(&form).unwrap().keepers[0];
-        assert_eq!(keeper.marked_for.as_deref(), Some("another"));
+        assert_eq!(keeper.owner.as_deref(), Some("another"));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
         Whose::Own => absent_own(&deletion),
         Whose::TaggedAway => ownership_lost(desired),
         Whose::Doubtful => absent_doubtful(&deletion),
-        Whose::Marked(matches) => absent_marked(&deletion, matches),
+        Whose::TaggedWithoutRecord(matches) => absent_tagged(&deletion, matches),
         Whose::Foreign { tagged } => absent_foreign(&deletion, tagged),
     }
 }
@@ -72,8 +72,10 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
 /// tag off by itself.
 fn take_back_of_another(deletion: &Deletion<'_>) -> Option<Step> {
     let Deletion { desired, observed, pair, whose, named, .. } = deletion;
-    let is_of_another =
-        matches!(whose, Whose::Foreign { .. } | Whose::Marked(Match::Different | Match::Unknown));
+    let is_of_another = matches!(
+        whose,
+        Whose::Foreign { .. } | Whose::TaggedWithoutRecord(Match::Different | Match::Unknown)
+    );
     let stays = is_of_another && !desired.goal.ends() && !matches!(named, Named::Same);
     take_back(desired, observed, pair).filter(|_| stays)
 }
@@ -81,8 +83,8 @@ fn take_back_of_another(deletion: &Deletion<'_>) -> Option<Step> {
 /// Another object of the cluster comes first.
 fn absent_of_another(deletion: &Deletion<'_>) -> Step {
     let Deletion { desired, observed, whose, .. } = deletion;
-    let (ends, is_marked) = (desired.goal.ends(), matches!(whose, Whose::Marked(_)));
-    if ends && observed.recorded.arn.is_none() && !is_marked {
+    let (ends, is_tagged) = (desired.goal.ends(), matches!(whose, Whose::TaggedWithoutRecord(_)));
+    if ends && observed.recorded.arn.is_none() && !is_tagged {
         return end_without_pair(deletion);
     }
     if ends && matches!(whose, Whose::Foreign { .. }) {
@@ -132,7 +134,7 @@ fn absent_doubtful(deletion: &Deletion<'_>) -> Step {
 
 /// The status of the object was lost, and the pair may have been there before the object: nothing
 /// but a policy says that it goes with it.
-fn absent_marked(deletion: &Deletion<'_>, matches: Match) -> Step {
+fn absent_tagged(deletion: &Deletion<'_>, matches: Match) -> Step {
     let Deletion { desired, observed, pair, named, .. } = deletion;
     let is_asked_for = matches == Match::Same
         && desired.deletion_policy == Some(DeletionPolicy::Delete)
@@ -142,7 +144,7 @@ fn absent_marked(deletion: &Deletion<'_>, matches: Match) -> Step {
         return delete(desired, observed, pair);
     }
     if desired.goal.ends() {
-        return mismatch(desired, Mismatch::Marked);
+        return mismatch(desired, Mismatch::TaggedWithoutRecord);
     }
     match named {
         Named::Other(expected) => expected::mismatch(desired, pair, expected),

@@ -135,12 +135,12 @@ pub(super) fn follow_up(desired: &Desired, step: Step) -> Step {
 pub fn is_followed_up(
     recorded: &Recorded,
     has_finalizer: bool,
-    is_marked_for_deletion: bool,
+    is_deleting: bool,
     acts: bool,
 ) -> bool {
     let may_have_pair =
         recorded.arn.is_some() || recorded.intent.is_some() || recorded.origin.is_some();
-    acts && may_have_pair && has_finalizer && !is_marked_for_deletion
+    acts && may_have_pair && has_finalizer && !is_deleting
 }
 
 /// Whether an object that vanished is still to be followed up: one that is there under its UID is

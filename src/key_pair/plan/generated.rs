@@ -75,7 +75,7 @@ fn lost(
     match whose(desired, observed, pair) {
         // With this object's tag, but unknown to its status and without its key: it is its own all
         // the same, as far as saying that its key is lost goes.
-        Whose::Own | Whose::Doubtful | Whose::Marked(_) => {}
+        Whose::Own | Whose::Doubtful | Whose::TaggedWithoutRecord(_) => {}
         Whose::TaggedAway => return Some(ownership_lost(desired)),
         Whose::Foreign { .. } => return Some(name_conflict(desired)),
     }

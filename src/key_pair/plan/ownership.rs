@@ -25,7 +25,7 @@ pub(super) enum Whose {
     Doubtful,
     /// It carries this object's tag, and nothing is on record: the object was restored without its
     /// status, or somebody else set the tag.
-    Marked(Match),
+    TaggedWithoutRecord(Match),
     /// Not this object's.
     Foreign {
         /// Somebody else has tagged it as theirs.
@@ -97,7 +97,7 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
     match (tag == OwnerTag::Own, matches) {
         // The adoption is on record, and the tag was set after that.
         (true, Match::Same | Match::Unknown) if is_adoption => Whose::Own,
-        (true, matches) => Whose::Marked(matches),
+        (true, matches) => Whose::TaggedWithoutRecord(matches),
         (false, _) => Whose::Foreign { tagged: false },
     }
 }

@@ -67,8 +67,8 @@ pub(super) fn present(
         Whose::Own => keep(desired, observed, pair),
         Whose::TaggedAway => ownership_lost(desired),
         Whose::Doubtful => doubtful(desired),
-        Whose::Marked(Match::Same) => adopt(desired, observed, read, pair),
-        Whose::Marked(Match::Different | Match::Unknown) => {
+        Whose::TaggedWithoutRecord(Match::Same) => adopt(desired, observed, read, pair),
+        Whose::TaggedWithoutRecord(Match::Different | Match::Unknown) => {
             take_back(desired, observed, pair).unwrap_or_else(|| name_conflict(desired))
         }
         Whose::Foreign { tagged } => {
@@ -305,7 +305,7 @@ pub(super) fn delete(desired: &Desired, observed: &Observed, pair: &KeyPair) -> 
 /// Why nothing was deleted.
 #[derive(Clone, Copy)]
 pub(super) enum Mismatch {
-    Marked,
+    TaggedWithoutRecord,
     UnknownKey,
     NotAsRecorded,
     NotOwn,
@@ -314,7 +314,7 @@ pub(super) enum Mismatch {
 pub(super) fn mismatch(desired: &Desired, why: Mismatch) -> Step {
     let (name, ends) = (&desired.name, desired.goal.ends());
     let message = match why {
-        Mismatch::Marked => Message::Marked { name },
+        Mismatch::TaggedWithoutRecord => Message::TaggedWithoutRecord { name },
         Mismatch::UnknownKey => Message::UnknownKey { name, ends },
         Mismatch::NotAsRecorded => Message::NotAsRecorded { name, ends },
         Mismatch::NotOwn => Message::NotOwn { name, ends },

@@ -139,7 +139,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::PrivateKeyOfAdoptedMismatch { name, secret },
         Message::PrivateKeyLost { name, secret },
         Message::PrivateKeyOfAdoptedLost { name, secret },
-        Message::Marked { name },
+        Message::TaggedWithoutRecord { name },
         Message::UnknownKey { name, ends: false },
         Message::NotAsRecorded { name, ends: false },
         Message::NotOwn { name, ends: false },

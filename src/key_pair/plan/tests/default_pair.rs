@@ -114,7 +114,7 @@ fn a_default_pair_that_should_be_there() {
             o.secret = Lookup::Found(Found { is_of_another: true, key: Some(key.clone()),
                 ..somebodys_secret() });
         }, "Stalled SecretNotOwned"),
-        ("a Secret without marks that holds the key is taken over", |_, o, key| {
+        ("a Secret without annotations that holds the key is taken over", |_, o, key| {
             o.secret = Lookup::Found(Found { key: Some(key.clone()), ..somebodys_secret() });
         }, "Replace Secret"),
         ("a Secret that cannot be written is said", |_, o, _| {

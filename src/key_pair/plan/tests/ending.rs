@@ -96,7 +96,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
     let of_arn = Recorded { arn: Some("arn:own".into()), ..Recorded::default() };
     let of_intent = Recorded { intent: intent(FIRST), ..Recorded::default() };
     let of_nothing = Recorded::default();
-    for (name, recorded, has_finalizer, is_marked, acts, expected) in [
+    for (name, recorded, has_finalizer, is_deleting, acts, expected) in [
         ("one that vanished with its finalizer", &of_arn, true, false, true, true),
         ("and may have a pair", &of_intent, true, false, true, true),
         ("one that was deleted as it should be", &of_arn, true, true, true, false),
@@ -104,7 +104,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
         ("one without a finalizer", &of_arn, false, false, true, false),
         ("whoever does not act leaves it to the one that does", &of_arn, true, false, false, false),
     ] {
-        let is_followed_up = is_followed_up(recorded, has_finalizer, is_marked, acts);
+        let is_followed_up = is_followed_up(recorded, has_finalizer, is_deleting, acts);
         assert_eq!(is_followed_up, expected, "{name}");
     }
     for (name, uid, uid_of_its_name, expected) in [

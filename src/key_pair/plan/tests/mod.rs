@@ -255,7 +255,7 @@ fn private_key() -> PrivateKey {
     PrivateKey::parse(&Key::generate(&["-t", "ed25519"]).private()).unwrap()
 }
 
-/// A Secret without marks.
+/// A Secret without annotations.
 fn somebodys_secret() -> Found {
     Found {
         name: "kept".to_owned(),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::effects::Fate;
 use super::scenario::{May, Scenario, Type};
 use super::view::Act;
-use super::world::{Key, Maker, Mark, Object, Process, Record, Role, Run, Secret, State, Tag};
+use super::world::{Annotation, Key, Maker, Object, Process, Record, Role, Run, Secret, State, Tag};
 
 /// A transition.
 #[derive(Clone, Copy, Debug)]
@@ -254,17 +254,19 @@ fn of_pair(scenario: &Scenario, begun: &State, to: &mut dyn FnMut(Event, State))
 }
 
 fn of_secret(scenario: &Scenario, begun: &State, to: &mut dyn FnMut(Event, State)) {
-    let of_others = Secret { key: Some(Key::A), mark: Mark::Nobody, created: false, owner: None,
-        terminating: false, unreadable: false };
+    let of_others = Secret { key: Some(Key::A), annotation: Annotation::Nobody, created: false,
+        owner: None, terminating: false, unreadable: false };
     let secrets = match begun.secret {
-        None => vec![Some(of_others), Some(Secret { mark: Mark::Another, ..of_others })],
+        None => {
+            vec![Some(of_others), Some(Secret { annotation: Annotation::Another, ..of_others })]
+        }
         Some(there) => vec![
             None,
             Some(Secret { key: Some(Key::B), unreadable: false, ..there }),
             Some(Secret { key: None, unreadable: false, ..there }),
             Some(Secret { key: None, unreadable: true, ..there }),
             Some(Secret { terminating: true, ..there }),
-            Some(Secret { mark: Mark::Nobody, ..there }),
+            Some(Secret { annotation: Annotation::Nobody, ..there }),
         ],
     };
     for secret in secrets.into_iter().filter(|secret| *secret != begun.secret) {

@@ -2,8 +2,8 @@
 //! the request and its answer.
 
 use super::view::{Act, Decision};
-use super::world::{Answer, Copied, Delayed, Failure, Found, Maker, Mark, Missing, Object, Pair,
-    Read, Run, Secret, Seen, Sent, State, Tag};
+use super::world::{Annotation, Answer, Copied, Delayed, Failure, Found, Maker, Missing, Object,
+    Pair, Read, Run, Secret, Seen, Sent, State, Tag};
 use super::super::State as Shown;
 
 /// What becomes of a request.
@@ -401,10 +401,11 @@ impl At<'_> {
         let is_create = run.secret == Found::Absent;
         let owner = owner.then_some(run.object.uid);
         let secret = match there {
-            None if is_create => Secret { key: Some(key), mark: Mark::Own, created: true, owner,
-                terminating: false, unreadable: false },
+            None if is_create => Secret { key: Some(key), annotation: Annotation::Own, created: true,
+                owner, terminating: false, unreadable: false },
             Some(there) if !is_create && !run.secret_outdated => {
-                Secret { key: Some(key), mark: Mark::Own, owner, unreadable: false, ..there }
+                Secret { key: Some(key), annotation: Annotation::Own, owner, unreadable: false,
+                    ..there }
             }
             None | Some(_) => return self.conflict(decision),
         };

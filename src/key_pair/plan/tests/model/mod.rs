@@ -10,7 +10,7 @@
 //! - Time is what has run out. Between two disturbances either nothing does, or all windows, Leases
 //!   and patience do: the plan only compares times with `now`, and windows that overlap in part
 //!   differ only in which of them runs out first.
-//! - A fingerprint is a key, or of a form that is not known. Names, tags beside the owner tag,
+//! - A fingerprint is a key, or of a form that is not known. Annotation, tags beside the owner tag,
 //!   accounts and messages are one each: no step depends on more than whether two are the same.
 //! - A run knows the other object as the watch showed it when the run began. One process has one
 //!   run of an object at a time, as the queue has it.

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::scenario::{Spec, Type};
 use super::view::{Act, Decision};
-use super::world::{Found as Seen, How, Maker, Mark, Pair, Run, Sent, State as World, Tag};
+use super::world::{Annotation, Found as Seen, How, Maker, Pair, Run, Sent, State as World, Tag};
 
 /// A step that is about to be taken.
 pub(super) struct Step<'a> {
@@ -93,11 +93,11 @@ fn i1_only_the_own_pair_is_deleted(step: &Step<'_>) -> Option<&'static str> {
     let is_own = step.is_own(&pair) || step.cannot_be_told(&pair) || step.is_given(&pair);
     // A restored object that says so deletes what has its tag and its key, and so does one whose
     // adoption is on record.
-    let is_marked = tag == own_tag
+    let is_tagged = tag == own_tag
         && (spec.policy == Some(DeletionPolicy::Delete)
             && (step.type_ != Type::Imported || pair.key == spec.key)
             || run.object.record.how == Some(How::Adopted) && run.object.record.id.is_none());
-    let may = (is_recorded || is_own || is_marked) && !is_rivals || is_named;
+    let may = (is_recorded || is_own || is_tagged) && !is_rivals || is_named;
     (!may).then_some("I1: a pair is deleted that is not the object's own")
 }
 
@@ -133,7 +133,7 @@ fn i3_no_key_is_lost(step: &Step<'_>) -> Option<&'static str> {
                 return Some("I3: the default pair is deleted without a Secret");
             };
             let is_kept = secret.key == step.seen().map(|seen| seen.key) && !secret.terminating
-                && secret.mark == Mark::Own;
+                && secret.annotation == Annotation::Own;
             let goes = secret.owner == Some(step.run.object.uid);
             let is_kept = is_kept && !(goes && step.run.object.deleting);
             (!is_kept).then_some("I3: the default pair is deleted and its key is not kept")
@@ -202,7 +202,7 @@ fn i15_a_users_secret_is_left_alone(step: &Step<'_>) -> Option<&'static str> {
         || seen.is_some_and(|seen| record.id == Some(seen.id)
             || record.id.is_none() && (record.intent.is_some() || record.how.is_some()));
     let has_its_key = seen.is_some_and(|seen| seen.key == key) && secret.key == Some(key);
-    (secret.mark != Mark::Own && !(is_own && has_its_key))
+    (secret.annotation != Annotation::Own && !(is_own && has_its_key))
         .then_some("I15: somebody's Secret is written before the pair is the object's own")
 }
 

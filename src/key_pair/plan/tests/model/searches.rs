@@ -3,7 +3,7 @@
 
 use super::super::*;
 use super::scenario::{May, PLAIN, Scenario, Spec, Type};
-use super::world::{Budget, Key, Mark, Secret};
+use super::world::{Annotation, Budget, Key, Secret};
 use super::KeyPairs;
 use crate::engine::tests::search::{is_whole, search};
 
@@ -104,8 +104,8 @@ fn two_objects() {
     ]);
 }
 
-const GENERATED_BY_OPERATOR: Secret = Secret { key: Some(Key::C), mark: Mark::Own, created: true,
-    owner: None, terminating: false, unreadable: false };
+const GENERATED_BY_OPERATOR: Secret = Secret { key: Some(Key::C), annotation: Annotation::Own,
+    created: true, owner: None, terminating: false, unreadable: false };
 
 /// A Secret that goes with its object, until the spec says that it stays.
 fn owners() -> [Spec; 4] {
@@ -124,7 +124,7 @@ fn generated() {
     };
     let secrets = [May::DeleteObject, May::EditSecret];
     let owned = Spec { delete_with_object: true, adoption: AdoptionPolicy::Never, ..PLAIN };
-    let users = Secret { key: Some(Key::A), mark: Mark::Nobody, created: false,
+    let users = Secret { key: Some(Key::A), annotation: Annotation::Nobody, created: false,
         ..GENERATED_BY_OPERATOR };
     search_all(vec![
         generated("a generated pair", &SPECS, &PAIRS, [1, 1, 0], [2, 1, 1]),

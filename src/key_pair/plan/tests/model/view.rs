@@ -3,8 +3,8 @@
 
 use super::super::*;
 use super::scenario::{Scenario, Spec, Type};
-use super::world::{self, Answer, Copied, Found as Read, How, Key, Mark, Missing, Record, Run, Seen,
-    Sent, Tag};
+use super::world::{self, Annotation, Answer, Copied, Found as Read, How, Key, Missing, Record, Run,
+    Seen, Sent, Tag};
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::digest::Digest;
 use crate::engine::tests::search::{ByHash, hash_of};
@@ -234,10 +234,11 @@ impl Plans {
 
     fn found(&self, secret: &world::Secret) -> Found {
         Found {
-            is_own: secret.mark == Mark::Own,
-            is_of_another: secret.mark == Mark::Another,
+            is_own: secret.annotation == Annotation::Own,
+            is_of_another: secret.annotation == Annotation::Another,
             was_created: secret.created,
-            key_type: (secret.mark == Mark::Own).then(|| format!("{:?}", self.scenario.type_)),
+            key_type: (secret.annotation == Annotation::Own)
+                .then(|| format!("{:?}", self.scenario.type_)),
             is_terminating: secret.terminating,
             rejects: secret.unreadable.then_some(
                 Rejection::Unreadable(InvalidPrivateKey::Passphrase)),

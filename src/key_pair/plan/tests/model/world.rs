@@ -85,15 +85,15 @@ pub(super) struct Object {
     pub(super) intent_open: bool,
 }
 
-/// Whose mark a Secret has.
+/// Whose owner annotation a Secret has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Mark { Nobody, Own, Another }
+pub(super) enum Annotation { Nobody, Own, Another }
 
 /// The Secret that keeps a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Secret {
     pub(super) key: Option<Key>,
-    pub(super) mark: Mark,
+    pub(super) annotation: Annotation,
     /// The operator created it.
     pub(super) created: bool,
     /// It goes with the object of this uid.
