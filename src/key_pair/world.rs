@@ -134,7 +134,7 @@ pub enum SourceKind {
 
 /// What was found at a [`SourceRef`].
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum PublicKeySource {
     /// Nothing, and that since then, as far as this process knows.
     Missing {
         /// When it was missed first.
@@ -225,7 +225,7 @@ pub struct Observed {
     /// The pair in Lightsail.
     pub pair: Option<PairRead>,
     /// What stands where the spec says that the public key is.
-    pub source: Option<Source>,
+    pub source: Option<PublicKeySource>,
     /// The Secret that keeps the private key.
     pub secret: Lookup<Found>,
     /// Since when the Secret has no key, as far as this process knows.

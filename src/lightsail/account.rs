@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::client::{Lightsail, SHARED};
 use super::clock::Clock;
-use super::in_force::InForce;
+use super::current_credentials::CurrentCredentials;
 use super::limiter::Limiter;
 use super::regions::Regions;
 use super::sender::Sender;
@@ -108,7 +108,7 @@ pub struct Account {
     /// Whose rights they have, whatever the session is for. What is read with some rights is not
     /// shown to holders of other rights.
     pub(super) rights: Arc<str>,
-    pub(super) in_force: InForce,
+    pub(super) credentials: CurrentCredentials,
     sending: Sending,
     clients: Mutex<Clients>,
 }
@@ -128,14 +128,14 @@ impl Account {
         refused: Arc<Notify>,
         sending: &Sending,
     ) -> Self {
-        let in_force = InForce::new(credentials, refused);
-        let own = SharedCredentialsProvider::new(in_force.clone());
+        let credentials = CurrentCredentials::new(credentials, refused);
+        let own = SharedCredentialsProvider::new(credentials.clone());
         // Calls use exactly these credentials, and their renewals.
         let config = sending.config.to_builder().credentials_provider(own);
         let config = config.identity_cache(IdentityCache::no_cache()).build();
         let sending = Sending { config, ..sending.clone() };
         let Who { id, caller_arn, rights } = who;
-        Self { id, caller_arn, rights, in_force, sending, clients: Mutex::default() }
+        Self { id, caller_arn, rights, credentials, sending, clients: Mutex::default() }
     }
 
     /// Lightsail in a region, for an object of this namespace.
@@ -156,7 +156,7 @@ impl Account {
                 regions: Arc::clone(&sending.regions),
                 call_timeout: sending.call_timeout,
                 lease: sending.lease.clone(),
-                credentials: self.in_force.clone(),
+                credentials: self.credentials.clone(),
                 metrics: sending.metrics.clone(),
             };
             Lightsail::new(sender, clock, &sending.config)
@@ -166,7 +166,7 @@ impl Account {
 
     pub(super) fn forget_region(&self, region: &Region) {
         self.clients.lock().by_region.remove(region);
-        self.in_force.forget_region(region);
+        self.credentials.forget_region(region);
     }
 }
 

@@ -15,10 +15,10 @@ mod contained;
 mod convert;
 mod credentials;
 mod credentials_error;
+mod current_credentials;
 mod endpoint;
 mod error;
 mod http;
-mod in_force;
 mod inventory;
 mod limiter;
 mod listing;
@@ -45,7 +45,7 @@ pub use listing::Listing;
 pub use opener::{AccessKey, KeySource};
 pub use regions::Regions;
 pub use retry::CHANGE_AFTER_READ_WAITS;
-pub use sessions::{Access, Origin, Role, Route, Sessions};
+pub use sessions::{OpenedRegion, Origin, Role, Route, Sessions};
 pub use types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result, Tags};
 
 #[cfg(test)]

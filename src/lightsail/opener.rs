@@ -24,8 +24,8 @@ use super::credentials::Chain;
 use super::error::{Error, ErrorKind};
 use super::limiter::Limiter;
 use super::session::{
-    Cause, Identified, Identity, Loaded, LogLine, Noted, Now, Put, Refusal, Session, Source, Step,
-    Term, identified, role,
+    Cause, Identified, Identity, Loaded, LogLine, NextCredentials, Noted, Now, Put, Refusal,
+    Session, Step, Term, identified, role,
 };
 use super::sts::{self, Role};
 use super::types::Result;
@@ -51,7 +51,7 @@ pub(super) struct Opener(Arc<Inner>);
 
 /// The source of the credentials.
 #[derive(Debug)]
-pub(super) enum Giver {
+pub(super) enum Provider {
     /// The operator's own.
     Chain(Box<Chain>),
     /// An access key that is kept elsewhere.
@@ -111,7 +111,7 @@ pub(super) struct Purpose {
 
 #[derive(Debug)]
 struct Inner {
-    giver: Giver,
+    provider: Provider,
     purpose: Purpose,
     sending: Sending,
     readiness: Readiness,
@@ -136,13 +136,13 @@ struct State {
 }
 
 /// Credentials, how long they are valid, and whose they are, if their source says so.
-struct Given {
+struct Provided {
     credentials: Credentials,
     term: Term,
     identity: Option<Identity>,
 }
 
-impl Given {
+impl Provided {
     fn new(credentials: Credentials) -> Self {
         let term = Term::new(SystemTime::now(), credentials.expiry());
         Self { credentials, term, identity: None }
@@ -151,19 +151,19 @@ impl Given {
 
 impl Opener {
     pub(super) fn new(
-        giver: Giver,
+        provider: Provider,
         purpose: Purpose,
         sending: Sending,
         readiness: Readiness,
     ) -> Self {
-        let session = match (&purpose.account, &giver) {
-            (Some(_), Giver::Keys(_)) => Session::of_account(PAUSE_OF_ACCOUNTS).revocable(),
+        let session = match (&purpose.account, &provider) {
+            (Some(_), Provider::Keys(_)) => Session::of_account(PAUSE_OF_ACCOUNTS).revocable(),
             (Some(_), _) => Session::of_account(PAUSE_OF_ACCOUNTS),
             (None, _) => Session::default(),
         };
         let state = Mutex::new(State { session, turns: HashMap::new() });
         Self(Arc::new(Inner {
-            giver,
+            provider,
             purpose,
             sending,
             readiness,
@@ -261,7 +261,7 @@ impl Opener {
     fn note_accepted(&self, credentials: &Credentials, region: &Region) {
         let state = self.0.state.lock();
         if let Some(opened) = state.session.in_force().filter(|it| it.credentials == *credentials) {
-            opened.account.in_force.note_accepted(region);
+            opened.account.credentials.note_accepted(region);
         }
     }
 }
@@ -274,7 +274,7 @@ impl RoleSession {
         sending: &Sending,
         region: &Region,
         namespace: &Arc<str>,
-    ) -> Result<Given> {
+    ) -> Result<Provided> {
         let (caller, mut answer) = self.ask(sending, region, namespace).await?;
         if let Some(caller) = caller
             && self.parent.replace(&caller).await
@@ -283,7 +283,7 @@ impl RoleSession {
         }
         let answer = answer.map_err(|error| error.of_role(&self.role.arn))?;
         let (credentials, identity) = sts::session(&answer, &self.role)?;
-        Ok(Given { identity: Some(identity), ..Given::new(credentials) })
+        Ok(Provided { identity: Some(identity), ..Provided::new(credentials) })
     }
 
     /// Calls STS when it is this account's turn. Also returns the credentials that did so, if STS
@@ -298,17 +298,17 @@ impl RoleSession {
         let token = self.sts.token("AssumeRole", &self.turn_of, Rank::InTurn);
         let token = tokio::time::timeout(sending.call_timeout, token).await;
         let token = token.map_err(|_| Error::waited_too_long())?;
-        let caller = account.in_force.get();
+        let caller = account.credentials.get();
         let answer = sts::assume(sending, &caller, &sdk_region(region), &self.role).await;
         match &answer {
             Err(error) if error.kind == ErrorKind::Throttled => self.sts.refused(token),
             Ok(_) | Err(_) => self.sts.accepted(token),
         }
         if answer.is_ok() {
-            account.in_force.note_accepted(region);
+            account.credentials.note_accepted(region);
         }
-        let is_refused =
-            answer.as_ref().is_err_and(Error::refuses_key) && account.in_force.are_refused(region);
+        let is_refused = answer.as_ref().is_err_and(Error::refuses_key)
+            && account.credentials.are_refused(region);
         Ok((is_refused.then_some(caller), answer))
     }
 }
@@ -325,12 +325,12 @@ impl Inner {
 
     /// Gets credentials, and finds out whose they are.
     async fn open(self: &Arc<Self>, region: &Region, namespace: &Arc<str>) -> Result<Opened> {
-        let source = self.state.lock().session.source(SystemTime::now());
-        let given = match source {
-            Source::AtHand(credentials) => Given::new(credentials),
-            Source::Load { had_some } => self.load(region, namespace, had_some).await?,
+        let next = self.state.lock().session.next_credentials(SystemTime::now());
+        let provided = match next {
+            NextCredentials::AtHand(credentials) => Provided::new(credentials),
+            NextCredentials::Load { had_some } => self.load(region, namespace, had_some).await?,
         };
-        let Given { credentials, term, identity } = given;
+        let Provided { credentials, term, identity } = provided;
         let loaded = self.state.lock().session.loaded(&credentials, term, SystemTime::now());
         let before = match loaded {
             Loaded::Expired { had_some } => return Err(Error::expired_credentials(had_some)),
@@ -361,25 +361,32 @@ impl Inner {
     }
 
     /// Gets credentials from their source.
-    async fn load(&self, region: &Region, namespace: &Arc<str>, had_some: bool) -> Result<Given> {
-        match &self.giver {
-            Giver::Chain(chain) => Ok(Given::new(chain.load(&sdk_region(region), had_some).await?)),
-            Giver::Keys(source) => {
+    async fn load(
+        &self,
+        region: &Region,
+        namespace: &Arc<str>,
+        had_some: bool,
+    ) -> Result<Provided> {
+        match &self.provider {
+            Provider::Chain(chain) => {
+                Ok(Provided::new(chain.load(&sdk_region(region), had_some).await?))
+            }
+            Provider::Keys(source) => {
                 let AccessKey { id, secret, session_token } = source.access_key().await?;
                 let credentials = Credentials::new(id, secret, session_token, None, "Secret");
                 if let Some(why) = usable::fault(&credentials) {
                     return Err(Error::unusable("the Secret", &why));
                 }
                 let term = Term::read_again(SystemTime::now(), READ_AGAIN);
-                Ok(Given { credentials, term, identity: None })
+                Ok(Provided { credentials, term, identity: None })
             }
-            Giver::Parent(parent) => {
+            Provider::Parent(parent) => {
                 let account = parent.lookup_boxed(region, namespace).await?;
                 let (id, caller_arn) = (account.id.clone(), account.caller_arn.clone());
                 let identity = Some(Identity { account: id, caller_arn });
-                Ok(Given { identity, ..Given::new(account.in_force.get()) })
+                Ok(Provided { identity, ..Provided::new(account.credentials.get()) })
             }
-            Giver::Role(session) => session.assume(&self.sending, region, namespace).await,
+            Provider::Role(session) => session.assume(&self.sending, region, namespace).await,
         }
     }
 
@@ -403,7 +410,7 @@ impl Inner {
 
     fn put(self: &Arc<Self>, opened: Opened) {
         let mut state = self.state.lock();
-        opened.account.in_force.replace(opened.credentials.clone());
+        opened.account.credentials.replace(opened.credentials.clone());
         let Put { is_first, news } = state.session.put(opened);
         self.say(news);
         if is_first && !self.is_kept_fresh.swap(true, Ordering::Relaxed) {
@@ -437,7 +444,7 @@ impl Inner {
         let mut state = self.state.lock();
         let refusal = state.session.refused(credentials, now());
         if let (Refusal::Due, Some(opened)) = (refusal, state.session.in_force()) {
-            opened.account.in_force.forget_accepted();
+            opened.account.credentials.forget_accepted();
         }
         refusal
     }
@@ -446,7 +453,7 @@ impl Inner {
     async fn renew(self: &Arc<Self>, cause: Cause) {
         let _turn = self.lookup.lock().await;
         let Some(before) = self.state.lock().session.in_force().cloned() else { return };
-        if let (Cause::Refused, Giver::Parent(parent)) = (cause, &self.giver) {
+        if let (Cause::Refused, Provider::Parent(parent)) = (cause, &self.provider) {
             parent.replace(&before.credentials).await;
         }
         let outcome = self.open(&before.region, &SHARED.into()).await;
@@ -456,9 +463,9 @@ impl Inner {
 
     fn note_recovery(&self) {
         let mut state = self.state.lock();
-        let accepted = state.session.in_force().filter(|it| it.account.in_force.are_accepted());
+        let accepted = state.session.in_force().filter(|it| it.account.credentials.are_accepted());
         let are_accepted = accepted.is_some();
-        if let (Some(accepted), Giver::Parent(parent)) = (accepted, &self.giver) {
+        if let (Some(accepted), Provider::Parent(parent)) = (accepted, &self.provider) {
             parent.note_accepted(&accepted.credentials, &accepted.region);
         }
         if let Some(noted) = state.session.recovered(are_accepted) {

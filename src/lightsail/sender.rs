@@ -12,8 +12,8 @@ use aws_sdk_lightsail::types;
 
 use super::classify::request_id;
 use super::contained::contained;
+use super::current_credentials::CurrentCredentials;
 use super::error::{Error, ErrorKind};
-use super::in_force::InForce;
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
 use super::retry::{self, Policy};
@@ -36,7 +36,7 @@ pub(super) struct Sender {
     pub(super) regions: Arc<Regions>,
     pub(super) call_timeout: Duration,
     pub(super) lease: HeldLease,
-    pub(super) credentials: InForce,
+    pub(super) credentials: CurrentCredentials,
     pub(super) metrics: Metrics,
 }
 

@@ -14,7 +14,7 @@ use super::client::{Lightsail, SHARED};
 use super::credentials::{Chain, Sources};
 use super::error::Error;
 use super::limiter::Limiter;
-use super::opener::{Giver, KeySource, Opener, Purpose, RoleSession};
+use super::opener::{KeySource, Opener, Provider, Purpose, RoleSession};
 use super::regions::Regions;
 pub use super::sts::Role;
 use super::types::Result;
@@ -67,7 +67,7 @@ impl fmt::Debug for Origin {
 
 /// Lightsail in an account and region, as a namespace uses it.
 #[derive(Clone, Debug)]
-pub struct Access {
+pub struct OpenedRegion {
     /// The account.
     pub account: Arc<Account>,
     /// For the namespace's own calls.
@@ -76,7 +76,7 @@ pub struct Access {
     pub shared: Lightsail,
 }
 
-impl Access {
+impl OpenedRegion {
     /// Lightsail for the namespace's own calls, if it is in this account.
     ///
     /// # Errors
@@ -168,8 +168,8 @@ impl Sessions {
         let chain = Chain { config: config.clone(), sources, call_timeout };
         let limiters = Arc::default();
         let sending = Sending { config, call_timeout, lease, metrics, limiters, regions };
-        let (giver, purpose) = (Giver::Chain(Box::new(chain)), Purpose::default());
-        let own = Opener::new(giver, purpose, sending.clone(), readiness.clone());
+        let (provider, purpose) = (Provider::Chain(Box::new(chain)), Purpose::default());
+        let own = Opener::new(provider, purpose, sending.clone(), readiness.clone());
         let (sts, kept) = (Arc::default(), Mutex::default());
         Self(Arc::new(Inner { own, sending, readiness, sts, kept }))
     }
@@ -184,19 +184,19 @@ impl Sessions {
         route: Option<&Route>,
         region: &Region,
         namespace: &Arc<str>,
-    ) -> Result<Access> {
+    ) -> Result<OpenedRegion> {
         let Some(route) = route else {
             let account = self.0.own.current(region, namespace).await?;
             let own = account.region(region, namespace)?;
-            return Ok(Access { account, shared: own.clone(), own });
+            return Ok(OpenedRegion { account, shared: own.clone(), own });
         };
-        let account = self.end(route, Some(namespace)).current(region, namespace).await?;
+        let account = self.last_session(route, Some(namespace)).current(region, namespace).await?;
         let own = account.region(region, namespace)?;
         if route.tagged_cluster.is_none() {
-            return Ok(Access { account, shared: own.clone(), own });
+            return Ok(OpenedRegion { account, shared: own.clone(), own });
         }
         let shared = self.reader(route, region, namespace).await?;
-        Ok(Access { account, own, shared })
+        Ok(OpenedRegion { account, own, shared })
     }
 
     /// Lightsail in a region for reads that all namespaces share, as [`Self::open`] gives it beside
@@ -223,7 +223,7 @@ impl Sessions {
         region: &Region,
         namespace: &Arc<str>,
     ) -> Result<Lightsail> {
-        let account = self.end(route, None).current(region, namespace).await?;
+        let account = self.last_session(route, None).current(region, namespace).await?;
         account.region(region, namespace)
     }
 
@@ -235,7 +235,7 @@ impl Sessions {
     /// As [`Self::open`].
     pub async fn identify(&self, route: &Route, regions: &[String]) -> Result<Arc<Account>> {
         let region = self.0.sending.regions.first_allowed(regions);
-        self.end(route, None).current(&region, &SHARED.into()).await
+        self.last_session(route, None).current(&region, &SHARED.into()).await
     }
 
     /// The account of the operator's own credentials, if known.
@@ -246,7 +246,7 @@ impl Sessions {
 
     /// The session at the end of a route. With session tags, it is for this namespace alone, or for
     /// shared reads.
-    fn end(&self, route: &Route, namespace: Option<&Arc<str>>) -> Opener {
+    fn last_session(&self, route: &Route, namespace: Option<&Arc<str>>) -> Opener {
         let shared = || Arc::from(SHARED_READS);
         let of = |_: &String| namespace.map_or_else(shared, Arc::clone);
         self.session(route, route.roles.len(), route.tagged_cluster.as_ref().map(of))
@@ -254,7 +254,7 @@ impl Sessions {
 
     /// The session of a route after this many roles.
     fn session(&self, route: &Route, roles: usize, namespace: Option<Arc<str>>) -> Opener {
-        let giver = match (roles.checked_sub(1), &route.origin) {
+        let provider = match (roles.checked_sub(1), &route.origin) {
             (Some(before), _) => {
                 let mut role = route.roles[before].clone();
                 if let (Some(namespace), Some(cluster)) = (&namespace, &route.tagged_cluster) {
@@ -266,11 +266,13 @@ impl Sessions {
                 }
                 let parent = self.session(route, before, None);
                 let (sts, turn_of) = (Arc::clone(&self.0.sts), Arc::clone(&route.name));
-                Giver::Role(RoleSession { parent, role, sts, turn_of })
+                Provider::Role(RoleSession { parent, role, sts, turn_of })
             }
-            (None, Origin::Operator) if route.roles.is_empty() => Giver::Parent(self.0.own.clone()),
+            (None, Origin::Operator) if route.roles.is_empty() => {
+                Provider::Parent(self.0.own.clone())
+            }
             (None, Origin::Operator) => return self.0.own.clone(),
-            (None, Origin::Keys(source)) => Giver::Keys(Arc::clone(source)),
+            (None, Origin::Keys(source)) => Provider::Keys(Arc::clone(source)),
         };
         let is_end = roles == route.roles.len();
         let key = Key { route: route.id, roles, namespace: namespace.clone() };
@@ -279,7 +281,8 @@ impl Sessions {
             namespace,
             expected: is_end.then(|| route.account.clone()),
         };
-        let new = || Opener::new(giver, purpose, self.0.sending.clone(), self.0.readiness.clone());
+        let new =
+            || Opener::new(provider, purpose, self.0.sending.clone(), self.0.readiness.clone());
         self.0.kept.lock().get(key, new)
     }
 
@@ -368,7 +371,7 @@ mod tests {
         let sessions = sessions(SdkConfig::builder().build(), Arc::default());
         let route = route(vec![role()]);
         let kept = || {
-            drop(sessions.end(&route, Some(&"team-a".into())));
+            drop(sessions.last_session(&route, Some(&"team-a".into())));
             sessions.0.kept.lock().sessions.len()
         };
         sessions.retain(&[1], true);

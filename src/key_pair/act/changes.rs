@@ -89,7 +89,7 @@ impl Run<'_> {
     }
 
     pub(super) fn correct_inventory(&self, pair: Option<&KeyPair>) {
-        self.ctx.inventory.correct(&self.access().shared, &self.desired.name, pair);
+        self.ctx.inventory.correct(&self.opened().shared, &self.desired.name, pair);
     }
 
     pub(super) async fn tag(

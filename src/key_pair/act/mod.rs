@@ -21,7 +21,7 @@ use crate::engine::trigger::Trigger;
 use crate::engine::verdict::Severity;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Verdict, objects};
 use crate::error::{Error, attempted};
-use crate::lightsail::{Access, Lightsail};
+use crate::lightsail::{Lightsail, OpenedRegion};
 use crate::secret::{self, Owner};
 
 /// A reconciliation under way.
@@ -35,7 +35,7 @@ pub(super) struct Run<'a> {
     /// The version of the object that `desired` is of.
     trigger: Trigger,
     observed: Observed,
-    access: Option<Access>,
+    opened: Option<OpenedRegion>,
     /// Cancelled when the object is changed meanwhile.
     changed: CancellationToken,
 }
@@ -57,7 +57,7 @@ impl<'a> Run<'a> {
         let observed = observed(ctx, &clocks, memory, &object, &desired);
         let observed = Observed { grant, has_predecessor, ..observed };
         let (trigger, changed) = (Trigger::of(&object), CancellationToken::new());
-        Self { ctx, clocks, memory, at, object, desired, trigger, observed, access: None, changed }
+        Self { ctx, clocks, memory, at, object, desired, trigger, observed, opened: None, changed }
     }
 
     /// As it is for an object whose turn has come.
@@ -162,11 +162,11 @@ impl<'a> Run<'a> {
     }
 
     fn lightsail(&self) -> &Lightsail {
-        &self.access().own
+        &self.opened().own
     }
 
-    fn access(&self) -> &Access {
-        self.access.as_ref().expect("the plan identifies the account before it calls Lightsail")
+    fn opened(&self) -> &OpenedRegion {
+        self.opened.as_ref().expect("the plan identifies the account before it calls Lightsail")
     }
 
     fn owner(&self) -> Owner<'_> {

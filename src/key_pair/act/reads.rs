@@ -17,13 +17,15 @@ use crate::key_pair::claim::{self, PairClaim};
 use crate::key_pair::memory::Allowance;
 use crate::key_pair::observe::{Needs, shared_list};
 use crate::key_pair::plan;
-use crate::key_pair::world::{DesiredPair, PairRead, Rival, Source, SourceKind, SourceRef};
-use crate::lightsail::{self, Access, KeyPair, Listing};
+use crate::key_pair::world::{
+    DesiredPair, PairRead, PublicKeySource, Rival, SourceKind, SourceRef,
+};
+use crate::lightsail::{self, KeyPair, Listing, OpenedRegion};
 use crate::secret::{self, DataValue};
 
 impl Run<'_> {
     /// What is missing is remembered with the time at which it was missed first.
-    pub(super) async fn read_source(&self, at: &SourceRef) -> Result<Source, Error> {
+    pub(super) async fn read_source(&self, at: &SourceRef) -> Result<PublicKeySource, Error> {
         let (api_server, namespace) = (&self.ctx.api_server, &self.at.namespace);
         let value = match at.kind {
             SourceKind::Secret => {
@@ -39,9 +41,11 @@ impl Run<'_> {
                 plan::source(&value)
             }
             DataValue::NoObject => {
-                Source::Missing { since: self.missing_since(at), has_object: false }
+                PublicKeySource::Missing { since: self.missing_since(at), has_object: false }
             }
-            DataValue::NoKey => Source::Missing { since: self.missing_since(at), has_object: true },
+            DataValue::NoKey => {
+                PublicKeySource::Missing { since: self.missing_since(at), has_object: true }
+            }
         })
     }
 
@@ -114,7 +118,7 @@ impl Run<'_> {
         let needs = self.needs_of_list(&lane, most_pages);
         tokio::select! {
             biased;
-            list = shared_list(self.ctx, self.memory, &self.access().shared, &lane, needs) => {
+            list = shared_list(self.ctx, self.memory, &self.opened().shared, &lane, needs) => {
                 Ok(list?)
             }
             () = self.changed.cancelled() => Err(Error::Conflict),
@@ -123,7 +127,7 @@ impl Run<'_> {
 
     fn note_long_list(&mut self) {
         self.observed.list_takes_long = true;
-        self.observed.list_pages = self.ctx.inventory.pages(&self.access().shared);
+        self.observed.list_pages = self.ctx.inventory.pages(&self.opened().shared);
     }
 
     fn max_age_of_list(&self) -> Duration {
@@ -135,7 +139,7 @@ impl Run<'_> {
         let (pair, at) = match &self.desired.pair {
             DesiredPair::Default { .. } => {
                 let at = self.clocks.now();
-                let list = self.ctx.inventory.list_live(&self.access().shared).await?;
+                let list = self.ctx.inventory.list_live(&self.opened().shared).await?;
                 (list.find_for_sure(&self.desired.name)?, at)
             }
             DesiredPair::Imported { .. } | DesiredPair::Generated { .. } => {
@@ -150,7 +154,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn read_default_pair(&mut self) -> Result<(), Error> {
-        let read = self.access().shared.find_listed(&self.desired.name).await?;
+        let read = self.opened().shared.find_listed(&self.desired.name).await?;
         self.correct_inventory(read.value.as_ref());
         self.note_live_read(self.clocks.time_of(read.at), read.value);
         Ok(())
@@ -184,18 +188,18 @@ impl Run<'_> {
     }
 
     pub(super) async fn identify(&mut self) -> Result<(), Error> {
-        let access = self.open().await?;
+        let opened = self.open().await?;
         let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
-        self.observed.list_at_hand = inventory.is_at_hand(&access.shared, max_age);
-        self.observed.list_pages = inventory.pages(&access.shared);
-        self.observed.account = Some(access.account.id.clone());
+        self.observed.list_at_hand = inventory.is_at_hand(&opened.shared, max_age);
+        self.observed.list_pages = inventory.pages(&opened.shared);
+        self.observed.account = Some(opened.account.id.clone());
         self.note_permission();
-        self.access = Some(access);
+        self.opened = Some(opened);
         self.observed.rivals = self.rivals();
         Ok(())
     }
 
-    pub(super) async fn open(&self) -> lightsail::Result<Access> {
+    pub(super) async fn open(&self) -> lightsail::Result<OpenedRegion> {
         let route = self.observed.grant.route();
         self.ctx.sessions.open(route, &self.desired.region, &self.at.namespace).await
     }

@@ -1,6 +1,6 @@
 //! The key that the pair should have, as far as it is known here.
 
-use crate::key_pair::world::{Desired, DesiredPair, ImportedKey, Observed, Source};
+use crate::key_pair::world::{Desired, DesiredPair, ImportedKey, Observed, PublicKeySource};
 use crate::lightsail::KeyPair;
 use crate::secret::Found;
 use crate::ssh::{Fingerprints, Match, PrivateKey, PublicKey};
@@ -12,8 +12,8 @@ pub fn wanted_key<'a>(desired: &'a Desired, observed: &'a Observed) -> Option<&'
         DesiredPair::Imported { key: ImportedKey::Inline(key), .. } => key.as_ref().ok(),
         DesiredPair::Imported { key: ImportedKey::From(_), .. } => {
             match observed.source.as_ref()? {
-                Source::Found(key) => key.as_ref().ok(),
-                Source::Missing { .. } | Source::TooLarge { .. } => None,
+                PublicKeySource::Found(key) => key.as_ref().ok(),
+                PublicKeySource::Missing { .. } | PublicKeySource::TooLarge { .. } => None,
             }
         }
         DesiredPair::Generated { .. } => own_secret(observed)?.key.as_ref().map(PrivateKey::public),

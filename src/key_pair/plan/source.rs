@@ -8,7 +8,9 @@ use super::refusals::stalled;
 use super::step::Step;
 use crate::engine::queue::Next;
 use crate::key_pair::message::Message;
-use crate::key_pair::world::{Desired, ImportedKey, Observed, Source, SourceKind, SourceRef};
+use crate::key_pair::world::{
+    Desired, ImportedKey, Observed, PublicKeySource, SourceKind, SourceRef,
+};
 use crate::ssh::PublicKey;
 
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);
@@ -19,11 +21,11 @@ const LARGEST: usize = 64 * 1024;
 
 /// What a source holds.
 #[must_use]
-pub fn source(value: &[u8]) -> Source {
+pub fn source(value: &[u8]) -> PublicKeySource {
     if value.len() > LARGEST {
-        Source::TooLarge { bytes: value.len() }
+        PublicKeySource::TooLarge { bytes: value.len() }
     } else {
-        Source::Found(PublicKey::parse_file(value))
+        PublicKeySource::Found(PublicKey::parse_file(value))
     }
 }
 
@@ -40,14 +42,14 @@ pub(super) fn public_key<'a>(
         ImportedKey::Inline(parsed) => parsed,
         ImportedKey::From(at) => match &observed.source {
             None => return Err(Box::new(Step::ReadSource(at.clone()))),
-            Some(Source::Missing { since, has_object }) => {
+            Some(PublicKeySource::Missing { since, has_object }) => {
                 return Err(Box::new(missing(observed, *since, at, *has_object)));
             }
-            Some(Source::TooLarge { bytes }) => {
+            Some(PublicKeySource::TooLarge { bytes }) => {
                 let message = Message::SourceTooLarge { at, bytes: *bytes, most: LARGEST };
                 return Err(Box::new(stalled(desired, &message)));
             }
-            Some(Source::Found(parsed)) => parsed,
+            Some(PublicKeySource::Found(parsed)) => parsed,
         },
     };
     parsed.as_ref().map_err(|why| {

@@ -75,7 +75,7 @@ pub(super) enum Step<A> {
 
 /// Where a lookup takes credentials from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Source<C> {
+pub(super) enum NextCredentials<C> {
     /// Credentials at hand, whose owner is not known yet.
     AtHand(C),
     Load {
@@ -196,12 +196,12 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     }
 
     /// Where to take credentials from. Credentials at hand are moved out.
-    pub(super) fn source(&mut self, time: SystemTime) -> Source<C> {
+    pub(super) fn next_credentials(&mut self, time: SystemTime) -> NextCredentials<C> {
         match self.unidentified.take() {
             Some((credentials, expiry)) if Term::new(time, expiry).is_of_use(time) => {
-                Source::AtHand(credentials)
+                NextCredentials::AtHand(credentials)
             }
-            _ => Source::Load { had_some: self.in_force.is_some() },
+            _ => NextCredentials::Load { had_some: self.in_force.is_some() },
         }
     }
 

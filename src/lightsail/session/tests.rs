@@ -104,17 +104,18 @@ fn one_who_asks_uses_what_is_good_or_hears_what_failed_a_moment_ago() {
 #[test]
 fn credentials_at_hand_are_taken_once_and_only_while_they_are_good() {
     for (name, at_hand, in_force, second, expected) in [
-        ("the first", None, None, 0, Source::Load { had_some: false }),
-        ("when there were some", None, Some(60), 0, Source::Load { had_some: true }),
+        ("the first", None, None, 0, NextCredentials::Load { had_some: false }),
+        ("when there were some", None, Some(60), 0, NextCredentials::Load { had_some: true }),
         ("when there were some that expired", None, Some(60), 100,
-         Source::Load { had_some: true }),
-        ("at hand", Some(Some(3_600)), None, 0, Source::AtHand("kept")),
-        ("at hand, beside others", Some(Some(3_600)), Some(60), 0, Source::AtHand("kept")),
-        ("at hand, without an end", Some(None), None, 1_000_000, Source::AtHand("kept")),
-        ("at hand, for a moment", Some(Some(3_600)), None, 3_590, Source::AtHand("kept")),
+         NextCredentials::Load { had_some: true }),
+        ("at hand", Some(Some(3_600)), None, 0, NextCredentials::AtHand("kept")),
+        ("at hand, beside others", Some(Some(3_600)), Some(60), 0, NextCredentials::AtHand("kept")),
+        ("at hand, without an end", Some(None), None, 1_000_000, NextCredentials::AtHand("kept")),
+        ("at hand, for a moment", Some(Some(3_600)), None, 3_590, NextCredentials::AtHand("kept")),
         ("at hand, and about to expire", Some(Some(3_600)), None, 3_591,
-         Source::Load { had_some: false }),
-        ("at hand, and expired", Some(Some(3_600)), None, 3_600, Source::Load { had_some: false }),
+         NextCredentials::Load { had_some: false }),
+        ("at hand, and expired", Some(Some(3_600)), None, 3_600,
+         NextCredentials::Load { had_some: false }),
     ] {
         let mut session = Kept::default();
         if let Some(expiry) = in_force {
@@ -123,9 +124,10 @@ fn credentials_at_hand_are_taken_once_and_only_while_they_are_good() {
         if let Some(expiry) = at_hand {
             session.keep("kept", expiry.map(wall));
         }
-        assert_eq!(session.source(wall(second)), expected, "{name}");
+        assert_eq!(session.next_credentials(wall(second)), expected, "{name}");
         let had_some = in_force.is_some();
-        assert_eq!(session.source(wall(second)), Source::Load { had_some }, "{name}, once more");
+        let again = session.next_credentials(wall(second));
+        assert_eq!(again, NextCredentials::Load { had_some }, "{name}, once more");
     }
 }
 
@@ -133,7 +135,7 @@ fn credentials_at_hand_are_taken_once_and_only_while_they_are_good() {
 fn credentials_that_people_keep_are_read_again() {
     let mut session = Kept::default().revocable();
     session.keep("kept", None);
-    assert_eq!(session.source(wall(0)), Source::Load { had_some: false });
+    assert_eq!(session.next_credentials(wall(0)), NextCredentials::Load { had_some: false });
 }
 
 #[test]

@@ -145,10 +145,10 @@ fn a_public_key_that_stands_elsewhere() {
     check(base, &[
         ("it is read first", |_, _| {}, "ReadSource"),
         ("what is missing may be on its way",
-         |_, o| o.source = Some(Source::Missing { since: o.now, has_object: false }),
+         |_, o| o.source = Some(PublicKeySource::Missing { since: o.now, has_object: false }),
          "Reconciling SourceNotFound"),
         ("after two minutes a person must act", |_, o| {
-            o.source = Some(Source::Missing { since: time("2026-11-24T11:58:00Z"),
+            o.source = Some(PublicKeySource::Missing { since: time("2026-11-24T11:58:00Z"),
                 has_object: true });
         }, "Stalled SourceNotFound"),
         ("nobody reads what is too large to be a public key", |_, o| {
@@ -158,13 +158,13 @@ fn a_public_key_that_stands_elsewhere() {
             o.source = Some(source(&vec![b'x'; 65_536]));
         }, "Stalled InvalidPublicKey"),
         ("what is no public key is refused", |_, o| {
-            o.source = Some(Source::Found(Err(InvalidPublicKey::Private)));
+            o.source = Some(PublicKeySource::Found(Err(InvalidPublicKey::Private)));
         }, "Stalled InvalidPublicKey"),
         ("then it is as one in the spec",
-         |_, o| o.source = Some(Source::Found(PublicKey::parse(FIRST))), "Read pair"),
+         |_, o| o.source = Some(PublicKeySource::Found(PublicKey::parse(FIRST))), "Read pair"),
         ("another one is another key", |_, o| {
             unchanged(o);
-            o.source = Some(Source::Found(PublicKey::parse(SECOND)));
+            o.source = Some(PublicKeySource::Found(PublicKey::parse(SECOND)));
         }, "Stalled PublicKeyChanged"),
         ("a recorded pair is deleted without it",
          |d, o| { unchanged(o); d.goal = Goal::ObjectDeleted; }, "Delete"),
@@ -176,7 +176,7 @@ fn a_public_key_that_stands_elsewhere() {
         ("and left alone if it is not there any more", |d, o| {
             o.finalizer = Finalizer::Old;
             o.pair = live(Some(pair(FIRST)));
-            o.source = Some(Source::Missing { since: o.now, has_object: false });
+            o.source = Some(PublicKeySource::Missing { since: o.now, has_object: false });
             d.goal = Goal::ObjectDeleted;
         }, "Remove finalizer Released"),
     ]);
@@ -189,7 +189,7 @@ fn what_is_missing_is_read_again_when_its_grace_ends() {
     let pair = DesiredPair::Imported { key: ImportedKey::From(at), replace: ReplacePolicy::Never };
     let desired = Desired { pair, ..desired() };
     let pause = |since: &str, grace| {
-        let source = Some(Source::Missing { since: time(since), has_object: false });
+        let source = Some(PublicKeySource::Missing { since: time(since), has_object: false });
         let observed = Observed { source, source_grace: grace, ..observed() };
         let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it goes on") };
         (verdict.state, verdict.next)

@@ -22,7 +22,7 @@ use crate::engine::{Lookup, State};
 use crate::ids::KeyPairName;
 use crate::key_pair::world::{
     Crowd, Done, Failure, ImportSent, ImportedKey, Intent, InvalidName, PairRead, Recorded, Rival,
-        SetAside, Source, SourceKind, SourceRef,
+        PublicKeySource, SetAside, SourceKind, SourceRef,
 };
 use crate::lightsail::{self, ErrorKind, Imported, KeyPair, Tags};
 use crate::secret::{Found, Rejection, SecretSpec};

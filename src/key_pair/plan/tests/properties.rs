@@ -160,8 +160,8 @@ fn world(choices: &Choices, keys: &[PrivateKey; 2]) -> (Desired, Observed) {
         }))
     });
     let source = choices.source.map(|found| match found {
-        Some(choice) => Source::Found(PublicKey::parse(&line(choice))),
-        None => Source::Missing { since: time(NOW), has_object: false },
+        Some(choice) => PublicKeySource::Found(PublicKey::parse(&line(choice))),
+        None => PublicKeySource::Missing { since: time(NOW), has_object: false },
     });
     let rival = choices.rival.map(|(records, deleting)| Rival {
         arn: records.then(|| Digest::of("arn:own")),

@@ -401,8 +401,8 @@ impl At<'_> {
         let is_create = run.secret == Found::Absent;
         let owner = owner.then_some(run.object.uid);
         let secret = match there {
-            None if is_create => Secret { key: Some(key), annotation: Annotation::Own, created: true,
-                owner, terminating: false, unreadable: false },
+            None if is_create => Secret { key: Some(key), annotation: Annotation::Own,
+                created: true, owner, terminating: false, unreadable: false },
             Some(there) if !is_create && !run.secret_outdated => {
                 Secret { key: Some(key), annotation: Annotation::Own, owner, unreadable: false,
                     ..there }

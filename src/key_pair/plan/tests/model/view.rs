@@ -295,9 +295,9 @@ impl Plans {
             }),
             source: match run.source {
                 Read::Unread => None,
-                Read::Absent => Some(Source::Missing { since: missing.unwrap_or(time(NOW)),
+                Read::Absent => Some(PublicKeySource::Missing { since: missing.unwrap_or(time(NOW)),
                     has_object: false }),
-                Read::There(key) => Some(Source::Found(Ok(self.public(key)))),
+                Read::There(key) => Some(PublicKeySource::Found(Ok(self.public(key)))),
             },
             secret: match run.secret {
                 Read::Unread => Lookup::Unread,

@@ -15,7 +15,7 @@ use crate::ids::Region;
 ///
 /// Clones are the same.
 #[derive(Clone, Debug)]
-pub(super) struct InForce {
+pub(super) struct CurrentCredentials {
     credentials: Arc<Mutex<Credentials>>,
     accepted: Arc<Mutex<Accepted>>,
     /// Whether AWS refused them although they had not expired.
@@ -31,7 +31,7 @@ struct Accepted {
     elsewhere: bool,
 }
 
-impl InForce {
+impl CurrentCredentials {
     pub(super) fn new(credentials: Credentials, refused: Arc<Notify>) -> Self {
         let credentials = Arc::new(Mutex::new(credentials));
         Self { credentials, accepted: Arc::default(), refused }
@@ -47,7 +47,7 @@ impl InForce {
     }
 }
 
-impl InForce {
+impl CurrentCredentials {
     /// A region accepted them.
     pub(super) fn note_accepted(&self, region: &Region) {
         let regions = &mut self.accepted.lock().regions;
@@ -98,7 +98,7 @@ impl InForce {
     }
 }
 
-impl ProvideCredentials for InForce {
+impl ProvideCredentials for CurrentCredentials {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -113,8 +113,10 @@ mod tests {
 
     #[test]
     fn i14_nothing_is_kept_of_regions_that_no_object_names() {
-        let own =
-            InForce::new(Credentials::new("key", "secret", None, None, "test"), Arc::default());
+        let own = CurrentCredentials::new(
+            Credentials::new("key", "secret", None, None, "test"),
+            Arc::default(),
+        );
         let all: Vec<Region> = (0..1_000).map(|it| format!("xx-north-{it}").into()).collect();
         for region in &all {
             own.note_accepted(region);
@@ -129,8 +131,10 @@ mod tests {
     /// Whether that region would still accept them, nobody will learn.
     #[test]
     fn a_region_that_no_object_names_keeps_no_credentials_from_being_renewed() {
-        let own =
-            InForce::new(Credentials::new("key", "secret", None, None, "test"), Arc::default());
+        let own = CurrentCredentials::new(
+            Credentials::new("key", "secret", None, None, "test"),
+            Arc::default(),
+        );
         let [here, gone, wrong] = ["eu-west-1", "us-east-1", "xx-north-1"].map(Region::from);
         own.note_accepted(&here);
         own.note_accepted(&gone);
