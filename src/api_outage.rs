@@ -116,23 +116,23 @@ fn told_of_status(status: StatusCode) -> Option<String> {
 }
 
 impl<S> Layer<S> for ApiOutage {
-    type Service = Observed<S>;
+    type Service = OutageService<S>;
 
-    fn layer(&self, inner: S) -> Observed<S> {
-        Observed { inner, outage: self.clone() }
+    fn layer(&self, inner: S) -> OutageService<S> {
+        OutageService { inner, outage: self.clone() }
     }
 }
 
 /// A client whose requests are observed.
 #[derive(Debug)]
-pub struct Observed<S> {
+pub struct OutageService<S> {
     inner: S,
     outage: ApiOutage,
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-impl<S, B> Service<Request<Body>> for Observed<S>
+impl<S, B> Service<Request<Body>> for OutageService<S>
 where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
     S::Future: Send + 'static,

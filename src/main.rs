@@ -18,7 +18,7 @@ use lightsail_operator::clock::Clocks;
 use lightsail_operator::config::{
     Command, Config, Environment, Export, LOG, check_endpoints, without_empty_aws_variables,
 };
-use lightsail_operator::engine::queue::ConcurrencyLimits;
+use lightsail_operator::engine::concurrency::ConcurrencyLimits;
 use lightsail_operator::engine::{self, Context, KeyMaker, Settings};
 use lightsail_operator::host_key_reset::HostKeyResets;
 use lightsail_operator::ids::AccountId;

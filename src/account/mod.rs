@@ -21,7 +21,8 @@ use self::act::Run;
 use self::claim::NoClaim;
 use self::memory::Memory;
 use crate::api::{LightsailAccount, Reason};
-use crate::engine::queue::{Failures, Item, Next};
+use crate::engine::action::Next;
+use crate::engine::queue::{Failures, Item};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::Served;
 use crate::engine::{

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::action::Next;
 use super::message::Message;
-use super::queue::Next;
 use super::verdict::Verdict;
 use crate::ids::AccountId;
 

@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::concurrency::ConcurrencyLimits;
 use super::event_limits::EventLimits;
 use super::key_maker::KeyMaker;
-use super::queue::ConcurrencyLimits;
 use crate::access::Directory;
 use crate::api_server::ApiServer;
 use crate::clock::{Clocks, Moment};

@@ -25,13 +25,13 @@ const TURNS_WITHOUT_RETRY: u32 = 7;
 
 /// An object that waits for its turn.
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(super) struct Waiting {
     pub(super) lane: Arc<str>,
     pub(super) class: Class,
     pub(super) since: Instant,
 }
 
-impl Ready {
+impl Waiting {
     /// Whether it waits there.
     pub(super) fn is_in(&self, lane: &str, class: Class) -> bool {
         *self.lane == *lane && self.class == class
@@ -40,9 +40,9 @@ impl Ready {
 
 /// How many are running, by class.
 #[derive(Clone, Copy, Debug, Default)]
-struct Running([usize; Class::ALL.len()]);
+struct RunningCounts([usize; Class::ALL.len()]);
 
-impl Running {
+impl RunningCounts {
     fn all(self) -> usize {
         self.0.iter().sum()
     }
@@ -63,9 +63,9 @@ impl Running {
 /// The objects of one account and region.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    running: Running,
+    running: RunningCounts,
     /// How many objects of each namespace are running.
-    of_namespace: HashMap<Arc<str>, Running>,
+    of_namespace: HashMap<Arc<str>, RunningCounts>,
     lines: [Line; Class::ALL.len()],
     /// How many objects wait here, without stale names.
     waiting: usize,
@@ -159,10 +159,15 @@ impl Lane {
     }
 
     /// Takes an object out of the line of a class in this lane, whose name is `own`.
-    pub(super) fn forget(&mut self, own: &str, class: Class, ready: &HashMap<ObjectRef, Ready>) {
+    pub(super) fn forget(
+        &mut self,
+        own: &str,
+        class: Class,
+        waiting: &HashMap<ObjectRef, Waiting>,
+    ) {
         self.waiting -= 1;
         self.lines[class as usize]
-            .forget(|at| ready.get(at).is_some_and(|it| it.is_in(own, class)));
+            .forget(|at| waiting.get(at).is_some_and(|it| it.is_in(own, class)));
     }
 
     /// Whether nothing is in it but stale names.
@@ -197,8 +202,8 @@ impl Lane {
         own: &str,
         limits: ConcurrencyLimits,
         has_place: impl Fn(&str) -> bool,
-        ready: &mut HashMap<ObjectRef, Ready>,
-    ) -> Option<(ObjectRef, Ready)> {
+        waiting: &mut HashMap<ObjectRef, Waiting>,
+    ) -> Option<(ObjectRef, Waiting)> {
         for class in self.order() {
             if !self.running.has_place(class, limits.region) {
                 continue;
@@ -209,11 +214,11 @@ impl Lane {
                 let running = of_namespace.get(namespace).copied().unwrap_or_default();
                 running.has_place(class, limits.in_region) && has_place(namespace)
             };
-            let is_in_it = |at: &ObjectRef| ready.get(at).is_some_and(|it| it.is_in(own, class));
+            let is_in_it = |at: &ObjectRef| waiting.get(at).is_some_and(|it| it.is_in(own, class));
             if let Some(at) = line.pop(has_place, is_in_it) {
                 self.waiting -= 1;
                 self.note_turn(class, &at.namespace);
-                return ready.remove(&at).map(|ready| (at, ready));
+                return waiting.remove(&at).map(|waiting| (at, waiting));
             }
         }
         None

@@ -12,10 +12,9 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use super::action::Next;
-use super::action::{Action, Outcome};
-pub use super::concurrency::{Class, ConcurrencyLimits};
-use super::lane::{Lane, Ready};
+use super::action::{Action, Next, Outcome};
+use super::concurrency::{Class, ConcurrencyLimits};
+use super::lane::{Lane, Waiting};
 use super::object_ref::ObjectRef;
 use super::tables::shrink;
 use crate::fair_line::Rank;
@@ -72,10 +71,10 @@ pub struct Queue {
     lanes: BTreeMap<Arc<str>, Lane>,
     /// The lane that was served last: the next one comes first.
     last: Option<Arc<str>>,
-    ready: HashMap<ObjectRef, Ready>,
+    waiting: HashMap<ObjectRef, Waiting>,
     running: HashMap<ObjectRef, Running>,
     /// How many of each namespace wait for their turn.
-    waiting: HashMap<Arc<str>, usize>,
+    waiting_by_namespace: HashMap<Arc<str>, usize>,
     /// How many of each namespace are running.
     of_namespace: HashMap<Arc<str>, usize>,
     due: BTreeMap<(Instant, ObjectRef), (Arc<str>, Class)>,
@@ -104,9 +103,9 @@ impl Queue {
             limits,
             lanes: BTreeMap::new(),
             last: None,
-            ready: HashMap::new(),
-            running: HashMap::new(),
             waiting: HashMap::new(),
+            running: HashMap::new(),
+            waiting_by_namespace: HashMap::new(),
             of_namespace: HashMap::new(),
             due: BTreeMap::new(),
             due_at: HashMap::new(),
@@ -138,7 +137,7 @@ impl Queue {
             }
             return;
         }
-        let before = self.ready.get(&at);
+        let before = self.waiting.get(&at);
         let class = before.map_or(class, |before| class.min(before.class));
         if before.is_some_and(|before| before.is_in(&lane, class)) {
             return;
@@ -147,9 +146,9 @@ impl Queue {
         self.depth[class as usize] += 1;
         self.lanes.entry(Arc::clone(&lane)).or_default().push(at.clone(), class, rank);
         let namespace = Arc::clone(&at.namespace);
-        match self.ready.insert(at, Ready { lane, class, since }) {
+        match self.waiting.insert(at, Waiting { lane, class, since }) {
             Some(before) => self.leave(&before),
-            None => *self.waiting.entry(namespace).or_default() += 1,
+            None => *self.waiting_by_namespace.entry(namespace).or_default() += 1,
         }
     }
 
@@ -169,8 +168,8 @@ impl Queue {
 
     /// Work begins now. Time spent waiting before does not count.
     pub fn begin(&mut self, now: Instant) {
-        for ready in self.ready.values_mut() {
-            ready.since = now;
+        for waiting in self.waiting.values_mut() {
+            waiting.since = now;
         }
     }
 
@@ -184,17 +183,17 @@ impl Queue {
         if self.running.len() >= self.limits.all {
             return None;
         }
-        let (limits, ready, last) = (self.limits, &mut self.ready, self.last.clone());
+        let (limits, waiting, last) = (self.limits, &mut self.waiting, self.last.clone());
         let of_namespace = &self.of_namespace;
         let has_place = |namespace: &str| {
             of_namespace.get(namespace).is_none_or(|running| *running < limits.namespace)
         };
         // There may be thousands of lanes.
-        if !self.waiting.keys().any(|namespace| has_place(namespace)) {
+        if !self.waiting_by_namespace.keys().any(|namespace| has_place(namespace)) {
             return None;
         }
         let mut next = |(name, lane): (&Arc<str>, &mut Lane)| {
-            let (at, Ready { class, since, .. }) = lane.pop(name, limits, has_place, ready)?;
+            let (at, Waiting { class, since, .. }) = lane.pop(name, limits, has_place, waiting)?;
             Some((Arc::clone(name), at, class, since))
         };
         // Those after the last one first.
@@ -204,8 +203,8 @@ impl Queue {
         let found =
             after.or_else(|| self.lanes.range_mut::<str, _>((Unbounded, until)).find_map(next));
         let (lane, at, class, since) = found?;
-        shrink(&mut self.ready);
-        lower(&mut self.waiting, &at.namespace);
+        shrink(&mut self.waiting);
+        lower(&mut self.waiting_by_namespace, &at.namespace);
         self.depth[class as usize] -= 1;
         self.last = Some(Arc::clone(&lane));
         *self.of_namespace.entry(at.namespace.clone()).or_default() += 1;
@@ -272,10 +271,10 @@ impl Queue {
         self.clear_due(at);
         self.failures.remove(at);
         shrink(&mut self.failures);
-        if let Some(ready) = self.ready.remove(at) {
-            shrink(&mut self.ready);
-            lower(&mut self.waiting, &at.namespace);
-            self.leave(&ready);
+        if let Some(waiting) = self.waiting.remove(at) {
+            shrink(&mut self.waiting);
+            lower(&mut self.waiting_by_namespace, &at.namespace);
+            self.leave(&waiting);
         }
         if let Some(running) = self.running.get_mut(at) {
             (running.again, running.is_forgotten) = (None, true);
@@ -284,12 +283,12 @@ impl Queue {
     }
 
     /// Takes a waiting object out of its lane.
-    fn leave(&mut self, ready: &Ready) {
-        self.depth[ready.class as usize] -= 1;
-        if let Some(lane) = self.lanes.get_mut(&ready.lane) {
-            lane.forget(&ready.lane, ready.class, &self.ready);
+    fn leave(&mut self, waiting: &Waiting) {
+        self.depth[waiting.class as usize] -= 1;
+        if let Some(lane) = self.lanes.get_mut(&waiting.lane) {
+            lane.forget(&waiting.lane, waiting.class, &self.waiting);
             if lane.is_empty() {
-                self.lanes.remove(&ready.lane);
+                self.lanes.remove(&waiting.lane);
             }
         }
     }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::claimants::{Claimants, WaitOrder};
+use super::concurrency::Class;
 use super::object_ref::ObjectRef;
-use super::queue::Class;
 use super::served::SeenUnreadable;
 pub use super::shown::Shown;
 use super::tables::{shared, shrink};

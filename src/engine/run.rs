@@ -12,11 +12,12 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::action::{Action, Outcome};
+use super::action::{Action, Next, Outcome};
+use super::concurrency::Class;
 use super::context::Context;
 use super::message::Message;
 use super::object_ref::ObjectRef;
-use super::queue::{Class, Failures, Item, Next, Queue};
+use super::queue::{Failures, Item, Queue};
 use super::rows::{Claim, Due, Row, Rows};
 use super::served::Served;
 use super::verdict::{UNTIL_RENEWAL, Verdict};

@@ -301,19 +301,19 @@ fn finalizers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Final
 type Texts = Option<BTreeMap<String, String>>;
 
 fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
-    deserializer.deserialize_any(Kept(|key: &str| {
+    deserializer.deserialize_any(KeepEntries(|key: &str| {
         matches!(key, RECONCILE_ANNOTATION | EXECUTED_ANNOTATION) || tracking::is_annotation(key)
     }))
 }
 
 fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
-    deserializer.deserialize_any(Kept(tracking::is_label))
+    deserializer.deserialize_any(KeepEntries(tracking::is_label))
 }
 
 /// Keeps the entries with these keys. A long value is kept as its digest.
-struct Kept<F>(F);
+struct KeepEntries<F>(F);
 
-impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Kept<F> {
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for KeepEntries<F> {
     type Value = Texts;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

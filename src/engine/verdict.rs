@@ -9,8 +9,8 @@ use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_t
 use crate::api::{Reason, Reconciled};
 use crate::lightsail::{self, ErrorKind};
 
+use super::action::Next;
 use super::message::Message;
-use super::queue::Next;
 
 /// How a reconciliation ends.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,11 +14,11 @@ use crate::kube_error::{is_status, without_content};
 use crate::page_limit::MANY;
 use crate::readiness;
 
+use super::concurrency::Class;
 use super::context::Context;
 use super::discovery;
 use super::object_ref::ObjectRef;
 use super::objects;
-use super::queue::Class;
 use super::relist::{AFTER_REFUSAL, Happened, Watched, lists_again};
 use super::rows::{Claim, Due, Row, Rows};
 use super::served::Served;

@@ -32,19 +32,19 @@ impl LastRun {
 pub(super) fn of(client: &Client) -> (Client, LastRun) {
     let last_run = LastRun::default();
     let namespace = client.default_namespace();
-    let observed = Observed { client: client.clone(), last_run: last_run.clone() };
-    (Client::new(observed, namespace), last_run)
+    let service = WatchService { client: client.clone(), last_run: last_run.clone() };
+    (Client::new(service, namespace), last_run)
 }
 
-struct Observed {
+struct WatchService {
     client: Client,
     last_run: LastRun,
 }
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-impl Service<Request<Body>> for Observed {
-    type Response = Response<Watched>;
+impl Service<Request<Body>> for WatchService {
+    type Response = Response<WatchBody>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -65,19 +65,19 @@ impl Service<Request<Body>> for Observed {
             let is_refused = status.is_client_error() || status.is_server_error();
             let is_run = is_watch && !is_refused;
             let run = is_run.then(|| Run::new(begun, status.is_success().then_some(last_run)));
-            Ok(answer.map(|body| Watched { body, run }))
+            Ok(answer.map(|body| WatchBody { body, run }))
         })
     }
 }
 
 /// The body of an answer. If it is that of a watch that ended immediately, an error is its end.
-struct Watched {
+struct WatchBody {
     body: Body,
     /// Of a watch that has not ended.
     run: Option<Run>,
 }
 
-impl hyper::body::Body for Watched {
+impl hyper::body::Body for WatchBody {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -10,8 +10,8 @@ use super::record;
 use super::world::Observed;
 use crate::api::conditions::{COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, whole_seconds};
 use crate::api::{HostKeyReset, HostKeyResetStatus};
+use crate::engine::action::Next;
 use crate::engine::objects;
-use crate::engine::queue::Next;
 use crate::engine::{State, Verdict};
 use crate::ids::{AccountId, Arn};
 

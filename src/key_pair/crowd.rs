@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{Crowd, RECENT, Share};
+use super::world::{Crowd, CrowdCounts, RECENT};
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
@@ -98,12 +98,12 @@ impl Counts {
         self.last = Some(now);
     }
 
-    fn share(&self, now: Moment) -> Share {
+    fn crowd_counts(&self, now: Moment) -> CrowdCounts {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small")]
         let recent = self.recent(now).round() as usize;
         let since = |last: Moment| now.since(last);
         let (quiet_for, still_for) = (self.last.map(since), self.last.max(self.left).map(since));
-        Share { coming: self.coming, waiting: self.waiting, recent, quiet_for, still_for }
+        CrowdCounts { coming: self.coming, waiting: self.waiting, recent, quiet_for, still_for }
     }
 
     fn is_idle(&self, now: Moment) -> bool {
@@ -243,8 +243,8 @@ impl Crowds {
         let credit = own.credit.max(0.0) as usize;
         Crowd {
             pages: own.pages(),
-            all: own.all.share(now),
-            own: counts.share(now),
+            all: own.all.crowd_counts(now),
+            own: counts.crowd_counts(now),
             credit,
             is_named: named_at.is_some(),
             is_listed: named_at.is_some_and(|at| listed_from.is_some_and(|from| from >= at)),

@@ -25,8 +25,10 @@ use self::observe::Needs;
 use self::plan::{Confirmation, Ended, Subject};
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::clock::Moment;
+use crate::engine::action::Next;
+use crate::engine::concurrency::Class;
 use crate::engine::objects::{self, has_finalizer};
-use crate::engine::queue::{Class, Item, Next};
+use crate::engine::queue::Item;
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::{Served, Unreadable};
 use crate::engine::{

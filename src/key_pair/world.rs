@@ -365,9 +365,9 @@ pub struct Crowd {
     /// How many pages a list of all pairs would have.
     pub pages: usize,
     /// All objects there.
-    pub all: Share,
+    pub all: CrowdCounts,
     /// Those of the object's namespace.
-    pub own: Share,
+    pub own: CrowdCounts,
     /// How many calls lists may cost while others are still to come.
     pub credit: usize,
     /// The tags of the object's pair were set by its name, and no read has shown it since.
@@ -378,7 +378,7 @@ pub struct Crowd {
 
 impl Default for Crowd {
     fn default() -> Self {
-        let (all, own) = (Share::default(), Share::default());
+        let (all, own) = (CrowdCounts::default(), CrowdCounts::default());
         Self { pages: 1, all, own, credit: 0, is_named: false, is_listed: false }
     }
 }
@@ -388,7 +388,7 @@ pub(crate) const RECENT: Duration = Duration::from_secs(5);
 
 /// How many objects are being created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Share {
+pub struct CrowdCounts {
     /// Those whose pair is yet to be imported.
     pub coming: usize,
     /// Those whose pair was tagged by its name, and that no read has shown yet.
@@ -402,7 +402,7 @@ pub struct Share {
     pub still_for: Option<Duration>,
 }
 
-impl Share {
+impl CrowdCounts {
     /// How many are being created, or were a moment ago.
     #[must_use]
     pub fn size(&self) -> usize {

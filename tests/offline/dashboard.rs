@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lightsail_operator::clock::Moment;
 use lightsail_operator::engine::Outcome;
-use lightsail_operator::engine::queue::Class;
+use lightsail_operator::engine::concurrency::Class;
 use lightsail_operator::ids::Scope;
 use lightsail_operator::metrics::Metrics;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use super::message::Message;
 use super::world::Observed;
 use crate::api::Reason;
 use crate::engine::Verdict;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::lightsail::Error;
 
 /// How soon to count again how many objects still use an account that is being deleted.

@@ -68,7 +68,7 @@ fn i14_nothing_is_kept_of_a_lane_whose_names_are_all_stale() {
     }
     assert_eq!(drain(&mut queue, now), "b c", "each once");
     assert!(queue.lanes.is_empty(), "{:?}", queue.lanes);
-    assert!(queue.waiting.is_empty());
+    assert!(queue.waiting_by_namespace.is_empty());
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn nothing_is_kept_of_what_is_gone() {
         queue.forget(&at("a"));
     }
     let kept = [
-        queue.ready.len(),
+        queue.waiting.len(),
         queue.running.len(),
         queue.due.len(),
         queue.due_at.len(),

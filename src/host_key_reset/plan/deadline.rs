@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Verdict;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::host_key_reset::world::{Desired, Observed, later};
 
 /// When the reset has taken as long as it may, if it was started.

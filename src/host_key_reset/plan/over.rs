@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::step::{End, Step};
 use crate::api::Operation;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::host_key_reset::mark::{Mark, MarkState};
 use crate::host_key_reset::message::Message;
 use crate::host_key_reset::world::{Desired, Observed, later};

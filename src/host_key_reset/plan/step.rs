@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::api::{Operation, Reason};
 use crate::engine::Verdict;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::engine::verdict::Severity;
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::message::Message;

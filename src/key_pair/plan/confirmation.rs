@@ -136,123 +136,130 @@ fn tag_by_name(desired: &Desired, observed: &Observed) -> Option<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key_pair::world::Share;
+    use crate::key_pair::world::CrowdCounts;
 
-    fn share(coming: usize, waiting: usize, recent: usize, quiet: f64) -> Share {
+    fn counts(coming: usize, waiting: usize, recent: usize, quiet: f64) -> CrowdCounts {
         let quiet_for = Some(Duration::from_secs_f64(quiet));
-        Share { coming, waiting, recent, quiet_for, still_for: quiet_for }
+        CrowdCounts { coming, waiting, recent, quiet_for, still_for: quiet_for }
     }
 
     #[test]
     #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn a_list_is_read_when_it_costs_less_than_a_read_of_each() {
         use Confirmation::{Later, Own, Shared};
-        let few = share(0, 1, 1, 0.0);
-        let rows: [(&str, usize, usize, Share, Share, Confirmation); 20] = [
+        let few = counts(0, 1, 1, 0.0);
+        let rows: [(&str, usize, usize, CrowdCounts, CrowdCounts, Confirmation); 20] = [
             ("alone", 1, 0, few, few, Own),
-            ("a handful", 1, 0, share(2, 2, 2, 0.1), share(2, 2, 2, 0.1), Own),
-            ("few in a namespace, beside a crowd", 1, 0, share(900, 90, 90, 0.0), few, Own),
-            ("one each second", 1, 0, share(0, 1, 6, 0.0), share(0, 1, 6, 0.0), Own),
+            ("a handful", 1, 0, counts(2, 2, 2, 0.1), counts(2, 2, 2, 0.1), Own),
+            ("few in a namespace, beside a crowd", 1, 0, counts(900, 90, 90, 0.0), few, Own),
+            ("one each second", 1, 0, counts(0, 1, 6, 0.0), counts(0, 1, 6, 0.0), Own),
             (
                 "twenty each second",
                 1,
                 0,
-                share(0, 1, 100, 0.0),
-                share(0, 1, 100, 0.0),
+                counts(0, 1, 100, 0.0),
+                counts(0, 1, 100, 0.0),
                 Later(QUIET),
             ),
             (
                 "many, where a list has more pages",
                 40,
                 0,
-                share(20, 10, 10, 0.0),
-                share(20, 10, 10, 0.0),
+                counts(20, 10, 10, 0.0),
+                counts(20, 10, 10, 0.0),
                 Own,
             ),
             (
                 "many who are still to come",
                 10,
                 0,
-                share(300, 1, 1, 0.0),
-                share(300, 1, 1, 0.0),
+                counts(300, 1, 1, 0.0),
+                counts(300, 1, 1, 0.0),
                 Later(LONGEST_PAUSE),
             ),
             (
                 "many who came one after another",
                 10,
                 0,
-                share(0, 40, 40, 0.1),
-                share(0, 40, 40, 0.1),
+                counts(0, 40, 40, 0.1),
+                counts(0, 40, 40, 0.1),
                 Later(Duration::from_millis(200)),
             ),
             (
                 "they have earned a list",
                 10,
                 10,
-                share(300, 150, 40, 0.0),
-                share(300, 150, 40, 0.0),
+                counts(300, 150, 40, 0.0),
+                counts(300, 150, 40, 0.0),
                 Shared,
             ),
             (
                 "they have, and are nearly all there",
                 10,
                 10,
-                share(10, 150, 40, 0.0),
-                share(10, 150, 40, 0.0),
+                counts(10, 150, 40, 0.0),
+                counts(10, 150, 40, 0.0),
                 Later(LONGEST_PAUSE),
             ),
             (
                 "new ones come all the time",
                 10,
                 12,
-                share(1, 150, 40, 0.0),
-                share(1, 150, 40, 0.0),
+                counts(1, 150, 40, 0.0),
+                counts(1, 150, 40, 0.0),
                 Shared,
             ),
             (
                 "very many look for the end, one after another",
                 10,
                 0,
-                share(0, 600, 40, 0.1),
-                share(0, 600, 40, 0.1),
+                counts(0, 600, 40, 0.1),
+                counts(0, 600, 40, 0.1),
                 Later(Duration::from_secs(3)),
             ),
-            ("the last of them came", 10, 0, share(0, 40, 40, 0.3), share(0, 40, 40, 0.3), Shared),
+            (
+                "the last of them came",
+                10,
+                0,
+                counts(0, 40, 40, 0.3),
+                counts(0, 40, 40, 0.3),
+                Shared,
+            ),
             (
                 "most were found by an earlier list",
                 10,
                 0,
-                share(0, 4, 40, 0.3),
-                share(0, 4, 40, 0.3),
+                counts(0, 4, 40, 0.3),
+                counts(0, 4, 40, 0.3),
                 Own,
             ),
             (
                 "other namespaces go on",
                 10,
                 0,
-                share(500, 40, 40, 0.0),
-                share(0, 20, 20, 1.0),
+                counts(500, 40, 40, 0.0),
+                counts(0, 20, 20, 1.0),
                 Later(LONGEST_PAUSE),
             ),
-            ("and on", 10, 0, share(500, 40, 40, 0.0), share(0, 20, 20, 5.0), Shared),
+            ("and on", 10, 0, counts(500, 40, 40, 0.0), counts(0, 20, 20, 5.0), Shared),
             (
                 "those who are to come do not",
                 10,
                 0,
-                share(500, 40, 0, 1.0),
-                share(9, 20, 0, 29.0),
+                counts(500, 40, 0, 1.0),
+                counts(9, 20, 0, 29.0),
                 Later(LONGEST_PAUSE),
             ),
-            ("for long", 10, 0, share(500, 40, 0, 1.0), share(9, 20, 0, 30.0), Shared),
+            ("for long", 10, 0, counts(500, 40, 0, 1.0), counts(9, 20, 0, 30.0), Shared),
             (
                 "but not while those who waited before them are being recorded",
                 10,
                 0,
-                share(500, 40, 0, 1.0),
-                Share { still_for: Some(Duration::ZERO), ..share(9, 20, 0, 30.0) },
+                counts(500, 40, 0, 1.0),
+                CrowdCounts { still_for: Some(Duration::ZERO), ..counts(9, 20, 0, 30.0) },
                 Later(LONGEST_PAUSE),
             ),
-            ("nobody came at all", 1, 0, Share::default(), Share::default(), Own),
+            ("nobody came at all", 1, 0, CrowdCounts::default(), CrowdCounts::default(), Own),
         ];
         for (name, pages, credit, all, own, expected) in rows {
             let (is_named, is_listed) = (true, false);

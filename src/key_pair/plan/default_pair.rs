@@ -12,7 +12,7 @@ use super::refusals::{deletion_under_way, stalled, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, Finalizer, Observed, SetAside};
 use crate::lightsail::{Downloaded, KeyPair};

@@ -2,8 +2,8 @@
 
 use super::permission::{RELEASE_WITHOUT_CALL, account_name};
 use super::step::Step;
+use crate::engine::action::Next;
 use crate::engine::message::Message as Shared;
-use crate::engine::queue::Next;
 use crate::engine::{Lookup, Verdict};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};

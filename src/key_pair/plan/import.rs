@@ -13,8 +13,8 @@ use super::refusals::{
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
+use crate::engine::action::Next;
 use crate::engine::next_poll;
-use crate::engine::queue::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Finalizer, Observed, PairRead, Recorded};
 use crate::lightsail::{Imported, KeyPair};

@@ -3,7 +3,7 @@
 use super::refusals::{SOON, stalled};
 use super::step::Step;
 use crate::engine::Lookup;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Observed, SetAside};
 use crate::lightsail::KeyPair;

@@ -52,7 +52,7 @@ use super::world::{Desired, DesiredPair, Finalizer, Goal, Observed, PairRead};
 use crate::api::key_pair::DeletionPolicy;
 use crate::engine::Verdict;
 use crate::engine::account_rule::refuse_account;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 
 /// The next step.
 #[must_use]

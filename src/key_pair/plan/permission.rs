@@ -10,8 +10,8 @@ use crate::access::Grant;
 use crate::access::permission::{Permission, Refused, What, permission};
 use crate::api::account::{AllowedKeyPairType, DefaultKeyPairAction};
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy};
+use crate::engine::action::Next;
 use crate::engine::message::Message as Shared;
-use crate::engine::queue::Next;
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed};
 

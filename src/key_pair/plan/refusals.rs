@@ -6,7 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::step::Step;
 use crate::api::Operation;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::engine::{Lookup, next_poll};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Observed};

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::refusals::stalled;
 use super::step::Step;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{
     Desired, ImportedKey, Observed, PublicKeySource, SourceKind, SourceRef,

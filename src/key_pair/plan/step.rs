@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::api::Reason;
 use crate::api::key_pair::KeyAlgorithm;
 use crate::engine::Verdict;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::ids::{AccountId, Arn, Fingerprint};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::SourceRef;

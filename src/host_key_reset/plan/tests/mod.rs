@@ -23,7 +23,7 @@ use crate::access::Grant;
 use crate::api::conditions::{Conditions, READY};
 use crate::api::{HostKeyResetStatus, Operation, Reason};
 use crate::engine::Verdict;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 use crate::host_key_reset::mark::{Mark, MarkState};
 use crate::host_key_reset::world::{InstanceRead, Search, Turn, later};
 use crate::lightsail::{Acknowledged, Error, Instance};

@@ -1,7 +1,7 @@
 //! How soon it is seen that Lightsail has done what it had said that it does, in made-up time.
 
 use super::*;
-use crate::engine::queue::Next;
+use crate::engine::action::Next;
 
 /// The pause that a step ends with.
 fn pause(step: &Step) -> Option<Duration> {

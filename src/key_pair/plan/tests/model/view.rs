@@ -8,7 +8,7 @@ use super::world::{self, Annotation, Answer, Copied, Found as Read, How, Key, Mi
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::digest::Digest;
 use crate::engine::tests::search::{ByHash, hash_of};
-use crate::key_pair::world::Share;
+use crate::key_pair::world::CrowdCounts;
 use crate::key_pair::{record, status};
 use crate::lightsail::Downloaded;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -329,11 +329,11 @@ impl Plans {
     /// list.
     fn crowd(&self, run: &Run) -> Crowd {
         let size = if self.scenario.in_crowd { 100 } else { 1 };
-        let share = Share { coming: size, ..Share::default() };
+        let counts = CrowdCounts { coming: size, ..CrowdCounts::default() };
         let is_listed = self.scenario.in_crowd && run.named && !run.tagged_by_name;
         let quiet_for = Some(Duration::ZERO);
-        let share = Share { quiet_for, still_for: quiet_for, ..share };
-        Crowd { all: share, own: share, is_named: run.named, is_listed, ..Crowd::default() }
+        let counts = CrowdCounts { quiet_for, still_for: quiet_for, ..counts };
+        Crowd { all: counts, own: counts, is_named: run.named, is_listed, ..Crowd::default() }
     }
 
     fn done(&self, run: &Run) -> Done {
