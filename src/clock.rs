@@ -69,12 +69,12 @@ impl Clocks {
     /// The time now: that of the reading, and what has passed since.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.later().time
+        self.advanced().time
     }
 
     /// What they show now, as if the wall clock had not jumped since they were read.
     #[must_use]
-    pub fn later(&self) -> Self {
+    pub fn advanced(&self) -> Self {
         let moment = Moment::now();
         Self { time: self.time_of(moment), moment }
     }

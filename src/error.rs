@@ -36,7 +36,7 @@ pub enum Error {
     },
     /// The API server does not let the operator read what an object refers to. A person must act.
     #[error("the operator's service account is not allowed to read the ConfigMap {0}")]
-    Forbidden(String),
+    ConfigMapForbidden(String),
     /// A private key could not be made.
     #[error("{0}")]
     GenerationFailed(#[from] crate::ssh::GenerationFailed),

@@ -125,7 +125,7 @@ async fn run(
     let work = async {
         let kube = kubeconfig::load(&proxies)?;
         let leadership = Leadership {
-            leads: watch::Sender::new(None),
+            leading_since: watch::Sender::new(None),
             lease: times.map_or_else(HeldLease::unlimited, |_| HeldLease::not_held()),
             metrics: metrics.clone(),
             stop: stop.clone(),
@@ -248,7 +248,7 @@ async fn context(
     leadership: &Leadership,
     readiness: &Readiness,
 ) -> anyhow::Result<Option<Context>> {
-    let Leadership { leads, lease, metrics, stop, .. } = leadership;
+    let Leadership { leading_since, lease, metrics, stop, .. } = leadership;
     let client = kubeconfig::client(kube, readiness)?;
     let files = ProfileFiles::read(&environment).await;
     if let Some(problem) = files.problem().await {
@@ -313,7 +313,7 @@ async fn context(
         readiness: readiness.clone(),
         settings,
         lease: lease.clone(),
-        leads: leads.subscribe(),
+        leading_since: leading_since.subscribe(),
         clocks: Mutex::new(Clocks::read()),
         stop: stop.clone(),
     }))

@@ -41,7 +41,7 @@ pub(super) fn row_of(object: &LightsailAccount) -> Row<NoClaim> {
         uid: object.uid().unwrap_or_default().into(),
         lane: lane("", Some(&object.name_any())).into(),
         trigger: Trigger::of(object),
-        was_answered: false,
+        region_answered: false,
         was_acted_on: is_current && is_true(&status.conditions, READY),
         shown: Shown::of(object),
         claim: None,

@@ -26,7 +26,8 @@ use crate::engine::queue::{Failures, Item};
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::Served;
 use crate::engine::{
-    Action, Context, Controller, ObjectRef, Verdict, guarded, lasting, objects, shown,
+    Action, Context, Controller, ObjectRef, Verdict, ignore_unless_final, objects, run_in_span,
+    verdict_if_lasting,
 };
 use crate::error::Error;
 
@@ -49,9 +50,9 @@ impl Accounts {
         let action = self.try_to_reconcile(item).await;
         if let Err(error) = &action
             && self.ctx.settings.is_primary
-            && let Some(verdict) = lasting_here(error, item.failures)
+            && let Some(verdict) = verdict_if_lasting_here(error, item.failures)
         {
-            shown(self.publish_unfinished(&item.at, &verdict).await)?;
+            ignore_unless_final(self.publish_unfinished(&item.at, &verdict).await)?;
         }
         action
     }
@@ -84,9 +85,9 @@ impl Accounts {
 const MORE_THAN_A_DELAY: u32 = 10;
 
 /// What an account shows of a failure that lasts.
-fn lasting_here(error: &Error, failures: Failures) -> Option<Verdict> {
+fn verdict_if_lasting_here(error: &Error, failures: Failures) -> Option<Verdict> {
     let may_be_behind = matches!(error, Error::Conflict) && failures.conflicts < MORE_THAN_A_DELAY;
-    lasting(error, failures).filter(|_| !may_be_behind)
+    verdict_if_lasting(error, failures).filter(|_| !may_be_behind)
 }
 
 impl Controller for Accounts {
@@ -130,7 +131,7 @@ impl Controller for Accounts {
     }
 
     async fn reconcile(&self, item: Item, _: CancellationToken) -> Action {
-        guarded(KIND, &item, Box::pin(self.reconcile_live(&item))).await
+        run_in_span(KIND, &item, Box::pin(self.reconcile_live(&item))).await
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
             (99, Some(Reason::WriteConflict)),
         ] {
             let failures = Failures { conflicts, ..Failures::default() };
-            let verdict = lasting_here(&Error::Conflict, failures);
+            let verdict = verdict_if_lasting_here(&Error::Conflict, failures);
             assert_eq!(verdict.map(|verdict| verdict.reason), expected, "{conflicts}");
         }
     }

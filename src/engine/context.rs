@@ -45,7 +45,7 @@ pub struct Context {
     /// Until when this process may act.
     pub lease: HeldLease,
     /// Since when this process acts; `None` while it follows.
-    pub leads: watch::Receiver<Option<Moment>>,
+    pub leading_since: watch::Receiver<Option<Moment>>,
     /// The clocks as they were read last.
     pub clocks: Mutex<Clocks>,
     /// Set when the operator shuts down: it finishes the step in flight and begins no other.
@@ -92,7 +92,7 @@ impl Context {
     /// may have acted, until a moment ago.
     #[must_use]
     pub fn leads_for(&self) -> Duration {
-        self.leads.borrow().map_or(Duration::ZERO, Moment::elapsed)
+        self.leading_since.borrow().map_or(Duration::ZERO, Moment::elapsed)
     }
 }
 

@@ -40,7 +40,7 @@ pub use key_maker::KeyMaker;
 pub use lookup::Lookup;
 pub use object_ref::ObjectRef;
 pub use polling::next_poll;
-pub use run::{Controller, MAX_STEPS, guarded, lasting, run, shown};
+pub use run::{Controller, MAX_STEPS, ignore_unless_final, run, run_in_span, verdict_if_lasting};
 pub use tracking::tracked_by;
 pub use verdict::{State, Verdict};
 

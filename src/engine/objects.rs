@@ -98,7 +98,7 @@ pub(crate) async fn find_value(
                 return Ok(DataValue::NoObject);
             }
             Err(Error::Kubernetes(error)) if is_status(&error, 403) => {
-                return Err(Error::Forbidden(name.to_owned()));
+                return Err(Error::ConfigMapForbidden(name.to_owned()));
             }
             Err(error) => return Err(error),
         };

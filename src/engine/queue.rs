@@ -167,7 +167,7 @@ impl Queue {
     }
 
     /// Work begins now. Time spent waiting before does not count.
-    pub fn begin(&mut self, now: Instant) {
+    pub fn restart_wait_times(&mut self, now: Instant) {
         for waiting in self.waiting.values_mut() {
             waiting.since = now;
         }

@@ -40,7 +40,7 @@ pub struct Row<C> {
     /// which the operator writes itself.
     pub trigger: Trigger,
     /// Whether its region has ever answered.
-    pub was_answered: bool,
+    pub region_answered: bool,
     /// Whether this generation was acted on, so that the object is only checked again.
     pub was_acted_on: bool,
     /// What the object shows.
@@ -116,9 +116,9 @@ pub struct Rows<C: Claim> {
     /// By what they claim.
     by_claim: HashMap<ClaimKey, Claimants<C::Rank>>,
     /// When a change of metadata last queued an object, or will.
-    moved: HashMap<ObjectRef, Instant>,
+    last_paced: HashMap<ObjectRef, Instant>,
     /// When the log last named an object that cannot be read.
-    named: HashMap<ObjectRef, Instant>,
+    last_logged: HashMap<ObjectRef, Instant>,
     /// The objects that this version cannot read, by uid and generation. The row of such an object
     /// is from when it could be read.
     unreadable: Unreadables,
@@ -138,8 +138,8 @@ impl<C: Claim> Default for Rows<C> {
         Self {
             all: HashMap::new(),
             by_claim: HashMap::new(),
-            moved: HashMap::new(),
-            named: HashMap::new(),
+            last_paced: HashMap::new(),
+            last_logged: HashMap::new(),
             unreadable: Unreadables::default(),
             shown: HashMap::new(),
             lanes: BTreeMap::new(),
@@ -197,17 +197,17 @@ impl<C: Claim> Rows<C> {
 
     /// Whether the log may name an object that cannot be read. If so, it does.
     pub(super) fn may_name(&mut self, at: &ObjectRef, now: Instant) -> bool {
-        let may_name = paced(self.named.get(at).copied(), now) == now;
+        let may_name = paced(self.last_logged.get(at).copied(), now) == now;
         if may_name {
-            self.named.insert(at.clone(), now);
+            self.last_logged.insert(at.clone(), now);
         }
         may_name
     }
 
     /// When a change of an object's metadata is due.
     pub(super) fn pace(&mut self, at: &ObjectRef, now: Instant) -> Instant {
-        let from = paced(self.moved.get(at).copied(), now);
-        self.moved.insert(at.clone(), from);
+        let from = paced(self.last_paced.get(at).copied(), now);
+        self.last_paced.insert(at.clone(), from);
         from
     }
 
@@ -385,10 +385,10 @@ impl<C: Claim> Rows<C> {
     /// Drops an object that is gone. Returns the object that waited for it, if one did.
     pub fn remove(&mut self, at: &ObjectRef) -> Option<ObjectRef> {
         self.unreadable.remove(at);
-        self.moved.remove(at);
-        self.named.remove(at);
-        shrink(&mut self.moved);
-        shrink(&mut self.named);
+        self.last_paced.remove(at);
+        self.last_logged.remove(at);
+        shrink(&mut self.last_paced);
+        shrink(&mut self.last_logged);
         let (_, row) = self.remove_row(at)?;
         self.heir(&row)
     }

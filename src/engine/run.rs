@@ -40,7 +40,7 @@ const AT_A_TIME: usize = 100;
 /// What an object shows of a failure that lasts, after so many in a row: somebody changes the
 /// object all the time, or the API server does not do what the operator asks for.
 #[must_use]
-pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
+pub fn verdict_if_lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
     match failure {
         Error::Conflict if failures.conflicts >= MANY_FAILURES => {
             let message = Message::LastingConflict;
@@ -67,7 +67,7 @@ pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
         | Error::Lightsail(_)
         | Error::Gone
         | Error::SecretRejected { .. }
-        | Error::Forbidden(_)
+        | Error::ConfigMapForbidden(_)
         | Error::GenerationFailed(_)
         | Error::NotLeading
         | Error::Stopping => None,
@@ -78,7 +78,7 @@ pub fn lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
 ///
 /// # Errors
 /// The object is gone, or this process no longer acts.
-pub fn shown<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+pub fn ignore_unless_final<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
         Ok(shown) => Ok(Some(shown)),
         Err(error @ (Error::Gone | Error::NotLeading | Error::Stopping)) => Err(error),
@@ -151,12 +151,12 @@ pub async fn run<C: Controller>(controller: &C) {
     let mut watches = watch::watch::<C::Object>(ctx, &kind).ready_chunks(AT_A_TIME);
     let mut lists = FirstLists::default();
     let (mut running, mut tokens) = (FuturesUnordered::new(), HashMap::new());
-    let (mut leads, mut has_begun) = (ctx.leads.clone(), false);
+    let (mut leading_since, mut has_begun) = (ctx.leading_since.clone(), false);
     let mut news = ctx.directory.subscribe();
     loop {
-        let leads_now = leads.borrow_and_update().is_some();
+        let leads_now = leading_since.borrow_and_update().is_some();
         if leads_now && !has_begun {
-            queue.begin(Instant::now());
+            queue.restart_wait_times(Instant::now());
             has_begun = true;
         }
         // Which objects need an account is known when all accounts are.
@@ -197,7 +197,7 @@ pub async fn run<C: Controller>(controller: &C) {
             }
             () = sleep_until(queue.next_due()), if acts => {}
             // Its sender lives as long as the process acts.
-            _ = leads.changed(), if !acts => {}
+            _ = leading_since.changed(), if !acts => {}
             () = ctx.stop.cancelled(), if !ctx.stop.is_cancelled() => {}
         }
     }
@@ -247,7 +247,7 @@ fn note_change<C: Controller>(
     let mut rows = controller.rows().lock();
     let row_of = |object: &C::Object| {
         let row = controller.row_of(object);
-        if row.was_answered {
+        if row.region_answered {
             ctx.regions.note_answer(&lane_parts(&row.lane).0);
         }
         row
@@ -334,7 +334,7 @@ fn note_rows<C: Controller>(controller: &C, kind: &str) {
 
 /// Runs a reconciliation in its span. If it could not finish, it is retried, and its object shows
 /// what it showed before.
-pub async fn guarded(
+pub async fn run_in_span(
     kind: &'static str,
     item: &Item,
     reconciliation: impl Future<Output = Result<Action, Error>>,

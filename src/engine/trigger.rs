@@ -14,9 +14,9 @@ pub struct Trigger {
     /// The generation of the spec.
     pub generation: i64,
     /// Whether the object is being deleted.
-    pub deleting: bool,
+    pub is_deleting: bool,
     /// Whether the finalizer is there.
-    pub finalizer: bool,
+    pub has_finalizer: bool,
     /// The digest of the annotation that asks for a reconciliation.
     pub reconcile: Option<Digest<String>>,
     /// The tool that tracks the object as one of those that it has applied.
@@ -40,8 +40,9 @@ impl Trigger {
         let meta = object.meta();
         Self {
             generation: meta.generation.unwrap_or_default(),
-            deleting: meta.deletion_timestamp.is_some(),
-            finalizer: has_finalizer(object, FINALIZER) || has_finalizer(object, ACCOUNT_FINALIZER),
+            is_deleting: meta.deletion_timestamp.is_some(),
+            has_finalizer: has_finalizer(object, FINALIZER)
+                || has_finalizer(object, ACCOUNT_FINALIZER),
             reconcile: asked(object).map(Digest::of),
             tracked_by: tracked_by(object),
         }
@@ -51,16 +52,16 @@ impl Trigger {
     /// behind what was read.
     #[must_use]
     pub fn is_after(&self, before: &Self) -> bool {
-        self.generation > before.generation || (self.deleting && !before.deleting)
+        self.generation > before.generation || (self.is_deleting && !before.is_deleting)
     }
 
     /// Whether the change from `before` to this needs a reconciliation. An added finalizer does
     /// not: the operator adds it itself.
     pub(super) fn asks(&self, before: &Self) -> Asks {
-        if self.generation != before.generation || self.deleting != before.deleting {
+        if self.generation != before.generation || self.is_deleting != before.is_deleting {
             return Asks::Now;
         }
-        let has_changed = (before.finalizer && !self.finalizer)
+        let has_changed = (before.has_finalizer && !self.has_finalizer)
             || self.reconcile != before.reconcile
             || self.tracked_by != before.tracked_by;
         if has_changed { Asks::Paced } else { Asks::Nothing }
@@ -73,10 +74,10 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// When a paced change is due, given when another one was or will be: one reconciliation covers all
 /// changes before it.
-pub(super) fn paced(moved: Option<Instant>, now: Instant) -> Instant {
-    match moved {
-        Some(moved) if moved > now => moved,
-        Some(moved) => now.max(moved + PAUSE),
+pub(super) fn paced(last: Option<Instant>, now: Instant) -> Instant {
+    match last {
+        Some(last) if last > now => last,
+        Some(last) => now.max(last + PAUSE),
         None => now,
     }
 }
@@ -89,7 +90,7 @@ mod tests {
     fn metadata_moves_an_object_at_most_once_in_a_while() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        for (name, moved, now, expected) in [
+        for (name, last, now, expected) in [
             ("the first", None, 0, 0),
             ("soon after it", Some(0), 1, 10),
             ("when another one is on its way", Some(10), 2, 10),
@@ -98,7 +99,7 @@ mod tests {
             ("soon after it", Some(10), 12, 20),
             ("long after it", Some(10), 25, 25),
         ] {
-            assert_eq!(paced(moved.map(at), at(now)), at(expected), "{name}");
+            assert_eq!(paced(last.map(at), at(now)), at(expected), "{name}");
         }
     }
 
@@ -107,16 +108,16 @@ mod tests {
         type Change = fn(&mut Trigger);
         let before = Trigger {
             generation: 1,
-            deleting: false,
-            finalizer: true,
+            is_deleting: false,
+            has_finalizer: true,
             reconcile: None,
             tracked_by: None,
         };
         let rows: [(&str, Change, Asks); 6] = [
             ("nothing", |_| {}, Asks::Nothing),
             ("the spec", |after| after.generation = 2, Asks::Now),
-            ("a deletion", |after| after.deleting = true, Asks::Now),
-            ("a finalizer that is taken off", |after| after.finalizer = false, Asks::Paced),
+            ("a deletion", |after| after.is_deleting = true, Asks::Now),
+            ("a finalizer that is taken off", |after| after.has_finalizer = false, Asks::Paced),
             ("the annotation", |after| after.reconcile = Some(Digest::of("1")), Asks::Paced),
             ("a tool that tracks it", |after| after.tracked_by = Some("Helm"), Asks::Paced),
         ];
@@ -125,16 +126,16 @@ mod tests {
             change(&mut after);
             assert_eq!(after.asks(&before), expected, "{name}");
         }
-        for (name, generation, deleting, expected) in [
+        for (name, generation, is_deleting, expected) in [
             ("the same", 1, false, false),
             ("what a watch that is behind shows", 0, false, false),
             ("an edited spec", 2, false, true),
             ("a deletion", 1, true, true),
         ] {
-            let seen = Trigger { generation, deleting, ..before.clone() };
+            let seen = Trigger { generation, is_deleting, ..before.clone() };
             assert_eq!(seen.is_after(&before), expected, "{name}");
         }
-        let without = Trigger { finalizer: false, ..before.clone() };
+        let without = Trigger { has_finalizer: false, ..before.clone() };
         assert_eq!(before.asks(&without), Asks::Nothing, "the operator adds the finalizer itself");
     }
 }

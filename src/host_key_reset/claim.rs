@@ -161,7 +161,7 @@ pub(super) fn row_of(object: &HostKeyReset, effect_window: SignedDuration) -> Ro
         uid: claim.uid.as_str().into(),
         lane: lane(&object.spec.region, account_ref(object)).into(),
         trigger: Trigger::of(object),
-        was_answered: object.status.as_ref().is_some_and(|status| status.instance_arn.is_some()),
+        region_answered: object.status.as_ref().is_some_and(|status| status.instance_arn.is_some()),
         was_acted_on: object.status.as_ref().is_some_and(|status| record::end(status).is_some()),
         shown: Shown::of(object),
         claim: Some(claim),

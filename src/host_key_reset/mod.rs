@@ -29,7 +29,10 @@ use crate::engine::objects;
 use crate::engine::queue::Item;
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::{Served, Unreadable};
-use crate::engine::{Action, Context, Controller, ObjectRef, Verdict, guarded, lasting, shown};
+use crate::engine::{
+    Action, Context, Controller, ObjectRef, Verdict, ignore_unless_final, run_in_span,
+    verdict_if_lasting,
+};
 use crate::error::Error;
 use crate::ids::Region;
 
@@ -60,9 +63,9 @@ impl HostKeyResets {
         };
         let action = Box::pin(self.try_to_reconcile(at, object)).await;
         if let Err(error) = &action
-            && let Some(verdict) = lasting(error, item.failures)
+            && let Some(verdict) = verdict_if_lasting(error, item.failures)
             && let Some(shown) =
-                shown(Box::pin(self.publish_unfinished(at, verdict)).await)?.flatten()
+                ignore_unless_final(Box::pin(self.publish_unfinished(at, verdict)).await)?.flatten()
         {
             // It is retried before its time is up, and its failures are counted on.
             return Ok(Action { outcome: plan::outcome(error), ..shown });
@@ -162,6 +165,6 @@ impl Controller for HostKeyResets {
     }
 
     async fn reconcile(&self, item: Item, _: CancellationToken) -> Action {
-        guarded(KIND, &item, Box::pin(self.reconcile_live(&item))).await
+        run_in_span(KIND, &item, Box::pin(self.reconcile_live(&item))).await
     }
 }

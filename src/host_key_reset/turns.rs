@@ -54,7 +54,7 @@ pub(super) fn has_surely_failed(failure: &Error) -> bool {
         | Error::Lightsail(_)
         | Error::Gone
         | Error::SecretRejected { .. }
-        | Error::Forbidden(_)
+        | Error::ConfigMapForbidden(_)
         | Error::GenerationFailed(_)
         | Error::NotLeading
         | Error::Stopping => false,

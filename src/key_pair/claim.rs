@@ -143,7 +143,7 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
         lane: lane_of(object).into(),
         trigger: Trigger::of(object),
         claim,
-        was_answered: arn_is_known,
+        region_answered: arn_is_known,
         was_acted_on: record::was_acted_on(object),
         shown,
         uid: desired.uid.into(),
@@ -267,7 +267,7 @@ pub(super) fn rivals(
         owner: other.claim.owner,
         created_at: other.claim.created_at,
         arn: other.claim.arn,
-        deleting: other.row.trigger.deleting,
+        deleting: other.row.trigger.is_deleting,
     };
     rows.rivals(at, &PairClaim::of(desired, None)).filter(counts).map(rival).collect()
 }

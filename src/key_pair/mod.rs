@@ -32,7 +32,8 @@ use crate::engine::queue::Item;
 use crate::engine::rows::{Row, Rows};
 use crate::engine::served::{Served, Unreadable};
 use crate::engine::{
-    Action, Context, Controller, ObjectRef, Outcome, Verdict, guarded, lasting, shown,
+    Action, Context, Controller, ObjectRef, Outcome, Verdict, ignore_unless_final, run_in_span,
+    verdict_if_lasting,
 };
 use crate::error::Error;
 use crate::ids::{Region, lane_parts};
@@ -105,9 +106,9 @@ impl KeyPairs {
     ) -> Result<Action, Error> {
         let action = Box::pin(self.try_to_reconcile(item, changed)).await;
         if let Err(error) = &action
-            && let Some(verdict) = lasting(error, item.failures)
+            && let Some(verdict) = verdict_if_lasting(error, item.failures)
         {
-            shown(Box::pin(self.publish_unfinished(&item.at, &verdict)).await)?;
+            ignore_unless_final(Box::pin(self.publish_unfinished(&item.at, &verdict)).await)?;
         }
         action
     }
@@ -242,7 +243,7 @@ impl Controller for KeyPairs {
             let is_known = rows.get(&at).is_some_and(|row| row.uid == *uid);
             rows.are_complete(&at.namespace) && !is_known
         };
-        let acts = self.ctx.leads.borrow().is_some();
+        let acts = self.ctx.leading_since.borrow().is_some();
         // Few objects have one, and what is recorded is copied to be read.
         let has_intent =
             object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
@@ -268,7 +269,8 @@ impl Controller for KeyPairs {
 
     fn note_gone(&self, object: &LightsailKeyPair) {
         let is_deleting = object.metadata.deletion_timestamp.is_some();
-        let acts = self.ctx.leads.borrow().is_some() && self.ctx.settings.watches_all_labels();
+        let acts =
+            self.ctx.leading_since.borrow().is_some() && self.ctx.settings.watches_all_labels();
         let (recorded, has_finalizer) =
             (record::recorded(object), has_finalizer(object, FINALIZER));
         if plan::is_followed_up(&recorded, has_finalizer, is_deleting, acts) {
@@ -295,6 +297,6 @@ impl Controller for KeyPairs {
         {
             return action;
         }
-        guarded(KIND, &item, self.reconcile_live(&item, &changed)).await
+        run_in_span(KIND, &item, self.reconcile_live(&item, &changed)).await
     }
 }

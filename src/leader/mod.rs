@@ -32,7 +32,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_millis(800);
 #[derive(Clone, Debug)]
 pub struct Leadership {
     /// Since when this process acts; `None` while it follows.
-    pub leads: watch::Sender<Option<Moment>>,
+    pub leading_since: watch::Sender<Option<Moment>>,
     /// Until when this process may act.
     pub lease: HeldLease,
     /// Whether this process acts.
@@ -47,7 +47,7 @@ impl Leadership {
     /// This process acts from now on.
     pub fn take(&self) {
         self.metrics.set_leader(true);
-        self.leads.send_replace(Some(Moment::now()));
+        self.leading_since.send_replace(Some(Moment::now()));
     }
 }
 

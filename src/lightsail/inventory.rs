@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 #[derive(Debug)]
 pub struct Inventory {
     /// A caller never gets what other rights have read.
-    shelves: Mutex<Shelves>,
+    cache: Mutex<Cache>,
     /// What the owner tags of this cluster begin with.
     owner_prefix: String,
     metrics: Metrics,
@@ -40,23 +40,23 @@ const UNUSED: Duration = Duration::from_hours(2);
 
 /// The lists, each with the time of its last use.
 #[derive(Debug, Default)]
-struct Shelves(HashMap<(Scope, Rights), (Instant, Arc<Shelf>)>);
+struct Cache(HashMap<(Scope, Rights), (Instant, Arc<CacheEntry>)>);
 
-impl Shelves {
+impl Cache {
     /// The list of an account and region with these rights. A new one takes the place of those that
     /// nobody uses.
-    fn at(&mut self, key: (Scope, Rights), now: Instant) -> Arc<Shelf> {
-        if let Some((used_at, shelf)) = self.0.get_mut(&key) {
+    fn at(&mut self, key: (Scope, Rights), now: Instant) -> Arc<CacheEntry> {
+        if let Some((used_at, entry)) = self.0.get_mut(&key) {
             *used_at = now;
-            return Arc::clone(shelf);
+            return Arc::clone(entry);
         }
         self.0.retain(|_, (used_at, _)| now.saturating_duration_since(*used_at) < UNUSED);
         Arc::clone(&self.0.entry(key).or_insert_with(|| (now, Arc::default())).1)
     }
 
     /// Whether this is the list there still, and was not forgotten.
-    fn has(&self, key: &(Scope, Rights), place: &Arc<Shelf>) -> bool {
-        self.0.get(key).is_some_and(|(_, kept)| Arc::ptr_eq(kept, place))
+    fn has(&self, key: &(Scope, Rights), entry: &Arc<CacheEntry>) -> bool {
+        self.0.get(key).is_some_and(|(_, own)| Arc::ptr_eq(own, entry))
     }
 }
 
@@ -66,19 +66,19 @@ fn key(region: &Lightsail) -> (Scope, Rights) {
 }
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct CacheEntry {
     /// Held while a list is being read. Whoever needs only the last one does not wait for it.
     walk: Arc<tokio::sync::Mutex<()>>,
     /// How many pages were read of the list that is being read, or of the last one if it failed.
     pages: watch::Sender<usize>,
     /// Ends the read of a list.
     abort: Mutex<Option<AbortHandle>>,
-    kept: Mutex<Kept>,
+    cached: Mutex<CachedListing>,
 }
 
 /// The last list, which has all changes since, and those that the next one may lack.
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedListing {
     listing: Cached<Arc<Listing>>,
     /// Changes since the read of a list began that is still being read.
     corrections: Vec<Correction>,
@@ -87,14 +87,14 @@ struct Kept {
 /// What is known of the pair of a name: its state, or that it is gone.
 type Correction = (KeyPairName, Option<KeyPair>);
 
-impl Shelf {
+impl CacheEntry {
     /// A list is read from now on. Returns the last one.
     fn begin(&self) -> Option<Arc<Listing>> {
-        let mut kept = self.kept.lock();
+        let mut cached = self.cached.lock();
         // Those of a read that was given up.
-        kept.corrections.clear();
+        cached.corrections.clear();
         self.pages.send_replace(0);
-        kept.listing.value().cloned()
+        cached.listing.value().cloned()
     }
 }
 
@@ -102,11 +102,11 @@ impl Inventory {
     /// No list was read yet.
     #[must_use]
     pub fn new(cluster_id: &str, metrics: Metrics) -> Self {
-        Self { shelves: Mutex::default(), owner_prefix: format!("{cluster_id}/"), metrics }
+        Self { cache: Mutex::default(), owner_prefix: format!("{cluster_id}/"), metrics }
     }
 
-    fn shelf(&self, region: &Lightsail) -> Arc<Shelf> {
-        self.shelves.lock().at(key(region), Instant::now())
+    fn entry(&self, region: &Lightsail) -> Arc<CacheEntry> {
+        self.cache.lock().at(key(region), Instant::now())
     }
 
     /// A list that is not older than that, or not much older than it takes to read one.
@@ -137,7 +137,7 @@ impl Inventory {
         if self.is_at_hand(region, max_age) {
             return list.await.map(Some);
         }
-        let mut pages = self.shelf(region).pages.subscribe();
+        let mut pages = self.entry(region).pages.subscribe();
         // Also if the list failed after so many.
         tokio::select! {
             biased;
@@ -149,17 +149,17 @@ impl Inventory {
     /// How many pages a list has, as far as is known.
     #[must_use]
     pub fn pages(&self, region: &Lightsail) -> usize {
-        let place = self.shelf(region);
-        let last = place.kept.lock().listing.value().map_or(0, |listing| listing.pages());
-        last.max(*place.pages.borrow())
+        let entry = self.entry(region);
+        let last = entry.cached.lock().listing.value().map_or(0, |listing| listing.pages());
+        last.max(*entry.pages.borrow())
     }
 
     /// Whether [`Self::list`] would answer immediately.
     #[must_use]
     pub fn is_at_hand(&self, region: &Lightsail, max_age: Duration) -> bool {
-        let place = self.shelf(region);
-        let kept = place.kept.lock();
-        kept.listing.value().is_some_and(|listing| listing.is_good(max_age))
+        let entry = self.entry(region);
+        let cached = entry.cached.lock();
+        cached.listing.value().is_some_and(|listing| listing.is_good(max_age))
     }
 
     /// A list that is read from now on.
@@ -189,19 +189,19 @@ impl Inventory {
     ) -> Result<Arc<Listing>> {
         loop {
             // A region that was forgotten has another one.
-            let place = self.shelf(region);
-            let find = || place.kept.lock().listing.find(|listing| is_good(listing));
+            let entry = self.entry(region);
+            let find = || entry.cached.lock().listing.find(|listing| is_good(listing));
             if let Some(outcome) = find() {
                 return outcome;
             }
-            let turn = Arc::clone(&place.walk).lock_owned().await;
+            let guard = Arc::clone(&entry.walk).lock_owned().await;
             // Somebody may have read one meanwhile.
             if let Some(outcome) = find() {
                 return outcome;
             }
             // All namespaces share it.
-            let walk = Arc::clone(self).walk(region.for_all(), Arc::clone(&place), turn);
-            let Some(walk) = self.begin(region, &place, walk) else { continue };
+            let walk = Arc::clone(self).walk(region.for_all(), Arc::clone(&entry), guard);
+            let Some(walk) = self.begin(region, &entry, walk) else { continue };
             match walk.await {
                 Ok(list) => return list,
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -216,31 +216,31 @@ impl Inventory {
     fn begin(
         &self,
         region: &Lightsail,
-        place: &Arc<Shelf>,
+        entry: &Arc<CacheEntry>,
         walk: impl Future<Output = Result<Arc<Listing>>> + Send + 'static,
     ) -> Option<JoinHandle<Result<Arc<Listing>>>> {
-        let shelves = self.shelves.lock();
-        if !shelves.has(&key(region), place) {
+        let cache = self.cache.lock();
+        if !cache.has(&key(region), entry) {
             return None;
         }
-        let mut abort = place.abort.lock();
+        let mut abort = entry.abort.lock();
         let walk = tokio::spawn(walk);
         *abort = Some(walk.abort_handle());
         Some(walk)
     }
 
-    /// Reads a list, while this has the turn to do so.
+    /// Reads a list, while this holds the lock for it.
     async fn walk(
         self: Arc<Self>,
         region: Lightsail,
-        place: Arc<Shelf>,
-        _turn: OwnedMutexGuard<()>,
+        entry: Arc<CacheEntry>,
+        _guard: OwnedMutexGuard<()>,
     ) -> Result<Arc<Listing>> {
-        let (before, mut listing) = (place.begin(), Listing::begin());
+        let (before, mut listing) = (entry.begin(), Listing::begin());
         // A pair without a usable ARN is left out, so that it spoils the list for no other. Whoever
         // wants that pair reads it alone, which says what is missing.
         let take = |page: usize, pair: Result<KeyPair>| {
-            place.pages.send_if_modified(|pages| std::mem::replace(pages, page) != page);
+            entry.pages.send_if_modified(|pages| std::mem::replace(pages, page) != page);
             match pair {
                 Ok(pair) => self.insert(&mut listing, &pair, before.as_deref()),
                 Err(_) => listing.is_incomplete = true,
@@ -248,35 +248,35 @@ impl Inventory {
         };
         let pages = region.each_key_pair(take).await;
         // The handle keeps the memory of this task, which is the largest thing here.
-        place.abort.lock().take();
-        let mut kept = place.kept.lock();
-        let corrections = std::mem::take(&mut kept.corrections);
+        entry.abort.lock().take();
+        let mut cached = entry.cached.lock();
+        let corrections = std::mem::take(&mut cached.corrections);
         let listing = pages.map(|pages| {
             listing.end(pages);
             self.put_in(&mut listing, &corrections);
-            self.count(&region, &place, &listing);
+            self.count(&region, &entry, &listing);
             Arc::new(listing)
         });
         // Of one that failed, so many are known.
         if listing.is_ok() {
-            place.pages.send_replace(0);
+            entry.pages.send_replace(0);
         }
-        kept.listing.put(listing)
+        cached.listing.put(listing)
     }
 
     /// Puts into the list what the caller knows after its own change or read. If a read of the list
     /// is running, the change goes into its result.
     pub fn correct(&self, region: &Lightsail, name: &KeyPairName, pair: Option<&KeyPair>) {
-        let place = self.shelf(region);
-        let mut kept = place.kept.lock();
+        let entry = self.entry(region);
+        let mut cached = entry.cached.lock();
         let correction = (name.clone(), pair.cloned());
-        if let Some(listing) = kept.listing.value_mut() {
+        if let Some(listing) = cached.listing.value_mut() {
             let listing = Arc::make_mut(listing);
             self.put_in(listing, std::slice::from_ref(&correction));
-            self.count(region, &place, listing);
+            self.count(region, &entry, listing);
         }
-        if place.walk.try_lock().is_err() {
-            kept.corrections.push(correction);
+        if entry.walk.try_lock().is_err() {
+            cached.corrections.push(correction);
         }
     }
 
@@ -299,9 +299,9 @@ impl Inventory {
 
     /// Forgets the lists of a region, and reads none of them to its end.
     pub fn forget_region(&self, region: &Region) {
-        let mut shelves = self.shelves.lock();
-        for (_, (_, place)) in shelves.0.extract_if(|(scope, _), _| scope.region == *region) {
-            if let Some(walk) = place.abort.lock().take() {
+        let mut cache = self.cache.lock();
+        for (_, (_, entry)) in cache.0.extract_if(|(scope, _), _| scope.region == *region) {
+            if let Some(walk) = entry.abort.lock().take() {
                 walk.abort();
             }
         }
@@ -315,9 +315,9 @@ impl Inventory {
 
     /// Counts the pairs of a list. If its region was forgotten while it was read, nobody would take
     /// the count away any more.
-    fn count(&self, region: &Lightsail, place: &Arc<Shelf>, listing: &Listing) {
-        let shelves = self.shelves.lock();
-        if shelves.has(&key(region), place) {
+    fn count(&self, region: &Lightsail, entry: &Arc<CacheEntry>, listing: &Listing) {
+        let cache = self.cache.lock();
+        if cache.has(&key(region), entry) {
             let unmanaged = listing.len() - listing.managed;
             let (scope, read_at) = (region.scope(), listing.started_at());
             self.metrics.set_inventory(scope, read_at, listing.managed, unmanaged);
@@ -331,17 +331,17 @@ mod tests {
 
     #[test]
     fn lists_that_nobody_uses_make_room_for_others() {
-        let (mut shelves, start) = (Shelves::default(), Instant::now());
+        let (mut cache, start) = (Cache::default(), Instant::now());
         let key = |rights: &str| {
             let scope = Scope { account: "1".into(), region: "eu-west-1".into() };
             (scope, Rights::from(rights))
         };
-        let first = shelves.at(key("a"), start);
-        shelves.at(key("b"), start);
+        let first = cache.at(key("a"), start);
+        cache.at(key("b"), start);
         let later = start + UNUSED / 2;
-        assert!(Arc::ptr_eq(&first, &shelves.at(key("a"), later)));
-        shelves.at(key("c"), start + UNUSED);
-        assert!(Arc::ptr_eq(&first, &shelves.at(key("a"), start + UNUSED)), "it was used since");
-        assert!(!shelves.0.contains_key(&key("b")));
+        assert!(Arc::ptr_eq(&first, &cache.at(key("a"), later)));
+        cache.at(key("c"), start + UNUSED);
+        assert!(Arc::ptr_eq(&first, &cache.at(key("a"), start + UNUSED)), "it was used since");
+        assert!(!cache.0.contains_key(&key("b")));
     }
 }

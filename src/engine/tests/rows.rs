@@ -38,14 +38,14 @@ fn at(name: &str) -> ObjectRef {
 }
 
 fn row(generation: i64, name: &'static str) -> Row<Wanted> {
-    let (finalizer, deleting, reconcile, tracked_by) = (false, false, None, None);
-    let trigger = Trigger { generation, deleting, finalizer, reconcile, tracked_by };
+    let (has_finalizer, is_deleting, reconcile, tracked_by) = (false, false, None, None);
+    let trigger = Trigger { generation, is_deleting, has_finalizer, reconcile, tracked_by };
     let shown = Shown { ready: true, reason: Some(Reason::Imported) };
     Row {
         uid: "u".into(),
         lane: "".into(),
         trigger,
-        was_answered: false,
+        region_answered: false,
         was_acted_on: false,
         shown,
         claim: Some(Wanted { name, rank: None, waits: false }),
@@ -98,9 +98,9 @@ fn a_reconciliation_is_due_for_what_is_new_or_changed_and_not_for_a_status() {
 
 #[test]
 fn what_a_reconciliation_writes_asks_for_no_other() {
-    let row = |finalizer, name| {
+    let row = |has_finalizer, name| {
         let row = row(1, name);
-        Row { trigger: Trigger { finalizer, ..row.trigger }, ..row }
+        Row { trigger: Trigger { has_finalizer, ..row.trigger }, ..row }
     };
     let shows = |reason| Row { shown: Shown { ready: false, reason }, ..row(false, "a") };
     for (name, before, after, expected) in [
@@ -136,7 +136,7 @@ fn metadata_moves_an_object_once_and_a_spec_always() {
         assert_eq!(due.first().map(|due| due.from), expected.map(at_second), "{name}");
     }
     rows.remove(&at("a"));
-    assert!(rows.moved.is_empty());
+    assert!(rows.last_paced.is_empty());
 }
 
 fn seen(uid: &str, generation: i64, field: u64) -> SeenUnreadable {

@@ -23,7 +23,7 @@ fn answer(code: u16) -> Error {
 #[tokio::test]
 async fn what_was_not_sent_for_want_of_the_lease_is_tried_again_soon_however_often() {
     for failures in [Failures::default(), many()] {
-        let action = guarded("Kind", &item(failures), async { Err(Error::NotLeading) }).await;
+        let action = run_in_span("Kind", &item(failures), async { Err(Error::NotLeading) }).await;
         assert_eq!(action.next, Next::After(UNTIL_RENEWAL));
         assert_eq!(action.outcome, Outcome::NotLeading);
     }
@@ -57,8 +57,8 @@ fn i8_whatever_keeps_a_reconciliation_from_finishing_is_shown_when_it_lasts() {
         ),
         ("something else", Error::Unreadable("Secret"), State::Reconciling, "is not a Secret"),
     ] {
-        assert_eq!(lasting(&failure, Failures::default()), None, "{name} once");
-        let shown = lasting(&failure, many()).expect(name);
+        assert_eq!(verdict_if_lasting(&failure, Failures::default()), None, "{name} once");
+        let shown = verdict_if_lasting(&failure, many()).expect(name);
         assert_eq!(shown.state, state, "{name}");
         assert!(shown.message.contains(words), "{name}: {}", shown.message);
         assert!(!shown.message.contains("html"), "{name}");
@@ -69,8 +69,8 @@ fn i8_whatever_keeps_a_reconciliation_from_finishing_is_shown_when_it_lasts() {
 fn failures_of_one_kind_say_nothing_about_another() {
     let (conflicts, refusals) =
         (Failures { failed: 0, ..many() }, Failures { conflicts: 0, ..many() });
-    assert_eq!(lasting(&Error::Conflict, refusals), None);
-    assert_eq!(lasting(&answer(500), conflicts), None);
-    let shown = lasting(&Error::Conflict, conflicts).map(|shown| shown.reason);
+    assert_eq!(verdict_if_lasting(&Error::Conflict, refusals), None);
+    assert_eq!(verdict_if_lasting(&answer(500), conflicts), None);
+    let shown = verdict_if_lasting(&Error::Conflict, conflicts).map(|shown| shown.reason);
     assert_eq!(shown, Some(Reason::WriteConflict));
 }

@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
     fn take_turn(&mut self) {
         let own = ResetClaim { account: self.observed.account.clone(), ..self.claim() };
         let rows = self.memory.rows.lock();
-        let (clocks, timing) = (self.clocks.later(), turn_timing(self.ctx));
+        let (clocks, timing) = (self.clocks.advanced(), turn_timing(self.ctx));
         let mut refusals = LastFound::default();
         let may_begin = |rival: &Rival<'_, ResetClaim>| {
             let (namespace, lane) = (Arc::clone(&rival.at.namespace), Arc::clone(&rival.row.lane));

@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
         let failure = match error {
             Error::Lightsail(error) => plan::what_failed(&self.observed, error),
             Error::SecretRejected { name, why } => Failure::SecretRejected { name, why },
-            Error::Forbidden(name) => Failure::ConfigMapForbidden(name),
+            Error::ConfigMapForbidden(name) => Failure::ConfigMapForbidden(name),
             error @ (Error::Conflict
             | Error::Outdated
             | Error::Gone

@@ -23,11 +23,11 @@ fn object(name: &str, of: &str, seconds: i64, has_pair: bool) -> (ObjectRef, Row
     let owner = Owner::new("cluster", "team-a", name);
     let desired = Desired { name: of.into(), owner, created_at, ..desired() };
     let claim = PairClaim::of(&desired, Some(arn.as_str()).filter(|_| has_pair));
-    let trigger = Trigger { generation: 1, deleting: false, finalizer: true, reconcile: None,
+    let trigger = Trigger { generation: 1, is_deleting: false, has_finalizer: true, reconcile: None,
         tracked_by: None };
     let row = Row { uid: name.into(), lane: "eu-west-1/production".into(), trigger,
-        was_answered: true, was_acted_on: has_pair, shown: Shown { ready: has_pair, reason: None },
-        claim: Some(claim) };
+        region_answered: true, was_acted_on: has_pair,
+        shown: Shown { ready: has_pair, reason: None }, claim: Some(claim) };
     (ObjectRef::new("team-a", name), row)
 }
 
