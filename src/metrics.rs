@@ -51,7 +51,8 @@ pub struct Metrics {
     leader: Gauge,
     /// What has series, so that those of a region can be dropped.
     scopes: Arc<Mutex<HashSet<ScopeLabels>>>,
-    request_labels: Arc<Mutex<HashSet<RequestLabels>>>,
+    /// By region.
+    request_labels: Arc<Mutex<HashMap<String, HashSet<RequestLabels>>>>,
 }
 
 /// How AWS credentials are had.
@@ -373,7 +374,7 @@ impl Metrics {
             code: code.to_owned(),
         };
         self.requests.get_or_create(&labels).inc();
-        self.request_labels.lock().insert(labels);
+        self.request_labels.lock().entry(region.to_owned()).or_default().insert(labels);
         let labels = OperationLabels { operation: operation.to_owned() };
         self.request_seconds.get_or_create(&labels).observe(duration.as_secs_f64());
     }
@@ -431,11 +432,9 @@ impl Metrics {
 
     /// Nothing is asked any more in a region, of any account.
     pub fn forget_region(&self, region: &str) {
-        let mut requests = self.request_labels.lock();
-        for labels in requests.extract_if(|labels| labels.region == region) {
+        for labels in self.request_labels.lock().remove(region).into_iter().flatten() {
             self.requests.remove(&labels);
         }
-        drop(requests);
         let mut scopes = self.scopes.lock();
         for scope in scopes.extract_if(|scope| scope.region == region) {
             // First what its age is computed from, whenever somebody asks for it.
@@ -460,6 +459,7 @@ impl Metrics {
         if self.scopes.lock().insert(labels.clone()) {
             drop(self.throttled.get_or_create(&labels));
             let mut requests = self.request_labels.lock();
+            let requests = requests.entry(labels.region.clone()).or_default();
             for operation in OPERATIONS.split_whitespace().map(str::to_owned) {
                 let (region, code) = (labels.region.clone(), OK.to_owned());
                 let labels = RequestLabels { operation, region, code };
