@@ -16,7 +16,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-/// What is smaller is parsed at once: that takes less than a millisecond.
+/// What is smaller is parsed immediately: that takes less than a millisecond.
 const SMALL: usize = 64 * 1024;
 /// The operator's own annotations begin with this.
 const OWN: &str = "lightsail-operator.dev/";

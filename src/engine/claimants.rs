@@ -27,8 +27,8 @@ pub(super) struct Several<R> {
 }
 
 impl<R: Ord> Claimants<R> {
-    /// Adds an object. `wait_order(at)` returns the object's position among those that wait, or `None` if it does not
-    /// wait.
+    /// Adds an object. `wait_order(at)` returns the object's position among those that wait, or
+    /// `None` if it does not wait.
     pub(super) fn add(
         &mut self,
         at: ObjectRef,

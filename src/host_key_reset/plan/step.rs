@@ -57,7 +57,7 @@ pub enum Step {
     },
     /// Nothing was begun. Write why into the status.
     Wait(Verdict),
-    /// It is over, but its record cannot be put right. Only a message says why.
+    /// It is over, but its record cannot be corrected. Only a message says why.
     Hinder(Verdict),
     /// It is over, and its record is right. Keep it.
     Keep {

@@ -369,7 +369,7 @@ fn a_header_goes_on_over_as_many_lines_as_it_has() {
     let header = rfc4716.lines().find(|line| line.starts_with("Comment: ")).unwrap();
     let letters = "\\\n".repeat(3_000);
     for (name, comment) in [
-        ("in the middle", format!("a com{letters}ment")),
+        ("in the middle", format!("a {letters}comment")),
         ("before it", format!("{letters}a comment")),
         ("behind it", format!("a comment{letters}\n")),
         ("letter by letter", "a c\\\no\\\nm\\\nm\\\ne\\\nn\\\nt".to_owned()),
