@@ -6,15 +6,15 @@
 //! Nothing here logs, and no error repeats what was read (I4).
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
+
+use crate::keep_entries::KeepEntries;
 
 /// What is smaller is parsed immediately: that takes less than a millisecond.
 const SMALL: usize = 64 * 1024;
@@ -145,7 +145,7 @@ impl From<Metadata> for ObjectMeta {
 type Texts = Option<BTreeMap<String, String>>;
 
 fn own_annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
-    Kept::new(|key: &str| key.starts_with(OWN)).deserialize(deserializer)
+    KeepEntries::new(|key: &str| key.starts_with(OWN)).deserialize(deserializer)
 }
 
 /// The values of these keys.
@@ -155,70 +155,7 @@ fn kept<'a, V: Deserialize<'a>>(
 ) -> serde_json::Result<Option<BTreeMap<String, V>>> {
     let Some(data) = data else { return Ok(None) };
     let mut data = serde_json::Deserializer::from_str(data.get());
-    Kept::new(|key: &str| keys.has(key)).deserialize(&mut data)
-}
-
-/// Keeps the entries of a map with these keys.
-struct Kept<F, V>(F, PhantomData<V>);
-
-impl<F: Fn(&str) -> bool, V> Kept<F, V> {
-    fn new(is_kept: F) -> Self {
-        Self(is_kept, PhantomData)
-    }
-}
-
-impl<'de, F: Fn(&str) -> bool, V: Deserialize<'de>> DeserializeSeed<'de> for Kept<F, V> {
-    type Value = Option<BTreeMap<String, V>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, F: Fn(&str) -> bool, V: Deserialize<'de>> Visitor<'de> for Kept<F, V> {
-    type Value = Option<BTreeMap<String, V>>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a map")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut kept = BTreeMap::new();
-        while let Some(key) = map.next_key_seed(KeptKey(&self.0))? {
-            match key {
-                Some(key) => drop(kept.insert(key, map.next_value()?)),
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(Some(kept))
-    }
-}
-
-/// A key, if it is kept. The others are not copied.
-struct KeptKey<'a, F>(&'a F);
-
-impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for KeptKey<'_, F> {
-    type Value = Option<String>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<F: Fn(&str) -> bool> Visitor<'_> for KeptKey<'_, F> {
-    type Value = Option<String>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok((self.0)(key).then(|| key.to_owned()))
-    }
+    KeepEntries::new(|key: &str| keys.has(key)).deserialize(&mut data)
 }
 
 #[cfg(test)]

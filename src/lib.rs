@@ -35,6 +35,7 @@ pub mod export;
 pub mod fair_line;
 pub mod host_key_reset;
 pub mod ids;
+pub(crate) mod keep_entries;
 pub mod key_pair;
 pub mod kube_error;
 pub mod kubeconfig;

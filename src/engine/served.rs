@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::core::DynamicResourceScope;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -22,6 +22,7 @@ use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_t
 use crate::api::{EXECUTED_ANNOTATION, RECONCILE_ANNOTATION, Reconciled};
 use crate::digest::{self, Digest};
 use crate::ids::Arn;
+use crate::keep_entries::KeepEntries;
 
 /// An object as the API server sends it.
 #[derive(Clone, Debug)]
@@ -301,40 +302,22 @@ fn finalizers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Final
 type Texts = Option<BTreeMap<String, String>>;
 
 fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
-    deserializer.deserialize_any(KeepEntries(|key: &str| {
+    short(deserializer, |key| {
         matches!(key, RECONCILE_ANNOTATION | EXECUTED_ANNOTATION) || tracking::is_annotation(key)
-    }))
+    })
 }
 
 fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
-    deserializer.deserialize_any(KeepEntries(tracking::is_label))
+    short(deserializer, tracking::is_label)
 }
 
-/// Keeps the entries with these keys. A long value is kept as its digest.
-struct KeepEntries<F>(F);
-
-impl<'de, F: Fn(&str) -> bool> Visitor<'de> for KeepEntries<F> {
-    type Value = Texts;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a map of texts")
-    }
-
-    fn visit_unit<E>(self) -> Result<Texts, E> {
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts, A::Error> {
-        let mut kept = BTreeMap::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if self.0(&key) {
-                kept.insert(key, map.next_value::<Short>()?.0);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(Some(kept))
-    }
+/// The entries with these keys. A long value is kept as its digest.
+fn short<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    is_kept: impl Fn(&str) -> bool,
+) -> Result<Texts, D::Error> {
+    let kept = KeepEntries::<_, Short>::new(is_kept).deserialize(deserializer)?;
+    Ok(kept.map(|kept| kept.into_iter().map(|(key, value)| (key, value.0)).collect()))
 }
 
 struct Short(String);
