@@ -1,8 +1,8 @@
 //! How large a page of a list may be. Nobody knows how large objects are before they are read, and
 //! the client library has a page in memory as a whole, a few times. So a page of many objects is
-//! given up once it is larger than they usually are, and the same page is read with fewer objects.
-//! So are those that follow, until objects are smaller again: a few large ones delay the list only
-//! where they are.
+//! given up once it is larger than they usually are, and its objects are read in smaller pages.
+//! After them, pages have the usual number again: a few large objects delay the list only where
+//! they are.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -38,13 +38,6 @@ fn bounds(size: u32) -> Option<(usize, u32)> {
     let at = PAGES.iter().position(|(page, _)| size >= *page)?;
     let (smaller, _) = PAGES.get(at + 1)?;
     Some((PAGES[at].1, *smaller))
-}
-
-/// How many objects the page has that follows one of `size` objects and these bytes, if `asked` is
-/// the usual number.
-fn size_after(asked: u32, size: u32, bytes: usize) -> u32 {
-    let of_usual = bytes.saturating_mul(asked as usize) / size.max(1) as usize;
-    if bounds(asked).is_none_or(|(most, _)| of_usual <= most) { asked } else { size }
 }
 
 /// Whether a list goes on with this page.
@@ -83,23 +76,41 @@ pub struct LimitedPages<S> {
     sizes: Arc<Sizes>,
 }
 
-/// By path: how many objects the next page of a list has whose last page was smaller than usual.
+/// By path: what is left of a page that was given up.
 #[derive(Debug, Default)]
-struct Sizes(parking_lot::Mutex<HashMap<String, u32>>);
+struct Sizes(parking_lot::Mutex<HashMap<String, Rest>>);
+
+/// So many objects of it are still to be read, in pages of this size.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    size: u32,
+    objects: u32,
+}
 
 impl Sizes {
     /// What a page is asked for with. A new list begins with the usual number.
     fn of(&self, uri: &Uri, asked: u32) -> u32 {
-        let known = self.0.lock().get(uri.path()).copied();
-        known.filter(|_| continues(uri)).map_or(asked, |known| known.min(asked))
+        let mut rests = self.0.lock();
+        if !continues(uri) {
+            rests.remove(uri.path());
+        }
+        rests.get(uri.path()).map_or(asked, |rest| rest.size.min(asked))
     }
 
-    fn note(&self, uri: &Uri, asked: u32, next: u32) {
-        let mut sizes = self.0.lock();
-        if next < asked {
-            sizes.insert(uri.path().to_owned(), next);
-        } else {
-            sizes.remove(uri.path());
+    /// A page of so many objects was given up, and is read with fewer.
+    fn give_up(&self, uri: &Uri, objects: u32, size: u32) {
+        let mut rests = self.0.lock();
+        let left = rests.get(uri.path()).map_or(0, |rest| rest.objects);
+        rests.insert(uri.path().to_owned(), Rest { size, objects: left.max(objects) });
+    }
+
+    /// A page was read.
+    fn note(&self, uri: &Uri, size: u32) {
+        let mut rests = self.0.lock();
+        let Some(rest) = rests.get_mut(uri.path()) else { return };
+        rest.objects = rest.objects.saturating_sub(size);
+        if rest.objects == 0 {
+            rests.remove(uri.path());
         }
     }
 }
@@ -141,11 +152,12 @@ where
                 let most = bounds.map_or(usize::MAX, |(most, _)| most);
                 match (Limited::new(body, most).collect().await, bounds) {
                     (Ok(page), _) => {
-                        let page = page.to_bytes();
-                        sizes.note(&head.uri, asked, size_after(asked, size, page.len()));
-                        return Ok(Response::from_parts(parts, Either::Left(Full::new(page))));
+                        sizes.note(&head.uri, size);
+                        let page = Full::new(page.to_bytes());
+                        return Ok(Response::from_parts(parts, Either::Left(page)));
                     }
                     (Err(error), Some((_, smaller))) if error.is::<LengthLimitError>() => {
+                        sizes.give_up(&head.uri, size, smaller);
                         size = smaller;
                     }
                     (Err(error), _) => return Err(error),
@@ -258,7 +270,9 @@ mod tests {
             }
         }
         assert_eq!(count, 330);
-        let expected = [(0, 100), (0, 10), (10, 10), (20, 10), (30, 100), (130, 100), (230, 100)];
+        let of_first = (0..10).map(|page| (page * 10, 10));
+        let after = [(100, 100), (200, 100), (300, 100)];
+        let expected: Vec<_> = [(0, 100)].into_iter().chain(of_first).chain(after).collect();
         assert_eq!(*asked.lock(), expected);
     }
 }

@@ -32,7 +32,11 @@ impl Unreadables {
         let seen = self.all.remove(at)?;
         shrink(&mut self.all);
         if let Some(arn) = seen.arn.filter(|arn| self.recording.get(arn) == Some(at)) {
-            self.recording.remove(&arn);
+            let mut others = self.all.iter().filter(|(_, other)| other.arn == Some(arn));
+            match others.next() {
+                Some((other, _)) => drop(self.recording.insert(arn, other.clone())),
+                None => drop(self.recording.remove(&arn)),
+            }
             shrink(&mut self.recording);
         }
         Some(seen)
@@ -73,9 +77,9 @@ mod tests {
         assert_eq!(uid(&all, "second").as_deref(), Some("a"));
         // A restored backup may have the same status under another name.
         all.insert(at("b"), seen("b", Some(arn("second"))));
-        all.remove(&at("a"));
-        assert_eq!(uid(&all, "second").as_deref(), Some("b"));
         all.remove(&at("b"));
+        assert_eq!(uid(&all, "second").as_deref(), Some("a"));
+        all.remove(&at("a"));
         assert_eq!(uid(&all, "second"), None);
         assert_eq!((all.len(), all.recording.len()), (1, 0));
     }

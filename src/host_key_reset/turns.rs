@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::core::Status;
 
 use super::claim::{ResetClaim, Stage};
 use super::world::{Turn, later};
@@ -45,10 +46,7 @@ pub(super) fn is_in_the_way(stage: Stage, has_failed: bool) -> bool {
 pub(super) fn has_surely_failed(failure: &Error) -> bool {
     match failure {
         Error::Conflict => true,
-        // A Status is the answer of the API server, unless that tells of a timeout.
-        Error::Kubernetes(error) => {
-            status(error).is_some_and(|status| !matches!(status.code, 408 | 504))
-        }
+        Error::Kubernetes(error) => status(error).is_some_and(is_refusal),
         Error::Outdated
         | Error::Unreadable(_)
         | Error::Lightsail(_)
@@ -58,6 +56,19 @@ pub(super) fn has_surely_failed(failure: &Error) -> bool {
         | Error::GenerationFailed(_)
         | Error::NotLeading
         | Error::Stopping => false,
+    }
+}
+
+/// The reason of a Status if the API server itself has failed, as where it reaches no webhook.
+const INTERNAL_ERROR: &str = "InternalError";
+
+/// Whether the API server has written nothing. What etcd answers has no reason, and may not say
+/// whether the write was done, as after a timeout. An object that is too large is refused.
+fn is_refusal(status: &Status) -> bool {
+    match status.code {
+        408 => false,
+        500 => status.reason == INTERNAL_ERROR || status.message.contains("request is too large"),
+        code => code < 500,
     }
 }
 
@@ -133,8 +144,6 @@ impl Turns {
 #[rustfmt::skip]
 mod tests {
     use std::time::Duration;
-
-    use kube::core::Status;
 
     use super::*;
     use crate::clock::tests::clocks;
@@ -230,16 +239,19 @@ mod tests {
 
     #[test]
     fn only_what_surely_wrote_nothing_is_a_failure_to_write() {
-        let answer = |code| {
-            let status = Status::failure("no", "Forbidden").with_code(code);
+        const TOO_LARGE: &str = "etcdserver: request is too large";
+        let answer = |code, reason, message| {
+            let status = Status::failure(message, reason).with_code(code);
             Error::Kubernetes(Box::new(kube::Error::Api(Box::new(status))))
         };
         let page = Status::failure("<html>", "Failed to parse error data").with_code(403);
         for (name, failure, expected) in [
             ("somebody changes it all the time", Error::Conflict, true),
-            ("a policy forbids the status", answer(403), true),
-            ("a webhook is not there", answer(500), true),
-            ("nobody knows", answer(504), false),
+            ("a policy forbids the status", answer(403, "Forbidden", "no"), true),
+            ("a webhook is not there", answer(500, "InternalError", "failed calling"), true),
+            ("it is as large as it may be", answer(500, "", TOO_LARGE), true),
+            ("etcd does not know", answer(500, "", "etcdserver: request timed out"), false),
+            ("nobody knows", answer(504, "Timeout", "no"), false),
             ("nor here", kube::Error::Service("no answer in time".into()).into(), false),
             ("the page of a proxy", kube::Error::Api(Box::new(page)).into(), false),
             ("another process leads", Error::NotLeading, false),

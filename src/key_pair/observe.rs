@@ -47,6 +47,7 @@ pub(super) fn observed(
         pair: None,
         source: None,
         secret: Lookup::Unread,
+        former_secret: Lookup::Unread,
         key_missing_since: None,
         copy: Lookup::Unread,
         operation: Lookup::Unread,

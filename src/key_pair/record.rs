@@ -19,6 +19,7 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
         fingerprint: status.fingerprint.as_deref().map(Into::into),
         public_key_sha256: status.public_key_sha256.clone(),
         origin: status.origin,
+        secret_name: status.secret_name.clone(),
         managed_tag_keys: status.managed_tag_keys.clone(),
         intent: status.import_intent.as_ref().map(intent),
         deletion: under_way().filter(is_deletion),

@@ -228,6 +228,8 @@ pub struct Observed {
     pub source: Option<PublicKeySource>,
     /// The Secret that keeps the private key.
     pub secret: Lookup<Found>,
+    /// The Secret on record, where the spec names another one since.
+    pub former_secret: Lookup<Found>,
     /// Since when the Secret has no key, as far as this process knows.
     pub key_missing_since: Option<Timestamp>,
     /// The Secret that has the name of the copy of an old private key, where it is in the way.
@@ -302,6 +304,8 @@ pub struct Recorded {
     pub public_key_sha256: Option<String>,
     /// How the object came to it.
     pub origin: Option<Origin>,
+    /// The Secret that held the private key last.
+    pub secret_name: Option<String>,
     /// The keys of the tags that it has set.
     pub managed_tag_keys: Vec<String>,
     /// The import that is under way.

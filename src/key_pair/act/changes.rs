@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use super::Run;
 use crate::api::LightsailKeyPairStatus;
 use crate::clock::Moment;
-use crate::engine::objects;
+use crate::engine::{Lookup, objects};
 use crate::error::Error;
 use crate::ids::Fingerprint;
 use crate::key_pair::memory::Sent;
 use crate::key_pair::world::{PairRead, SetAside};
 use crate::key_pair::{claim, observe, plan, record, status};
 use crate::lightsail::{ErrorKind, KeyPair};
-use crate::secret::{self, SecretSpec};
+use crate::secret::{self, Found, SecretSpec};
 use crate::ssh::{PrivateKey, PublicKey};
 
 impl Run<'_> {
@@ -121,6 +121,32 @@ impl Run<'_> {
         outcome?;
         pair.tags.retain(|key, _| !keys.contains(key));
         self.learn(Some(pair));
+        Ok(())
+    }
+
+    pub(super) async fn write_secret(
+        &mut self,
+        spec: &SecretSpec,
+        found: Option<&Found>,
+        key: &PrivateKey,
+        keep_public_half: bool,
+    ) -> Result<(), Error> {
+        let (api_server, owner) = (&self.ctx.api_server, self.owner());
+        match found {
+            Some(found) => {
+                secret::replace(api_server, owner, spec, found, key, keep_public_half).await?;
+            }
+            None => secret::create(api_server, owner, spec, key).await?,
+        }
+        self.observed.done.wrote_secret = true;
+        self.read_secret(&spec.name).await
+    }
+
+    /// What was read of the Secrets is not so any more.
+    pub(super) async fn disown_secret(&mut self, found: &Found) -> Result<(), Error> {
+        secret::disown(&self.ctx.api_server, self.owner(), found).await?;
+        self.observed.secret = Lookup::Unread;
+        self.observed.former_secret = Lookup::Unread;
         Ok(())
     }
 

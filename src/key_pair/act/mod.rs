@@ -187,6 +187,10 @@ impl<'a> Run<'a> {
             Step::ReadCopy { name } => {
                 self.observed.copy = secret::find(api_server, self.owner(), &name).await?.into();
             }
+            Step::ReadFormerSecret(name) => {
+                let found = secret::find(api_server, self.owner(), &name).await?;
+                self.observed.former_secret = found.into();
+            }
             Step::ReadOperation { id } => self.read_operation(&id).await,
             Step::FindWindowsInstances => self.find_windows_instances().await?,
             Step::ReadNamespace => {
@@ -226,21 +230,9 @@ impl<'a> Run<'a> {
             }
             Step::SetAside { name, key } => self.set_aside(name, &key).await?,
             Step::WriteSecret { spec, found, key, keep_public_half } => {
-                match &found {
-                    Some(found) => {
-                        let owner = self.owner();
-                        secret::replace(api_server, owner, &spec, found, &key, keep_public_half)
-                            .await?;
-                    }
-                    None => secret::create(api_server, self.owner(), &spec, &key).await?,
-                }
-                self.observed.done.wrote_secret = true;
-                self.read_secret(&spec.name).await?;
+                self.write_secret(&spec, found.as_ref(), &key, keep_public_half).await?;
             }
-            Step::DisownSecret(found) => {
-                secret::disown(api_server, self.owner(), &found).await?;
-                self.read_secret(&found.name).await?;
-            }
+            Step::DisownSecret(found) => self.disown_secret(&found).await?,
             Step::Delete { expected_fingerprint } => {
                 self.delete(expected_fingerprint.as_ref()).await?;
             }

@@ -10,6 +10,7 @@ use crate::engine::{Lookup, State};
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed, Recorded};
 use crate::lightsail::{self, KeyPair};
+use crate::secret::Found;
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
 /// imported.
@@ -95,13 +96,20 @@ pub(super) fn end(desired: &Desired, observed: &Observed, message: &Message<'_>)
 /// have an owner of when the spec said something else, and Kubernetes would delete it (I3).
 pub(super) fn secret_stays(desired: &Desired, observed: &Observed) -> Option<Step> {
     let secret = desired.pair.secret().filter(|secret| !secret.delete_with_object)?;
-    match &observed.secret {
+    let former = observed.recorded.secret_name.as_ref().filter(|name| **name != secret.name);
+    let own = match &observed.secret {
         Lookup::Unread => Some(Step::ReadSecret(secret.name.clone())),
-        Lookup::Found(found) if found.is_owned_by(&desired.uid) && !found.is_terminating => {
-            Some(Step::DisownSecret(found.clone()))
-        }
-        Lookup::Absent | Lookup::Found(_) => None,
-    }
+        found @ (Lookup::Absent | Lookup::Found(_)) => disown(desired, found),
+    };
+    own.or_else(|| match &observed.former_secret {
+        Lookup::Unread => former.map(|name| Step::ReadFormerSecret(name.clone())),
+        found @ (Lookup::Absent | Lookup::Found(_)) => disown(desired, found),
+    })
+}
+
+fn disown(desired: &Desired, found: &Lookup<Found>) -> Option<Step> {
+    let goes = |found: &&Found| found.is_owned_by(&desired.uid) && !found.is_terminating;
+    found.found().filter(goes).map(|found| Step::DisownSecret(found.clone()))
 }
 
 /// What a step means for an object that vanished. Nobody can edit its spec, so what needs a person

@@ -38,8 +38,8 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             Step::Finish(verdict)
         }
         // What goes with its namespace keeps nothing.
-        Failure::SecretRejected { .. }
-            if desired.goal.ends() && observed.namespace_terminating.is_none() =>
+        Failure::SecretRejected { name, .. }
+            if may_go_with_namespace(desired, name) && observed.namespace_terminating.is_none() =>
         {
             Step::ReadNamespace
         }
@@ -55,10 +55,15 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
 /// What is observed without a Secret that may not be read and goes with its namespace, as the
 /// permission may have done: nothing keeps it.
 pub(super) fn without_secret(desired: &Desired, observed: &Observed) -> Option<Observed> {
-    let is_refused = matches!(observed.failure, Some(Failure::SecretRejected { .. }));
-    let goes = desired.goal.ends() && observed.namespace_terminating == Some(true);
-    let secret = Lookup::Absent;
-    (is_refused && goes).then(|| Observed { secret, failure: None, ..observed.clone() })
+    let Some(Failure::SecretRejected { name, .. }) = &observed.failure else { return None };
+    let goes = may_go_with_namespace(desired, name) && observed.namespace_terminating == Some(true);
+    let (secret, former_secret) = (Lookup::Absent, Lookup::Absent);
+    goes.then(|| Observed { secret, former_secret, failure: None, ..observed.clone() })
+}
+
+/// Whether the object ends, and this Secret keeps its private key.
+fn may_go_with_namespace(desired: &Desired, secret: &str) -> bool {
+    desired.goal.ends() && desired.pair.secret().is_some_and(|kept| kept.name == secret)
 }
 
 /// The credentials of the account cannot be had. One session that fails changes nothing of objects

@@ -30,6 +30,8 @@ pub enum Step {
     ReadSource(SourceRef),
     /// Read the Secret of this name.
     ReadSecret(String),
+    /// Read the Secret on record, which the spec does not name any more.
+    ReadFormerSecret(String),
     /// Find the Windows instances that use the default pair.
     FindWindowsInstances,
     /// Read whether the namespace is being deleted, and its labels.
@@ -162,6 +164,7 @@ impl Step {
             | Self::ReadSource(_)
             | Self::ReadSecret(_)
             | Self::ReadCopy { .. }
+            | Self::ReadFormerSecret(_)
             | Self::ReadOperation { .. }
             | Self::FindWindowsInstances
             | Self::ReadNamespace
@@ -212,7 +215,7 @@ impl Step {
             Self::Identify => "Identify",
             Self::ReadPair { .. } | Self::ReadDefaultPair => "ReadPair",
             Self::ReadSource(_) => "ReadSource",
-            Self::ReadSecret(_) => "ReadSecret",
+            Self::ReadSecret(_) | Self::ReadFormerSecret(_) => "ReadSecret",
             Self::ReadCopy { .. } => "ReadCopy",
             Self::ReadOperation { .. } => "ReadOperation",
             Self::FindWindowsInstances => "FindWindowsInstances",

@@ -54,15 +54,23 @@ pub(super) fn fault(operation: &str, request: &Parts, answer: &HttpResponse) -> 
 /// At most this many characters of a reason are kept.
 const LONGEST_REASON: usize = 200;
 
+/// A part of a URL with so many bytes may be a secret, unless it is a word.
+const SHORTEST_SECRET: usize = 8;
+
 /// Why a server refuses, in plain text, as the agent of EKS Pod Identity says it. A text that
-/// repeats the token or the URL of the request is left out: a condition must not show them.
+/// repeats the token or a part of the URL is left out: a condition must not show them.
 fn reason(request: &Parts, answer: &HttpResponse) -> Option<String> {
     let type_ = answer.headers().get(CONTENT_TYPE.as_str())?;
     let text = str::from_utf8(answer.body().bytes()?).ok()?;
     let token = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let token = token.and_then(|token| str::from_utf8(token).ok()?.split_whitespace().last());
-    let path = Some(request.uri.path()).filter(|path| *path != "/");
-    let mut secrets = [token, path, request.uri.query()].into_iter().flatten();
+    let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+    // The id of a task in the URL may be all that gets its credentials.
+    let parts = path.split('/').chain(query.split(['&', '=']));
+    let may_be_secret = |part: &&str| {
+        part.len() >= SHORTEST_SECRET && part.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    let mut secrets = token.into_iter().chain(parts.filter(may_be_secret));
     let is_fit = type_.starts_with("text/plain")
         && !text.contains('<')
         && !secrets.any(|secret| text.contains(secret));
@@ -235,13 +243,14 @@ mod tests {
             ("another type", CONTAINER, "text/html", "no", None),
             ("another server", "GetRoleCredentials", TEXT, "no", None),
             ("the token", CONTAINER, TEXT, "who is T0KEN?", None),
-            ("the query", CONTAINER, TEXT, "no such key=PW", None),
-            ("the path", CONTAINER, TEXT, "/c/PW: not found", None),
+            ("a part of the query", CONTAINER, TEXT, "no such pass-w0rd", None),
+            ("a part of the path", CONTAINER, TEXT, "7f6e5d4c: not found", None),
+            ("a word of the path", CONTAINER, TEXT, "no credentials", Some("no credentials")),
         ] {
             let status = aws_smithy_runtime_api::http::StatusCode::try_from(403).unwrap();
             let mut answer = HttpResponse::new(status, body.into());
             answer.headers_mut().insert("content-type", type_);
-            let request = http::Request::get("http://agent/c/PW?key=PW");
+            let request = http::Request::get("http://agent/credentials/7f6e5d4c?key=pass-w0rd");
             let request = request.header("authorization", "Bearer T0KEN").body(()).unwrap();
             let found = fault(operation, &request.into_parts().0, &answer);
             let why = expected.map(str::to_owned);

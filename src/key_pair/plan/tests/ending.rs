@@ -205,6 +205,14 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
                 replace: ReplacePolicy::Never };
             o.secret = Lookup::Unread;
         }, "Remove finalizer Deleted"),
+        ("the Secret on record is one, though the spec names another now", |_, o| {
+            o.recorded.secret_name = Some("former".to_owned());
+            o.secret = Lookup::Absent;
+        }, "ReadFormerSecret"),
+        ("and stays too", |_, o| {
+            o.recorded.secret_name = Some("former".to_owned());
+            (o.secret, o.former_secret) = (Lookup::Absent, Lookup::Found(owned(&private_key())));
+        }, "DisownSecret"),
         ("while the object stays, so does the Secret", |d, _| d.goal = Goal::Absent,
          "Ready Absent"),
     ]);
@@ -214,5 +222,9 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
          "Stalled SecretRejected"),
         ("if so, nothing is kept", |_, o| o.namespace_terminating = Some(true),
          "Remove finalizer Deleted"),
+        ("of a public key, that says nothing", |d, o| {
+            o.namespace_terminating = Some(true);
+            d.pair = with_key(FIRST);
+        }, "Stalled SecretRejected"),
     ]);
 }

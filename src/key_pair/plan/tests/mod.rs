@@ -106,6 +106,7 @@ fn observed() -> Observed {
         pair: None,
         source: None,
         secret: Lookup::Unread,
+        former_secret: Lookup::Unread,
         key_missing_since: None,
         copy: Lookup::Unread,
         operation: Lookup::Unread,
@@ -169,6 +170,7 @@ fn recorded(pair: &KeyPair, origin: Origin) -> Recorded {
         fingerprint: pair.fingerprint.clone(),
         public_key_sha256: Some(key(FIRST).sha256()),
         origin: Some(origin),
+        secret_name: None,
         managed_tag_keys: Vec::new(),
         intent: None,
         deletion: None,
@@ -238,6 +240,7 @@ fn word(step: &Step) -> String {
         | Step::ReadOperation { .. }
         | Step::ReadDefaultPair
         | Step::DisownSecret(_)
+        | Step::ReadFormerSecret(_)
         | Step::Delete { .. }
         | Step::ReadForRelease { .. }
         | Step::ReleaseTag { .. }

@@ -432,7 +432,8 @@ impl At<'_> {
         if fate == Fate::LostAfter {
             return Some(Then::End);
         }
-        self.read(Act::ReadSecret, Fate::Fine)
+        self.run().secret = Found::Unread;
+        Some(Then::GoOn)
     }
 
     fn delete(&mut self, expected: Option<super::world::Key>, fate: Fate) -> Option<Then> {

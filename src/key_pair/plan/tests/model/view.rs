@@ -378,6 +378,7 @@ impl Plans {
             Step::Identify
             | Step::RecordTagKeys
             | Step::CountKeyPairs
+            | Step::ReadFormerSecret(_)
             | Step::ReadOperation { .. } => unreachable!(
                 "the account is known, there are no other tags and no limits, and all is done at \
                  once"
