@@ -1,5 +1,5 @@
-//! Secrets and `ConfigMap`s as the API server sends them: what a user puts into them is dropped
-//! while parsing, but for the keys that somebody asks for.
+//! Secrets and `ConfigMap`s as the API server sends them: parsing drops a user's data, except for
+//! the requested keys.
 //!
 //! An object of 1 MiB may have tens of thousands of keys, as many owners of fields, or both. To
 //! parse a large one takes long, so that is done beside the task that runs all reconciliations.
@@ -44,8 +44,8 @@ impl Keys {
     }
 }
 
-/// The Secret in an answer, with these keys. `None` if the answer is something else: each that is
-/// stored has a uid.
+/// The Secret in an answer, with these keys. `None` if the answer is not a stored object, which
+/// always has a uid.
 pub(crate) async fn parse_secret(text: Zeroizing<String>, keys: Keys) -> Option<Secret> {
     parse(text, move |text| secret(text, &keys)).await
 }

@@ -26,7 +26,7 @@ const MIB: usize = 1024 * 1024;
 /// the smallest pages have 4.5 MB at most.
 const PAGES: [(u32, usize); 3] = [(MANY, 2 * MIB), (10, 8 * MIB), (3, usize::MAX)];
 
-/// The number of objects that a page is asked for with.
+/// The number of objects that a request asks for.
 fn size(uri: &Uri) -> Option<u32> {
     let mut parameters = uri.query()?.split('&');
     parameters.find_map(|it| it.strip_prefix("limit=")?.parse().ok())
@@ -45,7 +45,7 @@ fn continues(uri: &Uri) -> bool {
     uri.query().unwrap_or_default().split('&').any(|it| it.starts_with("continue="))
 }
 
-/// The same page with so many objects.
+/// The same request, for this many objects.
 fn with_size(uri: &Uri, size: u32) -> Result<Uri, BoxError> {
     let is_size = |it: &&str| !it.starts_with("limit=");
     let others = uri.query().unwrap_or_default().split('&').filter(is_size);

@@ -33,7 +33,7 @@ pub struct Settings {
     pub namespace: String,
     /// The cluster in session tags.
     pub cluster_id: String,
-    /// Whether this operator finds out whose the credentials of accounts are, for their status.
+    /// Whether this operator identifies the credentials of accounts, for their status.
     pub is_primary: bool,
 }
 

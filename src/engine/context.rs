@@ -70,8 +70,8 @@ impl Context {
         clocks
     }
 
-    /// Drops what is kept of a region, if no object names it. Accounts are in none: of that one,
-    /// nothing is kept, but failures of credentials that nobody uses any more are dropped.
+    /// Drops what is kept of a region, if no object names it. Accounts have no region: for theirs,
+    /// which is empty, this only drops failures of credentials no longer used.
     pub fn forget_unused(&self, region: &Region) {
         if !self.regions.forget_unused(region) {
             return;

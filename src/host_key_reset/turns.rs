@@ -34,15 +34,15 @@ struct Holder {
     until: Moment,
 }
 
-/// Whether the next ones of an instance wait for a reset at all. One that fails before it begins
-/// may do so for ever, and nothing else would end the wait: what it shows cannot be written. It
-/// comes first again once a reconciliation of it succeeds, or takes the turn.
+/// Whether later resets of the instance wait for this one. One that fails before it begins may fail
+/// forever, and nothing else would end the wait: its status cannot be written. It comes first again
+/// once a reconciliation of it succeeds, or takes the turn.
 pub(super) fn is_in_the_way(stage: Stage, has_failed: bool) -> bool {
     stage != Stage::Waiting || !has_failed
 }
 
-/// Whether a reconciliation that failed so surely wrote no intent last. Where nobody knows, the
-/// watch may show one at any time.
+/// Whether this failure proves that the reconciliation wrote no intent. Without proof, the watch
+/// may still show one.
 pub(super) fn has_surely_failed(failure: &Error) -> bool {
     match failure {
         Error::Conflict => true,

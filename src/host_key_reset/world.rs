@@ -25,7 +25,7 @@ pub struct Desired {
     pub deadline: SignedDuration,
     /// Whether a person wants it to wait.
     pub suspend: bool,
-    /// How long the object is kept when it is over; `None` is for ever.
+    /// How long the object is kept when it is over; `None` is forever.
     pub ttl: Option<SignedDuration>,
     /// The tool that would make the object again if it were deleted.
     pub tracked_by: Option<&'static str>,

@@ -360,8 +360,8 @@ impl fmt::Display for Message<'_> {
             Self::OwnershipLost { name } => write!(
                 to,
                 "the key pair {name} now has another owner's tag; if it belongs to this object, \
-                 remove that tag in Lightsail, whose key is {OWNER_TAG} in upper or lower case; \
-                 otherwise, set deletionPolicy: Retain and delete this object"
+                 remove that tag in Lightsail (key {OWNER_TAG}, in any capitalization); otherwise, \
+                 set deletionPolicy: Retain and delete this object"
             ),
             Self::Doubtful { name, owner, ends } => {
                 write!(
@@ -550,9 +550,9 @@ impl fmt::Display for Message<'_> {
             }
             Self::SecretIsChanged { secret } => write!(
                 to,
-                "what the operator writes to the Secret {secret} is changed immediately, most \
-                 likely by an admission policy or webhook; exempt the Secret from it, or remove \
-                 the labels that it changes from secret.labels in the spec"
+                "an admission policy or webhook probably changes the Secret {secret} whenever the \
+                 operator writes it; exempt the Secret, or remove the labels in question from \
+                 secret.labels in the spec"
             ),
             Self::OperationFailed { what, operation } => {
                 let code = operation.error_code.as_deref().unwrap_or("no error code");

@@ -46,7 +46,7 @@ impl Lightsail {
         let region = Region::new(sender.scope.region.to_string());
         let mut config = Builder::from(config).region(region).timeout_config(timeouts.build());
         config = config.retry_config(RetryConfig::disabled());
-        // Otherwise the SDK makes a bucket for each region, and keeps it for ever.
+        // Otherwise the SDK makes a bucket for each region, and keeps it forever.
         let partition = RetryPartition::custom("lightsail").token_bucket(TokenBucket::unlimited());
         config = config.retry_partition(partition.build());
         config.push_interceptor(SharedInterceptor::new(clock.clone()));
@@ -357,7 +357,7 @@ impl Lightsail {
     }
 
     /// The operation in the answer to this call. If it names no type, it has that of the call; if
-    /// it names no time, that of the answer, so that nobody waits for it for ever or not at all.
+    /// it names no time, that of the answer, so that nobody waits for it forever or not at all.
     fn operation_of(&self, answer: Option<types::Operation>, call: &str) -> Operation {
         let operation = answer.map(convert::operation).unwrap_or_default();
         let answered = || Some(self.clock.now().unwrap_or_else(Timestamp::now).to_string());

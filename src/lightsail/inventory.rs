@@ -121,9 +121,9 @@ impl Inventory {
         self.get(region, |listing| listing.is_good(max_age)).await
     }
 
-    /// As [`Self::list`], but `None` as soon as the list that has to be read for it proves to have
-    /// more pages than that. A read that has begun goes on. None begins if the last one failed
-    /// after so many pages.
+    /// As [`Self::list`], but `None` as soon as a read shows that the list has more than this many
+    /// pages. A read that has begun goes on. None begins if the last one failed after so many
+    /// pages.
     ///
     /// # Errors
     /// As [`Self::list`].

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::error::Error;
 use super::types::Result;
 
-/// No list is longer. A server that gives another token each time would be asked for ever.
+/// No list is longer. A server that gives another token each time would be asked forever.
 const MOST: usize = 10_000;
 
 /// The pages that were seen, and the token of the next one.

@@ -96,12 +96,12 @@ mod tests {
         let (second, timeout) = (Duration::from_secs(1), Duration::from_secs(20));
         for (name, policy, kind, waited, sent, expected) in [
             ("a read without an answer", Policy::Read, ErrorKind::Transient, second, 1, true),
-            ("but not for ever", Policy::Read, ErrorKind::Transient, second, 3, false),
+            ("but not forever", Policy::Read, ErrorKind::Transient, second, 3, false),
             ("one that follows a read", Policy::ReadAfterRead, ErrorKind::Transient, second, 1,
              true),
             ("a change without an answer", Policy::Change, ErrorKind::Transient, second, 1, false),
             ("a read that is throttled", Policy::Read, ErrorKind::Throttled, second * 59, 50, true),
-            ("but not for ever", Policy::Read, ErrorKind::Throttled, second * 60, 51, false),
+            ("but not forever", Policy::Read, ErrorKind::Throttled, second * 60, 51, false),
             (
                 "a change that is throttled",
                 Policy::Change,

@@ -36,7 +36,7 @@ pub struct Role {
 fn client(sending: &Sending, credentials: &Credentials, region: &Region) -> Client {
     let own = SharedCredentialsProvider::new(credentials.clone());
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(sending.call_timeout);
-    // Otherwise the SDK makes a bucket for each region, and keeps it for ever. It limits retries,
+    // Otherwise the SDK makes a bucket for each region, and keeps it forever. It limits retries,
     // of which each call has one at most.
     let partition = RetryPartition::custom("sts").token_bucket(TokenBucket::unlimited());
     let config = Builder::from(&sending.config)

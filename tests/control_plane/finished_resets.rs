@@ -52,7 +52,7 @@ async fn a_finished_reset_goes_when_its_time_has_come() {
     bed.wait_event("OperationSucceeded").await;
     bed.wait_gone::<HostKeyReset>("brief").await;
     assert_eq!(bed.region.known_host_keys_resets("web-1"), 1);
-    // Unset is for ever; 0, set later, is immediately.
+    // Unset is forever; 0, set later, is immediately.
     bed.api::<HostKeyReset>().get("kept").await.unwrap();
     bed.patch::<HostKeyReset>("kept", &json!({ "spec": { "ttlSecondsAfterFinished": 0 } })).await;
     bed.wait_gone::<HostKeyReset>("kept").await;

@@ -139,7 +139,7 @@ async fn i13_a_key_pair_whose_object_is_gone_is_counted_and_never_deleted() {
     assert!(lines.len() == 1 && lines[0].contains(r#""names":"left""#), "{lines:?}");
     assert!(bed.region.find_key_pair("left").is_some());
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
-    // Nobody reads a list any more when there is no object: the count would stay for ever.
+    // Nobody reads a list any more when there is no object: the count would stay forever.
     let mut names: Vec<String> = (1..=number).map(|number| format!("new-{number}")).collect();
     names.push("stays".to_owned());
     for name in &names {

@@ -147,8 +147,8 @@ pub struct LightsailAccountStatus {
     pub last_handled_reconcile: Option<String>,
 
     /// The identity that the operator has in the account. CloudTrail shows it as
-    /// `userIdentity.arn`. With `sessionTags: Namespace`, it is that of shared reads, and each
-    /// namespace has a session of its own.
+    /// `userIdentity.arn`. With `sessionTags: Namespace`, this is the identity for shared reads;
+    /// each namespace has its own session.
     #[serde(default, rename = "callerARN", skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
 

@@ -85,7 +85,7 @@ fn who_has_what_it_waited_for_comes_first_in_its_namespace_only() {
 }
 
 #[test]
-fn who_waits_in_one_lane_and_is_pushed_to_another_waits_there_with_the_better_class() {
+fn an_object_pushed_to_another_lane_moves_there_with_the_better_class() {
     let (mut queue, now) = (Queue::new(limits(10)), Instant::now());
     for (class, other) in [(Class::Change, Class::Resync), (Class::Retry, Class::Resync)] {
         queue.push(at("a"), LANE, class, now);

@@ -23,14 +23,14 @@ pub struct Ended<'a> {
 pub struct Aftermath {
     /// Whether what is known of its call is kept, and its turn at the instance.
     pub keeps_call: bool,
-    /// Whether it is kept when it was started.
+    /// Whether its start time is kept.
     pub keeps_start: bool,
     /// Whether it failed before it began, so that no other reset waits for it.
     pub has_failed: bool,
 }
 
-/// What is kept of the reset. Nothing is kept of an object that is gone, and of one that is over,
-/// nothing but its row.
+/// What is kept of the reset. Of an object that is gone, nothing is kept; of one that is over, only
+/// its row.
 #[must_use]
 pub fn aftermath(ended: Ended<'_>) -> Aftermath {
     let is_gone = matches!(ended.failure, Some(Error::Gone)) || !ended.is_watched;
@@ -42,7 +42,7 @@ pub fn aftermath(ended: Ended<'_>) -> Aftermath {
     Aftermath { keeps_call: is_open && !is_gone, keeps_start, has_failed }
 }
 
-/// As what a failure counts that was published: as the failure that it still is.
+/// What a published failure counts as: it is still a failure.
 #[must_use]
 pub fn outcome(failure: &Error) -> Outcome {
     if matches!(failure, Error::Conflict) { Outcome::Conflict } else { Outcome::KubernetesError }

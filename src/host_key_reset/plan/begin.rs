@@ -22,7 +22,7 @@ const ASK_AGAIN: Duration = Duration::from_mins(5);
 /// goes over all others.
 const OF_A_LONG_LINE: u32 = 10;
 
-/// What must be so before a call is written ahead, in this order. A check lets it pass, or answers
+/// What must hold before the intent is written, in this order. A check lets it pass, or answers
 /// with what comes instead.
 const CHECKS: [fn(&Desired, &Observed) -> Option<Step>; 8] = [
     // Nothing is begun for an object that is on its way out.
@@ -37,9 +37,9 @@ const CHECKS: [fn(&Desired, &Observed) -> Option<Step>; 8] = [
     nobody_suspends_it,
     // Its credentials may not be meant for it, fail, or be those of another account.
     lightsail_can_be_asked,
-    // Who may not reset an instance takes no turn at it, and is none of those who wait for theirs.
+    // A reset that is not allowed neither takes a turn nor waits for one.
     the_account_allows_this_instance,
-    // I6: an operation that two resets wait for could not be told to be the one's or the other's.
+    // I6: if two resets waited for an operation, nobody could tell whose it is.
     no_other_reset_comes_first,
 ];
 
@@ -55,7 +55,7 @@ pub(super) fn begin(desired: &Desired, observed: &Observed) -> Step {
 fn write_ahead(desired: &Desired, observed: &Observed) -> Result<Step, Step> {
     let instance_arn = right_instance(desired, observed)?.clone();
     let operations = operations_before(observed)?;
-    // What the call could not follow would only be taken back.
+    // An intent without time for its call would only be taken back.
     if !observed.lease_outlives_call {
         return Err(Step::AwaitLease);
     }
@@ -69,7 +69,7 @@ fn write_ahead(desired: &Desired, observed: &Observed) -> Result<Step, Step> {
     Ok(Step::WriteIntent {
         last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
         instance_arn,
-        // Of an account's role, only the log tells.
+        // An account's role is shown only in the log.
         shows_caller: observed.grant.route().is_none(),
     })
 }

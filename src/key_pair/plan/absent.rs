@@ -68,8 +68,7 @@ pub(super) fn absent(desired: &Desired, observed: &Observed) -> Step {
     }
 }
 
-/// Takes off what was set by name on a pair that is another's. Whoever releases the pair takes the
-/// tag off by itself.
+/// Removes tags that were set by name on another's pair. A release removes the owner tag itself.
 fn take_back_of_another(deletion: &Deletion<'_>) -> Option<Step> {
     let Deletion { desired, observed, pair, whose, named, .. } = deletion;
     let is_of_another = matches!(
@@ -94,8 +93,8 @@ fn absent_of_another(deletion: &Deletion<'_>) -> Step {
     yield_to_rival(desired, observed)
 }
 
-/// The pair is not the object's, and none is on record. It may go, and that of an import that is
-/// under way come in its place.
+/// The pair is not the object's, and none is on record. An import under way may still put the
+/// object's own pair in its place.
 fn end_without_pair(deletion: &Deletion<'_>) -> Step {
     let Deletion { desired, observed, read, .. } = deletion;
     let unsettled = unsettled_import(observed, read);
@@ -121,7 +120,7 @@ fn absent_own(deletion: &Deletion<'_>) -> Step {
     }
 }
 
-/// Only who names it deletes it.
+/// Deleted only if the spec names it.
 fn absent_doubtful(deletion: &Deletion<'_>) -> Step {
     let Deletion { desired, observed, pair, named, .. } = deletion;
     let is_named = desired.goal == Goal::Absent && matches!(named, Named::Same);
@@ -182,8 +181,8 @@ fn is_known(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
         || compare(desired, observed, pair) == Some(Match::Same)
 }
 
-/// Whether somebody else's pair may be deleted by its name and fingerprint. One that another
-/// owner's tag claims only if that tag is to be ignored.
+/// Whether somebody else's pair may be deleted by its name and fingerprint. With another owner's
+/// tag, only if the spec says `TakeOver`.
 fn may_name(desired: &Desired, pair: &KeyPair, tagged: bool) -> bool {
     let takes_over = desired.adoption == AdoptionPolicy::TakeOver && may_take_over(desired, pair);
     !desired.limits.keep_adopted() && (!tagged || takes_over)

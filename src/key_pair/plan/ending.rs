@@ -92,8 +92,8 @@ pub(super) fn end(desired: &Desired, observed: &Observed, message: &Message<'_>)
     secret_stays(desired, observed).unwrap_or(removal)
 }
 
-/// What comes before the object goes, so that its Secret stays if the spec says so. The Secret may
-/// have an owner of when the spec said something else, and Kubernetes would delete it (I3).
+/// What comes before the object goes, so that its Secret stays if the spec says so. An earlier spec
+/// may have made the object its owner, and Kubernetes would delete it (I3).
 pub(super) fn secret_stays(desired: &Desired, observed: &Observed) -> Option<Step> {
     let secret = desired.pair.secret().filter(|secret| !secret.delete_with_object)?;
     let former = observed.recorded.secret_name.as_ref().filter(|name| **name != secret.name);

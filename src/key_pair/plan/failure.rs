@@ -52,8 +52,8 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
     }
 }
 
-/// What is observed without a Secret that may not be read and goes with its namespace, as the
-/// permission may have done: nothing keeps it.
+/// The same without the Secret, if it cannot be read and its namespace is being deleted: it goes
+/// too, and the permission may be gone already.
 pub(super) fn without_secret(desired: &Desired, observed: &Observed) -> Option<Observed> {
     let Some(Failure::SecretRejected { name, .. }) = &observed.failure else { return None };
     let goes = may_go_with_namespace(desired, name) && observed.namespace_terminating == Some(true);

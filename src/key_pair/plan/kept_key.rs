@@ -70,8 +70,8 @@ pub(super) fn dress(
     (!is_dressed && found.rejects.is_none()).then(|| write(observed, spec, Some(found), key))
 }
 
-/// The step that writes a key. What was written just now and has to be written again was changed by
-/// somebody, most likely by a policy, which would change it each time.
+/// The step that writes a key. If a Secret that was just written needs writing again, somebody
+/// changed it: most likely a policy, which would do so each time.
 pub(super) fn write(
     observed: &Observed,
     spec: &SecretSpec,

@@ -102,7 +102,7 @@ pub enum Step {
         /// Whether what stands beside the private key stays.
         keep_public_half: bool,
     },
-    /// Take the object off the owners of its Secret, which is to outlive it.
+    /// Remove the object from the owners of its Secret, which must outlive it.
     DisownSecret(Found),
     /// Delete the pair.
     Delete {

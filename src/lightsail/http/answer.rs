@@ -209,7 +209,7 @@ mod tests {
             ("the role's credentials", METADATA, OF_ROLE, 200, None, "{}", None),
             ("a page for them", METADATA, OF_ROLE, 200, None, "<html>", Some(Unreadable(200))),
             ("a token", METADATA, TOKEN, 200, Some("21600"), "t", None),
-            ("a token for ever", METADATA, TOKEN, 200, Some("18446744073709551615"), "t",
+            ("a token forever", METADATA, TOKEN, 200, Some("18446744073709551615"), "t",
              Some(Unreadable(200))),
             ("a token without an end", METADATA, TOKEN, 200, None, "t", None),
             ("a token that is refused", METADATA, TOKEN, 403, None, "", None),

@@ -12,8 +12,8 @@ use super::failure::Failure;
 const QUIET: Duration = Duration::from_mins(5);
 /// A host without requests for this long is dropped.
 const FORGOTTEN: Duration = Duration::from_mins(15);
-/// More than the regions of Lightsail and the sources of credentials together. Of the hosts that
-/// never answered, further ones are not logged: a region of an object may be invented.
+/// More than the regions of Lightsail and the sources of credentials together. Beyond this, hosts
+/// that never answered are not logged: objects may name invented regions.
 const MOST: usize = 256;
 
 /// The hosts that could not be reached recently.

@@ -198,7 +198,7 @@ fn a_limit_is_found_in_spite_of_refusals_at_random() {
 }
 
 #[test]
-fn nobody_asks_faster_than_somebody_wants_however_much_is_accepted() {
+fn the_rate_never_exceeds_demand() {
     let start = Instant::now();
     let mut bucket = Bucket::new(start);
     bucket.set_most(Some(2.0));

@@ -363,7 +363,7 @@ fn a_comment_that_ends_with_a_quote_is_taken_again_as_it_was() {
 }
 
 #[test]
-fn a_header_goes_on_over_as_many_lines_as_it_has() {
+fn a_header_may_span_thousands_of_lines() {
     let files = Files::new(&["-t", "ed25519"]);
     let (line, rfc4716) = (files.line(), files.exported("RFC4716"));
     let header = rfc4716.lines().find(|line| line.starts_with("Comment: ")).unwrap();

@@ -113,7 +113,7 @@ pub enum FaultEffect {
     Garbage,
     /// The request takes effect, and the connection is closed in the middle of the answer.
     HalfAnswer,
-    /// The next page's token is that of the page that was asked for, for ever. The first page has
+    /// The next page's token is that of the page that was asked for, forever. The first page has
     /// none and is as it should be.
     RepeatPageToken,
     /// Something that is no answer of the API, for example a proxy's page.

@@ -145,7 +145,7 @@ impl Ledger {
     }
 
     /// What time has done: ends what ends by itself, and forgets what is older than `retention`;
-    /// zero is for ever.
+    /// zero is forever.
     pub(super) fn settle(&mut self, now: SystemTime, retention: Duration) {
         let Self { by_number, under_way, .. } = self;
         under_way.retain(|number| {
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(ids(ledger.all()), ["1", "2", "3"]);
         assert_eq!(ids(ledger.of_resource("a")), ["1", "3"]);
         ledger.settle(at(1000), Duration::ZERO);
-        assert_eq!(ids(ledger.all()), ["1", "2", "3"], "zero keeps them for ever");
+        assert_eq!(ids(ledger.all()), ["1", "2", "3"], "zero keeps them forever");
         ledger.settle(at(40), Duration::from_secs(20));
         assert_eq!(ids(ledger.all()), ["2", "3"]);
         assert_eq!(ids(ledger.of_resource("a")), ["3"]);

@@ -106,7 +106,7 @@ pub struct Switches {
     /// immediately.
     #[serde(with = "seconds")]
     pub operation_list_lag: Duration,
-    /// How long an operation is known; zero is for ever. Not documented. The newest 100 000 of a
+    /// How long an operation is known; zero is forever. Not documented. The newest 100 000 of a
     /// region are kept at most.
     #[serde(with = "seconds")]
     pub operation_retention: Duration,

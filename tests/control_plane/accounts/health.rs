@@ -62,7 +62,7 @@ async fn i8_an_account_whose_finalizer_cannot_be_taken_off_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn failing_credentials_are_told_while_an_account_uses_them_although_no_object_does() {
+async fn failing_credentials_are_reported_while_only_an_account_uses_them() {
     let teams = Teams::new("no-objects").await;
     let outage = Fault::new("GetCallerIdentity", FaultEffect::throttling());
     let _outage = teams.a.simulator.add_fault(outage);

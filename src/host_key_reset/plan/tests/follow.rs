@@ -73,7 +73,7 @@ fn an_operation_is_followed_to_its_end() {
         ("a read that fails is said",
          |_, o| { under_way(o); o.failure = Some(failure(ErrorKind::Denied)); },
              "Progress AccessDenied"),
-        ("but not for ever", |_, o| {
+        ("but not forever", |_, o| {
             under_way(o);
             o.failure = Some(failure(ErrorKind::Denied));
             o.now = time("2026-11-24T12:10:01Z");

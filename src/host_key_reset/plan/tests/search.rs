@@ -101,7 +101,7 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
         ("a read that fails is said",
          |_, o| { searching(o); o.failure = Some(failure(ErrorKind::Denied)); },
              "Progress AccessDenied"),
-        ("but not for ever: nothing tells what became of it", |_, o| {
+        ("but not forever: nothing tells what became of it", |_, o| {
             searching(o);
             o.failure = Some(failure(ErrorKind::Denied));
             o.now = time("2026-11-24T12:10:01Z");

@@ -54,7 +54,7 @@ fn only_operations_that_are_under_way_are_looked_up_and_the_others_stay_as_they_
 }
 
 #[test]
-fn what_was_read_for_another_reset_leaves_half_of_a_call_for_what_follows() {
+fn a_shared_read_is_at_most_half_a_call_timeout_old() {
     let (mut desired, mut observed) = (desired(), observed());
     desired.instance_tags.insert("team".to_owned(), "team-a".to_owned());
     observed.call_timeout = SignedDuration::from_secs(30);
@@ -64,7 +64,7 @@ fn what_was_read_for_another_reset_leaves_half_of_a_call_for_what_follows() {
 }
 
 #[test]
-fn what_could_not_be_finished_is_said_and_what_is_over_stays_so() {
+fn an_unfinished_reset_is_reported_and_one_that_is_over_stays_over() {
     let desired = desired();
     let step = |change: fn(&mut Observed)| {
         let mut observed = observed();

@@ -193,7 +193,7 @@ fn deleting_an_object_with_an_imported_pair() {
             o.pair = live(None);
             o.sent = sent("2026-11-24T12:00:30Z", false);
         }, "Reconciling InProgress"),
-        ("but not for ever", |_, o| {
+        ("but not forever", |_, o| {
             o.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
             o.pair = live(None);
             o.sent = sent(NOW, false);

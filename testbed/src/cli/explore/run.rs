@@ -170,7 +170,7 @@ pub(super) async fn act_while_it_runs(stage: &Stage, acts: &[Act]) -> Result<()>
     }
 }
 
-/// Restarts operators that end, for ever, and ends only if that fails.
+/// Restarts operators that end, forever, and ends only if that fails.
 pub(super) async fn keep_running(stage: &Stage) -> anyhow::Error {
     loop {
         if let Err(error) = stage.keep_running().await {

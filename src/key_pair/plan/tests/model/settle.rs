@@ -35,7 +35,7 @@ impl Settled {
             }
             path.push(hash);
             if path.len() > STEPS as usize {
-                return Err(hangs(plans, &at, "I8: it goes on for ever", unstable));
+                return Err(hangs(plans, &at, "I8: it goes on forever", unstable));
             }
             match next(plans, &at) {
                 Next::State(to, stable) => {

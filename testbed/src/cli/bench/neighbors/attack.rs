@@ -247,7 +247,7 @@ fn annotated() -> impl Iterator<Item = Object> {
     objects.map(move |object| Object { annotation: Some(value.clone()), ..object })
 }
 
-/// All read one ConfigMap, as large as its fields' owners let it be.
+/// All read one ConfigMap, as large as `managedFields` allow.
 async fn read_large_source(ground: &Ground<'_>) -> Result<()> {
     let mut data: BTreeMap<String, String> =
         names("key", 30_000).map(|key| (key, String::new())).collect();

@@ -24,9 +24,9 @@ use crate::cli::simulator::REGION;
 pub(super) const SAMPLES: usize = 10;
 /// Between them, so that they are spread over the attack.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A key pair that is not Ready by then counts as one that takes for ever.
+/// A key pair that is not Ready by then counts as one that takes forever.
 const LONGEST: Duration = Duration::from_mins(1);
-/// How long key pairs that take for ever are waited for, one after the other.
+/// How long key pairs that take forever are waited for, one after the other.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What the bare client's objects are in.
@@ -236,7 +236,7 @@ mod tests {
     use super::Times;
 
     #[test]
-    fn what_takes_for_ever_and_what_failed_is_shown_as_such() {
+    fn what_takes_forever_and_what_failed_is_shown_as_such() {
         let times = |times: &[u64]| {
             let times = times.iter().map(|it| match it {
                 0 => Duration::MAX,

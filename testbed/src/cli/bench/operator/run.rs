@@ -157,7 +157,7 @@ impl Run<'_> {
     }
 
     /// Does a step if any of these parts is to be measured. Most take minutes, and none two hours;
-    /// the client library would wait for ever for an answer that does not come.
+    /// the client library would wait forever for an answer that does not come.
     pub(super) fn step<T>(
         &self,
         parts: &[Part],
