@@ -236,6 +236,7 @@ impl Inventory {
         entry: Arc<CacheEntry>,
         _guard: OwnedMutexGuard<()>,
     ) -> Result<Arc<Listing>> {
+        let _series = Series { inventory: &self, region: &region.scope().region };
         let (before, mut listing) = (entry.begin(), Listing::begin());
         // A pair without a usable ARN is left out, so that it spoils the list for no other. Whoever
         // wants that pair reads it alone, which says what is missing.
@@ -307,6 +308,14 @@ impl Inventory {
         }
     }
 
+    /// Drops the series of a region that was forgotten.
+    fn drop_series(&self, region: &Region) {
+        let cache = self.cache.lock();
+        if !cache.0.keys().any(|(scope, _)| scope.region == *region) {
+            self.metrics.forget_region(region.as_str());
+        }
+    }
+
     /// How many of these pairs (one or none) this cluster manages.
     fn managed(&self, pair: Option<&KeyPair>) -> usize {
         let owner = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_ref);
@@ -325,9 +334,40 @@ impl Inventory {
     }
 }
 
+/// A read that is ended may be in the middle of a step, and count a request after its region was
+/// forgotten. So it drops the series of the region, if need be, when it is over.
+struct Series<'a> {
+    inventory: &'a Inventory,
+    region: &'a Region,
+}
+
+impl Drop for Series<'_> {
+    fn drop(&mut self) {
+        self.inventory.drop_series(self.region);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_read_that_is_over_leaves_no_series_of_a_region_that_was_forgotten() {
+        let (metrics, region) = (Metrics::default(), Region::from("eu-west-1"));
+        let inventory = Inventory::new("cluster", metrics.clone());
+        let key = (Scope { account: "1".into(), region: region.clone() }, Rights::from("a"));
+        for is_forgotten in [false, true] {
+            inventory.cache.lock().at(key.clone(), Instant::now());
+            let series = Series { inventory: &inventory, region: &region };
+            if is_forgotten {
+                inventory.forget_region(&region);
+            }
+            metrics.lightsail_request("GetKeyPairs", "eu-west-1", "OK", Duration::ZERO);
+            drop(series);
+            let line = "region=\"eu-west-1\"";
+            assert_eq!(metrics.encode().contains(line), !is_forgotten);
+        }
+    }
 
     #[test]
     fn lists_that_nobody_uses_make_room_for_others() {
