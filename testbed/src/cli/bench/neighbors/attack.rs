@@ -252,7 +252,8 @@ async fn read_large_source(ground: &Ground<'_>) -> Result<()> {
     let mut data: BTreeMap<String, String> =
         names("key", 30_000).map(|key| (key, String::new())).collect();
     data.insert("public-key".to_owned(), KEY.to_owned());
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": data});
+    let metadata = json!({"name": "large"});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data});
     let maps: Api<ConfigMap> = Api::namespaced(ground.client().clone(), HOSTILE);
     let parameters = PatchParams::apply("attack").force();
     let applied = maps.patch("large", &parameters, &Patch::Apply(&map)).await;
@@ -264,13 +265,8 @@ async fn read_large_source(ground: &Ground<'_>) -> Result<()> {
         json!({"type": "Imported", "region": REGION, "imported": imported})
     };
     ground.create_pairs(objects("large-source", 50, spec)).await?;
-    change(
-        ground,
-        &names,
-        Duration::ZERO,
-        |number| json!({"metadata": {"annotations": {RECONCILE: number.to_string()}}}),
-    )
-    .await
+    let tags = |number: usize| json!({"spec": {"tags": {"round": number.to_string()}}});
+    change(ground, &names, Duration::ZERO, tags).await
 }
 
 /// Changes all of them in rounds, one a period or as fast as it goes.
