@@ -3,7 +3,7 @@
 use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
 use testbed::operator::Operator;
-use testbed::simulator::{Fault, FaultEffect, NewInstance, Platform};
+use testbed::simulator::{Fault, FaultEffect, FaultHandle, KeyPair, NewInstance, Platform};
 
 use crate::bed::{Bed, REGION, default_pair, imported, key_pair_files, public_key, ready_reason};
 
@@ -281,15 +281,21 @@ async fn i3_a_namespace_that_goes_away_does_not_take_the_default_pair_with_it() 
     assert_eq!(bed.calls("DeleteKeyPair"), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn i3_nor_if_it_goes_while_windows_instances_are_looked_for() {
-    let bed = Bed::new("terminating-later").await;
+/// An operator that would delete the default pair, and waits for the list of instances.
+async fn about_to_delete_the_default_pair(bed: &Bed) -> (Operator, KeyPair, FaultHandle) {
     let there = bed.region.create_default_key_pair();
     let held = bed.region.add_fault(Fault::new("GetInstances", FaultEffect::HoldBefore).times(1));
-    let _operator = Operator::start(bed.patient(None).await).await.unwrap();
+    let operator = Operator::start(bed.patient(None).await).await.unwrap();
     let spec = with(default_pair(), "expectedFingerprint", json!(there.fingerprint));
     bed.create::<LightsailKeyPair>("default", &with(spec, "ensure", json!("Absent"))).await;
     held.reached().await;
+    (operator, there, held)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_nor_if_it_goes_while_windows_instances_are_looked_for() {
+    let bed = Bed::new("terminating-later").await;
+    let (_operator, there, held) = about_to_delete_the_default_pair(&bed).await;
     let delete = ["delete", "namespace", &bed.namespace, "--wait=false"];
     bed.cluster.kubectl(&delete).await.unwrap().or_error().unwrap();
     held.release();
@@ -301,12 +307,7 @@ async fn i3_nor_if_it_goes_while_windows_instances_are_looked_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_deleted_that_an_edit_keeps_while_windows_instances_are_looked_for() {
     let bed = Bed::new("edited-later").await;
-    let there = bed.region.create_default_key_pair();
-    let held = bed.region.add_fault(Fault::new("GetInstances", FaultEffect::HoldBefore).times(1));
-    let _operator = Operator::start(bed.patient(None).await).await.unwrap();
-    let spec = with(default_pair(), "expectedFingerprint", json!(there.fingerprint));
-    bed.create::<LightsailKeyPair>("default", &with(spec, "ensure", json!("Absent"))).await;
-    held.reached().await;
+    let (_operator, there, held) = about_to_delete_the_default_pair(&bed).await;
     bed.patch::<LightsailKeyPair>("default", &json!({ "spec": { "suspend": true } })).await;
     // The watch tells of the edit before it tells of another object.
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
