@@ -12,8 +12,8 @@ use crate::ids::Arn;
 #[derive(Debug, Default)]
 pub(super) struct Unreadables {
     all: HashMap<ObjectRef, SeenUnreadable>,
-    /// By the key pair on record. Users cannot write the status, so there are few.
-    recording: HashMap<Digest<Arn>, ObjectRef>,
+    /// By the key pair on record: nearly always one. Users cannot write the status.
+    recording: HashMap<Digest<Arn>, Vec<ObjectRef>>,
 }
 
 impl Unreadables {
@@ -21,7 +21,7 @@ impl Unreadables {
     pub(super) fn insert(&mut self, at: ObjectRef, seen: SeenUnreadable) -> Option<SeenUnreadable> {
         let before = self.remove(&at);
         if let Some(arn) = seen.arn {
-            self.recording.insert(arn, at.clone());
+            self.recording.entry(arn).or_default().push(at.clone());
         }
         self.all.insert(at, seen);
         before
@@ -31,13 +31,14 @@ impl Unreadables {
     pub(super) fn remove(&mut self, at: &ObjectRef) -> Option<SeenUnreadable> {
         let seen = self.all.remove(at)?;
         shrink(&mut self.all);
-        if let Some(arn) = seen.arn.filter(|arn| self.recording.get(arn) == Some(at)) {
-            let mut others = self.all.iter().filter(|(_, other)| other.arn == Some(arn));
-            match others.next() {
-                Some((other, _)) => drop(self.recording.insert(arn, other.clone())),
-                None => drop(self.recording.remove(&arn)),
+        if let Some(arn) = seen.arn
+            && let Some(there) = self.recording.get_mut(&arn)
+        {
+            there.retain(|other| other != at);
+            if there.is_empty() {
+                self.recording.remove(&arn);
+                shrink(&mut self.recording);
             }
-            shrink(&mut self.recording);
         }
         Some(seen)
     }
@@ -46,9 +47,9 @@ impl Unreadables {
         self.all.get(at)
     }
 
-    /// The object that records this key pair.
+    /// The first object that records this key pair.
     pub(super) fn recording(&self, arn: Digest<Arn>) -> Option<&SeenUnreadable> {
-        self.all.get(self.recording.get(&arn)?)
+        self.all.get(self.recording.get(&arn)?.first()?)
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &ObjectRef> {
@@ -79,7 +80,10 @@ mod tests {
         all.insert(at("b"), seen("b", Some(arn("second"))));
         all.remove(&at("b"));
         assert_eq!(uid(&all, "second").as_deref(), Some("a"));
+        all.insert(at("b"), seen("b", Some(arn("second"))));
         all.remove(&at("a"));
+        assert_eq!(uid(&all, "second").as_deref(), Some("b"));
+        all.remove(&at("b"));
         assert_eq!(uid(&all, "second"), None);
         assert_eq!((all.len(), all.recording.len()), (1, 0));
     }

@@ -8,6 +8,7 @@ use crate::engine::{Lookup, Verdict};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, Imported};
+use crate::secret::SecretSpec;
 
 /// What has failed: until the account is known, its credentials.
 #[must_use]
@@ -39,7 +40,8 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
         }
         // What goes with its namespace keeps nothing.
         Failure::SecretRejected { name, .. }
-            if may_go_with_namespace(desired, name) && observed.namespace_terminating.is_none() =>
+            if may_go_with_namespace(desired, observed, name)
+                && observed.namespace_terminating.is_none() =>
         {
             Step::ReadNamespace
         }
@@ -56,14 +58,17 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
 /// too, and the permission may be gone already.
 pub(super) fn without_secret(desired: &Desired, observed: &Observed) -> Option<Observed> {
     let Some(Failure::SecretRejected { name, .. }) = &observed.failure else { return None };
-    let goes = may_go_with_namespace(desired, name) && observed.namespace_terminating == Some(true);
+    let goes = may_go_with_namespace(desired, observed, name)
+        && observed.namespace_terminating == Some(true);
     let (secret, former_secret) = (Lookup::Absent, Lookup::Absent);
     goes.then(|| Observed { secret, former_secret, failure: None, ..observed.clone() })
 }
 
-/// Whether the object ends, and this Secret keeps its private key.
-fn may_go_with_namespace(desired: &Desired, secret: &str) -> bool {
-    desired.goal.ends() && desired.pair.secret().is_some_and(|kept| kept.name == secret)
+/// Whether the object ends, and this Secret keeps its private key, or did so before.
+fn may_go_with_namespace(desired: &Desired, observed: &Observed, secret: &str) -> bool {
+    let former = observed.recorded.secret_name.as_deref();
+    let keeps = |kept: &SecretSpec| kept.name == secret || former == Some(secret);
+    desired.goal.ends() && desired.pair.secret().is_some_and(keeps)
 }
 
 /// The credentials of the account cannot be had. One session that fails changes nothing of objects

@@ -54,7 +54,7 @@ pub(super) fn fault(operation: &str, request: &Parts, answer: &HttpResponse) -> 
 /// At most this many characters of a reason are kept.
 const LONGEST_REASON: usize = 200;
 
-/// A part of a URL with so many bytes may be a secret, unless it is a word.
+/// A part of a URL with so many bytes may be a secret.
 const SHORTEST_SECRET: usize = 8;
 
 /// Why a server refuses, in plain text, as the agent of EKS Pod Identity says it. A text that
@@ -65,12 +65,11 @@ fn reason(request: &Parts, answer: &HttpResponse) -> Option<String> {
     let token = request.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     let token = token.and_then(|token| str::from_utf8(token).ok()?.split_whitespace().last());
     let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
-    // The id of a task in the URL may be all that gets its credentials.
-    let parts = path.split('/').chain(query.split(['&', '=']));
-    let may_be_secret = |part: &&str| {
-        part.len() >= SHORTEST_SECRET && part.bytes().any(|byte| byte.is_ascii_digit())
-    };
-    let mut secrets = token.into_iter().chain(parts.filter(may_be_secret));
+    // The id of a task in the URL may be all that gets its credentials. The rest are words.
+    let parts = path.split('/').filter(|part| part.bytes().any(|byte| byte.is_ascii_digit()));
+    let parts = parts.chain(query.split(['&', '='])).filter(|it| it.len() >= SHORTEST_SECRET);
+    let whole = [path, query].into_iter().filter(|it| it.len() > 1);
+    let mut secrets = token.into_iter().chain(whole).chain(parts);
     let is_fit = type_.starts_with("text/plain")
         && !text.contains('<')
         && !secrets.any(|secret| text.contains(secret));
@@ -243,14 +242,16 @@ mod tests {
             ("another type", CONTAINER, "text/html", "no", None),
             ("another server", "GetRoleCredentials", TEXT, "no", None),
             ("the token", CONTAINER, TEXT, "who is T0KEN?", None),
-            ("a part of the query", CONTAINER, TEXT, "no such pass-w0rd", None),
+            ("a part of the query", CONTAINER, TEXT, "no such password", None),
+            ("the whole query", CONTAINER, TEXT, "what is key=password&a=b?", None),
+            ("the whole path", CONTAINER, TEXT, "no /credentials/7f6e5d4c here", None),
             ("a part of the path", CONTAINER, TEXT, "7f6e5d4c: not found", None),
             ("a word of the path", CONTAINER, TEXT, "no credentials", Some("no credentials")),
         ] {
             let status = aws_smithy_runtime_api::http::StatusCode::try_from(403).unwrap();
             let mut answer = HttpResponse::new(status, body.into());
             answer.headers_mut().insert("content-type", type_);
-            let request = http::Request::get("http://agent/credentials/7f6e5d4c?key=pass-w0rd");
+            let request = http::Request::get("http://agent/credentials/7f6e5d4c?key=password&a=b");
             let request = request.header("authorization", "Bearer T0KEN").body(()).unwrap();
             let found = fault(operation, &request.into_parts().0, &answer);
             let why = expected.map(str::to_owned);

@@ -222,6 +222,12 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
          "Stalled SecretRejected"),
         ("if so, nothing is kept", |_, o| o.namespace_terminating = Some(true),
          "Remove finalizer Deleted"),
+        ("nor in the Secret on record", |_, o| {
+            o.recorded.secret_name = Some("former".to_owned());
+            o.namespace_terminating = Some(true);
+            o.failure = Some(Failure::SecretRejected { name: "former".to_owned(),
+                why: "forbidden".to_owned() });
+        }, "Remove finalizer Deleted"),
         ("of a public key, that says nothing", |d, o| {
             o.namespace_terminating = Some(true);
             d.pair = with_key(FIRST);
