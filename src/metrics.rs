@@ -416,8 +416,10 @@ impl Metrics {
             let labels = PairLabels { account, region, managed: managed.to_owned() };
             self.inventory_pairs.get_or_create(&labels).set(gauge(count));
         }
-        let scope = self.scope(scope);
-        self.inventory_read_at.lock().insert(scope, read_at);
+        // Each role that reads the region has a list of its own: the youngest counts.
+        let mut all = self.inventory_read_at.lock();
+        let at = all.entry(self.scope(scope)).or_insert(read_at);
+        *at = read_at.max(*at);
     }
 
     /// How many pairs of the shared list have an owner tag of this cluster, and no object.

@@ -186,12 +186,13 @@ impl Lane {
         } else {
             [Class::Resync, Class::Retry]
         };
-        if self.without_resync >= TURNS_WITHOUT_RESYNC {
-            [Class::Resync, Class::Change, Class::Retry]
-        } else if self.without_retry >= TURNS_WITHOUT_RETRY {
-            [Class::Retry, Class::Change, Class::Resync]
-        } else {
-            [Class::Change, first, second]
+        let is_resync_due = self.without_resync >= TURNS_WITHOUT_RESYNC;
+        match (is_resync_due, self.without_retry >= TURNS_WITHOUT_RETRY) {
+            // There may be no place for a resync for a long time.
+            (true, true) => [Class::Resync, Class::Retry, Class::Change],
+            (true, false) => [Class::Resync, Class::Change, Class::Retry],
+            (false, true) => [Class::Retry, Class::Change, Class::Resync],
+            (false, false) => [Class::Change, first, second],
         }
     }
 

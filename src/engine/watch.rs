@@ -110,6 +110,7 @@ impl<K: Reconciled> Change<K> {
 /// Which first lists are still being read. Until they are complete, other objects with the same
 /// claim may be unknown, so no reconciliation begins. That is so too if a page of a list fails, and
 /// it begins anew. The list of a namespace that keeps failing does not delay the other namespaces.
+/// But if none can be listed, the API server is away, and each is waited for.
 #[derive(Debug, Default)]
 pub(super) struct FirstLists {
     open: HashSet<Option<String>>,
@@ -117,7 +118,7 @@ pub(super) struct FirstLists {
     failures: HashMap<Option<String>, u32>,
 }
 
-/// After so many failures of a namespace's list, the other namespaces go on without it.
+/// After so many failures of a namespace's list while another's works, the others go on without it.
 const PATIENCE: u32 = 3;
 
 impl FirstLists {
@@ -134,7 +135,9 @@ impl FirstLists {
             }
             Change::Unlisted { namespace, is_unknown } => {
                 let failures = self.failures.entry(namespace.clone()).or_default();
-                *failures = failures.saturating_add(1);
+                if !self.listed.is_empty() {
+                    *failures = failures.saturating_add(1);
+                }
                 if *is_unknown || self.is_given_up(namespace.as_ref()) {
                     self.open.remove(namespace);
                 }
@@ -341,10 +344,26 @@ mod tests {
     }
 
     #[test]
+    fn an_api_server_that_is_away_is_no_fault_of_a_namespace() {
+        let mut lists = FirstLists::default();
+        let namespaces = [Some("a".to_owned()), Some("b".to_owned())];
+        for namespace in namespaces.iter().cycle().take(10).cloned() {
+            lists.note(&Change::<()>::Listing { namespace: namespace.clone() });
+            lists.note(&Change::<()>::Unlisted { namespace, is_unknown: false });
+            assert!(!lists.are_complete());
+        }
+    }
+
+    #[test]
     fn a_first_list_that_fails_halfway_is_waited_for() {
         // That of one namespace, only for a while: it must not stop the others.
         for (namespace, goes_on) in [(None, false), (Some("a".to_owned()), true)] {
             let mut lists = FirstLists::default();
+            let another =
+                Change::<()>::Listed { namespace: Some("b".to_owned()), seen: HashSet::new() };
+            if namespace.is_some() {
+                lists.note(&another);
+            }
             let mut check = |change: Change<()>, expected| {
                 lists.note(&change);
                 assert_eq!(lists.are_complete(), expected, "{namespace:?}");

@@ -370,6 +370,19 @@ mod tests {
     }
 
     #[test]
+    fn the_age_of_a_list_is_that_of_the_youngest() {
+        let (metrics, now) = (Metrics::default(), Moment::now());
+        let scope = Scope { account: "1".into(), region: "eu-west-1".into() };
+        let still_to_come = now + Duration::from_mins(10);
+        for read_at in [now, still_to_come, now] {
+            metrics.set_inventory(&scope, read_at, 0, 0);
+        }
+        let text = metrics.encode();
+        let age = text.lines().find(|line| line.starts_with("lightsail_operator_inventory_age"));
+        assert!(age.is_some_and(|line| line.ends_with(" 0.0")), "{age:?}");
+    }
+
+    #[test]
     fn lists_that_nobody_uses_make_room_for_others() {
         let (mut cache, start) = (Cache::default(), Instant::now());
         let key = |rights: &str| {

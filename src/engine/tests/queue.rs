@@ -251,6 +251,30 @@ fn a_resync_has_one_turn_of_four_and_a_retry_one_of_eight() {
     assert!(changes >= 24, "{changes} of 40 are changes");
 }
 
+/// A resync that is due has no place until a list is read that others of its namespace wait for.
+#[test]
+fn a_retry_does_not_wait_for_resyncs_that_have_no_place() {
+    let limits =
+        ConcurrencyLimits { in_region: 3, region: 6, namespace: usize::MAX, all: usize::MAX };
+    let (mut queue, now) = (Queue::new(limits), Instant::now());
+    let push = |queue: &mut Queue, namespace: &str, class: Class, count: usize| {
+        for number in 0..count {
+            queue.push(ObjectRef::new(namespace, &format!("{class:?}{number}")), LANE, class, now);
+        }
+    };
+    push(&mut queue, "a", Class::Resync, 3);
+    assert_eq!(queue.pop(now).unwrap().class, Class::Resync, "it waits for the list");
+    push(&mut queue, "b", Class::Change, 40);
+    push(&mut queue, "d", Class::Retry, 1);
+    let turns = (0..9).map(|_| {
+        let turn = queue.pop(now).unwrap();
+        queue.finished(&turn.at, ends(Next::Change), now);
+        turn.class
+    });
+    let turns: Vec<Class> = turns.collect();
+    assert!(turns.contains(&Class::Retry), "{turns:?}");
+}
+
 #[test]
 fn a_namespace_fills_neither_a_region_nor_all_places() {
     let limits = ConcurrencyLimits { in_region: 2, region: 4, namespace: 3, all: 5 };
