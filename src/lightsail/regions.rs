@@ -106,10 +106,12 @@ impl Regions {
         self.known.lock().users.is_empty()
     }
 
-    /// Forgets a region that no object names. Whether there was none.
+    /// Forgets a region that no object names, or that is not called any more because another took
+    /// its place. Whether it is one.
     pub fn forget_unused(&self, region: &Region) -> bool {
         let mut known = self.known.lock();
-        let is_unused = !known.users.contains_key(region);
+        let is_called = known.answered.contains(region) || known.is_tried(region);
+        let is_unused = !is_called || !known.users.contains_key(region);
         if is_unused {
             known.answered.remove(region);
             known.tried.retain(|(tried, _)| tried != region);
@@ -120,7 +122,7 @@ impl Regions {
 
 impl Known {
     fn admit(&mut self, region: &Region, namespace: &Arc<str>) -> Result<()> {
-        if self.answered.contains(region) || self.tried.iter().any(|(tried, _)| tried == region) {
+        if self.answered.contains(region) || self.is_tried(region) {
             return Ok(());
         }
         let own = self.count(namespace);
@@ -138,6 +140,10 @@ impl Known {
         }
         self.tried.push((region.clone(), Arc::clone(namespace)));
         Ok(())
+    }
+
+    fn is_tried(&self, region: &Region) -> bool {
+        self.tried.iter().any(|(tried, _)| tried == region)
     }
 
     fn count(&self, namespace: &Arc<str>) -> usize {
@@ -224,6 +230,21 @@ mod tests {
         assert!(regions.forget_unused(&one));
         let known = regions.known.lock();
         assert!(known.answered.is_empty() && known.tried.is_empty() && known.users.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_region_that_lost_its_place() {
+        let regions = Regions::default();
+        for number in 0..65 {
+            regions.enter(&region(number), "Kind", &"greedy".into());
+        }
+        assert_eq!(try_regions(&regions, "greedy", 0..32), 32);
+        assert_eq!(try_regions(&regions, "other", 32..64), 32);
+        assert!(!regions.forget_unused(&region(63)), "it is tried");
+        assert!(admits(&regions, "quiet", 64));
+        assert!(regions.forget_unused(&region(63)), "its place was taken");
+        regions.note_answer(&region(64));
+        assert!(!regions.forget_unused(&region(64)));
     }
 
     #[test]
