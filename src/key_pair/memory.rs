@@ -31,6 +31,9 @@ pub(super) struct Memory {
     /// Of objects whose intent this process wrote, or that came with it from another
     /// operator: the import that was sent under it, or may have been, and not refused.
     pub(super) imports: Mutex<ByUid<Option<Sent>>>,
+    /// Of objects whose pair this process tried to delete, without an answer: until when that may
+    /// still take effect.
+    pub(super) deletions: Mutex<ByUid<Moment>>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
     /// Of objects that were found to be within the limit of their account and may be about
@@ -101,6 +104,7 @@ impl Memory {
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
         self.imports.lock().remove(uid);
+        self.deletions.lock().remove(uid);
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());

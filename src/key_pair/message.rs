@@ -39,6 +39,7 @@ pub enum Message<'a> {
     NameNotFreeYet { name: &'a KeyPairName },
     ImportNotListedYet,
     ImportNotAnswered,
+    DeletionMayFollow,
     BeingRecorded,
     Creating,
     SecretIsDeleted { secret: &'a str },
@@ -151,6 +152,7 @@ impl Message<'_> {
             | Self::NameNotFreeYet { .. }
             | Self::ImportNotListedYet
             | Self::ImportNotAnswered
+            | Self::DeletionMayFollow
             | Self::BeingRecorded
             | Self::Creating
             | Self::SecretIsDeleted { .. }
@@ -276,6 +278,9 @@ impl fmt::Display for Message<'_> {
             }
             Self::ImportNotAnswered => {
                 to.write_str("Lightsail did not answer an import, which may still take effect")
+            }
+            Self::DeletionMayFollow => {
+                to.write_str("an earlier deletion of the key pair may still take effect")
             }
             Self::BeingRecorded => to.write_str(
                 "the key was changed; the operator records the key pair first and then replaces it",

@@ -37,6 +37,8 @@ pub(super) fn observed(
         let until = Moment::now() + may_be_sent.saturating_sub(ctx.leads_for());
         Some(Sent { until, accepted: false })
     };
+    let predecessors_may_act = Moment::now() + window.saturating_sub(ctx.leads_for());
+    let deletion = memory.deletions.lock().get(&desired.uid).copied();
     let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
     Observed {
         now: clocks.now(),
@@ -69,6 +71,8 @@ pub(super) fn observed(
         owned: None,
         crowd: Crowd::default(),
         sent: sent.map(|sent| import_sent(clocks, sent)),
+        deletion_may_follow: deletion.map(|until| clocks.time_of(until)),
+        predecessors_may_act: clocks.time_of(predecessors_may_act),
         effect_window: window,
         intent_window: ctx.settings.intent_window(),
         intent_holds: ctx.settings.intent_holds(),

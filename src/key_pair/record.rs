@@ -45,6 +45,7 @@ fn intent(intent: &ImportIntent) -> Intent {
         replaced: intent.replaced_arn.as_deref().map(|arn| Replaced {
             arn: arn.into(),
             created_at: intent.replaced_created_at.clone(),
+            origin: intent.replaced_origin,
         }),
     }
 }

@@ -47,7 +47,8 @@ pub(super) fn intending(
     date: Option<Timestamp>,
 ) -> LightsailKeyPairStatus {
     let (before, account) = (object.status.as_ref(), observed.account.as_ref());
-    let (replaced_arn, replaced_created_at) = before.map(replaced).unwrap_or_default();
+    let (replaced_arn, replaced_created_at, replaced_origin) =
+        before.map(replaced).unwrap_or_default();
     let mut status = without_pair(object, desired, account, None);
     let shown = reason(&status.conditions, READY);
     if shown.is_none() || claim::is_refused(shown) {
@@ -64,18 +65,18 @@ pub(super) fn intending(
         date: date.map(|date| date.to_string()),
         replaced_arn,
         replaced_created_at,
+        replaced_origin,
     });
     status
 }
 
-/// The ARN of the last pair on record, and when it was created.
-fn replaced(before: &LightsailKeyPairStatus) -> (Option<String>, Option<String>) {
+/// The ARN of the last pair on record, when it was created, and how the object came to it.
+fn replaced(before: &LightsailKeyPairStatus) -> (Option<String>, Option<String>, Option<Origin>) {
     if before.arn.is_some() {
-        return (before.arn.clone(), before.created_at.clone());
+        return (before.arn.clone(), before.created_at.clone(), before.origin);
     }
-    let intent = before.import_intent.as_ref();
-    let of_intent = |it: &ImportIntent| (it.replaced_arn.clone(), it.replaced_created_at.clone());
-    intent.map(of_intent).unwrap_or_default()
+    let intent = before.import_intent.clone().unwrap_or_default();
+    (intent.replaced_arn, intent.replaced_created_at, intent.replaced_origin)
 }
 
 /// The status as it is, but that no pair is this object's yet, or any more. The one that comes will

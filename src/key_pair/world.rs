@@ -263,6 +263,11 @@ pub struct Observed {
     /// The import that was sent under the intent on record, as far as this process knows; `None`
     /// if none was sent that was not refused.
     pub sent: Option<ImportSent>,
+    /// Until when a deletion of the pair may still take effect that this process sent, and that was
+    /// not answered.
+    pub deletion_may_follow: Option<Timestamp>,
+    /// Until when a call may still take effect that a process sent before this one led.
+    pub predecessors_may_act: Timestamp,
     /// How long after the answer to an import its effect may appear.
     pub effect_window: Duration,
     /// How long after its intent was dated the effect of an import may appear.
@@ -352,6 +357,8 @@ pub struct Replaced {
     pub arn: Arn,
     /// When it was created, in Lightsail's words.
     pub created_at: Option<String>,
+    /// How the object came to it.
+    pub origin: Option<Origin>,
 }
 
 /// An import that was sent, or may have been, and was not refused.

@@ -13,7 +13,7 @@ use serde_json::json;
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{ACCOUNT, Bed, DEADLINE, imported, public_half, public_key, ready_reason};
+use crate::bed::{ACCOUNT, Bed, DEADLINE, imported, public_half, public_key, ready_reason, set};
 
 fn error(error_type: &str, status: u16) -> FaultEffect {
     FaultEffect::Error {
@@ -147,6 +147,29 @@ async fn i8_each_error_of_each_call_is_said_and_heals() {
     });
     futures::future::join_all(checks).await;
     assert_eq!(bed.region.key_pairs(), []);
+}
+
+/// Lightsail deletes by name. A deletion that is sent again while the first may still take effect
+/// would leave the first to whatever has the name by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_a_deletion_that_was_not_answered_takes_no_later_pair() {
+    let bed = Bed::new("late-deletion").await;
+    let mut options = bed.options(None).await;
+    set(&mut options, "--aws-call-timeout", "1s");
+    set(&mut options, "--settle-time", "6s");
+    let _operator = Operator::start(options).await.unwrap();
+    let mut spec = imported(&public_key("ed25519"));
+    spec["imported"]["replacePolicy"] = json!("Recreate");
+    bed.create::<LightsailKeyPair>("fleet", &spec).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let before = bed.region.find_key_pair("fleet").unwrap();
+    bed.region.add_fault(Fault::new("DeleteKeyPair", FaultEffect::Late(Duration::from_secs(4))));
+    let key = json!({ "publicKey": public_key("ed25519") });
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "imported": key } })).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let after = bed.region.find_key_pair("fleet").unwrap();
+    assert_ne!(after.arn, before.arn);
+    assert_eq!(bed.calls("DeleteKeyPair"), 1, "it was not sent again");
 }
 
 /// Calls that name no key pair: each failure has a region of its own.

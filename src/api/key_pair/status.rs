@@ -104,6 +104,9 @@ pub struct ImportIntent {
     /// When that key pair was created, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_created_at: Option<String>,
+    /// How this object came to that key pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_origin: Option<Origin>,
 }
 
 /// How an object came to its key pair.

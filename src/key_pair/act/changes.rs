@@ -165,8 +165,12 @@ impl Run<'_> {
         &mut self,
         expected_fingerprint: Option<&Fingerprint>,
     ) -> Result<(), Error> {
+        let until = || Moment::now() + self.ctx.settings.settle_time;
         let answer = self.lightsail().delete_key_pair(&self.desired.name, expected_fingerprint);
-        self.observed.done.delete = answer.await?;
+        let answer = answer.await;
+        // The reconciliation may be given up meanwhile, but then the process ends.
+        self.note_deletion(plan::may_still_be_deleted(&answer).then(until));
+        self.observed.done.delete = answer?;
         if plan::shows_absence(&self.desired, self.observed.done.delete.as_ref()) {
             self.learn(None);
         } else {
@@ -174,6 +178,16 @@ impl Run<'_> {
             self.read_again();
         }
         Ok(())
+    }
+
+    /// Until when a deletion may still take effect that was sent and not answered.
+    fn note_deletion(&mut self, until: Option<Moment>) {
+        let mut deletions = self.memory.deletions.lock();
+        match until {
+            Some(until) => deletions.insert(&self.desired.uid, until),
+            None => drop(deletions.remove(&self.desired.uid)),
+        }
+        self.observed.deletion_may_follow = until.map(|until| self.clocks.time_of(until));
     }
 
     /// Writes a status before the step that it is about.

@@ -2,6 +2,7 @@
 
 use super::permission::{RELEASE_WITHOUT_CALL, account_name};
 use super::step::Step;
+use crate::api::Operation;
 use crate::engine::action::Next;
 use crate::engine::message::Message as Shared;
 use crate::engine::{Lookup, Verdict};
@@ -93,6 +94,12 @@ fn keeps_still(desired: &Desired, observed: &Observed) -> bool {
         && observed.pair.is_none()
         && observed.was_acted_on
         && observed.silent_for < desired.interval * 3
+}
+
+/// Whether a deletion with this outcome may still take effect: nothing says whether it did.
+#[must_use]
+pub fn may_still_be_deleted(outcome: &lightsail::Result<Option<Operation>>) -> bool {
+    outcome.as_ref().is_err_and(|error| !error.kind.proves_refusal())
 }
 
 /// What the answer to an import says: whether it was accepted, or `None` if it proves that the

@@ -31,7 +31,7 @@ pub use confirmation::{Confirmation, confirmation};
 pub use ending::{
     Ended, Subject, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, subject,
 };
-pub use failure::{answer_to_import, what_failed};
+pub use failure::{answer_to_import, may_still_be_deleted, what_failed};
 pub use import::{imported_key, may_be_sent_elsewhere};
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::engine::uid::Uid;
 use crate::ids::{Arn, Owner};
 use crate::key_pair::world::{Desired, DesiredPair, Observed, Replaced};
-use crate::lightsail::KeyPair;
+use crate::lightsail::{Imported, KeyPair};
 use crate::ssh::Match;
 
 /// Whose a pair is.
@@ -85,6 +85,9 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
     if tagged_by_other {
         return Whose::Foreign { tagged: true };
     }
+    if is_shown_again(desired, observed, pair) {
+        return Whose::Own;
+    }
     if let Some(matches) = matches_intent(observed, pair) {
         return match (matches, tag == OwnerTag::Own || was_imported(observed)) {
             (Match::Same, _) | (Match::Unknown, true) => Whose::Own,
@@ -130,6 +133,16 @@ pub(super) fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
     observed.recorded.arn.is_none() && replaced.is_some_and(is_same)
 }
 
+/// Whether the pair that was recorded before the intent is there after all: a server did not know it
+/// when it was looked for, its name was found to be taken, and now it is shown with its key.
+fn is_shown_again(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
+    let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
+    is_live
+        && observed.done.import == Some(Imported::NameTaken)
+        && is_replaced(observed, pair)
+        && compare(desired, observed, pair) == Some(Match::Same)
+}
+
 /// Whether an import was accepted just now, and what was read since is what it made.
 fn was_imported(observed: &Observed) -> bool {
     let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
@@ -145,6 +158,11 @@ pub(super) fn origin(desired: &Desired, observed: &Observed, pair: &KeyPair) -> 
     };
     if observed.recorded.arn.is_none() && matches_intent(observed, pair).is_some() {
         return made_here;
+    }
+    if is_shown_again(desired, observed, pair) {
+        let intent = observed.recorded.intent.as_ref();
+        let replaced = intent.and_then(|intent| intent.replaced.as_ref());
+        return replaced.and_then(|replaced| replaced.origin).unwrap_or(Origin::Adopted);
     }
     observed.recorded.origin.unwrap_or(Origin::Adopted)
 }

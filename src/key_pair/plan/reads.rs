@@ -6,7 +6,7 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::confirmation::{has_many_of_own, is_crowd};
 use super::ownership::is_first;
-use super::refusals::{deletion_under_way, failed_operation};
+use super::refusals::{deletion_under_way, failed_operation, unanswered_deletion};
 use super::step::Step;
 use crate::api::{Operation, Reason};
 use crate::engine::State;
@@ -70,6 +70,9 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     }
     if is_deletion && observed.done.delete.is_some() {
         return Message::StillThere { name: &desired.name }.wait_longer(desired.interval);
+    }
+    if is_deletion && let Some(wait) = unanswered_deletion(observed) {
+        return wait;
     }
     // A download could bring the pair back (I5).
     if is_destructive && let Some(wait) = deletion_under_way(observed) {

@@ -95,6 +95,26 @@ pub(super) fn deletion_under_way(observed: &Observed) -> Option<Step> {
     }
 }
 
+/// What comes before a deletion is sent again: the first would delete by name whatever has that by
+/// then, if it took effect after the second.
+pub(super) fn unanswered_deletion(observed: &Observed) -> Option<Step> {
+    let until = observed.deletion_may_follow.filter(|until| *until > observed.now)?;
+    Some(wait_for_deletion(observed, until))
+}
+
+/// What comes before another pair gets the name of one that was deleted lately: a process that led
+/// before this one may have sent a deletion too.
+pub(super) fn deletion_of_predecessor(observed: &Observed) -> Option<Step> {
+    let until = observed.predecessors_may_act;
+    let may_follow = until > observed.now && was_deleted_lately(observed);
+    may_follow.then(|| wait_for_deletion(observed, until))
+}
+
+fn wait_for_deletion(observed: &Observed, until: Timestamp) -> Step {
+    let left = until.duration_since(observed.now).unsigned_abs().max(SOON);
+    Message::DeletionMayFollow.wait(left.min(observed.search_interval))
+}
+
 /// Whether this object deleted the pair so lately that its name may not be free yet (unverified).
 pub(super) fn was_deleted_lately(observed: &Observed) -> bool {
     let answered = observed.done.delete.as_ref().and_then(Operation::created);

@@ -109,6 +109,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::NameNotFreeYet { name },
         Message::ImportNotListedYet,
         Message::ImportNotAnswered,
+        Message::DeletionMayFollow,
         Message::BeingRecorded,
         Message::Creating,
         Message::SecretIsDeleted { secret },

@@ -46,6 +46,11 @@ fn an_own_pair_that_changes() {
         }, "Reconciling InProgress"),
         ("forgets it, by the write that states the next import",
          |d, o| { recreate(d, SECOND); o.pair = live(None); }, "WriteIntent"),
+        ("I13: not while a deletion may still take effect that another process sent", |d, o| {
+            recreate(d, SECOND);
+            (o.pair, o.predecessors_may_act) = (live(None), time("2026-11-24T12:00:30Z"));
+            o.recorded.deleted_at = Some(time("2026-11-24T11:59:55Z"));
+        }, "Reconciling InProgress"),
         ("and imports the new key", |d, o| {
             recreate(d, SECOND);
             o.pair = live(None);

@@ -82,6 +82,15 @@ fn deleting_an_object_with_an_imported_pair() {
             o.pair = live(None);
         }, "Remove finalizer Deleted"),
         ("the own pair is deleted", |_, _| {}, "Delete"),
+        ("I1: not again while an earlier deletion may take effect, on whatever has the name then",
+         |_, o| o.deletion_may_follow = Some(time("2026-11-24T12:00:30Z")),
+         "Reconciling InProgress"),
+        ("it is when that is over",
+         |_, o| o.deletion_may_follow = Some(time(NOW)), "Delete"),
+        ("it took effect", |_, o| {
+            o.deletion_may_follow = Some(time("2026-11-24T12:00:30Z"));
+            o.pair = live(None);
+        }, "Remove finalizer Deleted"),
         ("I7: not on what a list said a while ago",
          |_, o| o.pair = cached(Some(pair(FIRST))), "Read pair live"),
         ("I7: nor without any read", |_, o| o.pair = None, "Read pair live"),

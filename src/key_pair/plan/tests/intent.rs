@@ -229,7 +229,8 @@ fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
 }
 
 fn replaced(arn: &str, created_at: Option<&str>) -> Replaced {
-    Replaced { arn: arn.into(), created_at: created_at.map(str::to_owned) }
+    let (arn, created_at) = (arn.into(), created_at.map(str::to_owned));
+    Replaced { arn, created_at, origin: Some(Origin::Generated) }
 }
 
 fn replace(observed: &mut Observed, by: Replaced) {
@@ -269,12 +270,24 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
         }, "Ready Imported"),
         ("but not the old one", |_, o| {
             let pair = tagged(pair(FIRST), OWNER);
-            replace(o, Replaced { arn: "arn:own".into(), created_at: pair.created_at.clone() });
+            replace(o, replaced("arn:own", pair.created_at.as_deref()));
             o.pair = live(Some(pair));
         }, "Reconciling InProgress"),
         ("when no import can take effect any more it is somebody's",
          |_, o| o.sent = sent(NOW, false), "Stalled NameConflict"),
         ("or if every import was refused", |_, o| o.sent = None, "Stalled NameConflict"),
+        ("with the right key, and no refused import, it is nobody's", |_, o| {
+            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
+        }, "RecordAdoption"),
+        ("it was never gone if its name was taken and it has the right key", |_, o| {
+            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
+            o.done.import = Some(Imported::NameTaken);
+        }, "Ready Imported"),
+        ("unless another owner has tagged it since", |_, o| {
+            o.sent = None;
+            o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
+            o.done.import = Some(Imported::NameTaken);
+        }, "Stalled NameConflict"),
     ]);
     let pause = |accepted| {
         let (desired, mut observed) = base();

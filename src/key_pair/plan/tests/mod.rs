@@ -122,6 +122,8 @@ fn observed() -> Observed {
         rivals: Vec::new(),
         crowd: Crowd::default(),
         sent: sent(NOW, false),
+        deletion_may_follow: None,
+        predecessors_may_act: time(NOW),
         effect_window: Duration::from_mins(1),
         intent_window: Duration::from_mins(2),
         intent_holds: Duration::from_secs(15),

@@ -21,6 +21,9 @@
 //! - What follows from the one case that cannot be told apart is left out, exactly: somebody else's
 //!   pair with the same key, made in the window of an intent under which an import was sent that
 //!   was not refused (with any key, where the form of the fingerprint is not known).
+//! - A deletion takes effect before its answer is due, or not at all, and so do tags and downloads.
+//!   No operation is under way when it is answered. Later ones, operations that fail, limits of
+//!   accounts and a Secret that the spec renames are rows of the tables.
 //! - `AccessDenied` on reads, other accounts, Windows instances and namespaces that go away are
 //!   rows of the tables.
 

@@ -61,7 +61,7 @@ pub(super) struct Decision {
     pub(super) record: Record,
     /// Whether the run leaves a pair behind if its object is gone.
     pub(super) is_left_behind: bool,
-    /// Whether a process that remembers nothing would do something else, and not only later.
+    /// What a process that remembers nothing would do.
     pub(super) without_memory: Act,
 }
 
@@ -197,6 +197,7 @@ impl Plans {
                     .to_owned()),
                 replaced_arn: record.replaced.map(arn),
                 replaced_created_at: record.replaced.map(created_at),
+                replaced_origin: record.replaced_how.map(origin),
             }),
             ..LightsailKeyPairStatus::default()
         }
@@ -216,6 +217,7 @@ impl Plans {
             account: status.account_id.is_some(),
             id: status.arn.as_ref().map(id),
             replaced: intent.and_then(|intent| intent.replaced_arn.as_ref()).map(id),
+            replaced_how: intent.and_then(|intent| intent.replaced_origin).map(how),
             fingerprint: key(&status.fingerprint),
             sha256: key(&status.public_key_sha256),
             how: status.origin.map(how),

@@ -70,6 +70,7 @@ pub(super) struct Record {
     pub(super) intent: Option<Key>,
     /// The pair that was recorded before the intent.
     pub(super) replaced: Option<u8>,
+    pub(super) replaced_how: Option<How>,
 }
 
 /// An object, one of two that want the name.
