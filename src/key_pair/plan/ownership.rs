@@ -133,8 +133,8 @@ pub(super) fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
     observed.recorded.arn.is_none() && replaced.is_some_and(is_same)
 }
 
-/// Whether the pair that was recorded before the intent is there after all: a server did not know it
-/// when it was looked for, its name was found to be taken, and now it is shown with its key.
+/// Whether the pair that was recorded before the intent is there after all: a server did not know
+/// it when it was looked for, its name was found to be taken, and now it is shown with its key.
 fn is_shown_again(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
     let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
     is_live
