@@ -47,6 +47,7 @@ pub(super) fn observed(
         lease_outlives_call: ctx.lease_outlives_call(),
         turn: Turn::NotAsked,
         operations: None,
+        listed_by: None,
         lightsail_date: None,
         operations_of_others: Vec::new(),
         call: known.call,

@@ -83,7 +83,10 @@ pub struct Observed {
     pub turn: Turn,
     /// The operations of the instance, and when they were asked for.
     pub operations: Option<(Vec<Operation>, Timestamp)>,
-    /// The time by Lightsail's clock when they were listed, or looked up, if its answers have one.
+    /// When the last page of them had come.
+    pub listed_by: Option<Timestamp>,
+    /// The time by Lightsail's clock when they were listed, or looked up, or the instance was read,
+    /// whichever was last; if its answers have one.
     pub lightsail_date: Option<Timestamp>,
     /// The ids of operations that other resets of the instance have recorded as theirs.
     pub operations_of_others: Vec<String>,

@@ -1,5 +1,7 @@
 //! Resets of host keys: done once, whatever happens in between (I6).
 
+use std::time::Duration;
+
 use http::Method;
 use kube::api::{Patch, PatchParams};
 use lightsail_operator::api::HostKeyReset;
@@ -122,6 +124,28 @@ async fn an_operation_that_takes_time_is_followed_to_either_end() {
         }
         assert_eq!((bed.calls("DeleteKnownHostKeys"), bed.calls("GetOperation")), (1, 2));
     }
+}
+
+/// An instance that was reset often has many pages of operations.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_takes_longer_than_a_call_may_is_read_once() {
+    let bed = Bed::new("pages").await;
+    bed.region.add_instance("web-1");
+    let _operator = bed.start().await;
+    for name in ["first", "second"] {
+        bed.create::<HostKeyReset>(name, &reset()).await;
+        wait_complete(&bed, name).await;
+    }
+    let before = bed.calls("GetOperationsForResource");
+    bed.region.set_switches(|switches| switches.page_size = 1);
+    // Two pages take longer than the call timeout, and neither of them does.
+    let slow = FaultEffect::Delay(Duration::from_secs(3));
+    bed.region.add_fault(Fault { times: 100, ..fault("GetOperationsForResource", slow) });
+    bed.create::<HostKeyReset>("third", &reset()).await;
+    let third = wait_complete(&bed, "third").await;
+    assert_eq!(bed.calls("GetOperationsForResource") - before, 2);
+    let newest = wait_complete(&bed, "second").await.status.unwrap().operations[0].id.clone();
+    assert_eq!(third.status.unwrap().last_operation_before, newest);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

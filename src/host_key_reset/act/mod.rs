@@ -209,6 +209,7 @@ impl<'a> Run<'a> {
             ReadStep::ListOperations => {
                 let read = self.lightsail().operations_of(&self.desired.instance).await?;
                 self.observed.operations = Some((read.value, self.clocks.time_of(read.at)));
+                self.observed.listed_by = Some(self.clocks.now());
                 self.observed.lightsail_date = self.lightsail().clock();
                 self.observed.operations_of_others = self.operations_of_others();
             }
@@ -229,6 +230,7 @@ impl<'a> Run<'a> {
         self.memory.note_instance(self.instance_key(), read.value.clone(), read.at);
         let at = self.clocks.time_of(read.at);
         self.observed.instance = Some(InstanceRead { instance: read.value, at, shared: false });
+        self.observed.lightsail_date = self.lightsail().clock();
         Ok(())
     }
 

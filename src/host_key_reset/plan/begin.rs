@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::deadline::{deadline, in_time, is_late, last_start};
 use super::hindrance::{Hindrance, hindrance};
 use super::search::{find_call, maybe_newer, newest};
@@ -12,7 +14,7 @@ use crate::api::{Operation, Reason};
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::message::{Last, Message};
-use crate::host_key_reset::world::{Desired, InstanceRead, Observed, Turn};
+use crate::host_key_reset::world::{Desired, InstanceRead, Observed, Turn, later};
 use crate::ids::Arn;
 use crate::lightsail::Instance;
 
@@ -178,9 +180,19 @@ fn right_instance<'a>(desired: &Desired, observed: &'a Observed) -> Result<&'a A
 
 /// The operations of the instance before the call, or the step that lists them. What was done
 /// before the instance was looked at is not newer than the call.
+///
+/// A list of many pages may take so long that the instance must be read again after it. Such a list
+/// still counts for a while. I6: what others did between the two reads is not in it, but Lightsail
+/// created it before the date of the second read, which the intent records, and so a search does
+/// not take it for this reset's call. Without that date, only a list that is younger counts.
 fn operations_before(observed: &Observed) -> Result<&[Operation], Step> {
     let looked_at = observed.instance.as_ref().map(|read| read.at);
-    let listed = observed.operations.as_ref().filter(|(_, at)| Some(*at) >= looked_at);
+    let counts_until = observed
+        .listed_by
+        .filter(|_| observed.lightsail_date.is_some())
+        .map(|listed_by| later(listed_by, observed.call_timeout));
+    let counts = |at: Timestamp| Some(at) >= looked_at || counts_until >= looked_at;
+    let listed = observed.operations.as_ref().filter(|(_, at)| counts(*at));
     listed.map(|(operations, _)| operations.as_slice()).ok_or(Step::Read(ReadStep::ListOperations))
 }
 

@@ -7,6 +7,7 @@ mod accounts;
 mod aftermath;
 mod deadline;
 mod follow;
+mod lists;
 mod model;
 mod over;
 mod properties;
@@ -75,6 +76,7 @@ fn observed() -> Observed {
         lease_outlives_call: true,
         turn: Turn::NotAsked,
         operations: None,
+        listed_by: None,
         lightsail_date: None,
         operations_of_others: Vec::new(),
         call: None,
@@ -396,13 +398,6 @@ fn a_reset_that_was_interrupted_begins_again_when_nothing_shows_a_call() {
             o.search.since = Some(time("2026-11-24T12:09:01Z"));
             o.operations = Some((Vec::new(), o.now));
         }, "First list"),
-        ("what was done before the instance was looked at is not newer than the call", |_, o| {
-            made_sure(o);
-            found(o);
-            o.operations = Some((Vec::new(), time("2026-11-24T12:00:00Z")));
-            o.now = time("2026-11-24T12:00:01Z");
-            o.instance = looked(web(&[]), o.now);
-        }, "ListOperations"),
         ("nor for an object that is being deleted",
          |d, o| { interrupted(o); d.deleting = true; }, "Leave"),
         ("and finds out the account first",

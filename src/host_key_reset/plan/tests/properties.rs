@@ -239,12 +239,14 @@ impl Process {
             Step::Read(ReadStep::FindInstance) => {
                 let at = at(world.now);
                 run.observed.instance = looked(web(&[]), at);
+                run.observed.lightsail_date = Some(at);
                 true
             }
             Step::ReportForeignMark => { run.observed.foreign_mark_reported = true; true }
             Step::TakeTurn => { run.observed.turn = Turn::Taken; true }
             Step::Read(ReadStep::ListOperations) => {
                 run.observed.operations = Some((world.listed(), at(world.now)));
+                run.observed.listed_by = Some(at(world.now));
                 run.observed.lightsail_date = Some(at(world.now));
                 true
             }

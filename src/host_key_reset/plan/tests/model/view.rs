@@ -172,7 +172,8 @@ impl Plans {
                 at: at(read), shared: false }),
             turn: if run.has_turn { Turn::Taken } else { Turn::NotAsked },
             operations: run.listed.as_ref().map(|(shown, read)| (operations(shown), at(*read))),
-            lightsail_date: run.listed.map(|_| at(now)),
+            listed_by: run.listed.map(|(_, read)| at(read)),
+            lightsail_date: run.listed.map(|(_, read)| read).max(run.instance).map(at),
             operations_of_others: run.listed.iter().flat_map(|(shown, _)| (0..).zip(shown))
                 .filter(|(_, it)| it.is_some_and(|it| it.by == By::AnotherReset))
                 .map(|(number, _)| id(number)).collect(),
