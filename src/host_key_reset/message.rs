@@ -98,6 +98,10 @@ impl Message<'_> {
     }
 }
 
+/// Why a mark that the API server accepted is not there.
+pub(super) const MARK_NOT_KEPT: &str =
+    "it does not keep the annotation lightsail-operator.dev/executed";
+
 const AGAIN: &str = "create a new HostKeyReset";
 /// What comes before another reset if nobody knows whether Lightsail accepted the call.
 const FIND_OUT: &str = "look for the call in CloudTrail, check the server's host key, and only if \

@@ -41,6 +41,7 @@ pub(super) fn observed(
         intent_written: false,
         marked_at: None,
         mark_refused: None,
+        mark_accepted: None,
         asked: is_asked(object),
         account: None,
         instance: None,

@@ -71,6 +71,9 @@ pub struct Observed {
     pub marked_at: Option<Timestamp>,
     /// Why the API server refused the mark in this reconciliation: it was not written then.
     pub mark_refused: Option<String>,
+    /// The mark that the API server accepted last in this reconciliation. Something may have
+    /// removed it before it was stored: `mark` says what is there.
+    pub mark_accepted: Option<MarkState>,
     /// Whether somebody asks for a reconciliation now.
     pub asked: bool,
     /// The account of the credentials.

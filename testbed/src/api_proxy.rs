@@ -145,6 +145,7 @@ enum Effect {
     Cut,
     Truncate,
     Delay(Duration),
+    Rewrite(Bytes),
 }
 
 #[derive(Debug)]
@@ -326,6 +327,11 @@ impl ApiProxy {
         self.shared.add(matcher, 1, Effect::Delay(time))
     }
 
+    /// Gives the next `times` requests that match this body, as a webhook may that changes objects.
+    pub fn rewrite(&self, matcher: Matcher, times: usize, body: impl Into<Bytes>) -> Hits {
+        self.shared.add(matcher, times, Effect::Rewrite(body.into()))
+    }
+
     /// How many connections there were so far.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -373,6 +379,10 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let delay = match effect.as_deref() {
         Some(Effect::Delay(time)) => *time,
         _ => Duration::ZERO,
+    };
+    let body = match effect.as_deref() {
+        Some(Effect::Rewrite(body)) => body,
+        _ => &body,
     };
     let request = Request::from_parts(parts, kube::client::Body::from(body.to_vec()));
     // In a task of its own: from here on it takes effect although the client may be gone.

@@ -13,7 +13,7 @@ use testbed::api_proxy::{ApiProxy, Matcher};
 use testbed::operator::Operator;
 
 use crate::bed::{Bed, reset};
-use crate::reset_life::{kubectl, with};
+use crate::reset_life::{NO_CHANGE, kubectl, with};
 use crate::resets::{wait_complete, wait_failed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,6 +80,28 @@ async fn i8_a_finished_reset_that_cannot_be_deleted_says_why() {
     bed.wait_event("KubernetesError").await;
     bed.wait_gone::<HostKeyReset>("brief").await;
     assert_eq!(bed.calls("DeleteKnownHostKeys"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_a_finished_reset_whose_mark_is_removed_stays_finished_and_says_why() {
+    let bed = Bed::new("removed").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let mark = Matcher::new(Method::PATCH, "/hostkeyresets/done").with_body("/Succeeded/");
+    let removed = proxy.rewrite(mark, 2, NO_CHANGE);
+    bed.create::<HostKeyReset>("done", &reset()).await;
+    let is_told = |reset: &HostKeyReset| {
+        let status = reset.status.clone().unwrap_or_default();
+        let ready = find(&status.conditions, READY);
+        ready.is_some_and(|ready| ready.message.contains("does not keep the annotation"))
+    };
+    let told = bed.wait::<HostKeyReset>("done", "it says why", is_told).await;
+    let conditions = told.status.unwrap().conditions;
+    assert!(is_true(&conditions, READY) && is_true(&conditions, COMPLETE));
+    bed.wait_event("KubernetesError").await;
+    wait_complete(&bed, "done").await;
+    assert_eq!((removed.count(), bed.calls("DeleteKnownHostKeys")), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,6 +21,9 @@ pub(crate) fn with(fields: &Value) -> Value {
     spec
 }
 
+/// The body of a merge patch that a webhook has emptied.
+pub(crate) const NO_CHANGE: &str = "{}";
+
 fn message(reset: &HostKeyReset) -> String {
     find(&reset.status.as_ref().unwrap().conditions, READY).unwrap().message.clone()
 }
@@ -64,6 +67,26 @@ async fn i8_a_mark_that_is_refused_is_said_at_once_and_nothing_was_called() {
     assert_eq!(waiting.status.unwrap().attempts, 0, "nothing was called");
     wait_complete(&bed, "reset").await;
     assert_eq!((refused.count(), bed.calls("DeleteKnownHostKeys")), (3, 1));
+}
+
+/// A webhook removes the mark, and says nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_a_mark_that_is_removed_is_said_and_nothing_was_called() {
+    let bed = Bed::new("stripped").await;
+    bed.region.add_instance("web-1");
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let mark = Matcher::new(Method::PATCH, "/hostkeyresets/reset").with_body("executed");
+    let removed = proxy.rewrite(mark, 3, NO_CHANGE);
+    bed.create::<HostKeyReset>("reset", &reset()).await;
+    let said = |reset: &HostKeyReset| ready_reason(reset) == "KubernetesError";
+    let waiting = bed.wait("reset", "it says why", said).await;
+    assert_eq!(waiting.status.as_ref().unwrap().attempts, 0, "nothing was called");
+    assert!(message(&waiting).contains("does not keep the annotation"), "{}", message(&waiting));
+    // Each reconciliation writes it once.
+    wait_complete(&bed, "reset").await;
+    assert_eq!((removed.count(), bed.calls("DeleteKnownHostKeys")), (3, 1));
+    assert_eq!(bed.calls("GetOperationsForResource"), 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

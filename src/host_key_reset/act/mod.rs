@@ -84,7 +84,9 @@ impl<'a> Run<'a> {
                 return Err(Error::Stopping);
             }
         }
-        self.wait(Verdict::too_many_steps()).await
+        let verdict = Verdict::too_many_steps();
+        let action = Action::shows(verdict.reason, verdict.next);
+        Ok(self.publish_unfinished(verdict).await?.unwrap_or(action))
     }
 
     fn lightsail(&self) -> &Lightsail {
@@ -135,12 +137,15 @@ impl<'a> Run<'a> {
             Step::WriteMark(state) => {
                 self.observed.marked_at =
                     (state == MarkState::Started).then_some(self.observed.now);
-                let mark = Mark { hash: self.desired.hash.clone(), state };
+                let mark = Mark { hash: self.desired.hash.clone(), state: state.clone() };
                 match self.annotate(Some(mark)).await {
                     Err(Error::Kubernetes(error)) if is_refusal(&error) => {
                         self.refuse_mark(*error)?;
                     }
-                    outcome => outcome?,
+                    outcome => {
+                        outcome?;
+                        self.observed.mark_accepted = Some(state);
+                    }
                 }
             }
             Step::Call => self.call().await,
@@ -338,6 +343,9 @@ impl<'a> Run<'a> {
         let (api_server, key) = (&self.ctx.api_server, EXECUTED_ANNOTATION);
         self.object = objects::annotate(api_server, &self.object, key, value.as_deref()).await?;
         self.observed.mark = objects::annotation(&self.object, key).map(Mark::parse);
+        // What the API server answered is what the watch will show.
+        let mark = self.observed.mark.clone();
+        self.memory.rows.lock().edit_claim(self.at, |claim| claim.mark = mark);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::api::conditions::{READY, find};
 use crate::api::{Operation, Reason};
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
-use crate::host_key_reset::message::{Last, Message};
+use crate::host_key_reset::message::{Last, MARK_NOT_KEPT, Message};
 use crate::host_key_reset::world::{Desired, InstanceRead, Observed, Turn, later};
 use crate::ids::Arn;
 use crate::lightsail::Instance;
@@ -29,8 +29,8 @@ const OF_A_LONG_LINE: u32 = 10;
 const CHECKS: [fn(&Desired, &Observed) -> Option<Step>; 8] = [
     // Nothing is begun for an object that is on its way out.
     the_object_stays,
-    // I6: nobody called under an intent whose mark was refused, so the intent is taken back.
-    its_mark_was_not_refused,
+    // I6: nobody called under an intent whose mark was not stored, so the intent is taken back.
+    its_mark_was_stored,
     // I6: a call may have been made under an intent whose mark somebody took off since.
     nothing_was_called_under_its_intent,
     // A reset that comes late could wipe a key that was recorded in the meantime.
@@ -89,8 +89,11 @@ fn the_object_stays(desired: &Desired, _: &Observed) -> Option<Step> {
     desired.deleting.then_some(Step::Leave)
 }
 
-fn its_mark_was_not_refused(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let why = observed.mark_refused.as_ref().filter(|_| observed.intent_written)?;
+/// The API server may refuse the mark, and a webhook may remove it without a word.
+fn its_mark_was_stored(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let is_accepted = observed.mark_accepted == Some(MarkState::Started);
+    let why = observed.mark_refused.as_deref().or(is_accepted.then_some(MARK_NOT_KEPT));
+    let why = why.filter(|_| observed.intent_written)?;
     let verdict = Verdict::retried(&engine::message::Message::RefusedByKubernetes { why });
     Some(take_back(desired, observed, verdict))
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::step::{End, Step};
 use crate::api::Operation;
 use crate::engine::action::Next;
+use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::{Mark, MarkState};
-use crate::host_key_reset::message::Message;
+use crate::host_key_reset::message::{MARK_NOT_KEPT, Message};
 use crate::host_key_reset::world::{Desired, Observed, later};
 
 /// What the record of an end asks for.
@@ -19,7 +20,14 @@ pub(super) fn keep(
 ) -> Step {
     // A mark that was lost, or not written any more, is corrected.
     if mark.is_none_or(|mark| mark.state != *end) {
-        return Step::WriteMark(end.clone());
+        // One that was just written, and is not there, is not there the next time either.
+        let is_removed = observed.mark_accepted.as_ref() == Some(end);
+        let message = engine::message::Message::RefusedByKubernetes { why: MARK_NOT_KEPT };
+        return if is_removed {
+            Step::Hinder(Verdict::retried(&message))
+        } else {
+            Step::WriteMark(end.clone())
+        };
     }
     let completed = observed.status.completion_time.as_ref();
     let (Some(ttl), Some(completed), false) = (desired.ttl, completed, desired.deleting) else {

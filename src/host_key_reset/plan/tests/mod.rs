@@ -70,6 +70,7 @@ fn observed() -> Observed {
         intent_written: false,
         marked_at: None,
         mark_refused: None,
+        mark_accepted: None,
         asked: false,
         account: Some("123456789012".into()),
         instance: None,

@@ -18,6 +18,12 @@ fn what_is_over_stays_over() {
          |_, o| { over(o); o.mark = Some(mark("own", MarkState::Started)); }, "Mark Succeeded/a"),
         ("I6: a mark that was stripped is written again",
          |_, o| { over(o); o.mark = None; }, "Mark Succeeded/a"),
+        ("I8: one that a webhook removes is not written again and again",
+         |_, o| { over(o); o.mark = None;
+             o.mark_accepted = Some(MarkState::Succeeded("a".to_owned())); }, "Hinder"),
+        ("the mark of the call is not that of the end",
+         |_, o| { over(o); o.mark_accepted = Some(MarkState::Started); o.mark = None; },
+             "Mark Succeeded/a"),
         ("I6: so is one of another object",
          |_, o| { over(o); o.mark = Some(mark("other", MarkState::Started)); }, "Mark Succeeded/a"),
         ("I6: a failure stays one",

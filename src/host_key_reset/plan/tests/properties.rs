@@ -269,7 +269,9 @@ impl Process {
             }
             Step::WriteMark(state) => {
                 run.observed.marked_at = (state == MarkState::Started).then(|| at(world.now));
-                world.write(run, fate, |object| set_mark(object, Some(&state))).is_ok()
+                let done = world.write(run, fate, |object| set_mark(object, Some(&state)));
+                run.observed.mark_accepted = done.is_ok().then_some(state);
+                done.is_ok()
             }
             Step::Call => {
                 let deadline = super::super::deadline::deadline(&run.desired,

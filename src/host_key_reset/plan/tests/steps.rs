@@ -64,6 +64,39 @@ fn a_shared_read_is_at_most_half_a_call_timeout_old() {
 }
 
 #[test]
+fn i6_under_a_mark_that_is_not_there_nothing_is_called() {
+    check(&[
+        ("one that a webhook removed", |_, o| {
+            intended(o);
+            (o.marked_at, o.mark_accepted) = (Some(o.now), Some(MarkState::Started));
+        }, "TakeBack"),
+        ("one that was replaced by that of another object", |_, o| {
+            intended(o);
+            (o.marked_at, o.mark_accepted) = (Some(o.now), Some(MarkState::Started));
+            o.mark = Some(mark("other", MarkState::Started));
+        }, "TakeBack"),
+    ]);
+}
+
+#[test]
+fn i8_whoever_removes_the_mark_is_named_and_a_record_stays_as_it_is() {
+    let mut observed = observed();
+    intended(&mut observed);
+    observed.mark_accepted = Some(MarkState::Started);
+    let Step::TakeBack { verdict, remove_mark } = plan(&desired(), &observed) else {
+        panic!("nothing was called");
+    };
+    assert!(!remove_mark, "there is none");
+    let end = MarkState::Failed(String::new());
+    (observed.mark_accepted, observed.end) = (Some(end.clone()), Some(end));
+    let Step::Hinder(of_end) = plan(&desired(), &observed) else { panic!("it is over") };
+    for verdict in [verdict, of_end] {
+        assert_eq!(verdict.reason, Reason::KubernetesError);
+        assert!(verdict.message.contains("does not keep the annotation"), "{}", verdict.message);
+    }
+}
+
+#[test]
 fn an_unfinished_reset_is_reported_and_one_that_is_over_stays_over() {
     let desired = desired();
     let step = |change: fn(&mut Observed)| {
