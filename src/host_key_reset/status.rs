@@ -8,7 +8,10 @@ use super::message::Message;
 use super::plan::End;
 use super::record;
 use super::world::Observed;
-use crate::api::conditions::{COMPLETE, Conditions, FAILED, READY, SUSPENDED, find, whole_seconds};
+use crate::api::conditions::{
+    COMPLETE, Conditions, FAILED, READY, RECONCILING, STALLED, SUSPENDED, find, reason,
+    whole_seconds,
+};
 use crate::api::{HostKeyReset, HostKeyResetStatus};
 use crate::engine::action::Next;
 use crate::engine::objects;
@@ -47,27 +50,44 @@ fn refreshed(object: &HostKeyReset, before: &HostKeyResetStatus) -> HostKeyReset
 /// It is over, and kept. `tracked_by` says why it is kept beyond its time.
 pub(super) fn kept(
     object: &HostKeyReset,
-    before: &HostKeyResetStatus,
+    observed: &Observed,
     tracked_by: Option<&str>,
 ) -> HostKeyResetStatus {
-    let message = record::message_of_end(before);
-    with_message(
-        refreshed(object, before),
-        &match tracked_by {
-            Some(tracked_by) => Message::Kept { message, tracked_by }.to_string(),
-            None => message.to_owned(),
-        },
-    )
+    let message = record::message_of_end(&observed.status);
+    let message = match tracked_by {
+        Some(tracked_by) => Message::Kept { message, tracked_by }.to_string(),
+        None => message.to_owned(),
+    };
+    with_end(object, observed, &message)
 }
 
 /// It is over, but its mark cannot be written, or the object cannot be deleted.
 pub(super) fn hindered(
     object: &HostKeyReset,
-    before: &HostKeyResetStatus,
+    observed: &Observed,
     why: &str,
 ) -> HostKeyResetStatus {
-    let message = Message::Hindered { message: record::message_of_end(before), why };
-    with_message(refreshed(object, before), &message.to_string())
+    let message = Message::Hindered { message: record::message_of_end(&observed.status), why };
+    with_end(object, observed, &message.to_string())
+}
+
+/// What is over, with this message. Its end says what `Ready` and `Stalled` are, whatever they say:
+/// a version that could not read the object has written its own. A version that does not know the
+/// reason of the end changes only the message.
+fn with_end(object: &HostKeyReset, observed: &Observed, message: &str) -> HostKeyResetStatus {
+    let mut status = refreshed(object, &observed.status);
+    let before = &observed.status.conditions;
+    let verdict = match (reason(before, COMPLETE), reason(before, FAILED)) {
+        (Some(reason), _) => Verdict::ready(reason, message, Next::Change),
+        (None, Some(reason)) => Verdict::stalled(reason, message, Next::Change),
+        (None, None) => return with_message(status, message),
+    };
+    let of_verdict = [READY, RECONCILING, STALLED];
+    let kept = before.iter().filter(|old| !of_verdict.contains(&old.type_.as_str()));
+    let conditions = Conditions::new(before, status.observed_generation, observed.now);
+    let conditions = kept.fold(conditions, Conditions::with_old);
+    status.conditions = verdict.conditions(conditions).into_list();
+    status
 }
 
 fn with_message(mut status: HostKeyResetStatus, message: &str) -> HostKeyResetStatus {

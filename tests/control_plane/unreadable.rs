@@ -5,7 +5,7 @@ use http::Method;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
-use lightsail_operator::api::LightsailKeyPair;
+use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use lightsail_operator::crds;
 use serde_json::{Value, json};
 use testbed::api_proxy::{ApiProxy, Matcher};
@@ -15,7 +15,7 @@ use testbed::operator::{Operator, OperatorOptions};
 use testbed::simulator::{Options, Region, Simulator};
 
 use crate::bed::{
-    ACCOUNT, Bed, REGION, aws_environment, imported, key_pair_files, public_key, wait_for,
+    ACCOUNT, Bed, REGION, aws_environment, imported, key_pair_files, public_key, reset, wait_for,
 };
 
 /// The CRDs, as a newer version might have them: `suspend` may be anything.
@@ -74,24 +74,59 @@ impl Newer {
     }
 
     async fn suspend(&self, name: &str, suspend: &Value) {
-        let patch = Patch::Merge(json!({ "spec": { "suspend": suspend } }));
-        self.api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+        suspend_in(&self.api, name, suspend).await;
     }
 
     async fn wait(&self, name: &str, status: &str, reason: &str) -> DynamicObject {
-        wait_for(&format!("{name} says {reason}"), async || {
-            let object = self.api.get(name).await.unwrap();
-            let conditions = object.data["status"]["conditions"].as_array().cloned();
-            conditions.into_iter().flatten().any(|condition| {
-                condition["type"] == "Ready"
-                    && condition["status"] == status
-                    && condition["reason"] == reason
-                    && condition["observedGeneration"].as_i64() == object.metadata.generation
-            })
-        })
-        .await;
-        self.api.get(name).await.unwrap()
+        wait_in(&self.api, name, status, reason).await
     }
+}
+
+async fn suspend_in(api: &Api<DynamicObject>, name: &str, suspend: &Value) {
+    let patch = Patch::Merge(json!({ "spec": { "suspend": suspend } }));
+    api.patch(name, &PatchParams::default(), &patch).await.unwrap();
+}
+
+async fn wait_in(
+    api: &Api<DynamicObject>,
+    name: &str,
+    status: &str,
+    reason: &str,
+) -> DynamicObject {
+    wait_for(&format!("{name} says {reason}"), async || {
+        let object = api.get(name).await.unwrap();
+        let conditions = object.data["status"]["conditions"].as_array().cloned();
+        conditions.into_iter().flatten().any(|condition| {
+            condition["type"] == "Ready"
+                && condition["status"] == status
+                && condition["reason"] == reason
+                && condition["observedGeneration"].as_i64() == object.metadata.generation
+        })
+    })
+    .await;
+    api.get(name).await.unwrap()
+}
+
+/// A finished reset that could not be read for a while says again how it ended.
+async fn finish_a_reset(cluster: &Cluster, region: &Region) {
+    let resource = ApiResource::erase::<HostKeyReset>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client(), "default", &resource);
+    region.add_instance("web-1");
+    let object = json!({
+        "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "HostKeyReset",
+        "metadata": { "name": "done" }, "spec": reset(),
+    });
+    let object = serde_json::from_value(object).unwrap();
+    api.create(&PostParams::default(), &object).await.unwrap();
+    wait_in(&api, "done", "True", "OperationSucceeded").await;
+    suspend_in(&api, "done", &json!("by somebody")).await;
+    wait_in(&api, "done", "False", "UnsupportedObject").await;
+    suspend_in(&api, "done", &json!(false)).await;
+    let done = wait_in(&api, "done", "True", "OperationSucceeded").await;
+    let conditions = done.data["status"]["conditions"].as_array().unwrap();
+    let mut types: Vec<_> = conditions.iter().filter_map(|it| it["type"].as_str()).collect();
+    types.sort_unstable();
+    assert_eq!(types, ["Complete", "Ready"], "it is not stalled any more");
 }
 
 fn count(operator: &Operator, text: &str) -> usize {
@@ -171,6 +206,7 @@ async fn an_object_of_a_newer_crd_holds_up_nobody_and_says_so_itself() {
     for line in secret.lines().filter(|line| !line.is_empty()) {
         assert!(!log.contains(line), "the log has {line}");
     }
+    finish_a_reset(&cluster, &newer.region).await;
     let deletions = simulator.requests().into_iter().filter(|it| it.operation == "DeleteKeyPair");
     assert_eq!(deletions.count(), 0);
 }

@@ -170,7 +170,7 @@ impl<'a> Run<'a> {
             Step::Wait(verdict) => return self.wait(verdict).await.map(Some),
             Step::Hinder(verdict) => return self.hinder(&verdict).await.map(Some),
             Step::Keep { tracked_by, next } => {
-                let status = status::kept(&self.object, &self.observed.status, tracked_by);
+                let status = status::kept(&self.object, &self.observed, tracked_by);
                 let news = status::news_of_keeping(&self.observed.status, &status, tracked_by);
                 self.write(status).await?;
                 if let Some(note) = news {

@@ -55,7 +55,7 @@ impl Run<'_> {
     /// Publishes what does not succeed about one that is over, and ends the reconciliation.
     pub(super) async fn hinder(&mut self, verdict: &Verdict) -> Result<Action, Error> {
         let before = self.observed.status.clone();
-        let status = status::hindered(&self.object, &before, &verdict.message);
+        let status = status::hindered(&self.object, &self.observed, &verdict.message);
         let is_news = record::message(&status) != record::message(&before);
         self.write(status).await?;
         if is_news {

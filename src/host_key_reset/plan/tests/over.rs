@@ -1,6 +1,11 @@
 //! What is over, and what a mark remembers of it.
 
+use serde_json::json;
+
 use super::*;
+use crate::api::HostKeyReset;
+use crate::api::conditions::{COMPLETE, FAILED, STALLED, SUSPENDED, find, is_true};
+use crate::host_key_reset::{record, status};
 
 /// It was done, its mark is right, and that was a minute ago.
 fn over(observed: &mut Observed) {
@@ -82,4 +87,68 @@ fn a_mark_without_a_status_is_remembered() {
     observed.mark = Some(mark("own", MarkState::Succeeded("a".to_owned())));
     let Step::End(end) = plan(&desired(), &observed) else { panic!("it is over") };
     assert_eq!(end.operations[0].id.as_deref(), Some("a"));
+}
+
+/// How a reset ended, and the object with that status.
+fn ended(succeeds: bool) -> (HostKeyReset, Observed) {
+    let mut object: HostKeyReset = serde_json::from_value(json!({
+        "metadata": { "name": "r", "namespace": "n", "generation": 1 },
+        "spec": { "region": "eu-west-1", "instanceName": "web-1", "reason": "why" },
+    })).unwrap();
+    let mut observed = observed();
+    begun(&mut observed);
+    // It was suspended for a while.
+    observed.status.conditions = Conditions::new(&[], 1, observed.now)
+        .with(SUSPENDED, "True", Reason::Suspended, "").into_list();
+    object.status = Some(observed.status.clone());
+    let message = Message::Succeeded { instance: "web-1" };
+    let end = if succeeds { message.succeeded(Vec::new()) } else { message.failed(Vec::new()) };
+    observed.status = status::ended(&object, &observed, &end);
+    observed.end = record::end(&observed.status);
+    object.status = Some(observed.status.clone());
+    (object, observed)
+}
+
+#[test]
+fn i9_the_status_of_what_is_over_is_written_once() {
+    for succeeds in [true, false] {
+        let (object, mut observed) = ended(succeeds);
+        assert_eq!(status::kept(&object, &observed, None), observed.status);
+        for kept in [
+            |object: &HostKeyReset, o: &Observed| status::kept(object, o, Some("Flux")),
+            |object: &HostKeyReset, o: &Observed| status::hindered(object, o, "no"),
+        ] {
+            let once = kept(&object, &observed);
+            assert_ne!(once, observed.status, "it says why");
+            observed.status = once;
+            assert_eq!(kept(&object, &observed), observed.status);
+        }
+    }
+}
+
+/// The version before an upgrade, or after its rollback, could not read it and said so.
+#[test]
+fn what_is_over_says_so_again_when_it_can_be_read_again() {
+    for (type_, succeeds) in [(COMPLETE, true), (FAILED, false)] {
+        let (object, mut observed) = ended(succeeds);
+        let right = observed.status.clone();
+        let reason = Reason::UnsupportedObject;
+        let said = Conditions::new(&right.conditions, 1, observed.now)
+            .with(READY, "False", reason, "it cannot be read")
+            .with(STALLED, "True", reason, "it cannot be read").into_list();
+        let others = right.conditions.iter()
+            .filter(|it| it.type_ == type_ || it.type_ == SUSPENDED);
+        observed.status.conditions = others.cloned().chain(said).collect();
+        let kept = status::kept(&object, &observed, None);
+        assert_eq!(kept, right);
+        let hindered = status::hindered(&object, &observed, "no").conditions;
+        assert_eq!((is_true(&hindered, READY), is_true(&hindered, STALLED)), (succeeds, !succeeds));
+        assert!(find(&hindered, READY).unwrap().message.ends_with("however, no"));
+    }
+    // A newer version had a word for the end that this one does not know.
+    let (object, mut observed) = ended(true);
+    for condition in &mut observed.status.conditions {
+        condition.reason = "NewWord".to_owned();
+    }
+    assert_eq!(status::kept(&object, &observed, None), observed.status);
 }

@@ -308,7 +308,7 @@ impl Process {
             }
             Step::Wait(verdict) => { self.wait(run, world, fate, &verdict); false }
             Step::Keep { tracked_by, .. } => {
-                let status = status::kept(&run.object, &run.observed.status, tracked_by);
+                let status = status::kept(&run.object, &run.observed, tracked_by);
                 let _ = world.write(run, fate, |object| set_status(object, status));
                 self.forget();
                 false
