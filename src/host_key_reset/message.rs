@@ -185,8 +185,8 @@ impl fmt::Display for Message<'_> {
             }
             Self::FailedBefore { id } => write!(
                 to,
-                "this reset failed{} before its status was lost; the operator did not repeat it. \
-                 To try again, {AGAIN}",
+                "this reset{} failed or had an unknown result before its status was lost; the \
+                 operator did not repeat it. To find out which, {FIND_OUT}, {AGAIN}",
                 Id(id)
             ),
             Self::NotSeenToEnd { last } => write!(

@@ -87,6 +87,12 @@ fn a_mark_without_a_status_is_remembered() {
     observed.mark = Some(mark("own", MarkState::Succeeded("a".to_owned())));
     let Step::End(end) = plan(&desired(), &observed) else { panic!("it is over") };
     assert_eq!(end.operations[0].id.as_deref(), Some("a"));
+    // The mark says Failed of both.
+    observed.mark = Some(mark("own", MarkState::Failed("a".to_owned())));
+    let Step::End(end) = plan(&desired(), &observed) else { panic!("it is over") };
+    for part in ["(operation a) failed or had an unknown result", "CloudTrail"] {
+        assert!(end.message.contains(part), "{}", end.message);
+    }
 }
 
 /// How a reset ended, and the object with that status.
