@@ -32,11 +32,11 @@ pub enum Message<'a> {
     MakingSure,
 
     // Failed: nothing was reset
-    InstanceNotFound { instance: &'a str },
+    InstanceNotFound { instance: &'a str, nothing: Nothing },
     NothingToReset { instance: &'a str, error: &'a lightsail::Error },
-    OtherInstance { instance: &'a str, arn: &'a Arn, expected: &'a Arn },
-    Expired { not_after: Timestamp, last: Option<Last<'a>> },
-    NotInTime { deadline: Timestamp, last: Option<Last<'a>> },
+    OtherInstance { instance: &'a str, arn: &'a Arn, expected: &'a Arn, nothing: Nothing },
+    Expired { not_after: Timestamp, last: Option<Last<'a>>, nothing: Nothing },
+    NotInTime { deadline: Timestamp, last: Option<Last<'a>>, nothing: Nothing },
     Refused { error: &'a lightsail::Error },
 
     // Failed: a call was made
@@ -63,6 +63,24 @@ pub struct Last<'a> {
     pub reason: &'a str,
     /// Its message.
     pub message: &'a str,
+}
+
+/// How it is known that a reset made no call. `Display` has the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// It was never about to.
+    WasReset,
+    /// It was about to when it was interrupted, and a search found no call.
+    WasFound,
+}
+
+impl fmt::Display for Nothing {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::WasReset => "nothing was reset",
+            Self::WasFound => "no call of this reset was found",
+        })
+    }
 }
 
 impl Message<'_> {
@@ -151,27 +169,28 @@ impl fmt::Display for Message<'_> {
                 "the operator does not know whether it has made the call; it is looking for the \
                  call among the instance's operations, and makes the call only if it finds none",
             ),
-            Self::InstanceNotFound { instance } => write!(
+            Self::InstanceNotFound { instance, nothing } => write!(
                 to,
-                "nothing was reset: there is no instance {instance} in this region; check \
+                "{nothing}: there is no instance {instance} in this region; check \
                  spec.instanceName and spec.region, and {AGAIN}"
             ),
             Self::NothingToReset { instance, error } => {
                 write!(to, "nothing was reset: Lightsail did not find {instance}: {error}")
             }
-            Self::OtherInstance { instance, arn, expected } => write!(
+            Self::OtherInstance { instance, arn, expected, nothing } => write!(
                 to,
-                "nothing was reset: the instance {instance} has the ARN {arn}, but \
+                "{nothing}: the instance {instance} has the ARN {arn}, but \
                  spec.preconditions.instanceARN is {expected}; if you mean the instance that now \
                  has this name, {AGAIN} with its ARN"
             ),
-            Self::Expired { not_after, last } => {
-                write!(to, "nothing was reset: this reset was not started by {not_after}")?;
+            Self::Expired { not_after, last, nothing } => {
+                let again = if *nothing == Nothing::WasFound { " again" } else { "" };
+                write!(to, "{nothing}: this reset was not started{again} by {not_after}")?;
                 held_up(to, last.as_ref())?;
                 write!(to, "; if you still need it, {AGAIN}")
             }
-            Self::NotInTime { deadline, last } => {
-                write!(to, "nothing was reset before activeDeadlineSeconds ran out at {deadline}")?;
+            Self::NotInTime { deadline, last, nothing } => {
+                write!(to, "{nothing} before activeDeadlineSeconds ran out at {deadline}")?;
                 held_up(to, last.as_ref())?;
                 write!(to, "; to try again, {AGAIN}")
             }

@@ -13,7 +13,7 @@ use crate::api::conditions::{READY, find};
 use crate::api::{Operation, Reason};
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
-use crate::host_key_reset::message::{Last, MARK_NOT_KEPT, Message};
+use crate::host_key_reset::message::{Last, MARK_NOT_KEPT, Message, Nothing};
 use crate::host_key_reset::world::{Desired, InstanceRead, Observed, Turn, later};
 use crate::ids::Arn;
 use crate::lightsail::Instance;
@@ -169,13 +169,15 @@ fn no_other_reset_comes_first(desired: &Desired, observed: &Observed) -> Option<
 /// says that it is not.
 fn right_instance<'a>(desired: &Desired, observed: &'a Observed) -> Result<&'a Arn, Step> {
     let Some(Instance { arn, .. }) = find_instance(observed)? else {
-        let message = Message::InstanceNotFound { instance: &desired.instance };
+        let (instance, nothing) = (desired.instance.as_str(), nothing(observed));
+        let message = Message::InstanceNotFound { instance, nothing };
         return Err(Step::End(not_done(observed, &message)));
     };
     match desired.instance_arn.as_ref().filter(|wanted| *wanted != arn) {
         None => Ok(arn),
         Some(expected) => {
-            let message = Message::OtherInstance { instance: &desired.instance, arn, expected };
+            let (instance, nothing) = (desired.instance.as_str(), nothing(observed));
+            let message = Message::OtherInstance { instance, arn, expected, nothing };
             Err(Step::End(not_done(observed, &message)))
         }
     }
@@ -228,17 +230,24 @@ fn out_of_time(desired: &Desired, observed: &Observed) -> Option<End> {
     let last = find(&observed.status.conditions, READY)
         .filter(|ready| Reason::parse(&ready.reason) != Some(Reason::InProgress))
         .map(|ready| Last { reason: &ready.reason, message: &ready.message });
+    let nothing = nothing(observed);
     if is_late(desired, observed) {
         let deadline = deadline(desired, observed)?;
-        return Some(not_done(observed, &Message::NotInTime { deadline, last }));
+        return Some(not_done(observed, &Message::NotInTime { deadline, last, nothing }));
     }
     let not_after = desired.not_after;
-    (observed.now > not_after).then(|| not_done(observed, &Message::Expired { not_after, last }))
+    let message = Message::Expired { not_after, last, nothing };
+    (observed.now > not_after).then(|| not_done(observed, &message))
 }
 
-/// It ends without a call. An intent of an earlier reconciliation that has no mark was never
-/// called, unless somebody took the mark off: it still counts as an attempt.
-fn not_done(observed: &Observed, message: &Message<'_>) -> End {
+/// Under an intent of an earlier reconciliation that has no mark nothing was called, unless
+/// somebody took the mark off. It was searched for, and counts as an attempt.
+fn nothing(observed: &Observed) -> Nothing {
     let is_certain = observed.status.attempts == 0 || observed.intent_written;
-    End { called: !is_certain, ..message.uncalled() }
+    if is_certain { Nothing::WasReset } else { Nothing::WasFound }
+}
+
+/// It ends without a call.
+fn not_done(observed: &Observed, message: &Message<'_>) -> End {
+    End { called: nothing(observed) == Nothing::WasFound, ..message.uncalled() }
 }

@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::api::Operation;
-use crate::host_key_reset::message::{Last, Message};
+use crate::host_key_reset::message::{Last, Message, Nothing};
 use crate::ids::Arn;
 use crate::lightsail::{Error, ErrorKind};
 
@@ -25,7 +25,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         ..Operation::default()
     };
     let last = Last { reason: "WaitingForTurn", message: "another reset of this instance …" };
-    let instance = "web-1";
+    let (instance, nothing) = ("web-1", Nothing::WasReset);
     let tags = std::collections::BTreeMap::from([("team".to_owned(), "team-a".to_owned())]);
     read(&[
         Message::Succeeded { instance },
@@ -38,12 +38,15 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::NotKnownYet { id: ID },
         Message::Searching,
         Message::MakingSure,
-        Message::InstanceNotFound { instance },
+        Message::InstanceNotFound { instance, nothing },
+        Message::InstanceNotFound { instance, nothing: Nothing::WasFound },
         Message::NothingToReset { instance, error: &error },
-        Message::OtherInstance { instance, arn: &arn, expected: &expected },
-        Message::Expired { not_after: time, last: None },
-        Message::Expired { not_after: time, last: Some(last) },
-        Message::NotInTime { deadline: time, last: Some(last) },
+        Message::OtherInstance { instance, arn: &arn, expected: &expected, nothing },
+        Message::Expired { not_after: time, last: None, nothing },
+        Message::Expired { not_after: time, last: Some(last), nothing },
+        Message::Expired { not_after: time, last: None, nothing: Nothing::WasFound },
+        Message::NotInTime { deadline: time, last: Some(last), nothing },
+        Message::NotInTime { deadline: time, last: None, nothing: Nothing::WasFound },
         Message::Refused { error: &error },
         Message::OperationFailed { operation: &operation },
         Message::FailedBefore { id: ID },

@@ -145,6 +145,31 @@ fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
 }
 
 #[test]
+fn only_what_was_never_about_to_be_called_says_that_nothing_was_reset() {
+    let over: [fn(&mut Desired, &mut Observed); 4] = [
+        |d, _| d.not_after = time("2026-11-24T11:59:59Z"),
+        |_, o| o.status.start_time = Some(Time(time("2026-11-24T11:49:59Z"))),
+        |_, o| o.instance = looked(None, o.now),
+        |d, _| d.instance_arn = Some("arn:other".into()),
+    ];
+    for over in over {
+        for (is_interrupted, expected) in
+            [(false, "nothing was reset"), (true, "no call of this reset was found")]
+        {
+            let (mut desired, mut observed) = (desired(), observed());
+            found(&mut observed);
+            if is_interrupted {
+                made_sure(&mut observed);
+            }
+            over(&mut desired, &mut observed);
+            let Step::End(end) = plan(&desired, &observed) else { panic!("it is over") };
+            assert!(end.message.starts_with(expected), "{}", end.message);
+            assert_eq!(end.called, is_interrupted, "{}", end.message);
+        }
+    }
+}
+
+#[test]
 fn a_search_lists_again_in_its_interval_and_when_a_window_ends() {
     let pause = |change: fn(&mut Observed)| {
         let mut observed = observed();
