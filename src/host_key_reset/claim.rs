@@ -120,7 +120,9 @@ impl Claim for ResetClaim {
     }
 
     fn asks(&self, before: &Self) -> bool {
-        !Mark::follows(self.mark.as_ref(), before.mark.as_ref())
+        // The operator never takes an end back, but a tool that restores a status may.
+        let has_lost_end = before.stage == Stage::Over && self.stage != Stage::Over;
+        has_lost_end || !Mark::follows(self.mark.as_ref(), before.mark.as_ref())
     }
 }
 
@@ -198,5 +200,36 @@ mod tests {
         assert_eq!(stage(&json!({ "annotations": marked })), begun);
         assert_eq!(stage(&json!({ "annotations": marked, "deletionTimestamp": deleting })), begun);
         assert_eq!(stage(&json!({ "deletionTimestamp": deleting })), Stage::Blocked);
+    }
+
+    #[test]
+    fn an_older_status_over_that_of_a_finished_reset_asks_for_a_reconciliation() {
+        let claim = |status: &Value| {
+            let object = json!({
+                "metadata": { "name": "reset", "namespace": "team-a" },
+                "spec": { "region": "eu-west-1", "instanceName": "web-1", "reason": "test" },
+                "status": status,
+            });
+            let effect_window = SignedDuration::from_secs(85);
+            ResetClaim::of(&serde_json::from_value(object).unwrap(), effect_window)
+        };
+        let condition = |type_, status, reason| {
+            let at = "2026-11-24T12:00:00Z";
+            json!({ "type": type_, "status": status, "reason": reason, "message": "",
+                "lastTransitionTime": at })
+        };
+        let waiting = json!({ "conditions": [condition("Ready", "False", "WaitingForTurn")] });
+        let begun = json!({ "attempts": 1, "startTime": "2026-11-24T12:00:00Z" });
+        let over = json!({ "attempts": 1, "startTime": "2026-11-24T12:00:00Z",
+            "conditions": [condition("Complete", "True", "OperationSucceeded")] });
+        for (name, before, after, expected) in [
+            ("it waits as it did before its turn", &over, &waiting, true),
+            ("it has an intent as it did before its call", &over, &begun, true),
+            ("it ends", &begun, &over, false),
+            ("it stays over", &over, &over, false),
+            ("it begins", &waiting, &begun, false),
+        ] {
+            assert_eq!(claim(after).asks(&claim(before)), expected, "{name}");
+        }
     }
 }

@@ -104,6 +104,29 @@ async fn i8_a_finished_reset_whose_mark_is_removed_stays_finished_and_says_why()
     assert_eq!((removed.count(), bed.calls("DeleteKnownHostKeys")), (2, 1));
 }
 
+/// A tool restores the status of before the reset began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i8_an_older_status_over_that_of_a_finished_reset_holds_up_nobody() {
+    let bed = Bed::new("older").await;
+    bed.region.add_instance("web-1");
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("done", &reset()).await;
+    wait_complete(&bed, "done").await;
+    let older = json!({ "status": {
+        "attempts": 0, "startTime": null, "completionTime": null, "operations": null,
+        "conditions": [{
+            "type": "Ready", "status": "False", "reason": "WaitingForTurn", "message": "it waits",
+            "lastTransitionTime": "2026-11-24T12:00:00Z",
+        }],
+    } });
+    let api = bed.api::<HostKeyReset>();
+    api.patch_status("done", &PatchParams::default(), &Patch::Merge(older)).await.unwrap();
+    bed.wait_ready::<HostKeyReset>("done", "AlreadyExecuted").await;
+    bed.create::<HostKeyReset>("younger", &reset()).await;
+    wait_complete(&bed, "younger").await;
+    assert_eq!(bed.region.known_host_keys_resets("web-1"), 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_tool_would_make_again_is_kept_and_says_so() {
     let bed = Bed::new("tracked").await;
