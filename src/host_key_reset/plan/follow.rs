@@ -32,18 +32,19 @@ pub(super) fn follow(desired: &Desired, observed: &Observed) -> Step {
         let ids = under_way(operations).filter_map(|operation| operation.id.clone()).collect();
         return Step::Read(ReadStep::PollOperations { ids });
     };
+    let latest = as_polled(operations, polled);
     let lost = under_way(operations).zip(polled).find(|(_, polled)| polled.is_none());
-    let Some((operation, _)) = lost else {
-        return conclude(desired, observed, as_polled(operations, polled));
+    let Some((operation, _)) = lost.filter(|_| !latest.iter().any(Operation::failed)) else {
+        return conclude(desired, observed, latest);
     };
     let id = operation.id.as_deref().unwrap_or_default();
     // A moment after the call it may be that not every server of Lightsail knows it yet. What was
     // read then says nothing later either.
     if age_of_call(observed, operation, *read_at) < observed.call_timeout + observed.settle_time {
         let verdict = Message::NotKnownYet { id }.wait(pause(observed));
-        return go_on(desired, observed, operations.clone(), verdict);
+        return go_on(desired, observed, latest, verdict);
     }
-    Step::End(Message::OperationLost { id }.failed(operations.clone()))
+    Step::End(Message::OperationLost { id }.failed(latest))
 }
 
 /// Those that Lightsail can be asked about, and that are not over.
@@ -51,12 +52,12 @@ fn under_way(operations: &[Operation]) -> impl Iterator<Item = &Operation> {
     operations.iter().filter(|operation| operation.is_under_way())
 }
 
-/// All of them, those that were under way as they were looked up.
+/// All of them, those that were under way as they were looked up, if Lightsail knows them.
 fn as_polled(operations: &[Operation], polled: &[Option<Operation>]) -> Vec<Operation> {
-    let mut polled = polled.iter().flatten();
+    let mut polled = polled.iter();
     let latest = operations.iter().map(|operation| {
         let polled = if operation.is_under_way() { polled.next() } else { None };
-        polled.unwrap_or(operation).clone()
+        polled.and_then(Option::as_ref).unwrap_or(operation).clone()
     });
     latest.collect()
 }

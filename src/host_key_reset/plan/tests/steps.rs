@@ -54,6 +54,30 @@ fn only_operations_that_are_under_way_are_looked_up_and_the_others_stay_as_they_
 }
 
 #[test]
+fn what_is_known_of_some_operations_is_kept_if_others_are_not_known() {
+    let mut observed = observed();
+    begun(&mut observed);
+    let is = |id, status| operation(id, status, NOW);
+    observed.status.operations = vec![is("a", "Started"), is("b", "Started")];
+    let (soon, late) = (observed.now, time("2026-11-24T12:01:20Z"));
+    for (name, now, status, expected) in [
+        ("not known yet", soon, "Completed", "Progress InProgress"),
+        ("not known any more", late, "Completed", "Failed OutcomeUnknown"),
+        ("it does not matter any more", soon, "Failed", "Failed OperationFailed"),
+        ("nor later", late, "Failed", "Failed OperationFailed"),
+    ] {
+        observed.now = now;
+        observed.polled = Some((vec![None, Some(is("b", status))], now));
+        let step = plan(&desired(), &observed);
+        assert_eq!(word(&step), expected, "{name}");
+        let (Step::Progress { operations, .. } | Step::End(End { operations, .. })) = step else {
+            panic!("{name}: {step:?}");
+        };
+        assert_eq!(operations, [is("a", "Started"), is("b", status)], "{name}");
+    }
+}
+
+#[test]
 fn a_shared_read_is_at_most_half_a_call_timeout_old() {
     let (mut desired, mut observed) = (desired(), observed());
     desired.instance_tags.insert("team".to_owned(), "team-a".to_owned());
