@@ -2,13 +2,20 @@
 //! objects can let thousands claim the same, so the next one of them is found without going through
 //! all.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::object_ref::ObjectRef;
 use super::uid::Uid;
 
 /// The position of an object among those that wait: the rank of the claim, and then the uid.
-pub(super) type WaitOrder<R> = (Option<R>, Uid);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WaitOrder<R> {
+    pub(super) rank: Option<R>,
+    pub(super) uid: Uid,
+    /// Where it waits.
+    pub(super) lane: Arc<str>,
+}
 
 /// The objects that claim the same.
 #[derive(Debug, Default)]
@@ -23,10 +30,34 @@ pub(super) enum Claimants<R> {
 #[derive(Debug)]
 pub(super) struct Several<R> {
     all: HashSet<ObjectRef>,
-    waiting: BTreeSet<(WaitOrder<R>, ObjectRef)>,
+    waiting: Line<R>,
+    by_lane: HashMap<Arc<str>, Line<R>>,
 }
 
-impl<R: Ord> Claimants<R> {
+/// Those that wait, the first one first.
+type Line<R> = BTreeSet<(WaitOrder<R>, ObjectRef)>;
+
+impl<R: Ord + Clone> Several<R> {
+    fn wait(&mut self, at: ObjectRef, order: WaitOrder<R>) {
+        let of_lane = self.by_lane.entry(Arc::clone(&order.lane)).or_default();
+        of_lane.insert((order.clone(), at.clone()));
+        self.waiting.insert((order, at));
+    }
+
+    fn stop_waiting(&mut self, at: &ObjectRef, order: WaitOrder<R>) {
+        let place = (order, at.clone());
+        let lane = &place.0.lane;
+        if let Some(of_lane) = self.by_lane.get_mut(lane) {
+            of_lane.remove(&place);
+            if of_lane.is_empty() {
+                self.by_lane.remove(lane);
+            }
+        }
+        self.waiting.remove(&place);
+    }
+}
+
+impl<R: Ord + Clone> Claimants<R> {
     /// Adds an object. `wait_order(at)` returns the object's position among those that wait, or
     /// `None` if it does not wait.
     pub(super) fn add(
@@ -37,14 +68,19 @@ impl<R: Ord> Claimants<R> {
         *self = match std::mem::take(self) {
             Self::Nobody => Self::One(at),
             Self::One(first) => {
-                let all = [first, at];
-                let waiting = all.iter().filter_map(|at| Some((wait_order(at)?, at.clone())));
-                let waiting = waiting.collect();
-                Self::Several(Box::new(Several { all: HashSet::from(all), waiting }))
+                let (waiting, by_lane) = (BTreeSet::new(), HashMap::new());
+                let mut several = Several { all: HashSet::new(), waiting, by_lane };
+                for at in [first, at] {
+                    if let Some(order) = wait_order(&at) {
+                        several.wait(at.clone(), order);
+                    }
+                    several.all.insert(at);
+                }
+                Self::Several(Box::new(several))
             }
             Self::Several(mut several) => {
                 if let Some(order) = wait_order(&at) {
-                    several.waiting.insert((order, at.clone()));
+                    several.wait(at.clone(), order);
                 }
                 several.all.insert(at);
                 Self::Several(several)
@@ -67,20 +103,26 @@ impl<R: Ord> Claimants<R> {
     /// One of them does not wait any more.
     pub(super) fn stop_waiting(&mut self, at: &ObjectRef, order: WaitOrder<R>) {
         if let Self::Several(several) = self {
-            several.waiting.remove(&(order, at.clone()));
+            several.stop_waiting(at, order);
         }
     }
 
-    /// The first one that waits.
+    /// The first one that waits, and the first one in this lane: the other may be in another
+    /// account. Not the first one of each lane, because whoever may create objects can name
+    /// thousands of accounts.
     pub(super) fn first_waiting(
         &self,
+        lane: &str,
         wait_order: impl Fn(&ObjectRef) -> Option<WaitOrder<R>>,
-    ) -> Option<&ObjectRef> {
-        match self {
-            Self::Nobody => None,
-            Self::One(one) => wait_order(one).map(|_| one),
-            Self::Several(several) => several.waiting.first().map(|(_, at)| at),
-        }
+    ) -> impl Iterator<Item = &ObjectRef> {
+        let (one, lines) = match self {
+            Self::Nobody => (None, [None, None]),
+            Self::One(one) => (wait_order(one).map(|_| one), [None, None]),
+            Self::Several(several) => (None, [Some(&several.waiting), several.by_lane.get(lane)]),
+        };
+        let [first, first_in_lane] = lines.map(|line| line?.first().map(|(_, at)| at));
+        let first_in_lane = first_in_lane.filter(|at| Some(*at) != first);
+        one.into_iter().chain(first).chain(first_in_lane)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -109,15 +151,21 @@ mod tests {
     fn the_first_that_waits_is_found_whoever_comes_and_goes() {
         let at = |name: &str| ObjectRef::new("n", name);
         let order = |name: &str| match name {
-            "first" => Some((Some(1), "u".into())),
-            "second" => Some((Some(2), "a".into())),
-            "third" => Some((Some(2), "b".into())),
+            "first" => Some((1, "u", "here")),
+            "second" => Some((2, "a", "here")),
+            "third" => Some((2, "b", "there")),
             _ => None,
+        };
+        let order = |name: &str| {
+            let (rank, uid, lane) = order(name)?;
+            Some(WaitOrder { rank: Some(rank), uid: uid.into(), lane: lane.into() })
         };
         let wait_order = |at: &ObjectRef| order(&at.name);
         let mut there = Claimants::default();
-        let first =
-            |there: &Claimants<u32>| there.first_waiting(wait_order).map(ToString::to_string);
+        let first_in = |there: &Claimants<u32>, lane| {
+            there.first_waiting(lane, wait_order).map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let first = |there: &Claimants<u32>| first_in(there, "").pop();
         assert!(there.is_empty() && first(&there).is_none());
         there.add(at("owner"), wait_order);
         assert_eq!(first(&there), None, "alone, and it does not wait");
@@ -126,12 +174,15 @@ mod tests {
             assert_eq!(first(&there).as_deref(), Some(&*format!("n/{expected}")));
         }
         assert_eq!(there.iter().count(), 4);
+        assert_eq!(first_in(&there, "here"), ["n/first"], "it is named once");
+        assert_eq!(first_in(&there, "there"), ["n/first", "n/third"]);
         there.remove(&at("first"), order("first"));
         assert_eq!(first(&there).as_deref(), Some("n/second"), "by uid");
         there.stop_waiting(&at("second"), order("second").unwrap());
         assert_eq!(first(&there).as_deref(), Some("n/third"));
         there.remove(&at("owner"), None);
         there.remove(&at("third"), order("third"));
+        assert!(matches!(&there, Claimants::Several(several) if several.by_lane.is_empty()));
         assert!(first(&there).is_none() && !there.is_empty());
         there.remove(&at("second"), order("second"));
         assert!(there.is_empty());

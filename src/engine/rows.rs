@@ -80,7 +80,7 @@ impl<C: Claim> Row<C> {
 /// An object's claim to one thing in Lightsail.
 pub trait Claim {
     /// The order of those that claim the same.
-    type Rank: Ord + fmt::Debug;
+    type Rank: Ord + Clone + fmt::Debug;
 
     /// What it claims.
     fn key(&self) -> ClaimKey;
@@ -151,7 +151,7 @@ impl<C: Claim> Default for Rows<C> {
 
 impl<C: Claim> Rows<C> {
     /// Notes what an object is now. Returns the reconciliations that are due: its own, if what one
-    /// depends on has changed or it could not be read before, and that of the object that waited
+    /// depends on has changed or it could not be read before, and those of the objects that waited
     /// for it, if it does not stand in the way any more.
     pub fn apply(&mut self, at: &ObjectRef, row: Row<C>, now: Instant) -> Vec<Due> {
         let was_unreadable = self.unreadable.remove(at).is_some();
@@ -186,11 +186,8 @@ impl<C: Claim> Rows<C> {
         }
         let mut due: Vec<_> = from.map(|from| Due { at, class, from }).into_iter().collect();
         if !stands {
-            due.extend(before.and_then(|before| self.heir(&before)).map(|at| Due {
-                at,
-                class: Class::Change,
-                from: now,
-            }));
+            let heirs = before.map(|before| self.heirs(&before)).unwrap_or_default();
+            due.extend(heirs.into_iter().map(|at| Due { at, class: Class::Change, from: now }));
         }
         due
     }
@@ -382,15 +379,14 @@ impl<C: Claim> Rows<C> {
         self.get(at).filter(|row| row.uid != *uid).map(|row| row.uid.to_string())
     }
 
-    /// Drops an object that is gone. Returns the object that waited for it, if one did.
-    pub fn remove(&mut self, at: &ObjectRef) -> Option<ObjectRef> {
+    /// Drops an object that is gone. Returns the objects that waited for it and come next.
+    pub fn remove(&mut self, at: &ObjectRef) -> Vec<ObjectRef> {
         self.unreadable.remove(at);
         self.last_paced.remove(at);
         self.last_logged.remove(at);
         shrink(&mut self.last_paced);
         shrink(&mut self.last_logged);
-        let (_, row) = self.remove_row(at)?;
-        self.heir(&row)
+        self.remove_row(at).map(|(_, row)| self.heirs(&row)).unwrap_or_default()
     }
 
     fn remove_row(&mut self, at: &ObjectRef) -> Option<(ObjectRef, Row<C>)> {
@@ -418,11 +414,12 @@ impl<C: Claim> Rows<C> {
         Some((at, row))
     }
 
-    /// The next object when this one steps aside.
-    fn heir(&self, row: &Row<C>) -> Option<ObjectRef> {
-        let claim = row.claim.as_ref().filter(|claim| claim.rank().is_some())?;
-        let there = self.by_claim.get(&claim.key())?;
-        there.first_waiting(|at| self.wait_order(at)).cloned()
+    /// The next objects when this one steps aside: two at most.
+    fn heirs(&self, row: &Row<C>) -> Vec<ObjectRef> {
+        let claim = row.claim.as_ref().filter(|claim| claim.rank().is_some());
+        let there = claim.and_then(|claim| self.by_claim.get(&claim.key())).into_iter();
+        let next = |there| Claimants::first_waiting(there, &row.lane, |at| self.wait_order(at));
+        there.flat_map(next).cloned().collect()
     }
 
     /// A namespace was listed, or all.
@@ -477,7 +474,7 @@ impl<C: Claim> Rows<C> {
 
 fn wait_order_of<C: Claim>(row: &Row<C>) -> Option<WaitOrder<C::Rank>> {
     let claim = row.claim.as_ref().filter(|claim| claim.waits())?;
-    Some((claim.rank(), row.uid.clone()))
+    Some(WaitOrder { rank: claim.rank(), uid: row.uid.clone(), lane: Arc::clone(&row.lane) })
 }
 
 /// Another object that claims the same.

@@ -99,8 +99,8 @@ impl<K: Reconciled> Change<K> {
         };
         for at in gone {
             let uid = rows.get(&at).map(|row| row.uid.to_string()).unwrap_or_default();
-            let heir = rows.remove(&at);
-            effects.due.extend(heir.map(|at| Due { at, class: Class::Change, from: now }));
+            let heirs = rows.remove(&at).into_iter();
+            effects.due.extend(heirs.map(|at| Due { at, class: Class::Change, from: now }));
             effects.gone.push((at, uid));
         }
         effects

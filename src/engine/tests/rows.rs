@@ -227,7 +227,7 @@ fn one_that_waited_and_cannot_be_read_any_more_holds_up_nobody() {
         rows.note_unreadable(at(name), seen("u", 2, 1));
     }
     assert_eq!(rivals(&rows), 1, "the one that has it counts");
-    assert_eq!(rows.remove(&at("first")), Some(at("waits")));
+    assert_eq!(rows.remove(&at("first")), [at("waits")]);
 }
 
 #[test]
@@ -319,7 +319,24 @@ fn whoever_steps_aside_calls_the_first_of_those_that_wait() {
         [],
         "it was not in the way any more"
     );
-    assert_eq!(rows.remove(&at("b")), Some(at("c")));
-    assert_eq!(rows.remove(&at("a")), None);
-    assert_eq!(rows.remove(&at("c")), None);
+    assert_eq!(rows.remove(&at("b")), [at("c")]);
+    assert_eq!(rows.remove(&at("a")), []);
+    assert_eq!(rows.remove(&at("c")), []);
+}
+
+/// What is waited for is in one account, and the first that waits for its like in another.
+#[test]
+fn whoever_steps_aside_calls_the_first_of_its_lane_too() {
+    let mut rows = Rows::default();
+    let claiming =
+        |lane: &str, rank, waits| Row { lane: lane.into(), ..claiming("fleet", rank, waits) };
+    apply(&mut rows, &at("a1"), claiming("a", Some(0), false));
+    apply(&mut rows, &at("b1"), claiming("b", Some(0), false));
+    for (name, lane, rank) in [("b2", "b", 1), ("a2", "a", 2), ("a3", "a", 3), ("c2", "c", 4)] {
+        apply(&mut rows, &at(name), claiming(lane, Some(rank), true));
+    }
+    let over = apply(&mut rows, &at("a1"), claiming("a", None, false));
+    assert_eq!(over, [changed("b2"), changed("a2")]);
+    assert_eq!(rows.remove(&at("b1")), [at("b2")]);
+    assert_eq!(rows.remove(&at("a2")), [at("b2"), at("a3")]);
 }
