@@ -100,6 +100,7 @@ pub enum Message<'a> {
     SecretIsChanged { secret: &'a str },
 
     // Stalled: Lightsail
+    NameRejected { error: &'a lightsail::Error },
     OperationFailed { what: &'a str, operation: &'a Operation },
 
     // In an Event only
@@ -202,7 +203,7 @@ impl Message<'_> {
             Self::SecretRejected { .. }
             | Self::SecretRefused { .. }
             | Self::SecretIsChanged { .. } => Reason::SecretRejected,
-            Self::OperationFailed { .. } => Reason::OperationFailed,
+            Self::NameRejected { .. } | Self::OperationFailed { .. } => Reason::OperationFailed,
             Self::Deleted { .. } => Reason::Deleted,
             Self::Account(message) => message.reason(),
             Self::TooManyKeyPairs { .. } | Self::AdoptedIsKept { .. } => Reason::AccountNotAllowed,
@@ -559,6 +560,7 @@ impl fmt::Display for Message<'_> {
                  operator writes it; exempt the Secret, or remove the labels in question from \
                  secret.labels in the spec"
             ),
+            Self::NameRejected { error } => write!(to, "nothing was deleted: {error}; {RETAIN}"),
             Self::OperationFailed { what, operation } => {
                 let code = operation.error_code.as_deref().unwrap_or("no error code");
                 let details = operation.error_details.as_deref().unwrap_or("no details");

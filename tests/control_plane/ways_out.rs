@@ -114,6 +114,28 @@ async fn a_name_that_is_taken() {
     ready(&bed, "default", "Downloaded").await;
 }
 
+/// `GetKeyPair` rejects the name as the import did, so nothing can be read of the pair.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_lightsail_rejects() {
+    let bed = Bed::new("way-out-rejected").await;
+    let _operator = bed.start().await;
+    create(&bed, "fleet.old", &imported(&public_key("ed25519"))).await;
+    ready(&bed, "fleet.old", "Imported").await;
+    bed.region.set_switches(|switches| switches.dots_in_names = false);
+
+    create(&bed, "fleet.prod", &imported(&public_key("ed25519"))).await;
+    stalled(&bed, "fleet.prod", "OperationFailed", "InvalidInput").await;
+    delete(&bed, "fleet.prod").await;
+    gone(&bed, "fleet.prod").await;
+
+    // A pair on record is not forgotten.
+    delete(&bed, "fleet.old").await;
+    stalled(&bed, "fleet.old", "OperationFailed", "set deletionPolicy: Retain").await;
+    set_spec(&bed, "fleet.old", json!({ "deletionPolicy": "Retain" })).await;
+    gone(&bed, "fleet.old").await;
+    assert!(bed.region.find_key_pair("fleet.old").is_some());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_that_another_object_or_owner_has() {
     let bed = Bed::new("way-out-owners").await;

@@ -1,14 +1,15 @@
 //! What a failed step means for the object.
 
+use super::ending::release;
 use super::permission::{RELEASE_WITHOUT_CALL, account_name};
 use super::step::Step;
 use crate::api::Operation;
 use crate::engine::action::Next;
 use crate::engine::message::Message as Shared;
 use crate::engine::{Lookup, Verdict};
-use crate::key_pair::message::Message;
+use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
-use crate::lightsail::{self, Imported};
+use crate::lightsail::{self, ErrorKind, Imported};
 use crate::secret::SecretSpec;
 
 /// What has failed: until the account is known, its credentials.
@@ -26,6 +27,9 @@ pub fn what_failed(observed: &Observed, error: lightsail::Error) -> Failure {
 pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -> Step {
     match failure {
         Failure::Account(error) => account_fails(desired, observed, error),
+        Failure::Lightsail(error) if desired.goal.ends() && is_of_name(error) => {
+            ends_with_rejected_name(desired, observed, error)
+        }
         Failure::Lightsail(error) => {
             let verdict = Verdict::from(error);
             // A refusal of the operator's own is no silence of Lightsail's.
@@ -53,6 +57,26 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
         }
     }
+}
+
+/// Whether Lightsail rejects the name of the pair: a read of it has no other input.
+fn is_of_name(error: &lightsail::Error) -> bool {
+    error.kind == ErrorKind::Invalid && error.operation == Some("GetKeyPair")
+}
+
+/// The object is being deleted, and Lightsail rejects its name. The import was rejected as well, so
+/// nothing keeps an object that has nothing on record (I8).
+fn ends_with_rejected_name(
+    desired: &Desired,
+    observed: &Observed,
+    error: &lightsail::Error,
+) -> Step {
+    let recorded = &observed.recorded;
+    let had_pair = recorded.arn.is_some() || recorded.origin.is_some() || recorded.intent.is_some();
+    if had_pair {
+        return Message::NameRejected { error }.stalled(Next::Backoff);
+    }
+    release(desired, observed, Release::NeverHadPair)
 }
 
 /// The same without the Secret, if it cannot be read and its namespace is being deleted: it goes

@@ -80,6 +80,11 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         message: "AWS's own words".to_owned(),
         operation: Some("ImportKeyPair"),
     };
+    let rejected = Error {
+        kind: ErrorKind::Invalid,
+        code: "InvalidInputException".to_owned(),
+        ..error.clone()
+    };
     let operation = Operation {
         error_code: Some("InternalError".to_owned()),
         error_details: Some("Lightsail's own words".to_owned()),
@@ -168,6 +173,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     samples.extend([
         Message::SecretIsChanged { secret },
         Message::SecretRefused { secret, why: "the API server's own words" },
+        Message::NameRejected { error: &rejected },
         Message::OperationFailed { what: "ImportKeyPair", operation: &operation },
         Message::Deleted { name, region },
         Message::Account(Shared::NoAccess {

@@ -227,6 +227,45 @@ fn deleting_an_object_with_an_imported_pair() {
     ]);
 }
 
+/// Lightsail rejects the input of this operation.
+fn rejected(operation: &'static str) -> Option<Failure> {
+    let error = lightsail::Error::of_kind(ErrorKind::Invalid);
+    Some(Failure::Lightsail(lightsail::Error { operation: Some(operation), ..error }))
+}
+
+#[test]
+fn i8_a_name_that_lightsail_rejects_keeps_no_object_that_never_had_a_pair() {
+    fn base() -> (Desired, Observed) {
+        let failure = rejected("GetKeyPair");
+        let observed = Observed { finalizer: Finalizer::Old, failure, ..observed() };
+        (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
+    }
+    check(base, &[
+        ("it is released", |_, _| {}, "Remove finalizer Released"),
+        ("its own Secret stays if the spec says so", |d, _| {
+            d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
+                replace: ReplacePolicy::Never };
+        }, "ReadSecret"),
+        ("not where a pair is on record", |_, o| {
+            o.recorded = recorded(&pair(FIRST), Origin::Imported);
+        }, "Stalled OperationFailed"),
+        ("nor an adoption", |_, o| o.recorded.origin = Some(Origin::Adopted),
+         "Stalled OperationFailed"),
+        ("nor an import that may have been sent", |_, o| o.recorded.intent = intent(FIRST),
+         "Stalled OperationFailed"),
+        ("nor by what is said of other input", |_, o| o.failure = rejected("GetKeyPairs"),
+         "Stalled OperationFailed"),
+        ("nor by another error", |_, o| o.failure = failed(ErrorKind::Denied),
+         "Stalled AccessDenied"),
+        ("an object that stays says it", |d, _| d.goal = Goal::Present, "Stalled OperationFailed"),
+    ]);
+    let (desired, mut observed) = base();
+    observed.recorded = recorded(&pair(FIRST), Origin::Imported);
+    let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("it is a refusal") };
+    let way_out = "set deletionPolicy: Retain to release the object";
+    assert!(verdict.message.contains(way_out), "{}", verdict.message);
+}
+
 #[test]
 fn an_imported_pair_that_shall_not_be_there() {
     fn base() -> (Desired, Observed) {
