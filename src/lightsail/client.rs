@@ -90,14 +90,15 @@ impl Lightsail {
     ///
     /// # Errors
     /// As classified; never [`ErrorKind::NotFound`], which is `None`. Also if the answer is about
-    /// another pair.
+    /// another pair. Whether Lightsail tells names apart by their case is unverified, so one that
+    /// differs only in that is returned as it is: who owns it is decided by what else it shows.
     pub async fn find_key_pair(&self, name: &KeyPairName) -> Result<Read<Option<KeyPair>>> {
         let call = self.client.get_key_pair().key_pair_name(name.as_str());
         let read = self.sender.find(("GetKeyPair", Policy::Read), || call.clone().send()).await?;
         let pair =
             read.value.map(|answer| answer.key_pair.ok_or_else(|| Error::incomplete("keyPair")));
         let pair = pair.transpose()?.map(convert::key_pair).transpose()?;
-        if pair.as_ref().is_some_and(|pair| pair.name != *name) {
+        if pair.as_ref().is_some_and(|pair| !is_name(pair.name.as_str(), name.as_str())) {
             return Err(Error::incomplete("keyPair.name"));
         }
         Ok(Read { value: pair, at: read.at })
@@ -331,13 +332,19 @@ impl Lightsail {
     /// `GetInstance`. Only the ARN and the tags are read.
     ///
     /// # Errors
-    /// As classified; never [`ErrorKind::NotFound`], which is `None`.
+    /// As classified; never [`ErrorKind::NotFound`], which is `None`. Also if the answer is about
+    /// another instance.
     pub async fn find_instance(&self, name: &str) -> Result<Read<Option<Instance>>> {
         let call = self.client.get_instance().instance_name(name);
         let read = self.sender.find(("GetInstance", Policy::Read), || call.clone().send()).await?;
         let instance =
             read.value.map(|answer| answer.instance.ok_or_else(|| Error::incomplete("instance")));
-        Ok(Read { value: instance.transpose()?.map(convert::instance).transpose()?, at: read.at })
+        let instance = instance.transpose()?;
+        let answered = instance.as_ref().and_then(|instance| instance.name.as_deref());
+        if answered.is_some_and(|answered| !is_name(answered, name)) {
+            return Err(Error::incomplete("instance.name"));
+        }
+        Ok(Read { value: instance.map(convert::instance).transpose()?, at: read.at })
     }
 
     /// `DeleteKnownHostKeys`. It may return several operations, or none.
@@ -414,6 +421,11 @@ impl Lightsail {
             }
         }
     }
+}
+
+/// Whether an answer is about what was asked for, in whatever case Lightsail writes its name.
+fn is_name(answered: &str, asked: &str) -> bool {
+    answered.eq_ignore_ascii_case(asked)
 }
 
 /// The list in an answer. Whether Lightsail leaves out an empty one is unverified. But an answer

@@ -270,6 +270,37 @@ async fn a_pair_without_its_arn_spoils_no_list() {
     assert!(error.to_string().contains("keyPair.arn"), "{error}");
 }
 
+/// Whether Lightsail tells `fleet` and `Fleet` apart is unverified. What it answers is shown; any
+/// other name is an answer to something else.
+#[tokio::test]
+async fn an_answer_may_differ_from_the_name_only_in_its_case() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let lightsail = lightsail(&simulator).await;
+    let arn = "arn:aws:lightsail:eu-west-1:123456789012:KeyPair/1";
+    let answer = |operation: &str, member: &str, resource: &str| {
+        let body = format!(r#"{{"{member}":{resource}}}"#);
+        let effect = FaultEffect::Body { status: 200, body };
+        simulator.add_fault(Fault::new(operation, effect).times(1));
+    };
+    let of = |name: &str| format!(r#"{{"name":"{name}","arn":"{arn}"}}"#);
+
+    answer("GetKeyPair", "keyPair", &of("Fleet"));
+    let pair = lightsail.find_key_pair(&"fleet".into()).await.unwrap().value.unwrap();
+    assert_eq!((pair.name.as_str(), pair.arn.as_str()), ("Fleet", arn));
+    answer("GetKeyPair", "keyPair", &of("fleet-2"));
+    let error = lightsail.find_key_pair(&"fleet".into()).await.unwrap_err();
+    assert!(error.to_string().contains("keyPair.name"), "{error}");
+
+    for found in [of("WEB-1"), format!(r#"{{"arn":"{arn}"}}"#)] {
+        answer("GetInstance", "instance", &found);
+        let instance = lightsail.find_instance("web-1").await.unwrap().value.unwrap();
+        assert_eq!(instance.arn.as_str(), arn, "{found}");
+    }
+    answer("GetInstance", "instance", &of("web-2"));
+    let error = lightsail.find_instance("web-1").await.unwrap_err();
+    assert!(error.to_string().contains("instance.name"), "{error}");
+}
+
 /// An empty object has no list. It may be anybody's, and shows no absence.
 #[tokio::test]
 async fn an_answer_without_its_list_is_no_empty_list() {
