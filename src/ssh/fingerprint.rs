@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use md5::{Digest, Md5};
+use sha1::Sha1;
 
 use crate::ids::Fingerprint;
 
@@ -11,7 +12,8 @@ use crate::ids::Fingerprint;
 /// - `SHA256:…` without padding, of the SSH wire form: imported Ed25519 keys.
 /// - MD5 of the DER `SubjectPublicKeyInfo`: imported RSA keys and the default pair. By analogy with
 ///   EC2's `KeyPairInfo`, and unverified for Lightsail.
-/// - MD5 of the SSH wire form, tolerated.
+/// - MD5 of the SSH wire form; MD5 of the DER `SubjectPublicKeyInfo` of an Ed25519 key; SHA-1 of the
+///   `SubjectPublicKeyInfo` of either key. Tolerated: no source says that Lightsail prints them.
 /// - SHA-1 of the DER PKCS#8 private key: RSA pairs that Lightsail created. Only where the private
 ///   key is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +31,13 @@ pub enum Match {
 }
 
 impl Fingerprints {
-    /// Of the public key in SSH's wire form; `spki` is its DER `SubjectPublicKeyInfo`, for RSA.
+    /// Of the public key in SSH's wire form; `spki` is its DER `SubjectPublicKeyInfo`, for RSA and
+    /// Ed25519.
     pub(super) fn new(sha256: String, spki: Option<&[u8]>, wire: &[u8]) -> Self {
         let md5 = |bytes: &[u8]| colon_hex(&Md5::digest(bytes));
-        Self([Some(sha256), spki.map(md5), Some(md5(wire))].into_iter().flatten().collect())
+        let sha1 = |bytes: &[u8]| colon_hex(&Sha1::digest(bytes));
+        let forms = [Some(sha256), spki.map(md5), Some(md5(wire)), spki.map(sha1)];
+        Self(forms.into_iter().flatten().collect())
     }
 
     /// With the form that only whoever has the private key can compute.

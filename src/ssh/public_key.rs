@@ -11,7 +11,7 @@ use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use ssh_key::public::KeyData;
 
 use super::fingerprint::Fingerprints;
-use super::forms::{self, Found, RSA_ENCRYPTION};
+use super::forms::{self, ED25519, Found, RSA_ENCRYPTION};
 use super::invalid::InvalidPublicKey;
 
 /// A public key in OpenSSH's form.
@@ -19,7 +19,7 @@ use super::invalid::InvalidPublicKey;
 pub struct PublicKey {
     line: String,
     blob: Vec<u8>,
-    /// DER `SubjectPublicKeyInfo`; RSA only.
+    /// DER `SubjectPublicKeyInfo`; RSA and Ed25519 only.
     spki: Option<Vec<u8>>,
 }
 
@@ -95,15 +95,14 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Checks the data of a key. Its `SubjectPublicKeyInfo`, empty where there is none that Lightsail
-/// would hash.
+/// Checks the data of a key. Its `SubjectPublicKeyInfo`, empty where Lightsail may refuse the key.
 fn check(algorithm: &str, data: &str, blob: &[u8]) -> Option<Vec<u8>> {
     if algorithm == "ssh-rsa" || algorithm == "ssh-ed25519" {
         let key = ssh_key::PublicKey::from_openssh(&format!("{algorithm} {data}")).ok()?;
         let key = key.key_data();
         return match key.rsa() {
             Some(rsa) => rsa_spki(rsa.n.as_positive_bytes()?, rsa.e.as_positive_bytes()?),
-            None => key.ed25519().map(|_| Vec::new()),
+            None => ed25519_spki(&key.ed25519()?.0),
         };
     }
     // The blob starts with its own type as a string with a 4-byte length, RFC 4253 section 6.6.
@@ -118,9 +117,16 @@ fn rsa_spki(n: &[u8], e: &[u8]) -> Option<Vec<u8>> {
         modulus: UintRef::new(n).ok()?,
         public_exponent: UintRef::new(e).ok()?,
     };
-    let key = key.to_der().ok()?;
     let algorithm = AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
-    SubjectPublicKeyInfoRef { algorithm, subject_public_key: BitStringRef::from_bytes(&key).ok()? }
-        .to_der()
-        .ok()
+    spki(algorithm, &key.to_der().ok()?)
+}
+
+/// As RFC 8410 section 4 writes it.
+fn ed25519_spki(key: &[u8]) -> Option<Vec<u8>> {
+    spki(AlgorithmIdentifierRef { oid: ED25519, parameters: None }, key)
+}
+
+fn spki(algorithm: AlgorithmIdentifierRef<'_>, key: &[u8]) -> Option<Vec<u8>> {
+    let subject_public_key = BitStringRef::from_bytes(key).ok()?;
+    SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().ok()
 }

@@ -28,9 +28,10 @@ fn ed25519() -> PrivateKey {
     generate(KeyAlgorithm::Ed25519).unwrap()
 }
 
+/// The last form of this kind: that of the private key, if it has one.
 fn form(key: &PrivateKey, is_so: impl Fn(&str) -> bool) -> String {
     let forms = key.fingerprints();
-    forms.forms().iter().find(|form| is_so(form)).unwrap().clone()
+    forms.forms().iter().rfind(|form| is_so(form)).unwrap().clone()
 }
 
 /// What becomes of one key pair.

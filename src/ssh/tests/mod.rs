@@ -68,6 +68,27 @@ fn an_rsa_key_has_the_md5_of_its_subject_public_key_info() {
 }
 
 #[test]
+fn a_digest_of_the_subject_public_key_info_is_that_of_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+    for algorithm in ["RSA", "ED25519"] {
+        let [key, other] = [&one, &two].map(|path| {
+            openssl(&format!("openssl genpkey -quiet -algorithm {algorithm} -out $KEY"), path);
+            let public = openssl("openssl pkey -in $KEY -pubout", path);
+            PublicKey::parse(&public).unwrap().fingerprints()
+        });
+        for (hash, form) in [("md5", Form::Md5), ("sha1", Form::Sha1)] {
+            let digest = format!("openssl pkey -in $KEY -pubout -outform DER | openssl {hash} -c");
+            let listed = openssl(&digest, &one);
+            assert_eq!(Form::of(&listed), form, "{algorithm}: {listed}");
+            let listed = Some(Fingerprint::from(listed.as_str()));
+            assert_eq!(key.compare(listed.as_ref()), Match::Same, "{algorithm}: {listed:?}");
+            assert_eq!(other.compare(listed.as_ref()), Match::Different, "{algorithm}");
+        }
+    }
+}
+
+#[test]
 fn an_rsa_key_that_lightsail_created_has_the_sha1_of_its_pkcs8_form() {
     let file = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]);
     let listed = openssl(
