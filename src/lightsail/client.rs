@@ -285,10 +285,11 @@ impl Lightsail {
     }
 
     /// `GetInstances` over all pages: the names of the Windows instances that use the default key
-    /// pair. An instance that names no key pair uses the default one.
+    /// pair, or the ARN where there is no name. An instance that names no key pair uses the default
+    /// one.
     ///
     /// # Errors
-    /// As classified; also when a page token is repeated.
+    /// As classified; also when a page token is repeated, or one of them has neither.
     pub async fn windows_instances_with_default_key(&self) -> Result<Vec<String>> {
         self.instances(convert::windows_with_default_key).await
     }
@@ -299,17 +300,22 @@ impl Lightsail {
     /// # Errors
     /// As classified; also when a page token is repeated.
     pub async fn key_pairs_of_instances(&self) -> Result<Vec<(String, KeyPairName)>> {
-        self.instances(convert::instance_and_key_pair).await
+        self.instances(|instance| Ok(convert::instance_and_key_pair(instance))).await
     }
 
-    async fn instances<T>(&self, take: impl Fn(types::Instance) -> Option<T>) -> Result<Vec<T>> {
+    async fn instances<T>(
+        &self,
+        take: impl Fn(types::Instance) -> Result<Option<T>>,
+    ) -> Result<Vec<T>> {
         let mut taken = Vec::new();
         let mut pages = Pages::default();
         loop {
             let call = self.client.get_instances().set_page_token(pages.token.clone());
             let mut page = self.sender.read("GetInstances", || call.clone().send()).await?.value;
             let instances = list(page.instances.take(), &page, "instances")?;
-            taken.extend(instances.into_iter().filter_map(&take));
+            for instance in instances {
+                taken.extend(take(instance)?);
+            }
             if !pages.turn(page.next_page_token)? {
                 return Ok(taken);
             }

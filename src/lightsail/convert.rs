@@ -65,19 +65,32 @@ pub(super) fn operation(operation: types::Operation) -> Operation {
 
 /// The name of an instance, if it runs Windows and uses the default key pair. The API has no member
 /// for the platform: the blueprint tells it (`windows_server_2022`), and the name of the first
-/// user.
-pub(super) fn windows_with_default_key(instance: types::Instance) -> Option<String> {
-    let blueprint = instance.blueprint_id.clone().unwrap_or_default();
-    let is_windows =
-        blueprint.starts_with("windows") || instance.username.as_deref() == Some("Administrator");
-    let (name, key_pair) = instance_and_key_pair(instance)?;
-    (is_windows && key_pair.is_default()).then_some(name)
+/// user. One without a name guards the key pair all the same (I2), by its ARN.
+pub(super) fn windows_with_default_key(instance: types::Instance) -> Result<Option<String>> {
+    let blueprint = instance.blueprint_id.as_deref().and_then(|it| it.get(..WINDOWS.len()));
+    let user = instance.username.as_deref();
+    let is_windows = blueprint.is_some_and(|it| it.eq_ignore_ascii_case(WINDOWS))
+        || user.is_some_and(|it| it.eq_ignore_ascii_case("Administrator"));
+    if !is_windows || !key_pair_of(&instance).is_default() {
+        return Ok(None);
+    }
+    let name = instance.name.filter(|name| !name.is_empty()).or(instance.arn);
+    name.map(Some).ok_or_else(|| Error::incomplete("instance.name"))
 }
 
-/// The name of an instance, and that of its key pair. Without one, it has the default key pair.
+/// What the ids of all blueprints of Windows begin with.
+const WINDOWS: &str = "windows";
+
+/// The name of an instance, and that of its key pair. One without a name is left out.
 pub(super) fn instance_and_key_pair(instance: types::Instance) -> Option<(String, KeyPairName)> {
-    let key_pair = instance.ssh_key_name.filter(|name| !name.is_empty());
-    Some((instance.name?, key_pair.map_or(KeyPairName::DEFAULT.into(), KeyPairName::from)))
+    let key_pair = key_pair_of(&instance);
+    Some((instance.name?, key_pair))
+}
+
+/// The name of an instance's key pair. Without one, it has the default key pair.
+fn key_pair_of(instance: &types::Instance) -> KeyPairName {
+    let named = instance.ssh_key_name.as_deref().filter(|name| !name.is_empty());
+    named.unwrap_or(KeyPairName::DEFAULT).into()
 }
 
 /// Moves the private key out of the answer immediately: the SDK's type would print it.
@@ -90,4 +103,35 @@ pub(super) fn downloaded(answer: DownloadDefaultKeyPairOutput) -> Result<Downloa
 
 fn time(time: DateTime) -> Option<String> {
     time.fmt(DateTimeFormat::DateTime).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The default key pair is all that decrypts the first passwords of these.
+    #[test]
+    fn a_windows_instance_guards_the_default_key_pair_whatever_it_does_not_say() {
+        let windows = || types::Instance::builder().name("win-1").blueprint_id("windows_2022");
+        let nameless = || types::Instance::builder().blueprint_id("windows_2022");
+        for (instance, expected) in [
+            (windows(), Some("win-1")),
+            (windows().blueprint_id("Windows_Server_2025"), Some("win-1")),
+            (windows().blueprint_id("custom").username("administrator"), Some("win-1")),
+            (windows().ssh_key_name(""), Some("win-1")),
+            (windows().ssh_key_name("lightsaildefaultkeypair"), Some("win-1")),
+            (windows().ssh_key_name("fleet"), None),
+            (windows().blueprint_id("ubuntu_24_04").username("ubuntu"), None),
+            (windows().blueprint_id("wind"), None),
+            (nameless().arn("arn:1"), Some("arn:1")),
+            (nameless().arn("arn:1").name(""), Some("arn:1")),
+            (nameless().ssh_key_name("fleet"), None),
+        ] {
+            let instance = instance.build();
+            let found = windows_with_default_key(instance.clone()).unwrap();
+            assert_eq!(found.as_deref(), expected, "{instance:?}");
+        }
+        let error = windows_with_default_key(nameless().build()).unwrap_err();
+        assert!(error.message.contains("instance.name"), "{error}");
+    }
 }
