@@ -84,10 +84,10 @@ impl Operation {
     /// way that is not known to be a good one.
     #[must_use]
     pub fn failed(&self) -> bool {
-        let says_no_end = self.status.is_none() || self.has_status(&["NotStarted", "Started"]);
-        let ended_badly = self.is_terminal == Some(true)
-            && !self.succeeded()
-            && (self.error_code.is_some() || !says_no_end);
+        let says_no_end = self.has_status(&["", "NotStarted", "Started"]);
+        let has_error = self.error_code.as_ref().is_some_and(|code| !code.is_empty());
+        let ended_badly =
+            self.is_terminal == Some(true) && !self.succeeded() && (has_error || !says_no_end);
         self.has_status(&["Failed"]) || ended_badly
     }
 
@@ -122,6 +122,10 @@ mod tests {
             (Some("Started"), None, None, (false, false, false)),
             (Some("Started"), yes, None, (false, false, true)),
             (Some("Started"), yes, Some("Internal"), (false, true, true)),
+            (Some("Started"), yes, Some(""), (false, false, true)),
+            (Some(""), yes, None, (false, false, true)),
+            (Some(""), yes, Some("Internal"), (false, true, true)),
+            (Some(""), None, None, (false, false, false)),
             (None, yes, None, (false, false, true)),
             (None, yes, Some("Internal"), (false, true, true)),
             (None, None, None, (false, false, false)),

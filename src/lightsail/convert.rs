@@ -16,20 +16,27 @@ pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
     let mut tags = Tags::with_capacity(from.len());
     tags.extend(from.into_iter().filter_map(|tag| Some((tag.key?, tag.value))));
     Ok(KeyPair {
-        name: pair.name.map(KeyPairName::from).ok_or_else(|| Error::incomplete("keyPair.name"))?,
-        arn: pair.arn.map(Arn::from).ok_or_else(|| Error::incomplete("keyPair.arn"))?,
+        name: given(pair.name)
+            .map(KeyPairName::from)
+            .ok_or_else(|| Error::incomplete("keyPair.name"))?,
+        arn: given(pair.arn).map(Arn::from).ok_or_else(|| Error::incomplete("keyPair.arn"))?,
         created_at: pair.created_at.and_then(time),
-        support_code: pair.support_code,
-        fingerprint: pair.fingerprint.filter(|text| !text.is_empty()).map(Fingerprint::from),
+        support_code: given(pair.support_code),
+        fingerprint: given(pair.fingerprint).map(Fingerprint::from),
         tags,
     })
+}
+
+/// A text in an answer. An empty one says as little as none: two that are empty are not the same.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// An instance.
 pub(super) fn instance(instance: types::Instance) -> Result<Instance> {
     let tags = instance.tags.unwrap_or_default().into_iter();
     Ok(Instance {
-        arn: instance.arn.map(Arn::from).ok_or_else(|| Error::incomplete("instance.arn"))?,
+        arn: given(instance.arn).map(Arn::from).ok_or_else(|| Error::incomplete("instance.arn"))?,
         tags: tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect(),
     })
 }
@@ -44,22 +51,22 @@ pub(super) fn not_failed(operations: Option<Vec<types::Operation>>) -> Result<()
 /// lack values that the service sends.
 pub(super) fn operation(operation: types::Operation) -> Operation {
     let location = |location: types::ResourceLocation| OperationLocation {
-        availability_zone: location.availability_zone,
-        region_name: location.region_name.map(|name| name.as_str().to_owned()),
+        availability_zone: given(location.availability_zone),
+        region_name: given(location.region_name.map(|name| name.as_str().to_owned())),
     };
     Operation {
-        id: operation.id,
-        type_: operation.operation_type.map(|it| it.as_str().to_owned()),
-        status: operation.status.map(|it| it.as_str().to_owned()),
+        id: given(operation.id),
+        type_: given(operation.operation_type.map(|it| it.as_str().to_owned())),
+        status: given(operation.status.map(|it| it.as_str().to_owned())),
         is_terminal: operation.is_terminal,
-        resource_name: operation.resource_name,
-        resource_type: operation.resource_type.map(|it| it.as_str().to_owned()),
+        resource_name: given(operation.resource_name),
+        resource_type: given(operation.resource_type.map(|it| it.as_str().to_owned())),
         location: operation.location.map(location),
         created_at: operation.created_at.and_then(time),
         status_changed_at: operation.status_changed_at.and_then(time),
-        operation_details: operation.operation_details.filter(|details| !details.is_empty()),
-        error_code: operation.error_code,
-        error_details: operation.error_details,
+        operation_details: given(operation.operation_details),
+        error_code: given(operation.error_code),
+        error_details: given(operation.error_details),
     }
 }
 
@@ -74,7 +81,7 @@ pub(super) fn windows_with_default_key(instance: types::Instance) -> Result<Opti
     if !is_windows || !key_pair_of(&instance).is_default() {
         return Ok(None);
     }
-    let name = instance.name.filter(|name| !name.is_empty()).or(instance.arn);
+    let name = given(instance.name).or(given(instance.arn));
     name.map(Some).ok_or_else(|| Error::incomplete("instance.name"))
 }
 
@@ -84,7 +91,7 @@ const WINDOWS: &str = "windows";
 /// The name of an instance, and that of its key pair. One without a name is left out.
 pub(super) fn instance_and_key_pair(instance: types::Instance) -> Option<(String, KeyPairName)> {
     let key_pair = key_pair_of(&instance);
-    Some((instance.name?, key_pair))
+    Some((given(instance.name)?, key_pair))
 }
 
 /// The name of an instance's key pair. Without one, it has the default key pair.
@@ -108,6 +115,36 @@ fn time(time: DateTime) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An ARN that is recorded as empty would be that of every pair without one.
+    #[test]
+    fn an_empty_text_is_as_good_as_none() {
+        let pair = || types::KeyPair::builder().name("fleet").arn("arn:1");
+        let found = key_pair(pair().fingerprint("").support_code("").build()).unwrap();
+        assert_eq!((found.fingerprint, found.support_code), (None, None));
+        for (pair, member) in [(pair().name(""), "keyPair.name"), (pair().arn(""), "keyPair.arn")] {
+            let error = key_pair(pair.build()).unwrap_err();
+            assert!(error.message.contains(member), "{error}");
+        }
+        let error = super::instance(types::Instance::builder().arn("").build()).unwrap_err();
+        assert!(error.message.contains("instance.arn"), "{error}");
+        let location = types::ResourceLocation::builder().availability_zone("");
+        let empty = types::Operation::builder()
+            .id("")
+            .operation_type("".into())
+            .status("".into())
+            .resource_name("")
+            .resource_type("".into())
+            .location(location.region_name("".into()).build())
+            .operation_details("")
+            .error_code("")
+            .error_details("")
+            .build();
+        let location = Some(OperationLocation::default());
+        assert_eq!(operation(empty), Operation { location, ..Operation::default() });
+        let nameless = types::Instance::builder().name("").build();
+        assert_eq!(instance_and_key_pair(nameless), None);
+    }
 
     /// The default key pair is all that decrypts the first passwords of these.
     #[test]
