@@ -382,7 +382,7 @@ impl Lightsail {
         Operation { type_, created_at, ..operation }
     }
 
-    /// `GetOperation`.
+    /// `GetOperation`. An answer that names no id is about the one that was asked for.
     ///
     /// # Errors
     /// As classified; never [`ErrorKind::NotFound`], which is `None`.
@@ -393,11 +393,10 @@ impl Lightsail {
         else {
             return Ok(None);
         };
-        answer
-            .operation
-            .map(convert::operation)
-            .ok_or_else(|| Error::incomplete("operation"))
-            .map(Some)
+        let operation = answer.operation.map(convert::operation);
+        let operation = operation.ok_or_else(|| Error::incomplete("operation"))?;
+        let asked = || Some(id.to_owned());
+        Ok(Some(Operation { id: operation.id.or_else(asked), ..operation }))
     }
 
     /// `GetOperationsForResource` over all pages. What it returns for a resource without operations

@@ -301,6 +301,19 @@ async fn an_answer_may_differ_from_the_name_only_in_its_case() {
     assert!(error.to_string().contains("instance.name"), "{error}");
 }
 
+/// Otherwise nobody could ask about it again.
+#[tokio::test]
+async fn an_operation_that_is_looked_up_keeps_its_id() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let lightsail = lightsail(&simulator).await;
+    for body in [r#"{"operation":{"status":"Started"}}"#, r#"{"operation":{"id":""}}"#] {
+        let effect = FaultEffect::Body { status: 200, body: body.to_owned() };
+        simulator.add_fault(Fault::new("GetOperation", effect).times(1));
+        let operation = lightsail.find_operation("asked-for").await.unwrap().unwrap();
+        assert_eq!(operation.id.as_deref(), Some("asked-for"), "{body}");
+    }
+}
+
 /// An empty object has no list. It may be anybody's, and shows no absence.
 #[tokio::test]
 async fn an_answer_without_its_list_is_no_empty_list() {

@@ -57,9 +57,21 @@ fn as_polled(operations: &[Operation], polled: &[Option<Operation>]) -> Vec<Oper
     let mut polled = polled.iter();
     let latest = operations.iter().map(|operation| {
         let polled = if operation.is_under_way() { polled.next() } else { None };
-        polled.and_then(Option::as_ref).unwrap_or(operation).clone()
+        let polled = polled.and_then(Option::as_ref);
+        polled.map_or_else(|| operation.clone(), |polled| completed(polled, operation))
     });
     latest.collect()
+}
+
+/// An operation as it was looked up. What the answer leaves out stays as it is on record: what it
+/// is, and when it was created, does not change.
+fn completed(polled: &Operation, on_record: &Operation) -> Operation {
+    Operation {
+        id: polled.id.clone().or_else(|| on_record.id.clone()),
+        type_: polled.type_.clone().or_else(|| on_record.type_.clone()),
+        created_at: polled.created_at.clone().or_else(|| on_record.created_at.clone()),
+        ..polled.clone()
+    }
 }
 
 /// How old the call was when its operation was asked for. The start of the reset may be long before

@@ -78,6 +78,19 @@ fn what_is_known_of_some_operations_is_kept_if_others_are_not_known() {
 }
 
 #[test]
+fn what_a_lookup_leaves_out_stays_on_record() {
+    let mut observed = observed();
+    begun(&mut observed);
+    observed.status.operations = vec![operation("a", "Started", NOW)];
+    let bare = Operation { status: Some("Started".to_owned()), ..Operation::default() };
+    observed.polled = Some((vec![Some(bare)], observed.now));
+    let Step::Progress { operations, .. } = plan(&desired(), &observed) else {
+        panic!("it is under way");
+    };
+    assert_eq!(operations, [operation("a", "Started", NOW)]);
+}
+
+#[test]
 fn a_shared_read_is_at_most_half_a_call_timeout_old() {
     let (mut desired, mut observed) = (desired(), observed());
     desired.instance_tags.insert("team".to_owned(), "team-a".to_owned());
