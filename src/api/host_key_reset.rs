@@ -221,7 +221,8 @@ pub struct HostKeyResetStatus {
     /// answer was lost.
     #[serde(default, rename = "requestID", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The id of the newest `DeleteKnownHostKeys` operation of the instance before the call.
+    /// The id of the newest `DeleteKnownHostKeys` operation of the instance before the call. Empty
+    /// if Lightsail listed one without an id; unset if it listed none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_operation_before: Option<String>,
     /// The time right before the call, in RFC 3339, by Lightsail's clock. An operation that was

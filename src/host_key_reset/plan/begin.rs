@@ -69,7 +69,7 @@ fn write_ahead(desired: &Desired, observed: &Observed) -> Result<Step, Step> {
         return Err(Step::StartOver);
     }
     Ok(Step::WriteIntent {
-        last_operation_before: newest(operations).and_then(|operation| operation.id.clone()),
+        last_operation_before: newest(operations).map(|it| it.id.clone().unwrap_or_default()),
         instance_arn,
         // An account's role is shown only in the log.
         shows_caller: observed.grant.route().is_none(),

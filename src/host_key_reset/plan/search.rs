@@ -104,11 +104,17 @@ pub(super) fn newest(operations: &[Operation]) -> Option<&Operation> {
 /// before the intent by Lightsail's clock, and is on record for no other reset. If the one before
 /// the call is not listed any more, all that are listed with a time are newer.
 pub(super) fn newer<'a>(observed: &Observed, operations: &'a [Operation]) -> Option<&'a Operation> {
-    // Without a time, one is known to be newer only if there was none before.
-    let there_was_none = observed.status.last_operation_before.is_none();
-    maybe_newer(observed, operations)
-        .filter(|operation| there_was_none || operation.created().is_some())
-        .min_by_key(|operation| operation.created())
+    let is_known = |operation: &&Operation| match observed.status.last_operation_before.as_deref() {
+        None => true,
+        // The one before the call may be any that has no id. Only the date of the intent tells.
+        Some("") => {
+            let (id, intent) = (operation.id.as_ref(), observed.intent_date());
+            id.is_some() && operation.created().is_some() && intent.is_some()
+        }
+        // Without a time, one is known to be newer only if there was none before.
+        Some(_) => operation.created().is_some(),
+    };
+    maybe_newer(observed, operations).filter(is_known).min_by_key(|operation| operation.created())
 }
 
 /// As [`newer`], and those of which nothing tells when they were created.
@@ -116,7 +122,7 @@ pub(super) fn maybe_newer<'a>(
     observed: &Observed,
     operations: &'a [Operation],
 ) -> impl Iterator<Item = &'a Operation> {
-    let before = observed.status.last_operation_before.as_deref();
+    let before = observed.status.last_operation_before.as_deref().filter(|id| !id.is_empty());
     let since = observed.intent_date();
     let is_before =
         move |operation: &&Operation| before.is_some() && operation.id.as_deref() == before;

@@ -45,6 +45,49 @@ fn an_operation_of_unknown_age_is_evidence_only_if_none_was_there_before() {
 }
 
 #[test]
+fn an_operation_without_an_id_before_the_call_is_one_that_was_there() {
+    fn nameless(created_at: Option<&str>) -> Operation {
+        let created_at = created_at.map(str::to_owned);
+        Operation { id: None, created_at, ..operation("", "Succeeded", NOW) }
+    }
+    /// The intent is from this second, and one without an id was there.
+    fn listed(o: &mut Observed, operations: Vec<Operation>) {
+        searching(o);
+        o.status.last_operation_before = Some(String::new());
+        o.status.lightsail_date = Some(NOW.to_owned());
+        o.search.intent = Some(time(NOW));
+        o.operations = Some((operations, o.now));
+    }
+    check(&[
+        ("it is not taken for the call", |_, o| listed(o, vec![nameless(None)]),
+         "Progress InProgress"),
+        ("nor in the second of the intent", |_, o| listed(o, vec![nameless(Some(NOW))]),
+         "Progress InProgress"),
+        ("nor is another one whose age is unknown", |_, o| {
+            let found = Operation { created_at: None, ..operation("b", "Succeeded", NOW) };
+            listed(o, vec![found]);
+        }, "Progress InProgress"),
+        ("nor one of before the intent", |_, o| {
+            listed(o, vec![operation("b", "Succeeded", "2026-11-24T11:59:59Z")]);
+        }, "Progress InProgress"),
+        ("nor one with a time, if Lightsail's clock is not known", |_, o| {
+            listed(o, vec![operation("b", "Succeeded", NOW)]);
+            (o.status.lightsail_date, o.search.intent) = (None, None);
+        }, "Progress InProgress"),
+        ("one of after the intent is", |_, o| {
+            listed(o, vec![nameless(None), operation("b", "Succeeded", NOW)]);
+        }, "Complete OperationSucceeded"),
+    ]);
+    let mut observed = observed();
+    found(&mut observed);
+    observed.operations = Some((vec![nameless(Some(NOW))], observed.now));
+    let Step::WriteIntent { last_operation_before, .. } = plan(&desired(), &observed) else {
+        panic!("nothing speaks against it");
+    };
+    assert_eq!(last_operation_before.as_deref(), Some(""), "it is on record that there was one");
+}
+
+#[test]
 fn a_call_whose_outcome_is_not_known_is_looked_for_and_never_repeated() {
     check(&[
         ("the operations are listed",
