@@ -112,5 +112,37 @@ pub(super) fn session(answer: &AssumeRoleOutput, role: &Role) -> Result<(Credent
     }
     let arn = user.map(AssumedRoleUser::arn);
     let account = arn.and_then(|arn| arn.split(':').nth(4));
-    Ok((credentials, Identity::parse(account, arn)?))
+    let identity = Identity::parse(account, arn).map_err(|error| error.of_role(&role.arn))?;
+    Ok((credentials, identity))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sts::types;
+
+    use super::*;
+
+    /// Of several roles, the one that is assumed in vain is the one to check.
+    #[test]
+    fn an_answer_that_does_not_say_whose_the_session_is_names_the_role() {
+        let role = Role {
+            arn: "arn:aws:iam::123456789012:role/lightsail".to_owned(),
+            external_id: None,
+            duration: Duration::from_hours(1),
+            session_name: "lightsail-operator".to_owned(),
+            tags: Vec::new(),
+        };
+        let expiration = SystemTime::now() + role.duration;
+        let given = types::Credentials::builder()
+            .access_key_id("AKIAEXAMPLE")
+            .secret_access_key("secret")
+            .session_token("token")
+            .expiration(expiration.into())
+            .build()
+            .unwrap();
+        let nobody = AssumeRoleOutput::builder().credentials(given).build();
+        let error = session(&nobody, &role).unwrap_err();
+        let expected = "role/lightsail: the answer has no usable Account";
+        assert!(error.message.ends_with(expected), "{error}");
+    }
 }
