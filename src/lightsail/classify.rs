@@ -10,6 +10,7 @@ use std::error::Error as StdError;
 
 use aws_sdk_lightsail::config::http::HttpResponse;
 use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lightsail::operation::RequestId;
 use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind};
@@ -93,7 +94,7 @@ fn error_answer(read: (Option<&str>, Option<&str>), raw: &HttpResponse) -> Error
 
 /// Whether an answer has the id that AWS gives each request.
 pub(super) fn has_request_id(answer: &HttpResponse) -> bool {
-    answer.headers().get("x-amzn-requestid").is_some_and(|id| !id.is_empty())
+    answer.request_id().is_some_and(|id| !id.is_empty())
 }
 
 /// A code becomes a label of metrics and part of conditions, but its body may come from anybody.
@@ -259,7 +260,7 @@ pub(super) fn find_source<'a, T: StdError + 'static>(
 
 /// The id of a request, for the log.
 pub(super) fn request_id(raw: Option<&HttpResponse>) -> String {
-    raw.and_then(|raw| raw.headers().get("x-amzn-requestid")).unwrap_or_default().to_owned()
+    raw.and_then(RequestId::request_id).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

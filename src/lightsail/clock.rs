@@ -86,6 +86,7 @@ mod tests {
             ("a proxy's page", 502, vec![html], false),
             ("a proxy's page in place of an answer", 200, vec![html], false),
             ("a gateway's error", 404, vec![json], false),
+            ("an id by its other name", 503, vec![("x-amz-request-id", "5d2c")], true),
             ("an empty id", 503, vec![("x-amzn-requestid", "")], false),
             ("an answer from a cache", 200, vec![json, id, ("age", "30")], false),
         ] {
