@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An operation of Lightsail, with its other fields exactly as Lightsail reported them
+/// An operation of Lightsail, with its other fields as Lightsail reported them
 /// (`https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_Operation.html`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -39,13 +39,13 @@ pub struct Operation {
     /// When the status last changed, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_changed_at: Option<String>,
-    /// Details in Lightsail's own words.
+    /// Details in Lightsail's own words. A long text is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_details: Option<String>,
-    /// The code of the error, if the operation failed.
+    /// The code of the error, if the operation failed. A long one is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
-    /// The details of the error, if the operation failed.
+    /// The details of the error, if the operation failed. A long text is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_details: Option<String>,
 }

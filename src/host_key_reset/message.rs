@@ -198,9 +198,8 @@ impl fmt::Display for Message<'_> {
                 write!(to, "Lightsail refused the reset: {error}; to try again, {AGAIN}")
             }
             Self::OperationFailed { operation } => {
-                let code = operation.error_code.as_deref().unwrap_or("no error code");
-                let details = operation.error_details.as_deref().unwrap_or("no details");
-                write!(to, "the operation failed: {code}: {details}; to try again, {AGAIN}")
+                let error = lightsail::Error::operation_failed(operation);
+                write!(to, "the operation failed: {error}; to try again, {AGAIN}")
             }
             Self::FailedBefore { id } => write!(
                 to,

@@ -562,9 +562,8 @@ impl fmt::Display for Message<'_> {
             ),
             Self::NameRejected { error } => write!(to, "nothing was deleted: {error}; {RETAIN}"),
             Self::OperationFailed { what, operation } => {
-                let code = operation.error_code.as_deref().unwrap_or("no error code");
-                let details = operation.error_details.as_deref().unwrap_or("no details");
-                write!(to, "{what} failed: {code}: {details}")
+                let error = lightsail::Error::operation_failed(operation);
+                write!(to, "{what} failed: {error}")
             }
             Self::Account(message) => fmt::Display::fmt(message, to),
             Self::TooManyKeyPairs { account, most } => write!(

@@ -13,7 +13,7 @@ use aws_sdk_lightsail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lightsail::operation::RequestId;
 use serde_json::{Map, Value};
 
-use super::error::{Error, ErrorKind};
+use super::error::{Error, ErrorKind, is_code};
 use super::http::{AnsweredBy, Failure, UNREADABLE, unreadable_answer};
 use super::stable::{line, stable};
 
@@ -97,9 +97,6 @@ pub(super) fn has_request_id(answer: &HttpResponse) -> bool {
     answer.request_id().is_some_and(|id| !id.is_empty())
 }
 
-/// A code becomes a label of metrics and part of conditions, but its body may come from anybody.
-const LONGEST_CODE: usize = 64;
-
 /// `com.amazonaws.lightsail#NotFoundException:http://…` → `NotFoundException`.
 fn bare(name: &str) -> String {
     let name = name.rsplit('#').next().unwrap_or_default();
@@ -108,10 +105,7 @@ fn bare(name: &str) -> String {
 
 /// The names that can be codes.
 fn codes(names: impl Iterator<Item = String>) -> Vec<String> {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let is_code =
-        |name: &String| (1..=LONGEST_CODE).contains(&name.len()) && name.bytes().all(is_allowed);
-    names.map(|name| bare(&name)).filter(is_code).collect()
+    names.map(|name| bare(&name)).filter(|name| is_code(name)).collect()
 }
 
 /// `None` if nothing in the answer names an error.
@@ -397,7 +391,7 @@ mod tests {
 
     #[test]
     fn codes_are_bounded_and_the_same_each_time() {
-        let long = "X".repeat(LONGEST_CODE + 1);
+        let long = "X".repeat(crate::lightsail::error::LONGEST_CODE + 1);
         for (names, message, expected) in [
             (vec!["NameExists"], "", Some("NameExists")),
             (vec!["InvalidKey.Format"], "", Some("InvalidKey.Format")),

@@ -47,7 +47,15 @@ pub(super) fn not_failed(operations: Option<Vec<types::Operation>>) -> Result<()
     failed.map_or(Ok(()), |failed| Err(Error::operation_failed(&failed)))
 }
 
-/// Every field of the answer. Type and status stay text, because the enumerations of the API model
+/// At most this many characters of a text in an operation are kept: a status holds several
+/// operations, and an object has room for some hundred kilobytes.
+const MOST_OF_A_TEXT: usize = 2_000;
+
+fn cut(text: Option<String>) -> Option<String> {
+    given(text).map(|text| text.chars().take(MOST_OF_A_TEXT).collect())
+}
+
+/// Every field of the answer; long texts are cut. Type and status stay text, because the enumerations of the API model
 /// lack values that the service sends.
 pub(super) fn operation(operation: types::Operation) -> Operation {
     let location = |location: types::ResourceLocation| OperationLocation {
@@ -64,9 +72,9 @@ pub(super) fn operation(operation: types::Operation) -> Operation {
         location: operation.location.map(location),
         created_at: operation.created_at.and_then(time),
         status_changed_at: operation.status_changed_at.and_then(time),
-        operation_details: given(operation.operation_details),
-        error_code: given(operation.error_code),
-        error_details: given(operation.error_details),
+        operation_details: cut(operation.operation_details),
+        error_code: cut(operation.error_code),
+        error_details: cut(operation.error_details),
     }
 }
 
@@ -144,6 +152,20 @@ mod tests {
         assert_eq!(operation(empty), Operation { location, ..Operation::default() });
         let nameless = types::Instance::builder().name("").build();
         assert_eq!(instance_and_key_pair(nameless), None);
+    }
+
+    #[test]
+    fn a_long_text_of_an_operation_is_cut() {
+        let page = "é".repeat(100_000);
+        let long = types::Operation::builder()
+            .operation_details(&page)
+            .error_code(&page)
+            .error_details(&page)
+            .build();
+        let Operation { operation_details, error_code, error_details, .. } = operation(long);
+        for text in [operation_details, error_code, error_details] {
+            assert_eq!(text.map(|text| text.chars().count()), Some(MOST_OF_A_TEXT));
+        }
     }
 
     /// The default key pair is all that decrypts the first passwords of these.

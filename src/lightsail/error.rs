@@ -104,6 +104,15 @@ impl fmt::Display for Error {
 
 impl StdError for Error {}
 
+/// A code becomes a label of metrics and part of conditions, but its body may come from anybody.
+pub(super) const LONGEST_CODE: usize = 64;
+
+/// Whether a text of an answer can be a code.
+pub(super) fn is_code(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=LONGEST_CODE).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
 impl Error {
     pub(super) fn new(kind: ErrorKind, code: &str, message: impl Into<String>) -> Self {
         Self { kind, code: code.to_owned(), message: message.into(), operation: None }
@@ -130,9 +139,11 @@ impl Error {
         Self::new(ErrorKind::Throttled, "WaitedTooLong", message)
     }
 
-    /// The answer says that what was asked for has failed.
-    pub(super) fn operation_failed(operation: &Operation) -> Self {
-        let code = operation.error_code.as_deref().unwrap_or("OperationFailed");
+    /// What was asked for has failed, as the operation says. Nothing bounds its words.
+    #[must_use]
+    pub fn operation_failed(operation: &Operation) -> Self {
+        let code = operation.error_code.as_deref().filter(|code| is_code(code));
+        let code = code.unwrap_or("OperationFailed");
         let details = operation.error_details.as_deref().unwrap_or("Lightsail does not say why");
         Self::new(ErrorKind::OperationFailed, code, stable(details))
     }
@@ -257,6 +268,26 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operation_that_failed_says_it_in_a_line() {
+        let failed = |code: &str, details: &str| {
+            Error::operation_failed(&Operation {
+                error_code: Some(code.to_owned()).filter(|code| !code.is_empty()),
+                error_details: Some(details.to_owned()).filter(|details| !details.is_empty()),
+                ..Operation::default()
+            })
+            .to_string()
+        };
+        assert_eq!(failed("InternalError", "it\n failed"), "InternalError: it failed");
+        assert_eq!(failed("", ""), "OperationFailed: Lightsail does not say why");
+        for code in ["<html>", "two words", &"C".repeat(LONGEST_CODE + 1)] {
+            assert_eq!(failed(code, "it failed"), "OperationFailed: it failed");
+        }
+        let page = "<p>busy</p>\r\n".repeat(10_000);
+        let message = failed("Code", &page);
+        assert!(message.len() < 500 && !message.contains('\n'), "{message}");
+    }
 
     #[test]
     fn only_a_plain_refusal_proves_that_nothing_was_done() {

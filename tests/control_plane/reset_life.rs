@@ -360,6 +360,27 @@ async fn every_field_of_an_operation_is_kept_also_those_of_types_that_nobody_kno
     assert_eq!(serde_json::to_value(object.status.unwrap().operations).unwrap(), expected);
 }
 
+/// The API server refuses a condition of more than 32768 characters, whoever wrote them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_says_more_than_a_status_holds_is_recorded_in_part() {
+    let bed = Bed::new("wordy").await;
+    bed.region.add_instance("web-1");
+    let page = "<p>It failed.</p>\r\n".repeat(10_000);
+    let operation = json!({ "id": "op-1", "operationType": "DeleteKnownHostKeys",
+        "status": "Failed", "isTerminal": true, "operationDetails": page, "errorCode": page,
+        "errorDetails": page });
+    let body = json!({ "operations": [operation] }).to_string();
+    bed.region.add_fault(fault("DeleteKnownHostKeys", FaultEffect::Body { status: 200, body }));
+    let _operator = bed.start().await;
+    bed.create::<HostKeyReset>("wordy", &reset()).await;
+    let object = wait_failed(&bed, "wordy", "OperationFailed").await;
+    let message = message(&object);
+    assert!(message.contains("OperationFailed: <p>It failed.</p> <p>It"), "{message}");
+    assert!(message.len() < 1_000 && !message.contains('\n'), "{message}");
+    let kept = object.status.unwrap().operations[0].error_details.clone().unwrap();
+    assert!(page.starts_with(&kept) && kept.len() < 5_000, "{kept}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operation_that_does_not_end_fails_it_at_its_deadline() {
     let bed = Bed::new("deadline").await;
