@@ -128,6 +128,10 @@ fn what_cannot_be_meant_is_refused() {
         ),
         (json!({ "fullnameOverride": "", "nameOverride": "", "watch": null }), "--reset-then"),
         (json!({ "aws": { "endpointURL": "http://s.x.svc" } }), "is plain http"),
+        (
+            json!({ "extraEnv": [{ "name": "AWS_ENDPOINT_URL_STS", "value": "HTTP://s.x.svc" }] }),
+            "is plain http",
+        ),
         (json!({ "aws": { "allowInsecureEndpoint": true } }), "has no effect without"),
         (json!({ "dnsPolicy": "None" }), "needs nameservers"),
         (json!({ "networkPolicy": { "enabled": true, "egress": [] } }), "leave egress out"),

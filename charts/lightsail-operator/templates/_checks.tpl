@@ -283,7 +283,8 @@ networkPolicy networkPolicy.enabled
 {{- end }}
 {{- end }}
 {{- range $urls }}
-{{- if and (hasPrefix "http://" .)
-  (not (regexMatch `^http://(localhost|127\.[0-9.]+|\[::1\])(:|/|$)` .)) }} {{ . }}{{ end }}
+{{- $url := lower . }}
+{{- if and (hasPrefix "http://" $url)
+  (not (regexMatch `^http://(localhost|127\.[0-9.]+|\[::1\])(:|/|$)` $url)) }} {{ . }}{{ end }}
 {{- end }}
 {{- end }}
