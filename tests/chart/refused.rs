@@ -57,6 +57,12 @@ fn what_has_the_wrong_name_or_form_is_refused() {
         (json!({ "log": { "format": "xml" } }), "/log/format"),
         (json!({ "podLabels": { "a": 1 } }), "/podLabels/a"),
         (json!({ "commonLabels": { "a": "x@example.com" } }), "/commonLabels/a"),
+        (json!({ "serviceMonitor": { "labels": { "a": "b c" } } }), "/serviceMonitor/labels/a"),
+        (json!({ "prometheusRule": { "labels": { "a": "b c" } } }), "/prometheusRule/labels/a"),
+        (json!({ "dashboard": { "labels": { "a": "b c" } } }), "/dashboard/labels/a"),
+        // Prometheus takes each unit once, the longest first.
+        (json!({ "serviceMonitor": { "interval": "30s1m" } }), "/serviceMonitor/interval"),
+        (json!({ "serviceMonitor": { "interval": "1m1m" } }), "/serviceMonitor/interval"),
         (
             json!({ "networkPolicy": { "extraEgress": [{ "port": 3128 }] } }),
             "/networkPolicy/extraEgress/0",
@@ -76,6 +82,8 @@ fn what_cannot_be_meant_is_refused() {
         (json!({ "commonLabels": { "helm.sh/chart": "x" } }), "the chart sets itself"),
         (json!({ "log": { "filter": "verbose" } }), "write, for example, info"),
         (json!({ "watch": { "labelSelector": "team in x" } }), "write, for example, team=a"),
+        // The operator takes only spaces around the words.
+        (json!({ "watch": { "labelSelector": "team\tin (x)" } }), "write, for example, team=a"),
         (json!({ "extraArgs": ["--settle-time=1m", "--settle-time=2m"] }), "--settle-time twice"),
         (json!({ "extraArgs": ["--settle-time=60"] }), "a time with its unit"),
         (json!({ "extraArgs": ["--concurrency=3"] }), "set concurrency instead"),
@@ -154,6 +162,11 @@ fn what_cannot_be_meant_is_refused() {
             json!({ "serviceMonitor": { "enabled": true, "interval": "1m30s",
                 "scrapeTimeout": "91s" } }),
             "of at most the interval",
+        ),
+        // The interval of Prometheus may be shorter.
+        (
+            json!({ "serviceMonitor": { "enabled": true, "scrapeTimeout": "10s" } }),
+            "needs serviceMonitor.interval",
         ),
     ]);
 }

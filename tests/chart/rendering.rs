@@ -105,7 +105,7 @@ serviceMonitor: {enabled: true}                               | ServiceMonitor |
 serviceMonitor: {enabled: true, labels: {a: b}}               | ServiceMonitor | /metadata/labels/a | b
 serviceMonitor: {enabled: true, namespace: m}                 | ServiceMonitor | /metadata/namespace | m
 serviceMonitor: {enabled: true, namespace: m}                 | ServiceMonitor | /spec/namespaceSelector | {matchNames: [lightsail-operator]}
-serviceMonitor: {enabled: true, scrapeTimeout: 5s}            | ServiceMonitor | /spec/endpoints/0/scrapeTimeout | 5s
+serviceMonitor: {enabled: true, interval: 1m30s, scrapeTimeout: 5s} | ServiceMonitor | /spec/endpoints/0/scrapeTimeout | 5s
 serviceMonitor: {enabled: true, relabelings: [{targetLabel: a}]} | ServiceMonitor | /spec/endpoints/0/relabelings | [{targetLabel: a}]
 serviceMonitor: {enabled: true, metricRelabelings: [{targetLabel: a}]} | ServiceMonitor | /spec/endpoints/0/metricRelabelings | [{targetLabel: a}]
 serviceMonitor: {enabled: true, interval: 30s}                | ServiceMonitor | /spec/endpoints/0/interval | 30s

@@ -55,6 +55,10 @@
 {{/* Prometheus takes no such configuration, so its operator leaves the ServiceMonitor out. */}}
 {{- define "lightsail-operator.checkScrapes" -}}
 {{- with .Values.serviceMonitor }}
+{{- if and .enabled .scrapeTimeout (not .interval) }}
+{{- fail (cat "serviceMonitor.scrapeTimeout needs serviceMonitor.interval:"
+  "set an interval that is at least as long") }}
+{{- end }}
 {{- if and .enabled .interval .scrapeTimeout }}
 {{- $interval := include "lightsail-operator.milliseconds" .interval | int64 }}
 {{- if gt (include "lightsail-operator.milliseconds" .scrapeTimeout | int64) $interval }}
@@ -157,7 +161,7 @@ networkPolicy networkPolicy.enabled
 {{- $part := `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?` }}
 {{- $key := printf `(%s(\.%s)*/)?%s` $part $part $name }}
 {{- $set := printf `\(\s*(%s)?\s*(,\s*(%s)?\s*)*\)` $name $name }}
-{{- $requirement := printf `\s*(!\s*%s|%s(\s*(=|==|!=)\s*(%s)?|\s+(in|notin)\s*%s)?)\s*`
+{{- $requirement := printf `\s*(!\s*%s|%s(\s*(=|==|!=)\s*(%s)?|[ ]+(in|notin)\s*%s)?)\s*`
   $key $key $name $set }}
 {{- with .Values.watch.labelSelector }}
 {{- if not (regexMatch (printf "^%s(,%s)*$" $requirement $requirement) .) }}
