@@ -25,6 +25,14 @@ stale=$(git grep --line-number --extended-regexp \
 if [[ -n $stale ]]; then
     complain "another version stands in"$'\n'"$stale"
 fi
+# The ranges of versions from which Flux and Argo CD install the newest chart.
+minor=${version%%-*} minor=${minor%.*}
+stale=$(git grep --line-number --extended-regexp \
+    '(semver|targetRevision): "?[0-9]+[.][0-9]' -- ':!CHANGELOG.md' |
+    grep --invert-match --extended-regexp ": \"?${minor//./[.]}[.][x*]\"?$") || true
+if [[ -n $stale ]]; then
+    complain "another range than $minor.x stands in"$'\n'"$stale"
+fi
 for binary in $(git grep -h --only-matching --extended-regexp \
     'lightsail-operator_linux_[a-z0-9]+' -- '*.md' | sort --unique); do
     grep --quiet --fixed-strings "{arch: ${binary##*_}," .github/workflows/release.yml ||

@@ -196,6 +196,14 @@ fn every_reason_has_an_entry_in_the_troubleshooting_page() {
 /// Who follows a page gets the version that it describes.
 #[test]
 fn pages_name_this_version() {
+    let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    for (path, name, end) in [
+        ("docs/gitops.md", "targetRevision", '*'),
+        ("deploy/flux/operator/release.yaml", "semver", 'x'),
+    ] {
+        let range = format!("{name}: {major}.{minor}.{end}\n");
+        assert!(read(Path::new(path)).contains(&range), "{path} does not have {range}");
+    }
     let mut count = 0;
     for page in pages() {
         for rest in read(&page).split("?ref=v").skip(1) {
