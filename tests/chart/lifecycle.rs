@@ -269,6 +269,13 @@ async fn a_release_comes_changes_and_goes_and_leaves_the_objects_alone() {
     life(&stage, &four, versions, &before, &["--take-ownership"], &["--force-conflicts"]).await;
     life(&stage, &three, versions, &before, &[], &[]).await;
 
+    // Helm 4 goes on with client-side apply, where it refuses --force-conflicts.
+    install(&three, &earlier, &[], &json!({ "accounts": { "enabled": false } }));
+    assert!(!stage.knows_accounts().await);
+    upgrade(&four, &chart, &[], &Value::Null);
+    assert!(stage.knows_accounts().await, "the CRDs were not upgraded");
+    uninstall(&four);
+
     // What was kept is found again and goes in the right order.
     // Helm 3 owns what it has written, as Helm 4 sees it.
     install(&four, &chart, &["--force-conflicts"], &Value::Null);
@@ -285,6 +292,17 @@ fn install(helm: &Helm, chart: &Path, more: &[&str], values: &Value) {
     let chart = chart.to_string_lossy();
     let arguments = ["install", NAME, &chart, "--namespace", NAME, "--wait", TIMEOUT];
     helm.run(&[&arguments, more].concat(), values).unwrap().or_error().unwrap();
+}
+
+fn upgrade(helm: &Helm, chart: &Path, more: &[&str], values: &Value) {
+    let chart = chart.to_string_lossy();
+    let arguments = ["upgrade", NAME, &chart, "--namespace", NAME, "--wait", TIMEOUT];
+    helm.run(&[&arguments, more].concat(), values).unwrap().or_error().unwrap();
+}
+
+fn uninstall(helm: &Helm) {
+    let arguments = ["uninstall", NAME, "--namespace", NAME, "--wait", TIMEOUT];
+    helm.run(&arguments, &Value::Null).unwrap().or_error().unwrap();
 }
 
 /// Install the earlier version, upgrade to this one, roll back, uninstall, with objects that must
@@ -309,11 +327,9 @@ async fn life(
     let (changes, there) = (stage.changes(), stage.inventory().await);
     let leader = stage.leader().await;
 
-    let chart = chart.to_string_lossy();
-    let arguments = ["upgrade", NAME, &chart, "--namespace", NAME, "--wait", TIMEOUT];
     let values =
         json!({ "replicas": 3, "podAnnotations": { "a": "b" }, "log": { "filter": "debug" } });
-    helm.run(&[&arguments, to_upgrade].concat(), &values).unwrap().or_error().unwrap();
+    upgrade(helm, chart, to_upgrade, &values);
     stage.wait_for_running_pods(3).await;
     assert!(stage.knows_accounts().await, "the CRDs were not upgraded");
     assert_eq!(stage.leader().await, leader, "the Lease was touched");
@@ -334,8 +350,7 @@ async fn life(
     assert_eq!(stage.changes(), changes);
     assert!(operator.stop().await.unwrap().success());
 
-    let arguments = ["uninstall", NAME, "--namespace", NAME, "--wait", TIMEOUT];
-    helm.run(&arguments, &Value::Null).unwrap().or_error().unwrap();
+    uninstall(helm);
     let expected: BTreeSet<String> = [
         "CustomResourceDefinition <no value>/hostkeyresets.lightsail-operator.dev".to_owned(),
         "CustomResourceDefinition <no value>/lightsailaccounts.lightsail-operator.dev".to_owned(),
