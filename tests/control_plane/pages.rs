@@ -77,6 +77,7 @@ const PAGES: &[Page] = &[
     },
     page("CONTRIBUTING.md", &["cargo build"]),
     Page {
+        before: "kubectl delete lskp --all --namespace team-a",
         after: "[[ -z $(kubectl get crd --output name) ]]",
         ..page("charts/lightsail-operator/README.md", &["customresourcedefinition"])
     },
@@ -117,7 +118,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     (
         "helm",
         "a release would be another operator: the chart is rendered",
-        r#"[[ $1 == install || $1 == upgrade ]]
+        r#"[[ $1 == install || $1 == upgrade || $1 == template ]]
            shift
            exec @TOOLS@/helm template "${@/--reuse-values/--debug}""#,
     ),

@@ -6,17 +6,14 @@ use serde_json::{Value, json};
 use testbed::helm::{Helm, VERSIONS};
 use testbed::operator::{Operator, OperatorOptions};
 
-use crate::bed::{Bed, REGION, default_pair, imported, name_of, public_key, reset};
+use crate::bed::{Bed, REGION, default_pair, imported, name_of, public_key, reset, wait_for};
 
-/// Gives a ServiceAccount in the test's namespace what the chart grants with these values, and says
-/// how an operator is started as it.
-async fn with_rights_of(bed: &Bed, mut values: Value) -> OperatorOptions {
-    let name = &bed.namespace;
-    values["fullnameOverride"] = json!(name);
+/// Applies what the chart grants with these values.
+async fn grant(bed: &Bed, mut values: Value) {
     values["crds"] = json!({ "enabled": false });
     let chart = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/lightsail-operator");
     let helm = Helm::new(bed.cluster.tools(), VERSIONS[0], bed.cluster.directory(), None);
-    let objects = helm.template(&chart, name, &values).unwrap();
+    let objects = helm.template(&chart, &bed.namespace, &values).unwrap();
     for object in objects {
         let kind = object["kind"].as_str().unwrap();
         if kind == "ServiceAccount" || kind.ends_with("Role") || kind.ends_with("RoleBinding") {
@@ -29,6 +26,14 @@ async fn with_rights_of(bed: &Bed, mut values: Value) -> OperatorOptions {
                 .unwrap();
         }
     }
+}
+
+/// Gives a ServiceAccount in the test's namespace what the chart grants with these values, and says
+/// how an operator is started as it.
+async fn with_rights_of(bed: &Bed, mut values: Value) -> OperatorOptions {
+    let name = &bed.namespace;
+    values["fullnameOverride"] = json!(name);
+    grant(bed, values).await;
     let options = bed.options(None).await;
     bed.cluster.service_account_kubeconfig(name, name, &options.kubeconfig, None).await.unwrap();
     options
@@ -132,4 +137,42 @@ async fn in_a_namespace_of_its_own_it_needs_no_right_elsewhere() {
             .unwrap();
         assert_eq!(output.stdout.trim(), expected, "{right} in {place}: {}", output.stderr);
     }
+}
+
+/// A namespace that is deleted takes its `RoleBinding` along, before the objects with finalizers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_waits_for_the_rights_that_went_first_and_the_probe_says_so() {
+    let bed = Bed::new("unbound").await;
+    let name = bed.namespace.as_str();
+    let options = with_rights_of(&bed, json!({ "watch": { "namespaces": [name] } })).await;
+    let mut operator = Operator::start(options.clone()).await.unwrap();
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+
+    let unbind = ["delete", "rolebinding", name, "--namespace", name];
+    bed.cluster.kubectl(&unbind).await.unwrap().or_error().unwrap();
+    let user = format!("--as=system:serviceaccount:{name}:{name}");
+    let resource = "lightsailkeypairs.lightsail-operator.dev";
+    let may_patch = ["auth", "can-i", "patch", resource, "--namespace", name, &user];
+    wait_for("the right is gone", async || {
+        bed.cluster.kubectl(&may_patch).await.unwrap().stdout.trim() == "no"
+    })
+    .await;
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    // Its watch would go on for a while.
+    operator.kill();
+    let operator = Operator::spawn(options).unwrap();
+    let line = format!("LightsailKeyPair in {name}: the operator's service account is not allowed");
+    wait_for("it says what it is not allowed", async || {
+        operator.get("/readyz").await.is_ok_and(|(_, report)| report.contains(&line))
+    })
+    .await;
+    assert!(bed.region.find_key_pair("fleet").is_some());
+
+    // The way out in the chart's README.
+    let temporary = json!({ "fullnameOverride": format!("{name}-temporary"),
+        "serviceAccount": { "create": false, "name": name } });
+    grant(&bed, temporary).await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    assert!(bed.region.find_key_pair("fleet").is_none());
 }
