@@ -55,8 +55,8 @@ fn cut(text: Option<String>) -> Option<String> {
     given(text).map(|text| text.chars().take(MOST_OF_A_TEXT).collect())
 }
 
-/// Every field of the answer; long texts are cut. Type and status stay text, because the enumerations of the API model
-/// lack values that the service sends.
+/// Every field of the answer; long texts are cut. Type and status stay text, because the
+/// enumerations of the API model lack values that the service sends.
 pub(super) fn operation(operation: types::Operation) -> Operation {
     let location = |location: types::ResourceLocation| OperationLocation {
         availability_zone: given(location.availability_zone),

@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// Of several roles, the one that is assumed in vain is the one to check.
+    /// Of several roles, the one whose session is of no use is the one to check.
     #[test]
     fn an_answer_that_does_not_say_whose_the_session_is_names_the_role() {
         let role = Role {

@@ -12,8 +12,8 @@ use crate::ids::Fingerprint;
 /// - `SHA256:…` without padding, of the SSH wire form: imported Ed25519 keys.
 /// - MD5 of the DER `SubjectPublicKeyInfo`: imported RSA keys and the default pair. By analogy with
 ///   EC2's `KeyPairInfo`, and unverified for Lightsail.
-/// - MD5 of the SSH wire form; MD5 of the DER `SubjectPublicKeyInfo` of an Ed25519 key; SHA-1 of the
-///   `SubjectPublicKeyInfo` of either key. Tolerated: no source says that Lightsail prints them.
+/// - MD5 of the SSH wire form; MD5 of the DER `SubjectPublicKeyInfo` of an Ed25519 key; SHA-1 of
+///   that of either key. Tolerated: no source says that Lightsail prints them.
 /// - SHA-1 of the DER PKCS#8 private key: RSA pairs that Lightsail created. Only where the private
 ///   key is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
