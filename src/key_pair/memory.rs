@@ -2,6 +2,7 @@
 //! safety; only an object that vanished with its finalizer is then not followed up any more.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -39,6 +40,11 @@ pub(super) struct Memory {
     /// Of objects that were found to be within the limit of their account and may be about
     /// to import: the names of their pairs, which count though none is on record.
     pub(super) within_limit: Mutex<ByUid<Digest<KeyPairName>>>,
+    /// By namespace: when an object last went whose pair may have stayed. A list whose read began
+    /// before may not show that pair, and does not tell how many the namespace has.
+    left_at: Mutex<HashMap<Arc<str>, Moment>>,
+    /// Objects that go and leave no pair behind.
+    without_pair: Mutex<ByUid<()>>,
     /// What an object needs and is missing, and since when.
     pub(super) missing: Mutex<ByUid<(Digest<SourceRef>, Moment)>>,
     /// Which pairs of a shared list no object manages.
@@ -46,6 +52,9 @@ pub(super) struct Memory {
     /// Objects that vanished with their finalizer and are to be followed up.
     pub(super) vanished: Mutex<HashMap<ObjectRef, LightsailKeyPair>>,
 }
+
+/// No list is used that is older: that is the longest interval, and some time for reading one.
+const OLDEST_LIST: Duration = Duration::from_hours(2 * 168);
 
 /// Pairs that no object manages. An object may go, or its pair be deleted, while a list is walked:
 /// only what two walks show counts.
@@ -92,8 +101,34 @@ pub(super) struct Sent {
 }
 
 impl Memory {
+    /// An object goes. `leaves_pair`: its pair may stay.
+    pub(super) fn note_end(&self, uid: &str, leaves_pair: bool) {
+        let mut without_pair = self.without_pair.lock();
+        if leaves_pair {
+            without_pair.remove(uid);
+        } else {
+            without_pair.insert(uid, ());
+        }
+    }
+
+    /// An object is gone. `has_record`: a pair, or its import, is on record.
+    pub(super) fn note_left(&self, namespace: &Arc<str>, uid: &str, has_record: bool) {
+        let may_have_pair = has_record || self.within_limit.lock().get(uid).is_some();
+        if may_have_pair && self.without_pair.lock().get(uid).is_none() {
+            let mut left_at = self.left_at.lock();
+            left_at.retain(|_, at| at.elapsed() < OLDEST_LIST);
+            left_at.insert(Arc::clone(namespace), Moment::now());
+        }
+    }
+
+    /// When an object of the namespace last went whose pair may have stayed.
+    pub(super) fn left_at(&self, namespace: &str) -> Option<Moment> {
+        self.left_at.lock().get(namespace).copied()
+    }
+
     /// Forgets an object that is gone, unless its pair is still to be dealt with.
     pub(super) fn forget_gone(&self, uid: &str) {
+        self.without_pair.lock().remove(uid);
         let is_uid = |object: &LightsailKeyPair| object.metadata.uid.as_deref() == Some(uid);
         if !self.vanished.lock().values().any(is_uid) {
             self.forget(uid);
@@ -165,6 +200,32 @@ mod tests {
         let second = missing_since("right");
         assert!(second > first);
         assert_eq!(missing_since("right"), second);
+    }
+
+    #[test]
+    fn lists_from_before_an_object_left_its_pair_do_not_count_for_its_namespace() {
+        let namespace = Arc::from("team-a");
+        for (name, is_within, has_record, leaves_pair, expected) in [
+            ("its import is on record", false, true, None, true),
+            ("it was about to import", true, false, None, true),
+            ("it was released", false, true, Some(true), true),
+            ("its pair was deleted with it", true, true, Some(false), false),
+            ("it never had one", false, false, None, false),
+        ] {
+            let (memory, before) = (Memory::default(), Moment::now());
+            if is_within {
+                memory.within_limit.lock().insert("u", Digest::of(KeyPairName::from("fleet")));
+            }
+            if let Some(leaves_pair) = leaves_pair {
+                memory.note_end("u", leaves_pair);
+            }
+            memory.note_left(&namespace, "u", has_record);
+            let left_at = memory.left_at("team-a");
+            assert_eq!(left_at.is_some_and(|left_at| left_at >= before), expected, "{name}");
+            assert_eq!(memory.left_at("team-b"), None, "{name}");
+            memory.forget_gone("u");
+            assert!(memory.without_pair.lock().get("u").is_none(), "{name}");
+        }
     }
 
     #[test]

@@ -128,6 +128,7 @@ pub enum Release {
     NoAccess,
     NamespaceIsDeleted,
     StillCounted,
+    MayBeCounted,
 }
 
 const RETAIN: &str = "set deletionPolicy: Retain to release the object and leave the key pair \
@@ -617,6 +618,11 @@ impl fmt::Display for Release {
             Self::StillCounted => {
                 "the key pair stays in Lightsail with its owner tag, and still counts toward \
                  allowed.maxKeyPairs of the LightsailAccount"
+            }
+            Self::MayBeCounted => {
+                "the import of the key pair was not over: if the pair is in Lightsail, it stays \
+                 there, and if it has its owner tag, it counts toward allowed.maxKeyPairs of the \
+                 LightsailAccount"
             }
             Self::NoAccess => {
                 "the key pair stays in Lightsail with its owner tag: the object is no longer \

@@ -234,8 +234,14 @@ impl Controller for KeyPairs {
     fn note_applied(&self, object: &LightsailKeyPair) {
         let (uid, now) = (object.metadata.uid.as_deref().unwrap_or_default(), Moment::now());
         let at = ObjectRef::of(object);
-        let predecessor = self.memory.rows.lock().predecessor(&at, uid);
-        if let Some(uid) = predecessor {
+        let predecessor = {
+            let rows = self.memory.rows.lock();
+            let claim = rows.get(&at).and_then(|row| row.claim.as_ref());
+            let has_record = claim.is_some_and(|claim| claim.arn.is_some() || claim.has_intent);
+            rows.predecessor(&at, uid).map(|uid| (uid, has_record))
+        };
+        if let Some((uid, has_record)) = predecessor {
+            self.memory.note_left(&at.namespace, &uid, has_record);
             self.memory.forget_gone(&uid);
         }
         let comes_later = || {
@@ -273,8 +279,11 @@ impl Controller for KeyPairs {
             self.ctx.leading_since.borrow().is_some() && self.ctx.settings.watches_all_labels();
         let (recorded, has_finalizer) =
             (record::recorded(object), has_finalizer(object, FINALIZER));
+        let (at, uid) = (ObjectRef::of(object), object.metadata.uid.as_deref().unwrap_or_default());
+        // Before its row goes, which counts until then.
+        self.memory.note_left(&at.namespace, uid, plan::may_have_pair(&recorded));
         if plan::is_followed_up(&recorded, has_finalizer, is_deleting, acts) {
-            self.note_vanished(&ObjectRef::of(object), object.clone());
+            self.note_vanished(&at, object.clone());
         }
     }
 
@@ -282,7 +291,8 @@ impl Controller for KeyPairs {
         self.memory.vanished.lock().get(at).map(claim::lane_of)
     }
 
-    fn forget(&self, _: &ObjectRef, uid: &str) {
+    fn forget(&self, at: &ObjectRef, uid: &str) {
+        self.memory.note_left(&at.namespace, uid, false);
         self.memory.forget_gone(uid);
     }
 

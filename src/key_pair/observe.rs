@@ -99,8 +99,22 @@ pub(super) enum Needs {
     /// One that is not older than that, or not much older than it takes to read one. If it has to
     /// be read, it is not waited for beyond so many pages.
     NotOlder(Duration, usize),
+    /// As [`Self::NotOlder`], and its walk started then or later, if that is said.
+    ToCount(Duration, Option<Moment>, usize),
     /// One whose walk started then or later.
     Since(Moment),
+}
+
+impl Needs {
+    /// As these, to count pairs after one was left behind, if any was.
+    pub(super) fn to_count(self, left_at: Option<Moment>) -> Self {
+        match self {
+            Self::NotOlder(max_age, most_pages) | Self::ToCount(max_age, _, most_pages) => {
+                Self::ToCount(max_age, left_at, most_pages)
+            }
+            Self::Since(since) => Self::Since(left_at.map_or(since, |left_at| since.max(left_at))),
+        }
+    }
 }
 
 /// The shared list, unless it is not worth waiting for. That it could be read is noted.
@@ -114,7 +128,10 @@ pub(super) async fn shared_list(
     let inventory = &ctx.inventory;
     let list = match needs {
         Needs::NotOlder(max_age, most_pages) => {
-            inventory.list_within(region, max_age, most_pages).await
+            inventory.list_within(region, max_age, None, most_pages).await
+        }
+        Needs::ToCount(max_age, since, most_pages) => {
+            inventory.list_within(region, max_age, since, most_pages).await
         }
         Needs::Since(since) => inventory.list_since(region, since).await.map(Some),
     };

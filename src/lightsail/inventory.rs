@@ -123,7 +123,7 @@ impl Inventory {
 
     /// As [`Self::list`], but `None` as soon as a read shows that the list has more than this many
     /// pages. A read that has begun goes on. None begins if the last one failed after so many
-    /// pages.
+    /// pages. `since`: a list whose read started earlier will not do, however young it is.
     ///
     /// # Errors
     /// As [`Self::list`].
@@ -131,10 +131,14 @@ impl Inventory {
         self: &Arc<Self>,
         region: &Lightsail,
         max_age: Duration,
+        since: Option<Moment>,
         most_pages: usize,
     ) -> Result<Option<Arc<Listing>>> {
-        let list = self.list(region, max_age);
-        if self.is_at_hand(region, max_age) {
+        let is_good = |listing: &Listing| {
+            listing.is_good(max_age) && since.is_none_or(|since| listing.started_at() >= since)
+        };
+        let list = self.get(region, is_good);
+        if self.has(region, is_good) {
             return list.await.map(Some);
         }
         let mut pages = self.entry(region).pages.subscribe();
@@ -157,9 +161,13 @@ impl Inventory {
     /// Whether [`Self::list`] would answer immediately.
     #[must_use]
     pub fn is_at_hand(&self, region: &Lightsail, max_age: Duration) -> bool {
+        self.has(region, |listing| listing.is_good(max_age))
+    }
+
+    fn has(&self, region: &Lightsail, is_good: impl Fn(&Listing) -> bool) -> bool {
         let entry = self.entry(region);
         let cached = entry.cached.lock();
-        cached.listing.value().is_some_and(|listing| listing.is_good(max_age))
+        cached.listing.value().is_some_and(|listing| is_good(listing))
     }
 
     /// A list that is read from now on.

@@ -245,6 +245,7 @@ impl<'a> Run<'a> {
                 self.observed.done.tag_release = Some(attempted(outcome)?);
             }
             Step::RemoveFinalizer { reason, message, abandons } => {
+                self.memory.note_end(&self.desired.uid, plan::leaves_pair(&self.observed));
                 objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
                 self.publish_event(Severity::Normal, reason, &message).await;
                 if abandons {

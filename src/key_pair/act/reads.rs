@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::Run;
 use crate::access::permission::{What, surely_refuses};
+use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::rows::Row;
 use crate::engine::{Lookup, ObjectRef, objects};
@@ -77,13 +78,18 @@ impl Run<'_> {
 
     pub(super) async fn count_key_pairs(&mut self) -> Result<(), Error> {
         let most_pages = plan::pages_for_count(&self.observed);
-        let Some(list) = self.shared_list(most_pages).await? else {
+        let needs = self.needs_of_list(&claim::lane_of(&self.object), most_pages);
+        let Some(list) = self.shared_list(needs.to_count(self.left_at())).await? else {
             self.note_long_list();
             return Ok(());
         };
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
         // Two that are counted at the same time must not both take the last place.
         let (rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
+        // An object may have left its pair behind while the list was read: it is counted again.
+        if self.left_at().is_some_and(|left_at| list.started_at() < left_at) {
+            return Ok(());
+        }
         let mut within = self.memory.within_limit.lock();
         let desired = &self.desired;
         let owned = claim::owned(self.at, &rows, desired, scope, account_of, &list, &within);
@@ -101,7 +107,8 @@ impl Run<'_> {
     pub(super) async fn read_pair_in_list(&mut self) -> Result<(), Error> {
         let at = self.clocks.now();
         let most_pages = plan::pages_for_pair(&self.desired, &self.observed);
-        match self.shared_list(most_pages).await? {
+        let needs = self.needs_of_list(&claim::lane_of(&self.object), most_pages);
+        match self.shared_list(needs).await? {
             Some(list) => {
                 let pair = list.find(&self.desired.name);
                 self.observed.pair = Some(PairRead { live: false, at, pair });
@@ -111,11 +118,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The shared list, unless it has more pages than that. An object that is changed meanwhile
-    /// starts over.
-    async fn shared_list(&self, most_pages: usize) -> Result<Option<Arc<Listing>>, Error> {
+    /// When an object of the namespace last went whose pair may have stayed.
+    fn left_at(&self) -> Option<Moment> {
+        self.memory.left_at(&self.at.namespace)
+    }
+
+    /// The shared list, unless it has more pages than are needed. An object that is changed
+    /// meanwhile starts over.
+    async fn shared_list(&self, needs: Needs) -> Result<Option<Arc<Listing>>, Error> {
         let lane = claim::lane_of(&self.object);
-        let needs = self.needs_of_list(&lane, most_pages);
         tokio::select! {
             biased;
             list = shared_list(self.ctx, self.memory, &self.opened().shared, &lane, needs) => {
@@ -126,7 +137,8 @@ impl Run<'_> {
     }
 
     fn note_long_list(&mut self) {
-        self.observed.list_takes_long = true;
+        // The one at hand, if any, does not do.
+        (self.observed.list_takes_long, self.observed.list_at_hand) = (true, false);
         self.observed.list_pages = self.ctx.inventory.pages(&self.opened().shared);
     }
 

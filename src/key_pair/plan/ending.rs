@@ -30,11 +30,11 @@ pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> D
 pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> Step {
     let (recorded, done) = (&observed.recorded, &observed.done);
     let is_tagged = !matches!(desired.pair, DesiredPair::Default { .. });
-    // Before the pair was recorded it may have been tagged already.
-    let had_pair = recorded.arn.is_some() || recorded.origin.is_some() || recorded.intent.is_some();
+    let had_pair = may_have_pair(recorded);
     // A pair without its tag would not count any more for whoever may have so many.
     if desired.limits.max_key_pairs.is_some() && is_tagged && had_pair {
-        let why = Release::StillCounted;
+        let is_known = recorded.arn.is_some() || recorded.origin.is_some();
+        let why = if is_known { Release::StillCounted } else { Release::MayBeCounted };
         return end(desired, observed, &Message::Released { why, tag_stays: None });
     }
     let is_own = |pair: &KeyPair| {
@@ -146,9 +146,20 @@ pub fn is_followed_up(
     is_deleting: bool,
     acts: bool,
 ) -> bool {
-    let may_have_pair =
-        recorded.arn.is_some() || recorded.intent.is_some() || recorded.origin.is_some();
-    acts && may_have_pair && has_finalizer && !is_deleting
+    acts && may_have_pair(recorded) && has_finalizer && !is_deleting
+}
+
+/// Whether an object may have a pair. Before the pair was recorded it may have been tagged already.
+#[must_use]
+pub fn may_have_pair(recorded: &Recorded) -> bool {
+    recorded.arn.is_some() || recorded.intent.is_some() || recorded.origin.is_some()
+}
+
+/// Whether the pair of an object that goes may stay.
+#[must_use]
+pub fn leaves_pair(observed: &Observed) -> bool {
+    let is_gone = observed.pair.as_ref().is_some_and(|read| read.live && read.pair.is_none());
+    may_have_pair(&observed.recorded) && !is_gone
 }
 
 /// Whether an object that vanished is still to be followed up: one that is there under its UID is

@@ -48,7 +48,7 @@ const PRIVATE: [InvalidPrivateKey; 15] = [
     InvalidPrivateKey::Unknown,
 ];
 
-const RELEASES: [Release; 11] = [
+const RELEASES: [Release; 12] = [
     Release::Suspended,
     Release::Retain,
     Release::NeverHadPair,
@@ -60,6 +60,7 @@ const RELEASES: [Release; 11] = [
     Release::NoAccess,
     Release::NamespaceIsDeleted,
     Release::StillCounted,
+    Release::MayBeCounted,
 ];
 
 #[expect(clippy::too_many_lines, reason = "a line for each message")]

@@ -5,7 +5,7 @@ use lightsail_operator::api::LightsailKeyPair;
 use serde_json::{Value, json};
 
 use super::arena::{Arena, SHARED};
-use crate::bed::{public_key, ready_reason, wait_for};
+use crate::bed::{name_of, public_key, ready_reason, wait_for};
 
 /// So many objects are made together.
 const MANY: usize = 300;
@@ -160,5 +160,53 @@ async fn of_pairs_are_as_many_as_the_account_says() {
     arena.wait::<LightsailKeyPair>("late", "AccountNotAllowed").await;
     assert!(own() <= 3, "{} pairs", own());
     arena.check("a limit of pairs").await;
+    arena.end().await;
+}
+
+/// The list from before the first import is as old as the tenant's interval allows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_pairs_that_are_left_behind_before_a_list_shows_them_make_no_more() {
+    let limits = [("/allowed/maxKeyPairs", json!(3)), ("/callsPerSecond", json!(20))];
+    let arena = Arena::new("attack-left-behind", &limits).await;
+    let own = || {
+        let pairs = arena.teams.region(SHARED).key_pairs().into_iter();
+        let is_own = |name: &str| name.starts_with(&arena.own("x"));
+        pairs.filter(|pair| is_own(&pair.name)).count()
+    };
+    let changes = [("/interval", json!("168h")), ("/deletionPolicy", json!("Retain"))];
+    let objects = arena.teams.a.api::<LightsailKeyPair>();
+    let delete_imported = async || {
+        let all = objects.list(&ListParams::default()).await.unwrap();
+        for object in all {
+            if object.status.as_ref().is_some_and(|it| it.import_intent.is_some()) {
+                let _ = arena.attacker.delete::<LightsailKeyPair>(&name_of(&object)).await;
+            }
+        }
+    };
+    let create = create_many(&arena, |number| arena.pair(&format!("x{number}"), &changes));
+    let decided = wait_for("all that stay are refused", async || {
+        delete_imported().await;
+        let all = objects.list(&ListParams::default()).await.unwrap().items.len();
+        count(&arena, "AccountNotAllowed").await == all && own() == 3
+    });
+    futures::join!(create, decided);
+    // Those that were refused ask again.
+    let ask = json!({ "metadata": { "annotations": {
+        "lightsail-operator.dev/reconcile": "again" } } });
+    let refused = objects.list(&ListParams::default()).await.unwrap();
+    for object in refused.items.iter().take(10) {
+        arena.attacker.patch::<LightsailKeyPair>(&name_of(object), &ask).await.unwrap();
+    }
+    wait_for("they are answered", async || {
+        let all = objects.list(&ListParams::default()).await.unwrap();
+        let answered = |object: &&LightsailKeyPair| {
+            let handled = object.status.as_ref().and_then(|it| it.last_handled_reconcile.clone());
+            handled.as_deref() == Some("again")
+        };
+        all.iter().filter(answered).count() == 10
+    })
+    .await;
+    assert_eq!(own(), 3, "pairs that were left behind count");
+    arena.check("pairs that were left behind").await;
     arena.end().await;
 }

@@ -234,3 +234,39 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
         }, "Stalled SecretRejected"),
     ]);
 }
+
+#[test]
+fn an_object_leaves_its_pair_behind_unless_that_is_known_to_be_gone() {
+    let of_arn = Recorded { arn: Some("arn:own".into()), ..Recorded::default() };
+    let of_intent = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    for (name, recorded, pair, expected) in [
+        ("released without a read", &of_arn, None, true),
+        ("while its import is on record", &of_intent, None, true),
+        ("released after a read that shows the pair", &of_arn, live(Some(pair(FIRST))), true),
+        ("an old list proves nothing", &of_arn, cached(None), true),
+        ("its pair was deleted", &of_arn, live(None), false),
+        ("its import came to nothing", &of_intent, live(None), false),
+        ("it never had one", &Recorded::default(), None, false),
+    ] {
+        let observed = Observed { recorded: recorded.clone(), pair, ..observed() };
+        assert_eq!(leaves_pair(&observed), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_release_says_of_no_tag_that_it_is_there_unless_the_pair_is_on_record() {
+    for (is_recorded, expected) in [(true, "with its owner tag, and still counts"),
+        (false, "if it has its owner tag, it counts")]
+    {
+        let (mut desired, mut observed) = (desired(), observed());
+        unchanged(&mut observed);
+        if !is_recorded {
+            observed.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+        }
+        desired.limits.max_key_pairs = Some(3);
+        desired.deletion_policy = Some(DeletionPolicy::Retain);
+        desired.goal = Goal::ObjectDeleted;
+        let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else { panic!() };
+        assert!(message.contains(expected), "{message}");
+    }
+}
