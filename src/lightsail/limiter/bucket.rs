@@ -76,6 +76,11 @@ impl Bucket {
         self.most = most;
     }
 
+    /// The highest rate that a user allows.
+    pub(super) fn most(&self) -> Option<f64> {
+        self.most
+    }
+
     /// A token, or how long to wait before asking again.
     pub(super) fn take(&mut self, now: Instant) -> Result<Token, Duration> {
         let rate = self.rate();

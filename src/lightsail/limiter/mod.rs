@@ -206,7 +206,9 @@ impl Buckets {
         self.suspect(token, is_refused, now);
         self.common.answered(token.common, now, is_refused);
         if let Some(suspicion) = self.suspicion.take_if(|suspicion| suspicion.is_proved()) {
-            self.common = suspicion.before;
+            let before = std::mem::replace(&mut self.common, suspicion.before);
+            // What a user allows may have been set since.
+            self.common.set_most(before.most());
             // What both learned together holds for neither.
             self.own.insert(suspicion.operation, Own { bucket: Bucket::new(now), accepted: 0 });
         }
@@ -347,6 +349,40 @@ mod tests {
             assert!(f64::from(imports) >= limit * 60.0 * 0.8, "{limit}/s: {imports} imports");
             assert!(refused <= 100, "{limit}/s: {refused} refused");
             assert_eq!(world.buckets.own.keys().collect::<Vec<_>>(), [&IMPORT]);
+        }
+    }
+
+    #[test]
+    fn what_a_user_allows_is_kept_when_an_operation_gets_a_rate_of_its_own() {
+        for most in [Some(7.0), None] {
+            let mut now = Instant::now();
+            let mut buckets = Buckets::new(now);
+            let mut token = |buckets: &mut Buckets, operation| {
+                let common = loop {
+                    now += Duration::from_millis(10);
+                    if let Ok(token) = buckets.take(now) {
+                        break token;
+                    }
+                };
+                (Token { operation, own: None, common }, now)
+            };
+            for refusal in 1..=REFUSALS {
+                let (refused, now) = token(&mut buckets, IMPORT);
+                if refusal == REFUSALS {
+                    // It is set while only imports are refused, and that is not proved yet.
+                    assert!(!buckets.has_own_rate(IMPORT));
+                    buckets.common.set_most(most);
+                }
+                buckets.answered(refused, now, true);
+                for _ in 0..OTHERS_SHOULD {
+                    if refusal < REFUSALS {
+                        let (accepted, now) = token(&mut buckets, READ);
+                        buckets.answered(accepted, now, false);
+                    }
+                }
+            }
+            assert!(buckets.has_own_rate(IMPORT), "it is proved");
+            assert_eq!(buckets.common.most(), most);
         }
     }
 
