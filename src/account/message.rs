@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::api::Reason;
+use crate::lightsail::role;
 
 /// A message; `Display` has the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,7 @@ impl fmt::Display for Message<'_> {
         match self {
             Self::Identified { caller } => {
                 // Some sessions have a different name each time.
-                let role = caller.rsplit_once('/').map_or(*caller, |(role, _)| role);
-                write!(to, "the operator can use the AWS account as {role}")
+                write!(to, "the operator can use the AWS account as {}", role(caller))
             }
             Self::InUse { users: 1 } => to.write_str(
                 "this LightsailAccount is being deleted, but one object that has used it still \
@@ -40,6 +40,24 @@ impl fmt::Display for Message<'_> {
                 "this LightsailAccount is being deleted, but {users} objects that have used it \
                  still refer to it; the operator removes it once they are deleted"
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_named_without_the_name_of_a_session_and_a_user_in_full() {
+        for (caller, expected) in [
+            ("arn:aws:sts::1:assumed-role/fleet/session", "arn:aws:sts::1:assumed-role/fleet"),
+            ("arn:aws:iam::1:user/ann", "arn:aws:iam::1:user/ann"),
+            ("arn:aws:iam::1:user/team/ann", "arn:aws:iam::1:user/team/ann"),
+            ("arn:aws:iam::1:root", "arn:aws:iam::1:root"),
+        ] {
+            let message = Message::Identified { caller }.to_string();
+            assert!(message.ends_with(&format!(" as {expected}")), "{message}");
         }
     }
 }

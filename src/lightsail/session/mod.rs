@@ -349,7 +349,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
 /// Whose rights a caller has: its ARN without the name of its session, of which some providers make
 /// a new one for each.
-pub(super) fn role(caller_arn: &str) -> &str {
+pub(crate) fn role(caller_arn: &str) -> &str {
     let parts = caller_arn.rsplit_once('/').filter(|(role, _)| role.contains(":assumed-role/"));
     parts.map_or(caller_arn, |(role, _)| role)
 }

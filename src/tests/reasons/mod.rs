@@ -99,6 +99,7 @@ fn of_accounts() -> Vec<AccountMessage<'static>> {
     let caller = "arn:aws:sts::123456789012:assumed-role/lightsail/lightsail-operator";
     vec![
         AccountMessage::Identified { caller },
+        AccountMessage::Identified { caller: "arn:aws:iam::123456789012:user/ann" },
         AccountMessage::InUse { users: 1 },
         AccountMessage::InUse { users: 3 },
     ]
