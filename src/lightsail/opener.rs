@@ -377,7 +377,7 @@ impl Inner {
                 if let Some(why) = usable::fault(&credentials) {
                     return Err(Error::unusable("the Secret", &why));
                 }
-                let term = Term::read_again(SystemTime::now(), READ_AGAIN);
+                let term = Term::read_again(Instant::now(), READ_AGAIN);
                 Ok(Provided { credentials, term, identity: None })
             }
             Provider::Parent(parent) => {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub(super) use self::identity::{Identified, Identity, identified};
 use self::term::Attempts;
-pub(super) use self::term::Term;
+pub(super) use self::term::{Now, Term};
 use super::error::{Error, ErrorKind};
 use super::types::Result;
 use crate::ids::Region;
@@ -24,14 +24,6 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Refused credentials are replaced at most this often: a request to a region of another partition
 /// is refused too.
 const REFUSED: Duration = Duration::from_mins(1);
-
-/// Both clocks, read together: credentials expire by the wall clock, and pauses are measured by the
-/// clock that does not jump.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Now {
-    pub(super) time: SystemTime,
-    pub(super) instant: Instant,
-}
 
 /// The state of a session, and of the attempts to open or renew it.
 #[derive(Debug)]
@@ -312,7 +304,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
 
     /// `None`: they are valid until AWS refuses them, or there are none.
     fn until_renewal(&self, now: Now) -> Option<Duration> {
-        let left = self.in_force.as_ref()?.term.until_renewal(now.time)?;
+        let left = self.in_force.as_ref()?.term.until_renewal(now)?;
         let pause = self.renewals.map(|last| last.until_next(now.instant, self.longest_pause));
         Some(left.max(pause.unwrap_or_default()))
     }

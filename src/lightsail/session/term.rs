@@ -11,13 +11,33 @@ const LAST_USE: Duration = Duration::from_secs(10);
 /// The pause after a failure. Each further failure doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
+/// Both clocks, read together: credentials expire by the wall clock, and pauses are measured by the
+/// clock that does not jump.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::lightsail) struct Now {
+    pub(in crate::lightsail) time: SystemTime,
+    pub(in crate::lightsail) instant: Instant,
+}
+
 /// How long credentials are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::lightsail) struct Term {
     /// `None`: until AWS refuses them.
     expiry: Option<SystemTime>,
-    renew_at: Option<SystemTime>,
+    renewal: Renewal,
     last_use: Option<SystemTime>,
+}
+
+/// When credentials are renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renewal {
+    /// When AWS refuses them.
+    Never,
+    /// Before they expire.
+    At(SystemTime),
+    /// When so much time has passed, whatever the wall clock shows by then: the key may have been
+    /// revoked.
+    After(Instant),
 }
 
 impl Term {
@@ -29,15 +49,15 @@ impl Term {
         };
         Self {
             expiry,
-            renew_at: expiry.map(|expiry| before(expiry, MARGIN, 4)),
+            renewal: expiry.map_or(Renewal::Never, |expiry| Renewal::At(before(expiry, MARGIN, 4))),
             last_use: expiry.map(|expiry| before(expiry, LAST_USE, 8)),
         }
     }
 
     /// Of credentials that are valid until AWS refuses them, and that a person may replace before.
     /// They are read again after this time.
-    pub(in crate::lightsail) fn read_again(now: SystemTime, after: Duration) -> Self {
-        Self { expiry: None, renew_at: now.checked_add(after), last_use: None }
+    pub(in crate::lightsail) fn read_again(now: Instant, after: Duration) -> Self {
+        Self { expiry: None, renewal: Renewal::After(now + after), last_use: None }
     }
 
     /// Whether a first use of them makes sense. Credentials that expire immediately would be
@@ -53,8 +73,12 @@ impl Term {
     }
 
     /// How long until their renewal; `None` if they need none.
-    pub(in crate::lightsail) fn until_renewal(self, now: SystemTime) -> Option<Duration> {
-        self.renew_at.map(|at| at.duration_since(now).unwrap_or_default())
+    pub(in crate::lightsail) fn until_renewal(self, now: Now) -> Option<Duration> {
+        match self.renewal {
+            Renewal::Never => None,
+            Renewal::At(at) => Some(at.duration_since(now.time).unwrap_or_default()),
+            Renewal::After(at) => Some(at.saturating_duration_since(now.instant)),
+        }
     }
 }
 
@@ -87,17 +111,19 @@ mod tests {
     #[test]
     fn a_session_is_renewed_before_it_expires_and_used_until_then() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
+        let at = |time| Now { time, instant: Instant::now() };
         for (life, renewed_after) in [(3_600, 3_300), (1_200, 900), (900, 675), (60, 45), (4, 3)] {
             let term = Term::new(now, Some(now + SECOND * life));
-            assert_eq!(term.until_renewal(now), Some(SECOND * renewed_after), "{life}");
-            assert_eq!(term.until_renewal(now + SECOND * life), Some(Duration::ZERO), "{life}");
+            assert_eq!(term.until_renewal(at(now)), Some(SECOND * renewed_after), "{life}");
+            let end = at(now + SECOND * life);
+            assert_eq!(term.until_renewal(end), Some(Duration::ZERO), "{life}");
             assert!(!term.is_good(now + SECOND * life), "{life}");
         }
         let term = Term::new(now, Some(now + SECOND * 3_600));
         assert!(term.is_good(now + SECOND * 3_589), "though it could not be renewed");
         let term = Term::new(now, None);
         assert!(term.is_good(now + SECOND * 1_000_000));
-        assert_eq!(term.until_renewal(now), None);
+        assert_eq!(term.until_renewal(at(now)), None);
         for (left, expected) in [(3_600, true), (10, true), (9, false), (0, false)] {
             let term = Term::new(now, Some(now + SECOND * left));
             assert_eq!(term.is_of_use(now), expected, "{left}");
@@ -106,7 +132,7 @@ mod tests {
         let expired = Term::new(now, Some(now - SECOND));
         assert!(!expired.is_of_use(now));
         assert_eq!(
-            (expired.is_good(now), expired.until_renewal(now)),
+            (expired.is_good(now), expired.until_renewal(at(now))),
             (false, Some(Duration::ZERO))
         );
     }

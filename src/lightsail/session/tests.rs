@@ -285,6 +285,25 @@ fn credentials_are_renewed_by_the_clock() {
 }
 
 #[test]
+fn a_key_that_may_be_revoked_is_read_again_whatever_the_wall_clock_shows() {
+    let clocks = clocks();
+    let back = |second| Now { time: wall(0) - Duration::from_hours(24), ..clocks.at(second) };
+    for (name, now, is_due) in [
+        ("early", clocks.at(299), false),
+        ("five minutes later", clocks.at(300), true),
+        ("the wall clock was set back", back(300), true),
+        ("back, and early", back(299), false),
+        ("ahead, and early", clocks.jumped(299, 7_200), false),
+    ] {
+        let mut session = Kept::default().revocable();
+        let term = Term::read_again(clocks.at(0).instant, Duration::from_mins(5));
+        session.put(Opened { term, ..opened("first", 0, None) });
+        assert_eq!(session.is_due(Cause::Clock, now), is_due, "{name}");
+        assert!(session.good(now.time).is_some(), "{name}");
+    }
+}
+
+#[test]
 fn refused_credentials_are_replaced_once_a_minute() {
     let clocks = clocks();
     let mut session = in_force(None);
