@@ -5,8 +5,13 @@ use futures::future::BoxFuture;
 
 use crate::api::CREDENTIALS_LABEL;
 use crate::api_server::ApiServer;
+use crate::error::Error;
 use crate::lightsail::{self, AccessKey, KeySource};
 use crate::secret::{self, Content};
+
+/// What gives the operator access to the Secret.
+const NOT_ALLOWED: &str = "the operator may not read it; grant its service account get on Secrets \
+                           there, or set secrets.mode: full in the chart's values";
 
 const ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
@@ -36,10 +41,28 @@ impl KeySource for SecretKeys {
             match secret::read(&self.api_server, &self.namespace, &self.name).await {
                 Ok(content) => access_key(content, &self.account)
                     .map_err(|why| lightsail::Error::unusable(&secret, &why)),
-                Err(error) => Err(lightsail::Error::unread_key(&secret, &error.to_string())),
+                Err(error) => Err(unread(&secret, &error)),
             }
         };
         read.boxed()
+    }
+}
+
+/// The Secret could not be read. What the API server refuses, it refuses until somebody grants it,
+/// and a key that the operator may not read any more is withdrawn.
+fn unread(secret: &str, error: &Error) -> lightsail::Error {
+    match error {
+        Error::SecretRejected { .. } => lightsail::Error::unusable(secret, NOT_ALLOWED),
+        Error::Lightsail(_)
+        | Error::Conflict
+        | Error::Outdated
+        | Error::Gone
+        | Error::Kubernetes(_)
+        | Error::Unreadable(_)
+        | Error::ConfigMapForbidden(_)
+        | Error::GenerationFailed(_)
+        | Error::NotLeading
+        | Error::Stopping => lightsail::Error::unread_key(secret, &error.to_string()),
     }
 }
 
@@ -65,9 +88,18 @@ fn access_key(content: Option<Content>, account: &str) -> Result<AccessKey, Stri
 #[cfg(test)]
 #[rustfmt::skip]
 mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::json;
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::api_server::fake::Answers;
+    use crate::lease::HeldLease;
+    use crate::lightsail::ErrorKind;
 
     fn secret(label: Option<&str>, data: &[(&str, &[u8])]) -> Content {
         let label = label.map(|label| (CREDENTIALS_LABEL.to_owned(), label.to_owned()));
@@ -102,5 +134,29 @@ mod tests {
         }
         let key = access_key(Some(secret(Some("a"), both)), "a").unwrap();
         assert_eq!(format!("{key:?}"), "AccessKey { id: \"AKIA2\", .. }");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_may_not_be_read_is_withdrawn_and_one_that_cannot_be_read_is_not() {
+        for (code, reason, expected, text) in [
+            (403, "Forbidden", ErrorKind::BadCredentials, "grant its service account get"),
+            (500, "InternalError", ErrorKind::Transient, "says so"),
+            (503, "ServiceUnavailable", ErrorKind::Transient, "says so"),
+        ] {
+            let server = Answers(move |_: &Request<Body>| {
+                let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure",
+                    "message": "the API server says so", "reason": reason, "code": code });
+                let body = Body::from(status.to_string().into_bytes());
+                Ok(Response::builder().status(code).body(body).unwrap())
+            });
+            let client = Client::new(server, "default");
+            let api_server = ApiServer::new(client, HeldLease::not_held(), Duration::ZERO);
+            let keys = SecretKeys { api_server, namespace: "operator".to_owned(),
+                name: "key".to_owned(), account: "production".to_owned() };
+            let error = keys.access_key().await.unwrap_err();
+            assert_eq!(error.kind, expected, "{code}: {error}");
+            assert!(error.message.contains("the Secret operator/key"), "{error}");
+            assert!(error.message.contains(text), "{error}");
+        }
     }
 }
