@@ -108,7 +108,7 @@ pub enum Message<'a> {
     // Of its account
     Account(message::Message<'a>),
     TooManyKeyPairs { account: &'a str, most: usize },
-    AdoptedIsKept { name: &'a KeyPairName },
+    AdoptedIsKept { name: &'a KeyPairName, ends: bool },
     Released { why: Release, tag_stays: Option<&'a lightsail::Error> },
     Orphaned { name: &'a KeyPairName, why: &'a str },
 }
@@ -573,11 +573,11 @@ impl fmt::Display for Message<'_> {
                  namespace has reached that limit in this region; delete an object in this \
                  namespace that you no longer need, or ask whoever manages the accounts"
             ),
-            Self::AdoptedIsKept { name } => write!(
+            Self::AdoptedIsKept { name, ends } => write!(
                 to,
                 "the key pair {name} existed before this object, and allowed.adoption of the \
-                 LightsailAccount does not allow objects to delete or replace such a key pair; set \
-                 ensure: Present, or ask whoever manages the accounts"
+                 LightsailAccount does not allow objects to delete or replace such a key pair; {}",
+                way_out(*ends, "set ensure: Present, or ask whoever manages the accounts")
             ),
             Self::Released { why, tag_stays } => {
                 why.fmt(to)?;

@@ -111,7 +111,7 @@ fn absent_own(deletion: &Deletion<'_>) -> Step {
         return mismatch(desired, Mismatch::NotAsRecorded);
     }
     if is_kept_as_it_is(desired, observed, pair) {
-        return stalled(desired, &Message::AdoptedIsKept { name: &desired.name });
+        return kept(desired);
     }
     match named {
         Named::Other(expected) => expected::mismatch(desired, pair, expected),
@@ -124,11 +124,19 @@ fn absent_own(deletion: &Deletion<'_>) -> Step {
 fn absent_doubtful(deletion: &Deletion<'_>) -> Step {
     let Deletion { desired, observed, pair, named, .. } = deletion;
     let is_named = desired.goal == Goal::Absent && matches!(named, Named::Same);
-    if is_named && !desired.limits.keep_adopted() {
-        delete(desired, observed, pair)
-    } else {
+    if !is_named {
         doubtful(desired)
+    } else if desired.limits.keep_adopted() {
+        kept(desired)
+    } else {
+        delete(desired, observed, pair)
     }
+}
+
+/// The account does not let the object delete a pair that was there before it.
+fn kept(desired: &Desired) -> Step {
+    let (name, ends) = (&desired.name, desired.goal.ends());
+    stalled(desired, &Message::AdoptedIsKept { name, ends })
 }
 
 /// The status of the object was lost, and the pair may have been there before the object: nothing
@@ -139,8 +147,13 @@ fn absent_tagged(deletion: &Deletion<'_>, matches: Match) -> Step {
         && desired.deletion_policy == Some(DeletionPolicy::Delete)
         && matches!(named, Named::Same | Named::Unset);
     let is_named = desired.goal == Goal::Absent && matches!(named, Named::Same);
-    if (is_asked_for || is_named) && !desired.limits.keep_adopted() {
+    let keeps = desired.limits.keep_adopted();
+    if (is_asked_for || is_named) && !keeps {
         return delete(desired, observed, pair);
+    }
+    // No policy of the object's would change that.
+    if keeps && (is_named || desired.goal.ends()) {
+        return kept(desired);
     }
     if desired.goal.ends() {
         return mismatch(desired, Mismatch::TaggedWithoutRecord);
@@ -156,6 +169,9 @@ fn absent_foreign(deletion: &Deletion<'_>, tagged: bool) -> Step {
     let is_named = desired.goal == Goal::Absent && matches!(named, Named::Same);
     if is_named && may_name(desired, pair, tagged) {
         return delete(desired, observed, pair);
+    }
+    if is_named && !tagged && desired.limits.keep_adopted() {
+        return kept(desired);
     }
     if desired.goal.ends() && observed.recorded.arn.is_none() {
         return end_without_pair(deletion);

@@ -182,7 +182,8 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
             way_out: None,
         }),
         Message::TooManyKeyPairs { account: "production", most: 20 },
-        Message::AdoptedIsKept { name },
+        Message::AdoptedIsKept { name, ends: false },
+        Message::AdoptedIsKept { name, ends: true },
     ]);
     samples.extend(RELEASES.map(|why| Message::Released { why, tag_stays: None }));
     samples.extend([

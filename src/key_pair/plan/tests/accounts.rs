@@ -200,6 +200,16 @@ fn a_pair_that_was_there_stays_as_it_is_unless_the_account_says_otherwise() {
             retain(d, o);
             d.goal = Goal::Absent;
             d.expected_fingerprint = pair(FIRST).fingerprint;
+        }, "Stalled AccountNotAllowed"),
+        ("nor by both, if the status was lost", |d, o| {
+            retain(d, o);
+            o.pair = live(Some(tagged(pair(FIRST), OWNER)));
+            d.goal = Goal::Absent;
+            d.expected_fingerprint = pair(FIRST).fingerprint;
+        }, "Stalled AccountNotAllowed"),
+        ("a fingerprint that is missing is asked for", |d, o| {
+            retain(d, o);
+            d.goal = Goal::Absent;
         }, "Stalled FingerprintMismatch"),
         ("which is enough under Full", |d, _| {
             d.goal = Goal::Absent;
@@ -210,13 +220,30 @@ fn a_pair_that_was_there_stays_as_it_is_unless_the_account_says_otherwise() {
             o.pair = live(Some(tagged(pair(FIRST), OWNER)));
             d.goal = Goal::ObjectDeleted;
             d.deletion_policy = Some(DeletionPolicy::Delete);
-        }, "Stalled FingerprintMismatch"),
+        }, "Stalled AccountNotAllowed"),
         ("one that the object imported does", |d, o| {
             retain(d, o);
             unchanged(o);
             d.goal = Goal::ObjectDeleted;
         }, "Delete"),
     ]);
+}
+
+#[test]
+fn what_the_account_keeps_is_not_said_to_need_what_the_spec_has() {
+    for (goal, advice, no_advice) in [
+        (Goal::Absent, "set ensure: Present", "set expectedFingerprint"),
+        (Goal::ObjectDeleted, "set deletionPolicy: Retain", "set deletionPolicy: Delete"),
+    ] {
+        let (mut desired, mut observed) = there();
+        retain(&mut desired, &mut observed);
+        observed.pair = live(Some(tagged(pair(FIRST), OWNER)));
+        (desired.goal, desired.deletion_policy) = (goal, Some(DeletionPolicy::Delete));
+        desired.expected_fingerprint = pair(FIRST).fingerprint;
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
+        assert!(verdict.message.contains(advice), "{}", verdict.message);
+        assert!(!verdict.message.contains(no_advice), "{}", verdict.message);
+    }
 }
 
 /// Takes over the pair of this owner, where that is allowed from `old`.
