@@ -127,6 +127,7 @@ pub enum Release {
     SecretGoesWithObject,
     NoAccess,
     NamespaceIsDeleted,
+    NoAccessNoRecord,
     StillCounted,
     MayBeCounted,
 }
@@ -625,12 +626,18 @@ impl fmt::Display for Release {
                  LightsailAccount"
             }
             Self::NoAccess => {
-                "the key pair stays in Lightsail with its owner tag: the object is no longer \
-                 allowed to use its AWS account, and has deletionPolicy: Retain or suspend: true"
+                "the key pair stays in Lightsail, and so does its owner tag if it has one: the \
+                 object is no longer allowed to use its AWS account, and is suspended or leaves \
+                 its key pair alone"
             }
             Self::NamespaceIsDeleted => {
-                "the key pair stays in Lightsail with its owner tag: the object is no longer \
-                 allowed to use its AWS account, and its namespace is being deleted"
+                "the key pair stays in Lightsail, and so does its owner tag if it has one: the \
+                 object is no longer allowed to use its AWS account, and its namespace is being \
+                 deleted"
+            }
+            Self::NoAccessNoRecord => {
+                "the object is no longer allowed to use its AWS account, and has no key pair on \
+                 record"
             }
             Self::SecretGoesWithObject => {
                 "the default key pair stays in Lightsail because the Secret that keeps its \

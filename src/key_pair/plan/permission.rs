@@ -3,7 +3,7 @@
 
 use k8s_openapi::jiff::SignedDuration;
 
-use super::ending::{effective_deletion_policy, end};
+use super::ending::{effective_deletion_policy, end, may_have_pair};
 use super::refusals::stalled;
 use super::step::Step;
 use crate::access::Grant;
@@ -63,7 +63,7 @@ fn asks<'a>(desired: &'a Desired, observed: &Observed) -> Vec<What<'a>> {
     }
 }
 
-/// It makes no call, and its owner tag stays.
+/// It makes no call, and an owner tag stays.
 fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
     if !desired.goal.ends() {
         return stalled(desired, &Message::Account(Shared::NoAccess { why, way_out: None }));
@@ -71,7 +71,7 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
     if desired.suspend
         || effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain
     {
-        let why = Release::NoAccess;
+        let why = without_access(observed, Release::NoAccess);
         return end(desired, observed, &Message::Released { why, tag_stays: None });
     }
     let patch = patch(desired);
@@ -84,10 +84,16 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
             if left.is_positive() {
                 return stalled.stalled(Next::After(left.unsigned_abs()));
             }
-            let why = Release::NamespaceIsDeleted;
+            let why = without_access(observed, Release::NamespaceIsDeleted);
             end(desired, observed, &Message::Released { why, tag_stays: None })
         }
     }
+}
+
+/// Why an object is released that may not use its account: nothing stays of one that has recorded
+/// no pair.
+fn without_access(observed: &Observed, why: Release) -> Release {
+    if may_have_pair(&observed.recorded) { why } else { Release::NoAccessNoRecord }
 }
 
 /// The command that releases an object without a call.

@@ -48,7 +48,7 @@ const PRIVATE: [InvalidPrivateKey; 15] = [
     InvalidPrivateKey::Unknown,
 ];
 
-const RELEASES: [Release; 12] = [
+const RELEASES: [Release; 13] = [
     Release::Suspended,
     Release::Retain,
     Release::NeverHadPair,
@@ -59,6 +59,7 @@ const RELEASES: [Release; 12] = [
     Release::SecretGoesWithObject,
     Release::NoAccess,
     Release::NamespaceIsDeleted,
+    Release::NoAccessNoRecord,
     Release::StillCounted,
     Release::MayBeCounted,
 ];

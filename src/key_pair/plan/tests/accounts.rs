@@ -146,6 +146,31 @@ fn what_is_not_allowed_any_more_makes_no_call_at_deletion() {
     assert!(verdict.message.contains(command), "{}", verdict.message);
 }
 
+#[test]
+fn an_object_that_may_not_use_its_account_is_released_with_what_is_known_of_its_pair() {
+    type Change = fn(&mut Desired, &mut Observed);
+    let gone: Change = |_, o| o.namespace_terminating = Some(true);
+    let retained: Change = |d, _| d.deletion_policy = Some(DeletionPolicy::Retain);
+    for (name, change, has_record, expected, counts) in [
+        ("retained", retained, true, "the key pair stays in Lightsail", false),
+        ("retained, and nothing is on record", retained, false, "no key pair on record", false),
+        ("with its namespace", gone, true, "the key pair stays in Lightsail", true),
+        ("so, and nothing is on record", gone, false, "no key pair on record", false),
+    ] {
+        let (mut desired, mut observed) = deleted();
+        if !has_record {
+            observed.recorded = Recorded::default();
+        }
+        change(&mut desired, &mut observed);
+        let Step::RemoveFinalizer { message, abandons, .. } = plan(&desired, &observed) else {
+            panic!("{name}")
+        };
+        assert!(message.contains(expected), "{name}: {message}");
+        assert!(!message.contains("with its owner tag"), "{name}: {message}");
+        assert_eq!(abandons, counts, "{name}");
+    }
+}
+
 fn never(desired: &mut Desired, observed: &mut Observed) {
     uses(desired, observed, &json!({ "adoption": "Never" }));
 }
