@@ -157,6 +157,7 @@ impl Account {
                 call_timeout: sending.call_timeout,
                 lease: sending.lease.clone(),
                 credentials: self.credentials.clone(),
+                denied: Arc::default(),
                 metrics: sending.metrics.clone(),
             };
             Lightsail::new(sender, clock, &sending.config)

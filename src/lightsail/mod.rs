@@ -16,6 +16,7 @@ mod convert;
 mod credentials;
 mod credentials_error;
 mod current_credentials;
+mod denied;
 mod endpoint;
 mod error;
 mod http;

@@ -13,6 +13,7 @@ use aws_sdk_lightsail::types;
 use super::classify::request_id;
 use super::contained::contained;
 use super::current_credentials::CurrentCredentials;
+use super::denied::Denied;
 use super::error::{Error, ErrorKind};
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
@@ -37,6 +38,7 @@ pub(super) struct Sender {
     pub(super) call_timeout: Duration,
     pub(super) lease: HeldLease,
     pub(super) credentials: CurrentCredentials,
+    pub(super) denied: Arc<Denied>,
     pub(super) metrics: Metrics,
 }
 
@@ -116,6 +118,9 @@ impl Sender {
                 code,
                 start.elapsed(),
             );
+            if policy.is_read() && self.denied.is_news(operation, outcome.as_ref().err()) {
+                self.log_denied(operation, outcome.as_ref().err());
+            }
             // A wrong clock says nothing about the credentials.
             let is_refused =
                 |error: &Error| error.kind == ErrorKind::BadCredentials && !error.is_of_clock();
@@ -141,6 +146,20 @@ impl Sender {
                 None => return Err(error),
             }
         }
+    }
+
+    /// What an object shows of it is only the code. A change has its own line.
+    fn log_denied(&self, operation: &'static str, error: Option<&Error>) {
+        let (account, region) = (self.scope.account.as_str(), self.scope.region.as_str());
+        tracing::warn!(
+            operation,
+            account,
+            region,
+            caller = &*self.rights,
+            code = error.map(|error| &*error.code),
+            error = error.map(|error| &*error.message),
+            "AWS denies a read; this is logged again only after it has succeeded"
+        );
     }
 
     async fn token(

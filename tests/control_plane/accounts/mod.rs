@@ -329,6 +329,15 @@ async fn what_fails_in_an_account_is_forgotten_with_its_last_object() {
     teams.a.create::<LightsailKeyPair>("fleet", &pair(&of_a, "fleet")).await;
     teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccessDenied").await;
     assert!(names().await);
+    // Where the object sends its reader.
+    teams.a.reconcile_now::<LightsailKeyPair>("fleet").await;
+    teams.a.wait_stalled::<LightsailKeyPair>("fleet", "AccessDenied").await;
+    let log = operator.log_text();
+    let of_reads: Vec<&str> =
+        log.lines().filter(|line| line.contains("AWS denies a read")).collect();
+    assert!(of_reads.iter().any(|line| line.contains("not authorized")), "{log}");
+    let of_lists = of_reads.iter().filter(|line| line.contains("GetKeyPairs")).count();
+    assert!(of_lists <= 1, "it is said once: {log}");
     teams.a.delete::<LightsailKeyPair>("fleet").await;
     teams.a.wait_gone::<LightsailKeyPair>("fleet").await;
     wait_for("the list that nobody reads is not named any more", async || !names().await).await;
