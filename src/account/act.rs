@@ -93,7 +93,8 @@ impl<'a> Run<'a> {
         let is_this = |entry: &Entry| Some(entry.generation) == self.object.metadata.generation;
         match grant {
             Grant::Account(entry) if is_this(&entry) => {
-                let account = self.ctx.sessions.identify(&entry.route, regions).await;
+                let (sessions, is_asked) = (&self.ctx.sessions, objects::is_asked(&self.object));
+                let account = sessions.identify(&entry.route, regions, is_asked).await;
                 Ok(account.map(|account| account.caller_arn.clone()))
             }
             Grant::Account(_) | Grant::Operator | Grant::Required | Grant::Missing(_) => {

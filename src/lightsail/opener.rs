@@ -213,6 +213,30 @@ impl Opener {
         self.lookup_in(&self.0.sts_region(region), namespace).await
     }
 
+    /// As [`Self::current`], for whoever says whether the credentials work. If AWS refused them,
+    /// STS says whether it was the region of that call that does not take them.
+    ///
+    /// # Errors
+    /// As [`Self::current`], or AWS refuses the credentials, and there are no others.
+    pub(super) async fn identify(
+        &self,
+        region: &Region,
+        namespace: &Arc<str>,
+    ) -> Result<Arc<Account>> {
+        let account = self.current(region, namespace).await?;
+        let refusal = self.0.state.lock().session.refusal().cloned();
+        let Some(refusal) = refusal else { return Ok(account) };
+        let (sending, credentials) = (&self.0.sending, account.credentials.get());
+        let region = sdk_region(&self.0.sts_region(region));
+        let answer = sts::identify(sending, &credentials, &region).await;
+        answer.map(|_| account).map_err(|_| refusal)
+    }
+
+    /// Somebody asks: the next lookup does not wait until its pause after a failure is over.
+    pub(super) fn ask(&self) {
+        self.0.state.lock().session.ask();
+    }
+
     /// The account of the current credentials. If they are not good, STS is called in this region,
     /// which no object need name and which need not be allowed.
     async fn lookup_in(&self, region: &Region, namespace: &Arc<str>) -> Result<Arc<Account>> {

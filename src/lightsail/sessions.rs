@@ -229,13 +229,24 @@ impl Sessions {
 
     /// The identity at the end of a route, as AWS names it, for reads that all namespaces share.
     /// STS is called in the first of these regions that may be called, unless another one is
-    /// configured.
+    /// configured. `is_asked`: it is called even if it failed a moment ago.
     ///
     /// # Errors
-    /// As [`Self::open`].
-    pub async fn identify(&self, route: &Route, regions: &[String]) -> Result<Arc<Account>> {
+    /// As [`Self::open`], or AWS refuses the credentials.
+    pub async fn identify(
+        &self,
+        route: &Route,
+        regions: &[String],
+        is_asked: bool,
+    ) -> Result<Arc<Account>> {
         let region = self.0.sending.regions.first_allowed(regions);
-        self.last_session(route, None).current(&region, &SHARED.into()).await
+        let last = self.last_session(route, None);
+        if is_asked {
+            let on_the_way = (0..route.roles.len()).map(|roles| self.session(route, roles, None));
+            on_the_way.for_each(|session| session.ask());
+            last.ask();
+        }
+        last.identify(&region, &SHARED.into()).await
     }
 
     /// The account of the operator's own credentials, if known.
@@ -400,7 +411,7 @@ mod tests {
         let regions = Arc::new(Regions::new(vec!["eu-west-1".to_owned()]));
         for roles in [vec![], vec![role()]] {
             let sessions = sessions(without_answer(), Arc::clone(&regions));
-            let answer = sessions.identify(&route(roles), &["eu-west-1".to_owned()]).await;
+            let answer = sessions.identify(&route(roles), &["eu-west-1".to_owned()], false).await;
             assert_eq!(answer.unwrap_err().code, "InsecureEndpoint");
         }
     }
@@ -414,7 +425,7 @@ mod tests {
         let nowhere = Region::from("");
 
         sessions.retain(&[1], true);
-        sessions.identify(&route(Vec::new()), &["eu-west-1".to_owned()]).await.unwrap_err();
+        sessions.identify(&route(Vec::new()), &["eu-west-1".to_owned()], false).await.unwrap_err();
         sessions.forget_region(&nowhere);
         assert!(is_failing(), "an account uses them");
         regions.enter(&region, kind, &"team-a".into());

@@ -35,6 +35,8 @@ pub(super) struct Session<A, C> {
     failures: BTreeMap<Region, (Attempts, Error)>,
     /// Renewals that brought nothing.
     renewals: Option<Attempts>,
+    /// AWS refuses the current credentials, and why there are no others.
+    refusal: Option<Error>,
     /// When refused credentials were last due for replacement.
     last_refused: Option<Instant>,
     /// Whose credentials are in force, as the log says.
@@ -140,6 +142,7 @@ impl<A, C> Default for Session<A, C> {
             unidentified: None,
             failures: BTreeMap::new(),
             renewals: None,
+            refusal: None,
             last_refused: None,
             said: None,
             longest_pause: LONGEST_PAUSE,
@@ -170,6 +173,18 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     /// What may be used now.
     pub(super) fn good(&self, time: SystemTime) -> Option<&A> {
         self.in_force.as_ref().filter(|it| it.term.is_good(time)).map(|it| &it.account)
+    }
+
+    /// Why the current credentials are of no use, though they have not expired: AWS refuses them.
+    pub(super) fn refusal(&self) -> Option<&Error> {
+        self.refusal.as_ref()
+    }
+
+    /// Somebody asks: the next lookup does not wait until its pause after a failure is over.
+    pub(super) fn ask(&mut self) {
+        for (attempts, _) in self.failures.values_mut() {
+            attempts.ask();
+        }
     }
 
     /// What to do for the caller whose turn it is in this region.
@@ -219,7 +234,7 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
     pub(super) fn put(&mut self, opened: Opened<A, C>) -> Put {
         let identity = opened.identity.clone();
         let is_first = self.in_force.replace(opened).is_none();
-        self.renewals = None;
+        (self.renewals, self.refusal) = (None, None);
         let role = role(&identity.caller_arn);
         let is_news = self.said.as_deref() != Some(role);
         if is_news {
@@ -325,13 +340,19 @@ impl<A: Clone, C: Clone + PartialEq> Session<A, C> {
         if self.is_revocable && outcome.as_ref().is_err_and(is_refused) {
             self.in_force = None;
         }
-        let refusal = (cause == Cause::Refused && !is_new).then(Error::refused_credentials);
-        self.note(&before.region, outcome.as_ref().err().or(refusal.as_ref()), now)
+        let error = outcome.as_ref().err();
+        if cause == Cause::Refused && !is_new {
+            self.refusal = Some(error.cloned().unwrap_or_else(Error::refused_credentials));
+        }
+        // The same ones again, which AWS refused, do not work by that.
+        let refusal = self.refusal.clone().filter(|_| !is_new);
+        self.note(&before.region, error.or(refusal.as_ref()), now)
     }
 
     /// Refused credentials may be accepted again, and there may be no need for any now.
     /// `are_accepted`: AWS has accepted the current ones since it last refused them.
     pub(super) fn recovered(&mut self, are_accepted: bool) -> Option<Noted> {
+        self.refusal.take_if(|_| are_accepted);
         let refusal = Error::refused_credentials();
         let are_refusals = self.failures.values().all(|(_, error)| error.code == refusal.code);
         let is_over = are_accepted && !self.failures.is_empty() && are_refusals;

@@ -87,16 +87,27 @@ impl Term {
 pub(super) struct Attempts {
     count: u32,
     last: Instant,
+    /// Somebody asked for the next one.
+    is_asked: bool,
 }
 
 impl Attempts {
     /// One more than `before`.
     pub(super) fn one_more(before: Option<Self>, now: Instant) -> Self {
-        Self { count: before.map_or(1, |before| before.count.saturating_add(1)), last: now }
+        let count = before.map_or(1, |before| before.count.saturating_add(1));
+        Self { count, last: now, is_asked: false }
+    }
+
+    /// The next attempt waits no longer.
+    pub(super) fn ask(&mut self) {
+        self.is_asked = true;
     }
 
     /// How long until the next attempt, with pauses of at most that length.
     pub(super) fn until_next(self, now: Instant, longest: Duration) -> Duration {
+        if self.is_asked {
+            return Duration::ZERO;
+        }
         let pause = FIRST_PAUSE.saturating_mul(1 << (self.count - 1).min(16)).min(longest);
         pause.saturating_sub(now.saturating_duration_since(self.last))
     }

@@ -414,3 +414,51 @@ fn credentials_that_people_take_away_are_not_used_any_more() {
         }
     }
 }
+
+#[test]
+fn credentials_that_aws_refuses_are_known_to_be_refused_until_it_takes_some() {
+    type Change = fn(&mut Kept, Now);
+    let clocks = clocks();
+    let refused = || {
+        let (mut session, first) = (in_force(None), opened("first", 0, None));
+        session.renewed(&first, &Ok(first.clone()), Cause::Refused, clocks.at(1));
+        session
+    };
+    let code = |error: &Error| error.code.clone();
+    for (name, change, expected) in [
+        ("refused, and their source has no others", (|_, _| {}) as Change,
+         Some("RefusedCredentials")),
+        ("their source is asked again, and has the same", |session, now| {
+            let first = opened("first", 0, None);
+            let noted = session.renewed(&first, &Ok(first.clone()), Cause::Clock, now);
+            assert!(noted.is_failing, "they do not work by that");
+        }, Some("RefusedCredentials")),
+        ("refused again, and there are none now", |session, now| {
+            let (first, down) = (opened("first", 0, None), Err(error("down")));
+            session.renewed(&first, &down, Cause::Refused, now);
+        }, Some("Code")),
+        ("not accepted since", |session, _| drop(session.recovered(false)),
+         Some("RefusedCredentials")),
+        ("accepted again", |session, _| drop(session.recovered(true)), None),
+        ("others", |session, _| drop(session.put(opened("second", 2, None))), None),
+    ] {
+        let mut session = refused();
+        change(&mut session, clocks.at(300));
+        assert_eq!(session.refusal().map(code).as_deref(), expected, "{name}");
+    }
+    assert_eq!(in_force(None).refusal(), None);
+}
+
+#[test]
+fn whoever_asks_waits_for_no_pause_once() {
+    let (clocks, region) = (clocks(), Region::from(IRELAND));
+    let mut session = Kept::default();
+    for _ in 0..40 {
+        session.note(&region, Some(&error("down")), clocks.at(0));
+    }
+    assert_eq!(session.next(&region, clocks.at(1)), Step::Fail(error("down")));
+    session.ask();
+    assert_eq!(session.next(&region, clocks.at(1)), Step::Open);
+    session.note(&region, Some(&error("down")), clocks.at(1));
+    assert_eq!(session.next(&region, clocks.at(2)), Step::Fail(error("down")), "the pause is back");
+}

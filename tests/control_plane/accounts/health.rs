@@ -1,13 +1,13 @@
 //! What tools that wait see of accounts: the test data of Argo CD's health check.
 
 use http::Method;
-use lightsail_operator::api::LightsailAccount;
+use lightsail_operator::api::{LightsailAccount, LightsailKeyPair};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
-use super::teams::{OF_A, OF_B, Teams};
+use super::teams::{OF_A, OF_B, Teams, pair};
 use crate::bed::wait_for;
 use crate::gitops::{CURRENT, FAILED, PROGRESSING, check, check_test_data};
 
@@ -83,5 +83,62 @@ async fn failing_credentials_are_reported_while_only_an_account_uses_them() {
     teams.delete_account(&account).await;
     teams.wait_no_account(&account).await;
     wait_for("nobody needs credentials", async || !is_failing().await).await;
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_not_ready_while_aws_refuses_its_key() {
+    let teams = Teams::new("refused-key").await;
+    let _operator = teams.start().await;
+    let name = teams.name("keys");
+    let key = teams.keep_key(OF_A, "of-a", Some(&name)).await;
+    teams.create_account("keys", &teams.with_key("of-a")).await;
+    teams.wait_account(&name, "Identified").await;
+    teams.a.create::<LightsailKeyPair>("one", &pair(&name, "one")).await;
+    teams.a.wait_ready::<LightsailKeyPair>("one", "Imported").await;
+    // Somebody deactivates the key in IAM. The Secret still has it.
+    teams.a.simulator.remove_credentials(&key);
+    teams.a.create::<LightsailKeyPair>("two", &pair(&name, "two")).await;
+    teams.a.wait_stalled::<LightsailKeyPair>("two", "AccessDenied").await;
+    let message = teams.ask_account(&name, "InvalidCredentials").await;
+    assert!(message.contains("AWS refuses the credentials"), "{message}");
+    // And activates it again.
+    teams.a.simulator.add_credentials(OF_A, &key);
+    teams.ask_account(&name, "Identified").await;
+    teams.a.wait_ready::<LightsailKeyPair>("two", "Imported").await;
+    teams.remove_accounts().await;
+}
+
+/// A failure is kept for minutes, so that hundreds of accounts do not call STS all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_a_reconciliation_of_an_account_gets_an_answer_of_now() {
+    let teams = Teams::new("asked").await;
+    let _operator = teams.start().await;
+    let outage = teams.a.simulator.add_fault(Fault::new("AssumeRole", FaultEffect::throttling()));
+    let spec = Teams::spec(OF_A, &teams.a.namespace, &[]);
+    let account = teams.create_account("one", &spec).await;
+    teams.wait_account(&account, "Throttled").await;
+    // The pause has doubled three times. The SDK sends two requests for each attempt.
+    wait_for("further attempts", async || teams.a.calls("AssumeRole") >= 8).await;
+    outage.remove();
+    teams.ask_account(&account, "Identified").await;
+    let status = teams.api().get(&account).await.unwrap().status.unwrap();
+    let handled = status.last_handled_reconcile;
+    assert_eq!(handled.as_deref(), Some("Identified-1"), "the first answer is one of now");
+    teams.remove_accounts().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_whose_secret_may_not_be_read_is_stalled() {
+    let teams = Teams::new("no-secrets").await;
+    let proxy = ApiProxy::start(&teams.a.cluster).await.unwrap();
+    let options = teams.options_by(Some(&proxy.url())).await;
+    let _operator = Operator::start(options).await.unwrap();
+    let name = teams.name("keys");
+    teams.keep_key(OF_A, "of-a", Some(&name)).await;
+    proxy.fail(Matcher::new(Method::GET, "/secrets/of-a"), 1_000, 403);
+    teams.create_account("keys", &teams.with_key("of-a")).await;
+    let message = teams.wait_account(&name, "InvalidCredentials").await;
+    assert!(message.contains("grant its service account get on Secrets"), "{message}");
     teams.remove_accounts().await;
 }

@@ -235,17 +235,7 @@ async fn an_access_key_is_used_by_the_account_that_its_label_names() {
     teams.keep_key(OF_A, "of-another", Some("somebody-else")).await;
     teams.keep_key(OF_A, "of-a", Some(&name)).await;
     teams.keep_key(OF_B, "of-b", Some(&name)).await;
-    let with = |secret: &str| {
-        Teams::spec(
-            OF_A,
-            &teams.a.namespace,
-            &[
-                ("/credentials", json!({ "source": "Secret", "secretRef": { "name": secret } })),
-                ("/assumeRoleChain", json!([])),
-            ],
-        )
-    };
-    teams.create_account("keys", &with("of-another")).await;
+    teams.create_account("keys", &teams.with_key("of-another")).await;
     let message = teams.wait_account(&name, "InvalidCredentials").await;
     assert!(message.contains("must have the label"), "{message}");
     let credentials = |secret: &str| json!({ "credentials": { "secretRef": { "name": secret } } });

@@ -8,7 +8,7 @@ use lightsail_operator::api::LightsailAccount;
 use lightsail_operator::api::conditions::{READY, find};
 use serde_json::{Value, json};
 use testbed::operator::{Operator, OperatorOptions};
-use testbed::simulator::{Region, Request, Role};
+use testbed::simulator::{Credentials, Region, Request, Role};
 
 use crate::bed::{Bed, REGION, wait_for};
 
@@ -193,7 +193,12 @@ impl Teams {
     }
 
     /// A Secret with an access key of an AWS account, in the operator's own namespace.
-    pub(crate) async fn keep_key(&self, account: &str, name: &str, label: Option<&str>) {
+    pub(crate) async fn keep_key(
+        &self,
+        account: &str,
+        name: &str,
+        label: Option<&str>,
+    ) -> Credentials {
         let key = self.a.simulator.add_account(account);
         let label = label.map(|label| ("lightsail-operator.dev/aws-credentials", label));
         let secret: Secret = serde_json::from_value(json!({
@@ -208,6 +213,37 @@ impl Teams {
         }))
         .unwrap();
         self.operators.secrets().create(&PostParams::default(), &secret).await.unwrap();
+        key
+    }
+
+    /// The spec of an account of the first team whose access key is in this Secret.
+    pub(crate) fn with_key(&self, secret: &str) -> Value {
+        let credentials = json!({ "source": "Secret", "secretRef": { "name": secret } });
+        let changes = [("/credentials", credentials), ("/assumeRoleChain", json!([]))];
+        Self::spec(OF_A, &self.a.namespace, &changes)
+    }
+
+    /// Asks for a reconciliation of an account until it shows this reason. The message.
+    pub(crate) async fn ask_account(&self, name: &str, reason: &str) -> String {
+        let mut message = String::new();
+        let mut asked = 0;
+        wait_for(&format!("the account {name} answers with {reason}"), async || {
+            asked += 1;
+            let word = format!("{reason}-{asked}");
+            let annotations = json!({ "lightsail-operator.dev/reconcile": word });
+            let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+            self.api().patch(name, &PatchParams::default(), &patch).await.unwrap();
+            wait_for("the account is reconciled", async || {
+                let status = self.api().get(name).await.unwrap().status.unwrap_or_default();
+                let ready = find(&status.conditions, READY).filter(|it| it.reason == reason);
+                message = ready.map(|ready| ready.message.clone()).unwrap_or_default();
+                status.last_handled_reconcile.as_ref() == Some(&word)
+            })
+            .await;
+            !message.is_empty()
+        })
+        .await;
+        message
     }
 }
 
