@@ -94,6 +94,12 @@ impl Grant {
         }
     }
 
+    /// Whether each namespace has a session of its own, with tags.
+    #[must_use]
+    pub fn has_tagged_sessions(&self) -> bool {
+        self.route().is_some_and(|route| route.tagged_cluster.is_some())
+    }
+
     /// The way to the account; `None` for the operator's own.
     #[must_use]
     pub fn route(&self) -> Option<&Route> {

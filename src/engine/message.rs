@@ -30,10 +30,11 @@ pub enum Message<'a> {
         way_out: Option<&'a str>,
     },
     /// AWS's message may name other teams' roles, so it is only in the account's conditions and in
-    /// the log.
+    /// the log. `is_tagged`: each namespace has a session of its own, of which only the log tells.
     AccountFails {
         name: &'a str,
         code: &'a str,
+        is_tagged: bool,
         way_out: Option<&'a str>,
     },
     /// As above. The action of the IAM policy that is missing, if it is known.
@@ -140,11 +141,13 @@ impl fmt::Display for Message<'_> {
                 }?;
                 or(to, *way_out)
             }
-            Self::AccountFails { name, code, way_out } => {
+            Self::AccountFails { name, code, is_tagged, way_out } => {
+                let log =
+                    if *is_tagged { ", and the operator's log for this namespace" } else { "" };
                 write!(
                     to,
                     "the operator cannot use the LightsailAccount {name} at the moment ({code}); \
-                     ask whoever manages the accounts to check its conditions"
+                     ask whoever manages the accounts to check its conditions{log}"
                 )?;
                 or(to, *way_out)
             }

@@ -63,7 +63,8 @@ pub(super) fn failed(observed: &Observed, error: &lightsail::Error) -> Verdict {
     let Grant::Account(entry) = &observed.grant else { return verdict };
     let (name, code) = (&*entry.name, error.code.as_str());
     let message = if observed.account.is_none() && !error.kind.is_of_region() {
-        Message::AccountFails { name, code, way_out: None }
+        let is_tagged = observed.grant.has_tagged_sessions();
+        Message::AccountFails { name, code, is_tagged, way_out: None }
     } else if error.kind.is_of_rights() {
         Message::RefusedByAws { name, action: error.operation, code }
     } else {

@@ -101,7 +101,8 @@ fn may_go_with_namespace(desired: &Desired, observed: &Observed, secret: &str) -
 fn account_fails(desired: &Desired, observed: &Observed, error: &lightsail::Error) -> Step {
     let (name, code) = (account_name(observed).unwrap_or_default(), error.code.as_str());
     let way_out = desired.goal.ends().then_some(RELEASE_WITHOUT_CALL);
-    let message = Shared::AccountFails { name, code, way_out };
+    let is_tagged = observed.grant.has_tagged_sessions();
+    let message = Shared::AccountFails { name, code, is_tagged, way_out };
     if keeps_still(desired, observed) {
         return Step::Pause { reason: message.reason(), next: Next::Backoff };
     }

@@ -81,7 +81,18 @@ fn common() -> Vec<CommonMessage<'static>> {
             way_out: None,
         },
         CommonMessage::NoAccess { why: Refused::Terminating("production"), way_out: None },
-        CommonMessage::AccountFails { name: "production", code: "AccessDenied", way_out: None },
+        CommonMessage::AccountFails {
+            name: "production",
+            code: "AccessDenied",
+            is_tagged: false,
+            way_out: None,
+        },
+        CommonMessage::AccountFails {
+            name: "production",
+            code: "AccessDenied",
+            is_tagged: true,
+            way_out: None,
+        },
         CommonMessage::RefusedByAws {
             name: "production",
             action: Some("ImportKeyPair"),

@@ -62,3 +62,34 @@ async fn two_namespaces_share_a_role_that_holds_them_apart() {
     assert!(denied.is_empty(), "{denied:?}");
     teams.remove_accounts().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_the_trust_policy_lacks_is_sent_to_the_log() {
+    let teams = Teams::new("trusted").await;
+    let mut trust: Value = serde_json::from_str(&filled("tenants-trust.json")).unwrap();
+    let namespaces = json!(["_read", teams.a.namespace]);
+    trust["Statement"][0]["Condition"]["StringLike"] =
+        json!({ "aws:RequestTag/lightsail-operator-namespace": namespaces });
+    let trust_policy = Some(trust.to_string());
+    let role = Role { name: "lightsail".to_owned(), trust_policy, ..Role::default() };
+    teams.a.simulator.set_role(OF_A, role, Some(&filled("tenants.json"))).unwrap();
+    let operator = teams.start().await;
+    let chain = json!([{ "roleARN": format!("arn:aws:iam::{OF_A}:role/lightsail"),
+        "externalID": "example-external-id" }]);
+    let changes = [
+        ("/allowedNamespaces/names", json!([teams.a.namespace, teams.b.namespace])),
+        ("/assumeRoleChain", chain),
+        ("/sessionTags", json!("Namespace")),
+    ];
+    let name = teams.create_account("shared", &Teams::spec(OF_A, "", &changes)).await;
+    teams.wait_account(&name, "Identified").await;
+    teams.b.create::<LightsailKeyPair>("web", &pair(&name, "web")).await;
+    let (_, message) = teams.b.wait_stalled::<LightsailKeyPair>("web", "AccountNotReady").await;
+    assert!(message.contains("the operator's log"), "{message}");
+    let log = operator.log_text();
+    let is_of_b = |line: &&str| {
+        line.contains("cannot get AWS credentials") && line.contains(&teams.b.namespace)
+    };
+    assert_eq!(log.lines().filter(is_of_b).count(), 1, "{log}");
+    teams.remove_accounts().await;
+}

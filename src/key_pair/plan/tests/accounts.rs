@@ -171,6 +171,21 @@ fn an_object_that_may_not_use_its_account_is_released_with_what_is_known_of_its_
     }
 }
 
+#[test]
+fn who_reads_that_an_account_fails_is_sent_to_where_the_answer_is() {
+    for (is_tagged, names_log) in [(false, false), (true, true)] {
+        let (desired, mut observed) = with_account();
+        let Grant::Account(entry) = &observed.grant else { panic!() };
+        let mut entry = Entry::clone(entry);
+        entry.route.tagged_cluster = is_tagged.then(|| "cluster".to_owned());
+        observed.grant = used(entry);
+        observed.failure = Some(Failure::Account(error(ErrorKind::BadCredentials)));
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
+        let message = verdict.message;
+        assert_eq!(message.contains("the operator's log"), names_log, "{message}");
+    }
+}
+
 fn never(desired: &mut Desired, observed: &mut Observed) {
     uses(desired, observed, &json!({ "adoption": "Never" }));
 }
