@@ -52,7 +52,7 @@ impl Sender {
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.send(operation, Policy::Read, call, |_, _| {}).await
+        self.send((operation, None), Policy::Read, call, |_, _| {}).await
     }
 
     /// As [`Self::read`]; `None` if there is no such thing.
@@ -66,7 +66,7 @@ impl Sender {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let mut sent_at = Moment::now();
-        match self.send(operation, policy, call, |at, _| sent_at = at).await {
+        match self.send((operation, None), policy, call, |at, _| sent_at = at).await {
             Ok(Read { value, at }) => Ok(Read { value: Some(value), at }),
             Err(error) if error.kind == ErrorKind::NotFound => {
                 Ok(Read { value: None, at: sent_at })
@@ -76,10 +76,10 @@ impl Sender {
     }
 
     /// Sends a call when its turn has come, and again if that is useful. `note` learns when each
-    /// was sent, and what came of it.
+    /// was sent, and what came of it. A write names what it changes.
     async fn send<T, E, F>(
         &self,
-        operation: &'static str,
+        (operation, changed): (&'static str, Option<&str>),
         policy: Policy,
         call: impl Fn() -> F,
         mut note: impl FnMut(Moment, &std::result::Result<T, SdkError<E, HttpResponse>>),
@@ -104,7 +104,8 @@ impl Sender {
             if !policy.is_read() && !self.lease.outlives(self.call_timeout) {
                 return Err(Error::not_leading());
             }
-            let (at, start) = (Moment::now(), Instant::now());
+            let at = Moment::now();
+            let request = Unanswered { sender: self, operation, changed, sent_at: Instant::now() };
             let outcome = contained(async { call().await }).await;
             sent += 1;
             let outcome = outcome.and_then(|outcome| {
@@ -112,12 +113,7 @@ impl Sender {
                 outcome.map_err(|error| Error { operation: Some(operation), ..Error::from(&error) })
             });
             let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| OK);
-            self.metrics.lightsail_request(
-                operation,
-                self.scope.region.as_str(),
-                code,
-                start.elapsed(),
-            );
+            request.is_answered(code);
             if policy.is_read() && self.denied.is_news(operation, outcome.as_ref().err()) {
                 self.log_denied(operation, outcome.as_ref().err());
             }
@@ -195,7 +191,8 @@ impl Sender {
                 |answer| answer.request_id().unwrap_or_default().to_owned(),
             );
         };
-        let outcome = self.send(operation, policy, call, note_id).await.map(|seen| seen.value);
+        let call = self.send((operation, Some(resource)), policy, call, note_id);
+        let outcome = call.await.map(|seen| seen.value);
         let (account, region) = (self.scope.account.as_str(), self.scope.region.as_str());
         match &outcome {
             Ok(answer) => {
@@ -229,5 +226,44 @@ impl Sender {
             }
         }
         outcome
+    }
+}
+
+/// A request that was sent. If nobody waits for its answer any more (an object is released, the
+/// process ends), it may have taken effect all the same, and the log and the metrics say so.
+struct Unanswered<'a> {
+    sender: &'a Sender,
+    operation: &'static str,
+    changed: Option<&'a str>,
+    sent_at: Instant,
+}
+
+/// The code of a request whose answer nobody waited for.
+const GIVEN_UP: &str = "GivenUp";
+
+impl Unanswered<'_> {
+    fn is_answered(self, code: &str) {
+        self.count(code);
+        std::mem::forget(self);
+    }
+
+    fn count(&self, code: &str) {
+        let region = self.sender.scope.region.as_str();
+        self.sender.metrics.lightsail_request(self.operation, region, code, self.sent_at.elapsed());
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.count(GIVEN_UP);
+        let Some(resource) = self.changed else { return };
+        let (account, region) = (&self.sender.scope.account, &self.sender.scope.region);
+        tracing::warn!(
+            operation = self.operation,
+            resource,
+            account = account.as_str(),
+            region = region.as_str(),
+            "a call to Lightsail was given up before its answer came; it may take effect"
+        );
     }
 }

@@ -22,6 +22,10 @@ const PUBLIC_KEY: &str = "ssh-ed25519 \
                           nobody@example.com";
 
 async fn sessions(simulator: &Simulator) -> Sessions {
+    counted_sessions(simulator, Metrics::default()).await
+}
+
+async fn counted_sessions(simulator: &Simulator, metrics: Metrics) -> Sessions {
     let keys = simulator.add_account(ACCOUNT);
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
@@ -39,16 +43,8 @@ async fn sessions(simulator: &Simulator) -> Sessions {
         ))
         .load()
         .await;
-    let (lease, metrics) = (HeldLease::unlimited(), Metrics::default());
-    Sessions::new(
-        config,
-        Sources::default(),
-        TIMEOUT,
-        Arc::default(),
-        lease,
-        metrics,
-        Readiness::default(),
-    )
+    let (lease, readiness) = (HeldLease::unlimited(), Readiness::default());
+    Sessions::new(config, Sources::default(), TIMEOUT, Arc::default(), lease, metrics, readiness)
 }
 
 async fn lightsail(simulator: &Simulator) -> Lightsail {
@@ -413,4 +409,23 @@ async fn a_clock_that_is_wrong_costs_one_request() {
         let asked: Vec<_> = asked.filter(|operation| operation == "GetKeyPair").collect();
         assert_eq!(asked.len(), 3, "{offset} s");
     }
+}
+
+/// As where an object is released, or the process ends, before Lightsail answers.
+#[tokio::test]
+async fn a_change_whose_answer_nobody_waits_for_is_counted() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let metrics = Metrics::default();
+    let sessions = counted_sessions(&simulator, metrics.clone()).await;
+    let opened = sessions.open(None, &"eu-west-1".into(), &"team-a".into()).await.unwrap();
+    let held = Fault::new("ImportKeyPair", FaultEffect::HoldBefore);
+    let held = simulator.region(ACCOUNT, "eu-west-1").add_fault(held);
+    let name = "fleet".into();
+    tokio::select! {
+        _ = opened.own.import_key_pair(&name, PUBLIC_KEY) => panic!("it is held"),
+        () = held.reached() => {}
+    }
+    let text = metrics.encode();
+    let counted = text.lines().find(|line| line.contains("code=\"GivenUp\""));
+    assert!(counted.is_some_and(|line| line.contains("ImportKeyPair")), "{text}");
 }
