@@ -137,6 +137,13 @@ impl Found {
     pub fn is_owned_by(&self, uid: &str) -> bool {
         self.owners.iter().any(|owner| owner.uid == uid)
     }
+
+    /// Whether Kubernetes deletes it with an earlier object of this name, which may be gone by now:
+    /// the garbage collector takes its time.
+    #[must_use]
+    pub fn has_stale_owner(&self, owner: Owner<'_>) -> bool {
+        self.owners.iter().any(|other| is_stale(owner, other))
+    }
 }
 
 /// Reads the Secret of this name.
@@ -267,8 +274,8 @@ pub async fn replace(
     patch(api_server, owner, found, json!({ "metadata": metadata, "data": data })).await
 }
 
-/// Takes the owner reference of an object off the Secret that was found, and changes nothing else:
-/// Kubernetes allows that for an immutable Secret too.
+/// Takes the owner references of an object, and of earlier ones of its name, off the Secret that
+/// was found, and changes nothing else: Kubernetes allows that for an immutable Secret too.
 ///
 /// # Errors
 /// [`Error::Conflict`] if it is not any more as it was found.
@@ -290,8 +297,18 @@ async fn patch(
     write(api_server, &found.name, request).await
 }
 
+/// Whether an owner reference names an earlier object of the name.
+fn is_stale(owner: Owner<'_>, other: &OwnerReference) -> bool {
+    let group = other.api_version.split('/').next();
+    other.kind == LightsailKeyPair::kind(&())
+        && group == Some(LightsailKeyPair::group(&()).as_ref())
+        && other.name == owner.name
+        && other.uid != owner.uid
+}
+
 fn other_owners(owner: Owner<'_>, owners: &[OwnerReference]) -> Vec<OwnerReference> {
-    owners.iter().filter(|other| other.uid != owner.uid).cloned().collect()
+    let is_other = |other: &&OwnerReference| other.uid != owner.uid && !is_stale(owner, other);
+    owners.iter().filter(is_other).cloned().collect()
 }
 
 /// Labels, annotations and owners. The other owners that it has are kept.

@@ -85,6 +85,7 @@ pub enum Message<'a> {
     OtherForm { name: &'a KeyPairName, expected: &'a Fingerprint, form: Form, ends: bool },
     BackupIsDeleted { secret: &'a str },
     BackupGoesWithNamespace { secret: &'a str },
+    BackupHasOwner { secret: &'a str, kind: &'a str, owner: &'a str, ends: bool },
     WindowsInstances { first: &'a str, others: usize },
 
     // Stalled: the default pair
@@ -193,9 +194,9 @@ impl Message<'_> {
             | Self::NotExpected { .. }
             | Self::NoFingerprint { .. }
             | Self::OtherForm { .. } => Reason::FingerprintMismatch,
-            Self::BackupIsDeleted { .. } | Self::BackupGoesWithNamespace { .. } => {
-                Reason::BackupMissing
-            }
+            Self::BackupIsDeleted { .. }
+            | Self::BackupGoesWithNamespace { .. }
+            | Self::BackupHasOwner { .. } => Reason::BackupMissing,
             Self::WindowsInstances { .. } => Reason::WindowsInstancesUseKey,
             Self::DefaultMissing { .. } => Reason::DefaultKeyPairMissing,
             Self::DefaultReplaced { .. } => Reason::DefaultKeyPairReplaced,
@@ -503,6 +504,14 @@ impl fmt::Display for Message<'_> {
                 to,
                 "nothing was deleted: this namespace is being deleted, and with it the Secret \
                  {secret}, which keeps the private key"
+            ),
+            Self::BackupHasOwner { secret, kind, owner, ends } => write!(
+                to,
+                "nothing was deleted: Kubernetes deletes the Secret {secret}, which keeps the \
+                 private key, together with its owner, the {kind} {owner}; remove that owner from \
+                 metadata.ownerReferences of the Secret, or copy the private key elsewhere and set \
+                 spec.default.backup: Skip{}",
+                if *ends { format!(", or {RETAIN}") } else { String::new() }
             ),
             Self::WindowsInstances { first, others } => {
                 to.write_str("nothing was deleted: the default key pair is used by the Windows ")?;

@@ -502,6 +502,8 @@ pub struct Done {
     pub read_since_download: bool,
     /// A key was written into the Secret.
     pub wrote_secret: bool,
+    /// The Secrets that an owner was taken off.
+    pub disowned: Vec<String>,
     /// Whether the Secret's old key was copied aside.
     pub set_aside: SetAside,
     /// The pair as it was before its release, or why it could not be read.

@@ -3,13 +3,17 @@
 
 use std::process::{Child, Command, Stdio};
 
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::{Value, json};
 use testbed::simulator::{Fault, FaultEffect};
 
-use crate::bed::{Bed, REGION, default_pair, public_half, ready_reason};
+use crate::bed::{Bed, REGION, default_pair, public_half, ready_reason, wait_for};
 
 fn generated(settings: &Value) -> Value {
     json!({ "type": "Generated", "region": REGION, "generated": settings })
@@ -191,6 +195,73 @@ async fn a_secret_goes_with_its_object_only_if_that_is_wanted() {
     }
     let kept = bed.secrets().get("kept").await.unwrap();
     assert_eq!(kept.metadata.owner_references, None);
+}
+
+/// A policy for the Secrets of a namespace.
+struct Policy {
+    name: String,
+    policies: Api<ValidatingAdmissionPolicy>,
+    bindings: Api<ValidatingAdmissionPolicyBinding>,
+}
+
+impl Policy {
+    /// Refuses this operation unless the expression holds, and makes a Secret `probe` to try it.
+    async fn new(bed: &Bed, operation: &str, expression: &str) -> Self {
+        let (name, client) = (bed.namespace.clone(), bed.cluster.client());
+        let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
+        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client);
+        let policy = json!({ "metadata": { "name": name }, "spec": {
+            "matchConstraints": { "resourceRules": [{ "apiGroups": [""], "apiVersions": ["v1"],
+                "operations": [operation], "resources": ["secrets"] }] },
+            "matchConditions": [{ "name": "here",
+                "expression": format!("request.namespace == '{name}'") }],
+            "validations": [{ "expression": expression, "message": "refused by the test",
+                "reason": "Forbidden" }],
+        } });
+        let binding = json!({ "metadata": { "name": name },
+            "spec": { "policyName": name, "validationActions": ["Deny"] } });
+        let parameters = PostParams::default();
+        policies.create(&parameters, &serde_json::from_value(policy).unwrap()).await.unwrap();
+        bindings.create(&parameters, &serde_json::from_value(binding).unwrap()).await.unwrap();
+        let metadata = ObjectMeta { name: Some("probe".to_owned()), ..ObjectMeta::default() };
+        let probe = Secret { metadata, ..Secret::default() };
+        bed.secrets().create(&parameters, &probe).await.unwrap();
+        Self { name, policies, bindings }
+    }
+
+    async fn remove(&self) {
+        self.bindings.delete(&self.name, &DeleteParams::default()).await.unwrap();
+        self.policies.delete(&self.name, &DeleteParams::default()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_a_secret_of_an_earlier_object_of_the_name_does_not_go_with_that() {
+    let bed = Bed::new("earlier").await;
+    // The garbage collector takes its time.
+    let policy = Policy::new(&bed, "DELETE", "false").await;
+    let is_refused = async || {
+        let trial = DeleteParams { dry_run: true, ..DeleteParams::default() };
+        bed.secrets().delete("probe", &trial).await.is_err()
+    };
+    wait_for("the policy takes effect", is_refused).await;
+    let _operator = bed.start().await;
+    let settings = json!({ "secret": { "deleteWithObject": true } });
+    bed.create::<LightsailKeyPair>("fleet", &generated(&settings)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    let private = private_key(&bed, "fleet").await;
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
+    bed.create::<LightsailKeyPair>("fleet", &generated(&settings)).await;
+    let again: LightsailKeyPair = bed.wait_ready("fleet", "Generated").await;
+    let owners: Vec<_> = bed.secrets().get("fleet").await.unwrap().owner_references().to_vec();
+    let uids: Vec<_> = owners.iter().map(|owner| Some(owner.uid.as_str())).collect();
+    assert_eq!(uids, [again.metadata.uid.as_deref()]);
+    policy.remove().await;
+    wait_for("the policy is gone", async || !is_refused().await).await;
+    bed.reconcile_now::<LightsailKeyPair>("fleet").await;
+    assert_eq!(private_key(&bed, "fleet").await, private);
+    assert_eq!(public_half(&private), bed.region.find_key_pair("fleet").unwrap().public_key.trim());
 }
 
 /// An `sshd` on a free port of the loopback, with a host key of its own and these authorized keys.

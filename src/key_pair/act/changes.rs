@@ -145,6 +145,7 @@ impl Run<'_> {
     /// What was read of the Secrets is not so any more.
     pub(super) async fn disown_secret(&mut self, found: &Found) -> Result<(), Error> {
         secret::disown(&self.ctx.api_server, self.owner(), found).await?;
+        self.observed.done.disowned.push(found.name.clone());
         self.observed.secret = Lookup::Unread;
         self.observed.former_secret = Lookup::Unread;
         Ok(())

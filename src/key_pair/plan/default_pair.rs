@@ -157,7 +157,7 @@ fn its_deletion_is_not_under_way(deletion: &Deletion<'_>) -> Option<Step> {
     deletion_under_way(deletion.observed)
 }
 
-/// A Secret that goes away is no backup.
+/// A Secret that goes away, now or with another object, is no backup.
 fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
     let Deletion { desired, observed, pair, secret, backup, .. } = deletion;
     if *backup == Backup::Skip {
@@ -197,7 +197,15 @@ fn its_private_key_is_kept(deletion: &Deletion<'_>) -> Option<Step> {
         };
         return Some(message.stalled(Next::BackoffWithin(desired.interval)));
     }
-    keep_key(desired, observed, pair, secret)
+    keep_key(desired, observed, pair, secret).or_else(|| refuse_other_owner(desired, observed))
+}
+
+fn refuse_other_owner(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let found = observed.secret.found()?;
+    let other = found.owners.iter().find(|owner| owner.uid != desired.uid)?;
+    let (secret, kind, owner) = (found.name.as_str(), other.kind.as_str(), other.name.as_str());
+    let message = Message::BackupHasOwner { secret, kind, owner, ends: desired.goal.ends() };
+    Some(message.stalled(Next::BackoffWithin(desired.interval)))
 }
 
 fn no_windows_instance_needs_it(deletion: &Deletion<'_>) -> Option<Step> {

@@ -1,5 +1,6 @@
 //! How an object ends: its key pair is deleted with it, or released.
 
+use super::kept_key::disown;
 use super::ownership::{OwnerTag, owner_tag};
 use super::refusals::unfinished_deletion;
 use super::step::Step;
@@ -97,19 +98,16 @@ pub(super) fn end(desired: &Desired, observed: &Observed, message: &Message<'_>)
 pub(super) fn secret_stays(desired: &Desired, observed: &Observed) -> Option<Step> {
     let secret = desired.pair.secret().filter(|secret| !secret.delete_with_object)?;
     let former = observed.recorded.secret_name.as_ref().filter(|name| **name != secret.name);
+    let stays =
+        |found: &Lookup<Found>| found.found().and_then(|found| disown(desired, observed, found));
     let own = match &observed.secret {
         Lookup::Unread => Some(Step::ReadSecret(secret.name.clone())),
-        found @ (Lookup::Absent | Lookup::Found(_)) => disown(desired, found),
+        found @ (Lookup::Absent | Lookup::Found(_)) => stays(found),
     };
     own.or_else(|| match &observed.former_secret {
         Lookup::Unread => former.map(|name| Step::ReadFormerSecret(name.clone())),
-        found @ (Lookup::Absent | Lookup::Found(_)) => disown(desired, found),
+        found @ (Lookup::Absent | Lookup::Found(_)) => stays(found),
     })
-}
-
-fn disown(desired: &Desired, found: &Lookup<Found>) -> Option<Step> {
-    let goes = |found: &&Found| found.is_owned_by(&desired.uid) && !found.is_terminating;
-    found.found().filter(goes).map(|found| Step::DisownSecret(found.clone()))
 }
 
 /// What a step means for an object that vanished. Nobody can edit its spec, so what needs a person

@@ -7,7 +7,7 @@ use crate::engine::action::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, Observed, SetAside};
 use crate::lightsail::KeyPair;
-use crate::secret::{Found, Rejection, SecretSpec};
+use crate::secret::{Found, Owner, Rejection, SecretSpec};
 use crate::ssh::{Match, PrivateKey};
 
 /// The Secret as it was found, or the step that reads it, waits for it or refuses it. A Secret that
@@ -23,6 +23,10 @@ pub(super) fn usable<'a>(
         Lookup::Absent => return Ok(None),
         Lookup::Found(found) => found,
     };
+    // Before its key is used: later, the garbage collector may have taken it.
+    if let Some(step) = disown(desired, observed, found) {
+        return Err(Box::new(step));
+    }
     let secret = &found.name;
     if found.is_terminating {
         return Err(Box::new(Message::SecretIsDeleted { secret }.wait(SOON)));
@@ -49,6 +53,26 @@ pub(super) fn usable<'a>(
         Some(why) => refuse(Message::SecretRejected { secret, why }),
         None => Ok(Some(found)),
     }
+}
+
+/// The step that takes the owners off a Secret with which Kubernetes would delete it though it is to
+/// stay (I3): an earlier object of this name, and this object if it ends, unless the spec says that
+/// the Secret goes with it. While the object stays, only of a Secret that the operator created
+/// (I15).
+pub(super) fn disown(desired: &Desired, observed: &Observed, found: &Found) -> Option<Step> {
+    let (namespace, name) = desired.owner.object();
+    let owner = Owner { namespace, name, uid: &desired.uid };
+    let is_to_stay = desired.pair.secret().is_some_and(|secret| !secret.delete_with_object);
+    let (ends, is_owned) = (desired.goal.ends(), found.is_owned_by(owner.uid));
+    let goes = (ends && is_to_stay && is_owned) || found.has_stale_owner(owner);
+    let may_change = found.was_created || ends;
+    (goes && may_change && !found.is_terminating).then(|| {
+        if observed.done.disowned.contains(&found.name) {
+            // Somebody puts them back each time.
+            return Message::SecretIsChanged { secret: &found.name }.stalled(Next::Backoff);
+        }
+        Step::DisownSecret(found.clone())
+    })
 }
 
 /// What the Secret's key is to the pair; `None` without a key.

@@ -102,7 +102,8 @@ pub enum Step {
         /// Whether what stands beside the private key stays.
         keep_public_half: bool,
     },
-    /// Remove the object from the owners of its Secret, which must outlive it.
+    /// Remove the object, and earlier ones of its name, from the owners of a Secret that must
+    /// outlive them.
     DisownSecret(Found),
     /// Delete the pair.
     Delete {

@@ -159,6 +159,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::OtherForm { name, expected: sha256, form: Form::Base64, ends: false },
         Message::BackupIsDeleted { secret },
         Message::BackupGoesWithNamespace { secret },
+        Message::BackupHasOwner { secret, kind: "ExternalSecret", owner: "fleet", ends: true },
         Message::WindowsInstances { first: "win-1", others: 0 },
         Message::WindowsInstances { first: "win-1", others: 2 },
         Message::DefaultMissing { region },

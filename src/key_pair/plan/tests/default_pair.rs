@@ -237,6 +237,13 @@ fn may_go(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
     observed.windows_instances = Some(Vec::new());
 }
 
+/// The object's Secret, which goes with an object of another operator.
+fn of_somebody(key: &PrivateKey) -> Found {
+    let owner = OwnerReference { kind: "ExternalSecret".to_owned(), uid: "x".to_owned(),
+        ..OwnerReference::default() };
+    Found { owners: vec![owner], ..owned(key) }
+}
+
 /// The Secret is to be deleted with the object.
 fn going_with_object(desired: &mut Desired) {
     let secret = SecretSpec { delete_with_object: true, ..kept() };
@@ -334,6 +341,22 @@ fn a_default_pair_that_should_go() {
             o.secret = Lookup::Found(Found { is_own: true, is_terminating: true,
                 key: Some(key.clone()), ..somebodys_secret() });
         }, "Stalled BackupMissing"),
+        ("I3: one that goes with an earlier object is none until its owner is taken off",
+         |d, o, key| { may_go(d, o, key); o.secret = Lookup::Found(of_earlier(key)); },
+         "DisownSecret"),
+        ("I15: that of a user is left as it is, and is none", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(Found { was_created: false, ..of_earlier(key) });
+        }, "Stalled BackupMissing"),
+        ("I3: one that goes with something else is none", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(of_somebody(key));
+        }, "Stalled BackupMissing"),
+        ("one that goes with this object is one, as long as that stays", |d, o, key| {
+            may_go(d, o, key);
+            going_with_object(d);
+            o.secret = Lookup::Found(owned(key));
+        }, "Delete with fingerprint"),
         ("without a backup, if that is wanted", |d, o, key| {
             may_go(d, o, key);
             d.pair = default_kind(false, Backup::Skip, false);
@@ -386,6 +409,14 @@ fn a_default_pair_that_should_go() {
             o.secret = Lookup::Found(Found { owners: Vec::new(), was_created: false,
                 ..owned(key) });
         }, "Delete with fingerprint"),
+        ("I3: nor does one that goes with something else", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(of_somebody(key));
+        }, "Stalled BackupMissing"),
+        ("I3: one of an earlier object of the name gets rid of that first", |d, o, key| {
+            may_go(d, o, key);
+            o.secret = Lookup::Found(of_earlier(key));
+        }, "DisownSecret"),
         ("I3: one that is to stay now gets rid of its owner first", |d, o, key| {
             may_go(d, o, key);
             o.secret = Lookup::Found(owned(key));

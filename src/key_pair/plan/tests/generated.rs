@@ -154,6 +154,49 @@ fn a_generated_pair_that_shall_be_there() {
 }
 
 #[test]
+fn i3_a_secret_that_kubernetes_would_delete_gets_rid_of_its_owner_before_its_key_is_used() {
+    fn goes_with_object(desired: &mut Desired) {
+        let secret = SecretSpec { delete_with_object: true, ..kept() };
+        desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret,
+            replace: ReplacePolicy::Never };
+    }
+    check_generated(&[
+        ("one of an earlier object, which may be gone",
+         |_, o, key| o.secret = Lookup::Found(of_earlier(key)), "DisownSecret"),
+        ("also where it goes with this object", |d, o, key| {
+            goes_with_object(d);
+            o.secret = Lookup::Found(of_earlier(key));
+        }, "DisownSecret"),
+        ("then its key is imported", |d, o, key| {
+            goes_with_object(d);
+            o.secret = Lookup::Found(Found { owners: Vec::new(), ..of_earlier(key) });
+        }, "WriteIntent"),
+        ("and this object is its owner", |d, o, key| {
+            goes_with_object(d);
+            stands(o, key);
+            o.secret = Lookup::Found(Found { owners: Vec::new(), ..of_earlier(key) });
+        }, "Replace Secret"),
+        ("nothing keeps one that is on its way out", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_terminating: true, ..of_earlier(key) });
+        }, "Reconciling InProgress"),
+        ("somebody who puts the owner back each time is not fought with", |_, o, key| {
+            o.secret = Lookup::Found(of_earlier(key));
+            o.done.disowned = vec!["kept".to_owned()];
+        }, "Stalled SecretRejected"),
+        ("another kind of that name is another owner", |_, o, key| {
+            let mut secret = of_earlier(key);
+            secret.owners[0].kind = "HostKeyReset".to_owned();
+            o.secret = Lookup::Found(secret);
+        }, "WriteIntent"),
+        ("so is another object", |_, o, key| {
+            let mut secret = of_earlier(key);
+            secret.owners[0].name = "other".to_owned();
+            o.secret = Lookup::Found(secret);
+        }, "WriteIntent"),
+    ]);
+}
+
+#[test]
 fn a_private_key_that_is_lost_or_another_one() {
     check_generated(&[
         ("a Secret that is missing may come back",

@@ -290,6 +290,14 @@ fn owned(key: &PrivateKey) -> Found {
         ..somebodys_secret() }
 }
 
+/// The same Secret of an earlier object of the name, which the garbage collector has not taken yet.
+fn of_earlier(key: &PrivateKey) -> Found {
+    let owner = OwnerReference { api_version: "lightsail-operator.dev/v1alpha1".to_owned(),
+        kind: "LightsailKeyPair".to_owned(), name: "fleet".to_owned(), uid: "a".to_owned(),
+        ..OwnerReference::default() };
+    Found { owners: vec![owner], ..owned(key) }
+}
+
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

@@ -46,9 +46,15 @@ impl State {
                 process.named[uid] = false;
             }
         }
-        if self.secret.is_some_and(|secret| secret.owner == Some(object.uid)) {
-            self.set_secret(None);
-        }
+    }
+
+    /// Whether the Secret is on its way out. The garbage collector takes that of an object that is
+    /// gone, and takes its time.
+    pub(super) fn secret_goes(&self) -> bool {
+        let is_there = |uid| self.objects.iter().flatten().any(|object| object.uid == uid);
+        self.secret.is_some_and(|secret| {
+            secret.terminating || secret.owner.is_some_and(|uid| !is_there(uid))
+        })
     }
 
     /// Where no intent is on record, nothing can be in its window.

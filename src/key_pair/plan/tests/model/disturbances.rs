@@ -52,7 +52,7 @@ impl fmt::Display for Event {
             Self::TimePasses => out.write_str("all windows and patience run out"),
             Self::Lands => out.write_str("a request that was sent takes effect"),
             Self::Expires => out.write_str("a request that was sent will not take effect"),
-            Self::SecretGoes => out.write_str("the Secret that was being deleted is gone"),
+            Self::SecretGoes => out.write_str("the Secret that was to be deleted is gone"),
             Self::Delete { place } => write!(out, "a user deletes object {place}"),
             Self::Recreate { place } => write!(out, "a user creates object {place}"),
             Self::Edit { place, spec } => write!(out, "a user gives object {place} spec {spec}"),
@@ -86,7 +86,7 @@ pub(super) fn natural(state: &State, to: &mut dyn FnMut(Event, State)) {
         to(Event::Lands, next);
         to(Event::Expires, State { delayed: None, ..*state });
     }
-    if state.secret.is_some_and(|secret| secret.terminating) {
+    if state.secret_goes() {
         let mut next = *state;
         next.set_secret(None);
         to(Event::SecretGoes, next);

@@ -134,9 +134,17 @@ fn i3_no_key_is_lost(step: &Step<'_>) -> Option<&'static str> {
             };
             let is_kept = secret.key == step.seen().map(|seen| seen.key) && !secret.terminating
                 && secret.annotation == Annotation::Own;
-            let goes = secret.owner == Some(step.run.object.uid);
-            let is_kept = is_kept && !(goes && step.run.object.deleting);
+            let own = Some(step.run.object.uid);
+            let goes = secret.owner.is_some()
+                && (secret.owner != own || step.run.object.deleting);
+            let is_kept = is_kept && !goes;
             (!is_kept).then_some("I3: the default pair is deleted and its key is not kept")
+        }
+        Act::Import(_) if step.type_ == Type::Generated => {
+            let Seen::There(secret) = step.run.secret else { return None };
+            let is_of_earlier = secret.owner.is_some_and(|uid| uid != step.run.object.uid);
+            (is_of_earlier && secret.created)
+                .then_some("I3: a key is imported whose Secret goes with an earlier object")
         }
         Act::RemoveFinalizer { .. } => {
             let owned = step.world.secret.filter(|it| it.owner == Some(step.run.object.uid));

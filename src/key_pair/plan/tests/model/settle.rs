@@ -83,7 +83,7 @@ fn next(plans: &mut Plans, state: &State) -> Next {
         next.land();
         return Next::State(next, None);
     }
-    if state.secret.is_some_and(|secret| secret.terminating) {
+    if state.secret_goes() {
         let mut next = *state;
         next.set_secret(None);
         return Next::State(next, None);

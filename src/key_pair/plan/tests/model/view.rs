@@ -246,6 +246,8 @@ impl Plans {
                 Rejection::Unreadable(InvalidPrivateKey::Passphrase)),
             key: secret.key.filter(|_| !secret.unreadable).map(|key| self.private(key).clone()),
             owners: secret.owner.into_iter().map(|uid| OwnerReference {
+                api_version: "lightsail-operator.dev/v1alpha1".to_owned(),
+                kind: "LightsailKeyPair".to_owned(), name: "fleet".to_owned(),
                 uid: format!("u{uid}"), ..OwnerReference::default() }).collect(),
             ..somebodys_secret()
         }
@@ -361,6 +363,7 @@ impl Plans {
             read_since_download: run.read_since_download,
             // Here, nobody changes what was written just now.
             wrote_secret: false,
+            disowned: Vec::new(),
             set_aside: match run.copied {
                 Copied::Not => SetAside::Not,
                 Copied::Yes => SetAside::Copied,
