@@ -184,8 +184,13 @@ async fn a_secret_goes_with_its_object_only_if_that_is_wanted() {
     let keep = json!({ "spec": { "suspend": true,
         "generated": { "secret": { "deleteWithObject": false } } } });
     bed.patch::<LightsailKeyPair>("saved", &keep).await;
+    // In the foreground, the Secret would go before the operator is asked.
+    let owners = async |name: &str| bed.secrets().get(name).await.unwrap().owner_references().len();
+    wait_for("the Secret is to stay", async || owners("kept").await == 0).await;
+    let foreground = DeleteParams::foreground();
+    bed.api::<LightsailKeyPair>().delete("saved", &foreground).await.unwrap();
+    bed.delete::<LightsailKeyPair>("fleet").await;
     for name in ["saved", "fleet"] {
-        bed.delete::<LightsailKeyPair>(name).await;
         bed.wait_gone::<LightsailKeyPair>(name).await;
     }
     let start = std::time::Instant::now();

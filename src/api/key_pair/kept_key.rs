@@ -119,7 +119,8 @@ pub struct KeySecret {
                   example, team: a"))]
     pub labels: BTreeMap<String, String>,
 
-    /// Whether the Secret is deleted with this object, if the operator created it.
+    /// Whether the Secret is deleted with this object, if the operator created it. Under foreground
+    /// deletion, it may go before the key pair.
     /// Default: `false`; the private key outlives the object.
     #[serde(default)]
     pub delete_with_object: bool,

@@ -23,7 +23,8 @@ pub(super) fn usable<'a>(
         Lookup::Absent => return Ok(None),
         Lookup::Found(found) => found,
     };
-    // Before its key is used: later, the garbage collector may have taken it.
+    // Before anything else: later, the garbage collector may have taken it. Under foreground
+    // deletion it does so before the finalizer is asked.
     if let Some(step) = disown(desired, observed, found) {
         return Err(Box::new(step));
     }
@@ -56,16 +57,14 @@ pub(super) fn usable<'a>(
 }
 
 /// The step that takes the owners off a Secret with which Kubernetes would delete it though it is to
-/// stay (I3): an earlier object of this name, and this object if it ends, unless the spec says that
-/// the Secret goes with it. While the object stays, only of a Secret that the operator created
-/// (I15).
+/// stay (I3): an earlier object of this name, and this object unless the spec says that the Secret
+/// goes with it. While the object stays, only of a Secret that the operator created (I15).
 pub(super) fn disown(desired: &Desired, observed: &Observed, found: &Found) -> Option<Step> {
     let (namespace, name) = desired.owner.object();
     let owner = Owner { namespace, name, uid: &desired.uid };
     let is_to_stay = desired.pair.secret().is_some_and(|secret| !secret.delete_with_object);
-    let (ends, is_owned) = (desired.goal.ends(), found.is_owned_by(owner.uid));
-    let goes = (ends && is_to_stay && is_owned) || found.has_stale_owner(owner);
-    let may_change = found.was_created || ends;
+    let goes = (is_to_stay && found.is_owned_by(owner.uid)) || found.has_stale_owner(owner);
+    let may_change = found.was_created || desired.goal.ends();
     (goes && may_change && !found.is_terminating).then(|| {
         if observed.done.disowned.contains(&found.name) {
             // Somebody puts them back each time.

@@ -183,6 +183,21 @@ fn i3_a_secret_that_kubernetes_would_delete_gets_rid_of_its_owner_before_its_key
             o.secret = Lookup::Found(of_earlier(key));
             o.done.disowned = vec!["kept".to_owned()];
         }, "Stalled SecretRejected"),
+        ("this object, once the spec says that the Secret stays", |_, o, key| {
+            stands(o, key);
+            o.secret = Lookup::Found(owned(key));
+        }, "DisownSecret"),
+        ("also if it is suspended, as deleting it in the foreground would be too late", |d, o, key| {
+            stands(o, key);
+            (d.suspend, o.secret) = (true, Lookup::Found(owned(key)));
+        }, "DisownSecret"),
+        ("or Stalled", |_, o, key| {
+            stands(o, key);
+            o.secret = Lookup::Found(owned(&private_key()));
+        }, "DisownSecret"),
+        ("I15: of a user's, not before the pair is own", |_, o, key| {
+            o.secret = Lookup::Found(Found { was_created: false, ..owned(key) });
+        }, "WriteIntent"),
         ("another kind of that name is another owner", |_, o, key| {
             let mut secret = of_earlier(key);
             secret.owners[0].kind = "HostKeyReset".to_owned();
