@@ -116,7 +116,9 @@ pub(super) fn absent(
         return if is_unread && !desired.goal.ends() {
             Step::ReadSecret(secret.name.clone())
         } else {
-            unsettled_absence(observed).unwrap_or_else(|| gone(desired, observed))
+            let stays = kept_key::stays(desired, observed).filter(|_| !desired.goal.ends());
+            let stays = stays.or_else(|| unsettled_absence(observed));
+            stays.unwrap_or_else(|| gone(desired, observed))
         };
     };
     let deletion = Deletion { desired, observed, pair, secret, backup, windows_passwords_saved };

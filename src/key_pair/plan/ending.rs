@@ -1,6 +1,6 @@
 //! How an object ends: its key pair is deleted with it, or released.
 
-use super::kept_key::disown;
+use super::kept_key;
 use super::ownership::{OwnerTag, owner_tag};
 use super::refusals::unfinished_deletion;
 use super::step::Step;
@@ -11,7 +11,6 @@ use crate::engine::{Lookup, State};
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed, Recorded};
 use crate::lightsail::{self, KeyPair};
-use crate::secret::Found;
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
 /// imported.
@@ -97,17 +96,10 @@ pub(super) fn end(desired: &Desired, observed: &Observed, message: &Message<'_>)
 /// may have made the object its owner, and Kubernetes would delete it (I3).
 pub(super) fn secret_stays(desired: &Desired, observed: &Observed) -> Option<Step> {
     let secret = desired.pair.secret().filter(|secret| !secret.delete_with_object)?;
-    let former = observed.recorded.secret_name.as_ref().filter(|name| **name != secret.name);
-    let stays =
-        |found: &Lookup<Found>| found.found().and_then(|found| disown(desired, observed, found));
-    let own = match &observed.secret {
-        Lookup::Unread => Some(Step::ReadSecret(secret.name.clone())),
-        found @ (Lookup::Absent | Lookup::Found(_)) => stays(found),
-    };
-    own.or_else(|| match &observed.former_secret {
-        Lookup::Unread => former.map(|name| Step::ReadFormerSecret(name.clone())),
-        found @ (Lookup::Absent | Lookup::Found(_)) => stays(found),
-    })
+    if matches!(observed.secret, Lookup::Unread) {
+        return Some(Step::ReadSecret(secret.name.clone()));
+    }
+    kept_key::stays(desired, observed)
 }
 
 /// What a step means for an object that vanished. Nobody can edit its spec, so what needs a person

@@ -105,5 +105,6 @@ pub(super) fn absent(desired: &Desired, observed: &Observed, secret: &SecretSpec
     if !is_known && matches!(observed.secret, Lookup::Unread) {
         return Step::ReadSecret(secret.name.clone());
     }
-    absent::absent(desired, observed)
+    let stays = kept_key::stays(desired, observed).filter(|_| !is_known);
+    stays.unwrap_or_else(|| absent::absent(desired, observed))
 }

@@ -25,7 +25,7 @@ pub(super) fn usable<'a>(
     };
     // Before anything else: later, the garbage collector may have taken it. Under foreground
     // deletion it does so before the finalizer is asked.
-    if let Some(step) = disown(desired, observed, found) {
+    if let Some(step) = stays(desired, observed) {
         return Err(Box::new(step));
     }
     let secret = &found.name;
@@ -53,6 +53,21 @@ pub(super) fn usable<'a>(
     {
         Some(why) => refuse(Message::SecretRejected { secret, why }),
         None => Ok(Some(found)),
+    }
+}
+
+/// What comes before the status names the Secret that was read, so that this one stays, and the one
+/// on record before, if the spec names another since: later, nothing tells of that any more (I3).
+pub(super) fn stays(desired: &Desired, observed: &Observed) -> Option<Step> {
+    if let Some(step) = observed.secret.found().and_then(|it| disown(desired, observed, it)) {
+        return Some(step);
+    }
+    let secret = desired.pair.secret().filter(|secret| !secret.delete_with_object)?;
+    let former = observed.recorded.secret_name.as_ref().filter(|name| **name != secret.name)?;
+    match &observed.former_secret {
+        Lookup::Unread => Some(Step::ReadFormerSecret(former.clone())),
+        Lookup::Absent => None,
+        Lookup::Found(found) => disown(desired, observed, found),
     }
 }
 

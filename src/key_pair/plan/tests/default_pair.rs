@@ -334,6 +334,11 @@ fn a_default_pair_that_should_go() {
     check_default(Goal::Absent, &[
         ("I5: what is gone is not downloaded",
          |d, o, key| { may_go(d, o, key); o.pair = live(None); }, "Ready Absent"),
+        ("I3: the Secret on record stays, too", |d, o, key| {
+            may_go(d, o, key);
+            o.recorded.secret_name = Some("former".to_owned());
+            o.pair = live(None);
+        }, "ReadFormerSecret"),
         ("the finalizer comes before the deletion",
          |d, o, key| { may_go(d, o, key); o.finalizer = Finalizer::Missing; }, "AddFinalizer"),
         ("I3: a Secret on its way out is no backup", |d, o, key| {

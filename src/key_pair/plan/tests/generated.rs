@@ -212,6 +212,51 @@ fn i3_a_secret_that_kubernetes_would_delete_gets_rid_of_its_owner_before_its_key
 }
 
 #[test]
+fn i3_a_secret_that_the_spec_does_not_name_any_more_stays_too() {
+    /// The status has the name of the Secret before.
+    fn renamed(observed: &mut Observed, key: &PrivateKey) {
+        stands(observed, key);
+        observed.recorded.secret_name = Some("former".to_owned());
+    }
+    check_generated(&[
+        ("it is read before its name is forgotten", |_, o, key| renamed(o, key),
+         "ReadFormerSecret"),
+        ("also while the pair is replaced", |d, o, key| {
+            d.pair = generated(ReplacePolicy::Recreate);
+            renamed(o, key);
+            o.secret = secret(Some(&private_key()));
+        }, "ReadFormerSecret"),
+        ("then its owner is taken off", |_, o, key| {
+            renamed(o, key);
+            o.former_secret = Lookup::Found(owned(&private_key()));
+        }, "DisownSecret"),
+        ("and that is all", |_, o, key| {
+            renamed(o, key);
+            o.former_secret = Lookup::Found(Found { owners: Vec::new(), ..owned(key) });
+        }, "Ready Generated"),
+        ("or it is gone", |_, o, key| {
+            renamed(o, key);
+            o.former_secret = Lookup::Absent;
+        }, "Ready Generated"),
+        ("once the status has the new name, nothing is read", |_, o, key| {
+            renamed(o, key);
+            o.recorded.secret_name = Some("kept".to_owned());
+        }, "Ready Generated"),
+        ("where nothing is imported any more", |d, o, key| {
+            renamed(o, key);
+            (d.goal, o.recorded.arn, o.pair) = (Goal::Absent, None, live(None));
+        }, "ReadFormerSecret"),
+        ("it goes where the spec says that Secrets do", |d, o, key| {
+            let secret = SecretSpec { delete_with_object: true, ..kept() };
+            d.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret,
+                replace: ReplacePolicy::Never };
+            renamed(o, key);
+            o.secret = Lookup::Found(owned(key));
+        }, "Ready Generated"),
+    ]);
+}
+
+#[test]
 fn a_private_key_that_is_lost_or_another_one() {
     check_generated(&[
         ("a Secret that is missing may come back",
