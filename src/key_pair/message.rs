@@ -98,6 +98,7 @@ pub enum Message<'a> {
     CopyNotOwned { secret: &'a str, copy: &'a str },
     SecretRejected { secret: &'a str, why: Rejection },
     SecretRefused { secret: &'a str, why: &'a str },
+    OwnerStays { secret: &'a str, why: &'a str, may_go: bool },
     SecretIsChanged { secret: &'a str },
 
     // Stalled: Lightsail
@@ -205,6 +206,7 @@ impl Message<'_> {
             | Self::CopyNotOwned { .. } => Reason::SecretNotOwned,
             Self::SecretRejected { .. }
             | Self::SecretRefused { .. }
+            | Self::OwnerStays { .. }
             | Self::SecretIsChanged { .. } => Reason::SecretRejected,
             Self::NameRejected { .. } | Self::OperationFailed { .. } => Reason::OperationFailed,
             Self::Deleted { .. } => Reason::Deleted,
@@ -564,6 +566,21 @@ impl fmt::Display for Message<'_> {
             }
             Self::SecretRefused { secret, why } => {
                 write!(to, "the Secret {secret} cannot be read or written: {why}")
+            }
+            Self::OwnerStays { secret, why, may_go } => {
+                write!(
+                    to,
+                    "the Secret {secret} is to stay, but Kubernetes deletes it with its owner, \
+                     which the operator is not allowed to remove: {why}; remove \
+                     metadata.ownerReferences from the Secret"
+                )?;
+                if *may_go {
+                    to.write_str(
+                        ", or if the private key is kept elsewhere, set secret.deleteWithObject: \
+                         true in the spec",
+                    )?;
+                }
+                Ok(())
             }
             Self::SecretIsChanged { secret } => write!(
                 to,

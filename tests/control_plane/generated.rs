@@ -269,6 +269,57 @@ async fn i3_a_secret_of_an_earlier_object_of_the_name_does_not_go_with_that() {
     assert_eq!(public_half(&private), bed.region.find_key_pair("fleet").unwrap().public_key.trim());
 }
 
+/// As `OwnerReferencesPermissionEnforcement` does for whoever may not delete Secrets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn owners_of_secrets_that_may_not_be_changed() {
+    let bed = Bed::new("owners-fixed").await;
+    let _operator = bed.start().await;
+    for (name, with_object) in [("owned", true), ("free", false)] {
+        let settings = json!({ "secret": { "deleteWithObject": with_object } });
+        bed.create::<LightsailKeyPair>(name, &generated(&settings)).await;
+        bed.wait_ready::<LightsailKeyPair>(name, "Generated").await;
+    }
+    let owners = |object: &str| {
+        format!("{object}.metadata.?ownerReferences.orValue([]).map(owner, owner.uid)")
+    };
+    let unchanged = format!("{} == {}", owners("object"), owners("oldObject"));
+    let policy = Policy::new(&bed, "UPDATE", &unchanged).await;
+    wait_for("the policy takes effect", async || {
+        let owner = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "a" }]);
+        let change = Patch::Merge(json!({ "metadata": { "ownerReferences": owner } }));
+        let trial = PatchParams { dry_run: true, ..PatchParams::default() };
+        bed.secrets().patch("probe", &trial, &change).await.is_err()
+    })
+    .await;
+    let with_object = |with_object: bool| {
+        json!({ "spec": { "deletionPolicy": "Retain",
+            "generated": { "secret": { "deleteWithObject": with_object } } } })
+    };
+    // The Secret merely stays.
+    bed.patch::<LightsailKeyPair>("free", &with_object(true)).await;
+    let is_ready = |object: &LightsailKeyPair| {
+        let observed = object.status.as_ref().map(|status| status.observed_generation);
+        observed == object.metadata.generation && ready_reason(object) == "Generated"
+    };
+    bed.wait("free", "Ready again", is_ready).await;
+    assert_eq!(bed.secrets().get("free").await.unwrap().metadata.owner_references, None);
+    // It would go, so the object waits for a person.
+    bed.patch::<LightsailKeyPair>("owned", &with_object(false)).await;
+    let way_out = "remove metadata.ownerReferences from the Secret";
+    let says = async || {
+        let (_, message) = bed.wait_stalled::<LightsailKeyPair>("owned", "SecretRejected").await;
+        assert!(message.contains(way_out), "{message}");
+    };
+    says().await;
+    bed.delete::<LightsailKeyPair>("owned").await;
+    says().await;
+    assert!(bed.secrets().get_opt("owned").await.unwrap().is_some());
+    bed.patch::<LightsailKeyPair>("owned", &with_object(true)).await;
+    bed.wait_gone::<LightsailKeyPair>("owned").await;
+    assert!(bed.region.find_key_pair("owned").is_some(), "it was released");
+    policy.remove().await;
+}
+
 /// An `sshd` on a free port of the loopback, with a host key of its own and these authorized keys.
 struct Sshd {
     process: Child,

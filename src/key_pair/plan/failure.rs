@@ -1,6 +1,9 @@
 //! What a failed step means for the object.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
 use super::ending::release;
+use super::kept_key;
 use super::permission::{RELEASE_WITHOUT_CALL, account_name};
 use super::step::Step;
 use crate::api::Operation;
@@ -10,7 +13,7 @@ use crate::engine::{Lookup, Verdict};
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, ErrorKind, Imported};
-use crate::secret::SecretSpec;
+use crate::secret::{Found, SecretSpec};
 
 /// What has failed: until the account is known, its credentials.
 #[must_use]
@@ -51,7 +54,11 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             Step::ReadNamespace
         }
         Failure::SecretRejected { name, why } => {
-            Message::SecretRefused { secret: name, why }.stalled(Next::Backoff)
+            let may_go = owner_stays(desired, observed, name);
+            let refused = Message::SecretRefused { secret: name, why };
+            let message =
+                may_go.map_or(refused, |may_go| Message::OwnerStays { secret: name, why, may_go });
+            message.stalled(Next::Backoff)
         }
         Failure::ConfigMapForbidden(name) => {
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
@@ -87,6 +94,31 @@ pub(super) fn without_secret(desired: &Desired, observed: &Observed) -> Option<O
         && observed.namespace_terminating == Some(true);
     let (secret, former_secret) = (Lookup::Absent, Lookup::Absent);
     goes.then(|| Observed { secret, former_secret, failure: None, ..observed.clone() })
+}
+
+/// The same if nothing but the owner of the Secret could not be set, as where whoever may not
+/// delete Secrets may not change their owners: the object works, and the Secret stays.
+pub(super) fn without_owner(desired: &Desired, observed: &Observed) -> Option<Observed> {
+    let Some(Failure::SecretRejected { name, .. }) = &observed.failure else { return None };
+    let found = observed.secret.found().filter(|found| found.name == *name)?;
+    let owner = OwnerReference { uid: desired.uid.clone(), ..OwnerReference::default() };
+    let owners = found.owners.iter().cloned().chain([owner]).collect();
+    let with_owner = Found { owners, ..found.clone() };
+    let spec = desired.pair.secret().filter(|_| !found.is_owned_by(&desired.uid))?;
+    let is_all = kept_key::is_dressed(desired, spec, &with_owner)
+        && kept_key::disown(desired, observed, found).is_none()
+        && !desired.goal.ends();
+    let secret = Lookup::Found(with_owner);
+    is_all.then(|| Observed { secret, failure: None, ..observed.clone() })
+}
+
+/// Whether what was refused was to take the owner off this Secret, and if so, whether the spec may
+/// let the Secret go instead.
+fn owner_stays(desired: &Desired, observed: &Observed, secret: &str) -> Option<bool> {
+    let found = [&observed.secret, &observed.former_secret].into_iter().filter_map(Lookup::found);
+    let found = found.into_iter().find(|found| found.name == secret)?;
+    kept_key::disown(desired, observed, found)?;
+    Some(found.is_owned_by(&desired.uid))
 }
 
 /// Whether the object ends, and this Secret keeps its private key, or did so before.

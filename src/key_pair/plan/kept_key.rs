@@ -103,9 +103,14 @@ pub(super) fn dress(
     found: &Found,
 ) -> Option<Step> {
     let key = found.key.clone()?;
-    let is_dressed = found.is_own && found.has_public_half && found.fits(spec, &desired.uid);
+    let is_dressed = is_dressed(desired, spec, found);
     // One that cannot be written keeps what it has.
     (!is_dressed && found.rejects.is_none()).then(|| write(observed, spec, Some(found), key))
+}
+
+/// Whether a Secret has all that is written beside the private key.
+pub(super) fn is_dressed(desired: &Desired, spec: &SecretSpec, found: &Found) -> bool {
+    found.is_own && found.has_public_half && found.fits(spec, &desired.uid)
 }
 
 /// The step that writes a key. If a Secret that was just written needs writing again, somebody

@@ -58,7 +58,8 @@ use crate::engine::action::Next;
 /// The next step.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
-    if let Some(observed) = failure::without_secret(desired, observed) {
+    let without = failure::without_secret(desired, observed);
+    if let Some(observed) = without.or_else(|| failure::without_owner(desired, observed)) {
         return plan(desired, &observed);
     }
     let on_record = trusting_the_list(desired, observed);

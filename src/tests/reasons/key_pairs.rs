@@ -177,6 +177,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::SecretIsChanged { secret },
         Message::SecretRefused { secret, why: "the API server's own words" },
         Message::NameRejected { error: &rejected },
+        Message::OwnerStays { secret, why: "the API server's own words", may_go: true },
         Message::OperationFailed { what: "ImportKeyPair", operation: &operation },
         Message::Deleted { name, region },
         Message::Account(Shared::NoAccess {

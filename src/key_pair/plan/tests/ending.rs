@@ -216,6 +216,23 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
         ("while the object stays, so does the Secret", |d, _| d.goal = Goal::Absent,
          "Ready Absent"),
     ]);
+    let refuse = |(desired, mut observed): (Desired, Observed), name: &str| {
+        let failure = Failure::SecretRejected { name: name.to_owned(), why: "no".to_owned() };
+        observed.failure = Some(failure);
+        let Step::Finish(verdict) = plan(&desired, &observed) else {
+            panic!("a person must act")
+        };
+        verdict.message
+    };
+    let retained = || {
+        let (mut desired, mut observed) = deleted();
+        desired.deletion_policy = Some(DeletionPolicy::Retain);
+        observed.namespace_terminating = Some(false);
+        (desired, observed)
+    };
+    let way_out = "remove metadata.ownerReferences from the Secret, or if";
+    assert!(refuse(retained(), "kept").contains(way_out), "{}", refuse(retained(), "kept"));
+    assert!(!refuse(retained(), "former").contains(way_out), "that one has no owner");
     check(refused, &[
         ("one that may not be read may go with its namespace", |_, _| {}, "ReadNamespace"),
         ("if not, nothing is known of it", |_, o| o.namespace_terminating = Some(false),

@@ -212,6 +212,41 @@ fn i3_a_secret_that_kubernetes_would_delete_gets_rid_of_its_owner_before_its_key
 }
 
 #[test]
+fn an_owner_that_may_not_be_set_changes_nothing_of_an_object_that_works() {
+    /// It was to become the owner of its Secret, and that was refused.
+    fn refused(desired: &mut Desired, observed: &mut Observed, key: &PrivateKey) {
+        let secret = SecretSpec { delete_with_object: true, ..kept() };
+        desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret,
+            replace: ReplacePolicy::Never };
+        stands(observed, key);
+        observed.secret = Lookup::Found(Found { owners: Vec::new(), ..owned(key) });
+        observed.failure = Some(Failure::SecretRejected { name: "kept".to_owned(),
+            why: "forbidden".to_owned() });
+    }
+    check_generated(&[
+        ("the Secret stays", refused, "Ready Generated"),
+        ("what else was to be written is said", |d, o, key| {
+            refused(d, o, key);
+            o.secret = Lookup::Found(Found { owners: Vec::new(), has_public_half: false,
+                ..owned(key) });
+        }, "Stalled SecretRejected"),
+        ("also of a Secret that is not to go", |d, o, key| {
+            refused(d, o, key);
+            d.pair = generated(ReplacePolicy::Never);
+        }, "Stalled SecretRejected"),
+        ("or of another one", |d, o, key| {
+            refused(d, o, key);
+            o.failure = Some(Failure::SecretRejected { name: "other".to_owned(),
+                why: "forbidden".to_owned() });
+        }, "Stalled SecretRejected"),
+        ("so is an owner that may not be taken off", |d, o, key| {
+            refused(d, o, key);
+            o.secret = Lookup::Found(of_earlier(key));
+        }, "Stalled SecretRejected"),
+    ]);
+}
+
+#[test]
 fn i3_a_secret_that_the_spec_does_not_name_any_more_stays_too() {
     /// The status has the name of the Secret before.
     fn renamed(observed: &mut Observed, key: &PrivateKey) {
