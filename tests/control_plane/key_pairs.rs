@@ -1,10 +1,10 @@
 //! Key pairs from their application to their deletion.
 
 use http::Method;
-use kube::Api;
 use kube::api::PostParams;
+use kube::{Api, ResourceExt};
 use lightsail_operator::api::conditions::{READY, find};
-use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
+use lightsail_operator::api::{FINALIZER, LightsailKeyPair, OWNER_TAG};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher, Place};
 use testbed::operator::Operator;
@@ -272,6 +272,28 @@ async fn a_pair_follows_its_object_also_if_that_conflicts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pair_follows_its_object_also_if_nobody_says_that_it_is_gone() {
     vanishes_during_the_import(500).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_only_another_tool_holds_claims_nothing_any_more() {
+    let bed = Bed::new("held").await;
+    let _operator = bed.start().await;
+    let key = public_key("ed25519");
+    bed.create::<LightsailKeyPair>("fleet", &imported(&key)).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    let both = json!({ "metadata": { "finalizers": [FINALIZER, "example.com/other"] },
+        "spec": { "deletionPolicy": "Retain" } });
+    bed.patch::<LightsailKeyPair>("fleet", &both).await;
+    bed.delete::<LightsailKeyPair>("fleet").await;
+    let is_let_go = |object: &LightsailKeyPair| object.finalizers() == ["example.com/other"];
+    bed.wait("fleet", "released", is_let_go).await;
+    let mut again = imported(&key);
+    again["keyPairName"] = json!("fleet");
+    bed.create::<LightsailKeyPair>("again", &again).await;
+    bed.wait_ready::<LightsailKeyPair>("again", "Adopted").await;
+    let nothing = json!({ "metadata": { "finalizers": null } });
+    bed.patch::<LightsailKeyPair>("fleet", &nothing).await;
+    bed.wait_gone::<LightsailKeyPair>("fleet").await;
 }
 
 /// Somebody takes the finalizer off and deletes the object while its key is being imported. The API

@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use super::*;
-use crate::api::Reason;
+use crate::api::{FINALIZER, Reason};
 use crate::digest::Digest;
-use crate::engine::ObjectRef;
+use crate::engine::concurrency::ConcurrencyLimits;
+use crate::engine::{ObjectRef, Settings};
 use crate::engine::tables::ByUid;
 use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
 use crate::ids::{Arn, KeyPairName, Owner, Scope};
-use crate::key_pair::claim::{PairClaim, owned, rivals};
+use crate::key_pair::claim::{PairClaim, owned, rivals, row_of};
 use crate::lightsail::samples::listing;
 
 const ACCOUNT: &str = "123456789012";
@@ -63,6 +64,11 @@ fn pairs_count_once_with_their_object_and_without_it() {
         let claim = row.claim.clone().map(|claim| PairClaim { has_intent: true, ..claim });
         (at, Row { claim, ..row })
     };
+    let left = || {
+        let (at, row) = there("a", "a", false);
+        let trigger = Trigger { is_deleting: true, has_finalizer: false, ..row.trigger.clone() };
+        (at, Row { claim: None, trigger, ..row })
+    };
     let unwanted = |has_pair| {
         let (at, row) = there("a", "a", has_pair);
         let claim = row.claim.clone().map(|claim| PairClaim { wants_pair: false, ..claim });
@@ -75,6 +81,7 @@ fn pairs_count_once_with_their_object_and_without_it() {
         ("an older one that is to have one", vec![there("a", "a", false)], "", vec![], 1),
         ("and has it, but no record of it", vec![there("a", "a", false)], "", vec![own("a")], 1),
         ("not one that is to have none", vec![unwanted(false)], "", vec![], 0),
+        ("nor one that was let go, and kept a place", vec![left()], "a", vec![], 0),
         ("nor if it had a place before", vec![unwanted(false)], "a", vec![], 0),
         ("until its pair is gone", vec![unwanted(true)], "", vec![own("a")], 1),
         ("nor one whose name is somebody's",
@@ -166,5 +173,59 @@ fn an_object_that_cannot_act_stands_in_nobodys_way_whatever_it_once_intended() {
         let at = ObjectRef::new("team-a", "fleet");
         let found = rivals(&at, &rows, &desired(), None, |_| None, |_, _| false);
         assert_eq!(found.len(), expected);
+    }
+}
+
+#[test]
+fn an_object_claims_its_name_until_the_operator_has_let_it_go() {
+    let settings = settings();
+    let object = |deletes: bool, finalizers: &[&str], status: serde_json::Value| {
+        let deleted_at = deletes.then_some(NOW);
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "fleet", "namespace": "team-a", "uid": "u",
+                "finalizers": finalizers, "deletionTimestamp": deleted_at },
+            "spec": { "type": "Imported", "region": "eu-west-1",
+                "imported": { "publicKey": FIRST } },
+            "status": status,
+        }))
+        .unwrap()
+    };
+    let has_pair = || serde_json::json!({ "arn": arn("fleet").as_str() });
+    let imports = || serde_json::json!({ "importIntent": { "accountID": ACCOUNT,
+        "publicKeySHA256": key(FIRST).sha256(), "fingerprints": [] } });
+    let nothing = || serde_json::json!({});
+    let (own, both) = ([FINALIZER], [FINALIZER, "example.com/other"]);
+    let other = ["example.com/other"];
+    for (sentence, deletes, finalizers, status, expected) in [
+        ("a new one", false, &[][..], nothing(), true),
+        ("one that has its pair", false, &own, has_pair(), true),
+        ("while it is being deleted", true, &both, has_pair(), true),
+        ("until another tool alone holds it", true, &other, has_pair(), false),
+        ("whatever it was about to import", true, &other, imports(), false),
+        ("which counts as long as the operator holds it", true, &both, imports(), true),
+        ("one that never had a pair", true, &other, nothing(), false),
+        ("whose finalizer somebody took off", false, &other, has_pair(), true),
+    ] {
+        let row = row_of(&object(deletes, finalizers, status), &settings);
+        assert_eq!(row.claim.is_some(), expected, "{sentence}");
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        cluster_id: "cluster".to_owned(),
+        aws_account_id: None,
+        call_timeout: Duration::ZERO,
+        settle_time: Duration::ZERO,
+        write_timeout: Duration::ZERO,
+        lease_duration: Duration::ZERO,
+        missing_key_grace: Duration::ZERO,
+        source_grace: Duration::ZERO,
+        search_interval: Duration::ZERO,
+        namespaces: Vec::new(),
+        label_selector: None,
+        is_primary: true,
+        concurrency: ConcurrencyLimits::new(1),
     }
 }
