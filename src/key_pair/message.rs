@@ -295,7 +295,7 @@ impl fmt::Display for Message<'_> {
             Self::SecretIsDeleted { secret } => write!(
                 to,
                 "the Secret {secret} is being deleted; the operator creates it again once it is \
-                 gone"
+                 gone. If that takes long, find out which finalizer blocks the deletion"
             ),
             Self::SecretIsReplaced { secret } => {
                 write!(to, "the Secret {secret} is being replaced")

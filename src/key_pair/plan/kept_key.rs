@@ -30,7 +30,7 @@ pub(super) fn usable<'a>(
     }
     let secret = &found.name;
     if found.is_terminating {
-        return Err(Box::new(Message::SecretIsDeleted { secret }.wait(SOON)));
+        return Err(Box::new(Message::SecretIsDeleted { secret }.wait_longer(desired.interval)));
     }
     let has_this_key = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Same));
     let refuse = |message| Err(Box::new(stalled(desired, &message)));

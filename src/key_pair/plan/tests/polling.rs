@@ -245,6 +245,13 @@ fn what_others_have_to_do_is_looked_at_less_and_less() {
     observed.recorded = Recorded::default();
     assert!(grows(&plan(&desired(), &observed)));
 
+    observed.rivals = Vec::new();
+    let hangs = Desired { pair: DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519,
+        secret: kept(), replace: ReplacePolicy::Never }, ..desired() };
+    observed.secret = Lookup::Found(Found { is_terminating: true, ..owned(&private_key()) });
+    assert!(grows(&plan(&hangs, &observed)), "a finalizer may block that for days");
+    observed.secret = Lookup::Unread;
+
     let many = |count, deleting| {
         let mut observed = observed.clone();
         observed.rivals = vec![rival("a", Some("arn:own")); count];
