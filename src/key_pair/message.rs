@@ -127,6 +127,7 @@ pub enum Release {
     NameIsOfAnother,
     SecretIsDeleted,
     SecretGoesWithObject,
+    IsBeingDeleted,
     NoAccess,
     NamespaceIsDeleted,
     NoAccessNoRecord,
@@ -641,6 +642,10 @@ impl fmt::Display for Release {
             Self::SecretIsDeleted => {
                 "the default key pair stays in Lightsail because the Secret that keeps its \
                  private key is being deleted"
+            }
+            Self::IsBeingDeleted => {
+                "the object was released while Lightsail was deleting its key pair, which may be \
+                 gone"
             }
             Self::StillCounted => {
                 "the key pair stays in Lightsail with its owner tag, and still counts toward \

@@ -2,7 +2,7 @@
 
 use super::kept_key;
 use super::ownership::{OwnerTag, owner_tag};
-use super::refusals::unfinished_deletion;
+use super::refusals::{unfinished_deletion, was_deleted_lately};
 use super::step::Step;
 use crate::access::Grant;
 use crate::api::Reason;
@@ -37,6 +37,12 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
         let why = if is_known { Release::StillCounted } else { Release::MayBeCounted };
         return end(desired, observed, &Message::Released { why, tag_stays: None });
     }
+    let is_asked_for = matches!(why, Release::Retain | Release::Suspended);
+    let why = match (is_asked_for, had_pair) {
+        (true, false) => Release::HasNoPair,
+        (true, true) if is_being_deleted(observed) => Release::IsBeingDeleted,
+        (true | false, _) => why,
+    };
     let is_own = |pair: &KeyPair| {
         recorded.arn.as_ref().is_none_or(|arn| *arn == pair.arn)
             && owner_tag(desired, pair) == OwnerTag::Own
@@ -55,8 +61,17 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
         }
         _ => None,
     };
+    if is_asked_for && recorded.arn.is_some() && matches!(done.read_for_release, Some(Ok(None))) {
+        let (name, region) = (&desired.name, &desired.region);
+        return end(desired, observed, &Message::Deleted { name, region });
+    }
     let tag_stays = tag_stays.map(|error| for_the_object(observed, error));
     end(desired, observed, &Message::Released { why, tag_stays: tag_stays.as_ref() })
+}
+
+/// Whether a deletion that an earlier reconciliation began may still be under way.
+fn is_being_deleted(observed: &Observed) -> bool {
+    observed.recorded.deletion.is_some() && was_deleted_lately(observed)
 }
 
 /// Of an account's, the messages are for whoever manages it: they name its roles and its Secret.

@@ -48,7 +48,7 @@ const PRIVATE: [InvalidPrivateKey; 15] = [
     InvalidPrivateKey::Unknown,
 ];
 
-const RELEASES: [Release; 13] = [
+const RELEASES: [Release; 14] = [
     Release::Suspended,
     Release::Retain,
     Release::NeverHadPair,
@@ -57,6 +57,7 @@ const RELEASES: [Release; 13] = [
     Release::NameIsOfAnother,
     Release::SecretIsDeleted,
     Release::SecretGoesWithObject,
+    Release::IsBeingDeleted,
     Release::NoAccess,
     Release::NamespaceIsDeleted,
     Release::NoAccessNoRecord,

@@ -129,7 +129,8 @@ fn a_suspended_object_says_what_it_would_do() {
         ("and then lets it go", |d, o| {
             unchanged(o);
             d.goal = Goal::ObjectDeleted;
-            (o.account, o.pair, o.done.read_for_release) = (None, None, Some(Ok(None)));
+            (o.account, o.pair) = (None, None);
+            o.done.read_for_release = Some(Ok(Some(pair(FIRST))));
         }, "Remove finalizer Released"),
     ]);
     assert_eq!(planned(|_, o| o.pair = live(None)), Some("Import"), "not the finalizer");

@@ -12,6 +12,12 @@ fn a_release_never_waits_for_lightsail() {
             (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
         (desired, observed)
     }
+    fn deletion(observed: &mut Observed, began: &str) {
+        observed.done.read_for_release = Some(Ok(Some(pair(FIRST))));
+        observed.recorded.deleted_at = Some(time(began));
+        observed.recorded.deletion = Some(Operation { status: Some("Started".to_owned()),
+            created_at: Some(began.to_owned()), ..Operation::default() });
+    }
     fn read(pair: KeyPair) -> Option<lightsail::Result<Option<KeyPair>>> {
         Some(Ok(Some(pair)))
     }
@@ -30,8 +36,13 @@ fn a_release_never_waits_for_lightsail() {
         }, "Remove finalizer Released"),
         ("nor where there is none",
          |_, o| o.done.read_for_release = read(pair(FIRST)), "Remove finalizer Released"),
-        ("what is gone has no tag", |_, o| o.done.read_for_release = Some(Ok(None)),
-         "Remove finalizer Released"),
+        ("what is gone does not stay", |_, o| o.done.read_for_release = Some(Ok(None)),
+         "Remove finalizer Deleted"),
+        ("what may still appear is not gone", |_, o| {
+            o.recorded = Recorded { account: o.account.clone(), intent: intent(FIRST),
+                ..Recorded::default() };
+            o.done.read_for_release = Some(Ok(None));
+        }, "Remove finalizer Released"),
         ("a read that fails holds up nothing", |_, o| {
             o.done.read_for_release = Some(Err(lightsail::Error::of_kind(ErrorKind::Transient)));
         }, "Remove finalizer Released"),
@@ -46,12 +57,23 @@ fn a_release_never_waits_for_lightsail() {
         ("nothing is recorded, so nothing is read", |_, o| o.recorded = Recorded::default(),
          "Remove finalizer Released"),
     ]);
-    let (desired, mut observed) = retained();
-    observed.done.read_for_release = Some(Err(lightsail::Error::of_kind(ErrorKind::NeverSent)));
-    let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else {
-        panic!("the object is released")
+    let said = |change: fn(&mut Observed)| {
+        let (desired, mut observed) = retained();
+        observed.done.read_for_release =
+            Some(Err(lightsail::Error::of_kind(ErrorKind::NeverSent)));
+        change(&mut observed);
+        let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else {
+            panic!("the object is released")
+        };
+        message
     };
-    assert!(message.contains("its owner tag stays"), "{message}");
+    assert!(said(|_| {}).contains("its owner tag stays"));
+    let nothing = said(|observed| observed.recorded = Recorded::default());
+    assert_eq!(nothing, "the object had no key pair of its own");
+    let under_way = said(|observed| deletion(observed, NOW));
+    assert!(under_way.contains("while Lightsail was deleting its key pair"), "{under_way}");
+    let over = said(|observed| deletion(observed, "2026-11-24T11:00:00Z"));
+    assert!(over.contains("the key pair stays"), "it is another pair: {over}");
 }
 
 #[test]
@@ -68,7 +90,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
         ("then it is over", |_, o| o.pair = live(None), "End follow-up Deleted"),
         ("under Retain the pair is released", |d, o| {
             d.deletion_policy = Some(DeletionPolicy::Retain);
-            o.done.read_for_release = Some(Ok(None));
+            o.done.read_for_release = Some(Ok(Some(pair(FIRST))));
         }, "End follow-up Released"),
         ("a read that fails is retried", |_, o| o.failure = failed(ErrorKind::Transient),
          "Pause ServiceError"),
