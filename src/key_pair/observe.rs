@@ -56,6 +56,7 @@ pub(super) fn observed(
         windows_instances: None,
         namespace_terminating: None,
         was_acted_on: record::was_acted_on(object),
+        stalled_for: record::stalled_for(object),
         edited: !record::is_current(object),
         list_at_hand: false,
         list_pages: 0,

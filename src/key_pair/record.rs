@@ -2,9 +2,9 @@
 //! Pure.
 
 use super::world::{Intent, Recorded, Replaced};
-use crate::api::conditions::{READY, is_true};
+use crate::api::conditions::{READY, STALLED, is_true, reason};
 use crate::api::key_pair::ImportIntent;
-use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation};
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation, Reason};
 use crate::engine::objects;
 use crate::ssh::Fingerprints;
 
@@ -55,6 +55,12 @@ pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
     let is_present =
         |status: &LightsailKeyPairStatus| is_current(object) && is_true(&status.conditions, READY);
     object.status.as_ref().is_some_and(is_present) && !objects::is_asked(object)
+}
+
+/// Why the object is Stalled, if it shows that for its present generation.
+pub(super) fn stalled_for(object: &LightsailKeyPair) -> Option<Reason> {
+    let status = object.status.as_ref().filter(|_| is_current(object))?;
+    reason(&status.conditions, STALLED).filter(|_| is_true(&status.conditions, STALLED))
 }
 
 /// Whether the present generation was observed.

@@ -7,10 +7,10 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::access::Grant;
 use crate::access::Limits;
-use crate::api::Operation;
 use crate::api::key_pair::{
     AdoptionPolicy, Backup, DeletionPolicy, KeyAlgorithm, Origin, ReplacePolicy,
 };
+use crate::api::{Operation, Reason};
 use crate::digest::Digest;
 use crate::engine::Lookup;
 use crate::engine::uid::Uid;
@@ -242,6 +242,8 @@ pub struct Observed {
     pub namespace_terminating: Option<bool>,
     /// Whether the object was Ready for its present generation, and nobody asks for more.
     pub was_acted_on: bool,
+    /// Why the object is Stalled, if it shows that for its present generation.
+    pub stalled_for: Option<Reason>,
     /// Whether the object changed since it was observed.
     pub edited: bool,
     /// Whether the shared list is there and young enough.

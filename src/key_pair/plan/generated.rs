@@ -7,6 +7,7 @@ use super::refusals::{name_conflict, stalled};
 use super::source::time_left;
 use super::step::Step;
 use super::{absent, kept_key, pair};
+use crate::api::Reason;
 use crate::api::key_pair::{KeyAlgorithm, Origin, ReplacePolicy};
 use crate::engine::{Lookup, State};
 use crate::key_pair::message::Message;
@@ -80,11 +81,16 @@ fn lost(
         Whose::Foreign { .. } => return Some(name_conflict(desired)),
     }
     // A Secret that is missing may come back, for example while a folder is being reapplied.
+    let is_replaced =
+        replace == ReplacePolicy::Recreate && observed.recorded.origin == Some(Origin::Generated);
+    // A process that has just started does not know for how long it was missing before.
+    let is_said = observed.stalled_for == Some(Reason::PrivateKeyLost) && !is_replaced;
     let since = observed.key_missing_since.unwrap_or(observed.now);
-    if let Some(left) = time_left(since, observed.missing_key_grace, observed.now) {
+    let left = time_left(since, observed.missing_key_grace, observed.now);
+    if let Some(left) = left.filter(|_| !is_said) {
         return Some(Message::SecretIsMissing { secret: &secret.name }.wait(left));
     }
-    if replace == ReplacePolicy::Recreate && observed.recorded.origin == Some(Origin::Generated) {
+    if is_replaced {
         return None;
     }
     let (name, secret) = (&desired.name, secret.name.as_str());

@@ -6,6 +6,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::refusals::stalled;
 use super::step::Step;
+use crate::api::Reason;
 use crate::engine::action::Next;
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{
@@ -79,7 +80,10 @@ pub(super) fn needed(desired: &Desired, observed: &Observed, key: &ImportedKey) 
 fn missing(observed: &Observed, since: Timestamp, at: &SourceRef, has_object: bool) -> Step {
     let message =
         if has_object { Message::NoKeyInSource { at } } else { Message::SourceNotFound { at } };
-    if let Some(left) = time_left(since, observed.source_grace, observed.now) {
+    // A process that has just started does not know for how long it was missing before.
+    let is_said = observed.stalled_for == Some(Reason::SourceNotFound);
+    let left = time_left(since, observed.source_grace, observed.now);
+    if let Some(left) = left.filter(|_| !is_said) {
         let waited = observed.now.duration_since(since).unsigned_abs();
         return message.wait(waited.clamp(SHORTEST_PAUSE, LONGEST_PAUSE).min(left));
     }

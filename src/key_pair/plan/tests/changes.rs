@@ -2,6 +2,7 @@
 //! stands elsewhere.
 
 use super::*;
+use crate::api::Reason;
 
 fn recreate(desired: &mut Desired, line: &str) {
     let key = ImportedKey::Inline(PublicKey::parse(line));
@@ -157,6 +158,14 @@ fn a_public_key_that_stands_elsewhere() {
             o.source = Some(PublicKeySource::Missing { since: time("2026-11-24T11:58:00Z"),
                 has_object: true });
         }, "Stalled SourceNotFound"),
+        ("which is still said after a restart", |_, o| {
+            o.stalled_for = Some(Reason::SourceNotFound);
+            o.source = Some(PublicKeySource::Missing { since: o.now, has_object: true });
+        }, "Stalled SourceNotFound"),
+        ("not where something else was said", |_, o| {
+            o.stalled_for = Some(Reason::SourceTooLarge);
+            o.source = Some(PublicKeySource::Missing { since: o.now, has_object: true });
+        }, "Reconciling SourceNotFound"),
         ("nobody reads what is too large to be a public key", |_, o| {
             o.source = Some(source(&vec![b'x'; 65_537]));
         }, "Stalled SourceTooLarge"),
@@ -186,6 +195,29 @@ fn a_public_key_that_stands_elsewhere() {
             d.goal = Goal::ObjectDeleted;
         }, "Remove finalizer Released"),
     ]);
+}
+
+#[test]
+fn what_an_object_is_stalled_for_counts_for_its_present_generation() {
+    let object = |generation: i64, status: &str| -> crate::api::LightsailKeyPair {
+        let condition = serde_json::json!({ "type": "Stalled", "status": status,
+            "reason": "SourceNotFound", "message": "", "lastTransitionTime": NOW });
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "fleet", "generation": generation },
+            "spec": { "type": "Imported", "region": "eu-west-1" },
+            "status": { "observedGeneration": 1, "conditions": [condition] },
+        }))
+        .unwrap()
+    };
+    for (sentence, generation, status, expected) in [
+        ("the present one", 1, "True", Some(Reason::SourceNotFound)),
+        ("one that was edited since", 2, "True", None),
+        ("what is over", 1, "False", None),
+    ] {
+        let found = crate::key_pair::record::stalled_for(&object(generation, status));
+        assert_eq!(found, expected, "{sentence}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The rows of a generated pair.
 
 use super::*;
+use crate::api::Reason;
 
 type GeneratedRow = (&'static str, fn(&mut Desired, &mut Observed, &PrivateKey), &'static str);
 
@@ -305,6 +306,19 @@ fn a_private_key_that_is_lost_or_another_one() {
         ("and not before", |_, o, key| {
             o.missing_key_grace = Duration::from_secs(3);
             lost(o, key, "2026-11-24T11:59:58Z");
+        }, "Reconciling InProgress"),
+        ("which is still said after a restart", |_, o, key| {
+            o.stalled_for = Some(Reason::PrivateKeyLost);
+            lost(o, key, NOW);
+        }, "Stalled PrivateKeyLost"),
+        ("of nothing else", |_, o, key| {
+            o.stalled_for = Some(Reason::NameConflict);
+            lost(o, key, NOW);
+        }, "Reconciling InProgress"),
+        ("and justifies no new key by itself", |d, o, key| {
+            d.pair = generated(ReplacePolicy::Recreate);
+            o.stalled_for = Some(Reason::PrivateKeyLost);
+            lost(o, key, NOW);
         }, "Reconciling InProgress"),
         ("I7: that is not said on old news", |_, o, key| {
             lost(o, key, "2026-11-24T11:59:00Z");

@@ -113,6 +113,7 @@ fn observed() -> Observed {
         windows_instances: None,
         namespace_terminating: None,
         was_acted_on: false,
+        stalled_for: None,
         edited: false,
         list_at_hand: true,
         list_pages: 0,
