@@ -300,6 +300,9 @@ fn write_key(
     if found.is_some_and(|found| has_downloaded_key(observed, found)) {
         return None;
     }
+    if let Some((found, why)) = found.and_then(|found| Some((found, found.rejects?))) {
+        return Some(stalled(desired, &Message::SecretRejected { secret: &found.name, why }));
+    }
     let kept = found.and_then(|found| kept_key::set_aside(desired, observed, found));
     if kept.is_some() {
         return kept;

@@ -47,10 +47,10 @@ pub(super) fn usable<'a>(
     if found.is_of_another || (!found.is_own && !has_this_key) {
         return refuse(Message::SecretNotOwned { secret });
     }
-    match found
-        .rejects
-        .filter(|_| !(found.is_own && found.key.is_some() && (pair.is_none() || has_this_key)))
-    {
+    // One that holds a key, and not another one, needs no write.
+    let is_other = pair.is_some_and(|pair| compare(found, pair) == Some(Match::Different));
+    let is_enough = found.is_own && found.key.is_some() && !is_other;
+    match found.rejects.filter(|_| !is_enough) {
         Some(why) => refuse(Message::SecretRejected { secret, why }),
         None => Ok(Some(found)),
     }

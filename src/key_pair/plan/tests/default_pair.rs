@@ -147,6 +147,23 @@ fn a_default_pair_that_should_be_there() {
             o.secret = secret(Some(key));
             o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
         }, "Download"),
+        ("also where the Secret cannot be written", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_own: true, rejects: Some(Rejection::Immutable),
+                key: Some(key.clone()), ..somebodys_secret() });
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Download"),
+        ("which is said if it holds another key", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_own: true, rejects: Some(Rejection::Immutable),
+                key: Some(private_key()), ..somebodys_secret() });
+            o.done.download = download(key);
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Stalled SecretRejected"),
+        ("and is enough if it does not", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_own: true, rejects: Some(Rejection::Immutable),
+                key: Some(key.clone()), ..somebodys_secret() });
+            o.done.download = download(key);
+            o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        }, "Ready Downloaded"),
         ("and then it is enough", |_, o, key| {
             o.secret = secret(Some(key));
             o.done.download = download(key);

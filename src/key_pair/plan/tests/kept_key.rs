@@ -1,7 +1,7 @@
 //! What is written into a Secret beside the private key.
 
 use super::*;
-use super::super::kept_key::write;
+use super::super::kept_key::{usable, write};
 
 #[test]
 fn i3_a_public_half_never_stays_beside_another_private_key() {
@@ -22,5 +22,34 @@ fn i3_a_public_half_never_stays_beside_another_private_key() {
             panic!("{name}: it is written");
         };
         assert_eq!(keep_public_half, expected, "{name}");
+    }
+}
+
+#[test]
+fn an_own_secret_that_cannot_be_written_will_do_unless_it_holds_another_key() {
+    let (key, other) = (private_key(), private_key());
+    let listed = |fingerprint: Option<String>| KeyPair {
+        fingerprint: fingerprint.map(Into::into), ..pair(FIRST)
+    };
+    let own = Some(key.public().sha256());
+    for (name, pair, key, is_own, expected) in [
+        ("it holds the key of the pair", Some(listed(own.clone())), Some(&key), true, true),
+        ("whatever Lightsail lists", Some(listed(Some("of a new form".to_owned()))), Some(&key),
+         true, true),
+        ("also nothing", Some(listed(None)), Some(&key), true, true),
+        ("there is no pair yet", None, Some(&key), true, true),
+        ("it holds another key", Some(listed(own.clone())), Some(&other), true, false),
+        ("it holds none", Some(listed(None)), None, true, false),
+        ("it is somebody's", Some(listed(own)), Some(&key), false, false),
+    ] {
+        let rejects = Some(Rejection::Immutable);
+        let found = Found { is_own, rejects, key: key.cloned(), ..somebodys_secret() };
+        let observed = Observed { secret: Lookup::Found(found), ..observed() };
+        let desired = Desired { pair: DesiredPair::Generated { secret: kept(),
+            algorithm: KeyAlgorithm::Ed25519, replace: ReplacePolicy::Never }, ..desired() };
+        let step = usable(&desired, &observed, &kept(), pair.as_ref());
+        let words = step.as_ref().map_err(|step| word(step)).err();
+        let refusal = (!expected).then(|| "Stalled SecretRejected".to_owned());
+        assert_eq!(words, refusal, "{name}");
     }
 }
