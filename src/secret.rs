@@ -30,10 +30,10 @@ const TYPE: &str = "kubernetes.io/ssh-auth";
 /// The key of the data with the private key.
 pub(crate) const PRIVATE_KEY: &str = "ssh-privatekey";
 const PUBLIC_KEY: &str = "ssh-publickey";
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Names the object that a Secret belongs to by kind and name; not by uid, since a restored backup
 /// has another.
-const OWNER: &str = "lightsail-operator.dev/owner";
+pub(crate) const OWNER: &str = "lightsail-operator.dev/owner";
 const KIND: &str = "LightsailKeyPair/";
 /// Set by the create: only a Secret that the operator created is ever deleted with its object
 /// (I15).
@@ -389,7 +389,7 @@ fn harmless(message: &str) -> String {
 }
 
 /// What names an object of this name as the owner of a Secret.
-fn owner_annotation(owner: &str) -> String {
+pub(crate) fn owner_annotation(owner: &str) -> String {
     format!("{KIND}{owner}")
 }
 

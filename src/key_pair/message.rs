@@ -8,11 +8,11 @@
 use std::fmt;
 
 use super::world::{InvalidName, SourceRef};
-use crate::api::{OWNER_TAG, Operation, Reason};
+use crate::api::{FIELD_MANAGER, OWNER_TAG, Operation, Reason};
 use crate::engine::message;
 use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
 use crate::lightsail;
-use crate::secret::Rejection;
+use crate::secret::{MANAGED_BY, OWNER, Rejection, owner_annotation};
 use crate::ssh::{Form, InvalidPublicKey};
 
 /// What there is to say; `Display` has the texts.
@@ -95,6 +95,7 @@ pub enum Message<'a> {
     // Stalled: the Secret
     SecretOfOtherType { secret: &'a str },
     SecretNotOwned { secret: &'a str },
+    SecretWithoutOwner { secret: &'a str, object: &'a str },
     CopyNotOwned { secret: &'a str, copy: &'a str },
     SecretRejected { secret: &'a str, why: Rejection },
     SecretRefused { secret: &'a str, why: &'a str },
@@ -204,6 +205,7 @@ impl Message<'_> {
             Self::DefaultReplaced { .. } => Reason::DefaultKeyPairReplaced,
             Self::SecretOfOtherType { .. }
             | Self::SecretNotOwned { .. }
+            | Self::SecretWithoutOwner { .. }
             | Self::CopyNotOwned { .. } => Reason::SecretNotOwned,
             Self::SecretRejected { .. }
             | Self::SecretRefused { .. }
@@ -555,6 +557,14 @@ impl fmt::Display for Message<'_> {
                 to,
                 "the Secret {secret} does not belong to this object and was not changed; set \
                  secret.name in the spec to another name"
+            ),
+            Self::SecretWithoutOwner { secret, object } => write!(
+                to,
+                "the Secret {secret} was replaced by one that does not belong to this object, and \
+                 was not changed; if its private key is the right one, set its label {MANAGED_BY} \
+                 to {FIELD_MANAGER} and its annotation {OWNER} to {}; otherwise, set secret.name \
+                 in the spec to another name",
+                owner_annotation(object)
             ),
             Self::CopyNotOwned { secret, copy } => write!(
                 to,

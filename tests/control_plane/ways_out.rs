@@ -287,6 +287,29 @@ async fn a_secret_that_cannot_be_used() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_was_replaced_by_one_with_another_key() {
+    let bed = Bed::new("way-out-replaced").await;
+    let _operator = bed.start().await;
+    create(&bed, "fleet", &generated("fleet")).await;
+    ready(&bed, "fleet", "Generated").await;
+    bed.secrets().delete("fleet", &DeleteParams::default()).await.unwrap();
+    let (private, _) = key_pair_files("ed25519");
+    put_secret(&bed, "fleet", "kubernetes.io/ssh-auth", &private).await;
+    bed.reconcile_now::<LightsailKeyPair>("fleet").await;
+    let way_out = "annotation lightsail-operator.dev/owner to LightsailKeyPair/fleet";
+    stalled(&bed, "fleet", "SecretNotOwned", way_out).await;
+    let marked = json!({ "metadata": {
+        "labels": { "app.kubernetes.io/managed-by": "lightsail-operator" },
+        "annotations": { "lightsail-operator.dev/owner": "LightsailKeyPair/fleet" } } });
+    bed.secrets().patch("fleet", &PatchParams::default(), &Patch::Merge(marked)).await.unwrap();
+    let recreate = json!({ "generated": { "replacePolicy": "Recreate" } });
+    set_spec(&bed, "fleet", recreate).await;
+    ready(&bed, "fleet", "Generated").await;
+    let there = bed.region.find_key_pair("fleet").unwrap();
+    assert_eq!(there.public_key.trim(), public_half(&private));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_cannot_be_used() {
     let bed = Bed::new("way-out-sources").await;
     let mut options = bed.options(None).await;

@@ -44,6 +44,12 @@ pub(super) fn usable<'a>(
     if is_of_other_type && !has_this_key {
         return refuse(Message::SecretOfOtherType { secret });
     }
+    // Whoever replaced it on purpose, with another key, has lost its label and annotations.
+    let is_recorded = observed.recorded.secret_name.as_ref() == Some(secret);
+    if is_recorded && !found.is_of_another && !found.is_own && !has_this_key {
+        let (_, object) = desired.owner.object();
+        return refuse(Message::SecretWithoutOwner { secret, object });
+    }
     if found.is_of_another || (!found.is_own && !has_this_key) {
         return refuse(Message::SecretNotOwned { secret });
     }

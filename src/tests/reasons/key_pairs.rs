@@ -168,6 +168,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::DefaultReplaced { secret, has_copy: false },
         Message::SecretOfOtherType { secret },
         Message::SecretNotOwned { secret },
+        Message::SecretWithoutOwner { secret, object: "fleet" },
         Message::CopyNotOwned { secret, copy: "fleet-1f5f9639" },
         Message::SecretRejected { secret, why: Rejection::Immutable },
         Message::SecretRejected { secret, why: Rejection::OtherType },

@@ -53,3 +53,24 @@ fn an_own_secret_that_cannot_be_written_will_do_unless_it_holds_another_key() {
         assert_eq!(words, refusal, "{name}");
     }
 }
+
+#[test]
+fn a_secret_on_record_that_was_replaced_says_how_its_key_is_taken() {
+    let mark = "annotation lightsail-operator.dev/owner to LightsailKeyPair/fleet";
+    let desired = Desired { pair: DesiredPair::Generated { secret: kept(),
+        algorithm: KeyAlgorithm::Ed25519, replace: ReplacePolicy::Never }, ..desired() };
+    for (name, recorded, is_of_another, expected) in [
+        ("it had the name of the one on record", Some("kept"), false, true),
+        ("nothing is on record", None, false, false),
+        ("another one is", Some("former"), false, false),
+        ("it is another object's", Some("kept"), true, false),
+    ] {
+        let found = Found { is_of_another, key: Some(private_key()), ..somebodys_secret() };
+        let mut observed = Observed { secret: Lookup::Found(found), ..observed() };
+        observed.former_secret = Lookup::Absent;
+        observed.recorded.secret_name = recorded.map(str::to_owned);
+        let Err(step) = usable(&desired, &observed, &kept(), None) else { panic!("{name}") };
+        let Step::Finish(verdict) = *step else { panic!("{name}") };
+        assert_eq!(verdict.message.contains(mark), expected, "{name}: {}", verdict.message);
+    }
+}
