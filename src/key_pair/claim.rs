@@ -117,8 +117,8 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let has_intent = arn.is_none()
         && object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
     // An object that can do nothing does not stand in the way of those that can, unless it has a
-    // pair. If it may have one, that counts. One that the operator has let go, and that another
-    // tool's finalizer keeps, has none any more.
+    // pair. If it may have one, that counts. One that the operator has released, and that
+    // another tool's finalizer keeps, has none any more.
     let is_left = desired.goal.ends() && !has_finalizer(object, FINALIZER);
     let may_act = can_act(&desired) && !is_refused(shown.reason);
     let claims = !is_left && (arn.is_some() || has_intent || may_act);
@@ -330,7 +330,7 @@ pub(super) fn owned(
         let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;
         // One that claims nothing may have been edited while it was about to import.
         let may_import = claim.is_none_or(may_have_one);
-        // One that the operator has let go imports nothing any more.
+        // One that the operator has released imports nothing any more.
         let is_left = row.trigger.is_deleting && !row.trigger.has_finalizer;
         let may_import = may_import && !is_left;
         let of_within = || within.get_of(&row.uid).copied().filter(|_| may_import);

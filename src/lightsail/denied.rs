@@ -1,5 +1,5 @@
-//! Which reads AWS denies, so that the log says so once. Objects only name the code: AWS's answer may
-//! name the roles of others.
+//! Which reads AWS denies, so that the log says so once. Objects only name the code: AWS's answer
+//! may name the roles of others.
 
 use std::collections::HashMap;
 

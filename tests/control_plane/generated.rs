@@ -303,7 +303,7 @@ async fn owners_of_secrets_that_may_not_be_changed() {
     };
     bed.wait("free", "Ready again", is_ready).await;
     assert_eq!(bed.secrets().get("free").await.unwrap().metadata.owner_references, None);
-    // It would go, so the object waits for a person.
+    // It would go, so the object is stalled.
     bed.patch::<LightsailKeyPair>("owned", &with_object(false)).await;
     let way_out = "remove metadata.ownerReferences from the Secret";
     let says = async || {

@@ -188,7 +188,7 @@ fn i3_a_secret_that_kubernetes_would_delete_gets_rid_of_its_owner_before_its_key
             stands(o, key);
             o.secret = Lookup::Found(owned(key));
         }, "DisownSecret"),
-        ("also if it is suspended, as deleting it in the foreground would be too late", |d, o, key| {
+        ("also if it is suspended, as it is too late under foreground deletion", |d, o, key| {
             stands(o, key);
             (d.suspend, o.secret) = (true, Lookup::Found(owned(key)));
         }, "DisownSecret"),
