@@ -78,8 +78,8 @@ pub(super) fn stays(desired: &Desired, observed: &Observed) -> Option<Step> {
 }
 
 /// The step that takes the owners off a Secret with which Kubernetes would delete it though it is
-/// to stay (I3): an earlier object of this name, and this object unless the spec says that the Secret
-/// goes with it. While the object stays, only of a Secret that the operator created (I15).
+/// to stay (I3): an earlier object of this name, and this object unless the spec says that the
+/// Secret goes with it. While the object stays, only of a Secret that the operator created (I15).
 pub(super) fn disown(desired: &Desired, observed: &Observed, found: &Found) -> Option<Step> {
     let (namespace, name) = desired.owner.object();
     let owner = Owner { namespace, name, uid: &desired.uid };
