@@ -99,7 +99,7 @@ fn check(key: &str, value: &str) -> Result<()> {
 }
 
 /// Neither `*` nor `?` is one, so that no value of a tag can be a wildcard.
-fn is_tag_character(character: char) -> bool {
+pub(super) fn is_tag_character(character: char) -> bool {
     character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
 }
 

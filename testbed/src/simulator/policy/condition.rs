@@ -1,7 +1,9 @@
 //! Conditions of a statement: whether the values that a request has for a key are as the policy
 //! wants them.
 
+use super::key;
 use super::question::Question;
+use super::text::{Text, Version};
 
 /// One key of one operator's block.
 #[derive(Clone, Debug)]
@@ -10,7 +12,7 @@ pub(super) struct Condition {
     if_exists: bool,
     set: Option<Set>,
     key: String,
-    values: Vec<String>,
+    values: Vec<Text>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,36 +31,35 @@ enum Set {
 }
 
 impl Condition {
-    /// None if there is no such operator here.
-    pub(super) fn new(operator: &str, key: &str, values: Vec<String>) -> Option<Self> {
-        let (set, rest) = match operator.split_once(':') {
-            Some(("ForAllValues", rest)) => (Some(Set::All), rest),
-            Some(("ForAnyValue", rest)) => (Some(Set::Any), rest),
-            Some(_) => return None,
-            None => (None, operator),
-        };
-        let (name, if_exists) =
-            rest.strip_suffix("IfExists").map_or((rest, false), |name| (name, true));
-        let equals = |negated, ignore_case| Operator::Equals { negated, ignore_case };
-        let operator = match name {
-            "StringEquals" => equals(false, false),
-            "StringNotEquals" => equals(true, false),
-            "StringEqualsIgnoreCase" => equals(false, true),
-            "StringNotEqualsIgnoreCase" => equals(true, true),
-            "StringLike" | "ArnLike" | "ArnEquals" => Operator::Like { negated: false },
-            "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => Operator::Like { negated: true },
-            "Bool" => Operator::Bool,
-            "Null" if !if_exists => Operator::Null,
-            _ => return None,
-        };
-        Some(Self { operator, if_exists, set, key: key.to_owned(), values })
+    /// The condition, or what of it is not known here.
+    pub(super) fn read(
+        operator: &str,
+        key: &str,
+        values: &[String],
+        version: Version,
+    ) -> Result<Self, String> {
+        if !key::is_known(key) {
+            return Err(format!("the condition key {key} is not known here"));
+        }
+        let (operator, if_exists, set) = read_operator(operator)
+            .ok_or_else(|| format!("the operator {operator} is not known here"))?;
+        let values = values.iter().map(|value| match operator {
+            // These two take no variables.
+            Operator::Bool | Operator::Null if !["true", "false"].contains(&value.as_str()) => {
+                Err(format!("{value} is neither true nor false"))
+            }
+            Operator::Bool | Operator::Null => Ok(Text::written(value)),
+            Operator::Equals { .. } | Operator::Like { .. } => Text::read(value, version),
+        });
+        let values = values.collect::<Result<_, _>>()?;
+        Ok(Self { operator, if_exists, set, key: key.to_owned(), values })
     }
 
     pub(super) fn holds(&self, question: &Question) -> bool {
         let present = question.values(&self.key).filter(|values| !values.is_empty());
         if self.operator == Operator::Null {
             let absent = if present.is_none() { "true" } else { "false" };
-            return self.values.iter().any(|wanted| wanted == absent);
+            return self.values.iter().any(|wanted| *wanted == Text::written(absent));
         }
         let Some(values) = present else {
             // What is not there is not equal to anything: a negated operator holds, and so does
@@ -107,4 +108,30 @@ impl Condition {
             }
         }
     }
+}
+
+/// An operator, whether it holds where the key is missing, and how many values it takes. None if
+/// there is none of this name here.
+fn read_operator(name: &str) -> Option<(Operator, bool, Option<Set>)> {
+    let (set, rest) = match name.split_once(':') {
+        Some(("ForAllValues", rest)) => (Some(Set::All), rest),
+        Some(("ForAnyValue", rest)) => (Some(Set::Any), rest),
+        Some(_) => return None,
+        None => (None, name),
+    };
+    let (name, if_exists) =
+        rest.strip_suffix("IfExists").map_or((rest, false), |name| (name, true));
+    let equals = |negated, ignore_case| Operator::Equals { negated, ignore_case };
+    let operator = match name {
+        "StringEquals" => equals(false, false),
+        "StringNotEquals" => equals(true, false),
+        "StringEqualsIgnoreCase" => equals(false, true),
+        "StringNotEqualsIgnoreCase" => equals(true, true),
+        "StringLike" | "ArnLike" | "ArnEquals" => Operator::Like { negated: false },
+        "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => Operator::Like { negated: true },
+        "Bool" => Operator::Bool,
+        "Null" if !if_exists => Operator::Null,
+        _ => return None,
+    };
+    Some((operator, if_exists, set))
 }

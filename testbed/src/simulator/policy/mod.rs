@@ -2,16 +2,18 @@
 //!
 //! The language is the part of the IAM User Guide's policy grammar that fits Lightsail: actions and
 //! resources with wildcards, the string operators, `Null`, `Bool` and ARN operators, `IfExists`,
-//! `ForAllValues`, `ForAnyValue`, and policy variables. Trust policies have principals in the place
-//! of resources. What it does not know it refuses when a
-//! policy is set, so that no policy is silently weaker or stronger than at AWS.
+//! `ForAllValues`, `ForAnyValue`, and policy variables without defaults. Trust policies have
+//! principals in the place of resources. What it does not know, condition keys included, it refuses
+//! when a policy is set, so that no policy is silently weaker or stronger than at AWS.
 
 mod condition;
+mod key;
 mod parse;
 mod pattern;
 mod principal;
 mod question;
 mod statement;
+mod text;
 mod trust;
 
 pub(super) use self::principal::{Caller, Named};

@@ -6,47 +6,64 @@ use serde_json::{Map, Value};
 use super::condition::Condition;
 use super::principal::Principals;
 use super::statement::{Patterns, Statement};
+use super::text::{Text, Version};
 
 type Parsed<T> = Result<T, String>;
 
 /// The statements of a policy of an identity or a session.
 pub(super) fn statements(document: &str) -> Parsed<Vec<Statement>> {
-    each_statement(document, |members| {
+    each_statement(document, |members, version| {
         known_members(
             members,
             &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
         )?;
-        statement(members, patterns(members, "Resource", "NotResource")?)
+        let read = |text: &String| Text::read(text, version);
+        statement(members, patterns(members, "Resource", "NotResource", read)?, version)
     })
 }
 
 /// The statements of a trust policy: each with whom it speaks of, and all about the role that has
 /// the policy.
 pub(super) fn trust_statements(document: &str) -> Parsed<Vec<(Principals, Statement)>> {
-    each_statement(document, |members| {
+    each_statement(document, |members, version| {
         known_members(
             members,
             &["Sid", "Effect", "Principal", "Action", "NotAction", "Condition"],
         )?;
-        Ok((principals(members)?, statement(members, Patterns::all())?))
+        Ok((principals(members)?, statement(members, Patterns::all(), version)?))
     })
 }
 
 fn each_statement<T>(
     document: &str,
-    read: impl Fn(&Map<String, Value>) -> Parsed<T>,
+    read: impl Fn(&Map<String, Value>, Version) -> Parsed<T>,
 ) -> Parsed<Vec<T>> {
     let document: Value =
         serde_json::from_str(document).map_err(|error| format!("not JSON: {error}"))?;
     let document = object(&document, "the policy")?;
     known_members(document, &["Version", "Id", "Statement"])?;
+    let version = version(document)?;
     let statements = document.get("Statement").ok_or("Statement is missing")?;
     let list =
         statements.as_array().map_or_else(|| std::slice::from_ref(statements), Vec::as_slice);
-    list.iter().map(|value| read(object(value, "a statement")?)).collect()
+    list.iter().map(|value| read(object(value, "a statement")?, version)).collect()
 }
 
-fn statement(members: &Map<String, Value>, resources: Patterns) -> Parsed<Statement> {
+/// The language of the policy: the older one if it does not say
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>).
+fn version(document: &Map<String, Value>) -> Parsed<Version> {
+    match document.get("Version").map(|version| version.as_str().unwrap_or_default()) {
+        Some("2012-10-17") => Ok(Version::WithVariables),
+        Some("2008-10-17") | None => Ok(Version::WithoutVariables),
+        Some(_) => Err("Version is neither 2012-10-17 nor 2008-10-17".to_owned()),
+    }
+}
+
+fn statement(
+    members: &Map<String, Value>,
+    resources: Patterns<Text>,
+    version: Version,
+) -> Parsed<Statement> {
     let allows = match members.get("Effect").and_then(Value::as_str) {
         Some("Allow") => true,
         Some("Deny") => false,
@@ -54,9 +71,11 @@ fn statement(members: &Map<String, Value>, resources: Patterns) -> Parsed<Statem
     };
     Ok(Statement {
         allows,
-        actions: patterns(members, "Action", "NotAction")?,
+        actions: patterns(members, "Action", "NotAction", |text| Ok(text.clone()))?,
         resources,
-        conditions: members.get("Condition").map_or_else(|| Ok(Vec::new()), conditions)?,
+        conditions: members
+            .get("Condition")
+            .map_or_else(|| Ok(Vec::new()), |value| conditions(value, version))?,
     })
 }
 
@@ -82,23 +101,27 @@ fn principals(members: &Map<String, Value>) -> Parsed<Principals> {
     Ok(principals)
 }
 
-fn patterns(members: &Map<String, Value>, plain: &str, negated: &str) -> Parsed<Patterns> {
-    match (members.get(plain), members.get(negated)) {
-        (Some(value), None) => Ok(Patterns { negated: false, patterns: strings(value, plain)? }),
-        (None, Some(value)) => Ok(Patterns { negated: true, patterns: strings(value, negated)? }),
-        _ => Err(format!("a statement has either {plain} or {negated}")),
-    }
+fn patterns<T>(
+    members: &Map<String, Value>,
+    plain: &str,
+    negated: &str,
+    read: impl Fn(&String) -> Parsed<T>,
+) -> Parsed<Patterns<T>> {
+    let (value, member) = match (members.get(plain), members.get(negated)) {
+        (Some(value), None) => (value, plain),
+        (None, Some(value)) => (value, negated),
+        _ => return Err(format!("a statement has either {plain} or {negated}")),
+    };
+    let patterns = strings(value, member)?.iter().map(read).collect::<Parsed<_>>()?;
+    Ok(Patterns { negated: member == negated, patterns })
 }
 
-fn conditions(value: &Value) -> Parsed<Vec<Condition>> {
+fn conditions(value: &Value, version: Version) -> Parsed<Vec<Condition>> {
     let mut conditions = Vec::new();
     for (operator, keys) in object(value, "Condition")? {
         for (key, values) in object(keys, operator)? {
             let values = strings(values, key)?;
-            let condition = Condition::new(operator, key, values);
-            conditions.push(
-                condition.ok_or_else(|| format!("the operator {operator} is not known here"))?,
-            );
+            conditions.push(Condition::read(operator, key, &values, version)?);
         }
     }
     Ok(conditions)

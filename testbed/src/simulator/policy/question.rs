@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::pattern::Pattern;
+use super::text::{Part, Text};
 
 /// What a request wants to do, as IAM sees it.
 #[derive(Debug, Default)]
@@ -13,14 +14,6 @@ pub(in super::super) struct Question {
     pub(in super::super) resource: String,
     /// The condition keys in lower case, with their values.
     context: BTreeMap<String, Vec<String>>,
-}
-
-/// A part of a policy's text.
-enum Part<'a> {
-    /// As it stands in the policy.
-    Written(&'a str),
-    /// What a policy variable stands for.
-    Value(&'a str),
 }
 
 impl Question {
@@ -41,36 +34,35 @@ impl Question {
         self.context.get(&key.to_lowercase()).map(Vec::as_slice)
     }
 
-    /// A text of a policy with its `${…}` replaced. `None` if a variable has no value: then the
-    /// text fits nothing, as in IAM.
-    pub(super) fn text(&self, text: &str) -> Option<String> {
-        let parts = self.parts(text)?;
-        Some(parts.iter().map(|(Part::Written(text) | Part::Value(text))| *text).collect())
+    /// A text with its variables replaced. `None` if one has no value: then the text fits nothing,
+    /// as in IAM.
+    pub(super) fn text(&self, text: &Text) -> Option<String> {
+        text.0.iter().try_fold(String::new(), |mut replaced, part| {
+            match part {
+                Part::Written(text) => replaced.push_str(text),
+                Part::Character(character) => replaced.push(*character),
+                Part::Variable(key) => replaced.push_str(self.value(key)?),
+            }
+            Some(replaced)
+        })
     }
 
     /// The same as a pattern.
-    pub(super) fn pattern(&self, text: &str) -> Option<Pattern> {
-        let parts = self.parts(text)?;
-        Some(parts.iter().fold(Pattern::default(), |pattern, part| match part {
-            Part::Written(text) => pattern.written(text),
-            Part::Value(text) => pattern.literal(text),
-        }))
+    pub(super) fn pattern(&self, text: &Text) -> Option<Pattern> {
+        text.0.iter().try_fold(Pattern::default(), |pattern, part| {
+            Some(match part {
+                Part::Written(text) => pattern.written(text),
+                Part::Character(character) => pattern.literal(character.encode_utf8(&mut [0; 4])),
+                Part::Variable(key) => pattern.literal(self.value(key)?),
+            })
+        })
     }
 
-    fn parts<'a>(&'a self, text: &'a str) -> Option<Vec<Part<'a>>> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${") {
-            let Some((name, behind)) = after.split_once('}') else { break };
-            parts.push(Part::Written(before));
-            parts.push(match (name, self.values(name)) {
-                ("*" | "?" | "$", _) => Part::Value(name),
-                (_, Some([value])) => Part::Value(value),
-                (_, _) => return None,
-            });
-            rest = behind;
+    /// The value of a condition key that has one alone.
+    fn value(&self, key: &str) -> Option<&str> {
+        match self.values(key)? {
+            [value] => Some(value),
+            _ => None,
         }
-        parts.push(Part::Written(rest));
-        Some(parts)
     }
 }

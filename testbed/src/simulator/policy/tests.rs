@@ -183,11 +183,82 @@ fn what_is_not_understood_is_refused() {
         r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"DateLessThan": {"aws:CurrentTime": "x"}}}"#,
         r#"{"Effect": "Allow", "Action": 1, "Resource": "*"}"#,
     ] {
-        let document = format!(r#"{{"Statement": [{statement}]}}"#);
+        let document = format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#);
         assert!(Policy::parse(&document).is_err(), "{statement}");
+    }
+    let all = r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#;
+    for version in [r#""2012-10-18""#, r#""""#, "null", "2012"] {
+        let document = format!(r#"{{"Version": {version}, "Statement": [{all}]}}"#);
+        assert!(Policy::parse(&document).is_err(), "{version}");
     }
     assert!(Policy::parse("{}").is_err());
     assert!(Policy::parse("no JSON").is_err());
+}
+
+/// A row: a condition, and whether a policy may have it. No request has a misspelled key, so a
+/// `Null` of it would hold for every request.
+#[test]
+fn a_condition_with_a_key_or_a_value_that_is_not_understood_is_refused() {
+    for (condition, is_known) in [
+        (r#"{"Null": {"aws:ResourceTag/owner": "true"}}"#, true),
+        (r#"{"Null": {"aws:ResourceTags/owner": "true"}}"#, false),
+        (r#"{"Null": {"aws:ResourceTag/": "true"}}"#, false),
+        (r#"{"Null": {"aws:ResourceTag": "true"}}"#, false),
+        (r#"{"Null": {"aws:TagKeys/owner": "true"}}"#, false),
+        (r#"{"Null": {"owner": "true"}}"#, false),
+        (r#"{"Null": {"": "true"}}"#, false),
+        (r#"{"Null": {"aws:ResourceTag/owner": "yes"}}"#, false),
+        (r#"{"Null": {"aws:ResourceTag/owner": "${aws:PrincipalTag/owner}"}}"#, false),
+        (r#"{"Bool": {"aws:ResourceTag/owner": "yes"}}"#, false),
+        (r#"{"Bool": {"aws:ResourceTag/owner": false}}"#, true),
+        (r#"{"Bool": {"aws:SecureTransport": "true"}}"#, false),
+        (r#"{"StringEquals": {"AWS:REQUESTEDREGION": "eu-west-1"}}"#, true),
+        (r#"{"StringEquals": {"aws:PrincipalAccount": "1"}}"#, true),
+        (r#"{"ArnLike": {"aws:PrincipalArn": "*", "aws:SourceArn": "*"}}"#, true),
+        (r#"{"StringEquals": {"aws:SourceAccount": "1", "sts:ExternalId": "a"}}"#, true),
+        (r#"{"StringEquals": {"sts:RoleSessionName": "a"}}"#, true),
+        (r#"{"StringEquals": {"sts:SessionName": "a"}}"#, false),
+        (r#"{"StringLike": {"aws:RequestTag/a/b": "${aws:PrincipalTag/a/b}${*}${?}${$}"}}"#, true),
+        (r#"{"StringLike": {"aws:RequestTag/a": "${aws:PrincipalTags/a}"}}"#, false),
+        (r#"{"StringLike": {"aws:RequestTag/a": "${aws:PrincipalTag/a, 'none'}"}}"#, false),
+        (r#"{"StringLike": {"aws:RequestTag/a": "${aws:RequestedRegion, 'none'}"}}"#, false),
+        (r#"{"StringLike": {"aws:RequestTag/a": "${aws:RequestedRegion"}}"#, false),
+        (r#"{"StringLike": {"aws:RequestTag/a": "${}"}}"#, false),
+    ] {
+        let statement = format!(
+            r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {condition}}}"#
+        );
+        let document = format!(r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#);
+        assert_eq!(Policy::parse(&document).is_ok(), is_known, "{condition}");
+    }
+    let resource =
+        r#"{"Effect": "Allow", "Action": "*", "Resource": "${aws:PrincipalTag/a, 'b'}"}"#;
+    let document = format!(r#"{{"Version": "2012-10-17", "Statement": {resource}}}"#);
+    assert!(Policy::parse(&document).is_err());
+}
+
+/// A row: the beginning of the document, and whether its variable is one.
+#[test]
+fn only_the_newer_language_has_variables() {
+    let owners = [("aws:ResourceTag/owner", "a"), ("aws:PrincipalTag/owner", "a")];
+    let text = [("aws:ResourceTag/owner", "${aws:PrincipalTag/owner}")];
+    for (version, is_newer) in [
+        (r#""Version": "2012-10-17", "#, true),
+        (r#""Version": "2008-10-17", "#, false),
+        ("", false),
+    ] {
+        for operator in ["StringEquals", "StringLike"] {
+            let document = format!(
+                r#"{{{version}"Statement": {{"Effect": "Allow", "Action": "*", "Resource": "*",
+                "Condition": {{"{operator}": {{
+                    "aws:ResourceTag/owner": "${{aws:PrincipalTag/owner}}"}}}}}}}}"#
+            );
+            let policy = Policy::parse(&document).expect("a valid policy");
+            let verdict = |context| policy.verdict(&question("lightsail:GetKeyPair", "*", context));
+            assert_eq!(verdict(&owners) == Allowed, is_newer, "{version} {operator}");
+            assert_eq!(verdict(&text) == Allowed, !is_newer, "{version} {operator}");
+        }
+    }
 }
 
 /// Who asks, in account 111111111111.
