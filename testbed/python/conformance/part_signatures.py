@@ -96,6 +96,10 @@ def requests(world: World) -> None:
     expect("another region's host", (status, error), (403, "InvalidSignatureException"))
     extra = raw.signed(own, "GetKeyPairs", {}, **{"X-Extra": "a  b"})
     expect("any header may be signed", answer(extra)[0], 200)
+    for header, expected in (("X-Extra", 200), ("X-Amz-Extra", 403)):
+        request = raw.signed(own, "GetKeyPairs", {})
+        request.headers[header] = "a"
+        expect(f"{header} is not signed", answer(request)[0], expected)
 
 
 def malformed(world: World) -> None:

@@ -105,12 +105,24 @@ impl<'a> Claim<'a> {
         if !date.starts_with(self.date) {
             return Err(ApiError::wrong_scope_date(self.date, date.get(..8).unwrap_or_default()));
         }
+        if !self.signs_enough(&request.headers) {
+            return Err(ApiError::wrong_signature());
+        }
         let signature = self.sign_again(request, key, signed_at);
         if signature.as_deref() == Some(self.signature) {
             Ok(())
         } else {
             Err(ApiError::wrong_signature())
         }
+    }
+
+    /// Whether what has to be signed is: the host, and each `x-amz-` header that is sent
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
+    /// Otherwise somebody on the way could ask for another operation.
+    fn signs_enough(&self, headers: &HeaderMap) -> bool {
+        let is_signed = |name: &str| self.signed_headers.contains(&name);
+        let of_amazon = headers.keys().map(http::HeaderName::as_str);
+        is_signed("host") && of_amazon.filter(|name| name.starts_with("x-amz-")).all(is_signed)
     }
 
     fn sign_again(
@@ -171,6 +183,8 @@ fn region_of_host<'a>(host: &'a str, service: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::{Claim, region_of_host};
 
     #[test]
@@ -202,6 +216,31 @@ mod tests {
             "AWS4-HMAC-SHA256 Credential=AK/eu-west-1, SignedHeaders=a, Signature=ff".to_owned(),
         ] {
             assert!(Claim::read(&header).is_none(), "{header}");
+        }
+    }
+
+    /// A row: the signed headers, the headers that are sent, and whether that is enough.
+    #[test]
+    fn the_host_and_every_header_of_amazon_have_to_be_signed() {
+        for (signed, sent, is_enough) in [
+            ("host", &["host"][..], true),
+            ("x-amz-date", &["host", "x-amz-date"], false),
+            ("host;x-amz-date", &["host", "x-amz-date", "user-agent"], true),
+            ("host;x-amz-date", &["host", "x-amz-date", "x-amzn-trace-id"], true),
+            ("host;x-amz-date", &["host", "x-amz-date", "x-amz-target"], false),
+            ("host;x-amz-date", &["host", "x-amz-date", "X-Amz-Security-Token"], false),
+            ("host;x-amz-date;x-amz-target", &["host", "x-amz-date", "X-Amz-Target"], true),
+        ] {
+            let header = format!(
+                "AWS4-HMAC-SHA256 Credential=AK/20150830/eu-west-1/lightsail/aws4_request, \
+                 SignedHeaders={signed}, Signature=ff"
+            );
+            let claim = Claim::read(&header).expect("it is complete");
+            let sent = sent.iter().map(|name| {
+                let name: HeaderName = name.parse().expect("a name");
+                (name, HeaderValue::from_static("a"))
+            });
+            assert_eq!(claim.signs_enough(&sent.collect()), is_enough, "{header}");
         }
     }
 
