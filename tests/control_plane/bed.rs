@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use lightsail_operator::api::conditions::{FINGERPRINT_VERIFIED, READY, STALLED, find, is_true};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, Reconciled};
@@ -151,7 +151,8 @@ impl Bed {
         Api::namespaced(self.cluster.client(), &self.namespace)
     }
 
-    /// Creates an object of a kind with this spec.
+    /// Creates an object of a kind with this spec. A field that the schema does not know is
+    /// refused: the API server would drop it, and the test would be about another object.
     pub(crate) async fn try_create<K: Namespaced>(
         &self,
         name: &str,
@@ -163,24 +164,21 @@ impl Bed {
             "metadata": { "name": name, "namespace": self.namespace },
             "spec": spec,
         });
-        let resource = kube::api::ApiResource::erase::<K>(&());
-        let api = Api::<kube::api::DynamicObject>::namespaced_with(
-            self.cluster.client(),
-            &self.namespace,
-            &resource,
-        );
-        let created =
-            api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await?;
-        Ok(serde_json::from_value(serde_json::to_value(created).unwrap()).unwrap())
+        let path = K::url_path(&(), Some(&self.namespace));
+        let request = http::Request::post(format!("{path}?fieldValidation=Strict"))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(serde_json::to_vec(&object).unwrap());
+        self.cluster.client().request(request.unwrap()).await
     }
 
     pub(crate) async fn create<K: Namespaced>(&self, name: &str, spec: &Value) -> K {
         self.try_create(name, spec).await.unwrap()
     }
 
-    /// Changes an object by a merge patch.
+    /// Changes an object by a merge patch, with fields that the schema knows.
     pub(crate) async fn patch<K: Namespaced>(&self, name: &str, change: &Value) -> K {
-        self.api::<K>().patch(name, &PatchParams::default(), &Patch::Merge(change)).await.unwrap()
+        let strict = PatchParams::default().validation_strict();
+        self.api::<K>().patch(name, &strict, &Patch::Merge(change)).await.unwrap()
     }
 
     /// Asks for a reconciliation now, in the words of a user.
