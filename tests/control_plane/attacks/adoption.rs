@@ -148,7 +148,12 @@ async fn of_a_pair_never_ends_in_its_deletion() {
         ),
         (
             "taken over from itself",
-            after_adoption(vec![Replace(spec(&[])), Shows("Adopted"), Delete, Gone]),
+            after_adoption(vec![
+                Replace(spec(std::slice::from_ref(&take_over))),
+                Shows("AccountNotAllowed"),
+                Delete,
+                Gone,
+            ]),
         ),
     ];
     for (row, acts) in rows {
