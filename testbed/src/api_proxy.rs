@@ -97,7 +97,7 @@ pub enum Place {
     BeforeAnswer,
 }
 
-/// A request that waits, or will when it comes. Dropping this lets it go on.
+/// Requests that wait, or will when they come. Dropping this lets them go on.
 #[derive(Debug)]
 pub struct Held {
     reached: watch::Sender<bool>,
@@ -105,14 +105,14 @@ pub struct Held {
 }
 
 impl Held {
-    /// Completes once the request is there and waits.
+    /// Completes once a request is there and waits.
     pub async fn reached(&self) {
         let mut reached = self.reached.subscribe();
         // It only fails without a sender, and that lives in this handle.
         let _ = reached.wait_for(|reached| *reached).await;
     }
 
-    /// Lets it go on. If it has not come yet, it will not wait.
+    /// Lets them go on. What has not come yet will not wait.
     pub fn release(&self) {
         self.released.send_replace(true);
     }
@@ -290,13 +290,23 @@ impl ApiProxy {
     /// Lets the next request that matches wait; later ones do not.
     #[must_use = "dropping it lets the request go on"]
     pub fn hold(&self, matcher: Matcher, place: Place) -> Held {
+        self.hold_next(matcher, 1, place)
+    }
+
+    /// Lets every request that matches wait, until all are released.
+    #[must_use = "dropping it lets the requests go on"]
+    pub fn hold_all(&self, matcher: Matcher, place: Place) -> Held {
+        self.hold_next(matcher, usize::MAX, place)
+    }
+
+    fn hold_next(&self, matcher: Matcher, times: usize, place: Place) -> Held {
         let held = Held { reached: watch::Sender::new(false), released: watch::Sender::new(false) };
         let effect = Effect::Hold {
             place,
             reached: held.reached.clone(),
             released: held.released.subscribe(),
         };
-        self.shared.add(matcher, 1, effect);
+        self.shared.add(matcher, times, effect);
         held
     }
 

@@ -244,7 +244,8 @@ async fn a_call_that_could_outlive_the_lease_is_sent_only_after_a_renewal() {
     let operator = replica_with(&bed, lease, "operator.log", Some(&proxy.url()), &times).await;
     wait_until_it_leads(&operator).await;
     let renewal = Matcher::new(Method::PUT, format!("/leases/{lease}"));
-    let held = proxy.hold(renewal, Place::BeforeRequest);
+    // All of them: an attempt that gets no answer is followed by another one.
+    let held = proxy.hold_all(renewal, Place::BeforeRequest);
     held.reached().await;
     // The Lease gets older; there is nothing to wait for.
     tokio::time::sleep(Duration::from_secs(1)).await;
