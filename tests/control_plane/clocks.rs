@@ -8,7 +8,7 @@ use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, NewInstance};
 
-use crate::bed::{Bed, REGION, imported, public_key, ready_reason, reset, wait_for};
+use crate::bed::{Bed, REGION, imported, public_key, ready_reason, reset, set, wait_for};
 
 /// Lightsail's clock is not the cluster's; where it jumps, nothing is concluded from it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,8 +45,9 @@ struct Jumping {
 }
 
 impl Jumping {
-    async fn start(bed: &Bed) -> Self {
+    async fn start(bed: &Bed, settle_time: Duration) -> Self {
         let mut options = bed.options(None).await;
+        set(&mut options, "--settle-time", &format!("{}s", settle_time.as_secs()));
         options.arguments.push(format!("--source-grace={}s", GRACE.as_secs()));
         let file = options.log.with_file_name("clock");
         std::fs::write(&file, "+0").unwrap();
@@ -75,15 +76,18 @@ impl Jumping {
 const JUMPS: [&str; 2] = ["-2h", "+2h"];
 /// How long a missing source is waited for.
 const GRACE: Duration = Duration::from_secs(6);
-/// `--aws-call-timeout` and `--settle-time` of [`Bed::options`].
+/// `--aws-call-timeout` of [`Bed::options`].
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-const SETTLE_TIME: Duration = Duration::from_secs(3);
+/// `--settle-time` where nothing is searched for, as in [`Bed::options`].
+const SHORT: Duration = Duration::from_secs(3);
+/// The same for a search, which may be late on a busy machine.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i8_a_clock_of_the_operator_that_jumps_does_no_harm() {
     let checks = JUMPS.map(|jump| async move {
         let bed = Bed::new("own-clock").await;
-        let own = Jumping::start(&bed).await;
+        let own = Jumping::start(&bed, SHORT).await;
         bed.create::<LightsailKeyPair>("before", &imported(&public_key("ed25519"))).await;
         bed.wait_ready::<LightsailKeyPair>("before", "Imported").await;
         bed.region.launch(NewInstance { name: "web-1".to_owned(), ..NewInstance::default() });
@@ -119,7 +123,7 @@ async fn i8_a_search_neither_hangs_nor_ends_early_when_the_clock_jumps() {
     let rows = rows.into_iter().flat_map(|row| JUMPS.map(|jump| (jump, row.clone())));
     let checks = rows.map(|(jump, (effect, expected, resets))| async move {
         let bed = Bed::new("search-clock").await;
-        let own = Jumping::start(&bed).await;
+        let own = Jumping::start(&bed, SETTLE_TIME).await;
         bed.region.launch(NewInstance { name: "web-1".to_owned(), ..NewInstance::default() });
         let operation = "DeleteKnownHostKeys".to_owned();
         let fault = bed.region.add_fault(Fault { operation, resource: None, times: 1, effect });
@@ -151,7 +155,7 @@ async fn i8_a_search_neither_hangs_nor_ends_early_when_the_clock_jumps() {
 async fn i8_what_is_missing_is_waited_for_as_long_when_the_clock_jumps() {
     let checks = JUMPS.map(|jump| async move {
         let bed = Bed::new("grace-clock").await;
-        let own = Jumping::start(&bed).await;
+        let own = Jumping::start(&bed, SHORT).await;
         let source = serde_json::json!({ "configMapKeyRef": { "name": "keys", "key": "fleet" } });
         let spec = serde_json::json!({ "type": "Imported", "region": REGION,
             "imported": { "publicKeyFrom": source } });
