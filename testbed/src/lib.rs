@@ -19,6 +19,7 @@ mod certificates;
 mod child;
 pub mod cluster;
 pub mod control_plane;
+pub mod dice;
 pub mod fake_node;
 pub mod helm;
 mod kubeconfig;

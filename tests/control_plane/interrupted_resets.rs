@@ -19,6 +19,7 @@ use lightsail_operator::api::conditions::{COMPLETE, FAILED, is_true};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher, Place};
+use testbed::dice::Dice;
 use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect, FaultHandle, OperationStatus};
 use tokio::sync::Mutex;
@@ -40,24 +41,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How an interrupted reset may end.
 const ENDS: [&str; 3] = ["OperationSucceeded", "OperationFailed", "OutcomeUnknown"];
-
-/// Numbers from a seed: `SplitMix64`.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^= bits >> 31;
-        usize::try_from(bits % sides as u64).unwrap()
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.roll(from.len())].clone()
-    }
-}
 
 /// Where on its way a reset is disturbed in the cluster.
 #[derive(Clone, Copy, Debug)]
@@ -117,25 +100,28 @@ impl Disturbance {
         match dice.roll(16) {
             0 => Self::Nothing,
             1..=5 => {
-                let (name, effect) = dice.pick(&calls);
+                let (name, effect) = dice.one_of(&calls);
                 Self::Call(name, effect)
             }
             6 => Self::Look(
-                dice.pick(&looks),
-                dice.pick(&[Effect::throttling(), Effect::service_error(), Effect::CutBefore]),
+                dice.one_of(&looks),
+                dice.one_of(&[Effect::throttling(), Effect::service_error(), Effect::CutBefore]),
             ),
-            7..=8 => Self::ApiFails(dice.pick(&POINTS), dice.pick(&[500, 409, 503])),
-            9..=10 => Self::ApiLosesAnswer(dice.pick(&POINTS), dice.pick(&[500, 409])),
+            7..=8 => Self::ApiFails(dice.one_of(&POINTS), dice.one_of(&[500, 409, 503])),
+            9..=10 => Self::ApiLosesAnswer(dice.one_of(&POINTS), dice.one_of(&[500, 409])),
             11..=13 => Self::KilledInCluster(
-                dice.pick(&POINTS),
-                dice.pick(&[Place::BeforeRequest, Place::BeforeAnswer]),
+                dice.one_of(&POINTS),
+                dice.one_of(&[Place::BeforeRequest, Place::BeforeAnswer]),
             ),
             _ => {
-                let operation =
-                    dice.pick(&["GetInstance", "GetOperationsForResource", "DeleteKnownHostKeys"]);
+                let operation = dice.one_of(&[
+                    "GetInstance",
+                    "GetOperationsForResource",
+                    "DeleteKnownHostKeys",
+                ]);
                 Self::KilledAtLightsail(
                     operation,
-                    dice.pick(&[Effect::HoldBefore, Effect::HoldAfter]),
+                    dice.one_of(&[Effect::HoldBefore, Effect::HoldAfter]),
                 )
             }
         }
@@ -249,13 +235,13 @@ struct Weather {
 }
 
 fn make_weather(bed: &Bed, dice: &mut Dice) -> Weather {
-    let lag = Duration::from_secs(dice.pick(&[0, 0, 1, 2, 20]));
-    let polls = dice.pick(&[0, 0, 1, 2]);
-    let operations = dice.pick(&[1, 1, 1, 0, 2]);
+    let lag = Duration::from_secs(dice.one_of(&[0, 0, 1, 2, 20]));
+    let polls = dice.one_of(&[0, 0, 1, 2]);
+    let operations = dice.one_of(&[1, 1, 1, 0, 2]);
     // An answer without operations cannot say that one failed.
     let statuses =
         [OperationStatus::Succeeded, OperationStatus::Completed, OperationStatus::Failed];
-    let status = dice.pick(if operations == 0 { &statuses[..2] } else { &statuses });
+    let status = dice.one_of(if operations == 0 { &statuses[..2] } else { &statuses });
     let header = dice.roll(2) == 0;
     bed.region.set_switches(|switches| {
         switches.operation_list_lag = lag;
@@ -271,7 +257,7 @@ fn make_weather(bed: &Bed, dice: &mut Dice) -> Weather {
 type Table = BTreeMap<String, BTreeMap<String, usize>>;
 
 async fn batch(seed: u64, count: usize) -> Table {
-    let dice = &mut Dice(seed);
+    let dice = &mut Dice::new(seed);
     let bed = Bed::new("interrupted").await;
     let weather = make_weather(&bed, dice);
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();

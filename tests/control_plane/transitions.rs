@@ -12,6 +12,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use lightsail_operator::api::conditions::{READY, is_true};
 use lightsail_operator::api::{LightsailKeyPair, OWNER_TAG};
 use serde_json::{Value, json};
+use testbed::dice::Dice;
 
 use crate::bed::{Bed, REGION, public_key};
 
@@ -20,33 +21,16 @@ use crate::bed::{Bed, REGION, public_key};
 const SEQUENCES: u64 = 60;
 const EDITS: usize = 8;
 
-/// xorshift64*, Vigna 2014: enough to choose, and the same on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
-
-    fn of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        let at = self.below(choices.len() as u64);
-        &choices[usize::try_from(at).unwrap()]
-    }
-}
-
 /// A spec that can be acted on. With `Recreate`, another key leads to what a fresh apply would
 /// give.
 fn valid(dice: &mut Dice, keys: &[String]) -> Value {
     let tags = [json!({}), json!({ "team": "a" }), json!({ "team": "b", "stage": "prod" })];
     let mut spec = json!({
-        "type": "Imported", "region": REGION, "tags": dice.of(&tags),
-        "imported": { "publicKey": dice.of(keys), "replacePolicy": "Recreate" },
-        "ensure": dice.of(&["Present", "Present", "Present", "Absent"]),
+        "type": "Imported", "region": REGION, "tags": dice.one_of(&tags),
+        "imported": { "publicKey": dice.one_of(keys), "replacePolicy": "Recreate" },
+        "ensure": dice.one_of(&["Present", "Present", "Present", "Absent"]),
     });
-    if dice.below(3) == 0 {
+    if dice.roll(3) == 0 {
         spec["interval"] = json!("5m");
     }
     spec
@@ -55,7 +39,7 @@ fn valid(dice: &mut Dice, keys: &[String]) -> Value {
 /// A spec on the way: it may be one that asks for a person, or suspended.
 fn on_the_way(dice: &mut Dice, keys: &[String]) -> Value {
     let mut spec = valid(dice, keys);
-    match dice.below(5) {
+    match dice.roll(5) {
         0 => spec["imported"]["publicKey"] = json!("ssh-ed25519 AAAA"),
         1 => spec["suspend"] = json!(true),
         2 => spec["deletionPolicy"] = json!("Delete"),
@@ -94,13 +78,13 @@ async fn put(bed: &Bed, name: &str, spec: &Value) {
 }
 
 async fn run_sequence(bed: &Bed, seed: u64, keys: &[String]) {
-    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut dice = Dice::new(seed);
     let name = format!("sequence-{seed}");
     // Deleting a suspended object lets its pair stay: what is made anew under its name finds
     // somebody else's pair.
     let mut is_suspended = false;
     for _ in 0..EDITS {
-        match dice.below(6) {
+        match dice.roll(6) {
             0 if !is_suspended => {
                 let deleted = bed
                     .api::<LightsailKeyPair>()
@@ -116,7 +100,7 @@ async fn run_sequence(bed: &Bed, seed: u64, keys: &[String]) {
                 is_suspended = spec["suspend"] == true;
             }
         }
-        if dice.below(2) == 0 {
+        if dice.roll(2) == 0 {
             // Some edits are seen by the operator before the next, some are not.
             let looked_at = |object: &LightsailKeyPair| {
                 object.metadata.deletion_timestamp.is_some()

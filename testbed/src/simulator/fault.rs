@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::error::ApiError;
 use super::identity::Scope;
 use super::switches::seconds;
+use crate::dice::number_at;
 
 /// Which requests go wrong, and how.
 #[derive(Clone, Debug)]
@@ -264,15 +265,10 @@ impl Turns {
     }
 }
 
-/// A number from 0 up to 1 for a place in a row: the finaliser of `SplitMix64`, whose top 53 bits
-/// are the fraction.
+/// A number from 0 up to 1 for a place in the row of a seed: its top 53 bits are the fraction.
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit into the fraction")]
 fn draw(seed: u64, place: u64) -> f64 {
-    let mut bits = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^= bits >> 31;
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
+    (number_at(seed, place) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// All faults in place, the oldest first.

@@ -7,8 +7,8 @@ use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use testbed::dice::Dice;
 
-use super::dice::Dice;
 use super::scenario::Act;
 use super::stage::{CLUSTER_ID, DEFAULT_KEY_PAIR, LEASE_DURATION, OWNER_TAG, Stage, split};
 

@@ -5,7 +5,6 @@
 //! same time, since a run mostly waits.
 
 mod deed;
-mod dice;
 mod disturbance;
 mod end;
 mod keys;

@@ -11,10 +11,10 @@ use http::Method;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 use testbed::api_proxy::{Forwarded, Place};
+use testbed::dice::Dice;
 use testbed::simulator::{Fault, FaultEffect, KeyPairChange};
 
 use super::deed::{DEEDS, Deed, create_later, is_refused};
-use super::dice::Dice;
 use super::object::is_settled;
 use super::point::{Kind, Point};
 use super::run::{Reference, act, keep_running, lost_keys, prepare};
