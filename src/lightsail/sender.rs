@@ -113,7 +113,7 @@ impl Sender {
                 outcome.map_err(|error| Error { operation: Some(operation), ..Error::from(&error) })
             });
             let code = outcome.as_ref().map_or_else(|error| error.code.as_str(), |_| OK);
-            request.is_answered(code);
+            request.answered(code);
             if policy.is_read() && self.denied.is_news(operation, outcome.as_ref().err()) {
                 self.log_denied(operation, outcome.as_ref().err());
             }
@@ -242,7 +242,7 @@ struct Unanswered<'a> {
 const GIVEN_UP: &str = "GivenUp";
 
 impl Unanswered<'_> {
-    fn is_answered(self, code: &str) {
+    fn answered(self, code: &str) {
         self.count(code);
         std::mem::forget(self);
     }
