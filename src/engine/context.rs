@@ -70,9 +70,9 @@ impl Context {
         clocks
     }
 
-    /// Drops what is kept of a region, if no object names it or it is not called any more. Accounts
-    /// have no region: for theirs, which is empty, this only drops failures of credentials no
-    /// longer used.
+    /// Drops what is kept of a region, if no object names it or another one took its place.
+    /// Accounts have no region: for theirs, which is empty, this only drops failures of credentials
+    /// no longer used.
     pub fn forget_unused(&self, region: &Region) {
         if !self.regions.forget_unused(region) {
             return;

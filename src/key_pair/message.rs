@@ -40,6 +40,7 @@ pub enum Message<'a> {
     ImportNotListedYet,
     ImportNotAnswered,
     DeletionMayFollow,
+    CountsLater,
     BeingRecorded,
     Creating,
     SecretIsDeleted { secret: &'a str },
@@ -160,6 +161,7 @@ impl Message<'_> {
             | Self::ImportNotListedYet
             | Self::ImportNotAnswered
             | Self::DeletionMayFollow
+            | Self::CountsLater
             | Self::BeingRecorded
             | Self::Creating
             | Self::SecretIsDeleted { .. }
@@ -291,6 +293,10 @@ impl fmt::Display for Message<'_> {
             Self::DeletionMayFollow => {
                 to.write_str("an earlier deletion of the key pair may still take effect")
             }
+            Self::CountsLater => to.write_str(
+                "an object of this namespace went and may have left its key pair in Lightsail; \
+                 the operator reads the list of key pairs again before it counts them",
+            ),
             Self::BeingRecorded => to.write_str(
                 "the key was changed; the operator records the key pair first and then replaces it",
             ),

@@ -70,6 +70,7 @@ pub(super) fn observed(
         object_changed: false,
         namespace_labels: None,
         owned: None,
+        counts_at: None,
         crowd: Crowd::default(),
         sent: sent.map(|sent| import_sent(clocks, sent)),
         deletion_may_follow: deletion.map(|until| clocks.time_of(until)),

@@ -216,6 +216,9 @@ pub struct Observed {
     pub namespace_labels: Option<BTreeMap<String, String>>,
     /// How many key pairs its namespace has, or is about to have, where that is limited.
     pub owned: Option<usize>,
+    /// From when on the list may be read that shows how many it has, where the last one is from
+    /// before one was left behind.
+    pub counts_at: Option<Timestamp>,
     /// What the status records of earlier reconciliations.
     pub recorded: Recorded,
     /// The finalizer.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 
 /// The code with which each operation was denied last, unless it has succeeded since. There are few
 /// operations.
@@ -17,7 +17,8 @@ impl Denied {
     pub(super) fn is_news(&self, operation: &'static str, error: Option<&Error>) -> bool {
         let mut denied = self.0.lock();
         match error {
-            None => {
+            // Whoever is told that there is none may read it.
+            None | Some(Error { kind: ErrorKind::NotFound, .. }) => {
                 denied.remove(operation);
                 false
             }
@@ -45,6 +46,8 @@ mod tests {
             ("and again", "GetKeyPair", Some(error("AccessDenied")), false),
             ("another operation", "GetKeyPairs", Some(error("AccessDenied")), true),
             ("another code", "GetKeyPair", Some(error("NotAuthorized")), true),
+            ("there is none", "GetKeyPair", Some(Error::of_kind(ErrorKind::NotFound)), false),
+            ("and it is denied again", "GetKeyPair", Some(error("NotAuthorized")), true),
             ("it succeeds", "GetKeyPair", None, false),
             ("and is denied again", "GetKeyPair", Some(error("NotAuthorized")), true),
         ] {

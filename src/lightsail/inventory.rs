@@ -150,6 +150,16 @@ impl Inventory {
         }
     }
 
+    /// From when on a list may be read that starts at this time or later. `None`: it is there, or
+    /// may be read now.
+    #[must_use]
+    pub fn may_be_read_since(&self, region: &Lightsail, since: Moment) -> Option<Moment> {
+        let entry = self.entry(region);
+        let cached = entry.cached.lock();
+        let last = cached.listing.value().filter(|listing| listing.started_at() < since)?;
+        Some(last.may_follow()).filter(|at| *at > Moment::now())
+    }
+
     /// How many pages a list has, as far as is known.
     #[must_use]
     pub fn pages(&self, region: &Lightsail) -> usize {

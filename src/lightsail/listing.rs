@@ -17,6 +17,9 @@ use crate::ids::{Arn, Fingerprint, KeyPairName};
 /// older list was wrong, the next call or read shows it.
 const WALKS_APART: u32 = 19;
 
+/// Who needs a younger list, because of what went since, waits at most so long after the last one.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
 /// All key pairs of one account in one region, the default pair included.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -121,6 +124,13 @@ impl Listing {
     #[must_use]
     pub fn pages(&self) -> usize {
         self.pages
+    }
+
+    /// From when on another list may be read though this one is still good for most: a namespace
+    /// could ask for one all the time.
+    pub(super) fn may_follow(&self) -> Moment {
+        let pause = (self.took * WALKS_APART).min(LONGEST_PAUSE);
+        self.started_at + self.took + pause
     }
 
     pub(super) fn is_good(&self, max_age: Duration) -> bool {
@@ -288,6 +298,16 @@ mod tests {
             support_code: None,
             fingerprint: Some("f".into()),
             tags: Tags::new(),
+        }
+    }
+
+    #[test]
+    fn i14_lists_that_somebody_asks_for_are_read_with_pauses() {
+        for (took, pause) in [(0, 0), (1, 19), (10, 190), (200, 300)] {
+            let took = Duration::from_secs(took);
+            let listing = Listing { took, ..Listing::begin() };
+            let expected = listing.started_at() + took + Duration::from_secs(pause);
+            assert_eq!(listing.may_follow(), expected);
         }
     }
 

@@ -229,7 +229,8 @@ impl Opener {
         let (sending, credentials) = (&self.0.sending, account.credentials.get());
         let region = sdk_region(&self.0.sts_region(region));
         let answer = sts::identify(sending, &credentials, &region).await;
-        answer.map(|_| account).map_err(|_| refusal)
+        let is_refused = |error: &Error| error.kind == ErrorKind::BadCredentials;
+        answer.map(|_| account).map_err(|error| if is_refused(&error) { refusal } else { error })
     }
 
     /// Somebody asks: the next lookup does not wait until its pause after a failure is over.

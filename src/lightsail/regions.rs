@@ -37,6 +37,8 @@ struct Known {
     answered: HashSet<Region>,
     /// Regions that never answered, each with the namespace that it is tried for; the oldest first.
     tried: Vec<(Region, Arc<str>)>,
+    /// Regions that were tried until another took their place, and of which something may be kept.
+    displaced: HashSet<Region>,
     /// Which namespaces name a region, by kind.
     users: HashMap<Region, HashSet<User>>,
 }
@@ -85,6 +87,7 @@ impl Regions {
     /// A region has answered, now or at any time before.
     pub fn note_answer(&self, region: &Region) {
         let mut known = self.known.lock();
+        known.displaced.remove(region);
         if known.answered.insert(region.clone()) {
             known.tried.retain(|(tried, _)| tried != region);
         }
@@ -107,11 +110,11 @@ impl Regions {
     }
 
     /// Forgets a region that no object names, or that is not called any more because another took
-    /// its place. Whether it is one.
+    /// its place. Returns whether it is one.
     pub fn forget_unused(&self, region: &Region) -> bool {
         let mut known = self.known.lock();
-        let is_called = known.answered.contains(region) || known.is_tried(region);
-        let is_unused = !is_called || !known.users.contains_key(region);
+        let is_displaced = known.displaced.remove(region);
+        let is_unused = is_displaced || !known.users.contains_key(region);
         if is_unused {
             known.answered.remove(region);
             known.tried.retain(|(tried, _)| tried != region);
@@ -122,7 +125,7 @@ impl Regions {
 
 impl Known {
     fn admit(&mut self, region: &Region, namespace: &Arc<str>) -> Result<()> {
-        if self.answered.contains(region) || self.is_tried(region) {
+        if self.answered.contains(region) || self.tried.iter().any(|(tried, _)| tried == region) {
             return Ok(());
         }
         let own = self.count(namespace);
@@ -136,14 +139,12 @@ impl Known {
             let Some((place, _)) = most.filter(|(_, count)| *count > own + 1) else {
                 return Err(Error::too_many_regions(region, MOST, "the operator"));
             };
-            self.tried.remove(place);
+            let (displaced, _) = self.tried.remove(place);
+            self.displaced.insert(displaced);
         }
+        self.displaced.remove(region);
         self.tried.push((region.clone(), Arc::clone(namespace)));
         Ok(())
-    }
-
-    fn is_tried(&self, region: &Region) -> bool {
-        self.tried.iter().any(|(tried, _)| tried == region)
     }
 
     fn count(&self, namespace: &Arc<str>) -> usize {
@@ -241,10 +242,14 @@ mod tests {
         assert_eq!(try_regions(&regions, "greedy", 0..32), 32);
         assert_eq!(try_regions(&regions, "other", 32..64), 32);
         assert!(!regions.forget_unused(&region(63)), "it is tried");
+        assert!(!regions.forget_unused(&region(64)), "it was never tried, and may serve accounts");
         assert!(admits(&regions, "quiet", 64));
         assert!(regions.forget_unused(&region(63)), "its place was taken");
-        regions.note_answer(&region(64));
-        assert!(!regions.forget_unused(&region(64)));
+        assert!(regions.known.lock().displaced.is_empty());
+        let (one, kind) = (region(0), "Kind");
+        regions.leave(&one, kind, &"greedy".into());
+        regions.enter(&one, kind, &"other".into());
+        assert!(!regions.forget_unused(&one), "another namespace names it");
     }
 
     #[test]

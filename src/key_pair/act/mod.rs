@@ -245,7 +245,10 @@ impl<'a> Run<'a> {
                 self.observed.done.tag_release = Some(attempted(outcome)?);
             }
             Step::RemoveFinalizer { reason, message, abandons } => {
-                self.memory.note_end(&self.desired.uid, plan::leaves_pair(&self.observed));
+                let (uid, leaves_pair) = (&self.desired.uid, plan::leaves_pair(&self.observed));
+                self.memory.note_end(uid, leaves_pair);
+                // Another tool's finalizer may keep the object.
+                self.memory.note_left(&self.at.namespace, uid, leaves_pair);
                 objects::remove_finalizer(api_server, &self.object, FINALIZER).await?;
                 self.publish_event(Severity::Normal, reason, &message).await;
                 if abandons {

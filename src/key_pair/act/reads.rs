@@ -73,12 +73,17 @@ impl Run<'_> {
         self.observed.windows_instances = Some(instances);
         // That has many pages. A backup must be there when the pair is deleted, and stay.
         (self.observed.secret, self.observed.namespace_terminating) = (Lookup::Unread, None);
+        // What the plan did without may succeed with the Secret that is read now.
+        self.observed.failure = None;
         Ok(())
     }
 
     pub(super) async fn count_key_pairs(&mut self) -> Result<(), Error> {
         let most_pages = plan::pages_for_count(&self.observed);
         let needs = self.needs_of_list(&claim::lane_of(&self.object), most_pages);
+        if self.counts_later() {
+            return Ok(());
+        }
         let Some(list) = self.shared_list(needs.to_count(self.left_at())).await? else {
             self.note_long_list();
             return Ok(());
@@ -86,8 +91,10 @@ impl Run<'_> {
         let account_of = |lane: &str| self.ctx.directory.account_of(lane_parts(lane).1);
         // Two that are counted at the same time must not both take the last place.
         let (rows, scope) = (self.memory.rows.lock(), self.lightsail().scope());
-        // An object may have left its pair behind while the list was read: it is counted again.
+        // An object may have left its pair behind while the list was read.
         if self.left_at().is_some_and(|left_at| list.started_at() < left_at) {
+            drop(rows);
+            self.counts_later();
             return Ok(());
         }
         let mut within = self.memory.within_limit.lock();
@@ -116,6 +123,15 @@ impl Run<'_> {
             None => self.note_long_list(),
         }
         Ok(())
+    }
+
+    /// Whether the list that shows what was left behind may not be read yet. Notes when it may.
+    fn counts_later(&mut self) -> bool {
+        let shared = &self.opened().shared;
+        let may_be_read = |since| self.ctx.inventory.may_be_read_since(shared, since);
+        let at = self.left_at().and_then(may_be_read).map(|at| self.clocks.time_of(at));
+        self.observed.counts_at = at;
+        at.is_some()
     }
 
     /// When an object of the namespace last went whose pair may have stayed.

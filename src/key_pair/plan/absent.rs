@@ -2,16 +2,14 @@
 
 use super::ending::{gone, release};
 use super::expected::{self, Named};
-use super::import::{
-    take_back, unsettled_absence, unsettled_import, wait_for_current_read, wait_for_recorded_pair,
-};
+use super::import::{take_back, unsettled_import, wait_for_current_read, wait_for_recorded_pair};
 use super::key::compare;
 use super::ownership::{Whose, is_first, origin, whose};
 use super::pair::{
     Mismatch, delete, doubtful, is_as_recorded, is_kept_as_it_is, may_take_over, mismatch,
     ownership_lost,
 };
-use super::refusals::{name_conflict, stalled, yield_to_rival};
+use super::refusals::{name_conflict, stalled, unsettled_absence, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin};
 use crate::key_pair::message::{Message, Release};

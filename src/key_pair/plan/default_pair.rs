@@ -4,11 +4,10 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::ending::{gone, release, secret_stays};
 use super::expected::{self, Named};
-use super::import::unsettled_absence;
 use super::kept_key;
 use super::ownership::is_first;
 use super::pair::{about_to_go, keep_tags};
-use super::refusals::{deletion_under_way, stalled, yield_to_rival};
+use super::refusals::{deletion_under_way, stalled, unsettled_absence, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
@@ -242,6 +241,9 @@ fn keep_key(
             .or_else(|| refuse_replaced(desired, observed, pair, secret));
     }
     let Some(downloaded) = &observed.done.download else {
+        if let Some(step) = found.and_then(|found| refuse_known(desired, observed, found, pair)) {
+            return Some(step);
+        }
         // Between the listing and the download nobody may be able to delete the pair unnoticed
         // (I5).
         return Some(if observed.pair.as_ref().is_none_or(|read| !read.live) {
@@ -254,6 +256,18 @@ fn keep_key(
     };
     write_key(desired, observed, secret, found, downloaded)
         .or_else(|| refuse_replaced(desired, observed, pair, secret))
+}
+
+/// An earlier download has shown that the Secret holds another key, and it cannot be written.
+fn refuse_known(
+    desired: &Desired,
+    observed: &Observed,
+    found: &Found,
+    pair: &KeyPair,
+) -> Option<Step> {
+    let why = found.rejects?;
+    let is_known = is_recorded(observed, pair) && observed.recorded.public_key_sha256.is_some();
+    is_known.then(|| stalled(desired, &Message::SecretRejected { secret: &found.name, why }))
 }
 
 fn refuse_replaced(
@@ -273,14 +287,17 @@ fn refuse_replaced(
 fn holds_key(observed: &Observed, found: &Found, pair: &KeyPair) -> bool {
     let recorded = &observed.recorded;
     let key = found.key.as_ref().map(|key| key.public().sha256());
-    let is_the_recorded_pair = recorded.arn.as_ref() == Some(&pair.arn)
-        && recorded.created_at == pair.created_at
-        && recorded.public_key_sha256 == key;
+    let is_the_recorded_pair = is_recorded(observed, pair) && recorded.public_key_sha256 == key;
     match kept_key::compare(found, pair) {
         Some(Match::Same) => true,
         Some(Match::Unknown) => is_the_recorded_pair || has_downloaded_key(observed, found),
         Some(Match::Different) | None => false,
     }
+}
+
+fn is_recorded(observed: &Observed, pair: &KeyPair) -> bool {
+    let recorded = &observed.recorded;
+    recorded.arn.as_ref() == Some(&pair.arn) && recorded.created_at == pair.created_at
 }
 
 fn has_downloaded_key(observed: &Observed, found: &Found) -> bool {

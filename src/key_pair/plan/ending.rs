@@ -2,7 +2,7 @@
 
 use super::kept_key;
 use super::ownership::{OwnerTag, owner_tag};
-use super::refusals::{unfinished_deletion, was_deleted_lately};
+use super::refusals::{unfinished_deletion, unsettled_absence, was_deleted_lately};
 use super::step::Step;
 use crate::access::Grant;
 use crate::api::Reason;
@@ -61,7 +61,10 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
         }
         _ => None,
     };
-    if is_asked_for && recorded.arn.is_some() && matches!(done.read_for_release, Some(Ok(None))) {
+    let is_gone = recorded.arn.is_some()
+        && matches!(done.read_for_release, Some(Ok(None)))
+        && unsettled_absence(observed).is_none();
+    if is_asked_for && is_gone {
         let (name, region) = (&desired.name, &desired.region);
         return end(desired, observed, &Message::Deleted { name, region });
     }

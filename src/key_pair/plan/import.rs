@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::SignedDuration;
 
 use super::ownership::{all_tags, is_replaced};
 use super::permission::account_name;
 use super::refusals::{
     SOON, deletion_of_predecessor, failed_operation, late_operation, name_conflict,
-    operation_failed, paced, unfinished_deletion, was_deleted_lately,
+    operation_failed, paced, unfinished_deletion, unsettled_absence, was_deleted_lately,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
@@ -85,7 +85,11 @@ const ROOM_IS_MADE: Duration = Duration::from_mins(5);
 /// replaced either that could not be imported then.
 pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Step> {
     let most = desired.limits.max_key_pairs?;
+    let counts_in = observed.counts_at.map(|at| at.duration_since(observed.now));
     match observed.owned {
+        None if let Some(left) = counts_in.filter(SignedDuration::is_positive) => {
+            Some(Message::CountsLater.wait(left.unsigned_abs()))
+        }
         None => Some(Step::CountKeyPairs),
         Some(owned) if !desired.limits.have_room(owned) => {
             let account = account_name(observed).unwrap_or_default();
@@ -128,22 +132,6 @@ pub(super) fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<S
     }
     let is_early = !read.live || until > read.at;
     is_early.then_some(Step::ReadPair { live: true })
-}
-
-/// What comes before anything is concluded from the absence of the pair on record: if Lightsail
-/// had made it a moment before the read, a server may not have known it. Whoever deletes it has
-/// seen it.
-pub(super) fn unsettled_absence(observed: &Observed) -> Option<Step> {
-    let recorded = &observed.recorded;
-    let deletion = observed.done.delete.as_ref().and_then(|deletion| deletion.id.as_ref());
-    let is_recorded = recorded.arn.is_some() && deletion.is_none();
-    let made: Timestamp = recorded.created_at.as_ref().filter(|_| is_recorded)?.parse().ok()?;
-    // As of the read: the process may have slept since.
-    let read_at = observed.pair.as_ref().map_or(observed.now, |read| read.at);
-    let age = observed.lightsail_date.unwrap_or(read_at).duration_since(made);
-    let left = observed.settle_time.saturating_sub(Duration::try_from(age).unwrap_or_default());
-    let pause = left.max(SOON).min(observed.search_interval);
-    (!left.is_zero()).then(|| Message::NotListedYet.wait(pause))
 }
 
 fn wait_for_import(observed: &Observed, unanswered: Duration) -> Step {

@@ -118,6 +118,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::ImportNotListedYet,
         Message::ImportNotAnswered,
         Message::DeletionMayFollow,
+        Message::CountsLater,
         Message::BeingRecorded,
         Message::Creating,
         Message::SecretIsDeleted { secret },

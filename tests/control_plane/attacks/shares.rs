@@ -1,7 +1,7 @@
 //! Whatever a tenant creates in numbers: others do not notice, and AWS is not asked.
 
 use kube::api::{DeleteParams, ListParams, Preconditions};
-use lightsail_operator::api::LightsailKeyPair;
+use lightsail_operator::api::{LightsailKeyPair, LightsailKeyPairStatus};
 use serde_json::{Value, json};
 
 use super::arena::{Arena, SHARED};
@@ -178,7 +178,9 @@ async fn of_pairs_that_are_left_behind_before_a_list_shows_them_make_no_more() {
     let delete_imported = async || {
         let all = objects.list(&ListParams::default()).await.unwrap();
         for object in all {
-            if object.status.as_ref().is_some_and(|it| it.import_intent.is_some()) {
+            let imports =
+                |it: &LightsailKeyPairStatus| it.import_intent.is_some() || it.arn.is_some();
+            if object.status.as_ref().is_some_and(imports) {
                 let _ = arena.attacker.delete::<LightsailKeyPair>(&name_of(&object)).await;
             }
         }

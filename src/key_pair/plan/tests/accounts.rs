@@ -339,6 +339,9 @@ fn limited() -> (Desired, Observed) {
 fn a_namespace_has_so_many_key_pairs() {
     check(limited, &[
         ("they are counted", |_, _| {}, "CountKeyPairs"),
+        ("I14: not before another list may be read",
+         |_, o| o.counts_at = Some(time("2026-11-24T12:00:30Z")), "Reconciling InProgress"),
+        ("then they are", |_, o| o.counts_at = Some(time(NOW)), "CountKeyPairs"),
         ("one is left", |_, o| o.owned = Some(1), "WriteIntent"),
         ("none is left", |_, o| o.owned = Some(2), "Stalled AccountNotAllowed"),
         ("there is no limit", |d, o| uses(d, o, &json!({})), "WriteIntent"),

@@ -158,6 +158,15 @@ fn a_default_pair_that_should_be_there() {
             o.done.download = download(key);
             o.pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
         }, "Stalled SecretRejected"),
+        ("and is known the next time, without another download", |_, o, key| {
+            o.secret = Lookup::Found(Found { is_own: true, rejects: Some(Rejection::Immutable),
+                key: Some(private_key()), ..somebodys_secret() });
+            let unlisted = KeyPair { fingerprint: None, ..pair(FIRST) };
+            o.recorded = Recorded { arn: Some(unlisted.arn.clone()),
+                created_at: unlisted.created_at.clone(),
+                public_key_sha256: Some(key.public().sha256()), ..Recorded::default() };
+            o.pair = live(Some(unlisted));
+        }, "Stalled SecretRejected"),
         ("and is enough if it does not", |_, o, key| {
             o.secret = Lookup::Found(Found { is_own: true, rejects: Some(Rejection::Immutable),
                 key: Some(key.clone()), ..somebodys_secret() });

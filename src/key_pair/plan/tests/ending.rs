@@ -38,6 +38,10 @@ fn a_release_never_waits_for_lightsail() {
          |_, o| o.done.read_for_release = read(pair(FIRST)), "Remove finalizer Released"),
         ("what is gone does not stay", |_, o| o.done.read_for_release = Some(Ok(None)),
          "Remove finalizer Deleted"),
+        ("unless it is so new that a server may not know it yet", |_, o| {
+            o.done.read_for_release = Some(Ok(None));
+            o.settle_time = Duration::from_mins(1);
+        }, "Remove finalizer Released"),
         ("what may still appear is not gone", |_, o| {
             o.recorded = Recorded { account: o.account.clone(), intent: intent(FIRST),
                 ..Recorded::default() };

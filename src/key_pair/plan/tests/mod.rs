@@ -100,6 +100,7 @@ fn observed() -> Observed {
         object_changed: false,
         namespace_labels: None,
         owned: None,
+        counts_at: None,
         recorded: Recorded::default(),
         finalizer: Finalizer::Missing,
         account: Some("123456789012".into()),
