@@ -78,6 +78,7 @@ async fn a_namespace_that_the_trust_policy_lacks_is_sent_to_the_log() {
         "externalID": "example-external-id" }]);
     let changes = [
         ("/allowedNamespaces/names", json!([teams.a.namespace, teams.b.namespace])),
+        ("/allowed/keyPairNames", json!(["*"])),
         ("/assumeRoleChain", chain),
         ("/sessionTags", json!("Namespace")),
     ];

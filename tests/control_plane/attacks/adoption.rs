@@ -116,7 +116,7 @@ async fn of_a_pair_never_ends_in_its_deletion() {
                 Delete,
                 Gone,
                 Create(spec(&[absent.clone(), expected.clone()])),
-                Shows("FingerprintMismatch"),
+                Shows("AccountNotAllowed"),
                 Delete,
                 Gone,
             ]),

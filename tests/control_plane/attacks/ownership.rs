@@ -116,7 +116,7 @@ async fn is_not_what_tags_and_fingerprints_say() {
             shows(
                 "the end of a pair that nobody has tagged",
                 on("legacy", &absent),
-                "FingerprintMismatch",
+                "AccountNotAllowed",
             ),
             shows(
                 "the end of a pair by its name alone",
