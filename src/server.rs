@@ -33,8 +33,9 @@ const HEAD: Duration = Duration::from_secs(5);
 const CONNECTION: Duration = Duration::from_secs(20);
 /// A head has at most so many bytes.
 const HEAD_BYTES: usize = 16 * 1024;
-/// So many connections wait to be accepted.
-const BACKLOG: i32 = 128;
+/// So many connections wait to be accepted, or as many as the kernel allows. The client of one more
+/// tries again only after a second, and that may be a probe.
+const BACKLOG: i32 = 4096;
 /// How long to wait when no connection can be accepted, for want of descriptors, say.
 const PAUSE: Duration = Duration::from_millis(100);
 
