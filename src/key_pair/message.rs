@@ -294,8 +294,8 @@ impl fmt::Display for Message<'_> {
                 to.write_str("an earlier deletion of the key pair may still take effect")
             }
             Self::CountsLater => to.write_str(
-                "an object of this namespace went and may have left its key pair in Lightsail; \
-                 the operator reads the list of key pairs again before it counts them",
+                "an object in this namespace was deleted and may have left its key pair in \
+                 Lightsail; the operator lists the key pairs again before it counts them",
             ),
             Self::BeingRecorded => to.write_str(
                 "the key was changed; the operator records the key pair first and then replaces it",
@@ -668,8 +668,8 @@ impl fmt::Display for Release {
                  allowed.maxKeyPairs of the LightsailAccount"
             }
             Self::MayBeCounted => {
-                "the import of the key pair was not over: if the pair is in Lightsail, it stays \
-                 there, and if it has its owner tag, it counts toward allowed.maxKeyPairs of the \
+                "the import was not finished: if the key pair exists in Lightsail, it stays there, \
+                 and with its owner tag it counts toward allowed.maxKeyPairs of the \
                  LightsailAccount"
             }
             Self::NoAccess => {

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::ending::release;
+use super::ending::{may_have_pair, release};
 use super::kept_key;
 use super::permission::{RELEASE_WITHOUT_CALL, account_name};
 use super::step::Step;
@@ -78,12 +78,11 @@ fn ends_with_rejected_name(
     observed: &Observed,
     error: &lightsail::Error,
 ) -> Step {
-    let recorded = &observed.recorded;
-    let had_pair = recorded.arn.is_some() || recorded.origin.is_some() || recorded.intent.is_some();
-    if had_pair {
-        return Message::NameRejected { error }.stalled(Next::Backoff);
+    if may_have_pair(&observed.recorded) {
+        Message::NameRejected { error }.stalled(Next::Backoff)
+    } else {
+        release(desired, observed, Release::NeverHadPair)
     }
-    release(desired, observed, Release::NeverHadPair)
 }
 
 /// The same without the Secret, if it cannot be read and its namespace is being deleted: it goes

@@ -299,7 +299,7 @@ fn an_object_leaves_its_pair_behind_unless_that_is_known_to_be_gone() {
 #[test]
 fn a_release_says_of_no_tag_that_it_is_there_unless_the_pair_is_on_record() {
     for (is_recorded, expected) in [(true, "with its owner tag, and still counts"),
-        (false, "if it has its owner tag, it counts")]
+        (false, "with its owner tag it counts")]
     {
         let (mut desired, mut observed) = (desired(), observed());
         unchanged(&mut observed);
