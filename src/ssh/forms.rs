@@ -101,14 +101,15 @@ fn read_clean(text: &str, encodings: u32) -> Result<Found> {
     {
         return one_line(line, encodings);
     }
-    if let Some(private) = private_key(text) {
+    let (headers, rest) = headers_of_rfc4716(text);
+    if let Some(private) = private_key(rest) {
         return Err(private);
     }
     if text.len() > MAX_TEXT {
         return Err(InvalidPublicKey::TooLong);
     }
-    if text.starts_with("---- BEGIN SSH2 PUBLIC KEY ----") {
-        return rfc4716(text);
+    if !headers.is_empty() {
+        return rfc4716(headers, rest);
     }
     if let Some((_, block)) = text.split_once("-----BEGIN ") {
         let label = block.split("-----").next().unwrap_or_default();
@@ -213,10 +214,12 @@ fn one_line(line: &str, encodings: u32) -> Result<Found> {
     let (first, second) = (words.next().unwrap_or_default(), words.next());
     if is_type(first) {
         let comment: Vec<&str> = words.collect();
-        if comment.iter().any(|word| is_private_data(word)) {
-            return Err(InvalidPublicKey::Private);
-        }
-        if comment.iter().any(|word| is_type(word.trim_matches([',', ';']))) {
+        refuse_private(&comment)?;
+        // The data of every key begin with the length of its type, which is AAAA in base64.
+        let is_key = |pair: &[&str]| {
+            is_type(pair[0].trim_matches([',', ';'])) && pair[1].starts_with("AAAA")
+        };
+        if comment.windows(2).any(is_key) {
             return Err(InvalidPublicKey::Lines);
         }
         if second.is_some_and(|second| second.starts_with("SHA256:")) {
@@ -300,34 +303,58 @@ fn what_it_is(line: &str) -> InvalidPublicKey {
     }
 }
 
-/// RFC 4716: headers, whose lines go on after a backslash, and base64.
-fn rfc4716(text: &str) -> Result<Found> {
-    let mut data = String::new();
-    let mut comment = String::new();
-    let mut lines = text.lines().map(str::trim).skip(1);
-    let mut is_complete = false;
-    while let Some(line) = lines.next() {
-        if line.starts_with("---- END SSH2 PUBLIC KEY ----") {
-            is_complete = true;
+/// A comment may have words about private keys, but not the file of one, joined into one line.
+fn refuse_private(comment: &[&str]) -> Result<()> {
+    const MARKERS: [&str; 3] = ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----", "AGE-SECRET-KEY-"];
+    let text = Zeroizing::new(comment.join(" "));
+    if text.contains("PuTTY-User-Key-File") {
+        return Err(InvalidPublicKey::PuTTY);
+    }
+    let is_private = MARKERS.iter().any(|marker| text.contains(marker))
+        || comment.iter().any(|word| is_private_data(word));
+    if is_private { Err(InvalidPublicKey::Private) } else { Ok(()) }
+}
+
+/// The first line of RFC 4716 and its headers, whose lines go on after a backslash, and what is
+/// below them. Any other text has none.
+fn headers_of_rfc4716(text: &str) -> (&str, &str) {
+    let mut goes_on = text.starts_with("---- BEGIN SSH2 PUBLIC KEY ----");
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        let is_header = goes_on || (end > 0 && (line.contains(':') || line.trim().is_empty()));
+        if !is_header {
             break;
         }
-        let Some((name, value)) = line.split_once(':') else {
-            data.push_str(line);
-            continue;
-        };
-        let mut value = value.trim().to_owned();
-        while value.ends_with('\\') {
-            value.pop();
-            value.push_str(lines.next().unwrap_or_default());
+        goes_on = line.trim_end().ends_with('\\');
+        end += line.len();
+    }
+    text.split_at(end)
+}
+
+/// RFC 4716: headers, and base64 below them.
+fn rfc4716(headers: &str, rest: &str) -> Result<Found> {
+    let mut comment = String::new();
+    let mut lines = headers.lines().map(str::trim).skip(1);
+    while let Some(line) = lines.next() {
+        let mut header = line.to_owned();
+        while header.ends_with('\\') {
+            header.pop();
+            header.push_str(lines.next().unwrap_or_default());
         }
+        let (name, value) = header.split_once(':').unwrap_or_default();
+        let words: Vec<&str> = unquoted(value).split_ascii_whitespace().collect();
+        refuse_private(&words)?;
         if name.eq_ignore_ascii_case("comment") {
-            comment = unquoted(&value).split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+            comment = words.join(" ");
         }
     }
-    if lines.any(|line| !line.is_empty()) {
+    let end = rest.split_once("---- END SSH2 PUBLIC KEY ----");
+    let (data, behind) = end.ok_or(InvalidPublicKey::Data)?;
+    if !behind.trim().is_empty() {
         return Err(InvalidPublicKey::Lines);
     }
-    let blob = BASE64.decode(data).ok().filter(|_| is_complete).ok_or(InvalidPublicKey::Data)?;
+    let data: String = data.split_ascii_whitespace().collect();
+    let blob = BASE64.decode(data).map_err(|_| InvalidPublicKey::Data)?;
     refuse_type(type_of(&blob).ok_or(InvalidPublicKey::Data)?)?;
     Ok(Found { blob, comment })
 }

@@ -171,7 +171,7 @@ fn halves(pem: &str) -> Option<Halves> {
             | KeypairData::Other(_)
             | _ => return None,
         }
-        let public = PublicKey::parse(&key.public_key().to_openssh().ok()?).ok()?;
+        let public = PublicKey::of_openssh(key.public_key())?;
         return Some(Halves { public, sha1_pkcs8: None, openssh: None });
     }
     let (label, document) = SecretDocument::from_pem(pem).ok()?;

@@ -52,6 +52,14 @@ impl PublicKey {
         Self::of(forms::read_file(bytes)?)
     }
 
+    /// With its comment in one line, unless no public key may have that.
+    pub(super) fn of_openssh(key: &ssh_key::PublicKey) -> Option<Self> {
+        let line = ssh_key::PublicKey::from(key.key_data().clone()).to_openssh().ok()?;
+        let comment: Vec<&str> = key.comment().split_whitespace().collect();
+        let commented = Self::parse(&format!("{line} {}", comment.join(" ")));
+        commented.or_else(|_| Self::parse(&line)).ok()
+    }
+
     pub(super) fn rsa(n: &[u8], e: &[u8]) -> Option<Self> {
         let number = ssh_key::Mpint::from_positive_bytes;
         let key = ssh_key::public::RsaPublicKey { e: number(e).ok()?, n: number(n).ok()? };

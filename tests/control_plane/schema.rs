@@ -123,6 +123,16 @@ async fn bad_key_pairs_are_refused() {
             ("a fingerprint", key("SHA256:AAAA"), "publicKey must be a public key"),
             ("a certificate", key("-----BEGIN CERTIFICATE-----\nA"), "must be a public key"),
             ("a private key", key("-----BEGIN OPENSSH PRIVATE KEY-----\nA"), "a private key"),
+            (
+                "a private key behind a public one",
+                key("ssh-rsa AAAA -----BEGIN RSA PRIVATE KEY----- A"),
+                "a private key",
+            ),
+            (
+                "a private key of PGP",
+                key("-----BEGIN PGP PRIVATE KEY BLOCK-----\nA"),
+                "a private key",
+            ),
             ("PuTTY's private key", key("PuTTY-User-Key-File-3: ssh-rsa\nA"), "a private key"),
             ("too long", key(&format!("ssh-rsa {}", "A".repeat(16_384))), "publicKey must be at \
                 most 16384 characters"),
@@ -434,6 +444,7 @@ async fn good_objects_are_accepted() {
         imported(&key),
         imported(key.trim()),
         imported(&key.replace('\n', "\r\n")),
+        imported(&format!("{} my PRIVATE KEY", key.trim())),
         imported("ecdsa-sha2-nistp256 AAAA"),
         with(
             imported(&key),

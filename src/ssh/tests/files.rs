@@ -137,6 +137,12 @@ fn a_public_key_is_taken_in_each_form_that_people_have() {
             ("PEM with the line breaks of JSON", spki.replace('\n', "\\n")),
             ("PEM behind what openssl says", format!("writing RSA key\n{spki}")),
             ("with a word about private keys", format!("{line} my PRIVATE KEY")),
+            ("with a word that begins as types do", format!("{line} ssh-key-2023-01-26")),
+            ("with another such word", format!("{line} sk-ssh-host, ssh-rsa key")),
+            (
+                "RFC 4716 with a word about secret keys",
+                rfc4716.replacen("Comment: ", "Comment: deploy secret key\\\n PRIVATE_KEY ", 1),
+            ),
             ("base64 of it with what is not seen", STANDARD.encode(format!("{line} \0\u{7f}"))),
         ];
         if line.starts_with("ssh-rsa") {
@@ -161,7 +167,7 @@ fn a_public_key_is_taken_in_each_form_that_people_have() {
         assert_eq!(PublicKey::parse_file(&other).unwrap().sha256(), wanted.sha256(), "Latin-1");
         count += forms.len() + 6;
     }
-    assert_eq!(count, 82);
+    assert_eq!(count, 88);
 }
 
 #[test]
@@ -178,6 +184,7 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
     let pkcs8 = rsa.sh("openssl pkcs8 -in $KEY -nocrypt -topk8");
     let der = rsa.sh("openssl pkcs8 -in $KEY -nocrypt -topk8 -outform DER | base64 -w 0");
     let pkcs1 = rsa.sh("openssl rsa -in $KEY -traditional -outform DER 2>/dev/null | base64 -w 0");
+    let half = format!("{}\\\n{}", &pkcs1[..30], &pkcs1[30..]);
     let body: String = private.lines().filter(|line| !line.starts_with('-')).collect();
     let sha256 = PublicKey::parse(&line).unwrap().sha256();
     let ed = ["-t", "ed25519"];
@@ -200,6 +207,27 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("both halves", format!("{line}\n{private}"), Why::Private),
         ("in base64, twice", STANDARD.encode(STANDARD.encode(&private)), Why::Private),
         ("its data in the comment", format!("{line} {pkcs1}"), Why::Private),
+        (
+            "an encrypted one in the comment",
+            format!("{line} -----BEGIN RSA PRIVATE KEY----- Proc-Type: 4,ENCRYPTED AAAA"),
+            Why::Private,
+        ),
+        (
+            "its data in a header",
+            rsa.exported("RFC4716").replacen("Comment: ", &format!("x-own: {pkcs1}\nComment: "), 1),
+            Why::Private,
+        ),
+        (
+            "its data in the lines of a header",
+            rsa.exported("RFC4716").replacen("Comment: ", &format!("Comment: {half}"), 1),
+            Why::Private,
+        ),
+        ("below RFC 4716", format!("{}\n{private}", rsa.exported("RFC4716")), Why::Private),
+        (
+            "below its headers",
+            rsa.exported("RFC4716").replacen("Comment: ", &format!("{private}\nComment: "), 1),
+            Why::Private,
+        ),
         ("PKCS#1 without its first line", rsa.key.private()[32..].to_owned(), Why::Private),
         ("in capitals", rsa.key.private().to_lowercase(), Why::Private),
         (
@@ -232,6 +260,8 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("a byte order mark", "\u{feff}".to_owned(), Why::Empty),
         ("two keys", format!("{line}\n{}\n", rsa.line()), Why::Lines),
         ("two keys in one line", format!("{line} {}", rsa.line()), Why::Lines),
+        ("two with a comma", format!("{line}, {}", rsa.line()), Why::Lines),
+        ("one and a half in one line", format!("{line} {}", &rsa.line()[..41]), Why::Lines),
         ("a key that a terminal broke", format!("{}\n{}", &line[..40], &line[40..]), Why::Lines),
         (
             "two in RFC 4716",
@@ -283,7 +313,7 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("cut RFC 4716", rsa.exported("RFC4716")[..200].to_owned(), Why::Data),
         ("cut PEM", rsa.exported("PEM")[..200].to_owned(), Why::Data),
     ];
-    assert_eq!(cases.len(), 67);
+    assert_eq!(cases.len(), 74);
     for (name, text, expected) in cases {
         let why = PublicKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");

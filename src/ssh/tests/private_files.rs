@@ -167,6 +167,28 @@ fn a_private_key_is_taken_or_it_is_said_what_the_file_is() {
     }
 }
 
+#[test]
+fn a_private_key_is_taken_whatever_its_comment_is() {
+    for (comment, kept) in [
+        ("ssh-key-2023-01-26", " ssh-key-2023-01-26"),
+        ("a\nb", " a b"),
+        ("a\n-----BEGIN PUBLIC KEY-----", " a -----BEGIN PUBLIC KEY-----"),
+        ("-----BEGIN RSA PRIVATE KEY-----", ""),
+        ("", ""),
+    ] {
+        for type_ in [&["-t", "ed25519"][..], &["-t", "rsa", "-b", "2048"]] {
+            let files = Files::new(&[type_, &["-C", comment]].concat());
+            let key = PrivateKey::parse(&files.key.private());
+            let key = key.unwrap_or_else(|why| panic!("{comment:?}: {why}"));
+            let line = files.line();
+            let line = line.lines().next().unwrap();
+            let public: Vec<&str> = line.split(' ').take(2).collect();
+            assert_eq!(key.public().line(), format!("{}{kept}", public.join(" ")));
+            assert_eq!(key.expose_pem(), files.key.private(), "the file is kept as it is");
+        }
+    }
+}
+
 /// `PuTTY` pads to 16 bytes where OpenSSH pads to 8, so how long its padding is depends on the
 /// length of the comment.
 #[test]
