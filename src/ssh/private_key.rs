@@ -159,20 +159,25 @@ fn halves(pem: &str) -> Option<Halves> {
     if pem.contains("BEGIN OPENSSH PRIVATE KEY") {
         // One with a passphrase tells its public half, but it opens nothing.
         let key = ssh_key::PrivateKey::from_openssh(pem).ok().filter(|key| !key.is_encrypted())?;
-        match key.key_data() {
+        let sha1_pkcs8 = match key.key_data() {
             KeypairData::Ed25519(pair) => {
                 let private = pair.private.as_ref();
                 Ed25519KeyPair::from_seed_and_public_key(private, pair.public.as_ref()).ok()?;
+                None
             }
-            KeypairData::Rsa(pair) => drop(rsa_of(&pkcs1_of(pair)?)?),
+            KeypairData::Rsa(pair) => {
+                let pkcs1 = pkcs1_of(pair)?;
+                rsa_of(&pkcs1)?;
+                Some(sha1_of(&pkcs1)?)
+            }
             KeypairData::Dsa(_)
             | KeypairData::Encrypted(_)
             | KeypairData::SkEd25519(_)
             | KeypairData::Other(_)
             | _ => return None,
-        }
+        };
         let public = PublicKey::of_openssh(key.public_key())?;
-        return Some(Halves { public, sha1_pkcs8: None, openssh: None });
+        return Some(Halves { public, sha1_pkcs8, openssh: None });
     }
     let (label, document) = SecretDocument::from_pem(pem).ok()?;
     let pkcs1 = match label {
@@ -186,11 +191,14 @@ fn halves(pem: &str) -> Option<Halves> {
         }
         _ => return None,
     };
-    let public = rsa_of(pkcs1)?;
+    Some(Halves { public: rsa_of(pkcs1)?, sha1_pkcs8: Some(sha1_of(pkcs1)?), openssh: None })
+}
+
+/// The SHA-1 of the PKCS#8 form of an RSA key.
+fn sha1_of(pkcs1: &[u8]) -> Option<String> {
     let algorithm = AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
     let info = Zeroizing::new(pkcs8::PrivateKeyInfo::new(algorithm, pkcs1).to_der().ok()?);
-    let sha1_pkcs8 = Some(colon_hex(&Sha1::digest(&*info)));
-    Some(Halves { public, sha1_pkcs8, openssh: None })
+    Some(colon_hex(&Sha1::digest(&*info)))
 }
 
 /// An Ed25519 key in PKCS#8, RFC 8410.

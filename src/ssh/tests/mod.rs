@@ -96,7 +96,12 @@ fn an_rsa_key_that_lightsail_created_has_the_sha1_of_its_pkcs8_form() {
         &file.path(),
     );
     let pkcs8 = openssl("openssl pkcs8 -in $KEY -nocrypt -topk8", &file.path());
-    for text in [file.private(), pkcs8] {
+    let pkcs1 = file.private();
+    // Whoever saves a key again gets OpenSSH's form of it.
+    run(Command::new("ssh-keygen").args(["-q", "-p", "-P", "", "-N", "", "-f"]).arg(file.path()));
+    let openssh = file.private();
+    assert!(openssh.starts_with("-----BEGIN OPENSSH"), "its form is another one by now");
+    for text in [pkcs1, pkcs8, openssh] {
         let private = PrivateKey::parse(&text).unwrap();
         assert_eq!(private.fingerprints().compare(Some(&listed.as_str().into())), Match::Same);
         assert_eq!(
