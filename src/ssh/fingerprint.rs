@@ -12,8 +12,8 @@ use crate::ids::Fingerprint;
 /// - `SHA256:…` without padding, of the SSH wire form: imported Ed25519 keys.
 /// - MD5 of the DER `SubjectPublicKeyInfo`: imported RSA keys and the default pair. By analogy with
 ///   EC2's `KeyPairInfo`, and unverified for Lightsail.
-/// - MD5 of the SSH wire form; MD5 of the DER `SubjectPublicKeyInfo` of an Ed25519 key; SHA-1 of
-///   that of either key. Tolerated: no source says that Lightsail prints them.
+/// - MD5 and SHA-1 of the SSH wire form; MD5 of the DER `SubjectPublicKeyInfo` of an Ed25519 or
+///   ECDSA key; SHA-1 of that of any key. Tolerated: no source says that Lightsail prints them.
 /// - SHA-1 of the DER PKCS#8 private key: RSA pairs that Lightsail created. Only where the private
 ///   key is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +31,11 @@ pub enum Match {
 }
 
 impl Fingerprints {
-    /// Of the public key in SSH's wire form; `spki` is its DER `SubjectPublicKeyInfo`, for RSA and
-    /// Ed25519.
-    pub(super) fn new(sha256: String, spki: Option<&[u8]>, wire: &[u8]) -> Self {
+    /// Of the public key in SSH's wire form; `spki` is its DER `SubjectPublicKeyInfo`.
+    pub(super) fn new(sha256: String, spki: &[u8], wire: &[u8]) -> Self {
         let md5 = |bytes: &[u8]| colon_hex(&Md5::digest(bytes));
         let sha1 = |bytes: &[u8]| colon_hex(&Sha1::digest(bytes));
-        let forms = [Some(sha256), spki.map(md5), Some(md5(wire)), spki.map(sha1)];
-        Self(forms.into_iter().flatten().collect())
+        Self(vec![sha256, md5(spki), md5(wire), sha1(spki), sha1(wire)])
     }
 
     /// With the form that only whoever has the private key can compute.

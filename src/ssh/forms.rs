@@ -16,6 +16,8 @@ pub(super) const RSA_ENCRYPTION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 /// id-Ed25519, RFC 8410.
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+/// id-ecPublicKey, RFC 5480.
+pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// Base64 as people copy it: with its padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -410,7 +412,7 @@ fn spki(der: &[u8]) -> Result<Found> {
 }
 
 /// Strings with their lengths, RFC 4251 section 5.
-fn wire(parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn wire(parts: &[&[u8]]) -> Vec<u8> {
     let mut blob = Vec::new();
     for part in parts {
         blob.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());

@@ -11,19 +11,16 @@ use der::pem::LineEnding;
 use der::{Decode, Encode, SecretDocument};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
-use spki::{AlgorithmIdentifierRef, ObjectIdentifier};
+use spki::AlgorithmIdentifierRef;
 use ssh_key::private::KeypairData;
 use zeroize::Zeroizing;
 
 use super::fingerprint::{Fingerprints, colon_hex};
-use super::forms::{self, ED25519, RSA_ENCRYPTION};
+use super::forms::{self, EC, ED25519, RSA_ENCRYPTION};
 use super::invalid::{InvalidPrivateKey, InvalidPublicKey, MAX_PRIVATE};
 use super::pem::Block;
 use super::public_key::PublicKey;
 use super::rsa_key::{is_short, pkcs1_of, rsa_of};
-
-/// id-ecPublicKey, RFC 5480.
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
 /// A private key as text, with its public half. `Debug` shows the public half only, and the text is
 /// wiped from memory when the last copy goes.

@@ -7,27 +7,33 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use der::Encode;
 use der::asn1::{AnyRef, BitStringRef, UintRef};
 use sha2::{Digest, Sha256};
-use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
 use ssh_key::public::KeyData;
 
 use super::fingerprint::Fingerprints;
-use super::forms::{self, ED25519, Found, RSA_ENCRYPTION};
+use super::forms::{self, EC, ED25519, Found, RSA_ENCRYPTION, wire};
 use super::invalid::InvalidPublicKey;
+
+/// The curves of RFC 5656, by the names that SEC 2 and RFC 5480 give them: secp256r1, secp384r1,
+/// secp521r1.
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// A public key in OpenSSH's form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     line: String,
     blob: Vec<u8>,
-    /// DER `SubjectPublicKeyInfo`; RSA and Ed25519 only.
-    spki: Option<Vec<u8>>,
+    /// DER `SubjectPublicKeyInfo`.
+    spki: Vec<u8>,
 }
 
 impl PublicKey {
     /// Reads a public key in any form in which people have them: the line of a `.pub` file, RFC
     /// 4716, PEM, or base64 of these.
     ///
-    /// RSA and Ed25519 keys are checked; ECDSA keys are left to Lightsail, which may refuse them.
+    /// Of an ECDSA key it is only checked that it is whole: Lightsail may refuse it.
     ///
     /// # Errors
     /// Whatever is not one such key, without repeating it.
@@ -39,7 +45,6 @@ impl PublicKey {
         let algorithm = forms::type_of(&blob).ok_or(InvalidPublicKey::Data)?;
         let data = STANDARD.encode(&blob);
         let spki = check(algorithm, &data, &blob).ok_or(InvalidPublicKey::Data)?;
-        let spki = (!spki.is_empty()).then_some(spki);
         let line = format!("{algorithm} {data} {comment}").trim_end().to_owned();
         Ok(Self { line, blob, spki })
     }
@@ -93,7 +98,7 @@ impl PublicKey {
     /// Every form in which Lightsail may print the fingerprint of this key once it is imported.
     #[must_use]
     pub fn fingerprints(&self) -> Fingerprints {
-        Fingerprints::new(self.sha256(), self.spki.as_deref(), &self.blob)
+        Fingerprints::new(self.sha256(), &self.spki, &self.blob)
     }
 }
 
@@ -103,21 +108,34 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Checks the data of a key. Its `SubjectPublicKeyInfo`, empty where Lightsail may refuse the key.
+/// Checks the data of a key. Its `SubjectPublicKeyInfo`.
 fn check(algorithm: &str, data: &str, blob: &[u8]) -> Option<Vec<u8>> {
-    if algorithm == "ssh-rsa" || algorithm == "ssh-ed25519" {
-        let key = ssh_key::PublicKey::from_openssh(&format!("{algorithm} {data}")).ok()?;
-        let key = key.key_data();
-        return match key.rsa() {
-            Some(rsa) => rsa_spki(rsa.n.as_positive_bytes()?, rsa.e.as_positive_bytes()?),
-            None => ed25519_spki(&key.ed25519()?.0),
-        };
+    if let Some(curve) = algorithm.strip_prefix("ecdsa-sha2-") {
+        return ecdsa_spki(algorithm, curve, blob);
     }
-    // The blob starts with its own type as a string with a 4-byte length, RFC 4253 section 6.6.
-    let named = blob.get(4..4 + algorithm.len())?;
-    let is_its_type = blob[..4] == u32::try_from(algorithm.len()).ok()?.to_be_bytes()
-        && named == algorithm.as_bytes();
-    is_its_type.then(Vec::new)
+    let key = ssh_key::PublicKey::from_openssh(&format!("{algorithm} {data}")).ok()?;
+    let key = key.key_data();
+    match key.rsa() {
+        Some(rsa) => rsa_spki(rsa.n.as_positive_bytes()?, rsa.e.as_positive_bytes()?),
+        None => ed25519_spki(&key.ed25519()?.0),
+    }
+}
+
+/// As RFC 5480 section 2 writes it. A key has its type, the name of its curve, and a point (RFC
+/// 5656 section 3.1).
+fn ecdsa_spki(algorithm: &str, curve: &str, blob: &[u8]) -> Option<Vec<u8>> {
+    let oid = match curve {
+        "nistp256" => P256,
+        "nistp384" => P384,
+        "nistp521" => P521,
+        _ => return None,
+    };
+    let (algorithm, curve) = (algorithm.as_bytes(), curve.as_bytes());
+    let point = blob.get(wire(&[algorithm, curve, &[]]).len()..)?;
+    if blob != wire(&[algorithm, curve, point]) {
+        return None;
+    }
+    spki(AlgorithmIdentifierRef { oid: EC, parameters: Some(AnyRef::from(&oid)) }, point)
 }
 
 fn rsa_spki(n: &[u8], e: &[u8]) -> Option<Vec<u8>> {

@@ -309,11 +309,12 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("a type that is not its data's", format!("ssh-rsa {data}"), Why::Data),
         ("another one", format!("ecdsa-sha2-nistp256 {data}"), Why::Data),
         ("half of it", format!("ssh-ed25519 {}", &data[..40]), Why::Data),
+        ("half of an ECDSA key", ecdsa.line()[..ecdsa.line().len() - 60].to_owned(), Why::Data),
         ("its type alone", "ssh-ed25519".to_owned(), Why::Data),
         ("cut RFC 4716", rsa.exported("RFC4716")[..200].to_owned(), Why::Data),
         ("cut PEM", rsa.exported("PEM")[..200].to_owned(), Why::Data),
     ];
-    assert_eq!(cases.len(), 74);
+    assert_eq!(cases.len(), 75);
     for (name, text, expected) in cases {
         let why = PublicKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");

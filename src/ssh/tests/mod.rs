@@ -89,6 +89,30 @@ fn a_digest_of_the_subject_public_key_info_is_that_of_the_key() {
 }
 
 #[test]
+fn a_digest_of_an_ecdsa_key_or_of_a_wire_form_is_that_of_the_key() {
+    let spki = "openssl pkey -in $KEY -pubout -outform DER";
+    let wire = "cut -d ' ' -f 2 $KEY.pub | base64 -d";
+    for (type_, bits, digested) in [
+        ("ecdsa", "256", spki),
+        ("ecdsa", "384", spki),
+        ("ecdsa", "521", spki),
+        ("ecdsa", "256", wire),
+        ("rsa", "2048", wire),
+        ("ed25519", "256", wire),
+    ] {
+        let [key, other] = [(); 2].map(|()| Key::generate(&["-t", type_, "-b", bits, "-m", "PEM"]));
+        let fingerprints = |key: &Key| PublicKey::parse(&key.public()).unwrap().fingerprints();
+        for hash in ["md5", "sha1"] {
+            let listed = openssl(&format!("{digested} | openssl {hash} -c"), &key.path());
+            let listed = Some(Fingerprint::from(listed.as_str()));
+            let name = format!("{hash} of {type_} {bits}: {digested}");
+            assert_eq!(fingerprints(&key).compare(listed.as_ref()), Match::Same, "{name}");
+            assert_eq!(fingerprints(&other).compare(listed.as_ref()), Match::Different, "{name}");
+        }
+    }
+}
+
+#[test]
 fn an_rsa_key_that_lightsail_created_has_the_sha1_of_its_pkcs8_form() {
     let file = Key::generate(&["-t", "rsa", "-b", "2048", "-m", "PEM"]);
     let listed = openssl(
