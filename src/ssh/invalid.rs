@@ -132,6 +132,12 @@ pub enum InvalidPrivateKey {
     /// An RSA key that AWS-LC does not check.
     #[error("is an RSA key of fewer than 2048 bits; use a longer one, or an Ed25519 key")]
     TooShort,
+    /// An RSA key that AWS-LC does not take.
+    #[error(
+        "is an RSA key of more than 8192 bits, which the operator cannot check; use one of 2048 to \
+         4096 bits, or an Ed25519 key"
+    )]
+    TooBig,
     /// A public key.
     #[error("is a public key or a certificate; the private key belongs there")]
     Public,

@@ -20,7 +20,7 @@ use super::forms::{self, EC, ED25519, RSA_ENCRYPTION};
 use super::invalid::{InvalidPrivateKey, InvalidPublicKey, MAX_PRIVATE};
 use super::pem::Block;
 use super::public_key::PublicKey;
-use super::rsa_key::{is_short, pkcs1_of, rsa_of};
+use super::rsa_key::{pkcs1_of, refused_size, rsa_of};
 
 /// A private key as text, with its public half. `Debug` shows the public half only, and the text is
 /// wiped from memory when the last copy goes.
@@ -227,8 +227,8 @@ fn what_it_is(text: &str) -> InvalidPrivateKey {
     if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
         return InvalidPrivateKey::Passphrase;
     }
-    if is_short_rsa(text) {
-        return InvalidPrivateKey::TooShort;
+    if let Some(why) = refused_size_of(text) {
+        return why;
     }
     if has("BEGIN OPENSSH PRIVATE KEY") {
         return what_openssh_has(text);
@@ -280,16 +280,15 @@ fn what_it_is(text: &str) -> InvalidPrivateKey {
     }
 }
 
-/// Whether a text is an RSA key that is whole, and too short to be checked.
-fn is_short_rsa(pem: &str) -> bool {
+/// Whether a text is an RSA key that is whole, and too short or too long to be checked.
+fn refused_size_of(pem: &str) -> Option<InvalidPrivateKey> {
     if let Ok(key) = ssh_key::PrivateKey::from_openssh(pem) {
-        let modulus = key.public_key().key_data().rsa().and_then(|rsa| rsa.n.as_positive_bytes());
-        return modulus.is_some_and(is_short);
+        return refused_size(key.public_key().key_data().rsa()?.n.as_positive_bytes()?);
     }
-    let Ok((_, document)) = SecretDocument::from_pem(pem) else { return false };
+    let (_, document) = SecretDocument::from_pem(pem).ok()?;
     let inner = pkcs8::PrivateKeyInfo::from_der(document.as_bytes()).map(|info| info.private_key);
-    let key = pkcs1::RsaPrivateKey::from_der(inner.unwrap_or(document.as_bytes()));
-    key.is_ok_and(|key| is_short(key.modulus.as_bytes()))
+    let key = pkcs1::RsaPrivateKey::from_der(inner.unwrap_or(document.as_bytes())).ok()?;
+    refused_size(key.modulus.as_bytes())
 }
 
 /// What a file in OpenSSH's form has that is not taken: the name of the cipher comes first

@@ -1,31 +1,48 @@
 //! Private RSA keys: whether their numbers belong together, so that a damaged one never passes for
 //! a copy of the key (I3).
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::signature::RsaKeyPair;
 use der::asn1::UintRef;
 use der::{Decode, Encode};
 use ssh_key::private::RsaKeypair;
 use zeroize::Zeroizing;
 
+use super::invalid::InvalidPrivateKey;
 use super::public_key::PublicKey;
+
+/// The sizes of RSA keys that AWS-LC checks, in bits
+/// (<https://docs.rs/aws-lc-rs/latest/aws_lc_rs/rsa/struct.KeyPair.html#method.from_pkcs8>).
+const SIZES: RangeInclusive<usize> = 2048..=8192;
+
+/// The longest number of a key, in bytes. Whoever writes a Secret must not make the operator divide
+/// numbers without an end.
+const LONGEST: usize = *SIZES.end() / 8;
 
 /// The public half of an RSA key in PKCS#1, if all its numbers belong together: AWS-LC checks that.
 pub(super) fn rsa_of(pkcs1: &[u8]) -> Option<PublicKey> {
-    RsaKeyPair::from_der(pkcs1).ok()?;
     let key = pkcs1::RsaPrivateKey::from_der(pkcs1).ok()?;
+    if refused_size(key.modulus.as_bytes()).is_some() {
+        return None;
+    }
+    RsaKeyPair::from_der(pkcs1).ok()?;
     PublicKey::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
 }
 
-/// Whether the modulus has fewer bits than AWS-LC checks.
-pub(super) fn is_short(modulus: &[u8]) -> bool {
+/// Whether a modulus has fewer or more bits than AWS-LC checks.
+pub(super) fn refused_size(modulus: &[u8]) -> Option<InvalidPrivateKey> {
     // Its first byte may have leading zeros.
     let unused = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    modulus.len() * 8 - unused < 2048
+    let bits = modulus.len() * 8 - unused;
+    if bits < *SIZES.start() {
+        Some(InvalidPrivateKey::TooShort)
+    } else if bits > *SIZES.end() {
+        Some(InvalidPrivateKey::TooBig)
+    } else {
+        None
+    }
 }
-
-/// The longest number of a key, in bytes: OpenSSH and AWS-LC take moduli of 16384 bits. Whoever
-/// writes a Secret must not make the operator divide numbers without an end.
-const LONGEST: usize = 2048;
 
 /// An RSA key of OpenSSH's form, which leaves out two numbers, in PKCS#1.
 pub(super) fn pkcs1_of(pair: &RsaKeypair) -> Option<Zeroizing<Vec<u8>>> {

@@ -189,6 +189,61 @@ fn a_private_key_is_taken_whatever_its_comment_is() {
     }
 }
 
+/// RSA keys of numbers that no key has, in PKCS#1, PKCS#8 and OpenSSH's form.
+fn rsa_of_bits(bits: usize) -> [String; 3] {
+    use der::pem::{LineEnding, encode_string};
+    use der::{Encode, asn1::UintRef};
+    use ssh_key::private::{KeypairData, RsaKeypair, RsaPrivateKey};
+    let mut number = vec![0xff; bits.div_ceil(8)];
+    number[0] >>= number.len() * 8 - bits;
+    let of = |bytes| UintRef::new(bytes).unwrap();
+    let small = of(&[3]);
+    let pkcs1 = pkcs1::RsaPrivateKey {
+        modulus: of(&number),
+        public_exponent: small,
+        private_exponent: of(&number),
+        prime1: small,
+        prime2: small,
+        exponent1: small,
+        exponent2: small,
+        coefficient: small,
+        other_prime_infos: None,
+    };
+    let pkcs1 = pkcs1.to_der().unwrap();
+    let algorithm = spki::AlgorithmIdentifierRef {
+        oid: spki::ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1"),
+        parameters: Some(der::asn1::AnyRef::NULL),
+    };
+    let pkcs8 = pkcs8::PrivateKeyInfo::new(algorithm, &pkcs1).to_der().unwrap();
+    let number = || ssh_key::Mpint::from_positive_bytes(&number).unwrap();
+    let small = || ssh_key::Mpint::from_positive_bytes(&[3]).unwrap();
+    let pair = RsaKeypair {
+        public: ssh_key::public::RsaPublicKey { e: small(), n: number() },
+        private: RsaPrivateKey { d: number(), iqmp: small(), p: small(), q: small() },
+    };
+    let openssh = ssh_key::PrivateKey::new(KeypairData::Rsa(pair), "").unwrap();
+    [
+        encode_string("RSA PRIVATE KEY", LineEnding::LF, &pkcs1).unwrap(),
+        encode_string("PRIVATE KEY", LineEnding::LF, &pkcs8).unwrap(),
+        openssh.to_openssh(LineEnding::LF).unwrap().to_string(),
+    ]
+}
+
+#[test]
+fn an_rsa_key_that_is_too_long_to_be_checked_is_not_called_damaged() {
+    for (bits, expected) in [
+        (2047, InvalidPrivateKey::TooShort),
+        (2048, InvalidPrivateKey::Damaged),
+        (8192, InvalidPrivateKey::Damaged),
+        (8193, InvalidPrivateKey::TooBig),
+        (16_384, InvalidPrivateKey::TooBig),
+    ] {
+        for (form, text) in rsa_of_bits(bits).into_iter().enumerate() {
+            assert_eq!(PrivateKey::parse(&text).unwrap_err(), expected, "{bits} {form}");
+        }
+    }
+}
+
 /// `PuTTY` pads to 16 bytes where OpenSSH pads to 8, so how long its padding is depends on the
 /// length of the comment.
 #[test]

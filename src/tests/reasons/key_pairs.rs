@@ -30,13 +30,14 @@ const PUBLIC: [InvalidPublicKey; 16] = [
     InvalidPublicKey::Data,
 ];
 
-const PRIVATE: [InvalidPrivateKey; 15] = [
+const PRIVATE: [InvalidPrivateKey; 16] = [
     InvalidPrivateKey::Passphrase,
     InvalidPrivateKey::PuTTY,
     InvalidPrivateKey::Ecdsa,
     InvalidPrivateKey::SecurityKey,
     InvalidPrivateKey::Unsupported,
     InvalidPrivateKey::TooShort,
+    InvalidPrivateKey::TooBig,
     InvalidPrivateKey::Public,
     InvalidPrivateKey::TooLong,
     InvalidPrivateKey::Several,
