@@ -416,14 +416,16 @@ fn owner_annotation_of(secret: &Secret) -> Option<&str> {
 }
 
 /// What a Secret is for the object of this name.
-pub(crate) fn found(name: &str, secret: Secret, owner: &str) -> Found {
+pub(crate) fn found(name: &str, mut secret: Secret, owner: &str) -> Found {
     let value = |map: &Option<BTreeMap<String, String>>, key: &str| {
         map.as_ref().and_then(|map| map.get(key)).cloned()
     };
     let annotated = owner_annotation_of(&secret).map(str::to_owned);
-    let data = |key: &str| secret.data.as_ref().and_then(|data| data.get(key));
-    let private = data(PRIVATE_KEY).filter(|bytes| !bytes.0.trim_ascii().is_empty());
-    let read = private.map(|bytes| PrivateKey::parse_file(&bytes.0)).transpose();
+    // Either may be a private key, so it is overwritten when it is dropped.
+    let mut data = secret.data.take().unwrap_or_default();
+    let mut data = |key: &str| data.remove(key).map(|bytes| Zeroizing::new(bytes.0));
+    let private = data(PRIVATE_KEY).filter(|bytes| !bytes.trim_ascii().is_empty());
+    let read = private.map(|bytes| PrivateKey::parse_file(&bytes)).transpose();
     let is_of_type = secret.type_.as_deref() == Some(TYPE);
     let rejects = match &read {
         Err(why) => Some(Rejection::Unreadable(*why)),
@@ -432,7 +434,7 @@ pub(crate) fn found(name: &str, secret: Secret, owner: &str) -> Found {
         Ok(_) => None,
     };
     let key = read.ok().flatten();
-    let public = data(PUBLIC_KEY).map(|bytes| PublicKey::parse_file(&bytes.0));
+    let public = data(PUBLIC_KEY).map(|bytes| PublicKey::parse_file(&bytes));
     let was_created = value(&secret.metadata.annotations, CREATED).is_some();
     let has_public_half = match (&key, public) {
         (Some(key), Some(Ok(public))) => key.public().sha256() == public.sha256(),

@@ -34,11 +34,15 @@ pub(super) struct Found {
 type Result<T> = std::result::Result<T, InvalidPublicKey>;
 
 /// Reads a file as text: UTF-8, or UTF-16 as PowerShell writes it, also without its mark. What is
-/// no text gets characters that no key has.
-pub(crate) fn decode(bytes: &[u8]) -> String {
-    let units = |bytes: &[u8], from: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| from([pair[0], pair[1]])).collect();
-        String::from_utf16_lossy(&units)
+/// no text gets characters that no key has. It may be a private key, so the text never grows: that
+/// would leave copies of it in memory.
+pub(crate) fn decode(bytes: &[u8]) -> Zeroizing<String> {
+    // No byte becomes more than the three of a replacement character.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 3));
+    let mut units = |bytes: &[u8], from: fn([u8; 2]) -> u16| {
+        let units = bytes.chunks_exact(2).map(|pair| from([pair[0], pair[1]]));
+        let chars = char::decode_utf16(units);
+        text.extend(chars.map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)));
     };
     let is_zero = |from: usize| {
         bytes.len() >= 16 && bytes.iter().skip(from).step_by(2).take(8).all(|byte| *byte == 0)
@@ -48,8 +52,21 @@ pub(crate) fn decode(bytes: &[u8]) -> String {
         [0xfe, 0xff, rest @ ..] => units(rest, u16::from_be_bytes),
         _ if is_zero(1) => units(bytes, u16::from_le_bytes),
         _ if is_zero(0) => units(bytes, u16::from_be_bytes),
-        _ => String::from_utf8_lossy(bytes).into_owned(),
+        _ => {
+            for chunk in bytes.utf8_chunks() {
+                text.push_str(chunk.valid());
+                if !chunk.invalid().is_empty() {
+                    text.push(char::REPLACEMENT_CHARACTER);
+                }
+            }
+        }
     }
+    text
+}
+
+/// Without white space.
+pub(super) fn joined(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.split_ascii_whitespace().collect::<Vec<_>>().concat())
 }
 
 /// Finds the one public key that a file has.
@@ -76,12 +93,15 @@ const MOST_ENCODINGS: u32 = 3;
 
 /// The text without what is not seen: a byte order mark, control characters, and the spaces of web
 /// pages and word processors.
-fn clean(text: &str) -> String {
+fn clean(text: &str) -> Zeroizing<String> {
     let is_odd = |char: char| {
         matches!(char, '\u{feff}' | '\u{fffd}' | '\u{200b}'..='\u{200f}')
             || ((char.is_whitespace() || char.is_control()) && !char.is_ascii_whitespace())
     };
-    text.chars().map(|char| if is_odd(char) { ' ' } else { char }).collect()
+    // Nothing gets longer.
+    let mut cleaned = Zeroizing::new(String::with_capacity(text.len()));
+    cleaned.extend(text.chars().map(|char| if is_odd(char) { ' ' } else { char }));
+    cleaned
 }
 
 /// Without the quotes of JSON, shells and word processors, however many.
@@ -117,13 +137,14 @@ fn read_clean(text: &str, encodings: u32) -> Result<Found> {
         let label = block.split("-----").next().unwrap_or_default();
         return pem(text, label);
     }
+    let all = Zeroizing::new(lines.concat());
     match lines[..] {
         [] => Err(InvalidPublicKey::Empty),
         [line] => one_line(line, encodings),
         // Base64 that is broken into lines, as many programs print it.
-        _ if encodings > 0 && is_base64(&lines.concat()) => {
+        _ if encodings > 0 && is_base64(&all) => {
             let unknown = InvalidPublicKey::NoType;
-            let found = encoded(&lines.concat(), encodings);
+            let found = encoded(&all, encodings);
             found.map_err(|why| if why == unknown { InvalidPublicKey::Lines } else { why })
         }
         _ => Err(InvalidPublicKey::Lines),
@@ -154,7 +175,8 @@ const PRIVATE_MARKERS: [&str; 8] = [
 /// Whether a text has a private key in it, of whatever program.
 pub(super) fn is_private(text: &str) -> bool {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let lower = Zeroizing::new(words.join(" ").to_ascii_lowercase());
+    let mut lower = Zeroizing::new(words.join(" "));
+    lower.make_ascii_lowercase();
     if PRIVATE_MARKERS.iter().any(|marker| lower.contains(marker)) {
         return true;
     }
@@ -244,9 +266,10 @@ fn one_line(line: &str, encodings: u32) -> Result<Found> {
 /// Base64 of a key's data, or of a whole file.
 fn encoded(text: &str, encodings: u32) -> Result<Found> {
     let bytes = BASE64.decode(text).map_err(|_| InvalidPublicKey::NoType)?;
+    let bytes = Zeroizing::new(bytes);
     if let Some(type_) = type_of(&bytes) {
         refuse_type(type_)?;
-        return Ok(Found { blob: bytes, comment: String::new() });
+        return Ok(Found { blob: bytes.to_vec(), comment: String::new() });
     }
     if let Ok(found) = spki(&bytes) {
         return Ok(found);

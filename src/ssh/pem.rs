@@ -5,6 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use super::forms::joined;
+
 /// How OpenSSH's form begins if there is no passphrase: its name, no cipher, no KDF and no options
 /// of one, and one key
 /// (<https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key>).
@@ -46,9 +48,14 @@ impl<'a> Block<'a> {
     pub(super) fn pem(&self) -> Zeroizing<String> {
         let Self { label, body, .. } = self;
         let width = if label.starts_with("OPENSSH") { 70 } else { 64 };
-        let joined: Zeroizing<String> = Zeroizing::new(body.split_ascii_whitespace().collect());
+        let joined = joined(body);
         let joined = with_short_padding(&joined).unwrap_or(joined);
-        let mut pem = Zeroizing::new(format!("-----BEGIN {label}-----\n"));
+        // As much as it may need, even if no byte is base64: growing would leave copies in memory.
+        let most = (body.len() + label.len()) * 3 + 64;
+        let mut pem = Zeroizing::new(String::with_capacity(most));
+        for part in ["-----BEGIN ", label, "-----\n"] {
+            pem.push_str(part);
+        }
         if joined.contains(':') {
             // Headers: it is encrypted, and not read any further.
             pem.push_str(body.trim());

@@ -74,7 +74,7 @@ impl PrivateKey {
             return Err(InvalidPrivateKey::TooLong);
         }
         refuse_der(bytes)?;
-        Self::parse(&Zeroizing::new(forms::decode(bytes)))
+        Self::parse(&forms::decode(bytes))
     }
 
     /// As [`Self::parse_file`], whatever stands before and behind the key, such as comments or a
@@ -84,7 +84,7 @@ impl PrivateKey {
     /// As [`Self::parse`].
     pub fn find_in_file(bytes: &[u8]) -> Result<Self, InvalidPrivateKey> {
         refuse_der(bytes)?;
-        Self::find(&Zeroizing::new(forms::decode(bytes))).map(|(key, _)| key)
+        Self::find(&forms::decode(bytes)).map(|(key, _)| key)
     }
 
     /// The text. It goes into a Secret and nowhere else.
@@ -131,12 +131,12 @@ fn decoded(text: &str) -> Option<Zeroizing<String>> {
         if text.contains("-----BEGIN") {
             break;
         }
-        let joined: Zeroizing<String> = Zeroizing::new(text.split_ascii_whitespace().collect());
+        let joined = forms::joined(text);
         let Ok(bytes) = STANDARD.decode(joined.as_bytes()).map(Zeroizing::new) else { break };
         if bytes.is_empty() || forms::is_private_der(&bytes) {
             break;
         }
-        found = Some(Zeroizing::new(forms::decode(&bytes)));
+        found = Some(forms::decode(&bytes));
     }
     found
 }
@@ -296,7 +296,7 @@ fn refused_size_of(pem: &str) -> Option<InvalidPrivateKey> {
 /// key is never encrypted.
 fn what_openssh_has(text: &str) -> InvalidPrivateKey {
     let body = text.lines().map(str::trim).filter(|line| !line.starts_with('-'));
-    let body = Zeroizing::new(body.collect::<String>());
+    let body = Zeroizing::new(body.collect::<Vec<_>>().concat());
     let bytes = Zeroizing::new(STANDARD.decode(body.as_bytes()).unwrap_or_default());
     let Some(cipher) = bytes.strip_prefix(b"openssh-key-v1\0") else {
         return InvalidPrivateKey::Damaged;

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use super::file::{File, NoKey};
 use super::{lines, terraform};
 use crate::export::keys::{Keys, Location};
@@ -28,7 +26,7 @@ pub(super) fn add_file(
                 .to_owned(),
         ));
     }
-    let text = Zeroizing::new(ssh::decode(&bytes));
+    let text = ssh::decode(&bytes);
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_ascii().is_empty() {
         return Err(NoKey::None);

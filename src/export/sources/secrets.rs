@@ -62,7 +62,7 @@ pub(in crate::export) fn add_secret(
             }
             Some(Err(_)) | None => {}
         }
-        for (_, public) in lines::find(&Zeroizing::new(ssh::decode(&bytes))).keys {
+        for (_, public) in lines::find(&ssh::decode(&bytes)).keys {
             keys.add_public(&public, location());
         }
     }
