@@ -160,8 +160,8 @@ pub async fn find(
     Ok(secret.map(|secret| found(name, secret, owner.name)))
 }
 
-/// What stands under a key of the data of a Secret or `ConfigMap`.
-#[derive(Debug)]
+/// What stands under a key of the data of a Secret or `ConfigMap`. It has no `Debug`, because that
+/// may be a private key (I4).
 pub enum DataValue {
     /// The object is not there.
     NoObject,
