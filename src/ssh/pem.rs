@@ -1,6 +1,9 @@
 //! Private keys in PEM, with what editors and programs do to its lines: the parsers want them of
 //! one length.
 
+use std::iter;
+use std::ops::Range;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -49,7 +52,7 @@ impl<'a> Block<'a> {
         let Self { label, body, .. } = self;
         let width = if label.starts_with("OPENSSH") { 70 } else { 64 };
         let joined = joined(body);
-        let joined = with_short_padding(&joined).unwrap_or(joined);
+        let joined = tidied(&joined).unwrap_or(joined);
         // As much as it may need, even if no byte is base64: growing would leave copies in memory.
         let most = (body.len() + label.len()) * 3 + 64;
         let mut pem = Zeroizing::new(String::with_capacity(most));
@@ -73,22 +76,42 @@ impl<'a> Block<'a> {
     }
 }
 
-/// A key in OpenSSH's form, in base64, with less than a block of padding, as `ssh-keygen` writes it
-/// and the parser wants it. `PuTTY` pads to 16 bytes, and OpenSSH reads any padding whose bytes are
-/// 1, 2, 3 and so on. `None` if there is nothing to change.
-fn with_short_padding(joined: &str) -> Option<Zeroizing<String>> {
+/// A key in OpenSSH's form, in base64, as `ssh-keygen` writes it and the parser wants it: with a
+/// comment of UTF-8, and less than a block of padding. `PuTTY` pads to 16 bytes, and OpenSSH reads
+/// any comment, and any padding whose bytes are 1, 2, 3 and so on. `None` if it is no such key.
+fn tidied(joined: &str) -> Option<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(STANDARD.decode(joined).ok()?);
     let (public, rest) = bytes.strip_prefix(OPENSSH)?.split_first_chunk()?;
     let (private, rest) = rest.get(length(*public)?..)?.split_first_chunk()?;
-    let padding = *rest.last()?;
-    if length(*private)? != rest.len() || !rest.ends_with(&(1..=padding).collect::<Vec<_>>()) {
+    if length(*private)? != rest.len() {
         return None;
     }
-    let more = usize::from(padding) / BLOCK * BLOCK;
-    let (at, kept) = (bytes.len() - rest.len(), rest.len() - more);
+    let (at, comment) = (bytes.len() - rest.len(), comment(rest)?);
+    let kept = rest.len() - surplus(rest.get(comment.end..)?);
+    let comment = &mut bytes[at..][comment];
+    if str::from_utf8(comment).is_err() {
+        comment.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+    }
     bytes[at - 4..at].copy_from_slice(&u32::try_from(kept).ok()?.to_be_bytes());
     bytes.truncate(at + kept);
     Some(Zeroizing::new(STANDARD.encode(&*bytes)))
+}
+
+/// Where the comment is in a private section: after two numbers, everything in it is a string, and
+/// the comment is the last one. Padding is none: as a length, its bytes are too large.
+fn comment(section: &[u8]) -> Option<Range<usize>> {
+    let string = |at: usize| {
+        let start = at + 4;
+        let end = start.checked_add(length(*section.get(at..)?.first_chunk()?)?)?;
+        (end <= section.len()).then_some(start..end)
+    };
+    iter::successors(string(8), |found| string(found.end)).last()
+}
+
+/// How many bytes of a padding are whole blocks.
+fn surplus(padding: &[u8]) -> usize {
+    let is_padding = padding.iter().copied().eq((1..=u8::MAX).take(padding.len()));
+    if is_padding { padding.len() / BLOCK * BLOCK } else { 0 }
 }
 
 fn length(bytes: [u8; 4]) -> Option<usize> {

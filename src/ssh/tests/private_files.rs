@@ -189,6 +189,29 @@ fn a_private_key_is_taken_whatever_its_comment_is() {
     }
 }
 
+#[test]
+fn a_comment_of_another_encoding_does_not_damage_a_private_key() {
+    for type_ in [&["-t", "ed25519"][..], &["-t", "rsa", "-b", "2048"]] {
+        let files = Files::new(type_);
+        let text = files.key.private();
+        let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+        let mut bytes = STANDARD.decode(body).unwrap();
+        let at = bytes.windows(9).rposition(|window| window == b"a comment").unwrap();
+        // Latin-1.
+        bytes[at] = 0xfc;
+        let pem = format!(
+            "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n",
+            STANDARD.encode(&bytes)
+        );
+        let key = PrivateKey::parse(&pem).unwrap();
+        let wanted = PublicKey::parse(&files.line()).unwrap();
+        assert_eq!(key.public().sha256(), wanted.sha256());
+        assert!(key.public().line().ends_with(" ? comment"), "{}", key.public().line());
+        let again = PrivateKey::parse(key.expose_pem()).unwrap();
+        assert_eq!(again.expose_pem(), key.expose_pem());
+    }
+}
+
 /// RSA keys of numbers that no key has, in PKCS#1, PKCS#8 and OpenSSH's form.
 fn rsa_of_bits(bits: usize) -> [String; 3] {
     use der::pem::{LineEnding, encode_string};
