@@ -46,8 +46,12 @@ const CLUSTER: &str = "the cluster's id";
 fn main() -> anyhow::Result<ExitCode> {
     without_empty_aws_variables()?;
     let config = Config::parse();
-    // A core dump would hold private keys.
-    rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // A core dump would hold private keys. Where the pattern is a pipe, a limit of 0 is no limit
+    // (core(5)), but one of 1 byte stops the dump (fs/coredump.c in Linux). It is too little for a
+    // file as well. Only a hard limit of 0 cannot be raised.
+    let hard = rustix::process::getrlimit(Resource::Core).maximum;
+    let limit = Some(hard.map_or(1, |hard| hard.min(1)));
+    rustix::process::setrlimit(Resource::Core, Rlimit { current: limit, maximum: limit })?;
     let environment = Environment::of_process();
     let proxies = usable(Proxies::new(&environment));
     usable(check_endpoints(&environment));
