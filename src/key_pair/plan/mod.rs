@@ -58,9 +58,14 @@ use crate::engine::action::Next;
 /// The next step.
 #[must_use]
 pub fn plan(desired: &Desired, observed: &Observed) -> Step {
-    let without = failure::without_secret(desired, observed);
-    if let Some(observed) = without.or_else(|| failure::without_owner(desired, observed)) {
+    if let Some(observed) = failure::without_secret(desired, observed) {
         return plan(desired, &observed);
+    }
+    let without_owner =
+        failure::without_owner(desired, observed).map(|observed| plan(desired, &observed));
+    // A write of another key would set the owner too, and be refused again.
+    if let Some(step) = without_owner.filter(|step| !matches!(step, Step::WriteSecret { .. })) {
+        return step;
     }
     let on_record = trusting_the_list(desired, observed);
     let observed = on_record.as_ref().unwrap_or(observed);

@@ -42,6 +42,19 @@ fn download(key: &PrivateKey) -> Option<Downloaded> {
 }
 
 #[test]
+fn a_new_key_that_may_not_be_written_is_said_whoever_owns_the_secret() {
+    check_default(Goal::Present, &[
+        ("it was to become the owner of its Secret, too", |d, o, key| {
+            going_with_object(d);
+            o.secret = Lookup::Found(Found { owners: Vec::new(), ..owned(&private_key()) });
+            (o.done.download, o.done.set_aside) = (download(key), SetAside::Copied);
+            o.failure = Some(Failure::SecretRejected { name: "kept".to_owned(),
+                why: "forbidden".to_owned() });
+        }, "Stalled SecretRejected"),
+    ]);
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_default_pair_that_should_be_there() {
     check_default(Goal::Present, &[
