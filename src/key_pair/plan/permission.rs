@@ -9,7 +9,7 @@ use super::step::Step;
 use crate::access::Grant;
 use crate::access::permission::{Permission, Refused, What, permission};
 use crate::api::account::{AllowedKeyPairType, DefaultKeyPairAction};
-use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy};
+use crate::api::key_pair::{AdoptionPolicy, Backup, DeletionPolicy};
 use crate::engine::action::Next;
 use crate::engine::message::Message as Shared;
 use crate::key_pair::message::{Message, Release};
@@ -51,10 +51,11 @@ fn asks<'a>(desired: &'a Desired, observed: &Observed) -> Vec<What<'a>> {
     match &desired.pair {
         DesiredPair::Imported { .. } => pair(AllowedKeyPairType::Imported),
         DesiredPair::Generated { .. } => pair(AllowedKeyPairType::Generated),
-        DesiredPair::Default { create_if_missing, .. } => {
+        DesiredPair::Default { create_if_missing, backup, .. } => {
+            let is_wanted = desired.goal == Goal::Present;
             let needs = [
-                (true, DefaultKeyPairAction::Download),
-                (*create_if_missing, DefaultKeyPairAction::Create),
+                (is_wanted || *backup == Backup::Required, DefaultKeyPairAction::Download),
+                (is_wanted && *create_if_missing, DefaultKeyPairAction::Create),
                 (deletes, DefaultKeyPairAction::Delete),
             ];
             let needed = needs.into_iter().filter(|(is_needed, _)| *is_needed);

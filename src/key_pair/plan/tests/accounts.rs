@@ -369,6 +369,17 @@ fn of_type_default(desired: &mut Desired, create_if_missing: bool) {
     };
 }
 
+/// The default pair should not be there, where its namespace may do this with it.
+fn deletes_default(desired: &mut Desired, observed: &mut Observed, create_if_missing: bool,
+    backup: Backup, actions: &[&str]) {
+    of_type_default(desired, create_if_missing);
+    desired.pair = DesiredPair::Default { create_if_missing, secret: kept(), backup,
+        windows_passwords_saved: false };
+    desired.goal = Goal::Absent;
+    let grant = json!({ "namespace": "team-a", "actions": actions });
+    uses(desired, observed, &json!({ "defaultKeyPair": grant }));
+}
+
 #[test]
 fn the_default_key_pair_is_granted_by_itself() {
     check(with_account, &[
@@ -381,6 +392,22 @@ fn the_default_key_pair_is_granted_by_itself() {
             let grant = json!({ "namespace": "ops", "actions": ["Download"] });
             uses(d, o, &json!({ "defaultKeyPair": grant }));
         }, "Stalled AccountNotAllowed"),
+        ("nothing is created for a deletion",
+         |d, o| deletes_default(d, o, true, Backup::Required, &["Delete", "Download"]),
+         "Read pair live"),
+        ("without a backup, nothing is downloaded either",
+         |d, o| deletes_default(d, o, false, Backup::Skip, &["Delete"]), "Read pair live"),
+        ("with one, it is",
+         |d, o| deletes_default(d, o, false, Backup::Required, &["Delete"]),
+         "Stalled AccountNotAllowed"),
+        ("a deletion is not granted by the rest",
+         |d, o| deletes_default(d, o, true, Backup::Skip, &["Download", "Create"]),
+         "Stalled AccountNotAllowed"),
+        ("a release needs neither", |d, o| {
+            deletes_default(d, o, false, Backup::Skip, &["Delete"]);
+            (d.goal, o.finalizer, o.secret) =
+                (Goal::ObjectDeleted, Finalizer::Old, Lookup::Absent);
+        }, "Remove finalizer Released"),
     ]);
 }
 
