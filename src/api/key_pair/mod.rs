@@ -216,7 +216,7 @@ pub struct LightsailKeyPairSpec {
     pub tags: BTreeMap<String, String>,
 
     /// If `true`, the operator changes nothing, and shows its next step in `status.plannedStep`.
-    /// Default: `false`.
+    /// Only a Secret that is to stay loses its owner reference. Default: `false`.
     ///
     /// If you delete a suspended object, its key pair stays in Lightsail, as with `deletionPolicy:
     /// Retain`.

@@ -83,7 +83,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
 /// still gets its tags and its record.
 fn may_be_unwanted(observed: &Observed, step: &Step) -> bool {
     let is_news = observed.account_changed || observed.object_changed;
-    is_news && step.changes() && observed.done.import.is_none()
+    // A suspended object takes the owner off too, but only as its present spec says.
+    let changes = step.changes() || matches!(step, Step::DisownSecret(_));
+    is_news && changes && observed.done.import.is_none()
 }
 
 /// A suspended object changes nothing, so what a list shows is enough for it, unless an import of

@@ -164,6 +164,10 @@ fn i3_a_secret_that_kubernetes_would_delete_gets_rid_of_its_owner_before_its_key
     check_generated(&[
         ("one of an earlier object, which may be gone",
          |_, o, key| o.secret = Lookup::Found(of_earlier(key)), "DisownSecret"),
+        ("not if the spec was edited meanwhile, which may let the Secret go", |_, o, key| {
+            o.secret = Lookup::Found(of_earlier(key));
+            o.object_changed = true;
+        }, "StartOver"),
         ("also where it goes with this object", |d, o, key| {
             goes_with_object(d);
             o.secret = Lookup::Found(of_earlier(key));
