@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use http::Method;
 use lightsail_operator::api::LightsailKeyPair;
+use lightsail_operator::api::conditions::{READY, find};
 use serde_json::json;
 use testbed::api_proxy::{ApiProxy, Matcher};
 use testbed::operator::Operator;
 
 use crate::bed::{Bed, REGION, imported, public_key, wait_for};
+use crate::reset_life::NO_CHANGE;
 
 /// The right to a resource is taken away, or somebody before the API server says that it has none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,4 +129,26 @@ async fn i8_a_watch_that_a_proxy_refuses_is_listed_again() {
         })
         .await;
     }
+}
+
+/// A webhook removes the finalizer, and says nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i12_a_finalizer_that_is_removed_is_said_and_nothing_is_imported_without_it() {
+    let bed = Bed::new("stripped-pair").await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let path = "/lightsailkeypairs/fleet";
+    let finalizer = Matcher::new(Method::PATCH, path).with_body("finalizers");
+    let removed = proxy.rewrite(finalizer, 3, NO_CHANGE);
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    let said = |pair: &LightsailKeyPair| {
+        let status = pair.status.clone().unwrap_or_default();
+        let ready = find(&status.conditions, READY);
+        ready.is_some_and(|ready| ready.message.contains("does not keep metadata.finalizers"))
+    };
+    let told: LightsailKeyPair = bed.wait("fleet", "it says why", said).await;
+    assert!(told.status.unwrap().import_intent.is_none(), "nothing is to be sent");
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    // Each reconciliation writes it once.
+    assert_eq!((removed.count(), bed.calls("ImportKeyPair")), (3, 1));
 }

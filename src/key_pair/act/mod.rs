@@ -108,9 +108,10 @@ impl<'a> Run<'a> {
             if step.needs_rivals() && self.has_new_rivals() {
                 continue;
             }
+            let written = step.writes_ahead();
             match self.act(step).await {
                 Ok(Some(action)) => return Ok(action),
-                Ok(None) => {}
+                Ok(None) => self.observed.done.written_ahead.extend(written),
                 Err(error) => self.note_failure(error)?,
             }
             if self.ctx.stop.is_cancelled() {
@@ -201,7 +202,9 @@ impl<'a> Run<'a> {
             Step::CountKeyPairs => self.count_key_pairs().await?,
             Step::AddFinalizer => {
                 self.object = objects::add_finalizer(api_server, &self.object, FINALIZER).await?;
-                self.observed.finalizer = Finalizer::New;
+                if objects::has_finalizer(&self.object, FINALIZER) {
+                    self.observed.finalizer = Finalizer::New;
+                }
             }
             Step::WriteIntent(key) => self.write_intent(&key).await?,
             Step::RecordAdoption => {

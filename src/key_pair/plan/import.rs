@@ -71,10 +71,16 @@ pub(super) fn import(
         .done
         .intent
         .is_some_and(|at| observed.now.duration_since(at).unsigned_abs() <= observed.intent_holds);
-    if !is_just_written {
+    if !is_just_written || !has_intent(observed, key) {
         return Step::WriteIntent(key.clone());
     }
     Step::Import(key.clone())
+}
+
+/// Whether the import of this key is on record.
+pub(super) fn has_intent(observed: &Observed, key: &PublicKey) -> bool {
+    let intent = observed.recorded.intent.as_ref();
+    intent.is_some_and(|intent| intent.public_key_sha256 == key.sha256())
 }
 
 /// How soon a namespace that has all its key pairs is counted again at the latest: nobody says that
