@@ -5,15 +5,20 @@
 //! long as the state is the same, advises nothing that could lose the only copy of something, and
 //! says nothing about a key pair that is not the object's own (I11).
 
+mod not_deleted;
+mod release;
+
 use std::fmt;
 
+use self::release::{RETAIN, or_retain, way_out};
+pub use self::{not_deleted::NotDeleted, release::Release};
 use super::world::{InvalidName, SourceRef};
 use crate::api::{FIELD_MANAGER, OWNER_TAG, Operation, Reason};
 use crate::engine::message;
-use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
+use crate::ids::{KeyPairName, Owner, Region};
 use crate::lightsail;
 use crate::secret::{MANAGED_BY, OWNER, Rejection, owner_annotation};
-use crate::ssh::{Form, InvalidPublicKey};
+use crate::ssh::InvalidPublicKey;
 
 /// What there is to say; `Display` has the texts.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,14 +81,7 @@ pub enum Message<'a> {
     PrivateKeyOfAdoptedLost { name: &'a KeyPairName, secret: &'a str },
 
     // Stalled: nothing was deleted
-    TaggedWithoutRecord { name: &'a KeyPairName },
-    UnknownKey { name: &'a KeyPairName, ends: bool },
-    NotAsRecorded { name: &'a KeyPairName, ends: bool },
-    NotOwn { name: &'a KeyPairName, ends: bool },
-    NoExpectedFingerprint { name: &'a KeyPairName, ends: bool },
-    NotExpected { name: &'a KeyPairName, expected: &'a Fingerprint, ends: bool },
-    NoFingerprint { name: &'a KeyPairName, ends: bool },
-    OtherForm { name: &'a KeyPairName, expected: &'a Fingerprint, form: Form, ends: bool },
+    NotDeleted { name: &'a KeyPairName, ends: bool, why: NotDeleted<'a> },
     BackupIsDeleted { secret: &'a str },
     BackupGoesWithNamespace { secret: &'a str },
     BackupHasOwner { secret: &'a str, kind: &'a str, owner: &'a str, ends: bool },
@@ -116,29 +114,6 @@ pub enum Message<'a> {
     Released { why: Release, tag_stays: Option<&'a lightsail::Error> },
     Orphaned { name: &'a KeyPairName, why: &'a str },
 }
-
-/// Why an object is released while its pair, if it has one, stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the texts say it")]
-pub enum Release {
-    Suspended,
-    Retain,
-    NeverHadPair,
-    HasNoPair,
-    DefaultIsOfAnother,
-    NameIsOfAnother,
-    SecretIsDeleted,
-    SecretGoesWithObject,
-    IsBeingDeleted,
-    NoAccess,
-    NamespaceIsDeleted,
-    NoAccessNoRecord,
-    StillCounted,
-    MayBeCounted,
-}
-
-const RETAIN: &str = "set deletionPolicy: Retain to release the object and leave the key pair \
-                      alone";
 
 impl Message<'_> {
     /// The word for it.
@@ -189,16 +164,9 @@ impl Message<'_> {
             Self::PrivateKeyLost { .. } | Self::PrivateKeyOfAdoptedLost { .. } => {
                 Reason::PrivateKeyLost
             }
-            Self::Doubtful { .. }
-            | Self::OtherKeyListed { .. }
-            | Self::TaggedWithoutRecord { .. }
-            | Self::UnknownKey { .. }
-            | Self::NotAsRecorded { .. }
-            | Self::NotOwn { .. }
-            | Self::NoExpectedFingerprint { .. }
-            | Self::NotExpected { .. }
-            | Self::NoFingerprint { .. }
-            | Self::OtherForm { .. } => Reason::FingerprintMismatch,
+            Self::Doubtful { .. } | Self::OtherKeyListed { .. } | Self::NotDeleted { .. } => {
+                Reason::FingerprintMismatch
+            }
             Self::BackupIsDeleted { .. }
             | Self::BackupGoesWithNamespace { .. }
             | Self::BackupHasOwner { .. } => Reason::BackupMissing,
@@ -434,77 +402,7 @@ impl fmt::Display for Message<'_> {
                  this key pair, because it existed before this object; restore the Secret {secret} \
                  from a backup, or create a new object with another keyPairName"
             ),
-            Self::TaggedWithoutRecord { name } => write!(
-                to,
-                "nothing was deleted: the key pair {name} has this object's owner tag, but the \
-                 object has no record of it; set deletionPolicy: Delete to delete the key pair if \
-                 it has this object's key, or Retain to release the object and leave the key pair \
-                 alone"
-            ),
-            Self::UnknownKey { name, ends } => write!(
-                to,
-                "nothing was deleted: Lightsail lists no fingerprint that shows which key the key \
-                 pair {name} has, and this object did not create it; {}",
-                way_out(
-                    *ends,
-                    "to delete it, set expectedFingerprint to the fingerprint that Lightsail \
-                     lists, or if it lists none, run aws lightsail delete-key-pair \
-                     --region REGION --key-pair-name NAME"
-                )
-            ),
-            Self::NotAsRecorded { name, ends } => write!(
-                to,
-                "nothing was deleted: the key pair {name} is not the one that this object \
-                 recorded; compare its fingerprint with status.fingerprint; {}",
-                way_out(
-                    *ends,
-                    "to delete it anyway, set expectedFingerprint to the one that Lightsail lists \
-                     now"
-                )
-            ),
-            Self::NotOwn { name, ends } => write!(
-                to,
-                "nothing was deleted: the key pair {name} does not belong to this object; {}",
-                way_out(*ends, "to delete it anyway, set expectedFingerprint to its fingerprint")
-            ),
-            Self::NoExpectedFingerprint { name, ends } => write!(
-                to,
-                "nothing was deleted: the operator deletes the key pair {name} only if \
-                 expectedFingerprint is set; copy it from status.fingerprint{}",
-                if *ends { format!(", or {RETAIN}") } else { String::new() }
-            ),
-            Self::NotExpected { name, expected, ends } => write!(
-                to,
-                "nothing was deleted: the fingerprint of the key pair {name} is not the \
-                 expectedFingerprint {expected}; compare it with the output of aws lightsail \
-                 get-key-pairs --region REGION --include-default-key-pair, and if this is the key \
-                 pair that you mean, correct expectedFingerprint{}",
-                if *ends { format!(", or {RETAIN}") } else { String::new() }
-            ),
-            Self::NoFingerprint { name, ends } => write!(
-                to,
-                "nothing was deleted: Lightsail lists no fingerprint for the key pair {name}, so \
-                 expectedFingerprint cannot identify it; {}",
-                way_out(
-                    *ends,
-                    "to delete it, run aws lightsail delete-key-pair --region REGION \
-                     --key-pair-name NAME"
-                )
-            ),
-            Self::OtherForm { name, expected, form, ends } => write!(
-                to,
-                "nothing was deleted: no key in the spec or in a Secret shows that the \
-                 expectedFingerprint {expected} is that of the key pair {name}; write it in \
-                 the form that Lightsail lists: {}{}",
-                match form {
-                    Form::Md5 => "16 pairs of hexadecimal digits with colons",
-                    Form::Sha1 => "20 pairs of hexadecimal digits with colons",
-                    Form::Sha256 => "SHA256: followed by base64",
-                    Form::Base64 => "base64 that ends with =",
-                    Form::Other => "every character as it is listed",
-                },
-                if *ends { format!(", or {RETAIN}") } else { String::new() }
-            ),
+            Self::NotDeleted { name, ends, why } => why.write(to, name, *ends),
             Self::BackupIsDeleted { secret } => write!(
                 to,
                 "nothing was deleted: the Secret {secret}, which keeps the private key, is being \
@@ -522,7 +420,7 @@ impl fmt::Display for Message<'_> {
                  private key, together with its owner, the {kind} {owner}; remove that owner from \
                  metadata.ownerReferences of the Secret, or copy the private key elsewhere and set \
                  spec.default.backup: Skip{}",
-                if *ends { format!(", or {RETAIN}") } else { String::new() }
+                or_retain(*ends)
             ),
             Self::WindowsInstances { first, others } => {
                 to.write_str("nothing was deleted: the default key pair is used by the Windows ")?;
@@ -634,62 +532,5 @@ impl fmt::Display for Message<'_> {
                 write!(to, "the object is gone, but its key pair {name} stays: {why}")
             }
         }
-    }
-}
-
-/// An object that is being deleted can always be released.
-fn way_out(ends: bool, otherwise: &'static str) -> &'static str {
-    if ends { RETAIN } else { otherwise }
-}
-
-impl fmt::Display for Release {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(match self {
-            Self::Suspended => "the key pair stays in Lightsail because the object was suspended",
-            Self::Retain => "the key pair stays in Lightsail because of deletionPolicy: Retain",
-            Self::NeverHadPair => "the object never had a key pair",
-            Self::HasNoPair => "the object had no key pair of its own",
-            Self::DefaultIsOfAnother => {
-                "the default key pair stays in Lightsail because another object has it"
-            }
-            Self::NameIsOfAnother => {
-                "the object's key pair is gone, and the name belongs to another owner"
-            }
-            Self::SecretIsDeleted => {
-                "the default key pair stays in Lightsail because the Secret that keeps its \
-                 private key is being deleted"
-            }
-            Self::IsBeingDeleted => {
-                "the object was released while Lightsail was deleting its key pair, which may be \
-                 gone"
-            }
-            Self::StillCounted => {
-                "the key pair stays in Lightsail with its owner tag, and still counts toward \
-                 allowed.maxKeyPairs of the LightsailAccount"
-            }
-            Self::MayBeCounted => {
-                "the import was not finished: if the key pair exists in Lightsail, it stays there, \
-                 and with its owner tag it counts toward allowed.maxKeyPairs of the \
-                 LightsailAccount"
-            }
-            Self::NoAccess => {
-                "the key pair stays in Lightsail, and so does its owner tag if it has one: the \
-                 object is no longer allowed to use its AWS account, and is suspended or leaves \
-                 its key pair alone"
-            }
-            Self::NamespaceIsDeleted => {
-                "the key pair stays in Lightsail, and so does its owner tag if it has one: the \
-                 object is no longer allowed to use its AWS account, and its namespace is being \
-                 deleted"
-            }
-            Self::NoAccessNoRecord => {
-                "the object is no longer allowed to use its AWS account, and has no key pair on \
-                 record"
-            }
-            Self::SecretGoesWithObject => {
-                "the default key pair stays in Lightsail because the Secret that keeps its \
-                 private key is deleted with the object"
-            }
-        })
     }
 }

@@ -1,18 +1,17 @@
 //! A pair whose public key was imported, and that should not be there.
 
 use super::ending::{gone, release};
-use super::expected::{self, Named};
+use super::expected::{self, Named, not_deleted};
 use super::import::{take_back, unsettled_import, wait_for_current_read, wait_for_recorded_pair};
 use super::key::compare;
 use super::ownership::{Whose, is_first, origin, whose};
 use super::pair::{
-    Mismatch, delete, doubtful, is_as_recorded, is_kept_as_it_is, may_take_over, mismatch,
-    ownership_lost,
+    delete, doubtful, is_as_recorded, is_kept_as_it_is, may_take_over, ownership_lost,
 };
 use super::refusals::{name_conflict, stalled, unsettled_absence, yield_to_rival};
 use super::step::Step;
 use crate::api::key_pair::{AdoptionPolicy, DeletionPolicy, Origin};
-use crate::key_pair::message::{Message, Release};
+use crate::key_pair::message::{Message, NotDeleted, Release};
 use crate::key_pair::world::{Desired, Goal, Observed, PairRead};
 use crate::lightsail::KeyPair;
 use crate::ssh::Match;
@@ -103,10 +102,10 @@ fn absent_own(deletion: &Deletion<'_>) -> Step {
     let Deletion { desired, observed, pair, named, .. } = deletion;
     let is_named = matches!(named, Named::Same);
     if !is_named && !is_known(desired, observed, pair) {
-        return mismatch(desired, Mismatch::UnknownKey);
+        return not_deleted(desired, NotDeleted::UnknownKey);
     }
     if !is_named && !is_as_recorded(observed, pair) {
-        return mismatch(desired, Mismatch::NotAsRecorded);
+        return not_deleted(desired, NotDeleted::NotAsRecorded);
     }
     if is_kept_as_it_is(desired, observed, pair) {
         return kept(desired);
@@ -154,11 +153,11 @@ fn absent_tagged(deletion: &Deletion<'_>, matches: Match) -> Step {
         return kept(desired);
     }
     if desired.goal.ends() {
-        return mismatch(desired, Mismatch::TaggedWithoutRecord);
+        return not_deleted(desired, NotDeleted::TaggedWithoutRecord);
     }
     match named {
         Named::Other(expected) => expected::mismatch(desired, pair, expected),
-        Named::Same | Named::Unset | Named::Unread(_) => mismatch(desired, Mismatch::NotOwn),
+        Named::Same | Named::Unset | Named::Unread(_) => not_deleted(desired, NotDeleted::NotOwn),
     }
 }
 
@@ -182,7 +181,7 @@ fn absent_foreign(deletion: &Deletion<'_>, tagged: bool) -> Step {
         _ if tagged => name_conflict(desired),
         // Which form the fingerprint has would tell something of its key (I11).
         Named::Other(expected) => expected::not_expected(desired, expected),
-        Named::Same | Named::Unset | Named::Unread(_) => mismatch(desired, Mismatch::NotOwn),
+        Named::Same | Named::Unset | Named::Unread(_) => not_deleted(desired, NotDeleted::NotOwn),
     }
 }
 

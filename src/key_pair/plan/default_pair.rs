@@ -12,7 +12,7 @@ use super::step::Step;
 use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
 use crate::engine::action::Next;
-use crate::key_pair::message::{Message, Release};
+use crate::key_pair::message::{Message, NotDeleted, Release};
 use crate::key_pair::world::{Desired, Finalizer, Observed, SetAside};
 use crate::lightsail::{Downloaded, KeyPair};
 use crate::secret::{Found, SecretSpec};
@@ -142,10 +142,7 @@ fn it_has_the_expected_fingerprint(deletion: &Deletion<'_>) -> Option<Step> {
         Named::Same => None,
         Named::Unread(step) => Some(*step),
         Named::Other(expected) => Some(expected::mismatch(desired, pair, expected)),
-        Named::Unset => {
-            let (name, ends) = (&desired.name, desired.goal.ends());
-            Some(stalled(desired, &Message::NoExpectedFingerprint { name, ends }))
-        }
+        Named::Unset => Some(expected::not_deleted(desired, NotDeleted::NoExpectedFingerprint)),
     }
 }
 

@@ -9,7 +9,7 @@ use super::refusals::stalled;
 use super::step::Step;
 use crate::engine::Lookup;
 use crate::ids::Fingerprint;
-use crate::key_pair::message::Message;
+use crate::key_pair::message::{Message, NotDeleted};
 use crate::key_pair::world::{Desired, DesiredPair, ImportedKey, Observed};
 use crate::lightsail::KeyPair;
 use crate::ssh::{Fingerprints, Form, Match};
@@ -61,19 +61,23 @@ fn unread_key(desired: &Desired, observed: &Observed) -> Option<Step> {
 
 /// Nothing was deleted, because the pair is not the expected one.
 pub(super) fn mismatch(desired: &Desired, pair: &KeyPair, expected: &Fingerprint) -> Step {
-    let (name, ends) = (&desired.name, desired.goal.ends());
     let Some(listed) = &pair.fingerprint else {
-        return stalled(desired, &Message::NoFingerprint { name, ends });
+        return not_deleted(desired, NotDeleted::NoFingerprint);
     };
     let (form, given) = (Form::of(listed.as_str()), Form::of(expected.as_str()));
     if form != given || form == Form::Other {
-        return stalled(desired, &Message::OtherForm { name, expected, form, ends });
+        return not_deleted(desired, NotDeleted::OtherForm { expected, form });
     }
     not_expected(desired, expected)
 }
 
 /// As [`mismatch`], without a word on what the pair has.
 pub(super) fn not_expected(desired: &Desired, expected: &Fingerprint) -> Step {
+    not_deleted(desired, NotDeleted::NotExpected { expected })
+}
+
+/// Nothing was deleted.
+pub(super) fn not_deleted(desired: &Desired, why: NotDeleted<'_>) -> Step {
     let (name, ends) = (&desired.name, desired.goal.ends());
-    stalled(desired, &Message::NotExpected { name, expected, ends })
+    stalled(desired, &Message::NotDeleted { name, ends, why })
 }

@@ -15,7 +15,7 @@ use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::api::account::Adoption;
 use crate::api::key_pair::{AdoptionPolicy, Origin, ReplacePolicy};
-use crate::key_pair::message::Message;
+use crate::key_pair::message::{Message, NotDeleted};
 use crate::key_pair::world::{Desired, DesiredPair, Finalizer, Observed, PairRead};
 use crate::lightsail::KeyPair;
 use crate::ssh::{Match, PublicKey};
@@ -238,7 +238,7 @@ fn other_key(
             Named::Unread(step) => *step,
             Named::Other(expected) => expected::mismatch(desired, pair, expected),
             Named::Unset if !is_as_recorded(observed, pair) => {
-                mismatch(desired, Mismatch::NotAsRecorded)
+                expected::not_deleted(desired, NotDeleted::NotAsRecorded)
             }
             Named::Same | Named::Unset => {
                 beyond_limit(desired, observed).unwrap_or_else(|| delete(desired, observed, pair))
@@ -300,24 +300,4 @@ pub(super) fn delete(desired: &Desired, observed: &Observed, pair: &KeyPair) -> 
     let is_expected = desired.expected_fingerprint.is_some();
     let expected_fingerprint = pair.fingerprint.clone().filter(|_| is_expected);
     Step::Delete { expected_fingerprint }
-}
-
-/// Why nothing was deleted.
-#[derive(Clone, Copy)]
-pub(super) enum Mismatch {
-    TaggedWithoutRecord,
-    UnknownKey,
-    NotAsRecorded,
-    NotOwn,
-}
-
-pub(super) fn mismatch(desired: &Desired, why: Mismatch) -> Step {
-    let (name, ends) = (&desired.name, desired.goal.ends());
-    let message = match why {
-        Mismatch::TaggedWithoutRecord => Message::TaggedWithoutRecord { name },
-        Mismatch::UnknownKey => Message::UnknownKey { name, ends },
-        Mismatch::NotAsRecorded => Message::NotAsRecorded { name, ends },
-        Mismatch::NotOwn => Message::NotOwn { name, ends },
-    };
-    stalled(desired, &message)
 }

@@ -1,11 +1,11 @@
 //! Samples of what is said of key pairs.
 
-use super::Row;
+use super::{Row, names, variants};
 use crate::access::permission::{Refusal, Refused};
 use crate::api::Operation;
 use crate::engine::message::Message as Shared;
 use crate::ids::{Fingerprint, KeyPairName, Owner, Region};
-use crate::key_pair::message::{Message, Release};
+use crate::key_pair::message::{Message, NotDeleted, Release};
 use crate::key_pair::world::{InvalidName, SourceKind, SourceRef};
 use crate::lightsail::{Error, ErrorKind};
 use crate::secret::Rejection;
@@ -65,6 +65,21 @@ const RELEASES: [Release; 14] = [
     Release::StillCounted,
     Release::MayBeCounted,
 ];
+
+fn not_deleted<'a>(md5: &'a Fingerprint, sha256: &'a Fingerprint) -> [(NotDeleted<'a>, bool); 10] {
+    [
+        (NotDeleted::TaggedWithoutRecord, true),
+        (NotDeleted::UnknownKey, false),
+        (NotDeleted::NotAsRecorded, false),
+        (NotDeleted::NotOwn, false),
+        (NotDeleted::NotOwn, true),
+        (NotDeleted::NoExpectedFingerprint, true),
+        (NotDeleted::NotExpected { expected: md5 }, false),
+        (NotDeleted::NoFingerprint, false),
+        (NotDeleted::OtherForm { expected: sha256, form: Form::Md5 }, true),
+        (NotDeleted::OtherForm { expected: sha256, form: Form::Base64 }, false),
+    ]
+}
 
 #[expect(clippy::too_many_lines, reason = "a line for each message")]
 pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
@@ -150,16 +165,13 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::PrivateKeyOfAdoptedMismatch { name, secret },
         Message::PrivateKeyLost { name, secret },
         Message::PrivateKeyOfAdoptedLost { name, secret },
-        Message::TaggedWithoutRecord { name },
-        Message::UnknownKey { name, ends: false },
-        Message::NotAsRecorded { name, ends: false },
-        Message::NotOwn { name, ends: false },
-        Message::NotOwn { name, ends: true },
-        Message::NoExpectedFingerprint { name, ends: true },
-        Message::NotExpected { name, expected: md5, ends: false },
-        Message::NoFingerprint { name, ends: false },
-        Message::OtherForm { name, expected: sha256, form: Form::Md5, ends: true },
-        Message::OtherForm { name, expected: sha256, form: Form::Base64, ends: false },
+    ]);
+    samples.extend(not_deleted(md5, sha256).map(|(why, ends)| Message::NotDeleted {
+        name,
+        ends,
+        why,
+    }));
+    samples.extend([
         Message::BackupIsDeleted { secret },
         Message::BackupGoesWithNamespace { secret },
         Message::BackupHasOwner { secret, kind: "ExternalSecret", owner: "fleet", ends: true },
@@ -205,6 +217,14 @@ pub(super) fn rows() -> Vec<Row> {
         let row = |message: &Message<'_>| (message.reason().to_string(), message.to_string());
         samples.iter().map(row).collect()
     })
+}
+
+#[test]
+fn every_reason_why_nothing_was_deleted_has_a_sample() {
+    let fingerprint = &Fingerprint::from("any");
+    let samples = not_deleted(fingerprint, fingerprint).map(|(why, _)| why);
+    let source = include_str!("../../key_pair/message/not_deleted.rs");
+    assert_eq!(names(&samples), variants(source, "NotDeleted"));
 }
 
 #[test]
