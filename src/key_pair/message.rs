@@ -98,6 +98,7 @@ pub enum Message<'a> {
     CopyNotOwned { secret: &'a str, copy: &'a str },
     SecretRejected { secret: &'a str, why: Rejection },
     SecretRefused { secret: &'a str, why: &'a str },
+    SecretUnread { secret: &'a str, why: &'a str },
     OwnerStays { secret: &'a str, why: &'a str, may_go: bool },
     SecretIsChanged { secret: &'a str },
 
@@ -179,6 +180,7 @@ impl Message<'_> {
             | Self::CopyNotOwned { .. } => Reason::SecretNotOwned,
             Self::SecretRejected { .. }
             | Self::SecretRefused { .. }
+            | Self::SecretUnread { .. }
             | Self::OwnerStays { .. }
             | Self::SecretIsChanged { .. } => Reason::SecretRejected,
             Self::NameRejected { .. } | Self::OperationFailed { .. } => Reason::OperationFailed,
@@ -482,6 +484,12 @@ impl fmt::Display for Message<'_> {
             Self::SecretRefused { secret, why } => {
                 write!(to, "the Secret {secret} cannot be read or written: {why}")
             }
+            Self::SecretUnread { secret, why } => write!(
+                to,
+                "the Secret {secret} cannot be read: {why}; allow the operator to read it, or, if \
+                 the private key is saved elsewhere, set deletionPolicy: Retain and \
+                 secret.deleteWithObject: true in the spec to release the object without that"
+            ),
             Self::OwnerStays { secret, why, may_go } => {
                 write!(
                     to,

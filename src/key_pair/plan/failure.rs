@@ -56,7 +56,11 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
         }
         Failure::SecretRejected { name, why } => {
             let may_go = owner_stays(desired, observed, name);
-            let refused = Message::SecretRefused { secret: name, why };
+            let refused = if is_unread_at_end(desired, observed, name) {
+                Message::SecretUnread { secret: name, why }
+            } else {
+                Message::SecretRefused { secret: name, why }
+            };
             let message =
                 may_go.map_or(refused, |may_go| Message::OwnerStays { secret: name, why, may_go });
             message.stalled(Next::Backoff)
@@ -137,6 +141,14 @@ fn may_go_with_namespace(desired: &Desired, observed: &Observed, secret: &str) -
     let former = observed.recorded.secret_name.as_deref();
     let keeps = |kept: &SecretSpec| kept.name == secret || former == Some(secret);
     desired.goal.ends() && desired.pair.secret().is_some_and(keeps)
+}
+
+/// Whether the object ends, and cannot go before this Secret is read: nothing tells whether
+/// Kubernetes would delete it, though it is to stay (I3).
+fn is_unread_at_end(desired: &Desired, observed: &Observed, secret: &str) -> bool {
+    let is_of_spec = desired.pair.secret().is_some_and(|kept| kept.name == secret);
+    let read = if is_of_spec { &observed.secret } else { &observed.former_secret };
+    may_go_with_namespace(desired, observed, secret) && matches!(read, Lookup::Unread)
 }
 
 /// The credentials of the account cannot be had. One session that fails changes nothing of objects

@@ -192,6 +192,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
     samples.extend([
         Message::SecretIsChanged { secret },
         Message::SecretRefused { secret, why: "the API server's own words" },
+        Message::SecretUnread { secret, why: "the API server's own words" },
         Message::NameRejected { error: &rejected },
         Message::OwnerStays { secret, why: "the API server's own words", may_go: true },
         Message::OperationFailed { what: "ImportKeyPair", operation: &operation },

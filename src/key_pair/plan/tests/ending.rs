@@ -279,6 +279,30 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
 }
 
 #[test]
+fn i8_an_object_whose_secret_may_not_be_read_says_how_it_is_released() {
+    let released = "secret.deleteWithObject: true in the spec to release the object";
+    for (name, recorded, is_read, expected) in [
+        ("kept", None, false, true),
+        ("former", Some("former".to_owned()), true, true),
+        ("kept", None, true, false),
+    ] {
+        let (mut desired, mut observed) = (desired(), observed());
+        unchanged(&mut observed);
+        desired.pair = DesiredPair::Generated { algorithm: KeyAlgorithm::Ed25519, secret: kept(),
+            replace: ReplacePolicy::Never };
+        (desired.goal, desired.deletion_policy) =
+            (Goal::ObjectDeleted, Some(DeletionPolicy::Retain));
+        observed.namespace_terminating = Some(false);
+        observed.secret = if is_read { Lookup::Absent } else { Lookup::Unread };
+        observed.recorded.secret_name = recorded;
+        let (name, why) = (name.to_owned(), "forbidden".to_owned());
+        observed.failure = Some(Failure::SecretRejected { name, why });
+        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("a person must act") };
+        assert_eq!(verdict.message.contains(released), expected, "{}", verdict.message);
+    }
+}
+
+#[test]
 fn an_object_leaves_its_pair_behind_unless_that_is_known_to_be_gone() {
     let of_arn = Recorded { arn: Some("arn:own".into()), ..Recorded::default() };
     let of_intent = Recorded { intent: intent(FIRST), ..Recorded::default() };
