@@ -159,21 +159,22 @@ impl fmt::Display for Message<'_> {
                 action.map_or("this".to_owned(), |action| format!("lightsail:{action}"))
             ),
             Self::LastingConflict => to.write_str(
-                "something keeps changing the object, its Secret or its LightsailAccount, so that \
-                 the operator cannot write; to find out what, run kubectl get KIND NAME -o yaml \
-                 --show-managed-fields",
+                "something keeps changing the object, its Secret or its LightsailAccount, so \
+                 the operator cannot write its changes; to find out what, run kubectl get KIND \
+                 NAME -o yaml --show-managed-fields",
             ),
             Self::RefusedByKubernetes { why } => write!(
                 to,
                 "the Kubernetes API server refuses a request from the operator: {}; the operator \
-                 tries again, but a policy, a webhook or a permission may have to be changed",
+                 will try again, but somebody may have to change a policy, a webhook or a \
+                 permission",
                 why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::KubernetesFails { why } => write!(
                 to,
                 "a request from the operator to the Kubernetes API server failed: {}; \
-                 the operator tries again, but if this lasts, check the API server, its webhooks \
-                 and the network in between",
+                 the operator will try again, but if this lasts, check the API server, its \
+                 webhooks and the network in between",
                 why.chars().take(MOST_OF_A_REFUSAL).collect::<String>()
             ),
             Self::Unsupported { field } => write!(
@@ -183,7 +184,7 @@ impl fmt::Display for Message<'_> {
             ),
             Self::TooManySteps => to.write_str(
                 "the reconciliation was stopped, because it took too many steps; the operator \
-                 tries again",
+                 will try again",
             ),
         }
     }

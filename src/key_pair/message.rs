@@ -239,17 +239,17 @@ impl fmt::Display for Message<'_> {
             Self::Importing => to.write_str("Lightsail is importing the key pair"),
             Self::NotFoundToDelete => to.write_str(
                 "Lightsail lists the default key pair, but says that there is none to delete; the \
-                 operator tries again",
+                 operator will try again",
             ),
             Self::StillThere { name } => write!(
                 to,
                 "Lightsail answered DeleteKeyPair without an operation, and the key pair {name} is \
-                 still there; the operator tries again"
+                 still there; the operator will try again"
             ),
             Self::NameNotFreeYet { name } => write!(
                 to,
                 "the key pair {name} was deleted, but Lightsail says that its name is still in \
-                 use; the operator tries again"
+                 use; the operator will try again"
             ),
             Self::NotListedYet => {
                 to.write_str("Lightsail has just created the key pair and does not list it yet")
@@ -258,14 +258,15 @@ impl fmt::Display for Message<'_> {
                 to.write_str("Lightsail has accepted the import and does not list the key pair yet")
             }
             Self::ImportNotAnswered => {
-                to.write_str("Lightsail did not answer an import, which may still take effect")
+                to.write_str("Lightsail did not respond to an import, which may still take effect")
             }
             Self::DeletionMayFollow => {
                 to.write_str("an earlier deletion of the key pair may still take effect")
             }
             Self::CountsLater => to.write_str(
                 "an object in this namespace was deleted and may have left its key pair in \
-                 Lightsail; the operator lists the key pairs again before it counts them",
+                 Lightsail; the operator lists the key pairs again before it checks \
+                 allowed.maxKeyPairs",
             ),
             Self::BeingRecorded => to.write_str(
                 "the key was changed; the operator records the key pair first and then replaces it",
@@ -274,15 +275,15 @@ impl fmt::Display for Message<'_> {
             Self::SecretIsDeleted { secret } => write!(
                 to,
                 "the Secret {secret} is being deleted; the operator creates it again once it is \
-                 gone. If that takes long, find out which finalizer blocks the deletion"
+                 gone. If that takes too long, find out which finalizer blocks the deletion"
             ),
             Self::SecretIsReplaced { secret } => {
                 write!(to, "the Secret {secret} is being replaced")
             }
             Self::SecretIsMissing { secret } => write!(
                 to,
-                "the Secret {secret} with the private key is missing; the operator waits for it to \
-                 be restored, for example from a backup"
+                "the Secret {secret} with the private key is missing; the operator is waiting for \
+                 it to be restored, for example from a backup"
             ),
             Self::SourceNotFound { at } => write!(
                 to,
@@ -356,9 +357,9 @@ impl fmt::Display for Message<'_> {
             Self::Doubtful { name, owner, ends } => {
                 write!(
                     to,
-                    "Lightsail did not answer an import that this object sent, and lists no \
-                     fingerprint that shows whether the key pair {name} came from it; if it did, \
-                     set its tag {OWNER_TAG} to {owner}"
+                    "Lightsail did not respond to this object's import, and lists no fingerprint \
+                     that shows whether the key pair {name} came from that import; if it did, set \
+                     the key pair's tag {OWNER_TAG} to {owner}"
                 )?;
                 if *ends { write!(to, "; if it did not, {RETAIN}") } else { Ok(()) }
             }
@@ -414,7 +415,8 @@ impl fmt::Display for Message<'_> {
             Self::BackupGoesWithNamespace { secret } => write!(
                 to,
                 "nothing was deleted: this namespace is being deleted, and with it the Secret \
-                 {secret}, which keeps the private key"
+                 {secret}, which keeps the private key; to delete the key pair anyway, copy the \
+                 private key elsewhere and set spec.default.backup: Skip"
             ),
             Self::BackupHasOwner { secret, kind, owner, ends } => write!(
                 to,
@@ -493,13 +495,13 @@ impl fmt::Display for Message<'_> {
             Self::OwnerStays { secret, why, may_go } => {
                 write!(
                     to,
-                    "the Secret {secret} is to stay, but Kubernetes deletes it with its owner, \
-                     which the operator is not allowed to remove: {why}; remove \
-                     metadata.ownerReferences from the Secret"
+                    "the Secret {secret} should be kept, but Kubernetes will delete it with its \
+                     owner, because the operator is not allowed to remove the owner reference: \
+                     {why}; remove metadata.ownerReferences from the Secret"
                 )?;
                 if *may_go {
                     to.write_str(
-                        ", or if the private key is kept elsewhere, set secret.deleteWithObject: \
+                        ", or, if the private key is saved elsewhere, set secret.deleteWithObject: \
                          true in the spec",
                     )?;
                 }
@@ -508,8 +510,8 @@ impl fmt::Display for Message<'_> {
             Self::SecretIsChanged { secret } => write!(
                 to,
                 "an admission policy or webhook probably changes the Secret {secret} whenever the \
-                 operator writes it; exempt the Secret, or remove the labels in question from \
-                 secret.labels in the spec"
+                 operator writes it; exempt the Secret, or remove the labels that it changes \
+                 from secret.labels in the spec"
             ),
             Self::NameRejected { error } => write!(to, "nothing was deleted: {error}; {RETAIN}"),
             Self::OperationFailed { what, operation } => {

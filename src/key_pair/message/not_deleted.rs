@@ -83,8 +83,9 @@ impl NotDeleted<'_> {
             ),
             Self::OtherForm { expected, form } => write!(
                 to,
-                "no key in the spec or in a Secret shows that the expectedFingerprint {expected} \
-                 is that of the key pair {name}; write it in the form that Lightsail lists: {}{}",
+                "the operator cannot match expectedFingerprint {expected} to the key pair {name}, \
+                 because no key in the spec or in a Secret has both fingerprints; write it in the \
+                 form that Lightsail lists: {}{}",
                 match form {
                     Form::Md5 => "16 pairs of hexadecimal digits with colons",
                     Form::Sha1 => "20 pairs of hexadecimal digits with colons",

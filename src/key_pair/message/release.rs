@@ -68,8 +68,8 @@ impl fmt::Display for Release {
             }
             Self::NoAccess => {
                 "the key pair stays in Lightsail, and so does its owner tag if it has one: the \
-                 object is no longer allowed to use its AWS account, and is suspended or leaves \
-                 its key pair alone"
+                 object is no longer allowed to use its AWS account, and is suspended or \
+                 retains its key pair"
             }
             Self::NamespaceIsDeleted => {
                 "the key pair stays in Lightsail, and so does its owner tag if it has one: the \

@@ -256,7 +256,7 @@ fn i3_a_secret_that_is_to_stay_does_not_go_with_its_object() {
         observed.namespace_terminating = Some(false);
         (desired, observed)
     };
-    let way_out = "remove metadata.ownerReferences from the Secret, or if";
+    let way_out = "remove metadata.ownerReferences from the Secret, or, if";
     assert!(refuse(retained(), "kept").contains(way_out), "{}", refuse(retained(), "kept"));
     assert!(!refuse(retained(), "former").contains(way_out), "that one has no owner");
     check(refused, &[

@@ -218,7 +218,7 @@ fn i12_a_deletion_leaves_no_pair_behind_that_may_be_the_objects_own() {
 
 #[test]
 fn what_is_said_of_an_import_that_is_waited_for_is_what_is_known_of_it() {
-    for (accepted, expected) in [(false, "did not answer"), (true, "accepted the import")] {
+    for (accepted, expected) in [(false, "did not respond"), (true, "accepted the import")] {
         let mut observed = observed();
         (observed.pair, observed.recorded.intent) = (live(None), intent(FIRST));
         observed.finalizer = Finalizer::Old;
