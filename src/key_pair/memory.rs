@@ -19,6 +19,7 @@ use crate::engine::ObjectRef;
 use crate::engine::rows::Rows;
 use crate::engine::tables::ByUid;
 use crate::ids::{Arn, KeyPairName, Scope};
+use crate::ssh::PrivateKey;
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -45,6 +46,8 @@ pub(super) struct Memory {
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
     /// Objects that go and leave no pair behind.
     without_pair: Mutex<ByUid<()>>,
+    /// Of objects whose private key took long to make and is not in its Secret yet: that key.
+    pub(super) unwritten: Mutex<ByUid<PrivateKey>>,
     /// What an object needs and is missing, and since when.
     pub(super) missing: Mutex<ByUid<(Digest<SourceRef>, Moment)>>,
     /// Which pairs of a shared list no object manages.
@@ -141,6 +144,7 @@ impl Memory {
         self.imports.lock().remove(uid);
         self.deletions.lock().remove(uid);
         self.within_limit.lock().remove(uid);
+        self.unwritten.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());
     }

@@ -3,6 +3,7 @@
 
 use std::process::{Child, Command, Stdio};
 
+use http::Method;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
@@ -11,6 +12,8 @@ use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use lightsail_operator::api::LightsailKeyPair;
 use serde_json::{Value, json};
+use testbed::api_proxy::{ApiProxy, Matcher};
+use testbed::operator::Operator;
 use testbed::simulator::{Fault, FaultEffect};
 
 use crate::bed::{Bed, REGION, default_pair, public_half, ready_reason, wait_for};
@@ -430,4 +433,25 @@ async fn the_keys_of_the_secrets_open_a_real_sshd() {
     for secret in ["ed", "rsa", "kept"] {
         assert_eq!(sshd.log_in(&private_key(&bed, secret).await), "here", "{secret}");
     }
+}
+
+/// A quota is full, or a policy refuses the Secret.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_takes_long_is_made_once_however_often_its_secret_is_refused() {
+    let bed = Bed::new("refused").await;
+    let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
+    let _operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
+    let refused = proxy.fail(Matcher::new(Method::POST, "/secrets"), 3, 403);
+    bed.create::<LightsailKeyPair>("fleet", &generated(&json!({ "algorithm": "RSA4096" }))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Generated").await;
+    let written = proxy.forwarded().into_iter().filter(|request| {
+        request.method == Method::POST && request.whole_path().ends_with("/secrets")
+    });
+    let keys = written.map(|request| {
+        let secret: Value = serde_json::from_slice(&request.body).unwrap();
+        secret["data"]["ssh-privatekey"].as_str().unwrap().to_owned()
+    });
+    let keys: Vec<String> = keys.collect();
+    assert_eq!((refused.count(), keys.len()), (3, 4));
+    assert!(keys.iter().all(|key| *key == keys[0]), "one key was made");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Run;
 use crate::api::LightsailKeyPairStatus;
+use crate::api::key_pair::KeyAlgorithm;
 use crate::clock::Moment;
 use crate::engine::{Lookup, objects};
 use crate::error::Error;
@@ -121,6 +122,26 @@ impl Run<'_> {
         outcome?;
         pair.tags.retain(|key, _| !keys.contains(key));
         self.learn(Some(pair));
+        Ok(())
+    }
+
+    /// A key that took long to make is used again if its Secret could not be written: that is
+    /// retried for as long as a quota or a policy refuses it. It stays in memory (I4).
+    pub(super) async fn generate(&mut self, algorithm: KeyAlgorithm) -> Result<(), Error> {
+        let (uid, takes_long) = (&self.desired.uid, algorithm == KeyAlgorithm::RSA4096);
+        let unwritten = self.memory.unwritten.lock().get(uid).filter(|_| takes_long).cloned();
+        let key = match unwritten {
+            Some(key) => key,
+            // It may wait for others. Giving up is safe: nobody has seen the key.
+            None => tokio::select! {
+                key = self.ctx.key_maker.make(&self.at.namespace, algorithm) => key?,
+                () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
+            },
+        };
+        if takes_long {
+            self.memory.unwritten.lock().insert(uid, key.clone());
+        }
+        self.observed.done.generated = Some(key);
         Ok(())
     }
 

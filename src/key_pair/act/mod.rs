@@ -215,14 +215,7 @@ impl<'a> Run<'a> {
             Step::RecordTagKeys => {
                 self.record(&status::tagging(&self.object, &self.desired)).await?;
             }
-            Step::Generate(algorithm) => {
-                // It may wait for others. Giving up is safe: nobody has seen the key.
-                let key = tokio::select! {
-                    key = self.ctx.key_maker.make(&self.at.namespace, algorithm) => key?,
-                    () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
-                };
-                self.observed.done.generated = Some(key);
-            }
+            Step::Generate(algorithm) => self.generate(algorithm).await?,
             Step::Import(key) => self.import(&key).await?,
             Step::TagByName { tags } => self.tag_by_name(&tags).await?,
             Step::Tag { pair, tags } => self.tag(pair, tags).await?,

@@ -63,7 +63,13 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             };
             let message =
                 may_go.map_or(refused, |may_go| Message::OwnerStays { secret: name, why, may_go });
-            message.stalled(Next::Backoff)
+            // Each attempt would download the key again: nothing keeps it that is not the Secret (I4).
+            let is_downloaded = observed.done.download.is_some();
+            message.stalled(if is_downloaded {
+                Next::After(desired.interval)
+            } else {
+                Next::Backoff
+            })
         }
         Failure::ConfigMapForbidden(name) => {
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
