@@ -52,7 +52,13 @@ pub enum Error {
 
 impl From<lightsail::Error> for Error {
     fn from(error: lightsail::Error) -> Self {
-        if error.kind == ErrorKind::NotLeading { Self::NotLeading } else { Self::Lightsail(error) }
+        if error.kind == ErrorKind::NotLeading {
+            Self::NotLeading
+        } else if error.kind == ErrorKind::Outdated {
+            Self::Conflict
+        } else {
+            Self::Lightsail(error)
+        }
     }
 }
 
@@ -99,6 +105,13 @@ mod tests {
         let status = kube::core::Status::failure("no room", "Quota").with_code(403);
         let text = Error::from(kube::Error::Api(Box::new(status))).to_string();
         assert!(text.contains("no room"), "what the API server says of itself: {text}");
+    }
+
+    #[test]
+    fn what_was_not_sent_for_it_was_not_wanted_any_more_starts_over() {
+        let outdated = lightsail::Error::of_kind(ErrorKind::Outdated);
+        assert!(outdated.kind.proves_refusal());
+        assert!(matches!(Error::from(outdated), Error::Conflict));
     }
 
     #[test]

@@ -162,7 +162,8 @@ impl From<&lightsail::Error> for Verdict {
             }
             ErrorKind::RegionNotAllowed => (State::Stalled, Reason::RegionNotAllowed, Next::Change),
             ErrorKind::TooManyRegions => (State::Stalled, Reason::TooManyRegions, retry),
-            ErrorKind::NotLeading => {
+            // It starts over.
+            ErrorKind::NotLeading | ErrorKind::Outdated => {
                 (State::Reconciling, Reason::ServiceError, Next::After(UNTIL_RENEWAL))
             }
             ErrorKind::NotFound | ErrorKind::Busy | ErrorKind::NeverSent | ErrorKind::Transient => {
@@ -187,6 +188,7 @@ impl From<&lightsail::Error> for Verdict {
             | ErrorKind::Invalid
             | ErrorKind::NeverSent
             | ErrorKind::NotLeading
+            | ErrorKind::Outdated
             | ErrorKind::Transient => error.to_string(),
         };
         Self { state, reason, message, next, planned: None }

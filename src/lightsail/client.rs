@@ -15,7 +15,7 @@ use super::convert;
 use super::error::{Error, ErrorKind};
 use super::pages::Pages;
 use super::retry::Policy;
-use super::sender::Sender;
+use super::sender::{ALWAYS, IsWanted, Sender};
 use super::types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result};
 use crate::api::Operation;
 use crate::ids::{Arn, Fingerprint, KeyPairName, Region, Scope};
@@ -164,13 +164,20 @@ impl Lightsail {
     /// (<https://github.com/aws/aws-cli/issues/6020>).
     ///
     /// # Errors
-    /// As classified; never [`ErrorKind::NameTaken`], which is [`Imported::NameTaken`].
-    pub async fn import_key_pair(&self, name: &KeyPairName, line: &str) -> Result<Imported> {
+    /// As classified; never [`ErrorKind::NameTaken`], which is [`Imported::NameTaken`]. Also
+    /// [`ErrorKind::Outdated`], if it is not wanted any more when its turn comes.
+    pub async fn import_key_pair(
+        &self,
+        name: &KeyPairName,
+        line: &str,
+        is_wanted: &IsWanted<'_>,
+    ) -> Result<Imported> {
         let call =
             self.client.import_key_pair().key_pair_name(name.as_str()).public_key_base64(line);
         let what = ("ImportKeyPair", name.as_str(), Policy::Change);
         let answer = self.sender.change(
             what,
+            is_wanted,
             || call.clone().send(),
             |answer| answer.operation.as_slice().to_vec(),
         );
@@ -198,6 +205,7 @@ impl Lightsail {
         let what = ("DeleteKeyPair", name.as_str(), Policy::ChangeAfterRead);
         let answer = self.sender.change(
             what,
+            &ALWAYS,
             || call.clone().send(),
             |answer| answer.operation.as_slice().to_vec(),
         );
@@ -215,7 +223,8 @@ impl Lightsail {
     pub async fn download_default_key_pair(&self) -> Result<Downloaded> {
         let call = self.client.download_default_key_pair();
         let what = ("DownloadDefaultKeyPair", KeyPairName::DEFAULT, Policy::ChangeAfterRead);
-        let answer = self.sender.change(what, || call.clone().send(), |_| Vec::new()).await?;
+        let answer =
+            self.sender.change(what, &ALWAYS, || call.clone().send(), |_| Vec::new()).await?;
         convert::downloaded(answer)
     }
 
@@ -259,7 +268,7 @@ impl Lightsail {
         let what = ("TagResource", name.as_str(), Policy::ChangeAfterRead);
         let answer = self
             .sender
-            .change(what, || call.clone().send(), |answer| answer.operations().to_vec())
+            .change(what, &ALWAYS, || call.clone().send(), |answer| answer.operations().to_vec())
             .await?;
         convert::not_failed(answer.operations)
     }
@@ -279,7 +288,7 @@ impl Lightsail {
         let what = ("UntagResource", name.as_str(), Policy::ChangeAfterRead);
         let answer = self
             .sender
-            .change(what, || call.clone().send(), |answer| answer.operations().to_vec())
+            .change(what, &ALWAYS, || call.clone().send(), |answer| answer.operations().to_vec())
             .await?;
         convert::not_failed(answer.operations)
     }
@@ -356,12 +365,21 @@ impl Lightsail {
     /// `DeleteKnownHostKeys`. It may return several operations, or none.
     ///
     /// # Errors
-    /// As classified. Only [`ErrorKind::proves_refusal`] shows that the call was not done.
-    pub async fn delete_known_host_keys(&self, instance: &str) -> Result<Acknowledged> {
+    /// As [`Self::import_key_pair`]. Only [`ErrorKind::proves_refusal`] shows that the call was not
+    /// done.
+    pub async fn delete_known_host_keys(
+        &self,
+        instance: &str,
+        is_wanted: &IsWanted<'_>,
+    ) -> Result<Acknowledged> {
         let call = self.client.delete_known_host_keys().instance_name(instance);
         let what = ("DeleteKnownHostKeys", instance, Policy::Once);
-        let answer =
-            self.sender.change(what, || call.clone().send(), |answer| answer.operations().to_vec());
+        let answer = self.sender.change(
+            what,
+            is_wanted,
+            || call.clone().send(),
+            |answer| answer.operations().to_vec(),
+        );
         let mut answer = answer.await?;
         let request_id = answer.request_id().unwrap_or_default().to_owned();
         let operations = list(answer.operations.take(), &answer, "operations")?;

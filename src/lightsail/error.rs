@@ -41,6 +41,8 @@ pub enum ErrorKind {
     TooManyRegions,
     /// It was not sent, because this process may no longer hold the Lease when the answer comes.
     NotLeading,
+    /// It was not sent, because whoever asked for it did not want it any more when its turn came.
+    Outdated,
     /// No answer, or none that shows whether the request was carried out.
     Transient,
 }
@@ -63,7 +65,8 @@ impl ErrorKind {
             | Self::NeverSent
             | Self::RegionNotAllowed
             | Self::TooManyRegions
-            | Self::NotLeading => true,
+            | Self::NotLeading
+            | Self::Outdated => true,
             Self::OperationFailed | Self::Transient => false,
         }
     }
@@ -154,6 +157,12 @@ impl Error {
         Self::new(ErrorKind::NotLeading, "NotLeading", message)
     }
 
+    /// It is not wanted any more.
+    pub(super) fn outdated() -> Self {
+        let message = "nothing was sent, because the object or its account changed meanwhile";
+        Self::new(ErrorKind::Outdated, "Outdated", message)
+    }
+
     /// The operator may not call this region.
     pub(super) fn region_not_allowed(region: &Region, allowed: &[String]) -> Self {
         let message = format!(
@@ -209,6 +218,7 @@ impl Error {
             | ErrorKind::RegionNotAllowed
             | ErrorKind::TooManyRegions
             | ErrorKind::NotLeading
+            | ErrorKind::Outdated
             | ErrorKind::Transient => false,
         }
     }

@@ -46,6 +46,7 @@ pub use listing::Listing;
 pub use opener::{AccessKey, KeySource};
 pub use regions::Regions;
 pub use retry::CHANGE_AFTER_READ_WAITS;
+pub use sender::IsWanted;
 pub(crate) use session::role;
 pub use sessions::{OpenedRegion, Origin, Role, Route, Sessions};
 pub use types::{Acknowledged, Downloaded, Imported, Instance, KeyPair, Read, Result, Tags};

@@ -30,6 +30,7 @@ pub(crate) fn own_words() -> Vec<Error> {
         Error::incomplete("arn"),
         Error::timeout(),
         Error::not_leading(),
+        Error::outdated(),
         Error::region_not_allowed(&region, &["eu-central-1".to_owned()]),
         Error::too_many_regions(&region, 32, "the namespace"),
         Error::wrong_account(&"123456789012".into()),

@@ -1,5 +1,6 @@
 //! How a call is sent: when the limiter allows it, with a timeout, counted, and again if that is
-//! useful. A write is sent only if the Lease outlives its timeout, and has a line in the log.
+//! useful. A write is sent only if it is still wanted and the Lease outlives its timeout, and has a
+//! line in the log.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,6 +25,12 @@ use crate::fair_line::Rank;
 use crate::ids::Scope;
 use crate::lease::HeldLease;
 use crate::metrics::{Metrics, OK};
+
+/// Whether a write is still wanted, asked just before it is sent: it may have waited for long.
+pub type IsWanted<'a> = dyn Fn() -> bool + Send + Sync + 'a;
+
+/// Of what waits for a moment at most.
+pub(super) const ALWAYS: fn() -> bool = || true;
 
 /// Sends the calls of one account and region.
 #[derive(Clone, Debug)]
@@ -52,7 +59,7 @@ impl Sender {
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        self.send((operation, None), Policy::Read, call, |_, _| {}).await
+        self.send((operation, None), Policy::Read, &ALWAYS, call, |_, _| {}).await
     }
 
     /// As [`Self::read`]; `None` if there is no such thing.
@@ -66,7 +73,7 @@ impl Sender {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let mut sent_at = Moment::now();
-        match self.send((operation, None), policy, call, |at, _| sent_at = at).await {
+        match self.send((operation, None), policy, &ALWAYS, call, |at, _| sent_at = at).await {
             Ok(Read { value, at }) => Ok(Read { value: Some(value), at }),
             Err(error) if error.kind == ErrorKind::NotFound => {
                 Ok(Read { value: None, at: sent_at })
@@ -81,6 +88,7 @@ impl Sender {
         &self,
         (operation, changed): (&'static str, Option<&str>),
         policy: Policy,
+        is_wanted: &IsWanted<'_>,
         call: impl Fn() -> F,
         mut note: impl FnMut(Moment, &std::result::Result<T, SdkError<E, HttpResponse>>),
     ) -> Result<Read<T>>
@@ -103,6 +111,9 @@ impl Sender {
             }
             if !policy.is_read() && !self.lease.outlives(self.call_timeout) {
                 return Err(Error::not_leading());
+            }
+            if !is_wanted() {
+                return Err(Error::outdated());
             }
             let at = Moment::now();
             let request = Unanswered { sender: self, operation, changed, sent_at: Instant::now() };
@@ -176,6 +187,7 @@ impl Sender {
     pub(super) async fn change<T, E, F>(
         &self,
         (operation, resource, policy): (&'static str, &str, Policy),
+        is_wanted: &IsWanted<'_>,
         call: impl Fn() -> F,
         operations: impl Fn(&T) -> Vec<types::Operation>,
     ) -> Result<T>
@@ -191,7 +203,7 @@ impl Sender {
                 |answer| answer.request_id().unwrap_or_default().to_owned(),
             );
         };
-        let call = self.send((operation, Some(resource)), policy, call, note_id);
+        let call = self.send((operation, Some(resource)), policy, is_wanted, call, note_id);
         let outcome = call.await.map(|seen| seen.value);
         let (account, region) = (self.scope.account.as_str(), self.scope.region.as_str());
         match &outcome {

@@ -282,6 +282,25 @@ async fn i8_throttling_is_waited_for_and_said_where_it_lasts() {
     }
 }
 
+/// An import that is throttled waits for its turn, and somebody suspends its object meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_is_suspended_while_its_import_waits_imports_nothing() {
+    let bed = Bed::new("suspended-late").await;
+    let _operator = bed.start().await;
+    let throttled = Fault::new("ImportKeyPair", FaultEffect::throttling());
+    let throttled = bed.region.add_fault(throttled);
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    // By now it waits for a good part of a second before it is sent again.
+    throttled.wait_for_hits(10).await;
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "suspend": true } })).await;
+    throttled.remove();
+    bed.wait("fleet", "Suspended", |object: &LightsailKeyPair| ready_reason(object) == "Suspended")
+        .await;
+    assert!(bed.region.find_key_pair("fleet").is_none());
+    bed.patch::<LightsailKeyPair>("fleet", &json!({ "spec": { "suspend": false } })).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+}
+
 /// A read is tried three times by itself; what fails more often is said.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i9_a_shared_read_that_fails_changes_no_object_that_was_acted_on() {

@@ -181,7 +181,7 @@ async fn outcome(row: &Row, change: impl Fn(&mut Value)) -> Result<()> {
     }
     simulator.set_policy(ACCOUNT, Some(&document(&policy))).unwrap();
     match call {
-        Import => lightsail.import_key_pair(&"new".into(), KEY).await.map(drop),
+        Import => lightsail.import_key_pair(&"new".into(), KEY, &|| true).await.map(drop),
         Delete => lightsail.delete_key_pair(&"target".into(), None).await.map(drop),
         Tag(tags) => {
             let pair = lightsail_operator::lightsail::KeyPair {
@@ -197,7 +197,7 @@ async fn outcome(row: &Row, change: impl Fn(&mut Value)) -> Result<()> {
             lightsail.tag(&pair, &tags).await
         }
         Download => lightsail.download_default_key_pair().await.map(drop),
-        Reset => lightsail.delete_known_host_keys("web-1").await.map(drop),
+        Reset => lightsail.delete_known_host_keys("web-1", &|| true).await.map(drop),
     }
 }
 
@@ -306,7 +306,7 @@ async fn a_lightsail_without_resource_level_resets_denies_them() {
         .set_policy(ACCOUNT, Some(&document(&statements("host-key-resets.json", "any"))))
         .unwrap();
     assert_eq!(
-        lightsail.delete_known_host_keys("web-1").await.unwrap_err().kind,
+        lightsail.delete_known_host_keys("web-1", &|| true).await.unwrap_err().kind,
         ErrorKind::Denied
     );
 }

@@ -134,7 +134,7 @@ async fn errors_are_classified_alike_with_and_without_the_header() {
                 times: 1,
                 effect,
             });
-            let error = lightsail.delete_known_host_keys("web-1").await.unwrap_err();
+            let error = lightsail.delete_known_host_keys("web-1", &|| true).await.unwrap_err();
             assert_eq!(error.kind, expected, "{name}: {error}");
             // Nobody knows who answers so, but where.
             let host = simulator.url().replace("http://", "");
@@ -160,20 +160,25 @@ async fn the_simulators_own_errors_are_classified() {
             lightsail.find_operation("00000000-0000-4000-8000-000000000000").await.unwrap(),
             None
         );
-        let imported = lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY).await.unwrap();
+        let imported =
+            lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY, &|| true).await.unwrap();
         let Imported::Accepted(operation) = imported else { panic!("{imported:?}") };
         assert!(operation.succeeded(), "{operation:?}");
         assert_eq!(
-            lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY).await.unwrap(),
+            lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY, &|| true).await.unwrap(),
             Imported::NameTaken
         );
         assert_eq!(
-            lightsail.import_key_pair(&"other".into(), "c3NoLXJzYQ==").await.unwrap_err().kind,
+            lightsail
+                .import_key_pair(&"other".into(), "c3NoLXJzYQ==", &|| true)
+                .await
+                .unwrap_err()
+                .kind,
             ErrorKind::BadKey
         );
         assert_eq!(lightsail.delete_key_pair(&"missing".into(), None).await.unwrap(), None);
         assert_eq!(
-            lightsail.delete_known_host_keys("missing").await.unwrap_err().kind,
+            lightsail.delete_known_host_keys("missing", &|| true).await.unwrap_err().kind,
             ErrorKind::NotFound
         );
     }
@@ -192,8 +197,8 @@ async fn nobody_listening_is_known_from_an_answer_that_was_lost() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // A connection of before may be used once more.
-    let _ = lightsail.import_key_pair(&"a".into(), PUBLIC_KEY).await;
-    let error = lightsail.import_key_pair(&"a".into(), PUBLIC_KEY).await.unwrap_err();
+    let _ = lightsail.import_key_pair(&"a".into(), PUBLIC_KEY, &|| true).await;
+    let error = lightsail.import_key_pair(&"a".into(), PUBLIC_KEY, &|| true).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NeverSent, "{error}");
 }
 
@@ -322,7 +327,7 @@ async fn an_answer_without_its_list_is_no_empty_list() {
         lightsail.find_listed(&"fleet".into()).await.map(drop),
         lightsail.windows_instances_with_default_key().await.map(drop),
         lightsail.operations_of("web-1").await.map(drop),
-        lightsail.delete_known_host_keys("web-1").await.map(drop),
+        lightsail.delete_known_host_keys("web-1", &|| true).await.map(drop),
         lightsail.regions().await.map(drop),
     ]
     .map(Result::unwrap_err);
@@ -357,11 +362,30 @@ async fn throttling_is_waited_for() {
             effect,
         });
     }
-    lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY).await.unwrap();
+    lightsail.import_key_pair(&"fleet".into(), PUBLIC_KEY, &|| true).await.unwrap();
     assert!(lightsail.find_key_pair(&"fleet".into()).await.unwrap().value.is_some());
     let asked: Vec<_> =
         simulator.requests().into_iter().map(|request| request.operation).skip(1).collect();
     assert_eq!(asked, [["ImportKeyPair"; 4], ["GetKeyPair"; 4]].concat());
+}
+
+/// A write may wait for its turn for long. What was wanted before may be suspended by then.
+#[tokio::test]
+async fn what_is_not_wanted_any_more_when_its_turn_comes_is_not_sent() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    simulator.region(ACCOUNT, "eu-west-1").add_instance("web-1");
+    let lightsail = lightsail(&simulator).await;
+    let count = |operation: &str| {
+        simulator.requests().iter().filter(|request| request.operation == operation).count()
+    };
+    simulator.add_fault(Fault::new("ImportKeyPair", FaultEffect::throttling()).times(1));
+    let name = "fleet".into();
+    let is_wanted = || count("ImportKeyPair") == 0;
+    let error = lightsail.import_key_pair(&name, PUBLIC_KEY, &is_wanted).await.unwrap_err();
+    assert!(error.kind == ErrorKind::Outdated && error.kind.proves_refusal());
+    assert_eq!(count("ImportKeyPair"), 1, "the one that was throttled");
+    let error = lightsail.delete_known_host_keys("web-1", &|| false).await.unwrap_err();
+    assert_eq!((error.kind, count("DeleteKnownHostKeys")), (ErrorKind::Outdated, 0));
 }
 
 #[tokio::test]
@@ -384,7 +408,7 @@ async fn a_call_may_take_as_long_as_the_default_allows() {
         let lightsail = lightsail(&simulator).await;
         let effect = FaultEffect::Delay(Duration::from_secs(delay));
         simulator.add_fault(Fault::new("DeleteKnownHostKeys", effect).times(1));
-        let outcome = lightsail.delete_known_host_keys("web-1").await;
+        let outcome = lightsail.delete_known_host_keys("web-1", &|| true).await;
         (simulator.url().replace("http://", ""), outcome)
     };
     let ((_, in_time), (host, too_late)) = tokio::join!(late(8), late(60));
@@ -422,7 +446,7 @@ async fn a_change_whose_answer_nobody_waits_for_is_counted() {
     let held = simulator.region(ACCOUNT, "eu-west-1").add_fault(held);
     let name = "fleet".into();
     tokio::select! {
-        _ = opened.own.import_key_pair(&name, PUBLIC_KEY) => panic!("it is held"),
+        _ = opened.own.import_key_pair(&name, PUBLIC_KEY, &|| true) => panic!("it is held"),
         () = held.reached() => {}
     }
     let text = metrics.encode();

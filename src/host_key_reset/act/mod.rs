@@ -73,9 +73,7 @@ impl<'a> Run<'a> {
         for _ in 0..MAX_STEPS {
             self.observed.now = self.clocks.now();
             self.observed.lease_outlives_call = self.ctx.lease_outlives_call();
-            let (grant, account) = (&self.observed.grant, claim::account_ref(&self.object));
-            self.observed.account_changed =
-                self.ctx.directory.has_changed(grant, &self.at.namespace, account);
+            self.observed.account_changed = self.has_account_changed();
             let step = plan::plan(&self.desired, &self.observed);
             if let Some(action) = self.act(step).await? {
                 return Ok(action);
@@ -87,6 +85,11 @@ impl<'a> Run<'a> {
         let verdict = Verdict::too_many_steps();
         let action = Action::shows(verdict.reason, verdict.next);
         Ok(self.publish_unfinished(verdict).await?.unwrap_or(action))
+    }
+
+    fn has_account_changed(&self) -> bool {
+        let (grant, account) = (&self.observed.grant, claim::account_ref(&self.object));
+        self.ctx.directory.has_changed(grant, &self.at.namespace, account)
     }
 
     fn lightsail(&self) -> &Lightsail {
@@ -320,7 +323,10 @@ impl<'a> Run<'a> {
             instance = self.desired.instance,
             "calling DeleteKnownHostKeys"
         );
-        let call = self.lightsail().delete_known_host_keys(&self.desired.instance).await;
+        // An account that is edited meanwhile may no longer allow it.
+        let is_wanted = || !self.has_account_changed();
+        let instance = &self.desired.instance;
+        let call = self.lightsail().delete_known_host_keys(instance, &is_wanted).await;
         self.observed.marked_at = None;
         self.observed.operations = None;
         self.observed.call = Some(call);

@@ -39,7 +39,11 @@ impl Run<'_> {
         // Noted before the call is sent: its answer may never come.
         let sent = Sent { until: until(), accepted: false };
         self.memory.imports.lock().insert(&self.desired.uid, Some(sent));
-        let outcome = self.lightsail().import_key_pair(&self.desired.name, key.line()).await;
+        // It may wait for minutes for its turn.
+        let is_there = || self.memory.rows.lock().is_watched(self.at);
+        let is_wanted = || is_there() && !self.has_account_changed() && !self.has_object_changed();
+        let import = self.lightsail().import_key_pair(&self.desired.name, key.line(), &is_wanted);
+        let outcome = import.await;
         // Counted from the answer: the call may have waited for its turn.
         let sent =
             plan::answer_to_import(&outcome).map(|accepted| Sent { until: until(), accepted });

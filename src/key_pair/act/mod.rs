@@ -124,12 +124,19 @@ impl<'a> Run<'a> {
     /// Notes what the watches have told since the reconciliation began: it may have waited for
     /// minutes.
     fn note_news(&mut self) {
+        self.observed.account_changed = self.has_account_changed();
+        self.observed.object_changed = self.has_object_changed();
+    }
+
+    fn has_account_changed(&self) -> bool {
         let (grant, account) = (&self.observed.grant, account_ref(&self.object));
-        self.observed.account_changed =
-            self.ctx.directory.has_changed(grant, &self.at.namespace, account);
+        self.ctx.directory.has_changed(grant, &self.at.namespace, account)
+    }
+
+    fn has_object_changed(&self) -> bool {
         let rows = self.memory.rows.lock();
         let row = rows.get(self.at).filter(|row| row.uid == *self.desired.uid);
-        self.observed.object_changed = row.is_some_and(|row| row.trigger.is_after(&self.trigger));
+        row.is_some_and(|row| row.trigger.is_after(&self.trigger))
     }
 
     /// Notes a failure for the plan. What only starts the reconciliation over is passed on.

@@ -454,6 +454,8 @@ fn the_call_is_made_once() {
          |_, o| { begun(o); o.call = error(ErrorKind::NeverSent); }, "TakeBack"),
         ("and a Lease that might not have outlived the call: it was not sent",
          |_, o| { begun(o); o.call = error(ErrorKind::NotLeading); }, "TakeBack"),
+        ("and an account that changed before its turn came: it was not sent",
+         |_, o| { begun(o); o.call = error(ErrorKind::Outdated); }, "TakeBack"),
         ("an instance that is gone ends it",
          |_, o| { begun(o); o.call = error(ErrorKind::NotFound); }, "Failed InstanceNotFound"),
         ("an input that is refused ends it",
