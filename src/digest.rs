@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use sha2::{Digest as _, Sha256};
 
 /// Longer texts are kept as their digest. As long as the longest name in Kubernetes.
-const LONGEST: usize = 253;
+pub(crate) const LONGEST: usize = 253;
 
 /// A number that differs where the values differ, for comparisons within this process. The key is
 /// random, so nobody can choose two values with the same number.

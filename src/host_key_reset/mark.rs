@@ -7,6 +7,13 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::api::HostKeyResetSpec;
+use crate::digest;
+
+/// How many bytes of the hash are in a mark, as two digits each.
+const HASH_BYTES: usize = 16;
+/// The longest id that a mark names. A longer annotation would be read as its digest, and its hash
+/// would be lost.
+pub(super) const LONGEST_ID: usize = digest::LONGEST - 2 * HASH_BYTES - "/Succeeded/".len();
 
 /// What the annotation says: `<hash>/Started`, `<hash>/Succeeded/<operation>` or
 /// `<hash>/Failed/<operation>`.
@@ -18,7 +25,7 @@ pub struct Mark {
     pub state: MarkState,
 }
 
-/// What was done, with the id of the operation, which may be empty.
+/// What was done, with the id of the operation, which is empty if there is none that fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MarkState {
     /// The call may have been made.
@@ -81,7 +88,7 @@ pub(super) fn hash(namespace: &str, name: &str, spec: &HostKeyResetSpec) -> Stri
         HostKeyResetSpec { suspend: false, ttl_seconds_after_finished: None, ..spec.clone() };
     let named = serde_json::to_vec(&(namespace, name, immutable))
         .expect("a spec is made of text and numbers");
-    hex::encode(&Sha256::digest(&named)[..16])
+    hex::encode(&Sha256::digest(&named)[..HASH_BYTES])
 }
 
 #[cfg(test)]
