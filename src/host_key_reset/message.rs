@@ -150,9 +150,9 @@ impl fmt::Display for Message<'_> {
                     tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 write!(
                     to,
-                    "allowed.hostKeyReset of the LightsailAccount requires the tags {}, which \
-                     {instance} does not have; tag the instance in Lightsail, or ask whoever \
-                     manages the accounts",
+                    "allowed.hostKeyReset of the LightsailAccount requires the tags {}: {instance} \
+                     does not exist in this region, or does not have them; check \
+                     spec.instanceName, tag the instance, or ask whoever manages the accounts",
                     tags.join(" ")
                 )
             }

@@ -213,11 +213,12 @@ fn is_fresh(observed: &Observed, read: &InstanceRead) -> bool {
 }
 
 /// Whether the account does not allow resets of this instance. That comes before everything that
-/// would tell more of it, but for what may have been called.
+/// would tell more of it, but for what may have been called. I11: one that does not exist is no
+/// other than one without the tags, or whoever may create resets learns which instances there are.
 fn is_forbidden(desired: &Desired, instance: Option<&Instance>) -> bool {
     let wanted = &desired.instance_tags;
     let has_all = |it: &Instance| wanted.iter().all(|(key, value)| it.tags.get(key) == Some(value));
-    instance.is_some_and(|instance| !has_all(instance))
+    !instance.is_some_and(has_all)
 }
 
 /// Makes the call, unless its time ran out while the mark was written.

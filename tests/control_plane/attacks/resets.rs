@@ -26,8 +26,9 @@ async fn are_for_instances_with_the_tags_of_the_namespace() {
         vec![
             shows("another team's instance", of(&theirs), "AccountNotAllowed"),
             shows("one without tags", of("bare"), "AccountNotAllowed"),
-            shows("one of another account", of("platform-web"), "InstanceNotFound"),
-            shows("another team's in upper case", of(&theirs.to_uppercase()), "InstanceNotFound"),
+            shows("one of another account", of("platform-web"), "AccountNotAllowed"),
+            shows("one that does not exist", of("nobody-web"), "AccountNotAllowed"),
+            shows("another team's in upper case", of(&theirs.to_uppercase()), "AccountNotAllowed"),
             shows(
                 "with another team's account",
                 by(json!({ "name": arena.theirs })),

@@ -13,6 +13,12 @@ fn uses(desired: &mut Desired, observed: &mut Observed) {
     desired.instance_tags = Limits::of(&observed.grant, "team-a").instance_tags;
 }
 
+/// Says this for now.
+fn shows(observed: &mut Observed, reason: Reason) {
+    let conditions = Conditions::new(&[], 1, observed.now).with(READY, "False", reason, "");
+    observed.status.conditions = conditions.into_list();
+}
+
 #[test]
 fn who_manages_the_account_keeps_the_name_of_its_role() {
     for (uses_account, shown) in [(false, true), (true, false)] {
@@ -56,6 +62,16 @@ fn what_an_account_does_not_allow_is_not_called() {
             d.instance_arn = Some("other".into());
             o.instance = looked(web(&[("team", "team-b")]), o.now);
         }, "Wait AccountNotAllowed"),
+        ("I11: one that does not exist is no other than one without them",
+         |d, o| { uses(d, o); o.instance = looked(None, o.now); }, "Wait AccountNotAllowed"),
+        ("I11: also if the turn was taken before",
+         |d, o| { uses(d, o); o.turn = Turn::Taken; o.instance = looked(None, o.now); },
+         "Wait AccountNotAllowed"),
+        ("and goes on once it exists, and has them", |d, o| {
+            uses(d, o);
+            shows(o, Reason::AccountNotAllowed);
+            o.instance = looked(web(&[("team", "team-a")]), o.now);
+        }, "TakeTurn"),
         ("tags that were taken off since the intent count", |d, o| {
             uses(d, o);
             made_sure(o);
