@@ -9,7 +9,7 @@ use super::hindrance::{Hindrance, hindrance};
 use super::search::{find_call, maybe_newer, newest};
 use super::step::{End, ReadStep, Step};
 use super::take_back::take_back;
-use crate::api::conditions::{READY, find};
+use crate::api::conditions::{READY, find, reason};
 use crate::api::{Operation, Reason};
 use crate::engine::{self, Verdict};
 use crate::host_key_reset::mark::MarkState;
@@ -131,7 +131,7 @@ fn lightsail_can_be_asked(desired: &Desired, observed: &Observed) -> Option<Step
 
 /// What was read of the instance serves all resets of it that are not allowed (I14).
 fn the_account_allows_this_instance(desired: &Desired, observed: &Observed) -> Option<Step> {
-    if desired.instance_tags.is_empty() {
+    if desired.instance_tags.is_empty() || waits_in_line(observed) {
         return None;
     }
     let Some(read) = observed.instance.as_ref().filter(|read| is_fresh(observed, read)) else {
@@ -146,6 +146,14 @@ fn the_account_allows_this_instance(desired: &Desired, observed: &Observed) -> O
         Message::InstanceNotTagged { instance: &desired.instance, tags: &desired.instance_tags };
     let is_forbidden = is_forbidden(desired, read.instance.as_ref());
     is_forbidden.then(|| wait(desired, observed, message.stalled()))
+}
+
+/// Whether it was found to be allowed before, and has waited for its turn since: it asks for that
+/// first, and so its wait costs no call. When it has its turn, the instance is read again.
+fn waits_in_line(observed: &Observed) -> bool {
+    let shows = reason(&observed.status.conditions, READY);
+    let has_turn = observed.turn == Turn::Taken || is_open(observed);
+    shows == Some(Reason::WaitingForTurn) && !has_turn && !observed.asked
 }
 
 /// Whoever has an intent has its turn. Who waits for it asks Lightsail nothing else.

@@ -62,6 +62,26 @@ fn what_an_account_does_not_allow_is_not_called() {
             d.instance_arn = Some("other".into());
             o.instance = looked(web(&[("team", "team-b")]), o.now);
         }, "Wait AccountNotAllowed"),
+        ("who waits for a turn asks for that first: it costs no call",
+         |d, o| { uses(d, o); shows(o, Reason::WaitingForTurn); }, "TakeTurn"),
+        ("and waits on without one", |d, o| {
+            uses(d, o);
+            shows(o, Reason::WaitingForTurn);
+            o.turn = Turn::After(later(o.now, SignedDuration::from_mins(1)));
+        }, "Wait WaitingForTurn"),
+        ("unless somebody asks for a look now",
+         |d, o| { uses(d, o); shows(o, Reason::WaitingForTurn); o.asked = true; }, "FindInstance"),
+        ("when it has its turn, the instance is read again", |d, o| {
+            uses(d, o);
+            shows(o, Reason::WaitingForTurn);
+            o.turn = Turn::Taken;
+        }, "FindSharedInstance"),
+        ("and may have lost its tags meanwhile", |d, o| {
+            uses(d, o);
+            shows(o, Reason::WaitingForTurn);
+            o.turn = Turn::Taken;
+            o.instance = looked(web(&[]), o.now);
+        }, "Wait AccountNotAllowed"),
         ("I11: one that does not exist is no other than one without them",
          |d, o| { uses(d, o); o.instance = looked(None, o.now); }, "Wait AccountNotAllowed"),
         ("I11: also if the turn was taken before",
