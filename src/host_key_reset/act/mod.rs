@@ -27,7 +27,6 @@ use crate::engine::verdict::Severity;
 use crate::engine::{Action, Context, MAX_STEPS, ObjectRef, Outcome, Verdict};
 use crate::error::Error;
 use crate::ids::{Region, lane_parts};
-use crate::kube_error::{is_refusal, without_content};
 use crate::lightsail::{self, Account, Lightsail};
 
 /// A reconciliation under way.
@@ -142,13 +141,8 @@ impl<'a> Run<'a> {
                     (state == MarkState::Started).then_some(self.observed.now);
                 let mark = Mark { hash: self.desired.hash.clone(), state: state.clone() };
                 match self.annotate(Some(mark)).await {
-                    Err(Error::Kubernetes(error)) if is_refusal(&error) => {
-                        self.refuse_mark(*error)?;
-                    }
-                    outcome => {
-                        outcome?;
-                        self.observed.mark_accepted = Some(state);
-                    }
+                    Ok(()) => self.observed.mark_accepted = Some(state),
+                    Err(error) => self.note_refused_mark(plan::refused_mark(&state, error)?),
                 }
             }
             Step::Call => self.call().await,
@@ -333,14 +327,11 @@ impl<'a> Run<'a> {
         self.remember();
     }
 
-    /// The API server did not write the mark. If nothing was called under it, the plan goes on.
-    fn refuse_mark(&mut self, error: kube::Error) -> Result<(), Error> {
-        if self.observed.marked_at.take().is_none() {
-            return Err(Error::Kubernetes(Box::new(error)));
-        }
+    /// The API server did not write the mark.
+    fn note_refused_mark(&mut self, why: String) {
+        self.observed.marked_at = None;
         self.memory.rows.lock().edit_claim(self.at, |claim| claim.mark = None);
-        self.observed.mark_refused = Some(without_content(&error));
-        Ok(())
+        self.observed.mark_refused = Some(why);
     }
 
     async fn annotate(&mut self, mark: Option<Mark>) -> Result<(), Error> {

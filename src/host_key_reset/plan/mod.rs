@@ -18,6 +18,7 @@ mod take_back;
 
 pub use aftermath::{Aftermath, Ended, aftermath, outcome};
 pub use step::{End, ReadStep, Step};
+pub use take_back::refused_mark;
 
 use self::deadline::{in_time, last_start};
 use super::message::Message;

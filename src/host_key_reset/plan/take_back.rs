@@ -3,10 +3,27 @@
 use super::deadline::{in_time, last_start};
 use super::step::Step;
 use crate::engine::Verdict;
+use crate::error::Error;
+use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::world::{Desired, Observed};
+use crate::kube_error::{is_refusal, without_content};
 
 /// Takes back the mark and the intent, and says why. The mark of another object or spec stays.
 pub(super) fn take_back(desired: &Desired, observed: &Observed, verdict: Verdict) -> Step {
     let verdict = in_time(observed, last_start(desired, observed), verdict);
     Step::TakeBack { verdict, remove_mark: observed.own_mark(desired).is_some() }
+}
+
+/// What the API server says, if it has refused the mark of a call, which is not made then. The
+/// reconciliation goes on with that.
+///
+/// # Errors
+/// Any other failure ends it: the mark may be there, or the reset is over already.
+pub fn refused_mark(state: &MarkState, failure: Error) -> Result<String, Error> {
+    match failure {
+        Error::Kubernetes(error) if *state == MarkState::Started && is_refusal(&error) => {
+            Ok(without_content(&error))
+        }
+        failure => Err(failure),
+    }
 }
