@@ -106,8 +106,6 @@ impl Controller for Accounts {
         claim::row_of(object)
     }
 
-    fn forget_lane(&self, _: &str) {}
-
     fn note_applied(&self, object: &LightsailAccount) {
         self.ctx.directory.note(object);
     }
@@ -118,12 +116,6 @@ impl Controller for Accounts {
 
     fn note_listed(&self) {
         self.ctx.directory.note_listed();
-    }
-
-    fn note_gone(&self, _: &LightsailAccount) {}
-
-    fn follow_up_lane(&self, _: &ObjectRef) -> Option<String> {
-        None
     }
 
     fn forget(&self, at: &ObjectRef, _: &str) {

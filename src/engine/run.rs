@@ -106,7 +106,7 @@ pub trait Controller: Send + Sync {
     fn row_of(&self, object: &Self::Object) -> Row<Self::Claim>;
 
     /// No object of the kind is in this lane any more.
-    fn forget_lane(&self, lane: &str);
+    fn forget_lane(&self, _lane: &str) {}
 
     /// An object is like this now.
     fn note_applied(&self, _object: &Self::Object) {}
@@ -123,10 +123,12 @@ pub trait Controller: Send + Sync {
     }
 
     /// The watch says that an object is gone; this is how it was last.
-    fn note_gone(&self, object: &Self::Object);
+    fn note_gone(&self, _object: &Self::Object) {}
 
     /// The lane of the remaining work for an object of this name that is gone.
-    fn follow_up_lane(&self, at: &ObjectRef) -> Option<String>;
+    fn follow_up_lane(&self, _at: &ObjectRef) -> Option<String> {
+        None
+    }
 
     /// Drops what is remembered of the object with this uid, which is gone along with its row.
     fn forget(&self, at: &ObjectRef, uid: &str);

@@ -143,20 +143,12 @@ impl Controller for HostKeyResets {
         claim::row_of(object, observe::effect_window(&self.ctx.settings))
     }
 
-    fn forget_lane(&self, _: &str) {}
-
     fn note_applied(&self, object: &HostKeyReset) {
         let uid = object.metadata.uid.as_deref().unwrap_or_default();
         let predecessor = self.memory.rows.lock().predecessor(&ObjectRef::of(object), uid);
         if let Some(uid) = predecessor {
             self.memory.forget_uid(&uid);
         }
-    }
-
-    fn note_gone(&self, _: &HostKeyReset) {}
-
-    fn follow_up_lane(&self, _: &ObjectRef) -> Option<String> {
-        None
     }
 
     fn forget(&self, at: &ObjectRef, uid: &str) {
