@@ -439,8 +439,8 @@ impl<C: Claim> Rows<C> {
         self.by_claim.contains_key(&key)
     }
 
-    fn with_same_claim(&self, claim: &C) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
-        let there = self.by_claim.get(&claim.key());
+    fn with_same_claim(&self, key: ClaimKey) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {
+        let there = self.by_claim.get(&key);
         let there = there.into_iter().flat_map(Claimants::iter);
         there.filter_map(|at| Some((at, self.get(at)?)))
     }
@@ -460,10 +460,10 @@ impl<C: Claim> Rows<C> {
         self.shown.iter().map(|(shown, count)| (shown, *count))
     }
 
-    /// The other objects that claim the same. An object that waited when it was last readable, and
+    /// The other objects that claim this. An object that waited when it was last readable, and
     /// no longer is, does not count, because it will not be reconciled.
-    pub fn rivals(&self, at: &ObjectRef, claim: &C) -> impl Iterator<Item = Rival<'_, C>> {
-        let others = self.with_same_claim(claim).filter(move |(other, _)| *other != at);
+    pub fn rivals(&self, at: &ObjectRef, key: ClaimKey) -> impl Iterator<Item = Rival<'_, C>> {
+        let others = self.with_same_claim(key).filter(move |(other, _)| *other != at);
         let counts = |other: &ObjectRef, claim: &C| !claim.waits() || !self.is_unreadable(other);
         others.filter_map(move |(at, row)| {
             let claim = row.claim.as_ref().filter(|claim| counts(at, claim))?;

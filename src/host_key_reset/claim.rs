@@ -97,8 +97,8 @@ impl ResetClaim {
 }
 
 impl Claim for ResetClaim {
-    /// Whether it has not begun, and its age.
-    type Rank = (bool, Option<Timestamp>, String);
+    /// Whether it has not begun, and when it was created.
+    type Rank = (bool, Option<Timestamp>);
 
     fn key(&self) -> ClaimKey {
         claim_key(self.region.as_str(), &self.instance)
@@ -110,7 +110,7 @@ impl Claim for ResetClaim {
             Stage::New | Stage::Waiting => true,
             Stage::Blocked | Stage::Over => return None,
         };
-        Some((is_to_begin, self.created_at, self.uid.clone()))
+        Some((is_to_begin, self.created_at))
     }
 
     fn waits(&self) -> bool {
@@ -124,6 +124,11 @@ impl Claim for ResetClaim {
         let has_lost_end = before.stage == Stage::Over && self.stage != Stage::Over;
         has_lost_end || !Mark::follows(self.mark.as_ref(), before.mark.as_ref())
     }
+}
+
+/// The instance that a reset is about.
+pub(super) fn key_of(object: &HostKeyReset) -> ClaimKey {
+    claim_key(&object.spec.region, &object.spec.instance_name)
 }
 
 /// The name of the account that the reset uses, if it uses one.

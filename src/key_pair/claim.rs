@@ -270,7 +270,8 @@ pub(super) fn rivals(
         arn: other.claim.arn,
         deleting: other.row.trigger.is_deleting,
     };
-    rows.rivals(at, &PairClaim::of(desired, None)).filter(counts).map(rival).collect()
+    let key = claim_key(desired.region.as_str(), desired.name.as_str());
+    rows.rivals(at, key).filter(counts).map(rival).collect()
 }
 
 /// An object that this version cannot read, and that records this pair: it comes before all that do

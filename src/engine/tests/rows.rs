@@ -219,9 +219,8 @@ fn one_that_waited_and_cannot_be_read_any_more_holds_up_nobody() {
     for (name, waits) in [("first", false), ("unreadable", true), ("waits", true)] {
         apply(&mut rows, &at(name), claiming("fleet", Some(0), waits));
     }
-    let rivals = |rows: &Rows<Wanted>| {
-        rows.rivals(&at("waits"), &Wanted { name: "fleet", rank: None, waits: true }).count()
-    };
+    let rivals =
+        |rows: &Rows<Wanted>| rows.rivals(&at("waits"), claim_key("eu-west-1", "fleet")).count();
     assert_eq!(rivals(&rows), 2);
     for name in ["first", "unreadable"] {
         rows.note_unreadable(at(name), seen("u", 2, 1));
@@ -236,13 +235,13 @@ fn rivals_are_those_that_want_the_same_name_in_the_same_region() {
     for (object, name) in [("a", "fleet"), ("b", "fleet"), ("c", "other")] {
         apply(&mut rows, &at(object), row(1, name));
     }
-    let claim = |name| Wanted { name, rank: None, waits: false };
-    assert_eq!(rows.rivals(&at("a"), &claim("fleet")).count(), 1);
-    assert_eq!(rows.rivals(&at("a"), &claim("none")).count(), 0);
+    let claim = |name| claim_key("eu-west-1", name);
+    assert_eq!(rows.rivals(&at("a"), claim("fleet")).count(), 1);
+    assert_eq!(rows.rivals(&at("a"), claim("none")).count(), 0);
     apply(&mut rows, &at("b"), row(2, "other"));
-    assert_eq!(rows.rivals(&at("a"), &claim("fleet")).count(), 0);
+    assert_eq!(rows.rivals(&at("a"), claim("fleet")).count(), 0);
     rows.remove(&at("c"));
-    assert_eq!(rows.rivals(&at("b"), &claim("other")).count(), 0);
+    assert_eq!(rows.rivals(&at("b"), claim("other")).count(), 0);
     assert_eq!(rows.others(Some("n"), &HashSet::from([at("a")])), [at("b")]);
     assert!(rows.others(Some("elsewhere"), &HashSet::new()).is_empty());
     let is_wanted = |region, name| rows.is_wanted(claim_key(region, name));

@@ -247,6 +247,7 @@ impl<'a> Run<'a> {
 
     fn take_turn(&mut self) {
         let own = ResetClaim { account: self.observed.account.clone(), ..self.claim() };
+        let key = claim::key_of(&self.object);
         let rows = self.memory.rows.lock();
         let (clocks, timing) = (self.clocks.advanced(), turn_timing(self.ctx));
         let mut refusals = LastFound::default();
@@ -259,7 +260,7 @@ impl<'a> Run<'a> {
         let is_in_the_way = |rival: &Rival<'_, ResetClaim>| {
             is_in_the_way(rival.claim.stage, failed.contains(&rival.claim.uid))
         };
-        let rivals = rows.rivals(self.at, &own).filter(self.is_rival()).filter(may_begin);
+        let rivals = rows.rivals(self.at, key).filter(self.is_rival()).filter(may_begin);
         let rivals = rivals.filter(is_in_the_way).map(|rival| rival.claim);
         let start_of = |uid: &str| self.memory.find_start(uid).map(|start| clocks.time_of(start));
         let mut turns = self.memory.turns.lock();
@@ -271,8 +272,8 @@ impl<'a> Run<'a> {
     }
 
     fn operations_of_others(&self) -> Vec<String> {
-        let (own, rows) = (self.claim(), self.memory.rows.lock());
-        let others = rows.rivals(self.at, &own).filter(|rival| !rival.claim.operations.is_empty());
+        let (rows, key) = (self.memory.rows.lock(), claim::key_of(&self.object));
+        let others = rows.rivals(self.at, key).filter(|rival| !rival.claim.operations.is_empty());
         let others = others.filter(self.is_rival());
         others.flat_map(|rival| rival.claim.operations.iter().cloned()).collect()
     }
