@@ -22,7 +22,7 @@ use self::act::Run;
 use self::claim::PairClaim;
 use self::memory::Memory;
 use self::observe::Needs;
-use self::plan::{Confirmation, Ended, Subject};
+use self::plan::{Confirmation, Ended};
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
 use crate::clock::Moment;
 use crate::engine::action::Next;
@@ -125,14 +125,11 @@ impl KeyPairs {
             None => None,
         };
         let follow_up = Box::pin(self.follow_up(at, object.as_ref())).await?;
+        // One that left the selector is there, and is not this operator's any more.
         let is_watched = self.memory.rows.lock().get(at).is_some();
-        match plan::subject(object.is_some(), is_watched, follow_up.is_some()) {
-            Subject::Object => {}
-            Subject::LeftBehind | Subject::Nothing => {
-                return Ok(follow_up.unwrap_or_else(Action::gone));
-            }
-        }
-        let Some(object) = object else { return Ok(Action::gone()) };
+        let Some(object) = object.filter(|_| is_watched) else {
+            return Ok(follow_up.unwrap_or_else(Action::gone));
+        };
         let region = Region::from(object.spec.region.as_str());
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let run = Run::new(&self.ctx, &self.memory, at, object, follow_up.is_some());

@@ -177,28 +177,6 @@ pub fn is_gone(vanished_uid: Option<&str>, uid_of_its_name: Option<&str>) -> boo
     uid_of_its_name.is_none() || uid_of_its_name != vanished_uid
 }
 
-/// What a reconciliation of a name is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// The object.
-    Object,
-    /// Only what an earlier object of this name left behind.
-    LeftBehind,
-    /// Nothing: it is gone.
-    Nothing,
-}
-
-/// What a reconciliation is about. An object that left the selector is there, and is not this
-/// operator's any more; it may have been watched by another one since.
-#[must_use]
-pub fn subject(is_there: bool, is_watched: bool, is_followed_up: bool) -> Subject {
-    match (is_there && is_watched, is_followed_up) {
-        (true, _) => Subject::Object,
-        (false, true) => Subject::LeftBehind,
-        (false, false) => Subject::Nothing,
-    }
-}
-
 /// How a reconciliation ended, as far as that says something about its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {

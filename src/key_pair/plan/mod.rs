@@ -29,8 +29,8 @@ mod without_object;
 pub use aftermath::{Aftermath, aftermath};
 pub use confirmation::{Confirmation, confirmation};
 pub use ending::{
-    Ended, Subject, effective_deletion_policy, is_followed_up, is_gone, is_left_behind,
-    leaves_pair, may_have_pair, subject,
+    Ended, effective_deletion_policy, is_followed_up, is_gone, is_left_behind, leaves_pair,
+    may_have_pair,
 };
 pub use failure::{answer_to_import, may_still_be_deleted, what_failed};
 pub use import::{imported_key, may_be_sent_elsewhere};

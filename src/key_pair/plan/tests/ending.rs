@@ -143,17 +143,7 @@ fn an_object_that_vanished_is_followed_until_its_pair_is_dealt_with() {
 }
 
 #[test]
-fn what_a_reconciliation_is_about_and_what_it_leaves_behind() {
-    for (name, is_there, is_watched, is_followed_up, expected) in [
-        ("an object", true, true, false, Subject::Object),
-        ("one that waits for an earlier one of its name", true, true, true, Subject::Object),
-        ("one that left the selector", true, false, false, Subject::Nothing),
-        ("and an earlier one of its name", true, false, true, Subject::LeftBehind),
-        ("one that is gone", false, true, false, Subject::Nothing),
-        ("and left a pair behind", false, false, true, Subject::LeftBehind),
-    ] {
-        assert_eq!(subject(is_there, is_watched, is_followed_up), expected, "{name}");
-    }
+fn what_a_reconciliation_leaves_behind() {
     let intended = Recorded { intent: intent(FIRST), ..Recorded::default() };
     let made = Recorded { arn: Some("arn".into()), ..intended.clone() };
     for (name, recorded, comes_later, acts, expected) in [
