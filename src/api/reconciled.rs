@@ -27,8 +27,6 @@ pub trait Reconciled:
     /// Whether its objects are in namespaces.
     const IS_NAMESPACED: bool;
 
-    /// The generation that the status speaks of; -1 before it was observed.
-    fn observed_generation(&self) -> i64;
     /// The value of the annotation `lightsail-operator.dev/reconcile` that was acted on last.
     fn last_handled_reconcile(&self) -> Option<&str>;
     /// The conditions of the status.

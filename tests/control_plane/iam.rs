@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use lightsail_operator::api::conditions::{COMPLETE, READY, STALLED, find, is_true};
+use lightsail_operator::api::conditions::{COMPLETE, STALLED, find, is_true};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair, OWNER_TAG, Reconciled};
 use serde_json::{Value, json};
 
 use crate::bed::{
-    ACCOUNT, Bed, Namespaced, REGION, default_pair, imported, public_key, ready_reason, reset,
+    ACCOUNT, Bed, Namespaced, REGION, default_pair, imported, is_ready, public_key, ready_reason,
+    reset,
 };
 use crate::iam_files::{actions, document, statements};
 
@@ -53,11 +54,6 @@ fn all_actions(file: &str) -> Vec<(String, String)> {
 fn denial<K: Reconciled>(object: &K) -> Option<String> {
     let stalled = find(object.conditions(), STALLED)?;
     (stalled.status == "True" && stalled.reason == "AccessDenied").then(|| stalled.message.clone())
-}
-
-fn is_ready(object: &LightsailKeyPair, reason: &str) -> bool {
-    let is_current = Some(object.observed_generation()) == object.metadata.generation;
-    is_current && is_true(object.conditions(), READY) && ready_reason(object) == reason
 }
 
 /// Waits until the object is as wanted, or something is denied: then it fails with the object's

@@ -256,10 +256,6 @@ impl Reconciled for LightsailKeyPair {
 
     const IS_NAMESPACED: bool = true;
 
-    fn observed_generation(&self) -> i64 {
-        self.status.as_ref().map_or(-1, |status| status.observed_generation)
-    }
-
     fn last_handled_reconcile(&self) -> Option<&str> {
         self.status.as_ref()?.last_handled_reconcile.as_deref()
     }

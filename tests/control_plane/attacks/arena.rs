@@ -17,7 +17,7 @@ use testbed::operator::Operator;
 use testbed::simulator::{KeyPair, NewInstance, Request};
 
 use crate::accounts::teams::{EXTERNAL_ID, OF_A, OF_B, Teams};
-use crate::bed::{ACCOUNT, Bed, Namespaced, REGION, public_key, wait_for};
+use crate::bed::{ACCOUNT, Bed, Namespaced, REGION, is_of_this_generation, public_key, wait_for};
 
 /// The AWS account that both teams use.
 pub(crate) const SHARED: &str = OF_A;
@@ -165,8 +165,7 @@ impl Arena {
     pub(crate) async fn wait<K: Namespaced>(&self, name: &str, reason: &str) -> Value {
         let is_so = |object: &K| {
             let ready = find(object.conditions(), READY);
-            Some(object.observed_generation()) == object.meta().generation
-                && ready.is_some_and(|ready| ready.reason == reason)
+            is_of_this_generation(object) && ready.is_some_and(|ready| ready.reason == reason)
         };
         let object = self.teams.a.wait::<K>(name, reason, is_so).await;
         serde_json::to_value(object).unwrap()
