@@ -2,8 +2,10 @@
 //! Conditions are not limited.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
+
+use super::uid::Uid;
+use crate::digest::Digest;
 
 /// The size of the burst.
 const BURST: u32 = 25;
@@ -16,9 +18,7 @@ const PRUNED_AT: usize = 1_024;
 /// The Events of all objects.
 #[derive(Debug)]
 pub struct EventLimits {
-    /// By the hash of the uid.
-    counts: HashMap<u64, Count>,
-    hasher: RandomState,
+    counts: HashMap<Digest<Uid>, Count>,
     pruned_at: usize,
 }
 
@@ -39,7 +39,7 @@ impl Count {
 
 impl Default for EventLimits {
     fn default() -> Self {
-        Self { counts: HashMap::new(), hasher: RandomState::new(), pruned_at: PRUNED_AT }
+        Self { counts: HashMap::new(), pruned_at: PRUNED_AT }
     }
 }
 
@@ -52,7 +52,7 @@ impl EventLimits {
             self.counts.shrink_to(self.pruned_at);
         }
         let none = Count { written: 0, since: now };
-        let count = self.counts.entry(self.hasher.hash_one(uid)).or_insert(none);
+        let count = self.counts.entry(Digest::of(uid)).or_insert(none);
         *count = count.recovered(now);
         if count.written == 0 {
             count.since = now;
