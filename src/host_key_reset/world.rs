@@ -123,9 +123,7 @@ impl Observed {
     pub(super) fn start(&self) -> Option<Timestamp> {
         self.started.or(self.status.start_time.as_ref().map(|start| start.0))
     }
-}
 
-impl Observed {
     /// What Lightsail's clock showed when the intent was written.
     #[must_use]
     pub fn intent_date(&self) -> Option<Timestamp> {
