@@ -14,7 +14,7 @@ use super::operation::Operation;
 use super::reconciled::Reconciled;
 use super::schema;
 
-/// Makes Lightsail forget, once, the host keys that it has recorded for one instance.
+/// Makes Lightsail forget the host keys it has recorded for one instance, at most once.
 ///
 /// Lightsail's browser-based SSH and RDP client compares the host key of an instance with that
 /// record, and refuses to connect if they differ.
@@ -23,8 +23,8 @@ use super::schema;
     group = "lightsail-operator.dev",
     version = "v1alpha1",
     kind = "HostKeyReset",
-    doc = "Makes Lightsail forget, once, the host keys that it has recorded for one instance, and \
-           keeps a record of that.",
+    doc = "Makes Lightsail forget the host keys it has recorded for one instance, at most once, \
+           and keeps a record of that.",
     plural = "hostkeyresets",
     singular = "hostkeyreset",
     shortname = "hkr",

@@ -32,20 +32,19 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "OperationLocation")]
     pub location: Option<OperationLocation>,
-    /// When the operation was created, in RFC 3339, by AWS's clock. If Lightsail omits it, a
-    /// `LightsailKeyPair` shows the time of the answer.
+    /// When the operation was created, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
     /// When the status last changed, in RFC 3339, by AWS's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_changed_at: Option<String>,
-    /// Details in Lightsail's own words. A long text is cut.
+    /// Details in Lightsail's own words. A long text is truncated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_details: Option<String>,
-    /// The code of the error, if the operation failed. A long one is cut.
+    /// The code of the error, if the operation failed. A long one is truncated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
-    /// The details of the error, if the operation failed. A long text is cut.
+    /// The details of the error, if the operation failed. A long text is truncated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_details: Option<String>,
 }

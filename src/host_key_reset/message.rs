@@ -78,7 +78,7 @@ impl fmt::Display for Nothing {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(match self {
             Self::WasReset => "nothing was reset",
-            Self::WasFound => "no call of this reset was found",
+            Self::WasFound => "no call for this reset was found",
         })
     }
 }
@@ -220,13 +220,13 @@ impl fmt::Display for Message<'_> {
             ),
             Self::NotAnswered { instance } => write!(
                 to,
-                "the result is unknown: the operator has no answer to the call, and found no \
+                "the result is unknown: the operator got no response to the call, and found no \
                  operation that definitely belongs to it; {FIND_OUT} to {instance}, {AGAIN}"
             ),
             Self::NotAnsweredInTime { instance, last } => write!(
                 to,
-                "the result was still unknown after activeDeadlineSeconds: the operator has no \
-                 answer to the call (last seen: {last}); {FIND_OUT} to {instance}, {AGAIN}"
+                "the result was still unknown after activeDeadlineSeconds: the operator got no \
+                 response to the call (last seen: {last}); {FIND_OUT} to {instance}, {AGAIN}"
             ),
             Self::RecordLost => write!(
                 to,

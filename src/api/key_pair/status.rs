@@ -70,7 +70,8 @@ pub struct LightsailKeyPairStatus {
     /// The name of the Secret that holds the private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
-    /// The last operation that this object caused in Lightsail.
+    /// The last operation that this object caused in Lightsail. If Lightsail omits `createdAt`, it is
+    /// the time of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Operation")]
     pub last_operation: Option<Operation>,

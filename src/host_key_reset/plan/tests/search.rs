@@ -197,7 +197,7 @@ fn only_what_was_never_about_to_be_called_says_that_nothing_was_reset() {
     ];
     for over in over {
         for (is_interrupted, expected) in
-            [(false, "nothing was reset"), (true, "no call of this reset was found")]
+            [(false, "nothing was reset"), (true, "no call for this reset was found")]
         {
             let (mut desired, mut observed) = (desired(), observed());
             found(&mut observed);
