@@ -54,6 +54,7 @@ use crate::api::key_pair::DeletionPolicy;
 use crate::engine::Verdict;
 use crate::engine::account_rule::refuse_account;
 use crate::engine::action::Next;
+use crate::lightsail::Imported;
 
 /// The next step.
 #[must_use]
@@ -86,7 +87,8 @@ fn may_be_unwanted(observed: &Observed, step: &Step) -> bool {
     let is_news = observed.account_changed || observed.object_changed;
     // A suspended object takes the owner off too, but only as its present spec says.
     let changes = step.changes() || matches!(step, Step::DisownSecret(_));
-    is_news && changes && observed.done.import.is_none()
+    let was_imported = matches!(observed.done.import, Some(Imported::Accepted(_)));
+    is_news && changes && !was_imported
 }
 
 /// A suspended object changes nothing, so what a list shows is enough for it, unless an import of

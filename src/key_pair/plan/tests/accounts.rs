@@ -99,6 +99,11 @@ fn an_account_that_is_edited_meanwhile_is_read_again_before_a_change() {
             o.done.import = Some(Imported::Accepted(Operation::default()));
             (o.account_changed, o.pair) = (true, live(Some(pair(FIRST))));
         }, "Tag"),
+        ("not where the name was taken", |_, o| {
+            unchanged(o);
+            o.done.import = Some(Imported::NameTaken);
+            (o.account_changed, o.pair) = (true, live(Some(pair(FIRST))));
+        }, "StartOver"),
         ("a suspended object says what it would do", |d, o| {
             (o.account_changed, d.suspend, o.pair) = (true, true, live(None));
         }, "Suspended Suspended"),
