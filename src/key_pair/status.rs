@@ -255,7 +255,12 @@ fn public_key_sha256(
         let downloaded = observed.done.download.as_ref().map(|it| it.key.public().sha256());
         let is_same = own.and_then(|pair| plan::verified(desired, observed, pair));
         let kept = kept.filter(|_| is_same == Some(Match::Same)).or(downloaded);
-        return kept.or_else(|| before.public_key_sha256.clone());
+        // Of another pair, nothing is known by what was recorded of the one before it.
+        let is_recorded = own.is_none_or(|pair| {
+            before.arn.as_deref() == Some(pair.arn.as_str()) && before.created_at == pair.created_at
+        });
+        let known = before.public_key_sha256.as_ref().filter(|_| is_recorded);
+        return kept.or_else(|| known.cloned());
     }
     let key = own
         .zip(plan::wanted_key(desired, observed))

@@ -1,6 +1,8 @@
 //! The rows of the default pair.
 
 use super::*;
+use crate::api::LightsailKeyPair;
+use crate::key_pair::{record, status};
 use crate::lightsail::Downloaded;
 
 fn default_kind(create_if_missing: bool, backup: Backup,
@@ -252,6 +254,38 @@ fn a_default_pair_that_is_about_to_go_is_waited_for() {
             o.recorded.deletion = Some(under_way(NOW));
         }, "Reconciling InProgress"),
     ]);
+}
+
+/// Lightsail lists no fingerprint, and somebody has replaced the pair since its key was written.
+#[test]
+fn i3_the_key_of_a_pair_is_not_recorded_of_the_one_that_comes_after_it() {
+    let (desired, seen, key) = default_world();
+    let object = |arn: &str| -> LightsailKeyPair {
+        serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "fleet", "namespace": "team-a", "generation": 1 },
+            "spec": { "type": "Default", "region": "eu-west-1" },
+            "status": {
+                "observedGeneration": 1, "accountID": "123456789012", "origin": "Default",
+                "arn": arn, "createdAt": NOW, "publicKeySHA256": key.public().sha256(),
+            },
+        }))
+        .unwrap()
+    };
+    for (sentence, arn, expected) in [
+        ("it is the same pair", "arn:own", "Ready Downloaded"),
+        ("it is another one", "arn:before", "Download"),
+    ] {
+        let mut object = object(arn);
+        let pair = live(Some(KeyPair { fingerprint: None, ..pair(FIRST) }));
+        let seen = |object: &LightsailKeyPair| Observed {
+            recorded: record::recorded(object), pair: pair.clone(),
+            secret: secret(Some(&key)), ..seen.clone() };
+        let refused = Observed { failure: failed(ErrorKind::Denied), ..seen(&object) };
+        let Step::Finish(verdict) = plan(&desired, &refused) else { panic!("it is refused") };
+        object.status = Some(status::status(&object, &desired, &refused, &verdict));
+        let step = plan(&desired, &seen(&object));
+        assert_eq!(word(&step), expected, "{sentence}: {step:?}");
+    }
 }
 
 fn under_way(since: &str) -> Operation {

@@ -3,6 +3,7 @@
 use super::super::*;
 use super::scenario::{Spec, Type};
 use super::view::{Act, Decision};
+use crate::api::Reason;
 use super::world::{Annotation, Found as Seen, How, Maker, Pair, Run, Sent, State as World, Tag};
 
 /// A step that is about to be taken.
@@ -16,11 +17,12 @@ pub(super) struct Step<'a> {
 }
 
 /// What must hold, in the order of the invariants; each says what does not.
-const CHECKS: [fn(&Step<'_>) -> Option<&'static str>; 10] = [
+const CHECKS: [fn(&Step<'_>) -> Option<&'static str>; 11] = [
     i1_only_the_own_pair_is_deleted,
     i1_only_the_own_tag_is_taken_off,
     i2_the_default_pair_goes_by_its_fingerprint,
     i3_no_key_is_lost,
+    i3_a_key_is_kept_that_is_said_to_be,
     i5_nothing_comes_back_by_a_download,
     i7_what_destroys_follows_a_live_read,
     i12_an_import_is_on_record,
@@ -155,6 +157,13 @@ fn i3_no_key_is_lost(step: &Step<'_>) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+fn i3_a_key_is_kept_that_is_said_to_be(step: &Step<'_>) -> Option<&'static str> {
+    let Act::Finish { reason: Reason::Downloaded, .. } = step.decision.act else { return None };
+    let Seen::There(secret) = step.run.secret else { return Some("I3: there is no Secret") };
+    (secret.key != step.seen().map(|seen| seen.key))
+        .then_some("I3: the key of the default pair is said to be kept, and is not")
 }
 
 fn i5_nothing_comes_back_by_a_download(step: &Step<'_>) -> Option<&'static str> {

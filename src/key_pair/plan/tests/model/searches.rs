@@ -157,6 +157,8 @@ fn default_pair() {
         there(default("its Secret", &specs[..3], &secrets, [1, 1, 1], [2, 1, 1])),
         there(default("the owner of its Secret", &[owners()[0], deleting, owners()[2]],
             &[May::Edit, May::DeleteObject], [2, 0, 1], [2, 1, 1])),
+        Scenario { unknown_form: true, ..there(default("an unknown form", &specs[..1],
+            &[May::Import, May::DeletePair], [2, 0, 1], [2, 1, 2])) },
         default("created if missing", &[creating, PLAIN, gone], &others, [1, 1, 1], [2, 1, 1]),
     ]);
 }
