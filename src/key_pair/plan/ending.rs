@@ -13,9 +13,12 @@ use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed, Recorded};
 use crate::lightsail::{self, KeyPair};
 
 /// What deleting the object does: what the spec says, or else `Delete` for a pair that this object
-/// imported.
+/// imported. A suspended object is released.
 #[must_use]
 pub fn effective_deletion_policy(desired: &Desired, origin: Option<Origin>) -> DeletionPolicy {
+    if desired.suspend {
+        return DeletionPolicy::Retain;
+    }
     if origin == Some(Origin::Adopted) && desired.limits.keep_adopted() {
         return DeletionPolicy::Retain;
     }

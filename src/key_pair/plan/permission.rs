@@ -44,8 +44,7 @@ fn asks<'a>(desired: &'a Desired, observed: &Observed) -> Vec<What<'a>> {
         Goal::Present => false,
         Goal::Absent => true,
         Goal::ObjectDeleted | Goal::ObjectVanished => {
-            let policy = effective_deletion_policy(desired, observed.recorded.origin);
-            !desired.suspend && policy == DeletionPolicy::Delete
+            effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Delete
         }
     };
     match &desired.pair {
@@ -69,9 +68,7 @@ fn refused(desired: &Desired, observed: &Observed, why: Refused<'_>) -> Step {
     if !desired.goal.ends() {
         return stalled(desired, &Message::Account(Shared::NoAccess { why, way_out: None }));
     }
-    if desired.suspend
-        || effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain
-    {
+    if effective_deletion_policy(desired, observed.recorded.origin) == DeletionPolicy::Retain {
         let why = without_access(observed, Release::NoAccess);
         return end(desired, observed, &Message::Released { why, tag_stays: None });
     }

@@ -138,6 +138,8 @@ fn a_suspended_object_says_what_it_would_do() {
     assert_eq!(planned(|_, o| { unchanged(o); o.pair = live(Some(pair(FIRST))); }), Some("Tag"));
     assert_eq!(planned(|d, o| { unchanged(o); d.goal = Goal::Absent; }), Some("Delete"));
     assert_eq!(planned(|_, o| unchanged(o)), None);
+    let policy = effective_deletion_policy(&base().0, Some(Origin::Imported));
+    assert_eq!(policy, DeletionPolicy::Retain, "as its deletion releases the pair");
 }
 
 #[test]
