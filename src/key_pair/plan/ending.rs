@@ -2,7 +2,7 @@
 
 use super::kept_key;
 use super::ownership::{OwnerTag, owner_tag};
-use super::refusals::{unfinished_deletion, unsettled_absence, was_deleted_lately};
+use super::refusals::{late_operation, unfinished_deletion, unsettled_absence, was_deleted_lately};
 use super::step::Step;
 use crate::access::Grant;
 use crate::api::Reason;
@@ -97,6 +97,12 @@ pub(super) fn gone(desired: &Desired, observed: &Observed) -> Step {
     }
     let (name, region) = (&desired.name, &desired.region);
     if desired.goal.ends() {
+        // Another object may be created as soon as this one is gone, and its name must be free.
+        let began = observed.recorded.deletion.as_ref().filter(|_| observed.done.delete.is_none());
+        let late = began.and_then(|began| late_operation(observed, began, &Message::Deleting));
+        if let Some(step) = late {
+            return step;
+        }
         return end(desired, observed, &Message::Deleted { name, region });
     }
     Message::Absent { name, region }.ready(desired.interval)

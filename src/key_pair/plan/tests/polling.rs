@@ -163,6 +163,35 @@ fn late_deletion(observed: &mut Observed, status: &str) {
 }
 
 #[test]
+fn an_object_goes_when_the_name_of_its_pair_is_free() {
+    fn base() -> (Desired, Observed) {
+        let mut observed = observed();
+        unchanged(&mut observed);
+        observed.recorded.deletion = Some(deletion("2026-11-24T11:59:59Z"));
+        observed.pair = live(None);
+        (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
+    }
+    check(base, &[
+        ("its deletion was under way a moment ago", |_, _| {}, "ReadOperation"),
+        ("it is still", |_, o| late_deletion(o, "Started"), "Reconciling InProgress"),
+        ("it is over", |_, o| late_deletion(o, "Succeeded"), "Remove finalizer Deleted"),
+        ("Lightsail does not know it", |_, o| o.operation = Lookup::Absent,
+         "Remove finalizer Deleted"),
+        ("not forever", |_, o| {
+            late_deletion(o, "Started");
+            o.now = time("2026-11-24T12:10:00Z");
+            o.pair = Some(PairRead { live: true, at: o.now, pair: None });
+        }, "Remove finalizer Deleted"),
+        ("under Retain it is released", |d, o| {
+            d.deletion_policy = Some(DeletionPolicy::Retain);
+            o.done.read_for_release = Some(Ok(None));
+        }, "Remove finalizer Deleted"),
+        ("an object that stays says that the pair is gone", |d, _| d.goal = Goal::Absent,
+         "Ready Absent"),
+    ]);
+}
+
+#[test]
 fn a_deletion_that_takes_long_is_begun_again_only_if_it_is_over() {
     let base = || {
         let mut observed = observed();
