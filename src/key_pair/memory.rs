@@ -16,7 +16,7 @@ use crate::api::account::NamespacesFrom;
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
-use crate::engine::rows::Rows;
+use crate::engine::rows::{ClaimKey, Rows, claim_key};
 use crate::engine::tables::ByUid;
 use crate::ids::{Arn, KeyPairName, Scope};
 use crate::ssh::PrivateKey;
@@ -33,9 +33,9 @@ pub(super) struct Memory {
     /// Of objects whose intent this process wrote, or that came with it from another
     /// operator: the import that was sent under it, or may have been, and not refused.
     pub(super) imports: Mutex<ByUid<Option<Sent>>>,
-    /// Of objects whose pair this process tried to delete, without an answer: until when that may
-    /// still take effect.
-    pub(super) deletions: Mutex<ByUid<Moment>>,
+    /// By lane and name of the pairs that this process tried to delete, without an answer: until
+    /// when that may still take effect, whichever object has the name by then.
+    pub(super) deletions: Mutex<Unanswered>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
     /// Of objects that were found to be within the limit of their account and may be about
@@ -103,6 +103,27 @@ pub(super) struct Sent {
     pub(super) accepted: bool,
 }
 
+/// Until when calls may still take effect that were sent, and not answered.
+#[derive(Debug, Default)]
+pub(super) struct Unanswered(HashMap<ClaimKey, Moment>);
+
+impl Unanswered {
+    /// A call about the pair of this name was not answered, or was, if `until` is not given.
+    pub(super) fn note(&mut self, lane: &str, name: &KeyPairName, until: Option<Moment>) {
+        self.0.retain(|_, until| until.elapsed() < OLDEST_LIST);
+        let key = claim_key(lane, name.as_str());
+        match until {
+            Some(until) => drop(self.0.insert(key, until)),
+            None => drop(self.0.remove(&key)),
+        }
+    }
+
+    /// Until when one may still take effect, or might have.
+    pub(super) fn until(&self, lane: &str, name: &KeyPairName) -> Option<Moment> {
+        self.0.get(&claim_key(lane, name.as_str())).copied()
+    }
+}
+
 impl Memory {
     /// An object goes. `leaves_pair`: its pair may stay.
     pub(super) fn note_end(&self, uid: &str, leaves_pair: bool) {
@@ -142,7 +163,6 @@ impl Memory {
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
         self.imports.lock().remove(uid);
-        self.deletions.lock().remove(uid);
         self.within_limit.lock().remove(uid);
         self.unwritten.lock().remove(uid);
         self.missing.lock().remove(uid);
@@ -204,6 +224,20 @@ mod tests {
         let second = missing_since("right");
         assert!(second > first);
         assert_eq!(missing_since("right"), second);
+    }
+
+    #[test]
+    fn what_was_not_answered_counts_for_the_next_object_of_the_name() {
+        let (memory, name) = (Memory::default(), KeyPairName::from("fleet"));
+        let later = Moment::now() + Duration::from_mins(1);
+        let until = |lane: &str, name: &str| memory.deletions.lock().until(lane, &name.into());
+        memory.deletions.lock().note("eu-west-1", &name, Some(later));
+        memory.forget("u");
+        assert_eq!(until("eu-west-1", "fleet"), Some(later));
+        assert_eq!(until("eu-west-1", "other"), None);
+        assert_eq!(until("eu-west-2", "fleet"), None);
+        memory.deletions.lock().note("eu-west-1", &name, None);
+        assert_eq!(until("eu-west-1", "fleet"), None);
     }
 
     #[test]

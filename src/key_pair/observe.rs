@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claim;
 use super::memory::{Memory, Sent};
 use super::plan::{self, TaggedObject};
 use super::record;
@@ -38,7 +39,7 @@ pub(super) fn observed(
         Some(Sent { until, accepted: false })
     };
     let predecessors_may_act = Moment::now() + window.saturating_sub(ctx.leads_for());
-    let deletion = memory.deletions.lock().get(&desired.uid).copied();
+    let deletion = memory.deletions.lock().until(&claim::lane_of(object), &desired.name);
     let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
     Observed {
         now: clocks.now(),

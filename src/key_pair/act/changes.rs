@@ -208,11 +208,8 @@ impl Run<'_> {
 
     /// Until when a deletion may still take effect that was sent and not answered.
     fn note_deletion(&mut self, until: Option<Moment>) {
-        let mut deletions = self.memory.deletions.lock();
-        match until {
-            Some(until) => deletions.insert(&self.desired.uid, until),
-            None => drop(deletions.remove(&self.desired.uid)),
-        }
+        let lane = claim::lane_of(&self.object);
+        self.memory.deletions.lock().note(&lane, &self.desired.name, until);
         self.observed.deletion_may_follow = until.map(|until| self.clocks.time_of(until));
     }
 

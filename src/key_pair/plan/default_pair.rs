@@ -7,7 +7,9 @@ use super::expected::{self, Named};
 use super::kept_key;
 use super::ownership::is_first;
 use super::pair::{about_to_go, keep_tags};
-use super::refusals::{deletion_under_way, stalled, unsettled_absence, yield_to_rival};
+use super::refusals::{
+    deletion_of_former, deletion_under_way, stalled, unsettled_absence, yield_to_rival,
+};
 use super::step::Step;
 use crate::api::key_pair::Backup;
 use crate::engine::Lookup;
@@ -64,6 +66,9 @@ fn missing(desired: &Desired, observed: &Observed, create_if_missing: bool) -> S
     }
     if !create_if_missing {
         return stalled(desired, &Message::DefaultMissing { region: &desired.region });
+    }
+    if let Some(step) = deletion_of_former(observed) {
+        return step;
     }
     if observed.finalizer == Finalizer::Missing { Step::AddFinalizer } else { Step::Download }
 }

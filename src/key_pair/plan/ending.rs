@@ -2,7 +2,9 @@
 
 use super::kept_key;
 use super::ownership::{OwnerTag, owner_tag};
-use super::refusals::{late_operation, unfinished_deletion, unsettled_absence, was_deleted_lately};
+use super::refusals::{
+    late_operation, unanswered_deletion, unfinished_deletion, unsettled_absence, was_deleted_lately,
+};
 use super::step::Step;
 use crate::access::Grant;
 use crate::api::Reason;
@@ -75,9 +77,10 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
     end(desired, observed, &Message::Released { why, tag_stays: tag_stays.as_ref() })
 }
 
-/// Whether a deletion that an earlier reconciliation began may still be under way.
+/// Whether a deletion that an earlier reconciliation began, or only sent, may still take effect.
 fn is_being_deleted(observed: &Observed) -> bool {
-    observed.recorded.deletion.is_some() && was_deleted_lately(observed)
+    let is_under_way = observed.recorded.deletion.is_some() && was_deleted_lately(observed);
+    is_under_way || unanswered_deletion(observed).is_some()
 }
 
 /// Of an account's, the messages are for whoever manages it: they name its roles and its Secret.

@@ -8,8 +8,8 @@ use k8s_openapi::jiff::SignedDuration;
 use super::ownership::{all_tags, is_replaced};
 use super::permission::account_name;
 use super::refusals::{
-    SOON, deletion_of_predecessor, failed_operation, late_operation, name_conflict,
-    operation_failed, paced, unfinished_deletion, unsettled_absence, was_deleted_lately,
+    SOON, deletion_of_former, failed_operation, late_operation, name_conflict, operation_failed,
+    paced, unfinished_deletion, unsettled_absence, was_deleted_lately,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
@@ -56,7 +56,7 @@ pub(super) fn import(
         late_operation(observed, import, &Message::ImportNotListedYet)
             .or_else(|| failed_operation(observed, "ImportKeyPair"))
     });
-    if let Some(step) = late.or_else(|| deletion_of_predecessor(observed)) {
+    if let Some(step) = late.or_else(|| deletion_of_former(observed)) {
         return step;
     }
     if let Some(step) = beyond_limit(desired, observed) {

@@ -10,7 +10,9 @@ use super::import::{
 };
 use super::key::compare;
 use super::ownership::{Whose, all_tags, has_other_spelling, is_first, origin, whose};
-use super::refusals::{SOON, deletion_under_way, name_conflict, stalled, yield_to_rival};
+use super::refusals::{
+    SOON, deletion_under_way, name_conflict, stalled, unanswered_deletion, yield_to_rival,
+};
 use super::step::Step;
 use crate::api::OWNER_TAG;
 use crate::api::account::Adoption;
@@ -154,9 +156,16 @@ fn tag(observed: &Observed, pair: &KeyPair, tags: BTreeMap<String, String>) -> S
 pub(super) fn about_to_go(observed: &Observed, pair: &KeyPair) -> Option<Step> {
     let is_recorded = observed.recorded.arn.as_ref() == Some(&pair.arn);
     let was_unwanted = is_recorded && !observed.was_acted_on;
-    observed.recorded.deletion.as_ref().filter(|_| was_unwanted)?;
+    let was_deleted =
+        observed.recorded.deletion.is_some() || observed.deletion_may_follow.is_some();
+    if !was_unwanted || !was_deleted {
+        return None;
+    }
     let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
-    if is_live { deletion_under_way(observed) } else { Some(Step::ReadPair { live: true }) }
+    if !is_live {
+        return Some(Step::ReadPair { live: true });
+    }
+    unanswered_deletion(observed).or_else(|| deletion_under_way(observed))
 }
 
 /// The pair is there with this key: keep its tags, and be content.

@@ -71,11 +71,9 @@ pub(super) fn justified(desired: &Desired, observed: &Observed, step: Step) -> S
     if is_deletion && observed.done.delete.is_some() {
         return Message::StillThere { name: &desired.name }.wait_longer(desired.interval);
     }
-    if is_deletion && let Some(wait) = unanswered_deletion(observed) {
-        return wait;
-    }
     // A download could bring the pair back (I5).
-    if is_destructive && let Some(wait) = deletion_under_way(observed) {
+    let is_going = || unanswered_deletion(observed).or_else(|| deletion_under_way(observed));
+    if is_destructive && let Some(wait) = is_going() {
         return wait;
     }
     // Of an object that vanished, nothing can say so: its pair is deleted now.

@@ -118,12 +118,13 @@ pub(super) fn unanswered_deletion(observed: &Observed) -> Option<Step> {
     Some(wait_for_deletion(observed, until))
 }
 
-/// What comes before another pair gets the name of one that was deleted lately: a process that led
-/// before this one may have sent a deletion too.
-pub(super) fn deletion_of_predecessor(observed: &Observed) -> Option<Step> {
+/// What comes before another pair gets the name: a deletion that was not answered would take that.
+/// After one that was answered lately, a process that led before this one may have sent one too.
+pub(super) fn deletion_of_former(observed: &Observed) -> Option<Step> {
     let until = observed.predecessors_may_act;
     let may_follow = until > observed.now && was_deleted_lately(observed);
-    may_follow.then(|| wait_for_deletion(observed, until))
+    let of_predecessor = may_follow.then(|| wait_for_deletion(observed, until));
+    unanswered_deletion(observed).or(of_predecessor)
 }
 
 fn wait_for_deletion(observed: &Observed, until: Timestamp) -> Step {

@@ -52,6 +52,10 @@ fn an_own_pair_that_changes() {
             (o.pair, o.predecessors_may_act) = (live(None), time("2026-11-24T12:00:30Z"));
             o.recorded.deleted_at = Some(time("2026-11-24T11:59:55Z"));
         }, "Reconciling InProgress"),
+        ("I1: nor while one may that this process sent", |d, o| {
+            recreate(d, SECOND);
+            (o.pair, o.deletion_may_follow) = (live(None), Some(time("2026-11-24T12:00:30Z")));
+        }, "Reconciling InProgress"),
         ("and imports the new key", |d, o| {
             recreate(d, SECOND);
             o.pair = live(None);

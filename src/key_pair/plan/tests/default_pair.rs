@@ -253,6 +253,18 @@ fn a_default_pair_that_is_about_to_go_is_waited_for() {
             o.recorded = recorded(&pair(FIRST), Origin::Default);
             o.recorded.deletion = Some(under_way(NOW));
         }, "Reconciling InProgress"),
+        ("I5: nor while one may follow that was not answered",
+         |_, o, _| o.deletion_may_follow = Some(time("2026-11-24T12:00:30Z")),
+         "Reconciling InProgress"),
+        ("and none is created then", |d, o, _| {
+            may_create(d);
+            (o.pair, o.deletion_may_follow) = (live(None), Some(time("2026-11-24T12:00:30Z")));
+        }, "Reconciling InProgress"),
+        ("nor while one may that another process sent", |d, o, _| {
+            may_create(d);
+            (o.pair, o.predecessors_may_act) = (live(None), time("2026-11-24T12:00:30Z"));
+            o.recorded.deleted_at = Some(time("2026-11-24T11:59:55Z"));
+        }, "Reconciling InProgress"),
     ]);
 }
 

@@ -76,6 +76,10 @@ fn a_release_never_waits_for_lightsail() {
     assert_eq!(nothing, "the object had no key pair of its own");
     let under_way = said(|observed| deletion(observed, NOW));
     assert!(under_way.contains("while Lightsail was deleting its key pair"), "{under_way}");
+    let unanswered = said(|observed| {
+        observed.deletion_may_follow = Some(time("2026-11-24T12:00:30Z"));
+    });
+    assert!(unanswered.contains("while Lightsail was deleting its key pair"), "{unanswered}");
     let over = said(|observed| deletion(observed, "2026-11-24T11:00:00Z"));
     assert!(over.contains("the key pair stays"), "it is another pair: {over}");
 }

@@ -128,6 +128,24 @@ fn a_pair_that_is_about_to_go_is_not_ready() {
                 (true, Some(deletion("2026-11-24T11:59:00Z")));
             o.pair = cached(o.pair.take().and_then(|read| read.pair));
         }, "Ready Imported"),
+        ("so is one whose deletion was not answered", |_, o| {
+            unchanged(o);
+            o.deletion_may_follow = Some(time("2026-11-24T12:00:30Z"));
+        }, "Reconciling InProgress"),
+        ("a list does not tell what became of that", |_, o| {
+            unchanged(o);
+            o.deletion_may_follow = Some(time("2026-11-24T11:59:50Z"));
+            o.pair = cached(o.pair.take().and_then(|read| read.pair));
+        }, "Read pair live"),
+        ("it stays once that is over", |_, o| {
+            unchanged(o);
+            o.deletion_may_follow = Some(time(NOW));
+        }, "Ready Imported"),
+        ("one that is Ready since is no news", |_, o| {
+            unchanged(o);
+            (o.was_acted_on, o.deletion_may_follow) = (true, Some(time("2026-11-24T11:59:50Z")));
+            o.pair = cached(o.pair.take().and_then(|read| read.pair));
+        }, "Ready Imported"),
         ("one that was imported since is not", |_, o| {
             unchanged(o);
             let made = KeyPair { arn: "arn:new".into(), ..tagged(pair(FIRST), OWNER) };
