@@ -169,9 +169,8 @@ pub(super) fn status(
     } else if verdict.reason == Reason::Absent {
         record(&mut status, None, None);
     }
-    // Each import has its own intent, so a refusal leaves no doubt behind.
-    if verdict.state == State::Stalled && observed.done.import_refused {
-        status.import_intent = None;
+    if observed.done.import_refused {
+        status.import_intent = status.import_intent.and_then(|it| refused(observed, it));
     }
     status.managed_tag_keys =
         managed_tag_keys(desired, own.as_ref().map(|(pair, _)| pair), &status);
@@ -217,6 +216,15 @@ pub(super) fn status(
     }
     status.conditions = conditions.into_list();
     status
+}
+
+/// What stays of an intent whose import was refused. Each import has its own intent, so no doubt
+/// does. The pair before it may be there after all, if no other one is: it would still be the
+/// object's. Without a date, the intent says nothing of another pair.
+fn refused(observed: &Observed, intent: ImportIntent) -> Option<ImportIntent> {
+    let has_another = observed.pair.as_ref().is_some_and(|read| read.pair.is_some());
+    let may_show_former = intent.replaced_arn.is_some() && !has_another;
+    may_show_former.then_some(ImportIntent { date: None, ..intent })
 }
 
 /// The keys that this object has set, now or before, and that are still there, or will be.

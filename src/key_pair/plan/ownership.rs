@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::engine::uid::Uid;
 use crate::ids::{Arn, Owner};
 use crate::key_pair::world::{Desired, DesiredPair, Observed, Replaced};
-use crate::lightsail::{Imported, KeyPair};
+use crate::lightsail::KeyPair;
 use crate::ssh::Match;
 
 /// Whose a pair is.
@@ -85,7 +85,7 @@ pub(super) fn whose(desired: &Desired, observed: &Observed, pair: &KeyPair) -> W
     if tagged_by_other {
         return Whose::Foreign { tagged: true };
     }
-    if is_shown_again(desired, observed, pair) {
+    if shown_again(desired, observed, pair).is_some() {
         return Whose::Own;
     }
     if let Some(matches) = matches_intent(observed, pair) {
@@ -133,14 +133,17 @@ pub(super) fn is_replaced(observed: &Observed, pair: &KeyPair) -> bool {
     observed.recorded.arn.is_none() && replaced.is_some_and(is_same)
 }
 
-/// Whether the pair that was recorded before the intent is there after all: a server did not know
-/// it when it was looked for, its name was found to be taken, and now it is shown with its key.
-fn is_shown_again(desired: &Desired, observed: &Observed, pair: &KeyPair) -> bool {
-    let is_live = observed.pair.as_ref().is_some_and(|read| read.live);
-    is_live
-        && observed.done.import == Some(Imported::NameTaken)
+/// How the object came to the pair that was recorded before the intent, if that is there after all:
+/// a server did not know it when it was looked for. What is read once no import can take effect any
+/// more is no old read.
+fn shown_again(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Origin> {
+    let read = observed.pair.as_ref().filter(|read| read.live)?;
+    let is_current = observed.sent.is_none_or(|sent| sent.until <= read.at);
+    let replaced = observed.recorded.intent.as_ref()?.replaced.as_ref()?;
+    let is_same = is_current
         && is_replaced(observed, pair)
-        && compare(desired, observed, pair) == Some(Match::Same)
+        && compare(desired, observed, pair) == Some(Match::Same);
+    is_same.then(|| replaced.origin.unwrap_or(Origin::Adopted))
 }
 
 /// Whether an import was accepted just now, and what was read since is what it made.
@@ -159,12 +162,8 @@ pub(super) fn origin(desired: &Desired, observed: &Observed, pair: &KeyPair) -> 
     if observed.recorded.arn.is_none() && matches_intent(observed, pair).is_some() {
         return made_here;
     }
-    if is_shown_again(desired, observed, pair) {
-        let intent = observed.recorded.intent.as_ref();
-        let replaced = intent.and_then(|intent| intent.replaced.as_ref());
-        return replaced.and_then(|replaced| replaced.origin).unwrap_or(Origin::Adopted);
-    }
-    observed.recorded.origin.unwrap_or(Origin::Adopted)
+    let again = shown_again(desired, observed, pair);
+    again.or(observed.recorded.origin).unwrap_or(Origin::Adopted)
 }
 
 /// Whether this object comes first of all in the cluster that want this name: the one that records

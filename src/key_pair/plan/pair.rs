@@ -9,7 +9,7 @@ use super::import::{
     wait_for_recorded_pair,
 };
 use super::key::compare;
-use super::ownership::{Whose, all_tags, has_other_spelling, is_first, origin, whose};
+use super::ownership::{Whose, all_tags, has_other_spelling, is_first, is_replaced, origin, whose};
 use super::refusals::{
     SOON, deletion_under_way, name_conflict, stalled, unanswered_deletion, yield_to_rival,
 };
@@ -155,7 +155,7 @@ fn tag(observed: &Observed, pair: &KeyPair, tags: BTreeMap<String, String>) -> S
 /// ago. A list may be older than that.
 pub(super) fn about_to_go(observed: &Observed, pair: &KeyPair) -> Option<Step> {
     let is_recorded = observed.recorded.arn.as_ref() == Some(&pair.arn);
-    let was_unwanted = is_recorded && !observed.was_acted_on;
+    let was_unwanted = (is_recorded || is_replaced(observed, pair)) && !observed.was_acted_on;
     let was_deleted =
         observed.recorded.deletion.is_some() || observed.deletion_may_follow.is_some();
     if !was_unwanted || !was_deleted {

@@ -5,7 +5,7 @@ use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, is_true, r
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
 use crate::key_pair::claim::is_coming;
 use crate::key_pair::world::Replaced;
-use crate::key_pair::status;
+use crate::key_pair::{record, status};
 
 /// Nothing but what a row says is on record, and the finalizer is there from before.
 fn unrecorded(goal: Goal) -> (Desired, Observed) {
@@ -276,19 +276,23 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
         ("when no import can take effect any more it is somebody's",
          |_, o| o.sent = sent(NOW, false), "Stalled NameConflict"),
         ("or if every import was refused", |_, o| o.sent = None, "Stalled NameConflict"),
-        ("with the right key, and no refused import, it is nobody's", |_, o| {
+        ("with the right key it was never gone", |_, o| {
             (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
-        }, "RecordAdoption"),
-        ("it was never gone if its name was taken and it has the right key", |_, o| {
-            (o.sent, o.pair) = (None, live(Some(tagged(pair(FIRST), OWNER))));
-            o.done.import = Some(Imported::NameTaken);
         }, "Ready Imported"),
+        ("nor if no import can take effect any more", |_, o| {
+            (o.sent, o.pair) = (sent(NOW, false), live(Some(tagged(pair(FIRST), OWNER))));
+        }, "Ready Imported"),
+        ("a list does not tell that", |_, o| {
+            (o.sent, o.pair) = (None, cached(Some(tagged(pair(FIRST), OWNER))));
+        }, "Read pair live"),
         ("unless another owner has tagged it since", |_, o| {
             o.sent = None;
             o.pair = live(Some(tagged(pair(FIRST), "other/team-a/fleet")));
-            o.done.import = Some(Imported::NameTaken);
         }, "Stalled NameConflict"),
     ]);
+    let (desired, observed) = base();
+    let seen = Observed { sent: None, pair: live(Some(pair(FIRST))), ..observed };
+    assert_eq!(own_pair(&desired, &seen), Some((pair(FIRST), Origin::Generated)), "as it was");
     let pause = |accepted| {
         let (desired, mut observed) = base();
         observed.sent = sent("2026-11-24T12:01:00Z", accepted);
@@ -298,6 +302,46 @@ fn i13_a_read_that_shows_the_pair_that_was_replaced_is_an_old_one() {
     };
     assert_eq!(pause(false), Next::After(Duration::from_secs(15)));
     assert_eq!(pause(true), Next::After(Duration::from_millis(200)));
+}
+
+/// What the refusal of an import leaves on record.
+#[test]
+fn i12_a_refusal_ends_the_intent_and_keeps_only_what_pair_was_there_before() {
+    let object = |replaced: Option<&str>| -> LightsailKeyPair {
+        serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "fleet", "namespace": "team-a", "generation": 1 },
+            "spec": { "type": "Imported", "region": "eu-west-1" },
+            "status": { "observedGeneration": 1, "importIntent": {
+                "accountID": "123456789012", "publicKeySHA256": key(FIRST).sha256(),
+                "fingerprints": key(FIRST).fingerprints().forms(), "date": NOW,
+                "replacedARN": replaced,
+            } },
+        }))
+        .unwrap()
+    };
+    let other = || live(Some(KeyPair { arn: "arn:new".into(), ..pair(SECOND) }));
+    let before = Some("arn:own");
+    for (sentence, failure, before, seen, is_kept) in [
+        ("throttled", Some(ErrorKind::Throttled), None, None, false),
+        ("an account that is not set up", Some(ErrorKind::AccountSetup), None, None, false),
+        ("denied", Some(ErrorKind::Denied), None, None, false),
+        ("the name is taken", None, None, live(None), false),
+        ("throttled, in place of another pair", Some(ErrorKind::Throttled), before, None, true),
+        ("and no server may have known that", None, before, live(None), true),
+        ("another pair has the name", None, before, other(), false),
+    ] {
+        let object = object(before);
+        let (desired, mut observed) = unrecorded(Goal::Present);
+        (observed.recorded, observed.sent) = (record::recorded(&object), None);
+        (observed.pair, observed.done.import_refused) = (seen, true);
+        observed.done.import = failure.is_none().then_some(Imported::NameTaken);
+        observed.failure = failure.and_then(failed);
+        let step = plan(&desired, &observed);
+        let Step::Finish(verdict) = &step else { panic!("{sentence}: {step:?}") };
+        let status = status::status(&object, &desired, &observed, verdict);
+        let dates = status.import_intent.map(|intent| intent.date);
+        assert_eq!(dates, is_kept.then_some(None), "{sentence}");
+    }
 }
 
 /// The key was imported just now.

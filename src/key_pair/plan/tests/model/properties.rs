@@ -69,7 +69,8 @@ impl Step<'_> {
     fn cannot_be_told(&self, pair: &Pair) -> bool {
         let intent = self.run.object.record.intent;
         let is_same = intent == Some(pair.key) || intent.is_some() && !pair.listed;
-        self.seen().is_some_and(|seen| seen.within) && is_same && self.run.sent != Sent::No
+        let may_be_of_it = is_same && !self.run.object.record.undated && self.run.sent != Sent::No;
+        may_be_of_it && self.seen().is_some_and(|seen| seen.within)
     }
 
     /// Somebody else has set the object's tag: that is how a person says whose a pair is.

@@ -193,8 +193,8 @@ impl Plans {
                 account_id: ACCOUNT.to_owned(),
                 public_key_sha256: self.public(key).sha256(),
                 fingerprints: self.public(key).fingerprints().forms().to_vec(),
-                date: Some(if is_within { "2026-11-24T11:59:30Z" } else { "2026-11-24T12:30:00Z" }
-                    .to_owned()),
+                date: (!record.undated).then(|| if is_within { "2026-11-24T11:59:30Z" } else {
+                    "2026-11-24T12:30:00Z" }.to_owned()),
                 replaced_arn: record.replaced.map(arn),
                 replaced_created_at: record.replaced.map(created_at),
                 replaced_origin: record.replaced_how.map(origin),
@@ -221,6 +221,7 @@ impl Plans {
             fingerprint: key(&status.fingerprint),
             sha256: key(&status.public_key_sha256),
             how: status.origin.map(how),
+            undated: intent.is_some_and(|intent| intent.date.is_none()),
             intent: intent
                 .and_then(|intent| self.key_of_sha256(&intent.public_key_sha256)),
         }

@@ -68,6 +68,8 @@ pub(super) struct Record {
     pub(super) sha256: Option<Key>,
     pub(super) how: Option<How>,
     pub(super) intent: Option<Key>,
+    /// Its import was refused: no pair is in its window.
+    pub(super) undated: bool,
     /// The pair that was recorded before the intent.
     pub(super) replaced: Option<u8>,
     pub(super) replaced_how: Option<How>,
