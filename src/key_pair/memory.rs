@@ -36,6 +36,8 @@ pub(super) struct Memory {
     /// By lane and name of the pairs that this process tried to delete, without an answer: until
     /// when that may still take effect, whichever object has the name by then.
     pub(super) deletions: Mutex<Unanswered>,
+    /// As [`Self::deletions`], of downloads of default pairs.
+    pub(super) downloads: Mutex<Unanswered>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
     /// Of objects that were found to be within the limit of their account and may be about

@@ -45,6 +45,7 @@ pub enum Message<'a> {
     ImportNotListedYet,
     ImportNotAnswered,
     DeletionMayFollow,
+    DownloadMayFollow,
     CountsLater,
     BeingRecorded,
     Creating,
@@ -137,6 +138,7 @@ impl Message<'_> {
             | Self::ImportNotListedYet
             | Self::ImportNotAnswered
             | Self::DeletionMayFollow
+            | Self::DownloadMayFollow
             | Self::CountsLater
             | Self::BeingRecorded
             | Self::Creating
@@ -262,6 +264,9 @@ impl fmt::Display for Message<'_> {
             }
             Self::DeletionMayFollow => {
                 to.write_str("an earlier deletion of the key pair may still take effect")
+            }
+            Self::DownloadMayFollow => {
+                to.write_str("an earlier download of the key pair may still take effect")
             }
             Self::CountsLater => to.write_str(
                 "an object in this namespace was deleted and may have left its key pair in \

@@ -39,7 +39,9 @@ pub(super) fn observed(
         Some(Sent { until, accepted: false })
     };
     let predecessors_may_act = Moment::now() + window.saturating_sub(ctx.leads_for());
-    let deletion = memory.deletions.lock().until(&claim::lane_of(object), &desired.name);
+    let (lane, name) = (claim::lane_of(object), &desired.name);
+    let deletion = memory.deletions.lock().until(&lane, name);
+    let download = memory.downloads.lock().until(&lane, name);
     let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
     Observed {
         now: clocks.now(),
@@ -75,6 +77,7 @@ pub(super) fn observed(
         crowd: Crowd::default(),
         sent: sent.map(|sent| import_sent(clocks, sent)),
         deletion_may_follow: deletion.map(|until| clocks.time_of(until)),
+        download_may_follow: download.map(|until| clocks.time_of(until)),
         predecessors_may_act: clocks.time_of(predecessors_may_act),
         effect_window: window,
         intent_window: ctx.settings.intent_window(),

@@ -271,6 +271,9 @@ pub struct Observed {
     /// Until when a deletion of the pair may still take effect that this process sent, and that was
     /// not answered.
     pub deletion_may_follow: Option<Timestamp>,
+    /// Until when a download of the default pair may still take effect that this process sent, and
+    /// that was not answered.
+    pub download_may_follow: Option<Timestamp>,
     /// Until when a call may still take effect that a process sent before this one led.
     pub predecessors_may_act: Timestamp,
     /// How long after the answer to an import its effect may appear.

@@ -187,6 +187,18 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// One that is not answered may create the pair again after it was deleted.
+    pub(super) async fn download(&mut self) -> Result<(), Error> {
+        let answer = self.lightsail().download_default_key_pair().await;
+        if plan::may_still_take_effect(&answer) {
+            let until = Moment::now() + self.ctx.settings.settle_time;
+            let lane = claim::lane_of(&self.object);
+            self.memory.downloads.lock().note(&lane, &self.desired.name, Some(until));
+        }
+        self.observed.done.download = Some(answer?);
+        Ok(())
+    }
+
     pub(super) async fn delete(
         &mut self,
         expected_fingerprint: Option<&Fingerprint>,
@@ -195,7 +207,7 @@ impl Run<'_> {
         let answer = self.lightsail().delete_key_pair(&self.desired.name, expected_fingerprint);
         let answer = answer.await;
         // The reconciliation may be given up meanwhile, but then the process ends.
-        self.note_deletion(plan::may_still_be_deleted(&answer).then(until));
+        self.note_deletion(plan::may_still_take_effect(&answer).then(until));
         self.observed.done.delete = answer?;
         if plan::shows_absence(&self.desired, self.observed.done.delete.as_ref()) {
             self.learn(None);

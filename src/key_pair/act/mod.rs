@@ -227,10 +227,7 @@ impl<'a> Run<'a> {
             Step::TagByName { tags } => self.tag_by_name(&tags).await?,
             Step::Tag { pair, tags } => self.tag(pair, tags).await?,
             Step::RemoveTags { pair, keys } => self.remove_tags(pair, &keys).await?,
-            Step::Download => {
-                let downloaded = self.lightsail().download_default_key_pair().await?;
-                self.observed.done.download = Some(downloaded);
-            }
+            Step::Download => self.download().await?,
             Step::SetAside { name, key } => self.set_aside(name, &key).await?,
             Step::WriteSecret { spec, found, key, keep_public_half } => {
                 self.write_secret(&spec, found.as_ref(), &key, keep_public_half).await?;

@@ -8,7 +8,7 @@ use super::kept_key;
 use super::ownership::is_first;
 use super::pair::{about_to_go, keep_tags};
 use super::refusals::{
-    deletion_of_former, deletion_under_way, stalled, unsettled_absence, yield_to_rival,
+    deletion_of_former, deletion_under_way, stalled, unsettled_absence, wait_until, yield_to_rival,
 };
 use super::step::Step;
 use crate::api::key_pair::Backup;
@@ -86,7 +86,7 @@ struct Deletion<'a> {
 
 /// What must be so before the default pair is deleted, in this order. A check lets the deletion
 /// pass, or answers with what comes instead.
-const CHECKS: [fn(&Deletion<'_>) -> Option<Step>; 7] = [
+const CHECKS: [fn(&Deletion<'_>) -> Option<Step>; 8] = [
     // I1: another object of the cluster may have the pair.
     no_other_object_comes_first,
     // I2: a pair that somebody made anew under the name is not the one that the spec means.
@@ -97,6 +97,8 @@ const CHECKS: [fn(&Deletion<'_>) -> Option<Step>; 7] = [
     its_deletion_is_not_under_way,
     // I3: the Secret may be the only copy of the private key once the pair is gone.
     its_private_key_is_kept,
+    // I5: a download that was sent and not answered could bring the pair back, too.
+    no_download_may_follow,
     // The initial password of a Windows instance could never be decrypted again.
     no_windows_instance_needs_it,
     // The object must not vanish before what it did is on record.
@@ -209,6 +211,17 @@ fn refuse_other_owner(desired: &Desired, observed: &Observed) -> Option<Step> {
     let (secret, kind, owner) = (found.name.as_str(), other.kind.as_str(), other.name.as_str());
     let message = Message::BackupHasOwner { secret, kind, owner, ends: desired.goal.ends() };
     Some(message.stalled(Next::BackoffWithin(desired.interval)))
+}
+
+/// A process that led before this one may have sent one, unless this object cannot have done
+/// anything yet.
+fn no_download_may_follow(deletion: &Deletion<'_>) -> Option<Step> {
+    let observed = deletion.observed;
+    let has_acted = observed.finalizer == Finalizer::Old;
+    let of_predecessor = Some(observed.predecessors_may_act).filter(|_| has_acted);
+    let until = observed.download_may_follow.max(of_predecessor);
+    let until = until.filter(|until| *until > observed.now)?;
+    Some(wait_until(observed, until, &Message::DownloadMayFollow))
 }
 
 fn no_windows_instance_needs_it(deletion: &Deletion<'_>) -> Option<Step> {

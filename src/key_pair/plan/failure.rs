@@ -7,7 +7,6 @@ use super::import::has_intent;
 use super::kept_key;
 use super::permission::{RELEASE_WITHOUT_CALL, account_name};
 use super::step::Step;
-use crate::api::Operation;
 use crate::engine::action::Next;
 use crate::engine::message::Message as Shared;
 use crate::engine::{Lookup, Verdict};
@@ -182,9 +181,9 @@ fn keeps_still(desired: &Desired, observed: &Observed) -> bool {
         && observed.silent_for < desired.interval * 3
 }
 
-/// Whether a deletion with this outcome may still take effect: nothing says whether it did.
+/// Whether a call with this outcome may still take effect: nothing says whether it did.
 #[must_use]
-pub fn may_still_be_deleted(outcome: &lightsail::Result<Option<Operation>>) -> bool {
+pub fn may_still_take_effect<T>(outcome: &lightsail::Result<T>) -> bool {
     outcome.as_ref().is_err_and(|error| !error.kind.proves_refusal())
 }
 

@@ -115,7 +115,7 @@ pub(super) fn deletion_under_way(observed: &Observed) -> Option<Step> {
 /// then, if it took effect after the second.
 pub(super) fn unanswered_deletion(observed: &Observed) -> Option<Step> {
     let until = observed.deletion_may_follow.filter(|until| *until > observed.now)?;
-    Some(wait_for_deletion(observed, until))
+    Some(wait_until(observed, until, &Message::DeletionMayFollow))
 }
 
 /// What comes before another pair gets the name: a deletion that was not answered would take that.
@@ -123,13 +123,15 @@ pub(super) fn unanswered_deletion(observed: &Observed) -> Option<Step> {
 pub(super) fn deletion_of_former(observed: &Observed) -> Option<Step> {
     let until = observed.predecessors_may_act;
     let may_follow = until > observed.now && was_deleted_lately(observed);
-    let of_predecessor = may_follow.then(|| wait_for_deletion(observed, until));
+    let of_predecessor =
+        may_follow.then(|| wait_until(observed, until, &Message::DeletionMayFollow));
     unanswered_deletion(observed).or(of_predecessor)
 }
 
-fn wait_for_deletion(observed: &Observed, until: Timestamp) -> Step {
+/// Waits until a call cannot take effect any more.
+pub(super) fn wait_until(observed: &Observed, until: Timestamp, message: &Message<'_>) -> Step {
     let left = until.duration_since(observed.now).unsigned_abs().max(SOON);
-    Message::DeletionMayFollow.wait(left.min(observed.search_interval))
+    message.wait(left.min(observed.search_interval))
 }
 
 /// Whether this object deleted the pair so lately that its name may not be free yet (unverified).

@@ -134,6 +134,7 @@ pub(super) fn with_samples<T>(read: impl FnOnce(&[Message<'_>]) -> T) -> T {
         Message::ImportNotListedYet,
         Message::ImportNotAnswered,
         Message::DeletionMayFollow,
+        Message::DownloadMayFollow,
         Message::CountsLater,
         Message::BeingRecorded,
         Message::Creating,

@@ -404,6 +404,23 @@ fn a_default_pair_that_should_go() {
             o.secret = Lookup::Absent;
             o.recorded.deletion = Some(under_way(NOW));
         }, "Reconciling InProgress"),
+        ("I5: not while a download may follow that was not answered", |d, o, key| {
+            may_go(d, o, key);
+            o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
+        }, "Reconciling InProgress"),
+        ("it is when that is over", |d, o, key| {
+            may_go(d, o, key);
+            o.download_may_follow = Some(time(NOW));
+        }, "Delete with fingerprint"),
+        ("I13: nor one that another process sent", |d, o, key| {
+            may_go(d, o, key);
+            o.predecessors_may_act = time("2026-11-24T12:00:30Z");
+        }, "Reconciling InProgress"),
+        ("nobody has sent one for an object that is new", |d, o, key| {
+            may_go(d, o, key);
+            o.predecessors_may_act = time("2026-11-24T12:00:30Z");
+            o.finalizer = Finalizer::New;
+        }, "Delete with fingerprint"),
         ("nor are Windows instances looked for", |d, o, key| {
             may_go(d, o, key);
             o.windows_instances = None;

@@ -125,6 +125,7 @@ fn observed() -> Observed {
         crowd: Crowd::default(),
         sent: sent(NOW, false),
         deletion_may_follow: None,
+        download_may_follow: None,
         predecessors_may_act: time(NOW),
         effect_window: Duration::from_mins(1),
         intent_window: Duration::from_mins(2),
