@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::world::{Desired, DesiredPair, Goal, ImportedKey, Rival};
 use super::{desired, record};
 use crate::api::key_pair::{Ensure, GeneratedKeyPair, KeyAlgorithm, KeyPairType};
-use crate::api::{FINALIZER, LightsailKeyPair, Reason};
+use crate::api::{FINALIZER, LightsailKeyPair, OWNER_TAG, Reason};
 use crate::digest::{self, Digest};
 use crate::engine::last_found::LastFound;
 use crate::engine::objects::has_finalizer;
@@ -42,7 +42,8 @@ pub struct PairClaim {
     pub wants_pair: bool,
     /// Whether there may be one already: its import is on record, and not what came of it.
     pub has_intent: bool,
-    /// Whether it has no pair and cannot act now: it stands in nobody's way.
+    /// Whether it has no pair and cannot act now: it stands in nobody's way, unless the pair has its
+    /// owner tag.
     pub is_idle: bool,
     /// Whether it may have used its account by now, or is over.
     pub has_acted: bool,
@@ -97,7 +98,7 @@ impl Claim for PairClaim {
 
     // Whose a pair is depends on the pair too: the plan decides that.
     fn rank(&self) -> Option<Self::Rank> {
-        Some(self.created_at)
+        (!self.is_idle).then_some(self.created_at)
     }
 
     fn waits(&self) -> bool {
@@ -117,20 +118,22 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let has_intent = arn.is_none()
         && object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
     // An object that can do nothing does not stand in the way of those that can, unless it has a
-    // pair. If it may have one, that counts. One that the operator has released, and that
+    // pair. If it may have one, that counts, and so does its owner tag on a pair. One that the operator has released, and that
     // another tool's finalizer keeps, has none any more.
     let is_left = desired.goal.ends() && !has_finalizer(object, FINALIZER);
     let may_act = can_act(&desired) && !is_refused(shown.reason);
-    let claims = !is_left && (arn.is_some() || has_intent || may_act);
+    let may_be_tagged = desired.invalid_name.is_none() && !is_refused(shown.reason);
+    let claims = !is_left && (arn.is_some() || has_intent || may_be_tagged);
     let baseline = baseline(object, &desired);
     let arn_is_known = arn.is_some();
     // One that is reconciled for the first time may be about to say that it waits: who steps aside
     // meanwhile calls it too.
-    let waits = has_no_outcome(shown)
+    let shows_wait = has_no_outcome(shown)
         || matches!(shown.reason, Some(Reason::NameConflict | Reason::WaitingForOwner));
     // Nearly all objects have a pair, and what is recorded is copied to be read.
     let has_acted = arn.is_some() || desired.goal.ends() || record::recorded(object).uses_account();
     let is_idle = arn.is_none() && !may_act;
+    let waits = shows_wait && !is_idle;
     let of_object = || PairClaim {
         has_intent,
         is_idle,
@@ -242,16 +245,20 @@ fn is_hindered(reason: Option<Reason>) -> bool {
 }
 
 /// The other objects that want the same name in the same account and region. `account_of` knows
-/// the account of a lane, and `may_not` whether an object surely may not want that.
+/// the account of a lane, and `may_not` whether an object surely may not want that. One that can do
+/// nothing counts where `pair`, as it was read, has its owner tag: the name is not free.
 pub(super) fn rivals(
     at: &ObjectRef,
     rows: &Rows<PairClaim>,
     desired: &Desired,
     account: Option<&AccountId>,
+    pair: Option<&KeyPair>,
     account_of: impl Fn(&str) -> Option<AccountId>,
     may_not: impl Fn(&ObjectRef, &Row<PairClaim>) -> bool,
 ) -> Vec<Rival> {
     let account = account.map(Digest::of);
+    let tag = pair.and_then(|pair| pair.tags.get(OWNER_TAG)).and_then(Option::as_deref);
+    let tag: Option<Digest<Owner>> = tag.map(Digest::of);
     // Where there are thousands, most are alike.
     let (mut accounts, mut refusals) = (LastFound::default(), LastFound::default());
     let counts = |other: &rows::Rival<'_, PairClaim>| {
@@ -259,7 +266,8 @@ pub(super) fn rivals(
         let of_lane = || accounts.get(&row.lane, || account_of(&row.lane).map(Digest::of));
         let of_other = claim.account.or_else(of_lane);
         let is_elsewhere = of_other.is_some() && account.is_some() && of_other != account;
-        let is_out = is_elsewhere || claim.is_idle || is_refused(row.shown.reason);
+        let is_idle = claim.is_idle && tag != Some(claim.owner);
+        let is_out = is_elsewhere || is_idle || is_refused(row.shown.reason);
         let key = (Arc::clone(&other.at.namespace), Arc::clone(&row.lane), claim.has_acted);
         !is_out && !refusals.get(&key, || may_not(other.at, row))
     };
@@ -324,13 +332,14 @@ pub(super) fn owned(
                 || (!is_refused(row.shown.reason)
                     && (claim.has_intent
                         || (claim.wants_pair
+                            && !claim.is_idle
                             && !has_place
                             && !is_hindered(row.shown.reason)
                             && is_older())))
         };
         let may_have_one = |claim: &PairClaim| claim.wants_pair || claim.has_intent;
-        // One that claims nothing may have been edited while it was about to import.
-        let may_import = claim.is_none_or(may_have_one);
+        // One that cannot act may have been edited while it was about to import.
+        let may_import = claim.is_none_or(|claim| claim.is_idle || may_have_one(claim));
         // One that the operator has released imports nothing any more.
         let is_left = row.trigger.is_deleting && !row.trigger.has_finalizer;
         let may_import = may_import && !is_left;

@@ -212,7 +212,7 @@ fn count_without_object(ctx: &Context, memory: &Memory, scope: &Scope, list: &Li
             }
             None if rows.is_unreadable(&at) => TaggedObject::Unknown,
             None => TaggedObject::Gone,
-            Some(row) if row.claim.is_none() => TaggedObject::Quiet,
+            Some(row) if row.claim.as_ref().is_none_or(|it| it.is_idle) => TaggedObject::Quiet,
             Some(_) => TaggedObject::Wants,
         };
         let key = claim_key(scope.region.as_str(), pair.name.as_str());

@@ -252,8 +252,8 @@ impl Run<'_> {
             surely_refuses(&grant, &at.namespace, &desired.region, what, has_acted)
         };
         let (own, rows) = (self.observed.account.as_ref(), self.memory.rows.lock());
-        let rivals = claim::rivals(self.at, &rows, &self.desired, own, account_of, may_not);
         let pair = self.observed.pair.as_ref().and_then(|read| read.pair.as_ref());
+        let rivals = claim::rivals(self.at, &rows, &self.desired, own, pair, account_of, may_not);
         let unreadable = claim::unreadable_rival(&rows, &self.desired.uid, pair);
         rivals.into_iter().chain(unreadable).collect()
     }

@@ -212,7 +212,8 @@ impl Step {
     pub fn needs_rivals(&self) -> bool {
         matches!(
             self,
-            Self::Import(_)
+            Self::RecordAdoption
+                | Self::Import(_)
                 | Self::TagByName { .. }
                 | Self::Tag { .. }
                 | Self::RemoveTags { .. }

@@ -12,6 +12,7 @@ use crate::engine::tables::ByUid;
 use crate::engine::rows::{Row, Rows, Shown};
 use crate::engine::trigger::Trigger;
 use crate::ids::{Arn, KeyPairName, Owner, Scope};
+use crate::engine::rows::Claim as _;
 use crate::key_pair::claim::{PairClaim, owned, rivals, row_of};
 use crate::lightsail::samples::listing;
 
@@ -163,16 +164,54 @@ fn i14_a_namespace_with_many_objects_is_counted_only_as_far_as_it_matters() {
 }
 
 #[test]
-fn an_object_that_cannot_act_stands_in_nobodys_way_whatever_it_once_intended() {
-    for (is_idle, expected) in [(false, 1), (true, 0)] {
+fn i1_an_object_that_cannot_act_stands_in_the_way_only_of_what_has_its_tag() {
+    let tagged_as = |name: &str| Some(of_owner("fleet", &format!("cluster/team-a/{name}")));
+    for (is_idle, pair, expected) in [
+        (false, None, 1),
+        (true, None, 0),
+        (true, tagged_as("fleet"), 0),
+        (true, tagged_as("a"), 1),
+    ] {
         let mut rows = Rows::default();
         let (at, row) = object("a", "fleet", 1, false);
         let claim = row.claim.clone();
         let claim = claim.map(|claim| PairClaim { has_intent: true, is_idle, ..claim });
         rows.apply(&at, Row { claim, ..row }, Instant::now());
         let at = ObjectRef::new("team-a", "fleet");
-        let found = rivals(&at, &rows, &desired(), None, |_| None, |_, _| false);
-        assert_eq!(found.len(), expected);
+        let found = rivals(&at, &rows, &desired(), None, pair.as_ref(), |_| None,
+            |_, _| false);
+        assert_eq!(found.len(), expected, "{pair:?}");
+    }
+}
+
+#[test]
+fn an_object_that_cannot_act_keeps_an_idle_claim_and_is_not_counted_for_it() {
+    let spec = |suspend: bool, key: &str| serde_json::json!({ "type": "Imported",
+        "region": "eu-west-1", "suspend": suspend, "imported": { "publicKey": key } });
+    for (sentence, spec, expected) in [
+        ("it may act", spec(false, FIRST), false),
+        ("it is suspended", spec(true, FIRST), true),
+        ("its key cannot be read", spec(false, "ssh-ed25519 no"), true),
+    ] {
+        let object = serde_json::from_value(serde_json::json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "old", "namespace": "team-a", "uid": "a",
+                "creationTimestamp": "2026-11-24T11:00:00Z" },
+            "spec": spec,
+        }));
+        let row = row_of(&object.unwrap(), &settings());
+        let claim = row.claim.as_ref().expect("it may have been tagged");
+        assert_eq!((claim.is_idle, claim.rank().is_none()), (expected, expected), "{sentence}");
+        assert_eq!(claim.waits, !expected, "{sentence}");
+        let mut rows = Rows::default();
+        rows.apply(&ObjectRef::new("team-a", "old"), row, Instant::now());
+        let (at, scope) = (ObjectRef::new("team-a", "fleet"),
+            Scope { account: ACCOUNT.into(), region: "eu-west-1".into() });
+        let mut desired = Desired { uid: "fleet".to_owned(), ..desired() };
+        desired.limits.max_key_pairs = Some(3);
+        let (account_of, within) = (|_: &str| Some(ACCOUNT.into()), ByUid::default());
+        let count = owned(&at, &rows, &desired, &scope, account_of, &listing(&[]), &within);
+        assert_eq!(count, usize::from(!expected), "{sentence}");
     }
 }
 

@@ -316,11 +316,9 @@ fn begin(scenario: &Scenario, state: &State, process: usize, place: usize, objec
         Sent::Unknown => Sent::Over { accepted: false },
         known => known,
     };
-    let claims = |rival: &Object| {
-        rival.record.id.is_some() || !scenario.specs[usize::from(rival.spec)].suspend
-    };
-    let rival = state.objects[1 - place].filter(claims);
-    let rival = rival.map(|rival| RivalSeen { uid: rival.uid, id: rival.record.id,
+    let suspends = |rival: Object| scenario.specs[usize::from(rival.spec)].suspend;
+    let rival = state.objects[1 - place].map(|rival| RivalSeen { uid: rival.uid,
+        id: rival.record.id, idle: rival.record.id.is_none() && suspends(rival),
         deleting: rival.deleting });
     let named = memory.named[usize::from(object.uid)];
     Run { named, ..Run::new(object, sent, rival) }

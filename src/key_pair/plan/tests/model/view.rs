@@ -274,7 +274,10 @@ impl Plans {
             world::Failure::Denied => ErrorKind::Denied,
         });
         let failure = failure.map(|kind| Failure::Lightsail(lightsail::Error::of_kind(kind)));
-        let rival = run.rival.map(|rival| Rival {
+        let tag = run.pair.and_then(|read| read.pair).map(|pair| pair.tag);
+        let is_tagged = tag == Some(Tag::Of(u8::try_from(1 - place).unwrap()));
+        let rival = run.rival.filter(|rival| !rival.idle || is_tagged);
+        let rival = rival.map(|rival| Rival {
             uid: format!("u{}", rival.uid).into(),
             owner: Digest::of(OWNERS[1 - place]),
             created_at: Some(time(NOW)),

@@ -214,6 +214,8 @@ pub(super) enum Copied { Not, Yes, NameTaken }
 pub(super) struct RivalSeen {
     pub(super) uid: u8,
     pub(super) id: Option<u8>,
+    /// It has no pair and cannot act: it counts only where the pair has its tag.
+    pub(super) idle: bool,
     pub(super) deleting: bool,
 }
 
