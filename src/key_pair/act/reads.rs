@@ -135,9 +135,11 @@ impl Run<'_> {
         at.is_some()
     }
 
-    /// When an object of the namespace last went whose pair may have stayed.
+    /// When an object of the namespace last went whose pair may have stayed, if that matters.
     fn left_at(&self) -> Option<Moment> {
-        self.memory.left_at(&self.at.namespace)
+        let is_within = self.memory.within_limit.lock().get(&self.desired.uid).is_some();
+        let has_place = plan::has_its_place(&self.observed.recorded, is_within);
+        self.memory.left_at(&self.at.namespace).filter(|_| !has_place)
     }
 
     /// The shared list, unless it has more pages than are needed. An object that is changed

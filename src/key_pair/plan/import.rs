@@ -107,6 +107,14 @@ pub(super) fn beyond_limit(desired: &Desired, observed: &Observed) -> Option<Ste
     }
 }
 
+/// Whether an object counts with any list, also one from before another object left its pair
+/// behind: it was found to be within the limit, and its pair, or the import of that, is on record.
+/// One that replaces its pair adds none.
+#[must_use]
+pub fn has_its_place(recorded: &Recorded, is_within_limit: bool) -> bool {
+    is_within_limit && (recorded.arn.is_some() || recorded.intent.is_some())
+}
+
 /// The key that the pair was imported with.
 #[must_use]
 pub fn imported_key(recorded: &Recorded) -> Option<&String> {

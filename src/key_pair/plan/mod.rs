@@ -33,7 +33,7 @@ pub use ending::{
     may_have_pair,
 };
 pub use failure::{answer_to_import, may_still_take_effect, what_failed};
-pub use import::{imported_key, may_be_sent_elsewhere};
+pub use import::{has_its_place, imported_key, may_be_sent_elsewhere};
 pub use key::{verified, wanted_key};
 pub use ownership::own_pair;
 pub use permission::RELEASE_WITHOUT_CALL;

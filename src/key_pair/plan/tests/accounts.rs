@@ -364,6 +364,20 @@ fn a_namespace_has_so_many_key_pairs() {
     ]);
 }
 
+#[test]
+fn an_object_that_has_its_place_does_not_wait_for_another_list() {
+    let has_pair = recorded(&pair(FIRST), Origin::Imported);
+    let has_intent = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    for (sentence, recorded, is_within, expected) in [
+        ("it replaces its pair", &has_pair, true, true),
+        ("which is deleted", &has_intent, true, true),
+        ("it is new", &Recorded::default(), true, false),
+        ("a pair that was never counted", &has_pair, false, false),
+    ] {
+        assert_eq!(has_its_place(recorded, is_within), expected, "{sentence}");
+    }
+}
+
 fn of_type_default(desired: &mut Desired, create_if_missing: bool) {
     desired.name = KeyPairName::DEFAULT.into();
     desired.pair = DesiredPair::Default {
