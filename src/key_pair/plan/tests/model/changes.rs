@@ -1,6 +1,6 @@
 //! What changes in the model's world, whoever does it.
 
-use super::world::{Maker, Missing, Pair, Role, Secret, Sent, State, Tag, UIDS};
+use super::world::{Delayed, Maker, Missing, Object, Pair, Role, Secret, Sent, State, Tag, UIDS};
 
 impl State {
     /// Somebody changed the object of this place: what was read of it is not so any more.
@@ -68,10 +68,36 @@ impl State {
         }
     }
 
-    /// A request that was sent earlier takes effect, if the name is free.
+    /// A request that was sent earlier takes effect, if it still can.
     pub(super) fn land(&mut self) {
-        if let Some(delayed) = self.delayed.take().filter(|_| self.pair.is_none()) {
-            self.create(delayed.key, self.listed, Maker::Object(delayed.uid));
+        match (self.delayed.take(), self.pair) {
+            (Some(Delayed::Import { key, uid }), None) => {
+                self.create(key, self.listed, Maker::Object(uid));
+            }
+            (Some(Delayed::Download { uid, .. }), None) => {
+                if let Some(key) = self.new_key() {
+                    self.create(key, self.listed, Maker::Object(uid));
+                }
+            }
+            (Some(Delayed::Delete { expected, .. }), Some(pair)) if !pair.refuses(expected) => {
+                self.set_pair(None);
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    /// What does not hold if the request that was sent earlier takes effect now.
+    pub(super) fn broken_by_landing(&self) -> Option<&'static str> {
+        match (self.delayed?, self.pair) {
+            (Delayed::Delete { uid, id, expected }, Some(pair)) => {
+                let is_made_since = pair.id != id && pair.maker == Maker::Object(uid);
+                (is_made_since && !pair.refuses(expected))
+                    .then_some("I1: a late deletion takes a pair that was made since")
+            }
+            (Delayed::Download { gone: true, .. }, None) => {
+                Some("I5: a late download brings back a pair that was deleted")
+            }
+            (Delayed::Import { .. } | Delayed::Delete { .. } | Delayed::Download { .. }, _) => None,
         }
     }
 
@@ -87,7 +113,8 @@ impl State {
         for process in &mut self.processes {
             process.sent.iter_mut().for_each(over);
             process.missing.iter_mut().for_each(long);
-            process.vanished.iter_mut().flatten().for_each(|object| object.intent_open = false);
+            (process.deletion_open, process.download_open) = (false, false);
+            process.vanished.iter_mut().flatten().for_each(Object::let_time_pass);
             if process.role == Role::LeadsNewly {
                 process.role = Role::Leads;
             }
@@ -99,12 +126,20 @@ impl State {
             }
             over(&mut run.sent);
             long(&mut run.missing);
-            (run.object.intent_open, run.intent_written) = (false, false);
+            run.object.let_time_pass();
+            run.intent_written = false;
+            (run.deletion_open, run.download_open, run.predecessors) = (false, false, false);
         }
-        self.objects.iter_mut().flatten().for_each(|object| object.intent_open = false);
+        self.objects.iter_mut().flatten().for_each(Object::let_time_pass);
         self.forget_windows();
         if let Some(pair) = &mut self.pair {
             pair.recent = false;
         }
+    }
+}
+
+impl Object {
+    fn let_time_pass(&mut self) {
+        (self.intent_open, self.record.deleted) = (false, false);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::effects::Fate;
 use super::scenario::{May, Scenario, Type};
 use super::view::Act;
-use super::world::{Annotation, Key, Maker, Object, Process, Record, Role, Run, Secret, State, Tag};
+use super::world::{Annotation, Delayed, Key, Maker, Object, Process, Record, Role, Run, Secret, State, Tag};
 
 /// A transition.
 #[derive(Clone, Copy, Debug)]
@@ -240,6 +240,7 @@ fn of_pair(scenario: &Scenario, begun: &State, to: &mut dyn FnMut(Event, State))
     if scenario.may(May::DeletePair) {
         let mut next = *begun;
         next.set_pair(None);
+        next.delayed = next.delayed.filter(|it| !matches!(it, Delayed::Delete { .. }));
         to(Event::DeletePair, next);
     }
     if scenario.may(May::Retag) {
@@ -321,5 +322,7 @@ fn begin(scenario: &Scenario, state: &State, process: usize, place: usize, objec
         id: rival.record.id, idle: rival.record.id.is_none() && suspends(rival),
         deleting: rival.deleting });
     let named = memory.named[usize::from(object.uid)];
-    Run { named, ..Run::new(object, sent, rival) }
+    let (deletion_open, download_open) = (memory.deletion_open, memory.download_open);
+    let predecessors = memory.role == Role::LeadsNewly;
+    Run { deletion_open, download_open, predecessors, named, ..Run::new(object, sent, rival) }
 }

@@ -267,7 +267,9 @@ impl At<'_> {
             Fate::Stale => return None,
             Fate::LostAfter if !is_free => return None,
             Fate::Late | Fate::Slow if !is_free || delayed.is_some() => return None,
-            Fate::Late | Fate::Slow => self.state.delayed = Some(Delayed { key, uid }),
+            Fate::Late | Fate::Slow => {
+                self.state.delayed = Some(Delayed::Import { key, uid });
+            }
             Fate::Throttled | Fate::Denied => {
                 self.note_sent(Sent::No);
                 self.run().import_refused = true;
@@ -358,10 +360,19 @@ impl At<'_> {
     }
 
     fn download(&mut self, fate: Fate) -> Option<Then> {
+        if matches!(fate, Fate::LostBefore | Fate::LostAfter | Fate::Late) {
+            self.state.processes[self.process].download_open = true;
+        }
         match fate {
             Fate::LostBefore => return self.fail(Failure::NoAnswer),
+            Fate::Late if self.state.delayed.is_some() => return None,
+            Fate::Late => {
+                let uid = self.run().object.uid;
+                self.state.delayed = Some(Delayed::Download { uid, gone: false });
+                return self.fail(Failure::NoAnswer);
+            }
             Fate::Fine | Fate::LostAfter => {}
-            Fate::Late | Fate::Slow | Fate::Throttled | Fate::Denied | Fate::Stale => return None,
+            Fate::Slow | Fate::Throttled | Fate::Denied | Fate::Stale => return None,
         }
         if self.state.pair.is_none() {
             let (key, uid) = (self.state.new_key()?, self.run().object.uid);
@@ -437,24 +448,32 @@ impl At<'_> {
     }
 
     fn delete(&mut self, expected: Option<super::world::Key>, fate: Fate) -> Option<Then> {
-        let refuses = |pair: Pair| expected.is_some_and(|key| !pair.listed || pair.key != key);
-        match (fate, self.state.pair) {
+        let pair = self.state.pair.filter(|pair| !pair.refuses(expected));
+        self.state.processes[self.process].deletion_open = fate != Fate::Fine;
+        match (fate, pair) {
             (Fate::LostBefore, _) => return self.fail(Failure::NoAnswer),
-            (Fate::Fine, Some(pair)) if refuses(pair) => return self.fail(Failure::Denied),
-            (Fate::Fine, _) => {}
-            (Fate::LostAfter, Some(pair)) if !refuses(pair) => {
-                self.state.set_pair(None);
+            (Fate::Fine, None) if self.state.pair.is_some() => return self.fail(Failure::Denied),
+            (Fate::Fine, _) | (Fate::LostAfter, Some(_)) => {}
+            (Fate::Late, Some(Pair { id, .. })) if self.state.delayed.is_none() => {
+                let uid = self.run().object.uid;
+                self.state.delayed = Some(Delayed::Delete { uid, id, expected });
                 return self.fail(Failure::NoAnswer);
             }
             (Fate::LostAfter | Fate::Late | Fate::Slow | Fate::Throttled | Fate::Denied
             | Fate::Stale, _) => return None,
         }
-        let was_there = self.state.pair.is_some();
-        if was_there {
+        if pair.is_some() {
             self.state.set_pair(None);
         }
+        let leads = self.state.processes[self.process].role.leads();
+        if let Some(Delayed::Download { gone, .. }) = &mut self.state.delayed {
+            *gone |= leads;
+        }
+        if fate == Fate::LostAfter {
+            return self.fail(Failure::NoAnswer);
+        }
         let run = self.run();
-        run.deleted = was_there;
+        run.deleted = pair.is_some();
         run.pair = Some(Read::now(true, None));
         Some(Then::GoOn)
     }

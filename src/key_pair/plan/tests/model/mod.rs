@@ -21,9 +21,12 @@
 //! - What follows from the one case that cannot be told apart is left out, exactly: somebody else's
 //!   pair with the same key, made in the window of an intent under which an import was sent that
 //!   was not refused (with any key, where the form of the fingerprint is not known).
-//! - A deletion takes effect before its answer is due, or not at all, and so do tags and downloads.
-//!   No operation is under way when it is answered. Later ones, operations that fail, limits of
-//!   accounts and a Secret that the spec renames are rows of the tables.
+//! - A late deletion of a pair that somebody else deletes first has no effect, and it may take the
+//!   pair of another object: after a crash, nothing tells a process that it was sent. What a process
+//!   deletes that does not lead any more, the next one may download meanwhile.
+//! - Tags are set before the answer is due, or not at all. No operation is under way when it is
+//!   answered. Later ones, operations that fail, limits of accounts and a Secret that the spec
+//!   renames are rows of the tables.
 //! - `AccessDenied` on reads, other accounts, Windows instances and namespaces that go away are
 //!   rows of the tables.
 
@@ -69,10 +72,10 @@ fn fates(act: Act) -> &'static [Fate] {
         Act::ReadPair { .. } => &[Fate::Stale, Fate::LostBefore],
         Act::Import(_) => &[Fate::LostBefore, Fate::LostAfter, Fate::Late, Fate::Slow,
             Fate::Throttled, Fate::Denied],
+        Act::Download | Act::Delete { .. } => &[Fate::LostBefore, Fate::LostAfter, Fate::Late],
         Act::AddFinalizer | Act::WriteIntent(_) | Act::RecordAdoption | Act::TagByName | Act::Tag
-        | Act::RemoveTags | Act::Download
-        | Act::SetAside(_) | Act::WriteSecret { .. } | Act::DisownSecret | Act::Delete { .. }
-        | Act::ReleaseTag(_)
+        | Act::RemoveTags
+        | Act::SetAside(_) | Act::WriteSecret { .. } | Act::DisownSecret | Act::ReleaseTag(_)
         | Act::RemoveFinalizer { .. } | Act::Finish { .. } => &[Fate::LostBefore, Fate::LostAfter],
         Act::ReadForRelease => &[Fate::LostBefore],
         Act::ReadSource | Act::ReadSecret | Act::ReadCopy | Act::FindWindowsInstances
@@ -120,6 +123,10 @@ impl Model for KeyPairs {
 
     fn transitions(&mut self, state: &State, to: &mut dyn FnMut(Event, State))
         -> Result<(), Violation<Event>> {
+        if let Some(what) = state.broken_by_landing() {
+            return Err(Violation { event: Some(Event::Lands), what: what.to_owned(),
+                row: String::new() });
+        }
         self.settled.check(&mut self.plans, state)?;
         natural(state, to);
         failures(&self.plans.scenario, state, to);

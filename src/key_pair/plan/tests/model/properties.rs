@@ -4,7 +4,7 @@ use super::super::*;
 use super::scenario::{Spec, Type};
 use super::view::{Act, Decision};
 use crate::api::Reason;
-use super::world::{Annotation, Found as Seen, How, Maker, Pair, Run, Sent, State as World, Tag};
+use super::world::{Annotation, Delayed, Found as Seen, How, Maker, Pair, Run, Sent, State as World, Tag};
 
 /// A step that is about to be taken.
 pub(super) struct Step<'a> {
@@ -204,7 +204,8 @@ fn i13_memory_brings_nothing_forward(step: &Step<'_>) -> Option<&'static str> {
     // A refusal that is known says that a pair which appears in the window is somebody else's.
     let is_refused = run.sent == Sent::No && step.seen().is_some_and(|seen| seen.within);
     let is_same = decision.without_memory == decision.act || decision.without_memory.waits();
-    (is_first && !run.outdated && !is_refused && !is_same)
+    // A deletion that was not answered is on no record.
+    (is_first && !run.outdated && !is_refused && !run.deletion_open && !is_same)
         .then_some("I13: a process that remembers nothing does something else")
 }
 
@@ -240,7 +241,8 @@ impl Step<'_> {
             pair.maker == Maker::Object(uid)
                 && tags.into_iter().flatten().all(|tag| [Tag::Absent, own_tag].contains(&tag))
         });
-        let may_appear = self.world.delayed.is_some_and(|delayed| delayed.uid == uid)
+        let may_appear = self.world.delayed.is_some_and(|delayed| 
+            matches!(delayed, Delayed::Import { .. }) && delayed.uid() == uid)
             && self.world.pair.is_none();
         (ends && !stays && (is_there || may_appear))
             .then_some("a pair that the object imported is left behind without a word")

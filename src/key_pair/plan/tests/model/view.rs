@@ -84,6 +84,13 @@ fn created_at(id: u8) -> String {
     format!("2026-11-24T11:59:{:02}Z", 30 + id)
 }
 
+/// A deletion that is over.
+fn deletion() -> Operation {
+    Operation { id: Some("1".to_owned()), type_: Some("DeleteKeyPair".to_owned()),
+        status: Some("Succeeded".to_owned()), created_at: Some(NOW.to_owned()),
+        ..Operation::default() }
+}
+
 impl Plans {
     pub(super) fn new(scenario: Scenario) -> Self {
         let keys = Key::ALL.map(|_| crate::ssh::generate(KeyAlgorithm::Ed25519).unwrap());
@@ -199,6 +206,7 @@ impl Plans {
                 replaced_created_at: record.replaced.map(created_at),
                 replaced_origin: record.replaced_how.map(origin),
             }),
+            last_operation: record.deleted.then(deletion),
             ..LightsailKeyPairStatus::default()
         }
     }
@@ -221,6 +229,7 @@ impl Plans {
             fingerprint: key(&status.fingerprint),
             sha256: key(&status.public_key_sha256),
             how: status.origin.map(how),
+            deleted: status.last_operation.is_some(),
             undated: intent.is_some_and(|intent| intent.date.is_none()),
             intent: intent
                 .and_then(|intent| self.key_of_sha256(&intent.public_key_sha256)),
@@ -325,6 +334,9 @@ impl Plans {
             rivals: rival.into_iter().collect(),
             crowd: self.crowd(run),
             sent,
+            deletion_may_follow: run.deletion_open.then(|| time(after)),
+            download_may_follow: run.download_open.then(|| time(after)),
+            predecessors_may_act: time(if run.predecessors { after } else { before }),
             settle_time: Duration::from_secs(if is_settling { 60 } else { 0 }),
             has_predecessor: run.predecessor,
             failure,
@@ -346,6 +358,7 @@ impl Plans {
 
     fn done(&self, run: &Run) -> Done {
         let over = Operation { status: Some("Succeeded".to_owned()), ..Operation::default() };
+        let deletion = deletion();
         let failed = || lightsail::Error::of_kind(ErrorKind::Transient);
         Done {
             // Here, the API server keeps what it accepts.
@@ -360,7 +373,7 @@ impl Plans {
             tagged_by_name: run.tagged_by_name,
             intent: run.intent_written.then(|| time(NOW)),
             import_refused: run.import_refused,
-            delete: run.deleted.then_some(over),
+            delete: run.deleted.then_some(deletion),
             // Here, a change that finds none fails.
             found_none: false,
             generated: run.generated.map(|key| self.private(key).clone()),
@@ -458,6 +471,9 @@ impl Plans {
         let forgetful = Run {
             sent: Sent::Open { accepted: false },
             named: false,
+            deletion_open: false,
+            download_open: false,
+            predecessors: true,
             missing: if run.missing == Missing::No { Missing::No } else { Missing::Recent },
             ..*run
         };

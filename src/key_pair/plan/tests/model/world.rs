@@ -73,6 +73,8 @@ pub(super) struct Record {
     /// The pair that was recorded before the intent.
     pub(super) replaced: Option<u8>,
     pub(super) replaced_how: Option<How>,
+    /// The object deleted a pair lately.
+    pub(super) deleted: bool,
 }
 
 /// An object, one of two that want the name.
@@ -176,12 +178,17 @@ pub(super) struct Process {
     pub(super) missing: [Missing; UIDS],
     /// By place.
     pub(super) vanished: [Option<Object>; 2],
+    /// A deletion was not answered, and may still take effect.
+    pub(super) deletion_open: bool,
+    /// So may a download.
+    pub(super) download_open: bool,
 }
 
 impl Process {
     pub(super) fn new(role: Role) -> Self {
         let (sent, missing) = ([Sent::Unknown; UIDS], [Missing::No; UIDS]);
-        Self { role, sent, named: [false; UIDS], missing, vanished: [None; 2] }
+        Self { role, sent, named: [false; UIDS], missing, vanished: [None; 2], deletion_open: false,
+            download_open: false }
     }
 }
 
@@ -237,6 +244,11 @@ pub(super) struct Run {
     pub(super) namespace_read: bool,
     pub(super) rival: Option<RivalSeen>,
     pub(super) sent: Sent,
+    /// As the process remembers it.
+    pub(super) deletion_open: bool,
+    pub(super) download_open: bool,
+    /// What a process sent before this one led may still take effect.
+    pub(super) predecessors: bool,
     pub(super) failure: Option<Failure>,
     pub(super) import: Option<Answer>,
     pub(super) import_refused: bool,
@@ -262,9 +274,21 @@ pub(super) struct Run {
 
 /// A request that was sent and has not taken effect yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Delayed {
-    pub(super) key: Key,
-    pub(super) uid: u8,
+pub(super) enum Delayed {
+    /// For the object of this uid.
+    Import { key: Key, uid: u8 },
+    /// For the object of this uid, by name; this id was meant.
+    Delete { uid: u8, id: u8, expected: Option<Key> },
+    /// For the object of this uid. `gone`: the operator has deleted the pair since.
+    Download { uid: u8, gone: bool },
+}
+
+impl Delayed {
+    pub(super) fn uid(self) -> u8 {
+        match self {
+            Self::Import { uid, .. } | Self::Delete { uid, .. } | Self::Download { uid, .. } => uid,
+        }
+    }
 }
 
 /// How many disturbances are left.
@@ -324,6 +348,9 @@ impl Run {
             namespace_read: false,
             rival,
             sent,
+            deletion_open: false,
+            download_open: false,
+            predecessors: false,
             failure: None,
             import: None,
             import_refused: false,
@@ -359,8 +386,13 @@ impl State {
         let vanished = self.processes.iter().flat_map(|process| process.vanished);
         let of_objects = self.objects.into_iter().chain(vanished).flatten();
         let pairs = self.pair.into_iter().chain(self.earlier.flatten());
+        let delayed = self.delayed.and_then(|delayed| match delayed {
+            Delayed::Delete { id, .. } => Some(id),
+            Delayed::Import { .. } | Delayed::Download { .. } => None,
+        });
         let recorded = of_objects.flat_map(|object| [object.record.id, object.record.replaced]);
-        pairs.map(|pair| Some(pair.id)).chain(recorded).chain(of_runs).flatten()
+        pairs.map(|pair| Some(pair.id)).chain(recorded).chain(of_runs).chain([delayed])
+            .flatten()
     }
 
     /// The smallest id that nothing has: states that differ in nothing but ids are one.
@@ -384,7 +416,7 @@ impl State {
             let uid = *uid;
             !is_maker(uid) && !is_known(uid) && !is_run(uid)
                 && self.objects.iter().flatten().all(|object| object.uid != uid)
-                && self.delayed.is_none_or(|delayed| delayed.uid != uid)
+                && self.delayed.is_none_or(|delayed| delayed.uid() != uid)
                 && self.secret.is_none_or(|secret| secret.owner != Some(uid))
         })
     }
@@ -397,11 +429,15 @@ impl State {
             match run.secret { Found::There(secret) => secret.key, _ => None }];
         let of_object = |object: &Object| [object.record.sha256, object.record.intent,
             object.record.fingerprint];
+        let delayed = self.delayed.and_then(|delayed| match delayed {
+            Delayed::Import { key, .. } => Some(key),
+            Delayed::Delete { .. } | Delayed::Download { .. } => None,
+        });
         [Key::C, Key::D, Key::E].into_iter().find(|key| {
             let is = |other: Option<Key>| other == Some(*key);
             !is(self.pair.map(|pair| pair.key))
                 && !is(self.earlier.flatten().map(|pair| pair.key))
-                && !is(self.delayed.map(|delayed| delayed.key))
+                && !is(delayed)
                 && !is(self.secret.and_then(|secret| secret.key))
                 && !self.kept[*key as usize]
                 && !self.objects.iter().flatten().any(|it| of_object(it).into_iter().any(is))
@@ -440,6 +476,11 @@ impl State {
 }
 
 impl Pair {
+    /// Whether it is not deleted by this fingerprint.
+    pub(super) fn refuses(self, expected: Option<Key>) -> bool {
+        expected.is_some_and(|key| !self.listed || self.key != key)
+    }
+
     pub(super) fn seen(self, uid: usize) -> Seen {
         Seen { id: self.id, key: self.key, listed: self.listed, tag: self.tag,
             within: self.within[uid] }
