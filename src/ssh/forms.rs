@@ -330,12 +330,12 @@ fn what_it_is(line: &str) -> InvalidPublicKey {
 
 /// A comment may have words about private keys, but not the file of one, joined into one line.
 fn refuse_private(comment: &[&str]) -> Result<()> {
-    const MARKERS: [&str; 3] = ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----", "AGE-SECRET-KEY-"];
     let text = Zeroizing::new(comment.join(" "));
     if text.contains("PuTTY-User-Key-File") {
         return Err(InvalidPublicKey::PuTTY);
     }
-    let is_private = MARKERS.iter().any(|marker| text.contains(marker))
+    let is_private = (text.contains("PRIVATE KEY") && text.contains("-----BEGIN"))
+        || text.contains("AGE-SECRET-KEY-")
         || comment.iter().any(|word| is_private_data(word));
     if is_private { Err(InvalidPublicKey::Private) } else { Ok(()) }
 }

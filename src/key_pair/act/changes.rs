@@ -134,13 +134,14 @@ impl Run<'_> {
     pub(super) async fn generate(&mut self, algorithm: KeyAlgorithm) -> Result<(), Error> {
         let (uid, takes_long) = (&self.desired.uid, algorithm == KeyAlgorithm::RSA4096);
         let unwritten = self.memory.unwritten.lock().get(uid).filter(|_| takes_long).cloned();
-        let key = match unwritten {
-            Some(key) => key,
+        let key = if let Some(key) = unwritten {
+            key
+        } else {
             // It may wait for others. Giving up is safe: nobody has seen the key.
-            None => tokio::select! {
+            tokio::select! {
                 key = self.ctx.key_maker.make(&self.at.namespace, algorithm) => key?,
                 () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
-            },
+            }
         };
         if takes_long {
             self.memory.unwritten.lock().insert(uid, key.clone());
