@@ -10,7 +10,6 @@ mod follow;
 mod lists;
 mod model;
 mod over;
-mod properties;
 mod search;
 mod steps;
 

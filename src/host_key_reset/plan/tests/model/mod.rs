@@ -2,10 +2,10 @@
 //! processes of the operator. It is built like the model of key pairs, with the statuses and the
 //! record that ship.
 //!
-//! Time is in seconds here, as deadlines are added up: each write of an intent and each operation
-//! takes one, and otherwise a step takes [`world::TICK`] of them: more than a Lease and a call, and
-//! less than the settle time. Deadlines are as short as they can be with all that still
-//! possible before them. Turns have tests of their own: this reset always has its turn, and others
+//! Time is in seconds here, as deadlines are added up: each write of an intent or of a mark, and
+//! each operation, takes one, and otherwise a step takes [`world::TICK`] of them: more than a Lease
+//! and a call, and less than the settle time. Deadlines are as short as they can be with all that
+//! still possible before them. Turns have tests of their own: this reset always has its turn, and others
 //! that are done show as operations that they have recorded. Nobody edits the object but to suspend
 //! it, restore it, or take its mark off.
 
@@ -103,7 +103,13 @@ impl Model for Resets {
 fn wrong(state: &State, run: &Run, decision: &Decision) -> Option<&'static str> {
     let is_written = !run.outdated && run.object.uid == state.object.uid;
     let end = decision.status.end.filter(|_| decision.act == Act::End && is_written);
+    let on_record = run.object.status;
+    let is_late = on_record.start.is_some_and(|start| state.now > start + world::DEADLINE);
     match (decision.act, end) {
+        (Act::WriteIntent, _) if run.object.suspend && !on_record.attempts => {
+            Some("it begins while it is suspended")
+        }
+        (Act::Call, _) if is_late || state.now > world::NOT_AFTER => Some("it comes too late"),
         (Act::Call, _) if run.object.status.end.is_some() => Some("I6: it is called after its end"),
         (Act::Call, _) if run.object.mark.is_none() || !run.object.status.attempts => {
             Some("I6: it is called without an intent and a mark")
@@ -119,8 +125,15 @@ fn wrong(state: &State, run: &Run, decision: &Decision) -> Option<&'static str> 
                 .is_some_and(|it| it.by == By::AnotherReset);
             let may_be_under_way = state.calls > 0 && end.reason != Reason::AlreadyExecuted;
             let was_called = decision.status.attempts;
+            let gives_up = end.reason == Reason::DeadlineExceeded;
+            let is_under_way = run.failed
+                || run.polled.is_some_and(|(it, _)| it != Some(Progress::Succeeded));
             if end.succeeded && !is_there && !was_empty && end.reason != Reason::AlreadyExecuted {
                 Some("it says Complete, and nothing was done")
+            } else if gives_up && !is_late {
+                Some("it gives up before its time")
+            } else if gives_up && on_record.operation.is_some() && !is_under_way {
+                Some("it gives an operation up that may be over")
             } else if of_others {
                 Some("it takes an operation that another reset has recorded")
             } else if may_be_under_way && !was_called {

@@ -205,7 +205,7 @@ impl At<'_> {
             return Some(self.ended());
         }
         let (now, status) = (self.state.now, decision.status);
-        if decision.act == Act::WriteIntent {
+        if matches!(decision.act, Act::WriteIntent | Act::WriteMark(Marked::Started)) {
             self.state.now += 1;
         }
         if matches!(decision.act, Act::WriteMark(Marked::Started)) {

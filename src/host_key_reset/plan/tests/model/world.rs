@@ -3,14 +3,16 @@
 
 use crate::api::Reason;
 
-/// Seconds since the object was created. Each write of an intent and each operation takes one.
+/// Seconds since the object was created. Each write of an intent or of a mark, and each operation,
+/// takes one.
 pub(super) type Second = u16;
 
 pub(super) const CALL_TIMEOUT: Second = 20;
 pub(super) const SETTLE_TIME: Second = 60;
 pub(super) const LEASE: Second = 15;
-/// The reset is not started later.
-pub(super) const NOT_AFTER: Second = 150;
+/// The reset is not started later: a call that comes after three ticks is in time if it is the first
+/// or follows a search, and a second too late if an earlier one was refused.
+pub(super) const NOT_AFTER: Second = 124;
 /// How long it may take from its start.
 pub(super) const DEADLINE: Second = 200;
 /// How much time a step takes: more than a Lease and a call, and less than the settle time.
