@@ -3,6 +3,7 @@
 //! begin at 0: Prometheus does not see the first increase of one that begins at 1.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::clock::Moment;
 use crate::ids::Scope;
@@ -64,7 +65,6 @@ struct Credentials {
 
 impl Credentials {
     fn registered(all: &mut Registry) -> Self {
-        let (requests, failing) = (Family::default(), Gauge::default());
         let help = "Requests for AWS credentials, by operation (of STS or IAM Identity Center, \
                     ContainerCredentials or InstanceMetadata) and code (the HTTP status, or why \
                     there was no answer)";
@@ -144,109 +144,87 @@ impl From<&Scope> for ScopeLabels {
 }
 
 /// From 5 ms, a fast answer on a near network, doubling to 41 s, longer than any request may take.
-fn short() -> Histogram {
-    Histogram::new(exponential_buckets(0.005, 2.0, 14))
+fn short<L: Clone + Hash + Eq>() -> Family<L, Histogram> {
+    Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14)))
 }
 
 /// From 50 ms, doubling to 14 minutes: what waits behind thousands, or for a slow Lightsail.
-fn long() -> Histogram {
-    Histogram::new(exponential_buckets(0.05, 2.0, 15))
+fn long<L: Clone + Hash + Eq>() -> Family<L, Histogram> {
+    Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.05, 2.0, 15)))
+}
+
+/// Registers a metric, and returns it.
+fn add<M: Metric + Clone>(all: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    all.register(name, help, metric.clone());
+    metric
+}
+
+/// As [`add`], for a number of seconds.
+fn add_seconds<M: Metric + Clone>(all: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    all.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
 }
 
 impl Default for Metrics {
-    #[expect(clippy::too_many_lines, reason = "a few lines for each metric")]
     fn default() -> Self {
-        let reconciles = Family::default();
-        let reconcile_seconds = Family::<KindLabels, Histogram>::new_with_constructor(short);
-        let queue_depth = Family::default();
-        let queue_wait_seconds = Family::<ClassLabels, Histogram>::new_with_constructor(long);
-        let objects = Family::default();
-        let ready_seconds = Family::<KindLabels, Histogram>::new_with_constructor(long);
-        let unreadable = Family::default();
-        let vanished = Family::default();
-        let vanished_ended = Family::default();
-        let abandoned = Counter::default();
-        let requests = Family::default();
-        let request_seconds = Family::<OperationLabels, Histogram>::new_with_constructor(short);
-        for operation in OPERATIONS.split_whitespace().map(str::to_owned) {
-            drop(request_seconds.get_or_create(&OperationLabels { operation }));
-        }
-        let throttled = Family::default();
-        let waiting = Family::default();
-        let rate = Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
-        let inventory_age =
-            Family::<ScopeLabels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
-        let inventory_pairs = Family::default();
-        let without_object = Family::default();
-        let leader = Gauge::default();
-        let mut all = Registry::with_prefix("lightsail_operator");
-        all.register("reconciles", "Reconciliations by their outcome", reconciles.clone());
-        all.register_with_unit(
-            "reconcile",
-            "Duration of reconciliations",
-            Unit::Seconds,
-            reconcile_seconds.clone(),
-        );
+        let mut registry = Registry::with_prefix("lightsail_operator");
+        let all = &mut registry;
+        let help = "Reconciliations by their outcome";
+        let reconciles = add(all, "reconciles", help, Family::default());
+        let help = "Duration of reconciliations";
+        let reconcile_seconds = add_seconds(all, "reconcile", help, short());
         let help = "Objects that wait to be reconciled, by class: change (the object, or what it \
                     waited for, has changed), resync (its interval has ended) or retry";
-        all.register("queue_depth", help, queue_depth.clone());
+        let queue_depth = add(all, "queue_depth", help, Family::default());
         let help = "Time that objects waited to be reconciled, since this replica began to act";
-        all.register_with_unit("queue_wait", help, Unit::Seconds, queue_wait_seconds.clone());
+        let queue_wait_seconds = add_seconds(all, "queue_wait", help, long());
         let help = "Objects by the status and reason of their condition Ready; every replica \
                     counts all objects";
-        all.register("objects", help, objects.clone());
+        let objects = add(all, "objects", help, Family::default());
         let help = "Time from an object's creation until it was Ready for the first time, unless \
                     it was edited meanwhile";
-        all.register_with_unit("time_to_ready", help, Unit::Seconds, ready_seconds.clone());
+        let ready_seconds = add_seconds(all, "time_to_ready", help, long());
         let help = "Objects that this version of the operator cannot read; every replica counts \
                     them";
-        all.register("unreadable_objects", help, unreadable.clone());
+        let unreadable = add(all, "unreadable_objects", help, Family::default());
         let help = "Objects that vanished with their finalizer, and whose key pairs the operator \
                     is still dealing with";
-        all.register("vanished_objects", help, vanished.clone());
+        let vanished = add(all, "vanished_objects", help, Family::default());
         let help = "Objects that vanished with their finalizer, by what became of their key pair: \
                     Deleted, or Released if it stays in Lightsail";
-        all.register("vanished_objects_ended", help, vanished_ended.clone());
+        let vanished_ended = add(all, "vanished_objects_ended", help, Family::default());
         let help = "Key pairs that stay in Lightsail with their owner tag because the namespace \
                     of their object was deleted while the object was not allowed to use its \
                     account";
-        all.register("abandoned_key_pairs", help, abandoned.clone());
+        let abandoned = add(all, "abandoned_key_pairs", help, Counter::default());
         let help = "Requests sent to Lightsail, by operation, region and code: OK, Lightsail's \
                     error code, or why there was no answer, such as Timeout";
-        all.register("lightsail_requests", help, requests.clone());
+        let requests = add(all, "lightsail_requests", help, Family::default());
         let help = "Time from sending a request to Lightsail until its answer";
-        all.register_with_unit("lightsail_request", help, Unit::Seconds, request_seconds.clone());
-        let credentials = Credentials::registered(&mut all);
-        all.register(
-            "lightsail_throttled_requests",
-            "Requests that Lightsail refused because there were too many",
-            throttled.clone(),
-        );
-        all.register(
-            "lightsail_waiting_requests",
-            "Requests that wait to be sent",
-            waiting.clone(),
-        );
+        let request_seconds = add_seconds(all, "lightsail_request", help, short());
+        let credentials = Credentials::registered(all);
+        let help = "Requests that Lightsail refused because there were too many";
+        let throttled = add(all, "lightsail_throttled_requests", help, Family::default());
+        let help = "Requests that wait to be sent";
+        let waiting = add(all, "lightsail_waiting_requests", help, Family::default());
         let help = "The most requests per second that the operator sends, as of the last request";
-        all.register("lightsail_request_rate_limit", help, rate.clone());
+        let rate = add(all, "lightsail_request_rate_limit", help, Family::default());
         let help = "Age of the list of key pairs that all objects of a region share";
-        all.register_with_unit("inventory_age", help, Unit::Seconds, inventory_age.clone());
+        let inventory_age = add_seconds(all, "inventory_age", help, Family::default());
         let help = "Key pairs in the shared list; managed is true for those with an owner tag of \
                     this cluster";
-        all.register("inventory_key_pairs", help, inventory_pairs.clone());
+        let inventory_pairs = add(all, "inventory_key_pairs", help, Family::default());
         let help = "Key pairs with an owner tag of this cluster that no object manages";
-        all.register("key_pairs_without_object", help, without_object.clone());
-        all.register("leader", "Whether this replica acts: 1, or 0 for a follower", leader.clone());
+        let without_object = add(all, "key_pairs_without_object", help, Family::default());
+        let help = "Whether this replica acts: 1, or 0 for a follower";
+        let leader = add(all, "leader", help, Gauge::default());
         let build = Gauge::<i64>::default();
         build.set(1);
         let labels = [("version".into(), env!("CARGO_PKG_VERSION").into())];
-        all.sub_registry_with_labels(labels.into_iter()).register(
-            "build_info",
-            "Version of the operator; always 1",
-            build,
-        );
-        Self {
-            registry: Arc::new(all),
+        let of_build = all.sub_registry_with_labels(labels.into_iter());
+        add(of_build, "build_info", "Version of the operator; always 1", build);
+        let all = Self {
+            registry: Arc::new(registry),
             reconciles,
             reconcile_seconds,
             queue_depth,
@@ -270,7 +248,11 @@ impl Default for Metrics {
             leader,
             scopes: Arc::default(),
             request_labels: Arc::default(),
+        };
+        for operation in OPERATIONS.split_whitespace().map(str::to_owned) {
+            drop(all.request_seconds.get_or_create(&OperationLabels { operation }));
         }
+        all
     }
 }
 

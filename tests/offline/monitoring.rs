@@ -92,17 +92,11 @@ fn table(page: &str) -> Vec<(&str, &str)> {
 
 /// The names of the metrics that are registered, without `_total`.
 fn registered(source: &str) -> BTreeSet<String> {
-    let calls = source.split(".register").skip(1);
-    let names = calls.filter_map(|call| {
-        let with_unit = call.strip_prefix("_with_unit");
-        let name = with_unit
-            .unwrap_or(call)
-            .strip_prefix('(')?
-            .trim_start()
-            .strip_prefix('"')?
-            .split('"')
-            .next()?;
-        Some(format!("{PREFIX}{name}{}", if with_unit.is_some() { "_seconds" } else { "" }))
+    let all = [(" add(", ""), (" add_seconds(", "_seconds")];
+    let names = all.into_iter().flat_map(|(call, unit)| {
+        let calls = source.split(call).skip(1);
+        let names = calls.filter_map(|call| call.split_once(", \"")?.1.split('"').next());
+        names.map(move |name| format!("{PREFIX}{name}{unit}"))
     });
     names.collect()
 }
