@@ -68,10 +68,10 @@ impl Credentials {
         let help = "Requests for AWS credentials, by operation (of STS or IAM Identity Center, \
                     ContainerCredentials or InstanceMetadata) and code (the HTTP status, or why \
                     there was no answer)";
-        all.register("credentials_requests", help, requests.clone());
-        let help = "Whether the operator could not get or renew AWS credentials when it last \
-                    tried: 1, otherwise 0";
-        all.register("credentials_failing", help, failing.clone());
+        let requests = add(all, "credentials_requests", help, Family::default());
+        let help = "Whether the operator could not get or renew its own AWS credentials when it \
+                    last tried: 1, otherwise 0; objects shows those of LightsailAccounts";
+        let failing = add(all, "credentials_failing", help, Gauge::default());
         Self { requests, failing }
     }
 }
