@@ -6,15 +6,13 @@ use aws_sdk_lightsail::types;
 use zeroize::Zeroizing;
 
 use super::error::Error;
-use super::types::{Downloaded, Instance, KeyPair, Result, Tags};
+use super::types::{Downloaded, Instance, KeyPair, Result};
 use crate::api::{Operation, OperationLocation};
 use crate::ids::{Arn, Fingerprint, KeyPairName};
 use crate::ssh::PrivateKey;
 
 pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
-    let from = pair.tags.unwrap_or_default();
-    let mut tags = Tags::with_capacity(from.len());
-    tags.extend(from.into_iter().filter_map(|tag| Some((tag.key?, tag.value))));
+    let tags = pair.tags.unwrap_or_default().into_iter();
     Ok(KeyPair {
         name: given(pair.name)
             .map(KeyPairName::from)
@@ -23,7 +21,7 @@ pub(super) fn key_pair(pair: types::KeyPair) -> Result<KeyPair> {
         created_at: pair.created_at.and_then(time),
         support_code: given(pair.support_code),
         fingerprint: given(pair.fingerprint).map(Fingerprint::from),
-        tags,
+        tags: tags.filter_map(|tag| Some((tag.key?, tag.value))).collect(),
     })
 }
 

@@ -13,9 +13,8 @@ use crate::ssh::PrivateKey;
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Tags. A sorted list: most pairs have one or two tags, for which a B-tree would reserve room for
-/// eleven (half a kilobyte for each pair).
-pub type Tags = litemap::LiteMap<String, Option<String>>;
+/// Tags.
+pub type Tags = BTreeMap<String, Option<String>>;
 
 /// A key pair as Lightsail lists it. The public key is never listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
