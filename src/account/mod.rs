@@ -6,7 +6,6 @@
 
 mod act;
 mod claim;
-mod memory;
 pub mod message;
 pub mod plan;
 mod status;
@@ -19,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::act::Run;
 use self::claim::NoClaim;
-use self::memory::Memory;
 use crate::api::{LightsailAccount, Reason};
 use crate::engine::action::Next;
 use crate::engine::queue::{Failures, Item};
@@ -36,14 +34,15 @@ const KIND: &str = "LightsailAccount";
 /// The controller of `LightsailAccount`.
 pub struct Accounts {
     ctx: Arc<Context>,
-    memory: Memory,
+    /// What is kept of each object.
+    rows: Mutex<Rows<NoClaim>>,
 }
 
 impl Accounts {
     /// A controller that knows nothing yet.
     #[must_use]
     pub fn new(ctx: Arc<Context>) -> Self {
-        Self { ctx, memory: Memory::default() }
+        Self { ctx, rows: Mutex::default() }
     }
 
     async fn reconcile_live(&self, item: &Item) -> Result<Action, Error> {
@@ -99,7 +98,7 @@ impl Controller for Accounts {
     }
 
     fn rows(&self) -> &Mutex<Rows<NoClaim>> {
-        &self.memory.rows
+        &self.rows
     }
 
     fn row_of(&self, object: &LightsailAccount) -> Row<NoClaim> {
