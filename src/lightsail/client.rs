@@ -403,7 +403,8 @@ impl Lightsail {
     /// `GetOperation`. An answer that names no id is about the one that was asked for.
     ///
     /// # Errors
-    /// As classified; never [`ErrorKind::NotFound`], which is `None`.
+    /// As classified; never [`ErrorKind::NotFound`], which is `None`. Also if the answer is about
+    /// another operation.
     pub async fn find_operation(&self, id: &str) -> Result<Option<Operation>> {
         let call = self.client.get_operation().operation_id(id);
         let Some(answer) =
@@ -413,6 +414,9 @@ impl Lightsail {
         };
         let operation = answer.operation.map(convert::operation);
         let operation = operation.ok_or_else(|| Error::incomplete("operation"))?;
+        if operation.id.as_deref().is_some_and(|answered| !is_name(answered, id)) {
+            return Err(Error::incomplete("operation.id"));
+        }
         let asked = || Some(id.to_owned());
         Ok(Some(Operation { id: operation.id.or_else(asked), ..operation }))
     }

@@ -311,6 +311,11 @@ async fn an_operation_that_is_looked_up_keeps_its_id() {
         let effect = FaultEffect::Body { status: 200, body: body.to_owned() };
         simulator.add_fault(Fault::new("GetOperation", effect).times(1));
         let operation = lightsail.find_operation("asked-for").await.unwrap().unwrap();
+    let body = r#"{"operation":{"id":"another","status":"Succeeded"}}"#.to_owned();
+    let effect = FaultEffect::Body { status: 200, body };
+    simulator.add_fault(Fault::new("GetOperation", effect).times(1));
+    let error = lightsail.find_operation("asked-for").await.unwrap_err();
+    assert!(error.to_string().contains("operation.id"), "{error}");
         assert_eq!(operation.id.as_deref(), Some("asked-for"), "{body}");
     }
 }
