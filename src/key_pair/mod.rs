@@ -70,7 +70,13 @@ impl KeyPairs {
         let sessions = &self.ctx.sessions;
         let (region, _) = lane_parts(&lane);
         let shared = sessions.open_shared(grant.route(), &region, &at.namespace).await.ok()?;
-        let needs = Needs::NotOlder(plan::max_age_of_list(baseline.interval), usize::MAX);
+        let (account, pinned) =
+            (&shared.scope().account, self.ctx.settings.aws_account_id.as_ref());
+        if !plan::is_account_still(baseline, &grant, account, pinned) {
+            return None;
+        }
+        let max_age = plan::max_age_of_list(baseline.interval);
+        let needs = Needs { max_age, since: None, most_pages: usize::MAX };
         let list = observe::shared_list(&self.ctx, &self.memory, &shared, &lane, needs);
         let list = tokio::select! {
             biased;

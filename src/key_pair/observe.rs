@@ -101,25 +101,19 @@ pub(super) fn import_sent(clocks: &Clocks, sent: Sent) -> ImportSent {
 
 /// What list will do.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Needs {
-    /// One that is not older than that, or not much older than it takes to read one. If it has to
-    /// be read, it is not waited for beyond so many pages.
-    NotOlder(Duration, usize),
-    /// As [`Self::NotOlder`], and its walk started then or later, if that is said.
-    ToCount(Duration, Option<Moment>, usize),
+pub(super) struct Needs {
+    /// One that is not older than that, or not much older than it takes to read one.
+    pub(super) max_age: Duration,
     /// One whose walk started then or later.
-    Since(Moment),
+    pub(super) since: Option<Moment>,
+    /// If it has to be read, it is not waited for beyond so many pages.
+    pub(super) most_pages: usize,
 }
 
 impl Needs {
     /// As these, to count pairs after one was left behind, if any was.
     pub(super) fn to_count(self, left_at: Option<Moment>) -> Self {
-        match self {
-            Self::NotOlder(max_age, most_pages) | Self::ToCount(max_age, _, most_pages) => {
-                Self::ToCount(max_age, left_at, most_pages)
-            }
-            Self::Since(since) => Self::Since(left_at.map_or(since, |left_at| since.max(left_at))),
-        }
+        Self { since: self.since.max(left_at), ..self }
     }
 }
 
@@ -131,16 +125,8 @@ pub(super) async fn shared_list(
     lane: &str,
     needs: Needs,
 ) -> lightsail::Result<Option<Arc<Listing>>> {
-    let inventory = &ctx.inventory;
-    let list = match needs {
-        Needs::NotOlder(max_age, most_pages) => {
-            inventory.list_within(region, max_age, None, most_pages).await
-        }
-        Needs::ToCount(max_age, since, most_pages) => {
-            inventory.list_within(region, max_age, since, most_pages).await
-        }
-        Needs::Since(since) => inventory.list_since(region, since).await.map(Some),
-    };
+    let Needs { max_age, since, most_pages } = needs;
+    let list = ctx.inventory.list_within(region, max_age, since, most_pages).await;
     let scope = region.scope();
     let (what, extent) = (list_of(scope), ctx.regions.extent(&scope.region));
     // Anybody may reach the probes, and AWS's answers name the roles of accounts.

@@ -109,24 +109,13 @@ impl Inventory {
         self.cache.lock().at(key(region), Instant::now())
     }
 
-    /// A list that is not older than that, or not much older than it takes to read one.
+    /// A list that is not older than that, or not much older than it takes to read one. `None` as
+    /// soon as a read shows that the list has more than this many pages. A read that has begun goes
+    /// on. None begins if the last one failed after so many pages. `since`: a list whose read
+    /// started earlier will not do, however young it is.
     ///
     /// # Errors
     /// As [`Lightsail::key_pairs`]; the old list is dropped then.
-    pub async fn list(
-        self: &Arc<Self>,
-        region: &Lightsail,
-        max_age: Duration,
-    ) -> Result<Arc<Listing>> {
-        self.get(region, |listing| listing.is_good(max_age)).await
-    }
-
-    /// As [`Self::list`], but `None` as soon as a read shows that the list has more than this many
-    /// pages. A read that has begun goes on. None begins if the last one failed after so many
-    /// pages. `since`: a list whose read started earlier will not do, however young it is.
-    ///
-    /// # Errors
-    /// As [`Self::list`].
     pub async fn list_within(
         self: &Arc<Self>,
         region: &Lightsail,
@@ -168,7 +157,7 @@ impl Inventory {
         last.max(*entry.pages.borrow())
     }
 
-    /// Whether [`Self::list`] would answer immediately.
+    /// Whether [`Self::list_within`] would answer immediately.
     #[must_use]
     pub fn is_at_hand(&self, region: &Lightsail, max_age: Duration) -> bool {
         self.has(region, |listing| listing.is_good(max_age))
@@ -183,21 +172,10 @@ impl Inventory {
     /// A list that is read from now on.
     ///
     /// # Errors
-    /// As [`Self::list`].
+    /// As [`Self::list_within`].
     pub async fn list_live(self: &Arc<Self>, region: &Lightsail) -> Result<Arc<Listing>> {
-        self.list_since(region, Moment::now()).await
-    }
-
-    /// A list whose read started then or later.
-    ///
-    /// # Errors
-    /// As [`Self::list`].
-    pub async fn list_since(
-        self: &Arc<Self>,
-        region: &Lightsail,
-        since: Moment,
-    ) -> Result<Arc<Listing>> {
-        self.get(region, |listing| listing.started_at() >= since).await
+        let now = Moment::now();
+        self.get(region, |listing| listing.started_at() >= now).await
     }
 
     async fn get(

@@ -215,8 +215,8 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
     let inventory = Arc::new(Inventory::new("cluster", Metrics::default()));
     let before = simulator.requests().len();
     let minute = Duration::from_mins(1);
-    let lists =
-        futures::future::join_all((0..20).map(|_| inventory.list(&lightsail, minute))).await;
+    let list = |_| inventory.list_within(&lightsail, minute, None, usize::MAX);
+    let lists = futures::future::join_all((0..20).map(list)).await;
     for list in lists {
         assert!(list.unwrap().find(&"pair-8".into()).is_some());
     }

@@ -203,12 +203,12 @@ impl Run<'_> {
         let mut crowds = self.memory.crowds.lock();
         let crowd = &self.observed.crowd;
         let Some(named_at) = crowds.named_at(&self.desired.uid).filter(|_| crowd.is_named) else {
-            return Needs::NotOlder(self.max_age_of_list(), most_pages);
+            return Needs { max_age: self.max_age_of_list(), since: None, most_pages };
         };
         if !crowd.is_listed {
             crowds.spend(lane, crowd.pages);
         }
-        Needs::Since(named_at)
+        Needs { max_age: Duration::MAX, since: Some(named_at), most_pages: usize::MAX }
     }
 
     /// An object reads its own pair, and no list for all that wait.
