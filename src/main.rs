@@ -25,9 +25,7 @@ use lightsail_operator::ids::AccountId;
 use lightsail_operator::key_pair::KeyPairs;
 use lightsail_operator::leader::{self, Candidate, Leadership};
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{
-    Inventory, ProfileFiles, Regions, Sessions, Sources, WebIdentity, configuration, http_client,
-};
+use lightsail_operator::lightsail::{Inventory, Regions, Sessions, Sources, configuration};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
@@ -254,14 +252,8 @@ async fn context(
 ) -> anyhow::Result<Option<Context>> {
     let Leadership { leading_since, lease, metrics, stop, .. } = leadership;
     let client = kubeconfig::client(kube, readiness)?;
-    let files = ProfileFiles::read(&environment).await;
-    if let Some(problem) = files.problem().await {
-        tracing::warn!("no AWS profile is used: {problem}");
-    }
-    let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
-    let (ca_bundle, use_fips) = (config.aws_ca_bundle(), files.use_fips(&environment).await);
-    let http = http_client(timeout, insecure, ca_bundle, proxies, use_fips, metrics.clone())?;
-    let aws = configuration(http, &files).await?;
+    let complain = |problem| tracing::warn!("no AWS profile is used: {problem}");
+    let aws = configuration(config, &environment, proxies, metrics.clone(), complain).await?;
     let cluster_id = match &config.cluster_id {
         Some(id) => id.clone(),
         None => {
@@ -291,8 +283,8 @@ async fn context(
     let api_server = ApiServer::new(client, lease.clone(), settings.write_timeout);
     let sessions = Sessions::new(
         aws,
-        Sources { environment, web_identity: web_identity(config) },
-        timeout,
+        Sources::new(config, environment),
+        config.aws_call_timeout,
         Arc::clone(&regions),
         lease.clone(),
         metrics.clone(),
@@ -321,14 +313,6 @@ async fn context(
         clocks: Mutex::new(Clocks::read()),
         stop: stop.clone(),
     }))
-}
-
-fn web_identity(config: &Config) -> WebIdentity {
-    WebIdentity {
-        token_file: config.aws_web_identity_token_file.as_str().into(),
-        role_arn: config.aws_role_arn.clone(),
-        session_name: config.aws_role_session_name.clone(),
-    }
 }
 
 /// The uid of the namespace `kube-system`, as soon as the API server tells it.

@@ -10,10 +10,7 @@ use super::report::{self, Report};
 use crate::config::{Config, Environment, Export, Output};
 use crate::ids::{AccountId, Region};
 use crate::lease::HeldLease;
-use crate::lightsail::{
-    ErrorKind, Lightsail, ProfileFiles, Regions, Sessions, Sources, WebIdentity, configuration,
-    http_client,
-};
+use crate::lightsail::{ErrorKind, Lightsail, Regions, Sessions, Sources, configuration};
 use crate::metrics::Metrics;
 use crate::proxies::Proxies;
 use crate::readiness::Readiness;
@@ -43,20 +40,14 @@ impl<'a> Reader<'a> {
         proxies: Proxies,
         report: &'a Report,
     ) -> anyhow::Result<Self> {
-        let files = ProfileFiles::read(&environment).await;
-        if let Some(problem) = files.problem().await {
-            report.error(&format!("no AWS profile is used: {problem}"));
-        }
-        let (timeout, insecure) = (config.aws_call_timeout, config.allow_insecure_endpoints);
-        let (ca_bundle, use_fips) = (config.aws_ca_bundle(), files.use_fips(&environment).await);
         let metrics = Metrics::default();
-        let http = http_client(timeout, insecure, ca_bundle, proxies, use_fips, metrics.clone())?;
-        let aws = configuration(http, &files).await?;
+        let complain = |problem| report.error(&format!("no AWS profile is used: {problem}"));
+        let aws = configuration(config, &environment, proxies, metrics.clone(), complain).await?;
         let configured = aws.region().map(|region| region.as_ref().into());
         let sessions = Sessions::new(
             aws,
-            Sources { environment, web_identity: web_identity(config) },
-            timeout,
+            Sources::new(config, environment),
+            config.aws_call_timeout,
             Arc::new(Regions::new(Vec::new())),
             // So no call is sent that changes anything.
             HeldLease::not_held(),
@@ -155,13 +146,5 @@ impl<'a> Reader<'a> {
             )),
             Some(_) | None => Ok(access.own),
         }
-    }
-}
-
-fn web_identity(config: &Config) -> WebIdentity {
-    WebIdentity {
-        token_file: config.aws_web_identity_token_file.as_str().into(),
-        role_arn: config.aws_role_arn.clone(),
-        session_name: config.aws_role_session_name.clone(),
     }
 }

@@ -174,18 +174,12 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxies::Proxies;
+    use crate::lightsail::{HttpOptions, http_client};
 
     #[test]
     fn the_clients_of_the_regions_used_last_are_kept_and_what_is_known_of_all() {
-        let http = crate::lightsail::http_client(
-            Duration::from_secs(1),
-            false,
-            None,
-            Proxies::default(),
-            false,
-            Metrics::default(),
-        );
+        let call_timeout = Duration::from_secs(1);
+        let http = http_client(HttpOptions { call_timeout, ..HttpOptions::default() });
         let sending = Sending {
             config: SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())

@@ -10,18 +10,42 @@ use aws_types::service_config::ServiceConfigKey;
 
 use super::credentials::ProfileFiles;
 use super::endpoint;
+use super::http::{HttpOptions, http_client};
+use crate::config::{Config, Environment};
+use crate::metrics::Metrics;
+use crate::proxies::Proxies;
 
 /// The services, by the names of their endpoints in the SDK.
 const SERVICES: [&str; 4] = ["Lightsail", "STS", "SSO", "SSO OIDC"];
 
-/// The SDK's configuration, without credentials.
+/// The SDK's configuration by the flags, the variables and the profile, without credentials.
+/// `complain` is told why no profile is used, if that is so.
 ///
 /// # Errors
-/// The endpoint of a profile cannot be used.
+/// A setting cannot be used.
 pub async fn configuration(
-    http: SharedHttpClient,
-    files: &ProfileFiles,
+    config: &Config,
+    environment: &Environment,
+    proxies: Proxies,
+    metrics: Metrics,
+    complain: impl FnOnce(String),
 ) -> anyhow::Result<SdkConfig> {
+    let files = ProfileFiles::read(environment).await;
+    if let Some(problem) = files.problem().await {
+        complain(problem);
+    }
+    let http = http_client(HttpOptions {
+        call_timeout: config.aws_call_timeout,
+        allow_insecure_endpoints: config.allow_insecure_endpoints,
+        ca_bundle: config.aws_ca_bundle(),
+        proxies,
+        use_fips: files.use_fips(environment).await,
+        metrics,
+    })?;
+    of_files(http, &files).await
+}
+
+async fn of_files(http: SharedHttpClient, files: &ProfileFiles) -> anyhow::Result<SdkConfig> {
     // Each object names its region. So the region is not read from the instance's metadata, which
     // fails slowly outside EC2.
     let of_profile = ProfileFileRegionProvider::builder().profile_files(files.for_sdk());

@@ -339,15 +339,12 @@ mod tests {
     use aws_credential_types::provider::SharedCredentialsProvider;
 
     use super::*;
-    use crate::config::Environment;
-    use crate::lightsail::{WebIdentity, http_client};
-    use crate::proxies::Proxies;
+    use crate::lightsail::{HttpOptions, http_client};
 
     fn sessions(config: SdkConfig, regions: Arc<Regions>) -> Sessions {
-        let (environment, web_identity) = (Environment::default(), WebIdentity::default());
         Sessions::new(
             config,
-            Sources { environment, web_identity },
+            Sources::default(),
             Duration::from_secs(1),
             regions,
             HeldLease::unlimited(),
@@ -394,8 +391,8 @@ mod tests {
     /// With credentials, and an STS in `us-east-1` that does not answer: the HTTP client refuses
     /// its endpoint before it sends a byte.
     fn without_answer() -> SdkConfig {
-        let (limit, metrics) = (Duration::from_secs(1), Metrics::default());
-        let http = http_client(limit, false, None, Proxies::default(), false, metrics).unwrap();
+        let call_timeout = Duration::from_secs(1);
+        let http = http_client(HttpOptions { call_timeout, ..HttpOptions::default() }).unwrap();
         let keys = Credentials::new("key", "secret", None, None, "test");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

@@ -11,9 +11,10 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::api::OWNER_TAG;
 use lightsail_operator::lease::HeldLease;
-use lightsail_operator::lightsail::{ErrorKind, Lightsail, Result, Sessions, Sources, http_client};
+use lightsail_operator::lightsail::{
+    ErrorKind, HttpOptions, Lightsail, Result, Sessions, Sources, http_client,
+};
 use lightsail_operator::metrics::Metrics;
-use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
 use serde_json::{Value, json};
 use testbed::simulator::{Options, Simulator};
@@ -133,8 +134,7 @@ async fn lightsail(simulator: &Simulator, region: &str) -> Lightsail {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
         .http_client(
-            http_client(TIMEOUT, false, None, Proxies::default(), false, Metrics::default())
-                .unwrap(),
+            http_client(HttpOptions { call_timeout: TIMEOUT, ..HttpOptions::default() }).unwrap(),
         )
         .region(Region::new(HERE))
         .credentials_provider(Credentials::new(

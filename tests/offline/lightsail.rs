@@ -7,10 +7,9 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{
-    ErrorKind, Imported, Inventory, Lightsail, Sessions, Sources, http_client,
+    ErrorKind, HttpOptions, Imported, Inventory, Lightsail, Sessions, Sources, http_client,
 };
 use lightsail_operator::metrics::Metrics;
-use lightsail_operator::proxies::Proxies;
 use lightsail_operator::readiness::Readiness;
 use testbed::simulator::{Fault, FaultEffect, Options, Simulator};
 
@@ -30,8 +29,7 @@ async fn counted_sessions(simulator: &Simulator, metrics: Metrics) -> Sessions {
     let config = aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
         .http_client(
-            http_client(TIMEOUT, false, None, Proxies::default(), false, Metrics::default())
-                .unwrap(),
+            http_client(HttpOptions { call_timeout: TIMEOUT, ..HttpOptions::default() }).unwrap(),
         )
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new(
@@ -218,7 +216,7 @@ async fn a_list_is_walked_over_all_pages_and_shared() {
     let list = |_| inventory.list_within(&lightsail, minute, None, usize::MAX);
     let lists = futures::future::join_all((0..20).map(list)).await;
     for list in lists {
-        assert!(list.unwrap().find(&"pair-8".into()).is_some());
+        assert!(list.unwrap().unwrap().find(&"pair-8".into()).is_some());
     }
     assert_eq!(
         simulator.requests().len() - before,
@@ -311,13 +309,13 @@ async fn an_operation_that_is_looked_up_keeps_its_id() {
         let effect = FaultEffect::Body { status: 200, body: body.to_owned() };
         simulator.add_fault(Fault::new("GetOperation", effect).times(1));
         let operation = lightsail.find_operation("asked-for").await.unwrap().unwrap();
+        assert_eq!(operation.id.as_deref(), Some("asked-for"), "{body}");
+    }
     let body = r#"{"operation":{"id":"another","status":"Succeeded"}}"#.to_owned();
     let effect = FaultEffect::Body { status: 200, body };
     simulator.add_fault(Fault::new("GetOperation", effect).times(1));
     let error = lightsail.find_operation("asked-for").await.unwrap_err();
     assert!(error.to_string().contains("operation.id"), "{error}");
-        assert_eq!(operation.id.as_deref(), Some("asked-for"), "{body}");
-    }
 }
 
 /// An empty object has no list. It may be anybody's, and shows no absence.

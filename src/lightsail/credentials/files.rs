@@ -18,7 +18,7 @@ const LARGEST: u64 = 1024 * 1024;
 
 /// The two files, as they are now, and the name of the profile.
 #[derive(Clone, Debug)]
-pub struct ProfileFiles {
+pub(in crate::lightsail) struct ProfileFiles {
     config: File,
     credentials: File,
     name: Result<Option<String>, String>,
@@ -35,7 +35,7 @@ struct File {
 
 impl ProfileFiles {
     /// Reads the files that the environment names, or else those in `~/.aws`.
-    pub async fn read(environment: &Environment) -> Self {
+    pub(in crate::lightsail) async fn read(environment: &Environment) -> Self {
         let (config, credentials) = (EnvConfigFileKind::Config, EnvConfigFileKind::Credentials);
         Self {
             config: File::read(config, "AWS_CONFIG_FILE", "~/.aws/config", environment).await,
@@ -52,7 +52,7 @@ impl ProfileFiles {
 
     /// The files as the SDK reads them. An unusable file is empty.
     #[must_use]
-    pub fn for_sdk(&self) -> EnvConfigFiles {
+    pub(in crate::lightsail) fn for_sdk(&self) -> EnvConfigFiles {
         let mut files = EnvConfigFiles::builder();
         for file in [&self.config, &self.credentials] {
             files = files.with_contents(file.kind, file.text.as_deref().unwrap_or_default());
@@ -70,12 +70,12 @@ impl ProfileFiles {
 
     /// The name of the profile that is used.
     #[must_use]
-    pub fn profile(&self) -> String {
+    pub(in crate::lightsail) fn profile(&self) -> String {
         self.named().ok().flatten().unwrap_or("default").to_owned()
     }
 
     /// Whether the environment or the profile asks for FIPS endpoints.
-    pub async fn use_fips(&self, environment: &Environment) -> bool {
+    pub(in crate::lightsail) async fn use_fips(&self, environment: &Environment) -> bool {
         let variable = environment.text("AWS_USE_FIPS_ENDPOINT").ok().flatten();
         let profiles = self.profiles().await.ok();
         let profile = profiles.as_ref().and_then(|all| all.get_profile(&self.profile()));
@@ -84,7 +84,7 @@ impl ProfileFiles {
     }
 
     /// What makes a file unusable.
-    pub async fn problem(&self) -> Option<String> {
+    pub(in crate::lightsail) async fn problem(&self) -> Option<String> {
         for file in [&self.config, &self.credentials] {
             if let Err(why) = file.profiles().await {
                 return Some(format!("{} {why}", file.called));

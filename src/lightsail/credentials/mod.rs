@@ -24,10 +24,10 @@ use aws_sdk_sts::config::Region;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 
-pub use self::files::ProfileFiles;
+pub(super) use self::files::ProfileFiles;
 use self::profile::{Base, Role};
 use self::sources::Setup;
-pub use self::sources::{Sources, WebIdentity};
+pub use self::sources::Sources;
 use super::contained::contained;
 use super::credentials_error::texts;
 use super::error::Error;

@@ -5,26 +5,39 @@ use std::path::PathBuf;
 
 use http::Uri;
 
-use crate::config::Environment;
+use crate::config::{Config, Environment};
 
 /// What sets up credentials.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// Variables that the SDK knows, and paths of its files.
-    pub environment: Environment,
+    pub(super) environment: Environment,
     /// The web identity. Parts that are not set are empty.
-    pub web_identity: WebIdentity,
+    pub(super) web_identity: WebIdentity,
 }
 
 /// A role that a token in a file opens, as with IRSA.
 #[derive(Clone, Debug, Default)]
-pub struct WebIdentity {
+pub(super) struct WebIdentity {
     /// The file with the token (`AWS_WEB_IDENTITY_TOKEN_FILE`).
-    pub token_file: PathBuf,
+    pub(super) token_file: PathBuf,
     /// The role (`AWS_ROLE_ARN`).
-    pub role_arn: String,
+    pub(super) role_arn: String,
     /// What CloudTrail calls the session (`AWS_ROLE_SESSION_NAME`).
-    pub session_name: String,
+    pub(super) session_name: String,
+}
+
+impl Sources {
+    /// The sources of these settings.
+    #[must_use]
+    pub fn new(config: &Config, environment: Environment) -> Self {
+        let web_identity = WebIdentity {
+            token_file: config.aws_web_identity_token_file.as_str().into(),
+            role_arn: config.aws_role_arn.clone(),
+            session_name: config.aws_role_session_name.clone(),
+        };
+        Self { environment, web_identity }
+    }
 }
 
 /// The state of a source.

@@ -49,39 +49,40 @@ const MOST_TO_CONNECT: Duration = Duration::from_secs(5);
 /// More bytes than a page of any Lightsail list has.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
-/// The client. It uses the proxies, but never for this machine and its link-local addresses. It
-/// trusts the CAs of the file `ca_bundle`, or else those of the machine, or of `SSL_CERT_FILE`.
-///
-/// A request ends a little before `call_timeout`, so that the error can name the slow host.
+/// How the client is set up.
+#[derive(Clone, Debug, Default)]
+pub struct HttpOptions<'a> {
+    /// A request ends a little before this, so that the error can name the slow host.
+    pub call_timeout: Duration,
+    /// Whether plain http may leave this machine.
+    pub allow_insecure_endpoints: bool,
+    /// The file with the CAs that are trusted, or else those of the machine, or of `SSL_CERT_FILE`.
+    pub ca_bundle: Option<&'a Path>,
+    /// They are used, but never for this machine and its link-local addresses.
+    pub proxies: Proxies,
+    /// For messages only.
+    pub use_fips: bool,
+    /// Where requests for credentials are counted.
+    pub metrics: Metrics,
+}
+
+/// The client.
 ///
 /// # Errors
-/// There is no certificate in `ca_bundle`.
-pub fn http_client(
-    call_timeout: Duration,
-    allow_insecure_endpoints: bool,
-    ca_bundle: Option<&Path>,
-    proxies: Proxies,
-    use_fips: bool,
-    metrics: Metrics,
-) -> anyhow::Result<SharedHttpClient> {
-    let insecure = allow_insecure_endpoints;
-    let exchange = exchange(call_timeout, insecure, ca_bundle, proxies, use_fips, metrics)?;
+/// There is no certificate in the file of CAs.
+pub fn http_client(options: HttpOptions<'_>) -> anyhow::Result<SharedHttpClient> {
+    let exchange = exchange(options)?;
     Ok(http_client_fn(move |settings, _| {
         let timeout = exchange.timeout.min(patience(settings));
         SharedHttpConnector::new(Exchange { timeout, ..exchange.clone() })
     }))
 }
 
-fn exchange(
-    call_timeout: Duration,
-    allow_insecure_endpoints: bool,
-    ca_bundle: Option<&Path>,
-    proxies: Proxies,
-    use_fips: bool,
-    metrics: Metrics,
-) -> anyhow::Result<Exchange> {
+fn exchange(options: HttpOptions<'_>) -> anyhow::Result<Exchange> {
+    let HttpOptions { call_timeout, allow_insecure_endpoints, use_fips, metrics, .. } = options;
     let connect_timeout = MOST_TO_CONNECT.min(call_timeout / 2);
-    let connect = Connect::new(proxies, tls::config(ca_bundle)?, connect_timeout);
+    let tls = tls::config(options.ca_bundle)?;
+    let connect = Connect::new(options.proxies, tls, connect_timeout);
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_FOR)

@@ -52,15 +52,8 @@ async fn answer(mut stream: TcpStream, end: End) -> std::io::Result<()> {
 }
 
 async fn failure(scheme: &str, address: SocketAddr) -> Error {
-    let exchange = exchange(
-        Duration::from_secs(5),
-        false,
-        None,
-        Proxies::default(),
-        false,
-        Metrics::default(),
-    )
-    .unwrap();
+    let call_timeout = Duration::from_secs(5);
+    let exchange = exchange(HttpOptions { call_timeout, ..HttpOptions::default() }).unwrap();
     let request = http::Request::post(format!("{scheme}://{address}/"));
     let failure = exchange.send(request.body(Bytes::from("{}")).unwrap()).await.unwrap_err();
     Error::from(&failure)

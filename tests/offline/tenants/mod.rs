@@ -12,9 +12,7 @@ mod weaker;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_sts::error::ProvideErrorMetadata;
-use lightsail_operator::lightsail::http_client;
-use lightsail_operator::metrics::Metrics;
-use lightsail_operator::proxies::Proxies;
+use lightsail_operator::lightsail::{HttpOptions, http_client};
 use testbed::simulator::{Session, Simulator};
 
 /// What these tables are about.
@@ -42,7 +40,7 @@ const TEAM_A: Tags = &[(CLUSTER, "test"), (NAMESPACE, "team-a")];
 
 /// Whoever has these credentials, in a region.
 async fn client_config(simulator: &Simulator, credentials: Credentials, region: &str) -> SdkConfig {
-    let http = http_client(TIMEOUT, false, None, Proxies::default(), false, Metrics::default());
+    let http = http_client(HttpOptions { call_timeout: TIMEOUT, ..HttpOptions::default() });
     aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(simulator.url())
         .http_client(http.unwrap())
