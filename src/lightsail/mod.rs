@@ -5,6 +5,7 @@
 //! that changes something is repeated only if an answer proves that it was not carried out.
 //! Otherwise the caller reads the outcome. No decisions here; the plans make them.
 
+mod access_key;
 mod account;
 mod cached;
 mod classify;
@@ -25,6 +26,7 @@ mod limiter;
 mod listing;
 mod opener;
 mod pages;
+mod purpose;
 mod regions;
 mod retry;
 mod sender;
@@ -35,6 +37,7 @@ mod sts;
 mod types;
 mod usable;
 
+pub use access_key::{AccessKey, KeySource};
 pub use account::Account;
 pub use client::Lightsail;
 pub use configuration::configuration;
@@ -43,7 +46,6 @@ pub use error::{Error, ErrorKind};
 pub use http::{HttpOptions, http_client};
 pub use inventory::Inventory;
 pub use listing::Listing;
-pub use opener::{AccessKey, KeySource};
 pub use regions::Regions;
 pub use retry::CHANGE_AFTER_READ_WAITS;
 pub use sender::IsWanted;

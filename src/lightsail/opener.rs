@@ -7,7 +7,6 @@
 //! even if STS does not answer meanwhile.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -18,14 +17,16 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::access_key::{AccessKey, KeySource};
 use super::account::{Account, Sending, Who};
 use super::client::SHARED;
 use super::credentials::Chain;
 use super::error::{Error, ErrorKind};
 use super::limiter::Limiter;
+use super::purpose::Purpose;
 use super::session::{
-    Cause, Identified, Identity, Loaded, LogLine, NextCredentials, Noted, Now, Put, Refusal,
-    Session, Step, Term, identified, role,
+    Cause, Identified, Identity, Loaded, NextCredentials, Noted, Now, Put, Refusal, Session, Step,
+    Term, identified, role,
 };
 use super::sts::{self, Role};
 use super::types::Result;
@@ -40,8 +41,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Failing attempts to open the session of an account are at most this far apart. There may be
 /// hundreds of accounts.
 const PAUSE_OF_ACCOUNTS: Duration = Duration::from_mins(5);
-/// What `/readyz` names.
-const OWN: &str = "the AWS credentials";
 /// Keys that a person may replace are read again after this time.
 const READ_AGAIN: Duration = Duration::from_mins(5);
 
@@ -70,43 +69,6 @@ pub(super) struct RoleSession {
     /// The limiter of calls to STS, where accounts take turns.
     pub(super) sts: Arc<Limiter>,
     pub(super) turn_of: Arc<str>,
-}
-
-/// An access key.
-#[derive(Clone)]
-pub struct AccessKey {
-    /// The id, which is no secret.
-    pub id: String,
-    /// The secret part.
-    pub secret: String,
-    /// The session token of a temporary one.
-    pub session_token: Option<String>,
-}
-
-impl fmt::Debug for AccessKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// Where an access key is kept.
-pub trait KeySource: fmt::Debug + Send + Sync {
-    /// The key as it is now.
-    ///
-    /// # Errors
-    /// It does not exist, or cannot be read.
-    fn access_key(&self) -> BoxFuture<'_, Result<AccessKey>>;
-}
-
-/// What a session is for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Purpose {
-    /// The `LightsailAccount`; `None` for the operator's own credentials.
-    pub(super) account: Option<Arc<str>>,
-    /// The only namespace that the session is for.
-    pub(super) namespace: Option<Arc<str>>,
-    /// The account that the credentials must belong to.
-    pub(super) expected: Option<AccountId>,
 }
 
 #[derive(Debug)]
@@ -366,7 +328,7 @@ impl Inner {
             Some(identity) => Ok(identity),
             None => sts::identify(&self.sending, &credentials, &sdk_region(region)).await,
         };
-        let answer = answer.and_then(|identity| self.as_expected(identity));
+        let answer = answer.and_then(|identity| self.purpose.as_expected(identity));
         let own_account = credentials.account_id().map(|id| id.as_str().into());
         let (account, identity) = match identified(answer, own_account.as_ref(), before) {
             Identified::Same(account, identity) => (account, identity),
@@ -415,16 +377,6 @@ impl Inner {
         }
     }
 
-    /// Refuses credentials of any account but the expected one.
-    fn as_expected(&self, identity: Identity) -> Result<Identity> {
-        match &self.purpose.expected {
-            Some(expected) if *expected != identity.account => {
-                Err(Error::of_other_account(&identity.account, expected))
-            }
-            Some(_) | None => Ok(identity),
-        }
-    }
-
     fn new_account(&self, identity: Identity, credentials: Credentials) -> Arc<Account> {
         let Identity { account, caller_arn } = identity;
         let (refused, is_tagged) = (Arc::clone(&self.refused), self.purpose.namespace.is_some());
@@ -437,7 +389,7 @@ impl Inner {
         let mut state = self.state.lock();
         opened.account.credentials.replace(opened.credentials.clone());
         let Put { is_first, news } = state.session.put(opened);
-        self.say(news);
+        self.purpose.say(news);
         if is_first && !self.is_kept_fresh.swap(true, Ordering::Relaxed) {
             tokio::spawn(keep_fresh(Arc::downgrade(self), Arc::clone(&self.refused)));
         }
@@ -447,21 +399,6 @@ impl Inner {
     fn note(&self, region: &Region, error: Option<&Error>) {
         let mut state = self.state.lock();
         self.tell(state.session.note(region, error, now()));
-    }
-
-    /// Reports it in the log and, of the operator's own, in `/readyz` and in the metric. The
-    /// session is locked meanwhile, so all describe the last lookup.
-    fn tell(&self, noted: Noted) {
-        // Anybody may reach the probes, and tenants are not to learn which accounts there are: of
-        // these, the conditions and the log tell.
-        if self.purpose.account.is_none() {
-            self.sending.metrics.set_credentials_failing(noted.is_failing);
-            for (region, why) in noted.troubles {
-                let extent = self.sending.regions.extent(&region);
-                self.readiness.trouble(extent, OWN.to_owned(), why);
-            }
-        }
-        self.say(noted.news);
     }
 
     /// What to do about these credentials, which others use too, and which AWS refused.
@@ -486,6 +423,11 @@ impl Inner {
         self.tell(state.session.renewed(&before, &outcome, cause, now()));
     }
 
+    /// Tells how the last lookup went. The session is locked meanwhile, so all describe that one.
+    fn tell(&self, noted: Noted) {
+        self.purpose.tell(noted, &self.sending, &self.readiness);
+    }
+
     fn note_recovery(&self) {
         let mut state = self.state.lock();
         let accepted = state.session.in_force().filter(|it| it.account.credentials.are_accepted());
@@ -495,41 +437,6 @@ impl Inner {
         }
         if let Some(noted) = state.session.recovered(are_accepted) {
             self.tell(noted);
-        }
-    }
-
-    /// Logs what is new.
-    fn say(&self, news: Option<LogLine>) {
-        let of = self.purpose.account.as_deref();
-        let namespace = self.purpose.namespace.as_deref();
-        match news {
-            None => {}
-            Some(LogLine::InForce(Identity { account, caller_arn })) => tracing::info!(
-                of,
-                namespace,
-                account = account.as_str(),
-                caller = caller_arn,
-                "AWS credentials are in use"
-            ),
-            Some(LogLine::BackAgain) => {
-                tracing::info!(of, namespace, "the operator can get AWS credentials again");
-            }
-            Some(LogLine::NotRenewed(Error { code, message, .. })) => tracing::warn!(
-                of,
-                namespace,
-                code,
-                error = message,
-                "the operator cannot renew the AWS credentials, and uses them until they expire"
-            ),
-            Some(LogLine::NotHad(Error { code, message, .. })) => {
-                tracing::warn!(
-                    of,
-                    namespace,
-                    code,
-                    error = message,
-                    "the operator cannot get AWS credentials"
-                );
-            }
         }
     }
 }

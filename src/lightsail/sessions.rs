@@ -9,12 +9,14 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use parking_lot::Mutex;
 
+use super::access_key::KeySource;
 use super::account::{Account, Sending};
 use super::client::{Lightsail, SHARED};
 use super::credentials::{Chain, Sources};
 use super::error::Error;
 use super::limiter::Limiter;
-use super::opener::{KeySource, Opener, Provider, Purpose, RoleSession};
+use super::opener::{Opener, Provider, RoleSession};
+use super::purpose::Purpose;
 use super::regions::Regions;
 pub use super::sts::Role;
 use super::types::Result;
