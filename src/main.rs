@@ -225,7 +225,8 @@ fn candidate(
     kube: &kube::Config,
     times: leader::Times,
 ) -> anyhow::Result<Candidate> {
-    let namespace = own_namespace(config, kube);
+    let own = || kube.default_namespace.clone();
+    let namespace = config.lease_namespace.clone().unwrap_or_else(own);
     let mut random = [0; 4];
     aws_lc_rs::rand::fill(&mut random)
         .map_err(|_| anyhow::anyhow!("the system gave no random bytes"))?;
@@ -233,11 +234,6 @@ fn candidate(
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let identity = format!("{host}_{}", hex::encode(random));
     Ok(Candidate { namespace, lease: config.lease(), identity, times })
-}
-
-/// The operator's own namespace.
-fn own_namespace(config: &Config, kube: &kube::Config) -> String {
-    config.lease_namespace.clone().unwrap_or_else(|| kube.default_namespace.clone())
 }
 
 /// All that reconciliations share; `None` if the operator is to end before the cluster answers.
@@ -293,7 +289,7 @@ async fn context(
     let served = access::Settings {
         is_on: config.accounts,
         unscoped: config.unscoped_namespace.clone(),
-        namespace: own_namespace(config, kube),
+        namespace: kube.default_namespace.clone(),
         cluster_id: settings.cluster_id.clone(),
         is_primary: settings.is_primary,
     };

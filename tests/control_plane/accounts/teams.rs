@@ -66,13 +66,12 @@ impl Teams {
         let mut options = self.a.options(url).await;
         let is_off = options.arguments.windows(2).position(|pair| pair == ["--accounts", "false"]);
         options.arguments.drain(is_off.unwrap()..is_off.unwrap() + 2);
-        let own = [
-            "--watch-namespace",
-            &self.b.namespace,
-            "--lease-namespace",
-            &self.operators.namespace,
-        ];
-        options.arguments.extend(own.map(str::to_owned));
+        options.arguments.extend(["--watch-namespace".to_owned(), self.b.namespace.clone()]);
+        // Where the operator finds the Secrets of accounts.
+        let kubeconfig = std::fs::read_to_string(&options.kubeconfig).unwrap();
+        let mut kubeconfig: Value = serde_json::from_str(&kubeconfig).unwrap();
+        kubeconfig["contexts"][0]["context"]["namespace"] = json!(self.operators.namespace);
+        std::fs::write(&options.kubeconfig, kubeconfig.to_string()).unwrap();
         options
     }
 

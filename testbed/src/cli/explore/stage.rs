@@ -160,7 +160,6 @@ impl Stage {
             ["--watch-namespace", &namespace],
             ["--cluster-id", CLUSTER_ID],
             ["--lease-name", &namespace],
-            ["--lease-namespace", OPERATOR],
             ["--lease-duration", &seconds(LEASE_DURATION)],
             ["--aws-call-timeout", &seconds(CALL_TIMEOUT)],
             ["--settle-time", &seconds(SETTLE_TIME)],
