@@ -31,6 +31,8 @@ pub enum Error {
     SecretRejected {
         /// The Secret.
         name: String,
+        /// The code of the answer.
+        code: u16,
         /// What the API server said.
         why: String,
     },

@@ -368,7 +368,7 @@ fn refused(name: &str, error: kube::Error) -> Error {
     let Some(status) = status(&error) else { return error.into() };
     let (code, why) = (status.code, harmless(&status.message));
     if is_refusal(code) {
-        return Error::SecretRejected { name: name.to_owned(), why };
+        return Error::SecretRejected { name: name.to_owned(), code, why };
     }
     let kube::Error::Api(mut status) = error else { return error.into() };
     status.message = why;

@@ -48,11 +48,12 @@ impl KeySource for SecretKeys {
     }
 }
 
-/// The Secret could not be read. What the API server refuses, it refuses until somebody grants it,
+/// The Secret could not be read. What the API server forbids, it forbids until somebody grants it,
 /// and a key that the operator may not read any more is withdrawn.
 fn unread(secret: &str, error: &Error) -> lightsail::Error {
     match error {
-        Error::SecretRejected { .. } => lightsail::Error::unusable(secret, NOT_ALLOWED),
+        Error::SecretRejected { code: 403, .. } => lightsail::Error::unusable(secret, NOT_ALLOWED),
+        Error::SecretRejected { why, .. } => lightsail::Error::unread_key(secret, why),
         Error::Lightsail(_)
         | Error::Conflict
         | Error::Outdated
@@ -140,6 +141,9 @@ mod tests {
     async fn a_secret_that_may_not_be_read_is_withdrawn_and_one_that_cannot_be_read_is_not() {
         for (code, reason, expected, text) in [
             (403, "Forbidden", ErrorKind::BadCredentials, "grant its service account get"),
+            (400, "BadRequest", ErrorKind::Transient, "says so"),
+            (413, "RequestEntityTooLarge", ErrorKind::Transient, "says so"),
+            (422, "Invalid", ErrorKind::Transient, "says so"),
             (500, "InternalError", ErrorKind::Transient, "says so"),
             (503, "ServiceUnavailable", ErrorKind::Transient, "says so"),
         ] {

@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
     fn note_failure(&mut self, error: Error) -> Result<(), Error> {
         let failure = match error {
             Error::Lightsail(error) => plan::what_failed(&self.observed, error),
-            Error::SecretRejected { name, why } => Failure::SecretRejected { name, why },
+            Error::SecretRejected { name, why, .. } => Failure::SecretRejected { name, why },
             Error::ConfigMapForbidden(name) => Failure::ConfigMapForbidden(name),
             error @ (Error::Conflict
             | Error::Outdated
