@@ -28,7 +28,7 @@ use lightsail_operator::lease::HeldLease;
 use lightsail_operator::lightsail::{Inventory, Regions, Sessions, Sources, configuration};
 use lightsail_operator::metrics::Metrics;
 use lightsail_operator::proxies::Proxies;
-use lightsail_operator::readiness::Readiness;
+use lightsail_operator::readiness::{Extent, Readiness};
 use lightsail_operator::{export, kube_error, kubeconfig, server, telemetry};
 use parking_lot::Mutex;
 use rustix::process::{Resource, Rlimit};
@@ -176,13 +176,27 @@ async fn reconcile_all(ctx: Arc<Context>, stop: &CancellationToken) {
         tokio::task::yield_now().await;
         ctx.readiness.there(CLUSTER);
     };
+    let following = tell_who_follows(&ctx);
     let all = async {
-        tokio::join!(engine::run(&key_pairs), engine::run(&resets), serving_accounts, begun)
+        let (key_pairs, resets) = (engine::run(&key_pairs), engine::run(&resets));
+        tokio::join!(key_pairs, resets, serving_accounts, begun, following)
     };
     tokio::select! {
         _ = all => {}
         () = after(stop, LAST_STEP) => tracing::warn!("a step did not finish in time; the next \
             leader finds out whether it took effect"),
+    }
+}
+
+/// Says in `/readyz` that this process does not lead, as long as that is so: what goes wrong with
+/// AWS only the one that leads can say.
+async fn tell_who_follows(ctx: &Context) {
+    let say = |why| ctx.readiness.trouble(Extent::All, "this replica".to_owned(), why);
+    say(Some("it does not lead, so it does not call AWS".to_owned()));
+    let mut leading = ctx.leading_since.clone();
+    tokio::select! {
+        _ = leading.wait_for(Option::is_some) => say(None),
+        () = ctx.stop.cancelled() => {}
     }
 }
 

@@ -98,7 +98,10 @@ async fn one_replica_acts_and_hands_over_when_it_ends() {
     bed.create::<LightsailKeyPair>("one", &imported(&public_key("ed25519"))).await;
     bed.wait_ready::<LightsailKeyPair>("one", "Imported").await;
     // The follower is ready, knows the objects, and does nothing.
-    assert_eq!(second.get("/readyz").await.unwrap().0, 200);
+    let report = async |replica: &Operator| replica.get("/readyz").await.unwrap();
+    assert_eq!(report(&first).await, (200, "ok\n".to_owned()));
+    let follows = "ok\nthis replica: it does not lead, so it does not call AWS\n";
+    assert_eq!(report(&second).await, (200, follows.to_owned()));
     let known =
         r#"lightsail_operator_objects{kind="LightsailKeyPair",ready="true",reason="Imported"} 1"#;
     let start = Instant::now();
