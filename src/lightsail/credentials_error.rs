@@ -72,8 +72,7 @@ impl Error {
     pub(super) fn expired_credentials(had_some: bool) -> Self {
         let kind = if had_some { ErrorKind::Transient } else { ErrorKind::BadCredentials };
         let message = "the AWS credentials that the operator gets have expired or are about to \
-                       expire; check the clock of this machine, and whatever renews the \
-                       credentials";
+                       expire; check the operator's clock, and whatever renews the credentials";
         Self::new(kind, "ExpiredCredentials", message)
     }
 

@@ -275,7 +275,7 @@ impl Drop for Unanswered<'_> {
             resource,
             account = account.as_str(),
             region = region.as_str(),
-            "a call to Lightsail was given up before its answer came; it may take effect"
+            "the operator gave up on a call to Lightsail; the call may still take effect"
         );
     }
 }
