@@ -205,7 +205,15 @@ impl KeyPairs {
     }
 
     fn note_vanished(&self, at: &ObjectRef, vanished: LightsailKeyPair) {
-        self.memory.vanished.lock().insert(at.clone(), vanished);
+        if self.memory.vanished.lock().insert(at.clone(), vanished).is_none() {
+            let (namespace, object) = (&*at.namespace, &*at.name);
+            tracing::warn!(
+                namespace,
+                object,
+                "an object vanished although it had a finalizer; the operator deletes or releases \
+                 its key pair"
+            );
+        }
         self.count_vanished();
     }
 
