@@ -85,8 +85,7 @@ impl KeyPairs {
             () = changed.cancelled() => return Some(Action::started_over()),
         };
         let pair = list.find_digest(claim.name);
-        let account = &shared.scope().account;
-        let is_unchanged = plan::is_unchanged(&claim, baseline, account, pair.as_ref());
+        let is_unchanged = plan::is_unchanged(&claim, baseline, pair.as_ref());
         let next = Next::After(baseline.interval);
         is_unchanged.then_some(Action { next, outcome: Outcome::Unchanged })
     }

@@ -252,6 +252,13 @@ impl Error {
         let message = format!("the operator's credentials are for the account {account}");
         Self::new(ErrorKind::NeverSent, "WrongAccount", message)
     }
+
+    /// The call is for another account than this one, which is the only one that may be called.
+    #[must_use]
+    pub fn not_pinned(pinned: &AccountId) -> Self {
+        let message = format!("--aws-account-id allows calls only to the account {pinned}");
+        Self::new(ErrorKind::NeverSent, "WrongAccount", message)
+    }
 }
 
 impl From<&Failure> for Error {

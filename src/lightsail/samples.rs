@@ -34,6 +34,7 @@ pub(crate) fn own_words() -> Vec<Error> {
         Error::region_not_allowed(&region, &["eu-central-1".to_owned()]),
         Error::too_many_regions(&region, 32, "the namespace"),
         Error::wrong_account(&"123456789012".into()),
+        Error::not_pinned(&"123456789012".into()),
         Error::no_credentials(&sources.map(str::to_owned), false),
         Error::other_partition("cn-north-1"),
         Error::refused_credentials(),

@@ -3,6 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::DeleteParams;
+use lightsail_operator::api::conditions::{READY, find};
 use lightsail_operator::api::{HostKeyReset, LightsailKeyPair};
 use lightsail_operator::crds;
 use testbed::cluster::Cluster;
@@ -12,7 +13,7 @@ use testbed::simulator::{Fault, FaultEffect};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::bed::{Bed, imported, public_key, ready_reason, reset, wait_for};
+use crate::bed::{ACCOUNT, Bed, imported, public_key, ready_reason, reset, set, wait_for};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn probes_and_metrics_are_served() {
@@ -131,6 +132,50 @@ async fn another_account_than_the_pinned_one_gets_no_call() {
     let asked: Vec<_> =
         bed.simulator.requests().into_iter().map(|request| request.operation).collect();
     assert_eq!(asked, ["GetCallerIdentity"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_that_was_ready_gets_no_call_with_another_account_either() {
+    let bed = Bed::new("account-later").await;
+    let mut options = bed.options(None).await;
+    options.arguments.extend(["--aws-account-id".to_owned(), ACCOUNT.to_owned()]);
+    let operator = Operator::start(options.clone()).await.unwrap();
+    bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    drop(operator);
+    let says = |words: &'static str| {
+        move |object: &LightsailKeyPair| {
+            let ready = object.status.as_ref().and_then(|it| find(&it.conditions, READY));
+            ready.is_some_and(|it| it.reason == "WrongAccount" && it.message.contains(words))
+        }
+    };
+    let asked = |since: usize| -> Vec<_> {
+        bed.simulator.requests()[since..].iter().map(|it| it.operation.clone()).collect()
+    };
+    let since = bed.simulator.requests().len();
+    set(&mut options, "--aws-account-id", "999999999999");
+    let operator = Operator::start(options.clone()).await.unwrap();
+    bed.wait("fleet", "another pin", says("--aws-account-id is 999999999999")).await;
+    drop(operator);
+    assert_eq!(asked(since), ["GetCallerIdentity"]);
+
+    set(&mut options, "--aws-account-id", ACCOUNT);
+    let operator = Operator::start(options.clone()).await.unwrap();
+    bed.wait_ready::<LightsailKeyPair>("fleet", "Imported").await;
+    drop(operator);
+    let since = bed.simulator.requests().len();
+    set(&mut options, "--aws-account-id", "999999999999");
+    let other = bed.simulator.add_account("999999999999");
+    for (name, value) in &mut options.environment {
+        match name.as_str() {
+            "AWS_ACCESS_KEY_ID" => value.clone_from(&other.access_key_id),
+            "AWS_SECRET_ACCESS_KEY" => value.clone_from(&other.secret_access_key),
+            _ => {}
+        }
+    }
+    let _operator = Operator::start(options).await.unwrap();
+    bed.wait("fleet", "other credentials", says("belongs to 123456789012")).await;
+    assert_eq!(asked(since), ["GetCallerIdentity"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

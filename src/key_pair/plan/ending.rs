@@ -10,6 +10,7 @@ use crate::access::Grant;
 use crate::api::Reason;
 use crate::api::key_pair::{DeletionPolicy, Origin};
 use crate::engine::{Lookup, State};
+use crate::ids::AccountId;
 use crate::key_pair::message::{Message, Release};
 use crate::key_pair::world::{Desired, DesiredPair, Goal, Observed, Recorded};
 use crate::lightsail::{self, KeyPair};
@@ -52,15 +53,21 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
         recorded.arn.as_ref().is_none_or(|arn| *arn == pair.arn)
             && owner_tag(desired, pair) == OwnerTag::Own
     };
-    let tag_stays = match &recorded.account {
-        Some(account) if is_tagged && had_pair => {
+    let is_other = |pinned: &&AccountId| recorded.account.as_ref() != Some(*pinned);
+    let tag_stays = match (&recorded.account, desired.pinned_account.as_ref().filter(is_other)) {
+        (Some(_), Some(pinned)) if is_tagged && had_pair => {
+            Some(lightsail::Error::not_pinned(pinned))
+        }
+        (Some(account), None) if is_tagged && had_pair => {
             let account = account.clone();
             match (&done.read_for_release, &done.tag_release) {
                 (None, _) => return Step::ReadForRelease { account },
                 (Some(Ok(Some(pair))), None) if is_own(pair) => {
                     return Step::ReleaseTag { account, arn: pair.arn.clone() };
                 }
-                (Some(Err(error)), _) | (_, Some(Err(error))) => Some(error),
+                (Some(Err(error)), _) | (_, Some(Err(error))) => {
+                    Some(for_the_object(observed, error))
+                }
                 (Some(Ok(_)), None | Some(Ok(()))) => None,
             }
         }
@@ -73,7 +80,6 @@ pub(super) fn release(desired: &Desired, observed: &Observed, why: Release) -> S
         let (name, region) = (&desired.name, &desired.region);
         return end(desired, observed, &Message::Deleted { name, region });
     }
-    let tag_stays = tag_stays.map(|error| for_the_object(observed, error));
     end(desired, observed, &Message::Released { why, tag_stays: tag_stays.as_ref() })
 }
 

@@ -44,8 +44,8 @@ pub use reads::{
 pub use refusals::looked_up;
 pub use source::source;
 pub use step::Step;
-pub(super) use unchanged::is_permitted_still;
 pub use unchanged::is_unchanged;
+pub(super) use unchanged::{is_account_still, is_permitted_still};
 pub use without_object::{TaggedObject, is_without_object, tagged_object};
 
 use super::message::{Message, Release};

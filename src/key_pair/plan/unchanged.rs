@@ -19,24 +19,29 @@ pub(in crate::key_pair) fn is_permitted_still(grant: &Grant, last: Option<&Allow
     }
 }
 
+/// Whether credentials of this account may read for an object that was acted on: they are of the
+/// account that was recorded, and the operator's own are of the pinned one.
+pub(in crate::key_pair) fn is_account_still(
+    baseline: &Baseline,
+    grant: &Grant,
+    account: &AccountId,
+    pinned: Option<&AccountId>,
+) -> bool {
+    let pinned = pinned.filter(|_| matches!(grant, Grant::Operator));
+    baseline.account == Digest::of(account) && pinned.is_none_or(|pinned| pinned == account)
+}
+
 /// Whether the pair is as it was recorded, with its tags; or is not there, if that is what was
 /// recorded.
 #[must_use]
-pub fn is_unchanged(
-    claim: &PairClaim,
-    baseline: &Baseline,
-    account: &AccountId,
-    pair: Option<&KeyPair>,
-) -> bool {
-    let is_account = baseline.account == Digest::of(account);
+pub fn is_unchanged(claim: &PairClaim, baseline: &Baseline, pair: Option<&KeyPair>) -> bool {
     let (Some(arn), Some(pair)) = (claim.arn, pair) else {
-        return is_account && claim.arn.is_none() && pair.is_none();
+        return claim.arn.is_none() && pair.is_none();
     };
     let owner = pair.tags.get(OWNER_TAG).and_then(Option::as_deref);
     let with_value = |(key, value)| Option::as_ref(value).map(|value| (key, value));
     let tags: Vec<u64> = pair.tags.iter().filter_map(with_value).map(digest::keyed).collect();
-    is_account
-        && arn == Digest::of(&pair.arn)
+    arn == Digest::of(&pair.arn)
         && baseline.fingerprint == pair.fingerprint.as_ref().map(Digest::of)
         && owner.map(Digest::of) == Some(claim.owner)
         && !pair.tags.keys().any(is_other_spelling)
@@ -47,13 +52,39 @@ pub fn is_unchanged(
 mod tests {
     use std::time::Duration;
 
+    use serde_json::json;
+
     use super::*;
+    use crate::access::tests::{account, used};
     use crate::engine::rows::claim_key;
+
+    #[test]
+    fn only_the_account_on_record_is_read_and_with_the_operators_own_credentials_the_pinned_one() {
+        let (own, other) = (AccountId::from("123456789012"), AccountId::from("999999999999"));
+        let baseline = Baseline {
+            account: Digest::of(&own),
+            fingerprint: None,
+            tags: Box::default(),
+            interval: Duration::ZERO,
+        };
+        let of_account = used(account(&json!({})));
+        for (name, grant, account, pinned, expected) in [
+            ("nothing is pinned", &Grant::Operator, &own, None, true),
+            ("it is pinned", &Grant::Operator, &own, Some(&own), true),
+            ("another one is pinned", &Grant::Operator, &own, Some(&other), false),
+            ("other credentials", &Grant::Operator, &other, None, false),
+            ("other credentials and the pin", &Grant::Operator, &other, Some(&other), false),
+            ("a LightsailAccount has no pin", &of_account, &own, Some(&other), true),
+            ("and is still the one on record", &of_account, &other, None, false),
+        ] {
+            assert_eq!(is_account_still(&baseline, grant, account, pinned), expected, "{name}");
+        }
+    }
 
     #[test]
     fn a_pair_is_as_it_was_recorded_or_its_object_is_reconciled() {
         type Change = fn(&mut PairClaim, &mut Baseline, &mut Option<KeyPair>);
-        let rows: [(&str, Change, bool); 10] = [
+        let rows: [(&str, Change, bool); 9] = [
             ("as it was recorded", |_, _, _| {}, true),
             (
                 "with more tags",
@@ -74,7 +105,6 @@ mod tests {
                 false,
             ),
             ("with another owner", |c, _, _| c.owner = Digest::of("c/n/other"), false),
-            ("in another account", |_, s, _| s.account = Digest::of("999999999999"), false),
             ("there, though it should not be", |c, _, _| c.arn = None, false),
         ];
         for (name, change, expected) in rows {
@@ -111,11 +141,7 @@ mod tests {
                     .collect(),
             });
             change(&mut claim, &mut baseline, &mut pair);
-            assert_eq!(
-                is_unchanged(&claim, &baseline, &"123456789012".into(), pair.as_ref()),
-                expected,
-                "{name}"
-            );
+            assert_eq!(is_unchanged(&claim, &baseline, pair.as_ref()), expected, "{name}");
         }
         // What should not be there, and is not.
         let claim = PairClaim {
@@ -138,6 +164,6 @@ mod tests {
             tags: Box::default(),
             interval: Duration::ZERO,
         };
-        assert!(is_unchanged(&claim, &baseline, &"1".into(), None));
+        assert!(is_unchanged(&claim, &baseline, None));
     }
 }

@@ -25,6 +25,8 @@ fn a_release_never_waits_for_lightsail() {
         ("the pair is read first", |_, _| {}, "ReadForRelease"),
         ("with whatever account", |_, o| o.account = Some("999999999999".into()),
          "ReadForRelease"),
+        ("unless that is not the pinned one",
+         |d, _| d.pinned_account = Some("999999999999".into()), "Remove finalizer Released"),
         ("its own tag is taken off",
          |_, o| o.done.read_for_release = read(tagged(pair(FIRST), OWNER)), "ReleaseTag"),
         ("another owner's is not", |_, o| {
@@ -61,6 +63,11 @@ fn a_release_never_waits_for_lightsail() {
         ("nothing is recorded, so nothing is read", |_, o| o.recorded = Recorded::default(),
          "Remove finalizer Released"),
     ]);
+    let (mut desired, observed) = retained();
+    desired.pinned_account = Some("999999999999".into());
+    let Step::RemoveFinalizer { message, .. } = plan(&desired, &observed) else { panic!() };
+    assert!(message.ends_with("its owner tag stays too: WrongAccount: --aws-account-id allows \
+        calls only to the account 999999999999"), "{message}");
     let said = |change: fn(&mut Observed)| {
         let (desired, mut observed) = retained();
         observed.done.read_for_release =
