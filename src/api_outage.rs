@@ -26,7 +26,7 @@ const SLOW: Duration = Duration::from_secs(3);
 
 /// The way to the API server, whose requests are observed. Clones are the same.
 #[derive(Clone, Debug)]
-pub struct ApiOutage(Arc<Inner>);
+pub(crate) struct ApiOutage(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -70,7 +70,7 @@ impl Spoken {
 impl ApiOutage {
     /// For the server at this URL, which is reached by this proxy.
     #[must_use]
-    pub fn new(server: &Uri, proxy: Option<&Uri>, readiness: Readiness) -> Self {
+    pub(crate) fn new(server: &Uri, proxy: Option<&Uri>, readiness: Readiness) -> Self {
         let (server, proxy) = (host(server), proxy.map(host));
         Self(Arc::new(Inner { server, proxy, readiness, spoken: Mutex::default() }))
     }
@@ -125,7 +125,7 @@ impl<S> Layer<S> for ApiOutage {
 
 /// A client whose requests are observed.
 #[derive(Debug)]
-pub struct OutageService<S> {
+pub(crate) struct OutageService<S> {
     inner: S,
     outage: ApiOutage,
 }

@@ -23,7 +23,7 @@ const OF_NAMESPACE: usize = 4;
 
 /// Places for the requests of each namespace. Clones are the same.
 #[derive(Clone, Debug)]
-pub struct ApiShares {
+pub(crate) struct ApiShares {
     /// How many places each has.
     places: usize,
     by_namespace: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
@@ -38,7 +38,7 @@ impl Default for ApiShares {
 impl ApiShares {
     /// So many places for each namespace.
     #[must_use]
-    pub fn new(places: usize) -> Self {
+    pub(crate) fn new(places: usize) -> Self {
         Self { places, by_namespace: Arc::default() }
     }
 
@@ -111,7 +111,7 @@ impl<S> Layer<S> for ApiShares {
 
 /// A client whose namespaces have shares.
 #[derive(Debug)]
-pub struct Shared<S> {
+pub(crate) struct Shared<S> {
     inner: S,
     shares: ApiShares,
 }
@@ -152,7 +152,7 @@ where
 /// The body of an answer, which holds its place until it was read: it may have 1.5 MB, which the
 /// client library has in memory twice.
 #[derive(Debug)]
-pub struct Read<B> {
+pub(crate) struct Read<B> {
     body: B,
     _place: Option<OwnedPlace>,
 }

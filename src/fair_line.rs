@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 /// The line. Clones are the same line.
 #[derive(Clone, Debug, Default)]
-pub struct FairLine(Arc<Mutex<State>>);
+pub(crate) struct FairLine(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -33,7 +33,7 @@ struct State {
 
 /// Where somebody waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rank {
+pub(crate) enum Rank {
     /// Before those of its group that wait in turn, and once before all groups.
     First,
     /// In the order of asking.
@@ -49,14 +49,14 @@ struct Waiter {
 
 /// Holds the lock. Dropping this gives it to the next in line.
 #[derive(Debug)]
-pub struct Permit(FairLine);
+pub(crate) struct Permit(FairLine);
 
 impl FairLine {
     /// Waits for the turn of this group, and then holds the lock.
     ///
     /// # Panics
     /// Never: a waiter stays in the line until it has the permit or gives up.
-    pub async fn turn(&self, group: &Arc<str>, rank: Rank) -> Permit {
+    pub(crate) async fn turn(&self, group: &Arc<str>, rank: Rank) -> Permit {
         let mut ticket = match self.join(group, rank) {
             Ok(permit) => return permit,
             Err(ticket) => ticket,

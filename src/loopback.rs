@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// Whether a URL's host, an IPv6 address in brackets or not, is this machine.
 #[must_use]
-pub fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost")
         || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())

@@ -20,7 +20,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Objects in a page, each of a few kilobytes.
-pub const MANY: u32 = 100;
+pub(crate) const MANY: u32 = 100;
 const MIB: usize = 1024 * 1024;
 /// Objects in a page, and the bytes that it may have. The API server takes objects of 1.5 MB, so
 /// the smallest pages have 4.5 MB at most.
@@ -59,7 +59,7 @@ fn with_size(uri: &Uri, size: u32) -> Result<Uri, BoxError> {
 
 /// Reads pages that are too large with fewer objects.
 #[derive(Clone, Copy, Debug)]
-pub struct PageLimit;
+pub(crate) struct PageLimit;
 
 impl<S> Layer<S> for PageLimit {
     type Service = LimitedPages<S>;
@@ -71,7 +71,7 @@ impl<S> Layer<S> for PageLimit {
 
 /// A client whose pages have a limit.
 #[derive(Debug)]
-pub struct LimitedPages<S> {
+pub(crate) struct LimitedPages<S> {
     inner: Arc<Mutex<S>>,
     sizes: Arc<Sizes>,
 }
