@@ -191,7 +191,8 @@ pub struct LightsailKeyPairSpec {
     ///
     /// If it is set, the operator deletes only a key pair with exactly this fingerprint. With
     /// `type: Default`, every deletion requires it. A fingerprint in another form, such as that of
-    /// `ssh-keygen -l`, counts only if the key in the spec or Secret has both.
+    /// `ssh-keygen -l`, counts only if the spec or Secret has the key, so that the operator can
+    /// compare the two forms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub expected_fingerprint: Option<String>,

@@ -70,8 +70,8 @@ pub struct LightsailKeyPairStatus {
     /// The name of the Secret that holds the private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
-    /// The last operation that this object caused in Lightsail. If Lightsail omits `createdAt`, it is
-    /// the time of the answer.
+    /// The last import or deletion that this object caused in Lightsail. If Lightsail omits
+    /// `createdAt`, it is the time of the response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Operation")]
     pub last_operation: Option<Operation>,
@@ -105,12 +105,12 @@ pub struct ImportIntent {
     /// When that key pair was created, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_created_at: Option<String>,
-    /// How this object came to that key pair.
+    /// How this object got that key pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_origin: Option<Origin>,
 }
 
-/// How an object came to its key pair.
+/// How an object got its key pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Origin {
     /// The operator imported it.
