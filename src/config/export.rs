@@ -38,8 +38,8 @@ pub struct Export {
     #[arg(long, display_order = 0, value_name = "PATH")]
     pub keys: Vec<PathBuf>,
 
-    /// Match the keys in the Secrets of this namespace, for example team-a, with the access of your
-    /// kubeconfig; may be repeated.
+    /// Match the keys in the Secrets of this namespace, for example team-a, with the permissions of
+    /// your kubeconfig; may be repeated.
     #[arg(long, display_order = 0, value_delimiter = ',', value_parser = namespace,
         value_name = "NAMESPACE")]
     pub from_secrets: Vec<String>,
@@ -61,7 +61,7 @@ pub struct Export {
     #[arg(long, display_order = 0)]
     pub default_key_pairs: bool,
 
-    /// What to write.
+    /// The output format.
     #[arg(long, display_order = 0, short, default_value = "yaml", value_name = "FORMAT")]
     pub output: Output,
 }
