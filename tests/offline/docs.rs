@@ -272,6 +272,7 @@ const OTHERS_FLAGS: &[&str] = &[
     "--no-memory-limit",
     "--event-ttl",
     "--disable-session-tags",
-    "--force", "--force-conflicts", "--server-side", "--set-file", "--take-ownership", "--wait",
+    "--force", "--force-conflicts", "--server-side", "--set", "--set-file", "--take-ownership",
+        "--wait",
     "--as", "--as-group",
 ];
