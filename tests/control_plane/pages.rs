@@ -60,17 +60,22 @@ const PAGES: &[Page] = &[
     page("docs/hostkeyreset.md", &["condition met", "SHA256:", "DeleteKnownHostKeys"]),
     page("docs/iam.md", &["TagResource"]),
     page("docs/install.md", &["successfully rolled out", "\"keyPairs\""]),
-    page("docs/lightsailkeypair.md", &["fleet patched", "fleet annotated"]),
     page("docs/operations.md", &["lightsail-operator", "arn:aws:lightsail:"]),
     page("docs/simulator.md", &["\"fleet\"", "ImportKeyPair"]),
-    page("docs/troubleshooting.md", &["Events:", "ok", "\"operation\": \"ImportKeyPair\""]),
+    page(
+        "docs/troubleshooting.md",
+        &["Events:", "ok", "fleet patched", "fleet annotated", "\"operation\": \"ImportKeyPair\""],
+    ),
     Page {
         // The name is the sample's until then.
         before: "kubectl patch lskp fleet --type merge \
               --patch '{\"spec\":{\"deletionPolicy\":\"Delete\",\"suspend\":false}}'
             kubectl delete lskp fleet
             kubectl apply -f yaml/1.yaml",
-        after: "kubectl apply -f yaml/2.yaml
+        after: "[[ $(kubectl get secret aws-team-a --namespace lightsail-operator --output \
+              jsonpath='{.metadata.labels.*} {.data.aws_access_key_id}') == \
+              \"production-team-a $(printf AKIAI44QH8DHBEXAMPLE | base64)\" ]]
+            kubectl apply -f yaml/2.yaml
             kubectl wait --for=condition=Ready lskp/fleet --namespace team-a --timeout=60s
             kubectl delete -f yaml/2.yaml -f yaml/1.yaml",
         ..page("docs/lightsailaccount.md", &["production-team-a condition met"])
@@ -201,6 +206,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("install.yaml", ""),
     ("aws.env", "aws_access_key_id=AKIAIOSFODNN7EXAMPLE\naws_secret_access_key=a-secret\n"),
+    ("new.env", "aws_access_key_id=AKIAI44QH8DHBEXAMPLE\naws_secret_access_key=another\n"),
     // `docs.rs` renders the chart with the values of all pages.
     ("values.yaml", ""),
 ];

@@ -22,8 +22,8 @@ fn is_part_of(part: &Value, whole: &Value) -> bool {
 
 #[test]
 fn the_account_on_the_page_is_one_of_these_files() {
-    let page = blocks(&read("docs/iam.md".as_ref()));
-    let mut accounts = page.iter().filter(|block| block.text.contains("kind: LightsailAccount"));
+    let page = blocks(&read("docs/lightsailaccount.md".as_ref()));
+    let mut accounts = page.iter().filter(|block| block.text.contains("sessionTags: Namespace"));
     let shown = &accounts.next().unwrap().text;
     let written: Value = serde_yaml_ng::from_str(shown).unwrap();
     let account: LightsailAccount = serde_json::from_value(written.clone()).unwrap();
