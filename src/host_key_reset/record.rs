@@ -52,7 +52,7 @@ mod tests {
         for (length, expected) in [(36, 36), (210, 210), (211, 0), (10_000, 0)] {
             let operation = Operation { id: Some("a".repeat(length)), ..Operation::default() };
             let (conditions, operations) = (conditions.clone(), vec![operation]);
-            let status = HostKeyResetStatus { conditions, operations, ..unobserved() };
+            let status = HostKeyResetStatus { operations, conditions, ..unobserved() };
             let state = end(&status).unwrap();
             assert_eq!(state, MarkState::Succeeded("a".repeat(expected)), "{length}");
             let mark = Mark { hash: "0".repeat(32), state };

@@ -42,8 +42,8 @@ pub struct PairClaim {
     pub wants_pair: bool,
     /// Whether there may be one already: its import is on record, and not what came of it.
     pub has_intent: bool,
-    /// Whether it has no pair and cannot act now: it stands in nobody's way, unless the pair has its
-    /// owner tag.
+    /// Whether it has no pair and cannot act now: it stands in nobody's way, unless the pair has
+    /// its owner tag.
     pub is_idle: bool,
     /// Whether it may have used its account by now, or is over.
     pub has_acted: bool,
@@ -118,8 +118,8 @@ pub(super) fn row_of(object: &LightsailKeyPair, settings: &Settings) -> Row<Pair
     let has_intent = arn.is_none()
         && object.status.as_ref().is_some_and(|status| status.import_intent.is_some());
     // An object that can do nothing does not stand in the way of those that can, unless it has a
-    // pair. If it may have one, that counts, and so does its owner tag on a pair. One that the operator has released, and that
-    // another tool's finalizer keeps, has none any more.
+    // pair. If it may have one, that counts, and so does its owner tag on a pair. One that the
+    // operator has released, and that another tool's finalizer keeps, has none any more.
     let is_left = desired.goal.ends() && !has_finalizer(object, FINALIZER);
     let may_act = can_act(&desired) && !is_refused(shown.reason);
     let may_be_tagged = desired.invalid_name.is_none() && !is_refused(shown.reason);

@@ -69,7 +69,7 @@ async fn reach<K: Namespaced>(
 }
 
 async fn reach_ready(bed: &Bed, name: &str, reason: &str) -> Result<(), String> {
-    reach(bed, name, reason, |object| is_ready(object, reason)).await
+    reach(bed, name, reason, |object: &LightsailKeyPair| is_ready(object, reason)).await
 }
 
 async fn delete(bed: &Bed, name: &str) -> Result<(), String> {

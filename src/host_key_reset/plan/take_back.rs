@@ -20,10 +20,11 @@ pub(super) fn take_back(desired: &Desired, observed: &Observed, verdict: Verdict
 /// # Errors
 /// Any other failure ends it: the mark may be there, or the reset is over already.
 pub fn refused_mark(state: &MarkState, failure: Error) -> Result<String, Error> {
-    match failure {
-        Error::Kubernetes(error) if *state == MarkState::Started && is_refusal(&error) => {
-            Ok(without_content(&error))
-        }
-        failure => Err(failure),
+    if *state == MarkState::Started
+        && let Error::Kubernetes(error) = &failure
+        && is_refusal(error)
+    {
+        return Ok(without_content(error));
     }
+    Err(failure)
 }

@@ -5,7 +5,8 @@ use std::fmt;
 use super::effects::Fate;
 use super::scenario::{May, Scenario, Type};
 use super::view::Act;
-use super::world::{Annotation, Delayed, Key, Maker, Object, Process, Record, Role, Run, Secret, State, Tag};
+use super::world::{Annotation, Delayed, Key, Maker, Object, Process, Record, Role, Run, Secret,
+    State, Tag};
 
 /// A transition.
 #[derive(Clone, Copy, Debug)]

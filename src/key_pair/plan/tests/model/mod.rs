@@ -22,8 +22,8 @@
 //!   pair with the same key, made in the window of an intent under which an import was sent that
 //!   was not refused (with any key, where the form of the fingerprint is not known).
 //! - A late deletion of a pair that somebody else deletes first has no effect, and it may take the
-//!   pair of another object: after a crash, nothing tells a process that it was sent. What a process
-//!   deletes that does not lead any more, the next one may download meanwhile.
+//!   pair of another object: after a crash, nothing tells a process that it was sent. What a
+//!   process deletes that does not lead any more, the next one may download meanwhile.
 //! - Tags are set before the answer is due, or not at all. No operation is under way when it is
 //!   answered. Later ones, operations that fail, limits of accounts and a Secret that the spec
 //!   renames are rows of the tables.

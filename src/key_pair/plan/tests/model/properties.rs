@@ -4,7 +4,8 @@ use super::super::*;
 use super::scenario::{Spec, Type};
 use super::view::{Act, Decision};
 use crate::api::Reason;
-use super::world::{Annotation, Delayed, Found as Seen, How, Maker, Pair, Run, Sent, State as World, Tag};
+use super::world::{Annotation, Delayed, Found as Seen, How, Maker, Pair, Run, Sent,
+    State as World, Tag};
 
 /// A step that is about to be taken.
 pub(super) struct Step<'a> {
