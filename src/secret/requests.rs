@@ -1,5 +1,5 @@
-//! The requests: Secrets are read by name, created, and replaced under the uid and version that were
-//! read.
+//! The requests: Secrets are read by name, created, and replaced under the uid and version that
+//! were read.
 
 use std::collections::BTreeMap;
 

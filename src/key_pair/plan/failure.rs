@@ -62,7 +62,7 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             };
             let message =
                 may_go.map_or(refused, |may_go| Message::OwnerStays { secret: name, why, may_go });
-            // Each attempt would download the key again: nothing keeps it that is not the Secret (I4).
+            // Each attempt would download the key again: nothing but the Secret keeps it (I4).
             let is_downloaded = observed.done.download.is_some();
             message.stalled(if is_downloaded {
                 Next::After(desired.interval)

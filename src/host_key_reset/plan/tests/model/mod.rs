@@ -5,9 +5,9 @@
 //! Time is in seconds here, as deadlines are added up: each write of an intent or of a mark, and
 //! each operation, takes one, and otherwise a step takes [`world::TICK`] of them: more than a Lease
 //! and a call, and less than the settle time. Deadlines are as short as they can be with all that
-//! still possible before them. Turns have tests of their own: this reset always has its turn, and others
-//! that are done show as operations that they have recorded. Nobody edits the object but to suspend
-//! it, restore it, or take its mark off.
+//! still possible before them. Turns have tests of their own: this reset always has its turn, and
+//! others that are done show as operations that they have recorded. Nobody edits the object but to
+//! suspend it, restore it, or take its mark off.
 
 #![expect(clippy::option_option, clippy::struct_excessive_bools,
     clippy::trivially_copy_pass_by_ref, clippy::wildcard_enum_match_arm,

@@ -10,8 +10,8 @@ pub(super) type Second = u16;
 pub(super) const CALL_TIMEOUT: Second = 20;
 pub(super) const SETTLE_TIME: Second = 60;
 pub(super) const LEASE: Second = 15;
-/// The reset is not started later: a call that comes after three ticks is in time if it is the first
-/// or follows a search, and a second too late if an earlier one was refused.
+/// The reset is not started later: a call that comes after three ticks is in time if it is the
+/// first or follows a search, and a second too late if an earlier one was refused.
 pub(super) const NOT_AFTER: Second = 124;
 /// How long it may take from its start.
 pub(super) const DEADLINE: Second = 200;
