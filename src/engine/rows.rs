@@ -186,8 +186,14 @@ impl<C: Claim> Rows<C> {
         }
         let mut due: Vec<_> = from.map(|from| Due { at, class, from }).into_iter().collect();
         if !stands {
-            let heirs = before.map(|before| self.heirs(&before)).unwrap_or_default();
-            due.extend(heirs.into_iter().map(|at| Due { at, class: Class::Change, from: now }));
+            let stood = before.and_then(|before| Some((before.claim?, before.lane)));
+            let stood = stood.filter(|(claim, _)| claim.rank().is_some());
+            let next = stood.map(|(claim, lane)| self.first_waiting(&claim, &lane));
+            due.extend(next.into_iter().flatten().map(|at| Due {
+                at,
+                class: Class::Change,
+                from: now,
+            }));
         }
         due
     }
@@ -386,7 +392,8 @@ impl<C: Claim> Rows<C> {
         self.last_logged.remove(at);
         shrink(&mut self.last_paced);
         shrink(&mut self.last_logged);
-        self.remove_row(at).map(|(_, row)| self.heirs(&row)).unwrap_or_default()
+        let claim = self.remove_row(at).and_then(|(_, row)| Some((row.claim?, row.lane)));
+        claim.map(|(claim, lane)| self.first_waiting(&claim, &lane)).unwrap_or_default()
     }
 
     fn remove_row(&mut self, at: &ObjectRef) -> Option<(ObjectRef, Row<C>)> {
@@ -414,11 +421,10 @@ impl<C: Claim> Rows<C> {
         Some((at, row))
     }
 
-    /// The next objects when this one steps aside: two at most.
-    fn heirs(&self, row: &Row<C>) -> Vec<ObjectRef> {
-        let claim = row.claim.as_ref().filter(|claim| claim.rank().is_some());
-        let there = claim.and_then(|claim| self.by_claim.get(&claim.key())).into_iter();
-        let next = |there| Claimants::first_waiting(there, &row.lane, |at| self.wait_order(at));
+    /// The next objects when one of that claim steps aside: two at most.
+    fn first_waiting(&self, claim: &C, lane: &str) -> Vec<ObjectRef> {
+        let there = self.by_claim.get(&claim.key()).into_iter();
+        let next = |there| Claimants::first_waiting(there, lane, |at| self.wait_order(at));
         there.flat_map(next).cloned().collect()
     }
 
@@ -433,10 +439,11 @@ impl<C: Claim> Rows<C> {
         self.listed.contains(&None) || self.listed.contains(&Some(namespace.to_owned()))
     }
 
-    /// Whether an object claims this.
+    /// Whether an object claims this that blocks others.
     #[must_use]
     pub fn is_wanted(&self, key: ClaimKey) -> bool {
-        self.by_claim.contains_key(&key)
+        let ranks = |row: &Row<C>| row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
+        self.with_same_claim(key).any(|(_, row)| ranks(row))
     }
 
     fn with_same_claim(&self, key: ClaimKey) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {

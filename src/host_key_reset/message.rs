@@ -151,8 +151,9 @@ impl fmt::Display for Message<'_> {
                 write!(
                     to,
                     "allowed.hostKeyReset of the LightsailAccount requires the tags {}: {instance} \
-                     does not exist in this region, or does not have them; check \
-                     spec.instanceName, tag the instance, or ask whoever manages the accounts",
+                     does not exist in this region, or does not have them; if the name is wrong, \
+                     create a new HostKeyReset; otherwise tag the instance, or ask whoever \
+                     manages the accounts",
                     tags.join(" ")
                 )
             }

@@ -48,8 +48,8 @@ pub(super) struct Memory {
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
     /// Objects that go and leave no pair behind.
     without_pair: Mutex<ByUid<()>>,
-    /// Of objects whose private key took long to make and is not in its Secret yet: that key.
-    pub(super) unwritten: Mutex<ByUid<PrivateKey>>,
+    /// By namespace, a private key that took long to make, and that no Secret holds.
+    spare_keys: Mutex<HashMap<Arc<str>, PrivateKey>>,
     /// What an object needs and is missing, and since when.
     pub(super) missing: Mutex<ByUid<(Digest<SourceRef>, Moment)>>,
     /// Which pairs of a shared list no object manages.
@@ -126,7 +126,23 @@ impl Unanswered {
     }
 }
 
+/// So many private keys are kept that no Secret holds.
+const MOST_SPARE_KEYS: usize = 64;
+
 impl Memory {
+    /// Takes the private key that is left over in a namespace.
+    pub(super) fn spare_key(&self, namespace: &str) -> Option<PrivateKey> {
+        self.spare_keys.lock().remove(namespace)
+    }
+
+    /// Keeps a private key that no Secret holds: one for each namespace, and not of too many.
+    pub(super) fn keep_spare_key(&self, namespace: &Arc<str>, key: PrivateKey) {
+        let mut keys = self.spare_keys.lock();
+        if keys.len() < MOST_SPARE_KEYS {
+            keys.insert(Arc::clone(namespace), key);
+        }
+    }
+
     /// An object goes. `leaves_pair`: its pair may stay.
     pub(super) fn note_end(&self, uid: &str, leaves_pair: bool) {
         let mut without_pair = self.without_pair.lock();
@@ -166,7 +182,6 @@ impl Memory {
         self.allowances.lock().remove(uid);
         self.imports.lock().remove(uid);
         self.within_limit.lock().remove(uid);
-        self.unwritten.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());
     }
@@ -212,7 +227,9 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::key_pair::KeyAlgorithm;
     use crate::key_pair::world::SourceKind;
+    use crate::ssh;
 
     #[test]
     fn what_is_missing_now_was_not_missing_since_something_else_was() {
@@ -240,6 +257,22 @@ mod tests {
         assert_eq!(until("eu-west-2", "fleet"), None);
         memory.deletions.lock().note("eu-west-1", &name, None);
         assert_eq!(until("eu-west-1", "fleet"), None);
+    }
+
+    #[test]
+    fn one_key_is_kept_for_a_namespace_and_used_once() {
+        let (memory, key) = (Memory::default(), || ssh::generate(KeyAlgorithm::Ed25519).unwrap());
+        for number in 0..2 * MOST_SPARE_KEYS {
+            memory.keep_spare_key(&Arc::from(format!("team-{number}")), key());
+        }
+        let last = key();
+        assert!(memory.spare_key("team-0").is_some());
+        memory.keep_spare_key(&Arc::from("team-0"), key());
+        assert!(memory.spare_key("team-0").is_some() && memory.spare_key("team-0").is_none());
+        memory.keep_spare_key(&Arc::from("team-0"), last.clone());
+        let kept = memory.spare_key("team-0").map(|key| key.public().sha256());
+        assert_eq!(kept, Some(last.public().sha256()));
+        assert_eq!(memory.spare_keys.lock().len(), MOST_SPARE_KEYS - 1);
     }
 
     #[test]

@@ -219,11 +219,12 @@ pub(super) fn status(
 }
 
 /// What stays of an intent whose import was refused. Each import has its own intent, so no doubt
-/// does. The pair before it may be there after all, if no other one is: it would still be the
-/// object's. Without a date, the intent says nothing of another pair.
+/// does. If the name is taken and no read shows by what, the pair before it may be there after all:
+/// it would still be the object's. Without a date, the intent says nothing of another pair.
 fn refused(observed: &Observed, intent: ImportIntent) -> Option<ImportIntent> {
+    let is_taken = observed.done.import == Some(Imported::NameTaken);
     let has_another = observed.pair.as_ref().is_some_and(|read| read.pair.is_some());
-    let may_show_former = intent.replaced_arn.is_some() && !has_another;
+    let may_show_former = intent.replaced_arn.is_some() && is_taken && !has_another;
     may_show_former.then_some(ImportIntent { date: None, ..intent })
 }
 

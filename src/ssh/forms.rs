@@ -161,8 +161,9 @@ fn private_key(text: &str) -> Option<InvalidPublicKey> {
 
 /// What private keys have in their files, in small letters: PEM in any spelling, and the files of
 /// AWS, age, `WireGuard`, minisign, signify, DNSSEC, JWK and XML.
-const PRIVATE_MARKERS: [&str; 8] = [
+const PRIVATE_MARKERS: [&str; 9] = [
     "private key-----",
+    "private key ----",
     "private key block-----",
     "private_key",
     "privatekey",
@@ -334,7 +335,7 @@ fn refuse_private(comment: &[&str]) -> Result<()> {
     if text.contains("PuTTY-User-Key-File") {
         return Err(InvalidPublicKey::PuTTY);
     }
-    let is_private = (text.contains("PRIVATE KEY") && text.contains("-----BEGIN"))
+    let is_private = (text.contains("PRIVATE KEY") && text.contains("BEGIN "))
         || text.contains("AGE-SECRET-KEY-")
         || comment.iter().any(|word| is_private_data(word));
     if is_private { Err(InvalidPublicKey::Private) } else { Ok(()) }

@@ -99,7 +99,7 @@ async fn credentials_that_are_over_when_they_come_are_asked_for_once_for_all() {
         ways.bed.create::<LightsailKeyPair>(name, &imported(&public_key("ed25519"))).await;
     }
     for name in &names {
-        let words = ["ExpiredCredentials", "check the clock"];
+        let words = ["ExpiredCredentials", "check the operator's clock"];
         ways.wait_message(name, "InvalidCredentials", &words).await;
     }
     let (_, metrics) = operator.get("/metrics").await.unwrap();

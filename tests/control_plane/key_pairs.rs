@@ -304,10 +304,7 @@ async fn vanishes_during_the_import(status: u16) {
     let proxy = ApiProxy::start(&bed.cluster).await.unwrap();
     let of_pair = Matcher::new(Method::PUT, "/lightsailkeypairs/fleet/status");
     let answered = proxy.fail(of_pair.with_body("\"arn\""), 1, status);
-    let held = proxy.hold(
-        Matcher::new(Method::PUT, "/lightsailkeypairs/fleet/status").with_body("importIntent"),
-        Place::BeforeAnswer,
-    );
+    let held = bed.region.add_fault(Fault::new("ImportKeyPair", FaultEffect::HoldBefore).times(1));
     let operator = Operator::start(bed.options(Some(&proxy.url())).await).await.unwrap();
     bed.create::<LightsailKeyPair>("fleet", &imported(&public_key("ed25519"))).await;
     held.reached().await;

@@ -133,6 +133,11 @@ async fn bad_key_pairs_are_refused() {
                 key("-----BEGIN PGP PRIVATE KEY BLOCK-----\nA"),
                 "a private key",
             ),
+            (
+                "a private key of ssh.com",
+                key("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAAA"),
+                "a private key",
+            ),
             ("PuTTY's private key", key("PuTTY-User-Key-File-3: ssh-rsa\nA"), "a private key"),
             ("too long", key(&format!("ssh-rsa {}", "A".repeat(16_384))), "publicKey must be at \
                 most 16384 characters"),

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::policies::ReplacePolicy;
 use crate::api::schema::is_object_name;
 
-/// In a CEL rule: what has a private key in it, in OpenSSH's form, in PEM, of PGP or of `PuTTY`. A
-/// comment may have the same words. Rules are short: the API server estimates what they cost.
+/// In a CEL rule: what has a private key in it, in OpenSSH's form or that of ssh.com, in PEM, of PGP
+/// or of `PuTTY`. A comment may speak of a private key. Rules are short: the API server estimates
+/// what they cost.
 const PRIVATE: &str = "self.publicKey.contains('PRIVATE KEY') && \
-                       self.publicKey.contains('-----BEGIN') || \
+                       self.publicKey.contains('BEGIN ') || \
                        self.publicKey.contains('PuTTY-User-Key')";
 /// A private key in base64: the data of OpenSSH's form, or the beginning of a file of `PuTTY` or in
 /// PEM (`-----BEGIN OPEN`, `RSA PRI`, `PRIV`, `ENCR`, `EC P`, `DSA`).

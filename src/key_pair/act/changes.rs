@@ -11,7 +11,7 @@ use crate::engine::{Lookup, objects};
 use crate::error::Error;
 use crate::ids::Fingerprint;
 use crate::key_pair::memory::Sent;
-use crate::key_pair::world::{PairRead, SetAside};
+use crate::key_pair::world::{DesiredPair, PairRead, SetAside};
 use crate::key_pair::{claim, observe, plan, record, status};
 use crate::lightsail::{ErrorKind, KeyPair};
 use crate::secret::{self, Found, SecretSpec};
@@ -40,7 +40,7 @@ impl Run<'_> {
         let sent = Sent { until: until(), accepted: false };
         self.memory.imports.lock().insert(&self.desired.uid, Some(sent));
         // It may wait for minutes for its turn.
-        let is_there = || self.memory.rows.lock().is_watched(self.at);
+        let is_there = || self.memory.rows.lock().has_uid(self.at, &self.desired.uid);
         let is_wanted = || is_there() && !self.has_account_changed() && !self.has_object_changed();
         let import = self.lightsail().import_key_pair(&self.desired.name, key.line(), &is_wanted);
         let outcome = import.await;
@@ -129,25 +129,33 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A key that took long to make is used again if its Secret could not be written: that is
-    /// retried for as long as a quota or a policy refuses it. It stays in memory (I4).
+    /// A key that took long to make, and whose Secret was refused, is used for the next object of
+    /// the namespace that needs one, which may be the same: a quota or a policy refuses Secrets for
+    /// as long as it lasts. Nobody has seen the key, and it stays in memory (I4).
     pub(super) async fn generate(&mut self, algorithm: KeyAlgorithm) -> Result<(), Error> {
-        let (uid, takes_long) = (&self.desired.uid, algorithm == KeyAlgorithm::RSA4096);
-        let unwritten = self.memory.unwritten.lock().get(uid).filter(|_| takes_long).cloned();
-        let key = if let Some(key) = unwritten {
-            key
-        } else {
+        let namespace = &self.at.namespace;
+        let spare = (algorithm == KeyAlgorithm::RSA4096).then(|| self.memory.spare_key(namespace));
+        let key = match spare.flatten() {
+            Some(key) => key,
             // It may wait for others. Giving up is safe: nobody has seen the key.
-            tokio::select! {
-                key = self.ctx.key_maker.make(&self.at.namespace, algorithm) => key?,
+            None => tokio::select! {
+                key = self.ctx.key_maker.make(namespace, algorithm) => key?,
                 () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
-            }
+            },
         };
-        if takes_long {
-            self.memory.unwritten.lock().insert(uid, key.clone());
-        }
         self.observed.done.generated = Some(key);
         Ok(())
+    }
+
+    /// The API server refused to write the Secret.
+    fn spare_generated_key(&mut self) {
+        let takes_long = matches!(
+            self.desired.pair,
+            DesiredPair::Generated { algorithm: KeyAlgorithm::RSA4096, .. }
+        );
+        if let Some(key) = self.observed.done.generated.take().filter(|_| takes_long) {
+            self.memory.keep_spare_key(&self.at.namespace, key);
+        }
     }
 
     pub(super) async fn write_secret(
@@ -158,12 +166,16 @@ impl Run<'_> {
         keep_public_half: bool,
     ) -> Result<(), Error> {
         let (api_server, owner) = (&self.ctx.api_server, self.owner());
-        match found {
+        let written = match found {
             Some(found) => {
-                secret::replace(api_server, owner, spec, found, key, keep_public_half).await?;
+                secret::replace(api_server, owner, spec, found, key, keep_public_half).await
             }
-            None => secret::create(api_server, owner, spec, key).await?,
+            None => secret::create(api_server, owner, spec, key).await,
+        };
+        if matches!(written, Err(Error::SecretRejected { .. })) {
+            self.spare_generated_key();
         }
+        written?;
         self.observed.done.wrote_secret = true;
         self.read_secret(&spec.name).await
     }

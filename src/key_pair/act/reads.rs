@@ -53,7 +53,6 @@ impl Run<'_> {
     pub(super) async fn read_secret(&mut self, name: &str) -> Result<(), Error> {
         let found = secret::find(&self.ctx.api_server, self.owner(), name).await?;
         if found.as_ref().is_some_and(|found| found.key.is_some()) {
-            self.memory.unwritten.lock().remove(&self.desired.uid);
             self.memory.missing.lock().remove(&self.desired.uid);
             self.observed.key_missing_since = None;
         } else {

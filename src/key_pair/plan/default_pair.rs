@@ -38,7 +38,7 @@ pub(super) fn present(
             Step::ReadPair { live: true }
         };
     };
-    if let Some(step) = about_to_go(observed, pair) {
+    if let Some(step) = about_to_go(desired, observed, pair) {
         return step;
     }
     if let Some(step) = keep_key(desired, observed, pair, secret) {
@@ -124,6 +124,7 @@ pub(super) fn absent(
         } else {
             let stays = kept_key::stays(desired, observed).filter(|_| !desired.goal.ends());
             let stays = stays.or_else(|| unsettled_absence(observed));
+            let stays = stays.or_else(|| unanswered_download(observed, None));
             stays.unwrap_or_else(|| gone(desired, observed))
         };
     };
@@ -218,7 +219,11 @@ fn refuse_other_owner(desired: &Desired, observed: &Observed) -> Option<Step> {
 fn no_download_may_follow(deletion: &Deletion<'_>) -> Option<Step> {
     let observed = deletion.observed;
     let has_acted = observed.finalizer == Finalizer::Old;
-    let of_predecessor = Some(observed.predecessors_may_act).filter(|_| has_acted);
+    unanswered_download(observed, Some(observed.predecessors_may_act).filter(|_| has_acted))
+}
+
+/// What comes before the pair may be gone for good: a download could create it again until then.
+fn unanswered_download(observed: &Observed, of_predecessor: Option<Timestamp>) -> Option<Step> {
     let until = observed.download_may_follow.max(of_predecessor);
     let until = until.filter(|until| *until > observed.now)?;
     Some(wait_until(observed, until, &Message::DownloadMayFollow))

@@ -62,13 +62,7 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             };
             let message =
                 may_go.map_or(refused, |may_go| Message::OwnerStays { secret: name, why, may_go });
-            // Each attempt would download the key again: nothing but the Secret keeps it (I4).
-            let is_downloaded = observed.done.download.is_some();
-            message.stalled(if is_downloaded {
-                Next::After(desired.interval)
-            } else {
-                Next::Backoff
-            })
+            message.stalled(Next::Backoff)
         }
         Failure::ConfigMapForbidden(name) => {
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
@@ -80,10 +74,11 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
 /// ago, and a policy or a webhook removed it without a word, or the CRD does not know it.
 pub(super) fn not_kept(observed: &Observed, step: &Step) -> Option<Step> {
     let field = step.writes_ahead()?;
-    // An intent that is kept may have become too old.
+    // An intent that is kept may have become too old, and it takes the place of an adoption.
+    let is_adoption_over = matches!(step, Step::RecordAdoption) && observed.done.intent.is_some();
     let is_kept = matches!(step, Step::WriteIntent(key) if has_intent(observed, key));
     let why = format!("it does not keep {field}");
-    let is_again = observed.done.written_ahead.contains(&field) && !is_kept;
+    let is_again = observed.done.written_ahead.contains(&field) && !is_kept && !is_adoption_over;
     is_again.then(|| Step::Finish(Verdict::retried(&Shared::RefusedByKubernetes { why: &why })))
 }
 

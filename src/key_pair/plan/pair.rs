@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::confirmation::next_read;
 use super::expected::{self, Named};
 use super::import::{
@@ -153,11 +155,13 @@ fn tag(observed: &Observed, pair: &KeyPair, tags: BTreeMap<String, String>) -> S
 
 /// What comes first if the pair may be about to go, because the object did not want it a moment
 /// ago. A list may be older than that.
-pub(super) fn about_to_go(observed: &Observed, pair: &KeyPair) -> Option<Step> {
+pub(super) fn about_to_go(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Option<Step> {
     let is_recorded = observed.recorded.arn.as_ref() == Some(&pair.arn);
     let was_unwanted = (is_recorded || is_replaced(observed, pair)) && !observed.was_acted_on;
-    let was_deleted =
-        observed.recorded.deletion.is_some() || observed.deletion_may_follow.is_some();
+    // A list is not older than the interval.
+    let may_show_it = |until: Timestamp| until + desired.interval > observed.now;
+    let was_deleted = observed.recorded.deletion.is_some()
+        || observed.deletion_may_follow.is_some_and(may_show_it);
     if !was_unwanted || !was_deleted {
         return None;
     }
@@ -170,7 +174,7 @@ pub(super) fn about_to_go(observed: &Observed, pair: &KeyPair) -> Option<Step> {
 
 /// The pair is there with this key: keep its tags, and be content.
 fn keep(desired: &Desired, observed: &Observed, pair: &KeyPair) -> Step {
-    if let Some(step) = about_to_go(observed, pair) {
+    if let Some(step) = about_to_go(desired, observed, pair) {
         return step;
     }
     if observed.finalizer == Finalizer::Missing {

@@ -187,10 +187,13 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
     let half = format!("{}\\\n{}", &pkcs1[..30], &pkcs1[30..]);
     let body: String = private.lines().filter(|line| !line.starts_with('-')).collect();
     let sha256 = PublicKey::parse(&line).unwrap().sha256();
+    let of_ssh_com = "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ---- P2/56wAAA+4AAAA3aWYtbW9kbntz";
     let ed = ["-t", "ed25519"];
     let old = ["-t", "rsa", "-b", "2048"];
     let cases: Vec<(&str, String, Why)> = vec![
         ("OpenSSH's private key", private.clone(), Why::Private),
+        ("ssh.com's private key", of_ssh_com.to_owned(), Why::Private),
+        ("ssh.com's behind a public key", format!("{line} {of_ssh_com}"), Why::Private),
         ("with CRLF", private.replace('\n', "\r\n"), Why::Private),
         ("with a byte order mark", format!("\u{feff}{private}"), Why::Private),
         ("in base64", STANDARD.encode(&private), Why::Private),
@@ -314,7 +317,7 @@ fn of_what_is_no_public_key_it_is_said_what_it_is() {
         ("cut RFC 4716", rsa.exported("RFC4716")[..200].to_owned(), Why::Data),
         ("cut PEM", rsa.exported("PEM")[..200].to_owned(), Why::Data),
     ];
-    assert_eq!(cases.len(), 75);
+    assert_eq!(cases.len(), 77);
     for (name, text, expected) in cases {
         let why = PublicKey::parse(&text).unwrap_err();
         assert_eq!(why, expected, "{name}");

@@ -57,21 +57,6 @@ fn a_new_key_that_may_not_be_written_is_said_whoever_owns_the_secret() {
 }
 
 #[test]
-fn a_key_whose_secret_is_refused_is_downloaded_again_only_after_the_interval() {
-    for (name, is_downloaded, expected) in [
-        ("the Secret may not be read", false, Next::Backoff),
-        ("it may not be written", true, Next::After(Duration::from_mins(10))),
-    ] {
-        let (desired, mut observed, key) = default_world();
-        observed.done.download = download(&key).filter(|_| is_downloaded);
-        observed.failure = Some(Failure::SecretRejected { name: "kept".to_owned(),
-            why: "exceeded quota".to_owned() });
-        let Step::Finish(verdict) = plan(&desired, &observed) else { panic!("{name}") };
-        assert_eq!((verdict.state, verdict.next), (State::Stalled, expected), "{name}");
-    }
-}
-
-#[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 fn a_default_pair_that_should_be_there() {
     check_default(Goal::Present, &[
@@ -406,6 +391,11 @@ fn a_default_pair_that_should_go() {
         }, "Reconciling InProgress"),
         ("I5: not while a download may follow that was not answered", |d, o, key| {
             may_go(d, o, key);
+            o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
+        }, "Reconciling InProgress"),
+        ("nor is it gone for good by then", |d, o, key| {
+            may_go(d, o, key);
+            o.pair = live(None);
             o.download_may_follow = Some(time("2026-11-24T12:00:30Z"));
         }, "Reconciling InProgress"),
         ("it is when that is over", |d, o, key| {

@@ -326,8 +326,8 @@ fn i12_a_refusal_ends_the_intent_and_keeps_only_what_pair_was_there_before() {
         ("an account that is not set up", Some(ErrorKind::AccountSetup), None, None, false),
         ("denied", Some(ErrorKind::Denied), None, None, false),
         ("the name is taken", None, None, live(None), false),
-        ("throttled, in place of another pair", Some(ErrorKind::Throttled), before, None, true),
-        ("and no server may have known that", None, before, live(None), true),
+        ("throttled, in place of another pair", Some(ErrorKind::Throttled), before, None, false),
+        ("its name is taken, and no server may have known it", None, before, live(None), true),
         ("another pair has the name", None, before, other(), false),
     ] {
         let object = object(before);
