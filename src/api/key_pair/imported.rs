@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::policies::ReplacePolicy;
 use crate::api::schema::is_object_name;
 
-/// In a CEL rule: what has a private key in it, in OpenSSH's form or that of ssh.com, in PEM, of PGP
-/// or of `PuTTY`. A comment may speak of a private key. Rules are short: the API server estimates
-/// what they cost.
+/// In a CEL rule: what has a private key in it, in OpenSSH's form or that of ssh.com, in PEM, of
+/// PGP or of `PuTTY`. A comment may speak of a private key. Rules are short: the API server
+/// estimates what they cost.
 const PRIVATE: &str = "self.publicKey.contains('PRIVATE KEY') && \
                        self.publicKey.contains('BEGIN ') || \
                        self.publicKey.contains('PuTTY-User-Key')";
