@@ -135,13 +135,14 @@ impl Run<'_> {
     pub(super) async fn generate(&mut self, algorithm: KeyAlgorithm) -> Result<(), Error> {
         let namespace = &self.at.namespace;
         let spare = (algorithm == KeyAlgorithm::RSA4096).then(|| self.memory.spare_key(namespace));
-        let key = match spare.flatten() {
-            Some(key) => key,
+        let key = if let Some(key) = spare.flatten() {
+            key
+        } else {
             // It may wait for others. Giving up is safe: nobody has seen the key.
-            None => tokio::select! {
+            tokio::select! {
                 key = self.ctx.key_maker.make(namespace, algorithm) => key?,
                 () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
-            },
+            }
         };
         self.observed.done.generated = Some(key);
         Ok(())
