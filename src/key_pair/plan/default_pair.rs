@@ -124,7 +124,7 @@ pub(super) fn absent(
         } else {
             let stays = kept_key::stays(desired, observed).filter(|_| !desired.goal.ends());
             let stays = stays.or_else(|| unsettled_absence(observed));
-            let stays = stays.or_else(|| unanswered_download(observed, None));
+            let stays = stays.or_else(|| unanswered_download(observed));
             stays.unwrap_or_else(|| gone(desired, observed))
         };
     };
@@ -214,16 +214,15 @@ fn refuse_other_owner(desired: &Desired, observed: &Observed) -> Option<Step> {
     Some(message.stalled(Next::BackoffWithin(desired.interval)))
 }
 
-/// A process that led before this one may have sent one, unless this object cannot have done
-/// anything yet.
 fn no_download_may_follow(deletion: &Deletion<'_>) -> Option<Step> {
-    let observed = deletion.observed;
-    let has_acted = observed.finalizer == Finalizer::Old;
-    unanswered_download(observed, Some(observed.predecessors_may_act).filter(|_| has_acted))
+    unanswered_download(deletion.observed)
 }
 
-/// What comes before the pair may be gone for good: a download could create it again until then.
-fn unanswered_download(observed: &Observed, of_predecessor: Option<Timestamp>) -> Option<Step> {
+/// What comes while a download may still create the pair again. A process that led before this one
+/// may have sent one, unless this object cannot have done anything yet, or was acted on.
+fn unanswered_download(observed: &Observed) -> Option<Step> {
+    let has_acted = observed.finalizer == Finalizer::Old && !observed.was_acted_on;
+    let of_predecessor = Some(observed.predecessors_may_act).filter(|_| has_acted);
     let until = observed.download_may_follow.max(of_predecessor);
     let until = until.filter(|until| *until > observed.now)?;
     Some(wait_until(observed, until, &Message::DownloadMayFollow))

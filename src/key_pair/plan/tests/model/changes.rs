@@ -91,7 +91,9 @@ impl State {
         match (self.delayed?, self.pair) {
             (Delayed::Delete { uid, id, expected }, Some(pair)) => {
                 let is_made_since = pair.id != id && pair.maker == Maker::Object(uid);
-                (is_made_since && !pair.refuses(expected))
+                // A process that has just begun to lead knows by what is not modeled here.
+                let leads_newly = self.processes.iter().any(|it| it.role == Role::LeadsNewly);
+                (is_made_since && !leads_newly && !pair.refuses(expected))
                     .then_some("I1: a late deletion takes a pair that was made since")
             }
             (Delayed::Download { gone: true, .. }, None) => {

@@ -23,7 +23,9 @@
 //!   was not refused (with any key, where the form of the fingerprint is not known).
 //! - A late deletion of a pair that somebody else deletes first has no effect, and it may take the
 //!   pair of another object: after a crash, nothing tells a process that it was sent. What a
-//!   process deletes that does not lead any more, the next one may download meanwhile.
+//!   process deletes that does not lead any more, the next one may download meanwhile. When a
+//!   deletion was is not on record here: that a process that newly leads waits for those of the one
+//!   before is a row of the tables.
 //! - Tags are set before the answer is due, or not at all. No operation is under way when it is
 //!   answered. Later ones, operations that fail, limits of accounts and a Secret that the spec
 //!   renames are rows of the tables.
