@@ -405,7 +405,13 @@ fn a_default_pair_that_should_go() {
         ("I13: nor one that another process sent", |d, o, key| {
             may_go(d, o, key);
             o.predecessors_may_act = time("2026-11-24T12:00:30Z");
+            d.created_at = Some(time("2026-11-24T11:00:00Z"));
         }, "Reconciling InProgress"),
+        ("which cannot have sent one for an object that came later", |d, o, key| {
+            may_go(d, o, key);
+            o.predecessors_may_act = time("2026-11-24T12:00:30Z");
+            d.created_at = Some(o.predecessors_may_act - o.effect_window);
+        }, "Delete with fingerprint"),
         ("nobody has sent one for an object that is new", |d, o, key| {
             may_go(d, o, key);
             o.predecessors_may_act = time("2026-11-24T12:00:30Z");
