@@ -13,7 +13,9 @@ use testbed::simulator::{Fault, FaultEffect};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::bed::{ACCOUNT, Bed, imported, public_key, ready_reason, reset, set, wait_for};
+use crate::bed::{
+    ACCOUNT, Bed, aws_environment, imported, public_key, ready_reason, reset, set, wait_for,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn probes_and_metrics_are_served() {
@@ -166,13 +168,7 @@ async fn an_object_that_was_ready_gets_no_call_with_another_account_either() {
     let since = bed.simulator.requests().len();
     set(&mut options, "--aws-account-id", "999999999999");
     let other = bed.simulator.add_account("999999999999");
-    for (name, value) in &mut options.environment {
-        match name.as_str() {
-            "AWS_ACCESS_KEY_ID" => value.clone_from(&other.access_key_id),
-            "AWS_SECRET_ACCESS_KEY" => value.clone_from(&other.secret_access_key),
-            _ => {}
-        }
-    }
+    options.environment.extend(aws_environment(&bed.simulator, &other));
     let _operator = Operator::start(options).await.unwrap();
     bed.wait("fleet", "other credentials", says("belongs to 123456789012")).await;
     assert_eq!(asked(since), ["GetCallerIdentity"]);

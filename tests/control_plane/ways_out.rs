@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use testbed::operator::Operator;
 
 use crate::bed::{
-    Bed, REGION, default_pair, imported, key_pair_files, public_half, public_key, set, wait_for,
+    Bed, REGION, aws_environment, default_pair, imported, key_pair_files, public_half, public_key,
+    set, wait_for,
 };
 
 const OTHER: &str = "red/team-z/other";
@@ -360,13 +361,7 @@ async fn credentials_of_another_account() {
     drop(operator);
     set(&mut options, "--aws-account-id", "999999999999");
     let other = bed.simulator.add_account("999999999999");
-    for (name, value) in &mut options.environment {
-        match name.as_str() {
-            "AWS_ACCESS_KEY_ID" => value.clone_from(&other.access_key_id),
-            "AWS_SECRET_ACCESS_KEY" => value.clone_from(&other.secret_access_key),
-            _ => {}
-        }
-    }
+    options.environment.extend(aws_environment(&bed.simulator, &other));
     let _operator = Operator::start(options).await.unwrap();
     delete(&bed, "fleet").await;
     let way_out = "set deletionPolicy: Retain to release the object without a call to AWS";
