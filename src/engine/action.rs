@@ -12,6 +12,8 @@ pub enum Next {
     Change,
     /// After this time, or when something changes.
     After(Duration),
+    /// Like `After`, while what failed before is being repeated: its failures still count.
+    Meanwhile(Duration),
     /// Like `After`, with a pause that grows with each reconciliation in a row that ends so.
     Backoff,
     /// Like `Backoff`, but no later than after this time.

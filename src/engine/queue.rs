@@ -239,7 +239,7 @@ impl Queue {
         let due = match action.next {
             _ if running.is_forgotten => None,
             Next::Change => None,
-            Next::After(pause) => Some((pause, Class::Resync)),
+            Next::After(pause) | Next::Meanwhile(pause) => Some((pause, Class::Resync)),
             Next::Backoff => Some((self.pause(at, FIRST_PAUSE, outcome), Class::Retry)),
             Next::BackoffWithin(longest) => {
                 Some((self.pause(at, FIRST_PAUSE, outcome).min(longest), Class::Retry))

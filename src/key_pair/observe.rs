@@ -60,6 +60,7 @@ pub(super) fn observed(
         namespace_terminating: None,
         was_acted_on: record::was_acted_on(object),
         stalled_for: record::stalled_for(object),
+        failed_with: record::failed_with(object),
         edited: !record::is_current(object),
         list_at_hand: false,
         list_pages: 0,

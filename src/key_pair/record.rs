@@ -2,7 +2,7 @@
 //! Pure.
 
 use super::world::{Intent, Recorded, Replaced};
-use crate::api::conditions::{READY, STALLED, is_true, reason};
+use crate::api::conditions::{READY, STALLED, find, is_true, reason};
 use crate::api::key_pair::ImportIntent;
 use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation, Reason};
 use crate::engine::objects;
@@ -61,6 +61,13 @@ pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
 pub(super) fn stalled_for(object: &LightsailKeyPair) -> Option<Reason> {
     let status = object.status.as_ref().filter(|_| is_current(object))?;
     reason(&status.conditions, STALLED).filter(|_| is_true(&status.conditions, STALLED))
+}
+
+/// With which words the object shows that a call or operation of its own has failed.
+pub(super) fn failed_with(object: &LightsailKeyPair) -> Option<String> {
+    let is_failed = stalled_for(object) == Some(Reason::OperationFailed);
+    let status = object.status.as_ref().filter(|_| is_failed)?;
+    find(&status.conditions, STALLED).map(|condition| condition.message.clone())
 }
 
 /// Whether the present generation was observed.

@@ -11,7 +11,7 @@ use super::world::{Desired, DesiredPair, Observed};
 use super::{claim, plan};
 use crate::api::conditions::{Conditions, FINGERPRINT_VERIFIED, READY, find, reason};
 use crate::api::key_pair::{ImportIntent, Origin};
-use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Reason};
+use crate::api::{LightsailKeyPair, LightsailKeyPairStatus, Operation, Reason};
 use crate::engine::objects;
 use crate::engine::{State, Verdict};
 use crate::ids::AccountId;
@@ -184,12 +184,13 @@ pub(super) fn status(
         Some(Imported::Accepted(operation)) => Some(operation),
         Some(Imported::NameTaken) | None => None,
     };
-    let read = observed.operation.found();
-    let operation = observed.done.delete.as_ref().or(imported).or(read);
-    status.last_operation = operation
-        .filter(|operation| operation.id.is_some())
-        .cloned()
-        .or(before.last_operation.clone());
+    // The type on record is the call's.
+    let type_ = before.last_operation.as_ref().and_then(|last| last.type_.clone());
+    let read = observed.operation.found().map(|read| Operation { type_, ..read.clone() });
+    // An import follows the deletion of what it replaces.
+    let begun = [imported, observed.done.delete.as_ref(), read.as_ref()];
+    let last = begun.into_iter().flatten().find(|operation| operation.id.is_some()).cloned();
+    status.last_operation = last.or(before.last_operation.clone());
     let mut conditions =
         verdict.conditions(Conditions::new(&before.conditions, generation, observed.now));
     if let Some((pair, _)) = own.filter(|_| verdict.reason != Reason::Absent)

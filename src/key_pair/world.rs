@@ -247,6 +247,8 @@ pub struct Observed {
     pub was_acted_on: bool,
     /// Why the object is Stalled, if it shows that for its present generation.
     pub stalled_for: Option<Reason>,
+    /// With which words it shows that a call or operation of its own has failed.
+    pub failed_with: Option<String>,
     /// Whether the object changed since it was observed.
     pub edited: bool,
     /// Whether the shared list is there and young enough.

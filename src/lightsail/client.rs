@@ -387,8 +387,10 @@ impl Lightsail {
         Ok(Acknowledged { operations, request_id })
     }
 
-    /// The operation in the answer to this call. If it names no type, it has that of the call; if
-    /// it names no time, that of the answer, so that nobody waits for it forever or not at all.
+    /// The operation in the answer to this call, whose name is its type, whatever Lightsail calls
+    /// it: `OperationType` has no value for these
+    /// (<https://docs.aws.amazon.com/lightsail/2016-11-28/api-reference/API_Operation.html>). If it
+    /// names no time, it has that of the answer, so that nobody waits for it forever or not at all.
     fn operation_of(&self, answer: Option<types::Operation>, call: &str) -> Operation {
         let operation = answer.map(convert::operation).unwrap_or_default();
         let answered = || Some(self.clock.now().unwrap_or_else(Timestamp::now).to_string());
@@ -396,8 +398,7 @@ impl Lightsail {
             None if operation.id.is_some() => answered(),
             _ => operation.created_at,
         };
-        let type_ = operation.type_.or_else(|| Some(call.to_owned()));
-        Operation { type_, created_at, ..operation }
+        Operation { type_: Some(call.to_owned()), created_at, ..operation }
     }
 
     /// `GetOperation`. An answer that names no id is about the one that was asked for.

@@ -473,11 +473,15 @@ fn pauses_grow_to_a_bound_and_start_anew_after_a_success() {
         assert!(pause <= LONGEST_PAUSE && pause >= before.min(LONGEST_PAUSE / 4 * 3));
         before = pause;
     }
-    assert!(before >= LONGEST_PAUSE / 4 * 3);
-    queue.push(at("a"), LANE, Class::Change, now);
-    queue.pop(now);
-    queue.finished(&at("a"), ends(Next::Change), now);
-    assert!(queue.pause(&at("a"), FIRST_PAUSE, Outcome::Unchanged) <= FIRST_PAUSE);
+    let mut pause_after = |next| {
+        queue.push(at("a"), LANE, Class::Change, now);
+        queue.pop(now);
+        queue.finished(&at("a"), ends(next), now);
+        queue.pause(&at("a"), FIRST_PAUSE, Outcome::Unchanged)
+    };
+    let while_it_is_repeated = pause_after(Next::Meanwhile(Duration::ZERO));
+    assert!(while_it_is_repeated >= LONGEST_PAUSE / 4 * 3);
+    assert!(pause_after(Next::Change) <= FIRST_PAUSE);
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(super) fn in_time(observed: &Observed, end: Timestamp, mut verdict: Verdict)
     verdict.next = match verdict.next {
         Next::Change => Next::After(left),
         Next::After(pause) => Next::After(pause.min(left)),
+        Next::Meanwhile(pause) => Next::Meanwhile(pause.min(left)),
         Next::Backoff | Next::StartOver => Next::BackoffWithin(left),
         Next::BackoffWithin(pause) => Next::BackoffWithin(pause.min(left)),
     };

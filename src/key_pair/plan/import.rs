@@ -8,8 +8,8 @@ use k8s_openapi::jiff::SignedDuration;
 use super::ownership::{all_tags, is_replaced};
 use super::permission::account_name;
 use super::refusals::{
-    SOON, deletion_of_former, failed_operation, late_operation, name_conflict, operation_failed,
-    paced, unfinished_deletion, unsettled_absence, was_deleted_lately,
+    SOON, await_outcome, deletion_of_former, failed_operation, late_operation, name_conflict,
+    operation_failed, paced, unfinished_deletion, unsettled_absence, was_deleted_lately,
 };
 use super::step::Step;
 use crate::api::OWNER_TAG;
@@ -39,7 +39,8 @@ pub(super) fn import(
             return operation_failed("ImportKeyPair", operation);
         }
         Some(Imported::Accepted(_)) => {
-            return Message::Importing.wait(pause_of_import(observed).unwrap_or(SOON));
+            let pause = pause_of_import(observed).unwrap_or(SOON);
+            return await_outcome(observed, &Message::Importing, pause);
         }
         None => {}
     }
@@ -150,8 +151,8 @@ pub(super) fn unsettled_import(observed: &Observed, read: &PairRead) -> Option<S
 
 fn wait_for_import(observed: &Observed, unanswered: Duration) -> Step {
     match pause_of_import(observed) {
-        Some(pause) => Message::ImportNotListedYet.wait(pause),
-        None => Message::ImportNotAnswered.wait(unanswered),
+        Some(pause) => await_outcome(observed, &Message::ImportNotListedYet, pause),
+        None => await_outcome(observed, &Message::ImportNotAnswered, unanswered),
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::step::Step;
-use crate::api::Operation;
+use crate::api::{Operation, Reason};
 use crate::engine::action::Next;
-use crate::engine::{Lookup, next_poll};
+use crate::engine::{Lookup, Verdict, next_poll};
 use crate::key_pair::message::Message;
 use crate::key_pair::world::{Desired, DesiredPair, Observed};
 use crate::lightsail;
@@ -99,14 +99,14 @@ pub(super) fn unfinished_deletion(observed: &Observed) -> Option<Step> {
     }
     // After an answer without an operation, the pair was read again.
     let pause = pause_of_deletion(observed, operation).unwrap_or(SOON);
-    operation.is_under_way().then(|| Message::Deleting.wait(pause))
+    operation.is_under_way().then(|| await_outcome(observed, &Message::Deleting, pause))
 }
 
 /// A deletion that an earlier reconciliation began is not begun again while it may be under way.
 pub(super) fn deletion_under_way(observed: &Observed) -> Option<Step> {
     let deletion = observed.recorded.deletion.as_ref()?;
     match pause_of_deletion(observed, deletion) {
-        Some(pause) => Some(Message::Deleting.wait(pause)),
+        Some(pause) => Some(await_outcome(observed, &Message::Deleting, pause)),
         None => late_operation(observed, deletion, &Message::Deleting),
     }
 }
@@ -131,7 +131,14 @@ pub(super) fn deletion_of_former(observed: &Observed) -> Option<Step> {
 /// Waits until a call cannot take effect any more.
 pub(super) fn wait_until(observed: &Observed, until: Timestamp, message: &Message<'_>) -> Step {
     let left = until.duration_since(observed.now).unsigned_abs().max(SOON);
-    message.wait(left.min(observed.search_interval))
+    await_outcome(observed, message, left.min(observed.search_interval))
+}
+
+/// Waits until it shows what came of a call. An object whose last attempt failed keeps saying so:
+/// only the end of this one is news, and the pause before the next grows if that is the same.
+pub(super) fn await_outcome(observed: &Observed, message: &Message<'_>, pause: Duration) -> Step {
+    let Some(failure) = &observed.failed_with else { return message.wait(pause) };
+    Step::Finish(Verdict::stalled(Reason::OperationFailed, failure, Next::Meanwhile(pause)))
 }
 
 /// Whether this object deleted the pair so lately that its name may not be free yet (unverified).
@@ -157,7 +164,8 @@ pub(super) fn late_operation(
     let waited = time_since(observed, found.created().or_else(|| operation.created())?);
     let is_likely = found.is_under_way() && (-ONE_SECOND..STUCK).contains(&waited);
     is_likely.then(|| {
-        under_way.wait(next_poll(Duration::try_from(waited).unwrap_or_default(), ASK_AGAIN))
+        let pause = next_poll(Duration::try_from(waited).unwrap_or_default(), ASK_AGAIN);
+        await_outcome(observed, under_way, pause)
     })
 }
 

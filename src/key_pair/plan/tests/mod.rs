@@ -41,6 +41,7 @@ mod imported;
 mod intent;
 mod kept_key;
 mod model;
+mod operations;
 mod polling;
 mod properties;
 
@@ -115,6 +116,7 @@ fn observed() -> Observed {
         namespace_terminating: None,
         was_acted_on: false,
         stalled_for: None,
+        failed_with: None,
         edited: false,
         list_at_hand: true,
         list_pages: 0,

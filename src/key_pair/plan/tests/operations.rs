@@ -1,0 +1,107 @@
+//! The operations of Lightsail that an object has begun: which one the status shows, and what is
+//! said of one that failed.
+
+use super::*;
+use crate::api::Reason;
+use crate::engine::action::Next;
+use crate::key_pair::status;
+
+const LATER: &str = "2026-11-24T12:00:30Z";
+
+fn operation(id: &str, type_: &str, status: &str) -> Operation {
+    Operation {
+        id: Some(id.to_owned()),
+        type_: Some(type_.to_owned()),
+        status: Some(status.to_owned()),
+        created_at: Some(NOW.to_owned()),
+        ..Operation::default()
+    }
+}
+
+/// Nothing is known of the attempt that follows, so what is known of the one before stays.
+#[test]
+fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
+    let failure = "DeleteKeyPair failed: Internal: a fault";
+    let base = || {
+        let mut observed = observed();
+        unchanged(&mut observed);
+        observed.failed_with = Some(failure.to_owned());
+        (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
+    };
+    let importing = |observed: &mut Observed| {
+        observed.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+        observed.pair = live(None);
+    };
+    let rows: [(&str, &dyn Fn(&mut Desired, &mut Observed)); 6] = [
+        ("a deletion that was answered as under way", &|_, o| {
+            o.done.delete = Some(operation("a", "DeleteKeyPair", "Started"));
+            o.pair = live(None);
+        }),
+        ("one that was begun before", &|_, o| {
+            o.recorded.deletion = Some(operation("a", "DeleteKeyPair", "Started"));
+        }),
+        ("one that was not answered", &|_, o| o.deletion_may_follow = Some(time(LATER))),
+        ("an import that was answered as under way", &|d, o| {
+            (d.goal, o.pair) = (Goal::Present, live(None));
+            let under_way = operation("a", "ImportKeyPair", "Started");
+            (o.finalizer, o.done.tagged_by_name) = (Finalizer::New, true);
+            o.done.import = Some(Imported::Accepted(under_way));
+        }),
+        ("one that was accepted before", &|d, o| {
+            importing(o);
+            (d.goal, o.sent) = (Goal::Present, sent(LATER, true));
+        }),
+        ("one that was not answered, or has failed", &|d, o| {
+            importing(o);
+            (d.goal, o.sent) = (Goal::Present, sent(LATER, false));
+        }),
+    ];
+    for (name, change) in rows {
+        let (mut desired, mut observed) = base();
+        change(&mut desired, &mut observed);
+        let step = plan(&desired, &observed);
+        let Step::Finish(verdict) = &step else { panic!("{name}: {step:?}") };
+        assert_eq!(word(&step), "Stalled OperationFailed", "{name}");
+        assert_eq!(verdict.message, failure, "{name}");
+        assert!(matches!(verdict.next, Next::Meanwhile(_)), "{name}: {:?}", verdict.next);
+        observed.failed_with = None;
+        assert_eq!(word(&plan(&desired, &observed)), "Reconciling InProgress", "{name}");
+    }
+}
+
+#[test]
+fn the_last_operation_is_the_one_that_was_begun_last() {
+    let deletion = || Some(operation("d", "DeleteKeyPair", "Succeeded"));
+    let import = |id: Option<&str>| {
+        let operation = operation("", "ImportKeyPair", "Started");
+        Some(Imported::Accepted(Operation { id: id.map(str::to_owned), ..operation }))
+    };
+    let none = || Lookup::Absent;
+    // What Lightsail calls an operation tells nothing of the call that began it.
+    let read = || Lookup::Found(operation("r", "Generic", "Failed"));
+    for (name, delete, import, read, expected) in [
+        ("none", None, None, none(), ("r", "DeleteKeyPair")),
+        ("it was looked up", None, None, read(), ("r", "DeleteKeyPair")),
+        ("a deletion", deletion(), None, none(), ("d", "DeleteKeyPair")),
+        ("an import", None, import(Some("i")), none(), ("i", "ImportKeyPair")),
+        ("a pair was replaced", deletion(), import(Some("i")), read(), ("i", "ImportKeyPair")),
+        ("without the id of the import", deletion(), import(None), none(), ("d", "DeleteKeyPair")),
+    ] {
+        let object: crate::api::LightsailKeyPair = serde_json::from_value(serde_json::json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "fleet", "generation": 1 },
+            "spec": { "type": "Imported", "region": "eu-west-1" },
+            "status": { "observedGeneration": 1,
+                "lastOperation": { "id": "r", "type": "DeleteKeyPair", "status": "Started" } },
+        }))
+        .unwrap();
+        let (desired, mut observed) = (desired(), observed());
+        (observed.done.delete, observed.done.import) = (delete, import);
+        observed.operation = read;
+        let verdict = Verdict::wait(Reason::InProgress, "", Duration::ZERO);
+        let status = status::status(&object, &desired, &observed, &verdict);
+        let last = status.last_operation.unwrap();
+        let found = (last.id.as_deref().unwrap(), last.type_.as_deref().unwrap());
+        assert_eq!(found, expected, "{name}");
+    }
+}
