@@ -101,18 +101,19 @@ pub(super) fn success(answer: &HttpResponse) -> Success {
     }
 }
 
-/// What an object is, by the names of its members. An error may have no type, and nothing that the
-/// operator asks for has a code or a message. What has these and others beside them may be both.
-#[expect(clippy::zero_sized_map_values, reason = "serde reads an object into a map")]
-fn by_members(body: &BTreeMap<String, IgnoredAny>) -> Success {
+/// What an object is, by the names of its members; one that is null is as good as none. An error
+/// may have no type, and nothing that the operator asks for has a code or a message. What has these
+/// and others beside them may be both.
+fn by_members(body: &BTreeMap<String, Option<IgnoredAny>>) -> Success {
+    let members = || body.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name);
     let has = |names: &[&str]| {
-        body.keys().filter(|name| names.iter().any(|it| name.eq_ignore_ascii_case(it))).count()
+        members().filter(|name| names.iter().any(|it| name.eq_ignore_ascii_case(it))).count()
     };
-    let tells_error = has(&["code", "message"]) > 0;
-    let is_more = has(&["__type", "code", "message", "docs", "tip"]) < body.len();
+    let (all, tells_error) = (members().count(), has(&["code", "message"]) > 0);
+    let is_more = has(&["__type", "code", "message", "docs", "tip"]) < all;
     if is_more && tells_error {
         Success::Unreadable
-    } else if is_more || body.is_empty() {
+    } else if is_more || all == 0 {
         Success::Good
     } else {
         Success::Error
@@ -156,6 +157,9 @@ mod tests {
             ("its text alone", r#"{"Message":"m"}"#, None, Error),
             ("a list with a type", r#"{"__type":"t","keyPairs":[]}"#, None, Good),
             ("a list and an error", r#"{"operations":[],"code":"c"}"#, None, Unreadable),
+            ("a list, and null", r#"{"operations":[],"message":null,"code":null}"#, None, Good),
+            ("an error, and null", r#"{"message":"m","operations":null}"#, None, Error),
+            ("nulls", r#"{"operations":null,"message":null}"#, None, Good),
             ("an error of a header", "{}", Some("NotFoundException"), Error),
             ("nothing", "", None, Unreadable),
             ("a page", "<html>", None, Unreadable),
