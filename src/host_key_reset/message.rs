@@ -44,8 +44,8 @@ pub enum Message<'a> {
     FailedBefore { id: &'a str },
     NotSeenToEnd { last: &'a str },
     OperationLost { id: &'a str },
-    NotAnswered { instance: &'a str },
-    NotAnsweredInTime { instance: &'a str, last: &'a str },
+    Unknown { instance: &'a str, error: Option<&'a lightsail::Error> },
+    UnknownInTime { instance: &'a str, last: &'a str },
     RecordLost,
 
     // In the condition Suspended
@@ -101,11 +101,11 @@ impl Message<'_> {
             Self::InstanceNotFound { .. } | Self::NothingToReset { .. } => Reason::InstanceNotFound,
             Self::OtherInstance { .. } => Reason::PreconditionFailed,
             Self::Expired { .. } => Reason::Expired,
-            Self::NotInTime { .. } | Self::NotSeenToEnd { .. } | Self::NotAnsweredInTime { .. } => {
+            Self::NotInTime { .. } | Self::NotSeenToEnd { .. } | Self::UnknownInTime { .. } => {
                 Reason::DeadlineExceeded
             }
             Self::Refused { .. } | Self::OperationFailed { .. } => Reason::OperationFailed,
-            Self::OperationLost { .. } | Self::NotAnswered { .. } | Self::RecordLost => {
+            Self::OperationLost { .. } | Self::Unknown { .. } | Self::RecordLost => {
                 Reason::OutcomeUnknown
             }
             Self::Resumed => Reason::Resumed,
@@ -163,8 +163,8 @@ impl fmt::Display for Message<'_> {
                 write!(to, "Lightsail does not know the operation {id} yet")
             }
             Self::Searching => to.write_str(
-                "Lightsail did not answer the call; the operator is looking for it among the \
-                 instance's operations",
+                "the result of the call is unknown; the operator is searching the instance's \
+                 operations for it",
             ),
             Self::MakingSure => to.write_str(
                 "the operator does not know whether it has made the call; it is looking for the \
@@ -219,15 +219,21 @@ impl fmt::Display for Message<'_> {
                 "Lightsail no longer knows the operation {id}, so its result is unknown; \
                  {FIND_OUT}, {AGAIN}"
             ),
-            Self::NotAnswered { instance } => write!(
+            Self::Unknown { instance, error } => {
+                to.write_str("the result is unknown: ")?;
+                match error {
+                    Some(error) => write!(to, "the call failed ({error})")?,
+                    None => to.write_str("the operator got no response to the call")?,
+                }
+                write!(
+                    to,
+                    ", and no operation definitely belongs to it; {FIND_OUT} to {instance}, {AGAIN}"
+                )
+            }
+            Self::UnknownInTime { instance, last } => write!(
                 to,
-                "the result is unknown: the operator got no response to the call, and found no \
-                 operation that definitely belongs to it; {FIND_OUT} to {instance}, {AGAIN}"
-            ),
-            Self::NotAnsweredInTime { instance, last } => write!(
-                to,
-                "the result was still unknown after activeDeadlineSeconds: the operator got no \
-                 response to the call (last seen: {last}); {FIND_OUT} to {instance}, {AGAIN}"
+                "the result was still unknown after activeDeadlineSeconds (last seen: {last}); \
+                 {FIND_OUT} to {instance}, {AGAIN}"
             ),
             Self::RecordLost => write!(
                 to,

@@ -24,7 +24,10 @@ const TIMER: Duration = Duration::from_millis(10);
 pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
     match find_call(desired, observed, &Message::Searching) {
         Err(step) => step,
-        Ok(_) => Step::End(Message::NotAnswered { instance: &desired.instance }.failed(Vec::new())),
+        Ok(_) => {
+            let error = observed.call.as_ref().and_then(|call| call.as_ref().err());
+            Step::End(Message::Unknown { instance: &desired.instance, error }.failed(Vec::new()))
+        }
     }
 }
 
@@ -79,7 +82,7 @@ fn go_on(desired: &Desired, observed: &Observed, since: Timestamp, verdict: Verd
     let end = deadline(desired, observed).map_or(needed, |deadline| deadline.max(needed));
     if observed.now > end {
         let (instance, last) = (desired.instance.as_str(), verdict.message.as_str());
-        return Step::End(Message::NotAnsweredInTime { instance, last }.failed(Vec::new()));
+        return Step::End(Message::UnknownInTime { instance, last }.failed(Vec::new()));
     }
     Step::Progress { operations: Vec::new(), verdict: in_time(observed, end, verdict) }
 }
