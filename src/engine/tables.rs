@@ -36,6 +36,12 @@ impl<T> ByUid<T> {
         self.0.get_mut(&Digest::of(uid))
     }
 
+    /// How many objects have one.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Gives an object a value.
     pub fn insert(&mut self, uid: &str, value: T) {
         self.0.insert(Digest::of(uid), value);

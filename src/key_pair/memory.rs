@@ -11,8 +11,8 @@ use super::claim::PairClaim;
 use super::crowd::Crowds;
 use super::world::SourceRef;
 use crate::access::Grant;
-use crate::api::LightsailKeyPair;
 use crate::api::account::NamespacesFrom;
+use crate::api::{LightsailKeyPair, Operation};
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::engine::ObjectRef;
@@ -38,6 +38,8 @@ pub(super) struct Memory {
     pub(super) deletions: Mutex<Unanswered>,
     /// As [`Self::deletions`], of downloads of default pairs.
     pub(super) downloads: Mutex<Unanswered>,
+    /// Operations that objects have begun, until their status shows them.
+    begun: Mutex<ByUid<Operation>>,
     /// Who is creating key pairs at the same time.
     pub(super) crowds: Mutex<Crowds>,
     /// Of objects that were found to be within the limit of their account and may be about
@@ -126,6 +128,10 @@ impl Unanswered {
     }
 }
 
+/// Of so many operations it is kept that they were begun. A crowd waits for a list before the status
+/// of each is written, and an operation is large.
+const MOST_BEGUN: usize = 4_096;
+
 /// So many private keys are kept that no Secret holds.
 const MOST_SPARE_KEYS: usize = 64;
 
@@ -141,6 +147,24 @@ impl Memory {
         if keys.len() < MOST_SPARE_KEYS {
             keys.insert(Arc::clone(namespace), key);
         }
+    }
+
+    /// The object with this uid has begun an operation.
+    pub(super) fn note_begun(&self, uid: &str, operation: &Operation) {
+        let mut begun = self.begun.lock();
+        if operation.id.is_some() && (begun.count() < MOST_BEGUN || begun.get(uid).is_some()) {
+            begun.insert(uid, operation.clone());
+        }
+    }
+
+    /// The operation that the object with this uid has begun, if its status does not show it.
+    pub(super) fn begun(&self, uid: &str) -> Option<Operation> {
+        self.begun.lock().get(uid).cloned()
+    }
+
+    /// The status of the object with this uid shows what it has begun.
+    pub(super) fn note_shown(&self, uid: &str) {
+        self.begun.lock().remove(uid);
     }
 
     /// An object goes. `leaves_pair`: its pair may stay.
@@ -181,6 +205,7 @@ impl Memory {
     pub(super) fn forget(&self, uid: &str) {
         self.allowances.lock().remove(uid);
         self.imports.lock().remove(uid);
+        self.note_shown(uid);
         self.within_limit.lock().remove(uid);
         self.missing.lock().remove(uid);
         self.crowds.lock().leave(uid, Moment::now());
@@ -257,6 +282,25 @@ mod tests {
         assert_eq!(until("eu-west-2", "fleet"), None);
         memory.deletions.lock().note("eu-west-1", &name, None);
         assert_eq!(until("eu-west-1", "fleet"), None);
+    }
+
+    #[test]
+    fn what_was_begun_is_kept_until_it_is_shown_and_for_so_many() {
+        let memory = Memory::default();
+        let operation = |id: usize| Operation { id: Some(id.to_string()), ..Operation::default() };
+        memory.note_begun("without an id", &Operation::default());
+        for number in 0..=MOST_BEGUN {
+            memory.note_begun(&number.to_string(), &operation(number));
+        }
+        assert_eq!(memory.begun("without an id"), None);
+        assert_eq!(memory.begun("0"), Some(operation(0)));
+        assert_eq!(memory.begun(&MOST_BEGUN.to_string()), None);
+        memory.note_begun("0", &operation(1));
+        assert_eq!(memory.begun("0"), Some(operation(1)));
+        memory.note_shown("0");
+        memory.forget("1");
+        assert_eq!((memory.begun("0"), memory.begun("1")), (None, None));
+        assert_eq!(memory.begun.lock().count(), MOST_BEGUN - 2);
     }
 
     #[test]

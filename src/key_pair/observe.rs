@@ -43,10 +43,11 @@ pub(super) fn observed(
     let deletion = memory.deletions.lock().until(&lane, name);
     let download = memory.downloads.lock().until(&lane, name);
     let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
+    let begun = memory.begun(&desired.uid);
     Observed {
         now: clocks.now(),
         asked: is_asked(object),
-        recorded: record::recorded(object),
+        recorded: record::recorded_and_begun(object, begun.as_ref()),
         finalizer: if is_there { Finalizer::Old } else { Finalizer::Missing },
         account: None,
         pair: None,
@@ -55,6 +56,7 @@ pub(super) fn observed(
         former_secret: Lookup::Unread,
         key_missing_since: None,
         copy: Lookup::Unread,
+        begun,
         operation: Lookup::Unread,
         windows_instances: None,
         namespace_terminating: None,

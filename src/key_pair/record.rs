@@ -10,8 +10,14 @@ use crate::ssh::Fingerprints;
 
 /// What earlier reconciliations recorded.
 pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
+    recorded_and_begun(object, None)
+}
+
+/// As [`recorded`], with the operation that was begun and is not in the status yet.
+pub(super) fn recorded_and_begun(object: &LightsailKeyPair, begun: Option<&Operation>) -> Recorded {
     let Some(status) = &object.status else { return Recorded::default() };
-    let under_way = || status.last_operation.clone().filter(Operation::is_under_way);
+    let last = begun.or(status.last_operation.as_ref());
+    let under_way = || last.filter(|last| last.is_under_way()).cloned();
     Recorded {
         account: status.account_id.as_deref().map(Into::into),
         arn: status.arn.as_deref().map(Into::into),
@@ -23,11 +29,7 @@ pub(super) fn recorded(object: &LightsailKeyPair) -> Recorded {
         managed_tag_keys: status.managed_tag_keys.clone(),
         intent: status.import_intent.as_ref().map(intent),
         deletion: under_way().filter(is_deletion),
-        deleted_at: status
-            .last_operation
-            .as_ref()
-            .filter(|last| is_deletion(last))
-            .and_then(Operation::created),
+        deleted_at: last.filter(|last| is_deletion(last)).and_then(Operation::created),
         import: under_way().filter(|last| status.import_intent.is_some() && !is_deletion(last)),
     }
 }

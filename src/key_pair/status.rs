@@ -188,8 +188,8 @@ pub(super) fn status(
     let type_ = before.last_operation.as_ref().and_then(|last| last.type_.clone());
     let read = observed.operation.found().map(|read| Operation { type_, ..read.clone() });
     // An import follows the deletion of what it replaces.
-    let begun = [imported, observed.done.delete.as_ref(), read.as_ref()];
-    let last = begun.into_iter().flatten().find(|operation| operation.id.is_some()).cloned();
+    let all = [imported, observed.done.delete.as_ref(), observed.begun.as_ref(), read.as_ref()];
+    let last = all.into_iter().flatten().find(|operation| operation.id.is_some()).cloned();
     status.last_operation = last.or(before.last_operation.clone());
     let mut conditions =
         verdict.conditions(Conditions::new(&before.conditions, generation, observed.now));

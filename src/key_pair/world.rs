@@ -237,6 +237,8 @@ pub struct Observed {
     pub key_missing_since: Option<Timestamp>,
     /// The Secret that has the name of the copy of an old private key, where it is in the way.
     pub copy: Lookup<Found>,
+    /// The operation that an earlier reconciliation began, and that is not in the status yet.
+    pub begun: Option<Operation>,
     /// The operation on record that was under way, as it is now.
     pub operation: Lookup<Operation>,
     /// The Windows instances that use the default pair.

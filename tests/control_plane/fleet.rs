@@ -115,6 +115,11 @@ async fn i9_a_fleet_costs_what_its_pages_cost() {
     wait_for_writes(&bed, writes).await;
     assert_eq!(requests(&bed, &["get"]), reads);
     let after = bed.api::<LightsailKeyPair>().list(&ListParams::default()).await.unwrap().items;
+    let shows_import = |pair: &&LightsailKeyPair| {
+        let last = pair.status.as_ref().and_then(|status| status.last_operation.as_ref());
+        last.is_some_and(|last| last.type_.as_deref() == Some("ImportKeyPair"))
+    };
+    assert_eq!(after.iter().filter(shows_import).count(), OBJECTS, "also those that waited");
     let unchanged = after
         .iter()
         .filter(|pair| versions.contains(pair.metadata.resource_version.as_ref().unwrap()));

@@ -22,12 +22,11 @@ const TIMER: Duration = Duration::from_millis(10);
 
 /// A call was made, or is likely to have been, and nobody knows what became of it.
 pub(super) fn search(desired: &Desired, observed: &Observed) -> Step {
+    let error = observed.call.as_ref().and_then(|call| call.as_ref().err());
+    let unknown = Message::Unknown { instance: &desired.instance, error };
     match find_call(desired, observed, &Message::Searching) {
         Err(step) => step,
-        Ok(_) => {
-            let error = observed.call.as_ref().and_then(|call| call.as_ref().err());
-            Step::End(Message::Unknown { instance: &desired.instance, error }.failed(Vec::new()))
-        }
+        Ok(_) => Step::End(unknown.failed(Vec::new())),
     }
 }
 

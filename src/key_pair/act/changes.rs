@@ -13,7 +13,7 @@ use crate::ids::Fingerprint;
 use crate::key_pair::memory::Sent;
 use crate::key_pair::world::{DesiredPair, PairRead, SetAside};
 use crate::key_pair::{claim, observe, plan, record, status};
-use crate::lightsail::{ErrorKind, KeyPair};
+use crate::lightsail::{ErrorKind, Imported, KeyPair};
 use crate::secret::{self, Found, SecretSpec};
 use crate::ssh::{PrivateKey, PublicKey};
 
@@ -49,7 +49,11 @@ impl Run<'_> {
             plan::answer_to_import(&outcome).map(|accepted| Sent { until: until(), accepted });
         self.note_sent(sent);
         self.observed.done.import_refused = sent.is_none();
-        self.observed.done.import = Some(outcome?);
+        let imported = outcome?;
+        if let Imported::Accepted(operation) = &imported {
+            self.memory.note_begun(&self.desired.uid, operation);
+        }
+        self.observed.done.import = Some(imported);
         self.observed.done.import_answered = Some(self.clocks.now());
         self.observed.pair = None;
         Ok(())
@@ -223,6 +227,9 @@ impl Run<'_> {
         // The reconciliation may be given up meanwhile, but then the process ends.
         self.note_deletion(plan::may_still_take_effect(&answer).then(until));
         self.observed.done.delete = answer?;
+        if let Some(operation) = &self.observed.done.delete {
+            self.memory.note_begun(&self.desired.uid, operation);
+        }
         if plan::shows_absence(&self.desired, self.observed.done.delete.as_ref()) {
             self.learn(None);
         } else {
@@ -242,7 +249,8 @@ impl Run<'_> {
     /// Writes a status before the step that it is about.
     pub(super) async fn record(&mut self, status: &LightsailKeyPairStatus) -> Result<(), Error> {
         self.object = objects::write_status(&self.ctx.api_server, &self.object, status).await?;
-        self.observed.recorded = record::recorded(&self.object);
+        let begun = self.observed.begun.as_ref();
+        self.observed.recorded = record::recorded_and_begun(&self.object, begun);
         Ok(())
     }
 }

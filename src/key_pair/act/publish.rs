@@ -36,6 +36,7 @@ impl Run<'_> {
         if status != before {
             objects::write_status(&self.ctx.api_server, &self.object, &status).await?;
         }
+        self.memory.note_shown(&self.desired.uid);
         let now = self.clocks.now();
         if let Some(seconds) = seconds_to_ready(&self.object, verdict.state, now) {
             self.ctx.metrics.became_ready("LightsailKeyPair", seconds);

@@ -111,6 +111,7 @@ fn observed() -> Observed {
         former_secret: Lookup::Unread,
         key_missing_since: None,
         copy: Lookup::Unread,
+        begun: None,
         operation: Lookup::Unread,
         windows_instances: None,
         namespace_terminating: None,

@@ -18,6 +18,14 @@ fn operation(id: &str, type_: &str, status: &str) -> Operation {
     }
 }
 
+type Case = (&'static str, fn(&mut Desired, &mut Observed));
+
+/// No pair is there, and the import of one is on record.
+fn importing(desired: &mut Desired, observed: &mut Observed) {
+    observed.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
+    (desired.goal, observed.pair) = (Goal::Present, live(None));
+}
+
 /// Nothing is known of the attempt that follows, so what is known of the one before stays.
 #[test]
 fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
@@ -28,32 +36,28 @@ fn i8_a_failure_is_shown_until_the_next_attempt_has_an_end() {
         observed.failed_with = Some(failure.to_owned());
         (Desired { goal: Goal::ObjectDeleted, ..desired() }, observed)
     };
-    let importing = |observed: &mut Observed| {
-        observed.recorded = Recorded { intent: intent(FIRST), ..Recorded::default() };
-        observed.pair = live(None);
-    };
-    let rows: [(&str, &dyn Fn(&mut Desired, &mut Observed)); 6] = [
-        ("a deletion that was answered as under way", &|_, o| {
+    let rows: [Case; 6] = [
+        ("a deletion that was answered as under way", |_, o| {
             o.done.delete = Some(operation("a", "DeleteKeyPair", "Started"));
             o.pair = live(None);
         }),
-        ("one that was begun before", &|_, o| {
+        ("one that was begun before", |_, o| {
             o.recorded.deletion = Some(operation("a", "DeleteKeyPair", "Started"));
         }),
-        ("one that was not answered", &|_, o| o.deletion_may_follow = Some(time(LATER))),
-        ("an import that was answered as under way", &|d, o| {
+        ("one that was not answered", |_, o| o.deletion_may_follow = Some(time(LATER))),
+        ("an import that was answered as under way", |d, o| {
             (d.goal, o.pair) = (Goal::Present, live(None));
             let under_way = operation("a", "ImportKeyPair", "Started");
             (o.finalizer, o.done.tagged_by_name) = (Finalizer::New, true);
             o.done.import = Some(Imported::Accepted(under_way));
         }),
-        ("one that was accepted before", &|d, o| {
-            importing(o);
-            (d.goal, o.sent) = (Goal::Present, sent(LATER, true));
+        ("one that was accepted before", |d, o| {
+            importing(d, o);
+            o.sent = sent(LATER, true);
         }),
-        ("one that was not answered, or has failed", &|d, o| {
-            importing(o);
-            (d.goal, o.sent) = (Goal::Present, sent(LATER, false));
+        ("one that was not answered, or has failed", |d, o| {
+            importing(d, o);
+            o.sent = sent(LATER, false);
         }),
     ];
     for (name, change) in rows {
@@ -79,13 +83,18 @@ fn the_last_operation_is_the_one_that_was_begun_last() {
     let none = || Lookup::Absent;
     // What Lightsail calls an operation tells nothing of the call that began it.
     let read = || Lookup::Found(operation("r", "Generic", "Failed"));
-    for (name, delete, import, read, expected) in [
-        ("none", None, None, none(), ("r", "DeleteKeyPair")),
-        ("it was looked up", None, None, read(), ("r", "DeleteKeyPair")),
-        ("a deletion", deletion(), None, none(), ("d", "DeleteKeyPair")),
-        ("an import", None, import(Some("i")), none(), ("i", "ImportKeyPair")),
-        ("a pair was replaced", deletion(), import(Some("i")), read(), ("i", "ImportKeyPair")),
-        ("without the id of the import", deletion(), import(None), none(), ("d", "DeleteKeyPair")),
+    let (on_record, deleted) = (("r", "DeleteKeyPair"), ("d", "DeleteKeyPair"));
+    let (imported, before) = (("i", "ImportKeyPair"), ("b", "ImportKeyPair"));
+    let begun = || Some(operation("b", "ImportKeyPair", "Succeeded"));
+    for (name, delete, import, begun, read, expected) in [
+        ("none", None, None, None, none(), on_record),
+        ("it was looked up", None, None, None, read(), on_record),
+        ("a deletion", deletion(), None, None, none(), deleted),
+        ("an import", None, import(Some("i")), None, none(), imported),
+        ("one that was not shown", None, None, begun(), read(), before),
+        ("one after that", None, import(Some("i")), begun(), none(), imported),
+        ("a pair was replaced", deletion(), import(Some("i")), None, read(), imported),
+        ("without the id of the import", deletion(), import(None), None, none(), deleted),
     ] {
         let object: crate::api::LightsailKeyPair = serde_json::from_value(serde_json::json!({
             "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
@@ -97,7 +106,7 @@ fn the_last_operation_is_the_one_that_was_begun_last() {
         .unwrap();
         let (desired, mut observed) = (desired(), observed());
         (observed.done.delete, observed.done.import) = (delete, import);
-        observed.operation = read;
+        (observed.begun, observed.operation) = (begun, read);
         let verdict = Verdict::wait(Reason::InProgress, "", Duration::ZERO);
         let status = status::status(&object, &desired, &observed, &verdict);
         let last = status.last_operation.unwrap();
