@@ -19,7 +19,6 @@ use crate::engine::ObjectRef;
 use crate::engine::rows::{ClaimKey, Rows, claim_key};
 use crate::engine::tables::ByUid;
 use crate::ids::{Arn, KeyPairName, Scope};
-use crate::ssh::PrivateKey;
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -50,8 +49,6 @@ pub(super) struct Memory {
     left_at: Mutex<HashMap<Arc<str>, Moment>>,
     /// Objects that go and leave no pair behind.
     without_pair: Mutex<ByUid<()>>,
-    /// By namespace, a private key that took long to make, and that no Secret holds.
-    spare_keys: Mutex<HashMap<Arc<str>, PrivateKey>>,
     /// What an object needs and is missing, and since when.
     pub(super) missing: Mutex<ByUid<(Digest<SourceRef>, Moment)>>,
     /// Which pairs of a shared list no object manages.
@@ -132,23 +129,7 @@ impl Unanswered {
 /// of each is written, and an operation is large.
 const MOST_BEGUN: usize = 4_096;
 
-/// So many private keys are kept that no Secret holds.
-const MOST_SPARE_KEYS: usize = 64;
-
 impl Memory {
-    /// Takes the private key that is left over in a namespace.
-    pub(super) fn spare_key(&self, namespace: &str) -> Option<PrivateKey> {
-        self.spare_keys.lock().remove(namespace)
-    }
-
-    /// Keeps a private key that no Secret holds: one for each namespace, and not of too many.
-    pub(super) fn keep_spare_key(&self, namespace: &Arc<str>, key: PrivateKey) {
-        let mut keys = self.spare_keys.lock();
-        if keys.len() < MOST_SPARE_KEYS {
-            keys.insert(Arc::clone(namespace), key);
-        }
-    }
-
     /// The object with this uid has begun an operation.
     pub(super) fn note_begun(&self, uid: &str, operation: &Operation) {
         let mut begun = self.begun.lock();
@@ -252,9 +233,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::key_pair::KeyAlgorithm;
     use crate::key_pair::world::SourceKind;
-    use crate::ssh;
 
     #[test]
     fn what_is_missing_now_was_not_missing_since_something_else_was() {
@@ -301,22 +280,6 @@ mod tests {
         memory.forget("1");
         assert_eq!((memory.begun("0"), memory.begun("1")), (None, None));
         assert_eq!(memory.begun.lock().count(), MOST_BEGUN - 2);
-    }
-
-    #[test]
-    fn one_key_is_kept_for_a_namespace_and_used_once() {
-        let (memory, key) = (Memory::default(), || ssh::generate(KeyAlgorithm::Ed25519).unwrap());
-        for number in 0..2 * MOST_SPARE_KEYS {
-            memory.keep_spare_key(&Arc::from(format!("team-{number}")), key());
-        }
-        let last = key();
-        assert!(memory.spare_key("team-0").is_some());
-        memory.keep_spare_key(&Arc::from("team-0"), key());
-        assert!(memory.spare_key("team-0").is_some() && memory.spare_key("team-0").is_none());
-        memory.keep_spare_key(&Arc::from("team-0"), last.clone());
-        let kept = memory.spare_key("team-0").map(|key| key.public().sha256());
-        assert_eq!(kept, Some(last.public().sha256()));
-        assert_eq!(memory.spare_keys.lock().len(), MOST_SPARE_KEYS - 1);
     }
 
     #[test]

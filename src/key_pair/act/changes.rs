@@ -133,34 +133,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A key that took long to make, and whose Secret was refused, is used for the next object of
-    /// the namespace that needs one, which may be the same: a quota or a policy refuses Secrets for
-    /// as long as it lasts. Nobody has seen the key, and it stays in memory (I4).
     pub(super) async fn generate(&mut self, algorithm: KeyAlgorithm) -> Result<(), Error> {
-        let namespace = &self.at.namespace;
-        let spare = (algorithm == KeyAlgorithm::RSA4096).then(|| self.memory.spare_key(namespace));
-        let key = if let Some(key) = spare.flatten() {
-            key
-        } else {
-            // It may wait for others. Giving up is safe: nobody has seen the key.
-            tokio::select! {
-                key = self.ctx.key_maker.make(namespace, algorithm) => key?,
-                () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
-            }
+        // It may wait for others. Giving up is safe: nobody has seen the key.
+        let key = tokio::select! {
+            key = self.ctx.key_maker.make(&self.at.namespace, algorithm) => key?,
+            () = self.ctx.stop.cancelled() => return Err(Error::Stopping),
         };
         self.observed.done.generated = Some(key);
         Ok(())
-    }
-
-    /// The API server refused to write the Secret.
-    fn spare_generated_key(&mut self) {
-        let takes_long = matches!(
-            self.desired.pair,
-            DesiredPair::Generated { algorithm: KeyAlgorithm::RSA4096, .. }
-        );
-        if let Some(key) = self.observed.done.generated.take().filter(|_| takes_long) {
-            self.memory.keep_spare_key(&self.at.namespace, key);
-        }
     }
 
     pub(super) async fn write_secret(
@@ -177,8 +157,11 @@ impl Run<'_> {
             }
             None => secret::create(api_server, owner, spec, key).await,
         };
-        if matches!(written, Err(Error::SecretRejected { .. })) {
-            self.spare_generated_key();
+        if matches!(written, Err(Error::SecretRejected { .. }))
+            && let DesiredPair::Generated { algorithm, .. } = self.desired.pair
+            && let Some(key) = self.observed.done.generated.take()
+        {
+            self.ctx.key_maker.give_back(&self.at.namespace, algorithm, key);
         }
         written?;
         self.observed.done.wrote_secret = true;
