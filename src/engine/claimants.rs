@@ -11,7 +11,7 @@ use super::uid::Uid;
 /// The position of an object among those that wait: the rank of the claim, and then the uid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct WaitOrder<R> {
-    pub(super) rank: Option<R>,
+    pub(super) rank: R,
     pub(super) uid: Uid,
     /// Where it waits.
     pub(super) lane: Arc<str>,
@@ -158,7 +158,7 @@ mod tests {
         };
         let order = |name: &str| {
             let (rank, uid, lane) = order(name)?;
-            Some(WaitOrder { rank: Some(rank), uid: uid.into(), lane: lane.into() })
+            Some(WaitOrder { rank, uid: uid.into(), lane: lane.into() })
         };
         let wait_order = |at: &ObjectRef| order(&at.name);
         let mut there = Claimants::default();

@@ -75,6 +75,14 @@ impl<C: Claim> Row<C> {
             asks @ (Asks::Nothing | Asks::Paced | Asks::Now) => asks,
         }
     }
+
+    /// Whether others of that claim may come next. It may have been in their way by its tag alone,
+    /// until it claims that no more.
+    fn steps_aside(&self, before: &Self) -> bool {
+        let Some(before) = &before.claim else { return false };
+        let after = self.claim.as_ref().filter(|after| after.key() == before.key());
+        after.is_none_or(|after| before.blocks() && !after.blocks())
+    }
 }
 
 /// An object's claim to one thing in Lightsail.
@@ -85,9 +93,11 @@ pub trait Claim {
     /// What it claims.
     fn key(&self) -> ClaimKey;
 
-    /// Whether it blocks others, and in which order: the smaller value comes first, or else the
-    /// smaller uid.
-    fn rank(&self) -> Option<Self::Rank>;
+    /// Its position: the smaller value comes first, or else the smaller uid.
+    fn rank(&self) -> Self::Rank;
+
+    /// Whether it blocks others.
+    fn blocks(&self) -> bool;
 
     /// Whether it waits for others, or may be about to, and must be queued when one of them steps
     /// aside.
@@ -175,7 +185,7 @@ impl<C: Claim> Rows<C> {
             Asks::Paced => Some(self.pace(&at, now)),
             Asks::Now => Some(now),
         };
-        let stands = row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
+        let stepped_aside = before.as_ref().is_some_and(|before| row.steps_aside(before));
         let claimed = row.claim.as_ref().map(Claim::key);
         let of_namespace = self.all.entry(Arc::clone(&at.namespace)).or_default();
         of_namespace.insert(at.clone(), Box::new(row));
@@ -185,16 +195,9 @@ impl<C: Claim> Rows<C> {
             self.by_claim.insert(key, there);
         }
         let mut due: Vec<_> = from.map(|from| Due { at, class, from }).into_iter().collect();
-        if !stands {
-            let stood = before.and_then(|before| Some((before.claim?, before.lane)));
-            let stood = stood.filter(|(claim, _)| claim.rank().is_some());
-            let next = stood.map(|(claim, lane)| self.first_waiting(&claim, &lane));
-            due.extend(next.into_iter().flatten().map(|at| Due {
-                at,
-                class: Class::Change,
-                from: now,
-            }));
-        }
+        let stood = before.filter(|_| stepped_aside);
+        let next = stood.map(|before| self.called_by(before)).unwrap_or_default();
+        due.extend(next.into_iter().map(|at| Due { at, class: Class::Change, from: now }));
         due
     }
 
@@ -392,8 +395,7 @@ impl<C: Claim> Rows<C> {
         self.last_logged.remove(at);
         shrink(&mut self.last_paced);
         shrink(&mut self.last_logged);
-        let claim = self.remove_row(at).and_then(|(_, row)| Some((row.claim?, row.lane)));
-        claim.map(|(claim, lane)| self.first_waiting(&claim, &lane)).unwrap_or_default()
+        self.remove_row(at).map(|(_, row)| self.called_by(row)).unwrap_or_default()
     }
 
     fn remove_row(&mut self, at: &ObjectRef) -> Option<(ObjectRef, Row<C>)> {
@@ -421,10 +423,10 @@ impl<C: Claim> Rows<C> {
         Some((at, row))
     }
 
-    /// The next objects when one of that claim steps aside: two at most.
-    fn first_waiting(&self, claim: &C, lane: &str) -> Vec<ObjectRef> {
-        let there = self.by_claim.get(&claim.key()).into_iter();
-        let next = |there| Claimants::first_waiting(there, lane, |at| self.wait_order(at));
+    /// The next objects when the one with this row steps aside: two at most.
+    fn called_by(&self, row: Row<C>) -> Vec<ObjectRef> {
+        let there = row.claim.and_then(|claim| self.by_claim.get(&claim.key())).into_iter();
+        let next = |there| Claimants::first_waiting(there, &row.lane, |at| self.wait_order(at));
         there.flat_map(next).cloned().collect()
     }
 
@@ -442,8 +444,7 @@ impl<C: Claim> Rows<C> {
     /// Whether an object claims this that blocks others.
     #[must_use]
     pub fn is_wanted(&self, key: ClaimKey) -> bool {
-        let ranks = |row: &Row<C>| row.claim.as_ref().is_some_and(|claim| claim.rank().is_some());
-        self.with_same_claim(key).any(|(_, row)| ranks(row))
+        self.with_same_claim(key).any(|(_, row)| row.claim.as_ref().is_some_and(Claim::blocks))
     }
 
     fn with_same_claim(&self, key: ClaimKey) -> impl Iterator<Item = (&ObjectRef, &Row<C>)> {

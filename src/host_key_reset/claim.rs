@@ -104,13 +104,12 @@ impl Claim for ResetClaim {
         claim_key(self.region.as_str(), &self.instance)
     }
 
-    fn rank(&self) -> Option<Self::Rank> {
-        let is_to_begin = match self.stage {
-            Stage::Begun { .. } => false,
-            Stage::New | Stage::Waiting => true,
-            Stage::Blocked | Stage::Over => return None,
-        };
-        Some((is_to_begin, self.created_at))
+    fn rank(&self) -> Self::Rank {
+        (!matches!(self.stage, Stage::Begun { .. }), self.created_at)
+    }
+
+    fn blocks(&self) -> bool {
+        !matches!(self.stage, Stage::Blocked | Stage::Over)
     }
 
     fn waits(&self) -> bool {

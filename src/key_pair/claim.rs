@@ -97,8 +97,12 @@ impl Claim for PairClaim {
     }
 
     // Whose a pair is depends on the pair too: the plan decides that.
-    fn rank(&self) -> Option<Self::Rank> {
-        (!self.is_idle).then_some(self.created_at)
+    fn rank(&self) -> Self::Rank {
+        self.created_at
+    }
+
+    fn blocks(&self) -> bool {
+        !self.is_idle
     }
 
     fn waits(&self) -> bool {

@@ -22,8 +22,11 @@ impl Claim for Wanted {
     fn key(&self) -> ClaimKey {
         claim_key("eu-west-1", self.name)
     }
-    fn rank(&self) -> Option<u32> {
-        self.rank
+    fn rank(&self) -> u32 {
+        self.rank.unwrap_or_default()
+    }
+    fn blocks(&self) -> bool {
+        self.rank.is_some()
     }
     fn waits(&self) -> bool {
         self.waits
@@ -321,6 +324,13 @@ fn whoever_steps_aside_calls_the_first_of_those_that_wait() {
         "it was not in the way any more"
     );
     assert_eq!(rows.remove(&at("b")), [at("c")]);
+    let without = || Row { claim: None, ..claiming("fleet", None, false) };
+    assert_eq!(apply(&mut rows, &at("a"), without()), [changed("c")], "it claims it no more");
+    assert_eq!(apply(&mut rows, &at("a"), without()), []);
+    apply(&mut rows, &at("a"), claiming("fleet", Some(0), false));
+    let other = Row { uid: "v".into(), ..claiming("own", Some(0), false) };
+    assert_eq!(apply(&mut rows, &at("a"), other), [changed("a"), changed("c")]);
+    apply(&mut rows, &at("a"), claiming("fleet", None, false));
     assert_eq!(rows.remove(&at("a")), [at("c")], "it may have been in the way by its tag");
     assert_eq!(rows.remove(&at("c")), []);
 }

@@ -201,7 +201,7 @@ fn an_object_that_cannot_act_keeps_an_idle_claim_and_is_not_counted_for_it() {
         }));
         let row = row_of(&object.unwrap(), &settings());
         let claim = row.claim.as_ref().expect("it may have been tagged");
-        assert_eq!((claim.is_idle, claim.rank().is_none()), (expected, expected), "{sentence}");
+        assert_eq!((claim.is_idle, !claim.blocks()), (expected, expected), "{sentence}");
         assert_eq!(claim.waits, !expected, "{sentence}");
         let mut rows = Rows::default();
         rows.apply(&ObjectRef::new("team-a", "old"), row, Instant::now());
