@@ -1,11 +1,13 @@
-//! The one rule about accounts.
+//! The rules about accounts that key pairs and resets share.
 
 use std::time::Duration;
 
 use super::action::Next;
 use super::message::Message;
 use super::verdict::Verdict;
+use crate::access::Grant;
 use crate::ids::AccountId;
+use crate::lightsail;
 
 /// How soon to check again which account the credentials belong to.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
@@ -28,4 +30,28 @@ pub fn refuse_account(
         (None, None) => return None,
     };
     Some(Verdict::stalled(message.reason(), message.to_string(), Next::After(ASK_AGAIN)))
+}
+
+/// What an error means. Of an account's, the texts of AWS are for whoever manages it. Until the
+/// account is identified, what fails is its credentials. `way_out` is what else a person can do
+/// then.
+#[must_use]
+pub fn verdict_of(
+    error: &lightsail::Error,
+    grant: &Grant,
+    is_identified: bool,
+    way_out: Option<&str>,
+) -> Verdict {
+    let verdict = Verdict::from(error);
+    let Grant::Account(entry) = grant else { return verdict };
+    let (name, code) = (&*entry.name, error.code.as_str());
+    let message = if !is_identified && !error.kind.is_of_region() {
+        let is_tagged = grant.has_tagged_sessions();
+        Message::AccountFails { name, code, is_tagged, way_out }
+    } else if error.kind.is_of_rights() {
+        Message::RefusedByAws { name, action: error.operation, code }
+    } else {
+        return verdict;
+    };
+    Verdict { reason: message.reason(), message: message.to_string(), ..verdict }
 }

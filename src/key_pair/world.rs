@@ -473,8 +473,6 @@ pub struct Rival {
 /// Why a step failed, where the plan decides what that means for the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The credentials of the object's `LightsailAccount` cannot be had.
-    Account(lightsail::Error),
     /// Lightsail, STS or the way there.
     Lightsail(lightsail::Error),
     /// The API server does not let the operator read or write a Secret.

@@ -6,7 +6,7 @@ use super::step::ReadStep;
 use crate::access::Grant;
 use crate::access::permission::{Permission, What, permission};
 use crate::engine::Verdict;
-use crate::engine::account_rule::refuse_account;
+use crate::engine::account_rule::{refuse_account, verdict_of};
 use crate::engine::action::Next;
 use crate::engine::message::Message;
 use crate::host_key_reset::world::{Desired, Observed};
@@ -57,18 +57,7 @@ pub(super) fn refused(message: &Message<'_>) -> Hindrance {
     Hindrance::Refused(Verdict::stalled(message.reason(), message.to_string(), next))
 }
 
-/// What an error means. Of an account's, the texts of AWS are for whoever manages it.
+/// What an error means.
 pub(super) fn failed(observed: &Observed, error: &lightsail::Error) -> Verdict {
-    let verdict = Verdict::from(error);
-    let Grant::Account(entry) = &observed.grant else { return verdict };
-    let (name, code) = (&*entry.name, error.code.as_str());
-    let message = if observed.account.is_none() && !error.kind.is_of_region() {
-        let is_tagged = observed.grant.has_tagged_sessions();
-        Message::AccountFails { name, code, is_tagged, way_out: None }
-    } else if error.kind.is_of_rights() {
-        Message::RefusedByAws { name, action: error.operation, code }
-    } else {
-        return verdict;
-    };
-    Verdict { reason: message.reason(), message: message.to_string(), ..verdict }
+    verdict_of(error, &observed.grant, observed.account.is_some(), None)
 }

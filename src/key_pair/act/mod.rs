@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
     /// Notes a failure for the plan. What only starts the reconciliation over is passed on.
     fn note_failure(&mut self, error: Error) -> Result<(), Error> {
         let failure = match error {
-            Error::Lightsail(error) => plan::what_failed(&self.observed, error),
+            Error::Lightsail(error) => Failure::Lightsail(error),
             Error::SecretRejected { name, why, .. } => Failure::SecretRejected { name, why },
             Error::ConfigMapForbidden(name) => Failure::ConfigMapForbidden(name),
             error @ (Error::Conflict

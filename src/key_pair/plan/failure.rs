@@ -5,8 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use super::ending::{may_have_pair, release};
 use super::import::has_intent;
 use super::kept_key;
-use super::permission::{RELEASE_WITHOUT_CALL, account_name};
+use super::permission::RELEASE_WITHOUT_CALL;
 use super::step::Step;
+use crate::engine::account_rule::verdict_of;
 use crate::engine::action::Next;
 use crate::engine::message::Message as Shared;
 use crate::engine::{Lookup, Verdict};
@@ -15,34 +16,19 @@ use crate::key_pair::world::{Desired, Failure, Goal, Observed};
 use crate::lightsail::{self, ErrorKind, Imported};
 use crate::secret::{Found, SecretSpec};
 
-/// What has failed: until the account is known, its credentials.
-#[must_use]
-pub fn what_failed(observed: &Observed, error: lightsail::Error) -> Failure {
-    let is_of_account = account_name(observed).is_some() && observed.account.is_none();
-    if is_of_account && !error.kind.is_of_region() {
-        Failure::Account(error)
-    } else {
-        Failure::Lightsail(error)
-    }
-}
-
 /// What follows from a failure. It always ends the reconciliation.
 pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -> Step {
     match failure {
-        Failure::Account(error) => account_fails(desired, observed, error),
         Failure::Lightsail(error) if desired.goal.ends() && is_of_name(error) => {
             ends_with_rejected_name(desired, observed, error)
         }
         Failure::Lightsail(error) => {
-            let verdict = Verdict::from(error);
+            let way_out = desired.goal.ends().then_some(RELEASE_WITHOUT_CALL);
+            let is_identified = observed.account.is_some();
+            let verdict = verdict_of(error, &observed.grant, is_identified, way_out);
             // A refusal of the operator's own is no silence of Lightsail's.
             if !error.kind.is_of_region() && keeps_still(desired, observed) {
                 return Step::Pause { reason: verdict.reason, next: Next::Backoff };
-            }
-            if let Some(name) = account_name(observed).filter(|_| error.kind.is_of_rights()) {
-                let (action, code) = (error.operation, &error.code);
-                let message = Shared::RefusedByAws { name, action, code };
-                return Message::Account(message).stalled(Next::Backoff);
             }
             Step::Finish(verdict)
         }
@@ -151,24 +137,9 @@ fn is_unread_at_end(desired: &Desired, observed: &Observed, secret: &str) -> boo
     may_go_with_namespace(desired, observed, secret) && matches!(read, Lookup::Unread)
 }
 
-/// The credentials of the account cannot be had. One session that fails changes nothing of objects
-/// that were acted on for a while.
-fn account_fails(desired: &Desired, observed: &Observed, error: &lightsail::Error) -> Step {
-    let (name, code) = (account_name(observed).unwrap_or_default(), error.code.as_str());
-    let way_out = desired.goal.ends().then_some(RELEASE_WITHOUT_CALL);
-    let is_tagged = observed.grant.has_tagged_sessions();
-    let message = Shared::AccountFails { name, code, is_tagged, way_out };
-    if keeps_still(desired, observed) {
-        return Step::Pause { reason: message.reason(), next: Next::Backoff };
-    }
-    let verdict = Verdict::from(error);
-    let (reason, message) = (message.reason(), message.to_string());
-    Step::Finish(Verdict { reason, message, ..verdict })
-}
-
 /// Whether the object shows what it showed before, though Lightsail could not be read: one that was
 /// acted on and is to be there does, for three intervals (I9). Nothing was read, and so nothing was
-/// done.
+/// done: one session that fails changes nothing of objects that were acted on for a while.
 fn keeps_still(desired: &Desired, observed: &Observed) -> bool {
     desired.goal == Goal::Present
         && observed.pair.is_none()

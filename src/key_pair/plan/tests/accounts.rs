@@ -184,7 +184,7 @@ fn who_reads_that_an_account_fails_is_sent_to_where_the_answer_is() {
         let mut entry = Entry::clone(entry);
         entry.route.tagged_cluster = is_tagged.then(|| "cluster".to_owned());
         observed.grant = used(entry);
-        observed.failure = Some(Failure::Account(error(ErrorKind::BadCredentials)));
+        session_fails(&mut observed, error(ErrorKind::BadCredentials));
         let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
         let message = verdict.message;
         assert_eq!(message.contains("the operator's log"), names_log, "{message}");
@@ -436,28 +436,35 @@ fn error(kind: ErrorKind) -> lightsail::Error {
         ..lightsail::Error::of_kind(kind) }
 }
 
+/// The session of the account fails.
+fn session_fails(observed: &mut Observed, error: lightsail::Error) {
+    (observed.account, observed.failure) = (None, Some(Failure::Lightsail(error)));
+}
+
 #[test]
 fn a_session_that_fails_flips_nobody_soon_and_what_aws_says_is_not_for_tenants() {
     check(with_account, &[
         ("its credentials are refused",
-         |_, o| o.failure = Some(Failure::Account(error(ErrorKind::BadCredentials))),
-         "Stalled AccountNotReady"),
-        ("they are late", |_, o| o.failure = Some(Failure::Account(lightsail::Error::timeout())),
+         |_, o| session_fails(o, error(ErrorKind::BadCredentials)), "Stalled AccountNotReady"),
+        ("they are late", |_, o| session_fails(o, lightsail::Error::timeout()),
          "Reconciling AccountNotReady"),
+        ("the operator does not serve the region",
+         |_, o| session_fails(o, error(ErrorKind::RegionNotAllowed)), "Stalled RegionNotAllowed"),
         ("of one that was acted on", |_, o| {
-            o.failure = Some(Failure::Account(error(ErrorKind::BadCredentials)));
+            session_fails(o, error(ErrorKind::BadCredentials));
             (o.was_acted_on, o.silent_for) = (true, Duration::from_mins(29));
         }, "Pause AccountNotReady"),
         ("for long", |_, o| {
-            o.failure = Some(Failure::Account(error(ErrorKind::BadCredentials)));
+            session_fails(o, error(ErrorKind::BadCredentials));
             (o.was_acted_on, o.silent_for) = (true, Duration::from_mins(30));
         }, "Stalled AccountNotReady"),
         ("a call is denied", |_, o| o.failure = Some(Failure::Lightsail(error(ErrorKind::Denied))),
          "Stalled AccessDenied"),
     ]);
-    for failure in [Failure::Account, Failure::Lightsail] {
+    for account in [None, with_account().1.account] {
         let (desired, mut observed) = with_account();
-        observed.failure = Some(failure(error(ErrorKind::Denied)));
+        observed.account = account;
+        observed.failure = Some(Failure::Lightsail(error(ErrorKind::Denied)));
         let Step::Finish(verdict) = plan(&desired, &observed) else { panic!() };
         assert!(!verdict.message.contains("arn:aws"), "{}", verdict.message);
         assert!(verdict.message.contains("AccessDeniedException"), "{}", verdict.message);
