@@ -12,12 +12,12 @@ use super::crowd::Crowds;
 use super::world::SourceRef;
 use crate::access::Grant;
 use crate::api::account::NamespacesFrom;
-use crate::api::{LightsailKeyPair, Operation};
+use crate::api::{LightsailKeyPair, Operation, Reason};
 use crate::clock::Moment;
 use crate::digest::Digest;
-use crate::engine::ObjectRef;
 use crate::engine::rows::{ClaimKey, Rows, claim_key};
 use crate::engine::tables::ByUid;
+use crate::engine::{ObjectRef, Outcome};
 use crate::ids::{Arn, KeyPairName, Scope};
 
 /// What is remembered.
@@ -54,7 +54,7 @@ pub(super) struct Memory {
     /// Which pairs of a shared list no object manages.
     pub(super) without_object: Mutex<HashMap<Scope, WithoutObject>>,
     /// Objects that vanished with their finalizer and are to be followed up.
-    pub(super) vanished: Mutex<HashMap<ObjectRef, LightsailKeyPair>>,
+    pub(super) vanished: Mutex<HashMap<ObjectRef, Vanished>>,
 }
 
 /// No list is used that is older: that is the longest interval, and some time for reading one.
@@ -78,6 +78,26 @@ impl WithoutObject {
         let count = counted.len();
         *self = Self { walk: Some(walk), shown, counted };
         (count, news)
+    }
+}
+
+/// An object that vanished with its finalizer.
+#[derive(Debug)]
+pub(super) struct Vanished {
+    pub(super) object: LightsailKeyPair,
+    /// Why its pair was not dealt with, as the log says.
+    waits: Option<Reason>,
+}
+
+impl Vanished {
+    pub(super) fn new(object: LightsailKeyPair) -> Self {
+        Self { object, waits: None }
+    }
+
+    /// Why its pair is not dealt with yet, if that is news.
+    pub(super) fn news(&mut self, outcome: Outcome) -> Option<Reason> {
+        let Outcome::Shows(reason) = outcome else { return None };
+        (self.waits.replace(reason) != Some(reason)).then_some(reason)
     }
 }
 
@@ -176,7 +196,7 @@ impl Memory {
     /// Forgets an object that is gone, unless its pair is still to be dealt with.
     pub(super) fn forget_gone(&self, uid: &str) {
         self.without_pair.lock().remove(uid);
-        let is_uid = |object: &LightsailKeyPair| object.metadata.uid.as_deref() == Some(uid);
+        let is_uid = |vanished: &Vanished| vanished.object.metadata.uid.as_deref() == Some(uid);
         if !self.vanished.lock().values().any(is_uid) {
             self.forget(uid);
         }
@@ -232,6 +252,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::key_pair::world::SourceKind;
 
@@ -280,6 +302,28 @@ mod tests {
         memory.forget("1");
         assert_eq!((memory.begun("0"), memory.begun("1")), (None, None));
         assert_eq!(memory.begun.lock().count(), MOST_BEGUN - 2);
+    }
+
+    #[test]
+    fn why_the_pair_of_a_vanished_object_is_not_dealt_with_is_news_once() {
+        let spec = json!({ "type": "Imported", "region": "eu-west-1" });
+        let object: LightsailKeyPair = serde_json::from_value(json!({
+            "apiVersion": "lightsail-operator.dev/v1alpha1", "kind": "LightsailKeyPair",
+            "metadata": { "name": "fleet" }, "spec": spec,
+        }))
+        .unwrap();
+        let mut vanished = Vanished::new(object);
+        let (denied, silent) = (Reason::AccessDenied, Reason::ServiceError);
+        for (name, outcome, expected) in [
+            ("it is denied", Outcome::Shows(denied), Some(denied)),
+            ("it still is", Outcome::Shows(denied), None),
+            ("somebody has its name", Outcome::Conflict, None),
+            ("and it still is", Outcome::Shows(denied), None),
+            ("it is allowed, and Lightsail fails", Outcome::Shows(silent), Some(silent)),
+            ("it is denied again", Outcome::Shows(denied), Some(denied)),
+        ] {
+            assert_eq!(vanished.news(outcome), expected, "{name}");
+        }
     }
 
     #[test]

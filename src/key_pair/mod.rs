@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::act::Run;
 use self::claim::PairClaim;
-use self::memory::Memory;
+use self::memory::{Memory, Vanished};
 use self::observe::Needs;
 use self::plan::{Confirmation, Ended};
 use crate::api::{FINALIZER, LightsailKeyPair, Reason};
@@ -186,7 +186,7 @@ impl KeyPairs {
         at: &ObjectRef,
         there: Option<&LightsailKeyPair>,
     ) -> Result<Option<Action>, Error> {
-        let vanished = self.memory.vanished.lock().get(at).cloned();
+        let vanished = self.memory.vanished.lock().get(at).map(|it| it.object.clone());
         let Some(vanished) = vanished else { return Ok(None) };
         let uid = vanished.metadata.uid.as_deref();
         let uid_of_its_name = there.and_then(|there| there.metadata.uid.as_deref());
@@ -196,6 +196,7 @@ impl KeyPairs {
             Action::gone()
         };
         if action.outcome != Outcome::Gone {
+            self.tell_why_it_waits(at, action.outcome);
             return Ok(Some(action));
         }
         self.memory.vanished.lock().remove(at);
@@ -203,7 +204,22 @@ impl KeyPairs {
         Ok(None)
     }
 
+    /// No object shows why the pair of one that vanished is not dealt with.
+    fn tell_why_it_waits(&self, at: &ObjectRef, outcome: Outcome) {
+        let news = self.memory.vanished.lock().get_mut(at).and_then(|it| it.news(outcome));
+        if let Some(reason) = news {
+            let (namespace, object) = (&*at.namespace, &*at.name);
+            tracing::warn!(
+                namespace,
+                object,
+                %reason,
+                "the key pair of an object that vanished cannot be dealt with yet"
+            );
+        }
+    }
+
     fn note_vanished(&self, at: &ObjectRef, vanished: LightsailKeyPair) {
+        let vanished = Vanished::new(vanished);
         if self.memory.vanished.lock().insert(at.clone(), vanished).is_none() {
             let (namespace, object) = (&*at.namespace, &*at.name);
             tracing::warn!(
@@ -298,7 +314,7 @@ impl Controller for KeyPairs {
     }
 
     fn follow_up_lane(&self, at: &ObjectRef) -> Option<String> {
-        self.memory.vanished.lock().get(at).map(claim::lane_of)
+        self.memory.vanished.lock().get(at).map(|it| claim::lane_of(&it.object))
     }
 
     fn forget(&self, at: &ObjectRef, uid: &str) {
