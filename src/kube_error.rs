@@ -92,12 +92,25 @@ pub fn told(error: &(dyn StdError + 'static)) -> String {
     }
 }
 
-/// Whether the API server will say the same until somebody changes something. Then nothing was
-/// written.
+/// Whether the API server will say the same until somebody changes something.
 #[must_use]
-pub fn is_refusal(error: &kube::Error) -> bool {
+pub fn is_lasting_refusal(error: &kube::Error) -> bool {
     status(error).is_some_and(|status| {
         (400..500).contains(&status.code) && !matches!(status.code, 408 | 429)
+    })
+}
+
+/// The reason of a Status if the API server itself has failed, as where it reaches no webhook.
+const INTERNAL_ERROR: &str = "InternalError";
+
+/// Whether the API server has written nothing. What etcd answers has no reason, and may not say
+/// whether the write was done, as after a timeout. An object that is too large is refused.
+#[must_use]
+pub fn was_not_written(error: &kube::Error) -> bool {
+    status(error).is_some_and(|status| match status.code {
+        408 => false,
+        500 => status.reason == INTERNAL_ERROR || status.message.contains("request is too large"),
+        code => code < 500,
     })
 }
 

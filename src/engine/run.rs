@@ -26,7 +26,7 @@ use crate::access::News;
 use crate::api::Reconciled;
 use crate::error::Error;
 use crate::ids::lane_parts;
-use crate::kube_error::{is_refusal, without_content};
+use crate::kube_error::{is_lasting_refusal, without_content};
 
 /// More steps than the longest path through a plan. A reconciliation that needs more goes in
 /// circles, and starts over after a pause.
@@ -48,7 +48,7 @@ pub fn verdict_if_lasting(failure: &Error, failures: Failures) -> Option<Verdict
         }
         Error::Kubernetes(error) if failures.failed >= MANY_FAILURES => {
             let why = without_content(error);
-            let message = if is_refusal(error) {
+            let message = if is_lasting_refusal(error) {
                 Message::RefusedByKubernetes { why: &why }
             } else {
                 Message::KubernetesFails { why: &why }

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::core::Status;
 
 use super::claim::{ResetClaim, Stage};
 use super::world::{Turn, later};
@@ -13,7 +12,7 @@ use crate::clock::{Clocks, Moment};
 use crate::engine::ObjectRef;
 use crate::error::Error;
 use crate::ids::{AccountId, Region};
-use crate::kube_error::status;
+use crate::kube_error::was_not_written;
 
 /// A reset that was created a moment ago, and was not reconciled yet, comes before a younger one.
 /// If it is not reconciled within this time, it is not waited for.
@@ -46,7 +45,7 @@ pub(super) fn is_in_the_way(stage: Stage, has_failed: bool) -> bool {
 pub(super) fn has_surely_failed(failure: &Error) -> bool {
     match failure {
         Error::Conflict => true,
-        Error::Kubernetes(error) => status(error).is_some_and(is_refusal),
+        Error::Kubernetes(error) => was_not_written(error),
         Error::Outdated
         | Error::Unreadable(_)
         | Error::Lightsail(_)
@@ -56,19 +55,6 @@ pub(super) fn has_surely_failed(failure: &Error) -> bool {
         | Error::GenerationFailed(_)
         | Error::NotLeading
         | Error::Stopping => false,
-    }
-}
-
-/// The reason of a Status if the API server itself has failed, as where it reaches no webhook.
-const INTERNAL_ERROR: &str = "InternalError";
-
-/// Whether the API server has written nothing. What etcd answers has no reason, and may not say
-/// whether the write was done, as after a timeout. An object that is too large is refused.
-fn is_refusal(status: &Status) -> bool {
-    match status.code {
-        408 => false,
-        500 => status.reason == INTERNAL_ERROR || status.message.contains("request is too large"),
-        code => code < 500,
     }
 }
 
@@ -144,6 +130,8 @@ impl Turns {
 #[rustfmt::skip]
 mod tests {
     use std::time::Duration;
+
+    use kube::core::Status;
 
     use super::*;
     use crate::clock::tests::clocks;

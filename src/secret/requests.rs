@@ -237,7 +237,7 @@ async fn parsed(name: &str, answer: Result<String, Error>, keys: Keys) -> Result
 fn refused(name: &str, error: kube::Error) -> Error {
     let Some(status) = status(&error) else { return error.into() };
     let (code, why) = (status.code, harmless(&status.message));
-    if is_refusal(code) {
+    if is_about_the_secret(code) {
         return Error::SecretRejected { name: name.to_owned(), code, why };
     }
     let kube::Error::Api(mut status) = error else { return error.into() };
@@ -247,7 +247,7 @@ fn refused(name: &str, error: kube::Error) -> Error {
 
 /// Whether the API server will say the same again: bad requests, forbidden ones and those that a
 /// policy or a quota refuses.
-fn is_refusal(code: u16) -> bool {
+fn is_about_the_secret(code: u16) -> bool {
     matches!(code, 400 | 403 | 413 | 422)
 }
 

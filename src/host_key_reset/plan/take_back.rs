@@ -6,7 +6,7 @@ use crate::engine::Verdict;
 use crate::error::Error;
 use crate::host_key_reset::mark::MarkState;
 use crate::host_key_reset::world::{Desired, Observed};
-use crate::kube_error::{is_refusal, without_content};
+use crate::kube_error::{is_lasting_refusal, without_content};
 
 /// Takes back the mark and the intent, and says why. The mark of another object or spec stays.
 pub(super) fn take_back(desired: &Desired, observed: &Observed, verdict: Verdict) -> Step {
@@ -22,7 +22,7 @@ pub(super) fn take_back(desired: &Desired, observed: &Observed, verdict: Verdict
 pub fn refused_mark(state: &MarkState, failure: Error) -> Result<String, Error> {
     if *state == MarkState::Started
         && let Error::Kubernetes(error) = &failure
-        && is_refusal(error)
+        && is_lasting_refusal(error)
     {
         return Ok(without_content(error));
     }
