@@ -11,6 +11,7 @@ pub mod concurrency;
 pub mod context;
 mod discovery;
 pub mod event_limits;
+mod gitops_labels;
 mod key_maker;
 mod lane;
 pub mod last_found;
@@ -26,7 +27,6 @@ mod run;
 pub(crate) mod served;
 mod shown;
 pub mod tables;
-mod tracking;
 pub mod trigger;
 pub mod uid;
 mod unreadable;
@@ -36,12 +36,12 @@ mod watch_client;
 
 pub use action::{Action, Outcome};
 pub use context::{Context, Settings};
+pub use gitops_labels::tracked_by;
 pub use key_maker::KeyMaker;
 pub use lookup::Lookup;
 pub use object_ref::ObjectRef;
 pub use polling::next_poll;
 pub use run::{Controller, MAX_STEPS, ignore_unless_final, run, run_in_span, verdict_if_lasting};
-pub use tracking::tracked_by;
 pub use verdict::{State, Verdict};
 
 #[cfg(test)]

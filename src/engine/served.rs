@@ -16,8 +16,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::gitops_labels;
 use super::message::Message;
-use super::tracking;
 use crate::api::conditions::{Conditions, READY, RECONCILING, STALLED, find, is_true};
 use crate::api::{EXECUTED_ANNOTATION, RECONCILE_ANNOTATION, Reconciled};
 use crate::digest::{self, Digest};
@@ -303,12 +303,13 @@ type Texts = Option<BTreeMap<String, String>>;
 
 fn annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
     short(deserializer, |key| {
-        matches!(key, RECONCILE_ANNOTATION | EXECUTED_ANNOTATION) || tracking::is_annotation(key)
+        matches!(key, RECONCILE_ANNOTATION | EXECUTED_ANNOTATION)
+            || gitops_labels::is_annotation(key)
     })
 }
 
 fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
-    short(deserializer, tracking::is_label)
+    short(deserializer, gitops_labels::is_label)
 }
 
 /// The entries with these keys. A long value is kept as its digest.

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::gitops_labels::tracked_by;
 use super::objects::{asked, has_finalizer};
-use super::tracking::tracked_by;
 use crate::api::{ACCOUNT_FINALIZER, FINALIZER, Reconciled};
 use crate::digest::Digest;
 
