@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::error::{Error, ErrorKind, is_code};
 use super::http::{AnsweredBy, Failure, UNREADABLE, unreadable_answer};
-use super::stable::{line, stable};
+use super::stable_text::{line, stable};
 
 /// An answer that did not come from the API.
 pub(super) fn unreadable(answer: &HttpResponse) -> Error {

@@ -13,7 +13,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use super::classify::{find_source, service_error, unreadable};
 use super::error::{Error, ErrorKind};
 use super::http::Failure;
-use super::stable::{line, stable};
+use super::stable_text::{line, stable};
 use crate::ids::AccountId;
 
 impl Error {

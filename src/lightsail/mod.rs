@@ -32,7 +32,7 @@ mod retry;
 mod sender;
 mod session;
 mod sessions;
-mod stable;
+mod stable_text;
 mod sts;
 mod types;
 mod usable;

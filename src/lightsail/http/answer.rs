@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 
 use super::failure::Cause;
 use super::operation::{CONTAINER, METADATA, OTHER, STS};
-use crate::lightsail::stable::stable;
+use crate::lightsail::stable_text::stable;
 
 /// The longest life of a token from the instance's metadata, in seconds:
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{StatusCode, Uri};
 use k8s_openapi::jiff::Timestamp;
 
-use crate::lightsail::stable::stable;
+use crate::lightsail::stable_text::stable;
 
 /// The name of a host has no address.
 #[derive(Debug, thiserror::Error)]
