@@ -12,13 +12,13 @@ use aws_sdk_lightsail::operation::RequestId;
 use aws_sdk_lightsail::types;
 
 use super::classify::request_id;
-use super::contained::contained;
 use super::current_credentials::CurrentCredentials;
 use super::denied::Denied;
 use super::error::{Error, ErrorKind};
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
 use super::retry::{self, Policy};
+use super::sdk_panics::contained;
 use super::types::{Read, Result};
 use crate::clock::Moment;
 use crate::fair_line::Rank;

@@ -12,8 +12,8 @@ use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use aws_sdk_sts::types::{AssumedRoleUser, Tag};
 
 use super::account::Sending;
-use super::contained::contained;
 use super::error::Error;
+use super::sdk_panics::contained;
 use super::session::Identity;
 use super::types::Result;
 use super::usable;

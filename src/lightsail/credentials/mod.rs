@@ -28,9 +28,9 @@ pub(super) use self::files::ProfileFiles;
 use self::profile::{Base, Role};
 use self::sources::Setup;
 pub use self::sources::Sources;
-use super::contained::contained;
 use super::credentials_error::texts;
 use super::error::Error;
+use super::sdk_panics::contained;
 use super::types::Result;
 use super::usable;
 
