@@ -35,7 +35,7 @@ mod sessions;
 mod stable_text;
 mod sts;
 mod types;
-mod usable;
+mod usable_credentials;
 
 pub use access_key::{AccessKey, KeySource};
 pub use account::Account;

@@ -30,7 +30,7 @@ use super::session::{
 };
 use super::sts::{self, Role};
 use super::types::Result;
-use super::usable;
+use super::usable_credentials;
 use crate::fair_line::Rank;
 use crate::ids::{AccountId, Region};
 use crate::readiness::Readiness;
@@ -361,7 +361,7 @@ impl Inner {
             Provider::Keys(source) => {
                 let AccessKey { id, secret, session_token } = source.access_key().await?;
                 let credentials = Credentials::new(id, secret, session_token, None, "Secret");
-                if let Some(why) = usable::fault(&credentials) {
+                if let Some(why) = usable_credentials::fault(&credentials) {
                     return Err(Error::unusable("the Secret", &why));
                 }
                 let term = Term::read_again(Instant::now(), READ_AGAIN);

@@ -16,7 +16,7 @@ use super::error::Error;
 use super::sdk_panics::contained;
 use super::session::Identity;
 use super::types::Result;
-use super::usable;
+use super::usable_credentials;
 
 /// A role to assume, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,7 +107,7 @@ pub(super) fn session(answer: &AssumeRoleOutput, role: &Role) -> Result<(Credent
         SystemTime::try_from(*given.expiration()).ok(),
         "AssumeRole",
     );
-    if let Some(why) = usable::fault(&credentials) {
+    if let Some(why) = usable_credentials::fault(&credentials) {
         return Err(Error::unusable(&format!("the role {}", role.arn), &why));
     }
     let arn = user.map(AssumedRoleUser::arn);

@@ -32,7 +32,7 @@ use super::credentials_error::texts;
 use super::error::Error;
 use super::sdk_panics::contained;
 use super::types::Result;
-use super::usable;
+use super::usable_credentials;
 
 /// The provider of a configuration, or else the first source that is set up, with the HTTP client,
 /// the endpoints and the switches of the configuration.
@@ -196,7 +196,7 @@ async fn ask(source: &str, provider: &impl ProvideCredentials) -> Result<Credent
 
 /// Refuses credentials that cannot be sent, because the SDK would panic.
 fn checked(source: &str, credentials: Credentials) -> Result<Credentials> {
-    match usable::fault(&credentials) {
+    match usable_credentials::fault(&credentials) {
         Some(why) => Err(Error::unusable(source, &why)),
         None => Ok(credentials),
     }
