@@ -16,7 +16,7 @@ mod convert;
 mod credentials;
 mod credentials_error;
 mod current_credentials;
-mod denied;
+mod denied_reads;
 mod endpoint;
 mod error;
 mod http;

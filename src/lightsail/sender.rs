@@ -13,7 +13,7 @@ use aws_sdk_lightsail::types;
 
 use super::classify::request_id;
 use super::current_credentials::CurrentCredentials;
-use super::denied::Denied;
+use super::denied_reads::Denied;
 use super::error::{Error, ErrorKind};
 use super::limiter::{Limiter, Token};
 use super::regions::Regions;
