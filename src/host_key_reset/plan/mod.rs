@@ -9,9 +9,9 @@
 mod aftermath;
 mod begin;
 mod deadline;
+mod finished;
 mod follow;
 mod hindrance;
-mod over;
 mod search;
 mod step;
 mod take_back;
@@ -36,11 +36,11 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
         return Step::ReportForeignMark;
     }
     if let Some(end) = &observed.end {
-        return over::keep(desired, observed, mark, end);
+        return finished::keep(desired, observed, mark, end);
     }
     if let Some(mark) = mark.filter(|_| observed.status.attempts == 0) {
         // Only a copy of the object, from a backup, say, has its mark and no intent.
-        return Step::End(over::remembered(mark));
+        return Step::End(finished::remembered(mark));
     }
     if !observed.status.operations.is_empty() {
         return follow::follow(desired, observed);

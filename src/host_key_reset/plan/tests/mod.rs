@@ -6,10 +6,10 @@
 mod accounts;
 mod aftermath;
 mod deadline;
+mod finished;
 mod follow;
 mod lists;
 mod model;
-mod over;
 mod search;
 mod steps;
 
