@@ -46,6 +46,7 @@ mod private_keys;
 mod process;
 mod public_keys;
 mod reset_life;
+mod reset_schema;
 mod resets;
 mod rights;
 mod schema;
