@@ -8,8 +8,7 @@ use super::kept_key;
 use super::ownership::is_first;
 use super::pair::{about_to_go, keep_tags};
 use super::refusals::{
-    ONE_SECOND, deletion_of_former, deletion_under_way, stalled, unsettled_absence, wait_until,
-    yield_to_rival,
+    deletion_of_former, deletion_under_way, stalled, unsettled_absence, wait_until, yield_to_rival,
 };
 use super::step::Step;
 use crate::api::key_pair::Backup;
@@ -125,7 +124,7 @@ pub(super) fn absent(
         } else {
             let stays = kept_key::stays(desired, observed).filter(|_| !desired.goal.ends());
             let stays = stays.or_else(|| unsettled_absence(observed));
-            let stays = stays.or_else(|| unanswered_download(desired, observed));
+            let stays = stays.or_else(|| unanswered_download(observed));
             stays.unwrap_or_else(|| gone(desired, observed))
         };
     };
@@ -216,20 +215,13 @@ fn refuse_other_owner(desired: &Desired, observed: &Observed) -> Option<Step> {
 }
 
 fn no_download_may_follow(deletion: &Deletion<'_>) -> Option<Step> {
-    unanswered_download(deletion.desired, deletion.observed)
+    unanswered_download(deletion.observed)
 }
 
 /// What comes while a download may still create the pair again. A process that led before this one
-/// may have sent one, unless this object is younger than its end, cannot have done anything yet, or
-/// was acted on.
-fn unanswered_download(desired: &Desired, observed: &Observed) -> Option<Step> {
-    let leads_since = observed.predecessors_may_act - observed.effect_window;
-    // The time of its creation has whole seconds.
-    let is_younger = |created: Timestamp| created + ONE_SECOND > leads_since;
-    let has_acted = observed.finalizer == Finalizer::Old
-        && !observed.was_acted_on
-        && !desired.created_at.is_some_and(is_younger);
-    let of_predecessor = Some(observed.predecessors_may_act).filter(|_| has_acted);
+/// may have sent one, for whichever object had the name then, unless this one was acted on since.
+fn unanswered_download(observed: &Observed) -> Option<Step> {
+    let of_predecessor = Some(observed.predecessors_may_act).filter(|_| !observed.was_acted_on);
     let until = observed.download_may_follow.max(of_predecessor);
     let until = until.filter(|until| *until > observed.now)?;
     Some(wait_until(observed, until, &Message::DownloadMayFollow))

@@ -15,7 +15,7 @@ use crate::lightsail;
 /// How soon to read again what was started a moment ago.
 pub(super) const SOON: Duration = Duration::from_secs(2);
 /// By how much clocks that tell the time to the second may seem to differ.
-pub(super) const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
+const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 /// A deletion that seems to take longer may have taken a second more, and is asked about.
 const LONG_DELETION: SignedDuration = SignedDuration::from_secs(9);
 /// How often to ask about an operation that takes long.

@@ -22,6 +22,10 @@ pub(super) const INSTANCE: &str = "web-1";
 /// The key pair of `deploy/samples` that is in Lightsail before its object is.
 pub(super) const ADOPTED: &str = "legacy";
 
+/// The simulator answers soon, and what it does appears immediately. A deletion of the default key
+/// pair waits for so long after the operator has begun to lead.
+const FAST: [&str; 4] = ["--aws-call-timeout", "5s", "--settle-time", "3s"];
+
 /// Start control plane, simulator and operator.
 #[derive(Debug, clap::Args)]
 pub(super) struct Settings {
@@ -150,6 +154,6 @@ async fn start_operator(
     let kubeconfig = home.join("kubeconfig");
     cluster.service_account_kubeconfig(OPERATOR, OPERATOR, &kubeconfig, None).await?;
     let log = home.join("operator.log");
-    Operator::start(OperatorOptions { binary, kubeconfig, arguments: Vec::new(), environment, log })
-        .await
+    let arguments = FAST.map(str::to_owned).to_vec();
+    Operator::start(OperatorOptions { binary, kubeconfig, arguments, environment, log }).await
 }

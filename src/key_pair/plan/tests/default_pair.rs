@@ -405,18 +405,19 @@ fn a_default_pair_that_should_go() {
         ("I13: nor one that another process sent", |d, o, key| {
             may_go(d, o, key);
             o.predecessors_may_act = time("2026-11-24T12:00:30Z");
-            d.created_at = Some(time("2026-11-24T11:00:00Z"));
         }, "Reconciling InProgress"),
-        ("which cannot have sent one for an object that came later", |d, o, key| {
-            may_go(d, o, key);
-            o.predecessors_may_act = time("2026-11-24T12:00:30Z");
-            d.created_at = Some(o.predecessors_may_act - o.effect_window);
-        }, "Delete with fingerprint"),
-        ("nobody has sent one for an object that is new", |d, o, key| {
+        ("for another object of the name, too", |d, o, key| {
             may_go(d, o, key);
             o.predecessors_may_act = time("2026-11-24T12:00:30Z");
             o.finalizer = Finalizer::New;
-        }, "Delete with fingerprint"),
+            d.created_at = Some(o.now);
+        }, "Reconciling InProgress"),
+        ("nor is it gone for good by then, either", |d, o, key| {
+            may_go(d, o, key);
+            o.pair = live(None);
+            o.predecessors_may_act = time("2026-11-24T12:00:30Z");
+            d.created_at = Some(time("2026-11-24T11:00:00Z"));
+        }, "Reconciling InProgress"),
         ("nor are Windows instances looked for", |d, o, key| {
             may_go(d, o, key);
             o.windows_instances = None;
@@ -447,6 +448,11 @@ fn a_default_pair_that_should_go() {
     check_default(Goal::Absent, &[
         ("I5: what is gone is not downloaded",
          |d, o, key| { may_go(d, o, key); o.pair = live(None); }, "Ready Absent"),
+        ("it is gone for good, if it was before another process might have sent one", |d, o, key| {
+            may_go(d, o, key);
+            (o.pair, o.was_acted_on) = (live(None), true);
+            o.predecessors_may_act = time("2026-11-24T12:00:30Z");
+        }, "Ready Absent"),
         ("I3: the Secret on record stays, too", |d, o, key| {
             may_go(d, o, key);
             o.recorded.secret_name = Some("former".to_owned());

@@ -14,7 +14,7 @@ use tokio::process::Command;
 use crate::cli::report::Report;
 use crate::cli::scene::{Scene, Settings};
 
-/// Everything here takes a second or two.
+/// All but the deletion of the default key pair takes a second or two.
 const TIMEOUT: &str = "--timeout=60s";
 
 /// The running scene, with what was found so far.

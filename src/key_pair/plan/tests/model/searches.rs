@@ -160,5 +160,7 @@ fn default_pair() {
         Scenario { unknown_form: true, ..there(default("an unknown form", &specs[..1],
             &[May::Import, May::DeletePair], [2, 0, 1], [2, 1, 2])) },
         default("created if missing", &[creating, PLAIN, gone], &others, [1, 1, 1], [2, 1, 1]),
+        Scenario { two_processes: false, objects: [Some(0), Some(1)],
+            ..there(default("two objects", &[PLAIN, gone], &others[1..2], [1, 1, 1], [2, 1, 1])) },
     ]);
 }

@@ -82,9 +82,6 @@ fn arn(id: u8) -> String {
     format!("arn:{id}")
 }
 
-/// When each object was created: before any process led.
-const LONG_AGO: &str = "2026-11-24T11:00:00Z";
-
 fn created_at(id: u8) -> String {
     format!("2026-11-24T11:59:{:02}Z", 30 + id)
 }
@@ -161,7 +158,6 @@ impl Plans {
             adoption: spec.adoption,
             suspend: spec.suspend,
             uid: format!("u{}", run.object.uid),
-            created_at: Some(time(LONG_AGO)),
             ..desired()
         }
     }
@@ -295,7 +291,7 @@ impl Plans {
         let rival = rival.map(|rival| Rival {
             uid: format!("u{}", rival.uid).into(),
             owner: Digest::of(OWNERS[1 - place]),
-            created_at: Some(time(LONG_AGO)),
+            created_at: Some(time(NOW)),
             arn: rival.id.map(|id| Digest::of(arn(id))),
             deleting: rival.deleting,
         });
