@@ -15,7 +15,7 @@ use crate::api::account::NamespacesFrom;
 use crate::api::{LightsailKeyPair, Operation, Reason};
 use crate::clock::Moment;
 use crate::digest::Digest;
-use crate::engine::rows::{ClaimKey, Rows, claim_key};
+use crate::engine::rows::Rows;
 use crate::engine::tables::ByUid;
 use crate::engine::{ObjectRef, Outcome};
 use crate::ids::{Arn, KeyPairName, Scope};
@@ -32,8 +32,9 @@ pub(super) struct Memory {
     /// Of objects whose intent this process wrote, or that came with it from another
     /// operator: the import that was sent under it, or may have been, and not refused.
     pub(super) imports: Mutex<ByUid<Option<Sent>>>,
-    /// By lane and name of the pairs that this process tried to delete, without an answer: until
-    /// when that may still take effect, whichever object has the name by then.
+    /// By scope and name of the pairs that this process tried to delete, without an answer: until
+    /// when that may still take effect, whichever object has the name by then, and whichever
+    /// credentials of the account that object uses.
     pub(super) deletions: Mutex<Unanswered>,
     /// As [`Self::deletions`], of downloads of default pairs.
     pub(super) downloads: Mutex<Unanswered>,
@@ -126,13 +127,13 @@ pub(super) struct Sent {
 
 /// Until when calls may still take effect that were sent, and not answered.
 #[derive(Debug, Default)]
-pub(super) struct Unanswered(HashMap<ClaimKey, Moment>);
+pub(super) struct Unanswered(HashMap<Digest<(Scope, KeyPairName)>, Moment>);
 
 impl Unanswered {
     /// A call about the pair of this name was not answered, or was, if `until` is not given.
-    pub(super) fn note(&mut self, lane: &str, name: &KeyPairName, until: Option<Moment>) {
+    pub(super) fn note(&mut self, scope: &Scope, name: &KeyPairName, until: Option<Moment>) {
         self.0.retain(|_, until| until.elapsed() < OLDEST_LIST);
-        let key = claim_key(lane, name.as_str());
+        let key = Digest::of((scope, name));
         match until {
             Some(until) => drop(self.0.insert(key, until)),
             None => drop(self.0.remove(&key)),
@@ -140,8 +141,8 @@ impl Unanswered {
     }
 
     /// Until when one may still take effect, or might have.
-    pub(super) fn until(&self, lane: &str, name: &KeyPairName) -> Option<Moment> {
-        self.0.get(&claim_key(lane, name.as_str())).copied()
+    pub(super) fn until(&self, scope: &Scope, name: &KeyPairName) -> Option<Moment> {
+        self.0.get(&Digest::of((scope, name))).copied()
     }
 }
 
@@ -275,14 +276,20 @@ mod tests {
     fn what_was_not_answered_counts_for_the_next_object_of_the_name() {
         let (memory, name) = (Memory::default(), KeyPairName::from("fleet"));
         let later = Moment::now() + Duration::from_mins(1);
-        let until = |lane: &str, name: &str| memory.deletions.lock().until(lane, &name.into());
-        memory.deletions.lock().note("eu-west-1", &name, Some(later));
+        let scope =
+            |account: &str, region: &str| Scope { account: account.into(), region: region.into() };
+        let until = |account: &str, region: &str, name: &str| {
+            memory.deletions.lock().until(&scope(account, region), &name.into())
+        };
+        let own = scope("123456789012", "eu-west-1");
+        memory.deletions.lock().note(&own, &name, Some(later));
         memory.forget("u");
-        assert_eq!(until("eu-west-1", "fleet"), Some(later));
-        assert_eq!(until("eu-west-1", "other"), None);
-        assert_eq!(until("eu-west-2", "fleet"), None);
-        memory.deletions.lock().note("eu-west-1", &name, None);
-        assert_eq!(until("eu-west-1", "fleet"), None);
+        assert_eq!(until("123456789012", "eu-west-1", "fleet"), Some(later));
+        assert_eq!(until("123456789012", "eu-west-1", "other"), None);
+        assert_eq!(until("123456789012", "eu-west-2", "fleet"), None);
+        assert_eq!(until("999999999999", "eu-west-1", "fleet"), None);
+        memory.deletions.lock().note(&own, &name, None);
+        assert_eq!(until("123456789012", "eu-west-1", "fleet"), None);
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claim;
-use super::memory::{Memory, Sent};
+use k8s_openapi::jiff::Timestamp;
+use parking_lot::Mutex;
+
+use super::memory::{Memory, Sent, Unanswered};
 use super::plan::{self, TaggedObject};
 use super::record;
 use super::world::{Crowd, Desired, Done, Finalizer, ImportSent, Observed};
@@ -15,7 +17,7 @@ use crate::clock::{Clocks, Moment};
 use crate::engine::objects::{has_finalizer, is_asked};
 use crate::engine::rows::claim_key;
 use crate::engine::{Context, Lookup, ObjectRef};
-use crate::ids::{Arn, KeyPairName, Scope, lane_parts};
+use crate::ids::{AccountId, Arn, KeyPairName, Scope, lane_parts};
 use crate::lightsail::{self, KeyPair, Lightsail, Listing};
 use crate::readiness::Extent;
 
@@ -38,16 +40,19 @@ pub(super) fn observed(
         let until = Moment::now() + may_be_sent.saturating_sub(ctx.leads_for());
         Some(Sent { until, accepted: false })
     };
-    let predecessors_may_act = Moment::now() + window.saturating_sub(ctx.leads_for());
-    let (lane, name) = (claim::lane_of(object), &desired.name);
-    let deletion = memory.deletions.lock().until(&lane, name);
-    let download = memory.downloads.lock().until(&lane, name);
-    let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
     let begun = memory.begun(&desired.uid);
+    let recorded = record::recorded_and_begun(object, begun.as_ref());
+    // A release asks nobody whose the credentials are.
+    let (deletion_may_follow, download_may_follow) = recorded
+        .account
+        .as_ref()
+        .map_or((None, None), |account| unanswered(clocks, memory, desired, account));
+    let predecessors_may_act = Moment::now() + window.saturating_sub(ctx.leads_for());
+    let sent = memory.imports.lock().get(&desired.uid).copied().unwrap_or_else(sent_before);
     Observed {
         now: clocks.now(),
         asked: is_asked(object),
-        recorded: record::recorded_and_begun(object, begun.as_ref()),
+        recorded,
         finalizer: if is_there { Finalizer::Old } else { Finalizer::Missing },
         account: None,
         pair: None,
@@ -79,8 +84,8 @@ pub(super) fn observed(
         counts_at: None,
         crowd: Crowd::default(),
         sent: sent.map(|sent| import_sent(clocks, sent)),
-        deletion_may_follow: deletion.map(|until| clocks.time_of(until)),
-        download_may_follow: download.map(|until| clocks.time_of(until)),
+        deletion_may_follow,
+        download_may_follow,
         predecessors_may_act: clocks.time_of(predecessors_may_act),
         effect_window: window,
         intent_window: ctx.settings.intent_window(),
@@ -95,6 +100,20 @@ pub(super) fn observed(
         failure: None,
         done: Done::default(),
     }
+}
+
+/// Until when a deletion and a download of the pair may still take effect that this process sent,
+/// whichever object they were for.
+pub(super) fn unanswered(
+    clocks: &Clocks,
+    memory: &Memory,
+    desired: &Desired,
+    account: &AccountId,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let scope = Scope { account: account.clone(), region: desired.region.clone() };
+    let until = |calls: &Mutex<Unanswered>| calls.lock().until(&scope, &desired.name);
+    let time = |until| clocks.time_of(until);
+    (until(&memory.deletions).map(time), until(&memory.downloads).map(time))
 }
 
 /// The import that was sent, for the plan, which knows only one clock.

@@ -193,8 +193,8 @@ impl Run<'_> {
         let answer = self.lightsail().download_default_key_pair().await;
         if plan::may_still_take_effect(&answer) {
             let until = Moment::now() + self.ctx.settings.settle_time;
-            let lane = claim::lane_of(&self.object);
-            self.memory.downloads.lock().note(&lane, &self.desired.name, Some(until));
+            let (scope, name) = (self.lightsail().scope(), &self.desired.name);
+            self.memory.downloads.lock().note(scope, name, Some(until));
         }
         self.observed.done.download = Some(answer?);
         Ok(())
@@ -224,8 +224,8 @@ impl Run<'_> {
 
     /// Until when a deletion may still take effect that was sent and not answered.
     fn note_deletion(&mut self, until: Option<Moment>) {
-        let lane = claim::lane_of(&self.object);
-        self.memory.deletions.lock().note(&lane, &self.desired.name, until);
+        let (scope, name) = (self.lightsail().scope(), &self.desired.name);
+        self.memory.deletions.lock().note(scope, name, until);
         self.observed.deletion_may_follow = until.map(|until| self.clocks.time_of(until));
     }
 

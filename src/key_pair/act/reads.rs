@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::ids::lane_parts;
 use crate::key_pair::claim::{self, PairClaim};
 use crate::key_pair::memory::Allowance;
-use crate::key_pair::observe::{Needs, shared_list};
+use crate::key_pair::observe::{Needs, shared_list, unanswered};
 use crate::key_pair::plan;
 use crate::key_pair::world::{
     DesiredPair, PairRead, PublicKeySource, Rival, SourceKind, SourceRef,
@@ -222,7 +222,10 @@ impl Run<'_> {
         let (inventory, max_age) = (&self.ctx.inventory, self.max_age_of_list());
         self.observed.list_at_hand = inventory.is_at_hand(&opened.shared, max_age);
         self.observed.list_pages = inventory.pages(&opened.shared);
-        self.observed.account = Some(opened.account.id.clone());
+        let account = opened.account.id.clone();
+        (self.observed.deletion_may_follow, self.observed.download_may_follow) =
+            unanswered(&self.clocks, self.memory, &self.desired, &account);
+        self.observed.account = Some(account);
         self.note_permission();
         self.opened = Some(opened);
         self.observed.rivals = self.rivals();
