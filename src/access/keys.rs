@@ -60,6 +60,7 @@ fn unread(secret: &str, error: &Error) -> lightsail::Error {
         | Error::Gone
         | Error::Kubernetes(_)
         | Error::Unreadable(_)
+        | Error::NotKept(_)
         | Error::ConfigMapForbidden(_)
         | Error::GenerationFailed(_)
         | Error::NotLeading

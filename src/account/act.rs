@@ -46,7 +46,6 @@ impl<'a> Run<'a> {
             is_primary: ctx.settings.is_primary,
             is_deleting: object.metadata.deletion_timestamp.is_some(),
             has_finalizer: has_finalizer(&object, ACCOUNT_FINALIZER),
-            finalizer_accepted: false,
             caller: None,
             users: None,
             interval: INTERVAL,
@@ -76,8 +75,7 @@ impl<'a> Run<'a> {
             Step::AddFinalizer => {
                 self.object =
                     objects::add_finalizer(api_server, &self.object, ACCOUNT_FINALIZER).await?;
-                self.observed.has_finalizer = has_finalizer(&self.object, ACCOUNT_FINALIZER);
-                self.observed.finalizer_accepted = true;
+                self.observed.has_finalizer = true;
             }
             Step::RemoveFinalizer => {
                 objects::remove_finalizer(api_server, &self.object, ACCOUNT_FINALIZER).await?;

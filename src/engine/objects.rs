@@ -196,13 +196,21 @@ async fn patch_metadata<K: Reconciled>(
 }
 
 /// Adds a finalizer.
+///
+/// # Errors
+/// [`Error::NotKept`] if the object does not have it then.
 pub(crate) async fn add_finalizer<K: Reconciled>(
     api_server: &ApiServer,
     object: &K,
     finalizer: &str,
 ) -> Result<K, Error> {
     let all = [object.finalizers(), &[finalizer.to_owned()]].concat();
-    patch_metadata(api_server, object, "finalizers", json!(all)).await
+    let kept = patch_metadata(api_server, object, "finalizers", json!(all)).await?;
+    if has_finalizer(&kept, finalizer) {
+        Ok(kept)
+    } else {
+        Err(Error::NotKept("metadata.finalizers"))
+    }
 }
 
 /// Removes a finalizer; the object may be gone with it.
@@ -327,7 +335,44 @@ pub(crate) fn has_finalizer<K: Resource>(object: &K, finalizer: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
     use super::*;
+    use crate::api::{FINALIZER, LightsailKeyPair};
+    use crate::api_server::fake::Answers;
+    use crate::lease::HeldLease;
+
+    #[tokio::test]
+    async fn i12_a_finalizer_that_is_not_kept_is_a_failure() {
+        let pair = |finalizers: &[&str]| {
+            json!({
+                "apiVersion": "lightsail-operator.dev/v1alpha1",
+                "kind": "LightsailKeyPair",
+                "metadata": { "name": "fleet", "namespace": "team-a", "finalizers": finalizers },
+                "spec": { "type": "Default", "region": "eu-west-1" },
+            })
+        };
+        for (kept, expected) in [(&[FINALIZER][..], true), (&["other"], false)] {
+            let answer = pair(kept).to_string().into_bytes();
+            let server = Answers(move |_: &Request<Body>| Ok(Response::new(answer.clone().into())));
+            let api_server = ApiServer::new(
+                Client::new(server, "default"),
+                HeldLease::unlimited(),
+                Duration::from_secs(1),
+            );
+            let object: LightsailKeyPair = serde_json::from_value(pair(&[])).unwrap();
+            match add_finalizer(&api_server, &object, FINALIZER).await {
+                Ok(object) => assert!(expected && has_finalizer(&object, FINALIZER)),
+                Err(Error::NotKept(field)) => {
+                    assert_eq!((expected, field), (false, "metadata.finalizers"));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
 
     #[test]
     fn the_name_of_an_event_fits_whatever_its_object_is_called() {

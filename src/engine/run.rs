@@ -37,8 +37,8 @@ const MANY_FAILURES: u32 = 5;
 /// How many changes that are there already are noted before anything else is done.
 const AT_A_TIME: usize = 100;
 
-/// What an object shows of a failure that lasts, after so many in a row: somebody changes the
-/// object all the time, or the API server does not do what the operator asks for.
+/// What an object shows of a failure that lasts, most often after so many in a row: somebody
+/// changes the object all the time, or the API server does not do what the operator asks for.
 #[must_use]
 pub fn verdict_if_lasting(failure: &Error, failures: Failures) -> Option<Verdict> {
     match failure {
@@ -58,6 +58,11 @@ pub fn verdict_if_lasting(failure: &Error, failures: Failures) -> Option<Verdict
         Error::Unreadable(kind) if failures.failed >= MANY_FAILURES => {
             let why = format!("what it sent is not a {kind}");
             Some(Verdict::retried(&Message::KubernetesFails { why: &why }))
+        }
+        // Whoever removes the field does so each time.
+        Error::NotKept(field) => {
+            let why = format!("it does not keep {field}");
+            Some(Verdict::retried(&Message::RefusedByKubernetes { why: &why }))
         }
         // They are shown otherwise, or pass, or have not lasted.
         Error::Conflict

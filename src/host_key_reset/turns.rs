@@ -48,6 +48,7 @@ pub(super) fn has_surely_failed(failure: &Error) -> bool {
         Error::Kubernetes(error) => was_not_written(error),
         Error::Outdated
         | Error::Unreadable(_)
+        | Error::NotKept(_)
         | Error::Lightsail(_)
         | Error::Gone
         | Error::SecretRejected { .. }

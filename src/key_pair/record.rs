@@ -52,6 +52,21 @@ fn intent(intent: &ImportIntent) -> Intent {
     }
 }
 
+/// A field of the status that was written, and is not kept, of those that the next steps rely on.
+pub(super) fn lost(
+    written: &LightsailKeyPairStatus,
+    kept: Option<&LightsailKeyPairStatus>,
+) -> Option<&'static str> {
+    let none = LightsailKeyPairStatus::default();
+    let kept = kept.unwrap_or(&none);
+    let fields = [
+        ("status.importIntent", written.import_intent == kept.import_intent),
+        ("status.origin", written.origin == kept.origin),
+        ("status.managedTagKeys", written.managed_tag_keys == kept.managed_tag_keys),
+    ];
+    fields.into_iter().find_map(|(field, is_kept)| (!is_kept).then_some(field))
+}
+
 /// Whether the object is Ready for its present generation, and nobody has asked for more.
 pub(super) fn was_acted_on(object: &LightsailKeyPair) -> bool {
     let is_present =
@@ -76,4 +91,44 @@ pub(super) fn failed_with(object: &LightsailKeyPair) -> Option<String> {
 pub(super) fn is_current(object: &LightsailKeyPair) -> bool {
     let observed = object.status.as_ref().map(|status| status.observed_generation);
     observed.is_some() && observed == object.metadata.generation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::key_pair::Origin;
+
+    #[test]
+    fn i12_nothing_relies_on_what_is_not_kept() {
+        type Change = fn(&mut LightsailKeyPairStatus);
+        let written = || LightsailKeyPairStatus {
+            import_intent: Some(ImportIntent::default()),
+            origin: Some(Origin::Adopted),
+            managed_tag_keys: vec!["team".to_owned()],
+            ..LightsailKeyPairStatus::default()
+        };
+        let rows: [(&str, Change, Option<&str>); 6] = [
+            ("all of it is kept", |_| {}, None),
+            ("others may write the rest", |kept| kept.observed_generation = 7, None),
+            ("an intent", |kept| kept.import_intent = None, Some("status.importIntent")),
+            (
+                "a part of an intent",
+                |kept| kept.import_intent.as_mut().unwrap().fingerprints.push("f".to_owned()),
+                Some("status.importIntent"),
+            ),
+            ("an adoption", |kept| kept.origin = None, Some("status.origin")),
+            (
+                "the keys of the tags",
+                |kept| kept.managed_tag_keys.clear(),
+                Some("status.managedTagKeys"),
+            ),
+        ];
+        for (name, change, expected) in rows {
+            let mut kept = written();
+            change(&mut kept);
+            assert_eq!(lost(&written(), Some(&kept)), expected, "{name}");
+        }
+        assert_eq!(lost(&written(), None), Some("status.importIntent"));
+        assert_eq!(lost(&LightsailKeyPairStatus::default(), None), None);
+    }
 }

@@ -490,8 +490,6 @@ pub enum Failure {
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that was done or not")]
 pub struct Done {
-    /// What of the object was written before the steps that rely on it.
-    pub written_ahead: Vec<&'static str>,
     /// The answer to an import.
     pub import: Option<Imported>,
     /// When the answer to an import came.

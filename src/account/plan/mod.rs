@@ -12,7 +12,6 @@ use super::world::Observed;
 use crate::api::Reason;
 use crate::engine::Verdict;
 use crate::engine::action::Next;
-use crate::engine::message::Message as Shared;
 use crate::lightsail::Error;
 
 /// How soon to count again how many objects still use an account that is being deleted.
@@ -40,10 +39,6 @@ pub fn plan(observed: &Observed) -> Step {
     }
     match &observed.caller {
         // First, since objects may use the account before it can be identified.
-        _ if !observed.has_finalizer && observed.finalizer_accepted => {
-            let why = "it does not keep metadata.finalizers";
-            Step::Finish(Verdict::retried(&Shared::RefusedByKubernetes { why }))
-        }
         _ if !observed.has_finalizer => Step::AddFinalizer,
         None => Step::Identify,
         Some(Err(error)) => Step::Finish(failed(error)),
@@ -78,7 +73,6 @@ mod tests {
             is_primary: true,
             is_deleting: false,
             has_finalizer: true,
-            finalizer_accepted: false,
             caller: None,
             users: None,
             interval: Duration::from_mins(10),
@@ -106,9 +100,6 @@ mod tests {
         type Change = fn(&mut Observed);
         let rows: &[(&str, Change, &str)] = &[
             ("a new one", |o| o.has_finalizer = false, "AddFinalizer"),
-            ("a finalizer that is not kept",
-             |o| (o.has_finalizer, o.finalizer_accepted) = (false, true),
-             "Reconciling KubernetesError"),
             ("it has the finalizer", |_| {}, "Identify"),
             ("identified", |o| o.caller = Some(Ok("arn".to_owned())), "Ready Identified"),
             ("refused", |o| o.caller = Some(Err(denied())), "Stalled AccessDenied"),

@@ -66,6 +66,14 @@ fn i8_whatever_keeps_a_reconciliation_from_finishing_is_shown_when_it_lasts() {
 }
 
 #[test]
+fn i8_what_is_not_kept_is_shown_the_first_time() {
+    let failure = Error::NotKept("status.importIntent");
+    let shown = verdict_if_lasting(&failure, Failures::default()).unwrap();
+    assert_eq!((shown.state, shown.reason), (State::Reconciling, Reason::KubernetesError));
+    assert!(shown.message.contains("it does not keep status.importIntent"), "{}", shown.message);
+}
+
+#[test]
 fn failures_of_one_kind_say_nothing_about_another() {
     let (conflicts, refusals) =
         (Failures { failed: 0, ..many() }, Failures { conflicts: 0, ..many() });

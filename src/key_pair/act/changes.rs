@@ -229,11 +229,12 @@ impl Run<'_> {
         self.observed.deletion_may_follow = until.map(|until| self.clocks.time_of(until));
     }
 
-    /// Writes a status before the step that it is about.
+    /// Writes a status before the step that it is about, which relies on it.
     pub(super) async fn record(&mut self, status: &LightsailKeyPairStatus) -> Result<(), Error> {
         self.object = objects::write_status(&self.ctx.api_server, &self.object, status).await?;
         let begun = self.observed.begun.as_ref();
         self.observed.recorded = record::recorded_and_begun(&self.object, begun);
-        Ok(())
+        record::lost(status, self.object.status.as_ref())
+            .map_or(Ok(()), |field| Err(Error::NotKept(field)))
     }
 }

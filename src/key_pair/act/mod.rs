@@ -108,10 +108,9 @@ impl<'a> Run<'a> {
             if step.needs_rivals() && self.has_new_rivals() {
                 continue;
             }
-            let written = step.writes_ahead();
             match self.act(step).await {
                 Ok(Some(action)) => return Ok(action),
-                Ok(None) => self.observed.done.written_ahead.extend(written),
+                Ok(None) => {}
                 Err(error) => self.note_failure(error)?,
             }
             if self.ctx.stop.is_cancelled() {
@@ -150,6 +149,7 @@ impl<'a> Run<'a> {
             | Error::Gone
             | Error::Kubernetes(_)
             | Error::Unreadable(_)
+            | Error::NotKept(_)
             | Error::GenerationFailed(_)
             | Error::NotLeading
             | Error::Stopping) => return Err(error),
@@ -209,9 +209,7 @@ impl<'a> Run<'a> {
             Step::CountKeyPairs => self.count_key_pairs().await?,
             Step::AddFinalizer => {
                 self.object = objects::add_finalizer(api_server, &self.object, FINALIZER).await?;
-                if objects::has_finalizer(&self.object, FINALIZER) {
-                    self.observed.finalizer = Finalizer::New;
-                }
+                self.observed.finalizer = Finalizer::New;
             }
             Step::WriteIntent(key) => self.write_intent(&key).await?,
             Step::RecordAdoption => {

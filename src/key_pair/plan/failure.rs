@@ -3,7 +3,6 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::ending::{may_have_pair, release};
-use super::import::has_intent;
 use super::kept_key;
 use super::permission::RELEASE_WITHOUT_CALL;
 use super::step::Step;
@@ -54,18 +53,6 @@ pub(super) fn after(desired: &Desired, observed: &Observed, failure: &Failure) -
             Message::ConfigMapForbidden { name }.stalled(Next::Backoff)
         }
     }
-}
-
-/// What comes instead of writing a field of the object again: the API server accepted it a moment
-/// ago, and a policy or a webhook removed it without a word, or the CRD does not know it.
-pub(super) fn not_kept(observed: &Observed, step: &Step) -> Option<Step> {
-    let field = step.writes_ahead()?;
-    // An intent that is kept may have become too old, and it takes the place of an adoption.
-    let is_adoption_over = matches!(step, Step::RecordAdoption) && observed.done.intent.is_some();
-    let is_kept = matches!(step, Step::WriteIntent(key) if has_intent(observed, key));
-    let why = format!("it does not keep {field}");
-    let is_again = observed.done.written_ahead.contains(&field) && !is_kept && !is_adoption_over;
-    is_again.then(|| Step::Finish(Verdict::retried(&Shared::RefusedByKubernetes { why: &why })))
 }
 
 /// Whether Lightsail rejects the name of the pair: a read of it has no other input.

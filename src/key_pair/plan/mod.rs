@@ -76,7 +76,6 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
     };
     let step = if desired.suspend && step.changes() { suspended(desired, observed) } else { step };
     let step = if may_be_unwanted(observed, &step) { Step::StartOver } else { step };
-    let step = failure::not_kept(observed, &step).unwrap_or(step);
     if desired.goal == Goal::ObjectVanished { ending::follow_up(desired, step) } else { step }
 }
 

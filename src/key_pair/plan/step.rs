@@ -195,18 +195,6 @@ impl Step {
         }
     }
 
-    /// What of the object it writes before the steps that rely on it.
-    #[must_use]
-    pub fn writes_ahead(&self) -> Option<&'static str> {
-        let fields = [
-            (matches!(self, Self::AddFinalizer), "metadata.finalizers"),
-            (matches!(self, Self::WriteIntent(_)), "status.importIntent"),
-            (matches!(self, Self::RecordAdoption), "status.origin"),
-            (matches!(self, Self::RecordTagKeys), "status.managedTagKeys"),
-        ];
-        fields.into_iter().find_map(|(is_it, field)| is_it.then_some(field))
-    }
-
     /// Whether it depends on who else wants the pair, and not only on what is read right before it.
     #[must_use]
     pub fn needs_rivals(&self) -> bool {

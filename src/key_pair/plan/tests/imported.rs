@@ -29,34 +29,10 @@ fn an_imported_pair_that_should_be_there() {
             o.done.intent = Some(time(NOW));
             (o.now, o.sent) = (time("2026-11-24T12:00:31Z"), None);
         }, "WriteIntent"),
-        ("a finalizer that is not kept is said", |_, o| {
-            o.pair = cached(None);
-            o.done.written_ahead = vec!["metadata.finalizers"];
-        }, "Reconciling KubernetesError"),
-        ("I12: nothing is sent under an intent that is not kept", |_, o| {
-            (o.pair, o.finalizer) = (cached(None), Finalizer::New);
-            (o.done.intent, o.sent) = (Some(time(NOW)), None);
-            o.done.written_ahead = vec!["metadata.finalizers", "status.importIntent"];
-        }, "Reconciling KubernetesError"),
-        ("I12: nor under one of another key", |_, o| {
+        ("I12: nothing is sent under an intent of another key", |_, o| {
             (o.pair, o.finalizer) = (cached(None), Finalizer::New);
             (o.done.intent, o.recorded.intent) = (Some(time(NOW)), intent(SECOND));
             o.sent = None;
-        }, "WriteIntent"),
-        ("nothing is tagged while an adoption is not kept", |_, o| {
-            (o.pair, o.finalizer) = (live(Some(pair(FIRST))), Finalizer::New);
-            o.done.written_ahead = vec!["status.origin"];
-        }, "Reconciling KubernetesError"),
-        ("nor while the keys of the tags are not", |d, o| {
-            unchanged(o);
-            d.tags = tags(&[("team", "a")]);
-            o.done.written_ahead = vec!["status.managedTagKeys"];
-        }, "Reconciling KubernetesError"),
-        ("an intent that has become too old is written again", |_, o| {
-            (o.pair, o.finalizer) = (live(None), Finalizer::New);
-            (o.recorded.intent, o.done.intent) = (intent(FIRST), Some(time(NOW)));
-            o.done.written_ahead = vec!["status.importIntent"];
-            (o.now, o.sent) = (time("2026-11-24T12:00:31Z"), None);
         }, "WriteIntent"),
         ("each import has its own intent", |_, o| {
             (o.pair, o.finalizer) = (live(None), Finalizer::Old);

@@ -363,8 +363,6 @@ impl Plans {
         let deletion = deletion();
         let failed = || lightsail::Error::of_kind(ErrorKind::Transient);
         Done {
-            // Here, the API server keeps what it accepts.
-            written_ahead: Vec::new(),
             import: run.import.map(|answer| match answer {
                 Answer::Accepted => Imported::Accepted(over.clone()),
                 Answer::NameTaken => Imported::NameTaken,
